@@ -1,0 +1,1 @@
+"""aps_async (under construction)."""
