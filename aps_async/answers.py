@@ -1,0 +1,149 @@
+"""Answers: from status, headers and bytes to JSON or to the error that says what the service said.
+
+Services and gateways answer in many shapes, JSON or not; nothing here takes the shape of an error for granted.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from attrs import frozen
+
+from aps_async.convert import loads
+from aps_async.errors import (
+    DecodeError,
+    NotAllowedError,
+    NotFoundError,
+    RateLimitedError,
+    ResponseError,
+    ServerError,
+    UnauthorizedError,
+)
+from aps_async.links import redact
+
+_HINTS = {
+    401: "the credentials are not valid for this service",
+    403: "check that the app is added to the account (Custom Integrations), the scopes, and the user's permissions",
+    404: "it does not exist, or this token may not see it",
+    429: "others share this client id's quota",
+}
+_WORDS = ("developerMessage", "reason", "message", "title", "detail", "error_description", "error")
+_CODES = ("errorCode", "code", "error")
+_KINDS = {401: UnauthorizedError, 403: NotAllowedError, 404: NotFoundError, 429: RateLimitedError}
+
+
+@frozen
+class Answer:
+    """One whole HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """The seconds that `Retry-After` asks for, from seconds or an HTTP date; None when it is absent or unreadable.
+
+    A date counts from the answer's own `Date` where it has one, so that a wrong clock here does no harm.
+    """
+    text = headers.get("Retry-After", "").strip()
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    until = _http_date(text)
+    if until is None:
+        return None
+    answered = _http_date(headers.get("Date", "")) or datetime.fromtimestamp(now, UTC)
+    return max(0.0, (until - answered).total_seconds())
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def json_of(method: str, path: str, answer: Answer) -> Any:
+    """The JSON of a good answer.
+
+    Raises:
+        DecodeError: (garbled) it is empty, HTML, text or broken JSON.
+    """
+    try:
+        return loads(answer.body)
+    except ValueError:
+        pass
+    raise DecodeError(f"{method} {path}: {answer.status} with {describe(answer)} instead of JSON", garbled=True)
+
+
+def describe(answer: Answer) -> str:
+    """What kind of body this is, in a few words that are safe to show."""
+    if not answer.body.strip():
+        return "an empty body"
+    text = answer.body[:2000].decode("utf-8", "replace").strip()
+    if text.startswith(("<?xml", "<Error")):
+        return f"an XML error ({xml_error(answer.body) or 'unreadable'})"
+    if text[:1] == "<":
+        title = re.search(r"(?is)<title[^>]*>(.*?)</title>", text)
+        return "an HTML page" + (f" ({_short(title[1])})" if title else "")
+    return f"a body of {len(answer.body)} bytes that begins {_short(text, 60)!r}"
+
+
+def xml_error(body: bytes) -> str | None:
+    """`Code: Message` of a storage error. The rest of such a body repeats keys and signatures, and is left out."""
+    text = body[:8000].decode("utf-8", "replace")
+    found = [match[1] for name in ("Code", "Message") if (match := re.search(rf"<{name}>([^<]*)</{name}>", text))]
+    return _short(": ".join(found)) if found else None
+
+
+def error_of(method: str, path: str, answer: Answer, now: float) -> ResponseError:
+    """The error of our tree for an answer that says no."""
+    code, detail = _said(answer)
+    kind = _KINDS.get(answer.status) or (ServerError if answer.status >= 500 else ResponseError)
+    words = detail or _HINTS.get(answer.status, "") or describe(answer)
+    if detail and answer.status in (401, 403):
+        words = f"{words} ({_HINTS[answer.status]})"
+    return kind(
+        f"{method} {path}: {answer.status} {f'[{code}] ' if code and code not in words else ''}{words}".rstrip(),
+        status=answer.status,
+        method=method,
+        path=path,
+        code=code,
+        detail=detail,
+        request_id=answer.headers.get("x-request-id") or answer.headers.get("x-ads-request-id"),
+        retry_after=retry_after(answer.headers, now),
+    )
+
+
+def _said(answer: Answer) -> tuple[str | None, str | None]:
+    """The service's code and words, wherever it put them."""
+    try:
+        said = loads(answer.body)
+    except ValueError:
+        hint = answer.headers.get("x-ads-troubleshooting")
+        if hint:
+            return None, _short(hint)
+        kind = answer.headers.get("Content-Type", "")
+        return None, _short(answer.body.decode("utf-8", "replace")) if kind.startswith("text/plain") else None
+    if not isinstance(said, dict):
+        return None, None
+    errors = said.get("errors")
+    inner = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    codes = [str(part[name]) for part in (said, inner) for name in _CODES if _is_word(part.get(name))]
+    words = [str(part[name]) for part in (inner, said) for name in _WORDS if _is_word(part.get(name))]
+    distinct = list(dict.fromkeys(words))[:2]
+    return (codes[0] if codes else None), (_short(": ".join(distinct), 400) if distinct else None)
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip() != ""
+
+
+def _short(text: str, limit: int = 200) -> str:
+    text = redact(" ".join(text.split()))
+    return text if len(text) <= limit else text[: limit - 1] + "…"

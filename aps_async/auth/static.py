@@ -1,0 +1,51 @@
+"""A token that somebody else made and renews."""
+
+import base64
+import json
+
+from aps_async.auth.provider import AccessToken, TokenClient
+from aps_async.errors import AuthError, InputError
+
+
+class StaticToken:
+    """Uses the given access token until the service refuses it.
+
+    The client id and the kind of token are read off its claims when it is a JWT, as Autodesk's are: a token without a
+    `userid` is two-legged.
+
+    Args:
+        token: the bare token, without `Bearer`.
+        client_id: whose quota it draws on, where the token does not tell.
+
+    Raises:
+        InputError: the token is empty or holds blanks.
+    """
+
+    def __init__(self, token: str, *, client_id: str | None = None) -> None:
+        token = token.strip().removeprefix("Bearer ").strip()
+        if not token or any(sign.isspace() for sign in token):
+            raise InputError("an access token is one word without blanks; this one is empty or holds blanks")
+        claims = _claims(token)
+        self.client_id = client_id or str(claims.get("client_id") or "")
+        self.two_legged = "userid" not in claims
+        self._token = AccessToken(token)
+
+    async def token(
+        self,
+        client: TokenClient,  # noqa: ARG002 - the protocol's
+        rejected: AccessToken | None = None,
+    ) -> AccessToken:
+        """See `TokenProvider`."""
+        if rejected is not None:
+            raise AuthError("the given access token is refused (401): it has expired or was revoked; get a new one")
+        return self._token
+
+
+def _claims(token: str) -> dict[str, object]:
+    """A JWT's claims, unverified: the service verifies them, here they only label the token."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}

@@ -1,0 +1,84 @@
+"""Two-legged tokens: the app acts as itself, or with `x-user-id` for one user.
+
+https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
+"""
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+
+from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
+from aps_async.errors import APSError, AuthError, DecodeError, InputError, ResponseError
+from aps_async.retry import is_transient
+
+TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
+
+
+class TwoLegged(RenewingProvider):
+    """Client credentials.
+
+    Args:
+        client_id: the app's client id.
+        client_secret: its secret.
+        scopes: what the tokens are for. Exports and listings need `data:read`.
+
+    Raises:
+        InputError: id or secret is empty.
+    """
+
+    two_legged = True
+
+    def __init__(self, client_id: str, client_secret: str, *, scopes: Sequence[str] = ("data:read",)) -> None:
+        super().__init__()
+        if not client_id or not client_secret:
+            raise InputError("two-legged tokens need both a client id and a client secret")
+        self.client_id = client_id
+        self.scopes = tuple(scopes)
+        self._secret = client_secret
+
+    @classmethod
+    def from_env(
+        cls, environ: Mapping[str, str] | None = None, *, scopes: Sequence[str] = ("data:read",)
+    ) -> "TwoLegged":
+        """Reads `APS_CLIENT_ID` and `APS_CLIENT_SECRET`.
+
+        Raises:
+            AuthError: one of them is not set.
+        """
+        environ = os.environ if environ is None else environ
+        missing = [name for name in ("APS_CLIENT_ID", "APS_CLIENT_SECRET") if not environ.get(name, "").strip()]
+        if missing:
+            raise AuthError(f"no credentials: set {' and '.join(missing)} to your app's, from aps.autodesk.com/myapps")
+        return cls(environ["APS_CLIENT_ID"].strip(), environ["APS_CLIENT_SECRET"].strip(), scopes=scopes)
+
+    def __repr__(self) -> str:
+        return f"TwoLegged({self.client_id!r})"
+
+    async def _renew(self, client: TokenClient) -> AccessToken:
+        pair = base64.b64encode(f"{self.client_id}:{self._secret}".encode()).decode()
+        form = {"grant_type": "client_credentials", "scope": " ".join(self.scopes)}
+        asked_at = client.now()  # the life counts from here at the earliest, so the renewal never comes late
+        try:
+            answer = await client.post_form(TOKEN_PATH, form, headers={"Authorization": f"Basic {pair}"})
+            return read_token(answer, asked_at)
+        except APSError as problem:
+            hint = ""
+            if isinstance(problem, ResponseError) and not is_transient(problem):
+                hint = "; check the client id, the secret and the scopes of the app"
+            raise AuthError(f"no token for client id {self.client_id}: {problem}{hint}") from problem
+
+
+def read_token(answer: Mapping[str, object], asked_at: float) -> AccessToken:
+    """The access token of a token answer.
+
+    Raises:
+        DecodeError: it is not in there.
+    """
+    value, life = answer.get("access_token"), answer.get("expires_in")
+    if not isinstance(value, str) or not value:
+        raise DecodeError("the token answer holds no access_token")
+    try:
+        seconds = float(life)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise DecodeError("the token answer holds no usable expires_in") from None
+    return AccessToken(value, asked_at + seconds)

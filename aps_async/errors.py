@@ -1,0 +1,135 @@
+"""Every error this library raises on purpose, split by what the caller can do about it.
+
+Messages name the call, the status and the service's own words. They never hold a token, a secret or the query of
+a signed URL.
+"""
+
+from pathlib import Path
+
+from aps_async.models import ExportJob, ExportRef
+
+
+class APSError(Exception):
+    """The root: catching it catches everything below."""
+
+
+class InputError(APSError, ValueError):
+    """What was asked for cannot work as it stands; nothing was sent. The message says what to change."""
+
+
+class NotExportableError(InputError):
+    """This thing exists but cannot be exported this way; the message says what to use instead."""
+
+
+class NotFoundInProjectError(InputError, LookupError):
+    """A project, folder or sheet by that name or id is not there; the message lists what is."""
+
+
+class AuthError(APSError):
+    """There is no token to be had, or the service refuses even a fresh one: credentials or scopes must change."""
+
+
+class TransportError(APSError):
+    """No whole answer came: refused, lost or timed out.
+
+    `sent` is False when the request certainly never reached the service, so that repeating it is safe.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class ResponseError(APSError):
+    """The service answered, and said no."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        method: str,
+        path: str,
+        code: str | None = None,
+        detail: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.method = method
+        self.path = path
+        self.code = code
+        self.detail = detail
+        self.request_id = request_id
+        self.retry_after = retry_after
+        """Seconds that the service asked us to wait; None when it did not say."""
+
+
+class UnauthorizedError(ResponseError, AuthError):
+    """401 although the token was renewed: the credentials are not valid for this service (any more)."""
+
+
+class NotAllowedError(ResponseError):
+    """403: a scope is missing, the app is not provisioned in the account, or the user lacks the permission."""
+
+
+class NotFoundError(ResponseError):
+    """404: it does not exist, or this token may not know that it does."""
+
+
+class RateLimitedError(ResponseError):
+    """429 although the published quota was kept: others share the client id. See `retry_after`."""
+
+
+class ServerError(ResponseError):
+    """5xx, after all retries."""
+
+
+class DecodeError(APSError):
+    """The answer is not what the reference describes.
+
+    `garbled` is True when it was no JSON at all (a proxy's page, a cut body), which a repeat may cure.
+    """
+
+    def __init__(self, message: str, *, problems: tuple[str, ...] = (), garbled: bool = False) -> None:
+        super().__init__(message)
+        self.problems = problems
+        self.garbled = garbled
+
+
+class ExportError(APSError):
+    """An export did not come to its end. `ref` continues the wait later, in any process; `job` is the last answer."""
+
+    def __init__(self, message: str, *, ref: ExportRef, job: ExportJob | None = None) -> None:
+        super().__init__(message)
+        self.ref = ref
+        self.job = job
+
+
+class ExportFailedError(ExportError):
+    """The service gave the job up."""
+
+
+class ExportTimeoutError(ExportError, TimeoutError):
+    """The deadline passed first. The job may still finish: wait again with the same `ref`."""
+
+
+class DownloadError(APSError):
+    """A result could not be brought to its target. Nothing stands under the final name that was not there before."""
+
+    def __init__(self, message: str, *, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class TargetError(DownloadError):
+    """The target cannot take the file: not writable, not a folder, or the disk is full."""
+
+
+class LinkExpiredError(DownloadError):
+    """The signed URL is refused, and so were the fresh ones."""
+
+
+class IncompleteDownloadError(DownloadError):
+    """What came is not the whole, right file: length, signature or hash disagree, or the line broke too often."""

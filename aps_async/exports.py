@@ -1,0 +1,337 @@
+"""Waiting: from a started job to a verified file. The page to read first.
+
+Every kind of export is one row of `KINDS`; the loop below asks, judges and waits, and knows nothing of any service.
+"""
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from aps_async.download import PDF, Expected, Renew, Signature, download, stream
+from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
+from aps_async.links import SignedUrl
+from aps_async.models import Downloaded, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Progress
+from aps_async.quotas import Endpoint
+from aps_async.resources import bim360
+from aps_async.retry import WaitGenerator, is_passing
+from aps_async.session import Session
+from aps_async.targets import Writable, checked_path
+
+_log = logging.getLogger("aps_async")
+
+
+class _Get(Protocol):
+    def __call__(self, session: Session, ref: ExportRef, *, retry: bool = True) -> Awaitable[ExportJob]: ...
+
+
+@frozen
+class Kind:
+    """What the loop needs to know of a service."""
+
+    start: Callable[[Session, ExportRequest], Awaitable[ExportJob]]
+    get: _Get
+    status: Endpoint
+    """Whose quota the polls draw on."""
+    signature: Signature = PDF
+
+
+KINDS = {
+    ExportKind.BIM360: Kind(bim360.start, bim360.get_export, bim360.STATUS),
+}
+
+
+@frozen(kw_only=True)
+class PollPolicy:
+    """How often one export is asked about, in seconds.
+
+    The interval is stretched so that all exports of this client id that are waited for share the status quota:
+    2 s up to 33 exports, 6 s for 100.
+    """
+
+    interval: float | None = None
+    """None: `Settings.poll_interval`."""
+    jitter: float | None = None
+    """A share of the interval, added at random; None: `Settings.poll_jitter`."""
+
+    def waits(self, session: Session, endpoint: Endpoint) -> Generator[float, Any, None]:
+        """backoff's form of the same: an endless generator of waits."""
+        pacer, numbers = session.pacer(endpoint), session.settings
+        interval = numbers.poll_interval if self.interval is None else self.interval
+        jitter = numbers.poll_jitter if self.jitter is None else self.jitter
+        yield 0.0
+        while True:
+            yield max(interval, pacer.fair_interval()) * random.uniform(1.0, 1.0 + jitter)  # noqa: S311 - spreads load
+
+
+Export = ExportRef | ExportJob
+"""What can be waited for: a reference, or a job as `start_export` gave it, which saves the first poll."""
+Policy = PollPolicy | WaitGenerator
+"""A `PollPolicy`, or any backoff wait generator, such as `functools.partial(backoff.expo, max_value=15)`."""
+
+
+def ref_of(export: Export) -> ExportRef:
+    """The reference of either."""
+    return export.ref if isinstance(export, ExportJob) else export
+
+
+async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
+    """Asks once how an export of any kind stands.
+
+    Raises:
+        APSError: as `Session.request`.
+    """
+    return await KINDS[ref.kind].get(session, ref, retry=retry)
+
+
+async def start_export(session: Session, request: ExportRequest) -> ExportJob:
+    """Starts what a request of any kind describes.
+
+    Raises:
+        APSError: as the `start_export` of its service.
+    """
+    return await KINDS[request.kind].start(session, request)
+
+
+class Watch:
+    """One export being waited for: asks, forgives what passes, and says when to ask again."""
+
+    def __init__(self, session: Session, export: Export, policy: Policy | None = None) -> None:
+        self.ref = ref_of(export)
+        self.job = export if isinstance(export, ExportJob) else None
+        self.polls = 0
+        self._session = session
+        self._kind = KINDS[self.ref.kind]
+        self.began = asyncio.get_running_loop().time()
+        self._failures = 0
+        self._asked = 0.0
+        self._wait = session.settings.poll_interval
+        policy = PollPolicy() if policy is None else policy
+        self._waits = policy.waits(session, self._kind.status) if isinstance(policy, PollPolicy) else policy()
+        next(self._waits)  # backoff's generators begin with an empty yield
+
+    @contextmanager
+    def sharing(self) -> Iterator[None]:
+        """Counts this export among those that share the status quota."""
+        with self._session.pacer(self._kind.status).sharing():
+            yield
+
+    async def ask(self) -> ExportJob | None:
+        """The job as it stands now; None when the question met something that passes.
+
+        Raises:
+            APSError: what does not pass: no permission, no such job, bad credentials, an answer that makes no sense.
+        """
+        try:
+            self.job = await self._kind.get(self._session, self.ref, retry=False)
+        except APSError as problem:
+            if not self._passes(problem):
+                problem.add_note(f"while waiting for {self.ref}")
+                raise
+            self._failures += 1
+            self._asked = getattr(problem, "retry_after", None) or 0.0
+            _log.info("%s: %s; asking again", self.ref, problem)
+            return None
+        self.polls += 1
+        self._failures, self._asked = 0, 0.0
+        return self.job
+
+    def next_wait(self) -> float:
+        """Seconds until the next question: the policy's, longer after failures, never below `Retry-After`."""
+        with suppress(StopIteration):  # a policy of so many waits: the last one stays
+            self._wait = float(self._waits.send(self.job))
+        return max(self._wait * 2.0 ** min(self._failures, 4), self._asked)
+
+    def _passes(self, problem: APSError) -> bool:
+        if isinstance(problem, NotFoundError):  # a job that was just started may not have spread yet
+            age = asyncio.get_running_loop().time() - self.began
+            return (self.job is None or self.polls == 0) and age < self._session.settings.not_found_grace
+        return is_passing(problem)
+
+
+async def export_states(
+    session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
+) -> AsyncGenerator[ExportJob, None]:
+    """Every answer about one export until it is final: `async for job in export_states(session, ref)`.
+
+    The last one has a final status, FAILED included. Faults that pass (429, 5xx, lost connections, timeouts, a 401 in
+    the middle, a 404 right after the start) are waited out inside the deadline. Nothing runs between two steps.
+
+    Args:
+        session: the session.
+        export: a reference, from any process, or the job that `start_export` gave.
+        timeout: seconds until the deadline; None: `Settings.export_timeout` (10 minutes).
+        policy: when to ask; see `PollPolicy`.
+
+    Raises:
+        ExportTimeoutError: the deadline passed; the job may still finish.
+        APSError: a fault that does not pass.
+    """
+    watch = Watch(session, export, policy)
+    if watch.job is not None:
+        yield watch.job
+        if watch.job.status.is_final:
+            return
+    ends = _deadline(session, timeout)
+    with watch.sharing():
+        asked_before = watch.job is not None
+        while True:
+            async with _until(ends, watch):
+                if asked_before:
+                    await asyncio.sleep(watch.next_wait())
+                asked_before = True
+                job = await watch.ask()
+            if job is not None:
+                yield job
+                if job.status.is_final:
+                    return
+
+
+async def poll_export(
+    session: Session,
+    export: Export,
+    *,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    on_status: Callable[[ExportJob], object] | None = None,
+) -> ExportJob:
+    """Waits until an export is done, without downloading it; arguments as `export_states`.
+
+    Args:
+        session: the session.
+        export: a reference or a started job.
+        timeout: seconds until the deadline.
+        policy: when to ask.
+        on_status: called with every answer.
+
+    Returns:
+        The finished job with its link, which lives about two minutes.
+
+    Raises:
+        ExportFailedError: the service gave the job up.
+        ExportTimeoutError: the deadline passed.
+        APSError: a fault that does not pass.
+    """
+    async with aclosing(export_states(session, export, timeout=timeout, policy=policy)) as states:
+        async for job in states:
+            if on_status is not None:
+                on_status(job)
+    if job.status is ExportStatus.FAILED:
+        raise failure(job)
+    return job
+
+
+def failure(job: ExportJob) -> ExportFailedError:
+    """The error for a job that the service gave up."""
+    why = f": {job.problem}" if job.problem else ", and gives no reason"
+    of = ", ".join(job.ref.request.subjects[:3])
+    return ExportFailedError(f"the service answers {job.raw_status!r} for {job.ref} of {of}{why}", ref=job.ref, job=job)
+
+
+async def wait_for_export(
+    session: Session,
+    export: Export,
+    path: str | os.PathLike[str] | Writable,
+    *,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    on_status: Callable[[ExportJob], object] | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Path | None:
+    """Waits for an export and brings its result to a verified file.
+
+    Args:
+        session: the session.
+        export: a reference, from any process, or the job that `start_export` gave.
+        path: where the file goes; what was there is replaced at the very end. Or an open binary file.
+        timeout: seconds for all of it, polls and download; None: `Settings.export_timeout` (10 minutes).
+        policy: when to ask; see `PollPolicy`.
+        on_status: called with every answer about the job.
+        on_progress: called with every chunk of the download.
+
+    Returns:
+        The path; None for an open file.
+
+    Raises:
+        ExportFailedError: the service gave the job up.
+        ExportTimeoutError: the deadline passed first; wait again with its `ref`.
+        DownloadError: the result cannot be brought to its target; see its subclasses.
+        APSError: a fault that does not pass.
+
+    On any failure, and on cancellation, nothing is left behind: no task, no open connection, no part file.
+    """
+    target = checked_path(path) if isinstance(path, str | os.PathLike) else path
+    ends = _deadline(session, timeout)
+    job = await poll_export(session, export, timeout=timeout, policy=policy, on_status=on_status)
+    async with _until(ends, Watch(session, job)):
+        return (await download_export(session, job, target, on_progress=on_progress)).path
+
+
+async def download_export(
+    session: Session,
+    job: ExportJob,
+    target: str | os.PathLike[str] | Writable,
+    *,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Downloaded:
+    """Brings a finished job's result to a verified file; a link that has died is renewed.
+
+    Raises:
+        DownloadError: see `download`.
+        APSError: as `get_export`.
+    """
+    link, renew = await _link(session, job)
+    expected = Expected(signature=KINDS[job.ref.kind].signature)
+    return await download(session, link, target, renew=renew, expected=expected, on_progress=on_progress)
+
+
+async def stream_export(session: Session, job: ExportJob) -> AsyncGenerator[bytes, None]:
+    """A finished job's result as chunks; see `stream` for what that can and cannot promise."""
+    link, renew = await _link(session, job)
+    chunks = stream(session, link, renew=renew, expected=Expected(signature=KINDS[job.ref.kind].signature))
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _link(session: Session, job: ExportJob) -> tuple[SignedUrl, Renew]:
+    async def renew(refused: SignedUrl | None) -> SignedUrl:
+        """GET again; when that brings nothing new, POST again, which is documented to mint another URL."""
+        kind = KINDS[job.ref.kind]
+        asked = await kind.get(session, job.ref)
+        if asked.link is not None and asked.link != refused:
+            return asked.link
+        again = await poll_export(session, await kind.start(session, job.ref.request))
+        if again.link is None:
+            raise ExportError(f"{again.ref} is complete, but the service gives no signed URL", ref=job.ref, job=again)
+        return again.link
+
+    return job.link or await renew(None), renew
+
+
+def _deadline(session: Session, timeout: float | None) -> float:
+    return asyncio.get_running_loop().time() + (session.settings.export_timeout if timeout is None else timeout)
+
+
+@asynccontextmanager
+async def _until(ends: float, watch: Watch) -> AsyncIterator[None]:
+    """Ends what runs inside at the deadline, with the error that lets the caller go on later."""
+    scope = asyncio.timeout_at(ends)
+    try:
+        async with scope:
+            yield
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        said = f"the last answer was {watch.job.raw_status!r}" if watch.job else "there was no answer"
+        raise ExportTimeoutError(
+            f"{watch.ref} was not done at the deadline ({said}); it may still finish: wait again with its ref",
+            ref=watch.ref,
+            job=watch.job,
+        ) from None

@@ -1,0 +1,85 @@
+"""Identifiers in all the forms that people paste them, and the one form that each service takes.
+
+https://aps.autodesk.com/en/docs/data/v2/developers_guide/basics/
+"""
+
+import base64
+import binascii
+import re
+from urllib.parse import quote, unquote
+
+from aps_async.errors import InputError
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
+_VERSION = re.compile(r"urn:adsk\.[a-z0-9]+:fs\.file:vf\.[\w-]+\?version=[0-9]+")
+_ITEM = re.compile(r"urn:adsk\.[a-z0-9]+:dm\.lineage:[\w-]+")
+_FOLDER = re.compile(r"urn:adsk\.[a-z0-9]+:fs\.folder:co\.[\w-]+")
+
+
+def bare_id(value: str, what: str = "project") -> str:
+    """A project or hub id without its `b.` prefix, as BIM 360, ACC and Cost take it.
+
+    Raises:
+        InputError: it is no id at all.
+    """
+    text = unquote(value.strip()).removeprefix("b.")
+    if not _PLAIN.fullmatch(text):
+        raise InputError(f"{value!r} is no {what} id: expected a UUID, with or without the prefix 'b.'")
+    return text
+
+
+def dm_id(value: str, what: str = "project") -> str:
+    """The same id with the `b.` prefix, as Data Management takes it (`a.` ids of other hubs stay as they are)."""
+    text = bare_id(value, what)
+    return text if text.startswith("a.") else f"b.{text}"
+
+
+def decoded_urn(value: str) -> str:
+    """A URN as the services write it in JSON, from raw, percent-encoded (even twice) or base64 form."""
+    text = value.strip()
+    for _ in range(2):
+        if not text.lower().startswith("urn%"):
+            break
+        text = unquote(text)
+    if text.startswith("dXJu"):
+        try:
+            text = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise InputError(f"{value!r} looks like a base64 URN but does not decode to one") from None
+    return re.sub(r"%3a|%3f|%3d", lambda found: unquote(found[0]), text, flags=re.IGNORECASE)
+
+
+def is_version_urn(urn: str) -> bool:
+    """Whether a decoded URN names one version."""
+    return _VERSION.fullmatch(urn) is not None
+
+
+def is_item_urn(urn: str) -> bool:
+    """Whether a decoded URN names an item with all its versions."""
+    return _ITEM.fullmatch(urn) is not None
+
+
+def is_folder_urn(urn: str) -> bool:
+    """Whether a decoded URN names a folder."""
+    return _FOLDER.fullmatch(urn) is not None
+
+
+def version_urn(value: str) -> str:
+    """A version URN in raw form.
+
+    Raises:
+        InputError: it is another kind of id; the message says where to find the right one.
+    """
+    urn = decoded_urn(value)
+    if is_version_urn(urn):
+        return urn
+    if urn.startswith("urn:") and ":fs.file:vf." in urn:
+        raise InputError(f"{value!r} lacks its version: a version URN ends in '?version=1' or another number")
+    raise InputError(
+        f"{value!r} is no version URN: expected urn:adsk.wipprod:fs.file:vf.….?version=n, as list_sheets() yields it"
+    )
+
+
+def path_part(value: str) -> str:
+    """One segment of a path, with everything encoded: `:`, `?`, `=` and `/` too, as the reference writes it."""
+    return quote(value, safe="")

@@ -1,0 +1,278 @@
+"""The values that everything else passes around: frozen, plain, and without any parsing."""
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from attrs import field, frozen
+
+from aps_async.links import SignedUrl
+
+
+class ExportKind(StrEnum):
+    """Which service makes the file."""
+
+    BIM360 = "bim360"
+    """One sheet of a BIM 360 Plans folder as a PDF of one page."""
+
+
+class ExportStatus(StrEnum):
+    """What a job's state means to a caller, whatever word the service uses for it."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    """A result exists, but some of what was asked for is missing from it."""
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job will not change any more."""
+        return self is not ExportStatus.RUNNING
+
+
+@frozen(kw_only=True)
+class ExportOptions:
+    """What goes onto the pages. Every option is sent explicitly, since the services' defaults differ."""
+
+    markups: bool = False
+    """Published markups, drawn onto the page."""
+    hyperlinks: bool = False
+    """Links to the web and to other documents, as links in the PDF."""
+
+
+@frozen(kw_only=True)
+class ExportRequest:
+    """What is to be exported: enough to start the job, and to start it again when its result has gone."""
+
+    kind: ExportKind
+    project_id: str
+    """Without the `b.` prefix."""
+    subjects: tuple[str, ...]
+    """What the service is asked to export; for BIM 360 one version URN, raw."""
+    options: ExportOptions = field(factory=ExportOptions)
+    user_id: str | None = None
+    """The `x-user-id` that the job runs as; every later call about it must use the same one."""
+    name: str | None = None
+    """A name for the file, without extension; any text, it is made safe before it is used."""
+
+
+@frozen(kw_only=True)
+class ExportRef:
+    """A started job: plain data that can be stored, sent to a worker, and waited for there.
+
+    `ref_to_json` and `ref_from_json` carry it to another process. It holds no token and no signed URL.
+    """
+
+    request: ExportRequest
+    export_id: str
+
+    @property
+    def kind(self) -> ExportKind:
+        """The service that runs the job."""
+        return self.request.kind
+
+    @property
+    def project_id(self) -> str:
+        """The project, without the `b.` prefix."""
+        return self.request.project_id
+
+    @property
+    def user_id(self) -> str | None:
+        """The acting user of a two-legged call, if one was named."""
+        return self.request.user_id
+
+    def __str__(self) -> str:
+        return f"{self.kind} export {self.export_id} of project {self.project_id}"
+
+
+@frozen(kw_only=True)
+class ExportJob:
+    """What the service said of a job, once."""
+
+    ref: ExportRef
+    status: ExportStatus
+    raw_status: str
+    """The service's own word; an unknown one is kept here and counts as RUNNING."""
+    link: SignedUrl | None = None
+    """Where the result lies, once there is one."""
+    problem: str | None = None
+    """The service's own words on a failure, when it gives any. BIM 360 gives none."""
+
+
+@frozen(kw_only=True)
+class Progress:
+    """How far a download is."""
+
+    received: int
+    """Bytes that stand in the part file."""
+    total: int | None
+    """Bytes that there will be; None while the server has not said."""
+
+
+@frozen(kw_only=True)
+class Downloaded:
+    """A verified file."""
+
+    path: Path | None
+    """Where it lies; None when it went to an open file or an iterator."""
+    size: int
+    etag: str | None = None
+
+
+@frozen(kw_only=True)
+class ExportOutcome:
+    """What became of one request of a bulk run: either `path` or `error` is set."""
+
+    request: ExportRequest
+    ref: ExportRef | None = None
+    path: Path | None = None
+    size: int = 0
+    """Bytes."""
+    seconds: float = 0.0
+    """From the moment its turn to start came to the end."""
+    polls: int = 0
+    """Status calls that were answered."""
+    error: Exception | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether a verified file lies at `path`."""
+        return self.error is None
+
+
+@frozen(kw_only=True)
+class ServiceWarning:
+    """A part of the answer that the service could not give, for example the hubs of one region."""
+
+    title: str
+    status: str
+    """The HTTP status the service itself met, such as "403"."""
+    detail: str = ""
+
+
+@frozen(kw_only=True)
+class Hub:
+    """An account: BIM 360 and ACC projects lie side by side in one."""
+
+    id: str
+    """With its `b.` prefix."""
+    name: str
+    region: str
+    """US, EMEA, AUS ...; an unknown one is kept."""
+    extension_type: str
+
+
+@frozen
+class Hubs:
+    """The hubs that answered, and the warnings about those that did not."""
+
+    hubs: tuple[Hub, ...]
+    warnings: tuple[ServiceWarning, ...] = ()
+
+
+@frozen(kw_only=True)
+class Project:
+    """A project of a hub."""
+
+    id: str
+    """With its `b.` prefix, as Data Management wants it."""
+    name: str
+    hub_id: str
+    project_type: str
+    """`BIM360` or `ACC`; anything else is kept as the service says it."""
+    root_folder_id: str | None = None
+    cost_container_id: str | None = None
+
+    @property
+    def is_bim360(self) -> bool:
+        """Whether BIM 360's export works here."""
+        return self.project_type.upper() == "BIM360"
+
+
+@frozen(kw_only=True)
+class Folder:
+    """A folder."""
+
+    id: str
+    name: str
+    hidden: bool = False
+    actions: tuple[str, ...] = ()
+    visible_types: tuple[str, ...] = ()
+    folder_type: str | None = None
+    path: str = ""
+    """The names from the top folder down, joined with `/`, as far as the walk that found it knows them."""
+
+    @property
+    def is_plans(self) -> bool:
+        """Whether uploads here are split into sheets: the documented sign of the Plans folder, whatever its name."""
+        return "SPLIT" in self.actions
+
+
+@frozen(kw_only=True)
+class Item:
+    """A document with all its versions (a lineage)."""
+
+    id: str
+    name: str
+    type: str
+    """Such as `items:autodesk.bim360:Document` (a sheet) or `items:autodesk.bim360:File` (an upload)."""
+    hidden: bool = False
+    source_file_name: str | None = None
+    tip_version_urn: str | None = None
+
+
+@frozen(kw_only=True)
+class Version:
+    """One version of an item."""
+
+    urn: str
+    name: str
+    type: str
+    """Such as `versions:autodesk.bim360:Document` or `versions:autodesk.bim360:File`."""
+    number: int | None = None
+    item_id: str | None = None
+    source_file_name: str | None = None
+    process_state: str | None = None
+    created_at: datetime | None = None
+    storage_urn: str | None = None
+    """Where the bytes lie; sheets have none, they are made by an export."""
+    size: int | None = None
+    """Bytes, where the service says."""
+
+
+@frozen(kw_only=True)
+class Sheet:
+    """One exportable sheet of a BIM 360 project."""
+
+    project_id: str
+    """Without the `b.` prefix."""
+    version_urn: str
+    item_id: str
+    number: str
+    """The sheet's number from its title block, such as `A-101`; empty when the service has none."""
+    title: str
+    folder_path: str
+    """From the Plans folder down, such as `Plans/Architecture`."""
+    version: int | None = None
+    source_file_name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Number and title in one line."""
+        if self.number and self.title and self.title != self.number:
+            return f"{self.number} - {self.title}"
+        return self.number or self.title
+
+    def to_request(
+        self, *, markups: bool = False, hyperlinks: bool = False, user_id: str | None = None
+    ) -> ExportRequest:
+        """The request that exports this sheet, under its own name."""
+        return ExportRequest(
+            kind=ExportKind.BIM360,
+            project_id=self.project_id,
+            subjects=(self.version_urn,),
+            options=ExportOptions(markups=markups, hyperlinks=hyperlinks),
+            user_id=user_id,
+            name=self.name,
+        )

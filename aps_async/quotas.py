@@ -1,0 +1,177 @@
+"""The published quotas, kept exactly: one pacer per client id and endpoint.
+
+https://aps.autodesk.com/en/docs/bim360/v1/overview/rate-limits/bim360-rate-limits/
+
+A pacer lets a whole budget go at once and then waits for its window to pass: a smooth one costs a large run a tenth
+of its time. A call holds its place until its answer has come and for one window after that, so that the service never
+counts more than the budget in any window, wherever its windows begin and however long the calls are under way.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from weakref import WeakKeyDictionary
+
+from attrs import frozen
+
+_tickets = itertools.count()
+
+
+@frozen
+class Endpoint:
+    """One row of the published table, and how a call to it may be repeated."""
+
+    name: str
+    budget: int
+    """Calls per minute and client id."""
+    repeatable: bool = True
+    """Whether a repeat is harmless after an answer that got lost. False: only when the call never arrived."""
+
+
+class Pacer:
+    """Admits at most `budget` calls in any `window` seconds, first come first served.
+
+    Every `acquire()` that returned is followed by exactly one `release()`. A waiter that is cancelled gives its place
+    back. All times are the event loop's.
+    """
+
+    def __init__(self, budget: int, window: float, *, retry_base: float = 0.5) -> None:
+        if budget < 1:
+            raise ValueError(f"a quota of {budget} calls admits nothing")
+        self.budget = budget
+        self.window = window
+        self.sharers = 0
+        """Exports that are being polled through this pacer now."""
+        self._retry_base = retry_base
+        self._spent: deque[float] = deque()  # when the answers came
+        self._in_flight = 0
+        self._queue: list[tuple[int, asyncio.Future[None]]] = []
+        self._resumes_at = 0.0
+        self._refusals = 0  # 429s in a row
+        self._timer: asyncio.TimerHandle | None = None
+
+    @staticmethod
+    def ticket() -> int:
+        """A place in the order of arrival. A call that has to be repeated keeps its ticket, and so its turn."""
+        return next(_tickets)
+
+    @property
+    def waiting(self) -> int:
+        """Calls in the queue."""
+        return len(self._queue)
+
+    async def acquire(self, ticket: int | None = None) -> None:
+        """Waits for a place."""
+        if ticket is None:
+            ticket = self.ticket()
+        loop = asyncio.get_running_loop()
+        if not self._queue and self._admits(loop.time()):
+            self._in_flight += 1
+            return
+        place = loop.create_future()
+        heapq.heappush(self._queue, (ticket, place))
+        self._wake()
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():  # the place came at the same moment
+                self._in_flight -= 1
+            else:
+                self._queue = [entry for entry in self._queue if entry[1] is not place]
+                heapq.heapify(self._queue)
+            self._wake()
+            raise
+
+    def release(self, *, used: bool = True) -> None:
+        """Ends a call. `used=False` when nothing was sent, so that the service cannot have counted it."""
+        self._in_flight -= 1
+        if used:
+            self._spent.append(asyncio.get_running_loop().time())
+        self._wake()
+
+    def refused(self, retry_after: float | None) -> None:
+        """Notes a 429: everybody pauses. `Retry-After` also shows where the service's window ends."""
+        now = asyncio.get_running_loop().time()
+        self._refusals += 1
+        pause = retry_after
+        if pause is None:
+            pause = min(self.window, self._retry_base * 2 ** min(self._refusals - 1, 16))
+        self._resumes_at = max(self._resumes_at, now + pause)
+        if retry_after is not None:
+            # A new window begins there, so what was spent before it no longer counts.
+            self._spent.clear()
+        self._wake()
+
+    def accepted(self) -> None:
+        """Notes an answer that was not a 429."""
+        if self._refusals:
+            self._refusals = 0
+            self._wake()
+
+    @contextmanager
+    def sharing(self) -> Iterator[None]:
+        """Counts one more export that lives on this quota, for `fair_interval`."""
+        self.sharers += 1
+        try:
+            yield
+        finally:
+            self.sharers -= 1
+
+    def fair_interval(self, sharers: int | None = None) -> float:
+        """The shortest interval at which all sharers may ask without ever meeting the quota."""
+        return (self.sharers if sharers is None else sharers) * self.window / self.budget
+
+    def _admits(self, now: float) -> bool:
+        if now < self._resumes_at:
+            return False
+        while self._spent and self._spent[0] <= now - self.window:
+            self._spent.popleft()
+        # After a 429 one call goes ahead; the rest follow once it is through, and not into the same wall.
+        limit = 1 if self._refusals else self.budget
+        return self._in_flight < limit and self._in_flight + len(self._spent) < self.budget
+
+    def _wake(self) -> None:
+        """Admits whoever can go, and sets the one timer for the next who cannot."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._queue:
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._queue and self._admits(now):
+            _, place = heapq.heappop(self._queue)
+            if not place.done():
+                self._in_flight += 1
+                place.set_result(None)
+        if self._queue:
+            ends = self._spent[0] + self.window if self._in_flight + len(self._spent) >= self.budget else now
+            when = max(self._resumes_at, ends if self._spent else now)
+            if when > now:  # otherwise only a release can admit the next
+                self._timer = loop.call_at(when, self._wake)
+
+
+class Quotas:
+    """The pacers of one event loop, found by whose quota it is and which endpoint."""
+
+    def __init__(self) -> None:
+        self._pacers: dict[Hashable, Pacer] = {}
+
+    def pacer(self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, retry_base: float) -> Pacer:
+        """The one pacer for this owner and endpoint; the first to ask sets its numbers."""
+        key = (owner, endpoint.name)
+        found = self._pacers.get(key)
+        if found is None:
+            found = self._pacers[key] = Pacer(budget, window, retry_base=retry_base)
+        return found
+
+
+_shared: "WeakKeyDictionary[asyncio.AbstractEventLoop, Quotas]" = WeakKeyDictionary()
+
+
+def shared_quotas() -> Quotas:
+    """The quotas of the running loop: two sessions with one client id draw on one budget, as the service counts it."""
+    return _shared.setdefault(asyncio.get_running_loop(), Quotas())

@@ -1,0 +1,194 @@
+"""BIM 360 Docs: one sheet of a Plans folder as a PDF.
+
+https://aps.autodesk.com/en/docs/bim360/v1/reference/http/document-management-projects-project_id-versions-version_id-exports-POST/
+"""
+
+from attrs import frozen
+
+from aps_async.errors import (
+    DecodeError,
+    NotAllowedError,
+    NotExportableError,
+    NotFoundError,
+    ResponseError,
+)
+from aps_async.ids import bare_id, decoded_urn, is_item_urn, path_part, version_urn
+from aps_async.links import SignedUrl
+from aps_async.models import ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, ExportStatus
+from aps_async.quotas import Endpoint
+from aps_async.resources.projects import get_tip, get_version
+from aps_async.session import Session
+
+# https://aps.autodesk.com/en/docs/bim360/v1/overview/rate-limits/bim360-rate-limits/
+START = Endpoint("bim360.export_start", 100)  # a repeat answers with the same job, so it is harmless
+STATUS = Endpoint("bim360.export_status", 1000)
+
+STATES = {
+    "committed": ExportStatus.RUNNING,
+    "completed": ExportStatus.SUCCEEDED,
+    "failed": ExportStatus.FAILED,
+}
+
+
+@frozen
+class ExportResult:
+    """Where a finished export lies (`data` of the answer). Every field may be missing."""
+
+    version_urn: str | None = None
+    """The URN of the file as first uploaded, URL-safe base64 without padding."""
+    resource_id: str | None = None
+    """The derivative URN of the page, raw although the reference calls it encoded."""
+    link: str | None = None
+    """Deprecated: the old download address; it needs a bearer token."""
+    signed_url: str | None = None
+    """Opens the PDF to anybody for about two minutes."""
+
+    def __repr__(self) -> str:
+        return f"ExportResult(resource_id={self.resource_id!r}, signed_url={'…' if self.signed_url else None})"
+
+
+@frozen
+class ExportAnswer:
+    """The body of both export calls."""
+
+    id: str
+    status: str
+    """`committed`, `completed` or `failed`."""
+    data: ExportResult | None = None
+
+
+def export_request(
+    project_id: str,
+    version_id: str,
+    *,
+    markups: bool = False,
+    hyperlinks: bool = False,
+    user_id: str | None = None,
+    name: str | None = None,
+) -> ExportRequest:
+    """The request for one sheet, its ids in any form: `b.` or not, URN raw, percent-encoded or base64.
+
+    Raises:
+        InputError: an id is not one, or names an item or a version without its number.
+    """
+    return ExportRequest(
+        kind=ExportKind.BIM360,
+        project_id=bare_id(project_id),
+        subjects=(version_urn(version_id),),
+        options=ExportOptions(markups=markups, hyperlinks=hyperlinks),
+        user_id=user_id,
+        name=name,
+    )
+
+
+async def start_export(
+    session: Session,
+    project_id: str,
+    version_id: str,
+    *,
+    markups: bool = False,
+    hyperlinks: bool = False,
+    user_id: str | None = None,
+    name: str | None = None,
+) -> ExportJob:
+    """Starts the export of one sheet (`POST …/versions/:version_id/exports`; scope `data:read`; 100 a minute).
+
+    A second start of the same version is harmless: the service answers with the job as it stands, and the job that
+    comes back here may already be complete and carry its link. `wait_for_export` takes it as it is.
+
+    Args:
+        session: the session.
+        project_id: a BIM 360 project, with or without `b.`.
+        version_id: a sheet's version URN, or its item URN for the newest version; raw, percent-encoded or base64.
+        markups: put published markups on the page.
+        hyperlinks: keep links, to the web and to other documents.
+        user_id: run as this user (`x-user-id`, two-legged tokens only); who needs permission to view the sheet.
+        name: a name for the file, for `export_many`.
+
+    Raises:
+        InputError: an id is not one.
+        NotExportableError: this is a source file, or a project of another kind.
+        NotAllowedError: the app is not in the account, a scope is missing, or the user may not view the sheet.
+        NotFoundError: no such project or sheet.
+        APSError: as `Session.request`.
+    """
+    if is_item_urn(decoded_urn(version_id)):
+        version_id = (await get_tip(session, project_id, version_id, user_id=user_id)).urn
+    request = export_request(project_id, version_id, markups=markups, hyperlinks=hyperlinks, user_id=user_id, name=name)
+    return await start(session, request)
+
+
+async def start(session: Session, request: ExportRequest) -> ExportJob:
+    """Starts what a request describes; see `start_export`."""
+    options = request.options
+    try:
+        answer = await session.request(
+            START,
+            "POST",
+            _path(request),
+            into=ExportAnswer,
+            json={"includeMarkups": options.markups, "includeHyperlinks": options.hyperlinks},
+            user_id=request.user_id,
+        )
+    except (NotAllowedError, NotFoundError) as problem:
+        await _explain(session, request)
+        problem.add_note(_ADVICE)
+        raise
+    except ResponseError as problem:
+        if problem.status in (400, 409, 422):
+            await _explain(session, request)
+            problem.add_note(_ADVICE)
+        raise
+    return _job(session, ExportRef(request=request, export_id=answer.id), answer)
+
+
+async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
+    """Asks once how an export stands (`GET …/exports/:export_id`; scope `data:read`; 1,000 a minute).
+
+    A complete job carries a signed URL that lives two minutes; asking again brings a fresh one.
+
+    Raises:
+        NotFoundError: no such job; right after the start it may only be slow to appear.
+        APSError: as `Session.request`.
+    """
+    path = f"{_path(ref.request)}/{path_part(ref.export_id)}"
+    answer = await session.request(STATUS, "GET", path, into=ExportAnswer, user_id=ref.user_id, retry=retry)
+    return _job(session, ref, answer)
+
+
+_ADVICE = (
+    "BIM 360 exports sheets only: version URNs that list_sheets() yields, from a Plans folder of a BIM 360 project. "
+    "In an ACC project, use the exports of ACC Sheets or ACC Files instead."
+)
+
+
+def _path(request: ExportRequest) -> str:
+    version = path_part(request.subjects[0])
+    return f"/bim360/docs/v1/projects/{path_part(request.project_id)}/versions/{version}/exports"
+
+
+def _job(session: Session, ref: ExportRef, answer: ExportAnswer) -> ExportJob:
+    status = STATES.get(answer.status.lower(), ExportStatus.RUNNING)
+    link = None
+    if answer.data is not None and answer.data.signed_url:
+        try:
+            link = SignedUrl.parse(
+                answer.data.signed_url, received_at=session.now(), lifetime=session.settings.link_lifetime
+            )
+        except ValueError as problem:
+            raise DecodeError(f"{ref}: data.signedUrl: {problem}") from None
+    return ExportJob(ref=ref, status=status, raw_status=answer.status, link=link)
+
+
+async def _explain(session: Session, request: ExportRequest) -> None:
+    """Looks why a start was refused: one call, on the error path only."""
+    urn = request.subjects[0]
+    try:
+        version = await get_version(session, request.project_id, urn, user_id=request.user_id)
+    except (ResponseError, DecodeError):
+        return  # then the service's own refusal is all there is to say
+    if not version.type.replace(".", ":").endswith("bim360:Document"):  # the reference also spells it with a dot
+        raise NotExportableError(
+            f"{version.name} ({urn}) is an uploaded file ({version.type}), not a sheet: export the sheets that were "
+            "split from it (list_sheets() yields them), or download the file itself"
+        )

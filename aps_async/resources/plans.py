@@ -1,0 +1,241 @@
+"""The sheets of a BIM 360 project: what lies in the Plans folder and can be exported.
+
+https://aps.autodesk.com/en/docs/bim360/v1/tutorials/document-management/export-pdf-from-docs-s3/
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+
+from attrs import frozen
+
+from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
+from aps_async.ids import bare_id, decoded_urn, is_folder_urn, is_item_urn, is_version_urn, path_part
+from aps_async.models import Folder, Item, Project, Sheet, Version
+from aps_async.quotas import Endpoint
+from aps_async.resources.projects import (
+    find_project,
+    get_folder,
+    get_item,
+    get_tip,
+    get_version,
+    list_folder_contents,
+    list_top_folders,
+)
+from aps_async.session import Session
+
+# No budget is published for batch-get; that of the other Document Management lists is a careful guess.
+BATCH_GET = Endpoint("bim360.versions_batch_get", 300)
+BATCH_LIMIT = 50
+READY = "PROCESSING_COMPLETE"
+
+_log = logging.getLogger("aps_async")
+
+
+@frozen
+class _Names:
+    urn: str
+    item_urn: str | None = None
+    name: str | None = None
+    title: str | None = None
+    number: str | None = None
+
+
+@frozen
+class _Batch:
+    results: tuple[_Names, ...] = ()
+
+
+async def list_sheets(
+    session: Session, project: Project | str, *, folder: str | None = None, user_id: str | None = None
+) -> AsyncIterator[Sheet]:
+    """The sheets that can be exported, folder by folder, in the service's order.
+
+    Walks the Plans folder (the one whose uploads are split into sheets, whatever it is called) and everything below.
+    Left out are uploaded files, hidden items, and sheets still being processed (logged at INFO). The walk costs one
+    call per 200 entries of a folder, and one more per 50 sheets for their numbers and titles.
+
+    Args:
+        session: the session; scope `data:read`.
+        project: a `Project`, its id or its name.
+        folder: only this folder and what is below: a path such as `Plans/Architecture` or `Architecture` (case does
+            not matter), or a folder URN.
+        user_id: the acting user of a two-legged call.
+
+    Raises:
+        NotExportableError: the project is not a BIM 360 project; the message says what to use instead.
+        NotFoundInProjectError: no such project or folder, or no Plans folder; the message lists what there is.
+        APSError: as `Session.request`.
+    """
+    found = await bim360_project(session, project, user_id=user_id)
+    for start in await _starts(session, found, folder, user_id):
+        async for sheet in _walk(session, found, start, user_id):
+            yield sheet
+
+
+async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, user_id: str | None = None) -> Sheet:
+    """One sheet by its version URN, or by its item URN for the newest version.
+
+    Raises:
+        NotExportableError: it exists but is an uploaded file, hidden, still being processed, or not in a BIM 360
+            project; the message says what to use instead.
+        NotFoundError: there is no such item or version.
+        InputError: this is no item or version URN.
+        APSError: as `Session.request`.
+    """
+    found = await bim360_project(session, project, user_id=user_id)
+    urn = decoded_urn(sheet_id)
+    if is_item_urn(urn):
+        item = await get_item(session, found.id, urn, user_id=user_id)
+        if item.hidden:
+            raise NotExportableError(f"{item.name} ({urn}) is hidden or deleted; restore it, or export another version")
+        version = await get_tip(session, found.id, urn, user_id=user_id)
+    elif is_version_urn(urn):
+        version = await get_version(session, found.id, urn, user_id=user_id)
+    else:
+        raise NotFoundInProjectError(f"{sheet_id!r} is no sheet: expected the item or version URN of one")
+    if reason := _why_not(version):
+        raise NotExportableError(f"{version.name} ({version.urn}) {reason}")
+    [sheet] = await _with_names(session, found, "", [(version.item_id or "", version)], user_id)
+    return sheet
+
+
+async def bim360_project(session: Session, project: Project | str, *, user_id: str | None = None) -> Project:
+    """The project, if BIM 360's export works in it.
+
+    Raises:
+        NotExportableError: it is an ACC project, or of a kind we do not know.
+        NotFoundInProjectError: there is none by that id or name.
+    """
+    found = project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
+    if found.is_bim360:
+        return found
+    kind = found.project_type or "unknown"
+    acc = "use the exports of ACC Sheets or ACC Files instead"
+    instead = acc if kind.upper() == "ACC" else "it has no Plans folder"
+    raise NotExportableError(f"{found.name} ({found.id}) is a project of type {kind}, not BIM 360: {instead}")
+
+
+async def _starts(session: Session, project: Project, folder: str | None, user_id: str | None) -> Sequence[Folder]:
+    """The folders to walk: those that split uploads, or the one that was asked for."""
+    if folder is not None and is_folder_urn(decoded_urn(folder)):
+        return (await get_folder(session, project.id, folder, user_id=user_id),)
+    top = await list_top_folders(session, project, user_id=user_id)
+    plans = [each for each in top if each.is_plans]
+    if not plans:
+        shown = ", ".join(each.name for each in top if not each.hidden) or "none"
+        raise NotFoundInProjectError(
+            f"{project.name} has no Plans folder that this app or user may see (top folders: {shown}). "
+            "Only sheets below a Plans folder can be exported"
+        )
+    if folder is None:
+        return plans
+    return (await _descend(session, project, plans, folder, user_id),)
+
+
+async def _descend(
+    session: Session, project: Project, plans: Sequence[Folder], path: str, user_id: str | None
+) -> Folder:
+    """The folder at a path that begins with a Plans folder's name, or below it."""
+    names = [name.strip() for name in path.strip().strip("/").split("/")]
+    at = next((each for each in plans if each.name.casefold() == names[0].casefold()), None)
+    if at is not None:
+        names = names[1:]
+    else:
+        at = plans[0]
+    for name in names:
+        below = [
+            each async for each in list_folder_contents(session, project.id, at, user_id=user_id)
+            if isinstance(each, Folder)
+        ]  # fmt: skip
+        found = next((each for each in below if each.name.casefold() == name.casefold()), None)
+        if found is None:
+            shown = ", ".join(each.name for each in below) or "no folders"
+            raise NotFoundInProjectError(f"there is no folder {name!r} in {at.path!r}; it holds {shown}")
+        at = found
+    return at
+
+
+async def _walk(session: Session, project: Project, start: Folder, user_id: str | None) -> AsyncIterator[Sheet]:
+    ahead = [start]
+    while ahead:
+        folder = ahead.pop()
+        below: list[Folder] = []
+        batch: list[tuple[str, Version]] = []
+        async for entry in list_folder_contents(session, project.id, folder, user_id=user_id):
+            if isinstance(entry, Folder):
+                if not entry.hidden:
+                    below.append(entry)
+                continue
+            if version := await _exportable(session, project, *entry, user_id):
+                batch.append((entry[0].id, version))
+            if len(batch) == BATCH_LIMIT:
+                for sheet in await _with_names(session, project, folder.path, batch, user_id):
+                    yield sheet
+                batch = []
+        for sheet in await _with_names(session, project, folder.path, batch, user_id):
+            yield sheet
+        ahead.extend(reversed(below))
+
+
+async def _exportable(
+    session: Session, project: Project, item: Item, version: Version | None, user_id: str | None
+) -> Version | None:
+    if item.hidden or not _is_document(item.type):
+        return None
+    if version is None:  # the page named a newest version and did not include it
+        version = await get_tip(session, project.id, item.id, user_id=user_id)
+    if reason := _why_not(version):
+        _log.info("left out: %s %s", item.name, reason)
+        return None
+    return version
+
+
+def _is_document(extension_type: str) -> bool:
+    return extension_type.replace(".", ":").endswith("bim360:Document")  # the reference also spells it with a dot
+
+
+def _why_not(version: Version) -> str | None:
+    """What keeps a version from being exported, and what to use instead; None if nothing does."""
+    if version.type.endswith(":Deleted"):
+        return "is deleted; export an earlier version, or restore it"
+    if not _is_document(version.type):
+        return "is an uploaded file, not a sheet: export the sheets split from it, or download the file itself"
+    if not (version.source_file_name or "").lower().endswith(".pdf"):
+        return f"comes from {version.source_file_name or 'an unknown file'}; only sheets of PDF files can be exported"
+    if version.process_state not in (None, READY):
+        return f"is still being processed ({version.process_state}); try again when Docs shows it"
+    return None
+
+
+async def _with_names(
+    session: Session, project: Project, folder_path: str, batch: list[tuple[str, Version]], user_id: str | None
+) -> list[Sheet]:
+    """Numbers and titles, which Data Management does not tell, through BIM 360's own batch call."""
+    if not batch:
+        return []
+    path = f"/bim360/docs/v1/projects/{path_part(bare_id(project.id))}/versions:batch-get"
+    names: dict[str, _Names] = {}
+    try:
+        answer = await session.request(
+            BATCH_GET, "POST", path, into=_Batch, json={"urns": [version.urn for _, version in batch]}, user_id=user_id
+        )
+        names = {found.urn: found for found in answer.results}
+    except (NotAllowedError, NotFoundError) as problem:
+        _log.info("no sheet numbers, names serve instead: %s", problem)
+    except ResponseError as problem:
+        if problem.status != 400:
+            raise
+        _log.info("no sheet numbers, names serve instead: %s", problem)
+    return [
+        Sheet(
+            project_id=bare_id(project.id),
+            version_urn=version.urn,
+            item_id=item_id,
+            number=(told := names.get(version.urn) or _Names(version.urn)).number or version.name,
+            title=told.title or "",
+            folder_path=folder_path,
+            version=version.number,
+            source_file_name=version.source_file_name,
+        )
+        for item_id, version in batch
+    ]

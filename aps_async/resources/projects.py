@@ -1,0 +1,257 @@
+"""Hubs, projects, folders, items and versions (Data Management).
+
+https://aps.autodesk.com/en/docs/data/v2/reference/http/
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError
+from aps_async.ids import bare_id, decoded_urn, dm_id, path_part
+from aps_async.models import Folder, Hub, Hubs, Item, Project, ServiceWarning, Version
+from aps_async.paging import Document, Page, Resource, pages
+from aps_async.quotas import Endpoint
+from aps_async.session import Session
+
+HUBS = Endpoint("hubs", 50)
+PROJECTS = Endpoint("projects", 50)
+PROJECT = Endpoint("project", 50)
+TOP_FOLDERS = Endpoint("top_folders", 300)
+CONTENTS = Endpoint("folder_contents", 300)
+FOLDER = Endpoint("folder", 300)
+ITEM = Endpoint("item", 300)
+TIP = Endpoint("item_tip", 50)
+VERSIONS = Endpoint("item_versions", 800)
+VERSION = Endpoint("version", 300)
+
+
+async def list_hubs(session: Session, *, user_id: str | None = None) -> Hubs:
+    """The accounts that the app is added to (`GET project/v1/hubs`; scope `data:read`).
+
+    A region that does not answer becomes a warning beside the hubs of the others. No hubs at all usually means that
+    the app's client id is not in the account's Custom Integrations.
+
+    Raises:
+        NotAllowedError: 403; the app is in no account.
+        APSError: as `Session.request`.
+    """
+    page = await session.request(HUBS, "GET", "/project/v1/hubs", into=Page, user_id=user_id)
+    hubs = tuple(
+        Hub(
+            id=found.id,
+            name=found.attributes.name or found.id,
+            region=found.attributes.region or "",
+            extension_type=found.attributes.extension.type,
+        )
+        for found in page.data
+    )
+    warnings = page.meta.get("warnings")
+    return Hubs(hubs, tuple(_warning(found) for found in warnings if isinstance(found, dict)) if warnings else ())
+
+
+async def list_projects(session: Session, hub_id: str, *, user_id: str | None = None) -> AsyncIterator[Project]:
+    """The projects of a hub, BIM 360 and ACC alike (`GET project/v1/hubs/:hub_id/projects`; scope `data:read`).
+
+    Raises:
+        APSError: as `Session.request`.
+    """
+    hub = dm_id(hub_id, "hub")
+    path = f"/project/v1/hubs/{path_part(hub)}/projects"
+    async for page in pages(session, PROJECTS, path, query={"page[limit]": 200}, user_id=user_id):
+        for found in page.data:
+            yield _project(found, hub)
+
+
+async def get_project(session: Session, hub_id: str, project_id: str, *, user_id: str | None = None) -> Project:
+    """One project (`GET project/v1/hubs/:hub_id/projects/:project_id`; scope `data:read`).
+
+    Raises:
+        NotFoundError: it is not in this hub.
+        APSError: as `Session.request`.
+    """
+    hub = dm_id(hub_id, "hub")
+    path = f"/project/v1/hubs/{path_part(hub)}/projects/{path_part(dm_id(project_id))}"
+    document = await session.request(PROJECT, "GET", path, into=Document, user_id=user_id)
+    return _project(document.data, hub)
+
+
+async def find_project(session: Session, project: str, *, user_id: str | None = None) -> Project:
+    """A project by its id (with or without `b.`) or by its exact name, in whichever hub it lies.
+
+    Raises:
+        NotFoundInProjectError: no hub has it; the message lists the projects there are, or why none are seen.
+        NotAllowedError: it exists, but the app or the user may not see it.
+        APSError: as `Session.request`.
+    """
+    found = await list_hubs(session, user_id=user_id)
+    refusal: NotAllowedError | None = None
+    for hub in found.hubs:
+        try:
+            return await get_project(session, hub.id, project, user_id=user_id)
+        except NotAllowedError as problem:  # services also mask "not in this hub" as 403, so look further first
+            refusal = problem
+        except (NotFoundError, InputError):  # a name is no id
+            continue
+    known = [each for hub in found.hubs async for each in list_projects(session, hub.id, user_id=user_id)]
+    named = [each for each in known if each.name.casefold() == project.strip().casefold()]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        ids = ", ".join(each.id for each in named)
+        raise NotFoundInProjectError(f"{len(named)} projects are named {project!r}; give one's id: {ids}")
+    if refusal is not None:
+        raise refusal
+    raise NotFoundInProjectError(f"no project {project!r}: {_what_there_is(found, known)}")
+
+
+async def list_top_folders(session: Session, project: Project, *, user_id: str | None = None) -> tuple[Folder, ...]:
+    """The highest folders that the caller may see, service folders included (`GET …/topFolders`; scope `data:read`).
+
+    Raises:
+        APSError: as `Session.request`.
+    """
+    path = f"/project/v1/hubs/{path_part(project.hub_id)}/projects/{path_part(project.id)}/topFolders"
+    page = await session.request(TOP_FOLDERS, "GET", path, into=Page, user_id=user_id)
+    return tuple(_folder(found, "") for found in page.data)
+
+
+async def get_folder(session: Session, project_id: str, folder_id: str, *, user_id: str | None = None) -> Folder:
+    """One folder (`GET data/v1/projects/:project_id/folders/:folder_id`; scope `data:read`)."""
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{path_part(decoded_urn(folder_id))}"
+    return _folder((await session.request(FOLDER, "GET", path, into=Document, user_id=user_id)).data, "")
+
+
+async def list_folder_contents(
+    session: Session, project_id: str, folder: Folder | str, *, hidden: bool = False, user_id: str | None = None
+) -> AsyncIterator[Folder | tuple[Item, Version | None]]:
+    """What a folder holds: folders, and items with their newest version (`GET …/folders/:folder_id/contents`).
+
+    Args:
+        session: the session.
+        project_id: with or without `b.`.
+        folder: a `Folder`, whose path the subfolders then continue, or a folder URN.
+        hidden: whether to list hidden items too, such as deleted ones.
+        user_id: the acting user of a two-legged call.
+
+    Raises:
+        APSError: as `Session.request`.
+    """
+    parent = folder.path if isinstance(folder, Folder) else ""
+    urn = folder.id if isinstance(folder, Folder) else decoded_urn(folder)
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{path_part(urn)}/contents"
+    query: dict[str, str | int | bool] = {"page[limit]": 200}
+    if hidden:
+        query["includeHidden"] = True
+    async for page in pages(session, CONTENTS, path, query=query, user_id=user_id):
+        versions = {found.id: _version(found) for found in page.included if found.type == "versions"}
+        for found in page.data:
+            if found.type == "folders":
+                yield _folder(found, parent)
+            elif found.type == "items":
+                item = _item(found)
+                yield item, versions.get(item.tip_version_urn or "")
+
+
+async def get_item(session: Session, project_id: str, item_id: str, *, user_id: str | None = None) -> Item:
+    """One item (`GET data/v1/projects/:project_id/items/:item_id`; scope `data:read`)."""
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id))}"
+    return _item((await session.request(ITEM, "GET", path, into=Document, user_id=user_id)).data)
+
+
+async def get_tip(session: Session, project_id: str, item_id: str, *, user_id: str | None = None) -> Version:
+    """An item's newest version (`GET …/items/:item_id/tip`; scope `data:read`)."""
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id))}/tip"
+    return _version((await session.request(TIP, "GET", path, into=Document, user_id=user_id)).data)
+
+
+async def list_versions(
+    session: Session, project_id: str, item_id: str, *, user_id: str | None = None
+) -> AsyncIterator[Version]:
+    """An item's versions, newest first (`GET …/items/:item_id/versions`; scope `data:read`)."""
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id))}/versions"
+    async for page in pages(session, VERSIONS, path, user_id=user_id):
+        for found in page.data:
+            yield _version(found)
+
+
+async def get_version(session: Session, project_id: str, version_urn: str, *, user_id: str | None = None) -> Version:
+    """One version (`GET data/v1/projects/:project_id/versions/:version_id`; scope `data:read`)."""
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/versions/{path_part(decoded_urn(version_urn))}"
+    return _version((await session.request(VERSION, "GET", path, into=Document, user_id=user_id)).data)
+
+
+def _project(found: Resource, hub_id: str) -> Project:
+    return Project(
+        id=dm_id(found.id),
+        name=found.attributes.name or found.id,
+        hub_id=hub_id,
+        project_type=found.text("projectType") or "",
+        root_folder_id=found.related("rootFolder"),
+        cost_container_id=found.related("cost"),
+    )
+
+
+def _folder(found: Resource, parent: str) -> Folder:
+    name = found.attributes.name or found.attributes.display_name or found.id
+    return Folder(
+        id=found.id,
+        name=name,
+        hidden=bool(found.attributes.hidden),
+        actions=_words(found.data.get("actions")),
+        visible_types=_words(found.data.get("visibleTypes")),
+        folder_type=found.text("folderType"),
+        path=f"{parent}/{name}" if parent else name,
+    )
+
+
+def _item(found: Resource) -> Item:
+    return Item(
+        id=found.id,
+        name=found.attributes.display_name or found.attributes.name or found.id,
+        type=found.attributes.extension.type,
+        hidden=bool(found.attributes.hidden),
+        source_file_name=found.text("sourceFileName"),
+        tip_version_urn=found.related("tip"),
+    )
+
+
+def _version(found: Resource) -> Version:
+    return Version(
+        urn=found.id,
+        name=found.attributes.name or found.attributes.display_name or found.id,
+        type=found.attributes.extension.type,
+        number=found.attributes.version_number,
+        item_id=found.related("item"),
+        source_file_name=found.text("sourceFileName"),
+        process_state=found.text("processState"),
+        created_at=found.attributes.create_time,
+        storage_urn=found.related("storage"),
+        size=found.attributes.storage_size,
+    )
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    """A list of texts; older folders have one text, or nothing."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
+
+
+def _warning(found: dict[str, Any]) -> ServiceWarning:
+    return ServiceWarning(
+        title=str(found.get("Title") or ""),
+        status=str(found.get("HttpStatusCode") or ""),
+        detail=str(found.get("Detail") or ""),
+    )
+
+
+def _what_there_is(found: Hubs, known: list[Project]) -> str:
+    if known:
+        shown = ", ".join(f"{each.name} ({bare_id(each.id)})" for each in known[:10])
+        return f"there are {shown}" + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+    if found.hubs:
+        return f"the hub {found.hubs[0].name!r} shows no projects to this app or user"
+    told = "; ".join(warning.title for warning in found.warnings)
+    return "no hub is visible. An account admin must add the app's client id under Custom Integrations" + (
+        f" (the service warns: {told})" if told else ""
+    )

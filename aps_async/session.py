@@ -1,0 +1,321 @@
+"""The one place where bytes move: API calls with quota, token, retries and typed answers; signed links without."""
+
+import json as json_text
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Self, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+from attrs import frozen
+from yarl import URL
+
+from aps_async.answers import Answer, error_of, json_of, retry_after
+from aps_async.auth import AccessToken, TokenProvider
+from aps_async.convert import structure
+from aps_async.errors import DecodeError, DownloadError, InputError, TransportError
+from aps_async.links import SignedUrl, redact
+from aps_async.quotas import Endpoint, Pacer, Quotas, shared_quotas
+from aps_async.retry import is_transient, never_arrived, retrying
+from aps_async.settings import Settings
+
+T = TypeVar("T")
+Query = Mapping[str, str | int | bool | Sequence[str]]
+
+PRODUCTION = "https://developer.api.autodesk.com"
+USER_AGENT = "aps-async"
+TOKENS = Endpoint("token", 500)
+
+_log = logging.getLogger("aps_async")
+
+
+@frozen
+class _Call:
+    endpoint: Endpoint
+    method: str
+    url: URL
+    path: str  # for messages: without the query
+    headers: Mapping[str, str]
+    body: bytes | None
+    authorized: bool
+    ticket: int
+
+
+class Session:
+    """Everything needed to talk to the services: tokens, quotas, retries and two HTTP sessions.
+
+    One HTTP session is for the API; the other opens signed links and has no way to send `Authorization`.
+    Use it as `async with Session(TwoLegged.from_env()) as session:` and share it between tasks.
+
+    Args:
+        tokens: where tokens come from.
+        base_url: the API's address; `APS_BASE_URL` or Autodesk's production host when not given.
+        settings: every number.
+        http: your own aiohttp session for API calls; it is used and not closed.
+        user_id: the `x-user-id` of calls that name no other; only with two-legged tokens.
+        proxy: an HTTP proxy for both sessions, such as `http://proxy.example:3128`.
+        quotas: pacers to share; by default all sessions of one event loop share theirs.
+        clock: seconds since the epoch, for expiries; waits go by the event loop's clock.
+    """
+
+    def __init__(
+        self,
+        tokens: TokenProvider,
+        *,
+        base_url: str | None = None,
+        settings: Settings | None = None,
+        http: aiohttp.ClientSession | None = None,
+        user_id: str | None = None,
+        proxy: str | None = None,
+        quotas: Quotas | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        base = (base_url or os.environ.get("APS_BASE_URL") or PRODUCTION).strip().rstrip("/")
+        parts = urlsplit(base)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise InputError(f"the base address {redact(base)!r} is no http(s) address; check APS_BASE_URL")
+        self.base_url = base
+        self.settings = settings or Settings()
+        self.now = clock
+        self._tokens = tokens
+        self._user_id = user_id
+        self._proxy = proxy
+        self._quotas = quotas
+        self._owner = (base, getattr(tokens, "client_id", None) or id(tokens))
+        self._api: aiohttp.ClientSession | None = http
+        self._api_is_ours = http is None
+        self._links: aiohttp.ClientSession | None = None
+        again = {True: is_transient, False: never_arrived}
+        self._attempts = {
+            key: retrying(self.settings, may, self._note_retry)(self._attempt) for key, may in again.items()
+        }
+
+    async def __aenter__(self) -> Self:
+        numbers = self.settings
+        self._quotas = self._quotas or shared_quotas()
+        if self._api_is_ours:
+            self._api = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=numbers.connections),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        self._links = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=numbers.connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # the length and the hash are of the bytes as stored
+            trust_env=False,  # with it, an entry in ~/.netrc would become an Authorization header
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=None, sock_connect=numbers.connect_timeout, sock_read=numbers.read_timeout
+            ),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes what this session opened; a handed-in aiohttp session stays open."""
+        links, self._links = self._links, None
+        if links is not None:
+            await links.close()
+        if self._api_is_ours and self._api is not None:
+            api, self._api = self._api, None
+            await api.close()
+
+    @property
+    def token_margin(self) -> float:
+        """See `TokenClient`."""
+        return self.settings.token_margin
+
+    def pacer(self, endpoint: Endpoint) -> Pacer:
+        """The pacer that calls of this session to this endpoint go through."""
+        if self._quotas is None:
+            raise InputError("the session is not open: use it as 'async with Session(...) as session'")
+        numbers = self.settings
+        budget = numbers.budgets.get(endpoint.name, endpoint.budget)
+        return self._quotas.pacer(self._owner, endpoint, budget, numbers.quota_window, numbers.retry_base)
+
+    async def request(
+        self,
+        endpoint: Endpoint,
+        method: str,
+        path: str,
+        *,
+        into: type[T],
+        query: Query | None = None,
+        json: Any = None,
+        user_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        retry: bool = True,
+    ) -> T:
+        """One API call: waits for the quota, makes the token last, repeats what may be repeated, gives a typed value.
+
+        Args:
+            endpoint: whose quota it draws on, and whether it may be repeated.
+            method: the HTTP method.
+            path: from the host on, already percent-encoded; or a whole `next` link, of which the host is ignored.
+            into: the type of the answer.
+            query: parameters, encoded here.
+            json: the body.
+            user_id: the `x-user-id`; the session's own when None.
+            headers: further headers.
+            retry: False for one attempt only (a 401 still renews the token once).
+
+        Raises:
+            AuthError: there is no token, or a fresh one is refused.
+            TransportError: no whole answer came, in all tries.
+            ResponseError: the service said no; see its subclasses.
+            DecodeError: the answer is not as documented.
+            InputError: `user_id` with a token that is not two-legged, or the session is not open.
+        """
+        sent = {"Accept": "application/json", "User-Agent": USER_AGENT, **(headers or {})}
+        if user := user_id or self._user_id:
+            if not getattr(self._tokens, "two_legged", False):
+                raise InputError("x-user-id goes with two-legged tokens only; a user's own token names the user")
+            sent["x-user-id"] = user
+        body = None
+        if json is not None:
+            body = json_text.dumps(json).encode()
+            sent["Content-Type"] = "application/json"
+        call = self._call(endpoint, method, path, query, sent, body, authorized=True)
+        attempt = self._attempts[endpoint.repeatable] if retry else self._attempt
+        return structure(await attempt(call), into)
+
+    async def post_form(
+        self, path: str, form: Mapping[str, str], *, headers: Mapping[str, str], repeatable: bool = True
+    ) -> Mapping[str, Any]:
+        """POSTs a form without a token: for token providers."""
+        sent = {
+            "Accept": "application/json",
+            "User-Agent": USER_AGENT,
+            "Content-Type": "application/x-www-form-urlencoded",
+            **headers,
+        }
+        call = self._call(TOKENS, "POST", path, None, sent, urlencode(form).encode(), authorized=False)
+        answer = await self._attempts[repeatable](call)
+        if not isinstance(answer, dict):
+            raise DecodeError(f"POST {path}: expected a JSON object")
+        return answer
+
+    @asynccontextmanager
+    async def open_link(
+        self, link: SignedUrl, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Opens a signed link: byte for byte, without a token, without following redirects.
+
+        Yields the response whatever its status; the body has not been read. aiohttp's own errors come through.
+        """
+        if self._links is None:
+            raise InputError("the session is not open: use it as 'async with Session(...) as session'")
+        sent = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **(headers or {})}
+        if any(name.lower() == "authorization" for name in sent):
+            raise InputError("a signed link carries its own authorization: storage answers 400 to a second one")
+        raw = link.reveal()
+        if self.base_url.startswith("https:") and not raw.startswith("https:"):
+            raise DownloadError(f"the signed link {link} is not encrypted; it was not opened")
+        url = URL(raw, encoded=True)  # yarl would rewrite %2F and %3D, and break the signature
+        async with self._links.get(url, headers=sent, allow_redirects=False, proxy=self._proxy) as response:
+            yield response
+
+    def _call(
+        self,
+        endpoint: Endpoint,
+        method: str,
+        path: str,
+        query: Query | None,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        authorized: bool,
+    ) -> _Call:
+        parts = urlsplit(path)
+        # A next link may name another host; the token goes to ours alone.
+        text = parts.path + (f"?{parts.query}" if parts.query else "")
+        if query:
+            flat = {name: _word(value) for name, value in query.items()}
+            text += ("&" if parts.query else "?") + urlencode(flat, quote_via=quote, safe="")
+        url = URL(self.base_url + text, encoded=True)
+        return _Call(endpoint, method, url, parts.path, headers, body, authorized, Pacer.ticket())
+
+    async def _attempt(self, call: _Call) -> Any:
+        answer, token = await self._exchange(call, None)
+        if answer.status == 401 and token is not None:
+            answer, _ = await self._exchange(call, token)
+        if not 200 <= answer.status < 300:
+            raise error_of(call.method, call.path, answer, self.now())
+        return json_of(call.method, call.path, answer)
+
+    async def _exchange(self, call: _Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
+        """One call in its place in the quota; the token is made last, so that it cannot expire in the queue."""
+        pacer = self.pacer(call.endpoint)
+        await pacer.acquire(call.ticket)
+        sent = False
+        try:
+            headers, token = dict(call.headers), None
+            if call.authorized:
+                token = await self._tokens.token(self, rejected)
+                headers["Authorization"] = f"Bearer {token.value}"
+            sent = True
+            answer = await self._send(call, headers)
+            if answer.status == 429:
+                asked = retry_after(answer.headers, self.now())
+                pacer.refused(asked if asked is None else min(asked, self.settings.retry_after_max))
+            else:
+                pacer.accepted()
+            return answer, token
+        except TransportError as problem:
+            sent = problem.sent
+            raise
+        finally:
+            pacer.release(used=sent)
+
+    async def _send(self, call: _Call, headers: Mapping[str, str]) -> Answer:
+        if self._api is None or self._api.closed:
+            raise InputError("the session is closed")
+        numbers = self.settings
+        timeout = aiohttp.ClientTimeout(
+            total=numbers.request_timeout, sock_connect=numbers.connect_timeout, sock_read=numbers.read_timeout
+        )
+        try:
+            async with self._api.request(
+                call.method,
+                call.url,
+                data=call.body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+                proxy=self._proxy,
+            ) as response:
+                answer = Answer(response.status, response.headers, await response.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            lost = transport_error(f"{call.method} {call.path}", problem)
+        else:
+            if _log.isEnabledFor(logging.DEBUG):
+                _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))
+            return answer
+        raise lost  # outside of the handler: aiohttp's own message may hold the whole URL
+
+    def _note_retry(self, details: Mapping[str, Any]) -> None:
+        _log.info("try %d failed, next in %.1f s: %s", details["tries"], details["wait"], details.get("exception"))
+
+
+def transport_error(what: str, problem: BaseException) -> TransportError:
+    """Our error for one of aiohttp's or the system's, without anything secret in it."""
+    unsent = isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL)
+    if isinstance(problem, aiohttp.ConnectionTimeoutError):
+        words = "no connection in time"
+    elif isinstance(problem, TimeoutError):
+        words = "no answer in time"
+    elif isinstance(problem, aiohttp.InvalidURL):
+        words = "the address cannot be used"
+    else:
+        words = redact(str(problem)) or "the connection was lost"
+    return TransportError(f"{what}: {words} ({type(problem).__name__})", sent=not unsent)
+
+
+def _word(value: str | int | bool | Sequence[str]) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int) else ",".join(value)

@@ -1,0 +1,88 @@
+"""Every number in one place, each with its reason."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import Attribute, evolve, field, fields, frozen
+
+_SERVICE = {"service_time": True}  # lengths that the service sets: a simulator that runs faster shrinks them
+
+
+def _positive(_: object, part: "Attribute[Any]", value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{part.name} must be greater than 0, not {value}")
+
+
+def _not_negative(_: object, part: "Attribute[Any]", value: float) -> None:
+    if not value >= 0:
+        raise ValueError(f"{part.name} must not be negative, not {value}")
+
+
+@frozen(kw_only=True)
+class Settings:
+    """The numbers behind a `Session`; all durations in seconds.
+
+    Raises:
+        ValueError: a number is not positive.
+    """
+
+    quota_window: float = field(default=60.0, validator=_positive, metadata=_SERVICE)
+    """The published quotas are per minute."""
+    budgets: Mapping[str, int] = field(factory=dict)
+    """Calls per window by endpoint name, where they differ from the published ones (your app shares its quota,
+    or Autodesk raised it)."""
+
+    tries: int = field(default=8, validator=_positive)
+    """Attempts at one call. With one answer in five faulty, 8 leave 3 calls in a million unanswered."""
+    retry_base: float = field(default=0.5, validator=_positive, metadata=_SERVICE)
+    """The first wait after a failure; it doubles each time."""
+    retry_max: float = field(default=30.0, validator=_positive, metadata=_SERVICE)
+    """The longest wait of our own choosing. `Retry-After` may ask for more."""
+    retry_after_max: float = field(default=300.0, validator=_positive)
+    """A service that asks for more patience than this gets none: the error goes to the caller at once."""
+
+    connect_timeout: float = field(default=15.0, validator=_positive)
+    """Until a connection stands, TLS included."""
+    read_timeout: float = field(default=60.0, validator=_positive)
+    """The longest silence in the middle of an answer. There is no total: a large file on a slow line is no fault."""
+    request_timeout: float = field(default=90.0, validator=_positive)
+    """One API call from end to end; the largest answers are pages of 200 items."""
+    connections: int = field(default=100, validator=_positive)
+    """Open connections for API calls, and as many again for downloads."""
+
+    token_margin: float = field(default=60.0, validator=_positive, metadata=_SERVICE)
+    """A token is renewed this long before it expires, or at nine tenths of a shorter life."""
+
+    link_lifetime: float = field(default=120.0, validator=_positive, metadata=_SERVICE)
+    """The documented life of BIM 360's signed URL, even where the URL itself promises more."""
+    link_margin: float = field(default=5.0, validator=_positive, metadata=_SERVICE)
+    """A URL with less life than this left is renewed rather than opened: storage tests it on arrival."""
+    link_renewals: int = field(default=4, validator=_positive)
+    """Fresh URLs in a row that may be refused before a download gives up."""
+    download_tries: int = field(default=8, validator=_positive)
+    """Breaks in a row, without one new byte between them, before a download gives up."""
+
+    poll_interval: float = field(default=2.0, validator=_positive, metadata=_SERVICE)
+    """Between two questions about one export; stretched when many share the status quota."""
+    poll_jitter: float = field(default=0.1, validator=_not_negative)
+    """The share of an interval that is drawn at random, so that exports started together spread."""
+    not_found_grace: float = field(default=10.0, validator=_not_negative, metadata=_SERVICE)
+    """A 404 this soon after the start is taken for a job that the service has not spread yet."""
+    export_timeout: float = field(default=600.0, validator=_positive, metadata=_SERVICE)
+    """The deadline of a wait when the caller gives none; no server-side limit is documented for BIM 360."""
+
+    download_slots: int = field(default=8, validator=_positive)
+    """Downloads at once in a bulk run."""
+    starts_at_once: int = field(default=32, validator=_positive)
+    """Start calls in flight in a bulk run; the quota alone would allow 100 connections at one instant."""
+    pending_exports: int = field(default=2000, validator=_positive)
+    """Exports started and not yet delivered in a bulk run: 20 minutes of starts, so that a slow line stops them."""
+
+    def scaled(self, speed: float) -> "Settings":
+        """The same for a simulator that runs `speed` times as fast: what the service's clock sets is divided by it."""
+        changes = {
+            part.name: getattr(self, part.name) / speed
+            for part in fields(Settings)
+            if part.metadata.get("service_time")
+        }
+        return evolve(self, **changes)

@@ -1,0 +1,167 @@
+"""Where bytes go: a part file that becomes the final one only when it is right, or somebody's open file."""
+
+import asyncio
+import errno
+import inspect
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from aps_async.errors import IncompleteDownloadError, TargetError
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full; make room and run it again",
+    errno.EDQUOT: "the disk quota is used up; make room and run it again",
+    errno.EACCES: "it is not writable; choose another place or change its permissions",
+    errno.EPERM: "it is not writable; choose another place or change its permissions",
+    errno.EROFS: "it lies on a read-only file system; choose another place",
+    errno.ENOENT: "its folder does not exist; create it first",
+    errno.ENOTDIR: "its folder is a file; choose another place",
+    errno.EISDIR: "it is a folder; give a file name",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+
+
+class Writable(Protocol):
+    """An open binary file, or anything with its `write` (which may also be a coroutine function)."""
+
+    def write(self, data: bytes, /) -> Any:
+        """Takes all of `data`."""
+        ...
+
+
+def target_error(path: Path, problem: OSError) -> TargetError:
+    """The error for a target that cannot take the file."""
+    advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
+    return TargetError(f"cannot write {path}: {advice}", path=path)
+
+
+def checked_path(path: str | os.PathLike[str]) -> Path:
+    """The path, if a file can be made there: better said before minutes of waiting than after.
+
+    Raises:
+        TargetError: its folder is missing or not writable, or it is a folder itself.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise target_error(target, OSError(errno.EISDIR, ""))
+    if not target.parent.is_dir():
+        raise target_error(target, OSError(errno.ENOTDIR if target.parent.exists() else errno.ENOENT, ""))
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise target_error(target, OSError(errno.EACCES, ""))
+    return target
+
+
+def made_folder(folder: str | os.PathLike[str]) -> Path:
+    """The folder, created when it is missing.
+
+    Raises:
+        TargetError: it cannot be made, or is not writable.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise target_error(path, OSError(errno.ENOTDIR, "")) from None
+    except OSError as problem:
+        raise target_error(path, problem) from problem
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise target_error(path, OSError(errno.EACCES, ""))
+    return path
+
+
+class PartFile:
+    """Writes beside the final name and takes it over at the end; `discard()` leaves nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._part = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}.part")
+        self._file: int | None = None
+
+    async def write(self, data: bytes) -> None:
+        """Takes all of `data`. In the event loop: a thread for every chunk costs a quarter of the speed."""
+        try:
+            if self._file is None:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+                self._file = os.open(self._part, flags, 0o666)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+        except OSError as problem:
+            raise target_error(self.path, problem) from problem
+
+    async def restart(self) -> None:
+        """Forgets what was written."""
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+            os.lseek(self._file, 0, os.SEEK_SET)
+
+    async def finish(self) -> None:
+        """Puts the file under its final name, once its bytes are on the disk: a power cut leaves no empty PDF."""
+        if self._file is None:
+            raise IncompleteDownloadError(f"nothing came for {self.path}", path=self.path)
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, os.fsync, self._file)
+            os.close(self._file)
+            self._file = None
+            self._part.replace(self.path)
+        except OSError as problem:
+            raise target_error(self.path, problem) from problem
+
+    def discard(self) -> None:
+        """Removes the part file, if it is still there."""
+        if self._file is not None:
+            with suppress(OSError):  # ENOSPC may come again on close
+                os.close(self._file)
+            self._file = None
+        with suppress(OSError):
+            self._part.unlink(missing_ok=True)
+
+
+class OpenFile:
+    """Somebody's open file: written to as the bytes come, rewound where it can be."""
+
+    path = None
+
+    def __init__(self, file: Writable) -> None:
+        self._file = file
+        self._started = False
+        seekable = getattr(file, "seekable", None)
+        self._at: int | None = file.tell() if callable(seekable) and seekable() is True else None  # type: ignore[attr-defined]
+
+    async def write(self, data: bytes) -> None:
+        """Takes all of `data`."""
+        self._started = True
+        done = self._file.write(data)
+        if inspect.isawaitable(done):
+            await done
+
+    async def restart(self) -> None:
+        """Rewinds to where it stood.
+
+        Raises:
+            IncompleteDownloadError: it cannot be rewound, and something was already written.
+        """
+        if not self._started:
+            return
+        if self._at is None:
+            raise IncompleteDownloadError(
+                "the download has to start over, and the open file cannot be rewound; give a path or a seekable file"
+            )
+        self._file.seek(self._at)  # type: ignore[attr-defined]
+        self._file.truncate()  # type: ignore[attr-defined]
+
+    async def finish(self) -> None:
+        """Nothing to do: the file belongs to the caller."""
+
+    def discard(self) -> None:
+        """Nothing to do: the file belongs to the caller."""
+
+
+def opened(target: "str | os.PathLike[str] | Writable") -> PartFile | OpenFile:
+    """The sink for a path or an open file."""
+    if isinstance(target, str | os.PathLike):
+        return PartFile(checked_path(target))
+    return OpenFile(target)
