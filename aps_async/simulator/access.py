@@ -1,0 +1,59 @@
+"""Who may see what."""
+
+from collections.abc import Callable
+
+from .routing import Call, Refusal
+from .world import Folder, Item, Project, User
+
+ErrorMaker = Callable[[int, str, str], Refusal]
+"""Makes a service family's refusal from status, code and detail."""
+
+
+def acting_user(call: Call, refuse: ErrorMaker) -> User | None:
+    """The user named by `x-user-id`, if any."""
+    name = call.request.headers.get("x-user-id")
+    if call.app is not None and not call.app.provisioned:
+        raise refuse(403, "ERR_NOT_ALLOWED", "The app is not added to the account's custom integrations.")
+    if not name:
+        if call.simulator.behaviour.require_user_id:
+            raise refuse(403, "ERR_NOT_ALLOWED", "The header x-user-id is required with a two-legged token.")
+        return None
+    user = call.user = call.simulator.world.users.get(name)
+    if user is None:
+        raise refuse(403, "ERR_NOT_ALLOWED", "The user given by x-user-id is not a member of this account.")
+    return user
+
+
+def is_member(user: User | None, project: Project) -> bool:
+    """Whether the user belongs to the project."""
+    return (
+        user is None
+        or user.projects is None
+        or not user.projects.isdisjoint((project.id, f"b.{project.id}", project.name))
+    )
+
+
+def may_see(user: User | None, folder: Folder) -> bool:
+    """Whether the user sees this folder."""
+    if user is None or not user.denied_folders:
+        return True
+    return not any(above.id in user.denied_folders or above.name in user.denied_folders for above in folder.lineage())
+
+
+def find_project(call: Call, identity: str, refuse: ErrorMaker) -> Project:
+    """The project with this bare id, if the caller may work in it."""
+    user = acting_user(call, refuse)
+    project = call.simulator.world.projects.get(identity)
+    if project is None:
+        raise refuse(404, "ERR_RESOURCE_NOT_EXIST", "The project does not exist.")
+    if project.forbidden or not is_member(user, project):
+        raise refuse(403, "ERR_NOT_ALLOWED", "You don't have permission to access this project.")
+    return project
+
+
+def check_item(call: Call, item: Item, project: Project, refuse: ErrorMaker) -> None:
+    """Refuse an item of another project or one the user may not see."""
+    if item.folder.project is not project:
+        raise refuse(404, "ERR_RESOURCE_NOT_EXIST", "The document does not exist in this project.")
+    if not may_see(call.user, item.folder):
+        raise refuse(403, "ERR_NOT_ALLOWED", "You don't have permission to view this document.")

@@ -1,0 +1,209 @@
+"""The PDF each export delivers: a drawn sheet, or a page of a given PDF."""
+
+import hashlib
+import io
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import attrs
+from pypdf import PageObject, PdfReader, PdfWriter
+from pypdf.annotations import Link
+from pypdf.errors import PyPdfError
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject
+
+from .plans import SheetInfo, draw_overlay, draw_sheet
+from .world import DOCUMENT, Item, World, WorldError
+
+_BLOCK = 1 << 20
+_CHUNK = 1 << 18
+_MEMORY = 96 << 20
+_T = TypeVar("_T")
+
+
+@attrs.define(eq=False)
+class Content:
+    """A PDF that may be padded to any size without standing in memory.
+
+    After the real file comes one long comment, then `startxref` and `%%EOF` once more, so that a reader finds the
+    real table. Every block of the comment begins with its number: bytes in the wrong place are not the right bytes.
+    """
+
+    head: bytes = attrs.field(repr=False)
+    size: int
+    etag: str
+    tail: bytes = attrs.field(repr=False, default=b"")
+
+    @classmethod
+    def of(cls, pdf: bytes, padded_to: int | None = None) -> "Content":
+        """The PDF as it is, or padded to exactly `padded_to` bytes."""
+        if padded_to is None or padded_to == len(pdf):
+            return cls(pdf, len(pdf), hashlib.md5(pdf, usedforsecurity=False).hexdigest())
+        start = pdf[pdf.rindex(b"startxref") :]
+        tail = b"\n" + start
+        if padded_to < len(pdf) + len(tail) + 2:
+            raise WorldError("bytes", f"{padded_to} is too small; this sheet needs at least {len(pdf) + len(tail) + 2}")
+        etag = hashlib.md5(pdf + str(padded_to).encode(), usedforsecurity=False).hexdigest()
+        return cls(pdf + b"%", padded_to, etag, tail)
+
+    def chunks(self, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop`."""
+        end_of_filling = self.size - len(self.tail)
+        while start < stop:
+            if start < len(self.head):
+                piece = self.head[start:stop]
+            elif start >= end_of_filling:
+                piece = self.tail[start - end_of_filling : stop - end_of_filling]
+            else:
+                piece = self._filling(start - len(self.head), min(stop, end_of_filling) - start)
+            yield piece
+            start += len(piece)
+
+    def _filling(self, offset: int, most: int) -> bytes:
+        number, within = divmod(offset, _BLOCK)
+        length = min(most, _CHUNK, _BLOCK - within)
+        if within >= 16:
+            return _FILLER[within : within + length]
+        return (f"{number:015d} ".encode() + _FILLER[16:])[within : within + length]
+
+
+_FILLER = (b"." * 15 + b" ") + b"this comment makes the file larger, nothing else. " * (_BLOCK // 50 + 1)
+
+
+class Cache(Generic[_T]):
+    """Keeps the last used values up to a total weight."""
+
+    def __init__(self, most: int) -> None:
+        self._values: OrderedDict[Hashable, tuple[_T, int]] = OrderedDict()
+        self._most, self._weight = most, 0
+
+    def get(self, key: Hashable) -> _T | None:
+        """The value, if it is still there."""
+        found = self._values.get(key)
+        if found is None:
+            return None
+        self._values.move_to_end(key)
+        return found[0]
+
+    def put(self, key: Hashable, value: _T, weight: int = 1) -> None:
+        """Keep a value and forget the longest unused ones."""
+        if key in self._values:
+            self._weight -= self._values.pop(key)[1]
+        self._values[key] = (value, weight)
+        self._weight += weight
+        while self._weight > self._most and len(self._values) > 1:
+            self._weight -= self._values.popitem(last=False)[1][1]
+
+
+class PdfPages:
+    """The pages of a given PDF."""
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            self._reader = PdfReader(io.BytesIO(data))
+            if self._reader.is_encrypted and not self._reader.decrypt(""):
+                raise WorldError("pdf", "is protected by a password")
+            self.count = len(self._reader.pages)
+        except (PyPdfError, ValueError, KeyError) as error:
+            if isinstance(error, WorldError):
+                raise
+            raise WorldError("pdf", f"cannot be read: {error}") from None
+        if not self.count:
+            raise WorldError("pdf", "has no pages")
+
+    def page(self, index: int, key: str, *, markups: bool, links: tuple[tuple[str, str], ...], revision: int) -> bytes:
+        """One page as a PDF of its own."""
+        original = self._reader.pages[index % self.count]
+        writer = PdfWriter()
+        page = writer.add_page(original, excluded_keys=("/Annots", "/B", "/StructParents", "/Thumb", "/AA"))
+        if page.rotation:
+            page.transfer_rotation_to_content()
+        self._keep_annotations(original, page, writer, with_links=bool(links))
+        box = page.mediabox
+        if markups or revision:
+            over = draw_overlay(float(box.width), float(box.height), key, markups=markups, revision=revision)
+            layer = PdfReader(io.BytesIO(over)).pages[0]
+            page.merge_translated_page(layer, float(box.left), float(box.bottom))
+        for i, (_, address) in enumerate(links):
+            left, bottom = float(box.left) + 20 + 60 * i, float(box.bottom) + 20
+            writer.add_annotation(page, Link(rect=(left, bottom, left + 50, bottom + 20), url=address))
+        buffer = io.BytesIO()
+        writer.write(buffer)
+        return buffer.getvalue()
+
+    @staticmethod
+    def _keep_annotations(original: PageObject, page: PageObject, writer: PdfWriter, *, with_links: bool) -> None:
+        """Keep what is drawn; of links only those to the web, since other pages are not delivered."""
+        kept = ArrayObject()
+        for reference in original.get("/Annots", ()) or ():
+            annotation: Any = reference.get_object()
+            if not isinstance(annotation, DictionaryObject):
+                continue
+            if annotation.get("/Subtype") == "/Link":
+                action: Any = annotation.get("/A", {})
+                action = action.get_object() if hasattr(action, "get_object") else action
+                if not with_links or action.get("/S") != "/URI":
+                    continue
+            clone: Any = annotation.clone(writer, force_duplicate=True, ignore_fields=_POINTERS)
+            kept.append(clone.indirect_reference)
+        if kept:
+            page[NameObject("/Annots")] = kept
+
+
+_POINTERS = ("/P", "/Popup", "/Parent", "/IRT", "/Dest", "/StructParent")
+
+
+class Pages:
+    """Makes and keeps what the exports deliver."""
+
+    def __init__(self, world: World, pdf: bytes | None, seed: int) -> None:
+        self._world, self._seed = world, seed
+        self._pdf = PdfPages(pdf) if pdf is not None else None
+        self._cache: Cache[Content] = Cache(_MEMORY)
+        self._totals: dict[str, int] = {}
+
+    def content(self, item: Item, *, markups: bool, hyperlinks: bool, revision: int = 0) -> Content:
+        """The PDF of one sheet; the same arguments always give the same bytes."""
+        key = (item.id, markups, hyperlinks, revision)
+        found = self._cache.get(key)
+        if found is None:
+            pdf = self._make(item, markups, hyperlinks, revision)
+            found = Content.of(pdf, item.padded_to)
+            self._cache.put(key, found, len(found.head))
+        return found
+
+    def _make(self, item: Item, markups: bool, hyperlinks: bool, revision: int) -> bytes:
+        key, links = f"{self._seed}|{item.id}", self._links(item) if hyperlinks else ()
+        if self._pdf is not None:
+            return self._pdf.page(item.page, key, markups=markups, links=links, revision=revision)
+        project = item.folder.project
+        info = SheetInfo(
+            key=key,
+            number=item.name,
+            title=item.title,
+            project=project.name,
+            index=item.order,
+            total=self._total(item),
+            version=item.tip.number,
+            revision=revision,
+            markups=markups,
+            links=links,
+        )
+        return draw_sheet(info)
+
+    def _total(self, item: Item) -> int:
+        folder = item.folder
+        if folder.id not in self._totals:
+            self._totals[folder.id] = sum(other.kind == DOCUMENT for other in folder.items)
+        return self._totals[folder.id]
+
+    def _links(self, item: Item) -> tuple[tuple[str, str], ...]:
+        """Links to up to two other sheets of the folder; to itself when it is alone."""
+        others = [other for other in item.folder.items if other.kind == DOCUMENT and other is not item] or [item]
+        chosen = [others[(item.order + step) % len(others)] for step in range(min(2, len(others)))]
+        root = f"https://docs.b360.autodesk.com/projects/{item.folder.project.id}/folders"
+        return tuple(
+            (other.name, f"{root}/{quote(other.folder.id, safe='')}/detail/viewer/items/{quote(other.id, safe='')}")
+            for other in chosen
+        )

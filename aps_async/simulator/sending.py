@@ -1,0 +1,146 @@
+"""From an answer to bytes on the wire, spoiled where a fault says so."""
+
+import asyncio
+import socket
+import struct
+from email.utils import formatdate
+from typing import TYPE_CHECKING, NoReturn
+
+from aiohttp import web
+
+from . import storage
+from .faults import Fault
+from .routing import Call, Reply, json_reply
+
+if TYPE_CHECKING:
+    from .app import Simulator
+
+_PIECES = 20
+_SMALL = 1 << 20
+_HTML = (
+    b"<!DOCTYPE html><html><head><title>Service unavailable</title></head>"
+    b"<body><h1>The service is temporarily unavailable.</h1></body></html>"
+)
+
+
+def substitute(call: Call, fault: Fault) -> Reply:
+    """The answer of a fault that speaks in the service's place."""
+    if fault.kind == "expired":
+        return storage.expired(call)
+    if fault.kind == "s3_error_200":
+        reply = storage.xml_error(call, 200, "InternalError", "We encountered an internal error. Please try again.")
+        return reply
+    if fault.kind == "revoke":
+        return call.simulator.unauthorized()
+    if fault.kind == "html":
+        return Reply(fault.status or 200, {"Content-Type": "text/html; charset=utf-8", "Server": "nginx"}, _HTML)
+    if fault.kind == "text":
+        return Reply(fault.status or 200, {"Content-Type": "text/plain", "Server": "nginx"}, b"upstream connect error")
+    if fault.kind == "empty":
+        return Reply(fault.status or 200, {"Server": "nginx"})
+    return _status(call, fault)
+
+
+def _status(call: Call, fault: Fault) -> Reply:
+    status = fault.status or 503
+    if call.endpoint.name == "signed_get":
+        code = "SlowDown" if status == 503 else "InternalError" if status >= 500 else "AccessDenied"
+        reply = storage.xml_error(call, status, code, "Please reduce your request rate." if status == 503 else code)
+    else:
+        text = "Quota limit exceeded." if status == 429 else f"The simulator was told to answer {status}."
+        reply = json_reply(status, {"developerMessage": text}, {"Server": "Apigee Router"})
+    if fault.retry_after is not None:
+        after = str(fault.retry_after)
+        if after.startswith("date+"):
+            after = formatdate(call.simulator.clock() + float(after[5:]), usegmt=True)
+        reply.headers["Retry-After"] = after
+    return reply
+
+
+def cut_json(reply: Reply) -> Reply:
+    """The same answer with its body cut in the middle, and a length that fits the rest."""
+    body = b"".join(reply.pieces())
+    return Reply(reply.status, reply.headers, body[: max(1, len(body) // 2)])
+
+
+async def send(simulator: "Simulator", request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    """Send an answer as it is."""
+    if isinstance(reply.body, bytes) or reply.length <= _SMALL:
+        body = reply.body if isinstance(reply.body, bytes) else b"".join(reply.pieces())
+        simulator.record.bytes_sent += len(body)
+        return web.Response(status=reply.status, headers=reply.headers, body=body)
+    response = await _begin(request, reply)
+    for piece in reply.pieces():
+        await response.write(piece)
+        simulator.record.bytes_sent += len(piece)
+    await response.write_eof()
+    return response
+
+
+async def _begin(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    response = web.StreamResponse(status=reply.status, headers=reply.headers)
+    response.content_length = reply.length
+    await response.prepare(request)
+    return response
+
+
+async def send_part(simulator: "Simulator", request: web.BaseRequest, reply: Reply, fault: Fault) -> NoReturn:
+    """Send the headers and a part of the body, then close or reset the connection."""
+    length = reply.length
+    left = min(length // 2 if fault.after_bytes is None else fault.after_bytes, max(length - 1, 0))
+    response = await _begin(request, reply)
+    for piece in reply.pieces():
+        part = piece[:left]
+        if part:
+            await response.write(part)
+        simulator.record.bytes_sent += len(part)
+        left -= len(part)
+        if left <= 0:
+            break
+    transport = request.transport
+    if fault.kind == "truncate":
+        if transport is not None:
+            transport.close()
+        await never()
+    # Let what was written reach the client: a reset throws away what is still in the buffer.
+    while transport is not None and transport.get_write_buffer_size():  # noqa: ASYNC110 - no event to wait for
+        await asyncio.sleep(0.001)
+    await reset(request)
+
+
+async def send_slowly(
+    simulator: "Simulator", request: web.BaseRequest, reply: Reply, fault: Fault
+) -> web.StreamResponse:
+    """Send the body in small pieces with pauses between them."""
+    response = await _begin(request, reply)
+    pause = (30.0 if fault.seconds is None else fault.seconds) / _PIECES / simulator.speed
+    at_once = fault.after_bytes or 0
+    step = max(1, -(-(reply.length - at_once) // _PIECES))
+    for piece in reply.pieces():
+        start = 0
+        while start < len(piece):
+            size = at_once or step
+            at_once = 0
+            await response.write(piece[start : start + size])
+            simulator.record.bytes_sent += len(piece[start : start + size])
+            start += size
+            await asyncio.sleep(pause)
+    await response.write_eof()
+    return response
+
+
+async def reset(request: web.BaseRequest) -> NoReturn:
+    """Reset the connection as a crashed peer would."""
+    transport = request.transport
+    if transport is not None:
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    await never()
+
+
+async def never() -> NoReturn:
+    """Wait until the connection is gone, which cancels this."""
+    await asyncio.get_running_loop().create_future()
+    raise RuntimeError("a future without a result had one")

@@ -1,0 +1,364 @@
+"""The hubs, projects, folders and sheets that the simulator serves.
+
+A world is built in code (`World.demo`, `World.single_folder`, `World.with_pdf`) or read from JSON (`World.load`,
+`World.from_json`). Of the JSON everything is optional; what is missing gets a sensible value, and ids are derived
+from the place in the tree, so the same file always gives the same ids. Unknown keys are refused.
+
+::
+
+    {
+      "seed": 0,                        other ids for the same tree
+      "apps": [{"id": "...", "secret": "...", "provisioned": true}],
+      "users": [{"id": "BW9RM76WZBGL", "name": "Ada", "projects": ["Riverside Clinic"], "deniedFolders": ["Structure"]}],
+      "warnings": [{"region": "APAC", "title": "...", "detail": "..."}],     meta.warnings of the list of hubs
+      "hubs": [{
+        "id": "b.<uuid>", "name": "Northlight Architects", "region": "US",
+        "projects": [{
+          "id": "<uuid>, b. or not", "name": "Riverside Clinic",
+          "projectType": "BIM360",      or "ACC" or anything else
+          "forbidden": false,           every call about it answers 403
+          "folders": [{                 the project's top folders
+            "name": "Plans", "id": "urn:adsk.wipprod:fs.folder:co....",
+            "actions": ["SPLIT"],       default: inherited; top folders "Plans" SPLIT and "Project Files" CONVERT
+            "visibleTypes": ["items:autodesk.bim360:Document"], "folderType": "normal",
+            "hidden": false, "deleted": false,
+            "sheets": 12,               so many drawn sheets with the PDF they came from, beside `items`
+            "folders": [...],           subfolders, `children` is another name for it
+            "items": [{
+              "type": "sheet",          or "file": an uploaded file with storage
+              "number": "A-101", "title": "Ground Floor Plan", "name": "A-101",
+              "titleless": false,       a sheet without title
+              "id": "urn:adsk.wipprod:dm.lineage:...", "hidden": false, "deleted": false,
+              "versions": 1,            a number, or a list of version URNs (oldest first)
+              "page": 1,                page of the given PDF, from 1; default: counted through the world
+              "sourceFileName": "plans.pdf", "processState": "PROCESSING_COMPLETE",
+              "source": "plans.pdf",    name of the file item in this folder it was split from
+              "storage": "urn:adsk.objects:os.object:wip.dm.prod/....pdf", "size": 220515,
+              "bytes": 1073741824,      the export is padded to exactly this size
+              "fails": false, "never": false      the export job fails, or never ends
+            }]
+          }]
+        }]
+      }]
+    }
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import attrs
+
+DOCUMENT = "Document"
+FILE = "File"
+DONE = "PROCESSING_COMPLETE"
+
+
+class WorldError(ValueError):
+    """A world that cannot be served; the message begins with the place of the problem."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place}: {problem}")
+        self.place = place
+        self.problem = problem
+
+
+@attrs.frozen
+class App:
+    """An app that may ask for tokens."""
+
+    client_id: str
+    client_secret: str
+    provisioned: bool = True
+    """Whether the account's administrator has let the app in."""
+
+
+@attrs.frozen
+class User:
+    """Somebody to act for with `x-user-id`."""
+
+    id: str
+    name: str = ""
+    projects: frozenset[str] | None = None
+    """Names or ids of the projects they are members of; None: all."""
+    denied_folders: frozenset[str] = frozenset()
+    """Names or ids of folders they may not see, with everything below."""
+
+
+@attrs.frozen
+class Warning_:  # noqa: N801 - `Warning` is a builtin
+    """A part of the account that could not be asked for its hubs."""
+
+    region: str
+    title: str
+    detail: str
+
+
+@attrs.define(eq=False)
+class Version:
+    """One version of an item: a sheet or an uploaded file."""
+
+    id: str
+    number: int
+    item: "Item" = attrs.field(repr=False)
+    storage: str | None = None
+
+
+@attrs.define(eq=False)
+class Item:
+    """A sheet (`Document`) or an uploaded file (`File`) in a folder."""
+
+    id: str
+    kind: str
+    name: str
+    folder: "Folder" = attrs.field(repr=False)
+    title: str = ""
+    order: int = 0
+    page: int = 0
+    source_file_name: str = ""
+    source: "Item | None" = attrs.field(default=None, repr=False)
+    process_state: str = DONE
+    hidden: bool = False
+    deleted: bool = False
+    fails: bool = False
+    never: bool = False
+    size: int = 0
+    padded_to: int | None = None
+    versions: list[Version] = attrs.field(factory=list[Version], repr=False)
+
+    @property
+    def tip(self) -> Version:
+        """The newest version."""
+        return self.versions[-1]
+
+
+@attrs.define(eq=False)
+class Folder:
+    """A folder of a project."""
+
+    id: str
+    name: str
+    project: "Project" = attrs.field(repr=False)
+    parent: "Folder | None" = attrs.field(default=None, repr=False)
+    actions: tuple[str, ...] = ()
+    visible_types: tuple[str, ...] = ()
+    folder_type: str = "normal"
+    hidden: bool = False
+    deleted: bool = False
+    folders: list["Folder"] = attrs.field(factory=list["Folder"], repr=False)
+    items: list[Item] = attrs.field(factory=list[Item], repr=False)
+
+    def lineage(self) -> Iterator["Folder"]:
+        """This folder and those above it."""
+        folder: Folder | None = self
+        while folder is not None:
+            yield folder
+            folder = folder.parent
+
+    @property
+    def path(self) -> str:
+        """Names from the top folder down."""
+        return "/".join(reversed([folder.name for folder in self.lineage()]))
+
+
+@attrs.define(eq=False)
+class Project:
+    """A BIM 360 or ACC project."""
+
+    id: str
+    """Without `b.`."""
+    name: str
+    kind: str
+    hub: "Hub" = attrs.field(repr=False)
+    root: str = ""
+    forbidden: bool = False
+    folders: list[Folder] = attrs.field(factory=list[Folder], repr=False)
+
+
+@attrs.define(eq=False)
+class Hub:
+    """An account."""
+
+    id: str
+    """With `b.`."""
+    name: str
+    region: str = "US"
+    projects: list[Project] = attrs.field(factory=list[Project], repr=False)
+
+
+DEFAULT_APP = App("simulator-client", "simulator-secret")
+
+
+@attrs.define(eq=False)
+class World:
+    """Everything there is, with its indexes."""
+
+    hubs: list[Hub]
+    apps: dict[str, App] = attrs.field(factory=lambda: {DEFAULT_APP.client_id: DEFAULT_APP})
+    users: dict[str, User] = attrs.field(factory=dict[str, User])
+    warnings: list[Warning_] = attrs.field(factory=list[Warning_])
+    pdf: bytes | None = attrs.field(default=None, repr=False)
+    """A PDF whose pages the sheets are; without one they are drawn."""
+    projects: dict[str, Project] = attrs.field(init=False, factory=dict[str, Project], repr=False)
+    folders: dict[str, Folder] = attrs.field(init=False, factory=dict[str, Folder], repr=False)
+    items: dict[str, Item] = attrs.field(init=False, factory=dict[str, Item], repr=False)
+    versions: dict[str, Version] = attrs.field(init=False, factory=dict[str, Version], repr=False)
+
+    revision: int = attrs.field(init=False, default=0, repr=False)
+    """Counts `index`, so that answers made before are not given again."""
+
+    def __attrs_post_init__(self) -> None:
+        self.index()
+
+    def index(self) -> None:
+        """Build the lookups anew; needed after the tree was changed by hand."""
+        self.revision += 1
+        for table in (self.projects, self.folders, self.items, self.versions):
+            table.clear()
+        for hub in self.hubs:
+            for project in hub.projects:
+                _enter(self.projects, project.id, project, f"project {project.name!r}")
+                for folder in project.folders:
+                    self._index_folder(folder)
+
+    def _index_folder(self, folder: Folder) -> None:
+        _enter(self.folders, folder.id, folder, f"folder {folder.path!r}")
+        for item in folder.items:
+            _enter(self.items, item.id, item, f"item {folder.path}/{item.name}")
+            for version in item.versions:
+                _enter(self.versions, version.id, version, f"version {version.number} of {folder.path}/{item.name}")
+        for child in folder.folders:
+            self._index_folder(child)
+
+    @property
+    def sheets(self) -> list[Item]:
+        """Every sheet that can be exported, in the order of the tree."""
+        return [item for item in self.items.values() if is_exportable(item)]
+
+    def find_sheet(self, name: str) -> Item:
+        """The first exportable sheet of this number; KeyError without one."""
+        for item in self.sheets:
+            if item.name == name:
+                return item
+        raise KeyError(name)
+
+    @classmethod
+    def demo(cls, sheets: int = 12, *, seed: int = 0) -> Self:
+        """A believable account; `sheets` exportable ones in the BIM 360 project "Riverside Clinic"."""
+        from .demo import demo
+
+        return cls.from_json(demo(sheets, seed=seed))
+
+    @classmethod
+    def single_folder(cls, sheets: int, *, seed: int = 0, **options: Any) -> Self:
+        """One project with nothing but `sheets` sheets in its Plans folder; `options` go to every sheet."""
+        from .demo import single_folder
+
+        return cls.from_json(single_folder(sheets, seed=seed, options=options))
+
+    @classmethod
+    def with_pdf(cls, pdf: Path | str | bytes, *, seed: int = 0) -> Self:
+        """The demo account with exactly one sheet for each page of `pdf`, as if that file had been uploaded to Plans."""
+        from .demo import demo_with_pdf
+        from .pages import PdfPages
+
+        name = "plans.pdf" if isinstance(pdf, bytes) else Path(pdf).name
+        data = read_pdf(pdf)
+        world = cls.from_json(demo_with_pdf(PdfPages(data).count, name, seed=seed))
+        world.pdf = data
+        return world
+
+    @classmethod
+    def from_json(cls, document: str | bytes | Mapping[str, Any]) -> Self:
+        """Read a world from JSON text or from what such text parses to; WorldError names what is wrong where."""
+        from .worldjson import read_world
+
+        return cls(**read_world(document))
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a world from a JSON file."""
+        try:
+            text = Path(path).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WorldError(str(path), f"cannot be read: {error}") from None
+        return cls.from_json(text)
+
+    def to_summary(self) -> dict[str, Any]:
+        """The tree in short, for people and for the control interface; no secrets."""
+        return {
+            "apps": list(self.apps),
+            "users": list(self.users),
+            "hubs": [
+                {
+                    "id": hub.id,
+                    "name": hub.name,
+                    "region": hub.region,
+                    "projects": [_project_summary(project) for project in hub.projects],
+                }
+                for hub in self.hubs
+            ],
+        }
+
+
+def read_pdf(pdf: Path | str | bytes) -> bytes:
+    """The bytes of a PDF given as a file or as such."""
+    if isinstance(pdf, bytes):
+        return pdf
+    try:
+        return Path(pdf).read_bytes()
+    except OSError as error:
+        raise WorldError(str(pdf), f"cannot be read: {error.strerror}") from None
+
+
+def is_exportable(item: Item) -> bool:
+    """Whether the export of this item's tip is something BIM 360 does."""
+    return (
+        item.kind == DOCUMENT
+        and not item.hidden
+        and not item.deleted
+        and item.process_state == DONE
+        and item.source_file_name.lower().endswith(".pdf")
+        and "SPLIT" in item.folder.actions
+        and item.folder.project.kind == "BIM360"
+        and not item.folder.project.forbidden
+    )
+
+
+_T = TypeVar("_T")
+
+
+def _enter(table: dict[str, _T], key: str, value: _T, what: str) -> None:
+    if key in table:
+        raise WorldError(what, f"has the id {key!r}, which something else has too")
+    table[key] = value
+
+
+def _project_summary(project: Project) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "projectType": project.kind,
+        "forbidden": project.forbidden,
+        "folders": [_folder_summary(folder) for folder in project.folders],
+    }
+
+
+def _folder_summary(folder: Folder) -> dict[str, Any]:
+    return {
+        "id": folder.id,
+        "name": folder.name,
+        "hidden": folder.hidden,
+        "folders": [_folder_summary(child) for child in folder.folders],
+        "items": [
+            {
+                "id": item.id,
+                "name": item.name,
+                "title": item.title,
+                "type": item.kind,
+                "version": item.tip.id,
+                "exportable": is_exportable(item),
+            }
+            for item in folder.items
+        ],
+    }

@@ -1,0 +1,287 @@
+"""Reading a world from JSON; the format stands in `world`."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from .urns import derived_uuid, environment, token22
+from .world import (
+    DEFAULT_APP,
+    DOCUMENT,
+    DONE,
+    FILE,
+    App,
+    Folder,
+    Hub,
+    Item,
+    Project,
+    User,
+    Version,
+    Warning_,
+    WorldError,
+)
+
+_TITLES = ("Ground Floor Plan", "First Floor Plan", "Roof Plan", "Elevations", "Sections", "Details")
+_KINDS = {"sheet": DOCUMENT, "document": DOCUMENT, "file": FILE}
+
+
+class _Node:
+    """A JSON object that knows its place and which of its keys were asked for."""
+
+    def __init__(self, value: object, place: str) -> None:
+        if not isinstance(value, Mapping):
+            raise WorldError(place, f"must be an object, not {_kind(value)}")
+        self.values: Mapping[str, Any] = value
+        self.place = place
+        self._left = set(value)
+
+    def get(self, name: str, kind: type, default: Any) -> Any:
+        self._left.discard(name)
+        value = self.values.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise WorldError(f"{self.place}.{name}", f"must be {_wanted(kind)}, not {_kind(value)}")
+        return value
+
+    def text(self, name: str, default: str = "") -> str:
+        return str(self.get(name, str, default))
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        return bool(self.get(name, bool, default))
+
+    def number(self, name: str, default: int, least: int = 0) -> int:
+        value = int(self.get(name, int, default))
+        if name in self.values and value < least:
+            raise WorldError(f"{self.place}.{name}", f"must be at least {least}, not {value}")
+        return value
+
+    def nodes(self, name: str) -> list["_Node"]:
+        return [_Node(value, f"{self.place}.{name}[{i}]") for i, value in enumerate(self.get(name, list, []))]
+
+    def texts(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        values = self.get(name, list, default)
+        for i, value in enumerate(values):
+            if not isinstance(value, str):
+                raise WorldError(f"{self.place}.{name}[{i}]", f"must be a string, not {_kind(value)}")
+        return tuple(values)
+
+    def done(self) -> None:
+        if self._left:
+            raise WorldError(self.place, f"unknown key {min(self._left)!r}")
+
+
+def read_world(document: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `World` that a JSON document stands for."""
+    if isinstance(document, str | bytes):
+        try:
+            document = json.loads(document)
+        except ValueError as error:
+            raise WorldError("world", f"is not JSON: {error}") from None
+    top = _Node(document, "world")
+    reader = _Reader(top.number("seed", 0, least=-(2**63)))
+    apps = [reader.app(node) for node in top.nodes("apps")] or [DEFAULT_APP]
+    users = [reader.user(node) for node in top.nodes("users")]
+    warnings = [reader.warning(node) for node in top.nodes("warnings")]
+    hubs = [reader.hub(node) for node in top.nodes("hubs")]
+    top.done()
+    return {
+        "hubs": hubs,
+        "apps": {app.client_id: app for app in apps},
+        "users": {user.id: user for user in users},
+        "warnings": warnings,
+    }
+
+
+@attrs.define
+class _Reader:
+    seed: int
+    pages: int = 0
+    """Sheets read so far: the page of the next one that names none."""
+
+    def app(self, node: _Node) -> App:
+        app = App(node.text("id"), node.text("secret"), node.flag("provisioned", default=True))
+        if not app.client_id or not app.client_secret:
+            raise WorldError(node.place, "needs an id and a secret")
+        node.done()
+        return app
+
+    def user(self, node: _Node) -> User:
+        projects = frozenset(node.texts("projects")) if "projects" in node.values else None
+        user = User(node.text("id"), node.text("name"), projects, frozenset(node.texts("deniedFolders")))
+        if not user.id:
+            raise WorldError(node.place, "needs an id")
+        if "projects" not in node.values:
+            node.texts("projects")
+        node.done()
+        return user
+
+    def warning(self, node: _Node) -> Warning_:
+        region = node.text("region", "APAC")
+        title = node.text("title", f"Unable to get hubs from BIM360DM {region}.")
+        detail = node.text("detail", "You don't have permission to access this API")
+        node.done()
+        return Warning_(region, title, detail)
+
+    def hub(self, node: _Node) -> Hub:
+        name = node.text("name", "Hub")
+        identity = node.text("id") or f"b.{derived_uuid(self.seed, node.place, name)}"
+        if not identity.startswith(("b.", "a.")):
+            identity = f"b.{identity}"
+        hub = Hub(identity, name, node.text("region", "US"))
+        hub.projects.extend(self.project(child, hub) for child in node.nodes("projects"))
+        node.done()
+        return hub
+
+    def project(self, node: _Node, hub: Hub) -> Project:
+        name = node.text("name", "Project")
+        identity = node.text("id").removeprefix("b.") or derived_uuid(self.seed, node.place, name)
+        kind = node.text("projectType", "BIM360")
+        project = Project(identity, name, kind, hub, forbidden=node.flag("forbidden"))
+        project.root = self.folder_urn(hub, project.id, "root")
+        project.folders.extend(self.folder(child, project, None) for child in node.nodes("folders"))
+        node.done()
+        return project
+
+    def folder_urn(self, hub: Hub, *key: object) -> str:
+        return f"urn:adsk.{environment(hub.region)}:fs.folder:co.{token22(self.seed, 'folder', *key)}"
+
+    def folder(self, node: _Node, project: Project, parent: Folder | None) -> Folder:
+        name = node.text("name", "Folder")
+        actions, types, kind = _defaults(name, project, parent)
+        folder = Folder(
+            id=node.text("id") or self.folder_urn(project.hub, project.id, node.place, name),
+            name=name,
+            project=project,
+            parent=parent,
+            actions=node.texts("actions", actions),
+            visible_types=node.texts("visibleTypes", types),
+            folder_type=node.text("folderType", kind),
+            hidden=node.flag("hidden"),
+            deleted=node.flag("deleted"),
+        )
+        self.sheets(node, folder)
+        for child in node.nodes("items"):
+            folder.items.append(self.item(child, folder))
+        children = node.nodes("folders") + node.nodes("children")
+        folder.folders.extend(self.folder(child, project, folder) for child in children)
+        node.done()
+        return folder
+
+    def sheets(self, node: _Node, folder: Folder) -> None:
+        """The short form `"sheets": 12`."""
+        number = node.number("sheets", 0)
+        if not number:
+            return
+        source = f"{folder.name}.pdf"
+        folder.items.append(self.item(_Node({"type": "file", "name": source}, f"{node.place}.sheets[file]"), folder))
+        for i in range(number):
+            values = {
+                "number": f"A-{100 * (1 + i // 99) + 1 + i % 99}",
+                "title": _TITLES[i % len(_TITLES)],
+                "source": source,
+            }
+            folder.items.append(self.item(_Node(values, f"{node.place}.sheets[{i}]"), folder))
+
+    def item(self, node: _Node, folder: Folder) -> Item:
+        word = node.text("type", "sheet")
+        if word not in _KINDS:
+            raise WorldError(f"{node.place}.type", f"must be 'sheet' or 'file', not {word!r}")
+        kind = _KINDS[word]
+        name = (
+            node.text("name")
+            or node.text("number")
+            or f"{'Sheet' if kind == DOCUMENT else 'File'} {len(folder.items) + 1}"
+        )
+        node.text("number")
+        source = self.source(node, folder)
+        tail = token22(self.seed, "item", folder.id, node.place, name)
+        item = Item(
+            id=node.text("id") or f"urn:adsk.{environment(folder.project.hub.region)}:dm.lineage:{tail}",
+            kind=kind,
+            name=name,
+            folder=folder,
+            title=self.title(node, kind, name),
+            order=sum(other.kind == DOCUMENT for other in folder.items),
+            source_file_name=node.text("sourceFileName", source.name if source else _source_name(kind, name)),
+            source=source,
+            process_state=node.text("processState", DONE),
+            hidden=node.flag("hidden"),
+            deleted=node.flag("deleted"),
+            fails=node.flag("fails"),
+            never=node.flag("never"),
+            size=node.number("size", 220515, least=1),
+            padded_to=node.number("bytes", 0, least=1) or None,
+        )
+        item.page = self.page(node, kind)
+        item.versions.extend(self.versions(node, item, tail))
+        node.done()
+        return item
+
+    def title(self, node: _Node, kind: str, name: str) -> str:
+        title = node.text("title")
+        if node.flag("titleless"):
+            return ""
+        return title or ("" if kind == FILE else f"Sheet {name}")
+
+    def source(self, node: _Node, folder: Folder) -> Item | None:
+        name = node.text("source")
+        if not name:
+            return None
+        for item in folder.items:
+            if item.kind == FILE and item.name == name:
+                return item
+        raise WorldError(f"{node.place}.source", f"no file {name!r} stands before it in this folder")
+
+    def page(self, node: _Node, kind: str) -> int:
+        if kind == DOCUMENT:
+            self.pages += 1
+        return node.number("page", max(self.pages, 1), least=1) - 1
+
+    def versions(self, node: _Node, item: Item, tail: str) -> list[Version]:
+        env = environment(item.folder.project.hub.region)
+        given = node.values.get("versions", 1)
+        if isinstance(given, list):
+            urns = list(node.texts("versions"))
+        else:
+            urns = [
+                f"urn:adsk.{env}:fs.file:vf.{tail}?version={n + 1}" for n in range(node.number("versions", 1, least=1))
+            ]
+        if not urns:
+            raise WorldError(f"{node.place}.versions", "needs at least one version")
+        storage = node.text("storage")
+        if item.kind == FILE and not storage:
+            suffix = item.name.rpartition(".")[2] if "." in item.name else "bin"
+            storage = f"urn:adsk.objects:os.object:wip.dm.prod/{derived_uuid(self.seed, item.id)}.{suffix}"
+        return [Version(urn, n + 1, item, storage or None) for n, urn in enumerate(urns)]
+
+
+def _source_name(kind: str, name: str) -> str:
+    return name if kind == FILE else "plans.pdf"
+
+
+def _defaults(name: str, project: Project, parent: Folder | None) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Actions, visible types and folder type of a folder that says nothing about them."""
+    if parent is not None:
+        return parent.actions, parent.visible_types, parent.folder_type
+    if name == "Plans" and project.kind == "BIM360":
+        return ("SPLIT",), ("items:autodesk.bim360:Document",), "normal"
+    return ("CONVERT",), ("items:autodesk.bim360:File",), "normal"
+
+
+def _kind(value: object) -> str:
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a string",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _wanted(kind: type) -> str:
+    return {str: "a string", bool: "true or false", int: "a whole number", list: "a list"}[kind]
