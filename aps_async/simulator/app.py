@@ -84,6 +84,8 @@ class Simulator:
         self._request_base = random.Random(f"requests|{seed}").getrandbits(127)  # noqa: S311
         self._loop: asyncio.AbstractEventLoop | None = None
         self.url = self.storage_url = ""
+        self.quotas = Quotas(self.behaviour, speed, 0.0)
+        self.links = Links("")
 
     # ------------------------------------------------------------------ life
 
@@ -91,6 +93,9 @@ class Simulator:
         """Listen on both ports; OSError when one is taken."""
         if self._servers:
             raise RuntimeError("the simulator is running already")
+        for item in self.world.items.values():
+            if item.padded_to:  # too small a number shows now, not in the middle of a run
+                self.pages.content(item.tip, markups=True, hyperlinks=True)
         loop = self._loop = asyncio.get_running_loop()
         self.quotas = Quotas(self.behaviour, self.speed, loop.time())
         urls = []
@@ -178,7 +183,7 @@ class Simulator:
     def prepare(self, *, markups: bool = False, hyperlinks: bool = False) -> None:
         """Make every exportable sheet's PDF now, so that a measurement does not pay for the drawing."""
         for item in self.world.sheets:
-            self.pages.content(item, markups=markups, hyperlinks=hyperlinks)
+            self.pages.content(item.tip, markups=markups, hyperlinks=hyperlinks)
 
     def now(self) -> float:
         """Loop time; every duration is measured in it."""
@@ -197,7 +202,7 @@ class Simulator:
             return await sending.send(self, request, await control(self, request, raw_path))
         match = self.router.match(request.method, raw_path)
         if match is None:
-            self._note(request, _UNKNOWN, raw_path, 404, "")
+            self._note(Call(self, request, _UNKNOWN, {}, raw_path, raw_query, raw_path), 404, "")
             return await sending.send(
                 self, request, gateway_error(404, "ERR-404", "The requested resource does not exist.")
             )
@@ -229,7 +234,7 @@ class Simulator:
                 return await sending.send_slowly(self, request, reply, fault)
             return await sending.send(self, request, reply)
         finally:
-            self._note(request, call.endpoint, call.key, status, kind)
+            self._note(call, status, kind)
 
     async def _answer(self, call: Call) -> Reply:
         refused = self._admit(call)
@@ -246,21 +251,19 @@ class Simulator:
     async def _faulty_answer(self, call: Call, fault: Fault) -> Reply:
         if fault.kind == "changed":
             self.storage.change(call.raw_path)
+        if fault.kind == "hang" and fault.seconds is not None:
+            await asyncio.sleep(fault.seconds / self.speed)
+            return await self._answer(call)
         if fault.kind not in INSTEAD or fault.after_effect:
             reply = await self._answer(call)
-            if fault.kind == "broken_json":
-                reply = sending.cut_json(reply)
             if fault.kind not in INSTEAD:
-                return reply
+                return sending.cut_json(reply) if fault.kind == "broken_json" else reply
         else:
             self._admit(call)  # the gateway counts the call whatever becomes of it
         if fault.kind == "reset":
             await sending.reset(call.request)
         if fault.kind == "hang":
-            if fault.seconds is None:
-                await sending.never()
-            await asyncio.sleep((fault.seconds or 0) / self.speed)
-            return await self._answer(call)
+            await sending.never()
         if fault.kind == "revoke" and call.app is not None:
             self.tokens.revoke_app(call.app)
         return sending.substitute(call, fault)
@@ -309,11 +312,15 @@ class Simulator:
             return Reply(403, {"Content-Type": "text/plain", "Server": "nginx"}, text.encode())
         return gateway_error(403, "AUTH-010", text)
 
-    def _note(self, request: web.BaseRequest, endpoint: Endpoint, key: str, status: int, fault: str) -> None:
-        sent = request.headers
+    def _note(self, call: Call, status: int, fault: str) -> None:
+        sent = call.request.headers
         headers: dict[str, Any] = {name.lower(): sent[name] for name in _NOTED if name in sent}
         headers["authorization"] = "Authorization" in sent
-        self.record.add(Seen(self.clock(), endpoint.name, request.method, key, status, headers, fault, key))
+        # The query of a signed link is long and different every time; it is not kept.
+        path = f"{call.key}?{call.raw_query}" if call.raw_query and call.endpoint is not SIGNED_GET else call.key
+        self.record.add(
+            Seen(self.clock(), call.endpoint.name, call.request.method, path, status, headers, fault, call.key)
+        )
 
 
 async def _nowhere(call: Call) -> Reply:

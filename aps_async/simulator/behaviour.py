@@ -107,5 +107,3 @@ class Behaviour:
     """Whether topFolders lists hidden service folders too."""
     source_version_first: bool = True
     """Whether `data.versionUrn` names the source file's version; otherwise the sheet's own, as in the sample."""
-    extra: Mapping[str, object] = attrs.field(factory=dict[str, object])
-    """Switches of further services, by name."""

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections import Counter
 from typing import Any
 from urllib.parse import quote
 
@@ -80,6 +81,8 @@ class Jobs:
 
     by_id: dict[str, Job] = attrs.field(factory=dict[str, Job])
     by_key: dict[tuple[str, bool, bool], Job] = attrs.field(factory=dict[tuple[str, bool, bool], Job])
+    made: Counter[tuple[object, ...]] = attrs.field(factory=Counter[tuple[object, ...]])
+    """How many jobs each version and its options had, so that ids do not depend on the order of starts."""
     started: int = 0
     repeated: int = 0
     last_start_accepted_at: float | None = None
@@ -138,10 +141,10 @@ async def _options(call: Call) -> tuple[bool, bool]:
 
 
 def _content_maker(call: Call, job: Job) -> Any:
-    pages, item = call.simulator.pages, job.version.item
+    pages, version = call.simulator.pages, job.version
 
     def make(revision: int) -> Content:
-        return pages.content(item, markups=job.markups, hyperlinks=job.hyperlinks, revision=revision)
+        return pages.content(version, markups=job.markups, hyperlinks=job.hyperlinks, revision=revision)
 
     return make
 
@@ -149,16 +152,16 @@ def _content_maker(call: Call, job: Job) -> Any:
 def _new_job(call: Call, version: Version, markups: bool, hyperlinks: bool) -> Job:
     simulator, behaviour = call.simulator, call.simulator.behaviour
     jobs, now = simulator.jobs, simulator.now()
-    number = jobs.started
     seconds = None
     if not isinstance(behaviour.job_time, JobPolls):
         seconds = behaviour.job_time.draw(f"{simulator.seed}|{version.id}") / simulator.speed
     options = (markups, hyperlinks)
+    jobs.made[version.id, *options] += 1
     source = version.item.source.versions[0].id if version.item.source else version.id
     folder = b64urn(source if behaviour.source_version_first else version.id)
     tail = f"{token22('output', version.id)}/{token22('pdf', version.id, *options)}"
     job = Job(
-        id=derived_uuid("job", simulator.seed, version.id, *options, number),
+        id=derived_uuid("job", simulator.seed, version.id, *options, jobs.made[version.id, *options]),
         version=version,
         markups=markups,
         hyperlinks=hyperlinks,
@@ -209,8 +212,8 @@ async def export_start(call: Call) -> Reply:
     version = _sheet(call, _project(call))
     markups, hyperlinks = await _options(call)
     simulator, behaviour = call.simulator, call.simulator.behaviour
-    wanted = (markups, hyperlinks) if behaviour.options_make_another_job else (False, False)
-    key, jobs = (version.id, *wanted), simulator.jobs
+    apart, jobs = behaviour.options_make_another_job, simulator.jobs
+    key = (version.id, markups and apart, hyperlinks and apart)
     job = jobs.by_key.get(key) if behaviour.repeat_gives_same_job else None
     if job is not None:
         jobs.repeated += 1

@@ -8,7 +8,7 @@ _DISCIPLINES: tuple[tuple[str, str, int, tuple[str, ...]], ...] = (
         "A",
         "Architecture",
         5,
-        ("Floor Plan", "Reflected Ceiling Plan", "Finish Plan", "Enlarged Plan", "Partition Plan"),
+        ("General Arrangement", "Reflected Ceiling Plan", "Finish Plan", "Enlarged Plan", "Partition Plan"),
     ),
     ("S", "Structure", 3, ("Framing Plan", "Foundation Plan", "Slab Reinforcement Plan", "Column Schedule Plan")),
     ("M", "MEP", 2, ("Ductwork Plan", "Chilled Water Plan", "Ventilation Plan", "Mechanical Room Plan")),

@@ -14,7 +14,7 @@ from pypdf.errors import PyPdfError
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject
 
 from .plans import SheetInfo, draw_overlay, draw_sheet
-from .world import DOCUMENT, Item, World, WorldError
+from .world import DOCUMENT, Item, Version, World, WorldError
 
 _BLOCK = 1 << 20
 _CHUNK = 1 << 18
@@ -163,19 +163,21 @@ class Pages:
         self._cache: Cache[Content] = Cache(_MEMORY)
         self._totals: dict[str, int] = {}
 
-    def content(self, item: Item, *, markups: bool, hyperlinks: bool, revision: int = 0) -> Content:
+    def content(self, version: Version, *, markups: bool, hyperlinks: bool, revision: int = 0) -> Content:
         """The PDF of one sheet; the same arguments always give the same bytes."""
-        key = (item.id, markups, hyperlinks, revision)
+        key = (version.id, markups, hyperlinks, revision)
         found = self._cache.get(key)
         if found is None:
-            pdf = self._make(item, markups, hyperlinks, revision)
-            found = Content.of(pdf, item.padded_to)
+            pdf = self._make(version, markups, hyperlinks, revision)
+            found = Content.of(pdf, version.item.padded_to)
             self._cache.put(key, found, len(found.head))
         return found
 
-    def _make(self, item: Item, markups: bool, hyperlinks: bool, revision: int) -> bytes:
-        key, links = f"{self._seed}|{item.id}", self._links(item) if hyperlinks else ()
+    def _make(self, version: Version, markups: bool, hyperlinks: bool, revision: int) -> bytes:
+        item = version.item
+        key, references = f"{self._seed}|{item.id}", self._references(item)
         if self._pdf is not None:
+            links = references if hyperlinks else ()
             return self._pdf.page(item.page, key, markups=markups, links=links, revision=revision)
         project = item.folder.project
         info = SheetInfo(
@@ -185,10 +187,11 @@ class Pages:
             project=project.name,
             index=item.order,
             total=self._total(item),
-            version=item.tip.number,
+            version=version.number,
             revision=revision,
             markups=markups,
-            links=links,
+            hyperlinks=hyperlinks,
+            references=references,
         )
         return draw_sheet(info)
 
@@ -198,8 +201,8 @@ class Pages:
             self._totals[folder.id] = sum(other.kind == DOCUMENT for other in folder.items)
         return self._totals[folder.id]
 
-    def _links(self, item: Item) -> tuple[tuple[str, str], ...]:
-        """Links to up to two other sheets of the folder; to itself when it is alone."""
+    def _references(self, item: Item) -> tuple[tuple[str, str], ...]:
+        """Up to two other sheets of the folder; the sheet itself when it is alone."""
         others = [other for other in item.folder.items if other.kind == DOCUMENT and other is not item] or [item]
         chosen = [others[(item.order + step) % len(others)] for step in range(min(2, len(others)))]
         root = f"https://docs.b360.autodesk.com/projects/{item.folder.project.id}/folders"

@@ -2,11 +2,12 @@
 
 import io
 import random
+from itertools import pairwise
 from typing import Any
 
 import attrs
-from reportlab.lib.colors import Color, HexColor
-from reportlab.pdfgen.canvas import Canvas
+from reportlab.lib.colors import Color, HexColor  # type: ignore[import-untyped]
+from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
 
 from .strokes import Frame, background, callouts, clouds, grid, latin, title_block, view_title
 
@@ -34,8 +35,9 @@ class SheetInfo:
     revision: int = 0
     """How often the stored file was replaced; shows in the title block."""
     markups: bool = False
-    links: tuple[tuple[str, str], ...] = ()
-    """Label and address of the hyperlinks on the sheet."""
+    hyperlinks: bool = False
+    references: tuple[tuple[str, str], ...] = ()
+    """Label and address of the sheets this one refers to."""
 
 
 @attrs.frozen
@@ -75,7 +77,7 @@ def draw_sheet(info: SheetInfo) -> bytes:
         elif "Ceiling" in info.title or "Finish" in info.title:
             _hatch(canvas, rooms, dice)
     view_title(canvas, frame, info.title)
-    callouts(canvas, frame, info.links)
+    callouts(canvas, frame, info.references, linked=info.hyperlinks)
     if info.markups:
         clouds(canvas, frame.box(), info.key)
     canvas.showPage()
@@ -146,11 +148,11 @@ def _labels(canvas: Any, rooms: list[_Room]) -> None:
     canvas.setFillColor(_INK)
     for i, room in enumerate(rooms):
         centre, middle = room.x + room.width / 2, room.y + room.height / 2
-        canvas.setFont("Helvetica-Bold", 15)
-        canvas.drawCentredString(centre, middle + 8, room.name)
-        canvas.setFont("Helvetica", 12)
-        canvas.drawCentredString(centre, middle - 10, f"{101 + i}")
-        canvas.drawCentredString(centre, middle - 26, f"{room.width * room.height / 2600:.1f} m2")
+        canvas.setFont("Helvetica-Bold", 19)
+        canvas.drawCentredString(centre, middle + 10, room.name)
+        canvas.setFont("Helvetica", 16)
+        canvas.drawCentredString(centre, middle - 12, f"{101 + i}")
+        canvas.drawCentredString(centre, middle - 32, f"{room.width * room.height / 2600:.1f} m2")
 
 
 def _hatch(canvas: Any, rooms: list[_Room], dice: random.Random) -> None:
@@ -172,8 +174,8 @@ def _structure(canvas: Any, frame: Frame, dice: random.Random, *, foundation: bo
     canvas.lines([(x + off, ys[0], x + off, ys[-1]) for x in xs for off in (-4, 4)])
     canvas.setLineWidth(1)
     joists = []
-    for left, right in zip(xs, xs[1:], strict=False):
-        for low, high in zip(ys, ys[1:], strict=False):
+    for left, right in pairwise(xs):
+        for low, high in pairwise(ys):
             count = dice.randint(2, 4)
             joists += [
                 (left + (right - left) * i / (count + 1), low, left + (right - left) * i / (count + 1), high)

@@ -125,7 +125,7 @@ class Router:
         """The endpoint for this raw path and its decoded parameters."""
         node, values = self._root, []
         for segment in raw_path[1:].split("/"):
-            child = node.get(segment) if segment not in ("", "{}") else None
+            child = node.get(unquote(segment)) if segment not in ("", "{}") else None
             if child is None:
                 child = node.get("{}") if segment else None
                 if child is None:

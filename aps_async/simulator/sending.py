@@ -28,8 +28,7 @@ def substitute(call: Call, fault: Fault) -> Reply:
     if fault.kind == "expired":
         return storage.expired(call)
     if fault.kind == "s3_error_200":
-        reply = storage.xml_error(call, 200, "InternalError", "We encountered an internal error. Please try again.")
-        return reply
+        return storage.xml_error(call, 200, "InternalError", "We encountered an internal error. Please try again.")
     if fault.kind == "revoke":
         return call.simulator.unauthorized()
     if fault.kind == "html":

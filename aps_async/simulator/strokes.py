@@ -2,10 +2,11 @@
 
 import math
 import random
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
-from reportlab.lib.colors import HexColor
+from reportlab.lib.colors import HexColor  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from .plans import SheetInfo
@@ -82,7 +83,7 @@ def grid(canvas: Any, frame: Frame) -> None:
     below, ticks = ys[0] - 95, []
     canvas.setFont("Helvetica", 14)
     canvas.line(xs[0], below, xs[-1], below)
-    for start, end in zip(xs, xs[1:], strict=False):
+    for start, end in pairwise(xs):
         ticks += [(start - 6, below - 6, start + 6, below + 6), (end - 6, below - 6, end + 6, below + 6)]
         canvas.drawCentredString((start + end) / 2, below + 5, f"{round((end - start) * 20)}")
     canvas.lines(ticks)
@@ -164,17 +165,18 @@ def view_title(canvas: Any, frame: Frame, title: str) -> None:
     canvas.drawCentredString(2100, 190, "N")
 
 
-def callouts(canvas: Any, frame: Frame, links: tuple[tuple[str, str], ...]) -> None:
+def callouts(canvas: Any, frame: Frame, references: tuple[tuple[str, str], ...], *, linked: bool) -> None:
     """Round references to other sheets; they are links only when links are asked for."""
     canvas.setStrokeColor(_INK)
-    for i, (label, address) in enumerate(links):
+    for i, (label, address) in enumerate(references):
         x, y, size = frame.xs[0] + 560 + 150 * i, 130.0, 34.0
         shown = latin(label)
         canvas.setFillColor(HexColor("#174ea6"))
         canvas.circle(x, y, size)
         canvas.setFont("Helvetica", fit(canvas, shown, "Helvetica", 15, 2 * size - 8))
         canvas.drawCentredString(x, y - 5, shown)
-        canvas.linkURL(address, (x - size, y - size, x + size, y + size), relative=0, thickness=0)
+        if linked:
+            canvas.linkURL(address, (x - size, y - size, x + size, y + size), relative=0, thickness=0)
 
 
 def clouds(canvas: Any, box: tuple[float, float, float, float], key: str) -> None:
@@ -200,7 +202,7 @@ def _cloud(canvas: Any, x: float, y: float, width: float, height: float, unit: f
     corners = ((x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y))
     path = canvas.beginPath()
     path.moveTo(x, y)
-    for (x1, y1), (x2, y2) in zip(corners, corners[1:], strict=False):
+    for (x1, y1), (x2, y2) in pairwise(corners):
         length = math.hypot(x2 - x1, y2 - y1)
         bulges = max(2, round(length / (unit * 1.6)))
         dx, dy = (x2 - x1) / bulges, (y2 - y1) / bulges

@@ -9,7 +9,7 @@ from the place in the tree, so the same file always gives the same ids. Unknown 
     {
       "seed": 0,                        other ids for the same tree
       "apps": [{"id": "...", "secret": "...", "provisioned": true}],
-      "users": [{"id": "BW9RM76WZBGL", "name": "Ada", "projects": ["Riverside Clinic"], "deniedFolders": ["Structure"]}],
+      "users": [{"id": "BW9RM76WZBGL", "name": "Ada", "projects": ["Riverside Clinic"], "deniedFolders": ["MEP"]}],
       "warnings": [{"region": "APAC", "title": "...", "detail": "..."}],     meta.warnings of the list of hubs
       "hubs": [{
         "id": "b.<uuid>", "name": "Northlight Architects", "region": "US",
@@ -258,7 +258,7 @@ class World:
 
     @classmethod
     def with_pdf(cls, pdf: Path | str | bytes, *, seed: int = 0) -> Self:
-        """The demo account with exactly one sheet for each page of `pdf`, as if that file had been uploaded to Plans."""
+        """The demo account with one sheet for each page of `pdf`, as if that file had been uploaded to Plans."""
         from .demo import demo_with_pdf
         from .pages import PdfPages
 

@@ -24,6 +24,7 @@ from .world import (
 )
 
 _TITLES = ("Ground Floor Plan", "First Floor Plan", "Roof Plan", "Elevations", "Sections", "Details")
+_LEAST_PADDED = 1 << 16  # any drawn sheet is smaller
 _KINDS = {"sheet": DOCUMENT, "document": DOCUMENT, "file": FILE}
 
 
@@ -213,7 +214,7 @@ class _Reader:
             fails=node.flag("fails"),
             never=node.flag("never"),
             size=node.number("size", 220515, least=1),
-            padded_to=node.number("bytes", 0, least=1) or None,
+            padded_to=node.number("bytes", 0, least=_LEAST_PADDED) or None,
         )
         item.page = self.page(node, kind)
         item.versions.extend(self.versions(node, item, tail))
