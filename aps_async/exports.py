@@ -134,7 +134,7 @@ class Watch:
             if not self._passes(problem):
                 problem.add_note(f"while waiting for {self.ref}")
                 raise
-            self._failures += 1
+            self._failures += not isinstance(problem, NotFoundError)  # young jobs are soon asked about again
             self._asked = getattr(problem, "retry_after", None) or 0.0
             _log.info("%s: %s; asking again", self.ref, problem)
             return None
@@ -151,7 +151,7 @@ class Watch:
     def _passes(self, problem: APSError) -> bool:
         if isinstance(problem, NotFoundError):  # a job that was just started may not have spread yet
             age = asyncio.get_running_loop().time() - self.began
-            return (self.job is None or self.polls == 0) and age < self._session.settings.not_found_grace
+            return self.polls == 0 and age < self._session.settings.not_found_grace
         return is_passing(problem)
 
 

@@ -51,6 +51,7 @@ def _status(call: Call, fault: Fault) -> Reply:
     if fault.retry_after is not None:
         after = str(fault.retry_after)
         if after.startswith("date+"):
+            reply.headers["Date"] = formatdate(call.simulator.clock(), usegmt=True)
             after = formatdate(call.simulator.clock() + float(after[5:]), usegmt=True)
         reply.headers["Retry-After"] = after
     return reply
