@@ -13,12 +13,15 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from aps_async.errors import ExportTimeoutError
+from aps_async.errors import APSError, ExportTimeoutError
 from aps_async.exports import Policy, Watch, download_export, failure, start_export
 from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRef, ExportRequest, ExportStatus, Progress
 from aps_async.names import NameBook
+from aps_async.retry import is_passing, waits
 from aps_async.session import Session
 from aps_async.targets import made_folder
+
+_START_ROUNDS = 3  # each with all of Settings.tries; more would only delay the report of an outage
 
 
 @frozen(kw_only=True)
@@ -161,7 +164,7 @@ class _Run:
 
     async def _start(self, entry: _Entry) -> None:
         try:
-            job = await start_export(self.session, entry.request)
+            job = await self._started(entry.request)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
             self._finish(entry, error=problem)
         else:
@@ -176,6 +179,20 @@ class _Run:
             self._starting -= 1
             self._starts.release()
             self._tell()
+
+    async def _started(self, request: ExportRequest) -> ExportJob:
+        """Starts a job, patiently: among thousands, some meet a service that is down or a token just revoked."""
+        patience = waits(self.session.settings, paced=False)
+        next(patience)
+        for _ in range(_START_ROUNDS - 1):
+            try:
+                return await start_export(self.session, request)
+            except APSError as problem:
+                if not is_passing(problem):
+                    raise
+                wait = patience.send(problem)
+            await asyncio.sleep(wait)
+        return await start_export(self.session, request)
 
     def _ask_later(self, entry: _Entry) -> None:
         assert entry.watch is not None  # noqa: S101 - for the type checker
