@@ -146,18 +146,16 @@ def _refusal(call: Call) -> Reply | None:
 
 
 def _span(call: Call, size: int) -> tuple[int, int] | None:
-    """The asked for range as start and stop; the whole when there is none that counts; None when it lies outside."""
+    """The asked for range as start and stop, also an impossible one; None when the whole is to be sent."""
     match = _RANGE.match(call.request.headers.get("Range", ""))
     if match is None or call.fault_kind == "ignore_range" or not (match[1] or match[2]):
-        return 0, size
+        return None
     if not match[1]:
-        length = min(int(match[2]), size)
-        return (size - length, size) if length else None
+        return max(size - int(match[2]), 0), size
     start = int(match[1])
-    stop = min(int(match[2]) + 1, size) if match[2] else size
     if match[2] and int(match[2]) < start:
-        return 0, size
-    return (start, stop) if start < size else None
+        return None
+    return start, min(int(match[2]) + 1, size) if match[2] else size
 
 
 async def signed_get(call: Call) -> Reply:
@@ -184,16 +182,13 @@ async def signed_get(call: Call) -> Reply:
         return Reply(304, headers)
     span = _span(call, content.size)
     if span is None:
+        return Reply(200, headers, content, 0, content.size)
+    if span[0] >= span[1]:
         reply = xml_error(call, 416, "InvalidRange", "The requested range is not satisfiable")
         reply.headers["Content-Range"] = f"bytes */{content.size}"
         return reply
-    start, stop = span
-    if (start, stop) == (0, content.size) and "Range" not in asked:
-        return Reply(200, headers, content, start, stop)
-    partial = _RANGE.match(asked.get("Range", "")) is not None and call.fault_kind != "ignore_range"
-    if partial:
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size}"
-    return Reply(206 if partial else 200, headers, content, start, stop)
+    headers["Content-Range"] = f"bytes {span[0]}-{span[1] - 1}/{content.size}"
+    return Reply(206, headers, content, *span)
 
 
 SIGNED_GET = Endpoint("signed_get", "GET", "/", None, None, signed_get)
