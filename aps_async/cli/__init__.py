@@ -1,0 +1,22 @@
+"""The command line. Importing this needs nothing beyond the library; `main` asks for the extra `cli`."""
+
+import sys
+from collections.abc import Sequence
+
+_BROUGHT = ("typer", "rich")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and gives its exit code; `argv` without the program's name."""
+    try:
+        from aps_async.cli.app import run
+    except ModuleNotFoundError as problem:
+        missing = (problem.name or "").partition(".")[0]
+        if missing not in _BROUGHT:
+            raise
+        sys.stderr.write(
+            f"aps-async: error: the command line needs {missing}, which is not installed: "
+            "pip install 'aps-async[cli]'\n"
+        )
+        return 2
+    return run(sys.argv[1:] if argv is None else argv)

@@ -1,0 +1,182 @@
+"""The commands and their options. Each one parses, and gives the coroutine function that does the work."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.main import get_command
+
+import aps_async
+from aps_async.cli import export as exporting
+from aps_async.cli import listing, simulation
+from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
+from aps_async.cli.output import note, say, tolerate_any_text, turn_logging_on
+from aps_async.cli.runtime import run_to_the_end
+
+NAME = "aps-async"
+_ENVIRONMENT = (
+    "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_BASE_URL (Autodesk's own when not set); "
+    "APS_USER_ID; APS_SPEED (a simulator's --speed); HTTPS_PROXY"
+)
+_EPILOG = f"Environment: {_ENVIRONMENT}.\n\nExit codes:\n\n" + "\n\n".join(
+    f"{code}: {words}" for code, words in EXIT_CODES.items()
+)
+
+app = typer.Typer(name=NAME, add_completion=False, pretty_exceptions_enable=False, epilog=_EPILOG)
+
+PROJECT = Annotated[str, typer.Argument(help="The project's id, with or without b., or its exact name.")]
+FOLDER = Annotated[
+    str | None, typer.Option(help="Only this folder and what is below, such as Plans/Architecture; or a folder URN.")
+]
+USER_ID = Annotated[
+    str | None, typer.Option(envvar="APS_USER_ID", help="The Autodesk id of the user to act for (x-user-id).")
+]
+SHEETS = Annotated[int | None, typer.Option(min=1, max=100_000, help="How many sheets to draw; 12 when not given.")]
+SPEED = Annotated[float, typer.Option(min=0.01, max=10_000, help="How many times as fast as the real services.")]
+PDF = Annotated[Path | None, typer.Option(help="Serve this PDF's pages as sheets, and not drawn ones.")]
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs one command line and gives the exit code."""
+    tolerate_any_text()
+    debug = "--debug" in argv
+    try:
+        # Not typer's standalone mode: that has its own exit codes, and frames around errors.
+        work = get_command(app).main(args=list(argv), prog_name=NAME, standalone_mode=False)
+        return run_to_the_end(work) if callable(work) else int(work or 0)
+    except Interrupted as stop:
+        note(f"{NAME}: stopped")
+        return stop.exit_code
+    except KeyboardInterrupt:
+        note(f"{NAME}: stopped")
+        return 130
+    except BrokenPipeError:
+        # The reader went away; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as problem:  # noqa: BLE001 - whatever it is, it becomes one line and an exit code
+        if debug:
+            note_traceback(problem)
+        note(f"{NAME}: error: {reason(problem)}")
+        return exit_code(problem)
+
+
+def note_traceback(problem: BaseException) -> None:
+    """The traceback without values of variables: they may hold tokens."""
+    for line in "".join(traceback.format_exception(problem)).splitlines():
+        note(line)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"{NAME} {aps_async.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Say what is repeated or left out; -vv: every call.")
+    ] = 0,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,  # noqa: ARG001
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Sheets out of Autodesk BIM 360, as verified PDFs in a folder.
+
+    Start with `aps-async demo`, which needs no account.
+    """
+    turn_logging_on(verbose)
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the PDFs go.")] = Path("aps-async-demo"),
+    sheets: SHEETS = None,
+    speed: SPEED = 20.0,
+    pdf: PDF = None,
+    keep_open: Annotated[bool, typer.Option("--keep-open", help="Let the simulator run on until Ctrl-C.")] = False,
+) -> Any:
+    """Export a plan set from a simulator on this machine: no account, no network."""
+    world = simulation.WorldOptions(pdf=pdf, sheets=sheets)
+    return partial(simulation.demo, world, out=out, speed=speed, keep_open=keep_open)
+
+
+@app.command()
+def simulate(
+    pdf: PDF = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 0,
+    speed: SPEED = 1.0,
+    world: Annotated[Path | None, typer.Option(help="Hubs, projects, folders and sheets, as JSON.")] = None,
+    faults: Annotated[Path | None, typer.Option(help="What goes wrong and when, as JSON.")] = None,
+    seed: Annotated[int, typer.Option(help="Other job times and ids for the same world.")] = 0,
+    sheets: SHEETS = None,
+) -> Any:
+    """Run Autodesk's services on this machine until Ctrl-C, to try the other commands against."""
+    options = simulation.WorldOptions(pdf=pdf, world=world, sheets=sheets, seed=seed)
+    return partial(simulation.simulate, options, port=port, speed=speed, faults=faults)
+
+
+@app.command()
+def projects(
+    user_id: USER_ID = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> Any:
+    """List the projects that the app (or the user) may see."""
+    return partial(listing.projects, user_id=user_id, as_json=json)
+
+
+@app.command()
+def sheets(
+    project: PROJECT,
+    folder: FOLDER = None,
+    user_id: USER_ID = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> Any:
+    """List a project's sheets that can be exported."""
+    return partial(listing.sheets, project, folder=folder, user_id=user_id, as_json=json)
+
+
+@app.command()
+def export(
+    project: PROJECT,
+    out: Annotated[Path, typer.Option(help="Where the PDFs go; made when missing.")],
+    folder: FOLDER = None,
+    sheet: Annotated[
+        list[str] | None, typer.Option(help="One sheet by its version or item URN; may be given again.")
+    ] = None,
+    markups: Annotated[bool, typer.Option("--markups", help="Put published markups on the pages.")] = False,
+    hyperlinks: Annotated[bool, typer.Option("--hyperlinks", help="Keep links.")] = False,
+    slots: Annotated[int | None, typer.Option(min=1, help="Downloads at once; 8 when not given.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds that one sheet may take; 600 when not given.")
+    ] = None,
+    user_id: USER_ID = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per sheet and line, as it finishes.")] = False,
+) -> Any:
+    """Export sheets as PDFs into a folder: all of the project, of one folder, or the named ones."""
+    if folder is not None and sheet:
+        raise UsageProblem("--folder and --sheet cannot be given together: choose one")
+    options = exporting.ExportChoices(
+        project=project,
+        folder=folder,
+        sheets=tuple(dict.fromkeys(sheet or ())),
+        out=out,
+        markups=markups,
+        hyperlinks=hyperlinks,
+        slots=slots,
+        timeout=timeout,
+        user_id=user_id,
+        as_json=json,
+    )
+    return partial(exporting.export, options)

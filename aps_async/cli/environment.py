@@ -1,0 +1,85 @@
+"""A session from environment variables. No secret is ever taken from the command line, where others can read it."""
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+from aps_async.auth import StaticToken, TokenProvider, TwoLegged
+from aps_async.cli.failures import UsageProblem
+from aps_async.errors import AuthError, InputError
+from aps_async.session import PRODUCTION, Session
+from aps_async.settings import Settings
+
+NO_CREDENTIALS = (
+    "no credentials: set APS_CLIENT_ID and APS_CLIENT_SECRET to your app's (aps.autodesk.com/myapps), or "
+    "APS_ACCESS_TOKEN to a token; to try without an account, run 'aps-async simulate'"
+)
+
+
+def open_session(user_id: str | None = None, environ: Mapping[str, str] | None = None) -> Session:
+    """A session, not yet entered, as the environment describes it."""
+    environ = os.environ if environ is None else environ
+    base_url = environ.get("APS_BASE_URL", "").strip() or PRODUCTION
+    return Session(
+        tokens_from(environ),
+        base_url=base_url,
+        settings=settings_from(environ, base_url),
+        user_id=user_id or None,
+        proxy=proxy_for(base_url),
+    )
+
+
+def tokens_from(environ: Mapping[str, str]) -> TokenProvider:
+    """`APS_ACCESS_TOKEN` before the app's credentials: who sets one for an hour wants it used."""
+    if token := environ.get("APS_ACCESS_TOKEN", "").strip():
+        try:
+            return StaticToken(token)
+        except InputError as problem:
+            raise AuthError(f"APS_ACCESS_TOKEN: {problem}") from None
+    if not any(environ.get(name, "").strip() for name in ("APS_CLIENT_ID", "APS_CLIENT_SECRET")):
+        raise AuthError(NO_CREDENTIALS)
+    return TwoLegged.from_env(environ)
+
+
+def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:
+    """`APS_SPEED` shortens the service's times, which only a simulator on this machine can keep."""
+    text = environ.get("APS_SPEED", "").strip()
+    if not text:
+        return Settings()
+    if not is_loopback(base_url):
+        raise UsageProblem(f"APS_SPEED is for a simulator on this machine, and {base_url} is none: unset it")
+    try:
+        return Settings().scaled(float(text))
+    except (ValueError, ZeroDivisionError):
+        raise UsageProblem(f"APS_SPEED must be a number greater than 0, not {text!r}") from None
+
+
+def proxy_for(base_url: str) -> str | None:
+    """The proxy of `HTTPS_PROXY`, unless `NO_PROXY` names the host or it is this machine."""
+    proxy = getproxies_environment().get("https")
+    if not proxy or is_loopback(base_url) or proxy_bypass(host_of(base_url)):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this machine."""
+    host = host_of(url)
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def host_of(url: str) -> str:
+    """The host of an address.
+
+    Raises:
+        InputError: it cannot be read as one.
+    """
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError as problem:
+        raise InputError(f"the base address cannot be read ({problem}); check APS_BASE_URL") from None

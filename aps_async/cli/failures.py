@@ -1,0 +1,77 @@
+"""Errors as one line and an exit code: the one table."""
+
+from aps_async.errors import (
+    APSError,
+    AuthError,
+    DownloadError,
+    ExportError,
+    InputError,
+    NotAllowedError,
+    NotFoundError,
+    TargetError,
+)
+from aps_async.retry import is_transient
+
+EXIT_CODES = {
+    0: "everything was done",
+    1: "some exports failed; each is listed with its reason",
+    2: "wrong usage, or a missing extra",
+    3: "credentials are missing or refused",
+    4: "not found, not exportable, or otherwise bad input",
+    5: "not allowed: a scope, the app's place in the account, or the user's permission is missing",
+    6: "network or service trouble",
+    7: "the target cannot be written: permissions or a full disk",
+    70: "a fault of aps-async itself",
+    130: "stopped by Ctrl-C (143: by SIGTERM)",
+}
+
+SOME_FAILED = 1
+_FAULT = 70
+# The first row that fits counts.
+_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (AuthError, 3),
+    (NotAllowedError, 5),
+    (NotFoundError, 4),
+    (InputError, 4),
+    (TargetError, 7),
+    (DownloadError, 6),
+    (ExportError, SOME_FAILED),
+    (APSError, 6),
+    (OSError, 7),
+)
+
+
+class UsageProblem(Exception):  # noqa: N818 - not of the library's tree
+    """The command line or the environment asks for something that does not go together."""
+
+    exit_code = 2
+
+
+class Interrupted(Exception):  # noqa: N818 - a signal, not an error
+    """SIGINT or SIGTERM came, and everything under way has been cancelled."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(f"stopped by signal {signal}")
+        self.exit_code = 128 + signal
+
+
+def exit_code(problem: BaseException) -> int:
+    """The exit code that says what kind of problem it was."""
+    if isinstance(problem, AuthError) and problem.__cause__ is not None and is_transient(problem.__cause__):
+        return exit_code(problem.__cause__)  # the token service is out of reach, the credentials are not at fault
+    for kind, code in _CODES:
+        if isinstance(problem, kind):
+            return code
+    own = getattr(problem, "exit_code", None)  # ours above, and typer's usage errors
+    return own if isinstance(own, int) else _FAULT
+
+
+def reason(problem: BaseException) -> str:
+    """What went wrong and what to do, in one line."""
+    formatted = getattr(problem, "format_message", None)  # typer's, which names the option
+    words = formatted() if callable(formatted) else str(problem) or type(problem).__name__
+    notes: list[str] = getattr(problem, "__notes__", [])
+    text = ". ".join(" ".join(part.split()).rstrip(".") for part in (str(words), *notes))
+    if exit_code(problem) == _FAULT:
+        text = f"unexpected {type(problem).__name__}: {text}. Please report it with the output of --debug"
+    return text

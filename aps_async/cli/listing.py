@@ -1,0 +1,74 @@
+"""The commands that list."""
+
+from aps_async.cli.environment import open_session
+from aps_async.cli.output import count, note, say_json, say_table
+from aps_async.errors import NotAllowedError, NotFoundInProjectError
+from aps_async.models import Hub, Project
+from aps_async.resources.plans import list_sheets
+from aps_async.resources.projects import list_hubs, list_projects
+
+NO_HUB = (
+    "no hub is visible: an account admin must add the app's client id under Custom Integrations in Account Admin "
+    "(or the user is in no account)"
+)
+
+
+async def projects(*, user_id: str | None, as_json: bool) -> int:
+    """`aps-async projects`."""
+    async with open_session(user_id) as session:
+        found = await list_hubs(session)
+        for warning in found.warnings:
+            note(f"warning: {warning.title} {warning.detail}".rstrip())
+        if not found.hubs:
+            raise NotFoundInProjectError(NO_HUB)
+        rows: list[tuple[Hub, Project]] = []
+        for hub in found.hubs:
+            try:
+                rows += [(hub, project) async for project in list_projects(session, hub.id)]
+            except NotAllowedError as problem:  # one account's refusal hides no other account
+                note(f"warning: hub {hub.name}: {problem}")
+    if as_json:
+        say_json([_as_json(hub, project) for hub, project in rows])
+    else:
+        lines = [(project.project_type or "?", project.name, project.id, hub.name) for hub, project in rows]
+        say_table(("TYPE", "PROJECT", "ID", "HUB"), lines)
+        note(count(len(rows), "project"))
+    return 0
+
+
+def _as_json(hub: Hub, project: Project) -> dict[str, str]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "type": project.project_type,
+        "hubId": hub.id,
+        "hub": hub.name,
+        "region": hub.region,
+    }
+
+
+async def sheets(project: str, *, folder: str | None, user_id: str | None, as_json: bool) -> int:
+    """`aps-async sheets`."""
+    async with open_session(user_id) as session:
+        found = [sheet async for sheet in list_sheets(session, project, folder=folder)]
+    if as_json:
+        say_json(
+            [
+                {
+                    "number": sheet.number,
+                    "title": sheet.title,
+                    "folder": sheet.folder_path,
+                    "version": sheet.version,
+                    "sourceFile": sheet.source_file_name,
+                    "versionUrn": sheet.version_urn,
+                    "itemUrn": sheet.item_id,
+                    "projectId": sheet.project_id,
+                }
+                for sheet in found
+            ]
+        )
+    else:
+        rows = [(sheet.number, sheet.title, sheet.folder_path, sheet.version_urn) for sheet in found]
+        say_table(("SHEET", "TITLE", "FOLDER", "VERSION URN"), rows)
+        note(count(len(found), "sheet"))
+    return 0

@@ -1,0 +1,89 @@
+"""How a run shows itself while it lasts: a live bar on a terminal, plain lines anywhere else."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from aps_async.bulk import BulkProgress
+from aps_async.cli.output import count, note, size
+
+
+class View(Protocol):
+    """What a run tells."""
+
+    def moved(self, at: BulkProgress) -> None:
+        """Something changed; called for every chunk."""
+
+    def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool) -> None:
+        """One sheet came to its end."""
+
+
+@contextmanager
+def shown(total: int, *, live: bool | None = None) -> Iterator[View]:
+    """Shows the progress of `total` exports on standard error until the block ends."""
+    if live is None:
+        live = sys.stderr.isatty()
+    if not live:
+        note(f"exporting {count(total, 'sheet')}")
+        yield _Lines(total)
+        return
+    bar = _Bar(total)
+    # Standard output is left alone: there the result goes, perhaps into a pipe.
+    display = Live(
+        get_renderable=bar.render,
+        console=Console(stderr=True),
+        refresh_per_second=8,
+        transient=True,
+        redirect_stdout=False,
+    )
+    with display:
+        yield bar
+
+
+class _Lines:
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._ended = 0
+
+    def moved(self, at: BulkProgress) -> None:
+        pass
+
+    def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool) -> None:
+        self._ended += 1
+        what = f"{size(bytes_)}, {seconds:.1f} s" if ok else "FAILED"
+        note(f"[{self._ended}/{self._total}] {name}: {what}")
+
+
+class _Bar:
+    """Keeps the last figures; the display asks for them a few times a second, however often they change."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._at = BulkProgress(starting=0, running=0, done=0, failed=0, received=0)
+        self._began = time.monotonic()
+
+    def moved(self, at: BulkProgress) -> None:
+        self._at = at
+
+    def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool) -> None:
+        pass
+
+    def render(self) -> Table:
+        at = self._at
+        ended = at.done + at.failed
+        elapsed = int(time.monotonic() - self._began)
+        figures = [f"{ended}/{self._total}", f"{at.running + at.starting} running", size(at.received)]
+        if at.failed:
+            figures.append(f"{at.failed} failed")
+        figures.append(f"{elapsed // 60}:{elapsed % 60:02d}")
+        row = Table.grid(padding=(0, 2))
+        row.add_row(ProgressBar(total=self._total, completed=ended, width=32), Text("  ".join(figures)))
+        return row

@@ -1,0 +1,60 @@
+"""Running a command's coroutine so that Ctrl-C and SIGTERM cancel it and nothing is left behind."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+from aps_async.cli.failures import Interrupted
+
+
+def run_to_the_end(work: Callable[[], Awaitable[int]]) -> int:
+    """The exit code that the work came to.
+
+    Raises:
+        Interrupted: a signal stopped it; its cancellation is complete.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_stoppable(work))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    try:
+        import uvloop
+    except ImportError:  # only the extra `speed` brings it
+        return None
+    return uvloop.new_event_loop
+
+
+async def _stoppable(work: Callable[[], Awaitable[int]]) -> int:
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    came: list[int] = []
+
+    def stop(number: int) -> None:
+        # Only the first one cancels: a second would cut short the cleaning up that the first has begun.
+        if not came and task is not None:
+            task.cancel()
+        came.append(number)
+
+    handled = [number for number in (signal.SIGINT, signal.SIGTERM) if _handles(loop, number, stop)]
+    try:
+        return await work()
+    except asyncio.CancelledError:
+        if not came or task is None:
+            raise
+        task.uncancel()
+        raise Interrupted(came[0]) from None
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+def _handles(loop: asyncio.AbstractEventLoop, number: signal.Signals, stop: Callable[[int], None]) -> bool:
+    try:
+        loop.add_signal_handler(number, stop, number)
+    except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+        return False
+    return True

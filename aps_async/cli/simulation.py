@@ -1,0 +1,151 @@
+"""The commands `demo` and `simulate`, which need the extra `simulator`."""
+
+import asyncio
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from aps_async.auth import TwoLegged
+from aps_async.cli.export import ExportChoices, Run, export_sheets, stopped_words
+from aps_async.cli.failures import UsageProblem, reason
+from aps_async.cli.output import clean, count, note, say, size
+from aps_async.errors import InputError
+from aps_async.resources.plans import list_sheets
+from aps_async.session import Session
+from aps_async.settings import Settings
+
+if TYPE_CHECKING:
+    from aps_async.simulator import Simulator, World
+
+_BROUGHT = ("pypdf", "reportlab")
+_SHEETS = 12
+
+
+@frozen(kw_only=True)
+class WorldOptions:
+    """What is to be served."""
+
+    pdf: Path | None = None
+    world: Path | None = None
+    sheets: int | None = None
+    seed: int = 0
+
+
+async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: bool) -> int:
+    """`aps-async demo`."""
+    async with _simulator(options, speed=speed) as simulator:
+        run = Run()
+        choices = ExportChoices(project=_project(simulator.world).id, out=out)
+        tokens = TwoLegged(simulator.client_id, simulator.client_secret)
+        say(f"A simulator of Autodesk's services runs on this machine, {speed:g} times as fast as the real ones.")
+        async with Session(tokens, base_url=simulator.url, settings=Settings().scaled(speed)) as session:
+            try:
+                sheets = [sheet async for sheet in list_sheets(session, choices.project)]
+                await export_sheets(session, sheets, choices, run)
+            except asyncio.CancelledError:
+                note(stopped_words(run, out))
+                raise
+        for failed in run.failures:
+            note(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
+        say(f"{len(run.files)} PDFs, {size(run.received)}, lie in {os.path.abspath(out)}")
+        say()
+        if keep_open:
+            _say_address(simulator)
+            await asyncio.Event().wait()
+        say("Next, the same in two terminals:")
+        say("  aps-async simulate --speed 20        (it prints the lines to copy into the other one)")
+        say(f"  aps-async export {shlex.quote(_project(simulator.world).name)} --out plans --markups")
+        say("Your own PDF as the plan set:  aps-async demo --pdf FILE")
+        return run.code
+
+
+async def simulate(options: WorldOptions, *, port: int, speed: float, faults: Path | None) -> int:
+    """`aps-async simulate`."""
+    async with _simulator(options, port=port, speed=speed, faults=faults) as simulator:
+        _say_address(simulator)
+        say("Ctrl-C ends it.")
+        await asyncio.Event().wait()
+    return 0
+
+
+def _simulator(options: WorldOptions, *, speed: float, port: int = 0, faults: Path | None = None) -> "_Listening":
+    """The simulator for these options, not yet listening."""
+    if options.sheets is not None and (options.pdf or options.world):
+        raise UsageProblem("--sheets is for drawn plan sets; a PDF or a world brings its own sheets")
+    try:
+        from aps_async.simulator import FaultError, Simulator, World, WorldError, load_faults
+    except ModuleNotFoundError as problem:
+        missing = (problem.name or "").partition(".")[0]
+        if missing not in _BROUGHT:
+            raise
+        raise UsageProblem(
+            f"the simulator needs {missing}, which is not installed: pip install 'aps-async[simulator]'"
+        ) from None
+    try:
+        if options.world is not None:
+            world = World.load(options.world)
+        elif options.pdf is not None:
+            world = World.with_pdf(options.pdf, seed=options.seed)
+        else:
+            world = World.demo(options.sheets or _SHEETS, seed=options.seed)
+        if not world.projects:
+            raise InputError("this world holds no project")
+        found = load_faults(faults) if faults else []
+        return _Listening(
+            Simulator(world, port=port, speed=speed, seed=options.seed, faults=found, pdf=options.pdf), port
+        )
+    except (WorldError, FaultError) as problem:
+        raise InputError(str(problem)) from None
+
+
+@frozen
+class _Listening:
+    """Starts the simulator, or says that the port is taken."""
+
+    simulator: "Simulator"
+    port: int
+
+    async def __aenter__(self) -> "Simulator":
+        try:
+            return await self.simulator.__aenter__()
+        except OSError as problem:
+            raise InputError(
+                f"cannot listen on port {self.port}: {problem.strerror or problem}; choose another with --port, or 0"
+            ) from None
+
+    async def __aexit__(self, *problem: object) -> None:
+        await self.simulator.close()
+
+
+def _project(world: "World") -> Any:
+    """The project to show: the first with sheets, else the first."""
+    sheets = world.sheets
+    return sheets[0].folder.project if sheets else next(iter(world.projects.values()))
+
+
+def _say_address(simulator: "Simulator") -> None:
+    project = _project(simulator.world)
+    within = sum(sheet.folder.project is project for sheet in simulator.world.sheets)
+    lines = {
+        "APS_BASE_URL": simulator.url,
+        "APS_CLIENT_ID": simulator.client_id,
+        "APS_CLIENT_SECRET": simulator.client_secret,
+    }
+    if simulator.speed != 1:
+        lines["APS_SPEED"] = f"{simulator.speed:g}"
+    say(f"Autodesk's services, simulated, at {simulator.url}. In another terminal:")
+    say()
+    windows = os.name == "nt"
+    for name, value in lines.items():
+        say(f"$env:{name} = '{value}'" if windows else f"export {name}={shlex.quote(clean(value))}")
+    if os.environ.get("APS_ACCESS_TOKEN"):
+        say("Remove-Item Env:APS_ACCESS_TOKEN" if windows else "unset APS_ACCESS_TOKEN")
+    say(f"aps-async export {shlex.quote(clean(project.name))} --out plans")
+    say()
+    say(f"Project: {project.name}, id {project.id}, {count(within, 'sheet')}")
+    say(f"Look inside: {simulator.url}/simulator/counts, /simulator/log, /simulator/world, /simulator/faults")
+    say("Let things go wrong: POST a list of faults to /simulator/faults; DELETE drops them;")
+    say("POST /simulator/reset clears log and counters, POST /simulator/revoke revokes all tokens")
