@@ -1,0 +1,30 @@
+"""The simulator as a child process: prints where it is, serves until its standard input closes."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
+
+
+async def serve(options: dict[str, Any]) -> None:
+    world = World.from_json(options["world"]) if "world" in options else World.single_folder(options["sheets"])
+    behaviour = Behaviour(job_time=JobPolls(options["polls"])) if "polls" in options else Behaviour()
+    faults = [Fault.from_json(fault) for fault in options.get("faults", [])]
+    async with Simulator(world, speed=options.get("speed", 1.0), behaviour=behaviour, faults=faults) as simulator:
+        project = world.hubs[0].projects[0]
+        told = {
+            "url": simulator.url,
+            "client_id": simulator.client_id,
+            "client_secret": simulator.client_secret,
+            "project": project.id,
+            "sheets": [sheet.tip.id for sheet in world.sheets],
+        }
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(json.loads(sys.argv[1])))
