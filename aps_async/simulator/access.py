@@ -10,10 +10,13 @@ ErrorMaker = Callable[[int, str, str], Refusal]
 
 
 def acting_user(call: Call, refuse: ErrorMaker) -> User | None:
-    """The user named by `x-user-id`, if any."""
+    """The user of the token; of a two-legged one the user named by `x-user-id`, if any."""
     name = call.request.headers.get("x-user-id")
     if call.app is not None and not call.app.provisioned:
         raise refuse(403, "ERR_NOT_ALLOWED", "The app is not added to the account's custom integrations.")
+    if call.token is not None and call.token.user is not None:
+        call.user = call.token.user
+        return call.user
     if not name:
         if call.simulator.behaviour.require_user_id:
             raise refuse(403, "ERR_NOT_ALLOWED", "The header x-user-id is required with a two-legged token.")

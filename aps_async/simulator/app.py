@@ -277,6 +277,7 @@ class Simulator:
         text = header[7:].strip() if header[:7].lower() == "bearer " else ""
         call.app = self.tokens.app_of(text)
         token = self.tokens.find(text, self.now())
+        call.token = token
         if token is None:
             return self.unauthorized()
         if scope not in token.scopes:

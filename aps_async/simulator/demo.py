@@ -18,9 +18,14 @@ _DISCIPLINES: tuple[tuple[str, str, int, tuple[str, ...]], ...] = (
 _LEVELS = ("Ground Floor", "First Floor", "Second Floor", "Third Floor", "Roof", "Basement", "East Wing", "West Wing")
 _PACKAGE = 60  # more sheets than this in a discipline are split over subfolders
 _USERS = [
-    {"id": "BW9RM76WZBGL", "name": "Ada Brandt"},
-    {"id": "QX4TM81KLPZA", "name": "Guest of the structural engineer", "deniedFolders": ["Architecture"]},
-    {"id": "ZK7HV20CEWRN", "name": "Tower team", "projects": ["Harbour Tower"]},
+    {"id": "BW9RM76WZBGL", "name": "Ada Brandt", "email": "ada@northlight.example"},
+    {
+        "id": "QX4TM81KLPZA",
+        "name": "Guest of the structural engineer",
+        "deniedFolders": ["Architecture"],
+        "email": "guest@northlight.example",
+    },
+    {"id": "ZK7HV20CEWRN", "name": "Tower team", "projects": ["Harbour Tower"], "email": "tower@northlight.example"},
 ]
 _WARNINGS = [{"region": "APAC"}]
 _SERVICE = {"folderType": "CONTAINER_VIRTUAL", "hidden": True, "actions": [], "visibleTypes": []}

@@ -14,6 +14,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from .app import Simulator
+    from .tokens import Token
     from .world import App, User
 
 
@@ -71,6 +72,8 @@ class Call:
     raw_query: str
     key: str
     app: "App | None" = None
+    token: "Token | None" = None
+    """The bearer's, once the gateway has let the call in."""
     user: "User | None" = None
     fault_kind: str = ""
     _query: dict[str, str] | None = None

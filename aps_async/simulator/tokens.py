@@ -1,17 +1,24 @@
-"""The token endpoint and the bearers it has given out."""
+"""The token endpoint, and the one table of the bearers it has given out."""
 
 import base64
 import binascii
-import json
 import random
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 import attrs
 
+from .oauthkeys import KEY_ID, sign
 from .routing import Call, Endpoint, Refusal, Reply, gateway_error, json_reply
-from .world import App
+from .world import App, User
 
-_SCOPES = frozenset(
+if TYPE_CHECKING:
+    from .app import Simulator
+
+ISSUER = "https://developer.api.autodesk.com"
+AUDIENCE = "https://autodesk.com"
+SCOPES = frozenset(
     [
         "user-profile:read",
         "user:read",
@@ -29,9 +36,13 @@ _SCOPES = frozenset(
         "account:read",
         "account:write",
         "openid",
+        "application:service_account:read",
+        "application:service_account:write",
+        "application:service_account_key:read",
+        "application:service_account_key:write",
     ]
 )
-_HEADER = base64.urlsafe_b64encode(b'{"alg":"RS256","kid":"64DOW2rhOMDeNTiMDL0eq0mN1cM_RS256","pi.atm":"assc"}')
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 @attrs.frozen
@@ -42,6 +53,12 @@ class Token:
     scopes: frozenset[str]
     expires: float
     """Loop time from which it is refused."""
+    user: User | None = None
+    """Who signed in; None for a two-legged token."""
+    login: str = ""
+    """The login that it belongs to, and dies with."""
+    until: float = 0.0
+    """Wall time of the expiry, as its `exp` says."""
 
 
 class Tokens:
@@ -52,22 +69,28 @@ class Tokens:
         self._tokens: dict[str, Token] = {}
         self.issued = 0
 
-    def issue(self, app: App, scopes: frozenset[str], expires: float, now: float) -> str:
+    def issue(self, token: Token, now: float) -> str:
         """A new bearer; dead ones are forgotten from time to time."""
         self.issued += 1
         if self.issued % 256 == 0:
             self._tokens = {text: token for text, token in self._tokens.items() if token.expires > now}
-        claims = {
-            "scope": sorted(scopes),
-            "client_id": app.client_id,
-            "iss": "https://developer.api.autodesk.com",
-            "aud": "https://autodesk.com",
-            "jti": f"{self._random.getrandbits(190):x}",
+        claims: dict[str, Any] = {
+            "scope": sorted(token.scopes),
+            "client_id": token.app.client_id,
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "jti": self.secret(),
+            "exp": int(token.until),
         }
-        parts = (_HEADER, _b64(json.dumps(claims).encode()), _b64(self._random.randbytes(256)))
-        text = b".".join(part.rstrip(b"=") for part in parts).decode()
-        self._tokens[text] = Token(app, scopes, expires)
+        if token.user is not None:
+            claims["userid"] = token.user.id
+        text = sign({"alg": "RS256", "kid": KEY_ID, "pi.atm": "assc"}, claims)
+        self._tokens[text] = token
         return text
+
+    def secret(self) -> str:
+        """A text that nobody guesses: for codes, refresh tokens and ids."""
+        return f"{self._random.getrandbits(192):048x}"
 
     def find(self, text: str, now: float) -> Token | None:
         """The token behind a bearer, unless it has expired or was revoked."""
@@ -79,12 +102,18 @@ class Tokens:
         token = self._tokens.get(text)
         return None if token is None else token.app
 
+    def revoke(self, text: str) -> None:
+        """Revoke one token."""
+        if text in self._tokens:
+            self._tokens[text] = attrs.evolve(self._tokens[text], expires=-1.0)
+
     def revoke_app(self, app: App) -> int:
         """Revoke every token of an app; how many there were."""
-        mine = [text for text, token in self._tokens.items() if token.app is app and token.expires >= 0]
-        for text in mine:
-            self._tokens[text] = attrs.evolve(self._tokens[text], expires=-1.0)
-        return len(mine)
+        return self._revoke_where(lambda token: token.app is app)
+
+    def revoke_login(self, login: str) -> int:
+        """Revoke every token of one login; how many there were."""
+        return self._revoke_where(lambda token: token.login == login)
 
     def revoke_all(self) -> int:
         """Revoke every token; how many there were."""
@@ -92,23 +121,33 @@ class Tokens:
         self._tokens.clear()
         return number
 
-
-def _b64(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data)
-
-
-def _oauth_error(status: int, error: str, description: str) -> Refusal:
-    return Refusal(json_reply(status, {"error": error, "error_description": description}, _NO_STORE))
+    def _revoke_where(self, fits: Callable[[Token], bool]) -> int:
+        mine = [text for text, token in self._tokens.items() if fits(token) and token.expires >= 0]
+        for text in mine:
+            self.revoke(text)
+        return len(mine)
 
 
-_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+def issue_token(
+    simulator: "Simulator", app: App, scopes: frozenset[str], *, user: User | None = None, login: str = ""
+) -> tuple[str, float]:
+    """A new bearer and its life in seconds."""
+    life = simulator.behaviour.token_life / simulator.speed
+    now = simulator.now()
+    token = Token(app, scopes, now + life, user, login, simulator.clock() + life)
+    return simulator.tokens.issue(token, now), life
+
+
+def oauth_error(status: int, error: str, description: str) -> Refusal:
+    """A refusal as RFC 6749 words it."""
+    return Refusal(json_reply(status, {"error": error, "error_description": description}, NO_STORE))
 
 
 def _basic(header: str) -> tuple[str, str]:
     try:
         client, _, secret = base64.b64decode(header[6:].strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        raise _oauth_error(400, "invalid_request", "The Authorization header is malformed.") from None
+        raise oauth_error(400, "invalid_request", "The Authorization header is malformed.") from None
     return unquote(client), unquote(secret)
 
 
@@ -121,17 +160,18 @@ async def read_form(call: Call) -> dict[str, str]:
 
 
 def client_of(call: Call, form: dict[str, str]) -> App:
-    """The app whose credentials came with a token request, by Basic or in the form but not both."""
+    """The app that a token request comes from: credentials by Basic or in the form but not both; public apps have none."""
+    apps = call.simulator.world.apps
     header = call.request.headers.get("Authorization", "")
     if header[:6].lower() == "basic ":
         if "client_secret" in form or "client_id" in form:
-            raise _oauth_error(400, "invalid_request", "The client credentials must be given once: Basic or form.")
+            raise oauth_error(400, "invalid_request", "The client credentials must be given once: Basic or form.")
         client, secret = _basic(header)
-    elif "client_id" in form and "client_secret" in form:
-        client, secret = form["client_id"], form["client_secret"]
+    elif "client_id" in form and ("client_secret" in form or _is_public(apps.get(form["client_id"]))):
+        client, secret = form["client_id"], form.get("client_secret", "")
     else:
         raise Refusal(gateway_error(400, "AUTH-008", "The required parameter(s) client_id/client_secret is missing."))
-    app = call.simulator.world.apps.get(client)
+    app = apps.get(client)
     if app is None:
         raise Refusal(gateway_error(401, "AUTH-001", "The client_id specified does not have access to the api product"))
     if app.client_secret != secret:
@@ -139,18 +179,53 @@ def client_of(call: Call, form: dict[str, str]) -> App:
     return app
 
 
-def scopes_of(form: dict[str, str]) -> frozenset[str]:
-    """The scopes a token request asks for."""
-    text = form.get("scope", "")
+def _is_public(app: App | None) -> bool:
+    return app is not None and app.public
+
+
+def scopes_of(text: str) -> frozenset[str]:
+    """The scopes that are asked for.
+
+    Raises:
+        Refusal: none, unknown ones, or too many.
+    """
     names = text.split()
     if not names:
-        raise _oauth_error(400, "invalid_scope", "The required parameter scope is missing.")
+        raise oauth_error(400, "invalid_scope", "The required parameter scope is missing.")
     if len(names) > 50 or len(text) > 3000:
-        raise _oauth_error(400, "invalid_scope", "Too many scopes.")
-    unknown = [name for name in names if name not in _SCOPES and not name.startswith(("data:read:", "application:"))]
+        raise oauth_error(400, "invalid_scope", "Too many scopes.")
+    unknown = [name for name in names if name not in SCOPES and not name.startswith("data:read:")]
     if unknown:
-        raise _oauth_error(400, "invalid_scope", f"Unknown scope {unknown[0]!r}.")
+        raise oauth_error(400, "invalid_scope", f"Unknown scope {unknown[0]!r}.")
     return frozenset(names)
+
+
+Grant = Callable[[Call, App, dict[str, str]], Awaitable[dict[str, Any]]]
+GRANTS: dict[str, Grant] = {}
+"""The handlers of the token endpoint by `grant_type`; each gives the answer's document."""
+
+
+def grant_type(name: str) -> Callable[[Grant], Grant]:
+    """Enters a handler into `GRANTS`."""
+
+    def enter(handler: Grant) -> Grant:
+        GRANTS[name] = handler
+        return handler
+
+    return enter
+
+
+@grant_type("client_credentials")
+async def _client_credentials(call: Call, app: App, form: dict[str, str]) -> dict[str, Any]:
+    if app.public:
+        raise oauth_error(400, "unauthorized_client", "A public client has no credentials of its own.")
+    text, life = issue_token(call.simulator, app, scopes_of(form.get("scope", "")))
+    return token_document(text, life)
+
+
+def token_document(text: str, life: float, **more: str) -> dict[str, Any]:
+    """A token answer."""
+    return {"access_token": text, "token_type": "Bearer", "expires_in": max(1, int(life)), **more}
 
 
 async def token(call: Call) -> Reply:
@@ -160,15 +235,12 @@ async def token(call: Call) -> Reply:
     refused = call.simulator.over_quota(call)
     if refused is not None:
         return refused
-    grant = form.get("grant_type", "")
-    if grant != "client_credentials":
-        error = "unsupported_grant_type" if grant else "invalid_request"
-        raise _oauth_error(400, error, f"The grant type {grant!r} is not supported." if grant else "grant_type missing")
-    simulator = call.simulator
-    life, now = simulator.behaviour.token_life / simulator.speed, simulator.now()
-    text = simulator.tokens.issue(app, scopes_of(form), now + life, now)
-    document = {"access_token": text, "token_type": "Bearer", "expires_in": max(1, int(life))}
-    return json_reply(200, document, _NO_STORE)
+    name = form.get("grant_type", "")
+    handler = GRANTS.get(name)
+    if handler is None:
+        error = "unsupported_grant_type" if name else "invalid_request"
+        raise oauth_error(400, error, f"The grant type {name!r} is not supported." if name else "grant_type missing")
+    return json_reply(200, await handler(call, app, form), NO_STORE)
 
 
 ENDPOINTS = (Endpoint("token", "POST", "/authentication/v2/token", None, 500, token),)

@@ -8,8 +8,10 @@ from the place in the tree, so the same file always gives the same ids. Unknown 
 
     {
       "seed": 0,                        other ids for the same tree
-      "apps": [{"id": "...", "secret": "...", "provisioned": true}],
-      "users": [{"id": "BW9RM76WZBGL", "name": "Ada", "projects": ["Riverside Clinic"], "deniedFolders": ["MEP"]}],
+      "apps": [{"id": "...", "secret": "...", "provisioned": true, "name": "...",
+                "redirectUris": ["http://127.0.0.1:8765/callback"]}],       without a secret: a public client (PKCE)
+      "users": [{"id": "BW9RM76WZBGL", "name": "Ada", "projects": ["Riverside Clinic"], "deniedFolders": ["MEP"],
+                 "email": "ada@example.com", "password": "simulator"}],
       "warnings": [{"region": "APAC", "title": "...", "detail": "..."}],     meta.warnings of the list of hubs
       "hubs": [{
         "id": "b.<uuid>", "name": "Northlight Architects", "region": "US",
@@ -71,11 +73,20 @@ class App:
     client_secret: str
     provisioned: bool = True
     """Whether the account's administrator has let the app in."""
+    redirect_uris: tuple[str, ...] = ()
+    """Where the authorize page may send the browser back to; compared sign for sign."""
+    name: str = ""
+    """What the consent page calls it; the client id when empty."""
+
+    @property
+    def public(self) -> bool:
+        """Whether it has no secret, so that PKCE is all that protects its codes."""
+        return not self.client_secret
 
 
 @attrs.frozen
 class User:
-    """Somebody to act for with `x-user-id`."""
+    """Somebody to act for with `x-user-id`, who can also sign in."""
 
     id: str
     name: str = ""
@@ -83,6 +94,9 @@ class User:
     """Names or ids of the projects they are members of; None: all."""
     denied_folders: frozenset[str] = frozenset()
     """Names or ids of folders they may not see, with everything below."""
+    email: str = ""
+    """What they sign in with; without one, nobody can sign in as them."""
+    password: str = attrs.field(default="simulator", repr=False)
 
 
 @attrs.frozen
@@ -186,7 +200,13 @@ class Hub:
     projects: list[Project] = attrs.field(factory=list[Project], repr=False)
 
 
-DEFAULT_APP = App("simulator-client", "simulator-secret")
+_CALLBACKS = ("http://127.0.0.1:8765/callback", "http://localhost:8765/callback")
+DEFAULT_APP = App("simulator-client", "simulator-secret", redirect_uris=_CALLBACKS, name="Simulated web app")
+PUBLIC_APP = App("simulator-public", "", redirect_uris=_CALLBACKS, name="Simulated desktop app")
+
+
+def _default_apps() -> dict[str, App]:
+    return {app.client_id: app for app in (DEFAULT_APP, PUBLIC_APP)}
 
 
 @attrs.define(eq=False)
@@ -194,7 +214,7 @@ class World:
     """Everything there is, with its indexes."""
 
     hubs: list[Hub]
-    apps: dict[str, App] = attrs.field(factory=lambda: {DEFAULT_APP.client_id: DEFAULT_APP})
+    apps: dict[str, App] = attrs.field(factory=_default_apps)
     users: dict[str, User] = attrs.field(factory=dict[str, User])
     warnings: list[Warning_] = attrs.field(factory=list[Warning_])
     pdf: bytes | None = attrs.field(default=None, repr=False)

@@ -12,6 +12,7 @@ from .world import (
     DOCUMENT,
     DONE,
     FILE,
+    PUBLIC_APP,
     App,
     Folder,
     Hub,
@@ -83,7 +84,7 @@ def read_world(document: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
             raise WorldError("world", f"is not JSON: {error}") from None
     top = _Node(document, "world")
     reader = _Reader(top.number("seed", 0, least=-(2**63)))
-    apps = [reader.app(node) for node in top.nodes("apps")] or [DEFAULT_APP]
+    apps = [reader.app(node) for node in top.nodes("apps")] or [DEFAULT_APP, PUBLIC_APP]
     users = [reader.user(node) for node in top.nodes("users")]
     warnings = [reader.warning(node) for node in top.nodes("warnings")]
     hubs = [reader.hub(node) for node in top.nodes("hubs")]
@@ -103,15 +104,28 @@ class _Reader:
     """Sheets read so far: the page of the next one that names none."""
 
     def app(self, node: _Node) -> App:
-        app = App(node.text("id"), node.text("secret"), node.flag("provisioned", default=True))
-        if not app.client_id or not app.client_secret:
-            raise WorldError(node.place, "needs an id and a secret")
+        app = App(
+            node.text("id"),
+            node.text("secret"),
+            node.flag("provisioned", default=True),
+            redirect_uris=node.texts("redirectUris"),
+            name=node.text("name"),
+        )
+        if not app.client_id or not (app.client_secret or app.redirect_uris):
+            raise WorldError(node.place, "needs an id and a secret, or redirectUris as a public client")
         node.done()
         return app
 
     def user(self, node: _Node) -> User:
         projects = frozenset(node.texts("projects")) if "projects" in node.values else None
-        user = User(node.text("id"), node.text("name"), projects, frozenset(node.texts("deniedFolders")))
+        user = User(
+            node.text("id"),
+            node.text("name"),
+            projects,
+            frozenset(node.texts("deniedFolders")),
+            email=node.text("email"),
+            password=node.text("password", "simulator"),
+        )
         if not user.id:
             raise WorldError(node.place, "needs an id")
         if "projects" not in node.values:

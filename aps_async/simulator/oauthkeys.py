@@ -1,0 +1,49 @@
+"""The key that the simulated authorization server signs with, and the checking of other people's signatures."""
+
+from functools import cache
+from typing import Any
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+
+KEY_ID = "simulator_RS256"
+_REGISTRY = jws.JWSRegistry(algorithms=["RS256"], strict_check_header=False)  # Autodesk's carries `pi.atm`
+
+
+@cache
+def _key() -> RSAKey:
+    """One for the whole process: making one takes longer than most tests."""
+    return RSAKey.generate_key(2048, {"kid": KEY_ID, "use": "sig", "alg": "RS256"})
+
+
+def sign(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    """A JWT of the authorization server's."""
+    return jwt.encode(header, claims, _key(), registry=_REGISTRY)
+
+
+def public_key() -> dict[str, Any]:
+    """The server's own key as its JWKS lists it."""
+    return dict(_key().as_dict(private=False))
+
+
+def new_key_pair() -> tuple[str, RSAKey]:
+    """A private key as PEM and the public half that stays here."""
+    pair = RSAKey.generate_key(2048)
+    return pair.as_pem(private=True).decode(), RSAKey.import_key(pair.as_pem(private=False))
+
+
+def verified_claims(text: str, key: RSAKey) -> dict[str, Any] | None:
+    """The claims of a JWT that this public key verifies; None when it does not."""
+    try:
+        return dict(jwt.decode(text, key, algorithms=["RS256"]).claims)
+    except (JoseError, ValueError):
+        return None
+
+
+def unverified_header(text: str) -> dict[str, Any]:
+    """A JWT's header, to find the key by; empty when it cannot be read."""
+    try:
+        return dict(jws.extract_compact(text.encode()).headers())
+    except (JoseError, ValueError):
+        return {}
