@@ -40,30 +40,40 @@ async def _client(at: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(rounds: int) -> str:
-    """A table of wall / bound and what the service counted."""
+    """Two tables of wall / bound and what the service counted."""
+    return "\n\n".join(
+        [
+            f"{SHEETS} sheets at `--speed {SPEED}`, published quotas, no faults; service seconds where marked (s).",
+            "## Every job takes 20 s",
+            "The bound is the instant at which the quota lets the last start go, plus that job's own time.",
+            _table(rounds, {"job": 20}),
+            "## Jobs log-normal, median 20 s, p95 60 s",
+            "The same bound, or the instant at which the slowest of all jobs is done, if that is later.",
+            _table(rounds, {}),
+        ]
+    )
+
+
+def _table(rounds: int, options: dict[str, Any]) -> str:
     rows = []
     for _ in range(rounds):
-        with simulator(sheets=SHEETS, speed=SPEED) as at:
+        with simulator(sheets=SHEETS, speed=SPEED, **options) as at:
             row = run("benchmarks.bulk", at=at)
             told = _counts(at["url"])
         jobs = told["jobs"].values()
-        times = sorted(job["finishes"] - job["started"] for job in jobs)
         last = max(jobs, key=lambda job: job["started"])
         quota = (SHEETS // 100 - 1) * WINDOW
-        # the service's own jobs bound the run too, when an early one takes longer than all the starts
         slowest = max(job["finishes"] for job in jobs) - row["began"]
-        row["bound"] = max(quota + last["finishes"] - last["started"], slowest)
+        own = last["finishes"] - last["started"]
+        row["bound"] = quota + own if options else max(quota + own, slowest)
         late = [job["first_seen_completed"] - job["finishes"] for job in jobs]
         row["late"] = sum(late) / len(late) * SPEED
-        row["median_job"] = times[len(times) // 2] * SPEED
         row["refused"] = max(told["endpoints"][name]["429"] for name in ("export_start", "export_status"))
         row["expired"] = told["expired_urls_opened"]
         rows.append(row)
     ratios = [row["wall"] / row["bound"] for row in rows]
     return "\n".join(
         [
-            f"{SHEETS} sheets at `--speed {SPEED}`, published quotas, no faults; service seconds where marked (s).",
-            "",
             "| | median (least-most) |",
             "|---|---|",
             f"| verified files | {spread([row['ok'] for row in rows], 0)} |",
