@@ -306,19 +306,9 @@ class World:
 
     def to_summary(self) -> dict[str, Any]:
         """The tree in short, for people and for the control interface; no secrets."""
-        return {
-            "apps": list(self.apps),
-            "users": list(self.users),
-            "hubs": [
-                {
-                    "id": hub.id,
-                    "name": hub.name,
-                    "region": hub.region,
-                    "projects": [_project_summary(project) for project in hub.projects],
-                }
-                for hub in self.hubs
-            ],
-        }
+        from .summary import summary
+
+        return summary(self)
 
 
 def read_pdf(pdf: Path | str | bytes) -> bytes:
@@ -352,33 +342,3 @@ def _enter(table: dict[str, _T], key: str, value: _T, what: str) -> None:
     if key in table:
         raise WorldError(what, f"has the id {key!r}, which something else has too")
     table[key] = value
-
-
-def _project_summary(project: Project) -> dict[str, Any]:
-    return {
-        "id": project.id,
-        "name": project.name,
-        "projectType": project.kind,
-        "forbidden": project.forbidden,
-        "folders": [_folder_summary(folder) for folder in project.folders],
-    }
-
-
-def _folder_summary(folder: Folder) -> dict[str, Any]:
-    return {
-        "id": folder.id,
-        "name": folder.name,
-        "hidden": folder.hidden,
-        "folders": [_folder_summary(child) for child in folder.folders],
-        "items": [
-            {
-                "id": item.id,
-                "name": item.name,
-                "title": item.title,
-                "type": item.kind,
-                "version": item.tip.id,
-                "exportable": is_exportable(item),
-            }
-            for item in folder.items
-        ],
-    }

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from .nodes import Node
 from .urns import derived_uuid, environment, token22
 from .world import (
     DEFAULT_APP,
@@ -29,52 +30,6 @@ _LEAST_PADDED = 1 << 16  # any drawn sheet is smaller
 _KINDS = {"sheet": DOCUMENT, "document": DOCUMENT, "file": FILE}
 
 
-class _Node:
-    """A JSON object that knows its place and which of its keys were asked for."""
-
-    def __init__(self, value: object, place: str) -> None:
-        if not isinstance(value, Mapping):
-            raise WorldError(place, f"must be an object, not {_kind(value)}")
-        self.values: Mapping[str, Any] = value
-        self.place = place
-        self._left = set(value)
-
-    def get(self, name: str, kind: type, default: Any) -> Any:
-        self._left.discard(name)
-        value = self.values.get(name)
-        if value is None:
-            return default
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise WorldError(f"{self.place}.{name}", f"must be {_wanted(kind)}, not {_kind(value)}")
-        return value
-
-    def text(self, name: str, default: str = "") -> str:
-        return str(self.get(name, str, default))
-
-    def flag(self, name: str, default: bool = False) -> bool:
-        return bool(self.get(name, bool, default))
-
-    def number(self, name: str, default: int, least: int = 0) -> int:
-        value = int(self.get(name, int, default))
-        if name in self.values and value < least:
-            raise WorldError(f"{self.place}.{name}", f"must be at least {least}, not {value}")
-        return value
-
-    def nodes(self, name: str) -> list["_Node"]:
-        return [_Node(value, f"{self.place}.{name}[{i}]") for i, value in enumerate(self.get(name, list, []))]
-
-    def texts(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        values = self.get(name, list, default)
-        for i, value in enumerate(values):
-            if not isinstance(value, str):
-                raise WorldError(f"{self.place}.{name}[{i}]", f"must be a string, not {_kind(value)}")
-        return tuple(values)
-
-    def done(self) -> None:
-        if self._left:
-            raise WorldError(self.place, f"unknown key {min(self._left)!r}")
-
-
 def read_world(document: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of `World` that a JSON document stands for."""
     if isinstance(document, str | bytes):
@@ -82,7 +37,7 @@ def read_world(document: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
             document = json.loads(document)
         except ValueError as error:
             raise WorldError("world", f"is not JSON: {error}") from None
-    top = _Node(document, "world")
+    top = Node(document, "world")
     reader = _Reader(top.number("seed", 0, least=-(2**63)))
     apps = [reader.app(node) for node in top.nodes("apps")] or [DEFAULT_APP, PUBLIC_APP]
     users = [reader.user(node) for node in top.nodes("users")]
@@ -103,7 +58,7 @@ class _Reader:
     pages: int = 0
     """Sheets read so far: the page of the next one that names none."""
 
-    def app(self, node: _Node) -> App:
+    def app(self, node: Node) -> App:
         app = App(
             node.text("id"),
             node.text("secret"),
@@ -116,7 +71,7 @@ class _Reader:
         node.done()
         return app
 
-    def user(self, node: _Node) -> User:
+    def user(self, node: Node) -> User:
         projects = frozenset(node.texts("projects")) if "projects" in node.values else None
         user = User(
             node.text("id"),
@@ -133,14 +88,14 @@ class _Reader:
         node.done()
         return user
 
-    def warning(self, node: _Node) -> Warning_:
+    def warning(self, node: Node) -> Warning_:
         region = node.text("region", "APAC")
         title = node.text("title", f"Unable to get hubs from BIM360DM {region}.")
         detail = node.text("detail", "You don't have permission to access this API")
         node.done()
         return Warning_(region, title, detail)
 
-    def hub(self, node: _Node) -> Hub:
+    def hub(self, node: Node) -> Hub:
         name = node.text("name", "Hub")
         identity = node.text("id") or f"b.{derived_uuid(self.seed, node.place, name)}"
         if not identity.startswith(("b.", "a.")):
@@ -150,7 +105,7 @@ class _Reader:
         node.done()
         return hub
 
-    def project(self, node: _Node, hub: Hub) -> Project:
+    def project(self, node: Node, hub: Hub) -> Project:
         name = node.text("name", "Project")
         identity = node.text("id").removeprefix("b.") or derived_uuid(self.seed, node.place, name)
         kind = node.text("projectType", "BIM360")
@@ -163,7 +118,7 @@ class _Reader:
     def folder_urn(self, hub: Hub, *key: object) -> str:
         return f"urn:adsk.{environment(hub.region)}:fs.folder:co.{token22(self.seed, 'folder', *key)}"
 
-    def folder(self, node: _Node, project: Project, parent: Folder | None) -> Folder:
+    def folder(self, node: Node, project: Project, parent: Folder | None) -> Folder:
         name = node.text("name", "Folder")
         actions, types, kind = _defaults(name, project, parent)
         folder = Folder(
@@ -185,22 +140,22 @@ class _Reader:
         node.done()
         return folder
 
-    def sheets(self, node: _Node, folder: Folder) -> None:
+    def sheets(self, node: Node, folder: Folder) -> None:
         """The short form `"sheets": 12`."""
         number = node.number("sheets", 0)
         if not number:
             return
         source = f"{folder.name}.pdf"
-        folder.items.append(self.item(_Node({"type": "file", "name": source}, f"{node.place}.sheets[file]"), folder))
+        folder.items.append(self.item(Node({"type": "file", "name": source}, f"{node.place}.sheets[file]"), folder))
         for i in range(number):
             values = {
                 "number": f"A-{100 * (1 + i // 99) + 1 + i % 99}",
                 "title": _TITLES[i % len(_TITLES)],
                 "source": source,
             }
-            folder.items.append(self.item(_Node(values, f"{node.place}.sheets[{i}]"), folder))
+            folder.items.append(self.item(Node(values, f"{node.place}.sheets[{i}]"), folder))
 
-    def item(self, node: _Node, folder: Folder) -> Item:
+    def item(self, node: Node, folder: Folder) -> Item:
         word = node.text("type", "sheet")
         if word not in _KINDS:
             raise WorldError(f"{node.place}.type", f"must be 'sheet' or 'file', not {word!r}")
@@ -235,13 +190,13 @@ class _Reader:
         node.done()
         return item
 
-    def title(self, node: _Node, kind: str, name: str) -> str:
+    def title(self, node: Node, kind: str, name: str) -> str:
         title = node.text("title")
         if node.flag("titleless"):
             return ""
         return title or ("" if kind == FILE else f"Sheet {name}")
 
-    def source(self, node: _Node, folder: Folder) -> Item | None:
+    def source(self, node: Node, folder: Folder) -> Item | None:
         name = node.text("source")
         if not name:
             return None
@@ -250,12 +205,12 @@ class _Reader:
                 return item
         raise WorldError(f"{node.place}.source", f"no file {name!r} stands before it in this folder")
 
-    def page(self, node: _Node, kind: str) -> int:
+    def page(self, node: Node, kind: str) -> int:
         if kind == DOCUMENT:
             self.pages += 1
         return node.number("page", max(self.pages, 1), least=1) - 1
 
-    def versions(self, node: _Node, item: Item, tail: str) -> list[Version]:
+    def versions(self, node: Node, item: Item, tail: str) -> list[Version]:
         env = environment(item.folder.project.hub.region)
         given = node.values.get("versions", 1)
         if isinstance(given, list):
@@ -284,19 +239,3 @@ def _defaults(name: str, project: Project, parent: Folder | None) -> tuple[tuple
     if name == "Plans" and project.kind == "BIM360":
         return ("SPLIT",), ("items:autodesk.bim360:Document",), "normal"
     return ("CONVERT",), ("items:autodesk.bim360:File",), "normal"
-
-
-def _kind(value: object) -> str:
-    names = {
-        dict: "an object",
-        list: "a list",
-        str: "a string",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-    }
-    return "null" if value is None else names.get(type(value), type(value).__name__)
-
-
-def _wanted(kind: type) -> str:
-    return {str: "a string", bool: "true or false", int: "a whole number", list: "a list"}[kind]

@@ -1,0 +1,53 @@
+"""A world in short."""
+
+from typing import Any
+
+from .world import Folder, Project, World, is_exportable
+
+
+def summary(world: World) -> dict[str, Any]:
+    """The tree in short, without secrets."""
+    return {
+        "apps": list(world.apps),
+        "users": list(world.users),
+        "defaultUser": next(iter(world.users), None),
+        "hubs": [
+            {
+                "id": hub.id,
+                "name": hub.name,
+                "region": hub.region,
+                "projects": [_project_summary(project) for project in hub.projects],
+            }
+            for hub in world.hubs
+        ],
+    }
+
+
+def _project_summary(project: Project) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "projectType": project.kind,
+        "forbidden": project.forbidden,
+        "folders": [_folder_summary(folder) for folder in project.folders],
+    }
+
+
+def _folder_summary(folder: Folder) -> dict[str, Any]:
+    return {
+        "id": folder.id,
+        "name": folder.name,
+        "hidden": folder.hidden,
+        "folders": [_folder_summary(child) for child in folder.folders],
+        "items": [
+            {
+                "id": item.id,
+                "name": item.name,
+                "title": item.title,
+                "type": item.kind,
+                "version": item.tip.id,
+                "exportable": is_exportable(item),
+            }
+            for item in folder.items
+        ],
+    }
