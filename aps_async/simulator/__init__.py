@@ -25,6 +25,11 @@ What the documentation leaves open and had to be decided here (the switch of `Be
   one that a fault answers does; a 429 always says how long to wait (`retry_after_on_429`); batch-get has no quota;
 - a 401 has the gateway's document or no body, in turn (`unauthorized`); a missing scope is 403 as JSON or text, in
   turn (`missing_scope`); tokens live 3,599 s (`token_life`);
+- a spent refresh token ends its login (`refresh_reuse`) without any grace (`refresh_grace`), a code that comes twice
+  too; refresh tokens live 15 days (`refresh_token_life`), codes 5 minutes (`code_life`); consent is asked for every
+  time (`remembers_consent`); revoking a refresh token kills the login's access tokens too; `response_type=id_token` is
+  not served; `/userinfo`, which has a host of its own in reality, is;
+- a service account sees every project, as if it had been invited to all;
 - `x-user-id` is optional (`require_user_id`), a search too (`search_needs_user`), and an unknown user gets 403;
 - project ids without `b.` get 400 in Data Management; both raw and encoded brackets are taken in queries; hidden
   service folders are listed among the top folders (`hidden_service_folders`);

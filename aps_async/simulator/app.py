@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from . import bim360, datamanagement, sending, tokens
+from . import bim360, datamanagement, oauth, oauthpages, sending, serviceaccounts, tokens
 from .behaviour import Behaviour
 from .control import PREFIX, control
 from .faults import INSTEAD, Fault, Faults
@@ -29,6 +29,7 @@ from .world import World, read_pdf
 HOST = "127.0.0.1"
 _LOG = 200_000
 _NOTED = ("x-user-id", "Range", "If-Match")
+_SIGNING_IN = (*tokens.ENDPOINTS, *oauth.ENDPOINTS, *oauthpages.ENDPOINTS, *serviceaccounts.ENDPOINTS)
 
 
 class Simulator:
@@ -71,12 +72,15 @@ class Simulator:
         self.behaviour = behaviour or Behaviour()
         self.faults = Faults(seed, faults)
         self.tokens = Tokens(seed)
+        self.logins = oauth.Logins()
+        self.browsers = oauthpages.Browsers()
+        self.accounts: dict[str, serviceaccounts.Account] = {}
         self.storage = Storage(Signer(seed))
         self.jobs = bim360.Jobs()
         self.pages = Pages(world, data or world.pdf, seed)
         self.documents: Cache[Reply] = Cache(512)
         self.record = Record(_LOG)
-        self.router = Router((*tokens.ENDPOINTS, *datamanagement.ENDPOINTS, *bim360.ENDPOINTS))
+        self.router = Router((*_SIGNING_IN, *datamanagement.ENDPOINTS, *bim360.ENDPOINTS))
         self._ports = (port, storage_port)
         self._handlers = (self._handle_api, self._handle_storage)
         self._servers: list[tuple[asyncio.Server, web.Server]] = []
@@ -174,6 +178,8 @@ class Simulator:
             "bytes_sent": self.record.bytes_sent,
             "open_connections": sum(len(server.connections) for _, server in self._servers),
             "token_requests": self.record.token_requests,
+            "refresh_rotations": self.logins.rotations,
+            "refresh_reuses": self.logins.reuses,
             "jobs_started": jobs.started,
             "jobs_restarted": jobs.repeated,
             "last_start_accepted_at": jobs.last_start_accepted_at,

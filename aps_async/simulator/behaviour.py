@@ -81,6 +81,16 @@ class Behaviour:
     """Life of a signed URL: the text says 120 s, the documented sample 300 s."""
     token_life: float = 3599.0
     """Life of an access token."""
+    refresh_token_life: float = 15 * 86400.0
+    """Life of a refresh token."""
+    refresh_reuse: Literal["revoke", "refuse"] = "revoke"
+    """What a spent refresh token does when it comes again: end the whole login, or nothing but be refused."""
+    refresh_grace: float = 0.0
+    """For how long a spent refresh token is still taken, as some servers do for clients whose answer was lost."""
+    code_life: float = 300.0
+    """Life of an authorization code."""
+    remembers_consent: bool = False
+    """Whether somebody who has agreed once is not asked again."""
     unauthorized: Literal["rotate", "json", "empty"] = "rotate"
     """Body of a 401: the gateway's AUTH-006 document, nothing but a header, or both in turn."""
     missing_scope: Literal["rotate", "json", "text"] = "rotate"

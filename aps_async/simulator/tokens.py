@@ -160,7 +160,7 @@ async def read_form(call: Call) -> dict[str, str]:
 
 
 def client_of(call: Call, form: dict[str, str]) -> App:
-    """The app that a token request comes from: credentials by Basic or in the form but not both; public apps have none."""
+    """The app that a token request comes from: credentials by Basic or in the form, not both; public apps have none."""
     apps = call.simulator.world.apps
     header = call.request.headers.get("Authorization", "")
     if header[:6].lower() == "basic ":

@@ -51,9 +51,12 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
+from .parts import BuildSheet, Cost, CostDocument, VersionSet
+
 DOCUMENT = "Document"
 FILE = "File"
 DONE = "PROCESSING_COMPLETE"
+PASSWORD = "simulator"  # noqa: S105 - everybody's, and told on the log-in page
 
 
 class WorldError(ValueError):
@@ -96,7 +99,7 @@ class User:
     """Names or ids of folders they may not see, with everything below."""
     email: str = ""
     """What they sign in with; without one, nobody can sign in as them."""
-    password: str = attrs.field(default="simulator", repr=False)
+    password: str = attrs.field(default=PASSWORD, repr=False)
 
 
 @attrs.frozen
@@ -138,6 +141,15 @@ class Item:
     never: bool = False
     size: int = 0
     padded_to: int | None = None
+    pages: int = 1
+    """Pages of an uploaded PDF that no sheets were split from; drawings of a DWG or RVT."""
+    no_views: bool = False
+    unprocessed: bool = False
+    """DWG and RVT: nothing that ACC could export."""
+    chunked: bool = False
+    """Its storage object has not been merged from its parts."""
+    document: "CostDocument | None" = attrs.field(default=None, repr=False)
+    """What Cost Management generated it for."""
     versions: list[Version] = attrs.field(factory=list[Version], repr=False)
 
     @property
@@ -187,6 +199,10 @@ class Project:
     root: str = ""
     forbidden: bool = False
     folders: list[Folder] = attrs.field(factory=list[Folder], repr=False)
+    version_sets: list[VersionSet] = attrs.field(factory=list[VersionSet], repr=False)
+    sheets: list[BuildSheet] = attrs.field(factory=list[BuildSheet], repr=False)
+    """Of an ACC project's Sheets tool; a BIM 360 project has its sheets in folders."""
+    cost: Cost = attrs.field(factory=Cost, repr=False)
 
 
 @attrs.define(eq=False)

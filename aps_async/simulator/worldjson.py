@@ -13,6 +13,7 @@ from .world import (
     DOCUMENT,
     DONE,
     FILE,
+    PASSWORD,
     PUBLIC_APP,
     App,
     Folder,
@@ -79,7 +80,7 @@ class _Reader:
             projects,
             frozenset(node.texts("deniedFolders")),
             email=node.text("email"),
-            password=node.text("password", "simulator"),
+            password=node.text("password", PASSWORD),
         )
         if not user.id:
             raise WorldError(node.place, "needs an id")
