@@ -127,7 +127,7 @@ class Pacer:
     def _admits(self, now: float) -> bool:
         if now < self._resumes_at:
             return False
-        while self._spent and self._spent[0] <= now - self.window:
+        while self._spent and self._spent[0] + self.window <= now:  # the very sum that the timer is set to
             self._spent.popleft()
         # After a 429 one call goes ahead; the rest follow once it is through, and not into the same wall.
         limit = 1 if self._refusals else self.budget
@@ -148,8 +148,9 @@ class Pacer:
                 self._in_flight += 1
                 place.set_result(None)
         if self._queue:
-            ends = self._spent[0] + self.window if self._in_flight + len(self._spent) >= self.budget else now
-            when = max(self._resumes_at, ends if self._spent else now)
+            when = self._resumes_at
+            if self._spent and self._in_flight + len(self._spent) >= self.budget:
+                when = max(when, self._spent[0] + self.window)
             if when > now:  # otherwise only a release can admit the next
                 self._timer = loop.call_at(when, self._wake)
 
