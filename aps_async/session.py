@@ -251,25 +251,26 @@ class Session:
         """One call in its place in the quota; the token is made last, so that it cannot expire in the queue."""
         pacer = self.pacer(call.endpoint)
         await pacer.acquire(call.ticket)
-        sent = False
+        counts = False
         try:
             headers, token = dict(call.headers), None
             if call.authorized:
                 token = await self._tokens.token(self, rejected)
                 headers["Authorization"] = f"Bearer {token.value}"
-            sent = True
+            counts = True
             answer = await self._send(call, headers)
             if answer.status == 429:
                 asked = retry_after(answer.headers, self.now())
                 pacer.refused(asked if asked is None else min(asked, self.settings.retry_after_max))
+                counts = asked is None  # otherwise it belongs to the window that ends there
             else:
                 pacer.accepted()
             return answer, token
         except TransportError as problem:
-            sent = problem.sent
+            counts = problem.sent
             raise
         finally:
-            pacer.release(used=sent)
+            pacer.release(used=counts)
 
     async def _send(self, call: _Call, headers: Mapping[str, str]) -> Answer:
         if self._api is None or self._api.closed:
