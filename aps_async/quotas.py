@@ -13,9 +13,12 @@ import itertools
 from collections import deque
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 from attrs import frozen
+
+ActsFor = Literal["anybody", "user", "signed-in user", "app"]
 
 _tickets = itertools.count()
 
@@ -29,6 +32,11 @@ class Endpoint:
     """Calls per minute and client id."""
     repeatable: bool = True
     """Whether a repeat is harmless after an answer that got lost. False: only when the call never arrived."""
+    acts_for: ActsFor = "anybody"
+    """Whose token it takes. `anybody`: a user's, or an app's (two-legged) with or without `x-user-id`. `user`: the
+    same, but an app must name one with `x-user-id`. `signed-in user`: no app's. `app`: an app's only, for itself."""
+    host: str | None = None
+    """Where it is served, when that is not Autodesk's main host."""
 
 
 class Pacer:
