@@ -5,12 +5,24 @@ a signed URL.
 """
 
 from pathlib import Path
+from typing import Any
 
 from aps_async.models import ExportJob, ExportRef
 
 
 class APSError(Exception):
-    """The root: catching it catches everything below."""
+    """The root: catching it catches everything below. All of them can be copied and sent to another process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the constructor, whose keywords the exceptions' own way would not know."""
+        state = {name: list(value) if name == "__notes__" else value for name, value in self.__dict__.items()}
+        return _rebuilt, (type(self), self.args, state)
+
+
+def _rebuilt(kind: type[APSError], args: tuple[Any, ...], state: dict[str, Any]) -> APSError:
+    problem = kind.__new__(kind, *args)
+    problem.__dict__.update(state)
+    return problem
 
 
 class InputError(APSError, ValueError):

@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Protocol
 
 from attrs import field, frozen
@@ -85,7 +86,7 @@ class RenewingProvider(ABC):
     def __init__(self) -> None:
         self._current: AccessToken | None = None
         self._renew_at = 0.0
-        self._lock = asyncio.Lock()
+        self._lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._attempts = 0
         self._failure: APSError | None = None
 
@@ -98,12 +99,23 @@ class RenewingProvider(ABC):
         if (current := self._usable(client, rejected)) is not None:
             return current
         seen = self._attempts
-        async with self._lock:  # a lock, not a shared task: when the one who renews is cancelled, the next one does it
+        async with (
+            self._lock_here()
+        ):  # a lock, not a shared task: when the one who renews is cancelled, the next one does it
             if (current := self._usable(client, rejected)) is not None:
                 return current
             if self._failure is not None and self._attempts > seen:
-                raise self._failure  # the renewal we have waited for; whoever comes later tries anew
+                # The renewal we have waited for; whoever comes later tries anew. Everybody gets an error of their own,
+                # since tracebacks and notes are added to it.
+                raise copy(self._failure) from self._failure.__cause__
             return await self._renew_now(client, rejected)
+
+    def _lock_here(self) -> asyncio.Lock:
+        """The running loop's: a worker may call `asyncio.run` for every task of its queue, with one provider."""
+        loop = asyncio.get_running_loop()
+        if self._lock is None or self._lock[0] is not loop:
+            self._lock = (loop, asyncio.Lock())
+        return self._lock[1]
 
     def _usable(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken | None:
         current = self._current

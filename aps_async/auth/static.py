@@ -22,7 +22,7 @@ class StaticToken:
     """
 
     def __init__(self, token: str, *, client_id: str | None = None) -> None:
-        token = token.strip().removeprefix("Bearer ").strip()
+        token = f"{token.strip()} ".removeprefix("Bearer ").strip()
         if not token or any(sign.isspace() for sign in token):
             raise InputError("an access token is one word without blanks; this one is empty or holds blanks")
         claims = _claims(token)
