@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 from attrs import frozen
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 from aps_async.answers import Answer, error_of, json_of, retry_after
@@ -125,6 +126,16 @@ class Session:
             await api.close()
 
     @property
+    def two_legged(self) -> bool:
+        """Whether the tokens are the app's own, so that `x-user-id` may go with them."""
+        return bool(getattr(self._tokens, "two_legged", False))
+
+    @property
+    def user_id(self) -> str | None:
+        """The `x-user-id` of calls that name no other."""
+        return self._user_id
+
+    @property
     def token_margin(self) -> float:
         """See `TokenClient`."""
         return self.settings.token_margin
@@ -149,6 +160,7 @@ class Session:
         user_id: str | None = None,
         headers: Mapping[str, str] | None = None,
         retry: bool = True,
+        on_headers: Callable[["CIMultiDictProxy[str]"], object] | None = None,
     ) -> T:
         """One API call: waits for the quota, makes the token last, repeats what may be repeated, gives a typed value.
 
@@ -162,6 +174,7 @@ class Session:
             user_id: the `x-user-id`; the session's own when None.
             headers: further headers.
             retry: False for one attempt only (a 401 still renews the token once).
+            on_headers: is given the headers of the good answer.
 
         Raises:
             AuthError: there is no token, or a fresh one is refused.
@@ -172,7 +185,7 @@ class Session:
         """
         sent = {"Accept": "application/json", "User-Agent": USER_AGENT, **(headers or {})}
         if user := user_id or self._user_id:
-            if not getattr(self._tokens, "two_legged", False):
+            if not self.two_legged:
                 raise InputError("x-user-id goes with two-legged tokens only; a user's own token names the user")
             sent["x-user-id"] = user
         body = None
@@ -181,7 +194,10 @@ class Session:
             sent["Content-Type"] = "application/json"
         call = self._call(endpoint, method, path, query, sent, body, authorized=True)
         attempt = self._attempts[endpoint.repeatable] if retry else self._attempt
-        return structure(await attempt(call), into)
+        said, answered = await attempt(call)
+        if on_headers is not None:
+            on_headers(answered)
+        return structure(said, into)
 
     async def post_form(
         self, path: str, form: Mapping[str, str], *, headers: Mapping[str, str], repeatable: bool = True
@@ -194,7 +210,7 @@ class Session:
             **headers,
         }
         call = self._call(TOKENS, "POST", path, None, sent, urlencode(form).encode(), authorized=False)
-        answer = await self._attempts[repeatable](call)
+        answer, _ = await self._attempts[repeatable](call)
         if not isinstance(answer, dict):
             raise DecodeError(f"POST {path}: expected a JSON object")
         return answer
@@ -210,6 +226,8 @@ class Session:
         if self._links is None:
             raise InputError("the session is not open: use it as 'async with Session(...) as session'")
         sent = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **(headers or {})}
+        if cookie := link.reveal_cookie():
+            sent["Cookie"] = cookie
         if any(name.lower() == "authorization" for name in sent):
             raise InputError("a signed link carries its own authorization: storage answers 400 to a second one")
         raw = link.reveal()
@@ -239,13 +257,13 @@ class Session:
         url = URL(self.base_url + text, encoded=True)
         return _Call(endpoint, method, url, parts.path, headers, body, authorized, Pacer.ticket())
 
-    async def _attempt(self, call: _Call) -> Any:
+    async def _attempt(self, call: _Call) -> "tuple[Any, CIMultiDictProxy[str]]":
         answer, token = await self._exchange(call, None)
         if answer.status == 401 and token is not None:
             answer, _ = await self._exchange(call, token)
         if not 200 <= answer.status < 300:
             raise error_of(call.method, call.path, answer, self.now())
-        return json_of(call.method, call.path, answer)
+        return json_of(call.method, call.path, answer), answer.headers
 
     async def _exchange(self, call: _Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
         """One call in its place in the quota; the token is made last, so that it cannot expire in the queue."""
