@@ -4,13 +4,12 @@ https://aps.autodesk.com/en/docs/data/v2/developers_guide/basics/
 """
 
 import base64
-import binascii
 import re
 from urllib.parse import quote, unquote
 
 from aps_async.errors import InputError
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _VERSION = re.compile(r"urn:adsk\.[a-z0-9]+:fs\.file:vf\.[\w-]+\?version=[0-9]+")
 _ITEM = re.compile(r"urn:adsk\.[a-z0-9]+:dm\.lineage:[\w-]+")
 _FOLDER = re.compile(r"urn:adsk\.[a-z0-9]+:fs\.folder:co\.[\w-]+")
@@ -44,7 +43,7 @@ def decoded_urn(value: str) -> str:
     if text.startswith("dXJu"):
         try:
             text = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # of the decoding, or of signs that base64 does not have
             raise InputError(f"{value!r} looks like a base64 URN but does not decode to one") from None
     return re.sub(r"%3a|%3f|%3d", lambda found: unquote(found[0]), text, flags=re.IGNORECASE)
 

@@ -7,16 +7,21 @@ from urllib.parse import parse_qs, urlsplit
 
 from attrs import field, frozen
 
-_BEARER = re.compile(r"(?i)\bbearer\s+[\w.~+/=-]+")
+_AUTH = re.compile(r"(?i)\b(bearer\s+|authorization: ?\w+\s+)[\w.~+/=-]+")
 _QUERY = re.compile(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+")
-_AMZ = re.compile(r"(?i)\b(x-amz-[a-z-]+|signature|awsaccesskeyid|key-pair-id|policy)=[^\s&\"'<>]+")
+_NAMED = re.compile(
+    r"(?i)\b(x-amz-[a-z-]+|signature|awsaccesskeyid|key-pair-id|policy|client_secret|(?:access_|refresh_|id_)?token|code"
+    r"|assertion)=[^\s&\"'<>]+"
+)
+_JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
 def redact(text: str) -> str:
-    """Takes bearer tokens and the queries of URLs out of a text that will be shown."""
-    text = _BEARER.sub("Bearer …", text)
+    """Takes tokens, credentials and the queries of URLs out of a text that will be shown."""
+    text = _AUTH.sub(r"\1…", text)
+    text = _JWT.sub("…", text)
     text = _QUERY.sub(r"\1?…", text)
-    return _AMZ.sub(r"\1=…", text)
+    return _NAMED.sub(r"\1=…", text)
 
 
 @frozen

@@ -4,7 +4,15 @@ import unicodedata
 
 _REPLACED = dict.fromkeys(map(ord, '/\\:*?"<>|'), "_")
 # Windows gives these to devices, with any extension and in any case; the superscript digits count too.
-_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{name}{digit}" for name in ("COM", "LPT") for digit in "123456789¹²³")}
+_DEVICES = {
+    "CON",
+    "PRN",
+    "AUX",
+    "NUL",
+    "CONIN$",
+    "CONOUT$",
+    *(f"{name}{digit}" for name in ("COM", "LPT") for digit in "123456789¹²³"),
+}
 _LIMIT = 180  # bytes; file systems end at 255, and " (2)", the extension and a part file's suffix must fit as well
 
 
@@ -14,12 +22,11 @@ def safe_stem(title: str) -> str:
     Separators and the signs that Windows refuses become `_`; control and direction signs go; blanks and dots at the
     ends go, so `..` cannot climb; device names get a `_` in front; the length stays below every file system's limit.
     """
-    text = unicodedata.normalize("NFC", title)
-    text = "".join(" " if sign in "\t\r\n" else sign for sign in text)
+    text = "".join(" " if sign in "\t\r\n" else sign for sign in title)
     text = "".join(sign for sign in text if unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Co"))
+    text = unicodedata.normalize("NFC", text)  # now, since what has gone may have stood between a letter and its accent
     text = " ".join(text.translate(_REPLACED).split()).strip(" .")
-    while len(text.encode()) > _LIMIT:
-        text = text[:-1].rstrip(" .")
+    text = text.encode()[:_LIMIT].decode(errors="ignore").rstrip(" .")
     if text.split(".")[0].rstrip().upper() in _DEVICES:
         text = f"_{text}"
     return text or "untitled"
@@ -35,8 +42,13 @@ class NameBook:
         """A safe name for `title`: the second sheet of one title becomes `title (2).pdf`."""
         stem = safe_stem(title)
         name, count = f"{stem}{suffix}", 1
-        while name.casefold() in self._taken:
+        while _folded(name) in self._taken:
             count += 1
             name = f"{stem} ({count}){suffix}"
-        self._taken.add(name.casefold())
+        self._taken.add(_folded(name))
         return name
+
+
+def _folded(name: str) -> str:
+    """What systems compare that look at neither case nor the way an accent is written."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())

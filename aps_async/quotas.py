@@ -13,9 +13,12 @@ import itertools
 from collections import deque
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 from attrs import frozen
+
+ActsFor = Literal["anybody", "user", "signed-in user", "app"]
 
 _tickets = itertools.count()
 
@@ -29,6 +32,11 @@ class Endpoint:
     """Calls per minute and client id."""
     repeatable: bool = True
     """Whether a repeat is harmless after an answer that got lost. False: only when the call never arrived."""
+    acts_for: ActsFor = "anybody"
+    """Whose token it takes. `anybody`: a user's, or an app's (two-legged) with or without `x-user-id`. `user`: the
+    same, but an app must name one with `x-user-id`. `signed-in user`: no app's. `app`: an app's only, for itself."""
+    host: str | None = None
+    """Where it is served, when that is not Autodesk's main host."""
 
 
 class Pacer:
@@ -127,7 +135,7 @@ class Pacer:
     def _admits(self, now: float) -> bool:
         if now < self._resumes_at:
             return False
-        while self._spent and self._spent[0] <= now - self.window:
+        while self._spent and self._spent[0] + self.window <= now:  # the very sum that the timer is set to
             self._spent.popleft()
         # After a 429 one call goes ahead; the rest follow once it is through, and not into the same wall.
         limit = 1 if self._refusals else self.budget
@@ -148,8 +156,9 @@ class Pacer:
                 self._in_flight += 1
                 place.set_result(None)
         if self._queue:
-            ends = self._spent[0] + self.window if self._in_flight + len(self._spent) >= self.budget else now
-            when = max(self._resumes_at, ends if self._spent else now)
+            when = self._resumes_at
+            if self._spent and self._in_flight + len(self._spent) >= self.budget:
+                when = max(when, self._spent[0] + self.window)
             if when > now:  # otherwise only a release can admit the next
                 self._timer = loop.call_at(when, self._wake)
 

@@ -6,18 +6,18 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
-from attrs import frozen
+from attrs import evolve, frozen
 from multidict import CIMultiDictProxy
 from yarl import URL
 
 from aps_async.answers import Answer, error_of, json_of, retry_after
 from aps_async.auth import AccessToken, TokenProvider
 from aps_async.convert import structure
-from aps_async.errors import DecodeError, DownloadError, InputError, TransportError
+from aps_async.errors import AuthError, DecodeError, DownloadError, InputError, TransportError
 from aps_async.links import SignedUrl, redact
 from aps_async.quotas import Endpoint, Pacer, Quotas, shared_quotas
 from aps_async.retry import is_transient, never_arrived, retrying
@@ -43,6 +43,7 @@ class _Call:
     body: bytes | None
     authorized: bool
     ticket: int
+    may_be_empty: bool = False
 
 
 class Session:
@@ -118,6 +119,8 @@ class Session:
 
     async def close(self) -> None:
         """Closes what this session opened; a handed-in aiohttp session stays open."""
+        if (settle := getattr(self._tokens, "settle", None)) is not None:
+            await settle()
         links, self._links = self._links, None
         if links is not None:
             await links.close()
@@ -168,7 +171,7 @@ class Session:
             endpoint: whose quota it draws on, and whether it may be repeated.
             method: the HTTP method.
             path: from the host on, already percent-encoded; or a whole `next` link, of which the host is ignored.
-            into: the type of the answer.
+            into: the type of the answer; `type(None)` when whatever it says does not matter.
             query: parameters, encoded here.
             json: the body.
             user_id: the `x-user-id`; the session's own when None.
@@ -181,12 +184,11 @@ class Session:
             TransportError: no whole answer came, in all tries.
             ResponseError: the service said no; see its subclasses.
             DecodeError: the answer is not as documented.
-            InputError: `user_id` with a token that is not two-legged, or the session is not open.
+            InputError: `user_id` where the call or the token does not take one, or none where it needs one (see
+                `Endpoint.acts_for`); or the session is not open.
         """
         sent = {"Accept": "application/json", "User-Agent": USER_AGENT, **(headers or {})}
-        if user := user_id or self._user_id:
-            if not self.two_legged:
-                raise InputError("x-user-id goes with two-legged tokens only; a user's own token names the user")
+        if user := self._acting_user(endpoint, user_id):
             sent["x-user-id"] = user
         body = None
         if json is not None:
@@ -194,15 +196,47 @@ class Session:
             sent["Content-Type"] = "application/json"
         call = self._call(endpoint, method, path, query, sent, body, authorized=True)
         attempt = self._attempts[endpoint.repeatable] if retry else self._attempt
+        if into is type(None):
+            call = evolve(call, may_be_empty=True)
         said, answered = await attempt(call)
         if on_headers is not None:
             on_headers(answered)
-        return structure(said, into)
+        return cast("T", None) if into is type(None) else structure(said, into)
+
+    def _acting_user(self, endpoint: Endpoint, user_id: str | None) -> str | None:
+        """The `x-user-id` of a call, once it is sure that call, token and user go together."""
+        two_legged: bool | None = getattr(self._tokens, "two_legged", False)
+        user, rule, name = user_id or self._user_id, endpoint.acts_for, endpoint.name
+        if rule == "app":
+            if two_legged is False:
+                raise AuthError(f"{name}: only the app itself may call this: it needs a two-legged token")
+            if user_id:
+                raise InputError(f"{name}: this call is the app's own and takes no x-user-id: leave user_id out")
+            return None
+        if user and two_legged is False:
+            raise InputError(f"{name}: x-user-id goes with two-legged tokens only; a user's own token names the user")
+        if rule == "signed-in user" and two_legged:
+            raise AuthError(
+                f"{name}: this call needs the token of a user who has signed in (aps-async login) or of a service "
+                "account; a two-legged token is refused, and x-user-id is no substitute"
+            )
+        if rule == "user" and two_legged and not user:
+            raise InputError(
+                f"{name}: with a two-legged token this call must say for whom: give user_id, the user's Autodesk id "
+                "(x-user-id), or sign in as that user"
+            )
+        return user
 
     async def post_form(
-        self, path: str, form: Mapping[str, str], *, headers: Mapping[str, str], repeatable: bool = True
+        self,
+        path: str,
+        form: Mapping[str, str],
+        *,
+        headers: Mapping[str, str],
+        repeatable: bool = True,
+        may_be_empty: bool = False,
     ) -> Mapping[str, Any]:
-        """POSTs a form without a token: for token providers."""
+        """POSTs a form without a token: for token providers; see `TokenClient`."""
         sent = {
             "Accept": "application/json",
             "User-Agent": USER_AGENT,
@@ -210,7 +244,9 @@ class Session:
             **headers,
         }
         call = self._call(TOKENS, "POST", path, None, sent, urlencode(form).encode(), authorized=False)
-        answer, _ = await self._attempts[repeatable](call)
+        answer, _ = await self._attempts[repeatable](evolve(call, may_be_empty=may_be_empty))
+        if answer is None:
+            return {}
         if not isinstance(answer, dict):
             raise DecodeError(f"POST {path}: expected a JSON object")
         return answer
@@ -251,10 +287,11 @@ class Session:
         parts = urlsplit(path)
         # A next link may name another host; the token goes to ours alone.
         text = parts.path + (f"?{parts.query}" if parts.query else "")
+        base = endpoint.host if endpoint.host and self.base_url == PRODUCTION else self.base_url
         if query:
             flat = {name: _word(value) for name, value in query.items()}
             text += ("&" if parts.query else "?") + urlencode(flat, quote_via=quote, safe="")
-        url = URL(self.base_url + text, encoded=True)
+        url = URL(base + text, encoded=True)
         return _Call(endpoint, method, url, parts.path, headers, body, authorized, Pacer.ticket())
 
     async def _attempt(self, call: _Call) -> "tuple[Any, CIMultiDictProxy[str]]":
@@ -263,31 +300,34 @@ class Session:
             answer, _ = await self._exchange(call, token)
         if not 200 <= answer.status < 300:
             raise error_of(call.method, call.path, answer, self.now())
+        if answer.status == 204 or (call.may_be_empty and not answer.body.strip()):
+            return None, answer.headers
         return json_of(call.method, call.path, answer), answer.headers
 
     async def _exchange(self, call: _Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
         """One call in its place in the quota; the token is made last, so that it cannot expire in the queue."""
         pacer = self.pacer(call.endpoint)
         await pacer.acquire(call.ticket)
-        sent = False
+        counts = False
         try:
             headers, token = dict(call.headers), None
             if call.authorized:
                 token = await self._tokens.token(self, rejected)
                 headers["Authorization"] = f"Bearer {token.value}"
-            sent = True
+            counts = True
             answer = await self._send(call, headers)
             if answer.status == 429:
                 asked = retry_after(answer.headers, self.now())
                 pacer.refused(asked if asked is None else min(asked, self.settings.retry_after_max))
+                counts = asked is None  # otherwise it belongs to the window that ends there
             else:
                 pacer.accepted()
             return answer, token
         except TransportError as problem:
-            sent = problem.sent
+            counts = problem.sent
             raise
         finally:
-            pacer.release(used=sent)
+            pacer.release(used=counts)
 
     async def _send(self, call: _Call, headers: Mapping[str, str]) -> Answer:
         if self._api is None or self._api.closed:

@@ -18,6 +18,12 @@ def _not_negative(_: object, part: "Attribute[Any]", value: float) -> None:
         raise ValueError(f"{part.name} must not be negative, not {value}")
 
 
+def _admitting(_: object, part: "Attribute[Any]", budgets: Mapping[str, int]) -> None:
+    for name, budget in budgets.items():
+        if not budget >= 1:
+            raise ValueError(f"{part.name}: {name!r} must be at least 1, not {budget}")
+
+
 @frozen(kw_only=True)
 class Settings:
     """The numbers behind a `Session`; all durations in seconds.
@@ -28,7 +34,7 @@ class Settings:
 
     quota_window: float = field(default=60.0, validator=_positive, metadata=_SERVICE)
     """The published quotas are per minute."""
-    budgets: Mapping[str, int] = field(factory=dict)
+    budgets: Mapping[str, int] = field(factory=dict, validator=_admitting)
     """Calls per window by endpoint name, where they differ from the published ones (your app shares its quota,
     or Autodesk raised it)."""
 

@@ -17,6 +17,8 @@ class AccessToken:
     value: str = field(repr=False)
     expires_at: float | None = None
     """Seconds since the epoch; None when nobody said."""
+    issued_at: float | None = None
+    """When it was asked for; with the expiry this tells its whole life."""
 
     def __str__(self) -> str:
         return "AccessToken(…)"
@@ -34,18 +36,35 @@ class TokenClient(Protocol):
         """How long before its expiry a token is to be renewed, in seconds."""
         ...
 
+    @property
+    def base_url(self) -> str:
+        """The address of the service, without a slash at its end."""
+        ...
+
     async def post_form(
-        self, path: str, form: Mapping[str, str], *, headers: Mapping[str, str], repeatable: bool = True
+        self,
+        path: str,
+        form: Mapping[str, str],
+        *,
+        headers: Mapping[str, str],
+        repeatable: bool = True,
+        may_be_empty: bool = False,
     ) -> Mapping[str, Any]:
-        """POSTs a form without a bearer token and gives the JSON object that came back."""
+        """POSTs a form without a bearer token and gives the JSON object that came back.
+
+        `repeatable=False`: after an answer that got lost, the error is raised and the form is not sent again.
+        `may_be_empty`: an answer without a body is an empty object.
+        """
         ...
 
 
 class TokenProvider(Protocol):
     """One coroutine: hand in your own to use your web app's tokens.
 
-    Two attributes are read when they are there: `client_id` (whose quota the calls draw on; providers without one
-    get a quota of their own) and `two_legged` (whether `x-user-id` may be sent; False when absent).
+    Three attributes are read when they are there: `client_id` (whose quota the calls draw on; providers without one
+    get a quota of their own), `two_legged` (True for an app's own tokens, which `x-user-id` goes with; False, also
+    when absent, for a user's; None when nobody knows), and the coroutine function `settle()`, which a session awaits
+    before it closes, so that nothing is cut short that must not be.
     """
 
     async def token(self, client: TokenClient, rejected: AccessToken | None = None) -> AccessToken:
@@ -71,8 +90,8 @@ class RenewingProvider(ABC):
         self._failure: APSError | None = None
 
     @abstractmethod
-    async def _renew(self, client: TokenClient) -> AccessToken:
-        """Gets a new token from the service."""
+    async def _renew(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken:
+        """Gets another token than the rejected one."""
 
     async def token(self, client: TokenClient, rejected: AccessToken | None = None) -> AccessToken:
         """See `TokenProvider`."""
@@ -84,7 +103,7 @@ class RenewingProvider(ABC):
                 return current
             if self._failure is not None and self._attempts > seen:
                 raise self._failure  # the renewal we have waited for; whoever comes later tries anew
-            return await self._renew_now(client)
+            return await self._renew_now(client, rejected)
 
     def _usable(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken | None:
         current = self._current
@@ -92,9 +111,9 @@ class RenewingProvider(ABC):
             return None
         return None if rejected is not None and rejected.value == current.value else current
 
-    async def _renew_now(self, client: TokenClient) -> AccessToken:
+    async def _renew_now(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken:
         try:
-            token = await self._renew(client)
+            token = await self._renew(client, rejected)
         except APSError as problem:
             self._attempts += 1
             self._failure = problem
@@ -102,6 +121,13 @@ class RenewingProvider(ABC):
         self._attempts += 1
         self._failure = None
         self._current = token
-        life = (token.expires_at or float("inf")) - client.now()
-        self._renew_at = client.now() + life - min(client.token_margin, life / 10)
+        self._renew_at = renewal_time(client, token)
         return token
+
+
+def renewal_time(client: TokenClient, token: AccessToken) -> float:
+    """When a token is to be renewed: the session's margin before its expiry, or at nine tenths of a shorter life."""
+    if token.expires_at is None:
+        return float("inf")
+    life = token.expires_at - (client.now() if token.issued_at is None else token.issued_at)
+    return token.expires_at - min(client.token_margin, life / 10)

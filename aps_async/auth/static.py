@@ -10,8 +10,8 @@ from aps_async.errors import AuthError, InputError
 class StaticToken:
     """Uses the given access token until the service refuses it.
 
-    The client id and the kind of token are read off its claims when it is a JWT, as Autodesk's are: a token without a
-    `userid` is two-legged.
+    The client id and the kind of token are read off its claims when it is a JWT, as Autodesk's are: one without a
+    `userid` is two-legged. Of any other token the kind stays unknown, and whether `x-user-id` fits it is left to you.
 
     Args:
         token: the bare token, without `Bearer`.
@@ -27,7 +27,7 @@ class StaticToken:
             raise InputError("an access token is one word without blanks; this one is empty or holds blanks")
         claims = _claims(token)
         self.client_id = client_id or str(claims.get("client_id") or "")
-        self.two_legged = "userid" not in claims
+        self.two_legged = "userid" not in claims if claims else None
         self._token = AccessToken(token)
 
     async def token(

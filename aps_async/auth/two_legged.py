@@ -3,15 +3,13 @@
 https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 """
 
-import base64
 import os
 from collections.abc import Mapping, Sequence
 
+from aps_async.auth.credentials import TOKEN_PATH, AppCredentials, read_token
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
-from aps_async.errors import APSError, AuthError, DecodeError, InputError, ResponseError
+from aps_async.errors import APSError, AuthError, InputError, ResponseError
 from aps_async.retry import is_transient
-
-TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
 
 
 class TwoLegged(RenewingProvider):
@@ -34,7 +32,7 @@ class TwoLegged(RenewingProvider):
             raise InputError("two-legged tokens need both a client id and a client secret")
         self.client_id = client_id
         self.scopes = tuple(scopes)
-        self._secret = client_secret
+        self._app = AppCredentials(client_id, client_secret)
 
     @classmethod
     def from_env(
@@ -54,31 +52,18 @@ class TwoLegged(RenewingProvider):
     def __repr__(self) -> str:
         return f"TwoLegged({self.client_id!r})"
 
-    async def _renew(self, client: TokenClient) -> AccessToken:
-        pair = base64.b64encode(f"{self.client_id}:{self._secret}".encode()).decode()
-        form = {"grant_type": "client_credentials", "scope": " ".join(self.scopes)}
+    async def _renew(
+        self,
+        client: TokenClient,
+        rejected: AccessToken | None,  # noqa: ARG002 - whatever comes is another one
+    ) -> AccessToken:
+        form, headers = self._app.sign({"grant_type": "client_credentials", "scope": " ".join(self.scopes)})
         asked_at = client.now()  # the life counts from here at the earliest, so the renewal never comes late
         try:
-            answer = await client.post_form(TOKEN_PATH, form, headers={"Authorization": f"Basic {pair}"})
+            answer = await client.post_form(TOKEN_PATH, form, headers=headers)
             return read_token(answer, asked_at)
         except APSError as problem:
             hint = ""
             if isinstance(problem, ResponseError) and not is_transient(problem):
                 hint = "; check the client id, the secret and the scopes of the app"
             raise AuthError(f"no token for client id {self.client_id}: {problem}{hint}") from problem
-
-
-def read_token(answer: Mapping[str, object], asked_at: float) -> AccessToken:
-    """The access token of a token answer.
-
-    Raises:
-        DecodeError: it is not in there.
-    """
-    value, life = answer.get("access_token"), answer.get("expires_in")
-    if not isinstance(value, str) or not value:
-        raise DecodeError("the token answer holds no access_token")
-    try:
-        seconds = float(life)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise DecodeError("the token answer holds no usable expires_in") from None
-    return AccessToken(value, asked_at + seconds)

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.main import get_command
@@ -16,29 +16,35 @@ from aps_async.cli import export as exporting
 from aps_async.cli import listing, simulation
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.output import note, say, tolerate_any_text, turn_logging_on
-from aps_async.cli.runtime import run_to_the_end
+from aps_async.cli.runtime import Work, run_to_the_end
 
 NAME = "aps-async"
 _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_BASE_URL (Autodesk's own when not set); "
     "APS_USER_ID; APS_SPEED (a simulator's --speed); HTTPS_PROXY"
 )
-_EPILOG = f"Environment: {_ENVIRONMENT}.\n\nExit codes:\n\n" + "\n\n".join(
+_EPILOG = f"Environment: {_ENVIRONMENT}.\n\nExit codes:\n" + "\n".join(
     f"{code}: {words}" for code, words in EXIT_CODES.items()
 )
 
 app = typer.Typer(name=NAME, add_completion=False, pretty_exceptions_enable=False, epilog=_EPILOG)
 
-PROJECT = Annotated[str, typer.Argument(help="The project's id, with or without b., or its exact name.")]
+PROJECT = Annotated[
+    str, typer.Argument(metavar="PROJECT", help="The project's id, with or without b., or its exact name.")
+]
 FOLDER = Annotated[
-    str | None, typer.Option(help="Only this folder and what is below, such as Plans/Architecture; or a folder URN.")
+    str | None,
+    typer.Option(
+        metavar="PATH", help="Only this folder and what is below, such as Plans/Architecture; or a folder URN."
+    ),
 ]
 USER_ID = Annotated[
-    str | None, typer.Option(envvar="APS_USER_ID", help="The Autodesk id of the user to act for (x-user-id).")
+    str | None,
+    typer.Option(metavar="ID", envvar="APS_USER_ID", help="The Autodesk id of the user to act for (x-user-id)."),
 ]
 SHEETS = Annotated[int | None, typer.Option(min=1, max=100_000, help="How many sheets to draw; 12 when not given.")]
 SPEED = Annotated[float, typer.Option(min=0.01, max=10_000, help="How many times as fast as the real services.")]
-PDF = Annotated[Path | None, typer.Option(help="Serve this PDF's pages as sheets, and not drawn ones.")]
+PDF = Annotated[Path | None, typer.Option(metavar="FILE", help="Serve this PDF's pages as sheets, and not drawn ones.")]
 
 
 def run(argv: Sequence[str]) -> int:
@@ -47,8 +53,8 @@ def run(argv: Sequence[str]) -> int:
     debug = "--debug" in argv
     try:
         # Not typer's standalone mode: that has its own exit codes, and frames around errors.
-        work = get_command(app).main(args=list(argv), prog_name=NAME, standalone_mode=False)
-        return run_to_the_end(work) if callable(work) else int(work or 0)
+        work: Any = get_command(app).main(args=list(argv), prog_name=NAME, standalone_mode=False)
+        return run_to_the_end(cast("Work", work)) if callable(work) else int(work or 0)
     except Interrupted as stop:
         note(f"{NAME}: stopped")
         return stop.exit_code
@@ -101,7 +107,7 @@ def _options(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Where the PDFs go.")] = Path("aps-async-demo"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the PDFs go.")] = Path("aps-async-demo"),
     sheets: SHEETS = None,
     speed: SPEED = 20.0,
     pdf: PDF = None,
@@ -109,7 +115,7 @@ def demo(
 ) -> Any:
     """Export a plan set from a simulator on this machine: no account, no network."""
     world = simulation.WorldOptions(pdf=pdf, sheets=sheets)
-    return partial(simulation.demo, world, out=out, speed=speed, keep_open=keep_open)
+    return partial(simulation.demo, world, out=out.absolute(), speed=speed, keep_open=keep_open)
 
 
 @app.command()
@@ -117,8 +123,10 @@ def simulate(
     pdf: PDF = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 0,
     speed: SPEED = 1.0,
-    world: Annotated[Path | None, typer.Option(help="Hubs, projects, folders and sheets, as JSON.")] = None,
-    faults: Annotated[Path | None, typer.Option(help="What goes wrong and when, as JSON.")] = None,
+    world: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Hubs, projects, folders and sheets, as JSON.")
+    ] = None,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="What goes wrong and when, as JSON.")] = None,
     seed: Annotated[int, typer.Option(help="Other job times and ids for the same world.")] = 0,
     sheets: SHEETS = None,
 ) -> Any:
@@ -150,16 +158,17 @@ def sheets(
 @app.command()
 def export(
     project: PROJECT,
-    out: Annotated[Path, typer.Option(help="Where the PDFs go; made when missing.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the PDFs go; made when missing.")],
     folder: FOLDER = None,
     sheet: Annotated[
-        list[str] | None, typer.Option(help="One sheet by its version or item URN; may be given again.")
+        list[str] | None, typer.Option(metavar="URN", help="One sheet by its version or item URN; may be given again.")
     ] = None,
     markups: Annotated[bool, typer.Option("--markups", help="Put published markups on the pages.")] = False,
     hyperlinks: Annotated[bool, typer.Option("--hyperlinks", help="Keep links.")] = False,
     slots: Annotated[int | None, typer.Option(min=1, help="Downloads at once; 8 when not given.")] = None,
     timeout: Annotated[
-        float | None, typer.Option(min=0.001, help="Seconds that one sheet may take; 600 when not given.")
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.001, help="How long one sheet may take; 600 when not given."),
     ] = None,
     user_id: USER_ID = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per sheet and line, as it finishes.")] = False,

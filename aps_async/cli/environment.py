@@ -22,6 +22,7 @@ def open_session(user_id: str | None = None, environ: Mapping[str, str] | None =
     """A session, not yet entered, as the environment describes it."""
     environ = os.environ if environ is None else environ
     base_url = environ.get("APS_BASE_URL", "").strip() or PRODUCTION
+    host_of(base_url)
     return Session(
         tokens_from(environ),
         base_url=base_url,

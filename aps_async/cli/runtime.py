@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable
 
 from aps_async.cli.failures import Interrupted
 
+Work = Callable[[], Awaitable[int]]
+"""What a command is once its options are parsed."""
 
-def run_to_the_end(work: Callable[[], Awaitable[int]]) -> int:
+
+def run_to_the_end(work: Work) -> int:
     """The exit code that the work came to.
 
     Raises:
@@ -28,7 +31,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _stoppable(work: Callable[[], Awaitable[int]]) -> int:
+async def _stoppable(work: Work) -> int:
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     came: list[int] = []

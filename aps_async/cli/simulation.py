@@ -50,7 +50,7 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
                 raise
         for failed in run.failures:
             note(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
-        say(f"{len(run.files)} PDFs, {size(run.received)}, lie in {os.path.abspath(out)}")
+        say(f"{len(run.files)} PDFs, {size(run.received)}, lie in {out}")
         say()
         if keep_open:
             _say_address(simulator)

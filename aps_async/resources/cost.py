@@ -11,7 +11,7 @@ from typing import Any, cast
 from attrs import frozen
 
 from aps_async.convert import structure
-from aps_async.errors import AuthError, InputError, NotFoundError, NotFoundInProjectError
+from aps_async.errors import InputError, NotFoundError, NotFoundInProjectError
 from aps_async.ids import bare_id, path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import CostSource, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Project
@@ -20,8 +20,10 @@ from aps_async.resources import storage
 from aps_async.session import Session
 
 # https://aps.autodesk.com/en/docs/acc/v1/overview/rate-limits/cost-rate-limits/
-DOCUMENTS = Endpoint("cost.documents", 30)
-ATTACHMENTS = Endpoint("cost.attachments", 50, repeatable=False)  # a repeat makes another document
+DOCUMENTS = Endpoint("cost.documents", 30, acts_for="signed-in user")
+ATTACHMENTS = Endpoint(
+    "cost.attachments", 50, repeatable=False, acts_for="signed-in user"
+)  # a repeat makes another document
 
 # The order of the words is not documented. A document that waits for a signature has its file.
 STATES = {
@@ -111,11 +113,9 @@ async def list_documents(
         retry: False for one attempt per call.
 
     Raises:
-        AuthError: the session's token is two-legged.
-        InputError: no ids, or no type.
+        InputError: no ids, no type, or a two-legged token.
         APSError: as `Session.request`.
     """
-    _check_user(session)
     ids = [association_ids] if isinstance(association_ids, str) else list(association_ids)
     ids = list(dict.fromkeys(bare_id(each, "association") for each in ids))
     if not ids or not association_type:
@@ -228,11 +228,9 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
     Every call makes another document, so it is repeated only when it certainly never arrived.
 
     Raises:
-        AuthError: the session's token is two-legged.
-        InputError: the request names no template.
+        InputError: the request names no template, or the token is two-legged.
         APSError: as `Session.request`.
     """
-    _check_user(session)
     source = _source(request)
     if source.template_id is None:
         raise InputError("a new Cost document needs a template: give template_id, or wait for one that exists")
@@ -305,14 +303,6 @@ def _source(request: ExportRequest) -> CostSource:
     if request.cost is None:
         raise InputError("this request is of kind 'cost' but names no container; make it with cost.export_request()")
     return request.cost
-
-
-def _check_user(session: Session) -> None:
-    if session.two_legged:
-        raise AuthError(
-            "Cost takes a user's token only, and x-user-id is no substitute: sign in with 'aps-async login' "
-            "(ThreeLegged), or use a service account's token"
-        )
 
 
 def _joined(ids: Sequence[str]) -> Iterable[str]:

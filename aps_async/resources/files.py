@@ -23,8 +23,8 @@ from aps_async.resources.projects import get_folder, list_folder_contents, list_
 from aps_async.resources.walking import descend
 from aps_async.session import Session
 
-START = Endpoint("files.export_start", 100, repeatable=False)  # a repeat starts another job
-STATUS = Endpoint("files.export_status", 200)
+START = Endpoint("files.export_start", 100, repeatable=False, acts_for="user")  # a repeat starts another job
+STATUS = Endpoint("files.export_status", 200, acts_for="user")
 LIMIT = 200
 EXTENSIONS = (".pdf", ".dwg", ".rvt")
 

@@ -14,8 +14,8 @@ from aps_async.quotas import Endpoint
 from aps_async.resources import acc
 from aps_async.session import Session
 
-START = Endpoint("sheets.export_start", 100, repeatable=False)  # a repeat starts another job
-STATUS = Endpoint("sheets.export_status", 100)
+START = Endpoint("sheets.export_start", 100, repeatable=False, acts_for="user")  # a repeat starts another job
+STATUS = Endpoint("sheets.export_status", 100, acts_for="user")
 LIST = Endpoint("sheets.list", 100)
 VERSION_SETS = Endpoint("sheets.version_sets", 100)
 LIMIT = 1000

@@ -85,7 +85,7 @@ def hub_resource(hub: Hub, links: Links) -> Resource:
 def project_resource(project: Project, links: Links) -> Resource:
     """A project with the container ids of its other services."""
     hub, dm_id, acc = project.hub, f"b.{project.id}", project.kind == "ACC"
-    cost = derived_uuid("cost", project.id)
+    cost = project.cost.container
     host = "acc.autodesk.com/build" if acc else "docs.b360.autodesk.com/projects"
     here = ("project", "v1", "hubs", hub.id, "projects", dm_id)
     return {

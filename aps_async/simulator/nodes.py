@@ -65,4 +65,4 @@ def _kind(value: object) -> str:
 
 
 def _wanted(kind: type) -> str:
-    return {str: "a string", bool: "true or false", int: "a whole number", list: "a list"}[kind]
+    return {str: "a string", bool: "true or false", int: "a whole number", list: "a list", dict: "an object"}[kind]

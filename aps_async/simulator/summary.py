@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from . import worldacc, worldcost
 from .world import Folder, Project, World, is_exportable
 
 
@@ -30,6 +31,8 @@ def _project_summary(project: Project) -> dict[str, Any]:
         "projectType": project.kind,
         "forbidden": project.forbidden,
         "folders": [_folder_summary(folder) for folder in project.folders],
+        **worldacc.summary(project),
+        "cost": worldcost.summary(project),
     }
 
 

@@ -220,6 +220,8 @@ _CALLBACKS = ("http://127.0.0.1:8765/callback", "http://localhost:8765/callback"
 DEFAULT_APP = App("simulator-client", "simulator-secret", redirect_uris=_CALLBACKS, name="Simulated web app")
 PUBLIC_APP = App("simulator-public", "", redirect_uris=_CALLBACKS, name="Simulated desktop app")
 
+DEFAULT_USER = User("BW9RM76WZBGL", "Ada Brandt", email="ada@northlight.example")
+
 
 def _default_apps() -> dict[str, App]:
     return {app.client_id: app for app in (DEFAULT_APP, PUBLIC_APP)}
@@ -231,7 +233,7 @@ class World:
 
     hubs: list[Hub]
     apps: dict[str, App] = attrs.field(factory=_default_apps)
-    users: dict[str, User] = attrs.field(factory=dict[str, User])
+    users: dict[str, User] = attrs.field(factory=lambda: {DEFAULT_USER.id: DEFAULT_USER})
     warnings: list[Warning_] = attrs.field(factory=list[Warning_])
     pdf: bytes | None = attrs.field(default=None, repr=False)
     """A PDF whose pages the sheets are; without one they are drawn."""
@@ -239,7 +241,8 @@ class World:
     folders: dict[str, Folder] = attrs.field(init=False, factory=dict[str, Folder], repr=False)
     items: dict[str, Item] = attrs.field(init=False, factory=dict[str, Item], repr=False)
     versions: dict[str, Version] = attrs.field(init=False, factory=dict[str, Version], repr=False)
-
+    objects: dict[str, Version] = attrs.field(init=False, factory=dict[str, Version], repr=False)
+    """Uploaded files by storage URN."""
     revision: int = attrs.field(init=False, default=0, repr=False)
     """Counts `index`, so that answers made before are not given again."""
 
@@ -249,7 +252,7 @@ class World:
     def index(self) -> None:
         """Build the lookups anew; needed after the tree was changed by hand."""
         self.revision += 1
-        for table in (self.projects, self.folders, self.items, self.versions):
+        for table in (self.projects, self.folders, self.items, self.versions, self.objects):
             table.clear()
         for hub in self.hubs:
             for project in hub.projects:
@@ -260,11 +263,19 @@ class World:
     def _index_folder(self, folder: Folder) -> None:
         _enter(self.folders, folder.id, folder, f"folder {folder.path!r}")
         for item in folder.items:
-            _enter(self.items, item.id, item, f"item {folder.path}/{item.name}")
-            for version in item.versions:
-                _enter(self.versions, version.id, version, f"version {version.number} of {folder.path}/{item.name}")
+            self.add_item(item)
         for child in folder.folders:
             self._index_folder(child)
+
+    def add_item(self, item: Item) -> None:
+        """Take an item that stands in its folder into the lookups."""
+        self.revision += 1
+        where = f"{item.folder.path}/{item.name}"
+        _enter(self.items, item.id, item, f"item {where}")
+        for version in item.versions:
+            _enter(self.versions, version.id, version, f"version {version.number} of {where}")
+            if version.storage:
+                self.objects.setdefault(version.storage, version)
 
     @property
     def sheets(self) -> list[Item]:

@@ -6,10 +6,12 @@ from typing import Any
 
 import attrs
 
+from .costfiles import bucket
 from .nodes import Node
 from .urns import derived_uuid, environment, token22
 from .world import (
     DEFAULT_APP,
+    DEFAULT_USER,
     DOCUMENT,
     DONE,
     FILE,
@@ -25,6 +27,8 @@ from .world import (
     Warning_,
     WorldError,
 )
+from .worldacc import SheetReader
+from .worldcost import CostReader
 
 _TITLES = ("Ground Floor Plan", "First Floor Plan", "Roof Plan", "Elevations", "Sections", "Details")
 _LEAST_PADDED = 1 << 16  # any drawn sheet is smaller
@@ -48,7 +52,7 @@ def read_world(document: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
     return {
         "hubs": hubs,
         "apps": {app.client_id: app for app in apps},
-        "users": {user.id: user for user in users},
+        "users": {user.id: user for user in users or [DEFAULT_USER]},
         "warnings": warnings,
     }
 
@@ -111,8 +115,13 @@ class _Reader:
         identity = node.text("id").removeprefix("b.") or derived_uuid(self.seed, node.place, name)
         kind = node.text("projectType", "BIM360")
         project = Project(identity, name, kind, hub, forbidden=node.flag("forbidden"))
+        project.cost.container = identity if kind == "ACC" else derived_uuid("cost", identity)
         project.root = self.folder_urn(hub, project.id, "root")
         project.folders.extend(self.folder(child, project, None) for child in node.nodes("folders"))
+        SheetReader(self.seed, project).read(node)
+        cost = node.get("cost", dict, None)
+        if cost is not None:
+            CostReader(self.seed, project).read(Node(cost, f"{node.place}.cost"))
         node.done()
         return project
 
@@ -185,6 +194,10 @@ class _Reader:
             never=node.flag("never"),
             size=node.number("size", 220515, least=1),
             padded_to=node.number("bytes", 0, least=_LEAST_PADDED) or None,
+            pages=node.number("pages", 1, least=1),
+            no_views=node.flag("noViews"),
+            unprocessed=node.flag("unprocessed"),
+            chunked=node.flag("chunked"),
         )
         item.page = self.page(node, kind)
         item.versions.extend(self.versions(node, item, tail))
@@ -222,11 +235,16 @@ class _Reader:
             ]
         if not urns:
             raise WorldError(f"{node.place}.versions", "needs at least one version")
-        storage = node.text("storage")
-        if item.kind == FILE and not storage:
-            suffix = item.name.rpartition(".")[2] if "." in item.name else "bin"
-            storage = f"urn:adsk.objects:os.object:wip.dm.prod/{derived_uuid(self.seed, item.id)}.{suffix}"
-        return [Version(urn, n + 1, item, storage or None) for n, urn in enumerate(urns)]
+        given_storage = node.text("storage")
+        versions = []
+        for n, urn in enumerate(urns):
+            storage = given_storage
+            if item.kind == FILE and not storage:
+                suffix = item.name.rpartition(".")[2] if "." in item.name else "bin"
+                key = derived_uuid(self.seed, item.id, *([n] if n else []))
+                storage = f"urn:adsk.objects:os.object:{bucket(item.folder.project.hub.region)}/{key}.{suffix}"
+            versions.append(Version(urn, n + 1, item, storage or None))
+        return versions
 
 
 def _source_name(kind: str, name: str) -> str:

@@ -1,0 +1,48 @@
+"""What an app proves itself with at the token endpoint, and the reading of what comes back.
+
+https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
+"""
+
+import base64
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from aps_async.auth.provider import AccessToken
+from aps_async.errors import DecodeError
+
+TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
+
+
+@frozen
+class AppCredentials:
+    """An app's client id and, unless it is a public client, its secret. `repr()` does not show the secret."""
+
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+
+    def sign(self, form: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """The form and the headers that prove who asks: Basic, or without a secret the id in the form.
+
+        Both at once would be answered with 400.
+        """
+        if not self.client_secret:
+            return {**form, "client_id": self.client_id}, {}
+        pair = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        return dict(form), {"Authorization": f"Basic {pair}"}
+
+
+def read_token(answer: Mapping[str, object], asked_at: float) -> AccessToken:
+    """The access token of a token answer; its life counts from when it was asked for, so that a renewal never comes late.
+
+    Raises:
+        DecodeError: it is not in there.
+    """
+    value, life = answer.get("access_token"), answer.get("expires_in")
+    if not isinstance(value, str) or not value:
+        raise DecodeError("the token answer holds no access_token")
+    try:
+        seconds = float(life)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise DecodeError("the token answer holds no usable expires_in") from None
+    return AccessToken(value, asked_at + seconds, asked_at)

@@ -1,0 +1,188 @@
+"""What the commands deliver."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import ITEM, PROJECT_ID, SHEET, Ran, Simulation, text_of
+
+Cli = Callable[..., Ran]
+
+
+def test_projects(cli: Cli, service: Simulation) -> None:
+    ran = cli("projects", env=service.env)
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert lines[0].split() == ["TYPE", "PROJECT", "ID", "HUB"]
+    assert any(line.split() == ["BIM360", "Riverside", f"b.{PROJECT_ID}", "Northlight"] for line in lines)
+    assert any(line.startswith("ACC     Tower") for line in lines)
+    assert "warning: Unable to get hubs from BIM360DM APAC" in ran.err
+    assert "warning" not in ran.out
+
+
+def test_projects_as_json(cli: Cli, service: Simulation) -> None:
+    ran = cli("projects", "--json", env=service.env)
+    assert ran.code == 0
+    found = {each["name"]: each for each in json.loads(ran.out)}
+    assert found["Riverside"]["id"] == f"b.{PROJECT_ID}"
+    assert found["Riverside"]["type"] == "BIM360"
+    assert found["Riverside"]["region"] == "EMEA"
+    assert found["Tower"]["type"] == "ACC"
+
+
+def test_an_app_in_no_account_is_told_where_to_add_it(cli: Cli, service: Simulation) -> None:
+    stranger = {"APS_CLIENT_ID": "stranger", "APS_CLIENT_SECRET": "secret-of-a-stranger"}
+    ran = cli("projects", env=service.env | stranger)
+    assert ran.code in (4, 5)
+    assert "Custom Integrations" in ran.err
+
+
+@pytest.mark.parametrize("project", ["Riverside", "riverside", PROJECT_ID, f"b.{PROJECT_ID}"])
+def test_sheets(cli: Cli, service: Simulation, project: str) -> None:
+    ran = cli("sheets", project, "--folder", "Good", env=service.env)
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert [line.split()[0] for line in lines] == ["SHEET", "A-101", "A-102", "A-103"]
+    assert lines[1].split()[1:] == ["Ground", "Plans/Good", SHEET]
+    assert ran.err == "3 sheets\n"
+
+
+def test_sheets_as_json(cli: Cli, service: Simulation) -> None:
+    ran = cli("sheets", "Riverside", "--json", env=service.env)
+    assert ran.code == 0
+    found = {each["number"]: each for each in json.loads(ran.out)}
+    assert found["A-101"] == {
+        "number": "A-101",
+        "title": "Ground",
+        "folder": "Plans/Good",
+        "version": 1,
+        "sourceFile": "plans.pdf",
+        "versionUrn": SHEET,
+        "itemUrn": ITEM,
+        "projectId": PROJECT_ID,
+    }
+    assert found["A-103"]["title"] == "Schnitt Ä-Ä"
+    assert len(found) == 9
+
+
+def test_titles_cannot_reach_the_terminal(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    for argv in (
+        ("sheets", "Riverside"),
+        ("sheets", "Riverside", "--json"),
+        ("export", "Riverside", "--folder", "Plans/Good", "--out", tmp_path),
+        ("export", "Riverside", "--folder", "Plans/Good", "--out", tmp_path, "--json"),
+    ):
+        ran = cli(*argv, env=service.env)
+        assert ran.code == 0
+        shown = ran.out + ran.err
+        assert "[bold red]Odd[/]" in shown, "markup is text, not a style"
+        assert not set(shown) & {"\x1b", "\x07", "\u202e"}
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names[1] == "A-102 - ]0;owned[bold red]Odd[_] title.pdf"
+
+
+def test_export_a_folder(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "plans"
+    ran = cli("export", "Riverside", "--folder", "Plans/Good", "--out", out, env=service.env)
+    assert ran.code == 0
+    assert len(list(out.iterdir())) == 3
+    assert "A-101" in text_of(out / "A-101 - Ground.pdf")
+    assert ran.err.splitlines()[0] == "exporting 3 sheets"
+    assert "[3/3] " in ran.err
+    assert ran.out.startswith("3 PDFs, ")
+    assert ran.out.endswith(f"s: {out}\n")
+
+
+def test_export_as_json(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    ran = cli("export", "Riverside", "--folder", "Broken", "--out", tmp_path, "--json", env=service.env)
+    assert ran.code == 1
+    found = {each["sheet"]: each for each in map(json.loads, ran.out.splitlines())}
+    assert set(found) == {"B-1 - Sheet B-1", "B-2 - Sheet B-2"}
+    bad, good = found["B-1 - Sheet B-1"], found["B-2 - Sheet B-2"]
+    assert good["ok"]
+    assert good["error"] is None
+    assert good["folder"] == "Plans/Broken"
+    assert Path(good["path"]).stat().st_size == good["bytes"]
+    assert good["polls"] >= 1
+    assert not bad["ok"]
+    assert bad["path"] is None
+    assert bad["error"]["type"] == "ExportFailedError"
+    assert bad["error"]["exitCode"] == 1
+    assert bad["ref"]["exportId"], "what is needed to ask again"
+    assert "1 of 2 PDFs" in ran.err
+
+
+def test_every_failure_is_listed_with_its_reason(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    ran = cli(
+        "export", "Riverside", "--out", tmp_path, "--sheet", SHEET, "--sheet", "nonsense",
+        "--sheet", SHEET.replace("One", "Two"), env=service.env,
+    )  # fmt: skip
+    assert ran.code == 1
+    failed = [line for line in ran.err.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 2
+    assert "expected the item or version URN" in failed[0]
+    assert "404" in failed[1]
+    assert ran.out.startswith("1 of 3 PDFs")
+    assert [path.name for path in tmp_path.iterdir()] == ["A-101 - Ground.pdf"]
+
+
+def test_one_sheet_named_twice_is_exported_once(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    ran = cli("export", PROJECT_ID, "--sheet", SHEET, "--sheet", ITEM, "--sheet", SHEET, "--out", tmp_path,
+              env=service.env)  # fmt: skip
+    assert ran.code == 0
+    assert ran.out.startswith("1 PDF, ")
+
+
+def test_markups_and_hyperlinks_are_asked_for(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    sizes = set()
+    for name, options in {"plain": (), "markups": ("--markups",), "links": ("--hyperlinks",)}.items():
+        argv = ("export", "Riverside", "--sheet", SHEET, "--out", tmp_path / name, *options)
+        assert cli(*argv, env=service.env).code == 0
+        sizes.add((tmp_path / name / "A-101 - Ground.pdf").stat().st_size)
+    assert len(sizes) == 3
+
+
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_the_acting_user_goes_with_every_call(cli: Cli, service: Simulation, tmp_path: Path, way: str) -> None:
+    service.control("reset", "POST")
+    argv: tuple[str | Path, ...] = ("export", "Riverside", "--sheet", SHEET, "--out", tmp_path, "--json")
+    env = dict(service.env)
+    if way == "option":
+        argv += ("--user-id", "USER1")
+    else:
+        env["APS_USER_ID"] = "USER1"
+    ran = cli(*argv, env=env)
+    assert ran.code == 0
+    assert json.loads(ran.out)["ref"]["request"]["userId"] == "USER1"
+    seen = [each for each in service.control("log") if each["endpoint"] not in ("token", "signed_get")]
+    assert len(seen) >= 3
+    assert {each["headers"].get("x-user-id") for each in seen} == {"USER1"}
+
+
+def test_verbose_shows_the_calls(cli: Cli, service: Simulation) -> None:
+    assert "GET /project/v1/hubs: 200" in cli("-vv", "projects", env=service.env).err
+    with service.faults({"endpoint": "hubs", "kind": "status", "status": 503, "times": 1}):
+        ran = cli("-v", "projects", env=service.env)
+    assert ran.code == 0
+    assert "try 1 failed" in ran.err
+
+
+def test_an_access_token_will_do(cli: Cli, service: Simulation) -> None:
+    env = {"APS_BASE_URL": service.url, "APS_SPEED": "60", "APS_ACCESS_TOKEN": _token(service)}
+    assert cli("projects", env=env).code == 0
+
+
+def _token(service: Simulation) -> str:
+    import base64
+    import urllib.request
+
+    pair = base64.b64encode(f"{service.env['APS_CLIENT_ID']}:{service.env['APS_CLIENT_SECRET']}".encode()).decode()
+    request = urllib.request.Request(  # noqa: S310
+        f"{service.url}/authentication/v2/token",
+        b"grant_type=client_credentials&scope=data%3Aread",
+        {"Authorization": f"Basic {pair}", "Content-Type": "application/x-www-form-urlencoded"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        return str(json.load(answer)["access_token"])

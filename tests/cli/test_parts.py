@@ -1,0 +1,145 @@
+"""The small pieces below the commands."""
+
+import asyncio
+import io
+import os
+import signal
+import sys
+
+import pytest
+
+from aps_async.bulk import BulkProgress
+from aps_async.cli import environment, output
+from aps_async.cli.failures import Interrupted, UsageProblem, exit_code, reason
+from aps_async.cli.progress import _Bar
+from aps_async.cli.runtime import run_to_the_end
+from aps_async.errors import AuthError, NotFoundError, TransportError
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("A-101 — Grundriß", "A-101 — Grundriß"),
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
+        ("two\nlines\r\ttab\x07", r"two\nlines\r\ttab\x07"),
+        ("\x9b31m \x7f", r"\x9b31m \x7f"),
+        ("\u202egnp.exe\u2066", r"\u202egnp.exe\u2066"),
+        ("\u2028\ud800", r"\u2028\ud800"),
+        ("[bold]👩‍🔧[/]", "[bold]👩‍🔧[/]"),
+    ],
+)
+def test_text_of_others_is_written_out(raw: str, shown: str) -> None:
+    assert output.clean(raw) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (81_700, "81.7 kB"),
+        (2_500_000, "2.5 MB"),
+        (10**13, "10.0 TB"),
+    ],
+)
+def test_sizes(count: int, shown: str) -> None:
+    assert output.size(count) == shown
+
+
+def test_columns_line_up_under_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    output.say_table(("A", "B"), [("図面", "1"), ("plan", "2")])
+    assert capsys.readouterr().out == "A     B\n図面  1\nplan  2\n"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "variables", "proxy"),
+    [
+        ("https://api.example", {}, None),
+        ("https://api.example", {"HTTPS_PROXY": "http://proxy.example:3128"}, "http://proxy.example:3128"),
+        ("https://api.example", {"https_proxy": "proxy.example:3128"}, "http://proxy.example:3128"),
+        ("https://api.example", {"HTTPS_PROXY": "http://p", "NO_PROXY": "api.example"}, None),
+        ("http://127.0.0.1:8080", {"HTTPS_PROXY": "http://p"}, None),
+        ("http://localhost:8080", {"HTTPS_PROXY": "http://p"}, None),
+        ("http://[::1]:8080", {"HTTPS_PROXY": "http://p"}, None),
+    ],
+)
+def test_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, base_url: str, variables: dict[str, str], proxy: str | None
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert environment.proxy_for(base_url) == proxy
+
+
+def test_a_session_as_the_environment_says() -> None:
+    environ = {
+        "APS_CLIENT_ID": "id", "APS_CLIENT_SECRET": "secret", "APS_BASE_URL": "http://127.0.0.1:9/", "APS_SPEED": "20"
+    }  # fmt: skip
+    session = environment.open_session("USER1", environ)
+    assert session.base_url == "http://127.0.0.1:9"
+    assert session.settings.poll_interval == pytest.approx(0.1)
+    with pytest.raises(UsageProblem):
+        environment.open_session(None, environ | {"APS_BASE_URL": ""})
+
+
+def test_the_reason_is_one_line_with_its_notes() -> None:
+    problem = NotFoundError("GET /x: 404.\nnot there", status=404, method="GET", path="/x")
+    problem.add_note("Look elsewhere.")
+    assert reason(problem) == "GET /x: 404. not there. Look elsewhere"
+
+
+def test_a_token_service_out_of_reach_is_a_network_problem() -> None:
+    problem = AuthError("no token")
+    assert exit_code(problem) == 3
+    problem.__cause__ = TransportError("refused", sent=False)
+    assert exit_code(problem) == 6
+
+
+def test_the_bar_shows_the_last_figures() -> None:
+    from rich.console import Console
+
+    bar = _Bar(40)
+    bar.moved(BulkProgress(starting=2, running=5, done=9, failed=1, received=1_500_000))
+    shown = io.StringIO()
+    Console(file=shown, width=100).print(bar.render())
+    assert "10/40  7 running  1.5 MB  1 failed  0:00" in shown.getvalue()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals come in another way there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_cleaning_up_and_a_second_one_does_not_hurry_it(number: signal.Signals) -> None:
+    cleaned = []
+
+    async def work() -> int:
+        os.kill(os.getpid(), number)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            os.kill(os.getpid(), number)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            cleaned.append(True)
+        return 0
+
+    with pytest.raises(Interrupted) as stopped:
+        run_to_the_end(work)
+    assert stopped.value.exit_code == 128 + number
+    assert cleaned == [True]
+
+
+def test_cancellation_from_within_is_not_taken_for_a_signal() -> None:
+    async def work() -> int:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        run_to_the_end(work)
+
+
+def test_the_exit_code_comes_through() -> None:
+    async def work() -> int:
+        return 5
+
+    assert run_to_the_end(work) == 5

@@ -1,0 +1,104 @@
+"""Signed links: kept to the byte, dead in time, and never shown."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aps_async.links import SignedUrl, redact
+
+NOW = 1_659_666_869.0  # 2022-08-05T02:34:29Z, as the reference's sample
+SIGNED = (
+    "https://storage.example/dXJu/output/a%2Fb.pdf?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20220805T023429Z"
+    "&X-Amz-Expires=300&X-Amz-Security-Token=canary%2F%2B&X-Amz-Signature=cafe"
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "lifetime", "ends"),
+    [
+        (SIGNED, None, NOW + 300),
+        (SIGNED, 120.0, NOW + 120),  # the reference's promise is shorter than its sample
+        (SIGNED, 900.0, NOW + 300),
+        (SIGNED.replace("X-Amz-", "x-amz-"), None, NOW + 300),
+        (f"https://cdn.example/x?Expires={NOW + 60:.0f}&Signature=s&Key-Pair-Id=k", None, NOW + 60),
+        ("https://cdn.example/x?AWSAccessKeyId=k&expires=1659666900&Signature=s", 120.0, 1_659_666_900),
+        ("https://cdn.example/x", None, None),
+        ("https://cdn.example/x", 120.0, NOW + 120),
+        ("https://cdn.example/x?Expires=soon", 120.0, NOW + 120),
+        (SIGNED.replace("20220805T023429Z", "yesterday"), 120.0, NOW + 120),
+        (SIGNED.replace("X-Amz-Expires=300&", ""), None, None),
+    ],
+)
+def test_the_expiry_is_read_off_the_query(raw: str, lifetime: float | None, ends: float | None) -> None:
+    assert SignedUrl.parse(raw, received_at=NOW, lifetime=lifetime).expires_at == ends
+
+
+def test_a_link_dies_at_its_time_and_not_before() -> None:
+    link = SignedUrl.parse(SIGNED, received_at=NOW)
+    assert not link.expires_within(5, NOW + 295)
+    assert link.expires_within(5, NOW + 295.1)
+    assert link.expires_within(0, NOW + 301)
+    assert not SignedUrl("https://cdn.example/x").expires_within(5, NOW + 10**9)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "not a url", "/relative?X-Amz-Date=1", "ftp://host/x", "https://", "https://user:pw@host/x?a=b", "http://[::1"]
+)  # fmt: skip
+def test_what_is_no_link_is_refused_without_showing_it(wrong: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words differ, what must not be in them is the point
+        SignedUrl.parse(wrong, received_at=NOW)
+    assert "pw" not in str(caught.value)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=80), st.sampled_from(["https://h/p?", "https://h/?Expires=", "https://h/?X-Amz-Expires=", ""]))
+def test_no_text_whatever_breaks_the_reading_and_a_good_one_is_kept_to_the_byte(text: str, before: str) -> None:
+    raw = before + text
+    try:
+        link = SignedUrl.parse(raw, received_at=NOW, lifetime=120)
+    except ValueError:
+        return
+    assert link.reveal() == raw
+
+
+def test_neither_str_nor_repr_shows_the_query() -> None:
+    link = SignedUrl.parse(SIGNED, received_at=NOW)
+    for shown in (str(link), repr(link), f"{link}", f"{[link]}"):
+        assert "storage.example/dXJu/output/a%2Fb.pdf" in shown
+        assert "X-Amz" not in shown
+        assert "canary" not in shown
+    assert link.reveal() == SIGNED
+
+
+def test_links_are_equal_when_their_bytes_are() -> None:
+    assert SignedUrl("https://h/x?a", expires_at=1.0) == SignedUrl("https://h/x?a", expires_at=2.0)
+    assert SignedUrl("https://h/x?a") != SignedUrl("https://h/x?b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET https://h/p?canary=1 failed",
+        "see 'http://h/p?x=canary' and",
+        "Authorization: Bearer canary.more-1~x",
+        "bearer  canary",
+        "Authorization: Basic Y2FuYXJ5OmNhbmFyeQ==",
+        "x-amz-security-token=canary&b",
+        "Signature=canary",
+        "X-Amz-Credential=canary",
+        "the token eyJhbGciOiJSUzI1NiJ9.eyJjYW5hcnkiOjF9.canary-x_y is not valid",
+        "client_secret=canary&x",
+        "access_token=canary",
+        "code=canary&state=1",
+    ],
+)
+def test_secrets_go_from_a_text_that_will_be_shown(text: str) -> None:
+    assert "canary" not in redact(text)
+    assert "Y2FuYXJ5" not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["GET /project/v1/hubs: 403 no permission", "a Basic plan of the Signature building", "code 17: bad"]
+)
+def test_plain_words_stay_as_they_are(text: str) -> None:
+    assert redact(text) == text

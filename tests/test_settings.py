@@ -1,0 +1,45 @@
+"""Settings: no number that makes no sense, and a fast simulator shrinks what the service's clock sets."""
+
+import attrs
+import pytest
+
+from aps_async import Settings
+
+
+@pytest.mark.parametrize("name", [part.name for part in attrs.fields(Settings) if part.name != "budgets"])
+@pytest.mark.parametrize("wrong", [-1, float("nan")])
+def test_a_number_below_zero_is_refused_by_name(name: str, wrong: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        Settings(**{name: wrong})
+
+
+@pytest.mark.parametrize("name", ["poll_jitter", "not_found_grace"])
+def test_some_may_be_zero(name: str) -> None:
+    assert getattr(Settings(**{name: 0}), name) == 0
+
+
+@pytest.mark.parametrize("name", ["tries", "read_timeout", "quota_window", "download_slots"])
+def test_the_others_may_not(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        Settings(**{name: 0})
+
+
+def test_a_budget_that_admits_nothing_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"budgets.*hubs"):
+        Settings(budgets={"hubs": 0})
+
+
+def test_speed_divides_the_services_times_and_nothing_else() -> None:
+    plain, fast = Settings(), Settings().scaled(20)
+    changed = {part.name for part in attrs.fields(Settings) if getattr(plain, part.name) != getattr(fast, part.name)}
+    assert changed == {
+        "quota_window", "retry_base", "retry_max", "token_margin", "link_lifetime", "link_margin", "poll_interval",
+        "not_found_grace", "export_timeout",
+    }  # fmt: skip
+    assert fast.quota_window == pytest.approx(3.0)
+    assert fast.link_lifetime == pytest.approx(6.0)
+
+
+def test_settings_cannot_be_changed_under_a_session() -> None:
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Settings().tries = 1  # type: ignore[misc]
