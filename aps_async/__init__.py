@@ -9,7 +9,7 @@ from aps_async.archives import ArchiveLimits, unpack_archive, verify_archive
 from aps_async.auth import AccessToken, StaticToken, TokenClient, TokenProvider, TwoLegged
 from aps_async.bulk import BulkProgress, export_many
 from aps_async.convert import ref_from_json, ref_to_json
-from aps_async.doors import export_project, list_sheets, project_requests
+from aps_async.doors import export_project, get_sheet, list_sheets, project_requests
 from aps_async.download import download, stream
 from aps_async.errors import (
     APSError,
@@ -68,7 +68,6 @@ from aps_async.models import (
 )
 from aps_async.quotas import Endpoint, Pacer, Quotas
 from aps_async.resources import bim360, cost, derivatives, files, projects, sheets, storage
-from aps_async.resources.plans import get_sheet
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.settings import Settings

@@ -55,6 +55,7 @@ _converter = Converter()
 for _kind in (str, bool, int, float):
     _converter.register_structure_hook(_kind, _strict(_kind))
 _converter.register_structure_hook(datetime | None, _moment)
+_converter.register_structure_hook(type(None), lambda _, __: None)  # for calls that answer nothing
 
 
 @_converter.register_structure_hook_factory(attrs.has)

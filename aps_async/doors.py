@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Literal
 
 from aps_async.bulk import BulkProgress, export_many
-from aps_async.errors import NotExportableError
+from aps_async.errors import NotExportableError, NotFoundInProjectError
 from aps_async.exports import Policy
 from aps_async.ids import bare_id
 from aps_async.models import ExportOptions, ExportOutcome, ExportRequest, Project, Sheet
@@ -39,6 +39,25 @@ async def list_sheets(
         return
     async for sheet in plans.list_sheets(session, found, folder=folder, user_id=user_id):
         yield sheet
+
+
+async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, user_id: str | None = None) -> Sheet:
+    """One sheet: by version or item URN (BIM 360), by UUID or number (ACC).
+
+    Raises:
+        NotExportableError: BIM 360: it exists but is an uploaded file, hidden, or still being processed.
+        NotFoundInProjectError: ACC: no such sheet.
+        NotFoundError: BIM 360: there is no such item or version.
+        APSError: as `list_sheets`.
+    """
+    found = await _found(session, project, user_id)
+    if not found.is_acc:
+        return await plans.get_sheet(session, found, sheet_id, user_id=user_id)
+    wanted = sheet_id.strip().casefold()
+    async for sheet in sheets.list_sheets(session, found.id, user_id=user_id):  # there is no call for one sheet
+        if wanted in (sheet.id.casefold(), sheet.number.casefold()):
+            return sheet
+    raise NotFoundInProjectError(f"{found.name} has no published sheet {sheet_id!r}")
 
 
 async def project_requests(

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
@@ -201,7 +201,7 @@ class Session:
         said, answered = await attempt(call)
         if on_headers is not None:
             on_headers(answered)
-        return cast("T", None) if into is type(None) else structure(said, into)
+        return structure(said, into)
 
     def _acting_user(self, endpoint: Endpoint, user_id: str | None) -> str | None:
         """The `x-user-id` of a call, once it is sure that call, token and user go together."""
