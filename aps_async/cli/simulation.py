@@ -20,7 +20,6 @@ from aps_async.settings import Settings
 if TYPE_CHECKING:
     from aps_async.simulator import Simulator, World
 
-_BROUGHT = ("pypdf", "reportlab")
 _SHEETS = 12
 
 
@@ -79,7 +78,7 @@ def _simulator(options: WorldOptions, *, speed: float, port: int = 0, faults: Pa
         from aps_async.simulator import FaultError, Simulator, World, WorldError, load_faults
     except ModuleNotFoundError as problem:
         missing = (problem.name or "").partition(".")[0]
-        if missing not in _BROUGHT:
+        if missing in ("", "aps_async"):
             raise
         raise UsageProblem(
             f"the simulator needs {missing}, which is not installed: pip install 'aps-async[simulator]'"

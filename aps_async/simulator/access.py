@@ -9,7 +9,7 @@ ErrorMaker = Callable[[int, str, str], Refusal]
 """Makes a service family's refusal from status, code and detail."""
 
 
-def acting_user(call: Call, refuse: ErrorMaker) -> User | None:
+def acting_user(call: Call, refuse: ErrorMaker, *, acc_ids: bool = False) -> User | None:
     """The user of the token; of a two-legged one the user named by `x-user-id`, if any."""
     name = call.request.headers.get("x-user-id")
     if call.app is not None and not call.app.provisioned:
@@ -21,7 +21,8 @@ def acting_user(call: Call, refuse: ErrorMaker) -> User | None:
         if call.simulator.behaviour.require_user_id:
             raise refuse(403, "ERR_NOT_ALLOWED", "The header x-user-id is required with a two-legged token.")
         return None
-    user = call.user = call.simulator.world.users.get(name)
+    world = call.simulator.world
+    user = call.user = world.find_user(name) if acc_ids else world.users.get(name)
     if user is None:
         raise refuse(403, "ERR_NOT_ALLOWED", "The user given by x-user-id is not a member of this account.")
     return user
@@ -43,9 +44,9 @@ def may_see(user: User | None, folder: Folder) -> bool:
     return not any(above.id in user.denied_folders or above.name in user.denied_folders for above in folder.lineage())
 
 
-def find_project(call: Call, identity: str, refuse: ErrorMaker) -> Project:
-    """The project with this bare id, if the caller may work in it."""
-    user = acting_user(call, refuse)
+def find_project(call: Call, identity: str, refuse: ErrorMaker, *, acc_ids: bool = False) -> Project:
+    """The project with this bare id, if the caller may work in it; ACC's services know users by their ACC id too."""
+    user = acting_user(call, refuse, acc_ids=acc_ids)
     project = call.simulator.world.projects.get(identity)
     if project is None:
         raise refuse(404, "ERR_RESOURCE_NOT_EXIST", "The project does not exist.")

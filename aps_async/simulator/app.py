@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from . import bim360, datamanagement, oauth, oauthpages, sending, serviceaccounts, tokens
+from . import acc, bim360, oauth, oauthpages, sending, serviceaccounts, services
 from .behaviour import Behaviour
 from .control import PREFIX, control
 from .faults import INSTEAD, Fault, Faults
@@ -21,15 +21,16 @@ from .jsonapi import Links
 from .pages import Cache, Pages
 from .quotas import Quotas
 from .record import Record, Seen
+from .results import Results
 from .routing import Call, Endpoint, Refusal, Reply, Router, gateway_error, json_reply
-from .storage import SIGNED_GET, Signer, Storage
-from .tokens import Tokens
+from .signing import Signer
+from .storage import SIGNED_GET, Storage
+from .tokens import Tokens, issue_token
 from .world import World, read_pdf
 
 HOST = "127.0.0.1"
 _LOG = 200_000
-_NOTED = ("x-user-id", "Range", "If-Match")
-_SIGNING_IN = (*tokens.ENDPOINTS, *oauth.ENDPOINTS, *oauthpages.ENDPOINTS, *serviceaccounts.ENDPOINTS)
+_NOTED = ("x-user-id", "region", "Range", "If-Match")
 
 
 class Simulator:
@@ -77,10 +78,12 @@ class Simulator:
         self.accounts: dict[str, serviceaccounts.Account] = {}
         self.storage = Storage(Signer(seed))
         self.jobs = bim360.Jobs()
+        self.acc_jobs = acc.AccJobs()
+        self.results = Results(self)
         self.pages = Pages(world, data or world.pdf, seed)
         self.documents: Cache[Reply] = Cache(512)
         self.record = Record(_LOG)
-        self.router = Router((*_SIGNING_IN, *datamanagement.ENDPOINTS, *bim360.ENDPOINTS))
+        self.router = Router(services.ENDPOINTS)
         self._ports = (port, storage_port)
         self._handlers = (self._handle_api, self._handle_storage)
         self._servers: list[tuple[asyncio.Server, web.Server]] = []
@@ -170,7 +173,7 @@ class Simulator:
 
     def counts(self) -> dict[str, Any]:
         """A snapshot of the counters in plain values."""
-        jobs = self.jobs
+        jobs: list[bim360.Job | acc.AccJob] = [*self.jobs.by_id.values(), *self.acc_jobs.by_id.values()]
         return {
             "endpoints": self.record.endpoints(self.quotas.most),
             "expired_urls_opened": self.storage.expired_opened,
@@ -180,11 +183,18 @@ class Simulator:
             "token_requests": self.record.token_requests,
             "refresh_rotations": self.logins.rotations,
             "refresh_reuses": self.logins.reuses,
-            "jobs_started": jobs.started,
-            "jobs_restarted": jobs.repeated,
-            "last_start_accepted_at": jobs.last_start_accepted_at,
-            "jobs": {job.id: job.summary() for job in jobs.by_id.values()},
+            "jobs_started": len(jobs),
+            "jobs_restarted": self.jobs.repeated,
+            "last_start_accepted_at": max((job.started_at for job in jobs), default=None),
+            "jobs": {job.id: job.summary() for job in jobs},
         }
+
+    def user_token(self, user_id: str | None = None, scopes: str = "data:read data:write data:create") -> str:
+        """A three-legged access token without a login; of the world's first user unless another is named."""
+        users = self.world.users
+        user = next(iter(users.values())) if user_id is None else users[user_id]
+        app = self.world.apps[self.client_id]
+        return issue_token(self, app, frozenset(scopes.split()), user=user)[0]
 
     def prepare(self, *, markups: bool = False, hyperlinks: bool = False) -> None:
         """Make every exportable sheet's PDF now, so that a measurement does not pay for the drawing."""
@@ -286,7 +296,7 @@ class Simulator:
         call.token = token
         if token is None:
             return self.unauthorized()
-        if scope not in token.scopes:
+        if token.scopes.isdisjoint(scope.split()):
             return self._missing_scope()
         return self.over_quota(call)
 

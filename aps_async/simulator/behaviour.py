@@ -7,6 +7,9 @@ from typing import Literal, Self
 
 import attrs
 
+from .archives import Kind as ZipKind
+from .refusals import Shape
+
 _Z95 = 1.6448536269514722  # the standard normal's 95th percentile
 
 
@@ -51,6 +54,10 @@ class Behaviour:
     """What the start of an export answers: 202 is documented, an official collection asserts 200."""
     link_present: bool = True
     """Whether a completed export still carries the deprecated `data.link`."""
+    signed_url_present: bool = True
+    """Whether a completed BIM 360 export carries `data.signedUrl`; without it only the older path leads to the PDF."""
+    signed_url_refused: bool = False
+    """Whether the storage answers 403 to a BIM 360 export's signed URL although it is fresh."""
     fresh_url_on_every_get: bool = True
     """Whether every status call mints a new signed URL; without it only a repeated POST does."""
     not_found_after_start: int = 0
@@ -73,8 +80,21 @@ class Behaviour:
     """What an export of something that is not a sheet of a Plans folder answers."""
     unprocessed_status: int = 400
     """What an export of a sheet that is still being processed answers; 202 lets it through."""
-    bim360_errors: Literal["object", "list", "developer", "text", "empty"] = "object"
+    bim360_errors: Shape = "object"
     """Shape of the export endpoints' error bodies, which are not documented."""
+    acc_errors: Shape = "object"
+    """Shape of the error bodies of ACC Files and ACC Sheets, whose placement is not documented."""
+    not_acc_status: int = 404
+    """What an ACC export of a project that is not one answers (400, 403 or 404)."""
+    acc_initiator_status: int = 403
+    """What the status of an ACC export answers to anybody but the user who started it (403 or 404)."""
+    acc_result_place: Literal["output", "result"] = "output"
+    """Whether `signedUrl` and `failedFiles` stand in `result.output`, as in the schema, or directly in `result`."""
+    acc_url_life: float = 3600.0
+    """Life of an ACC export's URL, from the end of the job."""
+    acc_zip: ZipKind = "good"
+    """What ZIPs ACC Files delivers: also ones with an entry `../../x`, a wrong CRC, or 42 kB that unpack to 14 GB (by
+    bzip2) or 41 MB (by deflate)."""
     job_time: JobTime | JobPolls = attrs.field(factory=JobTime)
     """How long jobs take."""
     signed_url_life: float = 120.0

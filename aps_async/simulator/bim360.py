@@ -12,7 +12,8 @@ from . import access
 from .behaviour import JobPolls
 from .jsonapi import timestamp
 from .pages import Content
-from .routing import Call, Endpoint, Refusal, Reply, gateway_error, json_reply
+from .refusals import shaped
+from .routing import Call, Endpoint, Refusal, Reply, json_reply
 from .storage import BUCKET
 from .urns import b64urn, derived_uuid, token22
 from .world import DOCUMENT, Project, Version
@@ -25,13 +26,7 @@ def _refuse_as(call: Call) -> access.ErrorMaker:
 
     def refuse(status: int, code: str, detail: str) -> Refusal:
         error = {"code": code, "title": _TITLES.get(status, "Error"), "detail": detail}
-        if shape == "text":
-            return Refusal(Reply(status, {"Content-Type": "text/plain", "Server": "nginx"}, detail.encode()))
-        if shape == "empty":
-            return Refusal(Reply(status, {"Server": "nginx"}))
-        if shape == "developer":
-            return Refusal(gateway_error(status, code, detail))
-        return Refusal(json_reply(status, {"errors": [error]} if shape == "list" else error))
+        return shaped(shape, status, error)
 
     return refuse
 
@@ -67,6 +62,7 @@ class Job:
         """What the counters tell of this job."""
         finishes = None if self.seconds is None or self.version.item.never else self.started_at + self.seconds
         return {
+            "kind": "bim360",
             "version": self.version.id,
             "started": self.started_at,
             "finishes": finishes,
@@ -83,9 +79,7 @@ class Jobs:
     by_key: dict[tuple[str, bool, bool], Job] = attrs.field(factory=dict[tuple[str, bool, bool], Job])
     made: Counter[tuple[object, ...]] = attrs.field(factory=Counter[tuple[object, ...]])
     """How many jobs each version and its options had, so that ids do not depend on the order of starts."""
-    started: int = 0
     repeated: int = 0
-    last_start_accepted_at: float | None = None
 
 
 def _project(call: Call) -> Project:
@@ -171,9 +165,7 @@ def _new_job(call: Call, version: Version, markups: bool, hyperlinks: bool) -> J
         path=f"/{BUCKET}/{folder}/output/{tail}.pdf",
         not_found_left=behaviour.not_found_after_start,
     )
-    jobs.started += 1
     jobs.by_id[job.id] = job
-    jobs.last_start_accepted_at = job.started_at
     simulator.storage.put(job.path, _content_maker(call, job), job.started_at)
     return job
 
@@ -186,7 +178,8 @@ def _data(call: Call, job: Job) -> dict[str, str]:
     if call.simulator.behaviour.link_present:
         root = "https://developer.api.autodesk.com/modelderivative/v2/designdata"
         data["link"] = f"{root}/{data['versionUrn']}/manifest/{quote(resource, safe='')}"
-    data["signedUrl"] = job.link
+    if call.simulator.behaviour.signed_url_present:
+        data["signedUrl"] = job.link
     return data
 
 

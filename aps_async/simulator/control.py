@@ -27,21 +27,38 @@ async def control(simulator: "Simulator", request: web.BaseRequest, path: str) -
     if name == "GET faults":
         return json_reply(200, [fault.to_json() for fault in simulator.faults])
     if name == "POST faults":
-        try:
-            faults = read_faults(json.loads(await request.read()))
-        except FaultError as error:
-            return json_reply(400, {"error": str(error)})
-        except ValueError as error:
-            return json_reply(400, {"error": f"is not JSON: {error}"})
-        for fault in faults:
-            simulator.add_fault(fault)
-        return json_reply(200, {"faults": len(simulator.faults)})
+        return _add_faults(simulator, await request.read())
     if name == "DELETE faults":
         simulator.clear_faults()
         return json_reply(200, {"faults": 0})
     if name == "POST reset":
         simulator.reset_counts()
         return json_reply(200, {"reset": True})
+    if name == "POST user-token":
+        return _user_token(simulator, await request.read())
     if name == "POST revoke":
         return json_reply(200, {"revoked": simulator.tokens.revoke_all()})
     return json_reply(404, {"error": f"there is no {name!r}"})
+
+
+def _add_faults(simulator: "Simulator", body: bytes) -> Reply:
+    try:
+        faults = read_faults(json.loads(body))
+    except FaultError as error:
+        return json_reply(400, {"error": str(error)})
+    except ValueError as error:
+        return json_reply(400, {"error": f"is not JSON: {error}"})
+    for fault in faults:
+        simulator.add_fault(fault)
+    return json_reply(200, {"faults": len(simulator.faults)})
+
+
+def _user_token(simulator: "Simulator", body: bytes) -> Reply:
+    try:
+        asked = json.loads(body or b"{}")
+        user, scopes = asked.get("user"), asked.get("scopes", "data:read data:write data:create")
+        return json_reply(200, {"access_token": simulator.user_token(user, scopes), "token_type": "Bearer"})
+    except KeyError:
+        return json_reply(400, {"error": "there is no such user"})
+    except (ValueError, AttributeError):
+        return json_reply(400, {"error": 'wants {"user": "...", "scopes": "..."}, both optional'})

@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -13,7 +13,8 @@ from pypdf.annotations import Link
 from pypdf.errors import PyPdfError
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject
 
-from .plans import SheetInfo, draw_overlay, draw_sheet
+from .marks import Mark
+from .plans import SheetInfo, draw_overlay, draw_sheet, new_canvas, paint_sheet
 from .world import DOCUMENT, Item, Version, World, WorldError
 
 _BLOCK = 1 << 20
@@ -100,6 +101,7 @@ class PdfPages:
     """The pages of a given PDF."""
 
     def __init__(self, data: bytes) -> None:
+        self.data = data
         try:
             self._reader = PdfReader(io.BytesIO(data))
             if self._reader.is_encrypted and not self._reader.decrypt(""):
@@ -112,7 +114,16 @@ class PdfPages:
         if not self.count:
             raise WorldError("pdf", "has no pages")
 
-    def page(self, index: int, key: str, *, markups: bool, links: tuple[tuple[str, str], ...], revision: int) -> bytes:
+    def page(
+        self,
+        index: int,
+        key: str,
+        *,
+        markups: bool = False,
+        links: tuple[tuple[str, str], ...] = (),
+        revision: int = 0,
+        marks: Sequence[Mark] = (),
+    ) -> bytes:
         """One page as a PDF of its own."""
         original = self._reader.pages[index % self.count]
         writer = PdfWriter()
@@ -121,8 +132,9 @@ class PdfPages:
             page.transfer_rotation_to_content()
         self._keep_annotations(original, page, writer, with_links=bool(links))
         box = page.mediabox
-        if markups or revision:
-            over = draw_overlay(float(box.width), float(box.height), key, markups=markups, revision=revision)
+        if markups or revision or marks:
+            size = float(box.width), float(box.height)
+            over = draw_overlay(*size, key, markups=markups, revision=revision, marks=marks)
             layer = PdfReader(io.BytesIO(over)).pages[0]
             page.merge_translated_page(layer, float(box.left), float(box.bottom))
         for i, (_, address) in enumerate(links):
@@ -154,46 +166,108 @@ class PdfPages:
 _POINTERS = ("/P", "/Popup", "/Parent", "/IRT", "/Dest", "/StructParent")
 
 
+@attrs.frozen
+class Painting:
+    """A page that is to be made."""
+
+    info: SheetInfo
+    page: int | None = None
+    """Which page of the given PDF it is; None: it is drawn in any case."""
+
+
+Binding = Generator[None, None, bytes]
+
+
 class Pages:
     """Makes and keeps what the exports deliver."""
 
     def __init__(self, world: World, pdf: bytes | None, seed: int) -> None:
         self._world, self._seed = world, seed
         self._pdf = PdfPages(pdf) if pdf is not None else None
-        self._cache: Cache[Content] = Cache(_MEMORY)
+        self.cache: Cache[Content] = Cache(_MEMORY)
         self._totals: dict[str, int] = {}
 
     def content(self, version: Version, *, markups: bool, hyperlinks: bool, revision: int = 0) -> Content:
         """The PDF of one sheet; the same arguments always give the same bytes."""
         key = (version.id, markups, hyperlinks, revision)
-        found = self._cache.get(key)
+        found = self.cache.get(key)
         if found is None:
             pdf = self._make(version, markups, hyperlinks, revision)
             found = Content.of(pdf, version.item.padded_to)
-            self._cache.put(key, found, len(found.head))
+            self.cache.put(key, found, len(found.head))
         return found
 
-    def _make(self, version: Version, markups: bool, hyperlinks: bool, revision: int) -> bytes:
+    def bind(self, paintings: Sequence[Painting], title: str, marks: Sequence[Mark] = ()) -> Binding:
+        """One PDF of these pages in their order, a page at each step."""
+        buffer = io.BytesIO()
+        if self._pdf is None or any(painting.page is None for painting in paintings):
+            canvas = new_canvas(buffer, title)
+            for painting in paintings:
+                paint_sheet(canvas, painting.info, marks)
+                yield
+            canvas.save()
+            return buffer.getvalue()
+        writer = PdfWriter()
+        for painting in paintings:
+            info = painting.info
+            data = self._pdf.page(painting.page or 0, info.key, revision=info.revision, marks=marks)
+            writer.append(io.BytesIO(data))
+            yield
+        writer.write(buffer)
+        return buffer.getvalue()
+
+    def file_paintings(self, version: Version, revision: int = 0) -> list[Painting]:
+        """The pages of an uploaded PDF, or of what is drawn for a DWG or RVT."""
         item = version.item
-        key, references = f"{self._seed}|{item.id}", self._references(item)
-        if self._pdf is not None:
-            links = references if hyperlinks else ()
-            return self._pdf.page(item.page, key, markups=markups, links=links, revision=revision)
-        project = item.folder.project
-        info = SheetInfo(
-            key=key,
+        sheets = [other for other in item.folder.items if other.source is item]
+        if sheets:
+            return [Painting(self._info(sheet.tip, revision=revision), sheet.page) for sheet in sheets]
+        stem = item.name.rpartition(".")[0] or item.name
+        return [
+            Painting(
+                SheetInfo(
+                    key=f"{self._seed}|{item.id}|{number}",
+                    number=stem,
+                    title=item.title or f"{stem} {number + 1}",
+                    project=item.folder.project.name,
+                    index=number,
+                    total=item.pages,
+                    version=version.number,
+                    revision=revision,
+                )
+            )
+            for number in range(item.pages)
+        ]
+
+    @property
+    def given(self) -> bytes | None:
+        """The PDF whose pages the sheets are, as it was given."""
+        return None if self._pdf is None else self._pdf.data
+
+    def _make(self, version: Version, markups: bool, hyperlinks: bool, revision: int) -> bytes:
+        info = self._info(version, markups=markups, hyperlinks=hyperlinks, revision=revision)
+        if self._pdf is None:
+            return draw_sheet(info)
+        links = info.references if hyperlinks else ()
+        return self._pdf.page(version.item.page, info.key, markups=markups, links=links, revision=revision)
+
+    def _info(
+        self, version: Version, *, markups: bool = False, hyperlinks: bool = False, revision: int = 0
+    ) -> SheetInfo:
+        item = version.item
+        return SheetInfo(
+            key=f"{self._seed}|{item.id}",
             number=item.name,
             title=item.title,
-            project=project.name,
+            project=item.folder.project.name,
             index=item.order,
             total=self._total(item),
             version=version.number,
             revision=revision,
             markups=markups,
             hyperlinks=hyperlinks,
-            references=references,
+            references=self._references(item),
         )
-        return draw_sheet(info)
 
     def _total(self, item: Item) -> int:
         folder = item.folder

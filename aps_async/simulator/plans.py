@@ -2,6 +2,7 @@
 
 import io
 import random
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +10,7 @@ import attrs
 from reportlab.lib.colors import Color, HexColor  # type: ignore[import-untyped]
 from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
 
+from .marks import Mark, draw_marks
 from .strokes import Frame, background, callouts, clouds, grid, latin, title_block, view_title
 
 WIDTH, HEIGHT = 2592.0, 1728.0  # 36 x 24 inches
@@ -53,9 +55,22 @@ class _Room:
 def draw_sheet(info: SheetInfo) -> bytes:
     """One sheet as a PDF of one page."""
     buffer = io.BytesIO()
+    canvas = new_canvas(buffer, f"{info.number} {info.title}")
+    paint_sheet(canvas, info)
+    canvas.save()
+    return buffer.getvalue()
+
+
+def new_canvas(buffer: io.BytesIO, title: str) -> Any:
+    """An empty document for sheets."""
     canvas: Any = Canvas(buffer, pagesize=(WIDTH, HEIGHT), invariant=1, pageCompression=1)
-    canvas.setTitle(latin(f"{info.number} {info.title}"))
+    canvas.setTitle(latin(title))
     canvas.setAuthor("aps_async simulator")
+    return canvas
+
+
+def paint_sheet(canvas: Any, info: SheetInfo, marks: Sequence[Mark] = ()) -> None:
+    """One sheet as the next page of a document."""
     dice = random.Random(f"{info.key}|{info.number}")  # noqa: S311 - the same drawing every time
     columns, rows = dice.randint(5, 8), dice.randint(3, 5)
     frame = Frame.fitted(dice, columns, rows)
@@ -80,17 +95,19 @@ def draw_sheet(info: SheetInfo) -> bytes:
     callouts(canvas, frame, info.references, linked=info.hyperlinks)
     if info.markups:
         clouds(canvas, frame.box(), info.key)
+    draw_marks(canvas, frame.box(), marks)
     canvas.showPage()
-    canvas.save()
-    return buffer.getvalue()
 
 
-def draw_overlay(width: float, height: float, key: str, *, markups: bool, revision: int) -> bytes:
+def draw_overlay(
+    width: float, height: float, key: str, *, markups: bool, revision: int, marks: Sequence[Mark] = ()
+) -> bytes:
     """What is laid over a page of a given PDF: markups, and a stamp once the file was replaced."""
     buffer = io.BytesIO()
     canvas: Any = Canvas(buffer, pagesize=(width, height), invariant=1, pageCompression=1)
     if markups:
         clouds(canvas, (width * 0.1, height * 0.1, width * 0.8, height * 0.8), key)
+    draw_marks(canvas, (width * 0.1, height * 0.1, width * 0.8, height * 0.8), marks)
     if revision:
         background(canvas, width, height, f"Replaced file, revision {revision}")
     canvas.showPage()

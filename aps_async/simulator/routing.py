@@ -91,7 +91,10 @@ Handler = Callable[[Call], Awaitable[Reply]]
 
 @attrs.frozen
 class Endpoint:
-    """A row of the table: name, method, path, needed scope (None: no bearer at all), calls a minute, handler."""
+    """A row of the table: name, method, path, needed scope, calls a minute, handler.
+
+    Of several scopes with blanks between them one is enough; None: no bearer at all.
+    """
 
     name: str
     method: str

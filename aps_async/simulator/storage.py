@@ -1,59 +1,23 @@
 """The object store behind the signed links, on an origin of its own."""
 
 import base64
-import hashlib
-import hmac
-import math
-import random
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import formatdate
-from urllib.parse import quote
+from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 import attrs
 
 from .pages import Content
 from .routing import Call, Endpoint, Reply
+from .signing import Signer
 
 BUCKET = "autodesk-360-translation-storage"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
-_DATE = re.compile(r"[?&]X-Amz-Date=(\d{8}T\d{6}Z)(?:&|$)")
-_EXPIRES = re.compile(r"[?&]X-Amz-Expires=(\d+)(?:&|$)")
-_SIGNATURE = "&X-Amz-Signature="
-
-
-class Signer:
-    """Makes and checks signed links. The signature covers the request target byte for byte."""
-
-    def __init__(self, seed: int) -> None:
-        # Reproducible links for reproducible runs; they guard nothing but loopback.
-        dice = random.Random(f"signer|{seed}")  # noqa: S311
-        self._key = dice.randbytes(32)
-        self._dice = dice
-        session = base64.b64encode(b"\x09*\xc7origin_ec\x10Y\x1a\x09us-east-1" + dice.randbytes(740)).decode()
-        self._session = quote(session + "/+", safe="")  # a slash and a plus in every token, as clients trip over them
-        self._access_key = "ASIA" + base64.b32encode(dice.randbytes(10)).decode()[:16]
-
-    def link(self, path: str, now: float, life: float) -> str:
-        """The signed target of `path`, good for `life` seconds in whole seconds."""
-        moment = datetime.fromtimestamp(now, UTC)
-        tail = quote(base64.b64encode(self._dice.randbytes(24)).decode(), safe="")
-        query = (
-            f"X-Amz-Security-Token={self._session}{tail}&X-Amz-Algorithm=AWS4-HMAC-SHA256"
-            f"&X-Amz-Date={moment:%Y%m%dT%H%M%SZ}&X-Amz-SignedHeaders=host&X-Amz-Expires={max(1, math.ceil(life))}"
-            f"&X-Amz-Credential={self._access_key}%2F{moment:%Y%m%d}%2Fus-east-1%2Fs3%2Faws4_request"
-        )
-        return f"{path}?{query}{_SIGNATURE}{self._sign('GET', path, query)}"
-
-    def is_signed(self, method: str, path: str, query: str) -> bool:
-        """Whether this request is the one that was signed, in the very same spelling."""
-        text, found, signature = query.rpartition(_SIGNATURE)
-        return bool(found) and hmac.compare_digest(signature.encode(), self._sign(method, path, text).encode())
-
-    def _sign(self, method: str, path: str, query: str) -> str:
-        return hmac.new(self._key, f"{method}\n{path}\n{query}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+CDN = "/cdn.derivative.autodesk.com"
+_OVERRIDES = ("Content-Type", "Content-Disposition", "Cache-Control")
 
 
 @attrs.define
@@ -62,6 +26,7 @@ class StoredObject:
 
     make: Callable[[int], Content]
     modified: float
+    media: str = "application/pdf"
     revision: int = 0
 
     def content(self) -> Content:
@@ -75,16 +40,25 @@ class Storage:
     def __init__(self, signer: Signer) -> None:
         self.signer = signer
         self.objects: dict[str, StoredObject] = {}
+        self.aliases: dict[str, str] = {}
         self.expired_opened = 0
         self.authorization_seen = 0
 
-    def put(self, path: str, make: Callable[[int], Content], modified: float) -> None:
+    def put(
+        self, path: str, make: Callable[[int], Content], modified: float, media: str = "application/pdf"
+    ) -> StoredObject:
         """Store an object unless it is there already."""
-        self.objects.setdefault(path, StoredObject(make, modified))
+        return self.objects.setdefault(path, StoredObject(make, modified, media))
+
+    def find(self, path: str) -> StoredObject | None:
+        """The object under a path of the store or of the derivatives' CDN, or behind an address of OSS itself."""
+        if path.startswith(f"{CDN}/"):
+            path = f"/{BUCKET}{path.removeprefix(CDN)}"
+        return self.objects.get(self.aliases.get(path, path))
 
     def change(self, path: str) -> None:
         """Replace the object under `path` by another of the same name."""
-        stored = self.objects.get(path)
+        stored = self.find(path)
         if stored is not None:
             stored.revision += 1
 
@@ -114,13 +88,14 @@ def expired(call: Call, life: str = "120", end: float = 0.0) -> Reply:
     """What an old link answers."""
     now = call.simulator.clock()
     texts = [datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for at in (end or now, now)]
-    more = {"X_Amz_Expires": life, "Expires": texts[0], "ServerTime": texts[1]}
+    more = {"X_Amz_Expires": life} if life else {}
+    more |= {"Expires": texts[0], "ServerTime": texts[1]}
     return xml_error(call, 403, "AccessDenied", "Request has expired", **more)
 
 
 def _refusal(call: Call) -> Reply | None:
     """The checks before the object is looked at, in the store's order."""
-    storage, query = call.simulator.storage, f"?{call.raw_query}"
+    storage = call.simulator.storage
     if "Authorization" in call.request.headers:
         storage.authorization_seen += 1
         message = (
@@ -129,19 +104,20 @@ def _refusal(call: Call) -> Reply | None:
         )
         more = {"ArgumentName": "Authorization", "ArgumentValue": call.request.headers["Authorization"][:6] + " ..."}
         return xml_error(call, 400, "InvalidArgument", message, **more)
-    date, life = _DATE.search(query), _EXPIRES.search(query)
-    if date is None or life is None or _SIGNATURE not in query:
+    term = storage.signer.term(call.raw_query)
+    if term is None:
         return xml_error(call, 403, "AccessDenied", "Access Denied")
-    end = datetime.strptime(date[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp() + int(life[1])
-    if call.simulator.clock() > end:
+    if call.simulator.clock() > term.end:
         storage.expired_opened += 1
-        return expired(call, life[1], end)
+        return expired(call, term.life, term.end)
     if not storage.signer.is_signed(call.request.method, call.raw_path, call.raw_query):
         message = (
             "The request signature we calculated does not match the signature you provided. "
             "Check your key and signing method."
         )
         return xml_error(call, 403, "SignatureDoesNotMatch", message)
+    if call.simulator.behaviour.signed_url_refused and call.raw_path.startswith(f"/{BUCKET}/"):
+        return xml_error(call, 403, "AccessDenied", "Access Denied")
     return None
 
 
@@ -163,9 +139,19 @@ async def signed_get(call: Call) -> Reply:
     refused = _refusal(call)
     if refused is not None:
         return refused
-    stored = call.simulator.storage.objects.get(call.raw_path)
+    return object_reply(call)
+
+
+def object_reply(call: Call) -> Reply:
+    """The object under the path of the call, or the part of it that is asked for."""
+    stored = call.simulator.storage.find(call.raw_path)
     if stored is None:
         return xml_error(call, 404, "NoSuchKey", "The specified key does not exist.", Key=call.raw_path)
+    return content_reply(call, stored)
+
+
+def content_reply(call: Call, stored: StoredObject) -> Reply:
+    """An object, or the part of it that is asked for, with the headers that the query wants otherwise."""
     content, asked = stored.content(), call.request.headers
     etag = f'"{content.etag}"'
     if asked.get("If-Match", "*") not in ("*", etag):
@@ -176,8 +162,13 @@ async def signed_get(call: Call) -> Reply:
         "ETag": etag,
         "Last-Modified": formatdate(stored.modified, usegmt=True),
         "Accept-Ranges": "bytes",
-        "Content-Type": "application/pdf",
+        "Content-Type": stored.media,
     }
+    given = parse_qs(call.raw_query)
+    for name in _OVERRIDES:
+        texts = given.get(f"response-{name.lower()}", [])
+        if texts and texts[-1].isascii() and texts[-1].isprintable():
+            headers[name] = texts[-1]
     if asked.get("If-None-Match") in ("*", etag):
         return Reply(304, headers)
     span = _span(call, content.size)

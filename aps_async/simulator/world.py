@@ -52,6 +52,7 @@ from typing import Any, Self, TypeVar
 import attrs
 
 from .parts import BuildSheet, Cost, CostDocument, VersionSet
+from .urns import derived_uuid
 
 DOCUMENT = "Document"
 FILE = "File"
@@ -100,6 +101,11 @@ class User:
     email: str = ""
     """What they sign in with; without one, nobody can sign in as them."""
     password: str = attrs.field(default=PASSWORD, repr=False)
+
+    @property
+    def acc_id(self) -> str:
+        """The id ACC has for them."""
+        return derived_uuid("acc user", self.id)
 
 
 @attrs.frozen
@@ -266,6 +272,11 @@ class World:
             self.add_item(item)
         for child in folder.folders:
             self._index_folder(child)
+
+    def find_user(self, name: str) -> User | None:
+        """The user with this Autodesk id or ACC user id."""
+        found = self.users.get(name)
+        return found or next((user for user in self.users.values() if user.acc_id == name.lower()), None)
 
     def add_item(self, item: Item) -> None:
         """Take an item that stands in its folder into the lookups."""

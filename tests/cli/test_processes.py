@@ -198,6 +198,7 @@ sys.exit(main({argv!r}))
         ("rich", ["--help"], "cli"),
         ("pypdf", ["simulate"], "simulator"),
         ("reportlab", ["demo"], "simulator"),
+        ("joserfc", ["demo"], "simulator"),
     ],
 )
 def test_a_missing_extra_is_named(tmp_path: Path, name: str, argv: list[str], extra: str) -> None:

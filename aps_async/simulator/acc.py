@@ -1,0 +1,296 @@
+"""What exports of ACC Files and ACC Sheets have in common: who may ask, the options, the jobs and how they answer."""
+
+import asyncio
+import json
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import quote
+
+import attrs
+
+from . import access
+from .behaviour import JobPolls
+from .parts import BuildSheet
+from .refusals import shaped
+from .routing import Call, Refusal, Reply, json_reply
+from .urns import derived_uuid
+from .world import Project, User, Version
+
+BUCKET = "accpes-s-ue1-storage"
+_WORKFLOW = 1800.0
+"""Seconds a job may run."""
+_MARKUPS = ("includePublishedMarkups", "includeUnpublishedMarkups")
+
+
+def refuse(call: Call, status: int, title: str, detail: str) -> Refusal:
+    """An `ERR_*` refusal; `code` is the status as a string."""
+    return shaped(call.simulator.behaviour.acc_errors, status, {"code": str(status), "title": title, "detail": detail})
+
+
+def maker(call: Call) -> access.ErrorMaker:
+    """The same for the checks that all services share."""
+    return lambda status, code, detail: refuse(call, status, code, detail)
+
+
+def find_project(call: Call, *, needs_user: bool) -> Project:
+    """The ACC project of the path; `b.` or not."""
+    identity = call.params["project"].removeprefix("b.").lower()
+    try:
+        uuid.UUID(identity)
+    except ValueError:
+        raise refuse(call, 400, "ERR_BAD_INPUT", "projectId must be a UUID, with or without 'b.'.") from None
+    named = call.request.headers.get("x-user-id")
+    if call.token is None or call.token.user is None:
+        if not named and needs_user:
+            raise refuse(call, 400, "ERR_BAD_INPUT", "The user id is required: send x-user-id with a two-legged token.")
+        if named and call.simulator.world.find_user(named) is None:
+            raise refuse(call, 404, "ERR_RESOURCE_NOT_EXIST", "The user given by x-user-id does not exist.")
+    project = access.find_project(call, identity, maker(call), acc_ids=True)
+    if project.kind != "ACC":
+        status = call.simulator.behaviour.not_acc_status
+        titles = {400: "ERR_BAD_INPUT", 403: "ERR_NOT_ALLOWED"}
+        raise refuse(call, status, titles.get(status, "ERR_RESOURCE_NOT_EXIST"), "The project is not an ACC project.")
+    return project
+
+
+@attrs.frozen
+class Options:
+    """What is to be drawn on the pages, with the documented defaults."""
+
+    output_name: str = ""
+    published: bool = True
+    unpublished: bool = True
+    links: bool = False
+    published_issues: bool = False
+    unpublished_issues: bool = False
+    published_photos: bool = False
+    unpublished_photos: bool = False
+
+
+async def read_body(call: Call) -> dict[str, Any]:
+    """The JSON object of a start."""
+    if not call.request.headers.get("Content-Type", "").lower().startswith("application/json"):
+        raise refuse(call, 400, "ERR_BAD_INPUT", "The Content-Type header must be application/json.")
+    try:
+        body = json.loads(await call.request.read())
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise refuse(call, 400, "ERR_BAD_INPUT", "The request body must be a JSON object.")
+    return body
+
+
+def read_ids(call: Call, body: Mapping[str, Any], name: str, most: int) -> list[str]:
+    """The things to export."""
+    unknown = sorted(set(body) - {name, "options"})
+    if unknown:
+        raise refuse(call, 400, "ERR_BAD_INPUT", f"Unknown property {unknown[0]!r}.")
+    ids = body.get(name)
+    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids) or not 1 <= len(ids) <= most:
+        raise refuse(call, 400, "ERR_BAD_INPUT", f"{name} must be a list of 1 to {most} strings.")
+    if len(set(ids)) != len(ids):
+        raise refuse(call, 400, "ERR_BAD_INPUT", f"{name} must not name anything twice.")
+    return ids
+
+
+def read_options(call: Call, body: Mapping[str, Any]) -> Options:
+    """`options` of a start; unknown keys and wrong types are refused."""
+    options = _object(call, body, "options", ("outputFileName", "standardMarkups", "issueMarkups", "photoMarkups"))
+    name = options.get("outputFileName", "")
+    if not isinstance(name, str) or len(name) > 255 or not name.isprintable() or "/" in name:
+        raise refuse(call, 400, "ERR_BAD_INPUT", "options.outputFileName must be a name of at most 255 characters.")
+    standard = _flags(call, options, "standardMarkups", (*_MARKUPS, "includeMarkupLinks"), default=True)
+    issues = _flags(call, options, "issueMarkups", _MARKUPS, default=False)
+    photos = _flags(call, options, "photoMarkups", _MARKUPS, default=False)
+    links = standard[2] and (standard[0] or standard[1])
+    return Options(name, standard[0], standard[1], links, *issues, *photos)
+
+
+def _object(call: Call, within: Mapping[str, Any], name: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    value = within.get(name)
+    value = {} if value is None else value
+    unknown = sorted(set(value) - set(keys)) if isinstance(value, dict) else [name]
+    if unknown:
+        raise refuse(call, 400, "ERR_BAD_INPUT", f"{name} must be an object of {', '.join(keys)}.")
+    return dict(value)
+
+
+def _flags(call: Call, options: Mapping[str, Any], name: str, keys: tuple[str, ...], *, default: bool) -> list[bool]:
+    values = _object(call, options, name, keys)
+    found = [values.get(key, default and key in _MARKUPS) for key in keys]
+    if not all(isinstance(value, bool) for value in found):
+        raise refuse(call, 400, "ERR_BAD_INPUT", f"{name}: every option must be true or false.")
+    return found
+
+
+@attrs.define(eq=False)
+class AccJob:
+    """One export job of either service."""
+
+    id: str
+    service: Literal["files", "sheets"]
+    project: Project
+    user: User
+    """Who started it; nobody else may read it."""
+    inputs: tuple[Version, ...] | tuple[BuildSheet, ...]
+    options: Options
+    started: float
+    """Loop time."""
+    started_at: float
+    """Clock time."""
+    seconds: float | None
+    """Real seconds from start to end; None when it is a matter of polls."""
+    limit: float
+    """Real seconds after which the workflow is given up."""
+    never: bool
+    path: str
+    failed_files: list[dict[str, str]] = attrs.field(factory=list[dict[str, str]])
+    problem: tuple[str, str, str] | None = None
+    """Code, title and detail when it fails."""
+    polls: int = 0
+    not_found_left: int = 0
+    first_seen_completed: float | None = None
+    link: str = ""
+    making: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether it is going to run longer than it may."""
+        return self.never or (self.seconds is not None and self.seconds > self.limit)
+
+    def is_over(self, now: float, polls_needed: int) -> bool:
+        """Whether there is a final word."""
+        if self.timed_out:
+            return now >= self.started + self.limit
+        return self.polls >= polls_needed if self.seconds is None else now >= self.started + self.seconds
+
+    def summary(self) -> dict[str, Any]:
+        """What the counters tell of this job."""
+        seconds = self.limit if self.timed_out else self.seconds
+        return {
+            "kind": f"acc_{self.service}",
+            "inputs": len(self.inputs),
+            "user": self.user.id,
+            "started": self.started_at,
+            "finishes": None if seconds is None else self.started_at + seconds,
+            "polls": self.polls,
+            "first_seen_completed": self.first_seen_completed,
+        }
+
+
+@attrs.define
+class AccJobs:
+    """All export jobs of ACC."""
+
+    by_id: dict[str, AccJob] = attrs.field(factory=dict[str, AccJob])
+    made: Counter[tuple[object, ...]] = attrs.field(factory=Counter[tuple[object, ...]])
+    """How many jobs the same request had, so that ids do not depend on the order of starts."""
+
+
+def start(
+    call: Call,
+    service: Literal["files", "sheets"],
+    project: Project,
+    inputs: tuple[Version, ...] | tuple[BuildSheet, ...],
+    options: Options,
+    suffix: str,
+) -> AccJob:
+    """Another job, whatever was asked for before."""
+    simulator, behaviour, jobs = call.simulator, call.simulator.behaviour, call.simulator.acc_jobs
+    if call.user is None:
+        raise refuse(call, 400, "ERR_BAD_INPUT", "The user id is required.")
+    key = (service, call.user.id, options, *(one.id for one in inputs))
+    jobs.made[key] += 1
+    digest = derived_uuid("acc job", simulator.seed, *key, jobs.made[key])
+    seconds = None
+    if not isinstance(behaviour.job_time, JobPolls):
+        seconds = behaviour.job_time.draw(f"{simulator.seed}|{digest}") / simulator.speed
+    items = [one if isinstance(one, BuildSheet) else one.item for one in inputs]
+    name = options.output_name or ("sheets" if service == "sheets" else f"{project.name} files")
+    job = AccJob(
+        id=digest,
+        service=service,
+        project=project,
+        user=call.user,
+        inputs=inputs,
+        options=options,
+        started=simulator.now(),
+        started_at=simulator.clock(),
+        seconds=seconds,
+        limit=_WORKFLOW / simulator.speed,
+        never=any(item.never for item in items),
+        path=f"/{BUCKET}/{project.id}/{digest}/{quote(name, safe='')}{suffix}",
+        not_found_left=behaviour.not_found_after_start,
+    )
+    if any(item.fails for item in items):
+        job.problem = ("500", "ERR_INTERNAL_SERVER_ERROR", "The export could not be finished.")
+    if job.timed_out:
+        job.problem = ("500", "ERR_WORKFLOW_TIMEOUT", "The export ran for more than 30 minutes.")
+    jobs.by_id[job.id] = job
+    return job
+
+
+async def started(call: Call, job: AccJob) -> Reply:
+    """The answer to an accepted start."""
+    media = "application/zip" if job.path.endswith(".zip") else "application/pdf"
+    call.simulator.storage.put(job.path, call.simulator.results.maker(job), job.started_at, media)
+    return json_reply(202, {"id": job.id, "status": "processing"})
+
+
+async def status(call: Call, service: str) -> Reply:
+    """GET .../exports/{export} of either service."""
+    simulator, behaviour = call.simulator, call.simulator.behaviour
+    project = find_project(call, needs_user=True)
+    job = simulator.acc_jobs.by_id.get(call.params["export"])
+    unknown = refuse(call, 404, "ERR_RESOURCE_NOT_EXIST", "The export job does not exist.")
+    if job is None or job.service != service or job.project is not project:
+        raise unknown
+    if call.user is not job.user:
+        if behaviour.acc_initiator_status == 404:
+            raise unknown
+        raise refuse(call, behaviour.acc_initiator_status, "ERR_NOT_ALLOWED", "Another user started this export.")
+    if job.not_found_left > 0:
+        job.not_found_left -= 1
+        raise unknown
+    if simulator.now() < job.started + behaviour.not_found_seconds / simulator.speed:
+        raise unknown
+    job.polls += 1
+    return json_reply(200, await _document(call, job))
+
+
+async def _document(call: Call, job: AccJob) -> dict[str, Any]:
+    simulator, behaviour = call.simulator, call.simulator.behaviour
+    needed = behaviour.job_time.count if isinstance(behaviour.job_time, JobPolls) else 0
+    if not job.is_over(simulator.now(), needed):
+        return {"id": job.id, "status": "processing"}
+    if job.first_seen_completed is None:
+        job.first_seen_completed = simulator.clock()
+    if job.problem is not None:
+        code, title, detail = job.problem
+        error = {"code": code, "title": title, "detail": detail}
+        return {"id": job.id, "status": "failed", "result": {"error": error}}
+    async with job.making:  # two polls at once must not draw everything twice
+        await simulator.results.prepare(job)
+    output: dict[str, Any] = {"signedUrl": job.link or _link(call, job)}
+    if job.failed_files:
+        output["failedFiles"] = job.failed_files
+    word = "partialSuccess" if job.failed_files else "successful"
+    result = {"output": output} if behaviour.acc_result_place == "output" else output
+    return {"id": job.id, "status": word, "result": result}
+
+
+def _link(call: Call, job: AccJob) -> str:
+    """The one link of a job; it lives from the job's end on, and no status call renews it."""
+    simulator = call.simulator
+    end = job.started_at + job.seconds if job.seconds is not None else simulator.clock()
+    name = job.options.output_name
+    shown = f"{name}{job.path[-4:]}" if name else job.path.rpartition("/")[2]
+    disposition = f"attachment; filename*=UTF-8''{quote(shown) if name else shown}"
+    if shown.isascii() and name and not set(shown) & set('"\\'):
+        disposition = f'attachment; filename="{shown}"'
+    more = f"response-content-disposition={quote(disposition, safe='')}"
+    target = simulator.storage.signer.link_v2(job.path, end + simulator.behaviour.acc_url_life / simulator.speed, more)
+    job.link = f"{simulator.storage_url}{target}"
+    return job.link

@@ -1,0 +1,64 @@
+"""ZIPs that ACC delivers, also those that a careful client must not trust."""
+
+import bz2
+import io
+import struct
+import zipfile
+from collections.abc import Sequence
+from functools import cache
+from typing import Literal
+
+from .docx import packed
+
+Kind = Literal["good", "traversal", "bad_crc", "bomb", "bomb_deflate"]
+_BOMB = 42_000
+_EXPANDED = 64 << 20
+
+
+def make_zip(entries: Sequence[tuple[str, bytes]], kind: Kind = "good") -> bytes:
+    """An archive of these entries, or one of the bad kinds."""
+    if kind == "traversal":
+        return packed([*entries, ("../../x", b"This stands outside the folder.\n")])
+    if kind == "bad_crc":
+        return _with_wrong_crc(entries)
+    if kind == "bomb":
+        return _bomb()
+    if kind == "bomb_deflate":
+        return _deflate_bomb()
+    return packed(entries)
+
+
+def _with_wrong_crc(entries: Sequence[tuple[str, bytes]]) -> bytes:
+    """The last entry's bytes are not those its CRC was taken of."""
+    data = bytearray(packed(entries, zipfile.ZIP_STORED))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        last = archive.infolist()[-1]
+    name, extra = struct.unpack_from("<HH", data, last.header_offset + 26)
+    data[last.header_offset + 30 + name + extra + last.file_size // 2] ^= 0xFF
+    return bytes(data)
+
+
+@cache
+def _bomb() -> bytes:
+    """About 42 kB that unpack to some 14 GB: every entry is the same 64 MiB of zeros, compressed by bzip2.
+
+    The local headers and the directory are written by hand; compressing 14 GB through zipfile would take a minute.
+    """
+    zeros = bytes(_EXPANDED)
+    body, crc = bz2.compress(zeros), zipfile.crc32(zeros)  # type: ignore[attr-defined]
+    archive, directory, count = bytearray(), bytearray(), 0
+    while len(archive) + len(directory) < _BOMB:
+        count += 1
+        name = f"{count:04d}.pdf".encode()
+        shared = struct.pack("<HHHHHLLLHH", 46, 0, 12, 0, 33, crc, len(body), len(zeros), len(name), 0)
+        directory += b"PK\x01\x02" + struct.pack("<H", 46) + shared + struct.pack("<HHHLL", 0, 0, 0, 0, len(archive))
+        directory += name
+        archive += b"PK\x03\x04" + shared + name + body
+    end = struct.pack("<HHHHLLH", 0, 0, count, count, len(directory), len(archive), 0)
+    return bytes(archive + directory + b"PK\x05\x06" + end)
+
+
+@cache
+def _deflate_bomb() -> bytes:
+    """About 42 kB that unpack to 41 MB by nothing but deflate: a ratio of 1 to 1,000."""
+    return packed([("0001.pdf", bytes(20 << 20)), ("0002.pdf", bytes(20 << 20))])

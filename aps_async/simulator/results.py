@@ -1,0 +1,106 @@
+"""The files that ACC exports deliver: one combined PDF of sheets, one PDF, or a ZIP of PDFs."""
+
+import asyncio
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+from .acc import AccJob
+from .archives import make_zip
+from .marks import marks_of
+from .pages import Content, Painting
+from .parts import BuildSheet
+from .plans import SheetInfo
+from .world import Version
+
+if TYPE_CHECKING:
+    from .app import Simulator
+
+Building = Generator[None, None, Content]
+
+
+class Results:
+    """Makes and keeps them; pages are drawn one at a step, so that a large job does not stop everything else."""
+
+    def __init__(self, simulator: "Simulator") -> None:
+        self._simulator = simulator
+
+    def maker(self, job: AccJob) -> Callable[[int], Content]:
+        """What the storage calls to get the bytes."""
+
+        def make(revision: int) -> Content:
+            found = self._kept(job, revision)
+            if found is None:
+                found = self._keep(job, revision, _run(self._build(job, revision)))
+            return found
+
+        return make
+
+    async def prepare(self, job: AccJob) -> None:
+        """Make the result before anybody opens the link."""
+        if self._kept(job, 0) is not None:
+            return
+        building = self._build(job, 0)
+        while True:
+            try:
+                next(building)
+            except StopIteration as end:
+                self._keep(job, 0, end.value)
+                return
+            await asyncio.sleep(0)
+
+    def _kept(self, job: AccJob, revision: int) -> Content | None:
+        return self._simulator.pages.cache.get((job.id, revision))
+
+    def _keep(self, job: AccJob, revision: int, content: Content) -> Content:
+        self._simulator.pages.cache.put((job.id, revision), content, len(content.head))
+        return content
+
+    def _build(self, job: AccJob, revision: int) -> Building:
+        pages, title = self._simulator.pages, job.options.output_name or job.project.name
+        marks = marks_of(job.options, job.user.name or job.user.id)
+        sheets = [one for one in job.inputs if isinstance(one, BuildSheet)]
+        if sheets:
+            pdf = yield from pages.bind([self._sheet(one, revision) for one in sheets], title, marks)
+            return Content.of(pdf)
+        entries: list[tuple[str, bytes]] = []
+        taken: set[str] = set()
+        versions = [one for one in job.inputs if isinstance(one, Version)]
+        for version in versions:
+            name = version.item.name.rpartition(".")[0]
+            pdf = yield from pages.bind(pages.file_paintings(version, revision), name, marks)
+            if job.path.endswith(".pdf"):
+                return Content.of(pdf, version.item.padded_to)
+            entries.append((_free_name(name, taken), pdf))
+        return Content.of(make_zip(entries, self._simulator.behaviour.acc_zip))
+
+    def _sheet(self, sheet: BuildSheet, revision: int) -> Painting:
+        info = SheetInfo(
+            key=f"{self._simulator.seed}|{sheet.id}",
+            number=sheet.number,
+            title=sheet.title,
+            project=sheet.project.name,
+            index=sheet.order,
+            total=len(sheet.project.sheets),
+            revision=revision,
+        )
+        return Painting(info, sheet.page)
+
+
+def _run(building: Building) -> Content:
+    while True:
+        try:
+            next(building)
+        except StopIteration as end:
+            found: Content = end.value
+            return found
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """`name.pdf`, numbered when something else in the archive is called so, whatever the case."""
+    stem, number = name.replace("/", "_").replace("\\", "_"), 1
+    found = f"{stem}.pdf"
+    while found.lower() in taken:
+        number += 1
+        found = f"{stem} ({number}).pdf"
+    taken.add(found.lower())
+    return found

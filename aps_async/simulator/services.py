@@ -1,0 +1,12 @@
+"""Every endpoint of the API's port, in one place."""
+
+from . import accfiles, accsheets, bim360, datamanagement, oauth, oauthpages, serviceaccounts, tokens
+
+_SIGNING_IN = (*tokens.ENDPOINTS, *oauth.ENDPOINTS, *oauthpages.ENDPOINTS, *serviceaccounts.ENDPOINTS)
+ENDPOINTS = (
+    *_SIGNING_IN,
+    *datamanagement.ENDPOINTS,
+    *bim360.ENDPOINTS,
+    *accfiles.ENDPOINTS,
+    *accsheets.ENDPOINTS,
+)

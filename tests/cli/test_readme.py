@@ -1,0 +1,121 @@
+"""What the README says is run here; the two lines that set up an environment are run by `.ci/run`, word for word."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aps_async.cli.failures import EXIT_CODES
+from aps_async.simulator import World
+from aps_async.simulator.demo import demo
+from tests.cli.support import Simulation, clean_environment, pdf_with, run, simulation, text_of
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+SHELL = [text for language, text in BLOCKS if language == "sh"]
+PYTHON = [text for language, text in BLOCKS if language == "python"]
+SET_UP = [text for text in SHELL if "-m venv" in text]
+PROJECT = "5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18"
+SHEET = "urn:adsk.wipprod:fs.file:vf.s3GqvKmTQ7WpZ0hYdXcR1A?version=1"
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
+    """An account with the names and ids that the README uses."""
+    world = demo(12)
+    world["apps"] = [{"id": "your-client-id", "secret": "your-client-secret"}]
+    riverside = world["hubs"][0]["projects"][0]
+    assert riverside["name"] == "Riverside Clinic"
+    riverside["id"] = PROJECT
+    architecture = riverside["folders"][0]["folders"][0]
+    sheets = [item for item in architecture["items"] if item.get("number")]
+    sheets[0]["versions"] = [SHEET]
+    World.from_json(world)
+    file = tmp_path_factory.mktemp("account") / "world.json"
+    file.write_text(json.dumps(world))
+    with simulation("--world", str(file), "--speed", "20") as running:
+        yield running
+
+
+def test_every_block_is_of_a_kind_that_is_run_here() -> None:
+    assert {language for language, _ in BLOCKS} == {"sh", "python"}
+    assert README.count("```") == 2 * len(BLOCKS)
+    assert len(SET_UP) == 2
+    assert all(text.count("\n") == 1 for text in SET_UP), "one line each"
+
+
+def test_the_set_up_lines_are_run_by_ci() -> None:
+    """`.ci/run` takes them out of the README by their headings, and runs them."""
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    source = script[script.index("readme_command() {") : script.index("find_python() {")]
+    for heading, wanted in zip(("Try it", "Run the tests"), SET_UP, strict=True):
+        found = subprocess.run(  # noqa: S603
+            ["bash", "-c", f"{source}\nreadme_command {shlex.quote(heading)}"],  # noqa: S607
+            capture_output=True, text=True, cwd=ROOT, check=True,
+        )  # fmt: skip
+        assert found.stdout == wanted
+        assert f'$(readme_command "{heading}")' in script
+    assert 'bash -c "$test_command"' in script
+    assert 'bash -c "$demo_command"' in script
+
+
+def test_the_first_command_ends_in_pdfs(tmp_path: Path) -> None:
+    last = SET_UP[0].split("&&")[-1].split()
+    assert last == [".venv/bin/aps-async", "demo"]
+    ran = run(*last[1:], cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert len([text_of(file) for file in (tmp_path / "aps-async-demo").glob("*.pdf")]) >= 12
+
+
+def test_the_simulator_line(tmp_path: Path) -> None:
+    [line] = [text for text in SHELL if text.startswith("aps-async simulate")]
+    (tmp_path / "plans.pdf").write_bytes(pdf_with("one", "two"))
+    argv = [str(tmp_path / word) if word.endswith(".pdf") else word for word in shlex.split(line)[2:]]
+    with simulation(*argv) as service:
+        ran = run("sheets", "Riverside Clinic", "--json", env=service.env)
+    assert [each["title"] for each in json.loads(ran.out)] == ["plans page 1", "plans page 2"]
+
+
+def test_the_lines_for_the_real_service(account: Simulation, tmp_path: Path) -> None:
+    [block] = [text for text in SHELL if text.startswith("export APS_CLIENT_ID")]
+    function = f'set -e\naps-async() {{ {shlex.quote(sys.executable)} -m aps_async "$@"; }}\n'
+    env = clean_environment({"APS_BASE_URL": account.url, "APS_SPEED": "20"})
+    ran = subprocess.run(  # noqa: S603
+        ["bash", "-c", function + block],  # noqa: S607
+        capture_output=True, text=True, cwd=tmp_path, env=env, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "Riverside Clinic" in ran.stdout
+    assert len(list((tmp_path / "plans").glob("A-*.pdf"))) == 5
+
+
+def test_the_python_blocks(account: Simulation, tmp_path: Path) -> None:
+    """In their order, in one folder: the last two are two halves."""
+    env = clean_environment({name: value for name, value in account.env.items() if name != "APS_SPEED"})
+    printed = []
+    for block in PYTHON:
+        argv = [sys.executable, "-W", "error", "-c", block]
+        ran = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, env=env, check=False)  # noqa: S603
+        assert (ran.returncode, ran.stderr) == (0, "")
+        printed.append(ran.stdout)
+    assert len(PYTHON[0].splitlines()) <= 13
+    assert len(list((tmp_path / "plans").glob("*.pdf"))) == 12
+    assert printed[1:] == ["A-101.pdf\n", "", "later.pdf\n"]
+    assert "A-101" in text_of(tmp_path / "A-101.pdf")
+    assert "A-101" in text_of(tmp_path / "later.pdf")
+
+
+def test_the_exit_codes() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", README, re.MULTILINE)
+    assert {int(code): words for code, words in rows} == EXIT_CODES
+
+
+def test_the_variables_are_those_that_the_help_names() -> None:
+    rows = set(re.findall(r"`(APS_\w+|HTTPS_PROXY)`", README))
+    assert rows == set(re.findall(r"APS_\w+|HTTPS_PROXY", " ".join(run("--help").out.split())))
