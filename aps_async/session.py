@@ -30,6 +30,8 @@ PRODUCTION = "https://developer.api.autodesk.com"
 USER_AGENT = "aps-async"
 TOKENS = Endpoint("token", 500)
 
+_NOT_OPEN = "the session is not open: use it as 'async with Session(...) as session'"
+
 _log = logging.getLogger("aps_async")
 
 
@@ -76,9 +78,9 @@ class Session:
         clock: Callable[[], float] = time.time,
     ) -> None:
         base = (base_url or os.environ.get("APS_BASE_URL") or PRODUCTION).strip().rstrip("/")
-        parts = urlsplit(base)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise InputError(f"the base address {redact(base)!r} is no http(s) address; check APS_BASE_URL")
+        if not _is_base(base):
+            shown = redact(base).rpartition("@")[2]
+            raise InputError(f"the base address {shown!r} is no plain http(s) address; check APS_BASE_URL")
         self.base_url = base
         self.settings = settings or Settings()
         self.now = clock
@@ -145,8 +147,8 @@ class Session:
 
     def pacer(self, endpoint: Endpoint) -> Pacer:
         """The pacer that calls of this session to this endpoint go through."""
-        if self._quotas is None:
-            raise InputError("the session is not open: use it as 'async with Session(...) as session'")
+        if self._quotas is None or self._links is None:
+            raise InputError(_NOT_OPEN)
         numbers = self.settings
         budget = numbers.budgets.get(endpoint.name, endpoint.budget)
         return self._quotas.pacer(self._owner, endpoint, budget, numbers.quota_window, numbers.retry_base)
@@ -201,7 +203,10 @@ class Session:
         said, answered = await attempt(call)
         if on_headers is not None:
             on_headers(answered)
-        return structure(said, into)
+        try:
+            return structure(said, into)
+        except DecodeError as problem:
+            raise DecodeError(f"{method} {call.path}: {problem}", problems=problem.problems) from None
 
     def _acting_user(self, endpoint: Endpoint, user_id: str | None) -> str | None:
         """The `x-user-id` of a call, once it is sure that call, token and user go together."""
@@ -260,7 +265,7 @@ class Session:
         Yields the response whatever its status; the body has not been read. aiohttp's own errors come through.
         """
         if self._links is None:
-            raise InputError("the session is not open: use it as 'async with Session(...) as session'")
+            raise InputError(_NOT_OPEN)
         sent = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **(headers or {})}
         if cookie := link.reveal_cookie():
             sent["Cookie"] = cookie
@@ -307,6 +312,8 @@ class Session:
     async def _exchange(self, call: _Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
         """One call in its place in the quota; the token is made last, so that it cannot expire in the queue."""
         pacer = self.pacer(call.endpoint)
+        if self._api is None or self._api.closed:  # before a token is asked for: it could not be had either
+            raise InputError("the aiohttp session that was handed in is closed")
         await pacer.acquire(call.ticket)
         counts = False
         try:
@@ -357,6 +364,17 @@ class Session:
 
     def _note_retry(self, details: Mapping[str, Any]) -> None:
         _log.info("try %d failed, next in %.1f s: %s", details["tries"], details["wait"], details.get("exception"))
+
+
+def _is_base(address: str) -> bool:
+    """Whether this is an address to put paths behind; credentials in it would fight with the token."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        return False
+    extra = parts.query or parts.fragment or "@" in parts.netloc
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not extra
 
 
 def transport_error(what: str, problem: BaseException) -> TransportError:

@@ -1,9 +1,12 @@
 """What the tests share: the simulator on loopback, and a session that talks to it, in virtual time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 
 from aps_async import Session, Settings, TwoLegged
 from aps_async.simulator import Simulator, World
@@ -31,3 +34,11 @@ async def session_for(simulator: Simulator, settings: Settings | None = None, **
     options.setdefault("tokens", TwoLegged(simulator.client_id, simulator.client_secret))
     async with Session(base_url=simulator.url, settings=settings, clock=virtual_clock, **options) as session:
         yield session
+
+
+@asynccontextmanager
+async def served(handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """A server with this one handler, for what the simulator does not do; gives its address."""
+    server = RawTestServer(handler, host="127.0.0.1")
+    async with server:
+        yield str(server.make_url("/")).rstrip("/")

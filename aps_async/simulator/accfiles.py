@@ -2,16 +2,12 @@
 
 from . import acc, access
 from .routing import Call, Endpoint, Reply
+from .sources import suffix_of
 from .world import FILE, Project, Version
 
 _MOST = 200
 _LARGEST = 10 * 1024**3
 _SUFFIXES = ("pdf", "dwg", "rvt")
-
-
-def suffix_of(version: Version) -> str:
-    """What the file's name ends in, in lower case."""
-    return version.item.name.rpartition(".")[2].lower()
 
 
 def _file(call: Call, project: Project, urn: str) -> Version:

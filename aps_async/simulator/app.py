@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from . import acc, bim360, oauth, oauthpages, sending, serviceaccounts, services
+from . import acc, bim360, cost, oauth, oauthpages, sending, serviceaccounts, services
 from .behaviour import Behaviour
 from .control import PREFIX, control
 from .faults import INSTEAD, Fault, Faults
@@ -24,6 +24,7 @@ from .record import Record, Seen
 from .results import Results
 from .routing import Call, Endpoint, Refusal, Reply, Router, gateway_error, json_reply
 from .signing import Signer
+from .sources import Sources
 from .storage import SIGNED_GET, Storage
 from .tokens import Tokens, issue_token
 from .world import World, read_pdf
@@ -80,7 +81,9 @@ class Simulator:
         self.jobs = bim360.Jobs()
         self.acc_jobs = acc.AccJobs()
         self.results = Results(self)
+        self.cost = cost.Desk()
         self.pages = Pages(world, data or world.pdf, seed)
+        self.sources = Sources(world, self.pages, seed)
         self.documents: Cache[Reply] = Cache(512)
         self.record = Record(_LOG)
         self.router = Router(services.ENDPOINTS)
@@ -91,6 +94,7 @@ class Simulator:
         self._request_base = random.Random(f"requests|{seed}").getrandbits(127)  # noqa: S311
         self._loop: asyncio.AbstractEventLoop | None = None
         self.url = self.storage_url = ""
+        self.began, self.began_loop = clock(), 0.0
         self.quotas = Quotas(self.behaviour, speed, 0.0)
         self.links = Links("")
 
@@ -105,6 +109,7 @@ class Simulator:
                 self.pages.content(item.tip, markups=True, hyperlinks=True)
         loop = self._loop = asyncio.get_running_loop()
         self.quotas = Quotas(self.behaviour, self.speed, loop.time())
+        self.began, self.began_loop = self.clock(), loop.time()
         urls = []
         for handler, port in zip(self._handlers, self._ports, strict=True):
             server = web.Server(handler, access_log=None, handler_cancellation=True)
@@ -183,10 +188,13 @@ class Simulator:
             "token_requests": self.record.token_requests,
             "refresh_rotations": self.logins.rotations,
             "refresh_reuses": self.logins.reuses,
-            "jobs_started": len(jobs),
+            "jobs_started": len(jobs) + sum(map(len, self.cost.posted.values())),
             "jobs_restarted": self.jobs.repeated,
             "last_start_accepted_at": max((job.started_at for job in jobs), default=None),
-            "jobs": {job.id: job.summary() for job in jobs},
+            "jobs": {
+                **{job.id: job.summary() for job in jobs},
+                **{name: run.summary() for name, run in self.cost.runs.items()},
+            },
         }
 
     def user_token(self, user_id: str | None = None, scopes: str = "data:read data:write data:create") -> str:

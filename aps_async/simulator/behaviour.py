@@ -95,6 +95,24 @@ class Behaviour:
     acc_zip: ZipKind = "good"
     """What ZIPs ACC Files delivers: also ones with an entry `../../x`, a wrong CRC, or 42 kB that unpack to 14 GB (by
     bzip2) or 41 MB (by deflate)."""
+    cost_two_legged_status: int = 403
+    """What Cost Management answers to a token without a user (401 or 403)."""
+    cost_container_ids: Literal["both", "project", "container"] = "both"
+    """Whether Cost Management takes project ids, BIM 360's old container ids, or both."""
+    cost_single_object: bool = False
+    """Whether a list of one document is answered as that object, as a tutorial shows it."""
+    cost_upper_case_ids: bool = False
+    """Whether `associationId` is answered in upper case, as in the sample."""
+    cost_error_info_on_completed: bool = False
+    """Whether a completed document carries an `errorInfo`, as in the sample."""
+    cost_folder_readable: bool = True
+    """Whether the versions in the hidden Cost folder can be read; otherwise 403."""
+    oss_status: Literal["complete", "chunked", "fallback"] = "complete"
+    """What signeds3download answers for an object that the world does not call chunked."""
+    oss_chunk: int = 5_242_880
+    """Size of a chunk; smaller objects have three."""
+    oss_cdn: bool = False
+    """Whether signeds3download gives CDN links unasked, as it does to some."""
     job_time: JobTime | JobPolls = attrs.field(factory=JobTime)
     """How long jobs take."""
     signed_url_life: float = 120.0

@@ -145,6 +145,8 @@ def _version(call: Call) -> Version:
     if version is None:
         raise dm_refusal(404, "NOT_FOUND", "The version does not exist.")
     access.check_item(call, version.item, project, dm_refusal)
+    if version.item.document is not None and not call.simulator.behaviour.cost_folder_readable:
+        raise dm_refusal(403, "ERR_NOT_ALLOWED", "You don't have permission to view this document.")
     return version
 
 

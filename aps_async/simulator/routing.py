@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 class Body(Protocol):
     """A response body that need not be in memory."""
 
-    size: int
-    etag: str
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        ...
+
+    @property
+    def etag(self) -> str:
+        """Its ETag, without quotes."""
+        ...
 
     def chunks(self, start: int, stop: int) -> Iterator[bytes]:
         """The bytes from `start` up to `stop`, in pieces."""

@@ -1,6 +1,6 @@
 """Every endpoint of the API's port, in one place."""
 
-from . import accfiles, accsheets, bim360, datamanagement, oauth, oauthpages, serviceaccounts, tokens
+from . import accfiles, accsheets, bim360, cost, datamanagement, oauth, oauthpages, oss, serviceaccounts, tokens
 
 _SIGNING_IN = (*tokens.ENDPOINTS, *oauth.ENDPOINTS, *oauthpages.ENDPOINTS, *serviceaccounts.ENDPOINTS)
 ENDPOINTS = (
@@ -9,4 +9,6 @@ ENDPOINTS = (
     *bim360.ENDPOINTS,
     *accfiles.ENDPOINTS,
     *accsheets.ENDPOINTS,
+    *cost.ENDPOINTS,
+    *oss.ENDPOINTS,
 )

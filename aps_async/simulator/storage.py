@@ -10,8 +10,7 @@ from xml.sax.saxutils import escape
 
 import attrs
 
-from .pages import Content
-from .routing import Call, Endpoint, Reply
+from .routing import Body, Call, Endpoint, Reply
 from .signing import Signer
 
 BUCKET = "autodesk-360-translation-storage"
@@ -24,12 +23,12 @@ _OVERRIDES = ("Content-Type", "Content-Disposition", "Cache-Control")
 class StoredObject:
     """What lies under a path: content that a fault may replace."""
 
-    make: Callable[[int], Content]
+    make: Callable[[int], Body]
     modified: float
     media: str = "application/pdf"
     revision: int = 0
 
-    def content(self) -> Content:
+    def content(self) -> Body:
         """The bytes as they are now."""
         return self.make(self.revision)
 
@@ -41,11 +40,14 @@ class Storage:
         self.signer = signer
         self.objects: dict[str, StoredObject] = {}
         self.aliases: dict[str, str] = {}
+        """Paths of objects by the paths of other addresses that lead to them."""
+        self.ends: dict[str, float] = {}
+        """Until when those are good, in clock time."""
         self.expired_opened = 0
         self.authorization_seen = 0
 
     def put(
-        self, path: str, make: Callable[[int], Content], modified: float, media: str = "application/pdf"
+        self, path: str, make: Callable[[int], Body], modified: float, media: str = "application/pdf"
     ) -> StoredObject:
         """Store an object unless it is there already."""
         return self.objects.setdefault(path, StoredObject(make, modified, media))

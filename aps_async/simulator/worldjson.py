@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from .costfiles import bucket
+from .costfiles import bucket, plain_docx
 from .nodes import Node
 from .urns import derived_uuid, environment, token22
 from .world import (
@@ -31,6 +31,7 @@ from .worldacc import SheetReader
 from .worldcost import CostReader
 
 _TITLES = ("Ground Floor Plan", "First Floor Plan", "Roof Plan", "Elevations", "Sections", "Details")
+_SIZE = 220_515
 _LEAST_PADDED = 1 << 16  # any drawn sheet is smaller
 _KINDS = {"sheet": DOCUMENT, "document": DOCUMENT, "file": FILE}
 
@@ -156,7 +157,9 @@ class _Reader:
         if not number:
             return
         source = f"{folder.name}.pdf"
-        folder.items.append(self.item(Node({"type": "file", "name": source}, f"{node.place}.sheets[file]"), folder))
+        size = max(_SIZE, 20_000 * number)
+        file = Node({"type": "file", "name": source, "size": size}, f"{node.place}.sheets[file]")
+        folder.items.append(self.item(file, folder))
         for i in range(number):
             values = {
                 "number": f"A-{100 * (1 + i // 99) + 1 + i % 99}",
@@ -192,13 +195,16 @@ class _Reader:
             deleted=node.flag("deleted"),
             fails=node.flag("fails"),
             never=node.flag("never"),
-            size=node.number("size", 220515, least=1),
+            size=0,
             padded_to=node.number("bytes", 0, least=_LEAST_PADDED) or None,
             pages=node.number("pages", 1, least=1),
             no_views=node.flag("noViews"),
             unprocessed=node.flag("unprocessed"),
             chunked=node.flag("chunked"),
         )
+        item.size = node.number("size", item.padded_to or _SIZE, least=1)
+        if kind == FILE and name.lower().endswith(".docx"):
+            item.size = len(plain_docx(name))
         item.page = self.page(node, kind)
         item.versions.extend(self.versions(node, item, tail))
         node.done()
