@@ -5,10 +5,12 @@ async with Session(TwoLegged.from_env()) as session:
     pdf = await wait_for_export(session, job, "A-101.pdf")
 """
 
+from aps_async.archives import ArchiveLimits, unpack_archive, verify_archive
 from aps_async.auth import AccessToken, StaticToken, TokenClient, TokenProvider, TwoLegged
 from aps_async.bulk import BulkProgress, export_many
 from aps_async.convert import ref_from_json, ref_to_json
-from aps_async.download import ANY, PDF, Expected, Signature, download, stream
+from aps_async.doors import export_project, get_sheet, list_sheets, project_requests
+from aps_async.download import download, stream
 from aps_async.errors import (
     APSError,
     AuthError,
@@ -41,8 +43,10 @@ from aps_async.exports import (
     stream_export,
     wait_for_export,
 )
-from aps_async.links import SignedUrl
+from aps_async.links import Part, SignedUrl, Source
 from aps_async.models import (
+    CostSource,
+    Derivative,
     Downloaded,
     ExportJob,
     ExportKind,
@@ -51,6 +55,7 @@ from aps_async.models import (
     ExportRef,
     ExportRequest,
     ExportStatus,
+    FailedFile,
     Folder,
     Hub,
     Hubs,
@@ -62,22 +67,27 @@ from aps_async.models import (
     Version,
 )
 from aps_async.quotas import Endpoint, Pacer, Quotas
-from aps_async.resources import bim360, projects
-from aps_async.resources.plans import get_sheet, list_sheets
+from aps_async.resources import bim360, cost, derivatives, files, projects, sheets, storage
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.settings import Settings
+from aps_async.transfer import ANY, DOCX, PDF, ZIP, Expected, Signature
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ANY",
+    "DOCX",
     "PDF",
+    "ZIP",
     "APSError",
     "AccessToken",
+    "ArchiveLimits",
     "AuthError",
     "BulkProgress",
+    "CostSource",
     "DecodeError",
+    "Derivative",
     "DownloadError",
     "Downloaded",
     "Endpoint",
@@ -92,6 +102,7 @@ __all__ = [
     "ExportRequest",
     "ExportStatus",
     "ExportTimeoutError",
+    "FailedFile",
     "Folder",
     "Hub",
     "Hubs",
@@ -104,6 +115,7 @@ __all__ = [
     "NotFoundError",
     "NotFoundInProjectError",
     "Pacer",
+    "Part",
     "PollPolicy",
     "Progress",
     "Project",
@@ -117,6 +129,7 @@ __all__ = [
     "Sheet",
     "Signature",
     "SignedUrl",
+    "Source",
     "StaticToken",
     "TargetError",
     "TokenClient",
@@ -127,20 +140,29 @@ __all__ = [
     "Version",
     "__version__",
     "bim360",
+    "cost",
+    "derivatives",
     "download",
     "download_export",
     "export_many",
+    "export_project",
     "export_states",
+    "files",
     "find_project",
     "get_export",
     "get_sheet",
     "list_sheets",
     "poll_export",
+    "project_requests",
     "projects",
     "ref_from_json",
     "ref_to_json",
+    "sheets",
     "start_export",
+    "storage",
     "stream",
     "stream_export",
+    "unpack_archive",
+    "verify_archive",
     "wait_for_export",
 ]

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from attrs import frozen
+from multidict import CIMultiDictProxy
 
 from aps_async.convert import loads
 from aps_async.errors import (
@@ -39,7 +40,7 @@ class Answer:
     """One whole HTTP answer."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: "CIMultiDictProxy[str]"
     body: bytes
 
 
@@ -78,20 +79,20 @@ def json_of(method: str, path: str, answer: Answer) -> Any:
         return loads(answer.body)
     except ValueError:
         pass
-    raise DecodeError(f"{method} {path}: {answer.status} with {describe(answer)} instead of JSON", garbled=True)
+    raise DecodeError(f"{method} {path}: {answer.status} with {describe(answer.body)} instead of JSON", garbled=True)
 
 
-def describe(answer: Answer) -> str:
+def describe(body: bytes) -> str:
     """What kind of body this is, in a few words that are safe to show."""
-    if not answer.body.strip():
+    if not body.strip():
         return "an empty body"
-    text = answer.body[:2000].decode("utf-8", "replace").strip()
+    text = body[:2000].decode("utf-8", "replace").strip()
     if text.startswith(("<?xml", "<Error")):
-        return f"an XML error ({xml_error(answer.body) or 'unreadable'})"
+        return f"an XML error ({xml_error(body) or 'unreadable'})"
     if text[:1] == "<":
         title = re.search(r"(?is)<title[^>]*>(.*?)</title>", text)
         return "an HTML page" + (f" ({_short(title[1])})" if title else "")
-    return f"a body of {len(answer.body)} bytes that begins {_short(text, 60)!r}"
+    return f"a body of {len(body)} bytes that begins {_short(text, 60)!r}"
 
 
 def xml_error(body: bytes) -> str | None:
@@ -105,7 +106,7 @@ def error_of(method: str, path: str, answer: Answer, now: float) -> ResponseErro
     """The error of our tree for an answer that says no."""
     code, detail = _said(answer)
     kind = _KINDS.get(answer.status) or (ServerError if answer.status >= 500 else ResponseError)
-    words = detail or _HINTS.get(answer.status, "") or describe(answer)
+    words = detail or _HINTS.get(answer.status, "") or describe(answer.body)
     if detail and answer.status in (401, 403):
         words = f"{words} ({_HINTS[answer.status]})"
     return kind(

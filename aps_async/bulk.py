@@ -13,13 +13,17 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
+from aps_async.archives import unpack_archive
 from aps_async.errors import APSError, ExportTimeoutError
-from aps_async.exports import Policy, Watch, download_export, failure, start_export
-from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRef, ExportRequest, ExportStatus, Progress
+from aps_async.exports import Export, Policy, Watch, checked_job, download_export, ref_of, start_export
+from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRef, ExportRequest, Progress
 from aps_async.names import NameBook
 from aps_async.retry import is_passing, waits
 from aps_async.session import Session
 from aps_async.targets import made_folder
+
+Wanted = ExportRequest | Export
+"""What a bulk run takes: something to start, or something that was started already, here or elsewhere."""
 
 _START_ROUNDS = 3  # each with all of Settings.tries; more would only delay the report of an outage
 
@@ -38,12 +42,13 @@ class BulkProgress:
 
 async def export_many(
     session: Session,
-    requests: Iterable[ExportRequest] | AsyncIterable[ExportRequest],
+    requests: Iterable[Wanted] | AsyncIterable[Wanted],
     folder: str | os.PathLike[str],
     *,
     slots: int | None = None,
     timeout: float | None = None,
     policy: Policy | None = None,
+    unpack: bool = False,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[ExportOutcome, None]:
     """Exports every request into a folder and yields one outcome for each, as it finishes.
@@ -55,11 +60,13 @@ async def export_many(
 
     Args:
         session: the session.
-        requests: what to export, for example from `Sheet.to_request`.
+        requests: what to export, for example from `Sheet.to_request`; references and jobs that were started already
+            are waited for and not started again.
         folder: where the files go; it is made when it is missing.
         slots: downloads at once; None: `Settings.download_slots`.
         timeout: seconds that one job may take from its start, and again its download; None: `Settings.export_timeout`.
         policy: when to ask about a job; see `PollPolicy`.
+        unpack: put the files of a ZIP (several ACC files) into the folder, and no ZIP.
         on_progress: called after every change; keep it quick.
 
     Yields:
@@ -76,6 +83,7 @@ async def export_many(
         slots or session.settings.download_slots,
         session.settings.export_timeout if timeout is None else timeout,
         policy,
+        unpack,
         on_progress,
     )
     run.begin(requests)
@@ -92,13 +100,18 @@ async def export_many(
 class _Entry:
     """One request on its way."""
 
-    request: ExportRequest
+    wanted: Wanted
     name: str
     began: float
     watch: Watch | None = None
     share: AbstractContextManager[None] | None = None
     timer: asyncio.TimerHandle | None = None
     received: int = 0
+    unpacked: tuple[Path, ...] = ()
+
+    @property
+    def request(self) -> ExportRequest:
+        return _request_of(self.wanted)
 
 
 @define(eq=False)
@@ -108,6 +121,7 @@ class _Run:
     slots: int
     timeout: float
     policy: Policy | None
+    unpack: bool
     on_progress: Callable[[BulkProgress], object] | None
     outcomes: "asyncio.Queue[ExportOutcome | None]" = field(factory=asyncio.Queue)
     callers_error: Exception | None = None
@@ -127,7 +141,7 @@ class _Run:
         self._room = asyncio.Semaphore(self.session.settings.pending_exports)
         self._starts = asyncio.Semaphore(self.session.settings.starts_at_once)
 
-    def begin(self, requests: Iterable[ExportRequest] | AsyncIterable[ExportRequest]) -> None:
+    def begin(self, requests: Iterable[Wanted] | AsyncIterable[Wanted]) -> None:
         self._spawn(self._feed(requests))
         for _ in range(self.slots):
             self._spawn(self._slot())
@@ -145,14 +159,16 @@ class _Run:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _feed(self, requests: Iterable[ExportRequest] | AsyncIterable[ExportRequest]) -> None:
+    async def _feed(self, requests: Iterable[Wanted] | AsyncIterable[Wanted]) -> None:
         """Takes requests one by one, as there is room, and starts them in their order."""
         try:
             async with aclosing(_each(requests)) as each:
-                async for request in each:
+                async for wanted in each:
                     await self._room.acquire()
                     await self._starts.acquire()
-                    entry = _Entry(request, self._names.take(request.name or request.subjects[0]), self._now())
+                    request = _request_of(wanted)
+                    name = self._names.take(request.name or request.subjects[0], "")
+                    entry = _Entry(wanted, name, self._now())
                     self._open.add(entry)
                     self._starting += 1
                     self._tell()
@@ -164,14 +180,16 @@ class _Run:
 
     async def _start(self, entry: _Entry) -> None:
         try:
-            job = await self._started(entry.request)
+            wanted = entry.wanted
+            export = await self._started(wanted) if isinstance(wanted, ExportRequest) else wanted
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
             self._finish(entry, error=problem)
         else:
-            entry.watch = Watch(self.session, job, self.policy)
+            entry.watch = Watch(self.session, export, self.policy)
             entry.share = entry.watch.sharing()
             entry.share.__enter__()
-            if job.status.is_final:
+            job = entry.watch.job
+            if job is None or job.status.is_final:
                 self._ready.put_nowait(entry)
             else:
                 self._ask_later(entry)
@@ -209,6 +227,7 @@ class _Run:
                     self._ask_later(entry)
                     continue
                 got = await self._download(entry, job)
+                await self._unpack(entry, got)
             except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
                 self._finish(entry, error=problem)
             else:
@@ -225,9 +244,7 @@ class _Run:
             if self._now() - watch.began > self.timeout:
                 raise self._too_late(watch, "was not done")
             return None
-        if job.status is ExportStatus.FAILED:
-            raise failure(job)
-        return job
+        return checked_job(job)
 
     async def _download(self, entry: _Entry, job: ExportJob) -> Downloaded:
         def note(progress: Progress) -> None:
@@ -238,11 +255,17 @@ class _Run:
         scope = asyncio.timeout(self.timeout)
         try:
             async with scope:
-                return await download_export(self.session, job, self.folder / entry.name, on_progress=note)
+                target = self.folder / entry.name
+                return await download_export(self.session, job, target, add_suffix=True, on_progress=note)
         except TimeoutError:
             if not scope.expired() or entry.watch is None:
                 raise
         raise self._too_late(entry.watch, "was done, but not downloaded")
+
+    async def _unpack(self, entry: _Entry, got: Downloaded) -> None:
+        if self.unpack and got.path is not None and got.path.suffix == ".zip":
+            entry.unpacked = await unpack_archive(got.path, self.folder, self._names)
+            got.path.unlink()
 
     def _too_late(self, watch: Watch, what: str) -> ExportTimeoutError:
         return ExportTimeoutError(f"{watch.ref} {what} in {self.timeout:g} s", ref=watch.ref, job=watch.job)
@@ -258,6 +281,8 @@ class _Run:
                 request=entry.request,
                 ref=ref,
                 path=got.path if got else None,
+                unpacked=entry.unpacked,
+                failed_files=watch.job.failed_files if watch and watch.job else (),
                 size=got.size if got else 0,
                 seconds=self._now() - entry.began,
                 polls=watch.polls if watch else 0,
@@ -302,9 +327,13 @@ class _Run:
         return asyncio.get_running_loop().time()
 
 
+def _request_of(wanted: Wanted) -> ExportRequest:
+    return wanted if isinstance(wanted, ExportRequest) else ref_of(wanted).request
+
+
 async def _each(
-    requests: Iterable[ExportRequest] | AsyncIterable[ExportRequest],
-) -> AsyncGenerator[ExportRequest, None]:
+    requests: Iterable[Wanted] | AsyncIterable[Wanted],
+) -> AsyncGenerator[Wanted, None]:
     if isinstance(requests, AsyncIterable):
         try:
             async for request in requests:

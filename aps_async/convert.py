@@ -64,6 +64,7 @@ _converter = Converter()
 for _kind in (str, bool, int, float):
     _converter.register_structure_hook(_kind, _strict(_kind))
 _converter.register_structure_hook(datetime | None, _moment)
+_converter.register_structure_hook(type(None), lambda _, __: None)  # for calls that answer nothing
 
 
 def _is_tuple(kind: Any) -> bool:
@@ -101,7 +102,7 @@ def _from_camel(cls: type) -> Callable[[Any, Any], Any]:
 @_converter.register_unstructure_hook_factory(attrs.has)
 def _to_camel(cls: type) -> Callable[[Any], Any]:
     names: dict[str, Any] = {part.name: override(rename=_camel(part.name)) for part in attrs.fields(cls)}
-    return make_dict_unstructure_fn(cls, _converter, **names)
+    return make_dict_unstructure_fn(cls, _converter, _cattrs_omit_if_default=True, **names)
 
 
 def _explain(problem: BaseException, _: type | None) -> str:

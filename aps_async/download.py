@@ -1,112 +1,78 @@
-"""From a signed URL to a verified file: resumed after breaks, renewed after expiry, never half under its final name.
+"""From signed links to a verified file: streaming, and never half under its final name."""
 
-https://aps.autodesk.com/blog/data-management-oss-object-storage-service-migrating-direct-s3-approach
-"""
-
-import asyncio
-import hashlib
-import logging
 import os
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import TypeVar
 
-import aiohttp
-from attrs import frozen
+from attrs import evolve, frozen
 
-from aps_async.answers import Answer, describe, error_of, xml_error
-from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
-from aps_async.links import SignedUrl
+from aps_async.errors import DownloadError, IncompleteDownloadError
+from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, Progress
-from aps_async.retry import TRANSIENT, waits
-from aps_async.session import Session, transport_error
+from aps_async.session import Session
 from aps_async.targets import Writable, opened
+from aps_async.transfer import ANY, Body, Expected, Transfer
 
-Renew = Callable[[SignedUrl | None], Awaitable[SignedUrl]]
-"""Brings a fresh URL; it is told the one that was refused, or None when that one merely came of age."""
-
-_BAD_BODIES = 3  # whole answers in a row that are not the file; a fourth would be no better
-_log = logging.getLogger("aps_async")
-
-
-@frozen
-class Signature:
-    """How files of a kind begin and end."""
-
-    name: str
-    head: bytes
-    tail: bytes = b""
-    tail_within: int = 1024
-    """The tail is looked for in this many last bytes; PDF allows bytes after its end mark."""
-
-
-PDF = Signature("PDF", b"%PDF-", b"%%EOF")
-ANY = Signature("file", b"")
-
-
-@frozen(kw_only=True)
-class Expected:
-    """What is known of a file before it comes."""
-
-    signature: Signature = PDF
-    size: int | None = None
-    """Bytes."""
-    sha1: str | None = None
-    """As hexadecimal digits."""
+T = TypeVar("T")
+Renew = Callable[[SignedUrl | None], Awaitable[Source]]
+"""Brings fresh links; it is told the one that was refused, or None when that one merely came of age."""
 
 
 async def download(
     session: Session,
-    link: SignedUrl,
+    source: Source | SignedUrl,
     target: str | os.PathLike[str] | Writable,
     *,
     renew: Renew | None = None,
     expected: Expected = Expected(),
+    add_suffix: bool = False,
     on_progress: Callable[[Progress], object] | None = None,
 ) -> Downloaded:
-    """Brings what a signed URL opens to a file, streaming, and verifies it.
+    """Brings what signed links open to a file, streaming, and verifies it.
 
     A path gets a part file in the same folder, which replaces what was there only when length, signature and hash are
-    right; after any failure or cancellation the part file is gone. An open file is written to as the bytes come, and
-    on failure keeps what was written.
+    right, and every entry of an archive; after any failure or cancellation the part file is gone. An open file is
+    written to as the bytes come, and on failure keeps what was written; archives in it are not looked into.
 
     Args:
         session: the session.
-        link: the URL; it is not opened when it is about to expire.
+        source: a signed link, or several with what is known of the file; none is opened when it is about to expire.
         target: a path, or an open binary file (its `write` may be a coroutine function).
-        renew: brings a fresh URL when this one dies.
+        renew: brings fresh links when one dies.
         expected: what the file must be; any PDF by default.
+        add_suffix: put `.pdf`, `.zip` and so on behind the path, as the content turns out.
         on_progress: called with every chunk.
 
     Raises:
-        LinkExpiredError: the URL is refused (403), and so were its successors.
+        LinkExpiredError: the link is refused (403), and so were its successors.
         IncompleteDownloadError: what comes is not the whole, right file.
         TargetError: the target cannot take it.
         APSError: what `renew` raises.
     """
     sink = opened(target)
-    transfer = _Transfer(session, link, renew, expected)
+    fetch = _Fetch(session, source, renew, expected)
     try:
-        async with aclosing(transfer.pieces()) as pieces:
+        async with aclosing(fetch.pieces()) as pieces:
             async for piece in pieces:
-                if piece is None:
-                    await sink.restart()
+                if isinstance(piece, _Rewind):
+                    await sink.restart(piece.at)
                     continue
                 await sink.write(piece)
                 if on_progress is not None:
-                    on_progress(Progress(received=transfer.received, total=transfer.total))
-        await sink.finish()
+                    on_progress(Progress(received=fetch.received, total=fetch.total))
+        kind = fetch.signature
+        path = await sink.finish(kind.verify, kind.suffix if add_suffix else None)
     except DownloadError as problem:
         problem.path = problem.path or sink.path
         raise
     finally:
         sink.discard()
-    return Downloaded(path=sink.path, size=transfer.received, etag=transfer.etag)
+    return Downloaded(path=path, size=fetch.received, etag=fetch.etag)
 
 
 async def stream(
-    session: Session, link: SignedUrl, *, renew: Renew | None = None, expected: Expected = Expected()
+    session: Session, source: Source | SignedUrl, *, renew: Renew | None = None, expected: Expected = Expected()
 ) -> AsyncGenerator[bytes, None]:
     """The same as chunks, for an upload or a web response: `async for chunk in stream(...)`.
 
@@ -118,17 +84,17 @@ async def stream(
         IncompleteDownloadError: also when the file changed after a part of it was given out.
         APSError: as `download`.
     """
-    transfer = _Transfer(session, link, renew, expected)
+    fetch = _Fetch(session, source, renew, expected)
     given = skip = 0
     etag: str | None = None
-    async with aclosing(transfer.pieces()) as pieces:
+    async with aclosing(fetch.pieces()) as pieces:
         async for piece in pieces:
-            if piece is None:
-                if etag is None or transfer.etag != etag:
+            if isinstance(piece, _Rewind):
+                if etag is None or fetch.etag != etag:
                     raise IncompleteDownloadError("the file changed after a part of it was given out; stream it again")
-                skip = given
+                skip = given - piece.at
                 continue
-            etag = transfer.etag
+            etag = fetch.etag
             fresh = piece[skip:]
             skip -= len(piece) - len(fresh)
             given += len(fresh)
@@ -136,198 +102,101 @@ async def stream(
                 yield fresh
 
 
-class _Transfer:
-    """One file's way over however many connections it takes."""
+@frozen
+class _Rewind:
+    """What follows begins at this byte again."""
 
-    def __init__(self, session: Session, link: SignedUrl, renew: Renew | None, expected: Expected) -> None:
-        self.received = 0
-        self.total: int | None = None
+    at: int = 0
+
+
+class _SourceChanged(Exception):  # noqa: N818 - a signal, not an error
+    """The fresh links cut the file differently than the old ones."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__("storage merged the upload meanwhile")
+        self.source = source
+
+
+class _Fetch:
+    """A file's way over its one link, or its several."""
+
+    def __init__(self, session: Session, source: Source | SignedUrl, renew: Renew | None, expected: Expected) -> None:
         self.etag: str | None = None
+        self.signature = expected.signatures[0]
         self._session = session
-        self._settings = session.settings
-        self._link = link
+        self._source = source if isinstance(source, Source) else Source.of(source)
         self._renew = renew
         self._expected = expected
-        self._body = _Body(expected)
-        self._furthest = 0
-        self._breaks = 0
-        self._refusals = 0
-        self._bad_bodies = 0
-        self._patience: Generator[float, Any, None] | None = None
+        self._before = 0  # bytes of the parts that are done
+        self._total: int | None = None
+        self._transfer: Transfer | None = None
 
-    async def pieces(self) -> AsyncGenerator[bytes | None, None]:
-        """The file's bytes in order; None when they begin again from the first one."""
-        given = False
+    @property
+    def received(self) -> int:
+        """Bytes in order, from the first."""
+        return self._before + (self._transfer.received if self._transfer else 0)
+
+    @property
+    def total(self) -> int | None:
+        """Bytes that there will be."""
+        if self._source.size is not None or len(self._source.parts) > 1:
+            return self._source.size
+        return self._transfer.total if self._transfer else self._total
+
+    async def pieces(self) -> AsyncGenerator[bytes | _Rewind, None]:
+        """The file's bytes, and where they begin again."""
         while True:
-            if self._link.expires_within(self._settings.link_margin, self._session.now()):
-                await self._replace_link(None)
-            problem: APSError
+            source = self._source
+            self._before, self._transfer = 0, None
+            known = self._expected
+            known = evolve(known, size=_first(known.size, source.size), sha1=_first(known.sha1, source.sha1))
             try:
-                async with self._session.open_link(self._link, self._headers()) as response:
-                    if not await self._accepts(response):
-                        continue
-                    if given and self.received == 0:
-                        yield None
-                    async for piece in self._checked(response):
-                        given = True
+                async with aclosing(self._joined(known)) as pieces:
+                    async for piece in pieces:
                         yield piece
-                    self._body.verify(self.received, self.total)
-                    return
-            except (aiohttp.ClientError, TimeoutError, OSError) as broken:
-                problem = transport_error(f"GET {self._link}", broken)
-            except _Passing as passing:
-                problem = passing.problem
-            except IncompleteDownloadError as wrong:
-                self._bad_bodies += 1
-                if self._bad_bodies >= _BAD_BODIES:
-                    raise
-                self._forget()
-                problem = wrong
-            await self._wait_after(problem)
+            except _SourceChanged as changed:
+                self._source = changed.source
+                yield _Rewind()
+            else:
+                return
 
-    def _headers(self) -> dict[str, str]:
-        if self.received and self.etag is None:
-            self._forget()  # nothing tells whether the rest would be of the same file
-        if not self.received:
-            return {}
-        # If-Match and not If-Range, which no implementation of S3 that was tried looks at.
-        return {"Range": f"bytes={self.received}-", "If-Match": self.etag or ""}
+    async def _joined(self, known: Expected) -> AsyncGenerator[bytes | _Rewind, None]:
+        """The parts in order. One alone is checked by its transfer, which can still start over; several as a whole."""
+        alone = len(self._source.parts) == 1
+        body = Body(known)
+        for index, part in enumerate(self._source.parts):
+            expected = known if alone else Expected(signatures=(ANY,), size=part.size)
+            async with aclosing(self._part(index, expected)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, _Rewind):
+                        body.rewind()
+                    elif not alone:
+                        body.feed(piece)
+                    yield piece
+            body.mark()
+        if not alone:
+            body.verify(self.received, None)
+            self.signature = body.signature
 
-    async def _accepts(self, response: aiohttp.ClientResponse) -> bool:
-        """Judges status and headers. False: ask again at once; `_Passing`: after a wait."""
-        status = response.status
-        if status == 206 and self.received and self._continues(response):
-            self._refusals = 0
-            return True
-        if status == 200:  # also when the server ignores the range
-            self._forget()
-            self._note(response)
-            return True
-        answer = Answer(status, response.headers, await response.content.read(8192))
-        words = f"GET {self._link}: {status} {xml_error(answer.body) or describe(answer)}"
-        if status in (206, 412, 416) and self.received:  # not the part that is missing, or the file changed
-            _log.info("%s; starting over", words)
-            self._forget()
-            return False
-        if status == 403:
-            await self._replace_link(self._link, words)
-            return False
-        if status in TRANSIENT:
-            raise _Passing(error_of("GET", str(self._link), answer, self._session.now()))
-        raise DownloadError(words)
+    async def _part(self, index: int, expected: Expected) -> AsyncGenerator[bytes | _Rewind, None]:
+        async def renewed(refused: SignedUrl | None) -> SignedUrl:
+            assert self._renew is not None  # noqa: S101 - for the type checker
+            fresh = await self._renew(refused)
+            if len(fresh.parts) != len(self._source.parts):
+                raise _SourceChanged(fresh)
+            return fresh.parts[index].link
 
-    def _continues(self, response: aiohttp.ClientResponse) -> bool:
-        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", ""))
-        if not found or int(found[1]) != self.received:
-            return False
-        return self.total is None or found[3] in ("*", str(self.total))
-
-    def _note(self, response: aiohttp.ClientResponse) -> None:
-        if encoding := response.headers.get("Content-Encoding", "").lower().replace("identity", ""):
-            raise DownloadError(f"GET {self._link}: the body is {encoding}-encoded although that was not asked for")
-        self._refusals = 0
-        self.etag = _strong(response.headers.get("ETag"))
-        self.total = response.content_length
-        wanted = self._expected.size
-        if wanted is not None and self.total is not None and self.total != wanted:
-            raise IncompleteDownloadError(f"GET {self._link}: the file has {self.total} bytes instead of {wanted}")
-
-    async def _checked(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        """The body's chunks; the first one only when it begins as the file must."""
-        head = b""
-        wanted = self._expected.signature.head
-        async for chunk in response.content.iter_any():
-            piece = chunk
-            if self.received == 0:
-                head += chunk
-                if len(head) < len(wanted):
-                    continue
-                self._body.verify_head(head, response)
-                piece = head
-            self._body.feed(piece)
-            self.received += len(piece)
-            if self.received > self._furthest:
-                self._furthest = self.received
-                self._breaks, self._patience = 0, None
-            yield piece
-        if self.received == 0:
-            self._body.verify_head(head, response)
-
-    def _forget(self) -> None:
-        self.received = 0
-        self.total = self.etag = None
-        self._body = _Body(self._expected)
-
-    async def _replace_link(self, refused: SignedUrl | None, words: str = "the URL is about to expire") -> None:
-        self._refusals += refused is not None
-        if self._renew is None or self._refusals > self._settings.link_renewals:
-            raise LinkExpiredError(f"{words}; a fresh URL is needed: get the export again")
-        if self._refusals > 1:
-            await asyncio.sleep(self._next_wait(None))
-        fresh = await self._renew(refused)
-        # Just made: if it looks old all the same, then our clock is wrong and not the URL.
-        self._link = SignedUrl(fresh.reveal()) if fresh.expires_within(0, self._session.now()) else fresh
-
-    async def _wait_after(self, problem: APSError) -> None:
-        self._breaks += 1
-        if self._breaks >= self._settings.download_tries:
-            raise IncompleteDownloadError(
-                f"gave up after {self._breaks} breaks without a new byte, at {self.received} of "
-                f"{self.total if self.total is not None else 'unknown'} bytes: {problem}"
-            ) from problem
-        wait = self._next_wait(problem)
-        _log.info("%s; %d bytes stand, going on in %.1f s", problem, self.received, wait)
-        await asyncio.sleep(wait)
-
-    def _next_wait(self, problem: APSError | None) -> float:
-        if self._patience is None:
-            self._patience = waits(self._settings, paced=False)
-            next(self._patience)
-        return self._patience.send(problem)
+        link = self._source.parts[index].link
+        transfer = self._transfer = Transfer(self._session, link, renewed if self._renew else None, expected)
+        async with aclosing(transfer.pieces()) as pieces:
+            async for piece in pieces:
+                self.etag = transfer.etag
+                yield _Rewind(self._before) if piece is None else piece
+        self._before += transfer.received
+        self._transfer = None
+        self._total = transfer.total
+        self.signature = transfer.signature
 
 
-class _Passing(Exception):  # noqa: N818 - a signal, not an error
-    """Carries a passing problem out of the response's context, so that no connection is held while waiting."""
-
-    def __init__(self, problem: APSError) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
-
-
-class _Body:
-    """What has to be true of the bytes, checked as they pass; keeps the last kilobyte and no more."""
-
-    def __init__(self, expected: Expected) -> None:
-        self._expected = expected
-        self._tail = b""
-        self._hash = hashlib.sha1(usedforsecurity=False) if expected.sha1 else None
-
-    def verify_head(self, head: bytes, response: aiohttp.ClientResponse) -> None:
-        """Raises unless the body begins as it must."""
-        signature = self._expected.signature
-        if not head.startswith(signature.head) or (not head and signature.head):
-            what = describe(Answer(response.status, response.headers, head))
-            raise IncompleteDownloadError(f"what came is no {signature.name} but {what}")
-
-    def feed(self, piece: bytes) -> None:
-        """Takes note of the next bytes."""
-        keep = self._expected.signature.tail_within
-        self._tail = piece[-keep:] if len(piece) >= keep else (self._tail + piece)[-keep:]
-        if self._hash is not None:
-            self._hash.update(piece)
-
-    def verify(self, received: int, total: int | None) -> None:
-        """Raises unless the whole body is right."""
-        size = self._expected.size if self._expected.size is not None else total
-        if size is not None and received != size:
-            raise IncompleteDownloadError(f"{received} bytes came instead of {size}")
-        signature = self._expected.signature
-        if signature.tail not in self._tail:
-            raise IncompleteDownloadError(f"the {signature.name} is cut off: its end mark is missing")
-        if self._hash is not None and self._hash.hexdigest() != (self._expected.sha1 or "").lower():
-            raise IncompleteDownloadError("the file's sha1 differs from the one that storage gives")
-
-
-def _strong(etag: str | None) -> str | None:
-    """Only a strong ETag promises the same bytes."""
-    return None if etag is None or etag.startswith("W/") else etag
+def _first(one: T | None, other: T | None) -> T | None:
+    return other if one is None else one

@@ -7,22 +7,23 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from attrs import frozen
 
-from aps_async.download import PDF, Expected, Renew, Signature, download, stream
+from aps_async.download import download, stream
 from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
-from aps_async.links import SignedUrl
+from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Progress
 from aps_async.quotas import Endpoint
-from aps_async.resources import bim360
+from aps_async.resources import acc, bim360, cost, files, sheets
 from aps_async.retry import WaitGenerator, is_passing
 from aps_async.session import Session
 from aps_async.targets import Writable, checked_path
+from aps_async.transfer import DOCX, PDF, ZIP, Expected, Signature
 
 _log = logging.getLogger("aps_async")
 
@@ -31,19 +32,32 @@ class _Get(Protocol):
     def __call__(self, session: Session, ref: ExportRef, *, retry: bool = True) -> Awaitable[ExportJob]: ...
 
 
-@frozen
+@frozen(kw_only=True)
 class Kind:
     """What the loop needs to know of a service."""
 
     start: Callable[[Session, ExportRequest], Awaitable[ExportJob]]
     get: _Get
+    resolve: Callable[[Session, ExportJob, Sequence[SignedUrl]], Awaitable[Source | None]]
+    """Links to a finished job's result, given those that were refused; None when the job has none that is alive."""
     status: Endpoint
     """Whose quota the polls draw on."""
-    signature: Signature = PDF
+    signatures: tuple[Signature, ...] = (PDF,)
+    get_renews: bool = False
+    """Whether asking again brings a fresh link; otherwise only another job does."""
 
 
 KINDS = {
-    ExportKind.BIM360: Kind(bim360.start, bim360.get_export, bim360.STATUS),
+    ExportKind.BIM360: Kind(
+        start=bim360.start, get=bim360.get_export, resolve=bim360.resolve, status=bim360.STATUS, get_renews=True
+    ),
+    ExportKind.FILES: Kind(
+        start=files.start, get=files.get_export, resolve=acc.resolve, status=files.STATUS, signatures=(PDF, ZIP)
+    ),
+    ExportKind.SHEETS: Kind(start=sheets.start, get=sheets.get_export, resolve=acc.resolve, status=sheets.STATUS),
+    ExportKind.COST: Kind(
+        start=cost.start, get=cost.get_export, resolve=cost.resolve, status=cost.DOCUMENTS, signatures=(DOCX,)
+    ),
 }
 
 
@@ -214,7 +228,7 @@ async def poll_export(
         The finished job with its link, which lives about two minutes.
 
     Raises:
-        ExportFailedError: the service gave the job up.
+        ExportFailedError: the service gave the job up, or its result is partial and the request allows none.
         ExportTimeoutError: the deadline passed.
         APSError: a fault that does not pass.
     """
@@ -222,16 +236,23 @@ async def poll_export(
         async for job in states:
             if on_status is not None:
                 on_status(job)
-    if job.status is ExportStatus.FAILED:
-        raise failure(job)
-    return job
+    return checked_job(job)
 
 
-def failure(job: ExportJob) -> ExportFailedError:
-    """The error for a job that the service gave up."""
-    why = f": {job.problem}" if job.problem else ", and gives no reason"
-    of = ", ".join(job.ref.request.subjects[:3])
-    return ExportFailedError(f"the service answers {job.raw_status!r} for {job.ref} of {of}{why}", ref=job.ref, job=job)
+def checked_job(job: ExportJob) -> ExportJob:
+    """A final job, unless it failed, or lacks something and the request allows no partial result.
+
+    Raises:
+        ExportFailedError: with the service's reason and the files that are missing.
+    """
+    partial = job.status is ExportStatus.PARTIAL
+    if job.status is not ExportStatus.FAILED and (job.ref.request.allow_partial or not partial):
+        return job
+    lost = [f"{each.id} ({each.reason or each.detail or 'no reason'})" for each in job.failed_files]
+    why = job.problem or (f"missing are {', '.join(lost)}" if lost else None)
+    why = f": {why}" if why else ", and gives no reason"
+    of = ", ".join(job.ref.request.subjects[:3]) + (" …" if len(job.ref.request.subjects) > 3 else "")
+    raise ExportFailedError(f"the service answers {job.raw_status!r} for {job.ref} of {of}{why}", ref=job.ref, job=job)
 
 
 async def wait_for_export(
@@ -278,41 +299,73 @@ async def download_export(
     job: ExportJob,
     target: str | os.PathLike[str] | Writable,
     *,
+    add_suffix: bool = False,
     on_progress: Callable[[Progress], object] | None = None,
 ) -> Downloaded:
     """Brings a finished job's result to a verified file; a link that has died is renewed.
+
+    Args:
+        session: the session.
+        job: a finished job.
+        target: a path, or an open binary file.
+        add_suffix: put `.pdf`, `.zip` or `.docx` behind the path, as the content turns out.
+        on_progress: called with every chunk.
 
     Raises:
         DownloadError: see `download`.
         APSError: as `get_export`.
     """
-    link, renew = await _link(session, job)
-    expected = Expected(signature=KINDS[job.ref.kind].signature)
-    return await download(session, link, target, renew=renew, expected=expected, on_progress=on_progress)
+    result = Result(session, job)
+    return await download(
+        session,
+        await result.source(),
+        target,
+        renew=result.source,
+        expected=Expected(signatures=KINDS[job.ref.kind].signatures),
+        add_suffix=add_suffix,
+        on_progress=on_progress,
+    )
 
 
 async def stream_export(session: Session, job: ExportJob) -> AsyncGenerator[bytes, None]:
     """A finished job's result as chunks; see `stream` for what that can and cannot promise."""
-    link, renew = await _link(session, job)
-    chunks = stream(session, link, renew=renew, expected=Expected(signature=KINDS[job.ref.kind].signature))
-    async with aclosing(chunks):
+    result = Result(session, job)
+    expected = Expected(signatures=KINDS[job.ref.kind].signatures)
+    async with aclosing(stream(session, await result.source(), renew=result.source, expected=expected)) as chunks:
         async for chunk in chunks:
             yield chunk
 
 
-async def _link(session: Session, job: ExportJob) -> tuple[SignedUrl, Renew]:
-    async def renew(refused: SignedUrl | None) -> SignedUrl:
-        """GET again; when that brings nothing new, POST again, which is documented to mint another URL."""
-        kind = KINDS[job.ref.kind]
-        asked = await kind.get(session, job.ref)
-        if asked.link is not None and asked.link != refused:
-            return asked.link
-        again = await poll_export(session, await kind.start(session, job.ref.request))
-        if again.link is None:
-            raise ExportError(f"{again.ref} is complete, but the service gives no signed URL", ref=job.ref, job=again)
-        return again.link
+class Result:
+    """A finished job's result: where it is now, and where it is when that has died."""
 
-    return job.link or await renew(None), renew
+    def __init__(self, session: Session, job: ExportJob) -> None:
+        self.job = job
+        self._session = session
+        self._refused: list[SignedUrl] = []
+
+    async def source(self, refused: SignedUrl | None = None) -> Source:
+        """Links that live: the job's own, those of a new answer, or those of the job done again.
+
+        Raises:
+            ExportError: the service calls the job done and gives no link.
+            APSError: as `get_export` and `poll_export`.
+        """
+        session, kind = self._session, KINDS[self.job.ref.kind]
+        if refused is not None:
+            self._refused.append(refused)
+        found = await kind.resolve(session, self.job, self._refused)
+        if found is None and (kind.get_renews or self.job.link is None):
+            self.job = await kind.get(session, self.job.ref)
+            found = await kind.resolve(session, self.job, self._refused)
+        if found is None:
+            # BIM 360 answers a repeated start with the same job and a fresh URL; ACC does the job once more.
+            self.job = await poll_export(session, await kind.start(session, self.job.ref.request))
+            found = await kind.resolve(session, self.job, self._refused)
+        if found is None:
+            job = self.job
+            raise ExportError(f"{job.ref} is {job.raw_status!r}, but the service gives no link", ref=job.ref, job=job)
+        return found
 
 
 def _deadline(session: Session, timeout: float | None) -> float:

@@ -34,6 +34,7 @@ class SignedUrl:
 
     _raw: str = field(repr=False, alias="raw")
     expires_at: float | None = field(default=None, eq=False)
+    _cookie: str | None = field(default=None, repr=False, alias="cookie")
 
     @classmethod
     def parse(cls, raw: str, *, received_at: float, lifetime: float | None = None) -> "SignedUrl":
@@ -57,6 +58,10 @@ class SignedUrl:
         """The whole URL, secrets included: for opening it, never for showing it."""
         return self._raw
 
+    def reveal_cookie(self) -> str | None:
+        """The `Cookie` header that has to go with it, if any: as secret as the URL."""
+        return self._cookie
+
     def expires_within(self, seconds: float, now: float) -> bool:
         """Whether the URL will be dead `seconds` after `now`."""
         return self.expires_at is not None and self.expires_at - now < seconds
@@ -79,3 +84,29 @@ def _signed_expiry(query: str) -> float | None:
     except (KeyError, ValueError):
         return None
     return None
+
+
+@frozen
+class Part:
+    """A stretch of a file that has a link of its own."""
+
+    link: SignedUrl
+    size: int | None = None
+    """Bytes; None when the link is for the whole file."""
+
+
+@frozen(kw_only=True)
+class Source:
+    """Where a file comes from, and what is known of it before it comes."""
+
+    parts: tuple[Part, ...]
+    """Usually one; storage that has not yet merged an upload gives several, in order."""
+    size: int | None = None
+    """Bytes of the whole."""
+    sha1: str | None = None
+    """Of the whole, as hexadecimal digits."""
+
+    @classmethod
+    def of(cls, link: SignedUrl) -> "Source":
+        """One link to the whole file."""
+        return cls(parts=(Part(link),))

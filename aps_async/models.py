@@ -14,6 +14,12 @@ class ExportKind(StrEnum):
 
     BIM360 = "bim360"
     """One sheet of a BIM 360 Plans folder as a PDF of one page."""
+    FILES = "acc-files"
+    """Files of an ACC project: one PDF, or a ZIP of them."""
+    SHEETS = "acc-sheets"
+    """Sheets of an ACC project as one PDF."""
+    COST = "cost"
+    """A document that Cost Management made from a template, as .docx."""
 
 
 class ExportStatus(StrEnum):
@@ -38,7 +44,33 @@ class ExportOptions:
     markups: bool = False
     """Published markups, drawn onto the page."""
     hyperlinks: bool = False
-    """Links to the web and to other documents, as links in the PDF."""
+    """BIM 360: links to the web and to other documents. ACC: the links of markups, so it takes those too."""
+    unpublished_markups: bool = False
+    """ACC: markups that only their creator sees."""
+    issue_markups: bool = False
+    """ACC: published markups of issues."""
+    unpublished_issue_markups: bool = False
+    """ACC: unpublished markups of issues."""
+    photo_markups: bool = False
+    """ACC: published markups of photos."""
+    unpublished_photo_markups: bool = False
+    """ACC: unpublished markups of photos."""
+    output_name: str | None = None
+    """ACC: the service's own name for the result, without extension, at most 255 characters."""
+
+
+@frozen(kw_only=True)
+class CostSource:
+    """Where a Cost document comes from."""
+
+    container_id: str
+    """The project's id without `b.`; older BIM 360 projects had one of their own."""
+    association_type: str
+    """What the document belongs to: `Budget`, `Contract`, `CostItem` and so on."""
+    template_id: str | None = None
+    """The template, when we start the document ourselves."""
+    region: str | None = None
+    """`US`, `EMEA` and so on: saves the service a look-up."""
 
 
 @frozen(kw_only=True)
@@ -49,12 +81,17 @@ class ExportRequest:
     project_id: str
     """Without the `b.` prefix."""
     subjects: tuple[str, ...]
-    """What the service is asked to export; for BIM 360 one version URN, raw."""
+    """What the service is asked to export. BIM 360: one version URN, raw; ACC Files: up to 200 of them; ACC Sheets: up
+    to 1,000 sheet ids; Cost: one association id."""
     options: ExportOptions = field(factory=ExportOptions)
     user_id: str | None = None
     """The `x-user-id` that the job runs as; every later call about it must use the same one."""
     name: str | None = None
     """A name for the file, without extension; any text, it is made safe before it is used."""
+    allow_partial: bool = True
+    """Whether a result that lacks some of what was asked for is taken; False makes it an error."""
+    cost: CostSource | None = None
+    """For Cost documents."""
 
 
 @frozen(kw_only=True)
@@ -87,6 +124,26 @@ class ExportRef:
 
 
 @frozen(kw_only=True)
+class FailedFile:
+    """A file that a partial result lacks."""
+
+    id: str
+    """Its version URN."""
+    reason: str | None = None
+    detail: str | None = None
+
+
+@frozen(kw_only=True)
+class Derivative:
+    """Where Model Derivative keeps a result: the older way to it."""
+
+    urn: str
+    """URL-safe base64, without padding."""
+    derivative_urn: str
+    """Raw."""
+
+
+@frozen(kw_only=True)
 class ExportJob:
     """What the service said of a job, once."""
 
@@ -98,6 +155,12 @@ class ExportJob:
     """Where the result lies, once there is one."""
     problem: str | None = None
     """The service's own words on a failure, when it gives any. BIM 360 gives none."""
+    failed_files: tuple[FailedFile, ...] = ()
+    """ACC Files: what a PARTIAL result lacks."""
+    derivative: Derivative | None = None
+    """BIM 360: the older way to the result."""
+    version_urn: str | None = None
+    """Cost: the document's version in Docs, from which it is downloaded."""
 
 
 @frozen(kw_only=True)
@@ -117,7 +180,9 @@ class Downloaded:
     path: Path | None
     """Where it lies; None when it went to an open file or an iterator."""
     size: int
+    """Bytes."""
     etag: str | None = None
+    """Storage's tag for exactly these bytes, when it gave one."""
 
 
 @frozen(kw_only=True)
@@ -127,12 +192,17 @@ class ExportOutcome:
     request: ExportRequest
     ref: ExportRef | None = None
     path: Path | None = None
+    """The verified file; of an archive that was unpacked, where it lay."""
+    unpacked: tuple[Path, ...] = ()
+    """The files that an archive was unpacked to."""
     size: int = 0
     """Bytes."""
     seconds: float = 0.0
     """From the moment its turn to start came to the end."""
     polls: int = 0
     """Status calls that were answered."""
+    failed_files: tuple[FailedFile, ...] = ()
+    """ACC Files: what the result lacks; see `ExportRequest.allow_partial`."""
     error: Exception | None = None
 
     @property
@@ -189,6 +259,11 @@ class Project:
         """Whether BIM 360's export works here."""
         return self.project_type.upper() == "BIM360"
 
+    @property
+    def is_acc(self) -> bool:
+        """Whether the exports of ACC Sheets and ACC Files work here."""
+        return self.project_type.upper() == "ACC"
+
 
 @frozen(kw_only=True)
 class Folder:
@@ -243,19 +318,23 @@ class Version:
 
 @frozen(kw_only=True)
 class Sheet:
-    """One exportable sheet of a BIM 360 project."""
+    """One exportable sheet, of a BIM 360 or an ACC project."""
 
+    kind: ExportKind = ExportKind.BIM360
     project_id: str
     """Without the `b.` prefix."""
-    version_urn: str
-    item_id: str
+    id: str
+    """BIM 360: the version URN. ACC: the sheet's UUID."""
     number: str
-    """The sheet's number from its title block, such as `A-101`; empty when the service has none."""
+    """The sheet's number from its title block, such as `A-101`; its name when the service has none."""
     title: str
     folder_path: str
-    """From the Plans folder down, such as `Plans/Architecture`."""
+    """BIM 360: from the Plans folder down, such as `Plans/Architecture`. ACC: the version set's name."""
+    item_id: str | None = None
+    """BIM 360: the item that this is a version of."""
     version: int | None = None
     source_file_name: str | None = None
+    """The uploaded file that it was split from."""
 
     @property
     def name(self) -> str:
@@ -264,15 +343,25 @@ class Sheet:
             return f"{self.number} - {self.title}"
         return self.number or self.title
 
+    @property
+    def version_urn(self) -> str:
+        """BIM 360: the version to export."""
+        return self.id
+
     def to_request(
-        self, *, markups: bool = False, hyperlinks: bool = False, user_id: str | None = None
+        self,
+        options: ExportOptions | None = None,
+        *,
+        markups: bool = False,
+        hyperlinks: bool = False,
+        user_id: str | None = None,
     ) -> ExportRequest:
-        """The request that exports this sheet, under its own name."""
+        """The request that exports this sheet alone, under its own name; `options` for more than the two."""
         return ExportRequest(
-            kind=ExportKind.BIM360,
+            kind=self.kind,
             project_id=self.project_id,
-            subjects=(self.version_urn,),
-            options=ExportOptions(markups=markups, hyperlinks=hyperlinks),
+            subjects=(self.id,),
+            options=options or ExportOptions(markups=markups, hyperlinks=hyperlinks),
             user_id=user_id,
             name=self.name,
         )

@@ -26,9 +26,9 @@ def safe_stem(title: str) -> str:
     text = "".join(sign for sign in text if unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Co"))
     text = unicodedata.normalize("NFC", text)  # now, since what has gone may have stood between a letter and its accent
     text = " ".join(text.translate(_REPLACED).split()).strip(" .")
-    text = text.encode()[:_LIMIT].decode(errors="ignore").rstrip(" .")
     if text.split(".")[0].rstrip().upper() in _DEVICES:
         text = f"_{text}"
+    text = text.encode()[:_LIMIT].decode(errors="ignore").rstrip(" .")
     return text or "untitled"
 
 

@@ -6,11 +6,12 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 from attrs import evolve, frozen
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 from aps_async.answers import Answer, error_of, json_of, retry_after
@@ -130,6 +131,16 @@ class Session:
             await api.close()
 
     @property
+    def two_legged(self) -> bool:
+        """Whether the tokens are the app's own, so that `x-user-id` may go with them."""
+        return bool(getattr(self._tokens, "two_legged", False))
+
+    @property
+    def user_id(self) -> str | None:
+        """The `x-user-id` of calls that name no other."""
+        return self._user_id
+
+    @property
     def token_margin(self) -> float:
         """See `TokenClient`."""
         return self.settings.token_margin
@@ -154,6 +165,7 @@ class Session:
         user_id: str | None = None,
         headers: Mapping[str, str] | None = None,
         retry: bool = True,
+        on_headers: Callable[["CIMultiDictProxy[str]"], object] | None = None,
     ) -> T:
         """One API call: waits for the quota, makes the token last, repeats what may be repeated, gives a typed value.
 
@@ -167,6 +179,7 @@ class Session:
             user_id: the `x-user-id`; the session's own when None.
             headers: further headers.
             retry: False for one attempt only (a 401 still renews the token once).
+            on_headers: is given the headers of the good answer.
 
         Raises:
             AuthError: there is no token, or a fresh one is refused.
@@ -186,11 +199,12 @@ class Session:
         call = self._call(endpoint, method, path, query, sent, body, authorized=True)
         attempt = self._attempts[endpoint.repeatable] if retry else self._attempt
         if into is type(None):
-            await attempt(evolve(call, may_be_empty=True))
-            return cast("T", None)
-        found = await attempt(call)
+            call = evolve(call, may_be_empty=True)
+        said, answered = await attempt(call)
+        if on_headers is not None:
+            on_headers(answered)
         try:
-            return structure(found, into)
+            return structure(said, into)
         except DecodeError as problem:
             raise DecodeError(f"{method} {call.path}: {problem}", problems=problem.problems) from None
 
@@ -235,7 +249,7 @@ class Session:
             **headers,
         }
         call = self._call(TOKENS, "POST", path, None, sent, urlencode(form).encode(), authorized=False)
-        answer = await self._attempts[repeatable](evolve(call, may_be_empty=may_be_empty))
+        answer, _ = await self._attempts[repeatable](evolve(call, may_be_empty=may_be_empty))
         if answer is None:
             return {}
         if not isinstance(answer, dict):
@@ -253,6 +267,8 @@ class Session:
         if self._links is None:
             raise InputError(_NOT_OPEN)
         sent = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **(headers or {})}
+        if cookie := link.reveal_cookie():
+            sent["Cookie"] = cookie
         if any(name.lower() == "authorization" for name in sent):
             raise InputError("a signed link carries its own authorization: storage answers 400 to a second one")
         raw = link.reveal()
@@ -283,15 +299,15 @@ class Session:
         url = URL(base + text, encoded=True)
         return _Call(endpoint, method, url, parts.path, headers, body, authorized, Pacer.ticket())
 
-    async def _attempt(self, call: _Call) -> Any:
+    async def _attempt(self, call: _Call) -> "tuple[Any, CIMultiDictProxy[str]]":
         answer, token = await self._exchange(call, None)
         if answer.status == 401 and token is not None:
             answer, _ = await self._exchange(call, token)
         if not 200 <= answer.status < 300:
             raise error_of(call.method, call.path, answer, self.now())
         if answer.status == 204 or (call.may_be_empty and not answer.body.strip()):
-            return None
-        return json_of(call.method, call.path, answer)
+            return None, answer.headers
+        return json_of(call.method, call.path, answer), answer.headers
 
     async def _exchange(self, call: _Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
         """One call in its place in the quota; the token is made last, so that it cannot expire in the queue."""

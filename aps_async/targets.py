@@ -5,6 +5,7 @@ import errno
 import inspect
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -72,12 +73,17 @@ def made_folder(folder: str | os.PathLike[str]) -> Path:
     return path
 
 
+def part_path(path: Path) -> Path:
+    """A new name beside `path`, hidden, for what is not finished yet."""
+    return path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}.part")
+
+
 class PartFile:
     """Writes beside the final name and takes it over at the end; `discard()` leaves nothing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._part = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}.part")
+        self.part = part_path(path)
         self._file: int | None = None
 
     async def write(self, data: bytes) -> None:
@@ -85,30 +91,38 @@ class PartFile:
         try:
             if self._file is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-                self._file = os.open(self._part, flags, 0o666)
+                self._file = os.open(self.part, flags, 0o666)
             view = memoryview(data)
             while view:
                 view = view[os.write(self._file, view) :]
         except OSError as problem:
             raise target_error(self.path, problem) from problem
 
-    async def restart(self) -> None:
-        """Forgets what was written."""
+    async def restart(self, at: int = 0) -> None:
+        """Forgets what was written from byte `at` on."""
         if self._file is not None:
-            os.ftruncate(self._file, 0)
-            os.lseek(self._file, 0, os.SEEK_SET)
+            os.ftruncate(self._file, at)
+            os.lseek(self._file, at, os.SEEK_SET)
 
-    async def finish(self) -> None:
-        """Puts the file under its final name, once its bytes are on the disk: a power cut leaves no empty PDF."""
+    async def finish(self, verify: Callable[[Path], None] | None = None, suffix: str | None = None) -> Path:
+        """Puts the file under its final name, once its bytes are on the disk: a power cut leaves no empty PDF.
+
+        `verify` reads the part file first, in a thread. `suffix` replaces the name's own.
+        """
         if self._file is None:
             raise IncompleteDownloadError(f"nothing came for {self.path}", path=self.path)
         try:
-            await asyncio.get_running_loop().run_in_executor(None, os.fsync, self._file)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, os.fsync, self._file)
             os.close(self._file)
             self._file = None
-            self._part.replace(self.path)
+            if verify is not None:
+                await loop.run_in_executor(None, verify, self.part)
+            final = self.path if suffix is None else self.path.with_name(self.path.name + suffix)
+            self.part.replace(final)
         except OSError as problem:
             raise target_error(self.path, problem) from problem
+        return final
 
     def discard(self) -> None:
         """Removes the part file, if it is still there."""
@@ -117,7 +131,7 @@ class PartFile:
                 os.close(self._file)
             self._file = None
         with suppress(OSError):
-            self._part.unlink(missing_ok=True)
+            self.part.unlink(missing_ok=True)
 
 
 class OpenFile:
@@ -138,8 +152,8 @@ class OpenFile:
         if inspect.isawaitable(done):
             await done
 
-    async def restart(self) -> None:
-        """Rewinds to where it stood.
+    async def restart(self, at: int = 0) -> None:
+        """Rewinds to `at` bytes after where it stood.
 
         Raises:
             IncompleteDownloadError: it cannot be rewound, and something was already written.
@@ -150,10 +164,10 @@ class OpenFile:
             raise IncompleteDownloadError(
                 "the download has to start over, and the open file cannot be rewound; give a path or a seekable file"
             )
-        self._file.seek(self._at)  # type: ignore[attr-defined]
+        self._file.seek(self._at + at)  # type: ignore[attr-defined]
         self._file.truncate()  # type: ignore[attr-defined]
 
-    async def finish(self) -> None:
+    async def finish(self, verify: object = None, suffix: object = None) -> None:
         """Nothing to do: the file belongs to the caller."""
 
     def discard(self) -> None:

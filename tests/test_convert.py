@@ -120,9 +120,10 @@ REF = ExportRef(
 def test_the_stored_form_stays_as_it_is() -> None:
     """Queues hold these texts over updates of the library."""
     stored = (
-        '{"request":{"kind":"bim360","projectId":"p","subjects":["urn:x"],'
-        '"options":{"markups":false,"hyperlinks":false},"userId":"u","name":"A-101"},"exportId":"e"}'
+        '{"request":{"kind":"bim360","projectId":"p","subjects":["urn:x"],"userId":"u","name":"A-101"},"exportId":"e"}'
     )
+    spelled_out = stored.replace(',"userId"', ',"options":{"markups":false,"hyperlinks":false},"userId"')
+    assert ref_from_json(spelled_out) == REF
     assert ref_to_json(REF) == stored
     assert ref_from_json('{"request":{"kind":"bim360","projectId":"p","subjects":["urn:x"]},"exportId":"e"}') == evolve(
         REF, request=evolve(REF.request, user_id=None, name=None)

@@ -17,9 +17,9 @@ from aps_async.cli.failures import SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, note, say, say_json, size
 from aps_async.cli.progress import shown
 from aps_async.convert import ref_to_json
+from aps_async.doors import get_sheet, list_sheets
 from aps_async.errors import APSError, NotFoundInProjectError
-from aps_async.models import ExportOutcome, Project, Sheet
-from aps_async.resources.plans import get_sheet, list_sheets
+from aps_async.models import ExportOptions, ExportOutcome, Project, Sheet
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 
@@ -133,8 +133,8 @@ async def export_sheets(session: Session, sheets: Sequence[Sheet], choices: Expo
     run.total = len(run.results) + len(sheets)
     if not sheets:
         return
-    options = {"markups": choices.markups, "hyperlinks": choices.hyperlinks}
-    by_request = {sheet.to_request(user_id=choices.user_id, **options): sheet for sheet in sheets}
+    options = ExportOptions(markups=choices.markups, hyperlinks=choices.hyperlinks)
+    by_request = {sheet.to_request(options, user_id=choices.user_id): sheet for sheet in sheets}
     lines_would_mix = choices.as_json and sys.stdout.isatty()
     with shown(len(by_request), live=False if lines_would_mix else None) as view:
         outcomes = export_many(

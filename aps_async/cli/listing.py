@@ -2,9 +2,9 @@
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.output import count, note, say_json, say_table
+from aps_async.doors import list_sheets
 from aps_async.errors import NotAllowedError, NotFoundInProjectError
 from aps_async.models import Hub, Project
-from aps_async.resources.plans import list_sheets
 from aps_async.resources.projects import list_hubs, list_projects
 
 NO_HUB = (

@@ -12,8 +12,8 @@ from aps_async.auth import TwoLegged
 from aps_async.cli.export import ExportChoices, Run, export_sheets, stopped_words
 from aps_async.cli.failures import UsageProblem, reason
 from aps_async.cli.output import clean, count, note, say, size
+from aps_async.doors import list_sheets
 from aps_async.errors import InputError
-from aps_async.resources.plans import list_sheets
 from aps_async.session import Session
 from aps_async.settings import Settings
 

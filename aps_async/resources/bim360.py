@@ -3,7 +3,10 @@
 https://aps.autodesk.com/en/docs/bim360/v1/reference/http/document-management-projects-project_id-versions-version_id-exports-POST/
 """
 
-from attrs import frozen
+import logging
+from collections.abc import Sequence
+
+from attrs import field, frozen
 
 from aps_async.errors import (
     DecodeError,
@@ -13,9 +16,10 @@ from aps_async.errors import (
     ResponseError,
 )
 from aps_async.ids import bare_id, decoded_urn, is_item_urn, path_part, version_urn
-from aps_async.links import SignedUrl
-from aps_async.models import ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, ExportStatus
+from aps_async.links import SignedUrl, Source
+from aps_async.models import Derivative, ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, ExportStatus
 from aps_async.quotas import Endpoint
+from aps_async.resources import derivatives
 from aps_async.resources.projects import get_tip, get_version
 from aps_async.session import Session
 
@@ -30,6 +34,9 @@ STATES = {
 }
 
 
+_log = logging.getLogger("aps_async")
+
+
 @frozen
 class ExportResult:
     """Where a finished export lies (`data` of the answer). Every field may be missing."""
@@ -40,11 +47,8 @@ class ExportResult:
     """The derivative URN of the page, raw although the reference calls it encoded."""
     link: str | None = None
     """Deprecated: the old download address; it needs a bearer token."""
-    signed_url: str | None = None
+    signed_url: str | None = field(default=None, repr=False)
     """Opens the PDF to anybody for about two minutes."""
-
-    def __repr__(self) -> str:
-        return f"ExportResult(resource_id={self.resource_id!r}, signed_url={'…' if self.signed_url else None})"
 
 
 @frozen
@@ -156,6 +160,19 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
     return _job(session, ref, answer)
 
 
+async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]) -> Source | None:
+    """The job's link while it lives; the older way when there is none, or two fresh ones were refused."""
+    link = job.link
+    if (link is None or len(refused) > 1) and job.derivative is not None:
+        try:
+            return await derivatives.get_source(session, job.derivative, user_id=job.ref.user_id)
+        except (ResponseError, DecodeError) as problem:  # not documented to work for exports, so never the last word
+            _log.info("%s: the derivative cannot be had either: %s", job.ref, problem)
+    if link is None or link in refused or link.expires_within(session.settings.link_margin, session.now()):
+        return None
+    return Source.of(link)
+
+
 _ADVICE = (
     "BIM 360 exports sheets only: version URNs that list_sheets() yields, from a Plans folder of a BIM 360 project. "
     "In an ACC project, use the exports of ACC Sheets or ACC Files instead."
@@ -177,7 +194,10 @@ def _job(session: Session, ref: ExportRef, answer: ExportAnswer) -> ExportJob:
             )
         except ValueError as problem:
             raise DecodeError(f"{ref}: data.signedUrl: {problem}") from None
-    return ExportJob(ref=ref, status=status, raw_status=answer.status, link=link)
+    derivative = None
+    if answer.data is not None and answer.data.version_urn and answer.data.resource_id:
+        derivative = Derivative(urn=answer.data.version_urn, derivative_urn=answer.data.resource_id)
+    return ExportJob(ref=ref, status=status, raw_status=answer.status, link=link, derivative=derivative)
 
 
 async def _explain(session: Session, request: ExportRequest) -> None:

@@ -21,6 +21,7 @@ from aps_async.resources.projects import (
     list_folder_contents,
     list_top_folders,
 )
+from aps_async.resources.walking import descend
 from aps_async.session import Session
 
 # No budget is published for batch-get; that of the other Document Management lists is a careful guess.
@@ -129,30 +130,7 @@ async def _starts(session: Session, project: Project, folder: str | None, user_i
         )
     if folder is None:
         return plans
-    return (await _descend(session, project, plans, folder, user_id),)
-
-
-async def _descend(
-    session: Session, project: Project, plans: Sequence[Folder], path: str, user_id: str | None
-) -> Folder:
-    """The folder at a path that begins with a Plans folder's name, or below it."""
-    names = [name.strip() for name in path.strip().strip("/").split("/")]
-    at = next((each for each in plans if each.name.casefold() == names[0].casefold()), None)
-    if at is not None:
-        names = names[1:]
-    else:
-        at = plans[0]
-    for name in names:
-        below = [
-            each async for each in list_folder_contents(session, project.id, at, user_id=user_id)
-            if isinstance(each, Folder)
-        ]  # fmt: skip
-        found = next((each for each in below if each.name.casefold() == name.casefold()), None)
-        if found is None:
-            shown = ", ".join(each.name for each in below) or "no folders"
-            raise NotFoundInProjectError(f"there is no folder {name!r} in {at.path!r}; it holds {shown}")
-        at = found
-    return at
+    return (await descend(session, project, plans, folder, user_id),)
 
 
 async def _walk(session: Session, project: Project, start: Folder, user_id: str | None) -> AsyncIterator[Sheet]:
@@ -229,7 +207,7 @@ async def _with_names(
     return [
         Sheet(
             project_id=bare_id(project.id),
-            version_urn=version.urn,
+            id=version.urn,
             item_id=item_id,
             number=(told := names.get(version.urn) or _Names(version.urn)).number or version.name,
             title=told.title or "",

@@ -1,0 +1,167 @@
+"""What the exports of ACC Files and ACC Sheets have in common: body, answer, limits and batches."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from aps_async.errors import DecodeError, InputError
+from aps_async.links import SignedUrl, Source
+from aps_async.models import ExportJob, ExportOptions, ExportRef, ExportRequest, ExportStatus, FailedFile
+from aps_async.session import Session
+
+STATES = {
+    "processing": ExportStatus.RUNNING,
+    "successful": ExportStatus.SUCCEEDED,
+    "partialsuccess": ExportStatus.PARTIAL,
+    "failed": ExportStatus.FAILED,
+}
+LINK_LIFETIME = 3600.0
+"""Seconds; a GET does not renew the link, only another job does."""
+NAME_LIMIT = 255
+
+
+@frozen
+class Problem:
+    """`result.error`."""
+
+    code: str | None = None
+    """The HTTP status it stands for, as text."""
+    title: str | None = None
+    """Such as `ERR_WORKFLOW_TIMEOUT`."""
+    detail: str | None = None
+
+
+@frozen
+class Output:
+    """`result.output`."""
+
+    signed_url: str | None = field(default=None, repr=False)
+    failed_files: tuple[FailedFile, ...] = ()
+
+
+@frozen
+class Result:
+    """`result`; one sample has the output's fields right here."""
+
+    output: Output | None = None
+    error: Problem | None = None
+    signed_url: str | None = field(default=None, repr=False)
+    failed_files: tuple[FailedFile, ...] = ()
+
+
+@frozen
+class ExportAnswer:
+    """The body of the export calls."""
+
+    id: str
+    status: str
+    """`processing`, `successful`, `partialSuccess` or `failed`."""
+    result: Result | None = None
+
+
+def body_options(options: ExportOptions) -> dict[str, Any]:
+    """All options, always: the service's own defaults put markups on the pages.
+
+    Raises:
+        InputError: the output name is too long.
+    """
+    if options.output_name is not None and len(options.output_name) > NAME_LIMIT:
+        raise InputError(f"the output name has {len(options.output_name)} characters; ACC takes {NAME_LIMIT}")
+    standard = options.markups or options.unpublished_markups
+    body: dict[str, Any] = {
+        "standardMarkups": {
+            "includePublishedMarkups": options.markups,
+            "includeUnpublishedMarkups": options.unpublished_markups,
+            "includeMarkupLinks": options.hyperlinks and standard,
+        },
+        "issueMarkups": {
+            "includePublishedMarkups": options.issue_markups,
+            "includeUnpublishedMarkups": options.unpublished_issue_markups,
+        },
+        "photoMarkups": {
+            "includePublishedMarkups": options.photo_markups,
+            "includeUnpublishedMarkups": options.unpublished_photo_markups,
+        },
+    }
+    if options.output_name is not None:
+        body["outputFileName"] = options.output_name
+    return body
+
+
+def batches(request: ExportRequest, limit: int) -> list[ExportRequest]:
+    """The request in as many pieces as the service's limit asks for, named after their place.
+
+    Raises:
+        InputError: nothing is asked for.
+    """
+    ids = request.subjects
+    if not ids:
+        raise InputError("nothing to export: the list is empty")
+    cuts = [ids[at : at + limit] for at in range(0, len(ids), limit)]
+    if len(cuts) == 1:
+        return [request]
+    return [
+        evolve(
+            request,
+            subjects=cut,
+            name=f"{request.name} ({number} of {len(cuts)})" if request.name else None,
+            options=_numbered(request.options, number),
+        )
+        for number, cut in enumerate(cuts, 1)
+    ]
+
+
+def acting(session: Session, request: ExportRequest) -> ExportRequest:
+    """The request with the user that it runs as: only that user may read the job, so the reference remembers who."""
+    return evolve(request, user_id=request.user_id or session.user_id)
+
+
+def checked(subjects: Sequence[str], limit: int, what: str) -> None:
+    """Refuses what the service would.
+
+    Raises:
+        InputError: there are none, or too many for one job.
+    """
+    if not 1 <= len(subjects) <= limit:
+        raise InputError(
+            f"one ACC export takes 1 to {limit} {what}, not {len(subjects)}; export_requests() splits more"
+        )
+
+
+def job_of(session: Session, ref: ExportRef, answer: ExportAnswer) -> ExportJob:
+    """The job as the rest of the library sees it."""
+    result = answer.result or Result()
+    output = result.output or Output()
+    raw = output.signed_url or result.signed_url  # the schema has one place, a sample the other
+    link = None
+    if raw:
+        lifetime = LINK_LIFETIME * session.settings.link_lifetime / 120  # shrinks with a simulator's clock
+        try:
+            link = SignedUrl.parse(raw, received_at=session.now(), lifetime=lifetime)
+        except ValueError as problem:
+            raise DecodeError(f"{ref}: signedUrl: {problem}") from None
+    error = result.error
+    return ExportJob(
+        ref=ref,
+        status=STATES.get(answer.status.lower(), ExportStatus.RUNNING),
+        raw_status=answer.status,
+        link=link,
+        problem=": ".join(part for part in (error.title, error.detail) if part) or None if error else None,
+        failed_files=output.failed_files or result.failed_files,
+    )
+
+
+async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]) -> Source | None:
+    """The job's link while it lives; None when only another job brings a new one."""
+    if job.link is None or job.link in refused:
+        return None
+    if job.link.expires_within(session.settings.link_margin, session.now()):
+        return None
+    return Source.of(job.link)
+
+
+def _numbered(options: ExportOptions, number: int) -> ExportOptions:
+    if options.output_name is None:
+        return options
+    return evolve(options, output_name=f"{options.output_name} ({number})")

@@ -1,0 +1,316 @@
+"""Cost Management: documents generated from templates.
+
+https://aps.autodesk.com/en/docs/bim360/v1/reference/http/cost-documents-GET/
+"""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from attrs import frozen
+
+from aps_async.convert import structure
+from aps_async.errors import InputError, NotFoundError, NotFoundInProjectError
+from aps_async.ids import bare_id, path_part
+from aps_async.links import SignedUrl, Source
+from aps_async.models import CostSource, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Project
+from aps_async.quotas import Endpoint
+from aps_async.resources import storage
+from aps_async.session import Session
+
+# https://aps.autodesk.com/en/docs/acc/v1/overview/rate-limits/cost-rate-limits/
+DOCUMENTS = Endpoint("cost.documents", 30, acts_for="signed-in user")
+ATTACHMENTS = Endpoint(
+    "cost.attachments", 50, repeatable=False, acts_for="signed-in user"
+)  # a repeat makes another document
+
+# The order of the words is not documented. A document that waits for a signature has its file.
+STATES = {
+    "pending": ExportStatus.RUNNING,
+    "started": ExportStatus.RUNNING,
+    "completed": ExportStatus.SUCCEEDED,
+    "failed": ExportStatus.FAILED,
+    "pendingsign": ExportStatus.SUCCEEDED,
+    "signed": ExportStatus.SUCCEEDED,
+}
+ASSOCIATION_TYPES = (
+    "Budget", "Contract", "CostItem", "FormInstance", "Payment", "BudgetPayment", "Expense", "OCO", "SCO",
+)  # fmt: skip
+"""The types that the reference lists for the query; others are sent as they are."""
+_QUERY_LIMIT = 1800
+"""Characters of joined ids per call: a URL that stays below 2,000 passes every server and proxy."""
+
+
+@frozen
+class ErrorInfo:
+    """Why a document could not be generated; it may also stand on one that was."""
+
+    code: str | None = None
+    message: str | None = None
+    detail: str | None = None
+
+
+@frozen
+class CostDocument:
+    """One generated document, with every field of the reference."""
+
+    id: str
+    recipient_id: str | None = None
+    """Autodesk id of the recipient."""
+    signed_by: str | None = None
+    urn: str | None = None
+    """Version URN of the .docx in Docs; missing until there is one."""
+    pdf_urn: str | None = None
+    status: str = ""
+    """`Pending`, `Started`, `Completed`, `Failed`, `PendingSign` or `Signed`; other words are kept."""
+    job_id: int | None = None
+    error_info: ErrorInfo | None = None
+    """Not a sign of failure by itself: the reference shows it on a completed document."""
+    association_id: str | None = None
+    """In either case of letters; compare without."""
+    association_type: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def export_status(self) -> ExportStatus:
+        """What the status means; an unknown word counts as RUNNING."""
+        return STATES.get(self.status.lower(), ExportStatus.RUNNING)
+
+
+@frozen
+class _Attachment:
+    id: str
+    status: str | None = None
+    urn: str | None = None
+
+
+async def list_documents(
+    session: Session,
+    container_id: str,
+    *,
+    association_type: str,
+    association_ids: str | Iterable[str],
+    region: str | None = None,
+    latest: bool | None = None,
+    signed: bool | None = None,
+    retry: bool = True,
+) -> tuple[CostDocument, ...]:
+    """The documents generated for budgets, contracts and so on (`GET …/documents`; scope `data:read`; 30 a minute).
+
+    Needs a user's token: three-legged or a service account's. Ids are joined, and many are split over several calls.
+
+    Args:
+        session: the session.
+        container_id: the project's id, with or without `b.`; for older BIM 360 projects see `find_container`.
+        association_type: what the ids are: one of `ASSOCIATION_TYPES`. For a change order's document it is
+            `FormInstance` in the tutorials.
+        association_ids: UUIDs of the budgets, contracts and so on.
+        region: `US`, `EMEA` and so on: saves the service a look-up.
+        latest: deprecated by Autodesk: the latest document is always the answer.
+        signed: deprecated by Autodesk.
+        retry: False for one attempt per call.
+
+    Raises:
+        InputError: no ids, no type, or a two-legged token.
+        APSError: as `Session.request`.
+    """
+    ids = [association_ids] if isinstance(association_ids, str) else list(association_ids)
+    ids = list(dict.fromkeys(bare_id(each, "association") for each in ids))
+    if not ids or not association_type:
+        raise InputError("Cost documents need an association type and at least one association id")
+    query: dict[str, str | int | bool] = {"associationType": association_type}
+    for name, value in (("latest", latest), ("signed", signed)):
+        if value is not None:
+            message = f"Autodesk has deprecated filter[{name}] of Cost documents; leave {name} out"
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            query[f"filter[{name}]"] = value
+    found: list[CostDocument] = []
+    for some in _joined(ids):
+        answer = await session.request(
+            DOCUMENTS,
+            "GET",
+            f"/cost/v1/containers/{path_part(bare_id(container_id, 'container'))}/documents",
+            into=cast("type[Any]", Any),  # a list, or one document alone
+            query={**query, "associationId": some},
+            headers={"region": region} if region else None,
+            retry=retry,
+        )
+        found += structure(answer if isinstance(answer, list) else [answer], list[CostDocument])
+    return tuple(found)
+
+
+def find_container(project: Project) -> str:
+    """The container id that an older BIM 360 project may still need: its `relationships.cost`.
+
+    The documentation says to use the project id since 2026, and only that; this is the way back if it is refused.
+
+    Raises:
+        NotFoundInProjectError: the project tells none.
+    """
+    if project.cost_container_id is None:
+        raise NotFoundInProjectError(
+            f"{project.name} tells no cost container; use the project id {bare_id(project.id)}"
+        )
+    return project.cost_container_id
+
+
+async def document_jobs(
+    session: Session,
+    project_id: str,
+    *,
+    association_type: str,
+    association_ids: str | Iterable[str],
+    container_id: str | None = None,
+    region: str | None = None,
+) -> list[ExportJob]:
+    """All documents of many associations as jobs, for `wait_for_export` and `export_many`: one call per 45 ids or so.
+
+    Args:
+        session: the session; a user's token.
+        project_id: the project that the files lie in, with or without `b.`.
+        association_type: what the ids are.
+        association_ids: UUIDs of the budgets, contracts and so on.
+        container_id: where it is not the project's id.
+        region: `US`, `EMEA` and so on.
+
+    Raises:
+        APSError: as `list_documents`.
+    """
+    container = bare_id(container_id or project_id, "container")
+    documents = await list_documents(
+        session, container, association_type=association_type, association_ids=association_ids, region=region
+    )
+    source = CostSource(container_id=container, association_type=association_type, region=region)
+    return [_job(_request(project_id, document, source), document) for document in documents]
+
+
+def _request(project_id: str, document: CostDocument, source: CostSource) -> ExportRequest:
+    association = (document.association_id or document.id).lower()
+    return ExportRequest(
+        kind=ExportKind.COST,
+        project_id=bare_id(project_id),
+        subjects=(association,),
+        name=f"{document.association_type or source.association_type} {association}",
+        cost=source,
+    )
+
+
+def export_request(
+    project_id: str,
+    *,
+    association_type: str,
+    association_id: str,
+    template_id: str,
+    container_id: str | None = None,
+    region: str | None = None,
+    name: str | None = None,
+) -> ExportRequest:
+    """The request that makes a new document from a template."""
+    return ExportRequest(
+        kind=ExportKind.COST,
+        project_id=bare_id(project_id),
+        subjects=(bare_id(association_id, "association"),),
+        name=name or f"{association_type} {association_id.lower()}",
+        cost=CostSource(
+            container_id=bare_id(container_id or project_id, "container"),
+            association_type=association_type,
+            template_id=template_id,
+            region=region,
+        ),
+    )
+
+
+async def start(session: Session, request: ExportRequest) -> ExportJob:
+    """Makes a document from a template (`POST …/attachments` with type `Document`; scope `data:write`; 50 a minute).
+
+    Every call makes another document, so it is repeated only when it certainly never arrived.
+
+    Raises:
+        InputError: the request names no template, or the token is two-legged.
+        APSError: as `Session.request`.
+    """
+    source = _source(request)
+    if source.template_id is None:
+        raise InputError("a new Cost document needs a template: give template_id, or wait for one that exists")
+    answer = await session.request(
+        ATTACHMENTS,
+        "POST",
+        f"/cost/v1/containers/{path_part(source.container_id)}/attachments",
+        into=_Attachment,
+        json={
+            "type": "Document",
+            "name": request.name or "document",
+            "associationId": request.subjects[0],
+            "associationType": source.association_type,
+            "templateId": source.template_id,
+        },
+        headers={"region": source.region} if source.region else None,
+    )
+    document = CostDocument(id=answer.id, urn=answer.urn, status=answer.status or "Pending")
+    return _job(request, document)
+
+
+async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
+    """Asks once how a document stands: there is no call for one, so its association's are listed.
+
+    Raises:
+        NotFoundError: the association has no such document (any more, or not yet).
+        APSError: as `list_documents`.
+    """
+    source = _source(ref.request)
+    documents = await list_documents(
+        session,
+        source.container_id,
+        association_type=source.association_type,
+        association_ids=ref.request.subjects,
+        region=source.region,
+        retry=retry,
+    )
+    for document in documents:
+        if document.id.lower() == ref.export_id.lower():
+            return _job(ref.request, document)
+    raise NotFoundError(
+        f"{ref} is not among the {len(documents)} documents of {ref.request.subjects[0]}",
+        status=404,
+        method="GET",
+        path="documents",
+    )
+
+
+async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]) -> Source | None:  # noqa: ARG001
+    """Links to the .docx: version, storage, signed download; every call brings fresh ones."""
+    if job.version_urn is None:
+        raise NotFoundInProjectError(f"{job.ref} is {job.raw_status!r} but names no file")
+    urn = await storage.find_storage(session, job.ref.project_id, job.version_urn)
+    return await storage.get_source(session, urn)
+
+
+def _job(request: ExportRequest, document: CostDocument) -> ExportJob:
+    info = document.error_info
+    words = [part for part in (info.code, info.message, info.detail) if part] if info else []
+    return ExportJob(
+        ref=ExportRef(request=request, export_id=document.id),
+        status=document.export_status,
+        raw_status=document.status,
+        problem=": ".join(words) or None,
+        version_urn=document.urn,
+    )
+
+
+def _source(request: ExportRequest) -> CostSource:
+    if request.cost is None:
+        raise InputError("this request is of kind 'cost' but names no container; make it with cost.export_request()")
+    return request.cost
+
+
+def _joined(ids: Sequence[str]) -> Iterable[str]:
+    """Comma-separated ids, in as many pieces as the length of a URL asks for."""
+    piece = ""
+    for each in ids:
+        if piece and len(piece) + 1 + len(each) > _QUERY_LIMIT:
+            yield piece
+            piece = ""
+        piece = f"{piece},{each}" if piece else each
+    yield piece

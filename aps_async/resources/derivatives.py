@@ -1,0 +1,76 @@
+"""The older way to an exported page: as a derivative, through signed cookies (Model Derivative).
+
+https://aps.autodesk.com/en/docs/model-derivative/v2/reference/http/urn-manifest-derivativeUrn-signedcookies-GET/
+"""
+
+from urllib.parse import unquote
+
+from attrs import field, frozen
+from multidict import CIMultiDictProxy
+
+from aps_async.errors import DecodeError
+from aps_async.ids import path_part
+from aps_async.links import Part, SignedUrl, Source
+from aps_async.models import Derivative
+from aps_async.quotas import Endpoint
+from aps_async.session import Session
+
+# No limit is published for this call; that of the other download calls is a careful guess.
+COOKIES = Endpoint("derivatives.signedcookies", 300)
+
+
+@frozen
+class SignedCookies:
+    """The body of `signedcookies`; the cookies themselves come as headers."""
+
+    url: str = field(repr=False)
+    size: int | None = None
+    etag: str | None = None
+    expiration: int | None = None
+    """Milliseconds since the epoch."""
+
+
+async def get_source(
+    session: Session, derivative: Derivative, *, region: str | None = None, user_id: str | None = None
+) -> Source:
+    """A link with the cookies that open it (`GET …/signedcookies`; scope `data:read`), for six hours.
+
+    The cookies' domain is the CDN's own, which a cookie jar may refuse, so they are sent by hand, and no token.
+
+    Args:
+        session: the session.
+        derivative: where it lies; both URNs are encoded here.
+        region: `EMEA` and so on, where the file does not lie in the US.
+        user_id: the acting user of a two-legged call.
+
+    Raises:
+        DecodeError: an answer without link or cookies.
+        APSError: as `Session.request`.
+    """
+    # The reference calls the derivative URN encoded, and shows it raw: either comes out encoded once.
+    raw = unquote(derivative.derivative_urn) if "/" not in derivative.derivative_urn else derivative.derivative_urn
+    urn = path_part(derivative.urn.rstrip("="))
+    path = f"/modelderivative/v2/designdata/{urn}/manifest/{path_part(raw)}/signedcookies"
+    cookies: list[str] = []
+
+    def keep(headers: "CIMultiDictProxy[str]") -> None:
+        cookies.extend(each.split(";", 1)[0].strip() for each in headers.getall("Set-Cookie", []))
+
+    answer = await session.request(
+        COOKIES,
+        "GET",
+        path,
+        into=SignedCookies,
+        headers={"region": region} if region else None,
+        user_id=user_id,
+        on_headers=keep,
+    )
+    if not cookies:
+        raise DecodeError(f"GET {path}: no cookies came, so the derivative cannot be opened")
+    expires_at = answer.expiration / 1000 if answer.expiration else None
+    try:
+        SignedUrl.parse(answer.url, received_at=session.now())
+    except ValueError as problem:
+        raise DecodeError(f"GET {path}: url: {problem}") from None
+    link = SignedUrl(answer.url, expires_at, "; ".join(cookies))
+    return Source(parts=(Part(link),), size=answer.size)

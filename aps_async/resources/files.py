@@ -1,0 +1,166 @@
+"""ACC Files: PDF, DWG and RVT files as PDF, one file or a ZIP of many.
+
+https://aps.autodesk.com/en/docs/acc/v1/reference/http/document-management-projects-project_id-exports-POST/
+"""
+
+from collections.abc import AsyncIterator, Sequence
+
+from aps_async.ids import bare_id, decoded_urn, path_part, version_urn
+from aps_async.models import (
+    ExportJob,
+    ExportKind,
+    ExportOptions,
+    ExportRef,
+    ExportRequest,
+    Folder,
+    Item,
+    Project,
+    Version,
+)
+from aps_async.quotas import Endpoint
+from aps_async.resources import acc
+from aps_async.resources.projects import get_folder, list_folder_contents, list_top_folders
+from aps_async.resources.walking import descend
+from aps_async.session import Session
+
+START = Endpoint("files.export_start", 100, repeatable=False, acts_for="user")  # a repeat starts another job
+STATUS = Endpoint("files.export_status", 200, acts_for="user")
+LIMIT = 200
+EXTENSIONS = (".pdf", ".dwg", ".rvt")
+
+
+def export_requests(
+    project_id: str,
+    version_ids: Sequence[str],
+    *,
+    options: ExportOptions | None = None,
+    user_id: str | None = None,
+    name: str | None = None,
+    allow_partial: bool = True,
+) -> list[ExportRequest]:
+    """Requests for any number of files: one job for every 200 of them.
+
+    A single PDF gives a PDF; several files, or a DWG or RVT, give a ZIP.
+
+    Raises:
+        InputError: an id is not one, or there are none.
+    """
+    request = ExportRequest(
+        kind=ExportKind.FILES,
+        project_id=bare_id(project_id),
+        subjects=tuple(version_urn(each) for each in version_ids),
+        options=options or ExportOptions(),
+        user_id=user_id,
+        name=name,
+        allow_partial=allow_partial,
+    )
+    return acc.batches(request, LIMIT)
+
+
+async def start_export(
+    session: Session,
+    project_id: str,
+    version_ids: Sequence[str],
+    *,
+    options: ExportOptions | None = None,
+    user_id: str | None = None,
+    name: str | None = None,
+    allow_partial: bool = True,
+) -> ExportJob:
+    """Starts one export of up to 200 files (`POST construction/files/v1/…/exports`; scope `data:write`; 100 a minute).
+
+    Every call starts another job, so it is repeated only when it certainly never arrived. The files need download
+    permission; DWG files uploaded before May 2023 and Revit before 2022 cannot be exported.
+
+    Args:
+        session: the session.
+        project_id: an ACC project, with or without `b.`.
+        version_ids: version URNs of PDF, DWG or RVT files, in any form.
+        options: what goes onto the pages; nothing by default.
+        user_id: who the job runs as; demanded with two-legged tokens, and only that user may read the job.
+        name: a name for the file, for `export_many`.
+        allow_partial: whether a result that lacks some files is taken.
+
+    Raises:
+        InputError: too many files, an id that is not one, a name that is too long, or no user.
+        ResponseError: 422 when all files together are over 10 GB.
+        APSError: as `Session.request`.
+    """
+    request = ExportRequest(
+        kind=ExportKind.FILES,
+        project_id=bare_id(project_id),
+        subjects=tuple(version_urn(each) for each in version_ids),
+        options=options or ExportOptions(),
+        user_id=user_id,
+        name=name,
+        allow_partial=allow_partial,
+    )
+    return await start(session, request)
+
+
+async def start(session: Session, request: ExportRequest) -> ExportJob:
+    """Starts what a request describes; see `start_export`."""
+    acc.checked(request.subjects, LIMIT, "files")
+    request = acc.acting(session, request)
+    answer = await session.request(
+        START,
+        "POST",
+        _path(request),
+        into=acc.ExportAnswer,
+        json={"fileVersions": list(request.subjects), "options": acc.body_options(request.options)},
+        user_id=request.user_id,
+    )
+    return acc.job_of(session, ExportRef(request=request, export_id=answer.id), answer)
+
+
+async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
+    """Asks once how an export stands (`GET …/exports/:exportId`; scope `data:read`; 200 a minute).
+
+    Raises:
+        NotFoundError: no such job, or another user's.
+        APSError: as `Session.request`.
+    """
+    path = f"{_path(ref.request)}/{path_part(ref.export_id)}"
+    answer = await session.request(STATUS, "GET", path, into=acc.ExportAnswer, user_id=ref.user_id, retry=retry)
+    return acc.job_of(session, ref, answer)
+
+
+async def list_files(
+    session: Session, project: Project, *, folder: str | None = None, user_id: str | None = None
+) -> AsyncIterator[tuple[Item, Version]]:
+    """The files of a project that ACC can export, with their newest versions, folder by folder.
+
+    Args:
+        session: the session.
+        project: an ACC project.
+        folder: only this folder and what is below: a path from a top folder down, or a folder URN.
+        user_id: the acting user of a two-legged call.
+
+    Raises:
+        NotFoundInProjectError: no such folder; the message lists what there is.
+        APSError: as `Session.request`.
+    """
+    if folder is not None and decoded_urn(folder).startswith("urn:"):
+        ahead = [await get_folder(session, project.id, folder, user_id=user_id)]
+    else:
+        top = [each for each in await list_top_folders(session, project, user_id=user_id) if _is_open(each)]
+        ahead = top if folder is None else [await descend(session, project, top, folder, user_id)]
+    while ahead:
+        at = ahead.pop(0)
+        async for entry in list_folder_contents(session, project.id, at, user_id=user_id):
+            if isinstance(entry, Folder):
+                if not entry.hidden:
+                    ahead.append(entry)
+                continue
+            item, version = entry
+            if version is not None and not item.hidden and item.name.lower().endswith(EXTENSIONS):
+                yield item, version
+
+
+def _is_open(folder: Folder) -> bool:
+    """Service folders are listed beside the real ones, and hold nothing that is meant for people."""
+    return not folder.hidden and folder.folder_type != "CONTAINER_VIRTUAL" and folder.actions != ()
+
+
+def _path(request: ExportRequest) -> str:
+    return f"/construction/files/v1/projects/{path_part(request.project_id)}/exports"

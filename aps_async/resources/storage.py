@@ -1,0 +1,118 @@
+"""The bytes behind a version or a storage URN (Object Storage Service).
+
+https://aps.autodesk.com/en/docs/data/v2/reference/http/buckets-:bucketKey-objects-:objectKey-signeds3download-GET/
+"""
+
+import re
+from typing import Any
+
+from attrs import field, frozen
+
+from aps_async.errors import DecodeError, InputError, NotExportableError
+from aps_async.ids import decoded_urn, is_item_urn, is_version_urn, path_part
+from aps_async.links import Part, SignedUrl, Source
+from aps_async.quotas import Endpoint
+from aps_async.resources.projects import get_tip, get_version
+from aps_async.session import Session
+
+SIGNED = Endpoint(
+    "oss.signeds3download", 1000
+)  # the published 1,000 a minute are for all of OSS; we use one call of it
+
+_STORAGE = re.compile(r"urn:adsk\.objects:os\.object:([-_.a-z0-9]{3,128})/(.+)", re.DOTALL)
+
+
+@frozen
+class SignedDownload:
+    """The body of `signeds3download`."""
+
+    status: str
+    """`complete`, `chunked` or `fallback`."""
+    size: int | None = None
+    sha1: str | None = None
+    url: str | None = field(default=None, repr=False)
+    urls: dict[str, str] = field(factory=dict, repr=False)
+    """For `chunked`: `first-last` byte to link."""
+    params: dict[str, Any] = field(factory=dict)
+
+
+def is_storage_urn(urn: str) -> bool:
+    """Whether a URN names an object in storage."""
+    return _STORAGE.fullmatch(urn) is not None
+
+
+async def find_storage(session: Session, project_id: str, urn: str, *, user_id: str | None = None) -> str:
+    """The storage URN behind a version, item (its newest version) or storage URN, in any form.
+
+    Raises:
+        NotExportableError: the version has no bytes of its own, as a sheet; the message says what to do instead.
+        InputError: this is no such URN.
+        APSError: as `Session.request`.
+    """
+    decoded = decoded_urn(urn)
+    if is_storage_urn(decoded):
+        return decoded
+    if is_item_urn(decoded):
+        version = await get_tip(session, project_id, decoded, user_id=user_id)
+    elif is_version_urn(decoded):
+        version = await get_version(session, project_id, decoded, user_id=user_id)
+    else:
+        raise InputError(f"{urn!r} is no version, item or storage URN")
+    if version.storage_urn is None:
+        raise NotExportableError(
+            f"{version.name} ({version.urn}, {version.type}) has no file of its own in storage; "
+            "a sheet has to be exported, or download the file it was split from"
+        )
+    return version.storage_urn
+
+
+async def get_source(session: Session, storage_urn: str, *, minutes: int = 2) -> Source:
+    """Links to an object, with its size and sha1 (`GET oss/v2/…/signeds3download`; scope `data:read`).
+
+    Args:
+        session: the session.
+        storage_urn: `urn:adsk.objects:os.object:<bucket>/<key>`.
+        minutes: how long the links live, 1 to 60.
+
+    Raises:
+        InputError: this is no storage URN.
+        DecodeError: an answer without a usable link.
+        APSError: as `Session.request`.
+    """
+    found = _STORAGE.fullmatch(storage_urn)
+    if found is None:
+        raise InputError(f"{storage_urn!r} is no storage URN: expected urn:adsk.objects:os.object:<bucket>/<key>")
+    path = f"/oss/v2/buckets/{path_part(found[1])}/objects/{path_part(found[2])}/signeds3download"
+    answer = await session.request(SIGNED, "GET", path, into=SignedDownload, query={"minutesExpiration": minutes})
+    lifetime = minutes * session.settings.link_lifetime / 2  # the setting is for the default of two minutes
+
+    def link(raw: str) -> SignedUrl:
+        return SignedUrl.parse(raw, received_at=session.now(), lifetime=lifetime)
+
+    try:
+        if answer.status == "chunked":
+            return Source(parts=_parts(answer, link), size=answer.size, sha1=answer.sha1)
+        if answer.url is None:
+            raise ValueError("url is missing")  # noqa: TRY301 - one place makes the error
+        return Source(parts=(Part(link(answer.url)),), size=answer.size, sha1=answer.sha1)
+    except ValueError as problem:
+        raise DecodeError(f"GET {path}: {answer.status}: {problem}") from None
+
+
+def _parts(answer: SignedDownload, link: Any) -> tuple[Part, ...]:
+    """The stretches of an object that storage has not yet merged, in their order and without a gap."""
+    ranges = []
+    for name, raw in answer.urls.items():
+        found = re.fullmatch(r"(?:bytes=)?(\d+)-(\d+)", name.strip())
+        if found is None:
+            raise ValueError(f"{name!r} is no byte range")
+        ranges.append((int(found[1]), int(found[2]), raw))
+    ranges.sort()
+    at = 0
+    for first, last, _ in ranges:
+        if first != at or last < first:
+            raise ValueError(f"the byte ranges do not join at {at}")
+        at = last + 1
+    if not ranges or (answer.size is not None and at != answer.size):
+        raise ValueError(f"the byte ranges end at {at} of {answer.size}")
+    return tuple(Part(link(raw), last + 1 - first) for first, last, raw in ranges)
