@@ -11,6 +11,9 @@ from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
 from aps_async.errors import APSError, AuthError, InputError, ResponseError
 from aps_async.retry import is_transient
 
+SCOPES = ("data:read", "data:write")
+"""What all exports of this library need together."""
+
 
 class TwoLegged(RenewingProvider):
     """Client credentials.
@@ -18,7 +21,7 @@ class TwoLegged(RenewingProvider):
     Args:
         client_id: the app's client id.
         client_secret: its secret.
-        scopes: what the tokens are for. Exports and listings need `data:read`.
+        scopes: what the tokens are for. Listings and BIM 360 exports need `data:read`, ACC exports `data:write` too.
 
     Raises:
         InputError: id or secret is empty.
@@ -26,7 +29,7 @@ class TwoLegged(RenewingProvider):
 
     two_legged = True
 
-    def __init__(self, client_id: str, client_secret: str, *, scopes: Sequence[str] = ("data:read",)) -> None:
+    def __init__(self, client_id: str, client_secret: str, *, scopes: Sequence[str] = SCOPES) -> None:
         super().__init__()
         if not client_id or not client_secret:
             raise InputError("two-legged tokens need both a client id and a client secret")
@@ -36,7 +39,7 @@ class TwoLegged(RenewingProvider):
 
     @classmethod
     def from_env(
-        cls, environ: Mapping[str, str] | None = None, *, scopes: Sequence[str] = ("data:read",)
+        cls, environ: Mapping[str, str] | None = None, *, scopes: Sequence[str] = SCOPES
     ) -> "TwoLegged":
         """Reads `APS_CLIENT_ID` and `APS_CLIENT_SECRET`.
 
