@@ -21,13 +21,13 @@ def run_to_the_end(work: Work) -> int:
         return runner.run(_stoppable(work))
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     if sys.platform == "win32":
-        return None
+        return asyncio.new_event_loop
     try:
         import uvloop
     except ImportError:  # only the extra `speed` brings it
-        return None
+        return asyncio.new_event_loop
     return uvloop.new_event_loop
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from .demoacc import cost, tower
+
 # discipline letter, folder, share of the sheets, titles
 _DISCIPLINES: tuple[tuple[str, str, int, tuple[str, ...]], ...] = (
     (
@@ -89,11 +91,11 @@ def _oddities() -> list[dict[str, Any]]:
 
 def _account(plans: dict[str, Any], seed: int) -> dict[str, Any]:
     service = [
-        {"name": "COST Root Folder", **_SERVICE},
         {"name": "submittals-attachments", **_SERVICE},
         {"name": "f1c6b4a2-1d4e-4a55-9c2e-0f0d5b7a9e11", **_SERVICE},
     ]
-    files = {"name": "Project Files", "items": [{"type": "file", "name": "Brief.docx", "size": 48_213}]}
+    files = {"name": "Project Files", "items": [{"type": "file", "name": "Brief.docx"}]}
+    acc_project = tower()
     return {
         "seed": seed,
         "users": _USERS,
@@ -102,15 +104,8 @@ def _account(plans: dict[str, Any], seed: int) -> dict[str, Any]:
             {
                 "name": "Northlight Architects",
                 "projects": [
-                    {"name": "Riverside Clinic", "folders": [plans, files, *service]},
-                    {
-                        "name": "Harbour Tower",
-                        "projectType": "ACC",
-                        "folders": [
-                            {"name": "Project Files", "items": [{"type": "file", "name": "T-01.pdf"}]},
-                            *service,
-                        ],
-                    },
+                    {"name": "Riverside Clinic", "cost": cost("Clinic"), "folders": [plans, files, *service]},
+                    {**acc_project, "folders": [*acc_project["folders"], *service]},
                     {"name": "Old Mill Survey", "folders": [{"name": "Project Files"}]},
                     {"name": "Confidential Annex", "forbidden": True, "folders": [{"name": "Plans"}]},
                 ],
@@ -136,10 +131,10 @@ def single_folder(sheets: int, *, seed: int = 0, options: dict[str, Any]) -> dic
     return {"seed": seed, "hubs": [hub]}
 
 
-def demo_with_pdf(pages: int, name: str, *, seed: int = 0) -> dict[str, Any]:
+def demo_with_pdf(pages: int, name: str, size: int, *, seed: int = 0) -> dict[str, Any]:
     """The demo account whose only sheets are the pages of one uploaded PDF."""
     stem = name.rpartition(".")[0] or name
-    items: list[dict[str, Any]] = [{"type": "file", "name": name}]
+    items: list[dict[str, Any]] = [{"type": "file", "name": name, "size": size}]
     items += [
         {"number": f"P-{i:03d}", "title": f"{stem} page {i}", "source": name, "page": i} for i in range(1, pages + 1)
     ]

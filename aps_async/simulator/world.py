@@ -1,48 +1,7 @@
 """The hubs, projects, folders and sheets that the simulator serves.
 
-A world is built in code (`World.demo`, `World.single_folder`, `World.with_pdf`) or read from JSON (`World.load`,
-`World.from_json`). Of the JSON everything is optional; what is missing gets a sensible value, and ids are derived
-from the place in the tree, so the same file always gives the same ids. Unknown keys are refused.
-
-::
-
-    {
-      "seed": 0,                        other ids for the same tree
-      "apps": [{"id": "...", "secret": "...", "provisioned": true, "name": "...",
-                "redirectUris": ["http://127.0.0.1:8765/callback"]}],       without a secret: a public client (PKCE)
-      "users": [{"id": "BW9RM76WZBGL", "name": "Ada", "projects": ["Riverside Clinic"], "deniedFolders": ["MEP"],
-                 "email": "ada@example.com", "password": "simulator"}],
-      "warnings": [{"region": "APAC", "title": "...", "detail": "..."}],     meta.warnings of the list of hubs
-      "hubs": [{
-        "id": "b.<uuid>", "name": "Northlight Architects", "region": "US",
-        "projects": [{
-          "id": "<uuid>, b. or not", "name": "Riverside Clinic",
-          "projectType": "BIM360",      or "ACC" or anything else
-          "forbidden": false,           every call about it answers 403
-          "folders": [{                 the project's top folders
-            "name": "Plans", "id": "urn:adsk.wipprod:fs.folder:co....",
-            "actions": ["SPLIT"],       default: inherited; top folders "Plans" SPLIT and "Project Files" CONVERT
-            "visibleTypes": ["items:autodesk.bim360:Document"], "folderType": "normal",
-            "hidden": false, "deleted": false,
-            "sheets": 12,               so many drawn sheets with the PDF they came from, beside `items`
-            "folders": [...],           subfolders, `children` is another name for it
-            "items": [{
-              "type": "sheet",          or "file": an uploaded file with storage
-              "number": "A-101", "title": "Ground Floor Plan", "name": "A-101",
-              "titleless": false,       a sheet without title
-              "id": "urn:adsk.wipprod:dm.lineage:...", "hidden": false, "deleted": false,
-              "versions": 1,            a number, or a list of version URNs (oldest first)
-              "page": 1,                page of the given PDF, from 1; default: counted through the world
-              "sourceFileName": "plans.pdf", "processState": "PROCESSING_COMPLETE",
-              "source": "plans.pdf",    name of the file item in this folder it was split from
-              "storage": "urn:adsk.objects:os.object:wip.dm.prod/....pdf", "size": 220515,
-              "bytes": 1073741824,      the export is padded to exactly this size
-              "fails": false, "never": false      the export job fails, or never ends
-            }]
-          }]
-        }]
-      }]
-    }
+A world is built in code (`World.demo`, `World.single_folder`, `World.acc`, `World.with_pdf`) or read from JSON
+(`World.load`, `World.from_json`); the format stands in `worldjson`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -302,7 +261,11 @@ class World:
 
     @classmethod
     def demo(cls, sheets: int = 12, *, seed: int = 0) -> Self:
-        """A believable account; `sheets` exportable ones in the BIM 360 project "Riverside Clinic"."""
+        """A believable account; `sheets` exportable ones in the BIM 360 project "Riverside Clinic".
+
+        The ACC project "Harbour Tower" has 12 current sheets and a few PDF, DWG and RVT files whatever the number.
+        Both have budgets with documents. "BW9RM76WZBGL" (Ada Brandt) may do everything: name her in `x-user-id`.
+        """
         from .demo import demo
 
         return cls.from_json(demo(sheets, seed=seed))
@@ -315,6 +278,13 @@ class World:
         return cls.from_json(single_folder(sheets, seed=seed, options=options))
 
     @classmethod
+    def acc(cls, files: int = 0, sheets: int = 0, *, seed: int = 0) -> Self:
+        """One ACC project with `files` PDFs in Project Files and `sheets` sheets in the Sheets tool."""
+        from .demoacc import acc
+
+        return cls.from_json(acc(files, sheets, seed=seed))
+
+    @classmethod
     def with_pdf(cls, pdf: Path | str | bytes, *, seed: int = 0) -> Self:
         """The demo account with one sheet for each page of `pdf`, as if that file had been uploaded to Plans."""
         from .demo import demo_with_pdf
@@ -322,7 +292,7 @@ class World:
 
         name = "plans.pdf" if isinstance(pdf, bytes) else Path(pdf).name
         data = read_pdf(pdf)
-        world = cls.from_json(demo_with_pdf(PdfPages(data).count, name, seed=seed))
+        world = cls.from_json(demo_with_pdf(PdfPages(data).count, name, len(data), seed=seed))
         world.pdf = data
         return world
 

@@ -1,4 +1,66 @@
-"""Reading a world from JSON; the format stands in `world`."""
+"""Reading a world from JSON.
+
+Of the JSON everything is optional; what is missing gets a sensible value, and ids are derived
+from the place in the tree, so the same file always gives the same ids. Unknown keys are refused.
+
+::
+
+    {
+      "seed": 0,                        other ids for the same tree
+      "apps": [{"id": "...", "secret": "...", "provisioned": true, "name": "...",
+                "redirectUris": ["http://127.0.0.1:8765/callback"]}],       without a secret: a public client (PKCE)
+      "users": [{"id": "BW9RM76WZBGL", "name": "Ada", "projects": ["Riverside Clinic"], "deniedFolders": ["MEP"],
+                 "email": "ada@example.com", "password": "simulator"}],
+      "warnings": [{"region": "APAC", "title": "...", "detail": "..."}],     meta.warnings of the list of hubs
+      "hubs": [{
+        "id": "b.<uuid>", "name": "Northlight Architects", "region": "US",
+        "projects": [{
+          "id": "<uuid>, b. or not", "name": "Riverside Clinic",
+          "projectType": "BIM360",      or "ACC" or anything else
+          "forbidden": false,           every call about it answers 403
+          "versionSets": [{"id": "<uuid>", "name": "Issued for Construction", "issuanceDate": "2024-06-03"}],
+          "sheets": 12,                 of ACC's Sheets tool; or a list:
+          "sheets": [{"id": "<uuid>", "number": "T-101", "title": "...", "versionSet": "<name>", "tags": ["..."],
+                      "published": true, "current": true, "deleted": false, "uploadFileName": "...",
+                      "collection": "...", "page": 1, "fails": false, "never": false}],
+          "cost": {                     Cost Management; gives the project its hidden Cost folder
+            "container": "<uuid>",      default: the project id in ACC, another one in BIM 360
+            "templates": [{"id": "<uuid>", "name": "Budget Summary"}],      beside those that documents name
+            "budgets": [{"id": "<uuid>", "name": "...", "code": "03 30 00", "amount": 418000,
+                         "documents": 2 or [{"id": "<uuid>", "template": "Budget Summary", "recipient": "...",
+                             "status": "Completed",     or Failed, PendingSign, Signed; with Pending or Started it
+                             "ends": "Completed",       runs from the simulator's start and ends like this
+                             "never": false}]}],
+            ...                         likewise contracts, costItems, formInstances, payments, mainContracts,
+          },                            budgetPayments, expenses, ocos, scos
+          "folders": [{                 the project's top folders
+            "name": "Plans", "id": "urn:adsk.wipprod:fs.folder:co....",
+            "actions": ["SPLIT"],       default: inherited; top folders "Plans" SPLIT and "Project Files" CONVERT
+            "visibleTypes": ["items:autodesk.bim360:Document"], "folderType": "normal",
+            "hidden": false, "deleted": false,
+            "sheets": 12,               so many drawn sheets with the PDF they came from, beside `items`
+            "folders": [...],           subfolders, `children` is another name for it
+            "items": [{
+              "type": "sheet",          or "file": an uploaded file with storage
+              "number": "A-101", "title": "Ground Floor Plan", "name": "A-101",
+              "titleless": false,       a sheet without title
+              "id": "urn:adsk.wipprod:dm.lineage:...", "hidden": false, "deleted": false,
+              "versions": 1,            a number, or a list of version URNs (oldest first)
+              "page": 1,                page of the given PDF, from 1; default: counted through the world
+              "sourceFileName": "plans.pdf", "processState": "PROCESSING_COMPLETE",
+              "source": "plans.pdf",    name of the file item in this folder it was split from
+              "storage": "urn:adsk.objects:os.object:wip.dm.prod/....pdf", "size": 220515,
+              "bytes": 1073741824,      the export is padded to exactly this size
+              "pages": 1,               of an uploaded PDF that no sheet was split from
+              "noViews": false, "unprocessed": false,     a DWG or RVT that ACC cannot export
+              "chunked": false,         its storage object was not merged from its parts
+              "fails": false, "never": false      the export job fails, or never ends
+            }]
+          }]
+        }]
+      }]
+    }
+"""
 
 import json
 from collections.abc import Mapping

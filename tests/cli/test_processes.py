@@ -221,6 +221,16 @@ def test_listing_works_without_the_simulator(service: Simulation) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_export_works_without_uvloop(service: Simulation, tmp_path: Path) -> None:
+    argv = ["export", "Riverside", "--sheet", SHEET, "--out", str(tmp_path)]
+    ran = subprocess.run(  # noqa: S603
+        [sys.executable, "-W", "error", "-c", _WITHOUT.format(name="uvloop", argv=argv)],
+        capture_output=True, text=True, env=clean_environment(service.env), check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("1 PDF, ")
+
+
 def test_the_library_does_not_import_the_command_line() -> None:
     code = "import sys, aps_async; print([name for name in sys.modules if name.split('.')[0] in ('typer', 'rich')])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603

@@ -42,7 +42,7 @@ async def test_from_hubs_to_versions(serve):
         actions = {top["attributes"]["name"]: top["attributes"]["extension"]["data"].get("actions") for top in tops}
         assert actions["Plans"] == ["SPLIT"]
         assert actions["Project Files"] == ["CONVERT"]
-        assert actions["COST Root Folder"] is None
+        assert actions[f"COST Root Folder {clinic[2:]}"] is None
         plans = tops[0]["id"]
         assert (await client.get(f"/data/v1/projects/{clinic}/folders/{q(plans)}")).json["data"]["id"] == plans
 
