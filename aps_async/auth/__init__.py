@@ -1,7 +1,34 @@
 """Where tokens come from. A provider is anything with one coroutine; see `TokenProvider`."""
 
+from aps_async.auth.credentials import AppCredentials
+from aps_async.auth.filestore import FileStore
+from aps_async.auth.grants import AuthorizationRequest, revoke
+from aps_async.auth.keyringstore import KeyringStore
+from aps_async.auth.loopback import authorize, authorize_elsewhere, open_browser
 from aps_async.auth.provider import AccessToken, TokenClient, TokenProvider
+from aps_async.auth.service_account import ServiceAccount
 from aps_async.auth.static import StaticToken
+from aps_async.auth.store import Login, MemoryStore, TokenStore
+from aps_async.auth.three_legged import ThreeLegged
 from aps_async.auth.two_legged import TwoLegged
 
-__all__ = ["AccessToken", "StaticToken", "TokenClient", "TokenProvider", "TwoLegged"]
+__all__ = [
+    "AccessToken",
+    "AppCredentials",
+    "AuthorizationRequest",
+    "FileStore",
+    "KeyringStore",
+    "Login",
+    "MemoryStore",
+    "ServiceAccount",
+    "StaticToken",
+    "ThreeLegged",
+    "TokenClient",
+    "TokenProvider",
+    "TokenStore",
+    "TwoLegged",
+    "authorize",
+    "authorize_elsewhere",
+    "open_browser",
+    "revoke",
+]

@@ -4,6 +4,7 @@ https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 """
 
 import base64
+import json
 from collections.abc import Mapping
 
 from attrs import field, frozen
@@ -33,7 +34,7 @@ class AppCredentials:
 
 
 def read_token(answer: Mapping[str, object], asked_at: float) -> AccessToken:
-    """The access token of a token answer; its life counts from when it was asked for, so that a renewal never comes late.
+    """The access token of a token answer. Its life counts from the asking, so that a renewal never comes late.
 
     Raises:
         DecodeError: it is not in there.
@@ -46,3 +47,13 @@ def read_token(answer: Mapping[str, object], asked_at: float) -> AccessToken:
     except (TypeError, ValueError):
         raise DecodeError("the token answer holds no usable expires_in") from None
     return AccessToken(value, asked_at + seconds, asked_at)
+
+
+def unverified_claims(token: str) -> dict[str, object]:
+    """A JWT's claims, not verified: the service verifies them, here they only label the token."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}

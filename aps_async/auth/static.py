@@ -1,8 +1,6 @@
 """A token that somebody else made and renews."""
 
-import base64
-import json
-
+from aps_async.auth.credentials import unverified_claims
 from aps_async.auth.provider import AccessToken, TokenClient
 from aps_async.errors import AuthError, InputError
 
@@ -25,7 +23,7 @@ class StaticToken:
         token = f"{token.strip()} ".removeprefix("Bearer ").strip()
         if not token or any(sign.isspace() for sign in token):
             raise InputError("an access token is one word without blanks; this one is empty or holds blanks")
-        claims = _claims(token)
+        claims = unverified_claims(token)
         self.client_id = client_id or str(claims.get("client_id") or "")
         self.two_legged = "userid" not in claims if claims else None
         self._token = AccessToken(token)
@@ -39,13 +37,3 @@ class StaticToken:
         if rejected is not None:
             raise AuthError("the given access token is refused (401): it has expired or was revoked; get a new one")
         return self._token
-
-
-def _claims(token: str) -> dict[str, object]:
-    """A JWT's claims, unverified: the service verifies them, here they only label the token."""
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError):
-        return {}
-    return claims if isinstance(claims, dict) else {}

@@ -16,6 +16,7 @@ from aiohttp import web
 from . import acc, bim360, cost, oauth, oauthpages, sending, serviceaccounts, services
 from .behaviour import Behaviour
 from .control import PREFIX, control
+from .derivatives import CDN_GET
 from .faults import INSTEAD, Fault, Faults
 from .jsonapi import Links
 from .pages import Cache, Pages
@@ -25,12 +26,13 @@ from .results import Results
 from .routing import Call, Endpoint, Refusal, Reply, Router, gateway_error, json_reply
 from .signing import Signer
 from .sources import Sources
-from .storage import SIGNED_GET, Storage
+from .storage import CDN, SIGNED_GET, Storage
 from .tokens import Tokens, issue_token
 from .world import World, read_pdf
 
 HOST = "127.0.0.1"
 _LOG = 200_000
+_STORAGE = (SIGNED_GET, CDN_GET)
 _NOTED = ("x-user-id", "region", "Range", "If-Match")
 
 
@@ -237,7 +239,8 @@ class Simulator:
 
     async def _handle_storage(self, request: web.BaseRequest) -> web.StreamResponse:
         raw_path, _, raw_query = request.raw_path.partition("?")
-        return await self._serve(Call(self, request, SIGNED_GET, {}, raw_path, raw_query, raw_path))
+        endpoint = CDN_GET if raw_path.startswith(f"{CDN}/") else SIGNED_GET
+        return await self._serve(Call(self, request, endpoint, {}, raw_path, raw_query, raw_path))
 
     async def _serve(self, call: Call) -> web.StreamResponse:
         request = call.request
@@ -268,7 +271,7 @@ class Simulator:
             reply = await call.endpoint.handler(call)
         except Refusal as refusal:
             reply = refusal.reply
-        if call.endpoint is not SIGNED_GET:
+        if call.endpoint not in _STORAGE:
             reply.headers["X-Request-ID"] = str(uuid.UUID(int=self._request_base + self.next_request_number()))
         return reply
 
@@ -342,7 +345,7 @@ class Simulator:
         headers: dict[str, Any] = {name.lower(): sent[name] for name in _NOTED if name in sent}
         headers["authorization"] = "Authorization" in sent
         # The query of a signed link is long and different every time; it is not kept.
-        path = f"{call.key}?{call.raw_query}" if call.raw_query and call.endpoint is not SIGNED_GET else call.key
+        path = f"{call.key}?{call.raw_query}" if call.raw_query and call.endpoint not in _STORAGE else call.key
         self.record.add(
             Seen(self.clock(), call.endpoint.name, call.request.method, path, status, headers, fault, call.key)
         )

@@ -107,6 +107,8 @@ class Behaviour:
     """Whether a completed document carries an `errorInfo`, as in the sample."""
     cost_folder_readable: bool = True
     """Whether the versions in the hidden Cost folder can be read; otherwise 403."""
+    region_needed: bool = False
+    """Whether a derivative is found only with the `region` header (or `/regions/eu/`) of the hub it belongs to."""
     oss_status: Literal["complete", "chunked", "fallback"] = "complete"
     """What signeds3download answers for an object that the world does not call chunked."""
     oss_chunk: int = 5_242_880

@@ -77,6 +77,8 @@ class Jobs:
 
     by_id: dict[str, Job] = attrs.field(factory=dict[str, Job])
     by_key: dict[tuple[str, bool, bool], Job] = attrs.field(factory=dict[tuple[str, bool, bool], Job])
+    by_path: dict[str, Job] = attrs.field(factory=dict[str, Job])
+    """By the path of what they deliver; of several with the same result the last."""
     made: Counter[tuple[object, ...]] = attrs.field(factory=Counter[tuple[object, ...]])
     """How many jobs each version and its options had, so that ids do not depend on the order of starts."""
     repeated: int = 0
@@ -165,7 +167,7 @@ def _new_job(call: Call, version: Version, markups: bool, hyperlinks: bool) -> J
         path=f"/{BUCKET}/{folder}/output/{tail}.pdf",
         not_found_left=behaviour.not_found_after_start,
     )
-    jobs.by_id[job.id] = job
+    jobs.by_id[job.id] = jobs.by_path[job.path] = job
     simulator.storage.put(job.path, _content_maker(call, job), job.started_at)
     return job
 
@@ -176,7 +178,7 @@ def _data(call: Call, job: Job) -> dict[str, str]:
     resource = f"urn:adsk.viewing:fs.file:{rest}"
     data = {"versionUrn": rest.partition("/")[0], "resourceId": resource}
     if call.simulator.behaviour.link_present:
-        root = "https://developer.api.autodesk.com/modelderivative/v2/designdata"
+        root = f"{call.simulator.url}/modelderivative/v2/designdata"
         data["link"] = f"{root}/{data['versionUrn']}/manifest/{quote(resource, safe='')}"
     if call.simulator.behaviour.signed_url_present:
         data["signedUrl"] = job.link

@@ -45,6 +45,8 @@ class Reply:
     body: bytes | Body = b""
     start: int = 0
     stop: int = 0
+    cookies: tuple[str, ...] = ()
+    """Values of `Set-Cookie`."""
 
     @property
     def length(self) -> int:

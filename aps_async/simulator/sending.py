@@ -7,6 +7,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, NoReturn
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from . import storage
 from .faults import Fault
@@ -42,7 +43,7 @@ def substitute(call: Call, fault: Fault) -> Reply:
 
 def _status(call: Call, fault: Fault) -> Reply:
     status = fault.status or 503
-    if call.endpoint.name == "signed_get":
+    if call.endpoint.name in ("signed_get", "cdn_get"):
         code = "SlowDown" if status == 503 else "InternalError" if status >= 500 else "AccessDenied"
         reply = storage.xml_error(call, status, code, "Please reduce your request rate." if status == 503 else code)
     else:
@@ -60,7 +61,7 @@ def _status(call: Call, fault: Fault) -> Reply:
 def cut_json(reply: Reply) -> Reply:
     """The same answer with its body cut in the middle, and a length that fits the rest."""
     body = b"".join(reply.pieces())
-    return Reply(reply.status, reply.headers, body[: max(1, len(body) // 2)])
+    return Reply(reply.status, reply.headers, body[: max(1, len(body) // 2)], cookies=reply.cookies)
 
 
 async def send(simulator: "Simulator", request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
@@ -68,7 +69,7 @@ async def send(simulator: "Simulator", request: web.BaseRequest, reply: Reply) -
     if isinstance(reply.body, bytes) or reply.length <= _SMALL:
         body = reply.body if isinstance(reply.body, bytes) else b"".join(reply.pieces())
         simulator.record.bytes_sent += len(body)
-        return web.Response(status=reply.status, headers=reply.headers, body=body)
+        return web.Response(status=reply.status, headers=_headers(reply), body=body)
     response = await _begin(request, reply)
     for piece in reply.pieces():
         await response.write(piece)
@@ -77,8 +78,15 @@ async def send(simulator: "Simulator", request: web.BaseRequest, reply: Reply) -
     return response
 
 
+def _headers(reply: Reply) -> "CIMultiDict[str]":
+    headers = CIMultiDict(reply.headers)
+    for cookie in reply.cookies:
+        headers.add("Set-Cookie", cookie)
+    return headers
+
+
 async def _begin(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
-    response = web.StreamResponse(status=reply.status, headers=reply.headers)
+    response = web.StreamResponse(status=reply.status, headers=_headers(reply))
     response.content_length = reply.length
     await response.prepare(request)
     return response

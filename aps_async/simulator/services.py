@@ -1,6 +1,18 @@
 """Every endpoint of the API's port, in one place."""
 
-from . import accfiles, accsheets, bim360, cost, datamanagement, oauth, oauthpages, oss, serviceaccounts, tokens
+from . import (
+    accfiles,
+    accsheets,
+    bim360,
+    cost,
+    datamanagement,
+    derivatives,
+    oauth,
+    oauthpages,
+    oss,
+    serviceaccounts,
+    tokens,
+)
 
 _SIGNING_IN = (*tokens.ENDPOINTS, *oauth.ENDPOINTS, *oauthpages.ENDPOINTS, *serviceaccounts.ENDPOINTS)
 ENDPOINTS = (
@@ -11,4 +23,5 @@ ENDPOINTS = (
     *accsheets.ENDPOINTS,
     *cost.ENDPOINTS,
     *oss.ENDPOINTS,
+    *derivatives.ENDPOINTS,
 )

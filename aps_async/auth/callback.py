@@ -1,0 +1,194 @@
+"""The server on this machine that the sign-in page sends the browser back to. It answers one request, once."""
+
+import asyncio
+import base64
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from html import escape
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from attrs import define, field, frozen
+
+from aps_async.errors import InputError
+
+_HOST = "127.0.0.1"
+_LONGEST_TARGET = 8190
+_log = logging.getLogger("aps_async")
+
+
+@frozen
+class Page:
+    """What the browser shows in the end."""
+
+    title: str
+    text: str
+    good: bool = True
+
+
+@frozen
+class Callback:
+    """Where to listen, read off a redirect address."""
+
+    port: int
+    netloc: str
+    path: str
+
+    @classmethod
+    def of(cls, redirect_uri: str) -> "Callback":
+        """Reads a redirect address.
+
+        Raises:
+            InputError: it does not lead to this machine, or names no port.
+        """
+        try:
+            parts = urlsplit(redirect_uri)
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        if parts.scheme != "http" or parts.hostname not in (_HOST, "localhost") or not port or parts.query:
+            raise InputError(
+                f"the callback address {redirect_uri!r} must be http://{_HOST}:<port>/<path> (or localhost), sign for "
+                "sign as it is registered for the app; for any other address use --no-browser"
+            )
+        return cls(port, parts.netloc, parts.path or "/")
+
+
+@define
+class Listener:
+    """A running callback server."""
+
+    callback: Callback
+    _is_ours: Callable[[str], bool]
+    _arrived: "asyncio.Future[str]" = field(init=False)
+    _page: "asyncio.Future[Page]" = field(init=False)
+    _shown: asyncio.Event = field(init=False, factory=asyncio.Event)
+    refused: int = field(init=False, default=0)
+    """Requests that were none of ours."""
+
+    def __attrs_post_init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._arrived, self._page = loop.create_future(), loop.create_future()
+
+    async def redirected(self) -> str:
+        """Waits for the one right request; its whole address."""
+        return await asyncio.shield(self._arrived)
+
+    async def show(self, page: Page, *, patience: float = 5.0) -> None:
+        """Answers the browser, and waits until it has the page or is gone."""
+        if not self._page.done():
+            self._page.set_result(page)
+        try:
+            async with asyncio.timeout(patience):
+                await self._shown.wait()
+        except TimeoutError:
+            return
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request. Whatever is wrong with it, it hears nothing that would help it to be right."""
+        status, redirected = self._judge(request)
+        if status:
+            self.refused += 1
+            _log.info("the callback server refused a request (%d)", status)
+            return web.Response(status=status, headers={"Connection": "close"})
+        self._arrived.set_result(redirected)
+        try:
+            page = await asyncio.shield(self._page)
+            response = _rendered(page)
+            await response.prepare(request)
+            await response.write_eof()
+        finally:
+            self._shown.set()
+        return response
+
+    def _judge(self, request: web.BaseRequest) -> tuple[int, str]:
+        """The status to refuse with, or 0 and the address. A browser that was sent here asks in exactly one way."""
+        sent = request.headers
+        path, _, query = request.raw_path.partition("?")
+        if request.method != "GET" or path != self.callback.path:
+            return 404, ""
+        # Another name for this machine is how a page elsewhere would reach us (DNS rebinding).
+        if sent.getall("Host", []) != [self.callback.netloc]:
+            return 400, ""
+        # Scripts, images and forms of pages elsewhere say what they are; a person's way from page to page does too.
+        asked_by_a_page = "Origin" in sent or sent.get("Sec-Fetch-Mode", "navigate") != "navigate"
+        if asked_by_a_page or sent.get("Sec-Fetch-Dest", "document") != "document":
+            return 400, ""
+        redirected = f"http://{self.callback.netloc}{path}?{query}"
+        if len(redirected) > _LONGEST_TARGET or request.body_exists or not self._is_ours(redirected):
+            return 400, ""
+        return (404, "") if self._arrived.done() else (0, redirected)
+
+
+@asynccontextmanager
+async def listening(callback: Callback, is_ours: Callable[[str], bool]) -> AsyncIterator[Listener]:
+    """Runs the callback server, on the loopback address alone.
+
+    Raises:
+        InputError: the port is taken.
+    """
+    listener = Listener(callback, is_ours)
+    server = web.Server(listener.handle, access_log=None)  # an access log would hold the code
+    loop = asyncio.get_running_loop()
+    try:
+        sockets = await loop.create_server(server, _HOST, callback.port)
+    except OSError as problem:
+        raise InputError(
+            f"cannot listen on {_HOST}:{callback.port} ({problem.strerror or problem}): end the program that uses this "
+            "port, register another callback address for the app and give it with --callback, or use --no-browser"
+        ) from None
+    try:
+        yield listener
+    finally:
+        sockets.close()
+        await server.shutdown(0.5)
+
+
+_STYLE = """
+:root{color-scheme:light dark}
+body{margin:0;min-height:100vh;display:grid;place-items:center;font:17px/1.55 system-ui,sans-serif;
+ background:#f3f5f7;color:#17212b}
+main{box-sizing:border-box;width:min(30rem,92vw);padding:2.5rem;text-align:center;background:#fff;border-radius:16px;
+ box-shadow:0 10px 40px #17212b1c}
+svg{width:64px;height:64px}
+h1{margin:1rem 0 .5rem;font-size:1.5rem}
+p{margin:.5rem 0;overflow-wrap:anywhere}
+small{color:#5a6875}
+@media(prefers-color-scheme:dark){body{background:#12181e;color:#e8edf2}main{background:#1c252e;box-shadow:none}
+ small{color:#9fb0bf}}
+"""
+_SCRIPT = "history.replaceState(null,'','/')"  # the code is worthless by now, and still has no place in a history
+_GOOD = '<circle cx="32" cy="32" r="30" fill="#1a7f4b"/><path d="M19 33l9 9 17-19" stroke="#fff" {}/>'
+_BAD = '<circle cx="32" cy="32" r="30" fill="#b3261e"/><path d="M22 22l20 20M42 22L22 42" stroke="#fff" {}/>'
+_LINE = 'stroke-width="5" fill="none" stroke-linecap="round" stroke-linejoin="round"'
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _rendered(page: Page) -> web.Response:
+    mark = (_GOOD if page.good else _BAD).format(_LINE)
+    body = (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(page.title)}</title>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">'
+        f"<style>{_STYLE}</style></head><body><main>"
+        f'<svg viewBox="0 0 64 64" aria-hidden="true">{mark}</svg><h1>{escape(page.title)}</h1>'
+        f"<p>{escape(page.text)}</p><p><small>You can close this tab.</small></p></main>"
+        f"<script>{_SCRIPT}</script></body></html>"
+    )
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_digest(_STYLE)}'; script-src 'sha256-{_digest(_SCRIPT)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Connection": "close",
+    }
+    return web.Response(headers=headers, body=body.encode())

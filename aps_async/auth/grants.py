@@ -1,0 +1,199 @@
+"""From a redirect to a login: the steps that the command line, and a web app of your own, take one by one.
+
+https://aps.autodesk.com/en/docs/oauth/v2/tutorials/get-3-legged-token-pkce/
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from attrs import field, frozen
+
+from aps_async.auth.credentials import TOKEN_PATH, AppCredentials, read_token, unverified_claims
+from aps_async.auth.provider import TokenClient
+from aps_async.auth.store import Login
+from aps_async.errors import APSError, AuthError, InputError
+from aps_async.links import redact
+
+AUTHORIZE_PATH = "/authentication/v2/authorize"
+REVOKE_PATH = "/authentication/v2/revoke"
+
+
+@frozen(kw_only=True)
+class AuthorizationRequest:
+    """One attempt to sign a user in, with PKCE and a `state` of its own. Use it once.
+
+    A web app keeps it (in its own session storage, on the server) while the user is at Autodesk's page:
+
+        request = AuthorizationRequest.new(app, redirect_uri="https://example.com/callback", scopes=["data:read"])
+        ...redirect the browser to request.url(session.base_url); in the handler of the redirect_uri then:
+        login = await request.finish(session, app, str(http_request.url))
+    """
+
+    client_id: str
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    state: str = field(repr=False)
+    verifier: str = field(repr=False)
+    nonce: str = field(repr=False)
+    prompt: str | None = None
+
+    @classmethod
+    def new(
+        cls, app: AppCredentials, *, redirect_uri: str, scopes: Sequence[str], prompt: str | None = None
+    ) -> "AuthorizationRequest":
+        """A fresh one.
+
+        Args:
+            app: the app to sign in to.
+            redirect_uri: sign for sign one that is registered for the app.
+            scopes: what the tokens are for.
+            prompt: `login` to have the user log in even when they are; `create` to offer a new account.
+
+        Raises:
+            InputError: no scope is given.
+        """
+        if not scopes:
+            raise InputError("a sign-in needs at least one scope, such as data:read")
+        return cls(
+            client_id=app.client_id,
+            redirect_uri=redirect_uri,
+            scopes=tuple(scopes),
+            state=secrets.token_urlsafe(32),
+            verifier=secrets.token_urlsafe(64),
+            nonce=secrets.token_urlsafe(32),
+            prompt=prompt,
+        )
+
+    def url(self, base_url: str) -> str:
+        """The address to open in the user's browser."""
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        values = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "scope": " ".join(self.scopes),
+            "state": self.state,
+            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+        if self.prompt:
+            values["prompt"] = self.prompt
+        if "openid" in self.scopes:
+            values["nonce"] = self.nonce
+        return f"{base_url}{AUTHORIZE_PATH}?{urlencode(values)}"
+
+    def is_answered_by(self, redirected: str) -> bool:
+        """Whether an address that the browser was sent to belongs to this request: same place, right `state`."""
+        try:
+            here, there = urlsplit(redirected), urlsplit(self.redirect_uri)
+            names = [name for name, _ in parse_qsl(here.query, keep_blank_values=True)]
+            same = (here.scheme, here.netloc, here.path) == (there.scheme, there.netloc, there.path)
+        except ValueError:
+            return False
+        values = dict(parse_qsl(here.query, keep_blank_values=True))
+        ours = hmac.compare_digest(values.get("state", "").encode(), self.state.encode())
+        return same and ours and len(names) == len(set(names)) and ("code" in values) != ("error" in values)
+
+    async def finish(self, client: TokenClient, app: AppCredentials, redirected: str) -> Login:
+        """Turns the address that the browser was sent back to into a login.
+
+        Args:
+            client: an open session.
+            app: the same app as at the start.
+            redirected: the whole address, query included.
+
+        Raises:
+            AuthError: it answers another request, the user has denied, or the code is refused.
+            APSError: the service could not be asked. The code may be spent: start with a new request.
+        """
+        if not self.is_answered_by(redirected):
+            raise AuthError("this address does not answer the sign-in that was begun here: begin again")
+        values = dict(parse_qsl(urlsplit(redirected).query, keep_blank_values=True))
+        if "error" in values:
+            raise AuthError(_denied(values))
+        form, headers = app.sign(
+            {
+                "grant_type": "authorization_code",
+                "code": values["code"],
+                "redirect_uri": self.redirect_uri,
+                "code_verifier": self.verifier,
+            }
+        )
+        asked_at = client.now()
+        try:
+            answer = await client.post_form(TOKEN_PATH, form, headers=headers, repeatable=False)
+        except APSError as problem:
+            raise AuthError(f"the sign-in was not completed: {problem}") from problem
+        self._check_identity(answer)
+        return login_from(
+            answer, client_id=self.client_id, service=client.base_url, asked_at=asked_at, scopes=self.scopes
+        )
+
+    def _check_identity(self, answer: Mapping[str, Any]) -> None:
+        """An id token must be the answer to this very request."""
+        if "openid" in self.scopes and unverified_claims(str(answer.get("id_token"))).get("nonce") != self.nonce:
+            raise AuthError("the id token does not belong to this sign-in: begin again")
+
+
+def _denied(values: Mapping[str, str]) -> str:
+    word = values["error"]
+    told = " ".join(redact(values.get("error_description", "")).split())[:200]
+    if word == "access_denied":
+        return "access was denied on the sign-in page; nothing has been stored"
+    return f"the sign-in page refuses ({word[:60]}{f': {told}' if told else ''})"
+
+
+def login_from(
+    answer: Mapping[str, Any],
+    *,
+    client_id: str,
+    service: str,
+    asked_at: float,
+    scopes: tuple[str, ...] = (),
+    before: Login | None = None,
+) -> Login:
+    """The login that a token answer holds, or that a renewal of `before` has brought.
+
+    Raises:
+        DecodeError: it holds none.
+    """
+    token = read_token(answer, asked_at)
+    claims = unverified_claims(token.value)
+    refresh, user, granted = answer.get("refresh_token"), claims.get("userid"), claims.get("scope")
+    if isinstance(granted, list):
+        scopes = tuple(each for each in granted if isinstance(each, str))
+    return Login(
+        client_id=client_id,
+        service=service,
+        scopes=scopes or (before.scopes if before else ()),
+        refresh_token=refresh if isinstance(refresh, str) and refresh else (before.refresh_token if before else None),
+        access_token=token.value,
+        issued_at=asked_at,
+        expires_at=token.expires_at or asked_at,
+        signed_in_at=before.signed_in_at if before else asked_at,
+        user_id=user if isinstance(user, str) else (before.user_id if before else None),
+        renewals=before.renewals + 1 if before else 0,
+    )
+
+
+async def revoke(client: TokenClient, app: AppCredentials, token: str, *, hint: str = "refresh_token") -> None:
+    """Makes a token worthless (`POST authentication/v2/revoke`; 100 a minute).
+
+    https://aps.autodesk.com/en/docs/oauth/v2/reference/http/revoke-POST/
+
+    Args:
+        client: an open session.
+        app: the app that it was given to.
+        token: the token.
+        hint: `refresh_token` or `access_token`.
+
+    Raises:
+        APSError: the service could not be asked, or refuses.
+    """
+    form, headers = app.sign({"token": token, "token_type_hint": hint})
+    await client.post_form(REVOKE_PATH, form, headers=headers, may_be_empty=True)

@@ -1,0 +1,213 @@
+"""A user's tokens: kept in a store, renewed by whoever comes first, never lost between two renewals.
+
+https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
+
+A renewal spends the refresh token, and its answer is the only place where the next one stands. So:
+
+- it is done under the store's lock, by one task of one process, and the others read what it brought;
+- the store is marked before the form goes out, and the new refresh token is kept before the access token is used;
+- cancelling the caller does not cancel it, and a session waits for it before it closes;
+- the form is sent again by itself only when it surely never arrived. When an answer gets lost, nobody knows whether
+  the old token is spent. The access token at hand then serves to the end of its life, which gives a form that is still
+  under way the time to arrive; after that the old token is tried, since there is nothing left that could be lost.
+  When it is refused, the login is over, and the error says why.
+"""
+
+import asyncio
+from contextlib import suppress
+
+from attrs import evolve
+
+from aps_async.auth.credentials import TOKEN_PATH, AppCredentials
+from aps_async.auth.grants import login_from, revoke
+from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient, renewal_time
+from aps_async.auth.store import Login, TokenStore
+from aps_async.errors import APSError, AuthError, InputError, ResponseError, TransportError
+from aps_async.retry import is_transient
+
+_LOG_IN = "log in again: aps-async login"
+_UNUSED_DAYS = 15  # the documented life of a refresh token
+_SETTLE = 10.0  # seconds that a closing session waits for a renewal under way
+
+
+class ThreeLegged(RenewingProvider):
+    """The tokens of a user who has signed in, out of a store that any number of tasks and processes share.
+
+    Sign in with `aps-async login` or `aps_async.auth.authorize`; a web app makes the login itself with
+    `AuthorizationRequest`. After that, this class renews it for as long as it is used every 15 days.
+
+    Args:
+        client_id: the app's client id.
+        client_secret: its secret, when it is no public client.
+        store: where the login is.
+
+    Raises:
+        InputError: the client id is empty.
+    """
+
+    two_legged = False
+
+    def __init__(self, client_id: str, *, store: TokenStore, client_secret: str | None = None) -> None:
+        super().__init__()
+        if not client_id:
+            raise InputError("a user's tokens need the client id of the app that the user signs in to")
+        self.client_id = client_id
+        self.app = AppCredentials(client_id, client_secret)
+        self.store = store
+        self._user: str | None = None
+        self._unsaved: Login | None = None
+        self._renewal: asyncio.Task[AccessToken] | None = None
+
+    def __repr__(self) -> str:
+        return f"ThreeLegged({self.client_id!r}, store={self.store!r})"
+
+    async def keep(self, login: Login) -> None:
+        """Puts a new login in the place of the one in the store.
+
+        Raises:
+            AuthError: the store cannot keep it.
+        """
+        async with self.store.lock():
+            await self.store.save(login)
+        self._current, self._user, self._unsaved = None, None, None
+
+    async def log_out(self, client: TokenClient) -> Login | None:
+        """Revokes the login at the service and deletes it from the store; gives what was there.
+
+        Raises:
+            APSError: the service could not be asked; then nothing is deleted. `store.delete()` deletes only.
+        """
+        async with self.store.lock():
+            login = await self.store.load()
+            if login is not None:
+                if login.refresh_token is not None and login.service == client.base_url:
+                    await revoke(client, evolve(self.app, client_id=login.client_id), login.refresh_token)
+                await self.store.delete()
+        self._current = None
+        return login
+
+    async def settle(self) -> None:
+        """Waits for a renewal under way, so that its answer is kept; see `TokenProvider`."""
+        if self._renewal is not None and not self._renewal.done():
+            await asyncio.wait([self._renewal], timeout=_SETTLE)
+            self._renewal.cancel()
+            await asyncio.wait([self._renewal])
+
+    async def _renew(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken:
+        while True:
+            if self._renewal is None or self._renewal.done():
+                self._renewal = asyncio.create_task(self._read_or_renew(client, rejected))
+                self._renewal.add_done_callback(_note_failure)
+            token = await asyncio.shield(self._renewal)
+            # One that a cancelled caller has left under way knows nothing of what was rejected since.
+            if rejected is None or token.value != rejected.value:
+                return token
+
+    async def _read_or_renew(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken:
+        login = self._checked(client, await self.store.load())
+        if not self._is_fresh(client, login, rejected):
+            async with self.store.lock():
+                login = self._checked(client, await self._kept())
+                if not self._is_fresh(client, login, rejected):  # what another one has brought while we waited
+                    return await self._renew_login(client, login, rejected)
+        return login.token
+
+    async def _kept(self) -> Login | None:
+        """What is in the store, after a renewal that it could not take has found its way there."""
+        login = await self.store.load()
+        if self._unsaved is not None:
+            if login is not None and login.renewing and login.renewals + 1 == self._unsaved.renewals:
+                await self.store.save(self._unsaved)
+                login = self._unsaved
+            self._unsaved = None
+        return login
+
+    def _checked(self, client: TokenClient, login: Login | None) -> Login:
+        if login is None:
+            raise AuthError("nobody has logged in: aps-async login")
+        if login.client_id != self.client_id:
+            raise AuthError(f"the stored login is for client id {login.client_id}, not {self.client_id}; {_LOG_IN}")
+        if login.service != client.base_url:
+            raise AuthError(f"the stored login is for {login.service}, not {client.base_url}; {_LOG_IN}")
+        if self._user is not None and login.user_id != self._user:
+            raise AuthError("somebody else has logged in meanwhile; start again to go on as that user")
+        self._user = login.user_id
+        return login
+
+    @staticmethod
+    def _is_fresh(client: TokenClient, login: Login, rejected: AccessToken | None) -> bool:
+        is_rejected = rejected is not None and rejected.value == login.access_token
+        return not is_rejected and client.now() < renewal_time(client, login.token)
+
+    async def _renew_login(self, client: TokenClient, login: Login, rejected: AccessToken | None) -> AccessToken:
+        """Called under the lock."""
+        is_rejected = rejected is not None and rejected.value == login.access_token
+        still_good = not is_rejected and client.now() < login.expires_at
+        if still_good and (login.renewing or login.refresh_token is None):
+            return _to_the_end(login)
+        if login.refresh_token is None:
+            raise AuthError(f"the login is over; {_LOG_IN}")
+        try:
+            renewed = await self._post(client, login)
+        except ResponseError as problem:
+            if problem.code == "invalid_grant":
+                return await self._refused(client, login, problem)
+            failure: APSError = problem
+        except APSError as problem:
+            failure = problem
+        else:
+            await self._save(renewed)
+            return renewed.token
+        if not login.renewing and _is_unspent(failure):
+            await self.store.save(login)
+        if still_good and is_transient(failure):
+            return _to_the_end(login)
+        raise AuthError(f"the login could not be renewed: {failure}") from failure
+
+    async def _post(self, client: TokenClient, login: Login) -> Login:
+        form = {"grant_type": "refresh_token", "refresh_token": login.refresh_token or ""}
+        form, headers = self.app.sign(form)
+        await self.store.save(evolve(login, renewing=True))
+        asked_at = client.now()
+        answer = await client.post_form(TOKEN_PATH, form, headers=headers, repeatable=False)
+        return login_from(answer, client_id=self.client_id, service=login.service, asked_at=asked_at, before=login)
+
+    async def _save(self, renewed: Login) -> None:
+        self._unsaved = renewed
+        await self.store.save(renewed)
+        self._unsaved = None
+
+    async def _refused(self, client: TokenClient, login: Login, problem: ResponseError) -> AccessToken:
+        """The refresh token is dead. Somebody may have spent it who does not share our lock, on another machine."""
+        current = await self.store.load()
+        if current is not None and current.refresh_token not in (None, login.refresh_token):
+            if self._is_fresh(client, self._checked(client, current), None):
+                return current.token
+            raise AuthError("somebody else renews this login without its lock; give each machine its own login")
+        await self.store.save(evolve(login, refresh_token=None, renewing=False))
+        days = (client.now() - login.issued_at) / 86400
+        if login.renewing:
+            why = "the answer to the last renewal was lost, and the new refresh token with it"
+        elif days > _UNUSED_DAYS:
+            why = f"it was not used for {days:.0f} days, and {_UNUSED_DAYS} are allowed"
+        else:
+            why = "its refresh token was revoked, or used already by another copy of the login"
+        raise AuthError(f"the login is over ({why}); {_LOG_IN}") from problem
+
+
+def _to_the_end(login: Login) -> AccessToken:
+    """The access token at hand, to be used until it expires and not only up to the margin before that."""
+    return evolve(login.token, issued_at=login.expires_at)
+
+
+def _is_unspent(problem: APSError) -> bool:
+    """Whether the service certainly has not taken the refresh token that the failed call carried."""
+    if isinstance(problem, ResponseError):
+        return problem.status < 500 and problem.status != 408
+    return isinstance(problem, TransportError) and not problem.sent
+
+
+def _note_failure(renewal: "asyncio.Task[AccessToken]") -> None:
+    """When every caller has been cancelled, nobody else looks at the exception, and asyncio would complain."""
+    with suppress(asyncio.CancelledError):
+        renewal.exception()
