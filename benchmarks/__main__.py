@@ -6,9 +6,9 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bulk, imports, memory
+from benchmarks import bulk, imports, memory, polls
 
-MEASUREMENTS = {"imports": imports.measure, "memory": memory.measure, "bulk": bulk.measure}
+MEASUREMENTS = {"imports": imports.measure, "memory": memory.measure, "bulk": bulk.measure, "polls": polls.measure}
 RESULTS = Path(__file__).with_name("results")
 
 

@@ -4,28 +4,33 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from statistics import median
 from typing import Any
 
 
-@contextmanager
-def simulator(**options: Any) -> Iterator[dict[str, Any]]:
+def simulator(**options: Any) -> AbstractContextManager[dict[str, Any]]:
     """A simulator in its own process; gives its address and credentials."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.serve", json.dumps(options)],
+    return child("benchmarks.serve", **options)
+
+
+@contextmanager
+def child(module: str, **options: Any) -> Iterator[dict[str, Any]]:
+    """A server in its own process; gives the JSON that it prints when it is ready."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", module, json.dumps(options)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert child.stdin is not None
-    assert child.stdout is not None
+    assert server.stdin is not None
+    assert server.stdout is not None
     try:
-        yield json.loads(child.stdout.readline())
+        yield json.loads(server.stdout.readline())
     finally:
-        child.stdin.close()  # it ends when nobody listens
-        child.wait(timeout=30)
-        child.stdout.close()
+        server.stdin.close()  # it ends when nobody listens
+        server.wait(timeout=30)
+        server.stdout.close()
 
 
 def run(module: str, **options: Any) -> dict[str, Any]:
