@@ -33,10 +33,10 @@ class Writable(Protocol):
         ...
 
 
-def target_error(path: Path, problem: OSError) -> TargetError:
-    """The error for a target that cannot take the file."""
+def target_error(path: Path | None, problem: OSError) -> TargetError:
+    """The error for a target that cannot take the file; without a path, for an open file."""
     advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
-    return TargetError(f"cannot write {path}: {advice}", path=path)
+    return TargetError(f"cannot write {path or 'to the open file'}: {advice}", path=path)
 
 
 def checked_path(path: str | os.PathLike[str]) -> Path:
@@ -142,15 +142,23 @@ class OpenFile:
     def __init__(self, file: Writable) -> None:
         self._file = file
         self._started = False
-        seekable = getattr(file, "seekable", None)
-        self._at: int | None = file.tell() if callable(seekable) and seekable() is True else None  # type: ignore[attr-defined]
+        self._at = _position(file)
 
     async def write(self, data: bytes) -> None:
-        """Takes all of `data`."""
+        """Takes all of `data`, in as many pieces as a raw file wants it."""
         self._started = True
-        done = self._file.write(data)
-        if inspect.isawaitable(done):
-            await done
+        try:
+            while data:
+                done = self._file.write(data)
+                if inspect.isawaitable(done):
+                    done = await done
+                if type(done) is not int or done >= len(data):
+                    return
+                if done <= 0:
+                    raise TargetError(f"cannot write to the open file: it took {done} of {len(data)} bytes")
+                data = data[done:]
+        except OSError as problem:
+            raise target_error(None, problem) from problem
 
     async def restart(self, at: int = 0) -> None:
         """Rewinds to `at` bytes after where it stood.
@@ -172,6 +180,14 @@ class OpenFile:
 
     def discard(self) -> None:
         """Nothing to do: the file belongs to the caller."""
+
+
+def _position(file: Any) -> int | None:
+    """Where a file stands to which it can be rewound; None where it cannot, or only by awaiting."""
+    methods = [getattr(file, name, None) for name in ("seekable", "tell", "seek", "truncate")]
+    if not all(callable(method) and not inspect.iscoroutinefunction(method) for method in methods):
+        return None
+    return file.tell() if file.seekable() is True else None
 
 
 def opened(target: "str | os.PathLike[str] | Writable") -> PartFile | OpenFile:

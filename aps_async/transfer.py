@@ -90,15 +90,17 @@ class Transfer:
         while True:
             if self._link.expires_within(self._settings.link_margin, self._session.now()):
                 await self._replace_link(None)
-            problem: APSError
+            problem: APSError | None = None
+            words = ""
             try:
                 async with self._session.open_link(self._link, self._headers()) as response:
                     if not await self._accepts(response):
                         continue
-                    if given and self.received == 0:
-                        yield None
+                    again = given and self.received == 0
                     async for piece in self._checked(response):
-                        given = True
+                        if again:  # not before it is sure that this is the file
+                            yield None
+                        again, given = False, True
                         yield piece
                     self._body.verify(self.received, self.total)
                     return
@@ -106,13 +108,18 @@ class Transfer:
                 problem = transport_error(f"GET {self._link}", broken)
             except _Passing as passing:
                 problem = passing.problem
+            except _Refused as refused:
+                words = str(refused)
             except IncompleteDownloadError as wrong:
                 self._bad_bodies += 1
                 if self._bad_bodies >= _BAD_BODIES:
                     raise
                 self._forget()
                 problem = wrong
-            await self._wait_after(problem)
+            if problem is None:  # only here, so that what the renewal raises is not taken for a fault of this link
+                await self._replace_link(self._link, words)
+            else:
+                await self._wait_after(problem)
 
     def _headers(self) -> dict[str, str]:
         if self.received and self.etag is None:
@@ -123,7 +130,7 @@ class Transfer:
         return {"Range": f"bytes={self.received}-", "If-Match": self.etag or ""}
 
     async def _accepts(self, response: aiohttp.ClientResponse) -> bool:
-        """Judges status and headers. False: ask again at once; `_Passing`: after a wait."""
+        """Judges status and headers. False: ask again at once; `_Passing`: after a wait; `_Refused`: a fresh link."""
         status = response.status
         if status == 206 and self.received and self._continues(response):
             self._refusals = 0
@@ -139,8 +146,7 @@ class Transfer:
             self._forget()
             return False
         if status == 403:
-            await self._replace_link(self._link, words)
-            return False
+            raise _Refused(words)
         if status in TRANSIENT:
             raise _Passing(error_of("GET", str(self._link), answer, self._session.now()))
         raise DownloadError(words)
@@ -223,6 +229,10 @@ class _Passing(Exception):  # noqa: N818 - a signal, not an error
     def __init__(self, problem: APSError) -> None:
         super().__init__(str(problem))
         self.problem = problem
+
+
+class _Refused(Exception):  # noqa: N818 - a signal, not an error
+    """The link is not accepted."""
 
 
 class Body:

@@ -13,8 +13,6 @@ from aps_async.simulator import Simulator, World
 
 EPOCH = 1_800_000_000.0
 
-asyncio.set_event_loop(None)  # else pytest-asyncio asks for one between two tests, and never closes it
-
 
 def virtual_clock() -> float:
     """Wall time that goes with the event loop's own, so that expiries and waits agree under looptime."""

@@ -16,6 +16,7 @@ from aps_async.errors import InputError
 
 _HOST = "127.0.0.1"
 _LONGEST_TARGET = 8190
+_PLAIN = {"Connection": "close", "Server": "aps-async", "X-Content-Type-Options": "nosniff"}
 _log = logging.getLogger("aps_async")
 
 
@@ -92,7 +93,7 @@ class Listener:
         if status:
             self.refused += 1
             _log.info("the callback server refused a request (%d)", status)
-            return web.Response(status=status, headers={"Connection": "close"})
+            return web.Response(status=status, headers=_PLAIN)
         self._arrived.set_result(redirected)
         try:
             page = await asyncio.shield(self._page)
@@ -188,7 +189,6 @@ def _rendered(page: Page) -> web.Response:
         "Content-Security-Policy": policy,
         "Cache-Control": "no-store",
         "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "Connection": "close",
+        **_PLAIN,
     }
     return web.Response(headers=headers, body=body.encode())

@@ -33,13 +33,36 @@ What the documentation leaves open and had to be decided here (the switch of `Be
 - `x-user-id` is optional (`require_user_id`), a search too (`search_needs_user`), and an unknown user gets 403;
 - project ids without `b.` get 400 in Data Management; both raw and encoded brackets are taken in queries; hidden
   service folders are listed among the top folders (`hidden_service_folders`);
+- ACC: a two-legged start or status without `x-user-id` is 400, with an unknown one 404; to anybody but the user who
+  started it a job is 403 (`acc_initiator_status`); unknown options, ids given twice and names with a slash are refused;
+  error bodies are `{code, title, detail}` with the status as `code` (`acc_errors`); a project that is none of ACC's is
+  404 (`not_acc_status`); `signedUrl` and `failedFiles` stand in `result.output` (`acc_result_place`);
+- ACC: the one link of a job lives an hour from the job's end, not from the first look (`acc_url_life`); a job that
+  would take longer than 30 minutes, or never ends, is `failed` then, with `ERR_WORKFLOW_TIMEOUT` under a 200; a file
+  that `fails` fails the whole job, unprocessed DWG and RVT files are named in `failedFiles` under words of our own
+  (`ERR_NO_2D_VIEWS`, `ERR_FILE_NOT_PROCESSED`); entries of a ZIP are named after the files, `T-01 (2).pdf` on a clash;
+- ACC Sheets: unpublished sheets are not listed and exporting them is 400, a deleted one 404; without `currentOnly`
+  superseded sheets are listed too; `nextUrl` is absolute and relative in turn and missing on the last page;
+- Cost: a token without a user gets 403 (`cost_two_legged_status`); project ids and BIM 360's old container ids both
+  work (`cost_container_ids`); an association that is not known has no documents, no 404; of each template the latest
+  document is told; `FormInstance` finds change orders; `filter[...]` is read and has no effect; `urn` is null until
+  there is a file; a list stays a list (`cost_single_object`), ids keep their case (`cost_upper_case_ids`);
+- Cost: `POST attachments` with a template starts a document of the same id; an unknown template ends it `Failed`;
+  the docx lies in `COST Root Folder <project id>` as soon as it is finished, readable (`cost_folder_readable`);
+- OSS: `complete` unless the world or `oss_status` says otherwise; chunks have keys `first-last` in the order of texts,
+  and `sha1` is told for them too; a dead fallback address is 403; `useCdn` links are signed as CloudFront's
+  (`oss_cdn`); an `If-None-Match` may name the sha1;
+- derivatives: both ids must be encoded once and completely, 400 otherwise; the proxied download answers 202 while the
+  export runs, the cookies 404; the `region` header need not fit (`region_needed`); a bearer on the CDN is 403;
 - titles of sheets are told by batch-get only: Data Management names a sheet by its number, as in its samples;
 - a range outside the object is 416, `If-Range` is ignored, and a link in any other spelling is refused (real storage
   forgives some).
 
 Everything is served on 127.0.0.1 only. While it runs, `GET /simulator/counts`, `/simulator/log`, `/simulator/world`
 and `/simulator/faults` tell what happened; `POST /simulator/faults` adds a list of faults, `DELETE` drops them;
-`POST /simulator/reset` clears log and counters, `POST /simulator/revoke` revokes every token.
+`POST /simulator/reset` clears log and counters, `POST /simulator/revoke` revokes every token, and
+`POST /simulator/user-token` with `{"user": ..., "scopes": ...}`, both optional, gives a three-legged token without a
+login (`Simulator.user_token` in the same process).
 """
 
 from .app import Simulator

@@ -247,7 +247,7 @@ async def status(call: Call, service: str) -> Reply:
     unknown = refuse(call, 404, "ERR_RESOURCE_NOT_EXIST", "The export job does not exist.")
     if job is None or job.service != service or job.project is not project:
         raise unknown
-    if call.user is not job.user:
+    if call.user is None or call.user.id != job.user.id:
         if behaviour.acc_initiator_status == 404:
             raise unknown
         raise refuse(call, behaviour.acc_initiator_status, "ERR_NOT_ALLOWED", "Another user started this export.")

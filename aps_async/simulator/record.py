@@ -17,7 +17,7 @@ class Seen:
     status: int
     """0 when no answer went out."""
     headers: dict[str, Any]
-    """`x-user-id`, `range`, `if-match` where sent, and whether there was an `authorization`."""
+    """`x-user-id`, `region`, `range`, `if-match` where sent, and whether there was an `authorization`."""
     fault: str
     """Kind of the fault, or empty."""
     key: str

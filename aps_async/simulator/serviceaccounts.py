@@ -21,7 +21,7 @@ GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _AUDIENCE = f"{ISSUER}/authentication/v2/token"
 _LONGEST = 300
 _MOST_ACCOUNTS, _MOST_KEYS = 10, 3
-_NAME = re.compile(r"[A-Za-z0-9-]{5,64}\Z")
+_NAME = re.compile(r"[A-Za-z0-9-]{5,100}\Z")
 
 
 @attrs.define(eq=False)
@@ -94,7 +94,7 @@ async def create(call: Call) -> Reply:
     app, body, simulator = _app(call), await _body(call), call.simulator
     name, first, last = (body.get(part) for part in ("name", "firstName", "lastName"))
     if not isinstance(name, str) or not _NAME.match(name):
-        raise _bad("name must be 5 to 64 letters, digits or hyphens.")
+        raise _bad("name must be 5 to 100 letters, digits or hyphens.")
     if not all(isinstance(part, str) and part for part in (first, last)):
         raise _bad("firstName and lastName are required.")
     mine = [account for account in simulator.accounts.values() if account.app is app]

@@ -1,0 +1,160 @@
+"""Service accounts: managing them, and tokens for what their keys sign."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from aps_async import AuthError, InputError, NotAllowedError, NotFoundError, Session, StaticToken, TwoLegged
+from aps_async.auth import ServiceAccount
+from aps_async.resources import service_accounts as accounts
+from aps_async.resources.projects import list_hubs
+from aps_async.resources.service_accounts import go_time
+from aps_async.resources.users import get_user_info
+from aps_async.simulator import Simulator
+from tests.support import service, session_for, virtual_clock
+
+pytestmark = pytest.mark.looptime
+SCOPES = [f"application:service_account{kind}:{right}" for kind in ("", "_key") for right in ("read", "write")]
+
+
+def manager(simulator: Simulator) -> TwoLegged:
+    return TwoLegged(simulator.client_id, simulator.client_secret, scopes=SCOPES)
+
+
+async def new_account(session: Session) -> tuple[str, accounts.NewServiceAccountKey]:
+    made = await accounts.create_service_account(session, "exports-bot", first_name="Exports", last_name="Bot")
+    return made.id, await accounts.create_service_account_key(session, made.id)
+
+
+def robot(simulator: Simulator, account_id: str, key: accounts.NewServiceAccountKey, **options) -> ServiceAccount:
+    return ServiceAccount(
+        simulator.client_id,
+        simulator.client_secret,
+        account_id=account_id,
+        key_id=key.id,
+        private_key=key.private_key,
+        **options,
+    )
+
+
+async def test_the_life_of_an_account():
+    async with service() as simulator, session_for(simulator, tokens=manager(simulator)) as session:
+        made = await accounts.create_service_account(session, "exports-bot", first_name="Exports", last_name="Bot")
+        assert made.email == f"exports-bot@{simulator.client_id}.adskserviceaccount.autodesk.com"
+        (listed,) = [each async for each in accounts.list_service_accounts(session)]
+        assert listed == await accounts.get_service_account(session, made.id)
+        assert listed.status == "ENABLED"
+        assert listed.created_at == datetime.fromtimestamp(virtual_clock(), UTC).replace(
+            microsecond=listed.created_at.microsecond
+        )
+        key = await accounts.create_service_account_key(session, made.id)
+        assert "PRIVATE KEY" in key.private_key
+        assert "PRIVATE" not in repr(key)
+        await accounts.set_service_account_key_enabled(session, made.id, key.id, enabled=False)
+        (shown,) = [each async for each in accounts.list_service_account_keys(session, made.id)]
+        assert (shown.id, shown.status, shown.accessed_at) == (key.id, "DISABLED", None)
+        await accounts.delete_service_account_key(session, made.id, key.id)
+        await accounts.set_service_account_enabled(session, made.id, enabled=False)
+        assert (await accounts.get_service_account(session, made.id)).status == "DISABLED"
+        await accounts.delete_service_account(session, made.id)
+        with pytest.raises(NotFoundError):
+            await accounts.get_service_account(session, made.id)
+
+
+async def test_its_tokens_count_as_a_users_and_are_asked_for_again_before_they_expire():
+    async with service() as simulator:
+        async with session_for(simulator, tokens=manager(simulator)) as session:
+            account_id, key = await new_account(session)
+        tokens = robot(simulator, account_id, key, scopes=["data:read", "user-profile:read"])
+        async with session_for(simulator, tokens=tokens) as session:
+            before = simulator.counts()["token_requests"]
+            await asyncio.gather(*(list_hubs(session) for _ in range(20)))
+            assert simulator.counts()["token_requests"] == before + 1
+            assert (await get_user_info(session)).sub == account_id
+            await asyncio.sleep(3598)
+            await list_hubs(session)
+            assert simulator.counts()["token_requests"] == before + 2
+            assert not [seen for seen in simulator.log if seen.status == 401]
+            with pytest.raises(InputError, match="two-legged"):
+                await list_hubs(session, user_id="BW9RM76WZBGL")
+            with pytest.raises(AuthError, match="only the app itself"):
+                await accounts.get_service_account(session, account_id)
+
+
+async def test_disabled_accounts_get_a_clear_refusal():
+    async with service() as simulator, session_for(simulator, tokens=manager(simulator)) as session:
+        account_id, key = await new_account(session)
+        await accounts.set_service_account_enabled(session, account_id, enabled=False)
+        async with session_for(simulator, tokens=robot(simulator, account_id, key)) as other:
+            with pytest.raises(AuthError, match=r"not enabled.*check that account and key are enabled"):
+                await list_hubs(other)
+
+
+async def test_managing_takes_no_user_and_no_third_account_key_too_many():
+    async with service() as simulator, session_for(simulator, tokens=manager(simulator)) as session:
+        account_id, _ = await new_account(session)
+        for _ in range(2):
+            await accounts.create_service_account_key(session, account_id)
+        with pytest.raises(NotAllowedError, match="at most 3"):
+            await accounts.create_service_account_key(session, account_id)
+        with pytest.raises(InputError, match="5 to 100"):
+            await accounts.create_service_account(session, "bot", first_name="A", last_name="B")
+
+
+async def test_from_the_environment(tmp_path):
+    async with service() as simulator, session_for(simulator, tokens=manager(simulator)) as session:
+        account_id, key = await new_account(session)
+        file = tmp_path / "key.pem"
+        file.write_text(key.private_key)
+        values = {
+            "APS_CLIENT_ID": simulator.client_id,
+            "APS_CLIENT_SECRET": simulator.client_secret,
+            "APS_SERVICE_ACCOUNT_ID": account_id,
+            "APS_SERVICE_ACCOUNT_KEY_ID": key.id,
+        }
+        places = (
+            {"APS_SERVICE_ACCOUNT_KEY": key.private_key.replace("\n", "\\n")},
+            {"APS_SERVICE_ACCOUNT_KEY_FILE": str(file)},
+        )
+        for place in places:
+            tokens = ServiceAccount.from_env(values | place)
+            assert "PRIVATE" not in repr(tokens)
+            assert "PRIVATE" not in str(vars(tokens))
+            async with session_for(simulator, tokens=tokens) as other:
+                assert (await list_hubs(other)).hubs
+        with pytest.raises(AuthError, match="APS_SERVICE_ACCOUNT_KEY or APS_SERVICE_ACCOUNT_KEY_FILE"):
+            ServiceAccount.from_env(values)
+        with pytest.raises(InputError, match="cannot be read"):
+            ServiceAccount.from_env(values | {"APS_SERVICE_ACCOUNT_KEY_FILE": str(tmp_path / "none.pem")})
+
+
+@pytest.mark.parametrize("pem", ["", "canary", "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----"])
+def test_a_key_that_is_none_is_not_quoted(pem):
+    with pytest.raises(InputError, match="no private RSA key") as caught:
+        ServiceAccount("id", "secret", account_id="A", key_id="K", private_key=pem)
+    assert "canary" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-01-25 03:08:04.156576834 +0000 UTC", datetime(2024, 1, 25, 3, 8, 4, 156576, UTC)),
+        ("2024-01-25 03:08:04 +0000 UTC", datetime(2024, 1, 25, 3, 8, 4, 0, UTC)),
+        ("2024-01-25 03:08:04.1 +0200 CEST m=+0.1", datetime(2024, 1, 25, 1, 8, 4, 100000, UTC)),
+        ("2024-01-25T03:08:04.156Z", datetime(2024, 1, 25, 3, 8, 4, 156000, UTC)),
+        ("0001-01-01 00:00:00 +0000 UTC", None),
+        ("2024-13-45 03:08:04 +0000 UTC", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_times_as_go_prints_them(text, expected):
+    assert go_time(text) == expected
+
+
+@pytest.mark.parametrize(("token", "kind"), [("opaque", None), ("e30.eyJjbGllbnRfaWQiOiJhIn0.x", True)])
+def test_static_tokens_say_what_they_know(token, kind):
+    assert StaticToken(token).two_legged is kind

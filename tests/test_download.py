@@ -1,0 +1,777 @@
+"""Downloads: the whole, right file or a clear error, however often the line breaks, and never a trace of a half one."""
+
+import asyncio
+import hashlib
+import io
+import os
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from attrs import define, field
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from aps_async import (
+    ANY,
+    PDF,
+    DownloadError,
+    Expected,
+    ExportRef,
+    ExportTimeoutError,
+    IncompleteDownloadError,
+    LinkExpiredError,
+    NotFoundError,
+    Progress,
+    Session,
+    Settings,
+    Signature,
+    SignedUrl,
+    Source,
+    StaticToken,
+    TargetError,
+    bim360,
+    download,
+    stream,
+)
+from aps_async.models import ExportKind, ExportRequest
+from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
+from tests.support import served, service, session_for
+
+pytestmark = pytest.mark.looptime
+
+SIZE = 300_000
+NUMBERS = Settings(retry_base=0.5, read_timeout=60.0, tries=2)
+
+
+@define
+class Bench:
+    """One finished export, and what is needed to bring it home."""
+
+    simulator: Simulator
+    session: Session
+    ref: ExportRef
+    link: SignedUrl
+    renewals: list[SignedUrl | None] = field(factory=list)
+
+    async def renew(self, refused: SignedUrl | None) -> Source:
+        self.renewals.append(refused)
+        link = (await bim360.get_export(self.session, self.ref)).link
+        assert link is not None
+        return Source.of(link)
+
+    def body(self, revision: int = 0) -> bytes:
+        version = self.simulator.world.sheets[0].tip
+        content = self.simulator.pages.content(version, markups=False, hyperlinks=False, revision=revision)
+        return b"".join(content.chunks(0, content.size))
+
+    def gets(self) -> list[Any]:
+        return [seen for seen in self.simulator.log if seen.endpoint == "signed_get"]
+
+    async def to(self, target: Any, **options: Any) -> Any:
+        return await download(self.session, self.link, target, renew=self.renew, **options)
+
+
+@asynccontextmanager
+async def bench(
+    *faults: Fault, size: int | None = SIZE, numbers: Settings = NUMBERS, **behaviour: Any
+) -> AsyncIterator[Bench]:
+    world = World.single_folder(1, bytes=size) if size else World.single_folder(1)
+    async with (
+        service(world, faults=faults, behaviour=Behaviour(job_time=JobPolls(0), **behaviour)) as simulator,
+        session_for(simulator, numbers) as session,
+    ):
+        version = simulator.world.sheets[0].tip.id
+        ref = (await bim360.start_export(session, simulator.world.hubs[0].projects[0].id, version)).ref
+        link = (await bim360.get_export(session, ref)).link
+        assert link is not None
+        yield Bench(simulator, session, ref, link)
+        assert simulator.counts()["authorization_on_signed_link"] == 0
+
+
+def storage_fault(kind: Any, *nth: int, **more: Any) -> Fault:
+    return Fault(endpoint="signed_get", kind=kind, nth=nth, **more)
+
+
+def alone(path: Path) -> bool:
+    """Whether nothing but this file lies in its folder."""
+    return [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+# ------------------------------------------------------------------ plain
+
+
+async def test_a_file_comes_whole_with_its_progress(tmp_path: Path) -> None:
+    async with bench() as b:
+        progress = list[Progress]()
+        target = tmp_path / "A-101.pdf"
+        done = await b.to(target, on_progress=progress.append)
+        assert (done.path, done.size) == (target, SIZE)
+        assert target.read_bytes() == b.body()
+        assert alone(target)
+        received = [each.received for each in progress]
+        assert received == sorted(set(received))
+        assert received[-1] == SIZE
+        assert {each.total for each in progress} == {SIZE}
+        assert [seen.headers for seen in b.gets()] == [{"authorization": False}]
+        assert b.renewals == []
+        assert target.stat().st_mode & 0o777 == 0o666 & ~umask()
+
+
+def umask() -> int:
+    old = os.umask(0)
+    os.umask(old)
+    return old
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+async def test_what_was_there_is_replaced_on_success(tmp_path: Path, as_text: bool) -> None:
+    async with bench() as b:
+        target = tmp_path / "A-101.pdf"
+        target.write_bytes(b"old")
+        await b.to(str(target) if as_text else target)
+        assert target.read_bytes() == b.body()
+        assert alone(target)
+
+
+# ----------------------------------------------------------------- breaks
+
+breaks = st.lists(st.tuples(st.sampled_from(["reset_body", "truncate"]), st.integers(0, SIZE)), min_size=1, max_size=5)
+
+
+@limits(deadline=None, max_examples=30)
+@given(breaks=breaks)
+async def test_a_break_at_any_byte_is_resumed_where_it_was(breaks: list[tuple[str, int]]) -> None:
+    """Where a break leaves less than a signature's length, the next try begins at the first byte."""
+    faults = [storage_fault(kind, number, after_bytes=at) for number, (kind, at) in enumerate(breaks, 1)]
+    async with bench(*faults) as b:
+        b.simulator.reset_counts()
+        file, progress = io.BytesIO(), list[int]()
+        await b.to(file, on_progress=lambda each: progress.append(each.received))
+        assert file.getvalue() == b.body()
+        least = most = 0
+        for seen, (kind, at) in zip(b.gets(), [*breaks, ("", SIZE)], strict=True):
+            stands = int(seen.headers.get("range", "bytes=0-")[6:-1])
+            assert least <= stands <= most
+            assert ("if-match" in seen.headers) == bool(stands)
+            most = stands + min(at, SIZE - stands - 1)
+            most = most if most >= len(PDF.head) else 0
+            least = stands if kind == "reset_body" else most  # a reset may overtake what was sent before it
+        if "reset_body" not in dict(breaks):
+            assert b.simulator.counts()["bytes_sent"] <= SIZE + len(breaks) * len(PDF.head)
+        assert progress[-1] == SIZE
+
+
+async def test_a_range_that_is_ignored_means_start_over(tmp_path: Path) -> None:
+    faults = [storage_fault("truncate", 1, after_bytes=200_000), storage_fault("ignore_range", 2)]
+    async with bench(*faults) as b:
+        target = tmp_path / "x.pdf"
+        await b.to(target)
+        assert target.read_bytes() == b.body()
+        assert [seen.status for seen in b.gets()] == [200, 200]
+
+
+@pytest.mark.parametrize("at", [10, 65_536, 299_990])
+async def test_a_file_that_changed_in_the_middle_is_taken_anew(tmp_path: Path, at: int) -> None:
+    async with bench(storage_fault("reset_body", 1, after_bytes=at), storage_fault("changed", 2)) as b:
+        target = tmp_path / "x.pdf"
+        await b.to(target)
+        assert target.read_bytes() == b.body(revision=1) != b.body()
+        assert [seen.status for seen in b.gets()] == [200, 412, 200]
+        assert "range" not in b.gets()[2].headers
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+async def test_storage_that_is_busy_is_waited_for(tmp_path: Path, status: int) -> None:
+    faults = [storage_fault("truncate", 1), storage_fault("status", 2, 3, status=status, retry_after=7)]
+    async with bench(*faults) as b:
+        await b.to(tmp_path / "x.pdf")
+        first, second, third, fourth = (seen.time for seen in b.gets())
+        assert third - second >= 7
+        assert fourth - third >= 7
+        assert second - first <= 2
+        assert b.gets()[3].headers["range"] == f"bytes={SIZE // 2}-"
+
+
+@pytest.mark.parametrize("kind", ["reset", "hang"])
+async def test_an_answer_that_never_comes_is_asked_for_again(tmp_path: Path, kind: str) -> None:
+    async with bench(storage_fault(kind, 1, 3)) as b:  # the second may be the client's own repeat on a fresh connection
+        await b.to(tmp_path / "x.pdf")
+        assert (tmp_path / "x.pdf").read_bytes() == b.body()
+
+
+async def test_a_trickle_within_the_read_timeout_is_no_fault(tmp_path: Path) -> None:
+    async with bench(storage_fault("slow", 1, seconds=1100)) as b:  # a piece every 55 s
+        await b.to(tmp_path / "x.pdf")
+        assert asyncio.get_running_loop().time() >= 1000
+        await asyncio.sleep(60)  # the simulator notes a call when it is over
+        assert len(b.gets()) == 1
+
+
+async def test_silence_beyond_the_read_timeout_is_resumed(tmp_path: Path) -> None:
+    async with bench(storage_fault("slow", 1, seconds=10_000, after_bytes=100_000)) as b:
+        await b.to(tmp_path / "x.pdf")
+        assert (tmp_path / "x.pdf").read_bytes() == b.body()
+        await asyncio.sleep(20_000)
+        resumed = [seen for seen in b.gets() if "range" in seen.headers]
+        assert len(resumed) == 1
+        assert asyncio.get_running_loop().time() >= 60
+
+
+async def test_breaks_without_a_new_byte_end_after_so_many(tmp_path: Path) -> None:
+    dead = Fault(endpoint="signed_get", kind="truncate", after_bytes=0)
+    faults = [storage_fault("truncate", 1, after_bytes=1000), dead]
+    async with bench(*faults, numbers=Settings(download_tries=4, retry_base=0.1)) as b:
+        with pytest.raises(IncompleteDownloadError, match=rf"1000 of {SIZE} bytes") as caught:
+            await b.to(tmp_path / "x.pdf")
+        assert caught.value.path == tmp_path / "x.pdf"
+        assert caught.value.__cause__ is not None
+        assert len(b.gets()) == 4
+        assert list(tmp_path.iterdir()) == []
+
+
+async def test_every_new_byte_gives_new_patience(tmp_path: Path) -> None:
+    fault = Fault(endpoint="signed_get", kind="truncate", after_bytes=10_000, times=25)
+    async with bench(fault, numbers=Settings(download_tries=2, retry_base=0.1)) as b:
+        await b.to(tmp_path / "x.pdf")
+        assert len(b.gets()) == 26
+        assert asyncio.get_running_loop().time() < 5  # and the waits begin anew as well
+
+
+# ------------------------------------------------------------ links that die
+
+
+async def test_a_link_that_died_on_the_way_is_renewed(tmp_path: Path) -> None:
+    async with bench(storage_fault("expired", 1, 3), storage_fault("truncate", 2)) as b:
+        await b.to(tmp_path / "x.pdf")
+        assert (tmp_path / "x.pdf").read_bytes() == b.body()
+        assert [seen.status for seen in b.gets()] == [403, 200, 403, 206]
+        assert b.renewals[0] == b.link
+        assert len(b.renewals) == 2
+        assert len({*b.renewals}) == 2
+
+
+@pytest.mark.parametrize("passed", [0, 60, 114, 116, 119, 121, 3000])
+async def test_a_link_about_to_die_is_never_opened(tmp_path: Path, passed: float) -> None:
+    async with bench() as b:
+        await asyncio.sleep(passed)
+        await b.to(tmp_path / "x.pdf")
+        assert (tmp_path / "x.pdf").read_bytes() == b.body()
+        assert b.simulator.counts()["expired_urls_opened"] == 0
+        assert b.renewals == ([] if passed < 115 else [None])
+        assert [seen.status for seen in b.gets()] == [200]
+
+
+async def test_a_link_that_promises_more_than_the_reference_is_not_believed(tmp_path: Path) -> None:
+    async with bench(signed_url_life=300.0) as b:
+        await asyncio.sleep(130)
+        await b.to(tmp_path / "x.pdf")
+        assert b.renewals == [None]
+
+
+async def test_resuming_after_a_long_silence_takes_a_fresh_link(tmp_path: Path) -> None:
+    faults = [storage_fault("truncate", 1), storage_fault("status", 2, status=503, retry_after=200)]
+    async with bench(*faults) as b:
+        await b.to(tmp_path / "x.pdf")
+        assert (tmp_path / "x.pdf").read_bytes() == b.body()
+        assert b.simulator.counts()["expired_urls_opened"] == 0
+        assert b.renewals == [None]
+        assert b.gets()[-1].status == 206
+
+
+async def test_when_every_link_is_refused_it_ends_with_what_to_do(tmp_path: Path) -> None:
+    target = tmp_path / "x.pdf"
+    target.write_bytes(b"old")
+    async with bench(Fault(endpoint="signed_get", kind="expired")) as b:
+        with pytest.raises(LinkExpiredError, match=r"Request has expired.*fresh URL") as caught:
+            await b.to(target)
+        assert caught.value.path == target
+        assert "X-Amz" not in str(caught.value)
+        assert len(b.gets()) == 1 + b.session.settings.link_renewals
+        assert len(b.renewals) == b.session.settings.link_renewals
+        assert target.read_bytes() == b"old"
+        assert alone(target)
+
+
+async def test_without_a_way_to_renew_a_refused_link_is_the_end(tmp_path: Path) -> None:
+    async with bench(Fault(endpoint="signed_get", kind="expired")) as b:
+        with pytest.raises(LinkExpiredError):
+            await download(b.session, b.link, tmp_path / "x.pdf")
+        assert len(b.gets()) == 1
+        await asyncio.sleep(130)
+        with pytest.raises(LinkExpiredError, match="about to expire"):
+            await download(b.session, b.link, tmp_path / "x.pdf")
+        assert len(b.gets()) == 1
+
+
+async def test_what_the_renewal_raises_comes_out_as_it_is(tmp_path: Path) -> None:
+    ref = ExportRef(request=ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=("x",)), export_id="e")
+    async with bench(Fault(endpoint="signed_get", kind="expired")) as b:
+        gone = NotFoundError("gone", status=404, method="GET", path="/x")
+        for problem in (gone, ExportTimeoutError("too late", ref=ref), OSError("not ours")):
+            asked = 0
+
+            async def renew(_: SignedUrl | None, problem: Exception = problem) -> Source:
+                nonlocal asked
+                asked += 1
+                raise problem
+
+            with pytest.raises(type(problem)) as caught:
+                await download(b.session, b.link, tmp_path / "x.pdf", renew=renew)
+            assert caught.value is problem
+            assert asked == 1
+        assert list(tmp_path.iterdir()) == []
+
+
+# --------------------------------------------------------- what is not the file
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("s3_error_200", "an XML error (InternalError"),
+        ("html", "an HTML page (Service unavailable)"),
+        ("text", "a body of 22 bytes that begins 'upstream connect error'"),
+        ("empty", "an empty body"),
+    ],
+)
+async def test_a_200_that_is_not_the_file_is_told_apart_and_asked_for_again(
+    tmp_path: Path, kind: str, words: str
+) -> None:
+    async with bench(storage_fault(kind, 1, 2)) as b:
+        await b.to(tmp_path / "x.pdf")
+        assert (tmp_path / "x.pdf").read_bytes() == b.body()
+    async with bench(Fault(endpoint="signed_get", kind=kind)) as b:
+        target = tmp_path / "x.pdf"
+        target.write_bytes(b"old")
+        with pytest.raises(IncompleteDownloadError) as caught:
+            await b.to(target)
+        assert f"no PDF but {words}" in str(caught.value)
+        assert len(b.gets()) == 3
+        assert target.read_bytes() == b"old"
+        assert alone(target)
+
+
+@pytest.mark.parametrize("kind", ["s3_error_200", "html"])
+async def test_such_an_answer_in_the_middle_costs_no_more_than_a_restart(tmp_path: Path, kind: str) -> None:
+    async with bench(storage_fault("truncate", 1), storage_fault(kind, 2)) as b:
+        await b.to(tmp_path / "x.pdf")
+        assert (tmp_path / "x.pdf").read_bytes() == b.body()
+        assert len(b.gets()) == 3
+
+
+@pytest.mark.parametrize("wrong", [Expected(sha1="0" * 40), Expected(size=SIZE - 1), Expected(size=SIZE + 1)])
+async def test_a_wrong_hash_or_size_is_no_file(tmp_path: Path, wrong: Expected) -> None:
+    target = tmp_path / "x.pdf"
+    target.write_bytes(b"old")
+    async with bench() as b:
+        with pytest.raises(IncompleteDownloadError, match=r"sha1|bytes"):
+            await b.to(target, expected=wrong)
+        assert target.read_bytes() == b"old"
+        assert alone(target)
+
+
+async def test_the_right_hash_holds_over_a_resumed_and_a_restarted_file(tmp_path: Path) -> None:
+    faults = [storage_fault("truncate", 1), storage_fault("ignore_range", 2), storage_fault("reset_body", 3)]
+    async with bench(*faults) as b:
+        digest = hashlib.sha1(b.body(), usedforsecurity=False).hexdigest().upper()
+        await b.to(tmp_path / "x.pdf", expected=Expected(sha1=digest, size=SIZE))
+        assert (tmp_path / "x.pdf").read_bytes() == b.body()
+
+
+PAGE = b"%PDF-1.7\n" + b"x" * 5000 + b"\n%%EOF\n"
+Answerer = Callable[[web.BaseRequest, int], Awaitable[web.StreamResponse] | web.StreamResponse]
+
+
+@asynccontextmanager
+async def storage(answer: Answerer, numbers: Settings = NUMBERS) -> AsyncIterator[tuple[Session, SignedUrl, list[Any]]]:
+    """A storage that misbehaves as this function says, which is told the number of the request."""
+    requests = list[web.BaseRequest]()
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        requests.append(request)
+        found = answer(request, len(requests))
+        return found if isinstance(found, web.StreamResponse) else await found
+
+    async with served(handler) as url, Session(StaticToken("x"), base_url=url, settings=numbers) as session:
+        yield session, SignedUrl(f"{url}/a.pdf?X-Amz-Signature=canary"), requests
+
+
+def whole(body: bytes = PAGE, **headers: str) -> web.Response:
+    return web.Response(body=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+async def cut(request: web.BaseRequest, after: int, body: bytes = PAGE, **headers: str) -> web.StreamResponse:
+    response = web.StreamResponse(headers={name.replace("_", "-"): value for name, value in headers.items()})
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[:after])
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+@pytest.mark.parametrize(
+    ("body", "signature", "good"),
+    [
+        (PAGE, PDF, True),
+        (PAGE[:-7], PDF, False),
+        (PAGE + b"\0" * 1000, PDF, True),
+        (PAGE + b"\0" * 2000, PDF, False),
+        (b"%PDF-%%EOF", PDF, True),
+        (b"\xef\xbb\xbf" + PAGE, PDF, False),
+        (b"%PD", PDF, False),
+        (b"PK\3\4 and so on", Signature("ZIP", ".zip", b"PK"), True),
+        (b"", ANY, True),
+        (b"anything", ANY, True),
+    ],
+)
+async def test_signatures(tmp_path: Path, body: bytes, signature: Signature, good: bool) -> None:
+    async with storage(lambda _request, _number: whole(body)) as (session, link, requests):
+        call = download(session, link, tmp_path / "x", expected=Expected(signatures=(signature,)))
+        if good:
+            await call
+            assert (tmp_path / "x").read_bytes() == body
+            return
+        with pytest.raises(IncompleteDownloadError):
+            await call
+        assert len(requests) == 3
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("etag", [{}, {"ETag": 'W/"weak"'}])
+async def test_without_a_strong_etag_a_broken_file_starts_over(tmp_path: Path, etag: dict[str, str]) -> None:
+    def answer(request: web.BaseRequest, number: int) -> Any:
+        return cut(request, 2000, **etag) if number < 3 else whole(**etag)
+
+    async with storage(answer) as (session, link, requests):
+        await download(session, link, tmp_path / "x.pdf")
+        assert (tmp_path / "x.pdf").read_bytes() == PAGE
+        assert ["Range" in request.headers for request in requests] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    "content_range",
+    ["bytes 0-5014/5015", "bytes 1999-5014/5015", "bytes 2000-5014/9999", "bytes 2000-5014", "nonsense", ""],
+)
+async def test_a_part_that_is_not_the_missing_one_is_not_put_in(tmp_path: Path, content_range: str) -> None:
+    def answer(request: web.BaseRequest, number: int) -> Any:
+        if number == 1:
+            return cut(request, 2000, ETag='"1"')
+        if number == 2:
+            assert request.headers["Range"] == "bytes=2000-"
+            return web.Response(status=206, body=b"?" * 3015, headers={"Content-Range": content_range, "ETag": '"1"'})
+        return whole(ETag='"1"')
+
+    async with storage(answer) as (session, link, requests):
+        await download(session, link, tmp_path / "x.pdf")
+        assert (tmp_path / "x.pdf").read_bytes() == PAGE
+        assert len(requests) == 3
+
+
+async def test_a_range_that_is_not_satisfiable_means_start_over(tmp_path: Path) -> None:
+    def answer(request: web.BaseRequest, number: int) -> Any:
+        return cut(request, 2000, ETag='"1"') if number == 1 else web.Response(status=416) if number == 2 else whole()
+
+    async with storage(answer) as (session, link, _):
+        await download(session, link, tmp_path / "x.pdf")
+        assert (tmp_path / "x.pdf").read_bytes() == PAGE
+
+
+@pytest.mark.parametrize("status", [206, 302, 307, 400, 401, 404, 405, 410, 416, 501])
+async def test_what_no_repeat_can_cure_ends_at_once(tmp_path: Path, status: int) -> None:
+    def answer(_request: web.BaseRequest, _number: int) -> web.Response:
+        return web.Response(status=status, body=b"<Error><Code>NoSuchKey</Code></Error>", headers={"Location": "/y"})
+
+    async with storage(answer) as (session, link, requests):
+        with pytest.raises(DownloadError, match=f"{status} NoSuchKey") as caught:
+            await download(session, link, tmp_path / "x.pdf")
+        assert "canary" not in str(caught.value)
+        assert len(requests) == 1
+        assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_body_that_is_encoded_although_nobody_asked_is_refused(tmp_path: Path) -> None:
+    async with storage(lambda _request, _number: whole(Content_Encoding="br")) as (session, link, _):
+        with pytest.raises(DownloadError, match="br-encoded"):
+            await download(session, link, tmp_path / "x.pdf")
+
+
+async def test_a_body_of_unknown_length_is_taken_to_its_end(tmp_path: Path) -> None:
+    async def answer(request: web.BaseRequest, _number: int) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for start in range(0, len(PAGE), 700):
+            await response.write(PAGE[start : start + 700])
+        await response.write_eof()
+        return response
+
+    async with storage(lambda request, number: answer(request, number)) as (session, link, _):
+        progress = list[Progress]()
+        done = await download(session, link, tmp_path / "x.pdf", on_progress=progress.append)
+        assert (tmp_path / "x.pdf").read_bytes() == PAGE
+        assert done.size == len(PAGE)
+        assert progress[-1] == Progress(received=len(PAGE), total=None)
+
+
+async def test_nobody_at_the_address_is_told_without_the_query(tmp_path: Path) -> None:
+    link = SignedUrl("http://127.0.0.1:1/a.pdf?X-Amz-Signature=canary")
+    async with Session(StaticToken("x"), base_url="http://127.0.0.1:1", settings=Settings(download_tries=2)) as session:
+        with pytest.raises(IncompleteDownloadError, match="2 breaks") as caught:
+            await download(session, link, tmp_path / "x.pdf")
+    assert "canary" not in str(caught.value)
+    assert "canary" not in str(caught.value.__cause__)
+
+
+async def test_neither_netrc_nor_the_environment_brings_credentials_to_the_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login canary password canary\ndefault login canary password canary\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", "http://canary:canary@127.0.0.1:1")
+    (tmp_path / "out").mkdir()
+    async with bench() as b:
+        await b.to(tmp_path / "out" / "x.pdf")
+        assert b.simulator.counts()["authorization_on_signed_link"] == 0
+        assert {seen.headers["authorization"] for seen in b.gets()} == {False}
+
+
+# ------------------------------------------------------------ cancellation
+
+STAGES = {
+    "before the answer": (storage_fault("hang", 1), 5.0),
+    "at the first bytes": (storage_fault("slow", 1, seconds=100, after_bytes=1000), 1.0),
+    "in the middle": (storage_fault("slow", 1, seconds=100), 50.0),
+    "while waiting for the next try": (storage_fault("status", 1, status=503, retry_after=100), 50.0),
+    "while waiting after a break": (storage_fault("truncate", 1), 0.1),
+    "while renewing": (storage_fault("expired", 1), 5.0),
+    "at once": (storage_fault("hang", 1), 0.0),
+}
+
+
+@pytest.mark.parametrize(("fault", "at"), STAGES.values(), ids=STAGES)
+@pytest.mark.parametrize("how", ["path", "stream"])
+async def test_cancellation_leaves_nothing(tmp_path: Path, fault: Fault, at: float, how: str) -> None:
+    target = tmp_path / "x.pdf"
+    target.write_bytes(b"old")
+    async with bench(fault, Fault(endpoint="export_status", kind="hang", nth=(2,))) as b:
+        before = b.simulator.counts()["open_connections"]
+        tasks = asyncio.all_tasks()
+
+        async def streamed() -> None:
+            async with aclosing(stream(b.session, b.link, renew=b.renew)) as chunks:
+                async for _ in chunks:
+                    pass
+
+        call = asyncio.create_task(b.to(target) if how == "path" else streamed())
+        await asyncio.sleep(at)
+        assert not call.done()
+        if how == "path" and "slow" in fault.kind and at:
+            assert len(list(tmp_path.iterdir())) == 2  # the part file is really there
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert alone(target)
+        assert target.read_bytes() == b"old"
+        await asyncio.sleep(1)
+        assert b.simulator.counts()["open_connections"] <= before + (fault.kind in ("status", "truncate", "expired"))
+        assert asyncio.all_tasks() - tasks == set() or fault.kind in ("status", "truncate", "expired")
+
+
+async def test_a_deadline_around_it_does_the_same(tmp_path: Path) -> None:
+    async with bench(storage_fault("slow", 1, seconds=100)) as b:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(42):
+                await b.to(tmp_path / "x.pdf")
+        assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_callback_that_raises_ends_the_download_cleanly(tmp_path: Path) -> None:
+    async with bench() as b:
+        before = b.simulator.counts()["open_connections"]
+        with pytest.raises(ZeroDivisionError):
+            await b.to(tmp_path / "x.pdf", on_progress=lambda _: 1 / 0)
+        assert list(tmp_path.iterdir()) == []
+        await asyncio.sleep(1)
+        assert b.simulator.counts()["open_connections"] == before
+
+
+# --------------------------------------------------------- files and streams
+
+
+class Pipe:
+    """Takes bytes and cannot go back."""
+
+    def __init__(self) -> None:
+        self.taken = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self.taken += data
+
+
+class AsyncFile:
+    """As asynchronous file libraries have them: every method is a coroutine function."""
+
+    def __init__(self) -> None:
+        self.file = io.BytesIO()
+
+    async def write(self, data: bytes) -> int:
+        await asyncio.sleep(0.01)
+        return self.file.write(data)
+
+    async def seekable(self) -> bool:
+        return True
+
+    async def tell(self) -> int:
+        return self.file.tell()
+
+
+class HalfAsyncFile(AsyncFile):
+    """And others answer `seekable` at once."""
+
+    def seekable(self) -> bool:  # type: ignore[override]
+        return True
+
+
+class Sluggish(io.RawIOBase):
+    """A raw file may take less than it is given."""
+
+    def __init__(self) -> None:
+        self.taken = bytearray()
+
+    def write(self, data: Any) -> int:
+        part = bytes(data)[:1000]
+        self.taken += part
+        return len(part)
+
+
+@pytest.mark.parametrize("fault", [None, storage_fault("truncate", 1), storage_fault("expired", 1)])
+async def test_open_files_of_every_kind_take_the_bytes(tmp_path: Path, fault: Fault | None) -> None:
+    async with bench(*([fault] if fault else [])) as b:
+        memory, pipe, sluggish = io.BytesIO(b"head:"), Pipe(), Sluggish()
+        memory.seek(5)
+        assert (await b.to(memory)).path is None
+        assert memory.getvalue() == b"head:" + b.body()
+        for target in (pipe, sluggish):
+            await b.to(target)
+            assert bytes(target.taken) == b.body()
+        for file in (AsyncFile(), HalfAsyncFile()):
+            await b.to(file)
+            assert file.file.getvalue() == b.body()
+        with (tmp_path / "mine").open("wb") as mine:
+            await b.to(mine)
+            assert not mine.closed
+        assert (tmp_path / "mine").read_bytes() == b.body()
+
+
+async def test_an_open_file_is_rewound_to_where_it_stood_when_the_download_starts_over() -> None:
+    async with bench(storage_fault("truncate", 1), storage_fault("changed", 2)) as b:
+        file = io.BytesIO(b"head:and a longer tail" + b"x" * 2 * SIZE)
+        file.seek(5)
+        await b.to(file)
+        assert file.getvalue() == b"head:" + b.body(revision=1)
+
+
+@pytest.mark.parametrize("make", [Pipe, AsyncFile, HalfAsyncFile])
+async def test_a_file_that_cannot_be_rewound_says_so(make: Callable[[], Any]) -> None:
+    async with bench(storage_fault("truncate", 1), storage_fault("changed", 2)) as b:
+        with pytest.raises(IncompleteDownloadError, match="cannot be rewound"):
+            await b.to(make())
+
+
+async def test_a_full_disk_under_an_open_file_is_a_target_error() -> None:
+    async with bench() as b:
+        full = io.FileIO("/dev/full", "wb")
+        with full, pytest.raises(TargetError, match="the disk is full") as caught:
+            await b.to(full)
+        assert isinstance(caught.value.__cause__, OSError)
+
+
+async def test_a_file_that_takes_nothing_is_a_target_error() -> None:
+    class Stuck(Pipe):
+        def write(self, data: bytes) -> int:  # type: ignore[override]  # noqa: ARG002
+            return 0
+
+    async with bench() as b:
+        with pytest.raises(TargetError, match="took 0 of"):
+            await b.to(Stuck())
+
+
+async def collected(b: Bench, **options: Any) -> bytes:
+    return b"".join([chunk async for chunk in stream(b.session, b.link, renew=b.renew, **options)])
+
+
+@limits(deadline=None, max_examples=20)
+@given(breaks=breaks, restart=st.sampled_from(["ignore_range", "s3_error_200", "html", "expired", "reset"]))
+async def test_a_stream_hides_breaks_and_restarts(breaks: list[tuple[str, int]], restart: str) -> None:
+    faults = [storage_fault(kind, number, after_bytes=at) for number, (kind, at) in enumerate(breaks, 1)]
+    async with bench(*faults, storage_fault(restart, len(breaks) + 1)) as b:
+        assert await collected(b) == b.body()
+
+
+async def test_a_stream_of_a_file_that_changed_ends_with_an_error() -> None:
+    async with bench(storage_fault("truncate", 1), storage_fault("changed", 2)) as b:
+        given = bytearray()
+        with pytest.raises(IncompleteDownloadError, match="changed"):  # noqa: PT012
+            async for chunk in stream(b.session, b.link, renew=b.renew):
+                given += chunk
+        assert b.body().startswith(given)
+        assert len(given) == SIZE // 2
+
+
+async def test_a_stream_checks_the_end_too() -> None:
+    async with bench() as b:
+        given = 0
+        with pytest.raises(IncompleteDownloadError, match="sha1"):  # noqa: PT012
+            async for chunk in stream(b.session, b.link, renew=b.renew, expected=Expected(sha1="0" * 40)):
+                given += len(chunk)
+        assert given == SIZE
+
+
+async def test_leaving_a_stream_early_drops_the_connection() -> None:
+    async with bench(storage_fault("slow", 1, seconds=100, after_bytes=1000)) as b:
+        before = b.simulator.counts()["open_connections"]
+        async with aclosing(stream(b.session, b.link, renew=b.renew)) as chunks:
+            assert await anext(chunks)
+            assert b.simulator.counts()["open_connections"] == before + 1
+        await asyncio.sleep(1)
+        assert b.simulator.counts()["open_connections"] == before
+
+
+# ------------------------------------------------------------------ memory
+
+
+@pytest.mark.parametrize("to", ["path", "stream"])
+async def test_a_large_body_is_never_in_memory(tmp_path: Path, to: str) -> None:
+    size = 64 << 20
+    async with bench(size=size) as b:
+        tracemalloc.start()
+        try:
+            if to == "path":
+                await b.to(tmp_path / "x.pdf")
+                received = (tmp_path / "x.pdf").stat().st_size
+            else:
+                received = 0
+                async for chunk in stream(b.session, b.link, renew=b.renew):
+                    received += len(chunk)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert received == size
+        assert peak < 8 << 20
+
+
+async def test_many_at_once_are_independent(tmp_path: Path) -> None:
+    faults = [storage_fault("truncate", *range(1, 60, 3)), storage_fault("expired", *range(2, 60, 5))]
+    async with bench(*faults) as b:
+        await asyncio.gather(*(b.to(tmp_path / f"{number}.pdf") for number in range(20)))
+        assert {path.read_bytes() for path in tmp_path.iterdir()} == {b.body()}
+        assert len(list(tmp_path.iterdir())) == 20

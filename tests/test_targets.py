@@ -1,0 +1,242 @@
+"""Targets: what cannot take a file is said before the wait, and a disk that fills up leaves nothing behind."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aps_async import APSError, IncompleteDownloadError, TargetError
+from aps_async.targets import PartFile, checked_path, made_folder, opened
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_path_that_can_take_a_file_is_given_back(tmp_path: Path) -> None:
+    assert checked_path(str(tmp_path / "x.pdf")) == tmp_path / "x.pdf"
+    (tmp_path / "x.pdf").write_bytes(b"old")
+    assert checked_path(tmp_path / "x.pdf") == tmp_path / "x.pdf"
+
+
+@pytest.mark.parametrize(
+    ("place", "advice"),
+    [
+        ("missing/x.pdf", "create it first"),
+        ("missing/deeper/x.pdf", "create it first"),
+        ("a_file/x.pdf", "is a file"),
+        ("a_file/deeper/x.pdf", "create it first|is a file"),
+        ("a_folder", "give a file name"),
+        ("", "give a file name"),
+    ],
+)
+def test_a_path_that_cannot_says_what_to_do(tmp_path: Path, place: str, advice: str) -> None:
+    (tmp_path / "a_file").write_bytes(b"")
+    (tmp_path / "a_folder").mkdir()
+    with pytest.raises(TargetError, match=advice) as caught:
+        checked_path(tmp_path / place)
+    assert str(tmp_path) in str(caught.value)
+    assert caught.value.path == tmp_path / place
+    assert isinstance(caught.value, APSError)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc, which not even root can write to")
+async def test_a_place_where_nobody_may_write(tmp_path: Path) -> None:
+    sink = PartFile(Path("/proc/x.pdf"))
+    with pytest.raises(TargetError, match=r"cannot write /proc/x\.pdf"):
+        await sink.write(b"%PDF-")
+    sink.discard()
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    with pytest.raises(TargetError, match="not writable"):
+        checked_path(locked / "x.pdf")
+    with pytest.raises(TargetError, match="not writable"):
+        made_folder(locked)
+
+
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    wanted = tmp_path / "a" / "b"
+    assert made_folder(str(wanted)) == wanted
+    assert wanted.is_dir()
+    assert made_folder(wanted) == wanted
+
+
+@pytest.mark.parametrize("place", ["a_file", "a_file/below"])
+def test_a_folder_that_cannot_be_made(tmp_path: Path, place: str) -> None:
+    (tmp_path / "a_file").write_bytes(b"")
+    with pytest.raises(TargetError, match="is a file"):
+        made_folder(tmp_path / place)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_nothing_stands_under_the_final_name_before_the_end(tmp_path: Path) -> None:
+    target = tmp_path / "x.pdf"
+    sink = PartFile(target)
+    assert names(tmp_path) == []
+    await sink.write(b"one ")
+    [part] = names(tmp_path)
+    assert part.startswith(".")
+    assert part.endswith(".part")
+    await sink.write(b"two")
+    assert await sink.finish() == target
+    sink.discard()
+    assert names(tmp_path) == ["x.pdf"]
+    assert target.read_bytes() == b"one two"
+
+
+async def test_discarding_leaves_nothing_and_can_be_done_twice(tmp_path: Path) -> None:
+    sink = PartFile(tmp_path / "x.pdf")
+    await sink.write(b"half")
+    sink.discard()
+    sink.discard()
+    assert names(tmp_path) == []
+
+
+async def test_starting_over_forgets_what_was_written(tmp_path: Path) -> None:
+    sink = PartFile(tmp_path / "x.pdf")
+    await sink.restart()
+    await sink.write(b"wrong and long")
+    await sink.restart()
+    await sink.write(b"right")
+    await sink.restart(3)
+    await sink.write(b"GHT")
+    await sink.finish()
+    assert (tmp_path / "x.pdf").read_bytes() == b"rigGHT"
+
+
+async def test_a_file_of_which_nothing_came_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(IncompleteDownloadError, match="nothing came"):
+        await PartFile(tmp_path / "x.pdf").finish()
+    assert names(tmp_path) == []
+
+
+async def test_two_downloads_to_one_name_do_not_mix(tmp_path: Path) -> None:
+    one, two = PartFile(tmp_path / "x.pdf"), PartFile(tmp_path / "x.pdf")
+    for _ in range(3):
+        await one.write(b"1")
+        await two.write(b"2")
+    await one.finish()
+    assert (tmp_path / "x.pdf").read_bytes() == b"111"
+    await two.finish()
+    assert (tmp_path / "x.pdf").read_bytes() == b"222"
+    assert names(tmp_path) == ["x.pdf"]
+
+
+async def test_a_name_of_the_greatest_length_still_has_room_for_its_part_file(tmp_path: Path) -> None:
+    target = tmp_path / ("ü" * 125 + ".pdf")
+    sink = PartFile(target)
+    await sink.write(b"x")
+    await sink.finish()
+    assert target.read_bytes() == b"x"
+    too_long = PartFile(tmp_path / ("x" * 300))
+    await too_long.write(b"x")
+    with pytest.raises(TargetError, match="too long"):
+        await too_long.finish()
+    too_long.discard()
+    assert names(tmp_path) == [target.name]
+
+
+async def test_a_folder_that_appears_under_the_name_meanwhile(tmp_path: Path) -> None:
+    sink = opened(tmp_path / "x.pdf")
+    await sink.write(b"x")
+    (tmp_path / "x.pdf").mkdir()
+    with pytest.raises(TargetError, match="give a file name"):
+        await sink.finish()
+    sink.discard()
+    assert names(tmp_path) == ["x.pdf"]
+
+
+async def test_a_folder_that_vanishes_meanwhile(tmp_path: Path) -> None:
+    folder = tmp_path / "soon gone"
+    folder.mkdir()
+    sink = PartFile(folder / "x.pdf")
+    await sink.write(b"x")
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    with pytest.raises(TargetError, match="create it first"):
+        await sink.finish()
+    sink.discard()
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[None]:
+    mounted = subprocess.run(  # noqa: S603
+        ["/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no tmpfs can be mounted here; the limit on file size below tries the same")
+    try:
+        yield
+    finally:
+        subprocess.run(["/bin/umount", str(folder)], check=True)  # noqa: S603
+
+
+async def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    with small_disk(tmp_path, 256 * 1024):
+        sink = PartFile(tmp_path / "x.pdf")
+        with pytest.raises(TargetError, match="the disk is full; make room") as caught:  # noqa: PT012
+            for _ in range(20):
+                await sink.write(b"x" * 65_536)
+        assert caught.value.path == tmp_path / "x.pdf"
+        sink.discard()
+        assert names(tmp_path) == []
+
+
+def test_a_limit_on_the_size_of_files_ends_the_same_way(tmp_path: Path) -> None:
+    """From outside, over the whole way: the error is of our tree, the old file stands, no part file is left."""
+    (tmp_path / "x.pdf").write_bytes(b"old")
+    script = textwrap.dedent(
+        """
+        import asyncio, resource, sys
+        from aps_async import Settings, TargetError, bim360, wait_for_export
+        from aps_async.simulator import Behaviour, JobPolls, World
+        from tests.support import service, session_for
+
+        async def main():
+            world = World.single_folder(1, bytes=3_000_000)
+            async with service(world, behaviour=Behaviour(job_time=JobPolls(0))) as simulator, session_for(
+                simulator, Settings(poll_interval=0.01)
+            ) as session:
+                project = simulator.world.hubs[0].projects[0]
+                job = await bim360.start_export(session, project.id, simulator.world.sheets[0].id)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+                try:
+                    await wait_for_export(session, job, sys.argv[1])
+                except TargetError as problem:
+                    print(problem)
+
+        asyncio.run(main())
+        """
+    )
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", script, str(tmp_path / "x.pdf")],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.stderr == ""
+    assert run.stdout.startswith(f"cannot write {tmp_path / 'x.pdf'}: ")
+    assert names(tmp_path) == ["x.pdf"]
+    assert (tmp_path / "x.pdf").read_bytes() == b"old"
+
+
+async def test_a_finish_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
+    sink = PartFile(tmp_path / "x.pdf")
+    await sink.write(b"x" * 1_000_000)
+    finishing = asyncio.create_task(sink.finish())
+    await asyncio.sleep(0)
+    finishing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await finishing
+    sink.discard()
+    assert names(tmp_path) == []
