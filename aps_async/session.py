@@ -92,9 +92,13 @@ class Session:
         self._api: aiohttp.ClientSession | None = http
         self._api_is_ours = http is None
         self._links: aiohttp.ClientSession | None = None
+        # One timer a call: a silence inside an answer is bounded by its total, and pages are small.
+        self._timeout = aiohttp.ClientTimeout(
+            total=self.settings.request_timeout, sock_connect=self.settings.connect_timeout
+        )
         again = {True: is_transient, False: never_arrived}
         self._attempts = {
-            key: retrying(self.settings, may, self._note_retry)(self._attempt) for key, may in again.items()
+            key: retrying(self._attempt, self.settings, may, self._note_retry) for key, may in again.items()
         }
 
     async def __aenter__(self) -> Self:
@@ -289,15 +293,18 @@ class Session:
         *,
         authorized: bool,
     ) -> _Call:
-        parts = urlsplit(path)
-        # A next link may name another host; the token goes to ours alone.
-        text = parts.path + (f"?{parts.query}" if parts.query else "")
+        if not path.startswith("/") or path.startswith("//"):
+            # A next link may name another host; the token goes to ours alone.
+            parts = urlsplit(path)
+            path = parts.path + (f"?{parts.query}" if parts.query else "")
+        text = path.partition("#")[0]
+        shown = text.partition("?")[0]
         base = endpoint.host if endpoint.host and self.base_url == PRODUCTION else self.base_url
         if query:
             flat = {name: _word(value) for name, value in query.items()}
-            text += ("&" if parts.query else "?") + urlencode(flat, quote_via=quote, safe="")
+            text += ("?" if text == shown else "&") + urlencode(flat, quote_via=quote, safe="")
         url = URL(base + text, encoded=True)
-        return _Call(endpoint, method, url, parts.path, headers, body, authorized, Pacer.ticket())
+        return _Call(endpoint, method, url, shown, headers, body, authorized, Pacer.ticket())
 
     async def _attempt(self, call: _Call) -> "tuple[Any, CIMultiDictProxy[str]]":
         answer, token = await self._exchange(call, None)
@@ -339,17 +346,13 @@ class Session:
     async def _send(self, call: _Call, headers: Mapping[str, str]) -> Answer:
         if self._api is None or self._api.closed:
             raise InputError("the session is closed")
-        numbers = self.settings
-        timeout = aiohttp.ClientTimeout(
-            total=numbers.request_timeout, sock_connect=numbers.connect_timeout, sock_read=numbers.read_timeout
-        )
         try:
             async with self._api.request(
                 call.method,
                 call.url,
                 data=call.body,
                 headers=headers,
-                timeout=timeout,
+                timeout=self._timeout,
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as response:

@@ -50,7 +50,7 @@ class Settings:
     connect_timeout: float = field(default=15.0, validator=_positive)
     """Until a connection stands, TLS included."""
     read_timeout: float = field(default=60.0, validator=_positive)
-    """The longest silence in the middle of an answer. There is no total: a large file on a slow line is no fault."""
+    """The longest silence in a download. It has no total: a large file on a slow line is no fault."""
     request_timeout: float = field(default=90.0, validator=_positive)
     """One API call from end to end; the largest answers are pages of 200 items."""
     connections: int = field(default=100, validator=_positive)

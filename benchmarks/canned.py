@@ -1,4 +1,4 @@
-"""A server that costs as little as one in Python can: canned answers over keep-alive, so that the client is measured."""
+"""A server that costs as little as one in Python can, so that it is the client that is measured."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ _TOKEN, _PENDING, _DONE = _answer(TOKEN), _answer(PENDING), _answer(DONE)
 async def serve() -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Canned, "127.0.0.1", 0)
-    sys.stdout.write(json.dumps({"url": "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])}) + "\n")
+    sys.stdout.write(json.dumps({"url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"}) + "\n")
     sys.stdout.flush()
     await loop.run_in_executor(None, sys.stdin.read)
 
