@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from aps_async.errors import (
+    APSError,
     DecodeError,
     NotAllowedError,
     NotExportableError,
@@ -205,7 +206,7 @@ async def _explain(session: Session, request: ExportRequest) -> None:
     urn = request.subjects[0]
     try:
         version = await get_version(session, request.project_id, urn, user_id=request.user_id)
-    except (ResponseError, DecodeError):
+    except APSError:
         return  # then the service's own refusal is all there is to say
     if not version.type.replace(".", ":").endswith("bim360:Document"):  # the reference also spells it with a dot
         raise NotExportableError(

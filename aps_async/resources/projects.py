@@ -6,7 +6,7 @@ https://aps.autodesk.com/en/docs/data/v2/reference/http/
 from collections.abc import AsyncIterator
 from typing import Any
 
-from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError
+from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import bare_id, decoded_urn, dm_id, path_part
 from aps_async.models import Folder, Hub, Hubs, Item, Project, ServiceWarning, Version
 from aps_async.paging import Document, Page, Resource, pages
@@ -92,7 +92,15 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
             refusal = problem
         except (NotFoundError, InputError):  # a name is no id
             continue
-    known = [each for hub in found.hubs async for each in list_projects(session, hub.id, user_id=user_id)]
+        except ResponseError as problem:
+            if problem.status != 400:  # a name that has the form of an id
+                raise
+    known = list[Project]()
+    for hub in found.hubs:
+        try:
+            known += [each async for each in list_projects(session, hub.id, user_id=user_id)]
+        except NotAllowedError as problem:
+            refusal = problem
     named = [each for each in known if each.name.casefold() == project.strip().casefold()]
     if len(named) == 1:
         return named[0]
