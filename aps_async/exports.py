@@ -236,7 +236,9 @@ async def poll_export(
         async for job in states:
             if on_status is not None:
                 on_status(job)
-    return checked_job(job)
+            if job.status.is_final:
+                return checked_job(job)
+    raise AssertionError("export_states ends with a final answer or an error")
 
 
 def checked_job(job: ExportJob) -> ExportJob:
