@@ -6,9 +6,15 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bulk, imports, memory, polls
+from benchmarks import bulk, downloads, imports, memory, polls
 
-MEASUREMENTS = {"imports": imports.measure, "memory": memory.measure, "bulk": bulk.measure, "polls": polls.measure}
+MEASUREMENTS = {
+    "imports": imports.measure,
+    "memory": memory.measure,
+    "bulk": bulk.measure,
+    "polls": polls.measure,
+    "downloads": downloads.measure,
+}
 RESULTS = Path(__file__).with_name("results")
 
 
