@@ -72,6 +72,7 @@ from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.settings import Settings
 from aps_async.transfer import ANY, DOCX, PDF, ZIP, Expected, Signature
+from aps_async.urns import download_link, download_urn
 
 __version__ = "0.1.0"
 
@@ -144,6 +145,8 @@ __all__ = [
     "derivatives",
     "download",
     "download_export",
+    "download_link",
+    "download_urn",
     "export_many",
     "export_project",
     "export_states",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import aiohttp
 from attrs import frozen
 from multidict import CIMultiDictProxy
 
@@ -20,6 +21,7 @@ from aps_async.errors import (
     RateLimitedError,
     ResponseError,
     ServerError,
+    TransportError,
     UnauthorizedError,
 )
 from aps_async.links import redact
@@ -148,3 +150,17 @@ def _is_word(value: Any) -> bool:
 def _short(text: str, limit: int = 200) -> str:
     text = redact(" ".join(text.split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def transport_error(what: str, problem: BaseException) -> TransportError:
+    """Our error for one of aiohttp's or the system's, without anything secret in it."""
+    unsent = isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL)
+    if isinstance(problem, aiohttp.ConnectionTimeoutError):
+        words = "no connection in time"
+    elif isinstance(problem, TimeoutError):
+        words = "no answer in time"
+    elif isinstance(problem, aiohttp.InvalidURL):
+        words = "the address cannot be used"
+    else:
+        words = redact(str(problem)) or "the connection was lost"
+    return TransportError(f"{what}: {words} ({type(problem).__name__})", sent=not unsent)

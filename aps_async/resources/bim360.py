@@ -16,7 +16,7 @@ from aps_async.errors import (
     NotFoundError,
     ResponseError,
 )
-from aps_async.ids import bare_id, decoded_urn, is_item_urn, path_part, version_urn
+from aps_async.ids import bare_id, decoded_urn, is_item_urn, path_part, region_of, version_urn
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Derivative, ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, ExportStatus
 from aps_async.quotas import Endpoint
@@ -166,7 +166,8 @@ async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]
     link = job.link
     if (link is None or len(refused) > 1) and job.derivative is not None:
         try:
-            return await derivatives.get_source(session, job.derivative, user_id=job.ref.user_id)
+            region = region_of(job.derivative.urn)
+            return await derivatives.get_source(session, job.derivative, region=region, user_id=job.ref.user_id)
         except (ResponseError, DecodeError) as problem:  # not documented to work for exports, so never the last word
             _log.info("%s: the derivative cannot be had either: %s", job.ref, problem)
     if link is None or link in refused or link.expires_within(session.settings.link_margin, session.now()):
@@ -198,7 +199,14 @@ def _job(session: Session, ref: ExportRef, answer: ExportAnswer) -> ExportJob:
     derivative = None
     if answer.data is not None and answer.data.version_urn and answer.data.resource_id:
         derivative = Derivative(urn=answer.data.version_urn, derivative_urn=answer.data.resource_id)
-    return ExportJob(ref=ref, status=status, raw_status=answer.status, link=link, derivative=derivative)
+    return ExportJob(
+        ref=ref,
+        status=status,
+        raw_status=answer.status,
+        link=link,
+        derivative=derivative,
+        deprecated_link=answer.data.link if answer.data else None,
+    )
 
 
 async def _explain(session: Session, request: ExportRequest) -> None:
