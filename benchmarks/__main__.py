@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bulk, downloads, imports, memory, polls
+from benchmarks import bulk, downloads, imports, memory, pending, policies, polls
 
 MEASUREMENTS = {
     "imports": imports.measure,
@@ -14,6 +14,8 @@ MEASUREMENTS = {
     "bulk": bulk.measure,
     "polls": polls.measure,
     "downloads": downloads.measure,
+    "pending": pending.measure,
+    "policies": policies.measure,
 }
 RESULTS = Path(__file__).with_name("results")
 
