@@ -33,7 +33,7 @@ class ArchiveLimits:
     """Unpacked over packed, of any entry over 1 MiB; drawings reach about 20."""
 
 
-def verify_archive(path: Path, limits: ArchiveLimits = ArchiveLimits()) -> None:
+def verify_archive(path: Path, *, limits: ArchiveLimits = ArchiveLimits()) -> None:
     """Reads a whole archive and checks it: names, limits, and the CRC of every entry. It writes nothing.
 
     Raises:

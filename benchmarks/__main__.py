@@ -6,9 +6,17 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bulk, imports, memory, polls
+from benchmarks import bulk, downloads, imports, memory, pending, policies, polls
 
-MEASUREMENTS = {"imports": imports.measure, "memory": memory.measure, "bulk": bulk.measure, "polls": polls.measure}
+MEASUREMENTS = {
+    "imports": imports.measure,
+    "memory": memory.measure,
+    "bulk": bulk.measure,
+    "polls": polls.measure,
+    "downloads": downloads.measure,
+    "pending": pending.measure,
+    "policies": policies.measure,
+}
 RESULTS = Path(__file__).with_name("results")
 
 
