@@ -144,7 +144,7 @@ def test_limits_can_be_set(entries: int, words: str, tmp_path: Path) -> None:
     archive = tmp_path / "x.zip"
     archive.write_bytes(zipped(*((f"{n}.pdf", PDF * 2) for n in range(entries))))
     with pytest.raises(IncompleteDownloadError, match=words):
-        verify_archive(archive, SMALL)
+        verify_archive(archive, limits=SMALL)
     verify_archive(archive)
 
 
