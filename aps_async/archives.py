@@ -105,7 +105,9 @@ def _check_limits(entries: list[zipfile.ZipInfo], size: int, limits: ArchiveLimi
     if sum(entry.file_size for entry in entries) > limits.size:
         raise IncompleteDownloadError(f"the archive would unpack to more than {limits.size} bytes")
     if sum(entry.compress_size for entry in entries) > size:
-        raise IncompleteDownloadError("the archive's entries overlap, as only a bomb's do")
+        raise IncompleteDownloadError(
+            "the archive's entries hold more than itself: it is cut off, or they overlap as a bomb's do"
+        )
     for entry in entries:
         if entry.file_size > _CHUNK and entry.file_size > limits.ratio * max(entry.compress_size, 1):
             raise IncompleteDownloadError(
