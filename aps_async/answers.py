@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import aiohttp
 from attrs import frozen
 from multidict import CIMultiDictProxy
 
@@ -20,6 +21,7 @@ from aps_async.errors import (
     RateLimitedError,
     ResponseError,
     ServerError,
+    TransportError,
     UnauthorizedError,
 )
 from aps_async.links import redact
@@ -138,7 +140,7 @@ def _said(answer: Answer) -> tuple[str | None, str | None]:
     codes = [str(part[name]) for part in (said, inner) for name in _CODES if _is_word(part.get(name))]
     words = [str(part[name]) for part in (inner, said) for name in _WORDS if _is_word(part.get(name))]
     distinct = list(dict.fromkeys(words))[:2]
-    return (codes[0] if codes else None), (_short(": ".join(distinct), 400) if distinct else None)
+    return (_short(codes[0], 60) if codes else None), (_short(": ".join(distinct), 400) if distinct else None)
 
 
 def _is_word(value: Any) -> bool:
@@ -148,3 +150,17 @@ def _is_word(value: Any) -> bool:
 def _short(text: str, limit: int = 200) -> str:
     text = redact(" ".join(text.split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def transport_error(what: str, problem: BaseException) -> TransportError:
+    """Our error for one of aiohttp's or the system's, without anything secret in it."""
+    unsent = isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL)
+    if isinstance(problem, aiohttp.ConnectionTimeoutError):
+        words = "no connection in time"
+    elif isinstance(problem, TimeoutError):
+        words = "no answer in time"
+    elif isinstance(problem, aiohttp.InvalidURL):
+        words = "the address cannot be used"
+    else:
+        words = redact(str(problem)) or "the connection was lost"
+    return TransportError(f"{what}: {words} ({type(problem).__name__})", sent=not unsent)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import stat
 import threading
@@ -17,6 +18,7 @@ from aps_async.targets import part_path, target_error
 
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
 
 @frozen(kw_only=True)
@@ -31,7 +33,7 @@ class ArchiveLimits:
     """Unpacked over packed, of any entry over 1 MiB; drawings reach about 20."""
 
 
-def verify_archive(path: Path, limits: ArchiveLimits = ArchiveLimits()) -> None:
+def verify_archive(path: Path, *, limits: ArchiveLimits = ArchiveLimits()) -> None:
     """Reads a whole archive and checks it: names, limits, and the CRC of every entry. It writes nothing.
 
     Raises:
@@ -72,7 +74,9 @@ def _unpack(path: Path, folder: Path, names: NameBook, stop: threading.Event) ->
             if entry.is_dir():
                 continue
             inner = PurePosixPath(entry.filename)
-            final = folder / names.take(inner.stem, inner.suffix.lower())
+            # By the stem alone, as a bulk run takes the names of its files: their suffixes come later.
+            stem, suffix = (inner.stem, inner.suffix.lower()) if _SUFFIX.fullmatch(inner.suffix) else (inner.name, "")
+            final = folder / f"{names.take(stem, '')}{suffix}"
             part = part_path(final)
             try:
                 with archive.open(entry) as source, part.open("xb") as target:
@@ -94,12 +98,16 @@ def _unpack(path: Path, folder: Path, names: NameBook, stop: threading.Event) ->
 
 
 def _check_limits(entries: list[zipfile.ZipInfo], size: int, limits: ArchiveLimits) -> None:
+    if all(entry.is_dir() for entry in entries):
+        raise IncompleteDownloadError("the archive is empty")
     if len(entries) > limits.entries:
         raise IncompleteDownloadError(f"the archive has {len(entries)} entries, more than {limits.entries}")
     if sum(entry.file_size for entry in entries) > limits.size:
         raise IncompleteDownloadError(f"the archive would unpack to more than {limits.size} bytes")
     if sum(entry.compress_size for entry in entries) > size:
-        raise IncompleteDownloadError("the archive's entries overlap, as only a bomb's do")
+        raise IncompleteDownloadError(
+            "the archive's entries hold more than itself: it is cut off, or they overlap as a bomb's do"
+        )
     for entry in entries:
         if entry.file_size > _CHUNK and entry.file_size > limits.ratio * max(entry.compress_size, 1):
             raise IncompleteDownloadError(

@@ -111,7 +111,7 @@ class _Entry:
 
     @property
     def request(self) -> ExportRequest:
-        return request_of(self.wanted)
+        return _request_of(self.wanted)
 
 
 @define(eq=False)
@@ -162,11 +162,11 @@ class _Run:
     async def _feed(self, requests: Iterable[Wanted] | AsyncIterable[Wanted]) -> None:
         """Takes requests one by one, as there is room, and starts them in their order."""
         try:
-            async with aclosing(each_wanted(requests)) as each:
+            async with aclosing(_each(requests)) as each:
                 async for wanted in each:
                     await self._room.acquire()
                     await self._starts.acquire()
-                    request = request_of(wanted)
+                    request = _request_of(wanted)
                     name = self._names.take(request.name or request.subjects[0], "")
                     entry = _Entry(wanted, name, self._now())
                     self._open.add(entry)
@@ -327,15 +327,13 @@ class _Run:
         return asyncio.get_running_loop().time()
 
 
-def request_of(wanted: Wanted) -> ExportRequest:
-    """What it asks for."""
+def _request_of(wanted: Wanted) -> ExportRequest:
     return wanted if isinstance(wanted, ExportRequest) else ref_of(wanted).request
 
 
-async def each_wanted(
+async def _each(
     requests: Iterable[Wanted] | AsyncIterable[Wanted],
 ) -> AsyncGenerator[Wanted, None]:
-    """Either kind of source; one that is a generator is closed at the end."""
     if isinstance(requests, AsyncIterable):
         try:
             async for request in requests:

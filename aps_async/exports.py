@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
-from aps_async.download import download, stream
+from aps_async.downloads import download, stream
 from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Progress
@@ -236,7 +236,9 @@ async def poll_export(
         async for job in states:
             if on_status is not None:
                 on_status(job)
-    return checked_job(job)
+            if job.status.is_final:
+                return checked_job(job)
+    raise AssertionError("export_states ends with a final answer or an error")
 
 
 def checked_job(job: ExportJob) -> ExportJob:
@@ -378,6 +380,7 @@ async def _until(ends: float, watch: Watch) -> AsyncIterator[None]:
     scope = asyncio.timeout_at(ends)
     try:
         async with scope:
+            await asyncio.sleep(0)  # past the deadline nothing begins, not even what would not have to wait
             yield
     except TimeoutError:
         if not scope.expired():

@@ -15,6 +15,9 @@ _VERSION = re.compile(r"urn:adsk\.[a-z0-9]+:fs\.file:vf\.[\w-]+\?version=[0-9]+"
 _ITEM = re.compile(r"urn:adsk\.[a-z0-9]+:dm\.lineage:[\w-]+")
 _FOLDER = re.compile(r"urn:adsk\.[a-z0-9]+:fs\.folder:co\.[\w-]+")
 
+_ENVIRONMENT = re.compile(r"urn:adsk\.wip([a-z]+):")
+_REGIONS = frozenset({"EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR"})
+
 
 def bare_id(value: str, what: str = "project") -> str:
     """A project or hub id without its `b.` prefix, as BIM 360, ACC and Cost take it.
@@ -62,6 +65,13 @@ def is_item_urn(urn: str) -> bool:
 def is_folder_urn(urn: str) -> bool:
     """Whether a decoded URN names a folder."""
     return _FOLDER.fullmatch(urn) is not None
+
+
+def region_of(urn: str) -> str | None:
+    """The region that a URN's environment names (`wipemea`: EMEA); None for the US and for unknown words."""
+    found = _ENVIRONMENT.match(decoded_urn(urn))
+    region = found[1].upper() if found else ""
+    return region if region in _REGIONS else None
 
 
 def version_urn(value: str) -> str:

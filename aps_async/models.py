@@ -159,6 +159,8 @@ class ExportJob:
     """ACC Files: what a PARTIAL result lacks."""
     derivative: Derivative | None = None
     """BIM 360: the older way to the result."""
+    deprecated_link: str | None = None
+    """BIM 360: the oldest way, which takes a token; nothing follows it but `download_link`."""
     version_urn: str | None = None
     """Cost: the document's version in Docs, from which it is downloaded."""
 

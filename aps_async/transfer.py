@@ -7,22 +7,25 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from attrs import field, frozen
 
-from aps_async.answers import Answer, describe, error_of, xml_error
+from aps_async.answers import Answer, describe, error_of, transport_error, xml_error
 from aps_async.archives import verify_archive
 from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
 from aps_async.links import SignedUrl
 from aps_async.retry import TRANSIENT, waits
-from aps_async.session import Session, transport_error
+from aps_async.session import Session
 
 RenewLink = Callable[[SignedUrl | None], Awaitable[SignedUrl]]
 """Brings a fresh link; it is told the one that was refused, or None when that one merely came of age."""
+Opener = Callable[[SignedUrl, Mapping[str, str]], AbstractAsyncContextManager[aiohttp.ClientResponse]]
+"""Opens a link with these headers: `Session.open_link`, or what stands in for it."""
 
 _BAD_BODIES = 3  # whole answers in a row that are not the file; a fourth would be no better
 _log = logging.getLogger("aps_async")
@@ -63,12 +66,20 @@ class Expected:
 class Transfer:
     """The way of one link's bytes."""
 
-    def __init__(self, session: Session, link: SignedUrl, renew: RenewLink | None, expected: Expected) -> None:
+    def __init__(
+        self,
+        session: Session,
+        link: SignedUrl,
+        renew: RenewLink | None,
+        expected: Expected,
+        opener: Opener | None = None,
+    ) -> None:
         self.received = 0
         self.total: int | None = None
         self.etag: str | None = None
         self._session = session
         self._settings = session.settings
+        self._open = opener or session.open_link
         self._link = link
         self._renew = renew
         self._expected = expected
@@ -93,7 +104,7 @@ class Transfer:
             problem: APSError | None = None
             words = ""
             try:
-                async with self._session.open_link(self._link, self._headers()) as response:
+                async with self._open(self._link, self._headers()) as response:
                     if not await self._accepts(response):
                         continue
                     again = given and self.received == 0
@@ -244,7 +255,7 @@ class Body:
         self._keep = max(signature.tail_within for signature in expected.signatures)
         self._head = self._tail = b""
         self._hash = hashlib.sha1(usedforsecurity=False) if expected.sha1 else None
-        self._marked = (self._head, self._tail, self._hash)
+        self.mark()
         self.head_length = max(len(signature.head) for signature in expected.signatures)
         """How many bytes have to be seen before the kind is known."""
 

@@ -197,8 +197,8 @@ async def test_no_connection_is_held_while_waiting() -> None:
 
 
 @virtual_time
-async def test_silence_ends_at_the_read_timeout() -> None:
-    numbers = Settings(read_timeout=20, request_timeout=90, tries=1)
+async def test_silence_ends_at_the_request_timeout() -> None:
+    numbers = Settings(request_timeout=20, tries=1)
     async with faulty(Fault(endpoint="hubs", kind="hang"), numbers=numbers) as (_, session):
         with pytest.raises(TransportError, match="no answer in time"):
             await projects.list_hubs(session)
@@ -207,7 +207,7 @@ async def test_silence_ends_at_the_read_timeout() -> None:
 
 @virtual_time
 async def test_a_trickle_ends_at_the_request_timeout() -> None:
-    numbers = Settings(read_timeout=20, request_timeout=90, tries=1)
+    numbers = Settings(request_timeout=90, tries=1)
     async with faulty(Fault(endpoint="hubs", kind="slow", seconds=300), numbers=numbers) as (_, session):
         with pytest.raises(TransportError, match="no answer in time"):
             await projects.list_hubs(session)

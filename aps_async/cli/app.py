@@ -14,16 +14,19 @@ from typer.main import get_command
 import aps_async
 from aps_async.cli import export as exporting
 from aps_async.cli import listing, simulation
+from aps_async.cli import login as signing_in
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
+from aps_async.cli.identity import ORDER, profile_option
 from aps_async.cli.output import note, say, tolerate_any_text, turn_logging_on
 from aps_async.cli.runtime import Work, run_to_the_end
 
 NAME = "aps-async"
 _ENVIRONMENT = (
-    "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_BASE_URL (Autodesk's own when not set); "
-    "APS_USER_ID; APS_SPEED (a simulator's --speed); HTTPS_PROXY"
+    "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
+    "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
+    "APS_BASE_URL (Autodesk's own when not set); APS_USER_ID; APS_SPEED (a simulator's --speed); HTTPS_PROXY"
 )
-_EPILOG = f"Environment: {_ENVIRONMENT}.\n\nExit codes:\n" + "\n".join(
+_EPILOG = f"Environment: {_ENVIRONMENT}.\n\nWho counts: {ORDER}.\n\nExit codes:\n" + "\n".join(
     f"{code}: {words}" for code, words in EXIT_CODES.items()
 )
 
@@ -91,6 +94,9 @@ def _options(
         int, typer.Option("--verbose", "-v", count=True, help="Say what is repeated or left out; -vv: every call.")
     ] = 0,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,  # noqa: ARG001
+    profile: Annotated[
+        str | None, typer.Option("--profile", metavar="NAME", help="Whose login to use; see login and APS_PROFILE.")
+    ] = None,
     version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -100,6 +106,7 @@ def _options(
     Start with `aps-async demo`, which needs no account.
     """
     turn_logging_on(verbose)
+    profile_option.set(profile)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(2)
@@ -189,3 +196,60 @@ def export(
         as_json=json,
     )
     return partial(exporting.export, options)
+
+
+@app.command()
+def login(
+    client_id: Annotated[
+        str | None, typer.Option("--client-id", metavar="ID", help="The app to sign in to; its id is no secret.")
+    ] = None,
+    callback: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="The callback address registered for the app; http://127.0.0.1:8765/callback."
+        ),
+    ] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(metavar="SCOPE", help="What for, such as data:read; may be given again.")
+    ] = None,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address for another device's browser.")
+    ] = False,
+    keyring: Annotated[bool, typer.Option("--keyring", help="Keep the login in the system's keyring.")] = False,
+    another_user: Annotated[
+        bool, typer.Option("--another-user", help="Have the browser ask who you are, even if it knows.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="How long to wait for you to sign in.")
+    ] = 300.0,
+) -> Any:
+    """Sign in as a user, in the browser. Needs an app's client id, and no secret if the app is a public client."""
+    choices = signing_in.LoginChoices(
+        client_id=client_id,
+        callback=callback,
+        scopes=tuple(scope or ()),
+        browser=not no_browser,
+        keyring=keyring,
+        another_user=another_user,
+        timeout=timeout,
+    )
+    return partial(signing_in.login, choices)
+
+
+@app.command()
+def logout(
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Only delete the login, without telling the service.")
+    ] = False,
+) -> Any:
+    """Revoke the login at the service and delete it from this machine."""
+    return partial(signing_in.logout, forget=forget)
+
+
+@app.command()
+def whoami(
+    user_id: USER_ID = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> Any:
+    """Tell who the other commands act as, according to what, with which scopes and until when."""
+    return partial(signing_in.whoami, user_id=user_id, as_json=json)

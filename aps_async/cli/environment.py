@@ -1,4 +1,5 @@
-"""A session from environment variables. No secret is ever taken from the command line, where others can read it."""
+"""A session as environment and profile describe it. No secret is ever taken from the command line, where others can
+read it."""
 
 import os
 from collections.abc import Mapping
@@ -6,42 +7,33 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from aps_async.auth import StaticToken, TokenProvider, TwoLegged
+from aps_async.auth import TokenProvider
 from aps_async.cli.failures import UsageProblem
-from aps_async.errors import AuthError, InputError
-from aps_async.session import PRODUCTION, Session
+from aps_async.cli.identity import identity
+from aps_async.errors import InputError
+from aps_async.session import Session
 from aps_async.settings import Settings
-
-NO_CREDENTIALS = (
-    "no credentials: set APS_CLIENT_ID and APS_CLIENT_SECRET to your app's (aps.autodesk.com/myapps), or "
-    "APS_ACCESS_TOKEN to a token; to try without an account, run 'aps-async simulate'"
-)
 
 
 def open_session(user_id: str | None = None, environ: Mapping[str, str] | None = None) -> Session:
-    """A session, not yet entered, as the environment describes it."""
+    """A session, not yet entered, for whoever options, environment and profile say; see `identity`."""
     environ = os.environ if environ is None else environ
-    base_url = environ.get("APS_BASE_URL", "").strip() or PRODUCTION
+    who = identity(environ, user_id)
+    return session_with(who.tokens, who.base_url, user_id=who.user_id, environ=environ)
+
+
+def session_with(
+    tokens: TokenProvider, base_url: str, *, user_id: str = "", environ: Mapping[str, str] | None = None
+) -> Session:
+    """A session, not yet entered, at this address."""
     host_of(base_url)
     return Session(
-        tokens_from(environ),
+        tokens,
         base_url=base_url,
-        settings=settings_from(environ, base_url),
+        settings=settings_from(os.environ if environ is None else environ, base_url),
         user_id=user_id or None,
         proxy=proxy_for(base_url),
     )
-
-
-def tokens_from(environ: Mapping[str, str]) -> TokenProvider:
-    """`APS_ACCESS_TOKEN` before the app's credentials: who sets one for an hour wants it used."""
-    if token := environ.get("APS_ACCESS_TOKEN", "").strip():
-        try:
-            return StaticToken(token)
-        except InputError as problem:
-            raise AuthError(f"APS_ACCESS_TOKEN: {problem}") from None
-    if not any(environ.get(name, "").strip() for name in ("APS_CLIENT_ID", "APS_CLIENT_SECRET")):
-        raise AuthError(NO_CREDENTIALS)
-    return TwoLegged.from_env(environ)
 
 
 def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:

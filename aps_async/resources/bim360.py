@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from aps_async.errors import (
+    APSError,
     DecodeError,
     NotAllowedError,
     NotExportableError,
     NotFoundError,
     ResponseError,
 )
-from aps_async.ids import bare_id, decoded_urn, is_item_urn, path_part, version_urn
+from aps_async.ids import bare_id, decoded_urn, is_item_urn, path_part, region_of, version_urn
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Derivative, ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, ExportStatus
 from aps_async.quotas import Endpoint
@@ -165,7 +166,8 @@ async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]
     link = job.link
     if (link is None or len(refused) > 1) and job.derivative is not None:
         try:
-            return await derivatives.get_source(session, job.derivative, user_id=job.ref.user_id)
+            region = region_of(job.derivative.urn)
+            return await derivatives.get_source(session, job.derivative, region=region, user_id=job.ref.user_id)
         except (ResponseError, DecodeError) as problem:  # not documented to work for exports, so never the last word
             _log.info("%s: the derivative cannot be had either: %s", job.ref, problem)
     if link is None or link in refused or link.expires_within(session.settings.link_margin, session.now()):
@@ -197,7 +199,14 @@ def _job(session: Session, ref: ExportRef, answer: ExportAnswer) -> ExportJob:
     derivative = None
     if answer.data is not None and answer.data.version_urn and answer.data.resource_id:
         derivative = Derivative(urn=answer.data.version_urn, derivative_urn=answer.data.resource_id)
-    return ExportJob(ref=ref, status=status, raw_status=answer.status, link=link, derivative=derivative)
+    return ExportJob(
+        ref=ref,
+        status=status,
+        raw_status=answer.status,
+        link=link,
+        derivative=derivative,
+        deprecated_link=answer.data.link if answer.data else None,
+    )
 
 
 async def _explain(session: Session, request: ExportRequest) -> None:
@@ -205,7 +214,7 @@ async def _explain(session: Session, request: ExportRequest) -> None:
     urn = request.subjects[0]
     try:
         version = await get_version(session, request.project_id, urn, user_id=request.user_id)
-    except (ResponseError, DecodeError):
+    except APSError:
         return  # then the service's own refusal is all there is to say
     if not version.type.replace(".", ":").endswith("bim360:Document"):  # the reference also spells it with a dot
         raise NotExportableError(

@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
+from urllib.parse import quote
 
 from attrs import frozen
 
 from aps_async.convert import structure
-from aps_async.errors import InputError, NotFoundError, NotFoundInProjectError
+from aps_async.errors import ExportError, InputError, NotFoundError, NotFoundInProjectError
 from aps_async.ids import bare_id, path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import CostSource, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Project
@@ -38,8 +39,9 @@ ASSOCIATION_TYPES = (
     "Budget", "Contract", "CostItem", "FormInstance", "Payment", "BudgetPayment", "Expense", "OCO", "SCO",
 )  # fmt: skip
 """The types that the reference lists for the query; others are sent as they are."""
-_QUERY_LIMIT = 1800
-"""Characters of joined ids per call: a URL that stays below 2,000 passes every server and proxy."""
+_QUERY_LIMIT = 1760
+"""Characters of joined ids per call, as they stand in the URL (a comma takes three): with host, path and filters, the
+URL stays below the 2,000 that every server and proxy lets pass."""
 
 
 @frozen
@@ -117,7 +119,8 @@ async def list_documents(
         APSError: as `Session.request`.
     """
     ids = [association_ids] if isinstance(association_ids, str) else list(association_ids)
-    ids = list(dict.fromkeys(bare_id(each, "association") for each in ids))
+    # The service looks at no case, so that two spellings of one id would bring its documents twice.
+    ids = list({bare_id(each, "association").lower(): bare_id(each, "association") for each in ids}.values())
     if not ids or not association_type:
         raise InputError("Cost documents need an association type and at least one association id")
     query: dict[str, str | int | bool] = {"associationType": association_type}
@@ -282,7 +285,7 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
 async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]) -> Source | None:  # noqa: ARG001
     """Links to the .docx: version, storage, signed download; every call brings fresh ones."""
     if job.version_urn is None:
-        raise NotFoundInProjectError(f"{job.ref} is {job.raw_status!r} but names no file")
+        raise ExportError(f"{job.ref} is {job.raw_status!r}, but names no file", ref=job.ref, job=job)
     urn = await storage.find_storage(session, job.ref.project_id, job.version_urn)
     return await storage.get_source(session, urn)
 
@@ -309,7 +312,7 @@ def _joined(ids: Sequence[str]) -> Iterable[str]:
     """Comma-separated ids, in as many pieces as the length of a URL asks for."""
     piece = ""
     for each in ids:
-        if piece and len(piece) + 1 + len(each) > _QUERY_LIMIT:
+        if piece and len(quote(f"{piece},{each}", safe="")) > _QUERY_LIMIT:
             yield piece
             piece = ""
         piece = f"{piece},{each}" if piece else each

@@ -85,15 +85,14 @@ async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, 
     """
     found = await bim360_project(session, project, user_id=user_id)
     urn = decoded_urn(sheet_id)
-    if is_item_urn(urn):
-        item = await get_item(session, found.id, urn, user_id=user_id)
-        if item.hidden:
-            raise NotExportableError(f"{item.name} ({urn}) is hidden or deleted; restore it, or export another version")
-        version = await get_tip(session, found.id, urn, user_id=user_id)
-    elif is_version_urn(urn):
-        version = await get_version(session, found.id, urn, user_id=user_id)
-    else:
+    if not is_item_urn(urn) and not is_version_urn(urn):
         raise NotFoundInProjectError(f"{sheet_id!r} is no sheet: expected the item or version URN of one")
+    version = await get_version(session, found.id, urn, user_id=user_id) if is_version_urn(urn) else None
+    item_id = version.item_id if version else urn
+    if item_id and (item := await get_item(session, found.id, item_id, user_id=user_id)).hidden:
+        raise NotExportableError(f"{item.name} ({urn}) is hidden or deleted; restore it, or export another sheet")
+    if version is None:
+        version = await get_tip(session, found.id, urn, user_id=user_id)
     if reason := _why_not(version):
         raise NotExportableError(f"{version.name} ({version.urn}) {reason}")
     [sheet] = await _with_names(session, found, "", [(version.item_id or "", version)], user_id)
@@ -119,7 +118,12 @@ async def bim360_project(session: Session, project: Project | str, *, user_id: s
 async def _starts(session: Session, project: Project, folder: str | None, user_id: str | None) -> Sequence[Folder]:
     """The folders to walk: those that split uploads, or the one that was asked for."""
     if folder is not None and is_folder_urn(decoded_urn(folder)):
-        return (await get_folder(session, project.id, folder, user_id=user_id),)
+        chosen = await get_folder(session, project.id, folder, user_id=user_id)
+        if chosen.actions and not chosen.is_plans:
+            raise NotExportableError(
+                f"the folder {chosen.name!r} is not below a Plans folder; only what lies there can be exported"
+            )
+        return (chosen,)
     top = await list_top_folders(session, project, user_id=user_id)
     plans = [each for each in top if each.is_plans]
     if not plans:

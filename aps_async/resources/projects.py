@@ -3,10 +3,11 @@
 https://aps.autodesk.com/en/docs/data/v2/reference/http/
 """
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError
+from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import bare_id, decoded_urn, dm_id, path_part
 from aps_async.models import Folder, Hub, Hubs, Item, Project, ServiceWarning, Version
 from aps_async.paging import Document, Page, Resource, pages
@@ -23,6 +24,8 @@ ITEM = Endpoint("item", 300)
 TIP = Endpoint("item_tip", 50)
 VERSIONS = Endpoint("item_versions", 800)
 VERSION = Endpoint("version", 300)
+
+_UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 async def list_hubs(session: Session, *, user_id: str | None = None) -> Hubs:
@@ -92,7 +95,15 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
             refusal = problem
         except (NotFoundError, InputError):  # a name is no id
             continue
-    known = [each for hub in found.hubs async for each in list_projects(session, hub.id, user_id=user_id)]
+        except ResponseError as problem:
+            if problem.status != 400:  # a name that has the form of an id
+                raise
+    known = list[Project]()
+    for hub in found.hubs:
+        try:
+            known += [each async for each in list_projects(session, hub.id, user_id=user_id)]
+        except NotAllowedError as problem:
+            refusal = problem
     named = [each for each in known if each.name.casefold() == project.strip().casefold()]
     if len(named) == 1:
         return named[0]
@@ -102,6 +113,19 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
     if refusal is not None:
         raise refusal
     raise NotFoundInProjectError(f"no project {project!r}: {_what_there_is(found, known)}")
+
+
+async def find_project_id(session: Session, project: Project | str, *, user_id: str | None = None) -> str:
+    """A project's id without `b.`: a UUID is taken as it is, and only a name costs calls.
+
+    Raises:
+        APSError: as `find_project`.
+    """
+    if isinstance(project, Project):
+        return bare_id(project.id)
+    if _UUID.fullmatch(project.strip().removeprefix("b.")):
+        return bare_id(project)
+    return bare_id((await find_project(session, project, user_id=user_id)).id)
 
 
 async def list_top_folders(session: Session, project: Project, *, user_id: str | None = None) -> tuple[Folder, ...]:

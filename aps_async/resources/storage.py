@@ -41,6 +41,18 @@ def is_storage_urn(urn: str) -> bool:
     return _STORAGE.fullmatch(urn) is not None
 
 
+def checked_urn(urn: str) -> str:
+    """A version, item or storage URN in raw form.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    decoded = decoded_urn(urn)
+    if is_item_urn(decoded) or is_version_urn(decoded) or is_storage_urn(decoded):
+        return decoded
+    raise InputError(f"{urn!r} is no version, item or storage URN")
+
+
 async def find_storage(session: Session, project_id: str, urn: str, *, user_id: str | None = None) -> str:
     """The storage URN behind a version, item (its newest version) or storage URN, in any form.
 
@@ -49,15 +61,11 @@ async def find_storage(session: Session, project_id: str, urn: str, *, user_id: 
         InputError: this is no such URN.
         APSError: as `Session.request`.
     """
-    decoded = decoded_urn(urn)
+    decoded = checked_urn(urn)
     if is_storage_urn(decoded):
         return decoded
-    if is_item_urn(decoded):
-        version = await get_tip(session, project_id, decoded, user_id=user_id)
-    elif is_version_urn(decoded):
-        version = await get_version(session, project_id, decoded, user_id=user_id)
-    else:
-        raise InputError(f"{urn!r} is no version, item or storage URN")
+    look_up = get_tip if is_item_urn(decoded) else get_version
+    version = await look_up(session, project_id, decoded, user_id=user_id)
     if version.storage_urn is None:
         raise NotExportableError(
             f"{version.name} ({version.urn}, {version.type}) has no file of its own in storage; "
@@ -66,13 +74,14 @@ async def find_storage(session: Session, project_id: str, urn: str, *, user_id: 
     return version.storage_urn
 
 
-async def get_source(session: Session, storage_urn: str, *, minutes: int = 2) -> Source:
+async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, user_id: str | None = None) -> Source:
     """Links to an object, with its size and sha1 (`GET oss/v2/…/signeds3download`; scope `data:read`).
 
     Args:
         session: the session.
         storage_urn: `urn:adsk.objects:os.object:<bucket>/<key>`.
         minutes: how long the links live, 1 to 60.
+        user_id: the acting user of a two-legged call.
 
     Raises:
         InputError: this is no storage URN.
@@ -83,7 +92,8 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2) ->
     if found is None:
         raise InputError(f"{storage_urn!r} is no storage URN: expected urn:adsk.objects:os.object:<bucket>/<key>")
     path = f"/oss/v2/buckets/{path_part(found[1])}/objects/{path_part(found[2])}/signeds3download"
-    answer = await session.request(SIGNED, "GET", path, into=SignedDownload, query={"minutesExpiration": minutes})
+    query = {"minutesExpiration": minutes}
+    answer = await session.request(SIGNED, "GET", path, into=SignedDownload, query=query, user_id=user_id)
     lifetime = minutes * session.settings.link_lifetime / 2  # the setting is for the default of two minutes
 
     def link(raw: str) -> SignedUrl:

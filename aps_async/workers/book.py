@@ -8,14 +8,13 @@ Each step is one statement or one transaction that does nothing when it was done
 after any interruption, and two workers with the same export cannot both record an outcome.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, Self
 
-from aps_async.bulk import Wanted, each_wanted, request_of
 from aps_async.convert import request_to_json
 from aps_async.errors import InputError
-from aps_async.exports import ref_of
+from aps_async.exports import Export, ref_of
 from aps_async.models import ExportRequest
 from aps_async.names import NameBook, safe_stem
 from aps_async.workers import engine, schema
@@ -24,6 +23,9 @@ from aps_async.workers.reasons import error_to_json
 from aps_async.workers.records import entry_of, failed_files_to_json, record_of, status_of
 from aps_async.workers.steps import Delivered
 from aps_async.workers.values import Entry, Record, RunStatus
+
+Wanted = ExportRequest | Export
+"""As `export_many` takes it."""
 
 BATCH = 2000
 """Exports enqueued in one transaction: some 1 MB."""
@@ -124,9 +126,9 @@ class Book:
         run = await self._new_run(name, priority)
         names = NameBook()
         batch: list[tuple[str, Wanted]] = []
-        async with aclosing(each_wanted(wanted)) as each:
+        async with aclosing(_each(wanted)) as each:
             async for one in each:
-                request = request_of(one)
+                request = _request_of(one)
                 batch.append((names.take(request.name or request.subjects[0], ""), one))
                 if len(batch) == BATCH:
                     await self._add(run, priority, batch)
@@ -144,7 +146,7 @@ class Book:
             count += 1
 
     async def _add(self, run: int, priority: int, batch: Sequence[tuple[str, Wanted]]) -> None:
-        requests = [request_of(one) for _, one in batch]
+        requests = [_request_of(one) for _, one in batch]
         ids = [None if isinstance(one, ExportRequest) else ref_of(one).export_id for _, one in batch]
 
         async def add(connection: Any) -> None:
@@ -282,3 +284,16 @@ class Book:
         while count := await self.database.transaction(again):
             total += count
         return total
+
+
+def _request_of(wanted: Wanted) -> ExportRequest:
+    return wanted if isinstance(wanted, ExportRequest) else ref_of(wanted).request
+
+
+async def _each(wanted: Iterable[Wanted] | AsyncIterable[Wanted]) -> AsyncGenerator[Wanted, None]:
+    if isinstance(wanted, AsyncIterable):
+        async for one in wanted:
+            yield one
+    else:
+        for one in wanted:
+            yield one

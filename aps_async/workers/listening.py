@@ -51,6 +51,7 @@ class Listening(AsyncpgDriver):
         self._ears: Any = None
         self._wake: Callable[[str], None] | None = None
         self._woken = False
+        self._listens = asyncio.Event()
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
         """Rows of a statement."""
@@ -61,7 +62,8 @@ class Listening(AsyncpgDriver):
         return str(await self._database.pool.execute(query, *args))
 
     async def notify(self, channel: str, payload: str) -> None:
-        """Tells all who listen."""
+        """Tells all who listen: PgQueuer asks whether it hears itself before it has begun to."""
+        await self._listens.wait()
         await self._database.pool.execute("SELECT pg_notify($1, $2)", channel, payload)
 
     async def add_listener(self, channel: str, callback: Callable[[str | bytes | bytearray], None]) -> None:
@@ -69,6 +71,7 @@ class Listening(AsyncpgDriver):
         self._wake = callback
         await self._ears.add_listener(channel, self._hear)
         self._ears.add_termination_listener(lambda _: self.on_lost())
+        self._listens.set()
 
     async def __aenter__(self) -> Self:
         self._ears = await self._database.unpooled()

@@ -82,7 +82,8 @@ def clean_environment(env: dict[str, str] | None = None) -> dict[str, str]:
     """This process's environment without anything that would change what a command does or prints."""
     unwanted = ("APS_", "PYTHON", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "FORCE_COLOR", "GITHUB_ACTIONS")
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(unwanted)}
-    return kept | {"COLUMNS": "100", "TERM": "xterm"} | (env or {})
+    homeless = {"XDG_CONFIG_HOME": os.devnull, "XDG_DATA_HOME": os.devnull}  # no profiles, no logins
+    return kept | homeless | {"COLUMNS": "100", "TERM": "xterm"} | (env or {})
 
 
 def start(*argv: str, env: dict[str, str] | None = None, **options: Any) -> "subprocess.Popen[str]":

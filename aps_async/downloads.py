@@ -12,7 +12,7 @@ from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, Progress
 from aps_async.session import Session
 from aps_async.targets import Writable, opened
-from aps_async.transfer import ANY, Body, Expected, Transfer
+from aps_async.transfer import ANY, Body, Expected, Opener, Transfer
 
 T = TypeVar("T")
 Renew = Callable[[SignedUrl | None], Awaitable[Source]]
@@ -28,6 +28,7 @@ async def download(
     expected: Expected = Expected(),
     add_suffix: bool = False,
     on_progress: Callable[[Progress], object] | None = None,
+    opener: Opener | None = None,
 ) -> Downloaded:
     """Brings what signed links open to a file, streaming, and verifies it.
 
@@ -43,6 +44,7 @@ async def download(
         expected: what the file must be; any PDF by default.
         add_suffix: put `.pdf`, `.zip` and so on behind the path, as the content turns out.
         on_progress: called with every chunk.
+        opener: opens the links in place of `Session.open_link`.
 
     Raises:
         LinkExpiredError: the link is refused (403), and so were its successors.
@@ -51,7 +53,7 @@ async def download(
         APSError: what `renew` raises.
     """
     sink = opened(target)
-    fetch = _Fetch(session, source, renew, expected)
+    fetch = _Fetch(session, source, renew, expected, opener)
     try:
         async with aclosing(fetch.pieces()) as pieces:
             async for piece in pieces:
@@ -120,13 +122,21 @@ class _SourceChanged(Exception):  # noqa: N818 - a signal, not an error
 class _Fetch:
     """A file's way over its one link, or its several."""
 
-    def __init__(self, session: Session, source: Source | SignedUrl, renew: Renew | None, expected: Expected) -> None:
+    def __init__(
+        self,
+        session: Session,
+        source: Source | SignedUrl,
+        renew: Renew | None,
+        expected: Expected,
+        opener: Opener | None = None,
+    ) -> None:
         self.etag: str | None = None
         self.signature = expected.signatures[0]
         self._session = session
         self._source = source if isinstance(source, Source) else Source.of(source)
         self._renew = renew
         self._expected = expected
+        self._opener = opener
         self._before = 0  # bytes of the parts that are done
         self._total: int | None = None
         self._transfer: Transfer | None = None
@@ -187,7 +197,9 @@ class _Fetch:
             return fresh.parts[index].link
 
         link = self._source.parts[index].link
-        transfer = self._transfer = Transfer(self._session, link, renewed if self._renew else None, expected)
+        transfer = self._transfer = Transfer(
+            self._session, link, renewed if self._renew else None, expected, self._opener
+        )
         async with aclosing(transfer.pieces()) as pieces:
             async for piece in pieces:
                 self.etag = transfer.etag

@@ -1,0 +1,227 @@
+"""The commands `login`, `logout` and `whoami`."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+
+from aps_async.auth import Login, ThreeLegged, authorize, authorize_elsewhere, open_browser
+from aps_async.auth.credentials import unverified_claims
+from aps_async.auth.loopback import CALLBACK
+from aps_async.cli import profiles
+from aps_async.cli.environment import session_with
+from aps_async.cli.identity import ORDER, Identity, identity, scopes_for, sources, three_legged
+from aps_async.cli.output import note, say, say_json
+from aps_async.cli.profiles import Profile
+from aps_async.errors import APSError, AuthError, NotAllowedError
+from aps_async.resources.users import UserInfo, get_user_info
+from aps_async.session import PRODUCTION, Session
+
+_REFRESH_DAYS = 15
+
+
+@frozen(kw_only=True)
+class LoginChoices:
+    """What was asked for."""
+
+    client_id: str | None = None
+    callback: str | None = None
+    scopes: Sequence[str] = ()
+    browser: bool = True
+    keyring: bool = False
+    another_user: bool = False
+    timeout: float = 300.0
+
+
+async def login(choices: LoginChoices) -> int:
+    """`aps-async login`."""
+    asked = sources(os.environ, may_be_new=True)
+    client_id = choices.client_id or asked.find("client_id")[0]
+    if not client_id:
+        raise AuthError(
+            "which app? Give its client id with --client-id, or set APS_CLIENT_ID (aps.autodesk.com/myapps)"
+        )
+    callback = choices.callback or asked.find("callback")[0] or CALLBACK
+    scopes = tuple(" ".join(choices.scopes).split()) or scopes_for("user", asked)
+    base_url = asked.find("base_url")[0] or PRODUCTION
+    store = "keyring" if choices.keyring else asked.profile.values.get("store", "")
+    profile = Profile(
+        asked.profile.name,
+        {
+            **asked.profile.values,
+            "kind": "user",
+            "client_id": client_id,
+            "base_url": "" if base_url == PRODUCTION else base_url,
+            "callback": "" if callback == CALLBACK else callback,
+            "scopes": " ".join(scopes),
+            "store": store,
+        },
+    )
+    tokens = ThreeLegged(client_id, client_secret=asked.secret(client_id) or None, store=profile.store)
+    async with session_with(tokens, base_url) as session:
+        prompt = "login" if choices.another_user else None
+        if choices.browser:
+            made = await authorize(
+                session,
+                tokens,
+                scopes=scopes,
+                callback=callback,
+                prompt=prompt,
+                timeout=choices.timeout,
+                show=_show,
+            )
+        else:
+            made = await authorize_elsewhere(session, tokens, scopes=scopes, callback=callback, prompt=prompt, ask=_ask)
+        profiles.write(profile)
+        say(f"Signed in as {_name(made, await _user_of(session))}. Profile: {asked.profile_words}.")
+    return 0
+
+
+async def _show(url: str) -> None:
+    note("Opening the sign-in page in your browser. If none opens, open this address on this machine:")
+    note(url)
+    await open_browser(url)
+
+
+async def _ask(url: str) -> str:
+    note("Open this address in any browser and sign in:")
+    note(url)
+    note("The browser then ends at an address that may not load. Copy that address here:")
+    line = await _line_from_stdin()
+    if not line.strip():
+        raise AuthError("no address was given; nothing has been stored")
+    return line
+
+
+async def _line_from_stdin() -> str:
+    """In a thread that nobody waits for, so that Ctrl-C ends the program while it still reads."""
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+
+    def hand_over(text: str) -> None:
+        if not line.done():
+            line.set_result(text)
+
+    def read() -> None:
+        text = sys.stdin.readline()
+        try:
+            loop.call_soon_threadsafe(partial(hand_over, text))
+        except RuntimeError:
+            return  # the loop is closed: nobody wants the line any more
+
+    threading.Thread(target=read, daemon=True).start()
+    return await line
+
+
+async def logout(*, forget: bool) -> int:
+    """`aps-async logout`."""
+    who = identity(os.environ)
+    tokens = three_legged(who)
+    if forget:
+        async with tokens.store.lock():
+            await tokens.store.delete()
+        say(f"The login of profile {who.profile.name} is deleted. The service was not told.")
+        return 0
+    async with session_with(tokens, who.base_url) as session:
+        try:
+            gone = await tokens.log_out(session)
+        except APSError as problem:
+            problem.add_note(
+                "The login is still stored. 'aps-async logout --forget' deletes it without asking anybody."
+            )
+            raise
+    say(
+        f"Signed out of profile {who.profile.name}." if gone else f"Nobody was signed in to profile {who.profile.name}."
+    )
+    return 0
+
+
+async def whoami(*, user_id: str | None, as_json: bool) -> int:
+    """`aps-async whoami`."""
+    who = identity(os.environ, user_id)
+    async with session_with(who.tokens, who.base_url) as session:
+        token = await who.tokens.token(session)
+        claims = unverified_claims(token.value)
+        user = None if getattr(who.tokens, "two_legged", None) else await _user_of(session)
+    stored = await who.tokens.store.load() if isinstance(who.tokens, ThreeLegged) else None
+    facts = _facts(who, claims, user, stored)
+    if as_json:
+        say_json(facts)
+        return 0
+    for name, value in facts.items():
+        if value not in (None, "", []):
+            shown = " ".join(value) if isinstance(value, list) else str(value)
+            say(f"{_LABELS[name]:<16}{shown}")
+    note(f"Who counts: {ORDER}.")
+    return 0
+
+
+_LABELS = {
+    "user": "User",
+    "userId": "User id",
+    "kind": "Acts as",
+    "from": "According to",
+    "profile": "Profile",
+    "clientId": "Client id",
+    "scopes": "Scopes",
+    "tokenUntil": "Token until",
+    "loginUntil": "Login until",
+    "service": "Service",
+    "serviceFrom": "According to",
+    "xUserId": "x-user-id",
+    "xUserIdFrom": "According to",
+}
+_KINDS = {
+    "user": "a user who has signed in",
+    "app": "the app itself (two-legged)",
+    "token": "whoever the given token is for",
+    "service-account": "a service account",
+}
+
+
+def _facts(who: Identity, claims: dict[str, object], user: UserInfo | None, stored: Login | None) -> dict[str, Any]:
+    scopes, expires = claims.get("scope"), claims.get("exp")
+    return {
+        "user": _person(user),
+        "userId": str(claims.get("userid") or (user.sub if user else "")),
+        "kind": _KINDS[who.kind],
+        "from": who.said_by,
+        "profile": who.profile.name,
+        "clientId": str(claims.get("client_id") or who.client_id),
+        "scopes": [str(each) for each in scopes] if isinstance(scopes, list) else [],
+        "tokenUntil": _moment(expires if isinstance(expires, int | float) else stored.expires_at if stored else None),
+        # Each renewal moves this on.
+        "loginUntil": _moment(stored.issued_at + _REFRESH_DAYS * 86400) if stored and stored.refresh_token else "",
+        "service": who.base_url,
+        "serviceFrom": who.base_url_said_by,
+        "xUserId": who.user_id,
+        "xUserIdFrom": who.user_id_said_by,
+    }
+
+
+def _moment(seconds: float | None) -> str:
+    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _person(user: UserInfo | None) -> str:
+    if user is None:
+        return ""
+    return " ".join(part for part in (user.name, f"<{user.email}>" if user.email else "") if part)
+
+
+def _name(login: Login, user: UserInfo | None) -> str:
+    return _person(user) or f"user {login.user_id or 'unknown'}"
+
+
+async def _user_of(session: Session) -> UserInfo | None:
+    """The user, unless the scopes do not tell."""
+    try:
+        return await get_user_info(session)
+    except NotAllowedError:
+        return None
