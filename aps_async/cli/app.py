@@ -13,7 +13,7 @@ from typer.main import get_command
 
 import aps_async
 from aps_async.cli import export as exporting
-from aps_async.cli import listing, simulation
+from aps_async.cli import fleet, fleetcommands, listing, simulation
 from aps_async.cli import login as signing_in
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.identity import ORDER, profile_option
@@ -24,7 +24,8 @@ NAME = "aps-async"
 _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
-    "APS_BASE_URL (Autodesk's own when not set); APS_USER_ID; APS_SPEED (a simulator's --speed); HTTPS_PROXY"
+    "APS_BASE_URL (Autodesk's own when not set); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
+    "HTTPS_PROXY"
 )
 _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nWho counts: {ORDER}.\n\nExit codes:\n" + "\n".join(
     f"{code}: {words}" for code, words in EXIT_CODES.items()
@@ -253,3 +254,16 @@ def whoami(
 ) -> Any:
     """Tell who the other commands act as, according to what, with which scopes and until when."""
     return partial(signing_in.whoami, user_id=user_id, as_json=json)
+
+
+@app.command()
+def status(
+    run: fleetcommands.RUN = None,
+    database: fleetcommands.DATABASE = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> Any:
+    """Tell how runs stand that workers on many machines do."""
+    return partial(fleet.status, fleet.database_url(database), run, as_json=json)
+
+
+fleetcommands.register(app)

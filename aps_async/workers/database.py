@@ -89,7 +89,7 @@ class Database:
         async def opened() -> Any:
             return await driver().create_pool(
                 self.url,
-                min_size=1,
+                min_size=0,  # a floor would be restored in the background, and complain in the log when it cannot be
                 max_size=self._connections,
                 timeout=STATEMENT_SECONDS,
                 command_timeout=STATEMENT_SECONDS,
