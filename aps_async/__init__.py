@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from aps_async.archives import ArchiveLimits, unpack_archive, verify_archive
     from aps_async.auth import AccessToken, StaticToken, TokenClient, TokenProvider, TwoLegged
     from aps_async.bulk import BulkProgress, export_many
-    from aps_async.convert import ref_from_json, ref_to_json
+    from aps_async.convert import ref_from_json, ref_to_json, request_from_json, request_to_json
     from aps_async.doors import export_project, get_sheet, list_sheets, project_requests
     from aps_async.downloads import download, stream
     from aps_async.errors import (
         APSError,
         AuthError,
+        DatabaseError,
         DecodeError,
         DownloadError,
         ExportError,
@@ -91,6 +92,7 @@ __all__ = [
     "AuthError",
     "BulkProgress",
     "CostSource",
+    "DatabaseError",
     "DecodeError",
     "Derivative",
     "DownloadError",
@@ -164,6 +166,8 @@ __all__ = [
     "projects",
     "ref_from_json",
     "ref_to_json",
+    "request_from_json",
+    "request_to_json",
     "sheets",
     "start_export",
     "storage",
@@ -180,11 +184,11 @@ _HOMES = {
     "aps_async.archives": "ArchiveLimits unpack_archive verify_archive",
     "aps_async.auth": "AccessToken StaticToken TokenClient TokenProvider TwoLegged",
     "aps_async.bulk": "BulkProgress export_many",
-    "aps_async.convert": "ref_from_json ref_to_json",
+    "aps_async.convert": "ref_from_json ref_to_json request_from_json request_to_json",
     "aps_async.doors": "export_project get_sheet list_sheets project_requests",
     "aps_async.downloads": "download stream",
     "aps_async.errors": (
-        "APSError AuthError DecodeError DownloadError ExportError ExportFailedError ExportTimeoutError "
+        "APSError AuthError DatabaseError DecodeError DownloadError ExportError ExportFailedError ExportTimeoutError "
         "IncompleteDownloadError InputError LinkExpiredError NotAllowedError NotExportableError NotFoundError "
         "NotFoundInProjectError RateLimitedError ResponseError ServerError TargetError TransportError "
         "UnauthorizedError"
