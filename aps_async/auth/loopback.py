@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from aps_async.auth.credentials import AppCredentials
+from aps_async.auth.credentials import SCOPES, AppCredentials
 from aps_async.auth.grants import AuthorizationRequest
 from aps_async.auth.provider import TokenClient
 from aps_async.auth.store import Login
@@ -29,7 +29,7 @@ async def authorize(
     client: TokenClient,
     tokens: ThreeLegged,
     *,
-    scopes: Sequence[str] = ("data:read",),
+    scopes: Sequence[str] = SCOPES,
     callback: str = CALLBACK,
     prompt: str | None = None,
     timeout: float = 300.0,
@@ -92,7 +92,7 @@ async def authorize_elsewhere(
     client: TokenClient,
     tokens: ThreeLegged,
     *,
-    scopes: Sequence[str] = ("data:read",),
+    scopes: Sequence[str] = SCOPES,
     callback: str = CALLBACK,
     prompt: str | None = None,
     ask: Callable[[str], Awaitable[str]],

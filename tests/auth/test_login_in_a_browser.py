@@ -100,9 +100,10 @@ async def test_a_wrong_state_is_refused_and_the_right_one_still_taken(
 ) -> None:
     async with terminal.start("login") as command:
         address = await command.address()
-        async with page.expect_response(f"{callback}?*") as refused:
+        other = await page.context.new_page()
+        async with other.expect_response(f"{callback}?*") as refused:
             with pytest.raises(playwright.Error):  # an empty refusal is all that there is to show
-                await page.goto(f"{callback}?code=stolen&state=wrong")
+                await other.goto(f"{callback}?code=stolen&state=wrong")
         assert (await refused.value).status == 400
         await sign_in(page, address, "allow")
         await page.wait_for_selector("h1:has-text('You are signed in')")
