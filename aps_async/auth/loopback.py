@@ -44,7 +44,7 @@ async def authorize(
         async with Session(tokens) as session:
             await authorize(session, tokens, scopes=["data:read"])
 
-    https://aps.autodesk.com/en/docs/oauth/v2/tutorials/get-3-legged-token-pkce/
+    https://aps.autodesk.com/en/docs/oauth/v2
 
     Args:
         client: an open session; it may be the one that `tokens` is for.

@@ -1,6 +1,6 @@
 """Secure service accounts: a user that is a program, and proves itself with a private key.
 
-https://aps.autodesk.com/en/docs/ssa/v1/
+https://aps.autodesk.com/en/docs/ssa/v1
 """
 
 import os

@@ -1,6 +1,6 @@
 """The authorize page: log in, agree or deny, and back to the app.
 
-https://aps.autodesk.com/en/docs/oauth/v2/reference/http/authorize-GET/
+https://aps.autodesk.com/en/docs/oauth/v2
 """
 
 import hmac

@@ -34,7 +34,8 @@ FLAGS = [
 async def page() -> AsyncIterator[Any]:
     async with playwright.async_playwright() as running:
         browser = await running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield await browser.new_page(viewport={"width": 900, "height": 640})
+        context = await browser.new_context(viewport={"width": 900, "height": 640})
+        yield await context.new_page()
         await browser.close()
 
 
