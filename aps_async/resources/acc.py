@@ -146,20 +146,14 @@ def the_only(requests: Sequence[ExportRequest], service: "Service") -> ExportReq
         InputError: it takes several.
     """
     if len(requests) > 1:
-        count = sum(len(each.subjects) for each in requests)
-        raise InputError(
-            f"one ACC export takes {service.limit} {service.what}, not {count}; export_requests() splits them"
-        )
+        raise _too_many(sum(len(each.subjects) for each in requests), service)
     return requests[0]
 
 
 async def start(session: Session, request: ExportRequest, service: "Service") -> ExportJob:
     """Starts what a request describes."""
     if not 1 <= len(request.subjects) <= service.limit:
-        raise InputError(
-            f"one ACC export takes 1 to {service.limit} {service.what}, not {len(request.subjects)}; "
-            "export_requests() splits more"
-        )
+        raise _too_many(len(request.subjects), service)
     request = acting(session, request)
     answer = await session.request(
         service.start,
@@ -170,6 +164,12 @@ async def start(session: Session, request: ExportRequest, service: "Service") ->
         user_id=request.user_id,
     )
     return job_of(session, ExportRef(request=request, export_id=answer.id), answer)
+
+
+def _too_many(count: int, service: "Service") -> InputError:
+    return InputError(
+        f"one ACC export takes 1 to {service.limit} {service.what}, not {count}; export_requests() splits more"
+    )
 
 
 async def get_export(session: Session, ref: ExportRef, service: "Service", *, retry: bool) -> ExportJob:
