@@ -166,8 +166,8 @@ def measure(rounds: int, sheets: int = 1000) -> str:
     return "\n".join(
         [
             f"{sheets} sheets at published quotas in virtual time, {SLOTS} download slots. Bound: the instant at which",
-            "the quota lets the last start go plus that job, or the slowest job; with slow downloads their sum over the",
-            "slots.",
+            "the quota lets the last start go plus that job, or the slowest job; with slow downloads their sum over",
+            "the slots.",
             "",
             "![wall time over bound](policies.svg)",
             "",

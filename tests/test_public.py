@@ -27,9 +27,11 @@ def public() -> dict[str, object]:
 
 def test_all_names_what_the_package_imports_and_nothing_else() -> None:
     tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
-    lines = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-    imported = {alias.asname or alias.name for node in lines for alias in node.names}
-    assert set(aps_async.__all__) == imported | {"__version__"}
+    [checked] = [node for node in tree.body if isinstance(node, ast.If)]  # if TYPE_CHECKING
+    lines = [node for node in checked.body if isinstance(node, ast.ImportFrom)]
+    imported = {alias.asname or alias.name: node.module for node in lines for alias in node.names}
+    assert set(aps_async.__all__) == {*imported, "__version__"}
+    assert imported == aps_async._HOME  # what type checkers see is what is imported
     assert len(aps_async.__all__) == len(set(aps_async.__all__))
 
 
@@ -101,7 +103,7 @@ LAYERS = [
     ["auth"],
     ["session"],
     ["paging", "transfer"],
-    ["resources", "download"],
+    ["resources", "downloads"],
     ["exports", "urns"],
     ["bulk", "durable"],
     ["doors", "report"],
@@ -252,7 +254,9 @@ def test_without_any_extra_the_library_imports_and_reads_json() -> None:
 
 
 def test_importing_the_library_starts_none_of_the_heavy_things() -> None:
-    loaded = run_python("import aps_async, sys; print(*sys.modules)").split()
+    bare = run_python("import aps_async, sys; print(*sys.modules)").split()
+    assert [name for name in bare if name.startswith(("aps_async", "aiohttp", "cattrs"))] == ["aps_async"]
+    loaded = run_python("import sys; from aps_async import *; print(*sys.modules)").split()
     assert {"aps_async.session", "aiohttp"} <= set(loaded)
     assert set(loaded) & (EXTRAS - {"orjson"}) == set()
     assert not any(name.startswith(("aps_async.simulator", "aps_async.cli")) for name in loaded)
