@@ -10,7 +10,7 @@ from attrs import frozen
 
 from aps_async.auth import TwoLegged
 from aps_async.auth.loopback import CALLBACK
-from aps_async.cli.export import ExportChoices, Run, export_sheets, stopped_words
+from aps_async.cli.export import ExportChoices, Run, export_tasks, sheet_tasks, stopped_words
 from aps_async.cli.failures import UsageProblem, reason
 from aps_async.cli.output import clean, count, note, say, size
 from aps_async.doors import list_sheets
@@ -44,7 +44,7 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
         async with Session(tokens, base_url=simulator.url, settings=Settings().scaled(speed)) as session:
             try:
                 sheets = [sheet async for sheet in list_sheets(session, choices.project)]
-                await export_sheets(session, sheets, choices, run)
+                await export_tasks(session, sheet_tasks(sheets, choices), choices, run)
             except asyncio.CancelledError:
                 note(stopped_words(run, out))
                 raise
