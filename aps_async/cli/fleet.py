@@ -12,7 +12,7 @@ from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, UsageProblem, reason
 from aps_async.cli.output import count, note, say, say_json, say_table, size
 from aps_async.doors import get_sheet, project_requests
-from aps_async.errors import InputError
+from aps_async.errors import NotFoundInProjectError
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
@@ -27,11 +27,11 @@ class EnqueueChoices:
 
     database: str
     project: str
-    what: str = "sheets"
     folder: str | None = None
     sheets: tuple[str, ...] = ()
-    markups: bool = False
-    hyperlinks: bool = False
+    files: bool = False
+    allow_partial: bool = True
+    options: ExportOptions
     run: str | None = None
     priority: int = 0
     user_id: str | None = None
@@ -103,7 +103,8 @@ async def enqueue(choices: EnqueueChoices) -> int:
         finally:
             await quotas.close()
         if not requests:
-            raise InputError(f"there is nothing to export in {project.name}")
+            where = f"{choices.folder!r} of {project.name}" if choices.folder else project.name
+            raise NotFoundInProjectError(f"there is nothing to export in {where}")
         run = await book.enqueue(requests, choices.run or project.name, priority=choices.priority)
     if choices.as_json:
         say_json(_as_json(run))
@@ -113,7 +114,7 @@ async def enqueue(choices: EnqueueChoices) -> int:
 
 
 async def _requests(session: Session, project: Project, choices: EnqueueChoices) -> AsyncIterator[ExportRequest]:
-    options = ExportOptions(markups=choices.markups, hyperlinks=choices.hyperlinks)
+    options = choices.options
     if choices.sheets:
         for sheet_id in choices.sheets:
             sheet = await get_sheet(session, project, sheet_id)
@@ -122,10 +123,11 @@ async def _requests(session: Session, project: Project, choices: EnqueueChoices)
     found = project_requests(
         session,
         project,
-        what="files" if choices.what == "files" else "sheets",
+        what="files" if choices.files else "sheets",
         folder=choices.folder,
         options=options,
         user_id=choices.user_id,
+        allow_partial=choices.allow_partial,
     )
     async for request in found:
         yield request
