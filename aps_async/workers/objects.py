@@ -4,7 +4,9 @@ On obstore (Rust's object_store with typed asyncio bindings and no dependencies 
 in parts, and the object appears as a whole or not at all. The same lines serve S3 and its kin, Google's and Azure's.
 """
 
+import shutil
 import tempfile
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,14 @@ class ObjectStorage:
 
     Args:
         url: bucket, and what all names begin with.
-        options: obstore's configuration, such as `endpoint="http://127.0.0.1:9000"`, `allow_http="true"`.
+        allow_http: let the endpoint be one without encryption, for a server on this machine; or `AWS_ALLOW_HTTP`.
+        options: obstore's configuration, such as `endpoint="http://127.0.0.1:9000"`.
 
     Raises:
         InputError: the address cannot be used, or obstore is not installed.
     """
 
-    def __init__(self, url: str, **options: str) -> None:
+    def __init__(self, url: str, *, allow_http: bool = False, **options: str) -> None:
         try:
             from obstore.store import from_url
         except ModuleNotFoundError:
@@ -35,14 +38,16 @@ class ObjectStorage:
         self._url = url.rstrip("/")
         make: Any = from_url
         try:
-            self._store = make(self._url, config=options or None)
+            client = {"allow_http": True} if allow_http else None
+            self._store = make(self._url, config=options or None, client_options=client)
         except Exception as problem:  # noqa: BLE001 - its errors have no root of their own
             raise InputError(f"{self._url} cannot be used as a storage: {problem}") from None
-        self._staging = tempfile.TemporaryDirectory(prefix="aps-async-", ignore_cleanup_errors=True)
+        self._staging = Path(tempfile.mkdtemp(prefix="aps-async-"))
+        weakref.finalize(self, shutil.rmtree, self._staging, ignore_errors=True)
 
     async def stage(self, stem: str) -> Path:
         """See `Storage`."""
-        return Path(self._staging.name) / stem
+        return self._staging / stem
 
     async def put(self, file: Path, name: str) -> str:
         """See `Storage`."""
