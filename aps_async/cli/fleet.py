@@ -18,6 +18,8 @@ from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.workers import Book, Database, Delivered, Entry, RunStatus, SharedQuotas, Worker, storage_for
 
+PATIENCE = 3.0
+"""Seconds for which a command waits for a database that is just restarting."""
 NEEDED = "which database? give --database URL or set APS_DATABASE_URL, such as postgresql://user@host/name"
 
 
@@ -62,7 +64,7 @@ def database_url(given: str | None) -> str:
 
 @asynccontextmanager
 async def _book(url: str) -> AsyncIterator[Book]:
-    async with Database(url, patience=10.0) as database:
+    async with Database(url, patience=PATIENCE) as database:
         yield await Book.opened(database)
 
 
@@ -78,7 +80,7 @@ async def worker(url: str, out: str, *, slots: int | None, until_done: bool, use
             failed.append(entry.id)
             note(f"{entry.folder}: {entry.name}: FAILED: {reason(problem)}")
 
-    async with Database(url, patience=10.0) as database:
+    async with Database(url, patience=PATIENCE) as database:
         await Book.opened(database)
         database.patience = None  # it is there; from now on an outage is waited out
         quotas = SharedQuotas(database)
