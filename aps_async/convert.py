@@ -12,7 +12,7 @@ from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from aps_async.errors import DecodeError, InputError
-from aps_async.models import ExportRef
+from aps_async.models import ExportRef, ExportRequest
 
 T = TypeVar("T")
 
@@ -124,6 +124,12 @@ def structure(value: Any, into: type[T]) -> T:
         problems = tuple(re.sub(r"(?<=\w)_(\w)", lambda hit: hit[1].upper(), line) for line in found)
     shown = "; ".join(problems[:3]) + (f" and {len(problems) - 3} more" if len(problems) > 3 else "")
     raise DecodeError(f"the answer is not as documented: {shown}", problems=problems)
+
+
+def request_to_dict(request: ExportRequest) -> dict[str, Any]:
+    """An `ExportRequest` as plain data. It holds no secret."""
+    found: dict[str, Any] = _converter.unstructure(request)
+    return found
 
 
 def ref_to_json(ref: ExportRef) -> str:

@@ -38,9 +38,7 @@ class TwoLegged(RenewingProvider):
         self._app = AppCredentials(client_id, client_secret)
 
     @classmethod
-    def from_env(
-        cls, environ: Mapping[str, str] | None = None, *, scopes: Sequence[str] = SCOPES
-    ) -> "TwoLegged":
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, scopes: Sequence[str] = SCOPES) -> "TwoLegged":
         """Reads `APS_CLIENT_ID` and `APS_CLIENT_SECRET`.
 
         Raises:
