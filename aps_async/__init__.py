@@ -5,78 +5,82 @@ async with Session(TwoLegged.from_env()) as session:
     pdf = await wait_for_export(session, job, "A-101.pdf")
 """
 
-from aps_async.archives import ArchiveLimits, unpack_archive, verify_archive
-from aps_async.auth import AccessToken, StaticToken, TokenClient, TokenProvider, TwoLegged
-from aps_async.bulk import BulkProgress, export_many
-from aps_async.convert import ref_from_json, ref_to_json
-from aps_async.doors import export_project, get_sheet, list_sheets, project_requests
-from aps_async.download import download, stream
-from aps_async.errors import (
-    APSError,
-    AuthError,
-    DecodeError,
-    DiskFullError,
-    DownloadError,
-    ExportError,
-    ExportFailedError,
-    ExportTimeoutError,
-    FolderInUseError,
-    IncompleteDownloadError,
-    InputError,
-    LedgerError,
-    LinkExpiredError,
-    NotAllowedError,
-    NotExportableError,
-    NotFoundError,
-    NotFoundInProjectError,
-    RateLimitedError,
-    ResponseError,
-    ServerError,
-    TargetError,
-    TransportError,
-    UnauthorizedError,
-)
-from aps_async.exports import (
-    PollPolicy,
-    download_export,
-    export_states,
-    get_export,
-    poll_export,
-    start_export,
-    stream_export,
-    wait_for_export,
-)
-from aps_async.ledger import Ledger, LedgerStatus, ledger_status
-from aps_async.links import Part, SignedUrl, Source
-from aps_async.models import (
-    CostSource,
-    Derivative,
-    Downloaded,
-    ExportJob,
-    ExportKind,
-    ExportOptions,
-    ExportOutcome,
-    ExportRef,
-    ExportRequest,
-    ExportStatus,
-    FailedFile,
-    Folder,
-    Hub,
-    Hubs,
-    Item,
-    Progress,
-    Project,
-    ServiceWarning,
-    Sheet,
-    Version,
-)
-from aps_async.quotas import Endpoint, Pacer, Quotas
-from aps_async.resources import bim360, cost, derivatives, files, projects, sheets, storage
-from aps_async.resources.projects import find_project
-from aps_async.session import Session
-from aps_async.settings import Settings
-from aps_async.transfer import ANY, DOCX, PDF, ZIP, Expected, Signature
-from aps_async.urns import download_link, download_urn
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aps_async.archives import ArchiveLimits, unpack_archive, verify_archive
+    from aps_async.auth import AccessToken, StaticToken, TokenClient, TokenProvider, TwoLegged
+    from aps_async.bulk import BulkProgress, export_many
+    from aps_async.convert import ref_from_json, ref_to_json
+    from aps_async.doors import export_project, get_sheet, list_sheets, project_requests
+    from aps_async.downloads import download, stream
+    from aps_async.errors import (
+        APSError,
+        AuthError,
+        DecodeError,
+        DiskFullError,
+        DownloadError,
+        ExportError,
+        ExportFailedError,
+        ExportTimeoutError,
+        FolderInUseError,
+        IncompleteDownloadError,
+        InputError,
+        LedgerError,
+        LinkExpiredError,
+        NotAllowedError,
+        NotExportableError,
+        NotFoundError,
+        NotFoundInProjectError,
+        RateLimitedError,
+        ResponseError,
+        ServerError,
+        TargetError,
+        TransportError,
+        UnauthorizedError,
+    )
+    from aps_async.exports import (
+        PollPolicy,
+        download_export,
+        export_states,
+        get_export,
+        poll_export,
+        start_export,
+        stream_export,
+        wait_for_export,
+    )
+    from aps_async.ledger import Ledger, LedgerStatus, ledger_status
+    from aps_async.links import Part, SignedUrl, Source
+    from aps_async.models import (
+        CostSource,
+        Derivative,
+        Downloaded,
+        ExportJob,
+        ExportKind,
+        ExportOptions,
+        ExportOutcome,
+        ExportRef,
+        ExportRequest,
+        ExportStatus,
+        FailedFile,
+        Folder,
+        Hub,
+        Hubs,
+        Item,
+        Progress,
+        Project,
+        ServiceWarning,
+        Sheet,
+        Version,
+    )
+    from aps_async.quotas import Endpoint, Pacer, Quotas
+    from aps_async.resources import bim360, cost, derivatives, files, projects, sheets, storage
+    from aps_async.resources.projects import find_project
+    from aps_async.session import Session
+    from aps_async.settings import Settings
+    from aps_async.transfer import ANY, DOCX, PDF, ZIP, Expected, Signature
+    from aps_async.urns import download_link, download_urn
 
 __version__ = "0.1.0"
 
@@ -179,3 +183,53 @@ __all__ = [
     "verify_archive",
     "wait_for_export",
 ]
+
+# Where each name comes from, imported when it is first asked for: the command line's --help, a worker that only
+# downloads, or a test of one error does not pay for the rest.
+_HOMES = {
+    "aps_async.archives": "ArchiveLimits unpack_archive verify_archive",
+    "aps_async.auth": "AccessToken StaticToken TokenClient TokenProvider TwoLegged",
+    "aps_async.bulk": "BulkProgress export_many",
+    "aps_async.convert": "ref_from_json ref_to_json",
+    "aps_async.doors": "export_project get_sheet list_sheets project_requests",
+    "aps_async.downloads": "download stream",
+    "aps_async.errors": (
+        "APSError AuthError DecodeError DiskFullError DownloadError ExportError ExportFailedError ExportTimeoutError "
+        "FolderInUseError IncompleteDownloadError InputError LedgerError LinkExpiredError NotAllowedError "
+        "NotExportableError NotFoundError NotFoundInProjectError RateLimitedError ResponseError ServerError "
+        "TargetError TransportError UnauthorizedError"
+    ),
+    "aps_async.exports": (
+        "PollPolicy download_export export_states get_export poll_export start_export stream_export wait_for_export"
+    ),
+    "aps_async.ledger": "Ledger LedgerStatus ledger_status",
+    "aps_async.links": "Part SignedUrl Source",
+    "aps_async.models": (
+        "CostSource Derivative Downloaded ExportJob ExportKind ExportOptions ExportOutcome ExportRef "
+        "ExportRequest ExportStatus FailedFile Folder Hub Hubs Item Progress Project ServiceWarning Sheet "
+        "Version"
+    ),
+    "aps_async.quotas": "Endpoint Pacer Quotas",
+    "aps_async.resources": "bim360 cost derivatives files projects sheets storage",
+    "aps_async.resources.projects": "find_project",
+    "aps_async.session": "Session",
+    "aps_async.settings": "Settings",
+    "aps_async.transfer": "ANY DOCX PDF ZIP Expected Signature",
+    "aps_async.urns": "download_link download_urn",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name at its first use; from then on it is an attribute like any other."""
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(home)
+    found = import_module(f"{home}.{name}") if home == "aps_async.resources" else getattr(module, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -140,7 +140,7 @@ def _said(answer: Answer) -> tuple[str | None, str | None]:
     codes = [str(part[name]) for part in (said, inner) for name in _CODES if _is_word(part.get(name))]
     words = [str(part[name]) for part in (inner, said) for name in _WORDS if _is_word(part.get(name))]
     distinct = list(dict.fromkeys(words))[:2]
-    return (codes[0] if codes else None), (_short(": ".join(distinct), 400) if distinct else None)
+    return (_short(codes[0], 60) if codes else None), (_short(": ".join(distinct), 400) if distinct else None)
 
 
 def _is_word(value: Any) -> bool:

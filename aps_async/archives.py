@@ -33,7 +33,7 @@ class ArchiveLimits:
     """Unpacked over packed, of any entry over 1 MiB; drawings reach about 20."""
 
 
-def verify_archive(path: Path, limits: ArchiveLimits = ArchiveLimits()) -> None:
+def verify_archive(path: Path, *, limits: ArchiveLimits = ArchiveLimits()) -> None:
     """Reads a whole archive and checks it: names, limits, and the CRC of every entry. It writes nothing.
 
     Raises:
@@ -107,7 +107,9 @@ def _check_limits(entries: list[zipfile.ZipInfo], size: int, limits: ArchiveLimi
     if sum(entry.file_size for entry in entries) > limits.size:
         raise IncompleteDownloadError(f"the archive would unpack to more than {limits.size} bytes")
     if sum(entry.compress_size for entry in entries) > size:
-        raise IncompleteDownloadError("the archive's entries overlap, as only a bomb's do")
+        raise IncompleteDownloadError(
+            "the archive's entries hold more than itself: it is cut off, or they overlap as a bomb's do"
+        )
     for entry in entries:
         if entry.file_size > _CHUNK and entry.file_size > limits.ratio * max(entry.compress_size, 1):
             raise IncompleteDownloadError(

@@ -21,6 +21,7 @@ class APSError(Exception):
 
 def _rebuilt(kind: type[APSError], args: tuple[Any, ...], state: dict[str, Any]) -> APSError:
     problem = kind.__new__(kind, *args)
+    problem.args = args  # OSError, of which TimeoutError is one, leaves this to its constructor
     problem.__dict__.update(state)
     return problem
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
-from aps_async.download import OnWhole, download, stream
+from aps_async.downloads import OnWhole, download, stream
 from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Progress

@@ -7,11 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from attrs import field, frozen
 
-_AUTH = re.compile(r"(?i)\b(bearer\s+|authorization: ?\w+\s+)[\w.~+/=-]+")
+_AUTH = re.compile(r"(?i)\b(bearer\s+|authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[\w.~+/=-]+")
 _QUERY = re.compile(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+")
 _NAMED = re.compile(
-    r"(?i)\b(x-amz-[a-z-]+|signature|awsaccesskeyid|key-pair-id|policy|client_secret|(?:access_|refresh_|id_)?token|code"
-    r"|assertion)=[^\s&\"'<>]+"
+    r"(?i)\b(x-amz-[a-z-]+=|(?:signature|awsaccesskeyid|key-pair-id|policy|code|assertion)=|"  # as in a query
+    r"(?:client_secret|(?:access_|refresh_|id_)?token)[\"']?\s*[:=]\s*[\"']?)[^\s&\"'<>,}]+"  # as in JSON too
 )
 _JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 
@@ -21,7 +21,7 @@ def redact(text: str) -> str:
     text = _AUTH.sub(r"\1…", text)
     text = _JWT.sub("…", text)
     text = _QUERY.sub(r"\1?…", text)
-    return _NAMED.sub(r"\1=…", text)
+    return _NAMED.sub(r"\1…", text)
 
 
 @frozen

@@ -255,7 +255,7 @@ class Body:
         self._keep = max(signature.tail_within for signature in expected.signatures)
         self._head = self._tail = b""
         self._hash = hashlib.sha1(usedforsecurity=False) if expected.sha1 else None
-        self._marked = (self._head, self._tail, self._hash)
+        self.mark()
         self.head_length = max(len(signature.head) for signature in expected.signatures)
         """How many bytes have to be seen before the kind is known."""
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from aps_async.download import download
+from aps_async.downloads import download
 from aps_async.errors import ExportError, InputError
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, Progress, Project

@@ -1,14 +1,30 @@
-"""Runs measurements and writes their tables: `python -m benchmarks [name ...]`, all of them without a name."""
+"""Runs measurements and writes their tables: `python -m benchmarks [name ...]`, all of them without a name.
+
+It needs Debian's nginx, curl, aria2 and wget2 for `downloads`, and msgspec and pydantic for `values`.
+"""
 
 import argparse
+import json
+import os
 import platform
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bulk, imports, memory, polls
+from benchmarks import bulk, children, downloads, growth, imports, latency, memory, pending, policies, polls, values
 
-MEASUREMENTS = {"imports": imports.measure, "memory": memory.measure, "bulk": bulk.measure, "polls": polls.measure}
+MEASUREMENTS = {
+    "imports": imports.measure,
+    "memory": memory.measure,
+    "bulk": bulk.measure,
+    "latency": latency.measure,
+    "polls": polls.measure,
+    "downloads": downloads.measure,
+    "pending": pending.measure,
+    "policies": policies.measure,
+    "growth": growth.measure,
+    "values": values.measure,
+}
 RESULTS = Path(__file__).with_name("results")
 
 
@@ -18,12 +34,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="rounds of each (default 7)")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    machine = f"Python {platform.python_version()}, aiohttp {version('aiohttp')}, {platform.system()}, 2 cores shared"
+    packages = ("aiohttp", "yarl", "cattrs", "orjson", "uvloop")
+    machine = {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cores": len(os.sched_getaffinity(0)),
+        **{package: version(package) for package in packages},
+    }
     for name in arguments.names or MEASUREMENTS:
+        children.RAW.clear()
         table = MEASUREMENTS[name](arguments.rounds)
         command = f"python -m benchmarks {name} --rounds {arguments.rounds}"
-        text = f"# {name}\n\n`{command}` on {machine}.\n\n{table}\n"
+        on = ", ".join(f"{what} {which}" for what, which in machine.items())
+        text = f"# {name}\n\n`{command}` on {on}.\nMedian (least-greatest); `~` marks a noisy row.\n\n{table}\n"
         (RESULTS / f"{name}.md").write_text(text)
+        raw = {"command": command, "machine": machine, "runs": children.RAW}
+        (RESULTS / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n")
         sys.stdout.write(text + "\n")
 
 

@@ -45,7 +45,7 @@ class Canned(asyncio.Protocol):
                 at = head.lower().find(b"content-length:")
                 length = int(head[at + 15 :].split(b"\r", 1)[0]) if at >= 0 else 0
                 data = data[length:]
-                self.transport.write(_TOKEN)
+                self.transport.write(_TOKEN if b"/token" in head[:60] else _PENDING)
             else:
                 self.transport.write(_DONE if b"/done/" in head[:60] else _PENDING)
         self.rest = data

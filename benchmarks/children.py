@@ -8,6 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from statistics import median
 from typing import Any
 
+RAW: list[dict[str, Any]] = []
+"""What every child told, for the file of raw figures."""
+
 
 def simulator(**options: Any) -> AbstractContextManager[dict[str, Any]]:
     """A simulator in its own process; gives its address and credentials."""
@@ -39,9 +42,11 @@ def run(module: str, **options: Any) -> dict[str, Any]:
         [sys.executable, "-m", module, json.dumps(options)], stdout=subprocess.PIPE, text=True, check=True
     )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    RAW.append({"module": module, "options": {k: v for k, v in options.items() if k != "at"}, "told": found})
     return found
 
 
 def spread(values: list[float], digits: int = 2) -> str:
-    """Median with its least and greatest neighbour, as all tables show it."""
-    return f"{median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+    """Median with the least and the greatest, as all tables show it; `~` where they are too far apart to trust."""
+    noisy = " ~" if min(values) > 0 and max(values) > 1.5 * min(values) else ""
+    return f"{median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f}){noisy}"

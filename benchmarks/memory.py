@@ -13,7 +13,7 @@ from benchmarks.children import run, simulator, spread
 SIZE = 1 << 30
 
 
-def _mib(name: str) -> float:
+def resident_mib(name: str) -> float:
     """VmRSS is now, VmHWM the highest so far. (ru_maxrss would begin with what the parent process had.)"""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(name):
@@ -32,11 +32,11 @@ async def _client(at: dict[str, Any]) -> dict[str, float]:
             # one small export first, so that only the size of the body is new afterwards
             job = await bim360.start_export(session, at["project"], small)
             await wait_for_export(session, job, Path(folder) / "small.pdf")
-            idle = _mib("VmRSS")
+            idle = resident_mib("VmRSS")
             job = await bim360.start_export(session, at["project"], large)
             path = await wait_for_export(session, job, Path(folder) / "large.pdf")
             assert path is not None
-            return {"idle": idle, "peak": _mib("VmHWM"), "size": path.stat().st_size}
+            return {"idle": idle, "peak": resident_mib("VmHWM"), "size": path.stat().st_size}
 
 
 def measure(rounds: int) -> str:

@@ -687,6 +687,7 @@ async def test_a_file_that_cannot_be_rewound_says_so(make: Callable[[], Any]) ->
             await b.to(make())
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 async def test_a_full_disk_under_an_open_file_is_a_target_error() -> None:
     async with bench() as b:
         full = io.FileIO("/dev/full", "wb")

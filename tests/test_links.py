@@ -90,6 +90,9 @@ def test_links_are_equal_when_their_bytes_are() -> None:
         "client_secret=canary&x",
         "access_token=canary",
         "code=canary&state=1",
+        "{'Authorization': 'Basic canary'}",
+        '{"access_token": "canary", "expires_in": 1}',
+        "{'client_secret':'canary'}",
     ],
 )
 def test_secrets_go_from_a_text_that_will_be_shown(text: str) -> None:
@@ -98,7 +101,13 @@ def test_secrets_go_from_a_text_that_will_be_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["GET /project/v1/hubs: 403 no permission", "a Basic plan of the Signature building", "code 17: bad"]
+    "text",
+    [
+        "GET /project/v1/hubs: 403 no permission",
+        "a Basic plan of the Signature building",
+        "code 17: bad",
+        '"code": "ERR_BAD_INPUT"',
+    ],
 )
 def test_plain_words_stay_as_they_are(text: str) -> None:
     assert redact(text) == text

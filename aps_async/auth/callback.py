@@ -16,7 +16,7 @@ from aps_async.errors import InputError
 
 _HOST = "127.0.0.1"
 _LONGEST_TARGET = 8190
-_PLAIN = {"Connection": "close", "Server": "aps-async", "X-Content-Type-Options": "nosniff"}
+_PLAIN = {"Server": "aps-async", "X-Content-Type-Options": "nosniff"}
 _log = logging.getLogger("aps_async")
 
 
@@ -93,11 +93,14 @@ class Listener:
         if status:
             self.refused += 1
             _log.info("the callback server refused a request (%d)", status)
-            return web.Response(status=status, headers=_PLAIN)
+            refusal = web.Response(status=status, headers=_PLAIN)
+            refusal.force_close()
+            return refusal
         self._arrived.set_result(redirected)
         try:
             page = await asyncio.shield(self._page)
             response = _rendered(page)
+            response.force_close()
             await response.prepare(request)
             await response.write_eof()
         finally:

@@ -1,0 +1,66 @@
+"""One export in an idle process: from finished to the first byte on disk, and the polls it took (virtual time)."""
+
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import looptime
+
+from aps_async import Session, TwoLegged, bim360, wait_for_export
+from aps_async.simulator import Behaviour, JobTime, Simulator, World
+from benchmarks.children import run, spread
+
+EPOCH = 1_800_000_000.0
+JOBS = 100
+
+
+async def _client(seed: int) -> dict[str, Any]:
+    loop = asyncio.get_running_loop()
+
+    def clock() -> float:
+        return EPOCH + loop.time()
+
+    late: list[float] = []
+    world = World.single_folder(JOBS)
+    behaviour = Behaviour(job_time=JobTime(median=20.0, p95=26.0))
+    async with Simulator(world, seed=seed, clock=clock, behaviour=behaviour) as simulator:
+        tokens = TwoLegged(simulator.client_id, simulator.client_secret)
+        async with Session(tokens, base_url=simulator.url, clock=clock) as session:
+            with tempfile.TemporaryDirectory() as folder:
+                for sheet in world.sheets:
+                    first: list[float] = []
+                    job = await bim360.start_export(session, world.hubs[0].projects[0].id, sheet.tip.id)
+                    path = Path(folder) / "x.pdf"
+                    await wait_for_export(session, job, path, on_progress=lambda _, to=first: to.append(clock()))
+                    late.append(first[0] - simulator.counts()["jobs"][job.ref.export_id]["finishes"])
+        polls = [job["polls"] for job in simulator.counts()["jobs"].values()]
+    late.sort()
+    return {"mean": sum(late) / JOBS, "p95": late[int(JOBS * 0.95)], "polls": sum(polls) / JOBS, "most": max(polls)}
+
+
+def measure(rounds: int) -> str:
+    """A table."""
+    rows = [run("benchmarks.latency", seed=seed) for seed in range(min(rounds, 7))]
+    return "\n".join(
+        [
+            f"{JOBS} exports one after the other, jobs of about 20 s, published quotas, virtual time.",
+            "",
+            "| from finished to the first byte on disk, mean s | p95 s | polls a job | most polls |",
+            "|---|---|---|---|",
+            "| " + " | ".join(spread([row[name] for row in rows]) for name in ("mean", "p95", "polls", "most")) + " |",
+            "",
+            "Goal: mean at most 1.5 s with at most 12 polls for a job of 20 s.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    loop = looptime.new_event_loop()
+    try:
+        row = loop.run_until_complete(_client(json.loads(sys.argv[1])["seed"]))
+    finally:
+        loop.close()
+    sys.stdout.write(json.dumps(row) + "\n")

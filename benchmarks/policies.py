@@ -1,0 +1,188 @@
+"""Polling policies over a whole run in virtual time: the real client against the simulator at published quotas.
+
+Every policy has the same jobs (log-normal, median 20 s, p95 60 s, seeded by the round) and the same client; what
+differs is when a job is asked about and where the downloads wait.
+"""
+
+import asyncio
+import functools
+import json
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import aclosing, suppress
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+import backoff
+import looptime
+
+from aps_async import (
+    APSError,
+    ExportRequest,
+    PollPolicy,
+    Quotas,
+    Session,
+    Settings,
+    TwoLegged,
+    bim360,
+    download_export,
+    export_many,
+    poll_export,
+    start_export,
+)
+from aps_async.exports import Policy
+from aps_async.simulator import Behaviour, Fault, Simulator, World
+from benchmarks.charts import bars
+from benchmarks.children import run, spread
+
+EPOCH = 1_800_000_000.0
+SLOTS = 8
+
+
+def _full_jitter() -> Generator[float, Any, None]:
+    """backoff's usual way: exponential to a minute, each wait drawn from nothing up to it."""
+    steps = backoff.expo(base=1.5, factor=2, max_value=60)
+    yield next(steps)
+    while True:
+        yield random.uniform(0, next(steps))
+
+
+async def _gated(session: Session, requests: list[ExportRequest], folder: Path, policy: Policy | None) -> None:
+    async with aclosing(export_many(session, requests, folder, slots=SLOTS, policy=policy)) as outcomes:
+        async for outcome in outcomes:
+            assert outcome.ok, outcome.error
+
+
+async def _task_per_job(session: Session, requests: list[ExportRequest], folder: Path, policy: Policy | None) -> None:
+    """What most people write: poll every job freely, then queue for a download slot."""
+    free = asyncio.Semaphore(SLOTS)
+
+    async def one(number: int, request: ExportRequest) -> None:
+        job = await poll_export(session, await start_export(session, request), policy=policy, timeout=36_000)
+        async with free:
+            await download_export(session, job, folder / f"{number}.pdf")
+
+    await asyncio.gather(*(one(number, request) for number, request in enumerate(requests)))
+
+
+Runner = Callable[[Session, list[ExportRequest], Path, Policy | None], Any]
+POLICIES: dict[str, tuple[Runner, Policy | None]] = {
+    "ours: shared quota, gated by a free slot": (_gated, None),
+    "fixed 5 s, gated": (_gated, functools.partial(backoff.constant, 5)),
+    "full jitter 2-60 s, gated": (_gated, _full_jitter),
+    "shared quota, a task per job": (_task_per_job, PollPolicy()),
+    "fixed 5 s, a task per job": (_task_per_job, functools.partial(backoff.constant, 5)),
+}
+SCENES = {"quick": "downloads take no time", "slow": "downloads take 10 s", "shared": "others start 40 a minute too"}
+
+
+async def _others(simulator: Simulator, request: ExportRequest, clock: Callable[[], float]) -> None:
+    """Somebody else on the same client id, who knows nothing of us: 40 starts a minute."""
+    tokens = TwoLegged(simulator.client_id, simulator.client_secret)
+    async with Session(
+        tokens, base_url=simulator.url, quotas=Quotas(), settings=Settings(tries=1), clock=clock
+    ) as session:
+        while True:
+            await asyncio.sleep(60 / 40)
+            with suppress(APSError):
+                await start_export(session, request)
+
+
+async def _played(policy: str, scene: str, sheets: int, seed: int) -> dict[str, float]:
+    loop = asyncio.get_running_loop()
+
+    def clock() -> float:
+        return EPOCH + loop.time()
+
+    faults = [Fault(endpoint="signed_get", kind="slow", seconds=10)] if scene == "slow" else []
+    behaviour = Behaviour(quota_phase=random.Random(seed).uniform(0, 60))
+    world = World.single_folder(sheets + 1)
+    async with Simulator(world, seed=seed, clock=clock, behaviour=behaviour, faults=faults) as simulator:
+        project = world.hubs[0].projects[0].id
+        *requests, others = [bim360.export_request(project, each.tip.id, name=each.name) for each in world.sheets]
+        tokens = TwoLegged(simulator.client_id, simulator.client_secret)
+        settings = Settings(export_timeout=36_000)
+        async with Session(tokens, base_url=simulator.url, settings=settings, clock=clock) as session:
+            noise = asyncio.create_task(_others(simulator, others, clock)) if scene == "shared" else None
+            began = loop.time()
+            with tempfile.TemporaryDirectory() as folder:
+                play, when = POLICIES[policy]
+                await play(session, requests, Path(folder), when)
+            wall = loop.time() - began
+            if noise is not None:
+                noise.cancel()
+                await asyncio.gather(noise, return_exceptions=True)
+        return _told(simulator, scene, sheets, wall, EPOCH + began)
+
+
+def _told(simulator: Simulator, scene: str, sheets: int, wall: float, began: float) -> dict[str, float]:
+    told = simulator.counts()
+    jobs = list(told["jobs"].values())
+    late = sorted(job["first_seen_completed"] - job["finishes"] for job in jobs if job["first_seen_completed"])
+    windows = (sheets - 1) // 100 * 60
+    last = max(jobs, key=lambda job: job["started"])
+    bound = max(windows + last["finishes"] - last["started"], max(job["finishes"] for job in jobs) - began)
+    if scene == "slow":
+        bound = max(bound, min(job["finishes"] for job in jobs) - began + sheets * 10 / SLOTS)
+    ends = told["endpoints"]
+    return {
+        "wall": wall,
+        "ratio": wall / bound,
+        "late": mean(late),
+        "late95": late[int(len(late) * 0.95)],
+        "polls": ends["export_status"]["calls"] / sheets,
+        "refused": max(ends[name]["429"] for name in ("export_start", "export_status")),
+        "expired": told["expired_urls_opened"],
+        "gets": ends["signed_get"]["calls"] / sheets,
+    }
+
+
+def measure(rounds: int, sheets: int = 1000) -> str:
+    """A table by scene and policy, and a chart of what decides."""
+    rows, chart = [], {}
+    for scene, words in SCENES.items():
+        for policy in POLICIES:
+            found = [
+                run("benchmarks.policies", policy=policy, scene=scene, sheets=sheets, seed=seed)
+                for seed in range(min(rounds, 3))
+            ]
+            cells = [
+                spread([row[name] for row in found], digits)
+                for name, digits in (
+                    ("ratio", 3),
+                    ("late", 1),
+                    ("late95", 1),
+                    ("polls", 1),
+                    ("refused", 0),
+                    ("expired", 0),
+                )
+            ]
+            rows.append(f"| {words} | {policy} | " + " | ".join(cells) + " |")
+            chart[f"{scene}: {policy}"] = median(row["ratio"] for row in found)
+    bars("policies", "wall time over its bound, 1,000 sheets (shorter is better)", chart, start=1.0)
+    return "\n".join(
+        [
+            f"{sheets} sheets at published quotas in virtual time, {SLOTS} download slots. Bound: the instant at which",
+            "the quota lets the last start go plus that job, or the slowest job; with slow downloads their sum over",
+            "the slots.",
+            "",
+            "![wall time over bound](policies.svg)",
+            "",
+            "| | policy | wall / bound | noticed after, mean s | p95 s | polls a job | most 429s | expired opened |",
+            "|---|---|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    options: dict[str, Any] = json.loads(sys.argv[1])
+    loop = looptime.new_event_loop()
+    try:
+        row = loop.run_until_complete(_played(options["policy"], options["scene"], options["sheets"], options["seed"]))
+    finally:
+        loop.close()
+    sys.stdout.write(json.dumps(row) + "\n")

@@ -1,0 +1,231 @@
+"""Logins in files and keyrings: for their owner's eyes, whole at every instant, shared by processes."""
+
+import asyncio
+import builtins
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from aps_async import AuthError, InputError, Session
+from aps_async.auth import FileStore, KeyringStore, Login, ServiceAccount, ThreeLegged, TokenStore
+from aps_async.auth.provider import AccessToken
+from aps_async.simulator import Behaviour, Simulator, World
+from benchmarks import logins
+from tests.auth.support import PUBLIC, login_of, stored_files
+
+ROOT = Path(__file__).parents[2]
+
+
+def some_login(**changes: Any) -> Login:
+    return Login(
+        **{
+            "client_id": "app",
+            "service": "https://x.example",
+            "scopes": ("data:read",),
+            "refresh_token": "r",
+            "access_token": "a",
+            "issued_at": 1.0,
+            "expires_at": 2.0,
+            "signed_in_at": 1.0,
+        }
+        | changes
+    )
+
+
+async def test_a_login_in_a_file(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "deep" / "er" / "login.json")
+    assert await store.load() is None
+    old = os.umask(0)
+    try:
+        async with store.lock():
+            await store.save(some_login())
+    finally:
+        os.umask(old)
+    assert await store.load() == some_login()
+    assert stored_files(tmp_path / "deep" / "er") == {"login.json": "600", "login.json.lock": "600"}
+    assert {f"{each.stat().st_mode & 0o777:o}" for each in (tmp_path / "deep" / "er",)} == {"700"}
+    await store.delete()
+    await store.delete()
+    assert await store.load() is None
+
+
+async def test_a_file_that_others_could_read_is_closed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = FileStore(tmp_path / "login.json")
+    await store.save(some_login())
+    store.path.chmod(0o644)
+    assert await store.load() == some_login()
+    assert stored_files(tmp_path) == {"login.json": "600"}
+    assert "could be read by others" in caplog.text
+
+
+async def test_what_a_crash_has_left_is_swept_away(tmp_path: Path) -> None:
+    (tmp_path / ".login.json.123.part").write_text("half")
+    (tmp_path / ".other.json.123.part").write_text("somebody else's")
+    await FileStore(tmp_path / "login.json").save(some_login())
+    assert set(stored_files(tmp_path)) == {"login.json", ".other.json.123.part"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+async def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = FileStore(tmp_path / "file" / "login.json")
+    with pytest.raises(AuthError, match="cannot be stored"):
+        await store.save(some_login())
+    with pytest.raises(AuthError, match="cannot be locked"):
+        async with store.lock():
+            pass
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(AuthError, match="cannot be read"):
+        await FileStore(tmp_path / "folder.json").load()
+
+
+async def test_one_holds_the_lock_and_the_loop_runs_on(tmp_path: Path) -> None:
+    first, second = FileStore(tmp_path / "login.json"), FileStore(tmp_path / "login.json", patience=0.05)
+    async with first.lock():
+        with pytest.raises(AuthError, match="another program has held"):
+            async with second.lock():
+                pass
+        waiting = asyncio.create_task(enter(FileStore(tmp_path / "login.json")))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    async with second.lock():
+        pass
+
+
+async def enter(store: TokenStore) -> None:
+    async with store.lock():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("instant", "survives"),
+    [
+        ("half written 1", True),
+        ("synced 1", True),
+        ("before rename 1", True),
+        ("after rename 1", True),
+        ("before the form", True),
+        ("after the answer", False),
+        ("half written 2", False),
+        ("synced 2", False),
+        ("before rename 2", False),
+        ("after rename 2", True),
+    ],
+)
+async def test_a_crash_at_any_instant(tmp_path: Path, instant: str, survives: bool) -> None:
+    """Either the login goes on, or it is over with a word that says so; between them lies the one write that counts."""
+    async with Simulator(World.demo(1), behaviour=Behaviour(quotas=False)) as simulator:
+        store = FileStore(tmp_path / "login.json")
+        tokens = ThreeLegged(PUBLIC, store=store)
+        async with Session(tokens, base_url=simulator.url) as session:
+            login = await login_of(session, tokens)
+            await store.save(attrs.evolve(login, expires_at=time.time()))
+            argv = [sys.executable, "-m", "tests.auth.crasher", simulator.url, str(store.path), instant]
+            process = await asyncio.create_subprocess_exec(*argv, cwd=ROOT)
+            assert await process.wait() == -signal.SIGKILL
+            assert await store.load() is not None
+            if survives:
+                assert isinstance(await tokens.token(session), AccessToken)
+                assert simulator.counts()["refresh_reuses"] == 0
+            else:
+                with pytest.raises(AuthError, match=r"answer to the last renewal was lost.*aps-async login"):
+                    await tokens.token(session)
+            left = [name for name in stored_files(tmp_path) if name.endswith(".part")]
+            assert left == []
+
+
+async def test_processes_share_one_login_through_kills() -> None:
+    """The short form of `python -m benchmarks.logins`."""
+    report = await logins.run(seconds=6, kills=4, processes=4, tasks=10, life=1.0, pause=0.3)
+    assert report.failures == []
+    assert report.calls > 100
+    assert (report.kills, report.stores_unreadable) == (4, 0)
+    assert report.renewals >= 4
+    assert report.renewals_too_early <= report.lost
+    assert report.reuses == report.lost
+
+
+class FakeKeyring:
+    """A keyring's backend in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, name: str) -> str | None:
+        return self.kept.get((service, name))
+
+    def set_password(self, service: str, name: str, text: str) -> None:
+        self.kept[service, name] = text
+
+    def delete_password(self, service: str, name: str) -> None:
+        del self.kept[service, name]
+
+
+async def test_a_login_in_the_keyring(tmp_path: Path) -> None:
+    store = KeyringStore("work", lock_file=tmp_path / "work")
+    store._keyring = FakeKeyring()
+    async with store.lock():
+        assert await store.load() is None
+        await store.save(some_login())
+        assert await store.load() == some_login()
+        await store.delete()
+        await store.delete()
+        assert await store.load() is None
+    assert set(stored_files(tmp_path)) == {"work.lock"}
+
+
+async def test_a_machine_without_a_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import keyring
+    import keyring.backends.fail
+
+    monkeypatch.setattr(keyring.core, "_keyring_backend", keyring.backends.fail.Keyring())
+    with pytest.raises(AuthError, match="use the file, which is the default"):
+        await KeyringStore("work", lock_file=tmp_path / "work").load()
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "make"),
+    [
+        ("filelock", "auth", lambda: FileStore("x")),
+        ("platformdirs", "auth", FileStore.for_profile),
+        ("keyring", "keyring", KeyringStore),
+        (
+            "joserfc",
+            "auth",
+            lambda: ServiceAccount("id", "secret", account_id="A", key_id="K", private_key="x"),
+        ),
+    ],
+)
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, module: str, extra: str, make: Any) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    real = builtins.__import__
+
+    def missing(name: str, *args: Any, **options: Any) -> Any:
+        if name.partition(".")[0] == module:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, *args, **options)
+
+    monkeypatch.setattr("aps_async.auth.extras.import_module", lambda name: missing(name))
+    if module != "keyring":
+        monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(
+        InputError, match=rf"needs {module}, which is not installed: pip install 'aps-async\[{extra}\]'"
+    ):
+        make()
+
+
+def test_the_library_imports_none_of_it() -> None:
+    unwanted = {"joserfc", "platformdirs", "filelock", "keyring", "cryptography", "aiohttp.web", "webbrowser"}
+    code = f"import sys, aps_async; print(sorted({unwanted} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == "[]\n"

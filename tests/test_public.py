@@ -1,0 +1,289 @@
+"""What the package promises: its public names, one direction of imports, few dependencies, and an example that runs."""
+
+import ast
+import inspect
+import subprocess
+import sys
+import textwrap
+import types
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pypdfium2
+import pytest
+
+import aps_async
+from aps_async.simulator import Behaviour, JobPolls, Simulator, World
+
+PACKAGE = Path(aps_async.__file__).parent
+ROOT = PACKAGE.parent
+
+# ------------------------------------------------------------- public names
+
+
+def public() -> dict[str, object]:
+    return {name: getattr(aps_async, name) for name in aps_async.__all__}
+
+
+def test_all_names_what_the_package_imports_and_nothing_else() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
+    [checked] = [node for node in tree.body if isinstance(node, ast.If)]  # if TYPE_CHECKING
+    lines = [node for node in checked.body if isinstance(node, ast.ImportFrom)]
+    imported = {alias.asname or alias.name: node.module for node in lines for alias in node.names}
+    assert set(aps_async.__all__) == {*imported, "__version__"}
+    assert imported == aps_async._HOME  # what type checkers see is what is imported
+    assert len(aps_async.__all__) == len(set(aps_async.__all__))
+
+
+def test_all_is_in_order_constants_classes_functions() -> None:
+    def place(name: str) -> tuple[int, str]:
+        return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
+
+    assert aps_async.__all__ == sorted(aps_async.__all__, key=place)
+
+
+def members(owner: type) -> dict[str, object]:
+    return {name: each for name, each in vars(owner).items() if not name.startswith("_")}
+
+
+def test_every_public_thing_says_what_it_is() -> None:
+    silent = []
+    for name, thing in public().items():
+        if isinstance(thing, type):
+            if not thing.__doc__:
+                silent.append(name)
+            for part, each in members(thing).items():
+                function = each.fget if isinstance(each, property) else getattr(each, "__func__", each)
+                if isinstance(function, types.FunctionType) and not inspect.getdoc(getattr(thing, part)):
+                    silent.append(f"{name}.{part}")
+        elif (inspect.isfunction(thing) or inspect.ismodule(thing)) and not thing.__doc__:
+            silent.append(name)
+    assert silent == []
+
+
+def test_every_module_and_its_public_functions_say_what_they_are() -> None:
+    silent = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        place = path.relative_to(PACKAGE).as_posix()
+        if not ast.get_docstring(tree):
+            silent.append(place)
+        silent += [
+            f"{place}: {node.name}"
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            and not node.name.startswith("_")
+            and not ast.get_docstring(node)
+        ]
+    assert silent == []
+
+
+def test_public_functions_take_the_session_first_and_options_by_name() -> None:
+    wrong = []
+    for name, thing in public().items():
+        if not inspect.isfunction(thing):
+            continue
+        parameters = list(inspect.signature(thing).parameters.values())
+        if "session" in [each.name for each in parameters] and parameters[0].name != "session":
+            wrong.append(name)
+        optional = [each for each in parameters if each.default is not each.empty]
+        wrong += [f"{name}({each.name})" for each in optional if each.kind is not each.KEYWORD_ONLY]
+    assert wrong == []
+
+
+# ------------------------------------------------------- one way of imports
+
+# From the bottom up; a module may import from the rows above its own, and from its own row without a circle.
+LAYERS = [
+    ["links"],
+    ["models"],
+    ["errors"],
+    ["ids", "names", "settings", "quotas", "convert", "targets", "archives"],
+    ["answers", "retry"],
+    ["auth"],
+    ["session"],
+    ["paging", "transfer"],
+    ["resources", "downloads"],
+    ["exports", "urns"],
+    ["bulk", "durable"],
+    ["doors", "report"],
+    [""],
+    ["cli", "__main__"],
+]
+ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+LIBRARY = {name: path for name, path in MODULES.items() if not name.startswith("aps_async.simulator")}
+
+
+def imports(module: str, path: Path) -> set[str]:
+    """Every module that this one imports, anywhere in it; of a package, the module behind each name."""
+    found = set()
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            found |= {f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base for alias in node.names}
+    return found
+
+
+GRAPH = {name: {each for each in imports(name, path) if each in MODULES} - {name} for name, path in LIBRARY.items()}
+
+
+def row_of(module: str) -> int:
+    return ROW[module.removeprefix("aps_async").removeprefix(".").partition(".")[0]]
+
+
+def test_imports_make_no_circle() -> None:
+    try:
+        TopologicalSorter(GRAPH).prepare()
+    except CycleError as problem:
+        pytest.fail(" -> ".join(problem.args[1]))
+
+
+def test_every_part_has_its_row() -> None:
+    assert (
+        sorted(name for name in GRAPH if name.removeprefix("aps_async").strip(".").partition(".")[0] not in ROW) == []
+    )
+
+
+def test_imports_run_one_way() -> None:
+    upwards = [
+        f"{module} imports {each}"
+        for module, found in GRAPH.items()
+        for each in found
+        if "simulator" not in each and row_of(each) > row_of(module)
+    ]
+    assert upwards == []
+
+
+def test_models_and_links_stand_on_nothing_and_errors_on_them_alone() -> None:
+    assert GRAPH["aps_async.links"] == set()
+    assert GRAPH["aps_async.models"] <= {"aps_async.links"}
+    assert GRAPH["aps_async.errors"] <= {"aps_async.links", "aps_async.models"}
+
+
+def test_the_simulator_stands_alone() -> None:
+    """A wrong model of the service must not be able to agree with itself."""
+    outside = {
+        (name, each)
+        for name, path in MODULES.items()
+        if name.startswith("aps_async.simulator")
+        for each in imports(name, path)
+        if each.startswith("aps_async") and not each.startswith("aps_async.simulator")
+    }
+    assert outside == set()
+    users = {name for name, found in GRAPH.items() if any("simulator" in each for each in found)}
+    assert all(name.startswith("aps_async.cli") for name in users)
+
+
+# -------------------------------------------------------------- dependencies
+
+CORE = {"aiohttp", "attr", "attrs", "cattrs", "backoff", "yarl", "multidict"}
+EXTRAS = {"orjson", "uvloop", "typer", "rich", "click", "reportlab", "pypdf", "pypdfium2", "joserfc", "keyring"}
+
+
+def roots(path: Path, *, guarded: bool) -> set[str]:
+    """What is imported when this module is; `guarded` adds what stands in `try` blocks and functions."""
+    found, ahead = set[str](), list[ast.AST](ast.parse(path.read_text("utf-8")).body)
+    while ahead:
+        node = ahead.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+        elif guarded or not isinstance(node, ast.Try | ast.FunctionDef | ast.AsyncFunctionDef):
+            ahead += ast.iter_child_nodes(node)
+    return found
+
+
+def test_the_library_needs_its_four_dependencies_and_what_they_bring() -> None:
+    needed = {
+        name: others
+        for name, path in LIBRARY.items()
+        if not name.startswith("aps_async.cli.")
+        and (others := roots(path, guarded=False) - CORE - {"aps_async"} - set(sys.stdlib_module_names))
+    }
+    assert needed == {}
+
+
+@pytest.mark.parametrize(("package", "home"), [("backoff", "retry"), ("cattrs", "convert")])
+def test_some_things_are_known_in_one_place_only(package: str, home: str) -> None:
+    users = {name for name, path in LIBRARY.items() if package in roots(path, guarded=True)}
+    assert users == {f"aps_async.{home}"}
+
+
+def run_python(code: str) -> str:
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, check=False, timeout=60, cwd=ROOT,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_without_any_extra_the_library_imports_and_reads_json() -> None:
+    run_python(
+        f"""
+        import sys
+        for name in {sorted(EXTRAS)}:
+            sys.modules[name] = None
+        import aps_async
+        from aps_async.answers import Answer, json_of
+        assert json_of("GET", "/", Answer(200, {{}}, b'{{"a": "\\xc3\\xa9"}}')) == {{"a": "\\u00e9"}}
+        for body in (b"[" * 200_000, b"", b"<html>", b"{{"):
+            try:
+                json_of("GET", "/", Answer(200, {{}}, body))
+            except aps_async.DecodeError as problem:
+                assert problem.garbled
+            else:
+                raise AssertionError(body)
+        """
+    )
+
+
+def test_importing_the_library_starts_none_of_the_heavy_things() -> None:
+    bare = run_python("import aps_async, sys; print(*sys.modules)").split()
+    assert [name for name in bare if name.startswith(("aps_async", "aiohttp", "cattrs"))] == ["aps_async"]
+    loaded = run_python("import sys; from aps_async import *; print(*sys.modules)").split()
+    assert {"aps_async.session", "aiohttp"} <= set(loaded)
+    assert set(loaded) & (EXTRAS - {"orjson"}) == set()
+    assert not any(name.startswith(("aps_async.simulator", "aps_async.cli")) for name in loaded)
+
+
+# ---------------------------------------------------------------- the example
+
+
+@pytest.mark.looptime
+async def test_the_example_of_the_package_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, example = (aps_async.__doc__ or "").partition("\n\n")
+    assert example.count("\n") == 3
+    async with Simulator(World.demo(1), behaviour=Behaviour(job_time=JobPolls(3))) as simulator:
+        sheet = simulator.world.sheets[0]
+        monkeypatch.setenv("APS_BASE_URL", simulator.url)
+        monkeypatch.setenv("APS_CLIENT_ID", simulator.client_id)
+        monkeypatch.setenv("APS_CLIENT_SECRET", simulator.client_secret)
+        monkeypatch.chdir(tmp_path)
+        names = {**public(), "project_id": sheet.folder.project.id, "version_urn": sheet.tip.id}
+        code = f"async def main():\n{textwrap.indent(example, '    ')}\n    return pdf"
+        exec(compile(code, "example", "exec"), names)  # noqa: S102
+        pdf = await names["main"]()  # type: ignore[operator]
+        assert pdf == Path("A-101.pdf")
+        delivered = simulator.pages.content(sheet.tip, markups=True, hyperlinks=False)
+        assert (tmp_path / pdf).read_bytes() == delivered.head
+    document = pypdfium2.PdfDocument(tmp_path / "A-101.pdf")
+    try:
+        assert len(document) == 1
+    finally:
+        document.close()
