@@ -50,7 +50,7 @@ def verify_archive(path: Path, *, limits: ArchiveLimits = ArchiveLimits()) -> No
         raise IncompleteDownloadError(f"the archive is damaged: {problem}") from problem
 
 
-async def unpack_archive(path: Path, folder: Path, names: NameBook, tag: str = "") -> tuple[Path, ...]:
+async def unpack_archive(path: Path, folder: Path, names: NameBook, *, tag: str = "") -> tuple[Path, ...]:
     """Unpacks a verified archive, flat: one file per entry, under safe names that are new in `names`.
 
     `tag` marks the part files; see `part_path`.

@@ -53,6 +53,7 @@ class Entry:
 
     @property
     def request(self) -> ExportRequest:
+        """What was asked for."""
         return request_of(self.wanted)
 
 
@@ -271,7 +272,7 @@ class Run:
     async def _unpack(self, entry: Entry, got: Downloaded) -> None:
         if self.unpack and got.path is not None and got.path.suffix == ".zip":
             names = self.journal.names(entry.record)
-            entry.unpacked = await unpack_archive(got.path, self.folder, names, self.journal.tag)
+            entry.unpacked = await unpack_archive(got.path, self.folder, names, tag=self.journal.tag)
             got.path.unlink()
 
     def _too_late(self, watch: Watch, what: str) -> ExportTimeoutError:
@@ -351,6 +352,7 @@ class Run:
 
 
 def request_of(wanted: Wanted) -> ExportRequest:
+    """What was asked for."""
     return wanted if isinstance(wanted, ExportRequest) else ref_of(wanted).request
 
 
