@@ -65,6 +65,7 @@ async def export_many(
             raised, at once.
     """
     async with AsyncExitStack() as stack:
+        journal = await _journal(ledger, Path(folder), stack)
         run = Run(
             session,
             made_folder(folder),
@@ -72,17 +73,17 @@ async def export_many(
             session.settings.export_timeout if timeout is None else timeout,
             policy,
             unpack,
-            await _journal(ledger, Path(folder), stack),
+            journal,
             on_progress,
         )
         stack.push_async_callback(run.close)
-        await run.journal.begin(len(requests) if isinstance(requests, Collection) else None)
+        await journal.begin(len(requests) if isinstance(requests, Collection) else None)
         run.begin(requests)
         while (outcome := await run.outcomes.get()) is not None:
             yield outcome
         if run.ending is not None:
             raise run.ending
-        await run.journal.complete(run.taken)
+        await journal.complete(run.taken)
 
 
 async def _journal(ledger: Ledger | bool, folder: Path, stack: AsyncExitStack) -> Journal:

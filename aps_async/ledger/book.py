@@ -130,15 +130,16 @@ class Ledger:
 
     async def ended(self, record: Record, outcome: ExportOutcome) -> None:
         """Writes the outcome down, and removes the older version's file if a newer one has taken its place."""
-        if outcome.reused and record.done:
-            return
         if outcome.error is not None:
             words = str(outcome.error)[:_PROBLEM]
             given_up = isinstance(outcome.error, ExportFailedError)
             await self._store.call(lambda db: rows.failed(db, record.id, words, given_up=given_up))
             return
         unpacked = outcome.unpacked
-        files = await asyncio.to_thread(_known, unpacked) if unpacked and not outcome.reused else None
+        as_before = outcome.reused and {each.name for each in unpacked} <= {each.name for each in record.files}
+        if as_before and record.done:
+            return
+        files = await asyncio.to_thread(_known, unpacked) if unpacked and not as_before else None
         left = await self._store.call(lambda db: _done(db, record.id, files))
         if left:
             await asyncio.to_thread(_remove, self.folder, left)

@@ -38,6 +38,7 @@ class Store:
         self._waiting: list[_Work] = []
         self._busy: asyncio.Future[Any] | None = None
         self._broken: Exception | None = None
+        self._is_closed = False
 
     async def open(self) -> None:
         """Opens the file.
@@ -77,6 +78,9 @@ class Store:
         while self._busy is not None:
             await asyncio.wait([self._busy])
             await asyncio.sleep(0)  # its callback begins the next
+        if self._is_closed:
+            return
+        self._is_closed = True
         if self._broken is None:
             self._broken = LedgerError(f"{self._path} is closed")
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
