@@ -84,9 +84,12 @@ async def project_requests(
 
     Raises:
         NotExportableError: files of a BIM 360 project, which need no export: download them.
+        InputError: an ACC project and a two-legged token, but no user; nothing is listed then.
         APSError: as `list_sheets`.
     """
     found = await _found(session, project, user_id)
+    if found.is_acc:
+        session.check_user(files.START, user_id)
     if what == "sheets":
         async for sheet in list_sheets(session, found, folder=folder, user_id=user_id):
             yield sheet.to_request(options, user_id=user_id)

@@ -52,9 +52,11 @@ KINDS = {
         start=bim360.start, get=bim360.get_export, resolve=bim360.resolve, status=bim360.STATUS, get_renews=True
     ),
     ExportKind.FILES: Kind(
-        start=files.start, get=files.get_export, resolve=acc.resolve, status=files.STATUS, signatures=(PDF, ZIP)
+        start=files.start, get=files.get_export, resolve=acc.resolve, status=files.SERVICE.status, signatures=(PDF, ZIP)
     ),
-    ExportKind.SHEETS: Kind(start=sheets.start, get=sheets.get_export, resolve=acc.resolve, status=sheets.STATUS),
+    ExportKind.SHEETS: Kind(
+        start=sheets.start, get=sheets.get_export, resolve=acc.resolve, status=sheets.SERVICE.status
+    ),
     ExportKind.COST: Kind(
         start=cost.start, get=cost.get_export, resolve=cost.resolve, status=cost.DOCUMENTS, signatures=(DOCX,)
     ),

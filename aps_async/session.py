@@ -212,6 +212,15 @@ class Session:
         except DecodeError as problem:
             raise DecodeError(f"{method} {call.path}: {problem}", problems=problem.problems) from None
 
+    def check_user(self, endpoint: Endpoint, user_id: str | None = None) -> None:
+        """Raises what `request` would about user and token, so that a long run need not begin in vain.
+
+        Raises:
+            AuthError: the call takes another kind of token.
+            InputError: `user_id` is missing, or does not go with the token.
+        """
+        self._acting_user(endpoint, user_id)
+
     def _acting_user(self, endpoint: Endpoint, user_id: str | None) -> str | None:
         """The `x-user-id` of a call, once it is sure that call, token and user go together."""
         two_legged: bool | None = getattr(self._tokens, "two_legged", False)

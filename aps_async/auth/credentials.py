@@ -13,6 +13,8 @@ from aps_async.auth.provider import AccessToken
 from aps_async.errors import DecodeError
 
 TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
+SCOPES = ("data:read", "data:write")
+"""What all exports of this library need together."""
 
 
 @frozen

@@ -1,6 +1,6 @@
 """From a redirect to a login: the steps that the command line, and a web app of your own, take one by one.
 
-https://aps.autodesk.com/en/docs/oauth/v2/tutorials/get-3-legged-token-pkce/
+https://aps.autodesk.com/en/docs/oauth/v2
 """
 
 import base64
@@ -184,7 +184,7 @@ def login_from(
 async def revoke(client: TokenClient, app: AppCredentials, token: str, *, hint: str = "refresh_token") -> None:
     """Makes a token worthless (`POST authentication/v2/revoke`; 100 a minute).
 
-    https://aps.autodesk.com/en/docs/oauth/v2/reference/http/revoke-POST/
+    https://aps.autodesk.com/en/docs/oauth/v2
 
     Args:
         client: an open session.

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from aps_async.auth.credentials import AppCredentials
+from aps_async.auth.credentials import SCOPES, AppCredentials
 from aps_async.auth.grants import AuthorizationRequest
 from aps_async.auth.provider import TokenClient
 from aps_async.auth.store import Login
@@ -29,7 +29,7 @@ async def authorize(
     client: TokenClient,
     tokens: ThreeLegged,
     *,
-    scopes: Sequence[str] = ("data:read",),
+    scopes: Sequence[str] = SCOPES,
     callback: str = CALLBACK,
     prompt: str | None = None,
     timeout: float = 300.0,
@@ -44,7 +44,7 @@ async def authorize(
         async with Session(tokens) as session:
             await authorize(session, tokens, scopes=["data:read"])
 
-    https://aps.autodesk.com/en/docs/oauth/v2/tutorials/get-3-legged-token-pkce/
+    https://aps.autodesk.com/en/docs/oauth/v2
 
     Args:
         client: an open session; it may be the one that `tokens` is for.
@@ -92,7 +92,7 @@ async def authorize_elsewhere(
     client: TokenClient,
     tokens: ThreeLegged,
     *,
-    scopes: Sequence[str] = ("data:read",),
+    scopes: Sequence[str] = SCOPES,
     callback: str = CALLBACK,
     prompt: str | None = None,
     ask: Callable[[str], Awaitable[str]],

@@ -1,6 +1,6 @@
 """Secure service accounts: a user that is a program, and proves itself with a private key.
 
-https://aps.autodesk.com/en/docs/ssa/v1/
+https://aps.autodesk.com/en/docs/ssa/v1
 """
 
 import os
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aps_async.auth.credentials import TOKEN_PATH, AppCredentials, read_token
+from aps_async.auth.credentials import SCOPES, TOKEN_PATH, AppCredentials, read_token
 from aps_async.auth.extras import needed
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
 from aps_async.errors import APSError, AuthError, InputError, ResponseError
@@ -50,7 +50,7 @@ class ServiceAccount(RenewingProvider):
         account_id: str,
         key_id: str,
         private_key: str,
-        scopes: Sequence[str] = ("data:read",),
+        scopes: Sequence[str] = SCOPES,
     ) -> None:
         super().__init__()
         if not all((client_id, client_secret, account_id, key_id)):
@@ -67,9 +67,7 @@ class ServiceAccount(RenewingProvider):
         self._key = _read_key(private_key)
 
     @classmethod
-    def from_env(
-        cls, environ: Mapping[str, str] | None = None, *, scopes: Sequence[str] = ("data:read",)
-    ) -> "ServiceAccount":
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, scopes: Sequence[str] = SCOPES) -> "ServiceAccount":
         """Reads `APS_CLIENT_ID`, `APS_CLIENT_SECRET`, `APS_SERVICE_ACCOUNT_ID`, `APS_SERVICE_ACCOUNT_KEY_ID`.
 
         The key itself is in `APS_SERVICE_ACCOUNT_KEY` (PEM, line ends also as `\\n`) or in the file that

@@ -6,13 +6,10 @@ https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 import os
 from collections.abc import Mapping, Sequence
 
-from aps_async.auth.credentials import TOKEN_PATH, AppCredentials, read_token
+from aps_async.auth.credentials import SCOPES, TOKEN_PATH, AppCredentials, read_token
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
 from aps_async.errors import APSError, AuthError, InputError, ResponseError
 from aps_async.retry import is_transient
-
-SCOPES = ("data:read", "data:write")
-"""What all exports of this library need together."""
 
 
 class TwoLegged(RenewingProvider):

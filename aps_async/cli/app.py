@@ -13,12 +13,13 @@ from typer.main import get_command
 
 import aps_async
 from aps_async.cli import export as exporting
-from aps_async.cli import listing, simulation
+from aps_async.cli import fetching, listing, simulation
 from aps_async.cli import login as signing_in
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.identity import ORDER, profile_option
 from aps_async.cli.output import note, say, tolerate_any_text, turn_logging_on
 from aps_async.cli.runtime import Work, run_to_the_end
+from aps_async.models import ExportOptions
 
 NAME = "aps-async"
 _ENVIRONMENT = (
@@ -38,9 +39,17 @@ PROJECT = Annotated[
 FOLDER = Annotated[
     str | None,
     typer.Option(
-        metavar="PATH", help="Only this folder and what is below, such as Plans/Architecture; or a folder URN."
+        metavar="PATH",
+        help="Only this folder and what is below, such as Plans/Architecture; or a folder URN. For sheets of ACC: only "
+        "this version set.",
     ),
 ]
+OUT = Annotated[Path, typer.Option(metavar="DIR", help="Where the files go; made when missing.")]
+SLOTS = Annotated[int | None, typer.Option(min=1, help="Downloads at once; 8 when not given.")]
+TIMEOUT = Annotated[
+    float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 when not given.")
+]
+JSON_LINES = Annotated[bool, typer.Option("--json", help="One JSON object per export and line, as it finishes.")]
 USER_ID = Annotated[
     str | None,
     typer.Option(metavar="ID", envvar="APS_USER_ID", help="The Autodesk id of the user to act for (x-user-id)."),
@@ -165,37 +174,115 @@ def sheets(
 @app.command()
 def export(
     project: PROJECT,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the PDFs go; made when missing.")],
+    out: OUT,
     folder: FOLDER = None,
     sheet: Annotated[
-        list[str] | None, typer.Option(metavar="URN", help="One sheet by its version or item URN; may be given again.")
+        list[str] | None,
+        typer.Option(
+            metavar="ID", help="One sheet by its version or item URN (ACC: id or number); may be given again."
+        ),
     ] = None,
+    files: Annotated[
+        bool, typer.Option("--files", help="ACC: PDF, DWG and RVT files and not sheets, as ZIPs.")
+    ] = False,
+    unpack: Annotated[bool, typer.Option("--unpack", help="With --files: the PDFs and not the ZIPs.")] = False,
+    no_partial: Annotated[
+        bool, typer.Option("--no-partial", help="With --files: a ZIP that lacks some of them is a failure.")
+    ] = False,
     markups: Annotated[bool, typer.Option("--markups", help="Put published markups on the pages.")] = False,
-    hyperlinks: Annotated[bool, typer.Option("--hyperlinks", help="Keep links.")] = False,
-    slots: Annotated[int | None, typer.Option(min=1, help="Downloads at once; 8 when not given.")] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", min=0.001, help="How long one sheet may take; 600 when not given."),
-    ] = None,
+    issue_markups: Annotated[bool, typer.Option("--issue-markups", help="ACC: those of issues too.")] = False,
+    photo_markups: Annotated[bool, typer.Option("--photo-markups", help="ACC: those of photos too.")] = False,
+    unpublished_markups: Annotated[
+        bool, typer.Option("--unpublished-markups", help="ACC: also those that only the acting user sees.")
+    ] = False,
+    hyperlinks: Annotated[bool, typer.Option("--hyperlinks", help="Keep links (ACC: those of markups).")] = False,
+    slots: SLOTS = None,
+    timeout: TIMEOUT = None,
     user_id: USER_ID = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per sheet and line, as it finishes.")] = False,
+    json: JSON_LINES = False,
 ) -> Any:
-    """Export sheets as PDFs into a folder: all of the project, of one folder, or the named ones."""
+    """Export sheets as PDFs into a folder: all of the project, of one folder, or the named ones. Or ACC's files."""
     if folder is not None and sheet:
         raise UsageProblem("--folder and --sheet cannot be given together: choose one")
-    options = exporting.ExportChoices(
+    if files and sheet:
+        raise UsageProblem("--files and --sheet cannot be given together: choose one")
+    if (unpack or no_partial) and not files:
+        raise UsageProblem("--unpack and --no-partial go with --files: sheets come one by one")
+    options = ExportOptions(
+        markups=markups,
+        hyperlinks=hyperlinks,
+        unpublished_markups=unpublished_markups,
+        issue_markups=issue_markups,
+        unpublished_issue_markups=issue_markups and unpublished_markups,
+        photo_markups=photo_markups,
+        unpublished_photo_markups=photo_markups and unpublished_markups,
+    )
+    choices = exporting.ExportChoices(
         project=project,
         folder=folder,
         sheets=tuple(dict.fromkeys(sheet or ())),
+        files=files,
+        unpack=unpack,
+        allow_partial=not no_partial,
+        options=options,
         out=out,
-        markups=markups,
-        hyperlinks=hyperlinks,
         slots=slots,
         timeout=timeout,
         user_id=user_id,
         as_json=json,
     )
-    return partial(exporting.export, options)
+    return partial(exporting.export, choices)
+
+
+@app.command("cost-documents")
+def cost_documents(
+    project: PROJECT,
+    out: OUT,
+    association_type: Annotated[
+        str, typer.Option("--type", metavar="WORD", help="What the ids are: Budget, Contract, FormInstance and so on.")
+    ],
+    association_id: Annotated[
+        list[str], typer.Option("--id", metavar="UUID", help="Whose documents; may be given again.")
+    ],
+    container: Annotated[
+        str | None, typer.Option(metavar="ID", help="The cost container, where it is not the project's id.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(metavar="REGION", help="US, EMEA and so on: saves the service a look-up.")
+    ] = None,
+    slots: SLOTS = None,
+    timeout: TIMEOUT = None,
+    json: JSON_LINES = False,
+) -> Any:
+    """Bring the Word documents that Cost Management generated for budgets, contracts and so on. Needs a login."""
+    choices = fetching.DocumentChoices(
+        project=project,
+        out=out,
+        type=association_type,
+        ids=tuple(dict.fromkeys(association_id)),
+        container=container,
+        region=region,
+        slots=slots,
+        timeout=timeout,
+        as_json=json,
+    )
+    return partial(fetching.cost_documents, choices)
+
+
+@app.command()
+def download(
+    urn: Annotated[
+        str, typer.Argument(metavar="URN", help="A version, an item (its newest version) or a storage URN.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the file goes.")],
+    project: Annotated[
+        str | None, typer.Option(metavar="PROJECT", help="Where a version or item lies; a storage URN needs none.")
+    ] = None,
+    user_id: USER_ID = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> Any:
+    """Download an uploaded file, or anything else with storage of its own, as it is."""
+    return partial(fetching.download, urn, out=out, project=project, user_id=user_id, as_json=json)
 
 
 @app.command()

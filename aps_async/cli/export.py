@@ -4,36 +4,33 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import asdict, define, field, frozen
 
 from aps_async.bulk import export_many
 from aps_async.cli.environment import open_session
-from aps_async.cli.failures import SOME_FAILED, exit_code, reason
+from aps_async.cli.failures import SOME_FAILED, UsageProblem, exit_code, reason
 from aps_async.cli.output import count, note, say, say_json, size
 from aps_async.cli.progress import shown
 from aps_async.convert import ref_to_json
-from aps_async.doors import get_sheet, list_sheets
+from aps_async.doors import get_sheet, list_sheets, project_requests
 from aps_async.errors import APSError, NotFoundInProjectError
-from aps_async.models import ExportOptions, ExportOutcome, Project, Sheet
+from aps_async.models import ExportJob, ExportOptions, ExportOutcome, ExportRef, ExportRequest, Project, Sheet
+from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 
 
 @frozen(kw_only=True)
-class ExportChoices:
-    """What was asked for."""
+class RunChoices:
+    """What every run into a folder takes."""
 
     project: str
     out: Path
-    folder: str | None = None
-    sheets: tuple[str, ...] = ()
-    markups: bool = False
-    hyperlinks: bool = False
     slots: int | None = None
     timeout: float | None = None
     user_id: str | None = None
@@ -41,12 +38,44 @@ class ExportChoices:
 
 
 @frozen(kw_only=True)
-class Result:
-    """What became of one sheet, be it that the export failed or that there was no such sheet."""
+class ExportChoices(RunChoices):
+    """What was asked for."""
+
+    folder: str | None = None
+    sheets: tuple[str, ...] = ()
+    files: bool = False
+    unpack: bool = False
+    allow_partial: bool = True
+    options: ExportOptions = field(factory=ExportOptions)
+
+    @property
+    def only_acc_can(self) -> bool:
+        """Whether something was asked for that BIM 360 would silently leave out."""
+        return self.options != ExportOptions(markups=self.options.markups, hyperlinks=self.options.hyperlinks)
+
+
+@frozen(kw_only=True)
+class Task:
+    """One thing to bring: a request, or a job that runs already."""
 
     name: str
-    sheet: Sheet | None = None
-    sheet_id: str
+    id: str | None = None
+    folder: str | None = None
+    wanted: ExportRequest | ExportJob
+
+    @property
+    def key(self) -> ExportRequest | ExportRef:
+        """What its outcome is known by: jobs that run already may come of equal requests."""
+        return self.wanted.ref if isinstance(self.wanted, ExportJob) else self.wanted
+
+
+@frozen(kw_only=True)
+class Result:
+    """What became of one thing, be it that the export failed or that there was no such thing."""
+
+    name: str
+    id: str | None = None
+    folder: str | None = None
     outcome: ExportOutcome | None = None
     error: Exception | None = None
 
@@ -55,6 +84,10 @@ class Result:
 class Run:
     """The results of one command so far."""
 
+    things: str = "sheet"
+    """What is exported."""
+    comes_as: str = "PDF"
+    """What comes of each."""
     total: int = 0
     results: list[Result] = field(factory=list)
     began: float = field(factory=time.monotonic)
@@ -79,21 +112,30 @@ class Run:
         """0; or the one reason for which nothing at all came; or that some failed."""
         codes = {exit_code(each.error) for each in self.results if each.error is not None}
         if not codes:
-            return 0
+            return SOME_FAILED if any(each.failed_files for each in self.files) else 0
         return codes.pop() if len(codes) == 1 and not self.files else SOME_FAILED
 
 
 async def export(choices: ExportChoices) -> int:
     """`aps-async export`."""
-    run = Run()
+    run = Run(things="job", comes_as="result") if choices.files else Run()
+    return await delivered(choices, run, lambda session: _export(session, choices, run))
+
+
+async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awaitable[None]]) -> int:
+    """Does the work with a session, and tells at the end what became of it."""
     try:
         async with open_session(choices.user_id) as session:
-            await _export(session, choices, run)
+            await work(session)
     except asyncio.CancelledError:
         note(stopped_words(run, choices.out))
         raise
     for failed in run.failures:
         note(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
+    for outcome in run.files:
+        for lost in outcome.failed_files:
+            words = ": ".join(part for part in (lost.reason, lost.detail) if part) or "no reason given"
+            note(f"missing in {outcome.path.name if outcome.path else ''}: {lost.id}: {words}")
     words = summary(run, choices.out)
     if choices.as_json:
         note(words)
@@ -104,69 +146,126 @@ async def export(choices: ExportChoices) -> int:
 
 async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
     project = await find_project(session, choices.project)
+    if project.is_acc:
+        session.check_user(files.START, choices.user_id)
+    elif choices.only_acc_can:
+        raise UsageProblem(f"{project.name} is no ACC project: its exports know published markups and hyperlinks only")
+    tasks = await _tasks(session, project, choices, run)
+    await export_tasks(session, tasks, choices, run, unpack=choices.unpack)
+
+
+async def _tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
     if choices.sheets:
-        looked_up = await asyncio.gather(*(_looked_up(session, project, each) for each in choices.sheets))
+        looked_up = await _named(session, project, choices.sheets)
+        for failed in looked_up:
+            if isinstance(failed, Result):
+                keep(failed, choices, run)
+        # An item URN and the URN of its newest version are one sheet.
+        return sheet_tasks({each.id: each for each in looked_up if isinstance(each, Sheet)}.values(), choices)
+    if choices.files:
+        requests = project_requests(
+            session,
+            project,
+            what="files",
+            folder=choices.folder,
+            options=choices.options,
+            user_id=choices.user_id,
+            allow_partial=choices.allow_partial,
+        )
+        what = "PDF, DWG or RVT files"
+        tasks = [Task(name=each.name or project.name, folder=choices.folder, wanted=each) async for each in requests]
     else:
-        looked_up = [sheet async for sheet in list_sheets(session, project, folder=choices.folder)]
-        if not looked_up:
-            where = f"{choices.folder!r} of {project.name}" if choices.folder else project.name
-            raise NotFoundInProjectError(f"there is nothing to export in {where}: it holds no finished sheets of PDFs")
-    # An item URN and the URN of its newest version are one sheet.
-    sheets = {each.version_urn: each for each in looked_up if isinstance(each, Sheet)}
-    for failed in looked_up:
-        if isinstance(failed, Result):
-            run.results.append(failed)
-            if choices.as_json:
-                say_json(as_json(failed))
-    await export_sheets(session, list(sheets.values()), choices, run)
+        what = "finished sheets of PDFs" if project.is_bim360 else "published sheets"
+        found = [sheet async for sheet in list_sheets(session, project, folder=choices.folder)]
+        tasks = sheet_tasks(found, choices)
+    if not tasks:
+        where = f"{choices.folder!r} of {project.name}" if choices.folder else project.name
+        raise NotFoundInProjectError(f"there is nothing to export in {where}: it holds no {what}")
+    return tasks
+
+
+async def _named(session: Session, project: Project, ids: Sequence[str]) -> Sequence[Sheet | Result]:
+    if not project.is_acc:
+        return await asyncio.gather(*(_looked_up(session, project, each) for each in ids))
+    known: dict[str, Sheet] = {}  # there is no call for one sheet, and one list serves all
+    async for sheet in list_sheets(session, project):
+        known[sheet.id.casefold()] = sheet
+        known.setdefault(sheet.number.casefold(), sheet)
+    return [known.get(each.strip().casefold()) or _unknown(project, each) for each in ids]
+
+
+def _unknown(project: Project, sheet_id: str) -> Result:
+    problem = NotFoundInProjectError(f"{project.name} has no published sheet {sheet_id!r}")
+    return Result(name=sheet_id, id=sheet_id, error=problem)
 
 
 async def _looked_up(session: Session, project: Project, sheet_id: str) -> Sheet | Result:
     try:
         return await get_sheet(session, project, sheet_id)
     except APSError as problem:
-        return Result(name=sheet_id, sheet_id=sheet_id, error=problem)
+        return Result(name=sheet_id, id=sheet_id, error=problem)
 
 
-async def export_sheets(session: Session, sheets: Sequence[Sheet], choices: ExportChoices, run: Run) -> None:
-    """Exports sheets, showing progress and keeping what became of each."""
-    run.total = len(run.results) + len(sheets)
-    if not sheets:
+def sheet_tasks(sheets: Iterable[Sheet], choices: ExportChoices) -> list[Task]:
+    """One PDF for each sheet."""
+    return [
+        Task(
+            name=sheet.name,
+            id=sheet.id,
+            folder=sheet.folder_path,
+            wanted=sheet.to_request(choices.options, user_id=choices.user_id),
+        )
+        for sheet in sheets
+    ]
+
+
+def keep(result: Result, choices: RunChoices, run: Run) -> None:
+    """Notes what became of one thing."""
+    run.results.append(result)
+    if choices.as_json:
+        say_json(as_json(result))
+
+
+async def export_tasks(
+    session: Session, tasks: Sequence[Task], choices: RunChoices, run: Run, *, unpack: bool = False
+) -> None:
+    """Exports everything, showing progress and keeping what became of each."""
+    run.total = len(run.results) + len(tasks)
+    if not tasks:
         return
-    options = ExportOptions(markups=choices.markups, hyperlinks=choices.hyperlinks)
-    by_request = {sheet.to_request(options, user_id=choices.user_id): sheet for sheet in sheets}
+    by_key = {task.key: task for task in tasks}
     lines_would_mix = choices.as_json and sys.stdout.isatty()
-    with shown(len(by_request), live=False if lines_would_mix else None) as view:
+    with shown(len(by_key), run.things, live=False if lines_would_mix else None) as view:
         outcomes = export_many(
             session,
-            by_request,
+            [task.wanted for task in by_key.values()],
             choices.out,
             slots=choices.slots,
             timeout=choices.timeout,
+            unpack=unpack,
             on_progress=view.moved,
         )
         async with aclosing(outcomes):
             async for outcome in outcomes:
-                sheet = by_request[outcome.request]
-                result = Result(
-                    name=sheet.name, sheet=sheet, sheet_id=sheet.version_urn, outcome=outcome, error=outcome.error
-                )
-                run.results.append(result)
-                view.finished(sheet.name, outcome.size, outcome.seconds, ok=outcome.ok)
-                if choices.as_json:
-                    say_json(as_json(result))
+                task = by_key[outcome.ref if outcome.ref in by_key else outcome.request]
+                view.finished(task.name, outcome.size, outcome.seconds, ok=outcome.ok)
+                result = Result(name=task.name, id=task.id, folder=task.folder, outcome=outcome, error=outcome.error)
+                keep(result, choices, run)
 
 
 def as_json(result: Result) -> dict[str, Any]:
     """One line of `--json`."""
-    outcome, sheet, error = result.outcome, result.sheet, result.error
+    outcome, error = result.outcome, result.error
     ref = outcome.ref if outcome else None
     return {
         "ok": error is None,
-        "sheet": result.name,
-        "folder": sheet.folder_path if sheet else None,
-        "id": result.sheet_id,
+        "kind": str(outcome.request.kind) if outcome else None,
+        "name": result.name,
+        "folder": result.folder,
+        "id": result.id,
         "path": str(outcome.path) if outcome and outcome.path else None,
+        "unpacked": [str(path) for path in outcome.unpacked] if outcome else [],
+        "missing": [asdict(each) for each in outcome.failed_files] if outcome else [],
         "bytes": outcome.size if outcome else 0,
         "seconds": round(outcome.seconds, 3) if outcome else 0.0,
         "polls": outcome.polls if outcome else 0,
@@ -182,7 +281,10 @@ def summary(run: Run, out: Path) -> str:
     done = len(run.files)
     of = f" of {run.total:,}" if run.failures else ""
     seconds = time.monotonic() - run.began
-    words = f"{done:,}{of} {'PDF' if run.total == 1 else 'PDFs'}, {size(run.received)}, in {seconds:.1f} s"
+    words = f"{done:,}{of} {run.comes_as}{'' if run.total == 1 else 's'}"
+    if entries := sum(len(each.unpacked) for each in run.files):
+        words += f", unpacked to {count(entries, 'file')}"
+    words += f", {size(run.received)}, in {seconds:.1f} s"
     return f"{words}: {out}" if done else words
 
 
@@ -191,4 +293,4 @@ def stopped_words(run: Run, out: Path) -> str:
     if not run.total:
         return "stopped before the first export; nothing was written"
     where = f"in {out}" if run.files else "so no file was written"
-    return f"stopped: {len(run.files):,} of {count(run.total, 'sheet')} done, {where}; nothing half written is left"
+    return f"stopped: {len(run.files):,} of {count(run.total, run.things)} done, {where}; nothing half written is left"

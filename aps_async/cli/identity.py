@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from attrs import frozen
 
 from aps_async.auth import ServiceAccount, StaticToken, ThreeLegged, TokenProvider, TwoLegged
+from aps_async.auth.credentials import SCOPES
 from aps_async.auth.service_account import key_from_file
 from aps_async.cli import profiles
 from aps_async.cli.failures import UsageProblem
@@ -163,11 +164,9 @@ def _kind_of(layer: Layer, asked: Sources) -> str:
 
 
 def scopes_for(kind: str, asked: Sources) -> tuple[str, ...]:
-    """What is asked for: exports of ACC change data, a user's name is read by `whoami`."""
+    """What tokens are asked for; a user's name is wanted by `whoami`."""
     said = tuple(asked.find("scopes")[0].split())
-    return said or {"user": ("data:read", "data:write", "user-profile:read"), "app": ("data:read",)}.get(
-        kind, ("data:read", "data:write", "user-profile:read")
-    )
+    return said or (SCOPES if kind == "app" else (*SCOPES, "user-profile:read"))
 
 
 def _tokens(kind: str, client_id: str, layer: Layer, asked: Sources) -> TokenProvider:

@@ -60,7 +60,8 @@ async def sheets(project: str, *, folder: str | None, user_id: str | None, as_js
                     "folder": sheet.folder_path,
                     "version": sheet.version,
                     "sourceFile": sheet.source_file_name,
-                    "versionUrn": sheet.version_urn,
+                    "kind": str(sheet.kind),
+                    "id": sheet.id,
                     "itemUrn": sheet.item_id,
                     "projectId": sheet.project_id,
                 }
@@ -68,7 +69,7 @@ async def sheets(project: str, *, folder: str | None, user_id: str | None, as_js
             ]
         )
     else:
-        rows = [(sheet.number, sheet.title, sheet.folder_path, sheet.version_urn) for sheet in found]
-        say_table(("SHEET", "TITLE", "FOLDER", "VERSION URN"), rows)
+        rows = [(sheet.number, sheet.title, sheet.folder_path, sheet.id) for sheet in found]
+        say_table(("SHEET", "TITLE", "FOLDER", "ID"), rows)
         note(count(len(found), "sheet"))
     return 0

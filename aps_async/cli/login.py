@@ -80,6 +80,11 @@ async def login(choices: LoginChoices) -> int:
             made = await authorize_elsewhere(session, tokens, scopes=scopes, callback=callback, prompt=prompt, ask=_ask)
         profiles.write(profile)
         say(f"Signed in as {_name(made, await _user_of(session))}. Profile: {asked.profile_words}.")
+    if identity(os.environ).kind != "user":
+        note(
+            "The environment has credentials of its own, and they come first. To use this login, name it: "
+            f"aps-async --profile {profile.name} ..."
+        )
     return 0
 
 

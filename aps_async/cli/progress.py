@@ -23,16 +23,16 @@ class View(Protocol):
         """Something changed; called for every chunk."""
 
     def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool) -> None:
-        """One sheet came to its end."""
+        """One export came to its end."""
 
 
 @contextmanager
-def shown(total: int, *, live: bool | None = None) -> Iterator[View]:
+def shown(total: int, things: str = "sheet", *, live: bool | None = None) -> Iterator[View]:
     """Shows the progress of `total` exports on standard error until the block ends."""
     if live is None:
         live = sys.stderr.isatty()
     if not live:
-        note(f"exporting {count(total, 'sheet')}")
+        note(f"exporting {count(total, things)}")
         yield _Lines(total)
         return
     bar = _Bar(total)

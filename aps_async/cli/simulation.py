@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from aps_async.auth import TwoLegged
-from aps_async.cli.export import ExportChoices, Run, export_sheets, stopped_words
+from aps_async.auth.loopback import CALLBACK
+from aps_async.cli.export import ExportChoices, Run, export_tasks, sheet_tasks, stopped_words
 from aps_async.cli.failures import UsageProblem, reason
 from aps_async.cli.output import clean, count, note, say, size
 from aps_async.doors import list_sheets
@@ -43,7 +44,7 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
         async with Session(tokens, base_url=simulator.url, settings=Settings().scaled(speed)) as session:
             try:
                 sheets = [sheet async for sheet in list_sheets(session, choices.project)]
-                await export_sheets(session, sheets, choices, run)
+                await export_tasks(session, sheet_tasks(sheets, choices), choices, run)
             except asyncio.CancelledError:
                 note(stopped_words(run, out))
                 raise
@@ -145,6 +146,11 @@ def _say_address(simulator: "Simulator") -> None:
     say(f"aps-async export {shlex.quote(clean(project.name))} --out plans")
     say()
     say(f"Project: {project.name}, id {project.id}, {count(within, 'sheet')}")
+    world = simulator.world
+    public = next((app.client_id for app in world.apps.values() if app.public and CALLBACK in app.redirect_uris), None)
+    person = next((user.email for user in world.users.values() if user.email), None)
+    if public and person:
+        say(f"Sign in as a person, such as {person}: aps-async login --client-id {public}")
     say(f"Look inside: {simulator.url}/simulator/counts, /simulator/log, /simulator/world, /simulator/faults")
     say("Let things go wrong: POST a list of faults to /simulator/faults; DELETE drops them;")
     say("POST /simulator/reset clears log and counters, POST /simulator/revoke revokes all tokens")

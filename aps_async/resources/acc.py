@@ -6,8 +6,10 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from aps_async.errors import DecodeError, InputError
+from aps_async.ids import path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportOptions, ExportRef, ExportRequest, ExportStatus, FailedFile
+from aps_async.quotas import Endpoint
 from aps_async.session import Session
 
 STATES = {
@@ -58,6 +60,26 @@ class ExportAnswer:
     status: str
     """`processing`, `successful`, `partialSuccess` or `failed`."""
     result: Result | None = None
+
+
+@frozen(kw_only=True)
+class Service:
+    """Where the two services differ."""
+
+    name: str
+    """In the address: `files` or `sheets`."""
+    start: Endpoint
+    status: Endpoint
+    key: str
+    """What the body calls the things to export."""
+    limit: int
+    """Of them in one job."""
+    what: str
+    """What people call them."""
+
+    def path(self, project_id: str) -> str:
+        """The exports of a project."""
+        return f"/construction/{self.name}/v1/projects/{path_part(project_id)}/exports"
 
 
 def body_options(options: ExportOptions) -> dict[str, Any]:
@@ -117,16 +139,44 @@ def acting(session: Session, request: ExportRequest) -> ExportRequest:
     return evolve(request, user_id=request.user_id or session.user_id)
 
 
-def checked(subjects: Sequence[str], limit: int, what: str) -> None:
-    """Refuses what the service would.
+def the_only(requests: Sequence[ExportRequest], service: "Service") -> ExportRequest:
+    """The request, when it fits into one job.
 
     Raises:
-        InputError: there are none, or too many for one job.
+        InputError: it takes several.
     """
-    if not 1 <= len(subjects) <= limit:
-        raise InputError(
-            f"one ACC export takes 1 to {limit} {what}, not {len(subjects)}; export_requests() splits more"
-        )
+    if len(requests) > 1:
+        raise _too_many(sum(len(each.subjects) for each in requests), service)
+    return requests[0]
+
+
+async def start(session: Session, request: ExportRequest, service: "Service") -> ExportJob:
+    """Starts what a request describes."""
+    if not 1 <= len(request.subjects) <= service.limit:
+        raise _too_many(len(request.subjects), service)
+    request = acting(session, request)
+    answer = await session.request(
+        service.start,
+        "POST",
+        service.path(request.project_id),
+        into=ExportAnswer,
+        json={service.key: list(request.subjects), "options": body_options(request.options)},
+        user_id=request.user_id,
+    )
+    return job_of(session, ExportRef(request=request, export_id=answer.id), answer)
+
+
+def _too_many(count: int, service: "Service") -> InputError:
+    return InputError(
+        f"one ACC export takes 1 to {service.limit} {service.what}, not {count}; export_requests() splits more"
+    )
+
+
+async def get_export(session: Session, ref: ExportRef, service: "Service", *, retry: bool) -> ExportJob:
+    """Asks once how an export stands."""
+    path = f"{service.path(ref.project_id)}/{path_part(ref.export_id)}"
+    answer = await session.request(service.status, "GET", path, into=ExportAnswer, user_id=ref.user_id, retry=retry)
+    return job_of(session, ref, answer)
 
 
 def job_of(session: Session, ref: ExportRef, answer: ExportAnswer) -> ExportJob:

@@ -5,7 +5,7 @@ https://aps.autodesk.com/en/docs/acc/v1/reference/http/document-management-proje
 
 from collections.abc import AsyncIterator, Sequence
 
-from aps_async.ids import bare_id, decoded_urn, path_part, version_urn
+from aps_async.ids import bare_id, decoded_urn, version_urn
 from aps_async.models import (
     ExportJob,
     ExportKind,
@@ -23,9 +23,14 @@ from aps_async.resources.projects import get_folder, list_folder_contents, list_
 from aps_async.resources.walking import descend
 from aps_async.session import Session
 
-START = Endpoint("files.export_start", 100, repeatable=False, acts_for="user")  # a repeat starts another job
-STATUS = Endpoint("files.export_status", 200, acts_for="user")
-LIMIT = 200
+SERVICE = acc.Service(
+    name="files",
+    start=Endpoint("files.export_start", 100, repeatable=False, acts_for="user"),  # a repeat starts another job
+    status=Endpoint("files.export_status", 200, acts_for="user"),
+    key="fileVersions",
+    limit=200,
+    what="files",
+)
 EXTENSIONS = (".pdf", ".dwg", ".rvt")
 
 
@@ -54,7 +59,7 @@ def export_requests(
         name=name,
         allow_partial=allow_partial,
     )
-    return acc.batches(request, LIMIT)
+    return acc.batches(request, SERVICE.limit)
 
 
 async def start_export(
@@ -86,31 +91,15 @@ async def start_export(
         ResponseError: 422 when all files together are over 10 GB.
         APSError: as `Session.request`.
     """
-    request = ExportRequest(
-        kind=ExportKind.FILES,
-        project_id=bare_id(project_id),
-        subjects=tuple(version_urn(each) for each in version_ids),
-        options=options or ExportOptions(),
-        user_id=user_id,
-        name=name,
-        allow_partial=allow_partial,
+    requests = export_requests(
+        project_id, version_ids, options=options, user_id=user_id, name=name, allow_partial=allow_partial
     )
-    return await start(session, request)
+    return await start(session, acc.the_only(requests, SERVICE))
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:
     """Starts what a request describes; see `start_export`."""
-    acc.checked(request.subjects, LIMIT, "files")
-    request = acc.acting(session, request)
-    answer = await session.request(
-        START,
-        "POST",
-        _path(request),
-        into=acc.ExportAnswer,
-        json={"fileVersions": list(request.subjects), "options": acc.body_options(request.options)},
-        user_id=request.user_id,
-    )
-    return acc.job_of(session, ExportRef(request=request, export_id=answer.id), answer)
+    return await acc.start(session, request, SERVICE)
 
 
 async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
@@ -120,9 +109,7 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
         NotFoundError: no such job, or another user's.
         APSError: as `Session.request`.
     """
-    path = f"{_path(ref.request)}/{path_part(ref.export_id)}"
-    answer = await session.request(STATUS, "GET", path, into=acc.ExportAnswer, user_id=ref.user_id, retry=retry)
-    return acc.job_of(session, ref, answer)
+    return await acc.get_export(session, ref, SERVICE, retry=retry)
 
 
 async def list_files(
@@ -160,7 +147,3 @@ async def list_files(
 def _is_open(folder: Folder) -> bool:
     """Service folders are listed beside the real ones, and hold nothing that is meant for people."""
     return not folder.hidden and folder.folder_type != "CONTAINER_VIRTUAL" and folder.actions != ()
-
-
-def _path(request: ExportRequest) -> str:
-    return f"/construction/files/v1/projects/{path_part(request.project_id)}/exports"

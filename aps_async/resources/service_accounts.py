@@ -1,6 +1,6 @@
 """Secure service accounts and their keys. All calls are the app's own: two-legged, without `x-user-id`.
 
-https://aps.autodesk.com/en/docs/ssa/v1/reference/http/
+https://aps.autodesk.com/en/docs/ssa/v1
 """
 
 import re
@@ -107,9 +107,10 @@ class _NewKey:
 async def create_service_account(session: Session, name: str, *, first_name: str, last_name: str) -> ServiceAccountInfo:
     """Makes an account (`POST service-accounts`; scope `application:service_account:write`; at most 10 for an app).
 
-    It has no key and sees no project yet: see `create_service_account_key`, and invite its e-mail address.
+    Only server-to-server apps can have accounts. It has no key and sees no project yet: see
+    `create_service_account_key`, and invite its e-mail address.
 
-    https://aps.autodesk.com/en/docs/ssa/v1/reference/http/create-service-account-POST/
+    https://aps.autodesk.com/en/docs/ssa/v1/reference/http/ssa-create-service-account-POST
 
     Args:
         session: a session with the app's two-legged tokens.
@@ -132,7 +133,7 @@ async def create_service_account(session: Session, name: str, *, first_name: str
 async def list_service_accounts(session: Session) -> AsyncIterator[ServiceAccountInfo]:
     """The app's accounts (`GET service-accounts`; scope `application:service_account:read`).
 
-    https://aps.autodesk.com/en/docs/ssa/v1/reference/http/list-service-accounts-GET/
+    https://aps.autodesk.com/en/docs/ssa/v1
 
     Raises:
         AuthError: the session's tokens are a user's.
@@ -145,7 +146,7 @@ async def list_service_accounts(session: Session) -> AsyncIterator[ServiceAccoun
 async def get_service_account(session: Session, account_id: str) -> ServiceAccountInfo:
     """One account (`GET service-accounts/:id`; scope `application:service_account:read`).
 
-    https://aps.autodesk.com/en/docs/ssa/v1/reference/http/get-service-account-GET/
+    https://aps.autodesk.com/en/docs/ssa/v1
 
     Raises:
         NotFoundError: the app has no such account.
@@ -158,9 +159,9 @@ async def get_service_account(session: Session, account_id: str) -> ServiceAccou
 async def set_service_account_enabled(session: Session, account_id: str, *, enabled: bool) -> None:
     """Enables or disables an account (`PATCH service-accounts/:id`; scope `application:service_account:write`).
 
-    A disabled one gets no tokens, until it is enabled again.
+    A disabled one gets no tokens, until it is enabled again. The service may answer 400 when it is so already.
 
-    https://aps.autodesk.com/en/docs/ssa/v1/reference/http/enable-or-disable-service-account-PATCH/
+    https://aps.autodesk.com/en/docs/ssa/v1/reference/http/ssa-enable-service-account-PATCH
 
     Raises:
         NotFoundError: the app has no such account.
@@ -173,7 +174,7 @@ async def set_service_account_enabled(session: Session, account_id: str, *, enab
 async def delete_service_account(session: Session, account_id: str) -> None:
     """Deletes an account with its keys, for good (`DELETE service-accounts/:id`; scope `...service_account:write`).
 
-    https://aps.autodesk.com/en/docs/ssa/v1/reference/http/delete-service-account-DELETE/
+    https://aps.autodesk.com/en/docs/ssa/v1
 
     Raises:
         NotFoundError: the app has no such account, or it is gone already.
@@ -188,7 +189,7 @@ async def create_service_account_key(session: Session, account_id: str) -> NewSe
 
     Keep the private half where only the program can read it: nobody can show it again.
 
-    https://aps.autodesk.com/en/docs/ssa/v1/reference/http/create-service-account-key-POST/
+    https://aps.autodesk.com/en/docs/ssa/v1
 
     Raises:
         NotFoundError: the app has no such account.
@@ -203,7 +204,7 @@ async def create_service_account_key(session: Session, account_id: str) -> NewSe
 async def list_service_account_keys(session: Session, account_id: str) -> AsyncIterator[ServiceAccountKey]:
     """An account's keys (`GET .../keys`; scope `application:service_account_key:read`).
 
-    https://aps.autodesk.com/en/docs/ssa/v1/reference/http/list-service-account-keys-GET/
+    https://aps.autodesk.com/en/docs/ssa/v1
 
     Raises:
         NotFoundError: the app has no such account.
@@ -223,7 +224,7 @@ async def list_service_account_keys(session: Session, account_id: str) -> AsyncI
 async def set_service_account_key_enabled(session: Session, account_id: str, key_id: str, *, enabled: bool) -> None:
     """Enables or disables a key (`PATCH .../keys/:kid`; scope `application:service_account_key:write`).
 
-    https://aps.autodesk.com/en/docs/ssa/v1/reference/http/enable-or-disable-service-account-key-PATCH/
+    https://aps.autodesk.com/en/docs/ssa/v1
 
     Raises:
         NotFoundError: there is no such account or key.
@@ -237,7 +238,7 @@ async def set_service_account_key_enabled(session: Session, account_id: str, key
 async def delete_service_account_key(session: Session, account_id: str, key_id: str) -> None:
     """Deletes a key, for good (`DELETE .../keys/:kid`; scope `application:service_account_key:write`).
 
-    https://aps.autodesk.com/en/docs/ssa/v1/reference/http/delete-service-account-key-DELETE/
+    https://aps.autodesk.com/en/docs/ssa/v1
 
     Raises:
         NotFoundError: there is no such account or key, or it is gone already.

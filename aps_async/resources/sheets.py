@@ -14,11 +14,16 @@ from aps_async.quotas import Endpoint
 from aps_async.resources import acc
 from aps_async.session import Session
 
-START = Endpoint("sheets.export_start", 100, repeatable=False, acts_for="user")  # a repeat starts another job
-STATUS = Endpoint("sheets.export_status", 100, acts_for="user")
+SERVICE = acc.Service(
+    name="sheets",
+    start=Endpoint("sheets.export_start", 100, repeatable=False, acts_for="user"),  # a repeat starts another job
+    status=Endpoint("sheets.export_status", 100, acts_for="user"),
+    key="sheets",
+    limit=1000,
+    what="sheets",
+)
 LIST = Endpoint("sheets.list", 100)
 VERSION_SETS = Endpoint("sheets.version_sets", 100)
-LIMIT = 1000
 PAGE = 100
 
 
@@ -84,7 +89,7 @@ def export_requests(
         user_id=user_id,
         name=name,
     )
-    return acc.batches(request, LIMIT)
+    return acc.batches(request, SERVICE.limit)
 
 
 async def start_export(
@@ -112,30 +117,13 @@ async def start_export(
         InputError: too many sheets, a name that is too long, or no user.
         APSError: as `Session.request`.
     """
-    request = ExportRequest(
-        kind=ExportKind.SHEETS,
-        project_id=bare_id(project_id),
-        subjects=tuple(bare_id(each, "sheet") for each in sheet_ids),
-        options=options or ExportOptions(),
-        user_id=user_id,
-        name=name,
-    )
-    return await start(session, request)
+    requests = export_requests(project_id, sheet_ids, options=options, user_id=user_id, name=name)
+    return await start(session, acc.the_only(requests, SERVICE))
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:
     """Starts what a request describes; see `start_export`."""
-    acc.checked(request.subjects, LIMIT, "sheets")
-    request = acc.acting(session, request)
-    answer = await session.request(
-        START,
-        "POST",
-        f"{_base(request.project_id)}/exports",
-        into=acc.ExportAnswer,
-        json={"sheets": list(request.subjects), "options": acc.body_options(request.options)},
-        user_id=request.user_id,
-    )
-    return acc.job_of(session, ExportRef(request=request, export_id=answer.id), answer)
+    return await acc.start(session, request, SERVICE)
 
 
 async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
@@ -145,9 +133,7 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
         NotFoundError: no such job, or another user's.
         APSError: as `Session.request`.
     """
-    path = f"{_base(ref.project_id)}/exports/{path_part(ref.export_id)}"
-    answer = await session.request(STATUS, "GET", path, into=acc.ExportAnswer, user_id=ref.user_id, retry=retry)
-    return acc.job_of(session, ref, answer)
+    return await acc.get_export(session, ref, SERVICE, retry=retry)
 
 
 async def list_version_sets(

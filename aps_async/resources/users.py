@@ -1,6 +1,6 @@
 """Who the token's user is.
 
-https://aps.autodesk.com/en/docs/profile/v1/reference/profile/oidcuserinfo/
+https://aps.autodesk.com/en/docs/oauth/v2
 """
 
 from typing import Any

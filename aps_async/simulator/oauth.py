@@ -1,6 +1,6 @@
 """Logins: codes, rotating refresh tokens, and what can be asked about a token.
 
-https://aps.autodesk.com/en/docs/oauth/v2/reference/http/
+https://aps.autodesk.com/en/docs/oauth/v2
 """
 
 import base64

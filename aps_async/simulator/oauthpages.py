@@ -1,6 +1,6 @@
 """The authorize page: log in, agree or deny, and back to the app.
 
-https://aps.autodesk.com/en/docs/oauth/v2/reference/http/authorize-GET/
+https://aps.autodesk.com/en/docs/oauth/v2
 """
 
 import hmac
@@ -203,7 +203,8 @@ def _log_in_page(call: Call, problem: str = "") -> Reply:
     wrong = f'<p class="wrong" role="alert">{escape(problem)}</p>' if problem else ""
     inner = (
         f'{new}{wrong}<form method="post"><input type="hidden" name="step" value="login">'
-        '<label for="email">E-mail</label><input id="email" name="email" type="email" autocomplete="username" required autofocus>'
+        '<label for="email">E-mail</label>'
+        '<input id="email" name="email" type="email" autocomplete="username" required autofocus>'
         '<label for="password">Password</label>'
         '<input id="password" name="password" type="password" autocomplete="current-password" required>'
         f"<button>Sign in</button></form>"

@@ -1,6 +1,6 @@
 """Secure service accounts: managing them, and tokens for assertions that their keys have signed.
 
-https://aps.autodesk.com/en/docs/ssa/v1/
+https://aps.autodesk.com/en/docs/ssa/v1
 """
 
 import re

@@ -34,7 +34,8 @@ FLAGS = [
 async def page() -> AsyncIterator[Any]:
     async with playwright.async_playwright() as running:
         browser = await running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield await browser.new_page(viewport={"width": 900, "height": 640})
+        context = await browser.new_context(viewport={"width": 900, "height": 640})
+        yield await context.new_page()
         await browser.close()
 
 
@@ -100,9 +101,10 @@ async def test_a_wrong_state_is_refused_and_the_right_one_still_taken(
 ) -> None:
     async with terminal.start("login") as command:
         address = await command.address()
-        async with page.expect_response(f"{callback}?*") as refused:
+        other = await page.context.new_page()
+        async with other.expect_response(f"{callback}?*") as refused:
             with pytest.raises(playwright.Error):  # an empty refusal is all that there is to show
-                await page.goto(f"{callback}?code=stolen&state=wrong")
+                await other.goto(f"{callback}?code=stolen&state=wrong")
         assert (await refused.value).status == 400
         await sign_in(page, address, "allow")
         await page.wait_for_selector("h1:has-text('You are signed in')")

@@ -177,6 +177,9 @@ async def test_two_profiles_side_by_side(terminal: Terminal) -> None:
     assert "the app itself (two-legged)" in out
     assert "According to    environment" in out
     assert "options, then environment variables, then the profile" in err
+    async with terminal.start("login", "--no-browser", "--client-id", PUBLIC, **app) as command:
+        _, _, err = await command.ended(await agree(await command.address()) + "\n")
+    assert "To use this login, name it: aps-async --profile default" in err
     code, _, err = await terminal.run("logout", **app)
     assert (code, "name the profile of a login" in err) == (2, True)
 

@@ -59,7 +59,8 @@ def test_sheets_as_json(cli: Cli, service: Simulation) -> None:
         "folder": "Plans/Good",
         "version": 1,
         "sourceFile": "plans.pdf",
-        "versionUrn": SHEET,
+        "kind": "bim360",
+        "id": SHEET,
         "itemUrn": ITEM,
         "projectId": PROJECT_ID,
     }
@@ -98,7 +99,7 @@ def test_export_a_folder(cli: Cli, service: Simulation, tmp_path: Path) -> None:
 def test_export_as_json(cli: Cli, service: Simulation, tmp_path: Path) -> None:
     ran = cli("export", "Riverside", "--folder", "Broken", "--out", tmp_path, "--json", env=service.env)
     assert ran.code == 1
-    found = {each["sheet"]: each for each in map(json.loads, ran.out.splitlines())}
+    found = {each["name"]: each for each in map(json.loads, ran.out.splitlines())}
     assert set(found) == {"B-1 - Sheet B-1", "B-2 - Sheet B-2"}
     bad, good = found["B-1 - Sheet B-1"], found["B-2 - Sheet B-2"]
     assert good["ok"]

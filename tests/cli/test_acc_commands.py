@@ -1,0 +1,278 @@
+"""ACC, Cost and downloads from the command line."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.support import Ran, Simulation, simulation
+from tests.documents import entries_of, lying_in, texts_of
+
+Cli = Callable[..., Ran]
+
+SHEETS = [{"number": f"A-{n}", "title": f"Plan {n}"} for n in (101, 102, 103)]
+PROJECT_ID = "6f1d2c4e-8a53-4c0b-9f7e-2b1a90c3d4e5"
+STORED = "urn:adsk.objects:os.object:wip.dm.prod/5f0c9f1e-plan.pdf"
+ITEM = "urn:adsk.wipprod:dm.lineage:UploadedPlanNumberOne0"
+VERSION = "urn:adsk.wipprod:fs.file:vf.UploadedPlanNumberOne0?version=1"
+BUDGET, EMPTY, FAILED = (f"{digit * 8}-9484-11e8-a7ec-7ddae203e404" for digit in "123")
+WORLD: dict[str, Any] = {
+    "users": [{"id": "ADA", "name": "Ada"}],
+    "hubs": [
+        {
+            "projects": [
+                {
+                    "name": "Clinic",
+                    "folders": [{"name": "Plans", "items": SHEETS[2:],
+                                 "folders": [{"name": "Core", "items": SHEETS[:2]}]}],
+                },
+                {
+                    "name": "Tower",
+                    "id": PROJECT_ID,
+                    "projectType": "ACC",
+                    "sheets": [*({**each, "versionSet": "Core"} for each in SHEETS[:2]),
+                               *({**each, "versionSet": "Rest"} for each in SHEETS[2:])],
+                    "folders": [{"name": "Project Files", "items": [
+                        {"type": "file", "name": "F-1.pdf", "id": ITEM, "versions": [VERSION], "storage": STORED},
+                        {"type": "file", "name": "F-2.pdf"},
+                    ], "folders": [{"name": "Mixed", "items": [
+                        {"type": "file", "name": "F-3.pdf"}, {"type": "file", "name": "M.rvt", "noViews": True}]}]}],
+                    "cost": {"container": "7b1d2c4e-8a53-4c0b-9f7e-2b1a90c3d4e5", "budgets": [
+                        {"id": BUDGET, "name": "Steel", "documents": 2},
+                        {"id": EMPTY, "name": "None"},
+                        {"id": FAILED, "name": "Bad", "documents": [{"status": "Failed"}]}]},
+                },
+            ]
+        }
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
+    file = tmp_path_factory.mktemp("world") / "world.json"
+    file.write_text(json.dumps(WORLD), "utf-8")
+    with simulation("--world", str(file), "--speed", "60") as running:
+        yield running
+
+
+@pytest.fixture
+def ada(account: Simulation) -> dict[str, str]:
+    """An app that acts for Ada."""
+    return {**account.env, "APS_USER_ID": "ADA"}
+
+
+@pytest.fixture
+def signed_in(account: Simulation) -> dict[str, str]:
+    """Ada herself, with a token of her own."""
+    token = account.control("user-token", "POST", {"user": "ADA"})["access_token"]
+    kept = {name: value for name, value in account.env.items() if "CLIENT" not in name}
+    return {**kept, "APS_ACCESS_TOKEN": token}
+
+
+def lines_of(ran: Ran) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in ran.out.splitlines()]
+
+
+# ---------------------------------------------------------------- both kinds of project
+
+
+@pytest.mark.parametrize("project", ["Clinic", "Tower"])
+def test_the_same_flags_and_the_same_folder(cli: Cli, ada: dict[str, str], tmp_path: Path, project: str) -> None:
+    ran = cli("export", project, "--folder", "Core", "--markups", "--hyperlinks", "--out", tmp_path, env=ada)
+    assert (ran.code, ran.out[:7]) == (0, "2 PDFs,")
+    assert lying_in(tmp_path) == ["A-101 - Plan 101.pdf", "A-102 - Plan 102.pdf"]
+    for path in tmp_path.iterdir():
+        [text] = texts_of(path)
+        assert path.name[:5] in text
+    assert ran.err.splitlines()[0] == "exporting 2 sheets"
+
+
+@pytest.mark.parametrize(("project", "kind"), [("Clinic", "bim360"), ("Tower", "acc-sheets")])
+def test_sheets_of_both(cli: Cli, account: Simulation, project: str, kind: str) -> None:
+    ran = cli("sheets", project, "--json", env=account.env)
+    found = json.loads(ran.out)
+    assert sorted((each["number"], each["title"], each["kind"]) for each in found) == [
+        (each["number"], each["title"], kind) for each in SHEETS
+    ]
+    shown = cli("sheets", project, env=account.env)
+    assert shown.err == "3 sheets\n"
+    assert all(each["id"] in shown.out for each in found)
+
+
+@pytest.mark.parametrize("project", ["Clinic", "Tower"])
+def test_sheets_by_name_of_both(cli: Cli, ada: dict[str, str], tmp_path: Path, project: str) -> None:
+    found = {each["number"]: each["id"] for each in json.loads(cli("sheets", project, "--json", env=ada).out)}
+    argv = ("export", project, "--sheet", found["A-103"], "--sheet", "Z-9", "--out", tmp_path, "--json")
+    ran = cli(*argv, env=ada)
+    assert ran.code == 1
+    bad, good = sorted(lines_of(ran), key=lambda each: bool(each["ok"]))
+    assert (bad["name"], bad["error"]["type"], bad["error"]["exitCode"]) == ("Z-9", "NotFoundInProjectError", 4)
+    assert (good["name"], good["id"], good["path"]) == (
+        "A-103 - Plan 103", found["A-103"], str(tmp_path / "A-103 - Plan 103.pdf")
+    )  # fmt: skip
+
+
+def test_sheets_of_acc_by_number_with_one_list(
+    cli: Cli, account: Simulation, ada: dict[str, str], tmp_path: Path
+) -> None:
+    account.control("reset", "POST")
+    ran = cli("export", "Tower", "--sheet", "a-101", "--sheet", "A-102", "--out", tmp_path, env=ada)
+    assert ran.code == 0
+    assert len(lying_in(tmp_path)) == 2
+    assert account.control("counts")["endpoints"]["sheets_list"]["calls"] == 1
+
+
+# ---------------------------------------------------------------- options
+
+
+MARKS = {
+    "--markups": "Published markup:",
+    "--issue-markups": "Published issue",
+    "--photo-markups": "Published photo",
+    "--unpublished-markups": "Unpublished markup of Ada",
+}
+
+
+@pytest.mark.parametrize("flags", [(), *((each,) for each in MARKS), tuple(MARKS)], ids=" ".join)
+def test_markups(cli: Cli, ada: dict[str, str], tmp_path: Path, flags: tuple[str, ...]) -> None:
+    assert cli("export", "Tower", "--sheet", "A-101", *flags, "--out", tmp_path, env=ada).code == 0
+    [text] = texts_of(tmp_path / "A-101 - Plan 101.pdf")
+    assert [flag for flag, mark in MARKS.items() if mark in text] == list(flags)
+    everything = len(flags) == len(MARKS)
+    assert ("Unpublished issue of Ada" in text, "Unpublished photo of Ada" in text) == (everything, everything)
+
+
+@pytest.mark.parametrize("flag", ["--issue-markups", "--photo-markups", "--unpublished-markups"])
+def test_what_bim360_does_not_know_is_not_left_out_in_silence(
+    cli: Cli, ada: dict[str, str], tmp_path: Path, flag: str
+) -> None:
+    ran = cli("export", "Clinic", flag, "--out", tmp_path / "x", env=ada)
+    assert ran.code == 2
+    assert "published markups and hyperlinks only" in ran.err
+    assert lying_in(tmp_path) == []
+
+
+def test_a_user_is_demanded_in_one_line(cli: Cli, account: Simulation, tmp_path: Path) -> None:
+    account.control("reset", "POST")
+    ran = cli("export", "Tower", "--out", tmp_path / "x", env=account.env)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (4, "", 1)
+    assert "give user_id" in ran.err
+    assert "sheets_list" not in account.control("counts")["endpoints"]
+    assert cli("export", "Tower", "--user-id", "ADA", "--out", tmp_path / "x", env=account.env).code == 0
+
+
+def test_a_login_needs_no_user(cli: Cli, signed_in: dict[str, str], tmp_path: Path) -> None:
+    assert cli("export", "Tower", "--sheet", "A-101", "--out", tmp_path, env=signed_in).code == 0
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_files_as_a_zip(cli: Cli, ada: dict[str, str], tmp_path: Path) -> None:
+    ran = cli("export", "Tower", "--files", "--out", tmp_path, "--json", env=ada)
+    assert ran.code == 1, "one file is missing"
+    [line] = lines_of(ran)
+    assert (line["ok"], line["kind"], line["name"]) == (True, "acc-files", "Tower files")
+    assert [each["reason"] for each in line["missing"]] == ["ERR_NO_2D_VIEWS"]
+    assert f"missing in Tower files.zip: {line['missing'][0]['id']}: ERR_NO_2D_VIEWS: M.rvt has no 2D views" in ran.err
+    assert list(entries_of(tmp_path / "Tower files.zip")) == ["F-1.pdf", "F-2.pdf", "F-3.pdf"]
+    assert ran.err.splitlines()[-1].startswith("1 result, ")
+
+
+def test_files_unpacked(cli: Cli, ada: dict[str, str], tmp_path: Path) -> None:
+    ran = cli("export", "Tower", "--files", "--unpack", "--markups", "--out", tmp_path, env=ada)
+    assert ran.out.startswith("1 result, unpacked to 3 files, ")
+    assert lying_in(tmp_path) == ["F-1.pdf", "F-2.pdf", "F-3.pdf"]
+    assert all("Published markup" in texts_of(path)[0] for path in tmp_path.iterdir())
+
+
+def test_no_partial_result(cli: Cli, ada: dict[str, str], tmp_path: Path) -> None:
+    argv = ("export", "Tower", "--files", "--folder", "Project Files/Mixed", "--no-partial", "--out", tmp_path)
+    ran = cli(*argv, env=ada)
+    assert ran.code == 1
+    [failed] = [line for line in ran.err.splitlines() if line.startswith("failed: ")]
+    assert "ERR_NO_2D_VIEWS" in failed
+    assert ran.out.startswith("0 of 1 result")
+    assert lying_in(tmp_path) == []
+
+
+# ---------------------------------------------------------------- Cost
+
+
+@pytest.mark.parametrize("project", ["Tower", PROJECT_ID])
+def test_cost_documents(cli: Cli, signed_in: dict[str, str], tmp_path: Path, project: str) -> None:
+    ran = cli("cost-documents", project, "--type", "Budget", "--id", BUDGET.upper(), "--out", tmp_path, env=signed_in)
+    assert (ran.code, ran.out[:12]) == (0, "2 documents,")
+    assert lying_in(tmp_path) == [f"Budget {BUDGET} (2).docx", f"Budget {BUDGET}.docx"]
+    assert all("Steel" in entries_of(path)["word/document.xml"].decode() for path in tmp_path.iterdir())
+
+
+def test_what_is_wrong_with_each_document_is_told(cli: Cli, signed_in: dict[str, str], tmp_path: Path) -> None:
+    ids = [part for each in (BUDGET, EMPTY, FAILED) for part in ("--id", each)]
+    ran = cli("cost-documents", "Tower", "--type", "Budget", *ids, "--out", tmp_path, "--json", env=signed_in)
+    assert ran.code == 1
+    found = lines_of(ran)
+    assert [each["ok"] for each in found].count(True) == 2
+    assert {each["kind"] for each in found if each["ok"]} == {"cost"}
+    errors = {each["name"]: each["error"] for each in found if not each["ok"]}
+    assert errors[f"Budget {EMPTY}"]["exitCode"] == 4
+    assert "no document was generated" in errors[f"Budget {EMPTY}"]["message"]
+    assert "missingTemplate" in errors[f"Budget {FAILED}"]["message"]
+    assert len(lying_in(tmp_path)) == 2
+
+
+def test_container_and_region(cli: Cli, account: Simulation, signed_in: dict[str, str], tmp_path: Path) -> None:
+    account.control("reset", "POST")
+    container = WORLD["hubs"][0]["projects"][1]["cost"]["container"]
+    argv = ("cost-documents", "Tower", "--type", "Budget", "--id", BUDGET, "--out", tmp_path)
+    assert cli(*argv, "--container", container, "--region", "EMEA", env=signed_in).code == 0
+    asked = [each for each in account.control("log") if each["endpoint"] == "cost_documents"]
+    assert {each["key"] for each in asked} == {f"/cost/v1/containers/{container}/documents"}
+    assert {each["headers"]["region"] for each in asked} == {"EMEA"}
+
+
+def test_cost_wants_a_login(cli: Cli, ada: dict[str, str], account: Simulation, tmp_path: Path) -> None:
+    account.control("reset", "POST")
+    ran = cli("cost-documents", "Tower", "--type", "Budget", "--id", BUDGET, "--out", tmp_path, env=ada)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
+    assert "aps-async login" in ran.err
+    assert account.control("log") == []
+
+
+# ---------------------------------------------------------------- downloads
+
+
+@pytest.mark.parametrize("urn", [VERSION, ITEM, STORED])
+def test_download(cli: Cli, account: Simulation, tmp_path: Path, urn: str) -> None:
+    project = () if urn == STORED else ("--project", "Tower")
+    ran = cli("download", urn, "--out", tmp_path / "plan.pdf", *project, env=account.env)
+    assert ran.code == 0
+    assert ran.out.endswith(f"s: {tmp_path / 'plan.pdf'}\n")
+    assert ran.err == ""
+    assert texts_of(tmp_path / "plan.pdf")
+    assert lying_in(tmp_path) == ["plan.pdf"]
+
+
+def test_download_as_json(cli: Cli, account: Simulation, tmp_path: Path) -> None:
+    ran = cli("download", STORED, "--out", tmp_path / "plan.pdf", "--json", env=account.env)
+    told = json.loads(ran.out)
+    assert told == {"urn": STORED, "path": str(tmp_path / "plan.pdf"), "bytes": (tmp_path / "plan.pdf").stat().st_size}
+
+
+def test_a_download_that_breaks_or_is_wrong(cli: Cli, account: Simulation, tmp_path: Path) -> None:
+    argv = ("download", STORED, "--out", tmp_path / "plan.pdf")
+    assert cli(*argv, env=account.env).code == 0
+    wanted = hashlib.sha256((tmp_path / "plan.pdf").read_bytes()).digest()
+    with account.faults({"endpoint": "signed_get", "kind": "truncate", "nth": [1, 2]}):
+        assert cli(*argv, env=account.env).code == 0
+    assert hashlib.sha256((tmp_path / "plan.pdf").read_bytes()).digest() == wanted
+    with account.faults({"endpoint": "signed_get", "kind": "s3_error_200"}):
+        ran = cli(*argv, env=account.env)
+    assert ran.code == 6
+    assert ran.err.count("\n") == 1
+    assert hashlib.sha256((tmp_path / "plan.pdf").read_bytes()).digest() == wanted, "the old one stays"
+    assert cli("download", STORED, "--out", tmp_path / "no" / "x", env=account.env).code == 7
