@@ -89,7 +89,7 @@ async def project_requests(
     """
     found = await _found(session, project, user_id)
     if found.is_acc:
-        session.check_user(files.START, user_id)
+        session.check_user(files.SERVICE.start, user_id)
     if what == "sheets":
         async for sheet in list_sheets(session, found, folder=folder, user_id=user_id):
             yield sheet.to_request(options, user_id=user_id)

@@ -147,7 +147,7 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
 async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
     project = await find_project(session, choices.project)
     if project.is_acc:
-        session.check_user(files.START, choices.user_id)
+        session.check_user(files.SERVICE.start, choices.user_id)
     elif choices.only_acc_can:
         raise UsageProblem(f"{project.name} is no ACC project: its exports know published markups and hyperlinks only")
     tasks = await _tasks(session, project, choices, run)
