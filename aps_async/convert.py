@@ -12,7 +12,7 @@ from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from aps_async.errors import DecodeError, InputError
-from aps_async.models import ExportRef, ExportRequest
+from aps_async.models import ExportRef
 
 T = TypeVar("T")
 
@@ -126,9 +126,9 @@ def structure(value: Any, into: type[T]) -> T:
     raise DecodeError(f"the answer is not as documented: {shown}", problems=problems)
 
 
-def request_to_dict(request: ExportRequest) -> dict[str, Any]:
-    """An `ExportRequest` as plain data. It holds no secret."""
-    found: dict[str, Any] = _converter.unstructure(request)
+def to_dict(value: Any) -> dict[str, Any]:
+    """A value of ours as plain data, in camelCase and without what is default; `structure` reads it."""
+    found: dict[str, Any] = _converter.unstructure(value)
     return found
 
 

@@ -15,7 +15,7 @@ from pathlib import PurePath
 
 from attrs import frozen
 
-from aps_async.convert import request_to_dict
+from aps_async.convert import to_dict
 from aps_async.journal import KnownFile, Record
 from aps_async.models import ExportKind, ExportRef, ExportRequest
 from aps_async.names import folded, safe_stem
@@ -44,7 +44,7 @@ class Wanted:
 
     def key(self, repeat: int) -> bytes:
         """What tells it from all others; the same request twice in one run makes two."""
-        plain = request_to_dict(self.request)
+        plain = to_dict(self.request)
         plain.pop("name", None)
         # Cost documents that are there already: several of one request may be.
         document = self.export_id if self.request.kind is ExportKind.COST else None
@@ -139,7 +139,7 @@ def _new(connection: sqlite3.Connection, run: int, wanted: Wanted, *, keep_older
         if row is None or row[1] != run:
             break
         repeat += 1
-    plain = request_to_dict(wanted.request)
+    plain = to_dict(wanted.request)
     lineage, now = wanted.lineage(), time.time()
     if row is None:
         made = connection.execute(
