@@ -11,7 +11,20 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bulk, children, downloads, growth, imports, latency, memory, pending, policies, polls, values
+from benchmarks import (
+    bulk,
+    children,
+    downloads,
+    growth,
+    imports,
+    latency,
+    memory,
+    pending,
+    policies,
+    polls,
+    sdk,
+    values,
+)
 
 MEASUREMENTS = {
     "imports": imports.measure,
@@ -24,6 +37,7 @@ MEASUREMENTS = {
     "policies": policies.measure,
     "growth": growth.measure,
     "values": values.measure,
+    "sdk": sdk.measure,
 }
 RESULTS = Path(__file__).with_name("results")
 

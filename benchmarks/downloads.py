@@ -16,7 +16,8 @@ import aiohttp
 from yarl import URL
 
 from aps_async import Expected, Session, SignedUrl, StaticToken, download
-from benchmarks.children import spread
+from benchmarks.children import run, spread
+from benchmarks.memory import resident_mib
 from benchmarks.nginx import COUNT, LARGE, Served, nginx
 
 
@@ -116,10 +117,51 @@ def _compared(rounds: int, base: str, served: Served, large: bool, at_once: int,
     ]
 
 
+async def _four(base: str, out: Path) -> dict[str, float]:
+    """The event loop's lag, and memory, while four large files arrive at once."""
+    lags: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            lags.append(time.perf_counter() - before - 0.001)
+
+    async with Session(StaticToken("none"), base_url=base) as session:
+        await download(session, SignedUrl(f"{base}/small.pdf"), out / "small.pdf")
+        idle = resident_mib("VmRSS")
+        watching = asyncio.create_task(watch())
+        links = [SignedUrl(f"{base}/large.pdf") for _ in range(4)]
+        await asyncio.gather(*(download(session, link, out / f"{n}.pdf") for n, link in enumerate(links)))
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    for path in out.glob("*.pdf"):
+        path.unlink()
+    lags.sort()
+    return {"lag99": lags[int(len(lags) * 0.99)] * 1e3, "most": lags[-1] * 1e3, "grown": resident_mib("VmHWM") - idle}
+
+
+def _lag(rounds: int, served: Served) -> list[str]:
+    told = []
+    for _ in range(rounds):
+        options = {"who": "four", "base": served.plain, "out": str(served.out)}
+        told.append(run("benchmarks.downloads", **options))
+    cells = [spread([row[name] for row in told], 1) for name in ("lag99", "most", "grown")]
+    return [
+        "",
+        "Four files of 1 GiB at once, plain, written in the event loop:",
+        "",
+        "| p99 lag of the loop, ms (goal: 20) | most, ms | memory over idle, MiB (goal: 32) |",
+        "|---|---|---|",
+        "| " + " | ".join(cells) + " |",
+    ]
+
+
 def measure(rounds: int) -> str:
     """A table: speed as a multiple of curl's, in turns."""
     rows: list[str] = []
     with nginx() as served:
+        lag = _lag(min(rounds, 3), served)
         for base in (served.plain, served.tls):
             rows += _compared(rounds, base, served, True, 1, ("curl", "bare", "ours", "aria2c"))
             for at_once in (16, 64):
@@ -133,11 +175,14 @@ def measure(rounds: int) -> str:
             "| | | | x curl (speed) | wall s | CPU s |",
             "|---|---|---|---|---|---|",
             *rows,
+            *lag,
         ]
     )
 
 
 async def _timed(options: dict[str, Any]) -> dict[str, float]:
+    if options["who"] == "four":
+        return await _four(options["base"], Path(options["out"]))
     began, cpu = time.perf_counter(), time.process_time()
     names = _names(options["large"])
     await {"ours": ours, "bare": bare}[options["who"]](options["base"], Path(options["out"]), names, options["at_once"])
