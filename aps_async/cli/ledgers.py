@@ -84,7 +84,7 @@ def _work(found: LedgerStatus, folder: Path, *, as_json: bool) -> Callable[[], A
         if name == "cost-documents":
             documents = structure(plain, DocumentChoices)
             return lambda: cost_documents(documents)
-    except (ValueError, AttributeError, KeyError, DecodeError):
+    except (ValueError, AttributeError, KeyError, TypeError, DecodeError):
         pass
     raise LedgerError(
         f"{folder} was not filled by a command of this version of aps-async: give the command that filled it again"

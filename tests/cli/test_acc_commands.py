@@ -209,6 +209,9 @@ def test_cost_documents(cli: Cli, signed_in: dict[str, str], tmp_path: Path, pro
     assert (ran.code, ran.out[:12]) == (0, "2 documents,")
     assert lying_in(tmp_path) == [f"Budget {BUDGET} (2).docx", f"Budget {BUDGET}.docx"]
     assert all("Steel" in entries_of(path)["word/document.xml"].decode() for path in paths_in(tmp_path))
+    again = cli("resume", tmp_path, env=signed_in)
+    assert again.out.startswith("2 documents (2 there already), ")
+    assert len(lying_in(tmp_path)) == 2
 
 
 def test_what_is_wrong_with_each_document_is_told(cli: Cli, signed_in: dict[str, str], tmp_path: Path) -> None:
