@@ -1,5 +1,6 @@
 """The commands for workers on many machines: `worker`, `enqueue`, `cancel`, `dead-letters`; their part of `status`."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
@@ -46,7 +47,8 @@ def database_url(given: str | None) -> str:
     Raises:
         UsageProblem: there is none, or it is no PostgreSQL's.
     """
-    if not given or not given.strip():
+    given = given or os.environ.get("APS_DATABASE_URL", "")
+    if not given.strip():
         raise UsageProblem(NEEDED)
     try:
         scheme = urlsplit(given.strip()).scheme

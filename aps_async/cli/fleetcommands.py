@@ -25,7 +25,6 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command()(worker)
     app.command()(enqueue)
-    app.command()(status)
     app.command()(cancel)
     app.command("dead-letters")(dead_letters)
 
@@ -92,15 +91,11 @@ def enqueue(
     return partial(fleet.enqueue, choices)
 
 
-def status(
-    run: RUN = None,
-    database: DATABASE = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
-) -> Any:
-    """Tell how the runs stand that workers are given."""
+def status(database: str | None, run: str | None, *, as_json: bool) -> Any:
+    """The part of `status` that is about workers."""
     from aps_async.cli import fleet
 
-    return partial(fleet.status, fleet.database_url(database), run, as_json=json)
+    return partial(fleet.status, fleet.database_url(database), run, as_json=as_json)
 
 
 def cancel(

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from aps_async import ExportKind, bim360, cost, files, sheets
 from aps_async.cli.failures import EXIT_CODES
+from aps_async.exports import KINDS
 from aps_async.simulator import World
 from aps_async.simulator.demo import demo
 from tests.cli.support import Simulation, clean_environment, pdf_with, run, simulation, text_of
+from tests.documents import lying_in, pages_in
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -23,6 +26,8 @@ PYTHON = [text for language, text in BLOCKS if language == "python"]
 SET_UP = [text for text in SHELL if "-m venv" in text]
 PROJECT = "5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18"
 SHEET = "urn:adsk.wipprod:fs.file:vf.s3GqvKmTQ7WpZ0hYdXcR1A?version=1"
+UPLOAD = "urn:adsk.wipprod:fs.file:vf.PqW3mKfTSZ2aL9xNcVbE7g?version=1"
+BUDGET = "18d97ae0-9484-11e8-a7ec-7ddae203e404"
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +41,9 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
     architecture = riverside["folders"][0]["folders"][0]
     sheets = [item for item in architecture["items"] if item.get("number")]
     sheets[0]["versions"] = [SHEET]
+    next(item for item in architecture["items"] if item.get("type") == "file")["versions"] = [UPLOAD]
+    tower = next(each for each in world["hubs"][0]["projects"] if each["name"] == "Harbour Tower")
+    tower["cost"]["budgets"][1]["id"] = BUDGET
     World.from_json(world)
     file = tmp_path_factory.mktemp("account") / "world.json"
     file.write_text(json.dumps(world))
@@ -82,21 +90,65 @@ def test_the_simulator_line(tmp_path: Path) -> None:
     assert [each["title"] for each in json.loads(ran.out)] == ["plans page 1", "plans page 2"]
 
 
-def test_the_lines_for_the_real_service(account: Simulation, tmp_path: Path) -> None:
-    [block] = [text for text in SHELL if text.startswith("export APS_CLIENT_ID")]
+def run_block(beginning: str, folder: Path, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """The one shell block that begins so, with the command taken from this environment."""
+    [block] = [text for text in SHELL if text.startswith(beginning)]
     function = f'set -e\naps-async() {{ {shlex.quote(sys.executable)} -m aps_async "$@"; }}\n'
-    env = clean_environment({"APS_BASE_URL": account.url, "APS_SPEED": "20"})
     ran = subprocess.run(  # noqa: S603
         ["bash", "-c", function + block],  # noqa: S607
-        capture_output=True, text=True, cwd=tmp_path, env=env, check=False,
+        capture_output=True, text=True, cwd=folder, env=clean_environment(variables), check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
+    return ran
+
+
+def test_the_lines_for_the_real_service(account: Simulation, tmp_path: Path) -> None:
+    ran = run_block("export APS_CLIENT_ID", tmp_path, {"APS_BASE_URL": account.url, "APS_SPEED": "20"})
     assert "Riverside Clinic" in ran.stdout
     assert len(list((tmp_path / "plans").glob("A-*.pdf"))) == 5
 
 
+def test_the_lines_for_acc(account: Simulation, tmp_path: Path) -> None:
+    run_block("export APS_USER_ID", tmp_path, account.env)
+    assert len([text_of(file) for file in (tmp_path / "tower").glob("*.pdf")]) == 12
+    assert lying_in(tmp_path / "tower-files") == ["Core.pdf", "T-01.pdf"]
+
+
+def test_the_line_for_cost_documents(account: Simulation, tmp_path: Path) -> None:
+    token = account.control("user-token", "POST", {})["access_token"]
+    run_block("aps-async cost-documents", tmp_path, {**account.env, "APS_ACCESS_TOKEN": token})
+    assert lying_in(tmp_path / "budget") == [f"Budget {BUDGET} (2).docx", f"Budget {BUDGET}.docx"]
+
+
+def test_the_line_for_downloads(account: Simulation, tmp_path: Path) -> None:
+    run_block("aps-async download", tmp_path, account.env)
+    assert pages_in(tmp_path / "plans.pdf") == 5
+
+
+def test_every_shell_block_is_run_by_one_of_these() -> None:
+    run_here = (
+        "aps-async simulate",
+        "export APS_CLIENT_ID",
+        "export APS_USER_ID",
+        "aps-async cost",
+        "aps-async download",
+    )
+    assert [text for text in SHELL if not text.startswith(run_here) and text not in SET_UP] == []
+
+
+def test_the_table_of_kinds() -> None:
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \|.*\| ([\d,]+) / ([\d,]+) \|$", README, re.MULTILINE)
+    starts = {
+        ExportKind.BIM360: bim360.START, ExportKind.SHEETS: sheets.SERVICE.start, ExportKind.FILES: files.SERVICE.start,
+        ExportKind.COST: cost.ATTACHMENTS,
+    }  # fmt: skip
+    assert {kind: (start, polls) for kind, start, polls in rows} == {
+        str(kind): (f"{starts[kind].budget:,}", f"{KINDS[kind].status.budget:,}") for kind in ExportKind
+    }
+
+
 def test_the_python_blocks(account: Simulation, tmp_path: Path) -> None:
-    """In their order, in one folder: the last two are two halves."""
+    """In their order, in one folder: the third and the fourth are two halves."""
     env = clean_environment({name: value for name, value in account.env.items() if name != "APS_SPEED"})
     printed = []
     for block in PYTHON:
@@ -106,7 +158,9 @@ def test_the_python_blocks(account: Simulation, tmp_path: Path) -> None:
         printed.append(ran.stdout)
     assert len(PYTHON[0].splitlines()) <= 13
     assert len(list((tmp_path / "plans").glob("*.pdf"))) == 12
-    assert printed[1:] == ["A-101.pdf\n", "", "later.pdf\n"]
+    told = "5 ['ERR_NO_2D_VIEWS']\nuploaded.pdf\n"
+    assert printed[1:] == ["A-101.pdf\n", "", "later.pdf\n", told]
+    assert pages_in(tmp_path / "uploaded.pdf") == 5
     assert "A-101" in text_of(tmp_path / "A-101.pdf")
     assert "A-101" in text_of(tmp_path / "later.pdf")
 

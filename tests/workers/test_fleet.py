@@ -76,7 +76,7 @@ def test_the_commands_tell_how_a_run_stands_and_end_it(fleet: Fleet) -> None:
     assert told.code == 0, told.err
     [first] = json.loads(told.out)
     assert (first["name"], first["priority"], first["waiting"], first["state"]) == ("first", 3, SHEETS, "open")
-    table = run("status", "first", env=fleet.env)
+    table = run("status", "--run", "first", env=fleet.env)
     assert table.out.splitlines()[0].split() == [
         "RUN", "NAME", "STATE", "WAITING", "RUNNING", "DONE", "FAILED", "DROPPED", "SIZE"
     ]  # fmt: skip
@@ -117,6 +117,7 @@ def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fle
     [
         (("status",), 2, "--database"),
         (("status", "--database", "mysql://x/y"), 2, "postgresql://"),
+        (("status", ".", "--database", "postgresql://x/y"), 2, "without it"),
         (("cancel", "1", "--database", "http://[broken"), 2, "postgresql://"),
         (("enqueue", "P", "--sheet", "x", "--files", "--database", "postgresql://x/y"), 2, "choose one"),
         (("enqueue", "P", "--no-partial", "--database", "postgresql://x/y"), 2, "--files"),
