@@ -199,9 +199,9 @@ _HOMES = {
     "aps_async.downloads": "download stream",
     "aps_async.errors": (
         "APSError AuthError DatabaseError DecodeError DiskFullError DownloadError ExportError ExportFailedError "
-        "ExportTimeoutError FolderInUseError IncompleteDownloadError InputError LedgerError LinkExpiredError NotAllowedError "
-        "NotExportableError NotFoundError NotFoundInProjectError RateLimitedError ResponseError ServerError "
-        "TargetError TransportError UnauthorizedError"
+        "ExportTimeoutError FolderInUseError IncompleteDownloadError InputError LedgerError LinkExpiredError "
+        "NotAllowedError NotExportableError NotFoundError NotFoundInProjectError RateLimitedError ResponseError "
+        "ServerError TargetError TransportError UnauthorizedError"
     ),
     "aps_async.exports": (
         "PollPolicy download_export export_states get_export poll_export start_export stream_export wait_for_export"

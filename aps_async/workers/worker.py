@@ -100,7 +100,7 @@ class Worker:
         entry = await self._book.entry(export)
         if entry is None or entry.state != "waiting":
             return None
-        await self._room()
+        await self._room(entry.request.kind)
         try:
             job = await steps.start(self.session, entry.request)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
@@ -192,11 +192,12 @@ class Worker:
 
     # ---------------------------------------------------------------- looking around
 
-    async def _room(self) -> None:
+    async def _room(self, kind: ExportKind) -> None:
         """Back-pressure: nothing is started while too much is pending, be it that the service or the line is slow."""
         while True:
             await self._count()
             if sum(self._pending.values()) < self.session.settings.pending_exports:
+                self._pending[kind] = self._pending.get(kind, 0) + 1  # until it is counted again
                 return
             await asyncio.sleep(max(0.2, 5.0 * self._scale))
 

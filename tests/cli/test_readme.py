@@ -132,6 +132,7 @@ def test_every_shell_block_is_run_by_one_of_these() -> None:
         "export APS_USER_ID",
         "aps-async cost",
         "aps-async download",
+        "export APS_DATABASE_URL",  # in tests/workers, where there is a database
     )
     assert [text for text in SHELL if not text.startswith(run_here) and text not in SET_UP] == []
 
