@@ -19,12 +19,15 @@ if TYPE_CHECKING:
         APSError,
         AuthError,
         DecodeError,
+        DiskFullError,
         DownloadError,
         ExportError,
         ExportFailedError,
         ExportTimeoutError,
+        FolderInUseError,
         IncompleteDownloadError,
         InputError,
+        LedgerError,
         LinkExpiredError,
         NotAllowedError,
         NotExportableError,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
         stream_export,
         wait_for_export,
     )
+    from aps_async.ledger import Ledger, LedgerStatus, ledger_status
     from aps_async.links import Part, SignedUrl, Source
     from aps_async.models import (
         CostSource,
@@ -93,6 +97,7 @@ __all__ = [
     "CostSource",
     "DecodeError",
     "Derivative",
+    "DiskFullError",
     "DownloadError",
     "Downloaded",
     "Endpoint",
@@ -109,11 +114,15 @@ __all__ = [
     "ExportTimeoutError",
     "FailedFile",
     "Folder",
+    "FolderInUseError",
     "Hub",
     "Hubs",
     "IncompleteDownloadError",
     "InputError",
     "Item",
+    "Ledger",
+    "LedgerError",
+    "LedgerStatus",
     "LinkExpiredError",
     "NotAllowedError",
     "NotExportableError",
@@ -158,6 +167,7 @@ __all__ = [
     "find_project",
     "get_export",
     "get_sheet",
+    "ledger_status",
     "list_sheets",
     "poll_export",
     "project_requests",
@@ -184,14 +194,15 @@ _HOMES = {
     "aps_async.doors": "export_project get_sheet list_sheets project_requests",
     "aps_async.downloads": "download stream",
     "aps_async.errors": (
-        "APSError AuthError DecodeError DownloadError ExportError ExportFailedError ExportTimeoutError "
-        "IncompleteDownloadError InputError LinkExpiredError NotAllowedError NotExportableError NotFoundError "
-        "NotFoundInProjectError RateLimitedError ResponseError ServerError TargetError TransportError "
-        "UnauthorizedError"
+        "APSError AuthError DecodeError DiskFullError DownloadError ExportError ExportFailedError ExportTimeoutError "
+        "FolderInUseError IncompleteDownloadError InputError LedgerError LinkExpiredError NotAllowedError "
+        "NotExportableError NotFoundError NotFoundInProjectError RateLimitedError ResponseError ServerError "
+        "TargetError TransportError UnauthorizedError"
     ),
     "aps_async.exports": (
         "PollPolicy download_export export_states get_export poll_export start_export stream_export wait_for_export"
     ),
+    "aps_async.ledger": "Ledger LedgerStatus ledger_status",
     "aps_async.links": "Part SignedUrl Source",
     "aps_async.models": (
         "CostSource Derivative Downloaded ExportJob ExportKind ExportOptions ExportOutcome ExportRef "

@@ -50,8 +50,10 @@ def verify_archive(path: Path, *, limits: ArchiveLimits = ArchiveLimits()) -> No
         raise IncompleteDownloadError(f"the archive is damaged: {problem}") from problem
 
 
-async def unpack_archive(path: Path, folder: Path, names: NameBook) -> tuple[Path, ...]:
+async def unpack_archive(path: Path, folder: Path, names: NameBook, *, tag: str = "") -> tuple[Path, ...]:
     """Unpacks a verified archive, flat: one file per entry, under safe names that are new in `names`.
+
+    `tag` marks the part files; see `part_path`.
 
     Each file appears under its name only when it is whole. It runs in a thread; on cancellation the files that are
     already there stay, and no other one appears.
@@ -62,12 +64,12 @@ async def unpack_archive(path: Path, folder: Path, names: NameBook) -> tuple[Pat
     """
     stop = threading.Event()
     try:
-        return await asyncio.get_running_loop().run_in_executor(None, _unpack, path, folder, names, stop)
+        return await asyncio.get_running_loop().run_in_executor(None, _unpack, path, folder, names, stop, tag)
     finally:
         stop.set()
 
 
-def _unpack(path: Path, folder: Path, names: NameBook, stop: threading.Event) -> tuple[Path, ...]:
+def _unpack(path: Path, folder: Path, names: NameBook, stop: threading.Event, tag: str) -> tuple[Path, ...]:
     made: list[Path] = []
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
@@ -77,7 +79,7 @@ def _unpack(path: Path, folder: Path, names: NameBook, stop: threading.Event) ->
             # By the stem alone, as a bulk run takes the names of its files: their suffixes come later.
             stem, suffix = (inner.stem, inner.suffix.lower()) if _SUFFIX.fullmatch(inner.suffix) else (inner.name, "")
             final = folder / f"{names.take(stem, '')}{suffix}"
-            part = part_path(final)
+            part = part_path(final, tag)
             try:
                 with archive.open(entry) as source, part.open("xb") as target:
                     shutil.copyfileobj(source, target, _CHUNK)

@@ -126,6 +126,12 @@ def structure(value: Any, into: type[T]) -> T:
     raise DecodeError(f"the answer is not as documented: {shown}", problems=problems)
 
 
+def to_dict(value: Any) -> dict[str, Any]:
+    """A value of ours as plain data, in camelCase and without what is default; `structure` reads it."""
+    found: dict[str, Any] = _converter.unstructure(value)
+    return found
+
+
 def ref_to_json(ref: ExportRef) -> str:
     """An `ExportRef` as text, for a database or a queue. It holds no secret."""
     return json.dumps(_converter.unstructure(ref), ensure_ascii=False, separators=(",", ":"))

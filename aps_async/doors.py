@@ -9,6 +9,7 @@ from aps_async.bulk import BulkProgress, export_many
 from aps_async.errors import NotExportableError, NotFoundInProjectError
 from aps_async.exports import Policy
 from aps_async.ids import bare_id
+from aps_async.ledger import Ledger
 from aps_async.models import ExportOptions, ExportOutcome, ExportRequest, Project, Sheet
 from aps_async.resources import files, plans, sheets
 from aps_async.resources.projects import find_project
@@ -126,6 +127,7 @@ async def export_project(
     timeout: float | None = None,
     policy: Policy | None = None,
     unpack: bool = False,
+    ledger: Ledger | bool = False,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[ExportOutcome, None]:
     """Exports all sheets or files of a project into a folder; arguments as `project_requests` and `export_many`.
@@ -151,6 +153,7 @@ async def export_project(
         timeout=timeout,
         policy=policy,
         unpack=unpack,
+        ledger=ledger,
         on_progress=on_progress,
     )
     async with aclosing(run) as outcomes:

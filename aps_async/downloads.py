@@ -1,5 +1,6 @@
 """From signed links to a verified file: streaming, and never half under its final name."""
 
+import hashlib
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -18,6 +19,10 @@ T = TypeVar("T")
 Renew = Callable[[SignedUrl | None], Awaitable[Source]]
 """Brings fresh links; it is told the one that was refused, or None when that one merely came of age."""
 
+OnWhole = Callable[[Downloaded], Awaitable[object]]
+"""Awaited when all has come and been written, with what the result is going to be, before the file gets its final
+name; what it raises keeps it from that."""
+
 
 async def download(
     session: Session,
@@ -27,6 +32,8 @@ async def download(
     renew: Renew | None = None,
     expected: Expected = Expected(),
     add_suffix: bool = False,
+    sha256: bool = False,
+    on_whole: OnWhole | None = None,
     on_progress: Callable[[Progress], object] | None = None,
     opener: Opener | None = None,
 ) -> Downloaded:
@@ -43,6 +50,8 @@ async def download(
         renew: brings fresh links when one dies.
         expected: what the file must be; any PDF by default.
         add_suffix: put `.pdf`, `.zip` and so on behind the path, as the content turns out.
+        sha256: also compute the file's SHA-256, as the bytes pass.
+        on_whole: awaited before the file gets its final name.
         on_progress: called with every chunk.
         opener: opens the links in place of `Session.open_link`.
 
@@ -53,7 +62,7 @@ async def download(
         APSError: what `renew` raises.
     """
     sink = opened(target)
-    fetch = _Fetch(session, source, renew, expected, opener)
+    fetch = _Fetch(session, source, renew, expected, opener, sha256=sha256)
     try:
         async with aclosing(fetch.pieces()) as pieces:
             async for piece in pieces:
@@ -64,13 +73,17 @@ async def download(
                 if on_progress is not None:
                     on_progress(Progress(received=fetch.received, total=fetch.total))
         kind = fetch.signature
-        path = await sink.finish(kind.verify, kind.suffix if add_suffix else None)
+        suffix = kind.suffix if add_suffix else None
+        got = Downloaded(path=sink.final(suffix), size=fetch.received, etag=fetch.etag, sha256=fetch.sha256)
+        if on_whole is not None:
+            await on_whole(got)
+        await sink.finish(kind.verify, suffix)
     except DownloadError as problem:
         problem.path = problem.path or sink.path
         raise
     finally:
         sink.discard()
-    return Downloaded(path=path, size=fetch.received, etag=fetch.etag)
+    return got
 
 
 async def stream(
@@ -129,6 +142,8 @@ class _Fetch:
         renew: Renew | None,
         expected: Expected,
         opener: Opener | None = None,
+        *,
+        sha256: bool = False,
     ) -> None:
         self.etag: str | None = None
         self.signature = expected.signatures[0]
@@ -140,6 +155,13 @@ class _Fetch:
         self._before = 0  # bytes of the parts that are done
         self._total: int | None = None
         self._transfer: Transfer | None = None
+        self._wants_hash = sha256
+        self._hash = hashlib.sha256() if sha256 else None
+
+    @property
+    def sha256(self) -> str | None:
+        """Of the bytes in order, as hexadecimal digits; None when nobody wants it."""
+        return self._hash.hexdigest() if self._hash else None
 
     @property
     def received(self) -> int:
@@ -158,6 +180,7 @@ class _Fetch:
         while True:
             source = self._source
             self._before, self._transfer = 0, None
+            self._hash = hashlib.sha256() if self._wants_hash else None
             known = self._expected
             known = evolve(known, size=_first(known.size, source.size), sha1=_first(known.sha1, source.sha1))
             try:
@@ -176,12 +199,17 @@ class _Fetch:
         body = Body(known)
         for index, part in enumerate(self._source.parts):
             expected = known if alone else Expected(signatures=(ANY,), size=part.size)
+            marked = self._hash and self._hash.copy()
             async with aclosing(self._part(index, expected)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, _Rewind):
                         body.rewind()
-                    elif not alone:
-                        body.feed(piece)
+                        self._hash = marked and marked.copy()
+                    else:
+                        if not alone:
+                            body.feed(piece)
+                        if self._hash:
+                            self._hash.update(piece)
                     yield piece
             body.mark()
         if not alone:

@@ -128,6 +128,14 @@ class ExportTimeoutError(ExportError, TimeoutError):
     """The deadline passed first. The job may still finish: wait again with the same `ref`."""
 
 
+class LedgerError(APSError):
+    """A folder's ledger cannot be used: damaged, newer than this library, or not ours. The message says what to do."""
+
+
+class FolderInUseError(LedgerError):
+    """Another run works in this folder."""
+
+
 class DownloadError(APSError):
     """A result could not be brought to its target. Nothing stands under the final name that was not there before."""
 
@@ -138,6 +146,10 @@ class DownloadError(APSError):
 
 class TargetError(DownloadError):
     """The target cannot take the file: not writable, not a folder, or the disk is full."""
+
+
+class DiskFullError(TargetError):
+    """No room is left on the disk, or in the quota: whatever else is written there would meet it too."""
 
 
 class LinkExpiredError(DownloadError):

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
-from aps_async.downloads import download, stream
+from aps_async.downloads import OnWhole, download, stream
 from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Progress
@@ -304,6 +304,8 @@ async def download_export(
     target: str | os.PathLike[str] | Writable,
     *,
     add_suffix: bool = False,
+    sha256: bool = False,
+    on_whole: OnWhole | None = None,
     on_progress: Callable[[Progress], object] | None = None,
 ) -> Downloaded:
     """Brings a finished job's result to a verified file; a link that has died is renewed.
@@ -313,6 +315,8 @@ async def download_export(
         job: a finished job.
         target: a path, or an open binary file.
         add_suffix: put `.pdf`, `.zip` or `.docx` behind the path, as the content turns out.
+        sha256: also compute the file's SHA-256, as the bytes pass.
+        on_whole: awaited before the file gets its final name.
         on_progress: called with every chunk.
 
     Raises:
@@ -327,6 +331,8 @@ async def download_export(
         renew=result.source,
         expected=Expected(signatures=KINDS[job.ref.kind].signatures),
         add_suffix=add_suffix,
+        sha256=sha256,
+        on_whole=on_whole,
         on_progress=on_progress,
     )
 

@@ -185,6 +185,8 @@ class Downloaded:
     """Bytes."""
     etag: str | None = None
     """Storage's tag for exactly these bytes, when it gave one."""
+    sha256: str | None = None
+    """As hexadecimal digits, when it was asked for."""
 
 
 @frozen(kw_only=True)
@@ -203,6 +205,8 @@ class ExportOutcome:
     """From the moment its turn to start came to the end."""
     polls: int = 0
     """Status calls that were answered."""
+    reused: bool = False
+    """The file is an earlier run's, found whole and unchanged: nothing was fetched."""
     failed_files: tuple[FailedFile, ...] = ()
     """ACC Files: what the result lacks; see `ExportRequest.allow_partial`."""
     error: Exception | None = None

@@ -42,13 +42,13 @@ class NameBook:
         """A safe name for `title`: the second sheet of one title becomes `title (2).pdf`."""
         stem = safe_stem(title)
         name, count = f"{stem}{suffix}", 1
-        while _folded(name) in self._taken:
+        while folded(name) in self._taken:
             count += 1
             name = f"{stem} ({count}){suffix}"
-        self._taken.add(_folded(name))
+        self._taken.add(folded(name))
         return name
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """What systems compare that look at neither case nor the way an accent is written."""
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())

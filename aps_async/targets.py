@@ -4,17 +4,19 @@ import asyncio
 import errno
 import inspect
 import os
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from aps_async.errors import IncompleteDownloadError, TargetError
+from aps_async.errors import DiskFullError, IncompleteDownloadError, TargetError
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full; make room and run it again",
     errno.EDQUOT: "the disk quota is used up; make room and run it again",
+    errno.EFBIG: "it is larger than the file system or a limit allows; raise the limit or choose another place",
     errno.EACCES: "it is not writable; choose another place or change its permissions",
     errno.EPERM: "it is not writable; choose another place or change its permissions",
     errno.EROFS: "it lies on a read-only file system; choose another place",
@@ -23,6 +25,7 @@ _ADVICE = {
     errno.EISDIR: "it is a folder; give a file name",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Writable(Protocol):
@@ -36,7 +39,8 @@ class Writable(Protocol):
 def target_error(path: Path | None, problem: OSError) -> TargetError:
     """The error for a target that cannot take the file; without a path, for an open file."""
     advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
-    return TargetError(f"cannot write {path or 'to the open file'}: {advice}", path=path)
+    kind = DiskFullError if problem.errno in _FULL else TargetError
+    return kind(f"cannot write {path or 'to the open file'}: {advice}", path=path)
 
 
 def checked_path(path: str | os.PathLike[str]) -> Path:
@@ -73,17 +77,30 @@ def made_folder(folder: str | os.PathLike[str]) -> Path:
     return path
 
 
-def part_path(path: Path) -> Path:
-    """A new name beside `path`, hidden, for what is not finished yet."""
-    return path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}.part")
+def part_path(path: Path, tag: str = "") -> Path:
+    """A new name beside `path`, hidden, for what is not finished yet; `tag` tells whose it is, see `remove_parts`."""
+    return path.with_name(f".{path.stem[:40]}-{tag}{secrets.token_hex(4)}.part")
+
+
+def remove_parts(folder: Path, tag: str) -> int:
+    """Removes the part files with this tag, of runs that were killed; gives their number.
+
+    Only for who knows that no run with this tag lives.
+    """
+    ours = re.compile(rf"\..*-{re.escape(tag)}[0-9a-f]{{8}}\.part")
+    with os.scandir(folder) as entries:
+        found = [Path(each.path) for each in entries if ours.fullmatch(each.name)]
+    for part in found:
+        part.unlink(missing_ok=True)
+    return len(found)
 
 
 class PartFile:
     """Writes beside the final name and takes it over at the end; `discard()` leaves nothing."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tag: str = "") -> None:
         self.path = path
-        self.part = part_path(path)
+        self.part = part_path(path, tag)
         self._file: int | None = None
 
     async def write(self, data: bytes) -> None:
@@ -104,6 +121,10 @@ class PartFile:
             os.ftruncate(self._file, at)
             os.lseek(self._file, at, os.SEEK_SET)
 
+    def final(self, suffix: str | None) -> Path:
+        """The final name."""
+        return self.path if suffix is None else self.path.with_name(self.path.name + suffix)
+
     async def finish(self, verify: Callable[[Path], None] | None = None, suffix: str | None = None) -> Path:
         """Puts the file under its final name, once its bytes are on the disk: a power cut leaves no empty PDF.
 
@@ -118,7 +139,7 @@ class PartFile:
             self._file = None
             if verify is not None:
                 await loop.run_in_executor(None, verify, self.part)
-            final = self.path if suffix is None else self.path.with_name(self.path.name + suffix)
+            final = self.final(suffix)
             self.part.replace(final)
         except OSError as problem:
             raise target_error(self.path, problem) from problem
@@ -175,6 +196,9 @@ class OpenFile:
         self._file.seek(self._at + at)  # type: ignore[attr-defined]
         self._file.truncate()  # type: ignore[attr-defined]
 
+    def final(self, suffix: object) -> None:
+        """None that we know of."""
+
     async def finish(self, verify: object = None, suffix: object = None) -> None:
         """Nothing to do: the file belongs to the caller."""
 
@@ -192,6 +216,8 @@ def _position(file: Any) -> int | None:
 
 def opened(target: "str | os.PathLike[str] | Writable") -> PartFile | OpenFile:
     """The sink for a path or an open file."""
+    if isinstance(target, PartFile):
+        return target
     if isinstance(target, str | os.PathLike):
         return PartFile(checked_path(target))
     return OpenFile(target)

@@ -31,6 +31,9 @@ def entries_of(archive: Path) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
+LEDGER = (".aps-async.sqlite", ".aps-async.lock")
+
+
 def lying_in(folder: Path) -> list[str]:
-    """The names of everything in a folder."""
-    return sorted(path.name for path in folder.iterdir())
+    """The names of everything in a folder but its ledger."""
+    return sorted(path.name for path in folder.iterdir() if path.name not in LEDGER)

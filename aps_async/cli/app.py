@@ -13,7 +13,7 @@ from typer.main import get_command
 
 import aps_async
 from aps_async.cli import export as exporting
-from aps_async.cli import fetching, listing, simulation
+from aps_async.cli import fetching, ledgers, listing, simulation
 from aps_async.cli import login as signing_in
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.identity import ORDER, profile_option
@@ -49,6 +49,7 @@ SLOTS = Annotated[int | None, typer.Option(min=1, help="Downloads at once; 8 whe
 TIMEOUT = Annotated[
     float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 when not given.")
 ]
+KEEP_OLDER = Annotated[bool, typer.Option("--keep-older", help="Keep a sheet's file beside that of its newer version.")]
 JSON_LINES = Annotated[bool, typer.Option("--json", help="One JSON object per export and line, as it finishes.")]
 USER_ID = Annotated[
     str | None,
@@ -198,6 +199,7 @@ def export(
     hyperlinks: Annotated[bool, typer.Option("--hyperlinks", help="Keep links (ACC: those of markups).")] = False,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
+    keep_older: KEEP_OLDER = False,
     user_id: USER_ID = None,
     json: JSON_LINES = False,
 ) -> Any:
@@ -230,6 +232,7 @@ def export(
         timeout=timeout,
         user_id=user_id,
         as_json=json,
+        keep_older=keep_older,
     )
     return partial(exporting.export, choices)
 
@@ -283,6 +286,24 @@ def download(
 ) -> Any:
     """Download an uploaded file, or anything else with storage of its own, as it is."""
     return partial(fetching.download, urn, out=out, project=project, user_id=user_id, as_json=json)
+
+
+@app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that something was exported into.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> Any:
+    """Tell how far the last export into a folder has come, also while it runs."""
+    return partial(ledgers.status, folder, as_json=json)
+
+
+@app.command()
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that something was exported into.")],
+    json: JSON_LINES = False,
+) -> Any:
+    """Go on with the last export into a folder: what is there and unchanged is not fetched again."""
+    return partial(ledgers.resume, folder, as_json=json)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -16,9 +17,10 @@ from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, UsageProblem, exit_code, reason
 from aps_async.cli.output import count, note, say, say_json, size
 from aps_async.cli.progress import shown
-from aps_async.convert import ref_to_json
+from aps_async.convert import ref_to_json, to_dict
 from aps_async.doors import get_sheet, list_sheets, project_requests
-from aps_async.errors import APSError, NotFoundInProjectError
+from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundInProjectError
+from aps_async.ledger import Ledger, refuse_if_in_use
 from aps_async.models import ExportJob, ExportOptions, ExportOutcome, ExportRef, ExportRequest, Project, Sheet
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
@@ -35,6 +37,7 @@ class RunChoices:
     timeout: float | None = None
     user_id: str | None = None
     as_json: bool = False
+    keep_older: bool = False
 
 
 @frozen(kw_only=True)
@@ -124,11 +127,14 @@ async def export(choices: ExportChoices) -> int:
 
 async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awaitable[None]]) -> int:
     """Does the work with a session, and tells at the end what became of it."""
+    refuse_if_in_use(choices.out)
     try:
         async with open_session(choices.user_id) as session:
             await work(session)
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, DiskFullError, LedgerError):
         note(stopped_words(run, choices.out))
+        if run.total:
+            note(f"to go on: aps-async resume {shlex.quote(str(choices.out))}")
         raise
     for failed in run.failures:
         note(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
@@ -151,7 +157,7 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
     elif choices.only_acc_can:
         raise UsageProblem(f"{project.name} is no ACC project: its exports know published markups and hyperlinks only")
     tasks = await _tasks(session, project, choices, run)
-    await export_tasks(session, tasks, choices, run, unpack=choices.unpack)
+    await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger_for("export", choices))
 
 
 async def _tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
@@ -219,6 +225,14 @@ def sheet_tasks(sheets: Iterable[Sheet], choices: ExportChoices) -> list[Task]:
     ]
 
 
+def ledger_for(command: str, choices: RunChoices) -> Ledger:
+    """The folder's ledger, which also remembers what to do again; `resume` reads it."""
+    plain = to_dict(choices)
+    for of_this_call in ("out", "asJson"):
+        plain.pop(of_this_call, None)
+    return Ledger(choices.out, keep_older=choices.keep_older, command=json.dumps({"command": command, **plain}))
+
+
 def keep(result: Result, choices: RunChoices, run: Run) -> None:
     """Notes what became of one thing."""
     run.results.append(result)
@@ -227,7 +241,13 @@ def keep(result: Result, choices: RunChoices, run: Run) -> None:
 
 
 async def export_tasks(
-    session: Session, tasks: Sequence[Task], choices: RunChoices, run: Run, *, unpack: bool = False
+    session: Session,
+    tasks: Sequence[Task],
+    choices: RunChoices,
+    run: Run,
+    *,
+    unpack: bool = False,
+    ledger: Ledger | bool = False,
 ) -> None:
     """Exports everything, showing progress and keeping what became of each."""
     run.total = len(run.results) + len(tasks)
@@ -243,12 +263,13 @@ async def export_tasks(
             slots=choices.slots,
             timeout=choices.timeout,
             unpack=unpack,
+            ledger=ledger,
             on_progress=view.moved,
         )
         async with aclosing(outcomes):
             async for outcome in outcomes:
                 task = by_key[outcome.ref if outcome.ref in by_key else outcome.request]
-                view.finished(task.name, outcome.size, outcome.seconds, ok=outcome.ok)
+                view.finished(task.name, outcome.size, outcome.seconds, ok=outcome.ok, reused=outcome.reused)
                 result = Result(name=task.name, id=task.id, folder=task.folder, outcome=outcome, error=outcome.error)
                 keep(result, choices, run)
 
@@ -269,6 +290,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "bytes": outcome.size if outcome else 0,
         "seconds": round(outcome.seconds, 3) if outcome else 0.0,
         "polls": outcome.polls if outcome else 0,
+        "reused": outcome.reused if outcome else False,
         "ref": json.loads(ref_to_json(ref)) if ref else None,
         "error": None
         if error is None
@@ -284,6 +306,8 @@ def summary(run: Run, out: Path) -> str:
     words = f"{done:,}{of} {run.comes_as}{'' if run.total == 1 else 's'}"
     if entries := sum(len(each.unpacked) for each in run.files):
         words += f", unpacked to {count(entries, 'file')}"
+    if reused := sum(each.reused for each in run.files):
+        words += f" ({reused:,} there already)"
     words += f", {size(run.received)}, in {seconds:.1f} s"
     return f"{words}: {out}" if done else words
 

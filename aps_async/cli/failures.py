@@ -6,6 +6,7 @@ from aps_async.errors import (
     DownloadError,
     ExportError,
     InputError,
+    LedgerError,
     NotAllowedError,
     NotFoundError,
     TargetError,
@@ -14,13 +15,14 @@ from aps_async.retry import is_transient
 
 EXIT_CODES = {
     0: "everything was done",
-    1: "some exports failed; each is listed with its reason",
+    1: "some exports failed; each is listed with its reason (status: something is left to do)",
     2: "wrong usage, or a missing extra",
     3: "credentials are missing or refused",
     4: "not found, not exportable, or otherwise bad input",
     5: "not allowed: a scope, the app's place in the account, or the user's permission is missing",
     6: "network or service trouble",
     7: "the target cannot be written: permissions or a full disk",
+    8: "another run works in the folder, or its ledger cannot be used",
     70: "a fault of aps-async itself",
     130: "stopped by Ctrl-C (143: by SIGTERM)",
 }
@@ -34,6 +36,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (NotFoundError, 4),
     (InputError, 4),
     (TargetError, 7),
+    (LedgerError, 8),
     (DownloadError, 6),
     (ExportError, SOME_FAILED),
     (APSError, 6),

@@ -6,7 +6,7 @@ from pathlib import Path
 from attrs import frozen
 
 from aps_async.cli.environment import open_session
-from aps_async.cli.export import Result, Run, RunChoices, Task, delivered, export_tasks, keep
+from aps_async.cli.export import Result, Run, RunChoices, Task, delivered, export_tasks, keep, ledger_for
 from aps_async.cli.output import say, say_json, size
 from aps_async.errors import NotFoundInProjectError
 from aps_async.resources import cost
@@ -48,7 +48,7 @@ async def _documents(session: Session, choices: DocumentChoices, run: Run) -> No
             problem = NotFoundInProjectError(f"no document was generated for it, or there is no such {choices.type}")
             keep(Result(name=f"{choices.type} {each}", id=each, error=problem), choices, run)
     tasks = [Task(name=job.ref.request.name or "", id=job.ref.export_id, wanted=job) for job in jobs]
-    await export_tasks(session, tasks, choices, run)
+    await export_tasks(session, tasks, choices, run, ledger=ledger_for("cost-documents", choices))
 
 
 async def download(urn: str, *, out: Path, project: str | None, user_id: str | None, as_json: bool) -> int:

@@ -22,7 +22,7 @@ class View(Protocol):
     def moved(self, at: BulkProgress) -> None:
         """Something changed; called for every chunk."""
 
-    def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool) -> None:
+    def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool, reused: bool = False) -> None:
         """One export came to its end."""
 
 
@@ -56,9 +56,9 @@ class _Lines:
     def moved(self, at: BulkProgress) -> None:
         pass
 
-    def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool) -> None:
+    def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool, reused: bool = False) -> None:
         self._ended += 1
-        what = f"{size(bytes_)}, {seconds:.1f} s" if ok else "FAILED"
+        what = f"{size(bytes_)}, {'there already' if reused else f'{seconds:.1f} s'}" if ok else "FAILED"
         note(f"[{self._ended}/{self._total}] {name}: {what}")
 
 
@@ -73,7 +73,7 @@ class _Bar:
     def moved(self, at: BulkProgress) -> None:
         self._at = at
 
-    def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool) -> None:
+    def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool, reused: bool = False) -> None:
         pass
 
     def render(self) -> Table:

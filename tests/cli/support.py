@@ -17,6 +17,8 @@ import pypdfium2
 from attrs import frozen
 from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
 
+from tests.documents import lying_in
+
 COMMAND = (sys.executable, "-W", "error", "-m", "aps_async")
 ESCAPES = "\x1b]0;owned\x07[bold red]Odd[/] \u202etitle"
 SHEET = "urn:adsk.wipprod:fs.file:vf.GoodSheetOneHundredOne0?version=1"
@@ -145,6 +147,11 @@ def simulation(*options: str) -> Iterator[Simulation]:
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, "aps-async: stopped\n")
+
+
+def paths_in(folder: Path) -> list[Path]:
+    """Everything in a folder but its ledger."""
+    return [folder / name for name in lying_in(folder)]
 
 
 def exported(lines: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.support import Ran, Simulation, simulation
+from tests.cli.support import Ran, Simulation, paths_in, simulation
 from tests.documents import entries_of, lying_in, texts_of
 
 Cli = Callable[..., Ran]
@@ -85,7 +85,7 @@ def test_the_same_flags_and_the_same_folder(cli: Cli, ada: dict[str, str], tmp_p
     ran = cli("export", project, "--folder", "Core", "--markups", "--hyperlinks", "--out", tmp_path, env=ada)
     assert (ran.code, ran.out[:7]) == (0, "2 PDFs,")
     assert lying_in(tmp_path) == ["A-101 - Plan 101.pdf", "A-102 - Plan 102.pdf"]
-    for path in tmp_path.iterdir():
+    for path in paths_in(tmp_path):
         [text] = texts_of(path)
         assert path.name[:5] in text
     assert ran.err.splitlines()[0] == "exporting 2 sheets"
@@ -187,7 +187,7 @@ def test_files_unpacked(cli: Cli, ada: dict[str, str], tmp_path: Path) -> None:
     ran = cli("export", "Tower", "--files", "--unpack", "--markups", "--out", tmp_path, env=ada)
     assert ran.out.startswith("1 result, unpacked to 3 files, ")
     assert lying_in(tmp_path) == ["F-1.pdf", "F-2.pdf", "F-3.pdf"]
-    assert all("Published markup" in texts_of(path)[0] for path in tmp_path.iterdir())
+    assert all("Published markup" in texts_of(path)[0] for path in paths_in(tmp_path))
 
 
 def test_no_partial_result(cli: Cli, ada: dict[str, str], tmp_path: Path) -> None:
@@ -208,7 +208,10 @@ def test_cost_documents(cli: Cli, signed_in: dict[str, str], tmp_path: Path, pro
     ran = cli("cost-documents", project, "--type", "Budget", "--id", BUDGET.upper(), "--out", tmp_path, env=signed_in)
     assert (ran.code, ran.out[:12]) == (0, "2 documents,")
     assert lying_in(tmp_path) == [f"Budget {BUDGET} (2).docx", f"Budget {BUDGET}.docx"]
-    assert all("Steel" in entries_of(path)["word/document.xml"].decode() for path in tmp_path.iterdir())
+    assert all("Steel" in entries_of(path)["word/document.xml"].decode() for path in paths_in(tmp_path))
+    again = cli("resume", tmp_path, env=signed_in)
+    assert again.out.startswith("2 documents (2 there already), ")
+    assert len(lying_in(tmp_path)) == 2
 
 
 def test_what_is_wrong_with_each_document_is_told(cli: Cli, signed_in: dict[str, str], tmp_path: Path) -> None:

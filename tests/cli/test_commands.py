@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import ITEM, PROJECT_ID, SHEET, Ran, Simulation, text_of
+from tests.cli.support import ITEM, PROJECT_ID, SHEET, Ran, Simulation, paths_in, text_of
 
 Cli = Callable[..., Ran]
 
@@ -80,7 +80,7 @@ def test_titles_cannot_reach_the_terminal(cli: Cli, service: Simulation, tmp_pat
         shown = ran.out + ran.err
         assert "[bold red]Odd[/]" in shown, "markup is text, not a style"
         assert not set(shown) & {"\x1b", "\x07", "\u202e"}
-    names = sorted(path.name for path in tmp_path.iterdir())
+    names = sorted(path.name for path in paths_in(tmp_path))
     assert names[1] == "A-102 - ]0;owned[bold red]Odd[_] title.pdf"
 
 
@@ -88,7 +88,7 @@ def test_export_a_folder(cli: Cli, service: Simulation, tmp_path: Path) -> None:
     out = tmp_path / "new" / "plans"
     ran = cli("export", "Riverside", "--folder", "Plans/Good", "--out", out, env=service.env)
     assert ran.code == 0
-    assert len(list(out.iterdir())) == 3
+    assert len(paths_in(out)) == 3
     assert "A-101" in text_of(out / "A-101 - Ground.pdf")
     assert ran.err.splitlines()[0] == "exporting 3 sheets"
     assert "[3/3] " in ran.err
@@ -126,7 +126,7 @@ def test_every_failure_is_listed_with_its_reason(cli: Cli, service: Simulation, 
     assert "expected the item or version URN" in failed[0]
     assert "404" in failed[1]
     assert ran.out.startswith("1 of 3 PDFs")
-    assert [path.name for path in tmp_path.iterdir()] == ["A-101 - Ground.pdf"]
+    assert [path.name for path in paths_in(tmp_path)] == ["A-101 - Ground.pdf"]
 
 
 def test_one_sheet_named_twice_is_exported_once(cli: Cli, service: Simulation, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from aps_async.cli import listing
 from aps_async.cli.failures import EXIT_CODES
-from tests.cli.support import SHEET, Ran, Simulation
+from tests.cli.support import SHEET, Ran, Simulation, paths_in
 
 Cli = Callable[..., Ran]
 CANARY = "CanarySecretThatNobodyMaySee"
@@ -105,7 +105,7 @@ def test_4_not_there(cli: Cli, service: Simulation, tmp_path: Path, monkeypatch:
     ran = cli(*argv, env=service.env)
     assert ran.code == 4
     assert words in only_line(ran)
-    assert not list(tmp_path.iterdir()), "nothing is made before it is clear that something will come"
+    assert not paths_in(tmp_path), "nothing is made before it is clear that something will come"
 
 
 def test_4_no_such_sheet(cli: Cli, service: Simulation, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_7_full_disk(cli: Cli, service: Simulation, tmp_path: Path, monkeypatch:
     ran = cli("export", "Riverside", "--sheet", SHEET, "--out", tmp_path, env=service.env)
     assert ran.code == 7
     assert "the disk is full; make room" in ran.err
-    assert not list(tmp_path.iterdir())
+    assert not paths_in(tmp_path)
 
 
 def test_1_a_job_that_never_ends(cli: Cli, service: Simulation, tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_1_a_job_that_never_ends(cli: Cli, service: Simulation, tmp_path: Path) 
     ran = cli(*argv, env=service.env)
     assert ran.code == 1
     assert "was not done in 0.3 s" in ran.err
-    assert not list(tmp_path.iterdir())
+    assert not paths_in(tmp_path)
 
 
 def test_70_a_fault_of_ours(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import aps_async
-from tests.cli.support import SHEET, Simulation, clean_environment, pdf_with, run, simulation, start, text_of
+from tests.cli.support import SHEET, Simulation, clean_environment, paths_in, pdf_with, run, simulation, start, text_of
 
 PAGES = ("First page of somebody's plans", "Second page, with a detail", "Third page: the roof")
 
@@ -18,7 +18,7 @@ def test_demo_ends_in_pdfs_that_open(tmp_path: Path) -> None:
     ran = run("demo", "--speed", "100", cwd=tmp_path)
     assert ran.code == 0, ran.err
     folder = tmp_path / "aps-async-demo"
-    files = sorted(folder.iterdir())
+    files = paths_in(folder)
     assert len(files) == 12
     for file in files:
         assert file.name.split(" - ")[0] in text_of(file), "each sheet carries its own number"
@@ -33,7 +33,7 @@ def test_demo_with_a_pdf_of_ones_own(tmp_path: Path) -> None:
     pdf.write_bytes(pdf_with(*PAGES))
     ran = run("demo", "--pdf", str(pdf), "--out", str(tmp_path / "out"), "--speed", "100")
     assert ran.code == 0, ran.err
-    texts = sorted(text_of(file).strip() for file in (tmp_path / "out").iterdir())
+    texts = sorted(text_of(file).strip() for file in paths_in(tmp_path / "out"))
     assert texts == sorted(PAGES)
 
 
@@ -60,7 +60,7 @@ def test_export_delivers_the_pages_of_the_pdf_that_simulate_was_given(tmp_path: 
         assert service.env["APS_SPEED"] == "100"
         ran = run("export", "Riverside Clinic", "--out", str(tmp_path / "out"), env=service.env)
     assert ran.code == 0, ran.err
-    files = sorted((tmp_path / "out").iterdir())
+    files = paths_in(tmp_path / "out")
     assert [text_of(file).strip() for file in files] == list(PAGES)
 
 
@@ -91,9 +91,10 @@ def test_a_signal_ends_an_export_cleanly(service: Simulation, tmp_path: Path, nu
     assert out == ""
     assert err.splitlines() == [
         f"stopped: 3 of 4 sheets done, in {tmp_path}; nothing half written is left",
+        f"to go on: aps-async resume {tmp_path}",
         "aps-async: stopped",
     ]
-    assert len([text_of(file) for file in tmp_path.iterdir()]) == 3
+    assert len([text_of(file) for file in paths_in(tmp_path)]) == 3
 
 
 def test_a_signal_in_the_middle_of_a_file_leaves_nothing_of_it(service: Simulation, tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_signal_in_the_middle_of_a_file_leaves_nothing_of_it(service: Simulati
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "stopped: 0 of 1 sheet done, so no file was written" in err
-    assert not list(tmp_path.iterdir())
+    assert not paths_in(tmp_path)
 
 
 def test_a_signal_before_the_first_export(service: Simulation, tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""The commands `status` and `resume`, which begin with a folder and its ledger."""
+
+import asyncio
+import json
+import shlex
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aps_async.cli.export import ExportChoices, export
+from aps_async.cli.failures import SOME_FAILED
+from aps_async.cli.fetching import DocumentChoices, cost_documents
+from aps_async.cli.output import count, note, say, say_json, size
+from aps_async.convert import structure
+from aps_async.errors import DecodeError, LedgerError
+from aps_async.ledger import LedgerStatus, ledger_status
+
+
+async def status(folder: Path, *, as_json: bool) -> int:
+    """`aps-async status DIR`."""
+    found = await asyncio.to_thread(ledger_status, folder)
+    if as_json:
+        say_json(_as_json(found))
+    else:
+        _say(found)
+    return 0 if found.is_complete else SOME_FAILED
+
+
+def _say(found: LedgerStatus) -> None:
+    total = found.done + found.failed + found.started + found.waiting
+    say(f"{found.done:,} of {count(total, 'export')} done, {size(found.size)}: {found.folder}")
+    for number, what in (
+        (found.failed, "failed"),
+        (found.started, "started and not done"),
+        (found.waiting, "not started"),
+        (found.older, "files of earlier runs beside them"),
+    ):
+        if number:
+            say(f"{number:,} {what}")
+    for name, problem in found.failures:
+        note(f"failed: {name}: {' '.join(problem.split())}")
+    when = f"begun {found.began.astimezone():%Y-%m-%d %H:%M:%S}"
+    if found.working is not None:
+        say(f"at work, {when}: {found.working}")
+    elif found.ended is not None:
+        say(f"{when}, ended {found.ended.astimezone():%Y-%m-%d %H:%M:%S}")
+    else:
+        say(f"{when}, and stopped before its end")
+    if not found.is_complete and found.working is None:
+        say(f"to go on: aps-async resume {shlex.quote(str(found.folder))}")
+
+
+def _as_json(found: LedgerStatus) -> dict[str, Any]:
+    return {
+        "folder": str(found.folder),
+        "complete": found.is_complete,
+        "working": found.working,
+        "began": found.began.isoformat(),
+        "ended": found.ended.isoformat() if found.ended else None,
+        "done": found.done,
+        "failed": found.failed,
+        "started": found.started,
+        "waiting": found.waiting,
+        "bytes": found.size,
+        "older": found.older,
+        "failures": [{"name": name, "problem": problem} for name, problem in found.failures],
+    }
+
+
+async def resume(folder: Path, *, as_json: bool) -> int:
+    """`aps-async resume DIR`: the last command into the folder, as it was given."""
+    found = await asyncio.to_thread(ledger_status, folder)
+    return await _work(found, folder, as_json=as_json)()
+
+
+def _work(found: LedgerStatus, folder: Path, *, as_json: bool) -> Callable[[], Awaitable[int]]:
+    try:
+        plain = json.loads(found.command or "null")
+        name = plain.pop("command")
+        plain |= {"out": str(folder), "asJson": as_json}
+        if name == "export":
+            exported = structure(plain, ExportChoices)
+            return lambda: export(exported)
+        if name == "cost-documents":
+            documents = structure(plain, DocumentChoices)
+            return lambda: cost_documents(documents)
+    except (ValueError, AttributeError, KeyError, TypeError, DecodeError):
+        pass
+    raise LedgerError(
+        f"{folder} was not filled by a command of this version of aps-async: give the command that filled it again"
+    )

@@ -1,0 +1,161 @@
+"""The ledger's tables, and the way from any older form to today's.
+
+`PRAGMA user_version` holds how many of `MIGRATIONS` a file has been through. A new file goes through all of them, so
+that each one is run by every test; what has been released is never changed, only followed by another one.
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aps_async.errors import DiskFullError, LedgerError
+from aps_async.targets import target_error
+
+LEDGER_NAME = ".aps-async.sqlite"
+APPLICATION = 0x41505361  # "APSa", in the file's header: whose it is
+_WAIT = 10.0  # seconds for who only reads, such as `status`, to let go
+_FULL = {sqlite3.SQLITE_FULL}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE runs (
+            id INTEGER PRIMARY KEY,
+            began REAL NOT NULL,
+            ended REAL, -- NULL: it goes on, or was stopped
+            total INTEGER, -- NULL: not known before its end
+            command TEXT -- JSON: what to run again
+        )""",
+        """CREATE TABLE exports (
+            id INTEGER PRIMARY KEY,
+            key BLOB NOT NULL UNIQUE, -- a digest of the request without its name
+            lineage BLOB NOT NULL, -- a digest of what it is a version of
+            run INTEGER NOT NULL, -- the last that asked for it
+            state INTEGER NOT NULL,
+            name TEXT, -- without suffix; NULL: a newer version has it now
+            request TEXT NOT NULL, -- JSON
+            export_id TEXT,
+            problem TEXT,
+            changed REAL NOT NULL
+        )""",
+        "CREATE INDEX exports_lineage ON exports (lineage)",
+        """CREATE TABLE names (
+            folded BLOB PRIMARY KEY, -- a digest of a name without suffix, as systems compare it
+            export INTEGER NOT NULL -- whose it is
+        ) WITHOUT ROWID""",
+        """CREATE TABLE files (
+            export INTEGER NOT NULL,
+            name TEXT NOT NULL, -- in the folder
+            size INTEGER NOT NULL,
+            sha256 BLOB NOT NULL,
+            PRIMARY KEY (export, name)
+        ) WITHOUT ROWID""",
+    ),
+)
+
+
+def open_ledger(path: Path) -> sqlite3.Connection:
+    """Opens a ledger, makes it when there is none, and brings an older one to today's form.
+
+    Raises:
+        LedgerError: it is damaged, newer, or something else's.
+        TargetError: it cannot be written.
+    """
+    with _opened(path, str(path)) as connection:
+        _migrate(connection, _version(connection, path))
+        # Write-ahead: a commit is one write and one sync, and who reads (`status`) holds up nobody.
+        connection.execute("PRAGMA journal_mode=WAL")
+        return connection
+
+
+def read_ledger(path: Path) -> sqlite3.Connection:
+    """Opens a ledger to read it, beside a run that writes.
+
+    Raises:
+        LedgerError: there is none, or not one that this library can read.
+    """
+    if not path.is_file():
+        raise LedgerError(f"{path.parent} holds no ledger: nothing was exported into it, or not with one")
+    # Not mode=ro: it would leave the log's files behind, which only who may write can put away.
+    with _opened(path, f"{path.absolute().as_uri()}?mode=rw") as connection:
+        connection.execute("PRAGMA query_only=ON")
+        version = _version(connection, path)
+    if version < len(MIGRATIONS):
+        connection.close()
+        raise LedgerError(f"{path} is of an older aps-async; the next run into its folder brings it up to date")
+    return connection
+
+
+@contextmanager
+def _opened(path: Path, address: str) -> Iterator[sqlite3.Connection]:
+    """A connection, closed again if the block fails."""
+    try:
+        connection = sqlite3.connect(address, uri=address != str(path), timeout=_WAIT, isolation_level=None)
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as problem:
+        raise explained(path, problem) from problem
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    whose: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if tables and whose != APPLICATION:
+        raise LedgerError(f"{path} is a database of something else: move it away, or choose another folder")
+    if version > len(MIGRATIONS):
+        raise LedgerError(
+            f"{path} was written by a newer aps-async (form {version}; this one knows {len(MIGRATIONS)}): update "
+            "aps-async, or choose another folder"
+        )
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    """All or nothing: a kill in the middle leaves the older form."""
+    if version == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in MIGRATIONS[version:]:
+            for statement in step:
+                connection.execute(statement)
+        if version == 0:
+            connection.execute(f"PRAGMA application_id={APPLICATION}")
+            # Part files carry it, so that those of a killed run are known from those of anybody else.
+            connection.execute("INSERT INTO facts VALUES ('tag', ?)", (f"{secrets.token_hex(4)}-",))
+        connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def explained(path: Path, problem: sqlite3.Error) -> Exception:
+    """What SQLite's error means for the run, and what to do."""
+    code = getattr(problem, "sqlite_errorcode", 0)
+    kind = code & 0xFF
+    if kind in _FULL:
+        return DiskFullError(f"cannot write {path}: the disk is full; make room and run it again", path=path)
+    if kind in _DAMAGED:
+        return LedgerError(
+            f"{path} is damaged ({problem}): move it away and run it again; everything will be exported anew then"
+        )
+    if kind in _BUSY:
+        return LedgerError(f"{path} is held by another program ({problem}): close that and run it again")
+    if code == sqlite3.SQLITE_IOERR_WRITE:  # a quota or a limit on the size of files; a full disk has its own code
+        return DiskFullError(
+            f"cannot write {path}: the disk's quota is used up, or the drive fails; make room and run it again",
+            path=path,
+        )
+    if kind in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return target_error(path, PermissionError(13, "Permission denied"))
+    return LedgerError(f"{path} cannot be used ({problem}): run it again, or move it away to begin anew")

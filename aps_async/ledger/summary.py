@@ -1,0 +1,88 @@
+"""What a ledger tells to who only looks: also while a run works in the folder."""
+
+import os
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from attrs import frozen
+
+from aps_async.ledger.lock import holder
+from aps_async.ledger.rows import State
+from aps_async.ledger.schema import LEDGER_NAME, explained, read_ledger
+
+
+@frozen(kw_only=True)
+class LedgerStatus:
+    """How the last run into a folder stands. `done`, `failed`, `started` and `waiting` add up to what it asked for."""
+
+    folder: Path
+    working: str | None
+    """The process that works in the folder now."""
+    began: datetime
+    ended: datetime | None
+    """None: it goes on, or was stopped."""
+    done: int
+    failed: int
+    started: int
+    """Asked of the service, and neither done nor failed."""
+    waiting: int
+    """Not asked of the service yet."""
+    size: int
+    """Bytes of the files that are done."""
+    older: int
+    """Files of earlier runs that the last one did not ask for."""
+    failures: tuple[tuple[str, str], ...]
+    """Names and reasons."""
+    command: str | None
+    """What `Ledger` was given as its command."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.ended is not None and not (self.failed or self.started or self.waiting)
+
+
+def ledger_status(folder: str | os.PathLike[str]) -> LedgerStatus:
+    """Reads how the last run into a folder stands; it writes nothing and takes no lock.
+
+    What a run has brought is not compared with the files: the next run does that.
+
+    Raises:
+        LedgerError: there is no ledger, or it cannot be read.
+    """
+    path = Path(folder) / LEDGER_NAME
+    with closing(read_ledger(path)) as connection:
+        try:
+            return _read(connection, Path(folder))
+        except sqlite3.Error as problem:
+            raise explained(path, problem) from problem
+
+
+def _read(connection: sqlite3.Connection, folder: Path) -> LedgerStatus:
+    run, began, ended, total, command = connection.execute(
+        "SELECT id, began, ended, total, command FROM runs ORDER BY id DESC LIMIT 1"
+    ).fetchone() or (0, 0.0, None, 0, None)
+    counts = dict(connection.execute("SELECT state, count(*) FROM exports WHERE run=? GROUP BY state", (run,)))
+    done_files = "SELECT {} FROM files JOIN exports ON exports.id=export WHERE state=? AND run{}?"
+    [size] = connection.execute(done_files.format("coalesce(sum(size), 0)", "="), (State.DONE, run)).fetchone()
+    [older] = connection.execute(done_files.format("count(*)", "<"), (State.DONE, run)).fetchone()
+    failures = connection.execute(
+        "SELECT name, problem FROM exports WHERE run=? AND state=? ORDER BY name", (run, State.FAILED)
+    ).fetchall()
+    entered = sum(counts.values())
+    return LedgerStatus(
+        folder=folder,
+        working=holder(folder),
+        began=datetime.fromtimestamp(began, UTC),
+        ended=None if ended is None else datetime.fromtimestamp(ended, UTC),
+        done=counts.get(State.DONE, 0),
+        failed=counts.get(State.FAILED, 0),
+        started=counts.get(State.STARTED, 0),
+        waiting=counts.get(State.WANTED, 0) + max(0, (total or 0) - entered),
+        size=size,
+        older=older,
+        failures=tuple((name or "", problem or "") for name, problem in failures),
+        command=command,
+    )
