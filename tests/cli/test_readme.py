@@ -152,6 +152,7 @@ def test_every_shell_block_is_run_by_one_of_these() -> None:
         "aps-async simulate",
         "export APS_CLIENT_ID",
         "export APS_USER_ID",
+        "aps-async login",
         "aps-async cost",
         "aps-async download",
     )
