@@ -17,6 +17,7 @@ from benchmarks import (
     downloads,
     growth,
     imports,
+    kills,
     latency,
     memory,
     pending,
@@ -38,6 +39,7 @@ MEASUREMENTS = {
     "growth": growth.measure,
     "values": values.measure,
     "sdk": sdk.measure,
+    "kills": kills.measure,
 }
 RESULTS = Path(__file__).with_name("results")
 
