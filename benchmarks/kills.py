@@ -54,7 +54,7 @@ class Told:
 
 def measure(rounds: int) -> str:
     """A table; `rounds` is the number of kills, once each in a folder of its own and once all in one folder."""
-    dice = random.Random(2026)  # noqa: S311 - the same moments each time
+    dice = random.Random(2026)  # the same moments each time
     whole, right = undisturbed()
 
     def later(process: "subprocess.Popen[str]") -> None:
