@@ -19,6 +19,7 @@ from benchmarks import (
     imports,
     kills,
     latency,
+    ledger,
     memory,
     pending,
     policies,
@@ -40,6 +41,7 @@ MEASUREMENTS = {
     "values": values.measure,
     "sdk": sdk.measure,
     "kills": kills.measure,
+    "ledger": ledger.measure,
 }
 RESULTS = Path(__file__).with_name("results")
 
