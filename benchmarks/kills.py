@@ -25,8 +25,8 @@ from benchmarks.children import simulator, spread
 SHEETS, SPEED = 300, 60
 IN_FLIGHT = 32  # Settings.starts_at_once
 
-Moment = Callable[["subprocess.Popen[str]"], None]
-"""Waits until it is time to kill."""
+Moment = Callable[["subprocess.Popen[str]", dict[str, Any]], None]
+"""Waits until it is time to kill, given the command and where the simulator is."""
 
 
 @frozen
@@ -57,15 +57,22 @@ def measure(rounds: int) -> str:
     dice = random.Random(2026)  # the same moments each time
     whole, right = undisturbed()
 
-    def later(process: "subprocess.Popen[str]") -> None:
+    def at_any_time(process: "subprocess.Popen[str]", _: dict[str, Any]) -> None:
         try:
             process.communicate(timeout=dice.uniform(0, whole))
         except subprocess.TimeoutExpired:
             return
 
-    apart = [killed([later], right) for _ in range(rounds)]
-    together = killed([later] * rounds, right)
-    columns = (apart, [together])
+    def among_the_starts(process: "subprocess.Popen[str]", at: dict[str, Any]) -> None:
+        _wait_for_calls(process, at, ("export_start",), dice.randrange(1, SHEETS))
+
+    def soon(process: "subprocess.Popen[str]", at: dict[str, Any]) -> None:
+        _wait_for_calls(process, at, ("export_start", "signed_get"), dice.randrange(1, 4 * SHEETS // rounds))
+
+    apart = [killed([at_any_time], right) for _ in range(rounds)]
+    starting = [killed([among_the_starts], right) for _ in range(rounds)]
+    together = killed([soon] * rounds, right)
+    columns = (apart, starting, [together])
 
     def row(words: str, cell: Callable[[list[Told]], str]) -> str:
         return f"| {words} | " + " | ".join(cell(column) for column in columns) + " |"
@@ -76,11 +83,12 @@ def measure(rounds: int) -> str:
     return "\n".join(
         [
             f"`aps-async export` of {SHEETS} sheets from a simulator at `--speed {SPEED}` with the published quotas: "
-            f"{whole:.1f} s when nothing disturbs it. Killed at a moment drawn from 0 to {whole:.1f} s after its "
-            "start, then begun again.",
+            f"{whole:.1f} s when nothing disturbs it. Killed, then begun again: at a moment drawn from 0 to "
+            f"{whole:.1f} s after its start; when the service has seen so many starts, drawn from 1 to {SHEETS - 1}; "
+            "and many times in one folder, each time after a few more starts and downloads.",
             "",
-            f"| | {rounds} folders, one kill each | one folder, {rounds} kills |",
-            "|---|---|---|",
+            f"| | {rounds} folders, at any time | {rounds} folders, among the starts | one folder, {rounds} kills |",
+            "|---|---|---|---|",
             row("at the end equal to the undisturbed run", lambda column: f"{len(column)} of {len(column)}"),
             row("files there at a kill, all of them right", each(lambda kill: kill.files)),
             row("files fetched again that were there", lambda column: str(sum(told.fetched_again for told in column))),
@@ -112,7 +120,7 @@ def killed(moments: list[Moment], right: dict[str, str]) -> Told:
                 _to_the_end(at, folder)
             else:
                 with _export(at, folder) as process:
-                    moment(process)
+                    moment(process, at)
                     process.kill()
             log = _log(at)
             starts, fetches = _subjects(log, "export_start"), _subjects(log, "signed_get")
@@ -143,6 +151,18 @@ def _export(at: dict[str, Any], folder: Path) -> "subprocess.Popen[str]":
     argv = [sys.executable, "-m", "aps_async", "export", at["project"], "--out", str(folder)]
     environment |= credentials | {"APS_SPEED": str(SPEED)}
     return subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def _wait_for_calls(
+    process: "subprocess.Popen[str]", at: dict[str, Any], endpoints: tuple[str, ...], count: int
+) -> None:
+    """Until the service has seen so many more of these calls, or the command has come to its end."""
+    before = None
+    for counts in _asked(at, "counts"):
+        seen = sum(counts["endpoints"].get(name, {}).get("calls", 0) for name in endpoints)
+        before = seen if before is None else before
+        if seen - before >= count or process.poll() is not None:
+            return
 
 
 def _to_the_end(at: dict[str, Any], folder: Path) -> None:

@@ -3,15 +3,15 @@ it fifty times, at any moment."""
 
 import random
 import subprocess
-from collections.abc import Callable
+from typing import Any
 
 from benchmarks import kills
 
 
-def after(ended: int) -> Callable[["subprocess.Popen[str]"], None]:
+def after(ended: int) -> kills.Moment:
     """The moment at which so many sheets are done, as the command tells."""
 
-    def wait(process: "subprocess.Popen[str]") -> None:
+    def wait(process: "subprocess.Popen[str]", at: dict[str, Any]) -> None:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith(f"[{ended}/"):
