@@ -17,7 +17,9 @@ from benchmarks import (
     downloads,
     growth,
     imports,
+    kills,
     latency,
+    ledger,
     memory,
     pending,
     policies,
@@ -38,6 +40,8 @@ MEASUREMENTS = {
     "growth": growth.measure,
     "values": values.measure,
     "sdk": sdk.measure,
+    "kills": kills.measure,
+    "ledger": ledger.measure,
 }
 RESULTS = Path(__file__).with_name("results")
 
