@@ -19,11 +19,13 @@ from benchmarks import (
     imports,
     latency,
     memory,
+    million,
     pending,
     policies,
     polls,
     sdk,
     values,
+    workers,
 )
 
 MEASUREMENTS = {
@@ -38,6 +40,8 @@ MEASUREMENTS = {
     "growth": growth.measure,
     "values": values.measure,
     "sdk": sdk.measure,
+    "workers": workers.measure,
+    "million": million.measure,
 }
 RESULTS = Path(__file__).with_name("results")
 
