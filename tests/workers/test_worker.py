@@ -11,7 +11,9 @@ import pytest
 
 from aps_async import (
     AuthError,
+    ExportError,
     ExportFailedError,
+    ExportRef,
     ExportRequest,
     ExportTimeoutError,
     NotFoundError,
@@ -143,7 +145,12 @@ async def test_what_fails_for_good_becomes_a_dead_letter_with_its_reason(databas
         await Book(database).enqueue([*requests_of(simulator), ghost], "Clinic")
         async with working_session(simulator, database, export_timeout=60) as session:
             await work(session, database, tmp_path)
+            first = await letters(database)
+            assert await Book(database).retry() == 3
+            await work(session, database, tmp_path)  # the failed job is what the service answers to another start
     found = await letters(database)
+    assert {name: str(each) for name, each in found.items()} == {name: str(each) for name, each in first.items()}
+    assert {type(each.ref) for each in found.values() if isinstance(each, ExportError)} == {ExportRef}
     assert {name.split(" ")[0]: type(each) for name, each in found.items()} == {
         "bad": ExportFailedError,
         "slow": ExportTimeoutError,
@@ -252,8 +259,9 @@ async def test_a_worker_that_is_cancelled_does_the_same(database: Database, tmp_
 
 
 async def test_the_database_restarts_in_the_middle_and_everything_comes(
-    url: str, server: Postgres, tmp_path: Path
+    url: str, server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engine, "HEARTBEAT", 3.0)
     async with (
         Database(url, patience=None) as database,
         service(World.single_folder(60), speed=SPEED, behaviour=QUICK) as simulator,
