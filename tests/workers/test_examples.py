@@ -11,7 +11,7 @@ from saq.queue.postgres import PostgresQueue
 from aps_async import ExportFailedError, ExportRequest, Settings, bim360
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.workers import Delivered, Folder
-from examples import asyncio_worker, saq_worker
+from tests.examples import asyncio_worker, saq_worker
 from tests.support import service, session_for
 
 QUICK = Behaviour(job_time=JobTime.fixed(10))
