@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from attrs import frozen
 
 from aps_async.errors import APSError, DownloadError, NotFoundError
-from aps_async.exports import KINDS, checked_job, download_export, get_export, start_export
+from aps_async.exports import KINDS, checked_job, download_export, get_export, patience, start_export
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.names import safe_stem
 from aps_async.retry import is_passing
@@ -80,7 +80,7 @@ async def deliver(
         storage: where files go.
         name: with `/` between folders and without a suffix, which comes from the content.
         wanted: asked between the two; when it says no, nothing is put.
-        timeout: seconds for the download; None: `Settings.export_timeout`.
+        timeout: seconds for the download; None: as `wait_for_export`.
 
     Raises:
         NotWantedError: see `wanted`.
@@ -90,7 +90,7 @@ async def deliver(
     staged = await storage.stage(f"{safe_stem(job.ref.export_id)[:40]}-{secrets.token_hex(4)}")
     kept = staged
     try:
-        async with asyncio.timeout(session.settings.export_timeout if timeout is None else timeout):
+        async with asyncio.timeout(patience(session, job, timeout)):
             got = await download_export(session, job, staged, add_suffix=True, sha256=True)
         kept = got.path or staged
         if wanted is not None and not await wanted():
