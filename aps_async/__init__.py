@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from aps_async.archives import ArchiveLimits, unpack_archive, verify_archive
     from aps_async.auth import AccessToken, StaticToken, TokenClient, TokenProvider, TwoLegged
     from aps_async.bulk import BulkProgress, export_many
-    from aps_async.convert import ref_from_json, ref_to_json
+    from aps_async.convert import ref_from_json, ref_to_json, request_from_json, request_to_json
     from aps_async.doors import export_project, get_sheet, list_sheets, project_requests
     from aps_async.downloads import download, stream
     from aps_async.errors import (
         APSError,
         AuthError,
+        DatabaseError,
         DecodeError,
         DiskFullError,
         DownloadError,
@@ -95,6 +96,7 @@ __all__ = [
     "AuthError",
     "BulkProgress",
     "CostSource",
+    "DatabaseError",
     "DecodeError",
     "Derivative",
     "DiskFullError",
@@ -174,6 +176,8 @@ __all__ = [
     "projects",
     "ref_from_json",
     "ref_to_json",
+    "request_from_json",
+    "request_to_json",
     "sheets",
     "start_export",
     "storage",
@@ -190,14 +194,14 @@ _HOMES = {
     "aps_async.archives": "ArchiveLimits unpack_archive verify_archive",
     "aps_async.auth": "AccessToken StaticToken TokenClient TokenProvider TwoLegged",
     "aps_async.bulk": "BulkProgress export_many",
-    "aps_async.convert": "ref_from_json ref_to_json",
+    "aps_async.convert": "ref_from_json ref_to_json request_from_json request_to_json",
     "aps_async.doors": "export_project get_sheet list_sheets project_requests",
     "aps_async.downloads": "download stream",
     "aps_async.errors": (
-        "APSError AuthError DecodeError DiskFullError DownloadError ExportError ExportFailedError ExportTimeoutError "
-        "FolderInUseError IncompleteDownloadError InputError LedgerError LinkExpiredError NotAllowedError "
-        "NotExportableError NotFoundError NotFoundInProjectError RateLimitedError ResponseError ServerError "
-        "TargetError TransportError UnauthorizedError"
+        "APSError AuthError DatabaseError DecodeError DiskFullError DownloadError ExportError ExportFailedError "
+        "ExportTimeoutError FolderInUseError IncompleteDownloadError InputError LedgerError LinkExpiredError "
+        "NotAllowedError NotExportableError NotFoundError NotFoundInProjectError RateLimitedError ResponseError "
+        "ServerError TargetError TransportError UnauthorizedError"
     ),
     "aps_async.exports": (
         "PollPolicy download_export export_states get_export poll_export start_export stream_export wait_for_export"

@@ -48,7 +48,7 @@ async def export_many(
             are waited for and not started again.
         folder: where the files go; it is made when it is missing.
         slots: downloads at once; None: `Settings.download_slots`.
-        timeout: seconds that one job may take from its start, and again its download; None: `Settings.export_timeout`.
+        timeout: seconds that one job may take from its start, and again its download; None: as `wait_for_export`.
         policy: when to ask about a job; see `PollPolicy`.
         unpack: put the files of a ZIP (several ACC files) into the folder, and no ZIP.
         ledger: keep a ledger in the folder, see `Ledger`; one that is not open is opened for this run.
@@ -70,7 +70,7 @@ async def export_many(
             session,
             made_folder(folder),
             slots or session.settings.download_slots,
-            session.settings.export_timeout if timeout is None else timeout,
+            timeout,
             policy,
             unpack,
             journal,

@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from aps_async.archives import unpack_archive
 from aps_async.errors import APSError, DiskFullError, ExportTimeoutError, LedgerError, NotFoundError
-from aps_async.exports import Export, Policy, Watch, checked_job, download_export, ref_of, start_export
+from aps_async.exports import Export, Policy, Watch, checked_job, download_export, patience, ref_of, start_export
 from aps_async.journal import Journal, Record
 from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRef, ExportRequest, Progress
 from aps_async.retry import is_passing, waits
@@ -64,7 +64,7 @@ class Run:
     session: Session
     folder: Path
     slots: int
-    timeout: float
+    timeout: float | None
     policy: Policy | None
     unpack: bool
     journal: Journal
@@ -241,7 +241,7 @@ class Run:
         job = watch.job if fresh else await watch.ask()
         if job is None or not job.status.is_final:
             # Only an answer says that it is late: a job that waited for a slot may long be done.
-            if self._now() - watch.began > self.timeout:
+            if self._now() - watch.began > patience(self.session, watch.ref, self.timeout):
                 raise self._too_late(watch, "was not done")
             return None
         return checked_job(job)
@@ -252,7 +252,7 @@ class Run:
             entry.received = progress.received
             self._tell()
 
-        scope = asyncio.timeout(self.timeout)
+        scope = asyncio.timeout(patience(self.session, job, self.timeout))
         try:
             async with scope:
                 return await download_export(
@@ -276,7 +276,8 @@ class Run:
             got.path.unlink()
 
     def _too_late(self, watch: Watch, what: str) -> ExportTimeoutError:
-        return ExportTimeoutError(f"{watch.ref} {what} in {self.timeout:g} s", ref=watch.ref, job=watch.job)
+        limit = patience(self.session, watch.ref, self.timeout)
+        return ExportTimeoutError(f"{watch.ref} {what} in {limit:g} s", ref=watch.ref, job=watch.job)
 
     async def _finish(self, entry: Entry, *, got: Downloaded | None = None, error: Exception | None = None) -> None:
         self._release(entry)

@@ -12,7 +12,7 @@ from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from aps_async.errors import DecodeError, InputError
-from aps_async.models import ExportRef
+from aps_async.models import ExportRef, ExportRequest
 
 T = TypeVar("T")
 
@@ -147,3 +147,20 @@ def ref_from_json(text: str | bytes) -> ExportRef:
         return structure(cast("Any", loads(text)), ExportRef)
     except (ValueError, DecodeError) as problem:
         raise InputError(f"this is no export reference: {problem}") from None
+
+
+def request_to_json(request: ExportRequest) -> str:
+    """An `ExportRequest` as text, for a database or a queue."""
+    return json.dumps(_converter.unstructure(request), ensure_ascii=False, separators=(",", ":"))
+
+
+def request_from_json(text: str | bytes) -> ExportRequest:
+    """The `ExportRequest` that `request_to_json` wrote, in this process or another.
+
+    Raises:
+        InputError: the text is not one; the message names what is wrong with it.
+    """
+    try:
+        return structure(cast("Any", loads(text)), ExportRequest)
+    except (ValueError, DecodeError) as problem:
+        raise InputError(f"this is no export request: {problem}") from None

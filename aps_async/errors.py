@@ -158,3 +158,7 @@ class LinkExpiredError(DownloadError):
 
 class IncompleteDownloadError(DownloadError):
     """What came is not the whole, right file: length, signature or hash disagree, or the line broke too often."""
+
+
+class DatabaseError(APSError):
+    """The workers' database cannot be used: it is out of reach, refuses us, or was made by a newer version."""

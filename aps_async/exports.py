@@ -45,6 +45,8 @@ class Kind:
     signatures: tuple[Signature, ...] = (PDF,)
     get_renews: bool = False
     """Whether asking again brings a fresh link; otherwise only another job does."""
+    acc: bool = False
+    """Whether it is one of ACC's, which take their time."""
 
 
 KINDS = {
@@ -52,10 +54,15 @@ KINDS = {
         start=bim360.start, get=bim360.get_export, resolve=bim360.resolve, status=bim360.STATUS, get_renews=True
     ),
     ExportKind.FILES: Kind(
-        start=files.start, get=files.get_export, resolve=acc.resolve, status=files.SERVICE.status, signatures=(PDF, ZIP)
+        start=files.start,
+        get=files.get_export,
+        resolve=acc.resolve,
+        status=files.SERVICE.status,
+        signatures=(PDF, ZIP),
+        acc=True,
     ),
     ExportKind.SHEETS: Kind(
-        start=sheets.start, get=sheets.get_export, resolve=acc.resolve, status=sheets.SERVICE.status
+        start=sheets.start, get=sheets.get_export, resolve=acc.resolve, status=sheets.SERVICE.status, acc=True
     ),
     ExportKind.COST: Kind(
         start=cost.start, get=cost.get_export, resolve=cost.resolve, status=cost.DOCUMENTS, signatures=(DOCX,)
@@ -182,7 +189,7 @@ async def export_states(
     Args:
         session: the session.
         export: a reference, from any process, or the job that `start_export` gave.
-        timeout: seconds until the deadline; None: `Settings.export_timeout` (10 minutes).
+        timeout: seconds until the deadline; None: `Settings.export_timeout` (10 minutes; 35 for ACC).
         policy: when to ask; see `PollPolicy`.
 
     Raises:
@@ -194,7 +201,7 @@ async def export_states(
         yield watch.job
         if watch.job.status.is_final:
             return
-    ends = _deadline(session, timeout)
+    ends = _deadline(session, export, timeout)
     with watch.sharing():
         asked_before = watch.job is not None
         while True:
@@ -275,7 +282,7 @@ async def wait_for_export(
         session: the session.
         export: a reference, from any process, or the job that `start_export` gave.
         path: where the file goes; what was there is replaced at the very end. Or an open binary file.
-        timeout: seconds for all of it, polls and download; None: `Settings.export_timeout` (10 minutes).
+        timeout: seconds for all of it, polls and download; None: `Settings.export_timeout` (10 minutes; 35 for ACC).
         policy: when to ask; see `PollPolicy`.
         on_status: called with every answer about the job.
         on_progress: called with every chunk of the download.
@@ -292,7 +299,7 @@ async def wait_for_export(
     On any failure, and on cancellation, nothing is left behind: no task, no open connection, no part file.
     """
     target = checked_path(path) if isinstance(path, str | os.PathLike) else path
-    ends = _deadline(session, timeout)
+    ends = _deadline(session, export, timeout)
     job = await poll_export(session, export, timeout=timeout, policy=policy, on_status=on_status)
     async with _until(ends, Watch(session, job)):
         return (await download_export(session, job, target, on_progress=on_progress)).path
@@ -378,8 +385,16 @@ class Result:
         return found
 
 
-def _deadline(session: Session, timeout: float | None) -> float:
-    return asyncio.get_running_loop().time() + (session.settings.export_timeout if timeout is None else timeout)
+def patience(session: Session, export: Export, timeout: float | None) -> float:
+    """The seconds that a wait may take: the caller's, or the settings' for this kind."""
+    if timeout is not None:
+        return timeout
+    acc_job = KINDS[ref_of(export).kind].acc
+    return session.settings.acc_export_timeout if acc_job else session.settings.export_timeout
+
+
+def _deadline(session: Session, export: Export, timeout: float | None) -> float:
+    return asyncio.get_running_loop().time() + patience(session, export, timeout)
 
 
 @asynccontextmanager

@@ -12,8 +12,8 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
-from typing import Literal
+from contextlib import AbstractContextManager, contextmanager
+from typing import Literal, Protocol
 from weakref import WeakKeyDictionary
 
 from attrs import frozen
@@ -37,6 +37,42 @@ class Endpoint:
     same, but an app must name one with `x-user-id`. `signed-in user`: no app's. `app`: an app's only, for itself."""
     host: str | None = None
     """Where it is served, when that is not Autodesk's main host."""
+
+
+class Pace(Protocol):
+    """What a session asks of a pacer, whether it counts for one process (`Pacer`) or for many."""
+
+    async def acquire(self, ticket: int | None = None) -> None:
+        """Waits for a place. Followed by exactly one `release`."""
+        ...
+
+    def release(self, *, used: bool = True) -> None:
+        """Ends a call."""
+        ...
+
+    def refused(self, retry_after: float | None) -> None:
+        """Notes a 429."""
+        ...
+
+    def accepted(self) -> None:
+        """Notes an answer that was not a 429."""
+        ...
+
+    def sharing(self) -> AbstractContextManager[None]:
+        """Counts one more export that lives on this quota."""
+        ...
+
+    def fair_interval(self, sharers: int | None = None) -> float:
+        """The shortest interval at which all sharers may ask without ever meeting the quota."""
+        ...
+
+
+class Paces(Protocol):
+    """Where a session finds its pacers."""
+
+    def pacer(self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, retry_base: float) -> Pace:
+        """The one pacer for this owner and endpoint."""
+        ...
 
 
 class Pacer:

@@ -19,7 +19,7 @@ from aps_async.auth import AccessToken, TokenProvider
 from aps_async.convert import structure
 from aps_async.errors import AuthError, DecodeError, DownloadError, InputError, TransportError
 from aps_async.links import SignedUrl, redact
-from aps_async.quotas import Endpoint, Pacer, Quotas, shared_quotas
+from aps_async.quotas import Endpoint, Pace, Pacer, Paces, shared_quotas
 from aps_async.retry import is_transient, never_arrived, retrying
 from aps_async.settings import Settings
 
@@ -61,7 +61,8 @@ class Session:
         http: your own aiohttp session for API calls; it is used and not closed.
         user_id: the `x-user-id` of calls that name no other; only with two-legged tokens.
         proxy: an HTTP proxy for both sessions, such as `http://proxy.example:3128`.
-        quotas: pacers to share; by default all sessions of one event loop share theirs.
+        quotas: pacers to share, such as those of many machines (`aps_async.workers.SharedQuotas`); by default all
+            sessions of one event loop share theirs.
         clock: seconds since the epoch, for expiries; waits go by the event loop's clock.
     """
 
@@ -74,7 +75,7 @@ class Session:
         http: aiohttp.ClientSession | None = None,
         user_id: str | None = None,
         proxy: str | None = None,
-        quotas: Quotas | None = None,
+        quotas: Paces | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         base = (base_url or os.environ.get("APS_BASE_URL") or PRODUCTION).strip().rstrip("/")
@@ -149,7 +150,15 @@ class Session:
         """See `TokenClient`."""
         return self.settings.token_margin
 
-    def pacer(self, endpoint: Endpoint) -> Pacer:
+    async def check_token(self) -> None:
+        """Makes sure that there is a token to be had.
+
+        Raises:
+            AuthError: there is none.
+        """
+        await self._tokens.token(self)
+
+    def pacer(self, endpoint: Endpoint) -> Pace:
         """The pacer that calls of this session to this endpoint go through."""
         if self._quotas is None or self._links is None:
             raise InputError(_NOT_OPEN)

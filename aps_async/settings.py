@@ -76,6 +76,8 @@ class Settings:
     """A 404 this soon after the start is taken for a job that the service has not spread yet."""
     export_timeout: float = field(default=600.0, validator=_positive, metadata=_SERVICE)
     """The deadline of a wait when the caller gives none; no server-side limit is documented for BIM 360."""
+    acc_export_timeout: float = field(default=2100.0, validator=_positive, metadata=_SERVICE)
+    """The same for ACC, which gives a job up after 30 minutes; five more for the answer and the download."""
 
     download_slots: int = field(default=8, validator=_positive)
     """Downloads at once in a bulk run."""

@@ -14,7 +14,9 @@ import pytest
 from aps_async import (
     AuthError,
     DecodeError,
+    ExportError,
     ExportFailedError,
+    ExportKind,
     ExportStatus,
     ExportTimeoutError,
     IncompleteDownloadError,
@@ -125,6 +127,23 @@ async def test_never_ends(scene: Scene, simulator: Simulator, session: Session, 
     assert caught.value.job is not None
     assert caught.value.job.status is ExportStatus.RUNNING
     assert leftovers(tmp_path) == []
+
+
+async def test_without_a_timeout_a_wait_outlasts_the_services_own_limit(
+    scene: Scene, simulator: Simulator, session: Session, tmp_path: Path
+) -> None:
+    """ACC gives a job up after 30 minutes and says why; nothing is documented for the others, so we do after ten."""
+    job = await scene.begin(session, simulator, "never")
+    began = now()
+    with pytest.raises(ExportError) as caught:
+        await wait_for_export(session, job, tmp_path / "x.pdf")
+    if job.ref.kind in (ExportKind.FILES, ExportKind.SHEETS):
+        assert isinstance(caught.value, ExportFailedError)
+        assert "ERR_WORKFLOW_TIMEOUT" in str(caught.value)
+        assert now() - began == pytest.approx(1800, abs=5)
+    else:
+        assert isinstance(caught.value, ExportTimeoutError)
+        assert now() - began == pytest.approx(600, abs=0.1)
 
 
 async def test_states_end_with_the_final_one(scene: Scene, simulator: Simulator, session: Session) -> None:

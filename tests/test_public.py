@@ -108,7 +108,7 @@ LAYERS = [
     ["exports", "urns"],
     ["bulkrun"],
     ["bulk", "durable"],
-    ["doors", "report"],
+    ["doors", "report", "workers"],
     [""],
     ["cli", "__main__"],
 ]
@@ -215,12 +215,16 @@ def test_the_library_needs_its_four_dependencies_and_what_they_bring() -> None:
         name: others
         for name, path in LIBRARY.items()
         if not name.startswith("aps_async.cli.")
+        and name != "aps_async.workers.listening"  # the one home of PgQueuer, itself imported by functions only
         and (others := roots(path, guarded=False) - CORE - {"aps_async"} - set(sys.stdlib_module_names))
     }
     assert needed == {}
 
 
-@pytest.mark.parametrize(("package", "home"), [("backoff", "retry"), ("cattrs", "convert")])
+@pytest.mark.parametrize(
+    ("package", "home"),
+    [("backoff", "retry"), ("cattrs", "convert"), ("asyncpg", "workers.database"), ("obstore", "workers.objects")],
+)
 def test_some_things_are_known_in_one_place_only(package: str, home: str) -> None:
     users = {name for name, path in LIBRARY.items() if package in roots(path, guarded=True)}
     assert users == {f"aps_async.{home}"}

@@ -63,14 +63,23 @@ async def authorize(
 
     request = AuthorizationRequest.new(tokens.app, redirect_uri=callback, scopes=scopes, prompt=prompt)
     async with listening(Callback.of(callback), request.is_answered_by) as listener:
+        # Beside each other: a browser in the terminal holds `show` until the person leaves it, after the last page.
+        showing = asyncio.ensure_future(show(request.url(client.base_url)))
+        coming = asyncio.ensure_future(listener.redirected())
         try:
             async with asyncio.timeout(timeout):
-                await show(request.url(client.base_url))
-                redirected = await listener.redirected()
+                await asyncio.wait({showing, coming}, return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done():
+                    await showing  # what it raises ends the wait
+                redirected = await coming
+            return await _finish(client, tokens, request, redirected, listener)
         except TimeoutError:
             others = f" ({listener.refused} other requests were refused)" if listener.refused else ""
             raise AuthError(f"nobody signed in within {timeout:.0f} s{others}; try again: aps-async login") from None
-        return await _finish(client, tokens, request, redirected, listener)
+        finally:
+            for task in (showing, coming):
+                task.cancel()
+            await asyncio.gather(showing, coming, return_exceptions=True)
 
 
 async def _finish(

@@ -13,7 +13,7 @@ from typer.main import get_command
 
 import aps_async
 from aps_async.cli import export as exporting
-from aps_async.cli import fetching, ledgers, listing, simulation
+from aps_async.cli import fetching, fleetcommands, ledgers, listing, simulation
 from aps_async.cli import login as signing_in
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.identity import ORDER, profile_option
@@ -25,7 +25,8 @@ NAME = "aps-async"
 _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
-    "APS_BASE_URL (Autodesk's own when not set); APS_USER_ID; APS_SPEED (a simulator's --speed); HTTPS_PROXY"
+    "APS_BASE_URL (Autodesk's own when not set); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
+    "HTTPS_PROXY"
 )
 _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nWho counts: {ORDER}.\n\nExit codes:\n" + "\n".join(
     f"{code}: {words}" for code, words in EXIT_CODES.items()
@@ -290,10 +291,21 @@ def download(
 
 @app.command()
 def status(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that something was exported into.")],
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="A folder that something was exported into.")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The database of workers; APS_DATABASE_URL without it, and without a DIR."),
+    ] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Only this run of workers, by number or name.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object; of workers' runs one JSON array.")] = False,
 ) -> Any:
-    """Tell how far the last export into a folder has come, also while it runs."""
+    """Tell how far the last export into a folder has come, also while it runs; or how the runs of workers stand."""
+    if folder is None:
+        return fleetcommands.status(database, run, as_json=json)
+    if database is not None or run is not None:
+        raise UsageProblem("a DIR has its own ledger: --database and --run go without it")
     return partial(ledgers.status, folder, as_json=json)
 
 
@@ -361,3 +373,6 @@ def whoami(
 ) -> Any:
     """Tell who the other commands act as, according to what, with which scopes and until when."""
     return partial(signing_in.whoami, user_id=user_id, as_json=json)
+
+
+fleetcommands.register(app)

@@ -11,19 +11,27 @@ from aps_async.auth import TokenProvider
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.identity import identity
 from aps_async.errors import InputError
+from aps_async.quotas import Paces
 from aps_async.session import Session
 from aps_async.settings import Settings
 
 
-def open_session(user_id: str | None = None, environ: Mapping[str, str] | None = None) -> Session:
+def open_session(
+    user_id: str | None = None, environ: Mapping[str, str] | None = None, *, quotas: Paces | None = None
+) -> Session:
     """A session, not yet entered, for whoever options, environment and profile say; see `identity`."""
     environ = os.environ if environ is None else environ
     who = identity(environ, user_id)
-    return session_with(who.tokens, who.base_url, user_id=who.user_id, environ=environ)
+    return session_with(who.tokens, who.base_url, user_id=who.user_id, environ=environ, quotas=quotas)
 
 
 def session_with(
-    tokens: TokenProvider, base_url: str, *, user_id: str = "", environ: Mapping[str, str] | None = None
+    tokens: TokenProvider,
+    base_url: str,
+    *,
+    user_id: str = "",
+    environ: Mapping[str, str] | None = None,
+    quotas: Paces | None = None,
 ) -> Session:
     """A session, not yet entered, at this address."""
     host_of(base_url)
@@ -33,6 +41,7 @@ def session_with(
         settings=settings_from(os.environ if environ is None else environ, base_url),
         user_id=user_id or None,
         proxy=proxy_for(base_url),
+        quotas=quotas,
     )
 
 

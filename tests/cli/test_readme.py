@@ -15,6 +15,7 @@ from aps_async.cli.failures import EXIT_CODES
 from aps_async.exports import KINDS
 from aps_async.simulator import World
 from aps_async.simulator.demo import demo
+from tests.auth.support import free_port
 from tests.cli.support import Simulation, clean_environment, pdf_with, run, simulation, text_of
 from tests.documents import lying_in, pages_in
 
@@ -27,6 +28,7 @@ SET_UP = [text for text in SHELL if "-m venv" in text]
 PROJECT = "5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18"
 SHEET = "urn:adsk.wipprod:fs.file:vf.s3GqvKmTQ7WpZ0hYdXcR1A?version=1"
 UPLOAD = "urn:adsk.wipprod:fs.file:vf.PqW3mKfTSZ2aL9xNcVbE7g?version=1"
+CALLBACK = f"http://127.0.0.1:{free_port()}/callback"
 BUDGET = "18d97ae0-9484-11e8-a7ec-7ddae203e404"
 
 
@@ -34,7 +36,10 @@ BUDGET = "18d97ae0-9484-11e8-a7ec-7ddae203e404"
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
     """An account with the names and ids that the README uses."""
     world = demo(12)
-    world["apps"] = [{"id": "your-client-id", "secret": "your-client-secret"}]
+    world["apps"] = [
+        {"id": "your-client-id", "secret": "your-client-secret"},
+        {"id": "your-desktop-app", "redirectUris": [CALLBACK]},
+    ]
     riverside = world["hubs"][0]["projects"][0]
     assert riverside["name"] == "Riverside Clinic"
     riverside["id"] = PROJECT
@@ -114,6 +119,23 @@ def test_the_lines_for_acc(account: Simulation, tmp_path: Path) -> None:
     assert lying_in(tmp_path / "tower-files") == ["Core.pdf", "T-01.pdf"]
 
 
+def test_the_lines_for_signing_in(account: Simulation, tmp_path: Path) -> None:
+    variables = {
+        "APS_BASE_URL": account.url,
+        "APS_SPEED": "20",
+        "APS_CALLBACK_URL": CALLBACK,
+        "BROWSER": f"{sys.executable} -m tests.auth.browser %s",
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+    }
+    ran = run_block("aps-async login", tmp_path, variables)
+    assert "Ada" in ran.stdout
+    assert len(list((tmp_path / "tower").glob("*.pdf"))) == 12
+    assert [path for path in (tmp_path / "data").rglob("*.json") if "refresh" in path.read_text()] == []
+
+
 def test_the_line_for_cost_documents(account: Simulation, tmp_path: Path) -> None:
     token = account.control("user-token", "POST", {})["access_token"]
     run_block("aps-async cost-documents", tmp_path, {**account.env, "APS_ACCESS_TOKEN": token})
@@ -130,8 +152,10 @@ def test_every_shell_block_is_run_by_one_of_these() -> None:
         "aps-async simulate",
         "export APS_CLIENT_ID",
         "export APS_USER_ID",
+        "aps-async login",
         "aps-async cost",
         "aps-async download",
+        "export APS_DATABASE_URL",  # in tests/workers, where there is a database
     )
     assert [text for text in SHELL if not text.startswith(run_here) and text not in SET_UP] == []
 

@@ -1,0 +1,126 @@
+"""PgQueuer's own classes, made to measure. Imported only by what runs with the extra `workers`."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Self, TypeVar, cast
+
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.adapters.persistence import qb
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.models import Job, TracebackRecord
+from pgqueuer.domain.settings import DBSettings, Durability
+
+from aps_async.workers.database import Database, driver, is_outage
+
+Q = TypeVar("Q", bound=Queries)
+
+_DUE = (
+    '{"channel": "aps_ch_pgqueuer", "operation": "update", "sent_at": "2026-01-01T00:00:00Z", '
+    '"table": "aps_pgqueuer", "type": "table_changed_event"}'
+)
+_MOMENT = 0.02  # PgQueuer looks at the lane once for each wake-up, so one stands for all of a moment
+
+_log = logging.getLogger("aps_async")
+
+
+def queries_on(connection: Any) -> Queries:
+    """PgQueuer's statements for our tables, on one connection of asyncpg."""
+    return _queries(Queries, AsyncpgDriver(connection))
+
+
+def patient_queries(listening: "Listening") -> "Patient":
+    """The same for a worker."""
+    return _queries(Patient, listening)
+
+
+def _queries(kind: type[Q], over: AsyncpgDriver) -> Q:
+    # Its log is for looking only: what a crash of the database takes from it is no loss.
+    settings = DBSettings(prefix="aps_", durability=Durability.balanced)
+    return kind(over, qb.QueryBuilderEnvironment(settings=settings), qb.QueryQueueBuilder(settings=settings))
+
+
+class Listening(AsyncpgDriver):
+    """Statements go to the pool; one connection only listens. It passes on what is worth waking up for."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(cast("Any", None))  # there is no one connection for everything
+        self.on_lost: Callable[[], object] = _nothing
+        self._database = database
+        self._ears: Any = None
+        self._wake: Callable[[str], None] | None = None
+        self._woken = False
+        self._listens = asyncio.Event()
+
+    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
+        """Rows of a statement."""
+        return [dict(row) for row in await self._database.pool.fetch(query, *args)]
+
+    async def execute(self, query: str, *args: object) -> str:
+        """A statement without rows."""
+        return str(await self._database.pool.execute(query, *args))
+
+    async def notify(self, channel: str, payload: str) -> None:
+        """Tells all who listen: PgQueuer asks whether it hears itself before it has begun to."""
+        await self._listens.wait()
+        await self._database.pool.execute("SELECT pg_notify($1, $2)", channel, payload)
+
+    async def add_listener(self, channel: str, callback: Callable[[str | bytes | bytearray], None]) -> None:
+        """Begins to listen."""
+        self._wake = callback
+        await self._ears.add_listener(channel, self._hear)
+        self._ears.add_termination_listener(lambda _: self.on_lost())
+        self._listens.set()
+
+    async def __aenter__(self) -> Self:
+        self._ears = await self._database.unpooled()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.on_lost, self._wake = _nothing, None
+        try:
+            await self._ears.close(timeout=2.0)
+        except (OSError, TimeoutError, driver().InterfaceError, driver().PostgresError):
+            self._ears.terminate()
+
+    def nudge(self, delay: float) -> None:
+        """Wakes this worker when a row that it has put back is due: nobody is told of those."""
+        asyncio.get_running_loop().call_later(delay + 0.002, self._pass_on, _DUE)
+
+    def _hear(self, _: Any, __: Any, ___: Any, payload: Any) -> None:
+        if '"table_changed_event"' not in payload:
+            if self._wake is not None:
+                self._wake(payload)
+        elif '"insert"' in payload:  # a row that was deleted is no news to anybody
+            self._pass_on(payload)
+
+    def _pass_on(self, payload: str) -> None:
+        if not self._woken:
+            self._woken = True
+            asyncio.get_running_loop().call_later(_MOMENT, self._wake_up, payload)
+
+    def _wake_up(self, payload: str) -> None:
+        self._woken = False
+        if self._wake is not None:
+            self._wake(payload)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+class Patient(Queries):
+    """Puts rows back without a traceback for each, and leaves them where they are when the database is away."""
+
+    async def retry_job(self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None) -> None:  # noqa: ARG002
+        """See the base; a row that could not be put back is taken over once its heartbeat is old."""
+        try:
+            await super().retry_job(job, delay, None)
+        except Exception as problem:
+            if not is_outage(problem):
+                raise
+            _log.info("an export is left for others to take over: %s", type(problem).__name__)
+        else:
+            if isinstance(self.driver, Listening):
+                self.driver.nudge(delay.total_seconds())

@@ -1,0 +1,131 @@
+"""The three steps of an export, for any queue: plain coroutines over plain values, safe to repeat at any point.
+
+    job = await start(session, request)                  # one POST; store job.ref
+    job = await poll_once(session, ref)                  # one GET; call it again later while it runs
+    file = await deliver(session, job, storage, name)    # the verified file is where it belongs
+
+A repeated start gives the same job again (BIM 360) or another one for the same result (ACC, Cost); a repeated delivery
+replaces the file by an equal one. Poll when you can download: the link that the answer brings lives two minutes.
+"""
+
+import asyncio
+import hashlib
+import random
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from attrs import frozen
+
+from aps_async.errors import APSError, DownloadError, NotFoundError
+from aps_async.exports import KINDS, checked_job, download_export, get_export, start_export
+from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
+from aps_async.names import safe_stem
+from aps_async.retry import is_passing
+from aps_async.session import Session
+from aps_async.workers.storage import Storage
+
+NOT_WANTED = "the export is no longer this worker's"
+
+
+class NotWantedError(DownloadError):
+    """The file is verified, and nobody wants it any more: its run was cancelled, or another worker was faster."""
+
+
+@frozen(kw_only=True)
+class Delivered:
+    """A verified file where it belongs."""
+
+    place: str
+    """A path, or an address."""
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+async def start(session: Session, request: ExportRequest) -> ExportJob:
+    """Starts the job. What has to be kept until the next step is `job.ref` (`ref_to_json`).
+
+    Raises:
+        APSError: as `start_export`; `passes` tells whether to try again later.
+    """
+    return await start_export(session, request)
+
+
+async def poll_once(session: Session, ref: ExportRef) -> ExportJob:
+    """Asks once. A job that is not final wants the same question later; `poll_interval` tells when.
+
+    Raises:
+        ExportFailedError: the service gave the job up.
+        APSError: as `get_export`; `passes` tells whether to try again later.
+    """
+    job = await get_export(session, ref, retry=False)
+    return checked_job(job) if job.status.is_final else job
+
+
+async def deliver(
+    session: Session,
+    job: ExportJob,
+    storage: Storage,
+    name: str,
+    *,
+    wanted: Callable[[], Awaitable[bool]] | None = None,
+    timeout: float | None = None,
+) -> Delivered:
+    """Downloads a finished job's result, verifies it, and only then puts it under its name.
+
+    Args:
+        session: the session.
+        job: a finished job.
+        storage: where files go.
+        name: with `/` between folders and without a suffix, which comes from the content.
+        wanted: asked between the two; when it says no, nothing is put.
+        timeout: seconds for the download; None: `Settings.export_timeout`.
+
+    Raises:
+        NotWantedError: see `wanted`.
+        DownloadError: see `download`.
+        APSError: as `get_export`.
+    """
+    staged = await storage.stage(f"{safe_stem(job.ref.export_id)[:40]}-{secrets.token_hex(4)}")
+    kept = staged
+    try:
+        async with asyncio.timeout(session.settings.export_timeout if timeout is None else timeout):
+            got = await download_export(session, job, staged, add_suffix=True)
+        kept = got.path or staged
+        loop = asyncio.get_running_loop()
+        digest = await loop.run_in_executor(None, _sha256, kept)
+        if wanted is not None and not await wanted():
+            raise NotWantedError(f"{NOT_WANTED}: {job.ref}")
+        place = await storage.put(kept, name + kept.suffix)
+    except TimeoutError as problem:
+        if isinstance(problem, APSError):
+            raise
+        raise DownloadError(f"{job.ref} was done, but its download took too long") from None
+    finally:
+        storage.discard(kept)
+    return Delivered(place=place, size=got.size, sha256=digest)
+
+
+def passes(problem: BaseException) -> bool:
+    """Whether the same step may well succeed later: an outage, a broken line, a full disk, a job still spreading."""
+    if isinstance(problem, NotWantedError):
+        return False
+    return is_passing(problem) or isinstance(problem, DownloadError)
+
+
+def is_young(problem: BaseException, session: Session, age: float) -> bool:
+    """Whether a 404 only says that the service has not spread a job yet which was started `age` seconds ago."""
+    return isinstance(problem, NotFoundError) and age < session.settings.not_found_grace
+
+
+def poll_interval(session: Session, kind: ExportKind, pending: int) -> float:
+    """Seconds until a running job is worth another question, when so many share the status quota in all processes."""
+    numbers = session.settings
+    fair = session.pacer(KINDS[kind].status).fair_interval(pending)
+    return max(numbers.poll_interval, fair) * random.uniform(1.0, 1.0 + numbers.poll_jitter)  # noqa: S311
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,229 @@
+"""A worker: the steps of `steps.py` over the books of `book.py`, called by the lanes of `engine.py`.
+
+Exports that are pending hold nothing but a row: an export that is not done is put back for later, and comes up again
+when a download slot is free, so that the answer with the signed link is followed by its download in the same slot.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+from aps_async.errors import APSError, AuthError, DatabaseError, ExportError, ExportTimeoutError
+from aps_async.models import ExportJob, ExportKind
+from aps_async.retry import is_passing
+from aps_async.session import Session
+from aps_async.workers import engine, steps
+from aps_async.workers.book import Book
+from aps_async.workers.database import Database
+from aps_async.workers.steps import Delivered, NotWantedError
+from aps_async.workers.storage import Storage
+from aps_async.workers.values import Entry
+
+STARTS = 8
+"""Starts in hand at once; all workers together need to bring 100 a minute on their way."""
+TRIES = 12
+"""Steps in a row that may meet something that passes, before an export becomes a dead letter: an outage of an hour."""
+TURNS = 10
+"""Times that a delivery may be begun; a file that ends its worker every time must not end them all."""
+_FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
+_HOUSEKEEPING = 30.0
+
+Told = Callable[[Entry, Delivered | None, BaseException | None], object]
+
+_log = logging.getLogger("aps_async")
+
+
+class Worker:
+    """Works off what is enqueued in a database until it is stopped; any number of them, on any number of machines.
+
+    Args:
+        session: an open session whose `quotas` are `SharedQuotas` of the same database.
+        database: an open one; give it `patience=None`, so that an outage is waited out.
+        storage: where files go: the same place for all workers.
+        slots: exports asked about or downloaded at once, at least 2; None: `Settings.download_slots`.
+        on_outcome: called with every export that this worker brought to its end, and its file or error.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        database: Database,
+        storage: Storage,
+        *,
+        slots: int | None = None,
+        on_outcome: Told | None = None,
+    ) -> None:
+        self.session = session
+        self.storage = storage
+        self.slots = slots or session.settings.download_slots
+        self._database = database
+        self._book = Book(database)
+        self._on_outcome = on_outcome
+        self._pending: dict[str, int] = {}
+        self._counted = float("-inf")
+        self._counting = asyncio.Lock()
+        self._scale = session.settings.quota_window / 60.0  # a simulator's minute is shorter
+
+    async def run(self, *, until_done: bool = False, stop: asyncio.Event | None = None) -> None:
+        """Works until `stop` is set, or cancelled, or (`until_done`) everything enqueued has come to its end.
+
+        What is in hand then goes back to the other workers at once; nothing half written is left.
+
+        Raises:
+            AuthError: there is no token to be had; the exports stay for workers that have one.
+            DatabaseError: the tables are of another version.
+        """
+        self._book = await Book.opened(self._database)
+        stop = stop or asyncio.Event()
+        pace = min(1.0, max(0.1, self._scale))  # starts wait for the quota, not for us
+        starts = engine.LaneOptions(lane="start", handle=self.start, slots=STARTS, pace=pace)
+        fetches = engine.LaneOptions(lane="fetch", handle=self.fetch, slots=self.slots)
+        aside = asyncio.create_task(self._aside(stop, until_done))
+        lanes = [asyncio.create_task(engine.work(self._database, each, stop)) for each in (starts, fetches)]
+        everything = {aside, *lanes}
+        try:
+            await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.set()
+            aside.cancel()
+            ended = await asyncio.gather(*everything, return_exceptions=True)
+        for problem in ended:
+            if isinstance(problem, Exception):
+                raise problem
+
+    # ---------------------------------------------------------------- the steps, by number
+
+    async def start(self, export: int, _: int = 0) -> float | None:
+        """Starts one export, unless that was done. It waits for the quota, and for room when too many are pending."""
+        entry = await self._book.entry(export)
+        if entry is None or entry.state != "waiting":
+            return None
+        await self._room(entry.request.kind)
+        try:
+            job = await steps.start(self.session, entry.request)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
+            return await self._stumble(entry, problem)
+        delay = 0.0 if job.status.is_final else self._interval(entry.request.kind)
+        await self._book.started(entry, job.ref.export_id, delay)
+        return None
+
+    async def fetch(self, export: int, polls: int = 0) -> float | None:
+        """Asks once about one export; if it is done, delivers it. `polls`: how often it was asked about before."""
+        entry = await self._book.entry(export)
+        if entry is None or entry.state != "running" or entry.ref is None:
+            return None
+        await self._count()
+        try:
+            job = await steps.poll_once(self.session, entry.ref)
+            if entry.tries:
+                await self._book.recovered(export)
+            if not job.status.is_final:
+                return self._later(entry, job)
+            await self._deliver(entry, job, polls + 1)
+        except NotWantedError as problem:
+            _log.info("%s", problem)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
+            return await self._stumble(entry, problem, polls + 1)
+        return None
+
+    async def _deliver(self, entry: Entry, job: ExportJob, polls: int) -> None:
+        turn = await self._book.turn(entry.id)
+        if turn is None:
+            raise NotWantedError(f"{steps.NOT_WANTED}: {job.ref}")
+        if turn > TURNS:
+            raise ExportError(
+                f"{job.ref}: its delivery was begun {TURNS} times and never ended; its workers may have died of it",
+                ref=job.ref,
+                job=job,
+            )
+
+        async def wanted() -> bool:
+            return await self._book.is_mine(entry.id, turn)
+
+        name = f"{entry.folder}/{entry.name}"
+        file = await steps.deliver(self.session, job, self.storage, name, wanted=wanted)
+        if await self._book.delivered(entry.id, turn, file, polls=polls, lacks=job.failed_files):
+            self._tell(entry, file, None)
+
+    # ---------------------------------------------------------------- what comes next
+
+    def _later(self, entry: Entry, job: ExportJob) -> float:
+        timeout = self.session.settings.export_timeout
+        if entry.age > timeout:
+            raise ExportTimeoutError(f"{job.ref} was not done in {timeout:g} s", ref=job.ref, job=job)
+        return self._interval(entry.request.kind)
+
+    def _interval(self, kind: ExportKind) -> float:
+        return steps.poll_interval(self.session, kind, self._pending.get(kind, 0))
+
+    async def _stumble(self, entry: Entry, problem: Exception, polls: int = 0) -> float | None:
+        """Seconds until the next try; or the export is a dead letter, or this worker at its end."""
+        if isinstance(problem, DatabaseError):
+            raise problem
+        ref = entry.ref
+        if ref is not None and steps.is_young(problem, self.session, entry.age):
+            return self._interval(entry.request.kind)
+        if isinstance(problem, AuthError) and not is_passing(problem) and not await self._has_token():
+            raise problem  # not the export's fault: others may have better credentials
+        if steps.passes(problem) and entry.tries + 1 < TRIES:
+            await self._book.stumbled(entry.id)
+            asked: float = getattr(problem, "retry_after", None) or 0.0
+            wait = min(_FIRST_WAIT * 2.0**entry.tries, _LONGEST_WAIT) * self._scale
+            _log.info("export %d: %s; again in %.1f s", entry.id, problem, max(wait, asked))
+            return max(wait, asked)
+        if not isinstance(problem, APSError):
+            _log.error("export %d: unexpected %s", entry.id, type(problem).__name__, exc_info=problem)
+        if await self._book.failed(entry.id, problem, polls=polls):
+            self._tell(entry, None, problem)
+        return None
+
+    async def _has_token(self) -> bool:
+        try:
+            await self.session.check_token()
+        except AuthError:
+            return False
+        return True
+
+    def _tell(self, entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
+        if self._on_outcome is not None:
+            self._on_outcome(entry, file, problem)
+
+    # ---------------------------------------------------------------- looking around
+
+    async def _room(self, kind: ExportKind) -> None:
+        """Back-pressure: nothing is started while too much is pending, be it that the service or the line is slow."""
+        while True:
+            await self._count()
+            if sum(self._pending.values()) < self.session.settings.pending_exports:
+                self._pending[kind] = self._pending.get(kind, 0) + 1  # until it is counted again
+                return
+            await asyncio.sleep(max(0.2, 5.0 * self._scale))
+
+    async def _count(self) -> None:
+        """Counts what is pending in all workers, once in a while."""
+        loop = asyncio.get_running_loop()
+        async with self._counting:
+            if loop.time() - self._counted > max(0.2, 2.0 * self._scale):
+                self._pending = await self._book.pending()
+                self._counted = loop.time()
+
+    async def _aside(self, stop: asyncio.Event, until_done: bool) -> None:
+        """Keeps house, and sees when everything is done."""
+        loop = asyncio.get_running_loop()
+        kept = loop.time() - _HOUSEKEEPING * random.uniform(0.0, 1.0)  # noqa: S311 - not all workers at once
+        while not stop.is_set():
+            if loop.time() - kept > _HOUSEKEEPING:
+                kept = loop.time()
+                if lost := await engine.keep_house(self._database):
+                    _log.warning("%d exports had fallen out of the queue, and were put back", lost)
+            if until_done and await self._is_done():
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5 if until_done else _HOUSEKEEPING):
+                    await stop.wait()
+
+    async def _is_done(self) -> bool:
+        sql = "SELECT NOT EXISTS (SELECT FROM aps_export WHERE state IN ('waiting', 'running'))"
+        return bool(await self._database.value(sql))

@@ -1,0 +1,174 @@
+"""Workers in processes of their own, through the command line: killed, frozen, woken, and their database restarted."""
+
+import hashlib
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aps_async.cli import main
+from tests.cli.support import Simulation, clean_environment, run, simulation
+from tests.postgres import Postgres
+from tests.workers.fleet import Fleet
+
+SHEETS = 60
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Simulation]:
+    """Sixty sheets, a minute of which takes two seconds; downloads trickle, so that workers have them in hand."""
+    with simulation("--sheets", str(SHEETS), "--speed", "30") as running:
+        yield running
+
+
+@pytest.fixture
+def fleet(server: Postgres, url: str, service: Simulation, tmp_path: Path) -> Iterator[Fleet]:
+    service.control("reset", "POST")
+    found = Fleet(server, url, service, tmp_path / "plans")
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+def test_workers_die_freeze_and_wake_and_the_database_restarts_yet_all_is_delivered_once(fleet: Fleet) -> None:
+    slow = {"endpoint": "signed_get", "kind": "slow", "seconds": 60}
+    with fleet.service.faults(slow):
+        assert fleet.enqueue("Riverside Clinic")["total"] == SHEETS
+        fleet.start(3)
+        fleet.wait_for("SELECT count(*) FROM aps_pgqueuer WHERE entrypoint = 'fetch' AND status = 'picked'", 12, 20)
+        fleet.signal(0, signal.SIGKILL)
+        fleet.signal(1, signal.SIGSTOP)
+        held = fleet.in_hand()
+        time.sleep(0.5)
+        fleet.server.restart()
+    took = fleet.taken_over_in(held, 30)
+    fleet.wait_until_done(30)
+    fleet.signal(1, signal.SIGCONT)
+    time.sleep(1.5)  # in which the woken one brings to an end what it had in hand
+    rows = fleet.outcomes()
+    assert [row["state"] for row in rows] == ["done"] * SHEETS
+    for row in rows:
+        file = Path(row["place"])
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == row["sha256"]
+        assert file.stat().st_mtime <= row["finished"]  # nothing was put there after its outcome
+    assert len({row["place"] for row in rows}) == len(list(fleet.out.rglob("*.pdf"))) == SHEETS
+    counts = fleet.counts()
+    for name, budget in {"export_start": 100, "export_status": 1000}.items():
+        told = counts["endpoints"][name]
+        assert (told["429"], told["most_in_a_window"] <= budget) == (0, True)
+    assert took < 30
+    codes = fleet.stop()
+    assert codes == [-signal.SIGKILL, 130, 130]
+    assert "Traceback" not in fleet.logs()
+
+
+def test_the_commands_tell_how_a_run_stands_and_end_it(fleet: Fleet) -> None:
+    fleet.enqueue("Riverside Clinic", "--run", "first", "--priority", "3")
+    told = run("status", "--json", env=fleet.env)
+    assert told.code == 0, told.err
+    [first] = json.loads(told.out)
+    assert (first["name"], first["priority"], first["waiting"], first["state"]) == ("first", 3, SHEETS, "open")
+    table = run("status", "--run", "first", env=fleet.env)
+    assert table.out.splitlines()[0].split() == [
+        "RUN", "NAME", "STATE", "WAITING", "RUNNING", "DONE", "FAILED", "DROPPED", "SIZE"
+    ]  # fmt: skip
+    assert table.err == "1 run\n"
+    ended = run("cancel", "first", env=fleet.env)
+    assert (ended.code, ended.out) == (0, f"run 1, 'first': {SHEETS} exports dropped, 0 were done\n")
+    assert json.loads(run("status", "--json", env=fleet.env).out)[0]["state"] == "cancelled"
+    unknown = run("cancel", "nowhere", env=fleet.env)
+    assert (unknown.code, unknown.out) == (4, "")
+    assert "no run 'nowhere'" in unknown.err
+
+
+def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fleet: Fleet) -> None:
+    sheets = json.loads(run("sheets", "Riverside Clinic", "--json", env=fleet.env).out)[:3]
+    chosen = [word for sheet in sheets for word in ("--sheet", sheet["id"])]
+    fleet.enqueue("Riverside Clinic", *chosen, "--markups", "--run", "three")
+    refused = {"endpoint": "export_start", "kind": "status", "status": 403, "nth": [1]}
+    with fleet.service.faults(refused):
+        worked = run("worker", "--out", str(fleet.out), "--until-done", env=fleet.env)
+    assert worked.code == 1
+    assert worked.err.count("three: ") == 3
+    assert worked.err.count("FAILED") == 1
+    assert len(list(fleet.out.rglob("*.pdf"))) == 2
+    [letter] = [json.loads(line) for line in run("dead-letters", "--json", env=fleet.env).out.splitlines()]
+    assert letter["error"] == "NotAllowedError"
+    table = run("dead-letters", "three", env=fleet.env)
+    assert "NotAllowedError" in table.out
+    assert table.err == "1 dead letter\n"
+    again = run("dead-letters", "--retry", env=fleet.env)
+    assert again.out == "1 export on the way again\n"
+    worked = run("worker", "--out", str(fleet.out), "--until-done", "--slots", "2", env=fleet.env)
+    assert worked.code == 0, worked.err
+    assert len(list((fleet.out / "three").glob("*.pdf"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("status",), 2, "--database"),
+        (("status", "--database", "mysql://x/y"), 2, "postgresql://"),
+        (("status", ".", "--database", "postgresql://x/y"), 2, "without it"),
+        (("cancel", "1", "--database", "http://[broken"), 2, "postgresql://"),
+        (("enqueue", "P", "--sheet", "x", "--files", "--database", "postgresql://x/y"), 2, "choose one"),
+        (("enqueue", "P", "--no-partial", "--database", "postgresql://x/y"), 2, "--files"),
+        (("worker", "--out", "x", "--slots", "1", "--database", "postgresql://x/y"), 2, "slots"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(words: tuple[str, ...], code: int, said: str) -> None:
+    ran = run(*words)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1)
+    assert said in ran.err
+
+
+def test_without_the_extra_the_commands_say_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in list(clean_environment()):
+        if name.startswith("APS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr("aps_async.cli.fleet.find_spec", lambda name: None if name == "pgqueuer" else object())
+    assert main(["status", "--database", "postgresql://x/y"]) == 2
+    assert "pip install 'aps-async[workers]'" in capsys.readouterr().err
+
+
+def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    ran = run("status", "--database", f"postgresql://me:canary@/plans?host={tmp_path}")
+    assert ran.code == 6
+    assert ran.err.startswith("aps-async: error: the database at ")
+    assert "canary" not in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_the_readmes_lines_bring_a_project(fleet: Fleet, tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    [block] = [
+        text
+        for text in re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+        if "APS_DATABASE_URL" in text
+    ]
+    first, *lines = block.splitlines()
+    assert first.startswith("export APS_DATABASE_URL=postgresql://")
+    for line in lines:
+        command, *words = shlex.split(line)
+        assert command == "aps-async"
+        ran = run(*words, env=fleet.env, cwd=tmp_path)
+        assert ran.code == 0, ran.err
+    assert len(list((tmp_path / "plans" / "clinic").glob("*.pdf"))) == SHEETS
+
+
+def test_only_those_who_work_import_the_extras() -> None:
+    words = (
+        "import aps_async, aps_async.workers, sys; print(sorted({'asyncpg', 'pgqueuer', 'obstore'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)  # noqa: S603
+    assert ran.stdout == "[]\n"

@@ -1,0 +1,159 @@
+"""Where files go: a shared folder, and a real server that speaks S3."""
+
+import asyncio
+import hashlib
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from aps_async import InputError, Settings, TargetError, bim360
+from aps_async.simulator import Behaviour, JobTime, World
+from aps_async.workers import Book, Database, Folder, SharedQuotas, Worker, storage_for
+from aps_async.workers.objects import ObjectStorage
+from tests.support import service, session_for
+
+
+async def staged(storage: Any, body: bytes = b"%PDF-1.4 %%EOF") -> Path:
+    path: Path = await storage.stage("one")
+    path.write_bytes(body)
+    return path
+
+
+async def test_a_folder_takes_files_by_a_rename_and_shows_nothing_unfinished(tmp_path: Path) -> None:
+    storage = storage_for(tmp_path / "plans")
+    assert isinstance(storage, Folder)
+    file = await staged(storage)
+    assert [each.name for each in (tmp_path / "plans").iterdir()] == [".aps-async"]
+    place = await storage.put(file, "Clinic/A-1.pdf")
+    assert place == str(tmp_path / "plans" / "Clinic" / "A-1.pdf")
+    assert Path(place).read_bytes() == b"%PDF-1.4 %%EOF"
+    assert not file.exists()
+    storage.discard(file)
+    again = await staged(storage, b"%PDF-1.7 %%EOF")
+    assert await storage.put(again, "Clinic/A-1.pdf") == place
+    assert Path(place).read_bytes() == b"%PDF-1.7 %%EOF"
+    dropped = await staged(storage)
+    storage.discard(dropped)
+    assert list((tmp_path / "plans" / ".aps-async").iterdir()) == []
+
+
+async def test_a_folder_that_someone_deletes_is_made_again_at_the_next_try(tmp_path: Path) -> None:
+    storage = Folder(tmp_path)
+    place = Path(await storage.put(await staged(storage), "Clinic/A-1.pdf"))
+    place.unlink()
+    place.parent.rmdir()
+    file = await staged(storage)
+    with pytest.raises(TargetError, match="does not exist"):
+        await storage.put(file, "Clinic/A-1.pdf")
+    assert await storage.put(file, "Clinic/A-1.pdf") == str(place)
+
+
+async def test_what_dead_workers_left_goes_after_a_day(tmp_path: Path) -> None:
+    first = Folder(tmp_path)
+    old, young = await staged(first), await first.stage("two")
+    young.write_bytes(b"")
+    os.utime(old, (time.time() - 90_000,) * 2)
+    Folder(tmp_path)
+    assert [each.name for each in (tmp_path / ".aps-async").iterdir()] == [young.name]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(TargetError):
+        storage_for(tmp_path / "file")
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, str]]:
+    """moto's server on loopback: S3 over HTTP, in a thread."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield {
+        "endpoint": f"http://127.0.0.1:{port}",
+        "region": "us-east-1",
+        "access_key_id": "test",
+        "secret_access_key": "canary-secret",
+    }
+    server.stop()
+
+
+@pytest.fixture
+def read(s3: dict[str, str]) -> Iterator[Callable[[str], bytes]]:
+    """What another client finds in the bucket."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3["endpoint"],
+        region_name=s3["region"],
+        aws_access_key_id="reader",
+        aws_secret_access_key="secret",
+    )
+    client.create_bucket(Bucket="plans")
+    yield lambda name: bytes(client.get_object(Bucket="plans", Key=name)["Body"].read())
+    client.close()
+
+
+async def test_objects_are_put_whole_under_their_prefix_and_replaced(
+    s3: dict[str, str], read: Callable[[str], bytes]
+) -> None:
+    storage = ObjectStorage("s3://plans/2026", allow_http=True, **s3)
+    small = await staged(storage)
+    assert await storage.put(small, "Clinic/Ä 1.pdf") == "s3://plans/2026/Clinic/Ä 1.pdf"
+    storage.discard(small)
+    assert not small.exists()
+    assert await asyncio.to_thread(read, "2026/Clinic/Ä 1.pdf") == b"%PDF-1.4 %%EOF"
+    large = await staged(storage, os.urandom(12_000_000))  # in parts
+    body = large.read_bytes()
+    await storage.put(large, "Clinic/Ä 1.pdf")
+    assert await asyncio.to_thread(read, "2026/Clinic/Ä 1.pdf") == body
+
+
+async def test_what_object_storage_refuses_is_a_target_error_without_secrets(s3: dict[str, str]) -> None:
+    storage = ObjectStorage("s3://no-such-bucket", allow_http=True, **s3)
+    file = await staged(storage)
+    with pytest.raises(TargetError, match=re.escape("cannot store s3://no-such-bucket/A-1.pdf")) as caught:
+        await storage.put(file, "A-1.pdf")
+    assert "canary" not in str(caught.value)
+    assert file.exists()
+
+
+def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="cannot be used as a storage"):
+        storage_for("gopher://plans")
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    with pytest.raises(InputError, match=r"aps-async\[s3\]"):
+        storage_for("s3://plans")
+
+
+async def test_a_worker_delivers_to_object_storage(
+    s3: dict[str, str], read: Callable[[str], bytes], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3.items():
+        monkeypatch.setenv(f"AWS_{name.upper()}", value)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    book, quotas = Book(database), SharedQuotas(database)
+    behaviour = Behaviour(job_time=JobTime.fixed(5))
+    async with service(World.single_folder(5), speed=60, behaviour=behaviour) as simulator:
+        project = simulator.world.hubs[0].projects[0].id
+        sheets = simulator.world.sheets
+        await book.enqueue((bim360.export_request(project, each.tip.id, name=each.name) for each in sheets), "Clinic")
+        async with session_for(simulator, Settings().scaled(60), quotas=quotas) as session, asyncio.timeout(20):
+            await Worker(session, database, storage_for("s3://plans/run")).run(until_done=True)
+    await quotas.close()
+    records = [each async for each in book.records()]
+    assert len(records) == 5
+    for each in records:
+        assert each.outcome.ok
+        assert each.outcome.path is None
+        assert each.place == f"s3://plans/run/Clinic/{each.name}.pdf"
+        body = await asyncio.to_thread(read, f"run/Clinic/{each.name}.pdf")
+        assert hashlib.sha256(body).hexdigest() == each.sha256

@@ -1,0 +1,425 @@
+"""A worker against the simulator: everything comes, in its order, through faults, outages and other workers."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aps_async import (
+    AuthError,
+    ExportFailedError,
+    ExportRequest,
+    ExportTimeoutError,
+    NotFoundError,
+    Session,
+    Settings,
+    TargetError,
+    TwoLegged,
+    bim360,
+)
+from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
+from aps_async.workers import Book, Database, Entry, Folder, RunStatus, SharedQuotas, Worker, engine, worker
+from tests.postgres import Postgres
+from tests.support import service, session_for
+
+SPEED = 60.0
+QUICK = Behaviour(job_time=JobTime.fixed(5))
+
+
+def requests_of(simulator: Simulator) -> list[ExportRequest]:
+    project = simulator.world.hubs[0].projects[0]
+    return [bim360.export_request(project.id, sheet.tip.id, name=sheet.name) for sheet in simulator.world.sheets]
+
+
+@asynccontextmanager
+async def working_session(simulator: Simulator, database: Database, **changes: Any) -> AsyncIterator[Session]:
+    quotas = SharedQuotas(database)
+    settings = Settings(**changes).scaled(SPEED)
+    async with session_for(simulator, settings, quotas=quotas) as session:
+        yield session
+    await quotas.close()
+
+
+async def work(session: Session, database: Database, folder: Path, seconds: float = 30.0, **options: Any) -> None:
+    """Until everything is done."""
+    async with asyncio.timeout(seconds):
+        await Worker(session, database, Folder(folder), **options).run(until_done=True)
+
+
+async def letters(database: Database) -> dict[str, Exception | None]:
+    return {each.name: each.outcome.error async for each in Book(database).records(states=["failed"])}
+
+
+def whole_files(folder: Path) -> list[str]:
+    for left in (folder / ".aps-async").iterdir():
+        raise AssertionError(left)
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.pdf"))
+
+
+async def run_of(simulator: Simulator, database: Database, **options: Any) -> RunStatus:
+    return await Book(database).enqueue(requests_of(simulator), "Clinic", **options)
+
+
+async def test_everything_is_delivered_verified_and_recorded(database: Database, tmp_path: Path) -> None:
+    told: list[tuple[str, int]] = []
+
+    def tell(entry: Entry, file: Any, problem: Any) -> None:
+        assert problem is None
+        told.append((entry.name, file.size))
+
+    async with service(World.single_folder(30), speed=SPEED, behaviour=QUICK) as simulator:
+        run = await run_of(simulator, database)
+        async with working_session(simulator, database) as session:
+            await work(session, database, tmp_path, on_outcome=tell)
+        counts = simulator.counts()
+    assert (await Book(database).run(run.id)).done == 30
+    records = [each async for each in Book(database).records(run.id)]
+    assert sorted(told) == sorted((each.name, each.outcome.size) for each in records)
+    for each in records:
+        assert each.outcome.path is not None
+        body = each.outcome.path.read_bytes()
+        assert (len(body), hashlib.sha256(body).hexdigest()) == (each.outcome.size, each.sha256)
+        assert each.outcome.path == tmp_path / "Clinic" / f"{each.name}.pdf"
+        assert each.outcome.polls >= 1
+    assert len(whole_files(tmp_path)) == 30
+    assert counts["endpoints"]["export_start"]["calls"] == 30
+    assert counts["expired_urls_opened"] == 0
+    assert await database.value("SELECT count(*) FROM aps_pgqueuer") == 0
+
+
+async def test_faults_of_every_kind_cost_time_and_nothing_else(database: Database, tmp_path: Path) -> None:
+    faults = [
+        *(Fault(kind="status", status=status, probability=0.04) for status in (500, 502, 504)),
+        Fault(kind="status", status=503, retry_after=2, probability=0.02),
+        Fault(kind="html", status=502, probability=0.02),
+        Fault(kind="reset", probability=0.03),
+        Fault(kind="reset_body", probability=0.02),
+        Fault(kind="truncate", probability=0.02),
+        Fault(endpoint="signed_get", kind="expired", probability=0.1),
+    ]
+    async with service(World.single_folder(30), speed=SPEED, behaviour=QUICK, faults=faults) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database) as session:
+            await work(session, database, tmp_path)
+        assert sum(each["faults"] for each in simulator.counts()["endpoints"].values()) > 10
+    assert len(whole_files(tmp_path)) == 30
+    assert await letters(database) == {}
+
+
+WORLD = {
+    "hubs": [
+        {
+            "name": "Northlight",
+            "projects": [
+                {
+                    "name": "Clinic",
+                    "folders": [
+                        {
+                            "name": "Plans",
+                            "items": [
+                                {"number": "good"},
+                                {"number": "bad", "fails": True},
+                                {"number": "slow", "never": True},
+                            ],
+                        }
+                    ],
+                }
+            ],
+        }
+    ]
+}
+
+
+async def test_what_fails_for_good_becomes_a_dead_letter_with_its_reason(database: Database, tmp_path: Path) -> None:
+    async with service(World.from_json(WORLD), speed=SPEED, behaviour=QUICK) as simulator:
+        project = simulator.world.hubs[0].projects[0].id
+        ghost = bim360.export_request(
+            project, "urn:adsk.wipprod:fs.file:vf.NoSuchSheetAnywhere0?version=1", name="ghost"
+        )
+        await Book(database).enqueue([*requests_of(simulator), ghost], "Clinic")
+        async with working_session(simulator, database, export_timeout=60) as session:
+            await work(session, database, tmp_path)
+    found = await letters(database)
+    assert {name.split(" ")[0]: type(each) for name, each in found.items()} == {
+        "bad": ExportFailedError,
+        "slow": ExportTimeoutError,
+        "ghost": NotFoundError,
+    }
+    assert len(whole_files(tmp_path)) == 1
+
+
+async def test_a_run_with_a_higher_priority_goes_first(database: Database, tmp_path: Path) -> None:
+    order: list[str] = []
+    async with service(World.single_folder(24), speed=SPEED, behaviour=QUICK) as simulator:
+        requests = requests_of(simulator)
+        await Book(database).enqueue(requests[:16], "usual")
+        await Book(database).enqueue(requests[16:], "urgent", priority=10)
+        async with working_session(simulator, database, budgets={"export_start": 100}) as session:
+            await work(session, database, tmp_path, on_outcome=lambda entry, *_: order.append(entry.folder))
+        started = [seen.path for seen in simulator.log if seen.endpoint == "export_start"]
+    assert len(order) == 24
+    urgent = {request.subjects[0].rpartition("vf.")[2].split("?")[0] for request in requests[16:]}
+    assert all(any(each in path for each in urgent) for path in started[:8])
+
+
+async def test_pending_exports_hold_no_slot(database: Database, tmp_path: Path) -> None:
+    """40 jobs of 20 s with 2 slots: one after the other in slots would take 400 s of the service."""
+    behaviour = Behaviour(job_time=JobTime.fixed(20))
+    async with service(World.single_folder(40), speed=SPEED, behaviour=behaviour) as simulator:
+        await run_of(simulator, database)
+        began = asyncio.get_running_loop().time()
+        async with working_session(simulator, database) as session:
+            await work(session, database, tmp_path, slots=2)
+        took = (asyncio.get_running_loop().time() - began) * SPEED
+        assert simulator.counts()["expired_urls_opened"] == 0
+    assert len(whole_files(tmp_path)) == 40
+    assert took < 400
+
+
+async def test_nothing_is_started_while_too_much_is_pending(database: Database, tmp_path: Path) -> None:
+    most = 0
+
+    async def watch() -> None:
+        nonlocal most
+        while True:
+            most = max(most, sum((await Book(database).pending()).values()))
+            await asyncio.sleep(0.02)
+
+    async with service(World.single_folder(40), speed=SPEED, behaviour=QUICK) as simulator:
+        await run_of(simulator, database)
+        watching = asyncio.create_task(watch())
+        async with working_session(simulator, database, pending_exports=5) as session:
+            await work(session, database, tmp_path)
+        watching.cancel()
+    assert len(whole_files(tmp_path)) == 40
+    assert most <= 5 + worker.STARTS  # what was in hand when it was counted goes on
+
+
+async def test_a_cancelled_run_stops_and_a_download_under_way_is_not_put(database: Database, tmp_path: Path) -> None:
+    async with service(World.single_folder(6), speed=SPEED, behaviour=QUICK) as simulator:
+        run = await run_of(simulator, database)
+        book = Book(database)
+        async with working_session(simulator, database) as session:
+
+            class Slow(Folder):
+                async def stage(self, stem: str) -> Path:
+                    await book.cancel(run.id)
+                    return await super().stage(stem)
+
+            async with asyncio.timeout(20):
+                await Worker(session, database, Slow(tmp_path)).run(until_done=True)
+    after = await book.run(run.id)
+    assert (after.done, after.dropped) == (0, 6)
+    assert whole_files(tmp_path) == []
+
+
+async def test_a_worker_that_stops_hands_over_at_once_and_another_ends_the_run(
+    database: Database, url: str, tmp_path: Path
+) -> None:
+    async with service(World.single_folder(30), speed=SPEED, behaviour=QUICK) as simulator:
+        await run_of(simulator, database)
+        stop = asyncio.Event()
+        async with working_session(simulator, database, budgets={"export_start": 10}) as session:
+            first = asyncio.create_task(Worker(session, database, Folder(tmp_path)).run(stop=stop))
+            await asyncio.sleep(0.7)
+            stop.set()
+            async with asyncio.timeout(5):
+                await first
+        assert await database.value("SELECT count(*) FROM aps_pgqueuer WHERE status <> 'queued'") == 0
+        before = len(whole_files(tmp_path))
+        assert before < 30
+        async with Database(url, patience=None) as other, working_session(simulator, other) as session:
+            await work(session, other, tmp_path, seconds=11)  # before anything could be called stale
+        assert simulator.counts()["endpoints"]["export_start"]["calls"] <= 30 + worker.STARTS
+    assert len(whole_files(tmp_path)) == 30
+
+
+async def test_a_worker_that_is_cancelled_does_the_same(database: Database, tmp_path: Path) -> None:
+    async with service(World.single_folder(20), speed=SPEED, behaviour=QUICK) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database, budgets={"export_start": 10}) as session:
+            first = asyncio.create_task(Worker(session, database, Folder(tmp_path)).run())
+            await asyncio.sleep(0.7)
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+        assert await database.value("SELECT count(*) FROM aps_pgqueuer WHERE status <> 'queued'") == 0
+        whole_files(tmp_path)
+
+
+async def test_the_database_restarts_in_the_middle_and_everything_comes(
+    url: str, server: Postgres, tmp_path: Path
+) -> None:
+    async with (
+        Database(url, patience=None) as database,
+        service(World.single_folder(60), speed=SPEED, behaviour=QUICK) as simulator,
+    ):
+        await Book.opened(database)
+        run = await run_of(simulator, database)
+        async with working_session(simulator, database, budgets={"export_start": 30}) as session:
+            working = asyncio.create_task(work(session, database, tmp_path))
+            await asyncio.sleep(0.8)
+            await asyncio.to_thread(server.restart)
+            await working
+        assert (await Book(database).run(run.id)).done == 60
+    assert len(whole_files(tmp_path)) == 60
+
+
+async def test_a_worker_without_a_token_ends_and_leaves_the_exports_to_others(
+    database: Database, tmp_path: Path
+) -> None:
+    async with service(World.single_folder(3), speed=SPEED, behaviour=QUICK) as simulator:
+        run = await run_of(simulator, database)
+        quotas, wrong = SharedQuotas(database), TwoLegged(simulator.client_id, "wrong")
+        async with session_for(simulator, Settings().scaled(SPEED), tokens=wrong, quotas=quotas) as session:
+            with pytest.raises(AuthError):
+                await work(session, database, tmp_path)
+        await quotas.close()
+        assert (await Book(database).run(run.id)).waiting == 3
+        await database.fetch("UPDATE aps_pgqueuer SET execute_after = now()")
+        async with working_session(simulator, database) as session:
+            await work(session, database, tmp_path)
+    assert len(whole_files(tmp_path)) == 3
+
+
+async def test_a_full_disk_is_waited_out(database: Database, tmp_path: Path) -> None:
+    full = [True, True, True]
+
+    class Full(Folder):
+        async def put(self, file: Path, name: str) -> str:
+            if full:
+                full.pop()
+                raise TargetError("cannot write: the disk is full", path=file)
+            return await super().put(file, name)
+
+    async with service(World.single_folder(2), speed=SPEED, behaviour=QUICK) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database) as session, asyncio.timeout(20):
+            await Worker(session, database, Full(tmp_path)).run(until_done=True)
+    assert full == []
+    assert len(whole_files(tmp_path)) == 2
+    assert await letters(database) == {}
+
+
+async def test_what_stumbles_too_often_and_what_ends_its_workers_become_dead_letters(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "TRIES", 2)
+    fault = Fault(endpoint="export_status", kind="status", status=500)
+    async with service(World.single_folder(2), speed=SPEED, behaviour=QUICK, faults=[fault]) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database) as session:
+            await work(session, database, tmp_path)
+            found = await letters(database)
+            assert [type(each).__name__ for each in found.values()] == ["ServerError", "ServerError"]
+            simulator.clear_faults()
+            await database.fetch("UPDATE aps_export SET turns = $1 WHERE id = 1", worker.TURNS)
+            assert await Book(database).retry() == 2
+            await database.fetch("UPDATE aps_export SET turns = $1 WHERE id = 1", worker.TURNS)
+            await work(session, database, tmp_path)
+    [problem] = (await letters(database)).values()
+    assert f"begun {worker.TURNS} times" in str(problem)
+    assert len(whole_files(tmp_path)) == 1
+
+
+async def test_a_fault_of_our_own_ends_one_export_and_not_the_worker(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polled, poll = [], worker.steps.poll_once
+
+    async def odd(session: Session, ref: Any) -> Any:
+        polled.append(ref.export_id)
+        if ref.export_id == polled[0]:
+            raise ZeroDivisionError("division by zero")
+        return await poll(session, ref)
+
+    monkeypatch.setattr(worker.steps, "poll_once", odd)
+    async with service(World.single_folder(4), speed=SPEED, behaviour=QUICK) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database) as session:
+            await work(session, database, tmp_path)
+    [problem] = (await letters(database)).values()
+    assert "ZeroDivisionError" in str(problem)
+    assert len(whole_files(tmp_path)) == 3
+
+
+async def test_steps_that_are_repeated_do_nothing_more(database: Database, tmp_path: Path) -> None:
+    async with service(World.single_folder(1), speed=SPEED, behaviour=QUICK) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database) as session:
+            one = Worker(session, database, Folder(tmp_path))
+            [export] = [row["id"] for row in await database.fetch("SELECT id FROM aps_export")]
+            assert await one.fetch(export) is None  # not started yet
+            assert await one.start(export) is None
+            assert await one.start(export) is None
+            assert await one.start(export + 1) is None
+            for _ in range(100):
+                if (delay := await one.fetch(export)) is None:
+                    break
+                await asyncio.sleep(delay)
+            assert await one.fetch(export) is None
+        told = simulator.counts()["endpoints"]
+    assert (told["export_start"]["calls"], told["signed_get"]["calls"]) == (1, 1)
+    assert len(whole_files(tmp_path)) == 1
+
+
+async def test_a_frozen_workers_delivery_is_not_put_after_another_took_its_turn(
+    database: Database, tmp_path: Path
+) -> None:
+    async with service(World.single_folder(1), speed=SPEED, behaviour=QUICK) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database) as session:
+            faster = Worker(session, database, Folder(tmp_path))
+
+            class Frozen(Folder):
+                async def stage(self, stem: str) -> Path:
+                    assert await faster.fetch(export) is None
+                    return await super().stage(stem)
+
+            slower = Worker(session, database, Frozen(tmp_path))
+            [export] = [row["id"] for row in await database.fetch("SELECT id FROM aps_export")]
+            await slower.start(export)
+            await asyncio.sleep(10 / SPEED)
+            assert await slower.fetch(export) is None
+    [file] = [tmp_path / each for each in whole_files(tmp_path)]
+    [record] = [each async for each in Book(database).records()]
+    assert record.finished is not None
+    assert file.stat().st_mtime <= record.finished.timestamp()
+    assert await database.value("SELECT turns FROM aps_export") == 2
+
+
+async def test_a_lane_that_is_idle_asks_little(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(engine, "IDLE", 0.5)
+    asked = 0
+    fetch = database.pool.fetch
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(pool, name)
+
+        async def fetch(self, *words: Any, **options: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            return await fetch(*words, **options)
+
+    pool = database._pool
+    async with (
+        service(World.single_folder(1), speed=SPEED) as simulator,
+        working_session(simulator, database) as session,
+    ):
+        database._pool = Counting()
+        stop = asyncio.Event()
+        working = asyncio.create_task(Worker(session, database, Folder(tmp_path)).run(stop=stop))
+        await asyncio.sleep(1.0)
+        before = asked
+        await asyncio.sleep(2.0)
+        stop.set()
+        await working
+        database._pool = pool
+    assert asked - before <= 2 * 4 * 5  # two lanes, four looks, five statements each
