@@ -102,7 +102,6 @@ async def until_done(app: Any, export_id: str) -> Answer:
         answer = await call(app, "GET", f"/exports/{export_id}")
         if answer.status != 202:
             return answer
-        await asyncio.sleep(0.02)  # the application answers without giving way, so the export would never come
         await asyncio.sleep(1)
 
 
