@@ -21,13 +21,15 @@ from aps_async import (
     Settings,
     TwoLegged,
     bim360,
+    download_export,
     export_many,
     ledger_status,
+    poll_export,
 )
 from aps_async.journal import KnownFile, Record
 from aps_async.ledger import LEDGER_NAME
 from benchmarks.children import run, simulator, spread
-from benchmarks.memory import resident_mib
+from benchmarks.memory import SIZE, WORLD, resident_mib
 
 SHEETS, SPEED, MANY = 500, 20, 100_000
 AT_ONCE = 250  # as a run enters them
@@ -122,6 +124,21 @@ async def _check() -> dict[str, float]:
     return told
 
 
+async def _hashed(at: dict[str, Any], *, sha256: bool) -> dict[str, float]:
+    """One file of 1 GiB, from a job that is done."""
+    tokens = TwoLegged(at["client_id"], at["client_secret"])
+    with tempfile.TemporaryDirectory() as folder:
+        async with Session(tokens, base_url=at["url"]) as session:
+            started = await bim360.start_export(session, at["project"], at["sheets"][-1])
+            job = await poll_export(session, started)
+            began, cpu = time.perf_counter(), time.process_time()
+            got = await download_export(session, job, Path(folder) / "large.pdf", sha256=sha256)
+            took = {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+    assert got.size == SIZE
+    assert (got.sha256 is not None) == sha256
+    return took
+
+
 def measure(rounds: int) -> str:
     """Tables: with and without a ledger in turn; a hundred thousand requests; looking at files again."""
     without, with_one = [], []
@@ -129,11 +146,17 @@ def measure(rounds: int) -> str:
         for rows, ledger in ((without, False), (with_one, True)):
             with simulator(sheets=SHEETS, speed=SPEED, job=20) as at:
                 rows.append(run("benchmarks.ledger", what="client", at=at, ledger=ledger))
+    plain, hashed = [], []
+    with simulator(world=WORLD, polls=1) as at:
+        run("benchmarks.ledger", what="hash", at=at, sha256=False)  # the simulator draws its page
+        for _ in range(rounds):
+            for rows, sha256 in ((plain, False), (hashed, True)):
+                rows.append(run("benchmarks.ledger", what="hash", at=at, sha256=sha256))
     many = [run("benchmarks.ledger", what="many") for _ in range(min(rounds, 3))]
     checks = [run("benchmarks.ledger", what="check") for _ in range(rounds)]
 
-    def over(figure: str) -> str:
-        ratios = [one[figure] / none[figure] - 1 for one, none in zip(with_one, without, strict=True)]
+    def over(none: list[dict[str, Any]], one: list[dict[str, Any]], figure: str) -> str:
+        ratios = [more[figure] / less[figure] - 1 for less, more in zip(none, one, strict=True)]
         return spread([ratio * 100 for ratio in ratios], 1)
 
     def column(rows: list[dict[str, Any]], figure: str, factor: float = 1, digits: int = 2) -> str:
@@ -147,8 +170,17 @@ def measure(rounds: int) -> str:
             "| | without | with a ledger | more, % |",
             "|---|---|---|---|",
             *(
-                f"| {words} | {column(without, figure)} | {column(with_one, figure)} | {over(figure)} |"
+                f"| {words} | {column(without, figure)} | {column(with_one, figure)} | {over(without, with_one, figure)} |"
                 for figure, words in (("wall", "**wall, s** (goal: at most 3 %)"), ("cpu", "client CPU, ms a sheet"))
+            ),
+            "",
+            "## SHA-256 of 1 GiB as the bytes pass",
+            "",
+            "| | without | with | more, % |",
+            "|---|---|---|---|",
+            *(
+                f"| {words} | {column(plain, figure)} | {column(hashed, figure)} | {over(plain, hashed, figure)} |"
+                for figure, words in (("wall", "wall, s"), ("cpu", "client CPU, s"))
             ),
             "",
             f"## {MANY:,} requests",
@@ -178,6 +210,8 @@ if __name__ == "__main__":
     match options["what"]:
         case "client":
             found = asyncio.run(_client(options["at"], ledger=options["ledger"]))
+        case "hash":
+            found = asyncio.run(_hashed(options["at"], sha256=options["sha256"]))
         case "many":
             found = asyncio.run(_many())
         case _:
