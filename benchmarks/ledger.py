@@ -170,7 +170,8 @@ def measure(rounds: int) -> str:
             "| | without | with a ledger | more, % |",
             "|---|---|---|---|",
             *(
-                f"| {words} | {column(without, figure)} | {column(with_one, figure)} | {over(without, with_one, figure)} |"
+                f"| {words} | {column(without, figure)} | {column(with_one, figure)} "
+                f"| {over(without, with_one, figure)} |"
                 for figure, words in (("wall", "**wall, s** (goal: at most 3 %)"), ("cpu", "client CPU, ms a sheet"))
             ),
             "",
