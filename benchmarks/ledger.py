@@ -155,9 +155,9 @@ def measure(rounds: int) -> str:
     many = [run("benchmarks.ledger", what="many") for _ in range(min(rounds, 3))]
     checks = [run("benchmarks.ledger", what="check") for _ in range(rounds)]
 
-    def over(none: list[dict[str, Any]], one: list[dict[str, Any]], figure: str) -> str:
-        ratios = [more[figure] / less[figure] - 1 for less, more in zip(none, one, strict=True)]
-        return spread([ratio * 100 for ratio in ratios], 1)
+    def pair(words: str, figure: str, none: list[dict[str, Any]], one: list[dict[str, Any]]) -> str:
+        more = [(b[figure] / a[figure] - 1) * 100 for a, b in zip(none, one, strict=True)]
+        return f"| {words} | {column(none, figure)} | {column(one, figure)} | {spread(more, 1)} |"
 
     def column(rows: list[dict[str, Any]], figure: str, factor: float = 1, digits: int = 2) -> str:
         return spread([row[figure] * factor for row in rows], digits)
@@ -169,19 +169,15 @@ def measure(rounds: int) -> str:
             "",
             "| | without | with a ledger | more, % |",
             "|---|---|---|---|",
-            *(
-                f"| {words} | {column(without, figure)} | {column(with_one, figure)} | {over(without, with_one, figure)} |"
-                for figure, words in (("wall", "**wall, s** (goal: at most 3 %)"), ("cpu", "client CPU, ms a sheet"))
-            ),
+            pair("**wall, s** (goal: at most 3 %)", "wall", without, with_one),
+            pair("client CPU, ms a sheet", "cpu", without, with_one),
             "",
             "## SHA-256 of 1 GiB as the bytes pass",
             "",
             "| | without | with | more, % |",
             "|---|---|---|---|",
-            *(
-                f"| {words} | {column(plain, figure)} | {column(hashed, figure)} | {over(plain, hashed, figure)} |"
-                for figure, words in (("wall", "wall, s"), ("cpu", "client CPU, s"))
-            ),
+            pair("wall, s", "wall", plain, hashed),
+            pair("client CPU, s", "cpu", plain, hashed),
             "",
             f"## {MANY:,} requests",
             "",
