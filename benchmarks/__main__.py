@@ -21,11 +21,13 @@ from benchmarks import (
     latency,
     ledger,
     memory,
+    million,
     pending,
     policies,
     polls,
     sdk,
     values,
+    workers,
 )
 
 MEASUREMENTS = {
@@ -42,6 +44,8 @@ MEASUREMENTS = {
     "sdk": sdk.measure,
     "kills": kills.measure,
     "ledger": ledger.measure,
+    "workers": workers.measure,
+    "million": million.measure,
 }
 RESULTS = Path(__file__).with_name("results")
 

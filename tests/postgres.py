@@ -42,7 +42,6 @@ class Postgres:
 
     def close(self) -> None:
         """Stops it for good."""
-        self.stop("immediate")
         self._server.cleanup()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -13,8 +13,8 @@ nothing: what it had in hand is taken over within 20 seconds. What can happen tw
 before its worker died (BIM 360 answers it with the same job) and a download; the file is replaced in one step by an
 equal one, and there is one row, and one outcome, for each export.
 
-The steps are plain coroutines (`aps_async.workers.steps`) and need neither PostgreSQL nor PgQueuer: `examples/` has
-them in an asyncio queue of one's own, and under another task queue.
+The steps are plain coroutines (`aps_async.workers.steps`) and need neither PostgreSQL nor PgQueuer: `tests/examples/`
+has them in an asyncio queue of one's own, and under another task queue.
 """
 
 from aps_async.workers.book import Book

@@ -9,16 +9,14 @@ replaces the file by an equal one. Poll when you can download: the link that the
 """
 
 import asyncio
-import hashlib
 import random
 import secrets
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from attrs import frozen
 
 from aps_async.errors import APSError, DownloadError, NotFoundError
-from aps_async.exports import KINDS, checked_job, download_export, get_export, start_export
+from aps_async.exports import KINDS, checked_job, download_export, get_export, patience, start_export
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.names import safe_stem
 from aps_async.retry import is_passing
@@ -47,9 +45,11 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
     """Starts the job. What has to be kept until the next step is `job.ref` (`ref_to_json`).
 
     Raises:
+        ExportFailedError: it was given up long ago (BIM 360 answers with the job of an earlier start).
         APSError: as `start_export`; `passes` tells whether to try again later.
     """
-    return await start_export(session, request)
+    job = await start_export(session, request)
+    return checked_job(job) if job.status.is_final else job
 
 
 async def poll_once(session: Session, ref: ExportRef) -> ExportJob:
@@ -80,7 +80,7 @@ async def deliver(
         storage: where files go.
         name: with `/` between folders and without a suffix, which comes from the content.
         wanted: asked between the two; when it says no, nothing is put.
-        timeout: seconds for the download; None: `Settings.export_timeout`.
+        timeout: seconds for the download; None: as `wait_for_export`.
 
     Raises:
         NotWantedError: see `wanted`.
@@ -90,11 +90,9 @@ async def deliver(
     staged = await storage.stage(f"{safe_stem(job.ref.export_id)[:40]}-{secrets.token_hex(4)}")
     kept = staged
     try:
-        async with asyncio.timeout(session.settings.export_timeout if timeout is None else timeout):
-            got = await download_export(session, job, staged, add_suffix=True)
+        async with asyncio.timeout(patience(session, job, timeout)):
+            got = await download_export(session, job, staged, add_suffix=True, sha256=True)
         kept = got.path or staged
-        loop = asyncio.get_running_loop()
-        digest = await loop.run_in_executor(None, _sha256, kept)
         if wanted is not None and not await wanted():
             raise NotWantedError(f"{NOT_WANTED}: {job.ref}")
         place = await storage.put(kept, name + kept.suffix)
@@ -104,7 +102,7 @@ async def deliver(
         raise DownloadError(f"{job.ref} was done, but its download took too long") from None
     finally:
         storage.discard(kept)
-    return Delivered(place=place, size=got.size, sha256=digest)
+    return Delivered(place=place, size=got.size, sha256=got.sha256 or "")
 
 
 def passes(problem: BaseException) -> bool:
@@ -124,8 +122,3 @@ def poll_interval(session: Session, kind: ExportKind, pending: int) -> float:
     numbers = session.settings
     fair = session.pacer(KINDS[kind].status).fair_interval(pending)
     return max(numbers.poll_interval, fair) * random.uniform(1.0, 1.0 + numbers.poll_jitter)  # noqa: S311
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from aps_async.errors import APSError, AuthError, DatabaseError, ExportError, ExportTimeoutError
+from aps_async.exports import patience
 from aps_async.models import ExportJob, ExportKind
 from aps_async.retry import is_passing
 from aps_async.session import Session
@@ -150,7 +151,7 @@ class Worker:
     # ---------------------------------------------------------------- what comes next
 
     def _later(self, entry: Entry, job: ExportJob) -> float:
-        timeout = self.session.settings.export_timeout
+        timeout = patience(self.session, job, None)
         if entry.age > timeout:
             raise ExportTimeoutError(f"{job.ref} was not done in {timeout:g} s", ref=job.ref, job=job)
         return self._interval(entry.request.kind)

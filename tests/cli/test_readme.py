@@ -171,6 +171,7 @@ def test_every_shell_block_is_run_by_one_of_these() -> None:
         "aps-async login",
         "aps-async cost",
         "aps-async download",
+        "aps-async status",
         "export APS_DATABASE_URL",  # in tests/workers, where there is a database
     )
     assert [text for text in SHELL if not text.startswith(run_here) and text not in SET_UP] == []

@@ -1,0 +1,259 @@
+"""Workers on many machines, as processes on this one over a real PostgreSQL: what they survive, and what they cost."""
+
+import asyncio
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
+from pgqueuer.ports.repository import EntrypointExecutionParameter
+
+from aps_async import bim360
+from aps_async.workers import Book, Database
+from aps_async.workers.listening import Listening, patient_queries
+from benchmarks.children import RAW, spread
+from tests.cli.support import Simulation, simulation
+from tests.postgres import Postgres, postgres
+from tests.workers.fleet import Fleet
+
+SHEETS = 500
+ENQUEUED = 100_000
+IDLE_SECONDS = 60.0
+
+
+def measure(rounds: int) -> str:
+    """Three tables: three workers ill-treated, the cost of an export, and a large queue."""
+    return "\n\n".join([_survival(rounds), _cost(rounds), _enqueueing(min(rounds, 3))])
+
+
+# ------------------------------------------------------------------ survival
+
+
+def _survival(rounds: int) -> str:
+    speed = 6
+    rows = []
+    for _ in range(rounds):
+        with (
+            postgres() as server,
+            simulation("--sheets", str(SHEETS), "--speed", str(speed)) as service,
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            fleet = Fleet(server, server.fresh_database("fleet"), service, Path(folder) / "plans")
+            try:
+                rows.append(_ill_treated(fleet))
+            finally:
+                fleet.stop()
+    RAW.extend(rows)
+    return "\n".join(
+        [
+            f"## {SHEETS} sheets, 3 workers: one killed, one frozen for 22 s and woken, PostgreSQL restarted",
+            "",
+            f"`aps-async worker`, three times, at `--speed {speed}` with published quotas. After a tenth is delivered "
+            "the first worker gets `kill -9` and the second SIGSTOP; once their work is taken over, PostgreSQL "
+            "is stopped with `-m immediate` and started again; then the second gets SIGCONT. Seconds are real ones.",
+            "",
+            "| | median (least-most) | goal |",
+            "|---|---|---|",
+            f"| delivered, with the right hash | {spread([row['whole'] for row in rows], 0)} | {SHEETS} |",
+            f"| outcomes | {spread([row['outcomes'] for row in rows], 0)} | {SHEETS} |",
+            f"| files put after their outcome | {spread([row['twice'] for row in rows], 0)} | 0 |",
+            f"| in hand at the kill, of both | {spread([row['held'] for row in rows], 0)} | |",
+            f"| all of it taken over after, s | {spread([row['taken_over'] for row in rows], 1)} | at most 30 |",
+            f"| most starts in a window | {spread([row['starts'] for row in rows], 0)} | at most 100 |",
+            f"| most status calls in a window | {spread([row['polls'] for row in rows], 0)} | at most 1,000 |",
+            f"| 429s | {spread([row['refused'] for row in rows], 0)} | 0 |",
+            f"| expired links opened | {spread([row['expired'] for row in rows], 0)} | 0 |",
+            f"| starts repeated | {spread([row['repeated'] for row in rows], 0)} | what was in hand |",
+            f"| downloads repeated | {spread([row['downloads'] - SHEETS for row in rows], 0)} | what was in hand |",
+            f"| wall, s | {spread([row['wall'] for row in rows], 1)} | |",
+        ]
+    )
+
+
+def _ill_treated(fleet: Fleet) -> dict[str, Any]:
+    began = time.monotonic()
+    fleet.enqueue("Riverside Clinic")
+    fleet.start(3)
+    fleet.wait_for("SELECT count(*) FROM aps_export WHERE state = 'done'", SHEETS // 10, 60)
+    fleet.signal(0, signal.SIGKILL)
+    fleet.signal(1, signal.SIGSTOP)
+    frozen, held = time.monotonic(), fleet.in_hand()
+    taken_over = fleet.taken_over_in(held, 40)
+    fleet.server.restart()
+    time.sleep(max(0.0, frozen + 22 - time.monotonic()))
+    fleet.signal(1, signal.SIGCONT)
+    fleet.wait_until_done(240)
+    wall = time.monotonic() - began
+    time.sleep(2)
+    rows, counts = fleet.outcomes(), fleet.counts()
+    files = {row["id"]: Path(row["place"]) for row in rows if row["place"]}
+    starts, polls = (counts["endpoints"][name] for name in ("export_start", "export_status"))
+    return {
+        "whole": sum(hashlib.sha256(files[row["id"]].read_bytes()).hexdigest() == row["sha256"] for row in rows),
+        "outcomes": sum(row["state"] == "done" for row in rows),
+        "twice": sum(files[row["id"]].stat().st_mtime > row["finished"] for row in rows),
+        "held": len(held),
+        "taken_over": taken_over,
+        "starts": starts["most_in_a_window"],
+        "polls": polls["most_in_a_window"],
+        "refused": sum(each["429"] for each in counts["endpoints"].values()),
+        "expired": counts["expired_urls_opened"],
+        "repeated": starts["calls"] - SHEETS,
+        "downloads": counts["endpoints"]["signed_get"]["calls"],
+        "wall": wall,
+    }
+
+
+# ---------------------------------------------------------------------- cost
+
+
+def _cost(rounds: int) -> str:
+    speed, rows = 20, []
+    for _ in range(rounds):
+        with postgres() as server, simulation("--sheets", str(SHEETS), "--speed", str(speed)) as service:
+            rows.append(_three_and_idle(server, service))
+    RAW.extend(rows)
+    return "\n".join(
+        [
+            f"## What it costs: {SHEETS} sheets, 3 workers at `--speed {speed}`, nothing goes wrong",
+            "",
+            "CPU ms per export; a run in one process is in `bulk.md`. An idle worker and its share of an idle database "
+            f"are measured over {IDLE_SECONDS:g} s.",
+            "",
+            "| | median (least-most) |",
+            "|---|---|",
+            f"| verified files | {spread([row['done'] for row in rows], 0)} |",
+            f"| wall, s ({240 / speed:g} s until the last start may go) | {spread([row['wall'] for row in rows], 1)} |",
+            f"| polls an export | {spread([row['polls'] for row in rows], 1)} |",
+            f"| 3 workers, CPU ms an export | {spread([row['workers'] for row in rows], 1)} |",
+            f"| PostgreSQL, CPU ms an export | {spread([row['server'] for row in rows], 1)} |",
+            f"| idle worker, CPU ms a second | {spread([row['idle'] for row in rows], 1)} |",
+            f"| PostgreSQL for 3 idle workers, CPU ms a second | {spread([row['idle_server'] for row in rows], 1)} |",
+        ]
+    )
+
+
+def _three_and_idle(server: Postgres, service: Simulation) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        fleet = Fleet(server, server.fresh_database("fleet"), service, Path(folder) / "plans")
+        try:
+            fleet.start(3)
+            time.sleep(3)
+            before, server_before = [_cpu(each) for each in fleet.workers], server.cpu_seconds()
+            time.sleep(IDLE_SECONDS)
+            idle = (sum(map(_cpu, fleet.workers)) - sum(before)) / 3 / IDLE_SECONDS
+            idle_server = (server.cpu_seconds() - server_before) / IDLE_SECONDS
+            fleet.enqueue("Riverside Clinic")
+            before, server_before, began = (
+                [_cpu(each) for each in fleet.workers],
+                server.cpu_seconds(),
+                time.monotonic(),
+            )
+            fleet.wait_until_done(120)
+            wall = time.monotonic() - began
+            workers = sum(map(_cpu, fleet.workers)) - sum(before)
+            used = server.cpu_seconds() - server_before
+            rows = fleet.outcomes()
+        finally:
+            fleet.stop()
+    return {
+        "done": sum(row["state"] == "done" for row in rows),
+        "polls": sum(row["polls"] for row in rows) / len(rows),
+        "wall": wall,
+        "workers": workers / SHEETS * 1e3,
+        "server": used / SHEETS * 1e3,
+        "idle": idle * 1e3,
+        "idle_server": idle_server * 1e3,
+    }
+
+
+def _cpu(process: "subprocess.Popen[str]") -> float:
+    """User and system seconds so far."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+# ---------------------------------------------------------------- a large queue
+
+
+def _enqueueing(rounds: int) -> str:
+    rows = []
+    for _ in range(rounds):
+        with postgres() as server:
+            rows.append(asyncio.run(enqueued(server, ENQUEUED)))
+    RAW.extend(rows)
+    return "\n".join(
+        [
+            f"## {ENQUEUED:,} requests enqueued, by one process",
+            "",
+            "| | median (least-most) |",
+            "|---|---|",
+            f"| seconds | {spread([row['seconds'] for row in rows], 1)} |",
+            f"| CPU ms a request, this process | {spread([row['cpu'] for row in rows], 3)} |",
+            f"| database, MB | {spread([row['size'] for row in rows], 0)} |",
+            f"| of it exports, bytes a request | {spread([row['exports'] for row in rows], 0)} |",
+            f"| of it queue, bytes a request | {spread([row['queue'] for row in rows], 0)} |",
+            f"| of it the queue's log, bytes a request | {spread([row['log'] for row in rows], 0)} |",
+            f"| status of all runs, s | {spread([row['status'] for row in rows], 2)} |",
+            f"| the queue's next 4 exports, ms | {spread([row['next'] for row in rows], 1)} |",
+        ]
+    )
+
+
+async def enqueued(server: Postgres, count: int) -> dict[str, float]:
+    """Enqueues so many, and looks how large and how slow the database has become."""
+    urns = (f"urn:adsk.wipprod:fs.file:vf.{number:022d}?version=1" for number in range(count))
+    requests = (
+        bim360.export_request("5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18", urn, name=f"A-{number:06d} - Ground Floor Plan")
+        for number, urn in enumerate(urns)
+    )
+    async with Database(await asyncio.to_thread(server.fresh_database, "large")) as database:
+        book = await Book.opened(database)
+        began, cpu = time.monotonic(), time.process_time()
+        run_of_all = await book.enqueue(requests, "large")
+        seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+        assert run_of_all.waiting == count
+        began = time.monotonic()
+        await book.runs()
+        status = time.monotonic() - began
+        waits = [await _next_four(database) for _ in range(20)]
+        sizes = {
+            name: await database.value("SELECT pg_total_relation_size($1::text::regclass)", table) / count
+            for name, table in {"exports": "aps_export", "queue": "aps_pgqueuer", "log": "aps_pgqueuer_log"}.items()
+        }
+        size = await database.value("SELECT pg_database_size(current_database())")
+    return {
+        "seconds": seconds,
+        "cpu": cpu / count * 1e3,
+        "size": size / 1e6,
+        "status": status,
+        "next": sorted(waits)[10],
+        **sizes,
+    }
+
+
+async def _next_four(database: Database) -> float:
+    """Milliseconds for what a worker with four free slots asks of the queue."""
+    queries = patient_queries(Listening(database))
+    began = time.monotonic()
+    jobs = await queries.dequeue(
+        4,
+        {QueueEntrypoint("start"): EntrypointExecutionParameter(0)},
+        QueueManagerId(uuid4()),
+        8,
+        timedelta(seconds=12),
+    )
+    assert len(jobs) == 4
+    return (time.monotonic() - began) * 1e3
+
+
+if __name__ == "__main__":
+    sys.stdout.write(measure(1) + "\n")
