@@ -22,7 +22,7 @@ Wanted = ExportRequest | Export
 """What a bulk run takes: something to start, or something that was started already, here or elsewhere."""
 
 _START_ROUNDS = 3  # each with all of Settings.tries; more would only delay the report of an outage
-_AT_ONCE = 1000  # requests that a ledger is told of together, where they are known beforehand
+_AT_ONCE = 250  # requests that a ledger is told of together, where they are known beforehand
 
 
 @frozen(kw_only=True)

@@ -17,7 +17,9 @@ from benchmarks import (
     downloads,
     growth,
     imports,
+    kills,
     latency,
+    ledger,
     memory,
     million,
     pending,
@@ -40,6 +42,8 @@ MEASUREMENTS = {
     "growth": growth.measure,
     "values": values.measure,
     "sdk": sdk.measure,
+    "kills": kills.measure,
+    "ledger": ledger.measure,
     "workers": workers.measure,
     "million": million.measure,
 }

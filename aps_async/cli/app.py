@@ -298,9 +298,7 @@ def status(
         str | None,
         typer.Option(metavar="URL", help="The database of workers; APS_DATABASE_URL without it, and without a DIR."),
     ] = None,
-    run: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Only this run of workers, by number or name.")
-    ] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Only this run of workers, by number or name.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object; of workers' runs one JSON array.")] = False,
 ) -> Any:
     """Tell how far the last export into a folder has come, also while it runs; or how the runs of workers stand."""

@@ -101,10 +101,9 @@ class Ledger:
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
         """Finds requests, or enters those that are new."""
-        entered = [rows.Wanted(request, ref.export_id if ref else None) for request, ref in wanted]
         run, keep = self._run, self._keep_older
         # Lost in a power cut, they are simply entered again.
-        return await self._store.call(lambda db: rows.enter(db, run, entered, keep_older=keep), durable=False)
+        return await self._store.call(lambda db: rows.enter(db, run, wanted, keep_older=keep), durable=False)
 
     async def holds(self, record: Record) -> bool:
         """Compares size and SHA-256 of the record's files, in a thread."""

@@ -13,8 +13,6 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
 from pathlib import PurePath
 
-from attrs import frozen
-
 from aps_async.convert import to_dict
 from aps_async.journal import KnownFile, Record
 from aps_async.models import ExportKind, ExportRef, ExportRequest
@@ -34,21 +32,21 @@ class State(IntEnum):
     FAILED = 3
 
 
-@frozen
 class Wanted:
     """A request as the ledger looks at it."""
 
-    request: ExportRequest
-    export_id: str | None
-    """Of what was started already."""
+    def __init__(self, request: ExportRequest, export_id: str | None) -> None:
+        self.request = request
+        self.export_id = export_id
+        """Of what was started already."""
+        self.plain = to_dict(request)
+        # Cost documents that are there already: several of one request may be.
+        document = export_id if request.kind is ExportKind.COST else None
+        self._key = _digest({**self.plain, "name": None}, document)
 
     def key(self, repeat: int) -> bytes:
         """What tells it from all others; the same request twice in one run makes two."""
-        plain = to_dict(self.request)
-        plain.pop("name", None)
-        # Cost documents that are there already: several of one request may be.
-        document = self.export_id if self.request.kind is ExportKind.COST else None
-        return _digest(plain, document, repeat)
+        return _digest(self._key.hex(), repeat) if repeat else self._key
 
     def lineage(self) -> bytes:
         """What it is a version of: the same for all versions of a sheet, and for all options."""
@@ -84,8 +82,15 @@ def end_run(connection: sqlite3.Connection, run: int, total: int) -> None:
     connection.execute("UPDATE runs SET ended=?, total=? WHERE id=?", (time.time(), total, run))
 
 
-def enter(connection: sqlite3.Connection, run: int, wanted: Sequence[Wanted], *, keep_older: bool) -> list[Record]:
+def enter(
+    connection: sqlite3.Connection,
+    run: int,
+    requests: Sequence[tuple[ExportRequest, ExportRef | None]],
+    *,
+    keep_older: bool,
+) -> list[Record]:
     """Finds what is known of requests, and enters those that are new."""
+    wanted = [Wanted(request, ref.export_id if ref else None) for request, ref in requests]
     found = [_known(connection, run, each) for each in wanted]
     # Only now those that are new: what an older row still wants to be called is clear.
     return [
@@ -139,18 +144,17 @@ def _new(connection: sqlite3.Connection, run: int, wanted: Wanted, *, keep_older
         if row is None or row[1] != run:
             break
         repeat += 1
-    plain = to_dict(wanted.request)
     lineage, now = wanted.lineage(), time.time()
     if row is None:
         made = connection.execute(
             "INSERT INTO exports (key, lineage, run, state, request, changed) VALUES (?, ?, ?, ?, ?, ?)",
-            (key, lineage, run, State.WANTED, json.dumps(plain, ensure_ascii=False, separators=(",", ":")), now),
+            (key, lineage, run, State.WANTED, json.dumps(wanted.plain, ensure_ascii=False, separators=(",", ":")), now),
         )
         number, export_id = int(made.lastrowid or 0), None
     else:
         number, _, export_id = row
         connection.execute("UPDATE exports SET run=?, state=?, changed=? WHERE id=?", (run, State.WANTED, now, number))
-    older = _older(connection, number, run, lineage, plain.get("options"))
+    older = _older(connection, number, run, lineage, wanted.plain.get("options"))
     if older is not None and not keep_older:
         _take_over(connection, older, number)
     title = wanted.title

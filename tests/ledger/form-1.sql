@@ -15,11 +15,11 @@ CREATE TABLE exports (
             problem TEXT,
             changed REAL NOT NULL
         );
-INSERT INTO "exports" VALUES(1,X'F731F4024328CC883A191D473AAB91BB',X'2ACF25BFCC282AC4147AC9D1F3755C67',1,2,'Sheet 1','{"kind":"bim360","projectId":"p","subjects":["urn:adsk.wipprod:fs.file:vf.0000000000000000000001?version=1"],"name":"Sheet 1"}','job-1',NULL,1.79530012546970915796e+09);
-INSERT INTO "exports" VALUES(2,X'1F95711071E3C5E514B3234954274804',X'66859CA26805C7F62E0E739C9BAE9804',1,1,'Sheet 2','{"kind":"bim360","projectId":"p","subjects":["urn:adsk.wipprod:fs.file:vf.0000000000000000000002?version=1"],"name":"Sheet 2"}','job-2',NULL,1.79530012546947216993e+09);
-INSERT INTO "exports" VALUES(3,X'83941E0929A89BF89ADE87D970104D1D',X'BABD4D31588D5B0E2EA1BD103839D289',1,0,'Sheet 3','{"kind":"bim360","projectId":"p","subjects":["urn:adsk.wipprod:fs.file:vf.0000000000000000000003?version=1"],"name":"Sheet 3"}',NULL,NULL,1.79530012546912431719e+09);
+INSERT INTO "exports" VALUES(1,X'ACF44A66E52F0669A4938777C0BFC501',X'2ACF25BFCC282AC4147AC9D1F3755C67',1,2,'Sheet 1','{"kind":"bim360","projectId":"p","subjects":["urn:adsk.wipprod:fs.file:vf.0000000000000000000001?version=1"],"name":"Sheet 1"}','job-1',NULL,1.79530131841276931765e+09);
+INSERT INTO "exports" VALUES(2,X'4FAB3F72D33BB0F1F9ED16C51B006151',X'66859CA26805C7F62E0E739C9BAE9804',1,1,'Sheet 2','{"kind":"bim360","projectId":"p","subjects":["urn:adsk.wipprod:fs.file:vf.0000000000000000000002?version=1"],"name":"Sheet 2"}','job-2',NULL,1.79530131841242980954e+09);
+INSERT INTO "exports" VALUES(3,X'73AEA92233C449616BBAE16A1C138528',X'BABD4D31588D5B0E2EA1BD103839D289',1,0,'Sheet 3','{"kind":"bim360","projectId":"p","subjects":["urn:adsk.wipprod:fs.file:vf.0000000000000000000003?version=1"],"name":"Sheet 3"}',NULL,NULL,1.79530131841172695163e+09);
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-INSERT INTO "facts" VALUES('tag','3bac0649-');
+INSERT INTO "facts" VALUES('tag','6c80d31c-');
 CREATE TABLE files (
             export INTEGER NOT NULL,
             name TEXT NOT NULL, -- in the folder
@@ -42,6 +42,6 @@ CREATE TABLE runs (
             total INTEGER, -- NULL: not known before its end
             command TEXT -- JSON: what to run again
         );
-INSERT INTO "runs" VALUES(1,1.79530012546750640869e+09,NULL,3,'as before');
+INSERT INTO "runs" VALUES(1,1.79530131840635442733e+09,NULL,3,'as before');
 CREATE INDEX exports_lineage ON exports (lineage);
 COMMIT;

@@ -1,0 +1,185 @@
+"""What a ledger costs: a run with it and one without it in turn, and what a hundred thousand requests weigh."""
+
+import asyncio
+import hashlib
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from aps_async import (
+    Downloaded,
+    ExportKind,
+    ExportOutcome,
+    ExportRef,
+    ExportRequest,
+    Ledger,
+    Session,
+    Settings,
+    TwoLegged,
+    bim360,
+    export_many,
+    ledger_status,
+)
+from aps_async.journal import KnownFile, Record
+from aps_async.ledger import LEDGER_NAME
+from benchmarks.children import run, simulator, spread
+from benchmarks.memory import resident_mib
+
+SHEETS, SPEED, MANY = 500, 20, 100_000
+
+
+async def _client(at: dict[str, Any], *, ledger: bool) -> dict[str, float]:
+    tokens = TwoLegged(at["client_id"], at["client_secret"])
+    with tempfile.TemporaryDirectory() as folder:
+        async with Session(tokens, base_url=at["url"], settings=Settings().scaled(SPEED)) as session:
+            requests = [bim360.export_request(at["project"], urn, name=urn) for urn in at["sheets"]]
+            began, cpu = time.perf_counter(), time.process_time()
+            outcomes = [each async for each in export_many(session, requests, folder, ledger=ledger)]
+            took = {"wall": time.perf_counter() - began, "cpu": (time.process_time() - cpu) / SHEETS * 1e3}
+    assert all(outcome.ok for outcome in outcomes)
+    return took
+
+
+def _request(number: int) -> ExportRequest:
+    urn = f"urn:adsk.wipprod:fs.file:vf.{number:022}?version=1"
+    name = f"A-{number} - Floor plan of level {number}"
+    return ExportRequest(kind=ExportKind.BIM360, project_id="b" * 36, subjects=(urn,), name=name)
+
+
+async def _many() -> dict[str, float]:
+    """Enters, starts and ends everything, as fast as it goes; the service's part is left out."""
+    told: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        async with Ledger(folder) as ledger:
+            await ledger.begin(MANY)
+            lag = asyncio.create_task(_worst_lag())
+            before = resident_mib("VmRSS")
+            records: list[Record] = []
+            began = time.perf_counter()
+            for first in range(0, MANY, 1000):
+                records += await ledger.enter([(_request(number), None) for number in range(first, first + 1000)])
+            told["entered"] = time.perf_counter() - began
+            told["memory"] = (resident_mib("VmRSS") - before) * 1024 / MANY
+            began = time.perf_counter()
+            for first in range(0, MANY, 100):  # as many as one window of the quota starts
+                some = range(first, first + 100)
+                await asyncio.gather(*(_through(ledger, records[number], folder, number) for number in some))
+            told["through"] = time.perf_counter() - began
+            lag.cancel()
+            told["lag"] = await lag
+            began = time.perf_counter()
+            await ledger.begin(MANY)
+            for first in range(0, MANY, 1000):
+                await ledger.enter([(_request(number), None) for number in range(first, first + 1000)])
+            told["again"] = time.perf_counter() - began
+        told["bytes"] = (folder / LEDGER_NAME).stat().st_size / MANY
+        began = time.perf_counter()
+        assert ledger_status(folder).done == MANY
+        told["status"] = time.perf_counter() - began
+    return told
+
+
+async def _through(ledger: Ledger, record: Record, folder: Path, number: int) -> None:
+    request = _request(number)
+    await ledger.started(record, ExportRef(request=request, export_id=f"{number:036}"))
+    path = folder / f"{record.name}.pdf"
+    await ledger.arriving(record, Downloaded(path=path, size=number, sha256=f"{number:064x}"))
+    await ledger.ended(record, ExportOutcome(request=request, path=path, size=number))
+
+
+async def _worst_lag() -> float:
+    """How late a timer of the event loop was at worst, in ms."""
+    worst = 0.0
+    try:
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(0.001)
+            worst = max(worst, time.perf_counter() - began - 0.001)
+    except asyncio.CancelledError:
+        return worst * 1e3
+
+
+async def _check() -> dict[str, float]:
+    """Looking at files again: small ones, and one of 1 GiB."""
+    told = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        async with Ledger(folder) as ledger:
+            for words, count, size in (("small", 1000, 200_000), ("large", 1, 1 << 30)):
+                body = bytes(size)
+                known = KnownFile("", size, hashlib.sha256(body).hexdigest())
+                files = [KnownFile(f"{words}-{number}", known.size, known.sha256) for number in range(count)]
+                for each in files:
+                    (folder / each.name).write_bytes(body)
+                began = time.perf_counter()
+                found = await asyncio.gather(*(ledger.holds(Record(1, each.name, files=(each,))) for each in files))
+                told[words] = time.perf_counter() - began
+                assert all(found)
+    return told
+
+
+def measure(rounds: int) -> str:
+    """Tables: with and without a ledger in turn; a hundred thousand requests; looking at files again."""
+    without, with_one = [], []
+    for _ in range(rounds):
+        for rows, ledger in ((without, False), (with_one, True)):
+            with simulator(sheets=SHEETS, speed=SPEED, job=20) as at:
+                rows.append(run("benchmarks.ledger", what="client", at=at, ledger=ledger))
+    many = [run("benchmarks.ledger", what="many") for _ in range(min(rounds, 3))]
+    checks = [run("benchmarks.ledger", what="check") for _ in range(rounds)]
+
+    def over(figure: str) -> str:
+        ratios = [one[figure] / none[figure] - 1 for one, none in zip(with_one, without, strict=True)]
+        return spread([ratio * 100 for ratio in ratios], 1)
+
+    def column(rows: list[dict[str, Any]], figure: str, factor: float = 1, digits: int = 2) -> str:
+        return spread([row[figure] * factor for row in rows], digits)
+
+    gib = (1 << 30) / 2**30
+    return "\n".join(
+        [
+            f"## {SHEETS} sheets at `--speed {SPEED}`, published quotas, jobs of 20 s",
+            "",
+            "| | without | with a ledger | more, % |",
+            "|---|---|---|---|",
+            *(
+                f"| {words} | {column(without, figure)} | {column(with_one, figure)} | {over(figure)} |"
+                for figure, words in (("wall", "**wall, s** (goal: at most 3 %)"), ("cpu", "client CPU, ms a sheet"))
+            ),
+            "",
+            f"## {MANY:,} requests",
+            "",
+            "| | |",
+            "|---|---|",
+            f"| entered in, s | {column(many, 'entered')} |",
+            f"| reference, file and outcome of all written in, s | {column(many, 'through')} |",
+            f"| entered again by the next run in, s | {column(many, 'again')} |",
+            f"| the event loop's worst lag meanwhile, ms | {column(many, 'lag', digits=0)} |",
+            f"| `aps-async status`, s | {column(many, 'status')} |",
+            f"| database, bytes a request | {column(many, 'bytes', digits=0)} |",
+            f"| memory held by the records, KiB a request | {column(many, 'memory')} |",
+            "",
+            "## Looking at files again",
+            "",
+            "| | |",
+            "|---|---|",
+            f"| 1,000 files of 200 kB, ms a file | {column(checks, 'small')} |",
+            f"| one file of 1 GiB, GiB/s | {spread([gib / row['large'] for row in checks])} |",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    options = json.loads(sys.argv[1])
+    match options["what"]:
+        case "client":
+            found = asyncio.run(_client(options["at"], ledger=options["ledger"]))
+        case "many":
+            found = asyncio.run(_many())
+        case _:
+            found = asyncio.run(_check())
+    sys.stdout.write(json.dumps(found) + "\n")

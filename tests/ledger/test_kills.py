@@ -1,0 +1,32 @@
+"""`kill -9` in the middle, several times: nothing is lost, nothing is fetched twice. `python -m benchmarks kills` does
+it fifty times, at any moment."""
+
+import random
+import subprocess
+from typing import Any
+
+from benchmarks import kills
+
+
+def after(ended: int) -> kills.Moment:
+    """The moment at which so many sheets are done, as the command tells."""
+
+    def wait(process: "subprocess.Popen[str]", at: dict[str, Any]) -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith(f"[{ended}/"):
+                return
+        raise AssertionError("it came to its end")
+
+    return wait
+
+
+def test_four_kills_cost_nothing_but_what_was_in_flight() -> None:
+    dice = random.Random()  # noqa: S311 - other moments each time
+    moments = sorted(dice.sample(range(1, 290), 4))  # each run counts what was there already, too
+    _, right = kills.undisturbed()
+    told = kills.killed([after(each) for each in moments], right)
+    assert [kill.files >= least for kill, least in zip(told.kills, moments, strict=True)] == [True] * 4, moments
+    assert all(kill.lost <= kills.IN_FLIGHT for kill in told.kills)
+    assert (told.fetched_again, told.started_again) == (0, 0)
+    assert told.left == {".aps-async.sqlite", ".aps-async.lock"}
