@@ -165,7 +165,7 @@ async def test_a_run_with_a_higher_priority_goes_first(database: Database, tmp_p
         requests = requests_of(simulator)
         await Book(database).enqueue(requests[:16], "usual")
         await Book(database).enqueue(requests[16:], "urgent", priority=10)
-        async with working_session(simulator, database, budgets={"export_start": 100}) as session:
+        async with working_session(simulator, database, budgets={"bim360.export_start": 100}) as session:
             await work(session, database, tmp_path, on_outcome=lambda entry, *_: order.append(entry.folder))
         started = [seen.path for seen in simulator.log if seen.endpoint == "export_start"]
     assert len(order) == 24
@@ -230,7 +230,7 @@ async def test_a_worker_that_stops_hands_over_at_once_and_another_ends_the_run(
     async with service(World.single_folder(30), speed=SPEED, behaviour=QUICK) as simulator:
         await run_of(simulator, database)
         stop = asyncio.Event()
-        async with working_session(simulator, database, budgets={"export_start": 10}) as session:
+        async with working_session(simulator, database, budgets={"bim360.export_start": 10}) as session:
             first = asyncio.create_task(Worker(session, database, Folder(tmp_path)).run(stop=stop))
             await asyncio.sleep(0.7)
             stop.set()
@@ -248,7 +248,7 @@ async def test_a_worker_that_stops_hands_over_at_once_and_another_ends_the_run(
 async def test_a_worker_that_is_cancelled_does_the_same(database: Database, tmp_path: Path) -> None:
     async with service(World.single_folder(20), speed=SPEED, behaviour=QUICK) as simulator:
         await run_of(simulator, database)
-        async with working_session(simulator, database, budgets={"export_start": 10}) as session:
+        async with working_session(simulator, database, budgets={"bim360.export_start": 10}) as session:
             first = asyncio.create_task(Worker(session, database, Folder(tmp_path)).run())
             await asyncio.sleep(0.7)
             first.cancel()
@@ -268,7 +268,7 @@ async def test_the_database_restarts_in_the_middle_and_everything_comes(
     ):
         await Book.opened(database)
         run = await run_of(simulator, database)
-        async with working_session(simulator, database, budgets={"export_start": 30}) as session:
+        async with working_session(simulator, database, budgets={"bim360.export_start": 30}) as session:
             working = asyncio.create_task(work(session, database, tmp_path))
             await asyncio.sleep(0.8)
             await asyncio.to_thread(server.restart)
