@@ -18,7 +18,7 @@ from attrs import frozen
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from tests.cli.support import clean_environment, text_of
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).with_name("examples")
 WAYS = [{"number": "A-1"}, {"number": "A-2", "fails": True}, {"number": "A-3"}]
 WORLD = {"hubs": [{"projects": [{"name": "Clinic", "folders": [{"name": "Plans", "items": WAYS}]}]}]}
 

@@ -11,7 +11,7 @@ from saq.queue.postgres import PostgresQueue
 from aps_async import ExportFailedError, ExportRequest, Settings, bim360
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.workers import Delivered, Folder
-from examples import steps_asyncio, steps_saq
+from tests.examples import asyncio_worker, saq_worker
 from tests.support import service, session_for
 
 QUICK = Behaviour(job_time=JobTime.fixed(10))
@@ -27,7 +27,7 @@ def requests_of(simulator: Simulator) -> list[ExportRequest]:
 async def test_a_queue_of_ones_own_brings_everything_through_faults(tmp_path: Path) -> None:
     async with service(World.single_folder(20), behaviour=QUICK, faults=FAULTS) as simulator:
         async with session_for(simulator) as session:
-            run = steps_asyncio.export_all(session, requests_of(simulator), Folder(tmp_path), workers=3)
+            run = asyncio_worker.export_all(session, requests_of(simulator), Folder(tmp_path), workers=3)
             async with aclosing(run) as results:
                 found: dict[str, Any] = {str(request.name): result async for request, result in results}
         assert simulator.counts()["expired_urls_opened"] == 0
@@ -43,7 +43,7 @@ async def test_in_a_queue_of_ones_own_a_failure_is_a_result_like_any_other(tmp_p
             {"number": "good"}, {"number": "bad", "fails": True}]}]}]}]}
     )  # fmt: skip
     async with service(world, behaviour=QUICK) as simulator, session_for(simulator) as session:
-        run = steps_asyncio.export_all(session, requests_of(simulator), Folder(tmp_path))
+        run = asyncio_worker.export_all(session, requests_of(simulator), Folder(tmp_path))
         found = {str(request.name)[:4].strip(): type(result) async for request, result in run}
     assert found == {"good": Delivered, "bad": ExportFailedError}
 
@@ -54,9 +54,9 @@ async def test_saq_brings_everything_over_the_same_postgresql(url: str, tmp_path
         await queue.connect()
         requests = requests_of(simulator)
         for request in requests:
-            await steps_saq.enqueue(queue, request)
+            await saq_worker.enqueue(queue, request)
         async with session_for(simulator, Settings().scaled(60)) as session:
-            worker = steps_saq.worker(
+            worker = saq_worker.worker(
                 queue, session, Folder(tmp_path), concurrency=4, poll_interval=0.05, timers={"schedule": 1}
             )
             working = asyncio.create_task(worker.start())

@@ -1,7 +1,7 @@
 """Exports behind a web service: a call starts the job and is answered at once, the wait goes on in the background.
 
     pip install fastapi uvicorn
-    uvicorn --app-dir examples web_service:app
+    uvicorn --app-dir tests/examples web_service:app
 
 What was started is written down before it is answered, so that the service, when it starts again after whatever
 stopped it, waits for the same jobs and starts none of them twice.

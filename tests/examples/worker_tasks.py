@@ -1,6 +1,6 @@
 """Exports in worker tasks of one's own: a queue of sheets, eight workers, one session.
 
-    python examples/worker_tasks.py "Riverside Clinic" plans
+    python tests/examples/worker_tasks.py "Riverside Clinic" plans
 
 `export_many` does the same with less, and goes on where it was (`ledger=True`). This is for an application that has a
 queue already, and other things in it.
