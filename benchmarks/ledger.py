@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,18 @@ from aps_async import (
     Settings,
     TwoLegged,
     bim360,
+    download_export,
     export_many,
     ledger_status,
+    poll_export,
 )
 from aps_async.journal import KnownFile, Record
 from aps_async.ledger import LEDGER_NAME
 from benchmarks.children import run, simulator, spread
-from benchmarks.memory import resident_mib
+from benchmarks.memory import SIZE, WORLD, resident_mib
 
 SHEETS, SPEED, MANY = 500, 20, 100_000
+AT_ONCE = 250  # as a run enters them
 
 
 async def _client(at: dict[str, Any], *, ledger: bool) -> dict[str, float]:
@@ -51,31 +55,29 @@ def _request(number: int) -> ExportRequest:
 
 async def _many() -> dict[str, float]:
     """Enters, starts and ends everything, as fast as it goes; the service's part is left out."""
-    told: dict[str, float] = {}
+    told: dict[str, float] = {"entered": 0.0, "through": 0.0, "again": 0.0}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with Ledger(folder) as ledger:
             await ledger.begin(MANY)
             lag = asyncio.create_task(_worst_lag())
             before = resident_mib("VmRSS")
-            records: list[Record] = []
+            for first in range(0, MANY, AT_ONCE):
+                some = range(first, first + AT_ONCE)
+                began = time.perf_counter()
+                records = await ledger.enter([(_request(number), None) for number in some])
+                told["entered"] += time.perf_counter() - began
+                began = time.perf_counter()
+                await asyncio.gather(*map(partial(_through, ledger, folder), records, some))
+                told["through"] += time.perf_counter() - began
+            await ledger.begin(MANY)
             began = time.perf_counter()
-            for first in range(0, MANY, 1000):
-                records += await ledger.enter([(_request(number), None) for number in range(first, first + 1000)])
-            told["entered"] = time.perf_counter() - began
-            told["memory"] = (resident_mib("VmRSS") - before) * 1024 / MANY
-            began = time.perf_counter()
-            for first in range(0, MANY, 100):  # as many as one window of the quota starts
-                some = range(first, first + 100)
-                await asyncio.gather(*(_through(ledger, records[number], folder, number) for number in some))
-            told["through"] = time.perf_counter() - began
+            for first in range(0, MANY, AT_ONCE):
+                await ledger.enter([(_request(number), None) for number in range(first, first + AT_ONCE)])
+            told["again"] = time.perf_counter() - began
             lag.cancel()
             told["lag"] = await lag
-            began = time.perf_counter()
-            await ledger.begin(MANY)
-            for first in range(0, MANY, 1000):
-                await ledger.enter([(_request(number), None) for number in range(first, first + 1000)])
-            told["again"] = time.perf_counter() - began
+            told["memory"] = resident_mib("VmHWM") - before
         told["bytes"] = (folder / LEDGER_NAME).stat().st_size / MANY
         began = time.perf_counter()
         assert ledger_status(folder).done == MANY
@@ -83,7 +85,7 @@ async def _many() -> dict[str, float]:
     return told
 
 
-async def _through(ledger: Ledger, record: Record, folder: Path, number: int) -> None:
+async def _through(ledger: Ledger, folder: Path, record: Record, number: int) -> None:
     request = _request(number)
     await ledger.started(record, ExportRef(request=request, export_id=f"{number:036}"))
     path = folder / f"{record.name}.pdf"
@@ -122,6 +124,21 @@ async def _check() -> dict[str, float]:
     return told
 
 
+async def _hashed(at: dict[str, Any], *, sha256: bool) -> dict[str, float]:
+    """One file of 1 GiB, from a job that is done."""
+    tokens = TwoLegged(at["client_id"], at["client_secret"])
+    with tempfile.TemporaryDirectory() as folder:
+        async with Session(tokens, base_url=at["url"]) as session:
+            started = await bim360.start_export(session, at["project"], at["sheets"][-1])
+            job = await poll_export(session, started)
+            began, cpu = time.perf_counter(), time.process_time()
+            got = await download_export(session, job, Path(folder) / "large.pdf", sha256=sha256)
+            took = {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+    assert got.size == SIZE
+    assert (got.sha256 is not None) == sha256
+    return took
+
+
 def measure(rounds: int) -> str:
     """Tables: with and without a ledger in turn; a hundred thousand requests; looking at files again."""
     without, with_one = [], []
@@ -129,11 +146,17 @@ def measure(rounds: int) -> str:
         for rows, ledger in ((without, False), (with_one, True)):
             with simulator(sheets=SHEETS, speed=SPEED, job=20) as at:
                 rows.append(run("benchmarks.ledger", what="client", at=at, ledger=ledger))
+    plain, hashed = [], []
+    with simulator(world=WORLD, polls=1) as at:
+        run("benchmarks.ledger", what="hash", at=at, sha256=False)  # the simulator draws its page
+        for _ in range(rounds):
+            for rows, sha256 in ((plain, False), (hashed, True)):
+                rows.append(run("benchmarks.ledger", what="hash", at=at, sha256=sha256))
     many = [run("benchmarks.ledger", what="many") for _ in range(min(rounds, 3))]
     checks = [run("benchmarks.ledger", what="check") for _ in range(rounds)]
 
-    def over(figure: str) -> str:
-        ratios = [one[figure] / none[figure] - 1 for one, none in zip(with_one, without, strict=True)]
+    def over(none: list[dict[str, Any]], one: list[dict[str, Any]], figure: str) -> str:
+        ratios = [more[figure] / less[figure] - 1 for less, more in zip(none, one, strict=True)]
         return spread([ratio * 100 for ratio in ratios], 1)
 
     def column(rows: list[dict[str, Any]], figure: str, factor: float = 1, digits: int = 2) -> str:
@@ -147,8 +170,18 @@ def measure(rounds: int) -> str:
             "| | without | with a ledger | more, % |",
             "|---|---|---|---|",
             *(
-                f"| {words} | {column(without, figure)} | {column(with_one, figure)} | {over(figure)} |"
+                f"| {words} | {column(without, figure)} | {column(with_one, figure)} "
+                f"| {over(without, with_one, figure)} |"
                 for figure, words in (("wall", "**wall, s** (goal: at most 3 %)"), ("cpu", "client CPU, ms a sheet"))
+            ),
+            "",
+            "## SHA-256 of 1 GiB as the bytes pass",
+            "",
+            "| | without | with | more, % |",
+            "|---|---|---|---|",
+            *(
+                f"| {words} | {column(plain, figure)} | {column(hashed, figure)} | {over(plain, hashed, figure)} |"
+                for figure, words in (("wall", "wall, s"), ("cpu", "client CPU, s"))
             ),
             "",
             f"## {MANY:,} requests",
@@ -161,7 +194,7 @@ def measure(rounds: int) -> str:
             f"| the event loop's worst lag meanwhile, ms | {column(many, 'lag', digits=0)} |",
             f"| `aps-async status`, s | {column(many, 'status')} |",
             f"| database, bytes a request | {column(many, 'bytes', digits=0)} |",
-            f"| memory held by the records, KiB a request | {column(many, 'memory')} |",
+            f"| memory raised by, MiB | {column(many, 'memory', digits=1)} |",
             "",
             "## Looking at files again",
             "",
@@ -178,6 +211,8 @@ if __name__ == "__main__":
     match options["what"]:
         case "client":
             found = asyncio.run(_client(options["at"], ledger=options["ledger"]))
+        case "hash":
+            found = asyncio.run(_hashed(options["at"], sha256=options["sha256"]))
         case "many":
             found = asyncio.run(_many())
         case _:

@@ -51,6 +51,7 @@ TIMEOUT = Annotated[
     float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 when not given.")
 ]
 KEEP_OLDER = Annotated[bool, typer.Option("--keep-older", help="Keep a sheet's file beside that of its newer version.")]
+AGAIN = Annotated[bool, typer.Option("--again", help="Export everything anew, also what is there already.")]
 JSON_LINES = Annotated[bool, typer.Option("--json", help="One JSON object per export and line, as it finishes.")]
 USER_ID = Annotated[
     str | None,
@@ -201,6 +202,7 @@ def export(
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
     keep_older: KEEP_OLDER = False,
+    again: AGAIN = False,
     user_id: USER_ID = None,
     json: JSON_LINES = False,
 ) -> Any:
@@ -234,6 +236,7 @@ def export(
         user_id=user_id,
         as_json=json,
         keep_older=keep_older,
+        again=again,
     )
     return partial(exporting.export, choices)
 

@@ -38,6 +38,7 @@ class RunChoices:
     user_id: str | None = None
     as_json: bool = False
     keep_older: bool = False
+    again: bool = False
 
 
 @frozen(kw_only=True)
@@ -228,9 +229,10 @@ def sheet_tasks(sheets: Iterable[Sheet], choices: ExportChoices) -> list[Task]:
 def ledger_for(command: str, choices: RunChoices) -> Ledger:
     """The folder's ledger, which also remembers what to do again; `resume` reads it."""
     plain = to_dict(choices)
-    for of_this_call in ("out", "asJson"):
+    for of_this_call in ("out", "asJson", "again"):
         plain.pop(of_this_call, None)
-    return Ledger(choices.out, keep_older=choices.keep_older, command=json.dumps({"command": command, **plain}))
+    to_do_again = json.dumps({"command": command, **plain})
+    return Ledger(choices.out, keep_older=choices.keep_older, again=choices.again, command=to_do_again)
 
 
 def keep(result: Result, choices: RunChoices, run: Run) -> None:

@@ -33,15 +33,25 @@ class Ledger:
         folder: the folder that the files go to; it is made when it is missing.
         keep_older: when a newer version of a sheet is exported, leave the older one's file and give the newer one
             another name; otherwise the newer one takes its place.
+        again: export everything anew, although it is there: markups change without a new version. Only the first run
+            after opening does; when it was stopped, go on without this.
         command: any text that tells how to run the same again; `ledger_status` gives it back.
     """
 
     lasting = True
 
-    def __init__(self, folder: str | os.PathLike[str], *, keep_older: bool = False, command: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        keep_older: bool = False,
+        again: bool = False,
+        command: str | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self.tag = ""
         self._keep_older = keep_older
+        self._again = again
         self._command = command
         self._lock = FolderLock(self.folder)
         self._store = Store(self.folder / LEDGER_NAME)
@@ -96,8 +106,15 @@ class Ledger:
 
     async def begin(self, total: int | None) -> None:
         """A run begins."""
-        command = self._command
-        self._run = await self._store.call(lambda db: rows.begin_run(db, command, total), durable=False)
+        command, again = self._command, self._again
+        self._again = False
+
+        def begin(connection: sqlite3.Connection) -> int:
+            if again:
+                rows.forget_files(connection)
+            return rows.begin_run(connection, command, total)
+
+        self._run = await self._store.call(begin, durable=False)
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
         """Finds requests, or enters those that are new."""

@@ -77,6 +77,12 @@ def begin_run(connection: sqlite3.Connection, command: str | None, total: int | 
     return int(made.lastrowid or 0)
 
 
+def forget_files(connection: sqlite3.Connection) -> None:
+    """Lets everything be exported anew, under the names that it has."""
+    connection.execute("UPDATE exports SET state=?, export_id=NULL, problem=NULL", (State.WANTED,))
+    connection.execute("DELETE FROM files WHERE export IN (SELECT id FROM exports WHERE name IS NOT NULL)")
+
+
 def end_run(connection: sqlite3.Connection, run: int, total: int) -> None:
     """Notes that a run came to its end: every request has its outcome."""
     connection.execute("UPDATE runs SET ended=?, total=? WHERE id=?", (time.time(), total, run))

@@ -36,6 +36,15 @@ def test_the_same_command_again_fetches_nothing(cli: Cli, service: Simulation, t
     assert {path: path.read_bytes() for path in paths_in(tmp_path)} == before
 
 
+def test_again_exports_everything_anew(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    argv = ("export", "Riverside", "--sheet", SHEET, "--out", tmp_path)
+    for extra, reused in (((), 0), (("--again",), 0), ((), 1)):
+        ran = cli(*argv, *extra, env=service.env)
+        assert (ran.code, ran.err.count("there already")) == (0, reused)
+    assert cli("resume", tmp_path, env=service.env).err.count("there already") == 1
+    assert lying_in(tmp_path) == ["A-101 - Ground.pdf"]
+
+
 def test_json_tells_what_was_there(cli: Cli, service: Simulation, tmp_path: Path) -> None:
     for reused in (False, True):
         ran = cli("export", "Riverside", "--sheet", SHEET, "--out", tmp_path, "--json", env=service.env)

@@ -113,6 +113,22 @@ def test_the_lines_for_the_real_service(account: Simulation, tmp_path: Path) -> 
     assert len(list((tmp_path / "plans").glob("A-*.pdf"))) == 5
 
 
+def test_the_lines_for_going_on(account: Simulation, tmp_path: Path) -> None:
+    env = account.env
+    assert (
+        run(
+            "export", "Riverside Clinic", "--folder", "Plans/Architecture", "--out", "plans", cwd=tmp_path, env=env
+        ).code
+        == 0
+    )
+    ran = run_block("aps-async status plans", tmp_path, env)
+    assert ran.stdout.startswith("5 of 5 exports done, ")
+    assert "5 PDFs (5 there already), " in ran.stdout
+    for option in ("--keep-older", "--again"):
+        assert option in README
+        assert option in run("export", "--help", env={"COLUMNS": "200"}).out
+
+
 def test_the_lines_for_acc(account: Simulation, tmp_path: Path) -> None:
     run_block("export APS_USER_ID", tmp_path, account.env)
     assert len([text_of(file) for file in (tmp_path / "tower").glob("*.pdf")]) == 12
@@ -155,6 +171,7 @@ def test_every_shell_block_is_run_by_one_of_these() -> None:
         "aps-async login",
         "aps-async cost",
         "aps-async download",
+        "aps-async status",
         "export APS_DATABASE_URL",  # in tests/workers, where there is a database
     )
     assert [text for text in SHELL if not text.startswith(run_here) and text not in SET_UP] == []

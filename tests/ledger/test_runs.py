@@ -243,6 +243,27 @@ async def test_other_options_replace_the_file_and_both_together_make_two(tmp_pat
         assert all(each.reused for each in await run(session, [plain, marked], tmp_path))
 
 
+async def test_everything_is_exported_anew_when_that_is_asked_for(tmp_path: Path) -> None:
+    """Markups change without a new version. A run of this kind that was stopped goes on like any other."""
+    async with service(World.single_folder(3), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        requests = requests_of(simulator, markups=True)
+        await run(session, requests, tmp_path)
+        before = files_in(tmp_path)
+        anew = export_many(session, requests, tmp_path, ledger=Ledger(tmp_path, again=True), slots=1)
+        async with aclosing(anew) as outcomes:
+            first = await anext(outcomes)
+            assert not first.reused
+        assert starts(simulator) == 6
+        after = await run(session, requests, tmp_path)
+        assert any(each.reused for each in after)
+        assert starts(simulator) == 6
+        async with Ledger(tmp_path, again=True) as ledger:
+            for reused in (False, True):
+                outcomes_of_all = await run(session, requests, tmp_path, ledger)
+                assert [each.reused for each in outcomes_of_all] == [reused] * 3
+    assert files_in(tmp_path).keys() == before.keys()
+
+
 async def test_references_from_elsewhere_are_kept_too(tmp_path: Path) -> None:
     async with service(World.single_folder(2), behaviour=QUICK) as simulator, session_for(simulator) as session:
         refs = [(await start_export(session, each)).ref for each in requests_of(simulator)]
