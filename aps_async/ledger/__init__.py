@@ -17,11 +17,11 @@ What a million sheets mean:
 - quota: 100 starts a minute are 10,000 minutes, 6.9 days, for one client id, however many machines; everything below
   is small against it;
 - database: 545 bytes a sheet (version URN, name and reference of usual length), 545 MB in all;
-- time in the ledger's thread: 80 us to enter a sheet and 50 us for its three further writes, 2.2 minutes of the 6.9
-  days; 30 us to find it again, 30 s for the next run to begin with; and that run reads every file once, 3 minutes for
-  200 kB each where the disk keeps up with four threads;
-- memory: none for the ledger (5 MiB in all for 100,000); but half a gigabyte for a list of so many requests, so hand
-  in an iterator instead: at most `Settings.pending_exports` are held then.
+- time in the ledger's thread: 70 us to enter a sheet and 40 us for its three further writes when they come together,
+  2 minutes of the 6.9 days; 20 us to find it again, 20 s for the next run to begin with; and that run reads every
+  file once, 3 minutes for 200 kB each where the disk keeps up with four threads;
+- memory: 5 MiB for the ledger, at 100,000 as at 1,000; but half a gigabyte for a list of so many requests, so hand in
+  an iterator instead: at most `Settings.pending_exports` are held then.
 
 `python -m benchmarks ledger` measures this for 100,000, `python -m benchmarks kills` what fifty kills cost.
 """
