@@ -79,7 +79,8 @@ async def test_what_was_started_is_waited_for_and_what_was_not_is_started(tmp_pa
         async with session_for(simulator) as session:
             again = await run(session, requests_of(simulator), tmp_path)
         assert starts(simulator) == 150
-        assert fetches(simulator) == 150
+        # what was on its way at the break, in the other slots, is fetched again; what was verified is not
+        assert 150 <= fetches(simulator) < 150 + Settings().download_slots
     assert all(outcome.ok for outcome in again)
     assert sum(outcome.reused for outcome in again) == status.done
     assert ledger_status(tmp_path).is_complete
