@@ -21,7 +21,7 @@ What a million sheets mean:
   2 minutes of the 6.9 days; 20 us to find it again, 20 s for the next run to begin with; and that run reads every
   file once, 3 minutes for 200 kB each where the disk keeps up with four threads;
 - memory: the ledger holds nothing of a sheet (5 MiB in all while 100,000 go through); but half a gigabyte for a list
-of so many requests, so hand in an iterator instead: at most `Settings.pending_exports` are held then.
+  of so many requests, so hand in an iterator instead: at most `Settings.pending_exports` are held then.
 
 `python -m benchmarks ledger` measures this for 100,000, `python -m benchmarks kills` what fifty kills cost.
 """
