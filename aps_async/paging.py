@@ -9,9 +9,10 @@ from typing import Any
 
 from attrs import field, frozen
 
+from aps_async.calls import Query
 from aps_async.errors import DecodeError
 from aps_async.quotas import Endpoint
-from aps_async.session import Query, Session
+from aps_async.session import Session
 
 
 @frozen

@@ -134,7 +134,8 @@ class Pacer:
         self._in_flight -= 1
         if used:
             self._spent.append(asyncio.get_running_loop().time())
-        self._wake()
+        if self._queue:
+            self._wake()
 
     def refused(self, retry_after: float | None) -> None:
         """Notes a 429: everybody pauses. `Retry-After` also shows where the service's window ends."""

@@ -4,48 +4,35 @@ import json as json_text
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import aiohttp
-from attrs import evolve, frozen
+from aiohttp import hdrs
 from multidict import CIMultiDictProxy
 from yarl import URL
 
 from aps_async.answers import Answer, error_of, json_of, retry_after, transport_error
 from aps_async.auth import AccessToken, TokenProvider
+from aps_async.calls import PRODUCTION, Call, Query, acting_user, call_to, checked_base
 from aps_async.convert import structure
-from aps_async.errors import AuthError, DecodeError, DownloadError, InputError, TransportError
-from aps_async.links import SignedUrl, redact
-from aps_async.quotas import Endpoint, Pace, Pacer, Paces, shared_quotas
+from aps_async.deadlines import Deadlines
+from aps_async.errors import DecodeError, DownloadError, InputError, TransportError
+from aps_async.links import SignedUrl
+from aps_async.quotas import Endpoint, Pace, Paces, shared_quotas
 from aps_async.retry import is_transient, never_arrived, retrying
 from aps_async.settings import Settings
 
 T = TypeVar("T")
-Query = Mapping[str, str | int | bool | Sequence[str]]
 
-PRODUCTION = "https://developer.api.autodesk.com"
 USER_AGENT = "aps-async"
 TOKENS = Endpoint("token", 500)
 
 _NOT_OPEN = "the session is not open: use it as 'async with Session(...) as session'"
 
 _log = logging.getLogger("aps_async")
-
-
-@frozen
-class _Call:
-    endpoint: Endpoint
-    method: str
-    url: URL
-    path: str  # for messages: without the query
-    headers: Mapping[str, str]
-    body: bytes | None
-    authorized: bool
-    ticket: int
-    may_be_empty: bool = False
 
 
 class Session:
@@ -78,25 +65,21 @@ class Session:
         quotas: Paces | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        base = (base_url or os.environ.get("APS_BASE_URL") or PRODUCTION).strip().rstrip("/")
-        if not _is_base(base):
-            shown = redact(base).rpartition("@")[2]
-            raise InputError(f"the base address {shown!r} is no plain http(s) address; check APS_BASE_URL")
-        self.base_url = base
+        self.base_url = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
         self.settings = settings or Settings()
         self.now = clock
         self._tokens = tokens
         self._user_id = user_id
         self._proxy = proxy
         self._quotas = quotas
-        self._owner = (base, getattr(tokens, "client_id", None) or id(tokens))
+        self._owner = (self.base_url, getattr(tokens, "client_id", None) or id(tokens))
         self._api: aiohttp.ClientSession | None = http
         self._api_is_ours = http is None
         self._links: aiohttp.ClientSession | None = None
-        # One timer a call: a silence inside an answer is bounded by its total, and pages are small.
-        self._timeout = aiohttp.ClientTimeout(
-            total=self.settings.request_timeout, sock_connect=self.settings.connect_timeout
-        )
+        self._pacers: dict[str, Pace] = {}
+        # A silence inside an answer is bounded by its total, and pages are small.
+        self._deadlines = Deadlines(self.settings.request_timeout)
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout)
         again = {True: is_transient, False: never_arrived}
         self._attempts = {
             key: retrying(self._attempt, self.settings, may, self._note_retry) for key, may in again.items()
@@ -128,6 +111,8 @@ class Session:
         """Closes what this session opened; a handed-in aiohttp session stays open."""
         if (settle := getattr(self._tokens, "settle", None)) is not None:
             await settle()
+        self._deadlines.close()
+        self._pacers.clear()
         links, self._links = self._links, None
         if links is not None:
             await links.close()
@@ -160,11 +145,15 @@ class Session:
 
     def pacer(self, endpoint: Endpoint) -> Pace:
         """The pacer that calls of this session to this endpoint go through."""
-        if self._quotas is None or self._links is None:
-            raise InputError(_NOT_OPEN)
-        numbers = self.settings
-        budget = numbers.budgets.get(endpoint.name, endpoint.budget)
-        return self._quotas.pacer(self._owner, endpoint, budget, numbers.quota_window, numbers.retry_base)
+        found = self._pacers.get(endpoint.name)
+        if found is None:
+            if self._quotas is None or self._links is None:
+                raise InputError(_NOT_OPEN)
+            numbers = self.settings
+            budget = numbers.budgets.get(endpoint.name, endpoint.budget)
+            found = self._quotas.pacer(self._owner, endpoint, budget, numbers.quota_window, numbers.retry_base)
+            self._pacers[endpoint.name] = found
+        return found
 
     async def request(
         self,
@@ -202,17 +191,18 @@ class Session:
             InputError: `user_id` where the call or the token does not take one, or none where it needs one (see
                 `Endpoint.acts_for`); or the session is not open.
         """
-        sent = {"Accept": "application/json", "User-Agent": USER_AGENT, **(headers or {})}
+        sent: dict[str, str] = {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: USER_AGENT}
+        if headers:
+            sent.update(headers)
         if user := self._acting_user(endpoint, user_id):
             sent["x-user-id"] = user
         body = None
         if json is not None:
             body = json_text.dumps(json).encode()
-            sent["Content-Type"] = "application/json"
-        call = self._call(endpoint, method, path, query, sent, body, authorized=True)
+            sent[hdrs.CONTENT_TYPE] = "application/json"
+        may_be_empty = into is type(None)
+        call = call_to(self.base_url, endpoint, method, path, sent, query=query, body=body, may_be_empty=may_be_empty)
         attempt = self._attempts[endpoint.repeatable] if retry else self._attempt
-        if into is type(None):
-            call = evolve(call, may_be_empty=True)
         said, answered = await attempt(call)
         if on_headers is not None:
             on_headers(answered)
@@ -231,28 +221,7 @@ class Session:
         self._acting_user(endpoint, user_id)
 
     def _acting_user(self, endpoint: Endpoint, user_id: str | None) -> str | None:
-        """The `x-user-id` of a call, once it is sure that call, token and user go together."""
-        two_legged: bool | None = getattr(self._tokens, "two_legged", False)
-        user, rule, name = user_id or self._user_id, endpoint.acts_for, endpoint.name
-        if rule == "app":
-            if two_legged is False:
-                raise AuthError(f"{name}: only the app itself may call this: it needs a two-legged token")
-            if user_id:
-                raise InputError(f"{name}: this call is the app's own and takes no x-user-id: leave user_id out")
-            return None
-        if user and two_legged is False:
-            raise InputError(f"{name}: x-user-id goes with two-legged tokens only; a user's own token names the user")
-        if rule == "signed-in user" and two_legged:
-            raise AuthError(
-                f"{name}: this call needs the token of a user who has signed in (aps-async login) or of a service "
-                "account; a two-legged token is refused, and x-user-id is no substitute"
-            )
-        if rule == "user" and two_legged and not user:
-            raise InputError(
-                f"{name}: with a two-legged token this call must say for whom: give user_id, the user's Autodesk id "
-                "(x-user-id), or sign in as that user"
-            )
-        return user
+        return acting_user(endpoint, getattr(self._tokens, "two_legged", False), user_id, self._user_id)
 
     async def post_form(
         self,
@@ -270,8 +239,11 @@ class Session:
             "Content-Type": "application/x-www-form-urlencoded",
             **headers,
         }
-        call = self._call(TOKENS, "POST", path, None, sent, urlencode(form).encode(), authorized=False)
-        answer, _ = await self._attempts[repeatable](evolve(call, may_be_empty=may_be_empty))
+        body = urlencode(form).encode()
+        call = call_to(
+            self.base_url, TOKENS, "POST", path, sent, body=body, authorized=False, may_be_empty=may_be_empty
+        )
+        answer, _ = await self._attempts[repeatable](call)
         if answer is None:
             return {}
         if not isinstance(answer, dict):
@@ -311,7 +283,7 @@ class Session:
         sent = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **(headers or {})}
         if user := self._acting_user(endpoint, user_id):
             sent["x-user-id"] = user
-        call = self._call(endpoint, "GET", path, None, sent, None, authorized=True)
+        call = call_to(self.base_url, endpoint, "GET", path, sent)
         response, token = await self._begin(call, None)
         if response.status == 401:
             response.release()
@@ -319,7 +291,7 @@ class Session:
         async with response:
             yield response
 
-    async def _begin(self, call: _Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
+    async def _begin(self, call: Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
         """One call up to its headers, with all the time that a large body may take."""
         pacer, numbers = self.pacer(call.endpoint), self.settings
         await pacer.acquire(call.ticket)
@@ -340,31 +312,7 @@ class Session:
         finally:
             pacer.release(used=True)
 
-    def _call(
-        self,
-        endpoint: Endpoint,
-        method: str,
-        path: str,
-        query: Query | None,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        *,
-        authorized: bool,
-    ) -> _Call:
-        if not path.startswith("/") or path.startswith("//"):
-            # A next link may name another host; the token goes to ours alone.
-            parts = urlsplit(path)
-            path = parts.path + (f"?{parts.query}" if parts.query else "")
-        text = path.partition("#")[0]
-        shown = text.partition("?")[0]
-        base = endpoint.host if endpoint.host and self.base_url == PRODUCTION else self.base_url
-        if query:
-            flat = {name: _word(value) for name, value in query.items()}
-            text += ("?" if text == shown else "&") + urlencode(flat, quote_via=quote, safe="")
-        url = URL(base + text, encoded=True)
-        return _Call(endpoint, method, url, shown, headers, body, authorized, Pacer.ticket())
-
-    async def _attempt(self, call: _Call) -> "tuple[Any, CIMultiDictProxy[str]]":
+    async def _attempt(self, call: Call) -> "tuple[Any, CIMultiDictProxy[str]]":
         answer, token = await self._exchange(call, None)
         if answer.status == 401 and token is not None:
             answer, _ = await self._exchange(call, token)
@@ -374,7 +322,7 @@ class Session:
             return None, answer.headers
         return json_of(call.method, call.path, answer), answer.headers
 
-    async def _exchange(self, call: _Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
+    async def _exchange(self, call: Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
         """One call in its place in the quota; the token is made last, so that it cannot expire in the queue."""
         pacer = self.pacer(call.endpoint)
         if self._api is None or self._api.closed:  # before a token is asked for: it could not be had either
@@ -382,10 +330,10 @@ class Session:
         await pacer.acquire(call.ticket)
         counts = False
         try:
-            headers, token = dict(call.headers), None
+            headers, token = call.headers, None
             if call.authorized:
                 token = await self._tokens.token(self, rejected)
-                headers["Authorization"] = f"Bearer {token.value}"
+                headers = {**headers, hdrs.AUTHORIZATION: f"Bearer {token.value}"}
             counts = True
             answer = await self._send(call, headers)
             if answer.status == 429:
@@ -401,44 +349,28 @@ class Session:
         finally:
             pacer.release(used=counts)
 
-    async def _send(self, call: _Call, headers: Mapping[str, str]) -> Answer:
+    async def _send(self, call: Call, headers: Mapping[str, str]) -> Answer:
         if self._api is None or self._api.closed:
             raise InputError("the session is closed")
         try:
-            async with self._api.request(
-                call.method,
-                call.url,
-                data=call.body,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                proxy=self._proxy,
-            ) as response:
-                answer = Answer(response.status, response.headers, await response.read())
+            with self._deadlines.one():
+                response = await self._api.request(
+                    call.method,
+                    call.url,
+                    data=call.body,
+                    headers=headers,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                )
+                body = await response.read()  # which also gives the connection back, or closes it
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             lost = transport_error(f"{call.method} {call.path}", problem)
         else:
             if _log.isEnabledFor(logging.DEBUG):
-                _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))
-            return answer
+                _log.debug("%s %s: %d, %d bytes", call.method, call.path, response.status, len(body))
+            return Answer(response.status, response.headers, body)
         raise lost  # outside of the handler: aiohttp's own message may hold the whole URL
 
     def _note_retry(self, details: Mapping[str, Any]) -> None:
         _log.info("try %d failed, next in %.1f s: %s", details["tries"], details["wait"], details.get("exception"))
-
-
-def _is_base(address: str) -> bool:
-    """Whether this is an address to put paths behind; credentials in it would fight with the token."""
-    try:
-        parts = urlsplit(address)
-        _ = parts.port
-    except ValueError:
-        return False
-    extra = parts.query or parts.fragment or "@" in parts.netloc
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not extra
-
-
-def _word(value: str | int | bool | Sequence[str]) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, str | int) else ",".join(value)

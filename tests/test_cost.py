@@ -31,7 +31,7 @@ from aps_async import (
     start_export,
     wait_for_export,
 )
-from aps_async.session import PRODUCTION
+from aps_async.calls import PRODUCTION
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from tests.documents import entries_of, lying_in
 from tests.support import served, service, session_for

@@ -8,11 +8,11 @@ from attrs import frozen
 from aps_async.auth import ServiceAccount, StaticToken, ThreeLegged, TokenProvider, TwoLegged
 from aps_async.auth.credentials import SCOPES
 from aps_async.auth.service_account import key_from_file
+from aps_async.calls import PRODUCTION
 from aps_async.cli import profiles
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.profiles import DEFAULT, Profile
 from aps_async.errors import AuthError, InputError
-from aps_async.session import PRODUCTION
 
 ORDER = "options, then environment variables, then the profile; a profile named by --profile comes before the variables"
 NO_CREDENTIALS = (

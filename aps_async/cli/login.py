@@ -14,6 +14,7 @@ from attrs import frozen
 from aps_async.auth import Login, ThreeLegged, authorize, authorize_elsewhere, open_browser
 from aps_async.auth.credentials import unverified_claims
 from aps_async.auth.loopback import CALLBACK
+from aps_async.calls import PRODUCTION
 from aps_async.cli import profiles
 from aps_async.cli.environment import session_with
 from aps_async.cli.identity import ORDER, Identity, identity, scopes_for, sources, three_legged
@@ -21,7 +22,7 @@ from aps_async.cli.output import note, say, say_json
 from aps_async.cli.profiles import Profile
 from aps_async.errors import APSError, AuthError, NotAllowedError
 from aps_async.resources.users import UserInfo, get_user_info
-from aps_async.session import PRODUCTION, Session
+from aps_async.session import Session
 
 _REFRESH_DAYS = 15
 

@@ -9,11 +9,11 @@ import pytest
 
 from aps_async import AuthError, InputError, TwoLegged
 from aps_async.auth import FileStore, KeyringStore, ServiceAccount, StaticToken, ThreeLegged
+from aps_async.calls import PRODUCTION
 from aps_async.cli import profiles
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.identity import identity, profile_option
 from aps_async.cli.profiles import Profile
-from aps_async.session import PRODUCTION
 from aps_async.simulator import Simulator
 from aps_async.simulator.oauthkeys import new_key_pair
 from tests.auth.support import ADA, PUBLIC, Terminal, agree, free_port, world_with
