@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
-from attrs import frozen
+from attrs import define
 from multidict import CIMultiDictProxy
 
 from aps_async.convert import loads
@@ -37,7 +37,7 @@ _CODES = ("errorCode", "code", "error")
 _KINDS = {401: UnauthorizedError, 403: NotAllowedError, 404: NotFoundError, 429: RateLimitedError}
 
 
-@frozen
+@define(eq=False)  # not frozen, as `Call`
 class Answer:
     """One whole HTTP answer."""
 

@@ -15,7 +15,7 @@ Query = Mapping[str, str | int | bool | Sequence[str]]
 PRODUCTION = "https://developer.api.autodesk.com"
 
 
-@define(eq=False)  # not frozen: attrs sets a frozen one's fields at thrice the price, and nobody sees it
+@define(eq=False)  # not frozen, like all that a poll makes and nobody keeps: a frozen one costs twice as much
 class Call:
     """One call, the same for every try."""
 
@@ -50,8 +50,8 @@ def call_to(
         # A next link may name another host; the token goes to ours alone.
         parts = urlsplit(path)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
-    text = path.partition("#")[0]
-    shown = text.partition("?")[0]
+    text = path.partition("#")[0] if "#" in path else path
+    shown = text.partition("?")[0] if "?" in text else text
     if query:
         flat = {name: _word(value) for name, value in query.items()}
         text += ("?" if text == shown else "&") + urlencode(flat, quote_via=quote, safe="")

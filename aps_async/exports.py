@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ _log = logging.getLogger("aps_async")
 
 
 class _Get(Protocol):
-    def __call__(self, session: Session, ref: ExportRef, *, retry: bool = True) -> Awaitable[ExportJob]: ...
+    def __call__(self, session: Session, ref: ExportRef, *, retry: bool = True) -> Coroutine[Any, Any, ExportJob]: ...
 
 
 @frozen(kw_only=True)
@@ -104,13 +104,13 @@ def ref_of(export: Export) -> ExportRef:
     return export.ref if isinstance(export, ExportJob) else export
 
 
-async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
-    """Asks once how an export of any kind stands.
+def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> Coroutine[Any, Any, ExportJob]:
+    """Asks once how an export of any kind stands: `await get_export(session, ref)`.
 
     Raises:
         APSError: as `Session.request`.
     """
-    return await KINDS[ref.kind].get(session, ref, retry=retry)
+    return KINDS[ref.kind].get(session, ref, retry=retry)
 
 
 async def start_export(session: Session, request: ExportRequest) -> ExportJob:

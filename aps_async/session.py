@@ -353,7 +353,7 @@ class Session:
         if self._api is None or self._api.closed:
             raise InputError("the session is closed")
         try:
-            with self._deadlines.one():
+            with self._deadlines:
                 response = await self._api.request(
                     call.method,
                     call.url,
