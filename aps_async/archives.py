@@ -14,7 +14,7 @@ from attrs import frozen
 
 from aps_async.errors import IncompleteDownloadError
 from aps_async.names import NameBook
-from aps_async.targets import part_path, target_error
+from aps_async.targets import part_name, target_error
 
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
@@ -53,7 +53,7 @@ def verify_archive(path: Path, *, limits: ArchiveLimits = ArchiveLimits()) -> No
 async def unpack_archive(path: Path, folder: Path, names: NameBook, *, tag: str = "") -> tuple[Path, ...]:
     """Unpacks a verified archive, flat: one file per entry, under safe names that are new in `names`.
 
-    `tag` marks the part files; see `part_path`.
+    `tag` marks the part files; see `part_name`.
 
     Each file appears under its name only when it is whole. It runs in a thread; on cancellation the files that are
     already there stay, and no other one appears.
@@ -79,7 +79,7 @@ def _unpack(path: Path, folder: Path, names: NameBook, stop: threading.Event, ta
             # By the stem alone, as a bulk run takes the names of its files: their suffixes come later.
             stem, suffix = (inner.stem, inner.suffix.lower()) if _SUFFIX.fullmatch(inner.suffix) else (inner.name, "")
             final = folder / f"{names.take(stem, '')}{suffix}"
-            part = part_path(final, tag)
+            part = Path(part_name(final, tag))
             try:
                 with archive.open(entry) as source, part.open("xb") as target:
                     shutil.copyfileobj(source, target, _CHUNK)

@@ -145,7 +145,6 @@ class _Fetch:
         *,
         sha256: bool = False,
     ) -> None:
-        self.etag: str | None = None
         self.signature = expected.signatures[0]
         self._session = session
         self._source = source if isinstance(source, Source) else Source.of(source)
@@ -154,9 +153,21 @@ class _Fetch:
         self._opener = opener
         self._before = 0  # bytes of the parts that are done
         self._total: int | None = None
+        self._etag: str | None = None
         self._transfer: Transfer | None = None
         self._wants_hash = sha256
-        self._hash = hashlib.sha256() if sha256 else None
+        self._begin()
+
+    def _begin(self) -> None:
+        source, known = self._source, self._expected
+        if source.size is not None or source.sha1 is not None:
+            known = evolve(known, size=_first(known.size, source.size), sha1=_first(known.sha1, source.sha1))
+        self._known = known
+        self._before, self._transfer = 0, None
+        self._hash = hashlib.sha256() if self._wants_hash else None
+        self._marked_hash = self._hash and self._hash.copy()
+        # One part alone is checked by its transfer, which can still start over; several as a whole.
+        self._whole = Body(known) if len(source.parts) > 1 else None
 
     @property
     def sha256(self) -> str | None:
@@ -171,52 +182,41 @@ class _Fetch:
     @property
     def total(self) -> int | None:
         """Bytes that there will be."""
-        if self._source.size is not None or len(self._source.parts) > 1:
+        if self._source.size is not None or self._whole is not None:
             return self._source.size
         return self._transfer.total if self._transfer else self._total
+
+    @property
+    def etag(self) -> str | None:
+        """Of the part that is coming, or came last."""
+        return self._transfer.etag if self._transfer else self._etag
 
     async def pieces(self) -> AsyncGenerator[bytes | _Rewind, None]:
         """The file's bytes, and where they begin again."""
         while True:
-            source = self._source
-            self._before, self._transfer = 0, None
-            self._hash = hashlib.sha256() if self._wants_hash else None
-            known = self._expected
-            known = evolve(known, size=_first(known.size, source.size), sha1=_first(known.sha1, source.sha1))
             try:
-                async with aclosing(self._joined(known)) as pieces:
-                    async for piece in pieces:
-                        yield piece
+                for index in range(len(self._source.parts)):
+                    transfer = self._transfer = self._part(index)
+                    async with aclosing(transfer.pieces()) as pieces:
+                        async for piece in pieces:
+                            if piece is None:
+                                self._rewind()
+                                yield _Rewind(self._before)
+                            else:
+                                self._feed(piece)
+                                yield piece
+                    self._end_part(transfer)
             except _SourceChanged as changed:
                 self._source = changed.source
+                self._begin()
                 yield _Rewind()
             else:
+                if self._whole is not None:
+                    self._whole.verify(self.received, None)
+                    self.signature = self._whole.signature
                 return
 
-    async def _joined(self, known: Expected) -> AsyncGenerator[bytes | _Rewind, None]:
-        """The parts in order. One alone is checked by its transfer, which can still start over; several as a whole."""
-        alone = len(self._source.parts) == 1
-        body = Body(known)
-        for index, part in enumerate(self._source.parts):
-            expected = known if alone else Expected(signatures=(ANY,), size=part.size)
-            marked = self._hash and self._hash.copy()
-            async with aclosing(self._part(index, expected)) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, _Rewind):
-                        body.rewind()
-                        self._hash = marked and marked.copy()
-                    else:
-                        if not alone:
-                            body.feed(piece)
-                        if self._hash:
-                            self._hash.update(piece)
-                    yield piece
-            body.mark()
-        if not alone:
-            body.verify(self.received, None)
-            self.signature = body.signature
-
-    async def _part(self, index: int, expected: Expected) -> AsyncGenerator[bytes | _Rewind, None]:
+    def _part(self, index: int) -> Transfer:
         async def renewed(refused: SignedUrl | None) -> SignedUrl:
             assert self._renew is not None  # noqa: S101 - for the type checker
             fresh = await self._renew(refused)
@@ -224,18 +224,29 @@ class _Fetch:
                 raise _SourceChanged(fresh)
             return fresh.parts[index].link
 
-        link = self._source.parts[index].link
-        transfer = self._transfer = Transfer(
-            self._session, link, renewed if self._renew else None, expected, self._opener
-        )
-        async with aclosing(transfer.pieces()) as pieces:
-            async for piece in pieces:
-                self.etag = transfer.etag
-                yield _Rewind(self._before) if piece is None else piece
+        part = self._source.parts[index]
+        expected = self._known if self._whole is None else Expected(signatures=(ANY,), size=part.size)
+        return Transfer(self._session, part.link, renewed if self._renew else None, expected, self._opener)
+
+    def _feed(self, piece: bytes) -> None:
+        if self._whole is not None:
+            self._whole.feed(piece)
+        if self._hash:
+            self._hash.update(piece)
+
+    def _rewind(self) -> None:
+        """Forgets what came of the part that is coming."""
+        if self._whole is not None:
+            self._whole.rewind()
+        self._hash = self._marked_hash and self._marked_hash.copy()
+
+    def _end_part(self, transfer: Transfer) -> None:
         self._before += transfer.received
+        self._total, self._etag, self.signature = transfer.total, transfer.etag, transfer.signature
         self._transfer = None
-        self._total = transfer.total
-        self.signature = transfer.signature
+        if self._whole is not None:
+            self._whole.mark()
+        self._marked_hash = self._hash and self._hash.copy()
 
 
 def _first(one: T | None, other: T | None) -> T | None:

@@ -6,10 +6,11 @@ import inspect
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 from aps_async.errors import DiskFullError, IncompleteDownloadError, TargetError
 
@@ -26,6 +27,7 @@ _ADVICE = {
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class Writable(Protocol):
@@ -49,7 +51,11 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
     Raises:
         TargetError: its folder is missing or not writable, or it is a folder itself.
     """
-    target = Path(path)
+    target = path if isinstance(path, Path) else Path(path)
+    name = os.fspath(target)
+    # Nearly every path is good; with a separator behind it, only a folder is found.
+    if os.access((os.path.dirname(name) or ".") + os.sep, os.W_OK | os.X_OK) and not os.access(name + os.sep, os.F_OK):
+        return target
     if target.is_dir():
         raise target_error(target, OSError(errno.EISDIR, ""))
     if not target.parent.is_dir():
@@ -77,9 +83,10 @@ def made_folder(folder: str | os.PathLike[str]) -> Path:
     return path
 
 
-def part_path(path: Path, tag: str = "") -> Path:
-    """A new name beside `path`, hidden, for what is not finished yet; `tag` tells whose it is, see `remove_parts`."""
-    return path.with_name(f".{path.stem[:40]}-{tag}{secrets.token_hex(4)}.part")
+def part_name(path: Path, tag: str = "") -> str:
+    """A new path beside `path`, hidden, for what is not finished yet; `tag` tells whose it is, see `remove_parts`."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name.rpartition('.')[0][:40] or name[:40]}-{tag}{secrets.token_hex(4)}.part")
 
 
 def remove_parts(folder: Path, tag: str) -> int:
@@ -100,18 +107,24 @@ class PartFile:
 
     def __init__(self, path: Path, tag: str = "") -> None:
         self.path = path
-        self.part = part_path(path, tag)
+        self._part = part_name(path, tag)
         self._file: int | None = None
+        self._is_left = False
+
+    @property
+    def part(self) -> Path:
+        """Where the bytes are until they get their final name."""
+        return Path(self._part)
 
     async def write(self, data: bytes) -> None:
         """Takes all of `data`. In the event loop: a thread for every chunk costs a quarter of the speed."""
         try:
             if self._file is None:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-                self._file = os.open(self.part, flags, 0o666)
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._file, view) :]
+                self._file = os.open(self._part, _NEW_FILE, 0o666)
+                self._is_left = True
+            written = os.write(self._file, data)
+            while written < len(data):
+                written += os.write(self._file, memoryview(data)[written:])
         except OSError as problem:
             raise target_error(self.path, problem) from problem
 
@@ -133,14 +146,14 @@ class PartFile:
         if self._file is None:
             raise IncompleteDownloadError(f"nothing came for {self.path}", path=self.path)
         try:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, os.fsync, self._file)
+            await _on_disk(self._file)
             os.close(self._file)
             self._file = None
             if verify is not None:
-                await loop.run_in_executor(None, verify, self.part)
+                await asyncio.get_running_loop().run_in_executor(None, verify, self.part)
             final = self.final(suffix)
-            self.part.replace(final)
+            os.replace(self._part, final)
+            self._is_left = False
         except OSError as problem:
             raise target_error(self.path, problem) from problem
         return final
@@ -151,8 +164,62 @@ class PartFile:
             with suppress(OSError):  # ENOSPC may come again on close
                 os.close(self._file)
             self._file = None
-        with suppress(OSError):
-            self.part.unlink(missing_ok=True)
+        if self._is_left:
+            with suppress(OSError):
+                os.unlink(self._part)
+
+
+_unsynced: "WeakKeyDictionary[asyncio.AbstractEventLoop, list[tuple[int, asyncio.Future[None]]]]" = WeakKeyDictionary()
+
+
+async def _on_disk(file: int) -> None:
+    """Waits until a file's bytes are on the disk.
+
+    Files that get there in the same turn of the event loop go together: a thread for each would cost as much as all
+    the rest of a small file.
+
+    Raises:
+        OSError: the disk did not take them.
+    """
+    loop = asyncio.get_running_loop()
+    files = _unsynced.setdefault(loop, [])
+    if not files:
+        loop.call_soon(_sync, loop)
+    done = loop.create_future()
+    files.append((file, done))
+    await done
+
+
+def _sync(loop: asyncio.AbstractEventLoop) -> None:
+    files = _unsynced.pop(loop)
+
+    def tell(problems: Sequence[Exception | None]) -> None:
+        for (_, done), problem in zip(files, problems, strict=True):
+            if done.done():  # whoever waited was cancelled
+                continue
+            if problem is None:
+                done.set_result(None)
+            else:
+                done.set_exception(problem)
+
+    try:
+        results = loop.run_in_executor(None, _synced, [file for file, _ in files])
+    except RuntimeError as closed:  # the loop is ending, and its threads are gone
+        tell([closed] * len(files))
+    else:
+        results.add_done_callback(lambda done: tell(done.result()))
+
+
+def _synced(files: Sequence[int]) -> list[OSError | None]:
+    """In a thread: what went wrong with each."""
+    problems: list[OSError | None] = []
+    for file in files:
+        try:
+            os.fsync(file)
+            problems.append(None)
+        except OSError as problem:
+            problems.append(problem)
+    return problems
 
 
 class OpenFile:

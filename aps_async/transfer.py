@@ -74,15 +74,15 @@ class Transfer:
         expected: Expected,
         opener: Opener | None = None,
     ) -> None:
-        self.received = 0
-        self.total: int | None = None
-        self.etag: str | None = None
         self._session = session
         self._settings = session.settings
         self._open = opener or session.open_link
         self._link = link
         self._renew = renew
         self._expected = expected
+        self.received = 0
+        self.total: int | None = None
+        self.etag: str | None = None
         self._body = Body(expected)
         self._furthest = 0
         self._breaks = 0
@@ -146,8 +146,9 @@ class Transfer:
         if status == 206 and self.received and self._continues(response):
             self._refusals = 0
             return True
-        if status == 200:  # also when the server ignores the range
-            self._forget()
+        if status == 200:
+            if self.received:  # the server ignored the range
+                self._forget()
             self._note(response)
             return True
         answer = Answer(status, response.headers, await response.content.read(8192))
@@ -181,10 +182,9 @@ class Transfer:
     async def _checked(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """The body's chunks; the first one only when it begins as the file must."""
         head = b""
-        async for chunk in response.content.iter_any():
-            piece = chunk
+        while piece := await response.content.readany():
             if self.received == 0:
-                head += chunk
+                head += piece
                 if len(head) < self._body.head_length:
                     continue
                 self._body.verify_head(head)
@@ -252,11 +252,11 @@ class Body:
     def __init__(self, expected: Expected) -> None:
         self.signature = expected.signatures[0]
         self._expected = expected
-        self._keep = max(signature.tail_within for signature in expected.signatures)
+        self._keep = max([signature.tail_within for signature in expected.signatures])
         self._head = self._tail = b""
         self._hash = hashlib.sha1(usedforsecurity=False) if expected.sha1 else None
         self.mark()
-        self.head_length = max(len(signature.head) for signature in expected.signatures)
+        self.head_length = max([len(signature.head) for signature in expected.signatures])
         """How many bytes have to be seen before the kind is known."""
 
     def verify_head(self, head: bytes) -> None:

@@ -164,13 +164,17 @@ async def test_failures_of_the_job_the_target_and_the_input_show_nothing(tmp_pat
             async def to(version: str, path: Path) -> None:
                 await wait_for_export(session, await bim360.start_export(session, project.id, version), path)
 
+            async def with_a_token() -> None:
+                async with session.open_link(link, {"Authorization": f"Bearer {SECRET}"}):
+                    pass
+
             for call in (
                 to(fails, tmp_path / "x"),
                 to(file, tmp_path / "x"),
                 to(good, tmp_path / "missing" / "x"),
                 to("nonsense", tmp_path / "x"),
                 anext(list_sheets(session, "Nowhere")),
-                session.open_link(link, {"Authorization": f"Bearer {SECRET}"}).__aenter__(),
+                with_a_token(),
             ):
                 with pytest.raises(APSError) as caught:
                     await call
