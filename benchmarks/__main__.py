@@ -1,6 +1,7 @@
 """Runs measurements and writes their tables: `python -m benchmarks [name ...]`, all of them without a name.
 
-It needs Debian's nginx, curl, aria2 and wget2 for `downloads`, and msgspec and pydantic for `values`.
+It needs Debian's nginx, curl, aria2 and wget2 for `downloads`, msgspec and pydantic for `values`, and for `sdk` an
+interpreter with autodesk-platform-sdk in APS_BENCH_SDK_PYTHON. With Debian's linux-perf it counts instructions too.
 """
 
 import argparse
@@ -8,12 +9,15 @@ import json
 import os
 import platform
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import (
     bulk,
+    charts,
     children,
+    compare,
     downloads,
     growth,
     imports,
@@ -42,20 +46,37 @@ MEASUREMENTS = {
     "growth": growth.measure,
     "values": values.measure,
     "sdk": sdk.measure,
-    "kills": kills.measure,
-    "ledger": ledger.measure,
-    "workers": workers.measure,
-    "million": million.measure,
 }
+LONG = {"kills": kills.measure, "ledger": ledger.measure, "workers": workers.measure, "million": million.measure}
+"""What a run lives through rather than how fast it is: by name only, so that all the rest takes half an hour."""
 RESULTS = Path(__file__).with_name("results")
 
 
 def main() -> None:
+    everything = {**MEASUREMENTS, **LONG}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *MEASUREMENTS], help="what to measure; all by default")
+    parser.add_argument(
+        "names", nargs="*", choices=[[], *everything], help=f"what to measure; all but {', '.join(LONG)} by default"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="rounds of each (default 7)")
+    parser.add_argument("--into", type=Path, default=RESULTS, metavar="DIR", help="where the tables go")
+    parser.add_argument(
+        "--against", type=Path, metavar="DIR", help="compare with another day's results and write repeat.md"
+    )
     arguments = parser.parse_args()
-    RESULTS.mkdir(exist_ok=True)
+    arguments.into.mkdir(exist_ok=True, parents=True)
+    began = time.monotonic()
+    for name in arguments.names or MEASUREMENTS:
+        measured(name, everything[name](arguments.rounds), arguments.rounds, arguments.into)
+    sys.stdout.write(f"all in {(time.monotonic() - began) / 60:.1f} minutes\n")
+    if arguments.against is not None:
+        text = compare.table(arguments.against, arguments.into)
+        (RESULTS / "repeat.md").write_text(text)
+        sys.stdout.write(text)
+
+
+def measured(name: str, table: str, rounds: int, into: Path) -> None:
+    """Writes what a measurement gave: the table, its charts, the raw figures."""
     packages = ("aiohttp", "yarl", "cattrs", "orjson", "uvloop")
     machine = {
         "python": platform.python_version(),
@@ -63,16 +84,23 @@ def main() -> None:
         "cores": len(os.sched_getaffinity(0)),
         **{package: version(package) for package in packages},
     }
-    for name in arguments.names or MEASUREMENTS:
-        children.RAW.clear()
-        table = MEASUREMENTS[name](arguments.rounds)
-        command = f"python -m benchmarks {name} --rounds {arguments.rounds}"
-        on = ", ".join(f"{what} {which}" for what, which in machine.items())
-        text = f"# {name}\n\n`{command}` on {on}.\nMedian (least-greatest); `~` marks a noisy row.\n\n{table}\n"
-        (RESULTS / f"{name}.md").write_text(text)
-        raw = {"command": command, "machine": machine, "runs": children.RAW}
-        (RESULTS / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n")
-        sys.stdout.write(text + "\n")
+    command = f"python -m benchmarks {name} --rounds {rounds}"
+    on = ", ".join(f"{what} {which}" for what, which in machine.items())
+    text = f"# {name}\n\n`{command}` on {on}.\nMedian (least-greatest); `~` marks a noisy row.\n\n{table}\n"
+    (into / f"{name}.md").write_text(text)
+    raw = {
+        "command": command,
+        "ended": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "machine": machine,
+        "figures": children.FIGURES,
+        "runs": children.RAW,
+    }
+    (into / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n")
+    charts.written(into)
+    children.RAW.clear()
+    children.FIGURES.clear()
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -4,29 +4,51 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-RESULTS = Path(__file__).with_name("results")
+WAITING: dict[str, str] = {}
+"""Charts that were drawn and not yet written, by name."""
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #24292f } .bar { fill: #2f6fde } .axis { stroke: #8c959f }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .bar { fill: #6ea8ff } .axis { stroke: #8c959f } }
+.goal { stroke: #bc4c00; stroke-dasharray: 4 3 } .word { fill: #bc4c00 }
+@media (prefers-color-scheme: dark) {
+text { fill: #e6edf3 } .bar { fill: #6ea8ff } .goal { stroke: #ffa657 } .word { fill: #ffa657 } }
 """
 
 
-def bars(name: str, title: str, values: Mapping[str, float], *, start: float = 0.0) -> None:
-    """Writes horizontal bars, each with its name and value, to `results/<name>.svg`."""
+def bars(
+    name: str,
+    title: str,
+    values: Mapping[str, float],
+    *,
+    start: float = 0.0,
+    goal: float | None = None,
+    digits: int = 2,
+) -> str:
+    """Draws horizontal bars from `start` on, each with its name and value; gives the Markdown that shows them."""
     left, width, step = 380, 360, 24
-    height = 50 + step * len(values)
-    longest = max(max(values.values()) - start, 1e-9)
+    height = 56 + step * len(values)
+    longest = max(max(values.values()), goal or start) - start or 1e-9
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 70} {height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 80} {height}" role="img">',
         f"<title>{escape(title)}</title><style>{STYLE}</style>",
         f'<text x="8" y="22" font-weight="bold">{escape(title)}</text>',
-        f'<line class="axis" x1="{left}" y1="34" x2="{left}" y2="{height - 8}"/>',
+        f'<line class="axis" x1="{left}" y1="36" x2="{left}" y2="{height - 8}"/>',
     ]
     for place, (label, value) in enumerate(values.items()):
-        y = 52 + step * place
+        y = 56 + step * place
         length = max((value - start) / longest * width, 1)
         lines.append(f'<text x="{left - 8}" y="{y}" text-anchor="end">{escape(label)}</text>')
         lines.append(f'<rect class="bar" x="{left}" y="{y - 12}" width="{length:.1f}" height="15"/>')
-        lines.append(f'<text x="{left + length + 6:.1f}" y="{y}">{value:.2f}</text>')
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.svg").write_text("\n".join([*lines, "</svg>", ""]))
+        lines.append(f'<text x="{left + length + 6:.1f}" y="{y}">{value:.{digits}f}</text>')
+    if goal is not None:
+        x = left + (goal - start) / longest * width
+        lines.append(f'<line class="goal" x1="{x:.1f}" y1="36" x2="{x:.1f}" y2="{height - 8}"/>')
+        lines.append(f'<text class="word" x="{x:.1f}" y="34" text-anchor="middle">goal {goal:g}</text>')
+    WAITING[name] = "\n".join([*lines, "</svg>", ""])
+    return f"![{title}]({name}.svg)"
+
+
+def written(folder: Path) -> None:
+    """Writes what was drawn."""
+    for name, text in WAITING.items():
+        (folder / f"{name}.svg").write_text(text)
+    WAITING.clear()

@@ -1,15 +1,22 @@
 """Measured code runs in processes of its own, so that neither the server nor the last round weighs on it."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 RAW: list[dict[str, Any]] = []
 """What every child told, for the file of raw figures."""
+FIGURES: dict[str, list[float]] = {}
+"""The ratios and sizes that a later run is compared with, by name: one value a round."""
 
 
 def simulator(**options: Any) -> AbstractContextManager[dict[str, Any]]:
@@ -46,7 +53,46 @@ def run(module: str, **options: Any) -> dict[str, Any]:
     return found
 
 
-def spread(values: list[float], digits: int = 2) -> str:
+def run_all(module: str, options: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same for many, two at a time: only for what runs in virtual time, where a busy machine changes nothing."""
+    with ThreadPoolExecutor(2) as threads:
+        return list(threads.map(lambda one: run(module, **one), options))
+
+
+def instructions(module: str, calls: tuple[int, int], **options: Any) -> float | None:
+    """Instructions a call of `python -m module`, kernel left out: they repeat to a hundredth on a busy machine too.
+
+    The module is run with few and with many `calls`, and the difference counts, so that its start does not. None where
+    there is no `perf`, or no counter.
+    """
+    if shutil.which("perf") is None:
+        return None
+    counted = []
+    for count in calls:
+        command = [sys.executable, "-m", module, json.dumps({**options, "calls": count})]
+        done = subprocess.run(
+            ["perf", "stat", "-x,", "-e", "instructions:u", *command], capture_output=True, text=True, check=True
+        )
+        found = re.search(r"^(\d+),", done.stderr, re.MULTILINE)
+        if found is None:
+            return None
+        counted.append(int(found[1]))
+    return (counted[1] - counted[0]) / (calls[1] - calls[0])
+
+
+def folder_in_memory() -> "tempfile.TemporaryDirectory[str]":
+    """For files of a run at a multiple of the services' speed, which no disk keeps up with."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+    return tempfile.TemporaryDirectory(prefix="aps-async-bench-", dir=memory if memory.is_dir() else None)
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
     """Median with the least and the greatest, as all tables show it; `~` where they are too far apart to trust."""
     noisy = " ~" if min(values) > 0 and max(values) > 1.5 * min(values) else ""
     return f"{median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f}){noisy}"
+
+
+def figure(name: str, values: Sequence[float], digits: int = 2) -> str:
+    """The same, and kept to be compared with another run's."""
+    FIGURES[name] = list(values)
+    return spread(values, digits)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aps_async import Session, TwoLegged, bim360, wait_for_export
-from benchmarks.children import run, simulator, spread
+from benchmarks.children import figure, run, simulator, spread
 
 SIZE = 1 << 30
 
@@ -51,7 +51,7 @@ def measure(rounds: int) -> str:
             "|---|---|",
             f"| idle session | {spread([row['idle'] for row in rows], 1)} |",
             f"| peak while 1 GiB arrives | {spread([row['peak'] for row in rows], 1)} |",
-            f"| **raised by** | {spread(grown, 1)} |",
+            f"| **raised by** | {figure('raised by, MiB', grown, 1)} |",
             "",
             "Goal: raised by at most 32 MiB.",
         ]

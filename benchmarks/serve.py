@@ -11,7 +11,10 @@ from aps_async.simulator import Behaviour, Fault, JobPolls, JobTime, Simulator, 
 async def serve(options: dict[str, Any]) -> None:
     world = World.from_json(options["world"]) if "world" in options else World.single_folder(options["sheets"])
     jobs: JobPolls | JobTime = JobPolls(options["polls"]) if "polls" in options else JobTime()
-    behaviour = Behaviour(job_time=JobTime.fixed(options["job"]) if "job" in options else jobs)
+    behaviour = Behaviour(
+        job_time=JobTime.fixed(options["job"]) if "job" in options else jobs,
+        quota_phase=options.get("quota_phase", 0.0),
+    )
     faults = [Fault.from_json(fault) for fault in options.get("faults", [])]
     async with Simulator(world, speed=options.get("speed", 1.0), behaviour=behaviour, faults=faults) as simulator:
         project = world.hubs[0].projects[0]

@@ -1,0 +1,42 @@
+"""Who was refused: the 429s that one client got, apart from those of others on the same client id."""
+
+import asyncio
+from collections.abc import Hashable
+
+from aps_async.quotas import Endpoint, Pacer, Quotas
+
+
+class _CountingPacer(Pacer):
+    def __init__(self, budget: int, window: float, *, retry_base: float) -> None:
+        super().__init__(budget, window, retry_base=retry_base)
+        self.refusals: list[float] = []
+
+    def refused(self, retry_after: float | None) -> None:
+        self.refusals.append(asyncio.get_running_loop().time())
+        super().refused(retry_after)
+
+
+class CountingQuotas(Quotas):
+    """Pacers like any, that also note when they were refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counting: dict[str, _CountingPacer] = {}
+
+    def pacer(self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, retry_base: float) -> Pacer:  # noqa: ARG002 - of one owner only
+        """See `Quotas`."""
+        if endpoint.name not in self._counting:
+            self._counting[endpoint.name] = _CountingPacer(budget, window, retry_base=retry_base)
+        return self._counting[endpoint.name]
+
+    def most(self) -> int:
+        """429s at the endpoint that had the most."""
+        return max(len(each.refusals) for each in self._counting.values())
+
+    def most_in_a_window(self, window: float) -> int:
+        """Most 429s of one endpoint in any stretch of a window's length."""
+        most = 0
+        for each in self._counting.values():
+            for at in each.refusals:
+                most = max(most, sum(at <= other < at + window for other in each.refusals))
+        return most
