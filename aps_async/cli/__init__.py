@@ -8,6 +8,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code; `argv` without the program's name."""
     try:
         from aps_async.cli.app import run
+
+        return run(sys.argv[1:] if argv is None else argv)
     except ModuleNotFoundError as problem:
         missing = (problem.name or "").partition(".")[0]
         if missing in ("", "aps_async"):  # not of an extra: a fault of ours
@@ -17,4 +19,3 @@ def main(argv: Sequence[str] | None = None) -> int:
             "pip install 'aps-async[cli]'\n"
         )
         return 2
-    return run(sys.argv[1:] if argv is None else argv)

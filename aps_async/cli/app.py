@@ -1,4 +1,7 @@
-"""The commands and their options. Each one parses, and gives the coroutine function that does the work."""
+"""The commands and their options. Each one parses, and gives the coroutine function that does the work.
+
+A command imports what it needs when it runs, so that the help does not wait for the whole library.
+"""
 
 import os
 import sys
@@ -12,14 +15,27 @@ import typer
 from typer.main import get_command
 
 import aps_async
-from aps_async.cli import export as exporting
-from aps_async.cli import fetching, fleetcommands, ledgers, listing, simulation
-from aps_async.cli import login as signing_in
+from aps_async.cli import fleetcommands
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
-from aps_async.cli.identity import ORDER, profile_option
+from aps_async.cli.options import (
+    FOLDER,
+    HYPERLINKS,
+    JSON_ARRAY,
+    JSON_LINES,
+    JSON_OBJECT,
+    MARKUPS,
+    NO_PARTIAL,
+    OUT,
+    PDF,
+    PROJECT,
+    SHEETS,
+    SLOTS,
+    SPEED,
+    TIMEOUT,
+    USER_ID,
+)
 from aps_async.cli.output import note, say, tolerate_any_text, turn_logging_on
-from aps_async.cli.runtime import Work, run_to_the_end
-from aps_async.models import ExportOptions
+from aps_async.cli.precedence import ORDER, profile_option
 
 NAME = "aps-async"
 _ENVIRONMENT = (
@@ -34,42 +50,24 @@ _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nWho counts: {ORDER}.\n\nExit codes:\
 
 app = typer.Typer(name=NAME, add_completion=False, pretty_exceptions_enable=False, epilog=_EPILOG)
 
-PROJECT = Annotated[
-    str, typer.Argument(metavar="PROJECT", help="The project's id, with or without b., or its exact name.")
-]
-FOLDER = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PATH",
-        help="Only this folder and what is below, such as Plans/Architecture; or a folder URN. For sheets of ACC: only "
-        "this version set.",
-    ),
-]
-OUT = Annotated[Path, typer.Option(metavar="DIR", help="Where the files go; made when missing.")]
-SLOTS = Annotated[int | None, typer.Option(min=1, help="Downloads at once; 8 when not given.")]
-TIMEOUT = Annotated[
-    float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 when not given.")
-]
-KEEP_OLDER = Annotated[bool, typer.Option("--keep-older", help="Keep a sheet's file beside that of its newer version.")]
-AGAIN = Annotated[bool, typer.Option("--again", help="Export everything anew, also what is there already.")]
-JSON_LINES = Annotated[bool, typer.Option("--json", help="One JSON object per export and line, as it finishes.")]
-USER_ID = Annotated[
-    str | None,
-    typer.Option(metavar="ID", envvar="APS_USER_ID", help="The Autodesk id of the user to act for (x-user-id)."),
-]
-SHEETS = Annotated[int | None, typer.Option(min=1, max=100_000, help="How many sheets to draw; 12 when not given.")]
-SPEED = Annotated[float, typer.Option(min=0.01, max=10_000, help="How many times as fast as the real services.")]
-PDF = Annotated[Path | None, typer.Option(metavar="FILE", help="Serve this PDF's pages as sheets, and not drawn ones.")]
-
 
 def run(argv: Sequence[str]) -> int:
-    """Runs one command line and gives the exit code."""
+    """Runs one command line and gives the exit code.
+
+    Raises:
+        ModuleNotFoundError: a package is missing that the command imports.
+    """
     tolerate_any_text()
     debug = "--debug" in argv
+    work: Any = None
     try:
         # Not typer's standalone mode: that has its own exit codes, and frames around errors.
-        work: Any = get_command(app).main(args=list(argv), prog_name=NAME, standalone_mode=False)
-        return run_to_the_end(cast("Work", work)) if callable(work) else int(work or 0)
+        work = get_command(app).main(args=list(argv), prog_name=NAME, standalone_mode=False)
+        if not callable(work):
+            return int(work or 0)
+        from aps_async.cli.runtime import Work, run_to_the_end
+
+        return run_to_the_end(cast("Work", work))
     except Interrupted as stop:
         note(f"{NAME}: stopped")
         return stop.exit_code
@@ -80,7 +78,9 @@ def run(argv: Sequence[str]) -> int:
         # The reader went away; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as problem:  # noqa: BLE001 - whatever it is, it becomes one line and an exit code
+    except Exception as problem:  # whatever it is, it becomes one line and an exit code
+        if work is None and isinstance(problem, ModuleNotFoundError):
+            raise  # `main` says what to install
         if debug:
             note_traceback(problem)
         note(f"{NAME}: error: {reason(problem)}")
@@ -133,6 +133,8 @@ def demo(
     keep_open: Annotated[bool, typer.Option("--keep-open", help="Let the simulator run on until Ctrl-C.")] = False,
 ) -> Any:
     """Export a plan set from a simulator on this machine: no account, no network."""
+    from aps_async.cli import simulation
+
     world = simulation.WorldOptions(pdf=pdf, sheets=sheets)
     return partial(simulation.demo, world, out=out.absolute(), speed=speed, keep_open=keep_open)
 
@@ -150,16 +152,17 @@ def simulate(
     sheets: SHEETS = None,
 ) -> Any:
     """Run Autodesk's services on this machine until Ctrl-C, to try the other commands against."""
+    from aps_async.cli import simulation
+
     options = simulation.WorldOptions(pdf=pdf, world=world, sheets=sheets, seed=seed)
     return partial(simulation.simulate, options, port=port, speed=speed, faults=faults)
 
 
 @app.command()
-def projects(
-    user_id: USER_ID = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
-) -> Any:
+def projects(user_id: USER_ID = None, json: JSON_ARRAY = False) -> Any:
     """List the projects that the app (or the user) may see."""
+    from aps_async.cli import listing
+
     return partial(listing.projects, user_id=user_id, as_json=json)
 
 
@@ -168,9 +171,11 @@ def sheets(
     project: PROJECT,
     folder: FOLDER = None,
     user_id: USER_ID = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+    json: JSON_ARRAY = False,
 ) -> Any:
     """List a project's sheets that can be exported."""
+    from aps_async.cli import listing
+
     return partial(listing.sheets, project, folder=folder, user_id=user_id, as_json=json)
 
 
@@ -189,24 +194,27 @@ def export(
         bool, typer.Option("--files", help="ACC: PDF, DWG and RVT files and not sheets, as ZIPs.")
     ] = False,
     unpack: Annotated[bool, typer.Option("--unpack", help="With --files: the PDFs and not the ZIPs.")] = False,
-    no_partial: Annotated[
-        bool, typer.Option("--no-partial", help="With --files: a ZIP that lacks some of them is a failure.")
-    ] = False,
-    markups: Annotated[bool, typer.Option("--markups", help="Put published markups on the pages.")] = False,
+    no_partial: NO_PARTIAL = False,
+    markups: MARKUPS = False,
     issue_markups: Annotated[bool, typer.Option("--issue-markups", help="ACC: those of issues too.")] = False,
     photo_markups: Annotated[bool, typer.Option("--photo-markups", help="ACC: those of photos too.")] = False,
     unpublished_markups: Annotated[
         bool, typer.Option("--unpublished-markups", help="ACC: also those that only the acting user sees.")
     ] = False,
-    hyperlinks: Annotated[bool, typer.Option("--hyperlinks", help="Keep links (ACC: those of markups).")] = False,
+    hyperlinks: HYPERLINKS = False,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
-    keep_older: KEEP_OLDER = False,
-    again: AGAIN = False,
+    keep_older: Annotated[
+        bool, typer.Option("--keep-older", help="Keep a sheet's file beside that of its newer version.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Export everything anew, also what is there already.")] = False,
     user_id: USER_ID = None,
     json: JSON_LINES = False,
 ) -> Any:
     """Export sheets as PDFs into a folder: all of the project, of one folder, or the named ones. Or ACC's files."""
+    from aps_async.cli import export as exporting
+    from aps_async.models import ExportOptions
+
     if folder is not None and sheet:
         raise UsageProblem("--folder and --sheet cannot be given together: choose one")
     if files and sheet:
@@ -262,6 +270,8 @@ def cost_documents(
     json: JSON_LINES = False,
 ) -> Any:
     """Bring the Word documents that Cost Management generated for budgets, contracts and so on. Needs a login."""
+    from aps_async.cli import fetching
+
     choices = fetching.DocumentChoices(
         project=project,
         out=out,
@@ -286,9 +296,11 @@ def download(
         str | None, typer.Option(metavar="PROJECT", help="Where a version or item lies; a storage URN needs none.")
     ] = None,
     user_id: USER_ID = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    json: JSON_OBJECT = False,
 ) -> Any:
     """Download an uploaded file, or anything else with storage of its own, as it is."""
+    from aps_async.cli import fetching
+
     return partial(fetching.download, urn, out=out, project=project, user_id=user_id, as_json=json)
 
 
@@ -309,6 +321,8 @@ def status(
         return fleetcommands.status(database, run, as_json=json)
     if database is not None or run is not None:
         raise UsageProblem("a DIR has its own ledger: --database and --run go without it")
+    from aps_async.cli import ledgers
+
     return partial(ledgers.status, folder, as_json=json)
 
 
@@ -318,6 +332,8 @@ def resume(
     json: JSON_LINES = False,
 ) -> Any:
     """Go on with the last export into a folder: what is there and unchanged is not fetched again."""
+    from aps_async.cli import ledgers
+
     return partial(ledgers.resume, folder, as_json=json)
 
 
@@ -347,6 +363,8 @@ def login(
     ] = 300.0,
 ) -> Any:
     """Sign in as a user, in the browser. Needs an app's client id, and no secret if the app is a public client."""
+    from aps_async.cli import login as signing_in
+
     choices = signing_in.LoginChoices(
         client_id=client_id,
         callback=callback,
@@ -366,15 +384,16 @@ def logout(
     ] = False,
 ) -> Any:
     """Revoke the login at the service and delete it from this machine."""
+    from aps_async.cli import login as signing_in
+
     return partial(signing_in.logout, forget=forget)
 
 
 @app.command()
-def whoami(
-    user_id: USER_ID = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> Any:
+def whoami(user_id: USER_ID = None, json: JSON_OBJECT = False) -> Any:
     """Tell who the other commands act as, according to what, with which scopes and until when."""
+    from aps_async.cli import login as signing_in
+
     return partial(signing_in.whoami, user_id=user_id, as_json=json)
 
 

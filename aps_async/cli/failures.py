@@ -1,18 +1,5 @@
 """Errors as one line and an exit code: the one table."""
 
-from aps_async.errors import (
-    APSError,
-    AuthError,
-    DownloadError,
-    ExportError,
-    InputError,
-    LedgerError,
-    NotAllowedError,
-    NotFoundError,
-    TargetError,
-)
-from aps_async.retry import is_transient
-
 EXIT_CODES = {
     0: "everything was done",
     1: "some exports failed; each is listed with its reason (status: something is left to do)",
@@ -29,19 +16,6 @@ EXIT_CODES = {
 
 SOME_FAILED = 1
 _FAULT = 70
-# The first row that fits counts.
-_CODES: tuple[tuple[type[Exception], int], ...] = (
-    (AuthError, 3),
-    (NotAllowedError, 5),
-    (NotFoundError, 4),
-    (InputError, 4),
-    (TargetError, 7),
-    (LedgerError, 8),
-    (DownloadError, 6),
-    (ExportError, SOME_FAILED),
-    (APSError, 6),
-    (OSError, 7),
-)
 
 
 class UsageProblem(Exception):  # noqa: N818 - not of the library's tree
@@ -58,11 +32,32 @@ class Interrupted(Exception):  # noqa: N818 - a signal, not an error
         self.exit_code = 128 + signal
 
 
+def _codes() -> tuple[tuple[type[Exception], int], ...]:
+    """The first row that fits counts. A function, as the help needs none of these classes."""
+    from aps_async import errors
+
+    return (
+        (errors.AuthError, 3),
+        (errors.NotAllowedError, 5),
+        (errors.NotFoundError, 4),
+        (errors.InputError, 4),
+        (errors.TargetError, 7),
+        (errors.LedgerError, 8),
+        (errors.DownloadError, 6),
+        (errors.ExportError, SOME_FAILED),
+        (errors.APSError, 6),
+        (OSError, 7),
+    )
+
+
 def exit_code(problem: BaseException) -> int:
     """The exit code that says what kind of problem it was."""
+    from aps_async.errors import AuthError
+    from aps_async.retry import is_transient
+
     if isinstance(problem, AuthError) and problem.__cause__ is not None and is_transient(problem.__cause__):
         return exit_code(problem.__cause__)  # the token service is out of reach, the credentials are not at fault
-    for kind, code in _CODES:
+    for kind, code in _codes():
         if isinstance(problem, kind):
             return code
     own = getattr(problem, "exit_code", None)  # ours above, and typer's usage errors

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from aps_async.cli.failures import UsageProblem
-from aps_async.models import ExportOptions
+from aps_async.cli.options import HYPERLINKS, JSON_OBJECT, MARKUPS, NO_PARTIAL
 
 DATABASE = Annotated[
     str | None,
@@ -56,20 +56,19 @@ def enqueue(
         list[str] | None, typer.Option(metavar="ID", help="One sheet, as 'export' takes it; may be given again.")
     ] = None,
     files: Annotated[bool, typer.Option("--files", help="ACC: files and not sheets, as ZIPs.")] = False,
-    no_partial: Annotated[
-        bool, typer.Option("--no-partial", help="With --files: a ZIP that lacks some of them is a failure.")
-    ] = False,
-    markups: Annotated[bool, typer.Option("--markups", help="Put published markups on the pages.")] = False,
-    hyperlinks: Annotated[bool, typer.Option("--hyperlinks", help="Keep links (ACC: those of markups).")] = False,
+    no_partial: NO_PARTIAL = False,
+    markups: MARKUPS = False,
+    hyperlinks: HYPERLINKS = False,
     run: Annotated[
         str | None, typer.Option(metavar="NAME", help="The run's name and folder; the project's when not given.")
     ] = None,
     priority: Annotated[int, typer.Option(min=-1000, max=1000, help="A higher one goes first.")] = 0,
     user_id: USER_ID = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    json: JSON_OBJECT = False,
 ) -> Any:
     """Let the workers export a project's sheets: all of them, of one folder, or the named ones. Or ACC's files."""
     from aps_async.cli import fleet
+    from aps_async.models import ExportOptions
 
     if sheet and (folder is not None or files):
         raise UsageProblem("--sheet goes with neither --folder nor --files: choose one")

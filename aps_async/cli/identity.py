@@ -1,7 +1,6 @@
 """Who a command acts as: from options, environment and profile, in that order."""
 
 from collections.abc import Mapping
-from contextvars import ContextVar
 
 from attrs import frozen
 
@@ -11,16 +10,14 @@ from aps_async.auth.service_account import key_from_file
 from aps_async.calls import PRODUCTION
 from aps_async.cli import profiles
 from aps_async.cli.failures import UsageProblem
+from aps_async.cli.precedence import profile_option
 from aps_async.cli.profiles import DEFAULT, Profile
 from aps_async.errors import AuthError, InputError
 
-ORDER = "options, then environment variables, then the profile; a profile named by --profile comes before the variables"
 NO_CREDENTIALS = (
     "no credentials: sign in with 'aps-async login', or set APS_CLIENT_ID and APS_CLIENT_SECRET to your app's "
     "(aps.autodesk.com/myapps), or APS_ACCESS_TOKEN to a token; to try without an account, run 'aps-async simulate'"
 )
-profile_option: ContextVar[str | None] = ContextVar("profile_option", default=None)
-"""What --profile says."""
 
 VARIABLES = {
     "access_token": "APS_ACCESS_TOKEN",

@@ -17,8 +17,9 @@ from aps_async.auth.loopback import CALLBACK
 from aps_async.calls import PRODUCTION
 from aps_async.cli import profiles
 from aps_async.cli.environment import session_with
-from aps_async.cli.identity import ORDER, Identity, identity, scopes_for, sources, three_legged
+from aps_async.cli.identity import Identity, identity, scopes_for, sources, three_legged
 from aps_async.cli.output import note, say, say_json
+from aps_async.cli.precedence import ORDER
 from aps_async.cli.profiles import Profile
 from aps_async.errors import APSError, AuthError, NotAllowedError
 from aps_async.resources.users import UserInfo, get_user_info

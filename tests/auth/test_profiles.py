@@ -12,7 +12,8 @@ from aps_async.auth import FileStore, KeyringStore, ServiceAccount, StaticToken,
 from aps_async.calls import PRODUCTION
 from aps_async.cli import profiles
 from aps_async.cli.failures import UsageProblem
-from aps_async.cli.identity import identity, profile_option
+from aps_async.cli.identity import identity
+from aps_async.cli.precedence import profile_option
 from aps_async.cli.profiles import Profile
 from aps_async.simulator import Simulator
 from aps_async.simulator.oauthkeys import new_key_pair

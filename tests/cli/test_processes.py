@@ -196,6 +196,7 @@ sys.exit(main({argv!r}))
     [
         ("typer", ["projects"], "cli"),
         ("typer", [], "cli"),
+        ("aiohttp", ["projects"], "cli"),
         ("rich", ["--help"], "cli"),
         ("pypdf", ["simulate"], "simulator"),
         ("reportlab", ["demo"], "simulator"),
@@ -236,3 +237,16 @@ def test_the_library_does_not_import_the_command_line() -> None:
     code = "import sys, aps_async; print([name for name in sys.modules if name.split('.')[0] in ('typer', 'rich')])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert ran.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["export", "--help"]])
+def test_help_waits_for_nothing_that_only_commands_need(argv: list[str]) -> None:
+    code = (
+        f"import sys; from aps_async.cli import main; code = main({argv!r}); "
+        "print([name for name in ('aiohttp', 'cattrs') if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    ran = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "[]\n")
+    assert "Usage: aps-async" in ran.stdout
