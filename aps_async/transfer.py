@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ RenewLink = Callable[[SignedUrl | None], Awaitable[SignedUrl]]
 Opener = Callable[[SignedUrl, Mapping[str, str]], AbstractAsyncContextManager[aiohttp.ClientResponse]]
 """Opens a link with these headers: `Session.open_link`, or what stands in for it."""
 
+_LINES = (aiohttp.ClientError, TimeoutError, OSError)  # how a connection fails
 _BAD_BODIES = 3  # whole answers in a row that are not the file; a fourth would be no better
 _log = logging.getLogger("aps_async")
 
@@ -101,36 +102,43 @@ class Transfer:
         while True:
             if self._link.expires_within(self._settings.link_margin, self._session.now()):
                 await self._replace_link(None)
-            problem: APSError | None = None
-            words = ""
             try:
                 async with self._open(self._link, self._headers()) as response:
                     if not await self._accepts(response):
                         continue
-                    again = given and self.received == 0
-                    async for piece in self._checked(response):
-                        if again:  # not before it is sure that this is the file
+                    if self.received:
+                        piece = await response.content.readany()
+                    else:
+                        piece = await self._beginning(response)
+                        if given:  # and now it is sure that this is the file
                             yield None
-                        again, given = False, True
+                        given = True
+                        if not piece:
+                            yield piece
+                    while piece:
+                        self._take(piece)
                         yield piece
+                        piece = await response.content.readany()
                     self._body.verify(self.received, self.total)
                     return
-            except (aiohttp.ClientError, TimeoutError, OSError) as broken:
-                problem = transport_error(f"GET {self._link}", broken)
-            except _Passing as passing:
-                problem = passing.problem
-            except _Refused as refused:
-                words = str(refused)
-            except IncompleteDownloadError as wrong:
-                self._bad_bodies += 1
-                if self._bad_bodies >= _BAD_BODIES:
-                    raise
-                self._forget()
-                problem = wrong
-            if problem is None:  # only here, so that what the renewal raises is not taken for a fault of this link
-                await self._replace_link(self._link, words)
-            else:
-                await self._wait_after(problem)
+            except (*_LINES, _Passing, _Refused, IncompleteDownloadError) as trouble:
+                met: Exception = trouble
+            await self._mend(met)  # only here, so that what the renewal raises is not taken for a fault of this link
+
+    async def _mend(self, met: Exception) -> None:
+        """Does what makes another try worth it, or raises."""
+        if isinstance(met, _Refused):
+            await self._replace_link(self._link, str(met))
+            return
+        if isinstance(met, IncompleteDownloadError):
+            self._bad_bodies += 1
+            if self._bad_bodies >= _BAD_BODIES:
+                raise met
+            self._forget()
+            problem: APSError = met
+        else:
+            problem = met.problem if isinstance(met, _Passing) else transport_error(f"GET {self._link}", met)
+        await self._wait_after(problem)
 
     def _headers(self) -> dict[str, str]:
         if self.received and self.etag is None:
@@ -179,27 +187,24 @@ class Transfer:
         if wanted is not None and self.total is not None and self.total != wanted:
             raise IncompleteDownloadError(f"GET {self._link}: the file has {self.total} bytes instead of {wanted}")
 
-    async def _checked(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        """The body's chunks; the first one only when it begins as the file must."""
+    async def _beginning(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body's first bytes, as many as show that it begins as the file must; fewer when it is shorter."""
         head = b""
-        while piece := await response.content.readany():
-            if self.received == 0:
-                head += piece
-                if len(head) < self._body.head_length:
-                    continue
-                self._body.verify_head(head)
-                piece = head
-            self._body.feed(piece)
-            self.received += len(piece)
-            if self.received > self._furthest:
-                self._furthest = self.received
-                self._breaks, self._patience = 0, None
-            yield piece
-        if self.received == 0 and (head or self._expected.size != 0):
-            self._body.verify_head(head)  # shorter than the shortest beginning
-            self._body.feed(head)
-            self.received = len(head)
-            yield head
+        while len(head) < self._body.head_length or not head:
+            chunk = await response.content.readany()
+            if not chunk:
+                break
+            head += chunk
+        if head or self._expected.size != 0:
+            self._body.verify_head(head)
+        return head
+
+    def _take(self, piece: bytes) -> None:
+        self._body.feed(piece)
+        self.received += len(piece)
+        if self.received > self._furthest:
+            self._furthest = self.received
+            self._breaks, self._patience = 0, None
 
     def _forget(self) -> None:
         self.received = 0
