@@ -78,7 +78,7 @@ class Session:
         self._links: aiohttp.ClientSession | None = None
         self._pacers: dict[str, Pace] = {}
         # A silence inside an answer is bounded by its total, and pages are small.
-        self._deadlines = Deadlines(self.settings.request_timeout)
+        self._deadlines: Deadlines
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout)
         again = {True: is_transient, False: never_arrived}
         self._attempts = {
@@ -88,6 +88,8 @@ class Session:
     async def __aenter__(self) -> Self:
         numbers = self.settings
         self._quotas = self._quotas or shared_quotas()
+        self._deadlines = Deadlines(numbers.request_timeout)  # of this loop, as all that follows
+        self._pacers = {}
         _keep_memory()
         if self._api_is_ours:
             self._api = aiohttp.ClientSession(
@@ -112,10 +114,10 @@ class Session:
         """Closes what this session opened; a handed-in aiohttp session stays open."""
         if (settle := getattr(self._tokens, "settle", None)) is not None:
             await settle()
-        self._deadlines.close()
         self._pacers.clear()
         links, self._links = self._links, None
         if links is not None:
+            self._deadlines.close()
             await links.close()
         if self._api_is_ours and self._api is not None:
             api, self._api = self._api, None
