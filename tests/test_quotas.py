@@ -262,7 +262,7 @@ async def test_a_limit_met_again_after_a_429_is_met_by_few() -> None:
     began = loop.time()
     await asyncio.gather(*(call() for _ in range(50)))
     assert accepted == 50
-    assert refused <= 4  # 45 with all at once
+    assert refused <= 8  # 45 with all at once
 
 
 @virtual_time
