@@ -333,12 +333,12 @@ class Session:
         await pacer.acquire(call.ticket)
         counts = False
         try:
-            headers, token = call.headers, None
+            token = None
             if call.authorized:
                 token = await self._tokens.token(self, rejected)
-                headers = {**headers, hdrs.AUTHORIZATION: f"Bearer {token.value}"}
+                call.headers[hdrs.AUTHORIZATION] = f"Bearer {token.value}"
             counts = True
-            answer = await self._send(call, headers)
+            answer = await self._send(call)
             if answer.status == 429:
                 asked = retry_after(answer.headers, self.now())
                 pacer.refused(asked if asked is None else min(asked, self.settings.retry_after_max))
@@ -352,7 +352,7 @@ class Session:
         finally:
             pacer.release(used=counts)
 
-    async def _send(self, call: Call, headers: Mapping[str, str]) -> Answer:
+    async def _send(self, call: Call) -> Answer:
         if self._api is None or self._api.closed:
             raise InputError("the session is closed")
         try:
@@ -361,7 +361,7 @@ class Session:
                     call.method,
                     call.url,
                     data=call.body,
-                    headers=headers,
+                    headers=call.headers,
                     timeout=self._timeout,
                     allow_redirects=False,
                     proxy=self._proxy,
