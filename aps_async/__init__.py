@@ -45,12 +45,11 @@ if TYPE_CHECKING:
         PollPolicy,
         download_export,
         export_states,
-        get_export,
         poll_export,
-        start_export,
         stream_export,
         wait_for_export,
     )
+    from aps_async.kinds import get_export, start_export
     from aps_async.ledger import Ledger, LedgerStatus, ledger_status
     from aps_async.links import Part, SignedUrl, Source
     from aps_async.models import (
@@ -203,9 +202,8 @@ _HOMES = {
         "NotAllowedError NotExportableError NotFoundError NotFoundInProjectError RateLimitedError ResponseError "
         "ServerError TargetError TransportError UnauthorizedError"
     ),
-    "aps_async.exports": (
-        "PollPolicy download_export export_states get_export poll_export start_export stream_export wait_for_export"
-    ),
+    "aps_async.exports": "PollPolicy download_export export_states poll_export stream_export wait_for_export",
+    "aps_async.kinds": "get_export start_export",
     "aps_async.ledger": "Ledger LedgerStatus ledger_status",
     "aps_async.links": "Part SignedUrl Source",
     "aps_async.models": (

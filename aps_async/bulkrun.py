@@ -11,8 +11,9 @@ from attrs import define, field, frozen
 
 from aps_async.archives import unpack_archive
 from aps_async.errors import APSError, DiskFullError, ExportTimeoutError, LedgerError, NotFoundError
-from aps_async.exports import Export, Policy, Watch, checked_job, download_export, patience, ref_of, start_export
+from aps_async.exports import Policy, Watch, checked_job, download_export, patience
 from aps_async.journal import Journal, Record
+from aps_async.kinds import Export, ref_of, start_export
 from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRef, ExportRequest, Progress
 from aps_async.retry import is_passing, waits
 from aps_async.session import Session

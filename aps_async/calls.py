@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode, urlsplit
 
-from attrs import define
+from attrs import define, field
 from yarl import URL
 
 from aps_async.errors import AuthError, InputError
@@ -24,8 +24,8 @@ class Call:
     url: URL
     path: str
     """For messages: without the query."""
-    headers: dict[str, str]
-    """All but the token."""
+    headers: dict[str, str] = field(repr=False)
+    """With the token of the last try."""
     body: bytes | None
     authorized: bool
     may_be_empty: bool

@@ -13,7 +13,7 @@ import itertools
 from collections import deque
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Literal, Protocol
+from typing import Generic, Literal, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from attrs import frozen
@@ -75,27 +75,25 @@ class Paces(Protocol):
         ...
 
 
-class Pacer:
-    """Admits at most `budget` calls in any `window` seconds, first come first served.
+P = TypeVar("P")
 
-    Every `acquire()` that returned is followed by exactly one `release()`. A waiter that is cancelled gives its place
-    back. All times are the event loop's.
+
+class Line(Generic[P]):
+    """What all pacers have in common: who waits, in the order of their tickets, and who shares the quota.
+
+    `P` is what a waiter gets when it is its turn.
     """
 
-    def __init__(self, budget: int, window: float, *, retry_base: float = 0.5) -> None:
+    def __init__(self, budget: int, window: float, retry_base: float) -> None:
         if budget < 1:
             raise ValueError(f"a quota of {budget} calls admits nothing")
         self.budget = budget
         self.window = window
         self.sharers = 0
-        """Exports that are being polled through this pacer now."""
+        """Exports of this process that are being polled through this pacer now."""
         self._retry_base = retry_base
-        self._spent: deque[float] = deque()  # when the answers came
-        self._in_flight = 0
-        self._queue: list[tuple[int, asyncio.Future[None]]] = []
-        self._resumes_at = 0.0
         self._refusals = 0  # 429s in a row
-        self._timer: asyncio.TimerHandle | None = None
+        self._queue: list[tuple[int, asyncio.Future[P]]] = []
 
     @staticmethod
     def ticket() -> int:
@@ -106,55 +104,6 @@ class Pacer:
     def waiting(self) -> int:
         """Calls in the queue."""
         return len(self._queue)
-
-    async def acquire(self, ticket: int | None = None) -> None:
-        """Waits for a place."""
-        if ticket is None:
-            ticket = self.ticket()
-        loop = asyncio.get_running_loop()
-        if not self._queue and self._admits(loop.time()):
-            self._in_flight += 1
-            return
-        place = loop.create_future()
-        heapq.heappush(self._queue, (ticket, place))
-        self._wake()
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():  # the place came at the same moment
-                self._in_flight -= 1
-            else:
-                self._queue = [entry for entry in self._queue if entry[1] is not place]
-                heapq.heapify(self._queue)
-            self._wake()
-            raise
-
-    def release(self, *, used: bool = True) -> None:
-        """Ends a call. `used=False` when nothing was sent, so that the service cannot have counted it."""
-        self._in_flight -= 1
-        if used:
-            self._spent.append(asyncio.get_running_loop().time())
-        if self._queue:
-            self._wake()
-
-    def refused(self, retry_after: float | None) -> None:
-        """Notes a 429: everybody pauses. `Retry-After` also shows where the service's window ends."""
-        now = asyncio.get_running_loop().time()
-        self._refusals += 1
-        pause = retry_after
-        if pause is None:
-            pause = min(self.window, self._retry_base * 2 ** min(self._refusals - 1, 16))
-        self._resumes_at = max(self._resumes_at, now + pause)
-        if retry_after is not None:
-            # A new window begins there, so what was spent before it no longer counts.
-            self._spent.clear()
-        self._wake()
-
-    def accepted(self) -> None:
-        """Notes an answer that was not a 429."""
-        if self._refusals:
-            self._refusals = 0
-            self._wake()
 
     @contextmanager
     def sharing(self) -> Iterator[None]:
@@ -169,14 +118,98 @@ class Pacer:
         """The shortest interval at which all sharers may ask without ever meeting the quota."""
         return (self.sharers if sharers is None else sharers) * self.window / self.budget
 
+    def _line_up(self, ticket: int) -> "asyncio.Future[P]":
+        turn: asyncio.Future[P] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._queue, (ticket, turn))
+        return turn
+
+    def _step_out(self, turn: "asyncio.Future[P]") -> None:
+        self._queue = [entry for entry in self._queue if entry[1] is not turn]
+        heapq.heapify(self._queue)
+
+    def _next_in_line(self) -> "asyncio.Future[P] | None":
+        """Takes the first who still waits out of the queue."""
+        while self._queue:
+            _, turn = heapq.heappop(self._queue)
+            if not turn.done():
+                return turn
+        return None
+
+    def _pause_after(self, retry_after: float | None) -> float:
+        """Seconds for which a 429 stops everybody; counts it."""
+        self._refusals += 1
+        if retry_after is not None:
+            return retry_after
+        return min(self.window, self._retry_base * 2.0 ** min(self._refusals - 1, 16))
+
+
+class Pacer(Line[None]):
+    """Admits at most `budget` calls in any `window` seconds, first come first served.
+
+    Every `acquire()` that returned is followed by exactly one `release()`. A waiter that is cancelled gives its place
+    back. All times are the event loop's.
+    """
+
+    def __init__(self, budget: int, window: float, *, retry_base: float = 0.5) -> None:
+        super().__init__(budget, window, retry_base)
+        self._spent: deque[float] = deque()  # when the answers came
+        self._in_flight = 0
+        self._at_once = budget  # calls under way; few after a 429
+        self._resumes_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def acquire(self, ticket: int | None = None) -> None:
+        """Waits for a place."""
+        if ticket is None:
+            ticket = self.ticket()
+        loop = asyncio.get_running_loop()
+        if not self._queue and self._admits(loop.time()):
+            self._in_flight += 1
+            return
+        turn = self._line_up(ticket)
+        self._wake()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it came at the same moment
+                self._in_flight -= 1
+            else:
+                self._step_out(turn)
+            self._wake()
+            raise
+
+    def release(self, *, used: bool = True) -> None:
+        """Ends a call. `used=False` when nothing was sent, so that the service cannot have counted it."""
+        self._in_flight -= 1
+        if used:
+            self._spent.append(asyncio.get_running_loop().time())
+        if self._queue:
+            self._wake()
+
+    def refused(self, retry_after: float | None) -> None:
+        """Notes a 429: everybody pauses. `Retry-After` also shows where the service's window ends."""
+        now = asyncio.get_running_loop().time()
+        self._resumes_at = max(self._resumes_at, now + self._pause_after(retry_after))
+        self._at_once = 1
+        if retry_after is not None:
+            # A new window begins there, so what was spent before it no longer counts.
+            self._spent.clear()
+        self._wake()
+
+    def accepted(self) -> None:
+        """Notes an answer that was not a 429."""
+        self._refusals = 0
+        if self._at_once < self.budget:
+            self._at_once += 1
+            self._wake()
+
     def _admits(self, now: float) -> bool:
         if now < self._resumes_at:
             return False
         while self._spent and self._spent[0] + self.window <= now:  # the very sum that the timer is set to
             self._spent.popleft()
-        # After a 429 one call goes ahead; the rest follow once it is through, and not into the same wall.
-        limit = 1 if self._refusals else self.budget
-        return self._in_flight < limit and self._in_flight + len(self._spent) < self.budget
+        # After a 429 one call goes ahead, then two, then four: not all of them into the same wall.
+        return self._in_flight < self._at_once and self._in_flight + len(self._spent) < self.budget
 
     def _wake(self) -> None:
         """Admits whoever can go, and sets the one timer for the next who cannot."""
@@ -188,10 +221,9 @@ class Pacer:
         loop = asyncio.get_running_loop()
         now = loop.time()
         while self._queue and self._admits(now):
-            _, place = heapq.heappop(self._queue)
-            if not place.done():
+            if (turn := self._next_in_line()) is not None:
                 self._in_flight += 1
-                place.set_result(None)
+                turn.set_result(None)
         if self._queue:
             when = self._resumes_at
             if self._spent and self._in_flight + len(self._spent) >= self.budget:

@@ -78,7 +78,7 @@ class Session:
         self._links: aiohttp.ClientSession | None = None
         self._pacers: dict[str, Pace] = {}
         # A silence inside an answer is bounded by its total, and pages are small.
-        self._deadlines = Deadlines(self.settings.request_timeout)
+        self._deadlines: Deadlines
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout)
         again = {True: is_transient, False: never_arrived}
         self._attempts = {
@@ -88,6 +88,8 @@ class Session:
     async def __aenter__(self) -> Self:
         numbers = self.settings
         self._quotas = self._quotas or shared_quotas()
+        self._deadlines = Deadlines(numbers.request_timeout)  # of this loop, as all that follows
+        self._pacers = {}
         _keep_memory()
         if self._api_is_ours:
             self._api = aiohttp.ClientSession(
@@ -112,10 +114,10 @@ class Session:
         """Closes what this session opened; a handed-in aiohttp session stays open."""
         if (settle := getattr(self._tokens, "settle", None)) is not None:
             await settle()
-        self._deadlines.close()
         self._pacers.clear()
         links, self._links = self._links, None
         if links is not None:
+            self._deadlines.close()
             await links.close()
         if self._api_is_ours and self._api is not None:
             api, self._api = self._api, None
@@ -331,12 +333,12 @@ class Session:
         await pacer.acquire(call.ticket)
         counts = False
         try:
-            headers, token = call.headers, None
+            token = None
             if call.authorized:
                 token = await self._tokens.token(self, rejected)
-                headers = {**headers, hdrs.AUTHORIZATION: f"Bearer {token.value}"}
+                call.headers[hdrs.AUTHORIZATION] = f"Bearer {token.value}"
             counts = True
-            answer = await self._send(call, headers)
+            answer = await self._send(call)
             if answer.status == 429:
                 asked = retry_after(answer.headers, self.now())
                 pacer.refused(asked if asked is None else min(asked, self.settings.retry_after_max))
@@ -350,7 +352,7 @@ class Session:
         finally:
             pacer.release(used=counts)
 
-    async def _send(self, call: Call, headers: Mapping[str, str]) -> Answer:
+    async def _send(self, call: Call) -> Answer:
         if self._api is None or self._api.closed:
             raise InputError("the session is closed")
         try:
@@ -359,7 +361,7 @@ class Session:
                     call.method,
                     call.url,
                     data=call.body,
-                    headers=headers,
+                    headers=call.headers,
                     timeout=self._timeout,
                     allow_redirects=False,
                     proxy=self._proxy,

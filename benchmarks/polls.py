@@ -70,10 +70,9 @@ async def ours(url: str, at_once: int, calls: int, layer: str) -> float:
     ref = ExportRef(request=request, export_id=EXPORT)
     async with Session(TwoLegged("id", "secret"), base_url=url, settings=settings) as session:
         await session.check_token()
-        plain = {"Accept": "application/json", "User-Agent": "aps-async"}
+        headers = {"Accept": "application/json", "User-Agent": "aps-async", "Authorization": "Bearer " + "t" * 900}
         path = f"/bim360/docs/v1/projects/{PROJECT}/versions/urn%3Aadsk%3Fversion%3D1/exports/{EXPORT}"
-        call = call_to(session.base_url, bim360.STATUS, "GET", path, plain)
-        headers = {**plain, "Authorization": "Bearer " + "t" * 900}
+        call = call_to(session.base_url, bim360.STATUS, "GET", path, headers)
         http: Any = session._api
 
         async def bare() -> bytes:
@@ -85,7 +84,7 @@ async def ours(url: str, at_once: int, calls: int, layer: str) -> float:
 
         layers: dict[str, Poll] = {
             "http": bare,
-            "send": lambda: session._send(call, headers),
+            "send": lambda: session._send(call),
             "exchange": lambda: session._exchange(call, None),
             "attempt": lambda: session._attempt(call),
             "request": lambda: session.request(bim360.STATUS, "GET", path, into=bim360.ExportAnswer),

@@ -37,7 +37,7 @@ from aps_async import (
     stream_export,
     wait_for_export,
 )
-from aps_async.exports import KINDS
+from aps_async.kinds import KINDS
 from aps_async.simulator import Fault, Simulator
 from tests.kinds import SCENES, Scene, is_whole, twenty_seconds, world
 from tests.support import service

@@ -218,7 +218,7 @@ async def timed(pacer: Pacer, instants: list[float], *, lasts: float = 0.5) -> N
 
 
 @virtual_time
-async def test_a_429_pauses_everybody_until_retry_after_then_one_probe_then_the_budget() -> None:
+async def test_a_429_pauses_everybody_until_retry_after_then_one_goes_then_two_then_four() -> None:
     pacer, loop = Pacer(5, 60.0), asyncio.get_running_loop()
     began, instants = loop.time(), list[float]()
     await asyncio.gather(*(timed(pacer, instants) for _ in range(3)))
@@ -229,10 +229,40 @@ async def test_a_429_pauses_everybody_until_retry_after_then_one_probe_then_the_
     instants.clear()
     await asyncio.gather(*(timed(pacer, instants) for _ in range(8)))
     resumes = refused_at + 25.0
-    # One goes ahead, the rest of the budget follows when it is through, and the others a window after these.
-    second = [resumes + 0.5] * 4
-    third = [resumes + 0.5 + 60.0, *[resumes + 1.0 + 60.0] * 2]
-    assert [at - began for at in instants] == pytest.approx([resumes, *second, *third], abs=1e-3)
+    # More at once with every answer, up to the budget; and the others a window after these.
+    first = [resumes, *[resumes + 0.5] * 2, *[resumes + 1.0] * 2]
+    second = [resumes + 0.5 + 60.0, *[resumes + 1.0 + 60.0] * 2]
+    assert [at - began for at in instants] == pytest.approx([*first, *second], abs=1e-3)
+
+
+@virtual_time
+async def test_a_limit_met_again_after_a_429_is_met_by_few() -> None:
+    """Others took most of the window: the service takes five of ours, and refuses whatever comes then."""
+    pacer, loop = Pacer(100, 60.0), asyncio.get_running_loop()
+    accepted = refused = 0
+
+    async def call() -> None:
+        nonlocal accepted, refused
+        ticket = pacer.ticket()
+        while True:
+            await pacer.acquire(ticket)
+            await asyncio.sleep(0.1)
+            if accepted < 5 or loop.time() - began > 60:
+                accepted += 1
+                pacer.accepted()
+                pacer.release()
+                return
+            refused += 1
+            pacer.refused(60.0)
+            pacer.release(used=False)
+
+    await pacer.acquire()
+    pacer.refused(1.0)
+    pacer.release(used=False)
+    began = loop.time()
+    await asyncio.gather(*(call() for _ in range(50)))
+    assert accepted == 50
+    assert refused <= 8  # 45 with all at once
 
 
 @virtual_time

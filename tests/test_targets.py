@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -240,5 +242,64 @@ async def test_a_finish_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None
     finishing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await finishing
+    sink.discard()
+    assert names(tmp_path) == []
+
+
+class Threads(ThreadPoolExecutor):
+    """The loop's threads, counting how often one is asked for."""
+
+    asked = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        self.asked += 1
+        return super().submit(fn, *args, **kwargs)
+
+
+async def written_parts(folder: Path, count: int) -> list[PartFile]:
+    sinks = [PartFile(folder / f"{number}.pdf") for number in range(count)]
+    for sink in sinks:
+        await sink.write(b"%PDF-")
+    return sinks
+
+
+async def test_files_that_end_together_are_synced_in_one_thread(tmp_path: Path) -> None:
+    threads = Threads(4)
+    asyncio.get_running_loop().set_default_executor(threads)
+    sinks = await written_parts(tmp_path, 20)
+    await asyncio.gather(*(sink.finish() for sink in sinks))
+    assert threads.asked == 1
+    assert names(tmp_path) == sorted(f"{number}.pdf" for number in range(20))
+    await asyncio.gather(*(sink.finish() for sink in await written_parts(tmp_path, 3)))
+    assert threads.asked == 2
+
+
+async def test_of_files_that_end_together_only_the_bad_one_fails(tmp_path: Path) -> None:
+    sinks = await written_parts(tmp_path, 3)
+    os.close(sinks[1]._file or -1)
+    done = await asyncio.gather(*(sink.finish() for sink in sinks), return_exceptions=True)
+    assert [type(each) for each in done] == [type(tmp_path), TargetError, type(tmp_path)]
+    for sink in sinks:
+        sink.discard()
+    assert names(tmp_path) == ["0.pdf", "2.pdf"]
+
+
+async def test_of_files_that_end_together_one_may_be_cancelled(tmp_path: Path) -> None:
+    sinks = await written_parts(tmp_path, 3)
+    tasks = [asyncio.create_task(sink.finish()) for sink in sinks]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in done] == [type(tmp_path), asyncio.CancelledError, type(tmp_path)]
+    for sink in sinks:
+        sink.discard()
+    assert names(tmp_path) == ["0.pdf", "2.pdf"]
+
+
+async def test_a_sync_that_finds_no_threads_any_more_says_so(tmp_path: Path) -> None:
+    (sink,) = await written_parts(tmp_path, 1)
+    await asyncio.get_running_loop().shutdown_default_executor()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await asyncio.wait_for(sink.finish(), 5)
     sink.discard()
     assert names(tmp_path) == []

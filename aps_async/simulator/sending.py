@@ -124,6 +124,8 @@ async def send_slowly(
     pause = (30.0 if fault.seconds is None else fault.seconds) / _PIECES / simulator.speed
     at_once = fault.after_bytes or 0
     step = max(1, -(-(reply.length - at_once) // _PIECES))
+    now = asyncio.get_running_loop().time
+    due = now()
     for piece in reply.pieces():
         start = 0
         while start < len(piece):
@@ -132,7 +134,8 @@ async def send_slowly(
             await response.write(piece[start : start + size])
             simulator.record.bytes_sent += len(piece[start : start + size])
             start += size
-            await asyncio.sleep(pause)
+            due += pause
+            await asyncio.sleep(max(0.0, due - now()))  # so that pauses that were too long do not add up
     await response.write_eof()
     return response
 

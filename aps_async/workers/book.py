@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from aps_async.convert import request_to_json
 from aps_async.errors import ExportError, InputError
-from aps_async.exports import Export, ref_of
+from aps_async.kinds import Export, ref_of
 from aps_async.models import ExportRequest
 from aps_async.names import NameBook, safe_stem
 from aps_async.workers import engine, schema

@@ -7,16 +7,15 @@ was frozen with a place in hand throws it away and takes another.
 """
 
 import asyncio
-import heapq
 import logging
 from collections import deque
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Hashable
+from contextlib import suppress
 
 from attrs import frozen
 
 from aps_async.errors import APSError
-from aps_async.quotas import Endpoint, Pacer
+from aps_async.quotas import Endpoint, Line
 from aps_async.workers.database import Database
 
 LEASE = 120.0
@@ -34,23 +33,17 @@ class _Place:
     """When it was asked for, by this process's clock: its lease began later than that."""
 
 
-class SharedPacer:
+class SharedPacer(Line[_Place]):
     """One endpoint's quota, drawn on by every worker that shares the database; see `Pacer` for what it promises."""
 
     def __init__(self, database: Database, owner: str, endpoint: str, budget: int, window: float, base: float) -> None:
-        self.budget = budget
-        self.window = window
-        self.sharers = 0
-        """Exports that this process itself waits for now."""
+        super().__init__(budget, window, base)
         self._database = database
         self._key = (owner, endpoint)
-        self._retry_base = base
-        self._queue: list[tuple[int, asyncio.Future[_Place]]] = []
         self._held: deque[_Place] = deque()
         self._spent: list[tuple[int, float]] = []  # and when its answer came
         self._unused: list[int] = []
         self._pause: tuple[float, float, bool] | None = None  # until when, noted when, whether a new window begins
-        self._refusals = 0
         self._accepted = False
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -58,20 +51,18 @@ class SharedPacer:
     async def acquire(self, ticket: int | None = None) -> None:
         """Waits for a place."""
         loop = asyncio.get_running_loop()
-        ticket = Pacer.ticket() if ticket is None else ticket
+        ticket = self.ticket() if ticket is None else ticket
         while True:
-            coming: asyncio.Future[_Place] = loop.create_future()
-            heapq.heappush(self._queue, (ticket, coming))
+            turn = self._line_up(ticket)
             self._wake()
             try:
-                place = await coming
+                place = await turn
             except asyncio.CancelledError:
-                if coming.done() and not coming.cancelled():  # it came at the same moment
-                    self._unused.append(coming.result().id)
+                if turn.done() and not turn.cancelled():  # it came at the same moment
+                    self._unused.append(turn.result().id)
                     self._wake()
                 else:
-                    self._queue = [entry for entry in self._queue if entry[1] is not coming]
-                    heapq.heapify(self._queue)
+                    self._step_out(turn)
                 raise
             if loop.time() - place.asked < LEASE / 4:
                 self._held.append(place)
@@ -92,10 +83,7 @@ class SharedPacer:
     def refused(self, retry_after: float | None) -> None:
         """Notes a 429: every worker pauses. `Retry-After` also shows where the service's window ends."""
         now = asyncio.get_running_loop().time()
-        self._refusals += 1
-        pause = retry_after
-        if pause is None:
-            pause = min(self.window, self._retry_base * 2 ** min(self._refusals - 1, 16))
+        pause = self._pause_after(retry_after)
         if self._pause is None or now + pause > self._pause[0]:
             self._pause = (now + pause, now, retry_after is not None)
         self._wake()
@@ -105,19 +93,6 @@ class SharedPacer:
         if self._refusals:
             self._refusals, self._accepted = 0, True
             self._wake()
-
-    @contextmanager
-    def sharing(self) -> Iterator[None]:
-        """Counts one more export that this process itself waits for."""
-        self.sharers += 1
-        try:
-            yield
-        finally:
-            self.sharers -= 1
-
-    def fair_interval(self, sharers: int | None = None) -> float:
-        """The shortest interval at which all sharers may ask without ever meeting the quota."""
-        return (self.sharers if sharers is None else sharers) * self.window / self.budget
 
     async def close(self) -> None:
         """Gives back what this process still holds, if the database is there to take it."""
@@ -196,12 +171,10 @@ class SharedPacer:
         return float(row["wait"])
 
     def _hand_out(self, place: _Place) -> None:
-        while self._queue:
-            _, coming = heapq.heappop(self._queue)
-            if not coming.done():
-                coming.set_result(place)
-                return
-        self._unused.append(place.id)
+        if (turn := self._next_in_line()) is not None:
+            turn.set_result(place)
+        else:
+            self._unused.append(place.id)
 
 
 class SharedQuotas:

@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable
 from attrs import frozen
 
 from aps_async.errors import APSError, DownloadError, NotFoundError
-from aps_async.exports import KINDS, checked_job, download_export, get_export, patience, start_export
+from aps_async.exports import checked_job, download_export, patience
+from aps_async.kinds import KINDS, get_export, start_export
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.names import safe_stem
 from aps_async.retry import is_passing
