@@ -62,6 +62,7 @@ async def _client(at: dict[str, Any], scene: str) -> dict[str, Any]:
     tokens = TwoLegged(at["client_id"], at["client_secret"])
     *sheets, spare = at["sheets"]
     counting = CountingQuotas()
+    window = WINDOW / SPEED * 0.9  # a little shorter, as one 429 in each window is not sixty seconds to the millisecond
     with folder_in_memory() as folder:
         async with Session(tokens, base_url=at["url"], settings=settings, quotas=counting) as session:
             requests = [bim360.export_request(at["project"], urn, name=urn) for urn in sheets]
@@ -81,7 +82,8 @@ async def _client(at: dict[str, Any], scene: str) -> dict[str, Any]:
             "polls": sum(outcome.polls for outcome in outcomes) / len(outcomes),
             "cpu": cpu / len(outcomes) * 1e3,
             "refused": counting.most(),
-            "refused_in_a_window": counting.most_in_a_window(WINDOW / SPEED),
+            "refused_in_a_window": counting.most_in_a_window(window),
+            "refused_later": counting.most_in_a_window(window, after_the_first=True),
         }
 
 
@@ -145,6 +147,7 @@ def measure(rounds: int) -> str:
             line("polls a job", "polls", 1),
             line("429s to us, at the worst endpoint (goal: 1 without others)", "refused", 0),
             line("the same, most in one window (goal: 1 with others)", "refused_in_a_window", 0),
+            line("the same, after the window in which the others were first met", "refused_later", 0),
             line("expired URLs opened (goal: 0)", "expired", 0),
             line("client CPU, ms a sheet", "cpu", 1),
             "",

@@ -7,7 +7,7 @@ from pathlib import Path
 WAITING: dict[str, str] = {}
 """Charts that were drawn and not yet written, by name."""
 STYLE = """
-text { font: 13px system-ui, sans-serif; fill: #24292f } .bar { fill: #2f6fde } .axis { stroke: #8c959f }
+text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-weight: bold } .bar { fill: #2f6fde } .axis { stroke: #8c959f }
 .goal { stroke: #bc4c00; stroke-dasharray: 4 3 } .word { fill: #bc4c00 }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } .bar { fill: #6ea8ff } .goal { stroke: #ffa657 } .word { fill: #ffa657 } }
@@ -21,6 +21,7 @@ def bars(
     *,
     start: float = 0.0,
     goal: float | None = None,
+    word: str = "goal",
     digits: int = 2,
 ) -> str:
     """Draws horizontal bars from `start` on, each with its name and value; gives the Markdown that shows them."""
@@ -30,7 +31,7 @@ def bars(
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 80} {height}" role="img">',
         f"<title>{escape(title)}</title><style>{STYLE}</style>",
-        f'<text x="8" y="22" font-weight="bold">{escape(title)}</text>',
+        f'<text class="title" x="8" y="22">{escape(title)}</text>',
         f'<line class="axis" x1="{left}" y1="36" x2="{left}" y2="{height - 8}"/>',
     ]
     for place, (label, value) in enumerate(values.items()):
@@ -42,7 +43,7 @@ def bars(
     if goal is not None:
         x = left + (goal - start) / longest * width
         lines.append(f'<line class="goal" x1="{x:.1f}" y1="36" x2="{x:.1f}" y2="{height - 8}"/>')
-        lines.append(f'<text class="word" x="{x:.1f}" y="34" text-anchor="middle">goal {goal:g}</text>')
+        lines.append(f'<text class="word" x="{x:.1f}" y="34" text-anchor="middle">{word} {goal:g}</text>')
     WAITING[name] = "\n".join([*lines, "</svg>", ""])
     return f"![{title}]({name}.svg)"
 

@@ -33,10 +33,11 @@ class CountingQuotas(Quotas):
         """429s at the endpoint that had the most."""
         return max(len(each.refusals) for each in self._counting.values())
 
-    def most_in_a_window(self, window: float) -> int:
-        """Most 429s of one endpoint in any stretch of a window's length."""
+    def most_in_a_window(self, window: float, *, after_the_first: bool = False) -> int:
+        """Most 429s of one endpoint in any stretch of a window's length; or only from a window after its first on."""
         most = 0
         for each in self._counting.values():
-            for at in each.refusals:
-                most = max(most, sum(at <= other < at + window for other in each.refusals))
+            since = each.refusals[0] + window if after_the_first and each.refusals else 0.0
+            counted = [at for at in each.refusals if at >= since]
+            most = max([most, *(sum(at <= other < at + window for other in counted) for at in counted)])
         return most
