@@ -7,7 +7,8 @@ from pathlib import Path
 WAITING: dict[str, str] = {}
 """Charts that were drawn and not yet written, by name."""
 STYLE = """
-text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-weight: bold } .bar { fill: #2f6fde } .axis { stroke: #8c959f }
+text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-weight: bold }
+.bar { fill: #2f6fde } .axis { stroke: #8c959f }
 .goal { stroke: #bc4c00; stroke-dasharray: 4 3 } .word { fill: #bc4c00 }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } .bar { fill: #6ea8ff } .goal { stroke: #ffa657 } .word { fill: #ffa657 } }
