@@ -10,53 +10,34 @@ import os
 import platform
 import sys
 import time
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import (
-    bulk,
-    charts,
-    children,
-    compare,
-    downloads,
-    growth,
-    imports,
-    kills,
-    latency,
-    ledger,
-    memory,
-    million,
-    pending,
-    policies,
-    polls,
-    sdk,
-    values,
-    workers,
-)
+from benchmarks import charts, children, compare
 
-MEASUREMENTS = {
-    "imports": imports.measure,
-    "memory": memory.measure,
-    "bulk": bulk.measure,
-    "latency": latency.measure,
-    "polls": polls.measure,
-    "downloads": downloads.measure,
-    "pending": pending.measure,
-    "policies": policies.measure,
-    "growth": growth.measure,
-    "values": values.measure,
-    "sdk": sdk.measure,
-}
-LONG = {"kills": kills.measure, "ledger": ledger.measure, "workers": workers.measure, "million": million.measure}
+NAMES = (
+    "imports",
+    "memory",
+    "bulk",
+    "latency",
+    "polls",
+    "downloads",
+    "pending",
+    "policies",
+    "growth",
+    "values",
+    "sdk",
+)
+LONG = ("kills", "ledger", "workers", "million")
 """What a run lives through rather than how fast it is: by name only, so that all the rest takes half an hour."""
 RESULTS = Path(__file__).with_name("results")
 
 
 def main() -> None:
-    everything = {**MEASUREMENTS, **LONG}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", choices=[[], *everything], help=f"what to measure; all but {', '.join(LONG)} by default"
+        "names", nargs="*", choices=[[], *NAMES, *LONG], help=f"what to measure; all but {', '.join(LONG)} by default"
     )
     parser.add_argument("--rounds", type=int, default=7, help="rounds of each (default 7)")
     parser.add_argument("--into", type=Path, default=RESULTS, metavar="DIR", help="where the tables go")
@@ -66,8 +47,9 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.into.mkdir(exist_ok=True, parents=True)
     began = time.monotonic()
-    for name in arguments.names or MEASUREMENTS:
-        measured(name, everything[name](arguments.rounds), arguments.rounds, arguments.into)
+    for name in arguments.names or NAMES:
+        table = import_module(f"benchmarks.{name}").measure(arguments.rounds)  # each needs packages of its own
+        measured(name, table, arguments.rounds, arguments.into)
     sys.stdout.write(f"all in {(time.monotonic() - began) / 60:.1f} minutes\n")
     if arguments.against is not None:
         text = compare.table(arguments.against, arguments.into)
