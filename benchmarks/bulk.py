@@ -154,7 +154,7 @@ def measure(rounds: int) -> str:
             "Jobs wait for a slot where downloads are slow: they are asked about when one is free, so that no link",
             "grows old. With others on the client id, the first window in which both meet costs as many 429s as starts",
             "are under way at once (32 at most); from there on the pacer knows where the windows end, and meets one",
-            "429 in each: exactly so in virtual time. Here `Retry-After` counts whole seconds, each 20 of the service's:",
+            "429 in each: exactly so in virtual time. Here `Retry-After` has whole seconds, each 20 of the service's:",
             "who comes so late into a window finds up to 14 places taken by the others.",
         ]
     )
