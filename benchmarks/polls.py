@@ -143,6 +143,8 @@ def _layers(at: dict[str, Any]) -> list[str]:
         "top of aiohttp (the difference between the second line and the last) is three quarters paid for by what it",
         "does not ask aiohttp for (between the first and the second). uvloop runs aiohttp's part with fewer",
         "instructions and ours with as many, so that the same work is a larger share there.",
+        "With 256 at once the garbage collector has more live objects of ours to look at: without it, the ratio of",
+        "instructions on uvloop is 1.08.",
         "",
         "| | asyncio | uvloop |",
         "|---|---|---|",
