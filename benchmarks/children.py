@@ -49,7 +49,8 @@ def run(module: str, **options: Any) -> dict[str, Any]:
         [sys.executable, "-m", module, json.dumps(options)], stdout=subprocess.PIPE, text=True, check=True
     )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    RAW.append({"module": module, "options": {k: v for k, v in options.items() if k != "at"}, "told": found})
+    kept = {name: value for name, value in options.items() if name not in ("at", "url", "base", "out")}  # of this run
+    RAW.append({"module": module, "options": kept, "told": found})
     return found
 
 

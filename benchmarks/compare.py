@@ -31,6 +31,8 @@ def table(before: Path, now: Path) -> str:
         [
             "# repeat",
             "",
+            "`python -m benchmarks --into DIR --against benchmarks/results`",
+            "",
             f"All figures of two runs on a machine of the same kind: {times[0]}, and {times[1]}.",
             "Alike: the medians are within a tenth of each other, or each lies in the other's range.",
             f"{len(rows) - apart} of {len(rows)} are.",

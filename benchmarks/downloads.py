@@ -132,10 +132,8 @@ def _compared(rounds: int, base: str, served: Served, large: bool, at_once: int,
     for who, row in found.items():
         speeds = [curl["wall"] / own["wall"] for curl, own in zip(found["curl"], row, strict=True)]
         walls, cpus = [each["wall"] for each in row], [each["cpu"] for each in row]
-        rows.append(
-            f"| {what} | {tls} | {who} | {figure(f'{what}, {tls}: {who} x curl', speeds)} "
-            f"| {spread(walls)} | {spread(cpus)} |"
-        )
+        cell = spread(speeds) if who == "curl" else figure(f"{what}, {tls}: {who} x curl", speeds)
+        rows.append(f"| {what} | {tls} | {who} | {cell} | {spread(walls)} | {spread(cpus)} |")
     for against in ("curl", "bare", "aria2c"):
         ratios = [peer["wall"] / own["wall"] for peer, own in zip(found[against], found["ours"], strict=True)]
         name = f"{what}, {tls}, x {against}"
