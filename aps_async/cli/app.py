@@ -20,6 +20,7 @@ from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_c
 from aps_async.cli.options import (
     FOLDER,
     HYPERLINKS,
+    ISSUE_MARKUPS,
     JSON_ARRAY,
     JSON_LINES,
     JSON_OBJECT,
@@ -27,11 +28,13 @@ from aps_async.cli.options import (
     NO_PARTIAL,
     OUT,
     PDF,
+    PHOTO_MARKUPS,
     PROJECT,
     SHEETS,
     SLOTS,
     SPEED,
     TIMEOUT,
+    UNPUBLISHED_MARKUPS,
     USER_ID,
 )
 from aps_async.cli.output import note, say, tolerate_any_text, turn_logging_on
@@ -196,11 +199,9 @@ def export(
     unpack: Annotated[bool, typer.Option("--unpack", help="With --files: the PDFs and not the ZIPs.")] = False,
     no_partial: NO_PARTIAL = False,
     markups: MARKUPS = False,
-    issue_markups: Annotated[bool, typer.Option("--issue-markups", help="ACC: those of issues too.")] = False,
-    photo_markups: Annotated[bool, typer.Option("--photo-markups", help="ACC: those of photos too.")] = False,
-    unpublished_markups: Annotated[
-        bool, typer.Option("--unpublished-markups", help="ACC: also those that only the acting user sees.")
-    ] = False,
+    issue_markups: ISSUE_MARKUPS = False,
+    photo_markups: PHOTO_MARKUPS = False,
+    unpublished_markups: UNPUBLISHED_MARKUPS = False,
     hyperlinks: HYPERLINKS = False,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
@@ -213,7 +214,7 @@ def export(
 ) -> Any:
     """Export sheets as PDFs into a folder: all of the project, of one folder, or the named ones. Or ACC's files."""
     from aps_async.cli import export as exporting
-    from aps_async.models import ExportOptions
+    from aps_async.cli.wanted import export_options
 
     if folder is not None and sheet:
         raise UsageProblem("--folder and --sheet cannot be given together: choose one")
@@ -221,15 +222,6 @@ def export(
         raise UsageProblem("--files and --sheet cannot be given together: choose one")
     if (unpack or no_partial) and not files:
         raise UsageProblem("--unpack and --no-partial go with --files: sheets come one by one")
-    options = ExportOptions(
-        markups=markups,
-        hyperlinks=hyperlinks,
-        unpublished_markups=unpublished_markups,
-        issue_markups=issue_markups,
-        unpublished_issue_markups=issue_markups and unpublished_markups,
-        photo_markups=photo_markups,
-        unpublished_photo_markups=photo_markups and unpublished_markups,
-    )
     choices = exporting.ExportChoices(
         project=project,
         folder=folder,
@@ -237,7 +229,13 @@ def export(
         files=files,
         unpack=unpack,
         allow_partial=not no_partial,
-        options=options,
+        options=export_options(
+            markups=markups,
+            issues=issue_markups,
+            photos=photo_markups,
+            unpublished=unpublished_markups,
+            hyperlinks=hyperlinks,
+        ),
         out=out,
         slots=slots,
         timeout=timeout,

@@ -14,16 +14,15 @@ from attrs import asdict, define, field, frozen
 
 from aps_async.bulk import export_many
 from aps_async.cli.environment import open_session
-from aps_async.cli.failures import SOME_FAILED, UsageProblem, exit_code, reason
+from aps_async.cli.failures import SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, note, say, say_json, size
 from aps_async.cli.progress import shown
+from aps_async.cli.wanted import exportable_project
 from aps_async.convert import ref_to_json, to_dict
 from aps_async.doors import get_sheet, list_sheets, project_requests
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundInProjectError
 from aps_async.ledger import Ledger, refuse_if_in_use
 from aps_async.models import ExportJob, ExportOptions, ExportOutcome, ExportRef, ExportRequest, Project, Sheet
-from aps_async.resources import files
-from aps_async.resources.projects import find_project
 from aps_async.session import Session
 
 
@@ -51,11 +50,6 @@ class ExportChoices(RunChoices):
     unpack: bool = False
     allow_partial: bool = True
     options: ExportOptions = field(factory=ExportOptions)
-
-    @property
-    def only_acc_can(self) -> bool:
-        """Whether something was asked for that BIM 360 would silently leave out."""
-        return self.options != ExportOptions(markups=self.options.markups, hyperlinks=self.options.hyperlinks)
 
 
 @frozen(kw_only=True)
@@ -152,11 +146,7 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
 
 
 async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
-    project = await find_project(session, choices.project)
-    if project.is_acc:
-        session.check_user(files.SERVICE.start, choices.user_id)
-    elif choices.only_acc_can:
-        raise UsageProblem(f"{project.name} is no ACC project: its exports know published markups and hyperlinks only")
+    project = await exportable_project(session, choices.project, choices.options, choices.user_id)
     tasks = await _tasks(session, project, choices, run)
     await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger_for("export", choices))
 

@@ -12,10 +12,10 @@ from attrs import frozen
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, UsageProblem, reason
 from aps_async.cli.output import count, note, say, say_json, say_table, size
+from aps_async.cli.wanted import exportable_project
 from aps_async.doors import get_sheet, project_requests
 from aps_async.errors import NotFoundInProjectError
 from aps_async.models import ExportOptions, ExportRequest, Project
-from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.workers import Book, Database, Delivered, Entry, RunStatus, SharedQuotas, Worker, storage_for
 
@@ -102,7 +102,7 @@ async def enqueue(choices: EnqueueChoices) -> int:
         quotas = SharedQuotas(book.database)
         try:
             async with open_session(choices.user_id, quotas=quotas) as session:
-                project = await find_project(session, choices.project)
+                project = await exportable_project(session, choices.project, choices.options, choices.user_id)
                 requests = [each async for each in _requests(session, project, choices)]
         finally:
             await quotas.close()

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from aps_async.cli.failures import UsageProblem
-from aps_async.cli.options import HYPERLINKS, JSON_OBJECT, MARKUPS, NO_PARTIAL
+from aps_async.cli.options import (
+    HYPERLINKS,
+    ISSUE_MARKUPS,
+    JSON_OBJECT,
+    MARKUPS,
+    NO_PARTIAL,
+    PHOTO_MARKUPS,
+    UNPUBLISHED_MARKUPS,
+)
 
 DATABASE = Annotated[
     str | None,
@@ -58,6 +66,9 @@ def enqueue(
     files: Annotated[bool, typer.Option("--files", help="ACC: files and not sheets, as ZIPs.")] = False,
     no_partial: NO_PARTIAL = False,
     markups: MARKUPS = False,
+    issue_markups: ISSUE_MARKUPS = False,
+    photo_markups: PHOTO_MARKUPS = False,
+    unpublished_markups: UNPUBLISHED_MARKUPS = False,
     hyperlinks: HYPERLINKS = False,
     run: Annotated[
         str | None, typer.Option(metavar="NAME", help="The run's name and folder; the project's when not given.")
@@ -68,7 +79,7 @@ def enqueue(
 ) -> Any:
     """Let the workers export a project's sheets: all of them, of one folder, or the named ones. Or ACC's files."""
     from aps_async.cli import fleet
-    from aps_async.models import ExportOptions
+    from aps_async.cli.wanted import export_options
 
     if sheet and (folder is not None or files):
         raise UsageProblem("--sheet goes with neither --folder nor --files: choose one")
@@ -81,7 +92,13 @@ def enqueue(
         sheets=tuple(dict.fromkeys(sheet or ())),
         files=files,
         allow_partial=not no_partial,
-        options=ExportOptions(markups=markups, hyperlinks=hyperlinks),
+        options=export_options(
+            markups=markups,
+            issues=issue_markups,
+            photos=photo_markups,
+            unpublished=unpublished_markups,
+            hyperlinks=hyperlinks,
+        ),
         run=run,
         priority=priority,
         user_id=user_id,

@@ -22,6 +22,11 @@ TIMEOUT = Annotated[
     float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 when not given.")
 ]
 MARKUPS = Annotated[bool, typer.Option("--markups", help="Put published markups on the pages.")]
+ISSUE_MARKUPS = Annotated[bool, typer.Option("--issue-markups", help="ACC: those of issues too.")]
+PHOTO_MARKUPS = Annotated[bool, typer.Option("--photo-markups", help="ACC: those of photos too.")]
+UNPUBLISHED_MARKUPS = Annotated[
+    bool, typer.Option("--unpublished-markups", help="ACC: also those that only the acting user sees.")
+]
 HYPERLINKS = Annotated[bool, typer.Option("--hyperlinks", help="Keep links (ACC: those of markups).")]
 NO_PARTIAL = Annotated[
     bool, typer.Option("--no-partial", help="With --files: a ZIP that lacks some of them is a failure.")

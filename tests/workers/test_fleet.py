@@ -15,6 +15,7 @@ import pytest
 
 from aps_async.cli import main
 from tests.cli.support import Simulation, clean_environment, run, simulation
+from tests.documents import texts_of
 from tests.postgres import Postgres
 from tests.workers.fleet import Fleet
 
@@ -110,6 +111,30 @@ def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fle
     worked = run("worker", "--out", str(fleet.out), "--until-done", "--slots", "2", env=fleet.env)
     assert worked.code == 0, worked.err
     assert len(list((fleet.out / "three").glob("*.pdf"))) == 3
+
+
+def test_what_is_enqueued_says_which_markups(fleet: Fleet) -> None:
+    """They go into the queue with the request; what BIM 360 does not know is refused before anything is enqueued."""
+    flags = ("--issue-markups", "--photo-markups", "--unpublished-markups")
+    for flag in flags:
+        refused = run("enqueue", "Riverside Clinic", flag, env=fleet.env)
+        assert refused.code == 2
+        assert "published markups and hyperlinks only" in refused.err
+    nobody = run("enqueue", "Harbour Tower", *flags, env=fleet.env)
+    assert nobody.code == 4
+    assert "give user_id" in nobody.err
+    assert json.loads(run("status", "--json", env=fleet.env).out) == []
+    ada = ("--user-id", "BW9RM76WZBGL")
+    sheet = json.loads(run("sheets", "Harbour Tower", *ada, "--json", env=fleet.env).out)[0]
+    whole = run("enqueue", "Harbour Tower", "--sheet", sheet["id"], *flags, *ada, env=fleet.env)
+    assert whole.code == 0, whole.err
+    worked = run("worker", "--out", str(fleet.out), "--until-done", *ada, env=fleet.env)
+    assert worked.code == 0, worked.err
+    [path] = fleet.out.rglob("*.pdf")
+    [text] = texts_of(path)
+    for mark in ("Published issue", "Published photo", "Unpublished markup of Ada", "Unpublished issue of"):
+        assert mark in text
+    assert "Published markup:" not in text
 
 
 @pytest.mark.parametrize(

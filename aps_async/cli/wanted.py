@@ -1,0 +1,35 @@
+"""What is to be exported, as `export` and `enqueue` are told."""
+
+from aps_async.cli.failures import UsageProblem
+from aps_async.models import ExportOptions, Project
+from aps_async.resources import files
+from aps_async.resources.projects import find_project
+from aps_async.session import Session
+
+
+def export_options(*, markups: bool, issues: bool, photos: bool, unpublished: bool, hyperlinks: bool) -> ExportOptions:
+    """What goes onto the pages: the unpublished ones of whatever kind is asked for."""
+    return ExportOptions(
+        markups=markups,
+        hyperlinks=hyperlinks,
+        unpublished_markups=unpublished,
+        issue_markups=issues,
+        unpublished_issue_markups=issues and unpublished,
+        photo_markups=photos,
+        unpublished_photo_markups=photos and unpublished,
+    )
+
+
+async def exportable_project(session: Session, name: str, options: ExportOptions, user_id: str | None) -> Project:
+    """The project, once it is sure that its exports take these options and this user.
+
+    Raises:
+        UsageProblem: BIM 360 would leave out in silence what only ACC knows.
+        APSError: there is no such project; or ACC wants to know for whom.
+    """
+    project = await find_project(session, name)
+    if project.is_acc:
+        session.check_user(files.SERVICE.start, user_id)
+    elif options != ExportOptions(markups=options.markups, hyperlinks=options.hyperlinks):
+        raise UsageProblem(f"{project.name} is no ACC project: its exports know published markups and hyperlinks only")
+    return project
