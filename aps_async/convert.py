@@ -158,7 +158,7 @@ def to_dict(value: Any) -> dict[str, Any]:
 
 def ref_to_json(ref: ExportRef) -> str:
     """An `ExportRef` as text, for a database or a queue. It holds no secret."""
-    return json.dumps(_converter.unstructure(ref), ensure_ascii=False, separators=(",", ":"))
+    return _to_json(ref)
 
 
 def ref_from_json(text: str | bytes) -> ExportRef:
@@ -167,15 +167,12 @@ def ref_from_json(text: str | bytes) -> ExportRef:
     Raises:
         InputError: the text is not one; the message names what is wrong with it.
     """
-    try:
-        return structure(cast("Any", loads(text)), ExportRef)
-    except (ValueError, DecodeError) as problem:
-        raise InputError(f"this is no export reference: {problem}") from None
+    return _from_json(text, ExportRef, "export reference")
 
 
 def request_to_json(request: ExportRequest) -> str:
     """An `ExportRequest` as text, for a database or a queue."""
-    return json.dumps(_converter.unstructure(request), ensure_ascii=False, separators=(",", ":"))
+    return _to_json(request)
 
 
 def request_from_json(text: str | bytes) -> ExportRequest:
@@ -184,7 +181,15 @@ def request_from_json(text: str | bytes) -> ExportRequest:
     Raises:
         InputError: the text is not one; the message names what is wrong with it.
     """
+    return _from_json(text, ExportRequest, "export request")
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(to_dict(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _from_json(text: str | bytes, into: type[T], what: str) -> T:
     try:
-        return structure(cast("Any", loads(text)), ExportRequest)
+        return structure(cast("Any", loads(text)), into)
     except (ValueError, DecodeError) as problem:
-        raise InputError(f"this is no export request: {problem}") from None
+        raise InputError(f"this is no {what}: {problem}") from None

@@ -6,12 +6,13 @@ import random
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from statistics import mean, median
 from typing import Any
 
-from aps_async import APSError, Quotas, Session, Settings, TwoLegged, bim360, export_many, start_export
+from aps_async import APSError, ExportRequest, Quotas, Session, Settings, TwoLegged, bim360, export_many, start_export
 from benchmarks.charts import bars
 from benchmarks.children import figure, folder_in_memory, run, simulator, spread
 from benchmarks.refusals import CountingQuotas
@@ -47,14 +48,15 @@ def _counts(url: str) -> dict[str, Any]:
         return found
 
 
-async def others(at: dict[str, Any], settings: Settings, sheet: str, pause: float) -> None:
+async def others(
+    url: str, tokens: TwoLegged, request: ExportRequest, pause: float, clock: Callable[[], float] = time.time
+) -> None:
     """Somebody else on the same client id, who knows nothing of us."""
-    tokens = TwoLegged(at["client_id"], at["client_secret"])
-    async with Session(tokens, base_url=at["url"], quotas=Quotas(), settings=settings) as session:
+    async with Session(tokens, base_url=url, quotas=Quotas(), settings=Settings(tries=1), clock=clock) as session:
         while True:
             await asyncio.sleep(pause)
             with suppress(APSError):
-                await start_export(session, bim360.export_request(at["project"], sheet))
+                await start_export(session, request)
 
 
 async def _client(at: dict[str, Any], scene: str) -> dict[str, Any]:
@@ -68,7 +70,8 @@ async def _client(at: dict[str, Any], scene: str) -> dict[str, Any]:
             requests = [bim360.export_request(at["project"], urn, name=urn) for urn in sheets]
             noise = None
             if scene == "shared":
-                noise = asyncio.create_task(others(at, Settings(tries=1), spare, 60 / OTHERS / SPEED))
+                request = bim360.export_request(at["project"], spare)
+                noise = asyncio.create_task(others(at["url"], tokens, request, 60 / OTHERS / SPEED))
             began, cpu = time.time(), time.process_time()
             outcomes = [outcome async for outcome in export_many(session, requests, folder)]
             ended, cpu = time.time(), time.process_time() - cpu

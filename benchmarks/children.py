@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -66,19 +66,27 @@ def instructions(module: str, calls: tuple[int, int], **options: Any) -> float |
     The module is run with few and with many `calls`, and the difference counts, so that its start does not. None where
     there is no `perf`, or no counter.
     """
+    few, many = (
+        instructions_of([sys.executable, "-m", module, json.dumps({**options, "calls": count})]) for count in calls
+    )
+    if few is None or many is None:
+        return None
+    return (many - few) / (calls[1] - calls[0])
+
+
+def instructions_of(command: Sequence[str], environment: Mapping[str, str] | None = None) -> int | None:
+    """Instructions of a whole command, as `perf` counts them; None where it cannot."""
     if shutil.which("perf") is None:
         return None
-    counted = []
-    for count in calls:
-        command = [sys.executable, "-m", module, json.dumps({**options, "calls": count})]
-        done = subprocess.run(
-            ["perf", "stat", "-x,", "-e", "instructions:u", *command], capture_output=True, text=True, check=True
-        )
-        found = re.search(r"^(\d+),", done.stderr, re.MULTILINE)
-        if found is None:
-            return None
-        counted.append(int(found[1]))
-    return (counted[1] - counted[0]) / (calls[1] - calls[0])
+    done = subprocess.run(
+        ["perf", "stat", "-x,", "-e", "instructions:u", *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.search(r"^(\d+),", done.stderr, re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def folder_in_memory() -> "tempfile.TemporaryDirectory[str]":

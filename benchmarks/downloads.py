@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import aiohttp
@@ -113,14 +114,17 @@ def _once(who: str, base: str, served: Served, large: bool, at_once: int) -> dic
     served.out.mkdir()
     told: dict[str, float] = json.loads(done.stdout) if done.stdout.startswith("{") else {}
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {
-        "wall": told.get("wall", wall),
-        "cpu": told.get("cpu", cpu),
-        **{k: v for k, v in told.items() if k == "lag"},
-    }
+    return {"wall": told.get("wall", wall), "cpu": told.get("cpu", cpu)}
 
 
-def _compared(rounds: int, base: str, served: Served, large: bool, at_once: int, peers: tuple[str, ...]) -> list[str]:
+Speeds = dict[str, list[float]]
+"""Ours as a multiple of another's, a round each, by what was fetched and who the other is."""
+
+
+def _compared(
+    rounds: int, base: str, served: Served, large: bool, at_once: int, peers: tuple[str, ...], speeds: Speeds
+) -> list[str]:
+    """Rows of the table; adds to `speeds`."""
     found: dict[str, list[dict[str, float]]] = {who: [] for who in peers}
     for _ in range(rounds):
         for who in peers:
@@ -130,19 +134,17 @@ def _compared(rounds: int, base: str, served: Served, large: bool, at_once: int,
     RAW.append({"what": what, "over": tls, "found": found})
     rows = []
     for who, row in found.items():
-        speeds = [curl["wall"] / own["wall"] for curl, own in zip(found["curl"], row, strict=True)]
+        over_curl = [curl["wall"] / own["wall"] for curl, own in zip(found["curl"], row, strict=True)]
         walls, cpus = [each["wall"] for each in row], [each["cpu"] for each in row]
-        cell = spread(speeds) if who == "curl" else figure(f"{what}, {tls}: {who} x curl", speeds)
+        cell = spread(over_curl) if who == "curl" else figure(f"{what}, {tls}: {who} x curl", over_curl)
         rows.append(f"| {what} | {tls} | {who} | {cell} | {spread(walls)} | {spread(cpus)} |")
     for against in ("curl", "bare", "aria2c"):
         ratios = [peer["wall"] / own["wall"] for peer, own in zip(found[against], found["ours"], strict=True)]
         name = f"{what}, {tls}, x {against}"
-        SPEED[name] = spread(ratios) if against == "curl" else figure(f"ours: {name}", ratios)
+        speeds[name] = ratios
+        if against != "curl":
+            figure(f"ours: {name}", ratios)
     return rows
-
-
-SPEED: dict[str, str] = {}
-"""Our speed as a multiple of others', for the table of goals."""
 
 
 class Threaded:
@@ -226,22 +228,23 @@ PEERS = ("curl", "bare", "bare, memory kept", "ours", "ours, uvloop", "aria2c")
 def measure(rounds: int) -> str:
     """Tables: speed as a multiple of others', in turns; and the loop's lag."""
     rows: list[str] = []
-    SPEED.clear()
+    speeds: Speeds = {}
     with nginx() as served:
         lag = [*_instructions(served), *_lag(rounds, served)]
         for base in (served.plain, served.tls):
-            rows += _compared(rounds, base, served, True, 1, PEERS)
+            rows += _compared(rounds, base, served, True, 1, PEERS, speeds)
             for at_once in (16, 64):
-                rows += _compared(rounds, base, served, False, at_once, (*PEERS, "aria2c, as it comes", "wget2"))
+                peers = (*PEERS, "aria2c, as it comes", "wget2")
+                rows += _compared(rounds, base, served, False, at_once, peers, speeds)
     small, large = f"{COUNT} x 200 KB", "1 GiB"
     goals = {("x curl", large): "0.95, 0.9 with TLS", ("x aria2c", small): "1.3", ("x bare", small): "0.95"}
     reached = [
-        f"| {name} | {words} | {goal} |"
-        for name, words in SPEED.items()
+        f"| {name} | {spread(ratios)} | {goal} |"
+        for name, ratios in speeds.items()
         for (end, start), goal in goals.items()
         if name.endswith(end) and name.startswith(start)
     ]
-    chart = {name: float(words.partition(" ")[0]) for name, words in SPEED.items()}
+    chart = {name: median(ratios) for name, ratios in speeds.items()}
     return "\n".join(
         [
             "`ours` verifies length and signature, writes a part file, syncs and renames it. `bare` is the best",

@@ -1,8 +1,6 @@
 """Start-up: importing the library over what it stands on, `aps-async --help`, and `demo` to its first PDF."""
 
 import os
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,7 +8,7 @@ import time
 from statistics import median
 
 from benchmarks.charts import bars
-from benchmarks.children import RAW, figure, spread
+from benchmarks.children import RAW, figure, instructions_of, spread
 
 BASE = "import aiohttp, attrs, cattrs"
 OURS = "import aps_async"
@@ -57,21 +55,6 @@ def _commands(rounds: int) -> list[str]:
     ]
 
 
-def _millions(statement: str) -> float | None:
-    """Million instructions of a process that runs this, as `perf` counts them."""
-    if shutil.which("perf") is None:
-        return None
-    done = subprocess.run(
-        ["perf", "stat", "-x,", "-e", "instructions:u", sys.executable, "-c", statement],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=ENVIRONMENT,
-    )
-    found = re.search(r"^(\d+),", done.stderr, re.MULTILINE)
-    return int(found[1]) / 1e6 if found else None
-
-
 def measure(rounds: int) -> str:
     """Tables: dependencies and library in turn, each in a new process; and whole commands."""
     statements = (BASE, OURS, USED)
@@ -82,7 +65,9 @@ def measure(rounds: int) -> str:
     ratios = {"`import aps_async`": [ours / base for base, ours, _ in rows]}
     ratios["with all that one export uses"] = [used / base for base, _, used in rows]
     chart = {name.replace("`", ""): median(values) for name, values in ratios.items()}
-    empty, *counted = (_millions(statement) for statement in ("pass", *statements))
+    empty, *counted = (
+        instructions_of([sys.executable, "-c", statement], ENVIRONMENT) for statement in ("pass", *statements)
+    )
     by_count = ["-"] * 3
     if empty is not None and counted[0] is not None:
         by_count = [f"{((each or 0) - empty) / (counted[0] - empty):.2f}" for each in counted]

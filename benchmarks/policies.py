@@ -11,7 +11,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Generator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -20,10 +20,8 @@ import backoff
 import looptime
 
 from aps_async import (
-    APSError,
     ExportRequest,
     PollPolicy,
-    Quotas,
     Session,
     Settings,
     TwoLegged,
@@ -35,7 +33,7 @@ from aps_async import (
 )
 from aps_async.exports import Policy
 from aps_async.simulator import Behaviour, Fault, Simulator, World
-from benchmarks.bulk import bound
+from benchmarks.bulk import OTHERS, bound, others
 from benchmarks.charts import bars
 from benchmarks.children import figure, run_all, spread
 from benchmarks.refusals import CountingQuotas
@@ -83,18 +81,6 @@ POLICIES: dict[str, tuple[Runner, Policy | None]] = {
 SCENES = {"quick": "downloads take no time", "slow": "downloads take 10 s", "shared": "others start 40 a minute too"}
 
 
-async def _others(simulator: Simulator, request: ExportRequest, clock: Callable[[], float]) -> None:
-    """Somebody else on the same client id, who knows nothing of us: 40 starts a minute."""
-    tokens = TwoLegged(simulator.client_id, simulator.client_secret)
-    async with Session(
-        tokens, base_url=simulator.url, quotas=Quotas(), settings=Settings(tries=1), clock=clock
-    ) as session:
-        while True:
-            await asyncio.sleep(60 / 40)
-            with suppress(APSError):
-                await start_export(session, request)
-
-
 async def _played(policy: str, scene: str, sheets: int, seed: int) -> dict[str, float]:
     loop = asyncio.get_running_loop()
 
@@ -106,14 +92,16 @@ async def _played(policy: str, scene: str, sheets: int, seed: int) -> dict[str, 
     world = World.single_folder(sheets + 1)
     async with Simulator(world, seed=seed, clock=clock, behaviour=behaviour, faults=faults) as simulator:
         project = world.hubs[0].projects[0].id
-        *requests, others = [bim360.export_request(project, each.tip.id, name=each.name) for each in world.sheets]
+        *requests, spare = [bim360.export_request(project, each.tip.id, name=each.name) for each in world.sheets]
         tokens = TwoLegged(simulator.client_id, simulator.client_secret)
         unpaced = dict.fromkeys(("bim360.export_start", "bim360.export_status"), 1_000_000)
         budgets = unpaced if policy.endswith("no pacer") else {}
         settings = Settings(export_timeout=36_000, budgets=budgets, tries=1000 if budgets else 8)
         counting = CountingQuotas()
         async with Session(tokens, base_url=simulator.url, settings=settings, quotas=counting, clock=clock) as session:
-            noise = asyncio.create_task(_others(simulator, others, clock)) if scene == "shared" else None
+            noise = None
+            if scene == "shared":
+                noise = asyncio.create_task(others(simulator.url, tokens, spare, 60 / OTHERS, clock))
             began = loop.time()
             with tempfile.TemporaryDirectory() as folder:
                 play, when = POLICIES[policy]

@@ -21,6 +21,7 @@ from benchmarks.charts import bars
 from benchmarks.children import child, figure, instructions, run, spread
 
 CALLS = 6000
+PATH = f"/bim360/docs/v1/projects/{PROJECT}/versions/urn%3Aadsk%3Fversion%3D1/exports/{EXPORT}"
 LOOPS = ("asyncio", "uvloop")
 LAYERS = {
     "raw": "raw aiohttp + orjson, with a timer for each call",
@@ -50,12 +51,11 @@ async def _measured(call: Poll, at_once: int, calls: int) -> float:
 
 async def raw(url: str, at_once: int, calls: int) -> float:
     """What somebody would write by hand who knows all the traps of the address, and checks the status."""
-    path = f"/bim360/docs/v1/projects/{PROJECT}/versions/urn%3Aadsk%3Fversion%3D1/exports/{EXPORT}"
     headers = {"Authorization": "Bearer " + "t" * 900, "Accept": "application/json", "User-Agent": "raw"}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once)) as http:
 
         async def call() -> tuple[str, str, str | None]:
-            async with http.get(URL(url + path, encoded=True), headers=headers) as response:
+            async with http.get(URL(url + PATH, encoded=True), headers=headers) as response:
                 response.raise_for_status()
                 body = orjson.loads(await response.read())
             return body["id"], body["status"], (body.get("data") or {}).get("signedUrl")
@@ -71,8 +71,7 @@ async def ours(url: str, at_once: int, calls: int, layer: str) -> float:
     async with Session(TwoLegged("id", "secret"), base_url=url, settings=settings) as session:
         await session.check_token()
         headers = {"Accept": "application/json", "User-Agent": "aps-async", "Authorization": "Bearer " + "t" * 900}
-        path = f"/bim360/docs/v1/projects/{PROJECT}/versions/urn%3Aadsk%3Fversion%3D1/exports/{EXPORT}"
-        call = call_to(session.base_url, bim360.STATUS, "GET", path, headers)
+        call = call_to(session.base_url, bim360.STATUS, "GET", PATH, headers)
         http: Any = session._api
 
         async def bare() -> bytes:
@@ -87,7 +86,7 @@ async def ours(url: str, at_once: int, calls: int, layer: str) -> float:
             "send": lambda: session._send(call),
             "exchange": lambda: session._exchange(call, None),
             "attempt": lambda: session._attempt(call),
-            "request": lambda: session.request(bim360.STATUS, "GET", path, into=bim360.ExportAnswer),
+            "request": lambda: session.request(bim360.STATUS, "GET", PATH, into=bim360.ExportAnswer),
             "ours": lambda: get_export(session, ref),
         }
         return await _measured(layers[layer], at_once, calls)
