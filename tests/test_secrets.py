@@ -36,6 +36,8 @@ from aps_async import (
     ref_to_json,
     wait_for_export,
 )
+from aps_async.calls import call_to
+from aps_async.quotas import Endpoint
 from aps_async.resources.bim360 import ExportResult
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
 from aps_async.simulator.faults import Kind
@@ -118,6 +120,13 @@ async def whole_run(session: Session, target: Path) -> None:
     job = await bim360.start_export(session, sheet.project_id, sheet.version_urn, markups=True)
     assert_clean([repr(job), str(job), ref_to_json(job.ref), repr(sheet)])
     await wait_for_export(session, job, target, on_status=lambda each: assert_clean([repr(each), str(each)]))
+
+
+def test_a_call_under_way_does_not_show_its_token() -> None:
+    call = call_to("http://h", Endpoint("hubs", 50), "GET", "/project/v1/hubs", {"Accept": "application/json"})
+    call.headers["Authorization"] = f"Bearer {SECRET}"  # as every try puts it there
+    assert "/project/v1/hubs" in repr(call)
+    assert SECRET not in repr(call)
 
 
 @virtual_time
