@@ -1,13 +1,14 @@
 """One API call before it is sent: where it goes, on whose behalf, and with what."""
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from attrs import define, field
 from yarl import URL
 
-from aps_async.errors import AuthError, InputError
-from aps_async.links import redact
+from aps_async.addresses import api_url, checked_target, is_local, is_loopback, read_address
+from aps_async.errors import AuthError, DownloadError, InputError
+from aps_async.headers import header_value
 from aps_async.quotas import Endpoint, Pacer
 
 Query = Mapping[str, str | int | bool | Sequence[str]]
@@ -25,8 +26,8 @@ class Call:
     path: str
     """For messages: without the query."""
     headers: dict[str, str] = field(repr=False)
-    """With the token of the last try."""
-    body: bytes | None
+    """Without the token, which is added when the call is sent."""
+    body: bytes | None = field(repr=False)
     authorized: bool
     may_be_empty: bool
     ticket: int
@@ -45,39 +46,83 @@ def call_to(
     authorized: bool = True,
     may_be_empty: bool = False,
 ) -> Call:
-    """A call to `path`, already percent-encoded, or to a whole `next` link, of which the host is ignored."""
-    if path[:1] != "/" or path[:2] == "//":
-        # A next link may name another host; the token goes to ours alone.
-        parts = urlsplit(path)
-        path = parts.path + (f"?{parts.query}" if parts.query else "")
+    """A call to `path`, already percent-encoded, or to a whole `next` link, of which the host is ignored.
+
+    Raises:
+        InputError: no URL of our host can be made of the path or the query.
+    """
     text = path.partition("#")[0] if "#" in path else path
-    shown = text.partition("?")[0] if "?" in text else text
     if query:
-        flat = {name: _word(value) for name, value in query.items()}
-        text += ("?" if text == shown else "&") + urlencode(flat, quote_via=quote, safe="")
+        text += ("&" if "?" in text else "?") + form_encoded({name: _word(value) for name, value in query.items()})
     base = endpoint.host if endpoint.host and base_url == PRODUCTION else base_url
-    url = URL(base + text, encoded=True)
+    try:
+        url = api_url(base, text)
+    except ValueError as problem:
+        raise InputError(f"{method}: nothing was sent: {problem}") from None
+    shown = path.partition("?")[0] if path[:1] == "/" else url.raw_path
     return Call(endpoint, method, url, shown, headers, body, authorized, may_be_empty, Pacer.ticket())
 
 
-def checked_base(address: str) -> str:
-    """An address to put paths behind; credentials in it would fight with the token.
+def form_encoded(values: Mapping[str, str]) -> str:
+    """A query, or the body of a form.
 
     Raises:
-        InputError: it is none.
+        InputError: a value cannot be encoded; it is not shown.
     """
-    base = address.strip().rstrip("/")
     try:
-        parts = urlsplit(base)
-        _ = parts.port
-        extra = parts.query or parts.fragment or "@" in parts.netloc
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and not extra
-    except ValueError:
-        good = False
-    if not good:
-        shown = redact(base).rpartition("@")[2]
-        raise InputError(f"the base address {shown!r} is no plain http(s) address; check APS_BASE_URL")
+        return urlencode(values, quote_via=quote, safe="")
+    except UnicodeEncodeError:
+        raise InputError("a parameter contains half a surrogate pair, which cannot be sent") from None
+
+
+def checked_base(address: str) -> str:
+    """A base address to which paths can be appended, encoded and without a slash at its end.
+
+    Raises:
+        InputError: it is not a plain http(s) address, or it is http and not on this machine, so that the token and
+            the secret would be sent unencrypted.
+    """
+    try:
+        base, host = read_address(address.strip().rstrip("/"))
+    except ValueError as problem:
+        raise InputError(f"the base address is not a plain http(s) address ({problem}); check APS_BASE_URL") from None
+    if "?" in base or "#" in base:
+        raise InputError("the base address must not have a query or a fragment; check APS_BASE_URL")
+    if base.startswith("http:") and not is_loopback(host):
+        raise InputError(
+            f"the base address http://{host} is not encrypted, so that everybody on the way could read the token and "
+            "the secret: use https. Plain http is for this machine only (127.0.0.1, localhost); check APS_BASE_URL"
+        )
     return base
+
+
+def checked_link_target(raw_url: str, base_url: str) -> URL:
+    """The URL to open for a signed link or for the redirect of one, once it is sure that it may be opened.
+
+    Only how the host is written counts, not what its name resolves to: private endpoints and split DNS are common.
+
+    Args:
+        raw_url: the whole link; resolve a relative `Location` first.
+        base_url: the session's base address.
+
+    Raises:
+        DownloadError: the link cannot be opened (see `checked_target`), is not encrypted although the base address
+            is, or leads to this machine or a private network although the base address is public.
+    """
+    try:
+        url = checked_target(raw_url)
+    except ValueError as problem:
+        raise DownloadError(f"the signed link cannot be opened: {problem}") from None
+    base = URL(base_url, encoded=True)
+    host, base_host = url.raw_host or "", base.raw_host or ""
+    if base.scheme == "https" and url.scheme != "https":
+        raise DownloadError(f"the signed link to {host} is not encrypted; it was not opened")
+    if is_local(host) and not is_local(base_host):
+        raise DownloadError(
+            f"the signed link leads to {host}, on this machine or a private network, although {base_host} is public; "
+            "it was not opened. Report it to whoever runs the service or the proxy in front of it"
+        )
+    return url
 
 
 def acting_user(endpoint: Endpoint, two_legged: bool | None, asked: str | None, default: str | None) -> str | None:
@@ -93,7 +138,9 @@ def acting_user(endpoint: Endpoint, two_legged: bool | None, asked: str | None, 
         AuthError: the call takes another kind of token.
         InputError: the user is missing, or does not go with the token.
     """
-    user, rule, name = asked or default, endpoint.acts_for, endpoint.name
+    user, rule, name = default if asked is None else asked, endpoint.acts_for, endpoint.name
+    if user is not None:
+        user = header_value("user_id", user)
     if rule == "app":
         if two_legged is False:
             raise AuthError(f"{name}: only the app itself may call this: it needs a two-legged token")

@@ -19,6 +19,18 @@ class APSError(Exception):
         return _rebuilt, (type(self), self.args, state)
 
 
+def forget_frames(problem: BaseException) -> None:
+    """Drops the frames that an error and its causes came through, whose local variables hold secrets."""
+    left: list[BaseException | None] = [problem]
+    seen = set[int]()
+    while left:
+        each = left.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            left += [each.__cause__, each.__context__]
+
+
 def _rebuilt(kind: type[APSError], args: tuple[Any, ...], state: dict[str, Any]) -> APSError:
     problem = kind.__new__(kind, *args)
     problem.args = args  # OSError, of which TimeoutError is one, leaves this to its constructor

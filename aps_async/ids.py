@@ -93,4 +93,7 @@ def version_urn(value: str) -> str:
 @lru_cache(maxsize=4096)  # a poll repeats the same three segments, and quoting them costs a tenth of its CPU
 def path_part(value: str) -> str:
     """One segment of a path, with everything encoded: `:`, `?`, `=` and `/` too, as the reference writes it."""
-    return quote(value, safe="")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise InputError(f"{value!r} contains half a surrogate pair, which cannot be sent") from None

@@ -7,6 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from attrs import field, frozen
 
+from aps_async.addresses import checked_target
+
 _AUTH = re.compile(r"(?i)\b(bearer\s+|authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[\w.~+/=-]+")
 _QUERY = re.compile(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+")
 _NAMED = re.compile(
@@ -43,15 +45,11 @@ class SignedUrl:
         The reference promises 2 minutes while its own sample carries 300 s, so the earlier of the two counts.
 
         Raises:
-            ValueError: this is not an absolute http(s) URL, or it carries a user name (which an HTTP client
-                would turn into an Authorization header, and storage answers 400 to that).
+            ValueError: this cannot be opened; see `checked_target`.
         """
-        parts = urlsplit(raw)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("expected an absolute http(s) URL")
-        if "@" in parts.netloc:
-            raise ValueError("a signed URL with a user name in it cannot be opened")
-        ends = [when for when in (_signed_expiry(parts.query), received_at + lifetime if lifetime else None) if when]
+        url = checked_target(raw)
+        known = (_signed_expiry(url.raw_query_string), received_at + lifetime if lifetime else None)
+        ends = [when for when in known if when]
         return cls(raw, min(ends, default=None))
 
     def reveal(self) -> str:
@@ -67,8 +65,12 @@ class SignedUrl:
         return self.expires_at is not None and self.expires_at - now < seconds
 
     def __str__(self) -> str:
-        parts = urlsplit(self._raw)
-        return f"{parts.scheme}://{parts.netloc}{parts.path}" + ("?…" if parts.query else "")
+        """Without the query and without a user name, also when the URL is one that cannot be opened."""
+        try:
+            parts = urlsplit(self._raw)
+        except ValueError:
+            return "a link that cannot be read"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" + ("?…" if parts.query else "")
 
     def __repr__(self) -> str:
         return f"SignedUrl({str(self)!r}, expires_at={self.expires_at})"

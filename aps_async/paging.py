@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from aps_async.addresses import path_of
 from aps_async.calls import Query
 from aps_async.errors import DecodeError
 from aps_async.quotas import Endpoint
@@ -119,4 +120,7 @@ async def pages(
         seen.add(at)
         page = await session.request(endpoint, "GET", at, into=Page, query=query, user_id=user_id)
         yield page
-        at, query = page.next, None
+        try:
+            at, query = (path_of(page.next) if page.next else None), None
+        except ValueError as problem:
+            raise DecodeError(f"GET {path}: the link to the next page cannot be followed: {problem}") from None

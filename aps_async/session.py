@@ -7,19 +7,27 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self, TypeVar
-from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDictProxy
-from yarl import URL
 
 from aps_async.answers import Answer, error_of, json_of, retry_after, transport_error
 from aps_async.auth import AccessToken, TokenProvider
-from aps_async.calls import PRODUCTION, Call, Query, acting_user, call_to, checked_base
+from aps_async.calls import (
+    PRODUCTION,
+    Call,
+    Query,
+    acting_user,
+    call_to,
+    checked_base,
+    checked_link_target,
+    form_encoded,
+)
 from aps_async.convert import structure
 from aps_async.deadlines import Deadlines
-from aps_async.errors import DecodeError, DownloadError, InputError, TransportError
+from aps_async.errors import DecodeError, InputError, TransportError, forget_frames
+from aps_async.headers import bearer, checked_headers, header_value
 from aps_async.links import SignedUrl
 from aps_async.quotas import Endpoint, Pace, Paces, shared_quotas
 from aps_async.retry import is_transient, never_arrived, retrying
@@ -69,7 +77,7 @@ class Session:
         self.settings = settings or Settings()
         self.now = clock
         self._tokens = tokens
-        self._user_id = user_id
+        self._user_id = None if user_id is None else header_value("user_id", user_id)
         self._proxy = proxy
         self._quotas = quotas
         self._owner = (self.base_url, getattr(tokens, "client_id", None) or id(tokens))
@@ -196,7 +204,7 @@ class Session:
         """
         sent: dict[str, str] = {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: USER_AGENT}
         if headers:
-            sent.update(headers)
+            sent.update(checked_headers(headers))
         if user := self._acting_user(endpoint, user_id):
             sent["x-user-id"] = user
         body = None
@@ -236,16 +244,22 @@ class Session:
         may_be_empty: bool = False,
     ) -> Mapping[str, Any]:
         """POSTs a form without a token: for token providers; see `TokenClient`."""
-        sent = {
-            "Accept": "application/json",
-            "User-Agent": USER_AGENT,
-            "Content-Type": "application/x-www-form-urlencoded",
-            **headers,
-        }
-        body = urlencode(form).encode()
         call = call_to(
-            self.base_url, TOKENS, "POST", path, sent, body=body, authorized=False, may_be_empty=may_be_empty
+            self.base_url,
+            TOKENS,
+            "POST",
+            path,
+            {
+                "Accept": "application/json",
+                "User-Agent": USER_AGENT,
+                "Content-Type": "application/x-www-form-urlencoded",
+                **checked_headers(headers),
+            },
+            body=form_encoded(form).encode(),
+            authorized=False,
+            may_be_empty=may_be_empty,
         )
+        del form, headers  # they hold secrets, and this frame lives as long as the call
         answer, _ = await self._attempts[repeatable](call)
         if answer is None:
             return {}
@@ -263,16 +277,12 @@ class Session:
         if self._links is None:
             raise InputError(_NOT_OPEN)
         sent: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: USER_AGENT}
-        if headers:
-            sent.update(headers)
-        if cookie := link.reveal_cookie():
-            sent["Cookie"] = cookie
+        sent.update(checked_headers(headers))
         if headers and any(name.lower() == "authorization" for name in headers):
             raise InputError("a signed link carries its own authorization: storage answers 400 to a second one")
-        raw = link.reveal()
-        if self.base_url.startswith("https:") and not raw.startswith("https:"):
-            raise DownloadError(f"the signed link {link} is not encrypted; it was not opened")
-        url = URL(raw, encoded=True)  # yarl would rewrite %2F and %3D, and break the signature
+        url = checked_link_target(link.reveal(), self.base_url)
+        if cookie := link.reveal_cookie():
+            sent["Cookie"] = header_value("the cookie of the signed link", cookie)
         return self._links.get(url, headers=sent, allow_redirects=False, proxy=self._proxy)
 
     @asynccontextmanager
@@ -283,7 +293,7 @@ class Session:
 
         Yields the response whatever its status, unread; a 401 renews the token once. aiohttp's errors come through.
         """
-        sent = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **(headers or {})}
+        sent = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **checked_headers(headers)}
         if user := self._acting_user(endpoint, user_id):
             sent["x-user-id"] = user
         call = call_to(self.base_url, endpoint, "GET", path, sent)
@@ -300,18 +310,10 @@ class Session:
         await pacer.acquire(call.ticket)
         try:
             token = await self._tokens.token(self, rejected)
-            if self._api is None or self._api.closed:
-                raise InputError("the session is closed")
-            response = await self._api.get(
-                call.url,
-                headers={**call.headers, "Authorization": f"Bearer {token.value}"},
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=numbers.connect_timeout, sock_read=numbers.read_timeout
-                ),
-                allow_redirects=False,
-                proxy=self._proxy,
+            timeout = aiohttp.ClientTimeout(
+                total=None, sock_connect=numbers.connect_timeout, sock_read=numbers.read_timeout
             )
-            return response, token
+            return await self._open(call, token, timeout), token
         finally:
             pacer.release(used=True)
 
@@ -336,9 +338,8 @@ class Session:
             token = None
             if call.authorized:
                 token = await self._tokens.token(self, rejected)
-                call.headers[hdrs.AUTHORIZATION] = f"Bearer {token.value}"
             counts = True
-            answer = await self._send(call)
+            answer = await self._send(call, token)
             if answer.status == 429:
                 asked = retry_after(answer.headers, self.now())
                 pacer.refused(asked if asked is None else min(asked, self.settings.retry_after_max))
@@ -352,20 +353,30 @@ class Session:
         finally:
             pacer.release(used=counts)
 
-    async def _send(self, call: Call) -> Answer:
+    async def _open(
+        self, call: Call, token: AccessToken | None, timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        """Sends one call: the only place where the token becomes a header, which no frame of ours keeps."""
         if self._api is None or self._api.closed:
             raise InputError("the session is closed")
         try:
+            return await self._api.request(
+                call.method,
+                call.url,
+                data=call.body,
+                headers={**call.headers, hdrs.AUTHORIZATION: bearer(token)} if call.authorized else call.headers,
+                timeout=timeout,
+                allow_redirects=False,
+                proxy=self._proxy,
+            )
+        except BaseException as problem:
+            forget_frames(problem)  # the HTTP client's hold the token
+            raise
+
+    async def _send(self, call: Call, token: AccessToken | None) -> Answer:
+        try:
             with self._deadlines:
-                response = await self._api.request(
-                    call.method,
-                    call.url,
-                    data=call.body,
-                    headers=call.headers,
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                    proxy=self._proxy,
-                )
+                response = await self._open(call, token, self._timeout)
                 body = await response.read()  # which also gives the connection back, or closes it
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             lost = transport_error(f"{call.method} {call.path}", problem)

@@ -3,10 +3,10 @@
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import aiohttp
 
+from aps_async.addresses import api_url, path_of
 from aps_async.downloads import download
 from aps_async.errors import ExportError, InputError
 from aps_async.links import SignedUrl, Source
@@ -90,13 +90,15 @@ async def download_link(session: Session, job: ExportJob, target: str | os.PathL
     """
     if not job.deprecated_link:
         raise ExportError(f"{job.ref} has no deprecated link; use download_export()", ref=job.ref, job=job)
-    parts = urlsplit(job.deprecated_link)
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    try:
+        path = path_of(job.deprecated_link)
+        shown = SignedUrl(str(api_url(session.base_url, path)))
+    except ValueError as problem:
+        raise ExportError(f"{job.ref}: its deprecated link cannot be opened: {problem}", ref=job.ref, job=job) from None
 
     @asynccontextmanager
     async def opener(_: SignedUrl, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         async with session.open_with_token(DERIVATIVE, path, headers, user_id=job.ref.user_id) as response:
             yield response
 
-    shown = SignedUrl(session.base_url + path)
     return await download(session, shown, target, expected=Expected(signatures=(PDF,)), opener=opener)

@@ -315,14 +315,14 @@ def test_a_quota_of_nothing_is_refused() -> None:
 
 @virtual_time
 async def test_sessions_of_one_client_id_share_a_pacer_and_others_do_not() -> None:
-    def a_session(client_id: str, base: str = "http://one.example", **more: Any) -> Session:
+    def a_session(client_id: str, base: str = "https://one.example", **more: Any) -> Session:
         return Session(TwoLegged(client_id, "secret"), base_url=base, **more)
 
     async with (
         a_session("app") as one,
         a_session("app") as two,
         a_session("other app") as stranger,
-        a_session("app", "http://two.example") as elsewhere,
+        a_session("app", "https://two.example") as elsewhere,
         a_session("app", quotas=Quotas()) as alone,
     ):
         mine = one.pacer(PROBE)

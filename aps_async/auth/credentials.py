@@ -5,24 +5,56 @@ https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from attrs import field, frozen
 
-from aps_async.auth.provider import AccessToken
+from aps_async.auth.provider import AccessToken, TokenClient
 from aps_async.errors import DecodeError
+from aps_async.headers import header_value
 
 TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
 SCOPES = ("data:read", "data:write")
 """What all exports of this library need together."""
 
 
+def _client_id(value: str) -> str:
+    return header_value("the client id", value)
+
+
+def _client_secret(value: str | None) -> str | None:
+    return header_value("the client secret", value) if value else None
+
+
 @frozen
 class AppCredentials:
-    """An app's client id and, unless it is a public client, its secret. `repr()` does not show the secret."""
+    """An app's client id and, unless it is a public client, its secret. `repr()` does not show the secret.
 
-    client_id: str
-    client_secret: str | None = field(default=None, repr=False)
+    White space around them is removed.
+
+    Raises:
+        InputError: the id or the secret is blank, or a header cannot hold it.
+    """
+
+    client_id: str = field(converter=_client_id)
+    client_secret: str | None = field(default=None, repr=False, converter=_client_secret)
+
+    def post(
+        self,
+        client: TokenClient,
+        path: str,
+        form: Mapping[str, str],
+        *,
+        repeatable: bool = True,
+        may_be_empty: bool = False,
+    ) -> Coroutine[Any, Any, Mapping[str, Any]]:
+        """POSTs a form with what proves who asks; see `TokenClient.post_form`.
+
+        Not a coroutine function, so that no frame keeps the form and the secret while the call is awaited.
+        """
+        signed, headers = self.sign(form)
+        return client.post_form(path, signed, headers=headers, repeatable=repeatable, may_be_empty=may_be_empty)
 
     def sign(self, form: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         """The form and the headers that prove who asks: Basic, or without a secret the id in the form.

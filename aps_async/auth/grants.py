@@ -116,17 +116,21 @@ class AuthorizationRequest:
         values = dict(parse_qsl(urlsplit(redirected).query, keep_blank_values=True))
         if "error" in values:
             raise AuthError(_denied(values))
-        form, headers = app.sign(
+        asked_at = client.now()
+        exchange = app.post(
+            client,
+            TOKEN_PATH,
             {
                 "grant_type": "authorization_code",
                 "code": values["code"],
                 "redirect_uri": self.redirect_uri,
                 "code_verifier": self.verifier,
-            }
+            },
+            repeatable=False,
         )
-        asked_at = client.now()
+        del redirected, values  # they hold the code, and this frame lives as long as the call
         try:
-            answer = await client.post_form(TOKEN_PATH, form, headers=headers, repeatable=False)
+            answer = await exchange
         except APSError as problem:
             raise AuthError(f"the sign-in was not completed: {problem}") from problem
         self._check_identity(answer)
@@ -195,5 +199,6 @@ async def revoke(client: TokenClient, app: AppCredentials, token: str, *, hint: 
     Raises:
         APSError: the service could not be asked, or refuses.
     """
-    form, headers = app.sign({"token": token, "token_type_hint": hint})
-    await client.post_form(REVOKE_PATH, form, headers=headers, may_be_empty=True)
+    call = app.post(client, REVOKE_PATH, {"token": token, "token_type_hint": hint}, may_be_empty=True)
+    del token  # this frame lives as long as the call
+    await call

@@ -43,8 +43,7 @@ class KeyringStore:
 
     async def save(self, login: Login) -> None:
         """See `TokenStore`."""
-        text = login.to_json()
-        await self._ask(lambda: self._keyring.set_password(_SERVICE, self.name, text))
+        await self._ask(lambda: self._keyring.set_password(_SERVICE, self.name, login.to_json()))
 
     async def delete(self) -> None:
         """See `TokenStore`."""

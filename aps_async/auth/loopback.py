@@ -71,8 +71,8 @@ async def authorize(
                 await asyncio.wait({showing, coming}, return_when=asyncio.FIRST_COMPLETED)
                 if not coming.done():
                     await showing  # what it raises ends the wait
-                redirected = await coming
-            return await _finish(client, tokens, request, redirected, listener)
+                await coming
+            return await _finish(client, tokens, request, coming.result(), listener)
         except TimeoutError:
             others = f" ({listener.refused} other requests were refused)" if listener.refused else ""
             raise AuthError(f"nobody signed in within {timeout:.0f} s{others}; try again: aps-async login") from None
@@ -87,8 +87,10 @@ async def _finish(
 ) -> Login:
     from aps_async.auth.callback import Page
 
+    finishing = request.finish(client, tokens.app, redirected)
+    del redirected  # it holds the code, and this frame lives as long as the call
     try:
-        login = await request.finish(client, tokens.app, redirected)
+        login = await finishing
         await tokens.keep(login)
     except APSError as problem:
         await listener.show(Page("Not signed in", f"{problem}.", good=False))
@@ -124,7 +126,6 @@ async def authorize_elsewhere(
     """
     app: AppCredentials = tokens.app
     request = AuthorizationRequest.new(app, redirect_uri=callback, scopes=scopes, prompt=prompt)
-    redirected = await ask(request.url(client.base_url))
-    login = await request.finish(client, app, redirected.strip())
+    login = await request.finish(client, app, (await ask(request.url(client.base_url))).strip())
     await tokens.keep(login)
     return login

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
-from aps_async.errors import APSError
+from aps_async.errors import APSError, forget_frames
 
 
 @frozen
@@ -129,6 +129,7 @@ class RenewingProvider(ABC):
         except APSError as problem:
             self._attempts += 1
             self._failure = problem
+            forget_frames(problem)  # they hold the answer with the tokens
             raise
         self._attempts += 1
         self._failure = None

@@ -59,10 +59,10 @@ class ServiceAccount(RenewingProvider):
             )
         if not scopes:
             raise InputError("a service account's tokens need at least one scope, such as data:read")
-        self.client_id = client_id
+        self._app = AppCredentials(client_id, client_secret)
+        self.client_id = self._app.client_id
         self.account_id = account_id
         self.scopes = tuple(scopes)
-        self._app = AppCredentials(client_id, client_secret)
         self._key_id = key_id
         self._key = _read_key(private_key)
 
@@ -99,12 +99,14 @@ class ServiceAccount(RenewingProvider):
         rejected: AccessToken | None,  # noqa: ARG002 - whatever comes is another one
     ) -> AccessToken:
         asked_at = client.now()
-        form, headers = self._app.sign(
-            {"grant_type": GRANT, "assertion": self.assertion(asked_at), "scope": " ".join(self.scopes)}
+        # An assertion that goes out twice only brings two tokens.
+        call = self._app.post(
+            client,
+            TOKEN_PATH,
+            {"grant_type": GRANT, "assertion": self.assertion(asked_at), "scope": " ".join(self.scopes)},
         )
         try:
-            # An assertion that goes out twice only brings two tokens.
-            return read_token(await client.post_form(TOKEN_PATH, form, headers=headers), asked_at)
+            return read_token(await call, asked_at)
         except APSError as problem:
             hint = ""
             if isinstance(problem, ResponseError) and not is_transient(problem):

@@ -51,8 +51,8 @@ class ThreeLegged(RenewingProvider):
         super().__init__()
         if not client_id:
             raise InputError("a user's tokens need the client id of the app that the user signs in to")
-        self.client_id = client_id
         self.app = AppCredentials(client_id, client_secret)
+        self.client_id = self.app.client_id
         self.store = store
         self._user: str | None = None
         self._unsaved: Login | None = None
@@ -165,11 +165,14 @@ class ThreeLegged(RenewingProvider):
         raise AuthError(f"the login could not be renewed: {failure}") from failure
 
     async def _post(self, client: TokenClient, login: Login) -> Login:
-        form = {"grant_type": "refresh_token", "refresh_token": login.refresh_token or ""}
-        form, headers = self.app.sign(form)
         await self.store.save(evolve(login, renewing=True))
         asked_at = client.now()
-        answer = await client.post_form(TOKEN_PATH, form, headers=headers, repeatable=False)
+        answer = await self.app.post(
+            client,
+            TOKEN_PATH,
+            {"grant_type": "refresh_token", "refresh_token": login.refresh_token or ""},
+            repeatable=False,
+        )
         return login_from(answer, client_id=self.client_id, service=login.service, asked_at=asked_at, before=login)
 
     async def _save(self, renewed: Login) -> None:

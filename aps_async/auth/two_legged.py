@@ -21,7 +21,7 @@ class TwoLegged(RenewingProvider):
         scopes: what the tokens are for. Listings and BIM 360 exports need `data:read`, ACC exports `data:write` too.
 
     Raises:
-        InputError: id or secret is empty.
+        InputError: the id or the secret is empty, or a header cannot hold it.
     """
 
     two_legged = True
@@ -30,9 +30,9 @@ class TwoLegged(RenewingProvider):
         super().__init__()
         if not client_id or not client_secret:
             raise InputError("two-legged tokens need both a client id and a client secret")
-        self.client_id = client_id
-        self.scopes = tuple(scopes)
         self._app = AppCredentials(client_id, client_secret)
+        self.client_id = self._app.client_id
+        self.scopes = tuple(scopes)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, scopes: Sequence[str] = SCOPES) -> "TwoLegged":
@@ -55,11 +55,10 @@ class TwoLegged(RenewingProvider):
         client: TokenClient,
         rejected: AccessToken | None,  # noqa: ARG002 - whatever comes is another one
     ) -> AccessToken:
-        form, headers = self._app.sign({"grant_type": "client_credentials", "scope": " ".join(self.scopes)})
         asked_at = client.now()  # the life counts from here at the earliest, so the renewal never comes late
         try:
-            answer = await client.post_form(TOKEN_PATH, form, headers=headers)
-            return read_token(answer, asked_at)
+            form = {"grant_type": "client_credentials", "scope": " ".join(self.scopes)}
+            return read_token(await self._app.post(client, TOKEN_PATH, form), asked_at)
         except APSError as problem:
             hint = ""
             if isinstance(problem, ResponseError) and not is_transient(problem):

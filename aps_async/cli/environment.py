@@ -3,10 +3,10 @@ read it."""
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
+from aps_async import addresses
 from aps_async.auth import TokenProvider
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.identity import identity
@@ -68,11 +68,10 @@ def proxy_for(base_url: str) -> str | None:
 
 def is_loopback(url: str) -> bool:
     """Whether an address is on this machine."""
-    host = host_of(url)
     try:
-        return ip_address(host).is_loopback
+        return addresses.is_loopback(host_of(url))
     except ValueError:
-        return host == "localhost"
+        return False
 
 
 def host_of(url: str) -> str:
