@@ -18,17 +18,17 @@ def header_value(what: str, value: Any, error: type[APSError] = InputError) -> s
         error: the class to raise.
 
     Raises:
-        error: the value is empty, or contains anything but printable ASCII characters.
+        error: the value is empty, or contains anything but printable characters of Latin-1.
     """
     if not isinstance(value, str):
         raise error(f"{what} must be a text, not {type(value).__name__}")
     value = value.strip()
     if not value:
         raise error(f"{what} is empty")
-    if not (value.isascii() and value.isprintable()):
+    if not value.isprintable() or max(value) > "\xff":
         raise error(
-            f"{what} contains a line break, a control character or a non-ASCII character, which a header cannot hold; "
-            "check where it comes from"
+            f"{what} contains a line break, a control character or a character outside Latin-1, which a header cannot "
+            "hold; check where it comes from"
         )
     return value
 
@@ -47,13 +47,22 @@ def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     return checked
 
 
+def token_value(value: Any, error: type[APSError] = InputError) -> str:
+    """An access token that a header can hold.
+
+    Raises:
+        error: see `header_value`; or it contains a space.
+    """
+    value = header_value("the access token", value, error)
+    if " " in value:
+        raise error("the access token contains a space; give the bare token, without 'Bearer'")
+    return value
+
+
 def bearer(token: Any) -> str:
     """The `Authorization` of what a token provider has returned.
 
     Raises:
         AuthError: it is not an access token, or a header cannot hold it.
     """
-    value = header_value("the access token", getattr(token, "value", None), AuthError)
-    if " " in value:
-        raise AuthError("the access token contains a space; give the bare token, without 'Bearer'")
-    return f"Bearer {value}"
+    return f"Bearer {token_value(getattr(token, 'value', None), AuthError)}"

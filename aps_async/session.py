@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 from aiohttp import hdrs
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from aps_async.answers import Answer, error_of, json_of, retry_after, transport_error
 from aps_async.auth import AccessToken, TokenProvider
@@ -371,6 +371,9 @@ class Session:
             )
         except BaseException as problem:
             forget_frames(problem)  # the HTTP client's hold the token
+            if isinstance(problem, aiohttp.ClientResponseError):  # and so does this error
+                problem.request_info = problem.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
+                problem.args = (problem.request_info, problem.history)
             raise
 
     async def _send(self, call: Call, token: AccessToken | None) -> Answer:

@@ -16,7 +16,7 @@ from attrs import field, frozen
 from aps_async.auth.credentials import TOKEN_PATH, AppCredentials, read_token, unverified_claims
 from aps_async.auth.provider import TokenClient
 from aps_async.auth.store import Login
-from aps_async.errors import APSError, AuthError, InputError
+from aps_async.errors import APSError, AuthError, InputError, forget_frames
 from aps_async.links import redact
 
 AUTHORIZE_PATH = "/authentication/v2/authorize"
@@ -133,10 +133,15 @@ class AuthorizationRequest:
             answer = await exchange
         except APSError as problem:
             raise AuthError(f"the sign-in was not completed: {problem}") from problem
-        self._check_identity(answer)
-        return login_from(
-            answer, client_id=self.client_id, service=client.base_url, asked_at=asked_at, scopes=self.scopes
-        )
+        try:
+            self._check_identity(answer)
+            return login_from(
+                answer, client_id=self.client_id, service=client.base_url, asked_at=asked_at, scopes=self.scopes
+            )
+        except APSError as problem:
+            del answer  # this frame goes on with the error
+            forget_frames(problem)
+            raise
 
     def _check_identity(self, answer: Mapping[str, Any]) -> None:
         """An id token must be the answer to this very request."""

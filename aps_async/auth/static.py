@@ -2,7 +2,8 @@
 
 from aps_async.auth.credentials import unverified_claims
 from aps_async.auth.provider import AccessToken, TokenClient
-from aps_async.errors import AuthError, InputError
+from aps_async.errors import AuthError
+from aps_async.headers import token_value
 
 
 class StaticToken:
@@ -16,13 +17,11 @@ class StaticToken:
         client_id: whose quota it draws on, where the token does not tell.
 
     Raises:
-        InputError: the token is empty or holds blanks.
+        InputError: the token is empty, contains a space, or cannot be held by a header.
     """
 
     def __init__(self, token: str, *, client_id: str | None = None) -> None:
-        token = f"{token.strip()} ".removeprefix("Bearer ").strip()
-        if not token or any(sign.isspace() for sign in token):
-            raise InputError("an access token is one word without blanks; this one is empty or holds blanks")
+        token = token_value(f"{token.strip()} ".removeprefix("Bearer "))
         claims = unverified_claims(token)
         self.client_id = client_id or str(claims.get("client_id") or "")
         self.two_legged = "userid" not in claims if claims else None
