@@ -22,15 +22,15 @@ def header_value(what: str, value: Any, error: type[APSError] = InputError) -> s
     """
     if not isinstance(value, str):
         raise error(f"{what} must be a text, not {type(value).__name__}")
-    value = value.strip()
-    if not value:
+    text: str = value.strip()
+    if not text:
         raise error(f"{what} is empty")
-    if not value.isprintable() or max(value) > "\xff":
+    if not text.isprintable() or max(text) > "\xff":
         raise error(
             f"{what} contains a line break, a control character or a character outside Latin-1, which a header cannot "
             "hold; check where it comes from"
         )
-    return value
+    return text
 
 
 def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -53,10 +53,10 @@ def token_value(value: Any, error: type[APSError] = InputError) -> str:
     Raises:
         error: see `header_value`; or it contains a space.
     """
-    value = header_value("the access token", value, error)
-    if " " in value:
+    text = header_value("the access token", value, error)
+    if " " in text:
         raise error("the access token contains a space; give the bare token, without 'Bearer'")
-    return value
+    return text
 
 
 def bearer(token: Any) -> str:

@@ -47,7 +47,8 @@ def assert_hidden(frames: list[types.FrameType]) -> None:
 
 def frames_of(problem: BaseException) -> list[types.FrameType]:
     """All that a tool which shows local variables would show of an error, of the HTTP client too."""
-    found, left, seen = list[types.FrameType](), [problem], set[int]()
+    found, seen = list[types.FrameType](), set[int]()
+    left: list[BaseException | None] = [problem]
     while left:
         each = left.pop()
         if each is None or id(each) in seen:
@@ -63,8 +64,8 @@ def frames_of(problem: BaseException) -> list[types.FrameType]:
 
 def frames_alive() -> list[types.FrameType]:
     """Every suspended frame of this package, in whichever task it is awaited."""
-    coroutines = [each for each in gc.get_objects() if inspect.iscoroutine(each) and each.cr_frame is not None]
-    return [each.cr_frame for each in coroutines if each.cr_frame.f_code.co_filename.startswith(PACKAGE)]
+    frames = [each.cr_frame for each in gc.get_objects() if inspect.iscoroutine(each)]
+    return [each for each in frames if each is not None and each.f_code.co_filename.startswith(PACKAGE)]
 
 
 @asynccontextmanager
@@ -115,7 +116,7 @@ async def garbles(request: web.BaseRequest) -> web.StreamResponse:
 
 async def talks_nonsense(request: web.BaseRequest) -> web.StreamResponse:
     assert request.transport is not None
-    request.transport.write(b"nonsense\r\n\r\n")  # type: ignore[attr-defined]
+    request.transport.write(b"nonsense\r\n\r\n")
     request.transport.close()
     return web.Response()
 
@@ -150,7 +151,8 @@ async def a_sign_in(session: Session, _: Path) -> object:
 
 
 async def a_revocation(session: Session, _: Path) -> object:
-    return await revoke(session, AppCredentials("canary-app", SECRET), CODE)
+    await revoke(session, AppCredentials("canary-app", SECRET), CODE)
+    return None
 
 
 KEY = jwk.RSAKey.generate_key(2048).as_pem(private=True).decode()
