@@ -1,11 +1,11 @@
 """A login in the system's keyring, for those who ask for it; a headless machine has none."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+from aps_async.auth.background import in_daemon_thread
 from aps_async.auth.extras import needed
 from aps_async.auth.filestore import FileStore, data_folder
 from aps_async.auth.store import Login
@@ -58,7 +58,7 @@ class KeyringStore:
     async def _ask(self, question: Callable[[], Any]) -> Any:
         errors: Any = needed("keyring.errors", "keyring", "a login in the keyring")
         try:
-            return await asyncio.to_thread(question)
+            return await in_daemon_thread(question)
         except errors.NoKeyringError:
             words = "this machine has no keyring that could keep a login: use the file, which is the default"
         except errors.KeyringError as problem:

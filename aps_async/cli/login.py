@@ -1,17 +1,15 @@
 """The commands `login`, `logout` and `whoami`."""
 
-import asyncio
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from attrs import frozen
 
 from aps_async.auth import Login, ThreeLegged, authorize, authorize_elsewhere, open_browser
+from aps_async.auth.background import in_daemon_thread
 from aps_async.auth.credentials import unverified_claims
 from aps_async.auth.loopback import CALLBACK
 from aps_async.calls import PRODUCTION
@@ -79,7 +77,15 @@ async def login(choices: LoginChoices) -> int:
                 show=_show,
             )
         else:
-            made = await authorize_elsewhere(session, tokens, scopes=scopes, callback=callback, prompt=prompt, ask=_ask)
+            made = await authorize_elsewhere(
+                session,
+                tokens,
+                scopes=scopes,
+                callback=callback,
+                prompt=prompt,
+                timeout=choices.timeout,
+                ask=_ask,
+            )
         profiles.write(profile)
         say(f"Signed in as {_name(made, await _user_of(session))}. Profile: {asked.profile_words}.")
     if identity(os.environ).kind != "user":
@@ -100,30 +106,10 @@ async def _ask(url: str) -> str:
     note("Open this address in any browser and sign in:")
     note(url)
     note("The browser then ends at an address that may not load. Copy that address here:")
-    line = await _line_from_stdin()
+    line = await in_daemon_thread(sys.stdin.readline)  # Ctrl-C ends the program while it still reads
     if not line.strip():
         raise AuthError("no address was given; nothing has been stored")
     return line
-
-
-async def _line_from_stdin() -> str:
-    """In a thread that nobody waits for, so that Ctrl-C ends the program while it still reads."""
-    loop = asyncio.get_running_loop()
-    line: asyncio.Future[str] = loop.create_future()
-
-    def hand_over(text: str) -> None:
-        if not line.done():
-            line.set_result(text)
-
-    def read() -> None:
-        text = sys.stdin.readline()
-        try:
-            loop.call_soon_threadsafe(partial(hand_over, text))
-        except RuntimeError:
-            return  # the loop is closed: nobody wants the line any more
-
-    threading.Thread(target=read, daemon=True).start()
-    return await line
 
 
 async def logout(*, forget: bool) -> int:
