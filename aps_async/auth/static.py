@@ -1,6 +1,6 @@
 """A token that somebody else made and renews."""
 
-from aps_async.auth.credentials import unverified_claims
+from aps_async.auth.credentials import claimed_text, is_one_word, unverified_claims
 from aps_async.auth.provider import AccessToken, TokenClient
 from aps_async.errors import AuthError, InputError
 
@@ -16,15 +16,18 @@ class StaticToken:
         client_id: whose quota it draws on, where the token does not tell.
 
     Raises:
-        InputError: the token is empty or holds blanks.
+        InputError: the token is empty, or contains spaces or characters that a header cannot hold.
     """
 
     def __init__(self, token: str, *, client_id: str | None = None) -> None:
         token = f"{token.strip()} ".removeprefix("Bearer ").strip()
-        if not token or any(sign.isspace() for sign in token):
-            raise InputError("an access token is one word without blanks; this one is empty or holds blanks")
+        if not is_one_word(token):
+            raise InputError(
+                "an access token must not be empty or contain spaces, line breaks or other characters that a header "
+                "cannot hold"
+            )
         claims = unverified_claims(token)
-        self.client_id = client_id or str(claims.get("client_id") or "")
+        self.client_id = client_id or claimed_text(claims, "client_id")
         self.two_legged = "userid" not in claims if claims else None
         self._token = AccessToken(token)
 
