@@ -98,7 +98,7 @@ LAYERS = [
     ["links"],
     ["models"],
     ["errors"],
-    ["ids", "names", "settings", "quotas", "convert", "deadlines", "targets", "archives"],
+    ["ids", "names", "settings", "quotas", "convert", "deadlines", "targets", "archives", "packages"],
     ["answers", "retry", "journal", "calls", "connections"],
     ["ledger"],
     ["auth"],

@@ -82,7 +82,7 @@ def run(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as problem:  # whatever it is, it becomes one line and an exit code
-        if work is None and isinstance(problem, ModuleNotFoundError):
+        if isinstance(problem, ImportError) and (work is None or problem.name == "backoff"):
             raise  # `main` says what to install
         if debug:
             note_traceback(problem)
