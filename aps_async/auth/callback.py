@@ -160,7 +160,7 @@ async def listening(callback: Callback, is_ours: Callable[[str], bool]) -> Async
         yield listener
 
 
-async def _bound(server: web.Server, address: str, port: int) -> asyncio.Server | None:  # type: ignore[type-arg]
+async def _bound(server: web.Server, address: str, port: int) -> asyncio.Server | None:
     """The server's sockets on one address; None where the machine lacks IPv6."""
     try:
         return await asyncio.get_running_loop().create_server(server, address, port)

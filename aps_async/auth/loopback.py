@@ -130,8 +130,9 @@ async def authorize_elsewhere(
     """
     app: AppCredentials = tokens.app
     request = AuthorizationRequest.new(app, redirect_uri=callback, scopes=scopes, prompt=prompt)
+    limit = asyncio.timeout(timeout)
     try:
-        async with asyncio.timeout(timeout) as limit:
+        async with limit:
             redirected = await ask(request.url(client.base_url))
     except TimeoutError:
         if timeout is None or not limit.expired():

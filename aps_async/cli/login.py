@@ -113,7 +113,7 @@ async def _ask(url: str) -> str:
     note("Open this address in any browser and sign in:")
     note(url)
     note("The browser then ends at an address that may not load. Copy that address here:")
-    line = await in_daemon_thread(sys.stdin.readline)  # Ctrl-C ends the program while it still reads
+    line: str = await in_daemon_thread(sys.stdin.readline)  # Ctrl-C ends the program while it still reads
     if not line.strip():
         raise AuthError("no address was given; nothing has been stored")
     return line

@@ -170,6 +170,11 @@ class Database:
                         if await _backend(second) == before or await _backend(first) != before:
                             raise DatabaseError(f"the database at {self.shown}: {_POOLER}")
 
+    @property
+    def pool(self) -> Any:
+        """asyncpg's own."""
+        return self._pool
+
     async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         ends = None if self.patience is None else loop.time() + self.patience
