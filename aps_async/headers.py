@@ -51,11 +51,13 @@ def token_value(value: Any, error: type[APSError] = InputError) -> str:
     """An access token that a header can hold.
 
     Raises:
-        error: see `header_value`; or it contains a space.
+        error: see `header_value`; or it contains a space or a character outside ASCII.
     """
     text = header_value("the access token", value, error)
-    if " " in text:
-        raise error("the access token contains a space; give the bare token, without 'Bearer'")
+    if " " in text or not text.isascii():
+        raise error(
+            "the access token contains a space or a character outside ASCII; give the bare token, without 'Bearer'"
+        )
     return text
 
 

@@ -4,10 +4,16 @@ import random
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
-import backoff
-
 from aps_async.errors import APSError, AuthError, DecodeError, ResponseError, TransportError
+from aps_async.packages import BROKEN_BACKOFF, warn_of_two_backoffs
 from aps_async.settings import Settings
+
+try:
+    import backoff
+    from backoff import on_exception
+except ImportError:
+    raise ImportError(BROKEN_BACKOFF, name="backoff") from None
+warn_of_two_backoffs(backoff.__file__)
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -78,7 +84,7 @@ def retrying(
             raise failed.pop()
         return await target(argument)
 
-    repeat = backoff.on_exception(
+    repeat = on_exception(
         lambda: waits(settings),
         APSError,
         max_tries=settings.tries,

@@ -24,6 +24,7 @@ from aps_async.calls import (
     checked_link_target,
     form_encoded,
 )
+from aps_async.connections import TlsTrust, open_api, open_links, request_options, tls_context
 from aps_async.convert import structure
 from aps_async.deadlines import Deadlines
 from aps_async.errors import DecodeError, InputError, TransportError, forget_frames
@@ -53,7 +54,10 @@ class Session:
         tokens: where tokens come from.
         base_url: the API's address; `APS_BASE_URL` or Autodesk's production host when not given.
         settings: every number.
-        http: your own aiohttp session for API calls; it is used and not closed.
+        http: your own aiohttp session for API calls; it is used and not closed. Signed links go through its connector
+            too (its CA, resolver and connection limit), without its headers, cookies and auth.
+        ssl: for networks that re-sign TLS: an `ssl.SSLContext`, or a file of CA certificates (PEM) to trust besides
+            the system's. It is for both HTTP sessions, and goes before the TLS settings of `http`.
         user_id: the `x-user-id` of calls that name no other; only with two-legged tokens.
         proxy: an HTTP proxy for both sessions, such as `http://proxy.example:3128`.
         quotas: pacers to share, such as those of many machines (`aps_async.workers.SharedQuotas`); by default all
@@ -70,6 +74,7 @@ class Session:
         http: aiohttp.ClientSession | None = None,
         user_id: str | None = None,
         proxy: str | None = None,
+        ssl: TlsTrust = None,
         quotas: Paces | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -78,7 +83,7 @@ class Session:
         self.now = clock
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)
-        self._proxy = proxy
+        self._options = request_options(tls_context(ssl), proxy)
         self._quotas = quotas
         self._owner = (self.base_url, getattr(tokens, "client_id", None) or id(tokens))
         self._api: aiohttp.ClientSession | None = http
@@ -100,19 +105,8 @@ class Session:
         self._pacers = {}
         _keep_memory()
         if self._api_is_ours:
-            self._api = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=numbers.connections),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        self._links = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=numbers.connections),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,  # the length and the hash are of the bytes as stored
-            trust_env=False,  # with it, an entry in ~/.netrc would become an Authorization header
-            timeout=aiohttp.ClientTimeout(
-                total=None, connect=None, sock_connect=numbers.connect_timeout, sock_read=numbers.read_timeout
-            ),
-        )
+            self._api = open_api(numbers)
+        self._links = open_links(numbers, None if self._api_is_ours or self._api is None else self._api.connector)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -274,7 +268,7 @@ class Session:
 
         Gives the response whatever its status; the body has not been read. aiohttp's own errors come through.
         """
-        if self._links is None:
+        if self._links is None or self._links.closed:
             raise InputError(_NOT_OPEN)
         sent: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: USER_AGENT}
         sent.update(checked_headers(headers))
@@ -283,7 +277,7 @@ class Session:
         url = checked_link_target(link.reveal(), self.base_url)
         if cookie := link.reveal_cookie():
             sent["Cookie"] = header_value("the cookie of the signed link", cookie)
-        return self._links.get(url, headers=sent, allow_redirects=False, proxy=self._proxy)
+        return self._links.get(url, headers=sent, **self._options)
 
     @asynccontextmanager
     async def open_with_token(
@@ -366,8 +360,7 @@ class Session:
                 data=call.body,
                 headers={**call.headers, hdrs.AUTHORIZATION: bearer(token)} if call.authorized else call.headers,
                 timeout=timeout,
-                allow_redirects=False,
-                proxy=self._proxy,
+                **self._options,
             )
         except BaseException as problem:
             forget_frames(problem)  # the HTTP client's hold the token

@@ -264,7 +264,6 @@ async def test_a_static_token_is_used_until_it_is_refused_and_then_says_so() -> 
         ("a.b.c", "", None),
         (f"Bearer {jwt(client_id='app')} \n", "app", True),
         (".".join(["x", base64.urlsafe_b64encode(b"[1]").decode(), "y"]), "", None),
-        ("a.\u00e9\u00e9.c", "", None),
     ],
 )
 def test_what_a_static_token_is_stands_in_its_claims(token: str, client_id: str, two_legged: bool | None) -> None:
@@ -273,7 +272,7 @@ def test_what_a_static_token_is_stands_in_its_claims(token: str, client_id: str,
     assert StaticToken(token, client_id="given").client_id == "given"
 
 
-@pytest.mark.parametrize("wrong", ["", "  ", "Bearer ", "two words", "line\nbreak"])
+@pytest.mark.parametrize("wrong", ["", "  ", "Bearer ", "two words", "line\nbreak", "\u00e9"])
 def test_what_is_no_token_is_refused_without_showing_it(wrong: str) -> None:
     with pytest.raises(InputError) as caught:
         StaticToken(wrong)
@@ -352,8 +351,9 @@ def test_empty_credentials_are_refused(client_id: str, secret: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"access_token": ""}, {"access_token": 7, "expires_in": 1}, {"access_token": "canary"},
-     {"access_token": "canary", "expires_in": "soon"}, {"access_token": "canary", "expires_in": None}, []],
+    [{}, [], {"access_token": ""}, {"access_token": " \r\n"}, {"access_token": 7}, {"access_token": ["canary"]},
+     {"access_token": "canary\r\nX-Other: canary"}, {"access_token": "canary canary"}, {"access_token": "canary\x00"},
+     {"access_token": "canary\u00e9"}, {"access_token": "canary\ud83d"}],
 )  # fmt: skip
 @virtual_time
 async def test_a_token_answer_of_another_shape_is_an_auth_error_that_shows_nothing(body: object) -> None:
@@ -364,16 +364,6 @@ async def test_a_token_answer_of_another_shape_is_an_auth_error_that_shows_nothi
         with pytest.raises(AuthError) as caught:
             await projects.list_hubs(session)
     assert "canary" not in str(caught.value)
-
-
-@virtual_time
-async def test_a_life_given_as_text_is_read() -> None:
-    async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        return web.json_response({"access_token": "x", "expires_in": "3599", "data": []})
-
-    async with served(answer) as url, Session(TwoLegged("app", "s"), base_url=url, clock=virtual_clock) as session:
-        token = await session._tokens.token(session)
-        assert token.expires_at == pytest.approx(virtual_clock() + 3599, abs=0.1)
 
 
 @virtual_time

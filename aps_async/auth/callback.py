@@ -2,22 +2,32 @@
 
 import asyncio
 import base64
+import errno
 import hashlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from html import escape
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from attrs import define, field, frozen
 
+from aps_async.connections import HEADER_LIMIT
 from aps_async.errors import InputError
 
 _HOST = "127.0.0.1"
+# Browsers know localhost by both addresses, and try the second one first.
+_ADDRESSES = {_HOST: (_HOST,), "localhost": (_HOST, "::1")}
+# What a machine without IPv6 answers; None where asyncio finds no address to bind at all.
+_NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, socket.EAI_ADDRFAMILY, socket.EAI_NONAME, None}
 _LONGEST_TARGET = 8190
 _PLAIN = {"Server": "aps-async", "X-Content-Type-Options": "nosniff"}
 _log = logging.getLogger("aps_async")
+# aiohttp logs requests that it cannot parse with their bytes, which may hold the code or cookies of other programs.
+_silent = logging.Logger("aps_async.callback")  # noqa: LOG001 - outside of the hierarchy on purpose
+_silent.disabled = True
 
 
 @frozen
@@ -36,6 +46,7 @@ class Callback:
     port: int
     netloc: str
     path: str
+    addresses: tuple[str, ...] = (_HOST,)
 
     @classmethod
     def of(cls, redirect_uri: str) -> "Callback":
@@ -49,12 +60,12 @@ class Callback:
             port = parts.port
         except ValueError:
             parts, port = urlsplit(""), None
-        if parts.scheme != "http" or parts.hostname not in (_HOST, "localhost") or not port or parts.query:
+        if parts.scheme != "http" or parts.hostname not in _ADDRESSES or not port or parts.query:
             raise InputError(
                 f"the callback address {redirect_uri!r} must be http://{_HOST}:<port>/<path> (or localhost), sign for "
                 "sign as it is registered for the app; for any other address use --no-browser"
             )
-        return cls(port, parts.netloc, parts.path or "/")
+        return cls(port, parts.netloc, parts.path or "/", _ADDRESSES[parts.hostname])
 
 
 @define
@@ -128,26 +139,39 @@ class Listener:
 
 @asynccontextmanager
 async def listening(callback: Callback, is_ours: Callable[[str], bool]) -> AsyncIterator[Listener]:
-    """Runs the callback server, on the loopback address alone.
+    """Runs the callback server, on the loopback addresses alone.
 
     Raises:
-        InputError: the port is taken.
+        InputError: the port is taken on one of them.
     """
     listener = Listener(callback, is_ours)
-    server = web.Server(listener.handle, access_log=None)  # an access log would hold the code
-    loop = asyncio.get_running_loop()
-    try:
-        sockets = await loop.create_server(server, _HOST, callback.port)
-    except OSError as problem:
-        raise InputError(
-            f"cannot listen on {_HOST}:{callback.port} ({problem.strerror or problem}): end the program that uses this "
-            "port, register another callback address for the app and give it with --callback, or use --no-browser"
-        ) from None
-    try:
+    server = web.Server(
+        listener.handle,
+        access_log=None,  # an access log would hold the code
+        logger=_silent,
+        max_line_size=HEADER_LIMIT,
+        max_field_size=HEADER_LIMIT,  # cookies of localhost are shared by the programs on all of its ports
+    )
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(server.shutdown, 0.5)
+        for address in callback.addresses:
+            if (sockets := await _bound(server, address, callback.port)) is not None:
+                stack.callback(sockets.close)
         yield listener
-    finally:
-        sockets.close()
-        await server.shutdown(0.5)
+
+
+async def _bound(server: web.Server, address: str, port: int) -> asyncio.Server | None:
+    """The server's sockets on one address; None where the machine lacks IPv6."""
+    try:
+        return await asyncio.get_running_loop().create_server(server, address, port)
+    except OSError as problem:
+        if address != _HOST and problem.errno in _NO_SUCH_ADDRESS:
+            return None
+        shown = f"[{address}]" if ":" in address else address
+        raise InputError(
+            f"cannot listen on {shown}:{port} ({problem.strerror or problem}): end the program that uses this port, "
+            "register another callback address for the app and give it with --callback, or use --no-browser"
+        ) from None
 
 
 _STYLE = """

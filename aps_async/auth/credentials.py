@@ -5,6 +5,7 @@ https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 
 import base64
 import json
+import math
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -12,11 +13,15 @@ from attrs import field, frozen
 
 from aps_async.auth.provider import AccessToken, TokenClient
 from aps_async.errors import DecodeError
-from aps_async.headers import header_value
+from aps_async.headers import header_value, token_value
 
 TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
 SCOPES = ("data:read", "data:write")
 """What all exports of this library need together."""
+DEFAULT_LIFE = 3599.0
+"""Seconds that a token lives if its response does not state it: what the service documents."""
+LONGEST_LIFE = 365 * 86400.0
+"""Seconds: nothing that is stated beyond this is believed."""
 
 
 def _client_id(value: str) -> str:
@@ -68,19 +73,36 @@ class AppCredentials:
 
 
 def read_token(answer: Mapping[str, object], asked_at: float) -> AccessToken:
-    """The access token of a token answer. Its life counts from the asking, so that a renewal never comes late.
+    """The access token of a token response. Its life counts from the request, so that a renewal never comes late.
 
     Raises:
-        DecodeError: it is not in there.
+        DecodeError: there is none, or it cannot be sent in a header.
     """
-    value, life = answer.get("access_token"), answer.get("expires_in")
-    if not isinstance(value, str) or not value:
-        raise DecodeError("the token answer holds no access_token")
+    value = answer.get("access_token")
+    if not isinstance(value, str) or not value.strip():
+        raise DecodeError("the token response has no access_token")
+    token = token_value(value, DecodeError)
+    return AccessToken(token, asked_at + _life(answer.get("expires_in")), asked_at)
+
+
+def _life(stated: object) -> float:
+    """Seconds that a token lives. RFC 6749 leaves `expires_in` optional; 0 or nonsense would renew before every call.
+
+    If the default is too long, the service answers 401, which renews the token too.
+    """
+    seconds = seconds_from(stated)
+    return min(seconds, LONGEST_LIFE) if seconds is not None and seconds > 0 else DEFAULT_LIFE
+
+
+def seconds_from(stated: object) -> float | None:
+    """A finite number given as a number or as text; None for anything else."""
+    if isinstance(stated, bool) or not isinstance(stated, int | float | str):
+        return None
     try:
-        seconds = float(life)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise DecodeError("the token answer holds no usable expires_in") from None
-    return AccessToken(value, asked_at + seconds, asked_at)
+        seconds = float(stated)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def unverified_claims(token: str) -> dict[str, object]:
@@ -88,6 +110,12 @@ def unverified_claims(token: str) -> dict[str, object]:
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError):
+    except (IndexError, ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}
+
+
+def claimed_text(claims: Mapping[str, object], name: str) -> str:
+    """A claim that is text; empty if it is missing or something else."""
+    value = claims.get(name)
+    return value if isinstance(value, str) else ""

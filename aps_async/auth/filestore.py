@@ -1,6 +1,7 @@
 """A login in a file: whole at every instant, for its owner's eyes only, shared by any number of processes."""
 
 import asyncio
+import glob
 import logging
 import os
 import random
@@ -126,7 +127,9 @@ class FileStore:
         part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(6)}.part")
         try:
             self._make_folder()
-            for left in self.path.parent.glob(f".{self.path.name}.*.part"):  # a crash's, for we hold the lock
+            for left in self.path.parent.glob(
+                f".{glob.escape(self.path.name)}.*.part"
+            ):  # a crash's, for we hold the lock
                 left.unlink(missing_ok=True)
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from attrs import field, frozen
 
-from aps_async.auth.credentials import TOKEN_PATH, AppCredentials, read_token, unverified_claims
+from aps_async.auth.credentials import TOKEN_PATH, AppCredentials, claimed_text, read_token, unverified_claims
 from aps_async.auth.provider import TokenClient
 from aps_async.auth.store import Login
 from aps_async.errors import APSError, AuthError, InputError, forget_frames
@@ -173,7 +173,8 @@ def login_from(
     """
     token = read_token(answer, asked_at)
     claims = unverified_claims(token.value)
-    refresh, user, granted = answer.get("refresh_token"), claims.get("userid"), claims.get("scope")
+    refresh, granted = answer.get("refresh_token"), claims.get("scope")
+    user = claimed_text(claims, "userid") or claimed_text(unverified_claims(str(answer.get("id_token"))), "sub")
     if isinstance(granted, list):
         scopes = tuple(each for each in granted if isinstance(each, str))
     return Login(
@@ -185,7 +186,7 @@ def login_from(
         issued_at=asked_at,
         expires_at=token.expires_at or asked_at,
         signed_in_at=before.signed_in_at if before else asked_at,
-        user_id=user if isinstance(user, str) else (before.user_id if before else None),
+        user_id=user or (before.user_id if before else None),
         renewals=before.renewals + 1 if before else 0,
     )
 

@@ -1,23 +1,29 @@
 """A login in the system's keyring, for those who ask for it; a headless machine has none."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
+from aps_async.auth.background import in_daemon_thread
 from aps_async.auth.extras import needed
 from aps_async.auth.filestore import FileStore, data_folder
 from aps_async.auth.store import Login
 from aps_async.errors import AuthError
 
 _SERVICE = "aps-async"
+_WINDOWS_LIMIT = 1280  # characters: CRED_MAX_CREDENTIAL_BLOB_SIZE is 2,560 bytes of UTF-16
 
 
 class KeyringStore:
     """Keeps a login in the keyring under `aps-async` and the given name. Needs the extra `keyring`.
 
     Keyrings have no lock of their own, so processes take turns by a lock file, which holds nothing.
+
+    Windows keeps at most 1,280 characters. Where the whole login is too long for the keyring, it keeps what a renewal
+    needs, and this object the access token; another process then renews the login before its first call.
 
     Args:
         name: which login.
@@ -32,6 +38,7 @@ class KeyringStore:
         self._keyring = needed("keyring", "keyring", "a login in the keyring")
         place = Path(lock_file) if lock_file is not None else data_folder() / "logins" / f"{name}.keyring"
         self._turns = FileStore(place)
+        self._whole: Login | None = None
 
     def __repr__(self) -> str:
         return f"KeyringStore({self.name!r})"
@@ -39,11 +46,37 @@ class KeyringStore:
     async def load(self) -> Login | None:
         """See `TokenStore`."""
         text = await self._ask(lambda: self._keyring.get_password(_SERVICE, self.name))
-        return None if text is None else Login.from_json(text)
+        login = None if text is None else Login.from_json(text)
+        whole = self._whole
+        return whole if whole is not None and login == _without_access_token(whole) else login
 
     async def save(self, login: Login) -> None:
-        """See `TokenStore`."""
-        await self._ask(lambda: self._keyring.set_password(_SERVICE, self.name, login.to_json()))
+        """See `TokenStore`.
+
+        Raises:
+            AuthError: the keyring does not take it.
+        """
+        text = login.to_json()
+        try:
+            await self._keep(text)
+        except AuthError:
+            if len(text) <= _WINDOWS_LIMIT:
+                raise
+        else:
+            return
+        self._whole = login
+        text = _without_access_token(login).to_json()
+        try:
+            await self._keep(text)
+        except AuthError as problem:
+            problem.add_note(
+                f"Without its access token the login has {len(text):,} characters; Windows keeps at most "
+                f"{_WINDOWS_LIMIT:,}"
+            )
+            raise
+
+    async def _keep(self, text: str) -> None:
+        await self._ask(lambda: self._keyring.set_password(_SERVICE, self.name, text))
 
     async def delete(self) -> None:
         """See `TokenStore`."""
@@ -57,9 +90,14 @@ class KeyringStore:
     async def _ask(self, question: Callable[[], Any]) -> Any:
         errors: Any = needed("keyring.errors", "keyring", "a login in the keyring")
         try:
-            return await asyncio.to_thread(question)
+            return await in_daemon_thread(question)
         except errors.NoKeyringError:
             words = "this machine has no keyring that could keep a login: use the file, which is the default"
-        except errors.KeyringError as problem:
+        except Exception as problem:  # noqa: BLE001 - besides KeyringError, whatever the system's own library raises
             words = f"the keyring refuses ({type(problem).__name__}): unlock it, or use the file, which is the default"
         raise AuthError(words)
+
+
+def _without_access_token(login: Login) -> Login:
+    """What a renewal needs. An access token that has expired is never sent."""
+    return evolve(login, access_token="", expires_at=login.issued_at)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from aps_async.auth.background import in_daemon_thread
 from aps_async.auth.credentials import SCOPES, AppCredentials
 from aps_async.auth.grants import AuthorizationRequest
 from aps_async.auth.provider import TokenClient
@@ -19,10 +20,13 @@ CALLBACK = "http://127.0.0.1:8765/callback"
 
 
 async def open_browser(url: str) -> None:
-    """Opens the user's browser; does nothing where there is none."""
+    """Opens the user's browser; does nothing where there is none.
+
+    Cancelled while the browser runs in the foreground, it leaves the browser open.
+    """
     import webbrowser
 
-    await asyncio.to_thread(webbrowser.open, url)
+    await in_daemon_thread(lambda: webbrowser.open(url))
 
 
 async def authorize(
@@ -37,8 +41,8 @@ async def authorize(
 ) -> Login:
     """Signs a person in with the browser of this machine, and puts the login into the store of `tokens`.
 
-    A server on 127.0.0.1 waits for the browser to come back. It answers that one request, with the right path, host
-    and `state`, and closes.
+    A server on 127.0.0.1 (for a `localhost` callback also on ::1) waits for the browser to come back. It answers that
+    one request, with the right path, host and `state`, and closes.
 
         tokens = ThreeLegged(client_id, store=FileStore("login.json"))
         async with Session(tokens) as session:
@@ -75,7 +79,7 @@ async def authorize(
             return await _finish(client, tokens, request, coming.result(), listener)
         except TimeoutError:
             others = f" ({listener.refused} other requests were refused)" if listener.refused else ""
-            raise AuthError(f"nobody signed in within {timeout:.0f} s{others}; try again: aps-async login") from None
+            raise _too_late(timeout, others) from None
         finally:
             for task in (showing, coming):
                 task.cancel()
@@ -106,6 +110,7 @@ async def authorize_elsewhere(
     scopes: Sequence[str] = SCOPES,
     callback: str = CALLBACK,
     prompt: str | None = None,
+    timeout: float | None = None,
     ask: Callable[[str], Awaitable[str]],
 ) -> Login:
     """Signs a person in with the browser of any device, and puts the login into the store of `tokens`.
@@ -119,13 +124,28 @@ async def authorize_elsewhere(
         scopes: what the tokens are for.
         callback: any address that is registered for the app, sign for sign.
         prompt: `login` to have the person log in even when they are.
+        timeout: seconds until we stop waiting for the person; None: as long as `ask` takes.
         ask: gets the address of the sign-in page, and gives back the one that the browser ended at.
 
     Raises:
-        AuthError: denied, refused, or the address answers another request. Nothing is stored then.
+        AuthError: denied, refused, too late, or the address answers another request. Nothing is stored then.
     """
     app: AppCredentials = tokens.app
     request = AuthorizationRequest.new(app, redirect_uri=callback, scopes=scopes, prompt=prompt)
-    login = await request.finish(client, app, (await ask(request.url(client.base_url))).strip())
+    limit = asyncio.timeout(timeout)
+    try:
+        async with limit:
+            redirected = await ask(request.url(client.base_url))
+    except TimeoutError:
+        if timeout is None or not limit.expired():
+            raise  # an error of `ask`
+        raise _too_late(timeout) from None
+    finishing = request.finish(client, app, redirected.strip())
+    del redirected  # it holds the code, and this frame lives as long as the call
+    login = await finishing
     await tokens.keep(login)
     return login
+
+
+def _too_late(timeout: float, others: str = "") -> AuthError:
+    return AuthError(f"nobody signed in within {timeout:.0f} s{others}; try again: aps-async login")

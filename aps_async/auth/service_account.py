@@ -3,8 +3,12 @@
 https://aps.autodesk.com/en/docs/ssa/v1
 """
 
+import logging
 import os
 import secrets
+import shlex
+import stat
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,7 @@ AUDIENCE = "https://developer.api.autodesk.com/authentication/v2/token"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LIFE = 300  # seconds; the longest that is taken
 _BACK = 30  # how far the assertion's beginning lies behind, for clocks that go ahead of the service's
+_log = logging.getLogger("aps_async")
 _KEYS = ("APS_SERVICE_ACCOUNT_KEY", "APS_SERVICE_ACCOUNT_KEY_FILE")
 
 
@@ -129,17 +134,29 @@ class ServiceAccount(RenewingProvider):
         return str(jwt.encode({"alg": "RS256", "kid": self._key_id}, claims, self._key, algorithms=["RS256"]))
 
 
-def key_from_file(path: Path | str) -> str:
-    """A private key's PEM text.
+def key_from_file(path: Path | str, what: str = "the service account's key") -> str:
+    """The text of a file with a secret, such as a private key's PEM. Logs a warning if other users can read the file.
 
     Raises:
         InputError: the file cannot be read.
     """
+    file = Path(path)
     try:
-        return Path(path).expanduser().read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        words = getattr(problem, "strerror", None) or "it is no text"
-        raise InputError(f"the service account's key file {path} cannot be read: {words}") from None
+        file = file.expanduser()
+        text = file.read_text("utf-8")
+        mode = stat.S_IMODE(file.stat().st_mode)
+    except (OSError, ValueError, RuntimeError) as problem:
+        words = getattr(problem, "strerror", None) or "it is not a text file"
+        raise InputError(f"{what}: the file {path} cannot be read: {words}") from None
+    if sys.platform != "win32" and mode & (stat.S_IRGRP | stat.S_IROTH):
+        _log.warning(
+            "%s: other users can read the file %s (mode %o); run: chmod 600 %s",
+            what,
+            file,
+            mode,
+            shlex.quote(str(file)),
+        )
+    return text
 
 
 def _read_key(pem: str) -> Any:

@@ -1,6 +1,6 @@
 """A token that somebody else made and renews."""
 
-from aps_async.auth.credentials import unverified_claims
+from aps_async.auth.credentials import claimed_text, unverified_claims
 from aps_async.auth.provider import AccessToken, TokenClient
 from aps_async.errors import AuthError
 from aps_async.headers import token_value
@@ -17,13 +17,13 @@ class StaticToken:
         client_id: whose quota it draws on, where the token does not tell.
 
     Raises:
-        InputError: the token is empty, contains a space, or cannot be held by a header.
+        InputError: the token is empty, or contains spaces or characters that a header cannot hold.
     """
 
     def __init__(self, token: str, *, client_id: str | None = None) -> None:
         token = token_value(f"{token.strip()} ".removeprefix("Bearer "))
         claims = unverified_claims(token)
-        self.client_id = client_id or str(claims.get("client_id") or "")
+        self.client_id = client_id or claimed_text(claims, "client_id")
         self.two_legged = "userid" not in claims if claims else None
         self._token = AccessToken(token)
 

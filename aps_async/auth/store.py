@@ -64,14 +64,31 @@ class Login:
                 raise AuthError("the stored login is of another version of aps-async; log in again: aps-async login")
             known = {part.name for part in fields(cls)}
             login = cls(**{name: value for name, value in values.items() if name in known})
-            texts = (login.client_id, login.service, login.access_token)
-            numbers = (login.issued_at, login.expires_at, login.signed_in_at)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            pass  # the parser's words may quote the text
-        else:
-            if all(isinstance(part, str) for part in texts) and all(type(part) in (int, float) for part in numbers):
+            if _is_sound(login):
                 return evolve(login, scopes=tuple(login.scopes))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            pass  # the parser's words may quote the text
         raise AuthError("the stored login cannot be read; log in again: aps-async login")
+
+
+def _is_sound(login: Login) -> bool:
+    """Whether every field of a login that was read is of its kind."""
+    texts = (login.client_id, login.service, login.access_token, *login.scopes)
+    optional = (login.refresh_token, login.user_id)
+    moments = (login.issued_at, login.expires_at, login.signed_in_at)
+    return (
+        isinstance(login.scopes, list)
+        and all(isinstance(each, str) for each in texts)
+        and all(each is None or isinstance(each, str) for each in optional)
+        and all(_is_moment(each) for each in moments)
+        and type(login.renewals) is int
+        and type(login.renewing) is bool
+    )
+
+
+def _is_moment(value: object) -> bool:
+    """Whether it is a time that can be reckoned with and shown: seconds since the epoch, up to the year 9999."""
+    return type(value) in (int, float) and 0 <= value < 253_402_300_800  # type: ignore[operator]
 
 
 class TokenStore(Protocol):

@@ -3,19 +3,25 @@
 import sys
 from collections.abc import Sequence
 
+from aps_async.cli.surroundings import make_usable
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code; `argv` without the program's name."""
+    make_usable()
     try:
         from aps_async.cli.app import run
 
         return run(sys.argv[1:] if argv is None else argv)
-    except ModuleNotFoundError as problem:
+    except ImportError as problem:
         missing = (problem.name or "").partition(".")[0]
-        if missing in ("", "aps_async"):  # not of an extra: a fault of ours
+        if missing == "backoff":  # its own words say what to do
+            sys.stderr.write(f"aps-async: error: {problem}\n")
+        elif not isinstance(problem, ModuleNotFoundError) or missing in ("", "aps_async"):  # a fault of ours
             raise
-        sys.stderr.write(
-            f"aps-async: error: the command line needs {missing}, which is not installed: "
-            "pip install 'aps-async[cli]'\n"
-        )
+        else:
+            sys.stderr.write(
+                f"aps-async: error: the command line needs {missing}, which is not installed: "
+                "pip install 'aps-async[cli]'\n"
+            )
         return 2

@@ -45,7 +45,7 @@ _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
     "APS_BASE_URL (Autodesk's own when not set); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
-    "HTTPS_PROXY"
+    "HTTPS_PROXY; APS_CA_FILE (a PEM file of CA certificates to trust, for networks that re-sign TLS)"
 )
 _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nWho counts: {ORDER}.\n\nExit codes:\n" + "\n".join(
     f"{code}: {words}" for code, words in EXIT_CODES.items()
@@ -82,7 +82,7 @@ def run(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as problem:  # whatever it is, it becomes one line and an exit code
-        if work is None and isinstance(problem, ModuleNotFoundError):
+        if isinstance(problem, ImportError) and (work is None or problem.name == "backoff"):
             raise  # `main` says what to install
         if debug:
             note_traceback(problem)

@@ -15,6 +15,9 @@ from aps_async.quotas import Paces
 from aps_async.session import Session
 from aps_async.settings import Settings
 
+CA_FILE = "APS_CA_FILE"
+"""Names a file of CA certificates (PEM) to trust besides the system's."""
+
 
 def open_session(
     user_id: str | None = None, environ: Mapping[str, str] | None = None, *, quotas: Paces | None = None
@@ -35,12 +38,14 @@ def session_with(
 ) -> Session:
     """A session, not yet entered, at this address."""
     host_of(base_url)
+    environ = os.environ if environ is None else environ
     return Session(
         tokens,
         base_url=base_url,
-        settings=settings_from(os.environ if environ is None else environ, base_url),
+        settings=settings_from(environ, base_url),
         user_id=user_id or None,
         proxy=proxy_for(base_url),
+        ssl=environ.get(CA_FILE, "").strip() or None,
         quotas=quotas,
     )
 

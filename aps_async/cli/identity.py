@@ -34,6 +34,22 @@ VARIABLES = {
 }
 
 
+OF_AN_APP = frozenset(
+    {
+        "callback",
+        "scopes",
+        "service_account_id",
+        "service_account_key_id",
+        "service_account_key",
+        "service_account_key_file",
+        "client_secret",
+        "client_secret_file",
+        "user_id",
+    }
+)
+"""What goes with one app: a profile's is never used with the credentials of another."""
+
+
 @frozen
 class Layer:
     """One place that says things."""
@@ -45,6 +61,10 @@ class Layer:
         """What it says; empty when it says nothing."""
         return self.values.get(key, "").strip()
 
+    def is_for_another_app(self, client_id: str) -> bool:
+        """Whether its values are another app's; a layer that names no app goes with any."""
+        return bool(client_id) and self.get("client_id") not in ("", client_id)
+
 
 @frozen(kw_only=True)
 class Sources:
@@ -53,24 +73,33 @@ class Sources:
     profile: Profile
     profile_words: str
     environment: Layer
+    own: Layer
+    """The profile's."""
     layers: tuple[Layer, ...]
 
-    def find(self, key: str, down_to: Layer | None = None) -> tuple[str, str]:
-        """The first that is said, and by whom. `down_to`: nobody below that layer is asked."""
+    def find(self, key: str, down_to: Layer | None = None, *, client_id: str = "") -> tuple[str, str]:
+        """The first value, and its layer's words.
+
+        Args:
+            key: of `VARIABLES`.
+            down_to: layers below this one are not asked.
+            client_id: the app in use; what the profile has for another app is passed over (see `OF_AN_APP`).
+        """
         for layer in self.layers:
-            if found := layer.get(key):
+            strange = layer is self.own and key in OF_AN_APP and layer.is_for_another_app(client_id)
+            if (found := layer.get(key)) and not strange:
                 return found, layer.words
             if layer is down_to:
                 break
         return "", ""
 
     def secret(self, client_id: str) -> str:
-        """The app's secret: the environment's when it is this app's, or out of the file that the profile names."""
-        if self.environment.get("client_id") in ("", client_id) and (found := self.environment.get("client_secret")):
-            return found
-        if file := self.profile.values.get("client_secret_file"):
-            return key_from_file(file).strip()
-        return ""
+        """The app's secret, from the environment or from the file that the profile names."""
+        found, file = (
+            "" if layer.is_for_another_app(client_id) else layer.get(key)
+            for layer, key in ((self.environment, "client_secret"), (self.own, "client_secret_file"))
+        )
+        return found or (key_from_file(file, "the app's secret").strip() if file else "")
 
 
 @frozen(kw_only=True)
@@ -113,7 +142,7 @@ def sources(environ: Mapping[str, str], *, may_be_new: bool = False) -> Sources:
     environment = Layer("environment", {key: environ.get(variable, "") for key, variable in VARIABLES.items()})
     own = Layer(f"profile {name}", profile.values)
     layers = (own, environment) if option else (environment, own)
-    return Sources(profile=profile, profile_words=f"{name} ({by})", environment=environment, layers=layers)
+    return Sources(profile=profile, profile_words=f"{name} ({by})", environment=environment, own=own, layers=layers)
 
 
 def identity(environ: Mapping[str, str], user_id: str | None = None) -> Identity:
@@ -133,9 +162,9 @@ def identity(environ: Mapping[str, str], user_id: str | None = None) -> Identity
             TwoLegged.from_env(environ)  # which says what is missing
         raise AuthError(NO_CREDENTIALS)
     base_url, by = asked.find("base_url", layer)
-    given = user_id if user_id != asked.environment.get("user_id") else ""
-    user, user_by = (given, "--user-id") if given else asked.find("user_id", layer)
     client_id = asked.find("client_id")[0]
+    given = user_id if user_id != asked.environment.get("user_id") else ""
+    user, user_by = (given, "--user-id") if given else asked.find("user_id", layer, client_id=client_id)
     return Identity(
         kind=kind,
         tokens=_tokens(kind, client_id, layer, asked),
@@ -160,9 +189,10 @@ def _kind_of(layer: Layer, asked: Sources) -> str:
     return "app" if layer.get("client_id") and layer.get("client_secret") else ""
 
 
-def scopes_for(kind: str, asked: Sources) -> tuple[str, ...]:
-    """What tokens are asked for; a user's name is wanted by `whoami`."""
-    said = tuple(asked.find("scopes")[0].split())
+def scopes_for(kind: str, asked: Sources, client_id: str, layer: Layer | None = None) -> tuple[str, ...]:
+    """What tokens are requested for: the scopes that go with this app and, if given, come no later than the layer of
+    its credentials. `whoami` needs one for a user's name."""
+    said = tuple(asked.find("scopes", layer, client_id=client_id)[0].split())
     return said or (SCOPES if kind == "app" else (*SCOPES, "user-profile:read"))
 
 
@@ -182,13 +212,14 @@ def _tokens(kind: str, client_id: str, layer: Layer, asked: Sources) -> TokenPro
             f"no secret for client id {client_id}: set APS_CLIENT_SECRET, or client_secret_file in the profile"
         )
     if kind == "app":
-        return TwoLegged(client_id, secret, scopes=scopes_for(kind, asked))
-    return _service_account(client_id, secret, asked)
+        return TwoLegged(client_id, secret, scopes=scopes_for(kind, asked, client_id, layer))
+    return _service_account(client_id, secret, layer, asked)
 
 
-def _service_account(client_id: str, secret: str, asked: Sources) -> ServiceAccount:
-    account, key_id = asked.find("service_account_id")[0], asked.find("service_account_key_id")[0]
-    text, file = asked.find("service_account_key")[0], asked.find("service_account_key_file")[0]
+def _service_account(client_id: str, secret: str, layer: Layer, asked: Sources) -> ServiceAccount:
+    account, key_id, text, file = (
+        asked.find(f"service_account_{name}", client_id=client_id)[0] for name in ("id", "key_id", "key", "key_file")
+    )
     if not account or not key_id or not (text or file):
         raise AuthError(
             "the service account is not complete: set APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
@@ -200,7 +231,7 @@ def _service_account(client_id: str, secret: str, asked: Sources) -> ServiceAcco
         account_id=account,
         key_id=key_id,
         private_key=text.replace("\\n", "\n") if text else key_from_file(file),
-        scopes=scopes_for("service-account", asked),
+        scopes=scopes_for("service-account", asked, client_id, layer),
     )
 
 

@@ -1,23 +1,22 @@
 """The commands `login`, `logout` and `whoami`."""
 
-import asyncio
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from attrs import frozen
 
 from aps_async.auth import Login, ThreeLegged, authorize, authorize_elsewhere, open_browser
-from aps_async.auth.credentials import unverified_claims
+from aps_async.auth.background import in_daemon_thread
+from aps_async.auth.credentials import claimed_text, seconds_from, unverified_claims
 from aps_async.auth.loopback import CALLBACK
 from aps_async.calls import PRODUCTION
 from aps_async.cli import profiles
 from aps_async.cli.environment import session_with
-from aps_async.cli.identity import Identity, identity, scopes_for, sources, three_legged
+from aps_async.cli.failures import reason
+from aps_async.cli.identity import OF_AN_APP, Identity, Sources, identity, scopes_for, sources, three_legged
 from aps_async.cli.output import note, say, say_json
 from aps_async.cli.precedence import ORDER
 from aps_async.cli.profiles import Profile
@@ -49,14 +48,14 @@ async def login(choices: LoginChoices) -> int:
         raise AuthError(
             "which app? Give its client id with --client-id, or set APS_CLIENT_ID (aps.autodesk.com/myapps)"
         )
-    callback = choices.callback or asked.find("callback")[0] or CALLBACK
-    scopes = tuple(" ".join(choices.scopes).split()) or scopes_for("user", asked)
+    callback = choices.callback or asked.find("callback", client_id=client_id)[0] or CALLBACK
+    scopes = tuple(" ".join(choices.scopes).split()) or scopes_for("user", asked, client_id)
     base_url = asked.find("base_url")[0] or PRODUCTION
     store = "keyring" if choices.keyring else asked.profile.values.get("store", "")
     profile = Profile(
         asked.profile.name,
         {
-            **asked.profile.values,
+            **_kept_values(asked, client_id),
             "kind": "user",
             "client_id": client_id,
             "base_url": "" if base_url == PRODUCTION else base_url,
@@ -79,15 +78,29 @@ async def login(choices: LoginChoices) -> int:
                 show=_show,
             )
         else:
-            made = await authorize_elsewhere(session, tokens, scopes=scopes, callback=callback, prompt=prompt, ask=_ask)
+            made = await authorize_elsewhere(
+                session,
+                tokens,
+                scopes=scopes,
+                callback=callback,
+                prompt=prompt,
+                timeout=choices.timeout,
+                ask=_ask,
+            )
         profiles.write(profile)
-        say(f"Signed in as {_name(made, await _user_of(session))}. Profile: {asked.profile_words}.")
+        say(f"Signed in as {await _name(made, session)}. Profile: {asked.profile_words}.")
     if identity(os.environ).kind != "user":
         note(
             "The environment has credentials of its own, and they come first. To use this login, name it: "
             f"aps-async --profile {profile.name} ..."
         )
     return 0
+
+
+def _kept_values(asked: Sources, client_id: str) -> dict[str, str]:
+    """What a login leaves as it is in the profile: nothing of another app."""
+    strange = OF_AN_APP if asked.own.is_for_another_app(client_id) else ()
+    return {key: value for key, value in asked.profile.values.items() if key not in strange}
 
 
 async def _show(url: str) -> None:
@@ -100,30 +113,10 @@ async def _ask(url: str) -> str:
     note("Open this address in any browser and sign in:")
     note(url)
     note("The browser then ends at an address that may not load. Copy that address here:")
-    line = await _line_from_stdin()
+    line: str = await in_daemon_thread(sys.stdin.readline)  # Ctrl-C ends the program while it still reads
     if not line.strip():
         raise AuthError("no address was given; nothing has been stored")
     return line
-
-
-async def _line_from_stdin() -> str:
-    """In a thread that nobody waits for, so that Ctrl-C ends the program while it still reads."""
-    loop = asyncio.get_running_loop()
-    line: asyncio.Future[str] = loop.create_future()
-
-    def hand_over(text: str) -> None:
-        if not line.done():
-            line.set_result(text)
-
-    def read() -> None:
-        text = sys.stdin.readline()
-        try:
-            loop.call_soon_threadsafe(partial(hand_over, text))
-        except RuntimeError:
-            return  # the loop is closed: nobody wants the line any more
-
-    threading.Thread(target=read, daemon=True).start()
-    return await line
 
 
 async def logout(*, forget: bool) -> int:
@@ -196,13 +189,13 @@ def _facts(who: Identity, claims: dict[str, object], user: UserInfo | None, stor
     scopes, expires = claims.get("scope"), claims.get("exp")
     return {
         "user": _person(user),
-        "userId": str(claims.get("userid") or (user.sub if user else "")),
+        "userId": claimed_text(claims, "userid") or (user.sub if user else ""),
         "kind": _KINDS[who.kind],
         "from": who.said_by,
         "profile": who.profile.name,
-        "clientId": str(claims.get("client_id") or who.client_id),
-        "scopes": [str(each) for each in scopes] if isinstance(scopes, list) else [],
-        "tokenUntil": _moment(expires if isinstance(expires, int | float) else stored.expires_at if stored else None),
+        "clientId": claimed_text(claims, "client_id") or who.client_id,
+        "scopes": [each for each in scopes if isinstance(each, str)] if isinstance(scopes, list) else [],
+        "tokenUntil": _moment(stored.expires_at if expires is None and stored else seconds_from(expires)),
         # Each renewal moves this on.
         "loginUntil": _moment(stored.issued_at + _REFRESH_DAYS * 86400) if stored and stored.refresh_token else "",
         "service": who.base_url,
@@ -213,21 +206,31 @@ def _facts(who: Identity, claims: dict[str, object], user: UserInfo | None, stor
 
 
 def _moment(seconds: float | None) -> str:
-    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    try:
+        return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return ""  # a token may claim any number
 
 
 def _person(user: UserInfo | None) -> str:
     if user is None:
         return ""
-    return " ".join(part for part in (user.name, f"<{user.email}>" if user.email else "") if part)
+    name = user.name or user.preferred_username
+    return " ".join(part for part in (name, f"<{user.email}>" if user.email else "") if part)
 
 
-def _name(login: Login, user: UserInfo | None) -> str:
-    return _person(user) or f"user {login.user_id or 'unknown'}"
+async def _name(login: Login, session: Session) -> str:
+    """Who has signed in. The login is kept by now, so nothing that goes wrong here may make it look failed."""
+    try:
+        user = await _user_of(session)
+    except APSError as problem:
+        note(f"The user's name could not be looked up: {reason(problem)}.")
+        user = None
+    return _person(user) or f"user {login.user_id or (user and user.sub) or 'unknown'}"
 
 
 async def _user_of(session: Session) -> UserInfo | None:
-    """The user, unless the scopes do not tell."""
+    """The user, unless the scopes do not allow to ask."""
     try:
         return await get_user_info(session)
     except NotAllowedError:

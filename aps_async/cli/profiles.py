@@ -83,7 +83,7 @@ def read(name: str) -> Profile | None:
         values = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as problem:
         words = getattr(problem, "strerror", None) or problem
         raise InputError(f"the profile {file} cannot be read: {words}") from None
     for key, value in values.items():

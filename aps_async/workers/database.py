@@ -16,11 +16,14 @@ CONNECTIONS = 6
 """Per worker, besides the two that listen: statements are short, and no step waits with one in hand."""
 STATEMENT_SECONDS = 30.0
 _LONGEST_PAUSE = 5.0
-_SETTINGS = {
-    "application_name": "aps-async",
-    # A frozen worker must not hold a row that the others wait for.
-    "idle_in_transaction_session_timeout": "15s",
-}
+_PROBES = 5
+_SETTINGS = {"application_name": "aps-async"}  # of the parameters at the start, PgBouncer takes no other of ours
+# A frozen worker must not hold a row that the others wait for.
+_LIMIT_IDLE = "SET idle_in_transaction_session_timeout = '15s'"
+_POOLER = (
+    "it is reached through a pooler such as PgBouncer in transaction mode, which loses notifications and prepared "
+    "statements: use the pooler's session mode, or PostgreSQL's own address"
+)
 
 _log = logging.getLogger("aps_async")
 
@@ -87,6 +90,7 @@ class Database:
 
     async def __aenter__(self) -> Self:
         async def opened() -> Any:
+            await self._refuse_transaction_mode()
             return await driver().create_pool(
                 self.url,
                 min_size=0,  # a floor would be restored in the background, and complain in the log when it cannot be
@@ -95,6 +99,8 @@ class Database:
                 command_timeout=STATEMENT_SECONDS,
                 max_inactive_connection_lifetime=60.0,
                 server_settings=_SETTINGS,
+                init=_limit_idle,
+                reset=_reset,
             )
 
         self._pool = await self._patiently(opened)
@@ -143,7 +149,26 @@ class Database:
 
     async def unpooled(self) -> Any:
         """A connection of its own, to listen on; the caller closes it."""
-        return await driver().connect(self.url, timeout=STATEMENT_SECONDS, server_settings=_SETTINGS)
+        connection = await driver().connect(self.url, timeout=STATEMENT_SECONDS, server_settings=_SETTINGS)
+        await _limit_idle(connection)
+        return connection
+
+    async def _refuse_transaction_mode(self) -> None:
+        """A pooler in transaction mode gives the connection of an idle client to another one.
+
+        Raises:
+            DatabaseError: it does.
+        """
+        options = {"timeout": STATEMENT_SECONDS, "server_settings": _SETTINGS}
+        async with _closing(await driver().connect(self.url, **options)) as first:
+            if await _backend(first) == first.get_server_pid():
+                return  # PostgreSQL itself; a pooler states a number of its own
+            async with _closing(await driver().connect(self.url, **options)) as second:
+                for _ in range(_PROBES):  # other clients of the pooler may come between
+                    before = await _backend(first)
+                    async with second.transaction():
+                        if await _backend(second) == before or await _backend(first) != before:
+                            raise DatabaseError(f"the database at {self.shown}: {_POOLER}")
 
     @property
     def pool(self) -> Any:
@@ -157,6 +182,8 @@ class Database:
         while True:
             try:
                 return await once()
+            except DatabaseError:
+                raise
             except Exception as problem:
                 if not is_outage(problem):
                     raise self._error(problem) from problem
@@ -167,10 +194,36 @@ class Database:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _error(self, problem: Exception) -> Exception:
+        exceptions = driver().exceptions
+        if isinstance(problem, exceptions.DuplicatePreparedStatementError | exceptions.InvalidSQLStatementNameError):
+            return DatabaseError(f"the database at {self.shown}: {_POOLER}")
         if isinstance(problem, driver().PostgresError | OSError | driver().InterfaceError | TimeoutError):
             words = str(problem).strip() or type(problem).__name__
             return DatabaseError(f"the database at {self.shown}: {words}")
         return problem
+
+
+async def _limit_idle(connection: Any) -> None:
+    await connection.execute(_LIMIT_IDLE)
+
+
+async def _reset(connection: Any) -> None:
+    """As asyncpg's own, which forgets all settings, and with ours again: in one trip to the server."""
+    await connection.execute(f"{connection.get_reset_query()}\n;{_LIMIT_IDLE}")
+
+
+async def _backend(connection: Any) -> int:
+    """The process that serves this statement."""
+    found: int = await connection.fetchval("SELECT pg_backend_pid()")
+    return found
+
+
+@asynccontextmanager
+async def _closing(connection: Any) -> AsyncIterator[Any]:
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=_LONGEST_PAUSE)
 
 
 @asynccontextmanager

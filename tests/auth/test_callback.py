@@ -1,6 +1,7 @@
 """The callback server answers nothing but the one right request, and no secret reaches any log."""
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -41,9 +42,9 @@ class Door:
     def right(self) -> str:
         return f"/callback?code=c0de&state={self.request.state}"
 
-    async def ask(self, *lines: str) -> bytes:
+    async def ask(self, *lines: str, address: str = "127.0.0.1") -> bytes:
         """What comes back for a request that begins with these lines."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.listener.callback.port)
+        reader, writer = await asyncio.open_connection(address, self.listener.callback.port)
         writer.write("\r\n".join([*lines, "", ""]).encode())
         answer = await reader.read()
         writer.close()
@@ -52,8 +53,8 @@ class Door:
 
 
 @asynccontextmanager
-async def door() -> AsyncIterator[Door]:
-    uri = f"http://127.0.0.1:{free_port()}/callback"
+async def door(host: str = "127.0.0.1") -> AsyncIterator[Door]:
+    uri = f"http://{host}:{free_port()}/callback"
     request = AuthorizationRequest.new(APP, redirect_uri=uri, scopes=["data:read"])
     async with listening(Callback.of(uri), request.is_answered_by) as listener:
         yield Door(listener, request, urlsplit(uri).netloc)
@@ -135,6 +136,67 @@ async def test_it_listens_on_the_loopback_address_alone() -> None:
             if address != "127.0.0.1":
                 with pytest.raises(OSError, match="Connect call failed"):
                     await asyncio.open_connection(address, port)
+
+
+@pytest.mark.parametrize("size", [8 << 10, 9 << 10, 32 << 10])
+async def test_cookies_of_other_programs_on_this_machine_do_no_harm(size: int) -> None:
+    async with door("localhost") as here:
+        cookies = ["Cookie: session=" + "x" * size, "X-Other: " + "y" * size]
+        right = asyncio.create_task(here.ask(f"GET {here.right} HTTP/1.1", f"Host: {here.netloc}", *cookies))
+        await here.listener.redirected()
+        await here.listener.show(Page("Done", "Done."))
+        assert b"200 OK" in await right
+
+
+async def test_what_cannot_be_read_is_refused_and_not_logged(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with door() as here:
+        for line in ("Cookie: canary=" + "canary" * 20_000, "Canary\x00: canary", "canary"):
+            assert b" 400 " in (await here.ask("GET / HTTP/1.1", line)).splitlines()[0]
+    assert "canary" not in caplog.text
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+async def test_localhost_is_both_addresses(address: str) -> None:
+    async with door("localhost") as here:
+        lines = (f"GET {here.right} HTTP/1.1", f"Host: {here.netloc}")
+        right = asyncio.create_task(here.ask(*lines, address=address))
+        await here.listener.redirected()
+        await here.listener.show(Page("Done", "Done."))
+        assert b"200 OK" in await right
+
+
+@pytest.mark.parametrize(("address", "shown"), [("127.0.0.1", r"127\.0\.0\.1"), ("::1", r"\[::1\]")])
+async def test_a_port_that_is_taken_on_either_address_is_named(address: str, shown: str) -> None:
+    port = free_port()
+    async with await asyncio.start_server(lambda _, writer: writer.close(), address, port):
+        with pytest.raises(InputError, match=rf"cannot listen on {shown}:{port} .*--callback"):
+            async with listening(Callback.of(f"http://localhost:{port}/callback"), bool):
+                pass
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port):
+        pass  # nothing of ours is left on the port
+
+
+@pytest.mark.parametrize(
+    "problem", [OSError(errno.EADDRNOTAVAIL, "x"), OSError("no address"), socket.gaierror(-9, "x")]
+)
+async def test_a_machine_without_ipv6_listens_on_the_other_address(
+    monkeypatch: pytest.MonkeyPatch, problem: OSError
+) -> None:
+    loop = asyncio.get_running_loop()
+    real = loop.create_server
+
+    async def create(factory: Any, host: str, port: int) -> asyncio.Server:
+        if host == "::1":
+            raise problem
+        return await real(factory, host, port)
+
+    monkeypatch.setattr(loop, "create_server", create)
+    async with door("localhost") as here:
+        assert b" 404 " in (await here.ask("GET / HTTP/1.1", f"Host: {here.netloc}")).splitlines()[0]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ import pytest
 
 from aps_async import AuthError, InputError, TwoLegged
 from aps_async.auth import FileStore, KeyringStore, ServiceAccount, StaticToken, ThreeLegged
+from aps_async.auth.credentials import SCOPES
 from aps_async.calls import PRODUCTION
 from aps_async.cli import profiles
 from aps_async.cli.failures import UsageProblem
-from aps_async.cli.identity import identity
+from aps_async.cli.identity import identity, scopes_for, sources
+from aps_async.cli.login import _kept_values as login_values
 from aps_async.cli.precedence import profile_option
 from aps_async.cli.profiles import Profile
 from aps_async.simulator import Simulator
@@ -105,6 +107,48 @@ def test_a_given_token_comes_first_in_the_environment(home: Path) -> None:
     assert isinstance(identity(APP | {"APS_ACCESS_TOKEN": "x"}).tokens, StaticToken)
     with pytest.raises(AuthError, match="APS_ACCESS_TOKEN"):
         identity({"APS_ACCESS_TOKEN": "two words"})
+
+
+WORDS = "data:read openid"
+PROFILE = {"client_id": "profile-app", "scopes": WORDS, "user_id": "U1", "callback": "http://127.0.0.1:1/x"}
+ANOTHER = {"APS_CLIENT_ID": "env-app", "APS_CLIENT_SECRET": "s"}
+SAME = ANOTHER | {"APS_CLIENT_ID": "profile-app"}
+
+
+@pytest.mark.parametrize("kind", ["user", "app", "service-account"])
+def test_a_profile_s_scopes_never_go_with_another_app_s_credentials(home: Path, kind: str) -> None:
+    keep(kind=kind, **PROFILE)
+    for environ in (ANOTHER, SAME):  # nor with the same app's, where the environment brings them
+        who = identity(environ)
+        assert isinstance(who.tokens, TwoLegged)
+        assert (who.tokens.scopes, who.user_id) == (SCOPES, "")
+    who = identity(ANOTHER | {"APS_SCOPES": "data:read"})
+    assert isinstance(who.tokens, TwoLegged)
+    assert who.tokens.scopes == ("data:read",)
+
+
+def test_a_profile_s_own_credentials_take_its_scopes(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s\n")
+    (tmp_path / "secret").chmod(0o600)
+    keep(kind="app", client_secret_file=str(tmp_path / "secret"), **PROFILE)
+    who = identity({})
+    assert isinstance(who.tokens, TwoLegged)
+    assert (who.tokens.scopes, who.user_id) == (tuple(WORDS.split()), "U1")
+
+
+@pytest.mark.parametrize(("client_id", "is_same"), [("profile-app", True), ("other-app", False)])
+def test_a_login_takes_over_only_what_belongs_to_its_app(home: Path, client_id: str, is_same: bool) -> None:
+    (home / "secret").write_text("canary")
+    (home / "secret").chmod(0o600)
+    keep(kind="app", client_secret_file=str(home / "secret"), base_url="http://127.0.0.1:1", **PROFILE)
+    asked = sources({})
+    assert scopes_for("user", asked, client_id) == (tuple(WORDS.split()) if is_same else (*SCOPES, "user-profile:read"))
+    assert bool(asked.find("callback", client_id=client_id)[0]) == is_same
+    assert asked.secret(client_id) == ("canary" if is_same else "")
+    kept = set(login_values(asked, client_id))
+    assert kept == (
+        {*PROFILE, "kind", "client_secret_file", "base_url"} if is_same else {"kind", "client_id", "base_url"}
+    )
 
 
 def test_profiles_are_small_files_for_their_owner(home: Path) -> None:

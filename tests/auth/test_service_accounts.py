@@ -1,12 +1,17 @@
 """Service accounts: managing them, and tokens for what their keys sign."""
 
 import asyncio
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from joserfc.jwk import RSAKey
 
 from aps_async import AuthError, InputError, NotAllowedError, NotFoundError, Session, StaticToken, TwoLegged
 from aps_async.auth import ServiceAccount
+from aps_async.auth.credentials import unverified_claims
+from aps_async.auth.service_account import key_from_file
 from aps_async.resources import service_accounts as accounts
 from aps_async.resources.projects import list_hubs
 from aps_async.resources.service_accounts import go_time
@@ -16,6 +21,11 @@ from tests.support import service, session_for, virtual_clock
 
 pytestmark = pytest.mark.looptime
 SCOPES = [f"application:service_account{kind}:{right}" for kind in ("", "_key") for right in ("read", "write")]
+
+
+@pytest.fixture(scope="module")
+def private_key() -> str:
+    return RSAKey.generate_key(2048).as_pem(private=True).decode()
 
 
 def manager(simulator: Simulator) -> TwoLegged:
@@ -36,6 +46,39 @@ def robot(simulator: Simulator, account_id: str, key: accounts.NewServiceAccount
         private_key=key.private_key,
         **options,
     )
+
+
+@pytest.mark.parametrize("now", [1_800_000_000.0, 1_800_000_000.999])
+def test_an_assertion_lives_for_the_300_seconds_that_are_taken(private_key: str, now: float) -> None:
+    account = ServiceAccount("app", "s", account_id="A", key_id="K", private_key=private_key)
+    claims = unverified_claims(account.assertion(now))
+    issued, ends = claims["iat"], claims["exp"]
+    assert isinstance(issued, int)
+    assert isinstance(ends, int)
+    assert ends - issued == 300
+    assert claims["nbf"] == issued
+    assert issued <= now - 30 < now < ends <= now + 300
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+@pytest.mark.parametrize(
+    ("mode", "warns"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True), (0o644, True)]
+)
+@pytest.mark.parametrize("way", ["account", "secret"])
+def test_a_key_file_that_others_can_read_is_warned_of(
+    tmp_path: Path, private_key: str, caplog: pytest.LogCaptureFixture, mode: int, warns: bool, way: str
+) -> None:
+    file = tmp_path / "the key.pem"
+    file.write_text(private_key)
+    file.chmod(mode)
+    if way == "account":
+        ids = ("APS_CLIENT_ID", "APS_CLIENT_SECRET", "APS_SERVICE_ACCOUNT_ID", "APS_SERVICE_ACCOUNT_KEY_ID")
+        ServiceAccount.from_env(dict.fromkeys(ids, "x") | {"APS_SERVICE_ACCOUNT_KEY_FILE": str(file)})
+    else:
+        assert key_from_file(file, "the app's secret") == private_key
+    assert (f"chmod 600 '{file}'" in caplog.text) == warns
+    assert (f"mode {mode:o}" in caplog.text) == warns
+    assert "PRIVATE" not in caplog.text
 
 
 async def test_the_life_of_an_account():

@@ -48,8 +48,9 @@ async def test_a_login_in_a_file(tmp_path: Path) -> None:
             await store.save(some_login())
     finally:
         os.umask(old)
-    assert await store.load() == some_login()
+    # Before it is read, which would close it.
     assert stored_files(tmp_path / "deep" / "er") == {"login.json": "600", "login.json.lock": "600"}
+    assert await store.load() == some_login()
     assert {f"{each.stat().st_mode & 0o777:o}" for each in (tmp_path / "deep" / "er",)} == {"700"}
     await store.delete()
     await store.delete()
@@ -65,11 +66,41 @@ async def test_a_file_that_others_could_read_is_closed(tmp_path: Path, caplog: p
     assert "could be read by others" in caplog.text
 
 
+@pytest.mark.parametrize("planted", ["link", "file"])
+async def test_nothing_that_another_one_planted_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str
+) -> None:
+    """A file or a link appears under the unfinished file's name in the instant before it is made."""
+    victim, store = tmp_path / "victim", FileStore(tmp_path / "logins" / "login.json")
+    await store.save(some_login(refresh_token="old"))
+    real = os.open
+
+    def late(path: Any, flags: int, *args: Any, **options: Any) -> int:
+        if flags & os.O_CREAT:
+            if planted == "link":
+                Path(path).symlink_to(victim)
+            else:
+                Path(path).write_text("planted")
+                Path(path).chmod(0o644)
+        return real(path, flags, *args, **options)
+
+    monkeypatch.setattr(os, "open", late)
+    with pytest.raises(AuthError, match="cannot be stored"):
+        await store.save(some_login(refresh_token="canary"))
+    monkeypatch.undo()
+    assert not victim.exists()
+    login = await store.load()
+    assert login is not None
+    assert login.refresh_token == "old"
+
+
 async def test_what_a_crash_has_left_is_swept_away(tmp_path: Path) -> None:
-    (tmp_path / ".login.json.123.part").write_text("half")
-    (tmp_path / ".other.json.123.part").write_text("somebody else's")
-    await FileStore(tmp_path / "login.json").save(some_login())
-    assert set(stored_files(tmp_path)) == {"login.json", ".other.json.123.part"}
+    for name in ("login.json", "lo[g]in.json"):
+        (tmp_path / f".{name}.123.part").write_text("half")
+        (tmp_path / ".other.json.123.part").write_text("somebody else's")
+        await FileStore(tmp_path / name).save(some_login())
+        assert set(stored_files(tmp_path)) == {name, ".other.json.123.part"}
+        (tmp_path / name).unlink()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
@@ -181,6 +212,65 @@ async def test_a_login_in_the_keyring(tmp_path: Path) -> None:
         await store.delete()
         assert await store.load() is None
     assert set(stored_files(tmp_path)) == {"work.lock"}
+
+
+class PyWinError(Exception):
+    """As pywin32's, which is no KeyringError."""
+
+
+class Windows(FakeKeyring):
+    """It keeps 2,560 bytes of UTF-16."""
+
+    def set_password(self, service: str, name: str, text: str) -> None:
+        if len(text.encode("utf-16-le")) > 2560:
+            raise PyWinError(1783, "CredWrite", "The stub received bad data")
+        super().set_password(service, name, text)
+
+
+@pytest.mark.parametrize("size", [100, 800, 1100, 5000])
+async def test_a_long_login_in_the_keyring_of_windows(tmp_path: Path, size: int) -> None:
+    backend, login = Windows(), some_login(access_token="a" * size, user_id="U", renewals=3, expires_at=99.0)
+    stores = [KeyringStore("work", lock_file=tmp_path / "work") for _ in range(2)]
+    for store in stores:
+        store._keyring = backend
+    await stores[0].save(login)
+    assert await stores[0].load() == login
+    # Another process has to renew a login that was too long for its access token, and may.
+    found = await stores[1].load()
+    if size < 1000:
+        assert found == login
+    else:
+        assert found == attrs.evolve(login, access_token="", expires_at=login.issued_at)
+        renewed = attrs.evolve(login, refresh_token="r2", renewals=4)
+        await stores[1].save(renewed)
+        assert await stores[1].load() == renewed
+        left = await stores[0].load()
+        assert left is not None
+        assert (left.refresh_token, left.access_token) == ("r2", "")  # and not the token that it had itself
+
+
+async def test_processes_renew_a_login_whose_access_token_the_keyring_has_no_room_for(tmp_path: Path) -> None:
+    async with Simulator(World.demo(1), behaviour=Behaviour(quotas=False)) as simulator:
+        backend = Windows()
+        providers = [ThreeLegged(PUBLIC, store=KeyringStore("work", lock_file=tmp_path / "work")) for _ in range(2)]
+        for tokens in providers:
+            tokens.store._keyring = backend  # type: ignore[attr-defined]
+        async with Session(providers[0], base_url=simulator.url) as session:
+            login = await login_of(session, providers[0])
+            await providers[0].store.save(attrs.evolve(login, access_token="a" * 2000, expires_at=login.issued_at))
+            for _ in range(2):
+                for tokens in providers:
+                    assert (await tokens.token(session)).value
+        assert simulator.counts()["refresh_reuses"] == 0
+
+
+async def test_a_login_that_no_keyring_of_windows_holds_says_what_to_use(tmp_path: Path) -> None:
+    store = KeyringStore("work", lock_file=tmp_path / "work")
+    store._keyring = Windows()
+    with pytest.raises(AuthError, match="use the file, which is the default") as caught:
+        await store.save(some_login(refresh_token="canary" * 300))
+    assert "1,280" in caught.value.__notes__[0]
+    assert "canary" not in f"{caught.value} {caught.value.__notes__}"
 
 
 async def test_a_machine_without_a_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

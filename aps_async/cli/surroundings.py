@@ -1,0 +1,34 @@
+"""What a command is started in: streams that are closed, and widths that no text fits in."""
+
+import os
+import sys
+
+_WIDTHS = ("COLUMNS", "TERMINAL_WIDTH")
+_NARROWEST, _WIDEST = 20, 1000
+
+
+def make_usable() -> None:
+    """Opens closed standard streams on the null device, and forgets widths that nothing can be printed in.
+
+    cron and `<&-` close streams. The first sockets would take their numbers, and uvloop aborts the process.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            _open_null(number)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False))  # noqa: SIM115
+    for name in _WIDTHS:
+        text = os.environ.get(name, "")
+        if not (text.isascii() and text.isdigit() and len(text) < 5 and _NARROWEST <= int(text) <= _WIDEST):
+            os.environ.pop(name, None)
+
+
+def _open_null(number: int) -> None:
+    opened = os.open(os.devnull, os.O_RDWR)
+    if opened == number:
+        os.set_inheritable(number, True)  # a browser that is started needs its streams too
+        return
+    os.dup2(opened, number)
+    os.close(opened)

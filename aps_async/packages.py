@@ -1,0 +1,25 @@
+"""The one dependency that two distributions install under the same name, and what to do when they collide."""
+
+import logging
+from pathlib import Path
+
+_REPAIR = "pip uninstall -y backoff python-backoff, then pip install python-backoff"
+BROKEN_BACKOFF = (
+    "the package backoff is missing or incomplete. The distributions backoff and python-backoff install the same "
+    f"files, so removing one of them breaks the other: {_REPAIR}"
+)
+_log = logging.getLogger("aps_async")
+
+
+def warn_of_two_backoffs(package: str | None) -> None:
+    """Logs a warning if both distributions are installed, since removing either breaks the other.
+
+    Args:
+        package: the file of the package `backoff`.
+    """
+    folder = Path(package).parents[1] if package else None
+    # One look into the folder: importlib.metadata would read every folder of the path.
+    if folder and all(any(folder.glob(f"{name}-*.dist-info")) for name in ("backoff", "python_backoff")):
+        _log.warning(
+            "the distributions backoff and python-backoff are both installed and overwrite each other: %s", _REPAIR
+        )
