@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -130,3 +130,38 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def move_below(file: Path, folder: Path, parts: Sequence[str]) -> None:
+    """Moves a file to `parts` below a folder, for good; the folders between are made, and links among them refused.
+
+    Raises:
+        OSError: it cannot be moved; ELOOP if one of the folders is a link or a file.
+    """
+    *folders, name = parts
+    if sys.platform == "win32":
+        for each in folders:
+            folder = folder / each
+            folder.mkdir(exist_ok=True)
+            if folder.resolve() != folder.absolute():
+                raise OSError(errno.ELOOP, "is a link", str(folder))
+        file.replace(folder / name)
+        return
+    below = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for each in folders:
+            above, below = below, _open_folder(each, below)
+            os.close(above)
+        os.replace(file, name, dst_dir_fd=below)
+        os.fsync(below)  # the name itself must outlive a power cut: the outcome is recorded right after this
+    finally:
+        os.close(below)
+
+
+def _open_folder(name: str, above: int) -> int:
+    with suppress(FileExistsError):
+        os.mkdir(name, dir_fd=above)
+    try:
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=above)
+    except NotADirectoryError as problem:
+        raise OSError(errno.ELOOP, "is a link or a file", name) from problem

@@ -99,6 +99,12 @@ def fitted(stem: str, limit: int) -> str:
     return f"{cut(stem, room - 17).rstrip(' .')}~{digest}"
 
 
+def split_suffix(name: str) -> tuple[str, str]:
+    """A file name's stem and its suffix with the dot, if it has one as short as those that we write."""
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, dot + suffix) if stem and len(suffix.encode()) < _ROOM else (name, "")
+
+
 def cut(text: str, size: int) -> str:
     """At most `size` bytes of a text, without half a character at the end."""
     return text.encode()[:size].decode(errors="ignore")

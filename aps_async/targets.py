@@ -25,7 +25,7 @@ _ADVICE = {
     errno.ENOENT: "its folder does not exist; create it first",
     errno.ENOTDIR: "its folder is a file; choose another place",
     errno.EISDIR: "it is a folder; give a file name",
-    errno.ELOOP: "a link, or something else that is not a file, is in its place; remove it or choose another place",
+    errno.ELOOP: "a link, or something else that is not ours, is in its place; remove it or choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -68,28 +68,31 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def local_folder(folder: str | os.PathLike[str]) -> Path:
-    """The path of a folder on this machine.
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a file or folder on this machine.
 
     Raises:
         InputError: it is empty, or an address such as `s3://bucket`, which would become a folder of that name.
     """
-    text = os.fspath(folder)
+    text = os.fspath(path)
     if not text.strip() or "\0" in text:
-        raise InputError("the folder must not be empty; '.' is the current one")
+        raise InputError("the path must not be empty or contain NUL; '.' is the current folder")
     if _ADDRESS.match(text.strip()):  # a Path has lost the second slash
-        raise InputError(f"{text!r} is not a folder on this machine; files cannot be delivered to such an address")
-    return Path(folder)
+        raise InputError(
+            f"{text!r} is not a path on this machine: nothing is delivered to such an address, except by workers to "
+            "s3://, gs:// and az://"
+        )
+    return Path(path)
 
 
 def made_folder(folder: str | os.PathLike[str]) -> Path:
     """The folder, created when it is missing.
 
     Raises:
-        InputError: see `local_folder`.
+        InputError: see `local_path`.
         TargetError: it cannot be made, or is not writable.
     """
-    path = local_folder(folder)
+    path = local_path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:

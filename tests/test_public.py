@@ -98,7 +98,7 @@ LAYERS = [
     ["links"],
     ["models"],
     ["errors"],
-    ["ids", "names", "settings", "quotas", "convert", "deadlines", "targets", "archives"],
+    ["extras", "filesystem", "ids", "names", "settings", "quotas", "convert", "deadlines", "targets", "archives"],
     ["answers", "retry", "journal", "calls"],
     ["ledger"],
     ["auth"],

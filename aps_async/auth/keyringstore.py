@@ -6,10 +6,10 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-from aps_async.auth.extras import needed
 from aps_async.auth.filestore import FileStore, data_folder
 from aps_async.auth.store import Login
 from aps_async.errors import AuthError
+from aps_async.extras import needed
 
 _SERVICE = "aps-async"
 

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Sequence
 
+from aps_async.extras import missing
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code; `argv` without the program's name."""
@@ -11,11 +13,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run(sys.argv[1:] if argv is None else argv)
     except ModuleNotFoundError as problem:
-        missing = (problem.name or "").partition(".")[0]
-        if missing in ("", "aps_async"):  # not of an extra: a fault of ours
-            raise
-        sys.stderr.write(
-            f"aps-async: error: the command line needs {missing}, which is not installed: "
-            "pip install 'aps-async[cli]'\n"
-        )
+        sys.stderr.write(f"aps-async: error: {missing(problem, 'cli', 'the command line')}\n")
         return 2

@@ -19,7 +19,7 @@ from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.store import Store
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
 from aps_async.names import NameBook, safe_stem
-from aps_async.targets import local_folder, made_folder, remove_parts
+from aps_async.targets import local_path, made_folder, remove_parts
 
 _CHECKS = 4  # files hashed at once, in threads: more do not make a disk faster
 _TAG = re.compile(r"[0-9a-f]{8}-")
@@ -51,7 +51,7 @@ class Ledger:
         again: bool = False,
         command: str | None = None,
     ) -> None:
-        self.folder = local_folder(folder)
+        self.folder = local_path(folder)
         self.tag = ""
         self._keep_older = keep_older
         self._again = again

@@ -195,7 +195,6 @@ async def test_a_machine_without_a_keyring(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("module", "extra", "make"),
     [
-        ("filelock", "auth", lambda: FileStore("x")),
         ("platformdirs", "auth", FileStore.for_profile),
         ("keyring", "keyring", KeyringStore),
         (
@@ -215,7 +214,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, module: str, 
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return real(name, *args, **options)
 
-    monkeypatch.setattr("aps_async.auth.extras.import_module", lambda name: missing(name))
+    monkeypatch.setattr("aps_async.extras.import_module", lambda name: missing(name))
     if module != "keyring":
         monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(
@@ -225,7 +224,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, module: str, 
 
 
 def test_the_library_imports_none_of_it() -> None:
-    unwanted = {"joserfc", "platformdirs", "filelock", "keyring", "cryptography", "aiohttp.web", "webbrowser"}
+    unwanted = {"joserfc", "platformdirs", "keyring", "cryptography", "aiohttp.web", "webbrowser"}
     code = f"import sys, aps_async; print(sorted({unwanted} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == "[]\n"
