@@ -92,7 +92,7 @@ def try_lock(file: int, *, shared: bool = False) -> bool:
 
 
 @contextmanager
-def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+def replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
     """A new file that takes the place of `path` in one step at the end of the block, once its bytes are on the disk.
 
     A crash leaves the old file or the new one. If the block fails, the old one stays.

@@ -23,7 +23,7 @@ def no_umask() -> object:
 def test_a_file_is_replaced_when_the_block_ends_and_not_before(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"old")
-    with replacing(path) as file:
+    with replacing(path, 0o600) as file:
         file.write(b"new")
         file.flush()
         assert path.read_bytes() == b"old"
@@ -34,7 +34,7 @@ def test_a_file_is_replaced_when_the_block_ends_and_not_before(tmp_path: Path) -
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"old")
-    with pytest.raises(ValueError, match="closed file"), replacing(path) as file:
+    with pytest.raises(ValueError, match="closed file"), replacing(path, 0o600) as file:
         file.close()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -60,7 +60,7 @@ def test_a_new_file_is_never_one_that_others_have_put_there(
         part.write_bytes(b"open for others")
     else:
         part.symlink_to(tmp_path / "target")
-    with pytest.raises(FileExistsError), replacing(tmp_path / "x") as file:
+    with pytest.raises(FileExistsError), replacing(tmp_path / "x", 0o600) as file:
         file.write(b"secret")
     assert not (tmp_path / "target").exists()
     assert not (tmp_path / "x").exists()

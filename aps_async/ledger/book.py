@@ -213,7 +213,7 @@ def _done(connection: sqlite3.Connection, record: int, files: list[KnownFile] | 
 def _are_whole(folder: Path, files: Sequence[KnownFile]) -> bool:
     """Sizes first: they reveal most changes, and cost nothing. A link in the place of a file is a change."""
     try:
-        if any((folder / each.name).lstat().st_size != each.size for each in files):
+        if any((folder / each.name).stat().st_size != each.size for each in files):
             return False
         return all(_sha256(folder / each.name) == each.sha256 for each in files)
     except OSError:

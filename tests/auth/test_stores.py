@@ -48,9 +48,10 @@ async def test_a_login_in_a_file(tmp_path: Path) -> None:
             await store.save(some_login())
     finally:
         os.umask(old)
-    assert await store.load() == some_login()
+    # Before it is loaded, which closes it to others.
     assert stored_files(tmp_path / "deep" / "er") == {"login.json": "600", "login.json.lock": "600"}
     assert {f"{each.stat().st_mode & 0o777:o}" for each in (tmp_path / "deep" / "er",)} == {"700"}
+    assert await store.load() == some_login()
     await store.delete()
     await store.delete()
     assert await store.load() is None
