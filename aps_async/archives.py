@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from attrs import frozen
 
 from aps_async.errors import IncompleteDownloadError
-from aps_async.names import NameBook
+from aps_async.names import NameBook, in_folder
 from aps_async.targets import part_name, target_error
 
 _CHUNK = 1 << 20
@@ -78,7 +78,7 @@ def _unpack(path: Path, folder: Path, names: NameBook, stop: threading.Event, ta
             inner = PurePosixPath(entry.filename)
             # By the stem alone, as a bulk run takes the names of its files: their suffixes come later.
             stem, suffix = (inner.stem, inner.suffix.lower()) if _SUFFIX.fullmatch(inner.suffix) else (inner.name, "")
-            final = folder / f"{names.take(stem, '')}{suffix}"
+            final = Path(f"{in_folder(folder, names.take(stem, ''))}{suffix}")
             part = Path(part_name(final, tag))
             try:
                 with archive.open(entry) as source, part.open("xb") as target:

@@ -16,7 +16,7 @@ from aps_async.journal import Journal, NoLedger
 from aps_async.ledger import Ledger
 from aps_async.models import ExportOutcome
 from aps_async.session import Session
-from aps_async.targets import made_folder
+from aps_async.targets import local_path, made_folder
 
 __all__ = ["BulkProgress", "export_many"]
 
@@ -65,7 +65,7 @@ async def export_many(
             raised, at once.
     """
     async with AsyncExitStack() as stack:
-        journal = await _journal(ledger, Path(folder), stack)
+        journal = await _journal(ledger, local_path(folder), stack)
         run = Run(
             session,
             made_folder(folder),

@@ -15,6 +15,7 @@ from aps_async.exports import Policy, Watch, checked_job, download_export, patie
 from aps_async.journal import Journal, Record
 from aps_async.kinds import Export, ref_of, start_export
 from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRef, ExportRequest, Progress
+from aps_async.names import in_folder
 from aps_async.retry import is_passing, waits
 from aps_async.session import Session
 from aps_async.targets import PartFile, checked_path
@@ -259,7 +260,7 @@ class Run:
                 return await download_export(
                     self.session,
                     job,
-                    PartFile(checked_path(self.folder / entry.record.name), self.journal.tag),
+                    PartFile(checked_path(in_folder(self.folder, entry.record.name)), self.journal.tag),
                     add_suffix=True,
                     sha256=self.journal.lasting,
                     on_whole=partial(self.journal.arriving, entry.record) if self.journal.lasting else None,

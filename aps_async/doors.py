@@ -11,6 +11,7 @@ from aps_async.exports import Policy
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
 from aps_async.models import ExportOptions, ExportOutcome, ExportRequest, Project, Sheet
+from aps_async.names import as_typed
 from aps_async.resources import files, plans, sheets
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
@@ -54,9 +55,9 @@ async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, 
     found = await _found(session, project, user_id)
     if not found.is_acc:
         return await plans.get_sheet(session, found, sheet_id, user_id=user_id)
-    wanted = sheet_id.strip().casefold()
+    wanted = as_typed(sheet_id)
     async for sheet in sheets.list_sheets(session, found.id, user_id=user_id):  # there is no call for one sheet
-        if wanted in (sheet.id.casefold(), sheet.number.casefold()):
+        if wanted in (as_typed(sheet.id), as_typed(sheet.number)):
             return sheet
     raise NotFoundInProjectError(f"{found.name} has no published sheet {sheet_id!r}")
 

@@ -1,8 +1,16 @@
-"""File names from titles: safe on every system, and never two alike in one folder."""
+"""File names: made from titles, checked when they come from elsewhere, and never two alike in one folder."""
 
+import hashlib
+import os
+import re
 import unicodedata
+from pathlib import Path
 
-_REPLACED = dict.fromkeys(map(ord, '/\\:*?"<>|'), "_")
+from aps_async.errors import InputError
+
+_REFUSED = '/\\:*?"<>|'  # separators, drive letters, streams and wildcards of any system
+_REPLACED = dict.fromkeys(map(ord, _REFUSED), "_")
+_INVISIBLE = ("Cc", "Cf", "Cs", "Co")  # control and direction characters, surrogates, private use
 # Windows gives these to devices, with any extension and in any case; the superscript digits count too.
 _DEVICES = {
     "CON",
@@ -14,22 +22,101 @@ _DEVICES = {
     *(f"{name}{digit}" for name in ("COM", "LPT") for digit in "123456789¹²³"),
 }
 _LIMIT = 180  # bytes; file systems end at 255, and " (2)", the extension and a part file's suffix must fit as well
+_LONGEST = 255  # bytes of one name on common file systems
+_SHORTEST = 64  # no file system that has long names at all takes less
+_ROOM = 11  # bytes for the longest suffix that we write
+_SHORTENED = re.compile(r"~[0-9a-f]{16}\Z")
 
 
 def safe_stem(title: str) -> str:
     """A file name without extension from any text.
 
-    Separators and the signs that Windows refuses become `_`; control and direction signs go; blanks and dots at the
-    ends go, so `..` cannot climb; device names get a `_` in front; the length stays below every file system's limit.
+    Separators and the characters that Windows refuses become `_`. Control and direction characters are dropped, and so
+    are spaces and dots at the ends, so that `..` cannot climb. Device names get a `_` in front. At most 180 bytes.
     """
     text = "".join(" " if sign in "\t\r\n" else sign for sign in title)
-    text = "".join(sign for sign in text if unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Co"))
+    text = "".join(sign for sign in text if unicodedata.category(sign) not in _INVISIBLE)
     text = unicodedata.normalize("NFC", text)  # now, since what has gone may have stood between a letter and its accent
     text = " ".join(text.translate(_REPLACED).split()).strip(" .")
-    if text.split(".")[0].rstrip().upper() in _DEVICES:
+    if _is_device(text):
         text = f"_{text}"
-    text = text.encode()[:_LIMIT].decode(errors="ignore").rstrip(" .")
-    return text or "untitled"
+    return cut(text, _LIMIT).rstrip(" .") or "untitled"
+
+
+def checked_name(name: object) -> str:
+    """The name, if it names one visible file directly inside a folder, on every system.
+
+    For names from outside: a ledger, a database row, a caller. `safe_stem` makes only names that pass.
+
+    Raises:
+        InputError: it is not text, is empty, is longer than 255 bytes, or could point anywhere else: separators, drive
+            letters, `..`, device names, control characters, dots or spaces at its ends.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"a file name must be text, not {type(name).__name__}")
+    problem = None
+    if any(each in _REFUSED or unicodedata.category(each) in _INVISIBLE for each in name):
+        problem = "contains characters that not every system allows"
+    elif not name or name != name.strip() or name.startswith(".") or name.endswith("."):
+        problem = "is empty, or begins or ends with a dot or space"
+    elif _is_device(name):
+        problem = "is the name of a device on Windows"
+    elif len(name.encode()) > _LONGEST:
+        problem = f"is longer than {_LONGEST} bytes"
+    if problem:
+        raise InputError(f"{name[:100]!r} cannot be used as a file name: it {problem}")
+    return name
+
+
+def checked_relative(name: str) -> tuple[str, ...]:
+    """The parts of a relative name with `/` between folders, each checked by `checked_name`.
+
+    Raises:
+        InputError: one of them cannot be used.
+    """
+    return tuple(checked_name(part) for part in name.split("/"))
+
+
+def name_limit(folder: str | os.PathLike[str]) -> int:
+    """How many bytes one name may have in an existing folder: 255 nearly everywhere, 143 where names are encrypted."""
+    try:
+        found = os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows does not have it, and some file systems do not know
+        return _LONGEST
+    return min(max(found, _SHORTEST), _LONGEST) if found > 0 else _LONGEST
+
+
+def fitted(stem: str, limit: int) -> str:
+    """A stem that fits with its suffix into names of `limit` bytes, see `name_limit`.
+
+    Shortened only where it has to be. A digest of the whole stem replaces the end, so that different stems stay
+    different, and a stem is shortened alike in every run. A stem that looks shortened already gets one too.
+    """
+    room = limit - _ROOM
+    if limit >= _LONGEST or (len(stem.encode()) <= room and not _SHORTENED.search(stem)):
+        return stem
+    digest = hashlib.sha256(stem.encode()).hexdigest()[:16]
+    return f"{cut(stem, room - 17).rstrip(' .')}~{digest}"
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """A file name's stem and its suffix with the dot, if it has one as short as those that we write."""
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, dot + suffix) if stem and len(suffix.encode()) < _ROOM else (name, "")
+
+
+def cut(text: str, size: int) -> str:
+    """At most `size` bytes of a text, without half a character at the end."""
+    return text.encode()[:size].decode(errors="ignore")
+
+
+def in_folder(folder: Path, stem: str) -> Path:
+    """Where a file of this stem goes, still without its suffix: shortened if the folder's file system wants it."""
+    return folder / fitted(stem, name_limit(folder))
+
+
+def _is_device(name: str) -> bool:
+    return name.split(".")[0].rstrip().upper() in _DEVICES
 
 
 class NameBook:
@@ -37,14 +124,19 @@ class NameBook:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._counts: dict[str, int] = {}
+        """By folded name: the last number used, so that many equal titles are not counted from 1 again."""
 
     def take(self, title: str, suffix: str = ".pdf") -> str:
         """A safe name for `title`: the second sheet of one title becomes `title (2).pdf`."""
         stem = safe_stem(title)
-        name, count = f"{stem}{suffix}", 1
+        name = f"{stem}{suffix}"
+        first = folded(name)
+        count = self._counts.get(first, 1)
         while folded(name) in self._taken:
             count += 1
             name = f"{stem} ({count}){suffix}"
+        self._counts[first] = count
         self._taken.add(folded(name))
         return name
 
@@ -52,3 +144,8 @@ class NameBook:
 def folded(name: str) -> str:
     """What systems compare that look at neither case nor the way an accent is written."""
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
+
+
+def as_typed(text: str) -> str:
+    """What is compared where people type a name: what looks alike is alike, whatever its case, accents or spaces."""
+    return folded(" ".join(text.split()))

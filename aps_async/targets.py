@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from aps_async.errors import DiskFullError, IncompleteDownloadError, TargetError
+from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
+from aps_async.names import cut
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full; make room and run it again",
@@ -24,9 +25,11 @@ _ADVICE = {
     errno.ENOENT: "its folder does not exist; create it first",
     errno.ENOTDIR: "its folder is a file; choose another place",
     errno.EISDIR: "it is a folder; give a file name",
+    errno.ELOOP: "a link, or something else that is not ours, is in its place; remove it or choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")  # of two characters and more: a drive has one letter
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
@@ -65,13 +68,31 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
     return target
 
 
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a file or folder on this machine.
+
+    Raises:
+        InputError: it is empty, or an address such as `s3://bucket`, which would become a folder of that name.
+    """
+    text = os.fspath(path)
+    if not text.strip() or "\0" in text:
+        raise InputError("the path must not be empty or contain NUL; '.' is the current folder")
+    if _ADDRESS.match(text.strip()):  # a Path has lost the second slash
+        raise InputError(
+            f"{text!r} is not a path on this machine: nothing is delivered to such an address, except by workers to "
+            "s3://, gs:// and az://"
+        )
+    return Path(path)
+
+
 def made_folder(folder: str | os.PathLike[str]) -> Path:
     """The folder, created when it is missing.
 
     Raises:
+        InputError: see `local_path`.
         TargetError: it cannot be made, or is not writable.
     """
-    path = Path(folder)
+    path = local_path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
@@ -86,7 +107,7 @@ def made_folder(folder: str | os.PathLike[str]) -> Path:
 def part_name(path: Path, tag: str = "") -> str:
     """A new path beside `path`, hidden, for what is not finished yet; `tag` tells whose it is, see `remove_parts`."""
     folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name.rpartition('.')[0][:40] or name[:40]}-{tag}{secrets.token_hex(4)}.part")
+    return os.path.join(folder, f".{cut(name.rpartition('.')[0] or name, 40)}-{tag}{secrets.token_hex(4)}.part")
 
 
 def remove_parts(folder: Path, tag: str) -> int:
@@ -96,7 +117,9 @@ def remove_parts(folder: Path, tag: str) -> int:
     """
     ours = re.compile(rf"\..*-{re.escape(tag)}[0-9a-f]{{8}}\.part")
     with os.scandir(folder) as entries:
-        found = [Path(each.path) for each in entries if ours.fullmatch(each.name)]
+        found = [
+            Path(each.path) for each in entries if ours.fullmatch(each.name) and not each.is_dir(follow_symlinks=False)
+        ]
     for part in found:
         part.unlink(missing_ok=True)
     return len(found)

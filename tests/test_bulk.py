@@ -1,10 +1,13 @@
 """Many exports at once: every request one outcome, at the speed of the quota, whatever goes wrong on the way."""
 
 import asyncio
+import errno
 import hashlib
+import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -259,3 +262,36 @@ async def test_other_traffic_on_the_client_id_costs_one_refusal_a_window(tmp_pat
         told = simulator.counts()["endpoints"]["export_start"]
     assert all(outcome.ok for outcome in outcomes)
     assert told["429"] <= 4 * 3  # at most the starts in flight, once a window
+
+
+@pytest.mark.parametrize("ledger", [False, True])
+async def test_long_names_fit_where_the_file_system_takes_143_bytes(
+    ledger: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in encrypted home folders. The limit is enforced on what is opened, since few machines have such a folder."""
+    real = os.open
+
+    def limited(path: Any, flags: int, mode: int = 0o777, **options: Any) -> int:
+        if len(os.fsencode(os.path.basename(path))) > 143:  # noqa: PTH119
+            raise OSError(errno.ENAMETOOLONG, "File name too long")
+        return real(path, flags, mode, **options)
+
+    monkeypatch.setattr(os, "open", limited)
+    monkeypatch.setattr(os, "pathconf", lambda *_: 143)
+    titles = ["\u56fe" * 60, "\u56fe" * 59 + "\u7eb8", "A" * 180, "A" * 181, "A" * 132, "Plan"]
+    async with service(World.single_folder(len(titles))) as simulator, session_for(simulator) as session:
+        project = simulator.world.hubs[0].projects[0]
+        requests = [
+            bim360.export_request(project.id, sheet.tip.id, name=title)
+            for sheet, title in zip(simulator.world.sheets, titles, strict=True)
+        ]
+        for reused in (False, ledger):
+            outcomes = [each async for each in export_many(session, requests, tmp_path, ledger=ledger)]
+            assert [str(each.error) for each in outcomes if not each.ok] == []
+            assert all(each.reused == reused for each in outcomes)
+            names = {each.request.name: each.path.name for each in outcomes if each.path}
+            assert len(set(names.values())) == len(titles)
+            assert all(len(name.encode()) <= 143 for name in names.values())
+            assert names["Plan"] == "Plan.pdf"
+            assert names["A" * 132] == "A" * 132 + ".pdf"
+    assert {path.name for path in tmp_path.glob("[!.]*")} == set(names.values())

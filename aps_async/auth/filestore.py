@@ -5,18 +5,17 @@ import glob
 import logging
 import os
 import random
-import secrets
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from aps_async.auth.extras import needed
 from aps_async.auth.store import Login
 from aps_async.errors import AuthError
+from aps_async.extras import needed
+from aps_async.filesystem import open_own, part_of, replacing, sync_folder, try_lock
 
 _PAUSE = 0.02  # between two looks at a lock that somebody holds; a renewal takes a few hundred milliseconds
 _log = logging.getLogger("aps_async")
@@ -33,7 +32,7 @@ def data_folder() -> Path:
 
 
 class FileStore:
-    """Keeps a login in a file of mode 0600, in a folder that is made with mode 0700. Needs the extra `auth`.
+    """Keeps a login in a file of mode 0600, in a folder that is made with mode 0700.
 
     A change is written beside the file, forced to the disk and put in its place in one step, so that a crash or a
     power cut leaves the old login or the new one. Who changes it holds a lock file, which the system frees when its
@@ -47,7 +46,6 @@ class FileStore:
     def __init__(self, path: Path | str, *, patience: float = 300.0) -> None:
         self.path = Path(path)
         self._patience = patience
-        needed("filelock", "auth", "a stored login")
 
     @classmethod
     def for_profile(cls, profile: str = "default") -> "FileStore":
@@ -80,32 +78,31 @@ class FileStore:
         Raises:
             AuthError: somebody has held it for longer than our patience, or the folder cannot be written.
         """
-        lock = await self._locked()
+        path = self.path.with_name(self.path.name + ".lock")
         try:
+            self._make_folder()
+            file = open_own(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as problem:
+            raise _not_locked(path, problem) from None
+        try:
+            if not await self._is_free(file, path):
+                raise AuthError(f"another program has held {path} for {self._patience:.0f} s; end it and try again")
             yield
         finally:
-            lock.release()
+            os.close(file)  # which unlocks
 
-    async def _locked(self) -> Any:
-        filelock = needed("filelock", "auth", "a stored login")
-        path = self.path.with_name(self.path.name + ".lock")
+    async def _is_free(self, file: int, path: Path) -> bool:
+        """Waits for the lock. Never blocks, so that a cancelled waiter leaves no thread with the lock."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._patience
         try:
-            self._make_folder()
-            lock = filelock.FileLock(path, mode=0o600, thread_local=False)
-            while True:
-                try:
-                    lock.acquire(blocking=False)  # never blocks, so a cancelled waiter leaves no thread with the lock
-                except filelock.Timeout:
-                    if loop.time() >= until:
-                        break
-                else:
-                    return lock
+            while not try_lock(file):
+                if loop.time() >= until:
+                    return False
                 await asyncio.sleep(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - spreads, guards nothing
         except OSError as problem:
-            raise AuthError(f"the login cannot be locked: {path}: {problem.strerror or problem}") from None
-        raise AuthError(f"another program has held {path} for {self._patience:.0f} s; end it and try again")
+            raise _not_locked(path, problem) from None
+        return True
 
     def _make_folder(self) -> None:
         if not self.path.parent.is_dir():
@@ -124,36 +121,28 @@ class FileStore:
         return Login.from_json(text)
 
     def _save(self, data: bytes) -> None:
-        part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(6)}.part")
         try:
             self._make_folder()
-            for left in self.path.parent.glob(
-                f".{glob.escape(self.path.name)}.*.part"
-            ):  # a crash's, for we hold the lock
+            pattern = part_of(self.path.with_name(glob.escape(self.path.name)), "*").name
+            for left in self.path.parent.glob(pattern):  # a crash's, for we hold the lock
                 left.unlink(missing_ok=True)
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.replace(self.path)
-            except BaseException:
-                with suppress(OSError):
-                    part.unlink(missing_ok=True)
-                raise
-            _sync_folder(self.path.parent)
+            with replacing(self.path, 0o600) as file:
+                file.write(data)
         except OSError as problem:
             raise AuthError(f"the login cannot be stored: {self.path}: {problem.strerror or problem}") from None
 
     def _delete(self) -> None:
         try:
             self.path.unlink(missing_ok=True)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except FileNotFoundError:
             return
         except OSError as problem:
             raise AuthError(f"the login cannot be deleted: {self.path}: {problem.strerror or problem}") from None
+
+
+def _not_locked(path: Path, problem: OSError) -> AuthError:
+    return AuthError(f"the login cannot be locked: {path}: {problem.strerror or problem}")
 
 
 async def _to_the_end(work: Callable[[], None]) -> None:
@@ -164,14 +153,3 @@ async def _to_the_end(work: Callable[[], None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait([under_way])
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """A renamed file has its new name for good only once the folder is on the disk; Windows needs no such thing."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,10 +8,10 @@ from typing import Any
 from attrs import evolve
 
 from aps_async.auth.background import in_daemon_thread
-from aps_async.auth.extras import needed
 from aps_async.auth.filestore import FileStore, data_folder
 from aps_async.auth.store import Login
 from aps_async.errors import AuthError
+from aps_async.extras import needed
 
 _SERVICE = "aps-async"
 _WINDOWS_LIMIT = 1280  # characters: CRED_MAX_CREDENTIAL_BLOB_SIZE is 2,560 bytes of UTF-16

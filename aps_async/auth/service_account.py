@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from aps_async.auth.credentials import SCOPES, TOKEN_PATH, AppCredentials, read_token
-from aps_async.auth.extras import needed
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
 from aps_async.errors import APSError, AuthError, InputError, ResponseError
+from aps_async.extras import needed
 from aps_async.retry import is_transient
 
 AUDIENCE = "https://developer.api.autodesk.com/authentication/v2/token"

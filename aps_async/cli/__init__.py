@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from aps_async.cli.surroundings import make_usable
+from aps_async.extras import missing
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -13,15 +14,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         from aps_async.cli.app import run
 
         return run(sys.argv[1:] if argv is None else argv)
-    except ImportError as problem:
-        missing = (problem.name or "").partition(".")[0]
-        if missing == "backoff":  # its own words say what to do
+    except ModuleNotFoundError as problem:
+        if (problem.name or "").partition(".")[0] == "backoff":  # its own words say what to do
             sys.stderr.write(f"aps-async: error: {problem}\n")
-        elif not isinstance(problem, ModuleNotFoundError) or missing in ("", "aps_async"):  # a fault of ours
-            raise
         else:
-            sys.stderr.write(
-                f"aps-async: error: the command line needs {missing}, which is not installed: "
-                "pip install 'aps-async[cli]'\n"
-            )
+            sys.stderr.write(f"aps-async: error: {missing(problem, 'cli', 'the command line')}\n")
+        return 2
+    except ImportError as problem:
+        if problem.name != "backoff":
+            raise
+        sys.stderr.write(f"aps-async: error: {problem}\n")
         return 2

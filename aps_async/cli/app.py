@@ -18,6 +18,7 @@ import aps_async
 from aps_async.cli import fleetcommands
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
+    DIR,
     FOLDER,
     HYPERLINKS,
     ISSUE_MARKUPS,
@@ -36,6 +37,7 @@ from aps_async.cli.options import (
     TIMEOUT,
     UNPUBLISHED_MARKUPS,
     USER_ID,
+    a_path,
 )
 from aps_async.cli.output import note, say, tolerate_any_text, turn_logging_on
 from aps_async.cli.precedence import ORDER, profile_option
@@ -129,7 +131,9 @@ def _options(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the PDFs go.")] = Path("aps-async-demo"),
+    out: Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="Where the PDFs go.")] = Path(
+        "aps-async-demo"
+    ),
     sheets: SHEETS = None,
     speed: SPEED = 20.0,
     pdf: PDF = None,
@@ -289,7 +293,7 @@ def download(
     urn: Annotated[
         str, typer.Argument(metavar="URN", help="A version, an item (its newest version) or a storage URN.")
     ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the file goes.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", parser=a_path, help="Where the file goes.")],
     project: Annotated[
         str | None, typer.Option(metavar="PROJECT", help="Where a version or item lies; a storage URN needs none.")
     ] = None,
@@ -305,7 +309,7 @@ def download(
 @app.command()
 def status(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="A folder that something was exported into.")
+        Path | None, typer.Argument(metavar="[DIR]", parser=a_path, help="A folder that something was exported into.")
     ] = None,
     database: Annotated[
         str | None,
@@ -326,7 +330,7 @@ def status(
 
 @app.command()
 def resume(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that something was exported into.")],
+    folder: DIR,
     json: JSON_LINES = False,
 ) -> Any:
     """Go on with the last export into a folder: what is there and unchanged is not fetched again."""

@@ -23,6 +23,7 @@ from aps_async.doors import get_sheet, list_sheets, project_requests
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundInProjectError
 from aps_async.ledger import Ledger, refuse_if_in_use
 from aps_async.models import ExportJob, ExportOptions, ExportOutcome, ExportRef, ExportRequest, Project, Sheet
+from aps_async.names import as_typed
 from aps_async.session import Session
 
 
@@ -186,9 +187,9 @@ async def _named(session: Session, project: Project, ids: Sequence[str]) -> Sequ
         return await asyncio.gather(*(_looked_up(session, project, each) for each in ids))
     known: dict[str, Sheet] = {}  # there is no call for one sheet, and one list serves all
     async for sheet in list_sheets(session, project):
-        known[sheet.id.casefold()] = sheet
-        known.setdefault(sheet.number.casefold(), sheet)
-    return [known.get(each.strip().casefold()) or _unknown(project, each) for each in ids]
+        known[as_typed(sheet.id)] = sheet
+        known.setdefault(as_typed(sheet.number), sheet)
+    return [known.get(as_typed(each)) or _unknown(project, each) for each in ids]
 
 
 def _unknown(project: Project, sheet_id: str) -> Result:

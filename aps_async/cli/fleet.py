@@ -3,7 +3,6 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +13,8 @@ from aps_async.cli.failures import SOME_FAILED, UsageProblem, reason
 from aps_async.cli.output import count, note, say, say_json, say_table, size
 from aps_async.cli.wanted import exportable_project
 from aps_async.doors import get_sheet, project_requests
-from aps_async.errors import NotFoundInProjectError
+from aps_async.errors import InputError, NotFoundInProjectError
+from aps_async.extras import needed
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.session import Session
 from aps_async.workers import Book, Database, Delivered, Entry, RunStatus, SharedQuotas, Worker, storage_for
@@ -56,11 +56,11 @@ def database_url(given: str | None) -> str:
         scheme = ""
     if scheme not in ("postgresql", "postgres"):
         raise UsageProblem("the database's address must begin with postgresql://")
-    for module in ("asyncpg", "pgqueuer"):
-        if find_spec(module) is None:
-            raise UsageProblem(
-                f"workers on many machines need {module}, which is not installed: pip install 'aps-async[workers]'"
-            )
+    try:
+        for module in ("asyncpg", "pgqueuer"):
+            needed(module, "workers", "working with a database")
+    except InputError as problem:
+        raise UsageProblem(str(problem)) from None
     return given.strip()
 
 
@@ -90,10 +90,11 @@ async def worker(url: str, out: str, *, slots: int | None, until_done: bool, use
             async with open_session(user_id, quotas=quotas) as session:
                 await session.check_token()
                 note(f"working for the database at {database.shown}, files go to {out}; Ctrl-C stops")
-                await Worker(session, database, storage, slots=slots, on_outcome=told).run(until_done=until_done)
+                working = Worker(session, database, storage, slots=slots, on_outcome=told)
+                await working.run(until_done=until_done)
         finally:
             await quotas.close()
-    return SOME_FAILED if failed else 0
+    return SOME_FAILED if failed or working.unreadable else 0
 
 
 async def enqueue(choices: EnqueueChoices) -> int:

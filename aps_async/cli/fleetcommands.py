@@ -1,7 +1,6 @@
 """The options of the commands in `fleet.py`, which need the extra `workers`."""
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ from aps_async.cli.options import (
     NO_PARTIAL,
     PHOTO_MARKUPS,
     UNPUBLISHED_MARKUPS,
+    a_path,
 )
 
 DATABASE = Annotated[
@@ -48,8 +48,9 @@ def worker(
 ) -> Any:
     """Work off what is enqueued, together with any number of others; Ctrl-C hands over what is in hand."""
     from aps_async.cli import fleet
+    from aps_async.workers.storage import is_object_storage
 
-    place = out if "://" in out else str(Path(out).absolute())
+    place = out if is_object_storage(out) else str(a_path(out).absolute())
     url = fleet.database_url(database)
     return partial(fleet.worker, url, place, slots=slots, until_done=until_done, user_id=user_id)
 

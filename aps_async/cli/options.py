@@ -5,6 +5,18 @@ from typing import Annotated
 
 import typer
 
+
+def a_path(text: str) -> Path:
+    """A path from the command line; addresses are refused, and empty ones, which `Path` takes for '.'."""
+    from aps_async.errors import InputError
+    from aps_async.targets import local_path
+
+    try:
+        return local_path(text)
+    except InputError as problem:
+        raise typer.BadParameter(str(problem)) from None
+
+
 PROJECT = Annotated[
     str, typer.Argument(metavar="PROJECT", help="The project's id, with or without b., or its exact name.")
 ]
@@ -16,7 +28,8 @@ FOLDER = Annotated[
         "this version set.",
     ),
 ]
-OUT = Annotated[Path, typer.Option(metavar="DIR", help="Where the files go; made when missing.")]
+DIR = Annotated[Path, typer.Argument(metavar="DIR", parser=a_path, help="A folder that something was exported into.")]
+OUT = Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="Where the files go; made when missing.")]
 SLOTS = Annotated[int | None, typer.Option(min=1, help="Downloads at once; 8 when not given.")]
 TIMEOUT = Annotated[
     float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 when not given.")

@@ -4,9 +4,7 @@ A profile holds no secret. Its login is kept apart, in a file for its owner's ey
 secret comes from the environment, or from a file that the profile names.
 """
 
-import os
 import re
-import secrets
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +12,10 @@ from pathlib import Path
 from attrs import field, frozen
 
 from aps_async.auth import FileStore, KeyringStore, TokenStore
-from aps_async.auth.extras import needed
 from aps_async.cli.failures import UsageProblem
 from aps_async.errors import InputError
+from aps_async.extras import needed
+from aps_async.filesystem import replacing
 
 DEFAULT = "default"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -103,15 +102,12 @@ def write(profile: Profile) -> Path:
         InputError: it cannot be written.
     """
     file = folder() / f"{profile.name}.toml"
-    part = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
     lines = [f"{key} = {_quoted(profile.values[key])}\n" for key in KEYS if profile.values.get(key)]
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
-            opened.writelines(lines)
-        part.replace(file)
+        with replacing(file, 0o600) as opened:
+            opened.write("".join(lines).encode())
     except OSError as problem:
-        part.unlink(missing_ok=True)
         raise InputError(f"the profile {file} cannot be written: {problem.strerror or problem}") from None
     return file
 

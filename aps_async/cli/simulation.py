@@ -15,6 +15,7 @@ from aps_async.cli.failures import UsageProblem, reason
 from aps_async.cli.output import clean, count, note, say, size
 from aps_async.doors import list_sheets
 from aps_async.errors import InputError
+from aps_async.extras import missing
 from aps_async.session import Session
 from aps_async.settings import Settings
 
@@ -78,12 +79,7 @@ def _simulator(options: WorldOptions, *, speed: float, port: int = 0, faults: Pa
     try:
         from aps_async.simulator import FaultError, Simulator, World, WorldError, load_faults
     except ModuleNotFoundError as problem:
-        missing = (problem.name or "").partition(".")[0]
-        if missing in ("", "aps_async"):
-            raise
-        raise UsageProblem(
-            f"the simulator needs {missing}, which is not installed: pip install 'aps-async[simulator]'"
-        ) from None
+        raise UsageProblem(missing(problem, "simulator", "the simulator")) from None
     try:
         if options.world is not None:
             world = World.load(options.world)

@@ -3,13 +3,15 @@
 import asyncio
 import hashlib
 import os
+import re
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from aps_async.errors import ExportFailedError, InputError, LedgerError
+from aps_async.filesystem import open_own
 from aps_async.journal import KnownFile, Record
 from aps_async.ledger import rows
 from aps_async.ledger.lock import FolderLock
@@ -17,9 +19,10 @@ from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.store import Store
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
 from aps_async.names import NameBook, safe_stem
-from aps_async.targets import made_folder, remove_parts
+from aps_async.targets import local_path, made_folder, remove_parts
 
 _CHECKS = 4  # files hashed at once, in threads: more do not make a disk faster
+_TAG = re.compile(r"[0-9a-f]{8}-")
 _PROBLEM = 1000  # signs of an error's message that are kept
 
 
@@ -48,7 +51,7 @@ class Ledger:
         again: bool = False,
         command: str | None = None,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = local_path(folder)
         self.tag = ""
         self._keep_older = keep_older
         self._again = again
@@ -58,6 +61,7 @@ class Ledger:
         self._run = 0
         self._opened = False
         self._checks = asyncio.Semaphore(_CHECKS)
+        self._counts: dict[str, int] = {}
 
     @property
     def is_open(self) -> bool:
@@ -118,9 +122,11 @@ class Ledger:
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
         """Finds requests, or enters those that are new."""
-        run, keep = self._run, self._keep_older
+        run, keep, counts = self._run, self._keep_older, self._counts
         # Lost in a power cut, they are simply entered again.
-        return await self._store.call(lambda db: rows.enter(db, run, wanted, keep_older=keep), durable=False)
+        return await self._store.call(
+            lambda db: rows.enter(db, run, wanted, keep_older=keep, counts=counts), durable=False
+        )
 
     async def holds(self, record: Record) -> bool:
         """Compares size and SHA-256 of the record's files, in a thread."""
@@ -178,23 +184,24 @@ class _Names(NameBook):
         self._store = store
         self._record = record
         self._used: set[str] = set()
+        self._counts: dict[str, int] = {}
         self._loop = asyncio.get_running_loop()
 
     def take(self, title: str, suffix: str = ".pdf") -> str:
         """A name that is new, or was this export's before."""
-        stem, used, record = safe_stem(title), frozenset(self._used), self._record
-        name = self._ask(stem, used, record)
+        stem, record = safe_stem(title), self._record
+        call = self._store.call(lambda db: rows.take_name(db, record, stem, self._counts, self._used), durable=False)
+        name = asyncio.run_coroutine_threadsafe(call, self._loop).result()
         self._used.add(name)
         return f"{name}{suffix}"
 
-    def _ask(self, stem: str, used: Collection[str], record: int) -> str:
-        call = self._store.call(lambda db: rows.take_name(db, record, stem, used), durable=False)
-        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
-
 
 def _tag(connection: sqlite3.Connection) -> str:
-    [value] = connection.execute("SELECT value FROM facts WHERE name='tag'").fetchone()
-    return str(value)
+    """The mark of part files. It becomes part of their names and chooses which are removed, so it is checked."""
+    found = connection.execute("SELECT value FROM facts WHERE name='tag'").fetchone()
+    if found is None or not _TAG.fullmatch(str(found[0])):
+        raise LedgerError(f"the folder's ledger has no valid tag. {rows.MOVE_AWAY}")
+    return str(found[0])
 
 
 def _done(connection: sqlite3.Connection, record: int, files: list[KnownFile] | None) -> list[KnownFile]:
@@ -204,7 +211,7 @@ def _done(connection: sqlite3.Connection, record: int, files: list[KnownFile] | 
 
 
 def _are_whole(folder: Path, files: Sequence[KnownFile]) -> bool:
-    """Sizes first: they tell most changes, and cost nothing."""
+    """Sizes first: they reveal most changes, and cost nothing. A link in the place of a file is a change."""
     try:
         if any((folder / each.name).stat().st_size != each.size for each in files):
             return False
@@ -218,7 +225,7 @@ def _known(paths: Sequence[Path]) -> list[KnownFile]:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

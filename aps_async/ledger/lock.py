@@ -1,39 +1,20 @@
 """One run at a time in a folder: a lock that the system takes back when its process dies, `kill -9` included.
 
-A lock file of one's own making would outlive a killed run and need a hand to remove it; the lock of an open file
-does not. `flock` belongs to the open file and not to the process, so that two runs of one process exclude each other
-too; Windows' `locking` does the same. The file itself stays: to remove it would let two runs lock two different ones.
+The lock file itself stays: to remove it would let two runs lock two different ones.
 """
 
-import errno
 import os
 import socket
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from aps_async.errors import FolderInUseError, LedgerError
+from aps_async.filesystem import open_own, try_lock
 from aps_async.targets import target_error
 
 LOCK_NAME = ".aps-async.lock"
-_TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
-
-if sys.platform == "win32":
-    import msvcrt
-
-    _FAR = 1 << 30  # behind the text: Windows lets nobody read what is locked
-
-    def _lock(file: int) -> None:
-        os.lseek(file, _FAR, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class FolderLock:
@@ -45,29 +26,30 @@ class FolderLock:
         self._file: int | None = None
 
     def acquire(self) -> Self:
-        """Takes the lock and leaves a line that says who has it.
+        """Takes the lock and leaves a line that names its holder.
 
         Raises:
             FolderInUseError: another run has it.
-            LedgerError: this file system knows no locks.
+            LedgerError: this file system does not support locks.
             TargetError: the lock file cannot be written.
         """
         try:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            file = open_own(self._path, os.O_RDWR | os.O_CREAT)
         except OSError as problem:
             raise target_error(self._path, problem) from problem
         try:
-            _lock(file)
+            is_ours = try_lock(file)
         except OSError as problem:
-            who = _read(file)
             os.close(file)
-            if problem.errno in _TAKEN:
-                raise _in_use(self._folder, who) from None
             raise LedgerError(
-                f"{self._folder} lies on a file system without locks ({problem.strerror}): choose another folder"
+                f"{self._folder} is on a file system without locks ({problem.strerror}): choose another folder"
             ) from problem
+        if not is_ours:
+            words = _read(file)
+            os.close(file)
+            raise _in_use(self._folder, words)
         self._file = file
-        with suppress(OSError):  # a full disk: the lock holds all the same, it only does not say whose it is
+        with suppress(OSError):  # a full disk: the lock holds all the same, only without its holder's name
             os.ftruncate(file, 0)
             os.lseek(file, 0, os.SEEK_SET)
             when = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -84,44 +66,46 @@ class FolderLock:
 
 
 def holder(folder: Path) -> str | None:
-    """Who works in a folder now; None when nobody does. It creates nothing.
+    """The process that works in a folder now, or None. It creates nothing.
 
     Raises:
         TargetError: the lock file cannot be opened.
     """
     path = folder / LOCK_NAME
     try:
-        file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        file = open_own(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
     except OSError as problem:
         raise target_error(path, problem) from problem
     try:
-        _lock(file)
-    except OSError as problem:
-        return _read(file) if problem.errno in _TAKEN else None
+        return None if try_lock(file, shared=True) else _read(file)
+    except OSError:  # no locks here, so no run either
+        return None
     finally:
         os.close(file)
-    return None
 
 
 def refuse_if_in_use(folder: Path) -> None:
-    """Says early what `FolderLock.acquire` would say, before anything is asked of the service.
+    """Raises what `FolderLock.acquire` would raise, before anything is asked of the service.
 
     Raises:
         FolderInUseError: another run works there.
     """
-    if (who := holder(folder)) is not None:
-        raise _in_use(folder, who)
+    if (found := holder(folder)) is not None:
+        raise _in_use(folder, found)
 
 
-def _in_use(folder: Path, who: str) -> FolderInUseError:
-    return FolderInUseError(f"another run ({who}) works in {folder}: wait for it, stop it, or choose another folder")
+def _in_use(folder: Path, process: str) -> FolderInUseError:
+    return FolderInUseError(
+        f"another run ({process}) works in {folder}: wait for it, stop it, or choose another folder"
+    )
 
 
 def _read(file: int) -> str:
     with suppress(OSError):
         os.lseek(file, 0, os.SEEK_SET)
-        if words := os.read(file, 200).decode(errors="replace").strip():
+        words = os.read(file, 200).decode(errors="replace").strip()
+        if words := "".join(each for each in words if each.isprintable()):  # others may have written it
             return words
     return "of which nothing is known"

@@ -14,10 +14,12 @@ from enum import IntEnum
 from pathlib import PurePath
 
 from aps_async.convert import to_dict
+from aps_async.errors import InputError, LedgerError
 from aps_async.journal import KnownFile, Record
 from aps_async.models import ExportKind, ExportRef, ExportRequest
-from aps_async.names import folded, safe_stem
+from aps_async.names import checked_name, folded, safe_stem
 
+MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
 _VERSION = re.compile(r"\?version=(\d+)$")
 
 
@@ -94,13 +96,14 @@ def enter(
     requests: Sequence[tuple[ExportRequest, ExportRef | None]],
     *,
     keep_older: bool,
+    counts: dict[str, int],
 ) -> list[Record]:
-    """Finds what is known of requests, and enters those that are new."""
+    """Finds what is known of requests, and enters those that are new. `counts`: see `take_name`."""
     wanted = [Wanted(request, ref.export_id if ref else None) for request, ref in requests]
     found = [_known(connection, run, each) for each in wanted]
     # Only now those that are new: what an older row still wants to be called is clear.
     return [
-        record or _known(connection, run, each) or _new(connection, run, each, keep_older=keep_older)
+        record or _known(connection, run, each) or _new(connection, run, each, keep_older=keep_older, counts=counts)
         for record, each in zip(found, wanted, strict=True)
     ]
 
@@ -120,7 +123,7 @@ def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record |
     connection.execute("UPDATE exports SET run=? WHERE id=?", (run, number))
     if wanted.export_id is not None and wanted.export_id != export_id:  # another job: what the older one made is past
         connection.execute("DELETE FROM files WHERE export=?", (number,))
-        return Record(id=number, name=name)
+        return Record(id=number, name=_stored(name))
     return _record(connection, wanted, number, name, export_id, done=state == State.DONE)
 
 
@@ -129,7 +132,7 @@ def _record(
 ) -> Record:
     return Record(
         id=number,
-        name=name,
+        name=_stored(name),
         ref=ExportRef(request=wanted.request, export_id=export_id) if export_id else None,
         files=tuple(_files(connection, number)),
         done=done,
@@ -138,10 +141,20 @@ def _record(
 
 def _files(connection: sqlite3.Connection, export: int) -> list[KnownFile]:
     rows = connection.execute("SELECT name, size, sha256 FROM files WHERE export=?", (export,))
-    return [KnownFile(name, size, sha256.hex()) for name, size, sha256 in rows]
+    return [KnownFile(_stored(name), int(size), bytes(sha256).hex()) for name, size, sha256 in rows]
 
 
-def _new(connection: sqlite3.Connection, run: int, wanted: Wanted, *, keep_older: bool) -> Record:
+def _stored(name: object) -> str:
+    """A name as it comes from the ledger, which others may have written."""
+    try:
+        return checked_name(name)
+    except InputError as problem:
+        raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {MOVE_AWAY}") from None
+
+
+def _new(
+    connection: sqlite3.Connection, run: int, wanted: Wanted, *, keep_older: bool, counts: dict[str, int]
+) -> Record:
     """Enters a request, or one whose name another version had taken meanwhile."""
     repeat = 0
     while True:
@@ -161,12 +174,12 @@ def _new(connection: sqlite3.Connection, run: int, wanted: Wanted, *, keep_older
         number, _, export_id = row
         connection.execute("UPDATE exports SET run=?, state=?, changed=? WHERE id=?", (run, State.WANTED, now, number))
     older = _older(connection, number, run, lineage, wanted.plain.get("options"))
+    title, name = wanted.title, None
     if older is not None and not keep_older:
-        _take_over(connection, older, number)
-    title = wanted.title
-    if older is not None and keep_older and wanted.version:
+        name = _take_over(connection, older, number, title)
+    elif older is not None and wanted.version:
         title = f"{title} (version {wanted.version})"
-    name = take_name(connection, number, title, ())
+    name = name or take_name(connection, number, title, counts)
     connection.execute("UPDATE exports SET name=? WHERE id=?", (name, number))
     if wanted.export_id is not None and wanted.export_id != export_id:
         export_id = None
@@ -183,26 +196,38 @@ def _older(connection: sqlite3.Connection, number: int, run: int, lineage: bytes
     return rows[0][0] if rows else None
 
 
-def _take_over(connection: sqlite3.Connection, older: int, number: int) -> None:
-    """The older version's names are free for the newer one; its file goes when the newer one has come."""
-    [name] = connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()
+def _take_over(connection: sqlite3.Connection, older: int, number: int, title: str) -> str | None:
+    """The newer version gets the older one's names, whose file goes when the newer one has come.
+
+    Returns:
+        The older one's name, if it was made of the same title.
+    """
+    name = _stored(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
     for stem in {name, *(PurePath(each.name).stem for each in _files(connection, older))}:
         connection.execute("UPDATE names SET export=? WHERE folded=? AND export=?", (number, _folded(stem), older))
     connection.execute("UPDATE exports SET name=NULL WHERE id=?", (older,))
+    owned = connection.execute("SELECT 1 FROM names WHERE folded=? AND export=?", (_folded(name), number)).fetchone()
+    return name if owned and (name == title or re.fullmatch(re.escape(title) + r" \(\d+\)", name)) else None
 
 
-def take_name(connection: sqlite3.Connection, record: int, title: str, used: Collection[str]) -> str:
-    """A name for a file of this export: one that it has already, but for those just used, or one that nobody has."""
-    name, count = title, 1
+def take_name(
+    connection: sqlite3.Connection, record: int, title: str, counts: dict[str, int], used: Collection[str] = ()
+) -> str:
+    """A name for a file of this export: one that it has already, except those in `used`, or one that no other has.
+
+    `counts` keeps the last number given to equal titles, so that thousands of them are not counted from 1 again.
+    """
+    first = folded(title)
+    count = counts.get(first, 1)
     while True:
+        name = title if count == 1 else f"{title} ({count})"
         row = connection.execute("SELECT export FROM names WHERE folded=?", (_folded(name),)).fetchone()
         if row is None:
             connection.execute("INSERT INTO names VALUES (?, ?)", (_folded(name), record))
-            return name
-        if row[0] == record and name not in used:
+        if row is None or (row[0] == record and name not in used):
+            counts[first] = count
             return name
         count += 1
-        name = f"{title} ({count})"
 
 
 def started(connection: sqlite3.Connection, record: int, export_id: str) -> None:

@@ -4,18 +4,24 @@
 that each one is run by every test; what has been released is never changed, only followed by another one.
 """
 
+import os
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from aps_async.errors import DiskFullError, LedgerError
+from aps_async.errors import DiskFullError, LedgerError, TargetError
+from aps_async.filesystem import refuse_link
 from aps_async.targets import target_error
 
 LEDGER_NAME = ".aps-async.sqlite"
 APPLICATION = 0x41505361  # "APSa", in the file's header: whose it is
 _WAIT = 10.0  # seconds for who only reads, such as `status`, to let go
+WRONG_VALUES = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
+"""Raised by values of another type or range than the tables' own: a file that others may have written."""
 _FULL = {sqlite3.SQLITE_FULL}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -65,7 +71,7 @@ def open_ledger(path: Path) -> sqlite3.Connection:
         LedgerError: it is damaged, newer, or something else's.
         TargetError: it cannot be written.
     """
-    with _opened(path, str(path)) as connection:
+    with _opened(path, str(path.absolute())) as connection:
         _migrate(connection, _version(connection, path))
         # Write-ahead: a commit is one write and one sync, and who reads (`status`) holds up nobody.
         connection.execute("PRAGMA journal_mode=WAL")
@@ -73,28 +79,61 @@ def open_ledger(path: Path) -> sqlite3.Connection:
 
 
 def read_ledger(path: Path) -> sqlite3.Connection:
-    """Opens a ledger to read it, beside a run that writes.
+    """Opens a ledger to read it, beside a run that writes, or in a folder that may only be read.
 
     Raises:
         LedgerError: there is none, or not one that this library can read.
     """
-    if not path.is_file():
+    if not _is_there(path):
         raise LedgerError(f"{path.parent} holds no ledger: nothing was exported into it, or not with one")
-    # Not mode=ro: it would leave the log's files behind, which only who may write can put away.
-    with _opened(path, f"{path.absolute().as_uri()}?mode=rw") as connection:
+    address = path.absolute().as_uri()
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        # Not mode=ro: it would leave the log's files behind, which only those who may write can remove.
+        return _to_read(path, f"{address}?mode=rw")
+    log = Path(f"{path}-wal")
+    try:
+        # Without a log, nobody writes: the file is complete. Else the log's index has to be there as well.
+        return _to_read(path, f"{address}?mode=ro" if _is_there(log) else f"{address}?immutable=1")
+    except TargetError:
+        return _copied(path, log)
+
+
+def _to_read(path: Path, address: str) -> sqlite3.Connection:
+    with _opened(path, address) as connection:
         connection.execute("PRAGMA query_only=ON")
-        version = _version(connection, path)
-    if version < len(MIGRATIONS):
-        connection.close()
-        raise LedgerError(f"{path} is of an older aps-async; the next run into its folder brings it up to date")
-    return connection
+        if _version(connection, path) < len(MIGRATIONS):
+            raise LedgerError(f"{path} is of an older aps-async; the next run into its folder brings it up to date")
+        return connection
+
+
+def _copied(path: Path, log: Path) -> sqlite3.Connection:
+    """What a killed run left in a folder that may only be read: in memory, since the log has to be merged first."""
+    with TemporaryDirectory(prefix="aps-async-") as folder:
+        copy = Path(folder, path.name)
+        try:
+            shutil.copyfile(path, copy)
+            shutil.copyfile(log, f"{copy}-wal")
+        except OSError as problem:
+            raise LedgerError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+        found = sqlite3.connect(":memory:", isolation_level=None)
+        with closing(_to_read(copy, f"{copy.as_uri()}?mode=rw")) as connection:
+            connection.backup(found)
+        return found
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return refuse_link(path)
+    except OSError as problem:
+        raise LedgerError(f"{path} is a link or not a file: remove it, or choose another folder") from problem
 
 
 @contextmanager
 def _opened(path: Path, address: str) -> Iterator[sqlite3.Connection]:
     """A connection, closed again if the block fails."""
+    _is_there(path)  # SQLite follows a link in the place of the ledger, though not of the files beside it
     try:
-        connection = sqlite3.connect(address, uri=address != str(path), timeout=_WAIT, isolation_level=None)
+        connection = sqlite3.connect(address, uri=True, timeout=_WAIT, isolation_level=None)
         try:
             yield connection
         except BaseException:
@@ -105,11 +144,15 @@ def _opened(path: Path, address: str) -> Iterator[sqlite3.Connection]:
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
-    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    tables, odd = connection.execute(
+        "SELECT count(*), coalesce(sum(type NOT IN ('table', 'index')), 0) FROM sqlite_master"
+    ).fetchone()
     whose: int = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if tables and whose != APPLICATION:
         raise LedgerError(f"{path} is a database of something else: move it away, or choose another folder")
+    if odd:  # a trigger or a view would run with every statement of ours
+        raise LedgerError(f"{path} was changed by another program: move it away; everything will be exported anew then")
     if version > len(MIGRATIONS):
         raise LedgerError(
             f"{path} was written by a newer aps-async (form {version}; this one knows {len(MIGRATIONS)}): update "
@@ -139,8 +182,13 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
         raise
 
 
-def explained(path: Path, problem: sqlite3.Error) -> Exception:
-    """What SQLite's error means for the run, and what to do."""
+def explained(path: Path, problem: Exception) -> Exception:
+    """What an error while reading or writing means for the run, and what to do."""
+    if isinstance(problem, WRONG_VALUES):
+        return LedgerError(
+            f"{path} contains a value that cannot be used ({problem}): move it away and run it again; everything will "
+            "be exported anew then"
+        )
     code = getattr(problem, "sqlite_errorcode", 0)
     kind = code & 0xFF
     if kind in _FULL:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from aps_async.errors import LedgerError
-from aps_async.ledger.schema import explained, open_ledger
+from aps_async.ledger.schema import WRONG_VALUES, explained, open_ledger
 
 T = TypeVar("T")
 
@@ -132,7 +132,7 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             found = [work.do(connection) for work in batch]
             connection.execute("COMMIT")
-        except sqlite3.Error as problem:
+        except (sqlite3.Error, *WRONG_VALUES) as problem:
             raise explained(self._path, problem) from problem
         else:
             return found

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from aps_async.ledger.lock import holder
 from aps_async.ledger.rows import State
-from aps_async.ledger.schema import LEDGER_NAME, explained, read_ledger
+from aps_async.ledger.schema import LEDGER_NAME, WRONG_VALUES, explained, read_ledger
 
 
 @frozen(kw_only=True)
@@ -56,7 +56,7 @@ def ledger_status(folder: str | os.PathLike[str]) -> LedgerStatus:
     with closing(read_ledger(path)) as connection:
         try:
             return _read(connection, Path(folder))
-        except sqlite3.Error as problem:
+        except (sqlite3.Error, *WRONG_VALUES) as problem:
             raise explained(path, problem) from problem
 
 

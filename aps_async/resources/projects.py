@@ -10,6 +10,7 @@ from typing import Any
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import bare_id, decoded_urn, dm_id, path_part
 from aps_async.models import Folder, Hub, Hubs, Item, Project, ServiceWarning, Version
+from aps_async.names import as_typed
 from aps_async.paging import Document, Page, Resource, pages
 from aps_async.quotas import Endpoint
 from aps_async.session import Session
@@ -104,7 +105,7 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
             known += [each async for each in list_projects(session, hub.id, user_id=user_id)]
         except NotAllowedError as problem:
             refusal = problem
-    named = [each for each in known if each.name.casefold() == project.strip().casefold()]
+    named = [each for each in known if as_typed(each.name) == as_typed(project)]
     if len(named) == 1:
         return named[0]
     if named:

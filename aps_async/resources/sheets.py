@@ -10,6 +10,7 @@ from attrs import frozen
 from aps_async.errors import NotFoundInProjectError
 from aps_async.ids import bare_id, path_part
 from aps_async.models import ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, Sheet
+from aps_async.names import as_typed
 from aps_async.quotas import Endpoint
 from aps_async.resources import acc
 from aps_async.session import Session
@@ -198,7 +199,7 @@ async def list_sheets(
 async def _version_set(session: Session, project_id: str, wanted: str, user_id: str | None) -> str:
     known = [each async for each in list_version_sets(session, project_id, user_id=user_id)]
     for each in known:
-        if wanted.strip().casefold() in (each.id.casefold(), each.name.casefold()):
+        if as_typed(wanted) in (as_typed(each.id), as_typed(each.name)):
             return each.id
     shown = ", ".join(each.name for each in known) or "none"
     raise NotFoundInProjectError(f"there is no version set {wanted!r}; the project has {shown}")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from aps_async.errors import NotFoundInProjectError
 from aps_async.models import Folder, Project
+from aps_async.names import as_typed
 from aps_async.resources.projects import list_folder_contents
 from aps_async.session import Session
 
@@ -17,7 +18,7 @@ async def descend(session: Session, project: Project, top: Sequence[Folder], pat
     if not top:
         raise NotFoundInProjectError(f"{project.name} shows no folders to this app or user")
     names = [name.strip() for name in path.strip().strip("/").split("/")]
-    at = next((each for each in top if each.name.casefold() == names[0].casefold()), None)
+    at = next((each for each in top if as_typed(each.name) == as_typed(names[0])), None)
     if at is not None:
         names = names[1:]
     else:
@@ -27,7 +28,7 @@ async def descend(session: Session, project: Project, top: Sequence[Folder], pat
             each async for each in list_folder_contents(session, project.id, at, user_id=user_id)
             if isinstance(each, Folder)
         ]  # fmt: skip
-        found = next((each for each in below if each.name.casefold() == name.casefold()), None)
+        found = next((each for each in below if as_typed(each.name) == as_typed(name)), None)
         if found is None:
             shown = ", ".join(each.name for each in below) or "no folders"
             raise NotFoundInProjectError(f"there is no folder {name!r} in {at.path!r}; it holds {shown}")

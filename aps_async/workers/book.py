@@ -172,7 +172,11 @@ class Book:
     # ---------------------------------------------------------------- a worker's steps
 
     async def entry(self, export: int) -> Entry | None:
-        """One export as it stands now."""
+        """One export as it is now; None if there is no such export.
+
+        Raises:
+            InputError: its row cannot be read.
+        """
         row = await self.database.row(_ENTRY, export)
         if row is None:
             return None

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from aps_async.errors import DatabaseError, InputError
+from aps_async.extras import missing
 
 T = TypeVar("T")
 
@@ -37,9 +38,7 @@ def driver() -> Any:
     try:
         import asyncpg
     except ModuleNotFoundError as problem:
-        raise InputError(
-            f"workers on many machines need {problem.name}, which is not installed: pip install 'aps-async[workers]'"
-        ) from None
+        raise InputError(missing(problem, "workers", "working with a database")) from None
     return asyncpg
 
 

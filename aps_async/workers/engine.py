@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from attrs import define, field, frozen
 
-from aps_async.errors import InputError
+from aps_async.extras import needed
 from aps_async.workers.database import Database, is_outage
 
 Lane = Literal["start", "fetch"]
@@ -45,12 +45,7 @@ def installed() -> None:
     Raises:
         InputError: it cannot; the extra `workers` brings it.
     """
-    try:
-        import pgqueuer  # noqa: F401
-    except ModuleNotFoundError as problem:
-        raise InputError(
-            f"workers on many machines need {problem.name}, which is not installed: pip install 'aps-async[workers]'"
-        ) from None
+    needed("pgqueuer", "workers", "working with a database")
 
 
 async def install(connection: Any) -> None:
@@ -164,6 +159,18 @@ def _is_outage(problem: BaseException) -> bool:
     return isinstance(problem, FailingListenerError) or is_outage(problem)
 
 
+def _export_of(job: Any) -> int | None:
+    """The export that a job is about; None if it is not one of ours, so that it leaves the queue."""
+    try:
+        found = int(job.payload)
+    except (TypeError, ValueError):
+        found = 0
+    if 0 < found < 1 << 63:
+        return found
+    _log.error("a job in the queue is about %.100r, which is not an export's number; it is dropped", job.payload)
+    return None
+
+
 @define(eq=False)
 class _Shift:
     """A lane's work between two outages."""
@@ -218,11 +225,14 @@ class _Shift:
         async def entrypoint(job: Any) -> None:
             if shutdown.is_set():
                 raise RetryRequested
+            number = _export_of(job)
+            if number is None:
+                return
             task = asyncio.current_task()
             assert task is not None  # noqa: S101 - for the type checker
             self.in_hand.add(task)
             try:
-                delay = await self.options.handle(int(job.payload), job.attempts)
+                delay = await self.options.handle(number, job.attempts)
             except asyncio.CancelledError:
                 task.uncancel()
                 delay = 0.0  # for another worker, at once

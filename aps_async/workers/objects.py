@@ -9,9 +9,10 @@ import tempfile
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from aps_async.errors import InputError, TargetError
+from aps_async.extras import needed
+from aps_async.names import checked_relative
 
 
 class ObjectStorage:
@@ -29,14 +30,8 @@ class ObjectStorage:
     """
 
     def __init__(self, url: str, *, allow_http: bool = False, **options: str) -> None:
-        try:
-            from obstore.store import from_url
-        except ModuleNotFoundError:
-            raise InputError(
-                "object storage needs obstore, which is not installed: pip install 'aps-async[s3]'"
-            ) from None
+        make = needed("obstore.store", "s3", "object storage").from_url
         self._url = url.rstrip("/")
-        make: Any = from_url
         try:
             client = {"allow_http": True} if allow_http else None
             self._store = make(self._url, config=options or None, client_options=client)
@@ -53,6 +48,7 @@ class ObjectStorage:
         """See `Storage`."""
         import obstore
 
+        name = "/".join(checked_relative(name))
         try:
             await obstore.put_async(self._store, name, file)
         except Exception as problem:  # noqa: BLE001 - the same

@@ -19,7 +19,7 @@ from aps_async.errors import APSError, DownloadError, NotFoundError
 from aps_async.exports import checked_job, download_export, patience
 from aps_async.kinds import KINDS, get_export, start_export
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
-from aps_async.names import safe_stem
+from aps_async.names import checked_relative, safe_stem
 from aps_async.retry import is_passing
 from aps_async.session import Session
 from aps_async.workers.storage import Storage
@@ -84,10 +84,12 @@ async def deliver(
         timeout: seconds for the download; None: as `wait_for_export`.
 
     Raises:
+        InputError: the name could lead out of the storage, or not every system allows it.
         NotWantedError: see `wanted`.
         DownloadError: see `download`.
         APSError: as `get_export`.
     """
+    checked_relative(name)
     staged = await storage.stage(f"{safe_stem(job.ref.export_id)[:40]}-{secrets.token_hex(4)}")
     kept = staged
     try:

@@ -1,17 +1,22 @@
 """Where workers put verified files: one small protocol, and the shared folder that needs nothing else."""
 
 import asyncio
+import errno
 import os
+import re
 import socket
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from aps_async.targets import made_folder, target_error
+from aps_async.filesystem import move_below
+from aps_async.names import checked_relative, fitted, name_limit, split_suffix
+from aps_async.targets import local_path, made_folder, target_error
 
 _STALE = 24 * 3600.0
 _HIDDEN = ".aps-async"
+_BUCKET = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
 
 
 class Storage(Protocol):
@@ -26,6 +31,7 @@ class Storage(Protocol):
         the file. Gives the place that users are told.
 
         Raises:
+            InputError: the name could lead out of the storage, see `names.checked_relative`.
             TargetError: it cannot be put there now.
         """
         ...
@@ -47,10 +53,11 @@ class Folder:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.path = made_folder(Path(folder).absolute())
+        self.path = made_folder(local_path(folder).absolute())
         self._staging = made_folder(self.path / _HIDDEN)
+        if self._staging.is_symlink():  # old files behind it would be removed
+            raise target_error(self._staging, OSError(errno.ELOOP, ""))
         self._prefix = f"{socket.gethostname()}-{os.getpid()}-"
-        self._made: set[Path] = set()
         _sweep(self._staging)
 
     async def stage(self, stem: str) -> Path:
@@ -59,26 +66,16 @@ class Folder:
 
     async def put(self, file: Path, name: str) -> str:
         """See `Storage`."""
-        target = self.path / name
-        loop = asyncio.get_running_loop()
+        limit = name_limit(self.path)
+        *folders, last = checked_relative(name)
+        stem, suffix = split_suffix(last)
+        parts = (*(fitted(each, limit) for each in folders), fitted(stem, limit) + suffix)
+        target = self.path.joinpath(*parts)
         try:
-            await loop.run_in_executor(None, self._move, file, target)
+            await asyncio.get_running_loop().run_in_executor(None, move_below, file, self.path, parts)
         except OSError as problem:
-            self._made.discard(target.parent)
             raise target_error(target, problem) from problem
         return str(target)
-
-    def _move(self, file: Path, target: Path) -> None:
-        if target.parent not in self._made:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._made.add(target.parent)
-        file.replace(target)
-        if os.name == "posix":  # the name itself must outlive a power cut: the outcome is recorded right after this
-            folder = os.open(target.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
 
     def discard(self, file: Path) -> None:
         """See `Storage`."""
@@ -91,18 +88,23 @@ def _sweep(folder: Path) -> None:
     before = time.time() - _STALE
     for entry in folder.iterdir():
         with suppress(OSError):
-            if entry.stat().st_mtime < before:
+            if entry.lstat().st_mtime < before:
                 entry.unlink()
+
+
+def is_object_storage(place: str) -> bool:
+    """Whether this is an address in an object storage that workers deliver to."""
+    return bool(_BUCKET.match(place))
 
 
 def storage_for(place: str | os.PathLike[str]) -> Storage:
     """A folder; or for `s3://bucket/prefix` (also `gs://`, `az://`) an object storage, which needs the extra `s3`.
 
     Raises:
-        InputError: the address is none, or the extra is missing.
+        InputError: the address is empty or of another kind, or the extra is missing.
         TargetError: the folder cannot be used.
     """
-    if isinstance(place, str) and "://" in place:
+    if isinstance(place, str) and is_object_storage(place):
         from aps_async.workers.objects import ObjectStorage
 
         return ObjectStorage(place)

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
-from aps_async.errors import APSError, AuthError, DatabaseError, ExportError, ExportTimeoutError
+from aps_async.errors import APSError, AuthError, DatabaseError, ExportError, ExportTimeoutError, InputError
 from aps_async.exports import patience
 from aps_async.models import ExportJob, ExportKind
 from aps_async.retry import is_passing
@@ -62,6 +62,8 @@ class Worker:
         self._database = database
         self._book = Book(database)
         self._on_outcome = on_outcome
+        self.unreadable = 0
+        """Rows that could not be read and became dead letters; `on_outcome` is not called with them."""
         self._pending: dict[str, int] = {}
         self._counted = float("-inf")
         self._counting = asyncio.Lock()
@@ -98,7 +100,7 @@ class Worker:
 
     async def start(self, export: int, _: int = 0) -> float | None:
         """Starts one export, unless that was done. It waits for the quota, and for room when too many are pending."""
-        entry = await self._book.entry(export)
+        entry = await self._entry(export)
         if entry is None or entry.state != "waiting":
             return None
         await self._room(entry.request.kind)
@@ -112,7 +114,7 @@ class Worker:
 
     async def fetch(self, export: int, polls: int = 0) -> float | None:
         """Asks once about one export; if it is done, delivers it. `polls`: how often it was asked about before."""
-        entry = await self._book.entry(export)
+        entry = await self._entry(export)
         if entry is None or entry.state != "running" or entry.ref is None:
             return None
         await self._count()
@@ -128,6 +130,16 @@ class Worker:
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
             return await self._stumble(entry, problem, polls + 1)
         return None
+
+    async def _entry(self, export: int) -> Entry | None:
+        """The export; None if there is none, or if its row cannot be read and has become a dead letter."""
+        try:
+            return await self._book.entry(export)
+        except InputError as problem:
+            if await self._book.failed(export, problem):
+                self.unreadable += 1
+                _log.error("%s; it is a dead letter now", problem)
+            return None
 
     async def _deliver(self, entry: Entry, job: ExportJob, polls: int) -> None:
         turn = await self._book.turn(entry.id)

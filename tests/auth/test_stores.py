@@ -48,10 +48,11 @@ async def test_a_login_in_a_file(tmp_path: Path) -> None:
             await store.save(some_login())
     finally:
         os.umask(old)
-    # Before it is read, which would close it.
+    # Before it is loaded, which closes it to others.
     assert stored_files(tmp_path / "deep" / "er") == {"login.json": "600", "login.json.lock": "600"}
     assert await store.load() == some_login()
     assert {f"{each.stat().st_mode & 0o777:o}" for each in (tmp_path / "deep" / "er",)} == {"700"}
+    assert await store.load() == some_login()
     await store.delete()
     await store.delete()
     assert await store.load() is None
@@ -285,7 +286,6 @@ async def test_a_machine_without_a_keyring(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("module", "extra", "make"),
     [
-        ("filelock", "auth", lambda: FileStore("x")),
         ("platformdirs", "auth", FileStore.for_profile),
         ("keyring", "keyring", KeyringStore),
         (
@@ -305,7 +305,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, module: str, 
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return real(name, *args, **options)
 
-    monkeypatch.setattr("aps_async.auth.extras.import_module", lambda name: missing(name))
+    monkeypatch.setattr("aps_async.extras.import_module", lambda name: missing(name))
     if module != "keyring":
         monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(
@@ -315,7 +315,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, module: str, 
 
 
 def test_the_library_imports_none_of_it() -> None:
-    unwanted = {"joserfc", "platformdirs", "filelock", "keyring", "cryptography", "aiohttp.web", "webbrowser"}
+    unwanted = {"joserfc", "platformdirs", "keyring", "cryptography", "aiohttp.web", "webbrowser"}
     code = f"import sys, aps_async; print(sorted({unwanted} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == "[]\n"

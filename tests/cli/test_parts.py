@@ -5,12 +5,14 @@ import io
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
 from aps_async.bulk import BulkProgress
-from aps_async.cli import environment, output
+from aps_async.cli import environment, main, output
 from aps_async.cli.failures import Interrupted, UsageProblem, exit_code, reason
+from aps_async.cli.options import a_path
 from aps_async.cli.progress import _Bar
 from aps_async.cli.runtime import run_to_the_end
 from aps_async.errors import AuthError, NotFoundError, TransportError
@@ -143,3 +145,49 @@ def test_the_exit_code_comes_through() -> None:
         return 5
 
     assert run_to_the_end(work) == 5
+
+
+ADDRESSES = [
+    "s3://bucket/x",
+    "S3://bucket",
+    "gs://b",
+    "az://c",
+    "file:///tmp/x",
+    "http://h/x",
+    "memory://",
+    "a+b.c-1://x",
+    "s3:/b",
+]
+
+
+COMMANDS = [
+    "export P --out OUT",
+    "cost-documents P --type Budget --id 1 --out OUT",
+    "download urn --out OUT",
+    "demo --out OUT",
+    "status OUT",
+    "resume OUT",
+]
+WORKER = "worker --database postgresql://localhost/x --out OUT"
+
+
+@pytest.mark.parametrize(
+    ("command", "out"),
+    [
+        *((command, out) for command in COMMANDS for out in ("", " ", "\t", *ADDRESSES)),
+        *((WORKER, out) for out in ("", " ", "file:///tmp/x", "http://h/x", "memory://", "s3:/b")),
+    ],
+)
+def test_a_path_that_is_none_is_refused_before_anything_is_made(
+    command: str, out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([out if word == "OUT" else word for word in command.split()]) == 2
+    said = capsys.readouterr().err
+    assert ("not a path on this machine" if out.strip() else "must not be empty") in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", [".", "plans", "/srv/plans", "C:\\plans", "C:/plans", "a:b", "./s3:/x", "~/plans"])
+def test_paths_are_taken(path: str) -> None:
+    assert a_path(path) == Path(path)

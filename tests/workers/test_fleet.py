@@ -161,7 +161,7 @@ def test_without_the_extra_the_commands_say_how_to_install_it(
     for name in list(clean_environment()):
         if name.startswith("APS_"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr("aps_async.cli.fleet.find_spec", lambda name: None if name == "pgqueuer" else object())
+    monkeypatch.setitem(sys.modules, "pgqueuer", None)
     assert main(["status", "--database", "postgresql://x/y"]) == 2
     assert "pip install 'aps-async[workers]'" in capsys.readouterr().err
 

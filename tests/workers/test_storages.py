@@ -44,14 +44,12 @@ async def test_a_folder_takes_files_by_a_rename_and_shows_nothing_unfinished(tmp
     assert list((tmp_path / "plans" / ".aps-async").iterdir()) == []
 
 
-async def test_a_folder_that_someone_deletes_is_made_again_at_the_next_try(tmp_path: Path) -> None:
+async def test_a_folder_that_was_deleted_is_made_again(tmp_path: Path) -> None:
     storage = Folder(tmp_path)
     place = Path(await storage.put(await staged(storage), "Clinic/A-1.pdf"))
     place.unlink()
     place.parent.rmdir()
     file = await staged(storage)
-    with pytest.raises(TargetError, match="does not exist"):
-        await storage.put(file, "Clinic/A-1.pdf")
     assert await storage.put(file, "Clinic/A-1.pdf") == str(place)
 
 
@@ -127,8 +125,11 @@ async def test_what_object_storage_refuses_is_a_target_error_without_secrets(s3:
 
 
 def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for address in ("gopher://plans", "memory://", "file:///plans", "http://plans", "s3:/plans", "", " "):
+        with pytest.raises(InputError, match=r"not a path on this machine|must not be empty"):
+            storage_for(address)
     with pytest.raises(InputError, match="cannot be used as a storage"):
-        storage_for("gopher://plans")
+        ObjectStorage("gopher://plans")
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     with pytest.raises(InputError, match=r"aps-async\[s3\]"):
         storage_for("s3://plans")
@@ -157,3 +158,87 @@ async def test_a_worker_delivers_to_object_storage(
         assert each.place == f"s3://plans/run/Clinic/{each.name}.pdf"
         body = await asyncio.to_thread(read, f"run/Clinic/{each.name}.pdf")
         assert hashlib.sha256(body).hexdigest() == each.sha256
+
+
+HOSTILE = [
+    "../x.pdf",
+    "/x.pdf",
+    "Clinic/../../x.pdf",
+    "Clinic\\..\\x.pdf",
+    "",
+    "Clinic/",
+    "//x.pdf",
+    "C:/x.pdf",
+    "a\0.pdf",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_folder_takes_no_name_that_leads_out_of_it(tmp_path: Path, name: str) -> None:
+    storage = Folder(tmp_path / "plans")
+    file = await staged(storage)
+    with pytest.raises(InputError, match="cannot be used as a file name"):
+        await storage.put(file, name)
+    assert [path.name for path in tmp_path.iterdir()] == ["plans"]
+    assert [path.name for path in (tmp_path / "plans").iterdir()] == [".aps-async"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_object_storage_takes_no_key_that_leads_out_of_its_prefix(s3: dict[str, str], name: str) -> None:
+    storage = ObjectStorage("s3://no-such-bucket/2026", allow_http=True, **s3)
+    with pytest.raises(InputError, match="cannot be used as a file name"):
+        await storage.put(await staged(storage), name)
+
+
+@pytest.mark.parametrize("name", ["Clinic/x.pdf", "Clinic/Level 1/x.pdf"])
+@pytest.mark.parametrize("at", ["Clinic", "Clinic/Level 1"])
+async def test_a_link_among_the_folders_is_not_followed(tmp_path: Path, name: str, at: str) -> None:
+    storage = Folder(tmp_path / "plans")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link = tmp_path / "plans" / at
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(outside)
+    file = await staged(storage)
+    if at in name:
+        with pytest.raises(TargetError, match="a link"):
+            await storage.put(file, name)
+        assert file.exists()
+    else:
+        await storage.put(file, name)
+    assert list(outside.iterdir()) == []
+
+
+async def test_a_link_in_the_place_of_a_file_is_replaced(tmp_path: Path) -> None:
+    storage = Folder(tmp_path / "plans")
+    (tmp_path / "letter").write_bytes(b"mine")
+    (tmp_path / "plans" / "Clinic").mkdir()
+    (tmp_path / "plans" / "Clinic" / "x.pdf").symlink_to(tmp_path / "letter")
+    place = Path(await storage.put(await staged(storage), "Clinic/x.pdf"))
+    assert not place.is_symlink()
+    assert (tmp_path / "letter").read_bytes() == b"mine"
+
+
+def test_a_link_in_the_place_of_the_hidden_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    old = tmp_path / "outside" / "old"
+    old.write_bytes(b"")
+    os.utime(old, (time.time() - 90_000,) * 2)
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / ".aps-async").symlink_to(tmp_path / "outside")
+    with pytest.raises(TargetError, match="a link"):
+        Folder(tmp_path / "plans")
+    assert old.exists()
+
+
+async def test_a_folder_on_a_file_system_of_short_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "pathconf", lambda *_: 143)
+    storage = Folder(tmp_path)
+    places = [
+        Path(await storage.put(await staged(storage), f"{'R' * 180}/{'A' * 170}{number}.pdf")) for number in range(3)
+    ]
+    assert len(set(places)) == 3
+    for place in places:
+        assert place.suffix == ".pdf"
+        assert max(len(part) for part in place.relative_to(tmp_path).parts) <= 143
+    assert await storage.put(await staged(storage), f"{'R' * 180}/{'A' * 170}0.pdf") == str(places[0])

@@ -437,3 +437,64 @@ async def test_a_lane_that_is_idle_asks_little(
         await working
         database._pool = pool
     assert asked - before <= 2 * 4 * 5  # two lanes, four looks, five statements each
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE aps_export SET name = '../../Letter' WHERE id = $1", "cannot be used as a file name"),
+        ("UPDATE aps_export SET name = '/tmp/Letter' WHERE id = $1", "cannot be used as a file name"),
+        ("UPDATE aps_export SET name = '..' || chr(92) || 'Letter' WHERE id = $1", "cannot be used as a file name"),
+        ("UPDATE aps_export SET name = '' WHERE id = $1", "is empty"),
+        ("UPDATE aps_run SET name = '..' WHERE $1 > 0", "begins or ends with a dot"),
+        ("UPDATE aps_run SET name = '/' WHERE $1 > 0", "cannot be used as a file name"),
+        ("UPDATE aps_run SET name = '.aps-async' WHERE $1 > 0", "cannot be used as a file name"),
+        ("UPDATE aps_export SET request = '[' WHERE id = $1", "cannot be read"),
+        ("UPDATE aps_export SET request = '7' WHERE id = $1", "cannot be read"),
+        ("UPDATE aps_export SET request = repeat('[', 100000) WHERE id = $1", "cannot be read"),
+    ],
+)
+async def test_a_row_that_cannot_be_read_becomes_a_dead_letter_and_does_not_end_the_worker(
+    database: Database, tmp_path: Path, statement: str, words: str
+) -> None:
+    async with service(World.single_folder(3), speed=SPEED, behaviour=QUICK) as simulator:
+        first = await run_of(simulator, database)
+        async for each in _rows(database):
+            await database.fetch(statement, each)
+            break
+        if "aps_run" in statement:  # all of the first run, none of another
+            await run_of(simulator, database)
+        (tmp_path / "files").mkdir()
+        async with working_session(simulator, database) as session, asyncio.timeout(30):
+            worker = Worker(session, database, Folder(tmp_path / "files"))
+            await worker.run(until_done=True)
+        bad = 3 if "aps_run" in statement else 1
+        assert worker.unreadable == bad
+        errors = [each.outcome.error async for each in Book(database).records(first.id, states=["failed"])]
+        assert len(errors) == bad
+        assert all(words in str(each) for each in errors)
+        assert [path.name for path in tmp_path.iterdir()] == ["files"]
+        assert len(whole_files(tmp_path / "files")) == (3 if "aps_run" in statement else 2)
+        counts = simulator.counts()["endpoints"]
+        assert counts["export_start"]["calls"] == (3 if "aps_run" in statement else 2), "nothing is spent on it"
+
+
+async def _rows(database: Database) -> AsyncIterator[int]:
+    for row in await database.fetch("SELECT id FROM aps_export ORDER BY id"):
+        yield row["id"]
+
+
+async def test_a_job_in_the_queue_that_names_no_export_is_dropped(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with service(World.single_folder(2), speed=SPEED, behaviour=QUICK) as simulator:
+        run = await run_of(simulator, database)
+        for payload in (b"x", b"", b"-1", b"9" * 30, b"1.5"):
+            await database.fetch(
+                "INSERT INTO aps_pgqueuer (priority, status, entrypoint, payload) VALUES (9, 'queued', 'start', $1)",
+                payload,
+            )
+        async with working_session(simulator, database) as session:
+            await work(session, database, tmp_path)
+        assert (await Book(database).run(run.id)).done == 2
+    assert caplog.text.count("it is dropped") == 5
