@@ -1,9 +1,11 @@
 """Signed links: URLs that are secrets, that die, and that must be sent byte for byte."""
 
+import ipaddress
 import re
+import socket
 from calendar import timegm
 from time import strptime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 from attrs import field, frozen
 
@@ -37,10 +39,18 @@ class SignedUrl:
     _cookie: str | None = field(default=None, repr=False, alias="cookie")
 
     @classmethod
-    def parse(cls, raw: str, *, received_at: float, lifetime: float | None = None) -> "SignedUrl":
-        """Reads the expiry off the query, and never trusts the URL for longer than `lifetime` after `received_at`.
+    def parse(
+        cls, raw: str, *, received_at: float, date: float | None = None, lifetime: float | None = None
+    ) -> "SignedUrl":
+        """Reads the expiry from the query; see `local_expiry` for what it means by our clock.
 
         The reference promises 2 minutes while its own sample carries 300 s, so the earlier of the two counts.
+
+        Args:
+            raw: the URL.
+            received_at: when the response with the URL arrived, by our clock.
+            date: the response's own `Date`, in seconds since the epoch.
+            lifetime: the seconds that are promised elsewhere.
 
         Raises:
             ValueError: this is not an absolute http(s) URL, or it carries a user name (which an HTTP client
@@ -51,8 +61,11 @@ class SignedUrl:
             raise ValueError("expected an absolute http(s) URL")
         if "@" in parts.netloc:
             raise ValueError("a signed URL with a user name in it cannot be opened")
-        ends = [when for when in (_signed_expiry(parts.query), received_at + lifetime if lifetime else None) if when]
-        return cls(raw, min(ends, default=None))
+        end, signed_for = _signed_expiry(parts.query)
+        if date is None and signed_for is not None:
+            end = None  # then its life counts from the receipt
+        lives = [each for each in (signed_for, lifetime) if each is not None and each > 0]
+        return cls(raw, local_expiry(end, received_at=received_at, date=date, lifetime=min(lives, default=None)))
 
     def reveal(self) -> str:
         """The whole URL, secrets included: for opening it, never for showing it."""
@@ -74,16 +87,83 @@ class SignedUrl:
         return f"SignedUrl({str(self)!r}, expires_at={self.expires_at})"
 
 
-def _signed_expiry(query: str) -> float | None:
+def local_expiry(
+    end: float | None, *, received_at: float, date: float | None, lifetime: float | None = None
+) -> float | None:
+    """When something that a response gave with an absolute time ends, by our clock.
+
+    Clocks differ by minutes, some by hours. So what counts is the difference between that time and the response's own
+    `Date`, from the moment of its receipt on. What a response has just brought is alive: if it looks dead, a clock is
+    wrong, and only `lifetime` limits it.
+
+    Args:
+        end: that time, by the service's clock, in seconds since the epoch.
+        received_at: when the response arrived, by our clock.
+        date: the response's own `Date`; our clock has to do without one.
+        lifetime: the longest life in seconds, if one is promised.
+
+    Returns:
+        Seconds since the epoch; None if nothing limits its life.
+    """
+    left = None if end is None else end - (received_at if date is None else date)
+    lives = [each for each in (left, lifetime) if each is not None and each > 0]
+    return received_at + min(lives) if lives else None
+
+
+def redirect_target(link: SignedUrl, location: str, *, base_url: str) -> SignedUrl:
+    """The link that a storage's temporary redirect leads to.
+
+    It must keep https, and lead to the same kind of host: from a public one never to one that is written as a loopback,
+    private or link-local address. A cookie goes along to the same host only.
+
+    Args:
+        link: the link that was opened.
+        location: the `Location` of the response, absolute or relative.
+        base_url: the API's address.
+
+    Raises:
+        ValueError: it must not be followed; the message gives the reason without the query.
+    """
+    raw = location if re.match(r"(?i)https?://", location) else urljoin(link.reveal(), location)
+    if not location or not raw.isascii() or not raw.isprintable() or " " in raw:
+        raise ValueError("it has no usable Location")
+    target = SignedUrl.parse(raw, received_at=0.0)
+    before, after = urlsplit(link.reveal()), urlsplit(raw)
+    after.port  # noqa: B018 - raises ValueError for an impossible one
+    if before.scheme == "https" != after.scheme:
+        raise ValueError("it leaves https")
+    if _is_local(after.hostname) and not (_is_local(before.hostname) and _is_local(urlsplit(base_url).hostname)):
+        raise ValueError("it leads from a public host to a private address")
+    same_host = (before.scheme, before.netloc) == (after.scheme, after.netloc)
+    return SignedUrl(target.reveal(), cookie=link.reveal_cookie() if same_host else None)
+
+
+def _is_local(host: str | None) -> bool:
+    """Whether a host is written as `localhost` or as a loopback, private or link-local address, in any notation."""
+    name = (host or "").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        if re.fullmatch(r"[0-9a-fx.]+", name):  # in any notation, such as 127.1, 0x7f000001 and 2130706433
+            return not ipaddress.IPv4Address(socket.inet_aton(name)).is_global
+        address = ipaddress.IPv6Address(name.partition("%")[0])
+    except (ValueError, OSError):
+        return False
+    return not (address.ipv4_mapped or address).is_global
+
+
+def _signed_expiry(query: str) -> tuple[float | None, float | None]:
+    """When a URL ends, by the clock of its signer, and for how many seconds it was signed."""
     values = {name.lower(): found[-1] for name, found in parse_qs(query).items()}
     try:
-        if "x-amz-date" in values:  # SigV4: when it was signed, and for how many seconds it holds
-            return timegm(strptime(values["x-amz-date"], "%Y%m%dT%H%M%SZ")) + float(values["x-amz-expires"])
+        if "x-amz-date" in values:  # SigV4
+            life = float(values["x-amz-expires"])
+            return timegm(strptime(values["x-amz-date"], "%Y%m%dT%H%M%SZ")) + life, life
         if "expires" in values:  # SigV2 and CloudFront: seconds since the epoch
-            return float(values["expires"])
-    except (KeyError, ValueError):
-        return None
-    return None
+            return float(values["expires"]), None
+    except (KeyError, ValueError, OverflowError):
+        pass
+    return None, None
 
 
 @frozen

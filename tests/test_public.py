@@ -99,7 +99,7 @@ LAYERS = [
     ["models"],
     ["errors"],
     ["ids", "names", "settings", "quotas", "convert", "deadlines", "targets", "archives"],
-    ["answers", "retry", "journal", "calls"],
+    ["answers", "retry", "journal", "calls", "content"],
     ["ledger"],
     ["auth"],
     ["session"],
