@@ -299,7 +299,7 @@ def summary(run: Run, out: Path) -> str:
     of = f" of {run.total:,}" if run.failures else ""
     seconds = time.monotonic() - run.began
     words = f"{done:,}{of} {run.comes_as}{'' if run.total == 1 else 's'}"
-    if entries := sum(len(each.unpacked) for each in run.files):
+    if entries := sum(len(each.unpacked) - (each.path in each.unpacked) for each in run.files):
         words += f", unpacked to {count(entries, 'file')}"
     if reused := sum(each.reused for each in run.files):
         words += f" ({reused:,} there already)"
