@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import random
 import stat
 import struct
@@ -263,6 +264,23 @@ async def test_a_good_one_is_unpacked_flat_under_safe_names(tmp_path: Path) -> N
     ]  # fmt: skip
     assert lying_in(folder) == sorted(path.name for path in made)
     assert {path.read_bytes() for path in made} == {PDF}
+
+
+async def test_unpacked_files_are_on_the_disk_before_they_get_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, sync = list[tuple[int, int]](), os.fsync
+
+    def noted(file: int) -> None:
+        sync(file)
+        synced.append((os.fstat(file).st_ino, os.fstat(file).st_size))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    archive, folder = tmp_path / "x.zip", tmp_path / "out"
+    archive.write_bytes(zipped(("a.pdf", PDF), ("b.pdf", PDF)))
+    folder.mkdir()
+    made = await unpack_archive(archive, folder, NameBook())
+    assert synced == [(path.stat().st_ino, len(PDF)) for path in made]
 
 
 async def test_a_folder_that_takes_nothing(tmp_path: Path) -> None:

@@ -285,6 +285,15 @@ async def test_resuming_after_a_long_silence_takes_a_fresh_link(tmp_path: Path) 
         assert b.gets()[-1].status == 206
 
 
+async def test_a_fresh_link_that_dies_while_waiting_is_renewed_too(tmp_path: Path) -> None:
+    faults = [storage_fault("truncate", 1), storage_fault("status", 2, status=503, retry_after=200)]
+    async with bench(*faults) as b:
+        await asyncio.sleep(130)
+        await b.to(tmp_path / "x.pdf")
+        assert b.renewals == [None, None]
+        assert b.simulator.counts()["expired_urls_opened"] == 0
+
+
 async def test_when_every_link_is_refused_it_ends_with_what_to_do(tmp_path: Path) -> None:
     target = tmp_path / "x.pdf"
     target.write_bytes(b"old")

@@ -376,8 +376,8 @@ def truncate(part: Path) -> None:
 
 
 def replace_by_a_file(part: Path) -> None:
-    part.unlink()
-    part.write_bytes(b"%PDF-2")
+    part.rename(part.with_name("real"))
+    part.write_bytes(b"%PDF-")
 
 
 def replace_by_a_link(part: Path) -> None:
