@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aps_async.archives import ArchiveLimits, unpack_archive, verify_archive
     from aps_async.auth import AccessToken, StaticToken, TokenClient, TokenProvider, TwoLegged
     from aps_async.bulk import BulkProgress, export_many
+    from aps_async.content import ANY, DOCX, PDF, ZIP, Expected, Signature
     from aps_async.convert import ref_from_json, ref_to_json, request_from_json, request_to_json
     from aps_async.doors import export_project, get_sheet, list_sheets, project_requests
     from aps_async.downloads import download, stream
@@ -79,7 +80,6 @@ if TYPE_CHECKING:
     from aps_async.resources.projects import find_project
     from aps_async.session import Session
     from aps_async.settings import Settings
-    from aps_async.transfer import ANY, DOCX, PDF, ZIP, Expected, Signature
     from aps_async.urns import download_link, download_urn
 
 __version__ = "0.1.0"
@@ -216,7 +216,7 @@ _HOMES = {
     "aps_async.resources.projects": "find_project",
     "aps_async.session": "Session",
     "aps_async.settings": "Settings",
-    "aps_async.transfer": "ANY DOCX PDF ZIP Expected Signature",
+    "aps_async.content": "ANY DOCX PDF ZIP Expected Signature",
     "aps_async.urns": "download_link download_urn",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -4,7 +4,7 @@ Services and gateways answer in many shapes, JSON or not; nothing here takes the
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,7 +24,7 @@ from aps_async.errors import (
     TransportError,
     UnauthorizedError,
 )
-from aps_async.links import redact
+from aps_async.links import SignedUrl, redact
 
 _HINTS = {
     401: "the credentials are not valid for this service",
@@ -66,9 +66,35 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 def _http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Receipt:
+    """When a response arrived: by our clock, and by its own `Date`. `note` is for `Session.request(on_headers=)`."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.at = clock()
+        self.date: float | None = None
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """Takes the time from a response's headers."""
+        self.at = self._clock()
+        try:
+            found = _http_date(headers.get("Date", ""))
+            self.date = found.timestamp() if found else None
+        except OverflowError:
+            self.date = None
+
+    def link(self, raw: str, lifetime: float | None = None) -> SignedUrl:
+        """A signed URL that the response brought.
+
+        Raises:
+            ValueError: see `SignedUrl.parse`.
+        """
+        return SignedUrl.parse(raw, received_at=self.at, date=self.date, lifetime=lifetime)
 
 
 def json_of(method: str, path: str, answer: Answer) -> Any:
@@ -93,7 +119,8 @@ def describe(body: bytes) -> str:
         return f"an XML error ({xml_error(body) or 'unreadable'})"
     if text[:1] == "<":
         title = re.search(r"(?is)<title[^>]*>(.*?)</title>", text)
-        return "an HTML page" + (f" ({_short(title[1])})" if title else "")
+        words = title[1] if title else re.sub(r"(?is)<(script|style)\b.*?(</\1>|$)|<[^>]*(>|$)", " ", text)
+        return "an HTML page" + (f" ({_short(words)})" if words.strip() else "")
     return f"a body of {len(body)} bytes that begins {_short(text, 60)!r}"
 
 

@@ -1,20 +1,25 @@
-"""ZIP archives from outside: checked before they are believed, and unpacked without leaving their folder."""
+"""ZIP archives from outside: checked before they are used, and unpacked without leaving their folder."""
 
 import asyncio
 import os
 import re
-import shutil
 import stat
 import threading
 import zipfile
-import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
 
 from attrs import frozen
 
-from aps_async.errors import IncompleteDownloadError
-from aps_async.names import NameBook, in_folder
-from aps_async.targets import part_name, target_error
+from aps_async.errors import APSError, IncompleteDownloadError
+from aps_async.names import NameBook
+from aps_async.targets import new_file, part_name, target_error
+
+PDF_HEAD = b"%PDF-"
+PDF_HEAD_WITHIN = 1024
+"""Viewers look for the head in this many first bytes: a line break, a BOM or a part header may precede it."""
 
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
@@ -30,110 +35,189 @@ class ArchiveLimits:
     size: int = 50 << 30
     """Bytes when unpacked; ACC refuses exports over 10 GB."""
     ratio: float = 200.0
-    """Unpacked over packed, of any entry over 1 MiB; drawings reach about 20."""
+    """Unpacked over packed, of the whole archive; drawings reach about 20."""
+    ratio_from: int = 1 << 30
+    """Bytes when unpacked, up to which any ratio is harmless: an empty scan compresses 1,000 to 1."""
 
 
-def verify_archive(path: Path, *, limits: ArchiveLimits = ArchiveLimits()) -> None:
+def verify_archive(path: Path, *, limits: ArchiveLimits = ArchiveLimits()) -> tuple[str, ...]:
     """Reads a whole archive and checks it: names, limits, and the CRC of every entry. It writes nothing.
+
+    Returns:
+        Warnings, one for each entry that is odd or cannot be read here although the archive is sound.
 
     Raises:
         IncompleteDownloadError: something is wrong; the message names the entry.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            _check_limits(entries, path.stat().st_size, limits)
-            for entry in entries:
-                _check_name(entry)
-                _read_through(archive, entry)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError) as problem:
-        raise IncompleteDownloadError(f"the archive is damaged: {problem}") from problem
+    warnings: list[str] = []
+    with _opened(path) as archive:
+        entries = archive.infolist()
+        _check_limits(entries, path.stat().st_size, limits)
+        for entry in entries:
+            _check_name(entry)
+            if warning := _read_through(archive, entry):
+                warnings.append(warning)
+    return tuple(warnings)
 
 
-async def unpack_archive(path: Path, folder: Path, names: NameBook, *, tag: str = "") -> tuple[Path, ...]:
+async def unpack_archive(
+    path: Path, folder: Path, names: NameBook, *, tag: str = "", on_skip: Callable[[str], object] | None = None
+) -> tuple[Path, ...]:
     """Unpacks a verified archive, flat: one file per entry, under safe names that are new in `names`.
-
-    `tag` marks the part files; see `part_name`.
 
     Each file appears under its name only when it is whole. It runs in a thread; on cancellation the files that are
     already there stay, and no other one appears.
+
+    Args:
+        path: the archive; it stays.
+        folder: where the files go.
+        names: gives the names.
+        tag: marks the part files; see `part_name`.
+        on_skip: called, in the thread, with one sentence for each entry that cannot be unpacked here.
+
+    Returns:
+        The files, in the archive's order. An entry whose compression is not supported has none; keep the archive then.
 
     Raises:
         TargetError: the folder cannot take them.
         IncompleteDownloadError: the archive is damaged.
     """
     stop = threading.Event()
+    unpacking = asyncio.get_running_loop().run_in_executor(
+        None, _unpack, path, folder, names, stop, tag, on_skip or (lambda _: None)
+    )
     try:
-        return await asyncio.get_running_loop().run_in_executor(None, _unpack, path, folder, names, stop, tag)
-    finally:
+        return await asyncio.shield(unpacking)
+    except asyncio.CancelledError:
         stop.set()
+        await asyncio.wait([unpacking])  # at most one chunk longer; afterwards nothing changes in the folder
+        raise
 
 
-def _unpack(path: Path, folder: Path, names: NameBook, stop: threading.Event, tag: str) -> tuple[Path, ...]:
+def _unpack(
+    path: Path,
+    folder: Path,
+    names: NameBook,
+    stop: threading.Event,
+    tag: str,
+    on_skip: Callable[[str], object],
+) -> tuple[Path, ...]:
     made: list[Path] = []
-    with zipfile.ZipFile(path) as archive:
+    with _opened(path) as archive:
         for entry in archive.infolist():
-            if entry.is_dir():
+            if _is_folder(entry):
                 continue
-            inner = PurePosixPath(entry.filename)
-            # By the stem alone, as a bulk run takes the names of its files: their suffixes come later.
-            stem, suffix = (inner.stem, inner.suffix.lower()) if _SUFFIX.fullmatch(inner.suffix) else (inner.name, "")
-            final = Path(f"{in_folder(folder, names.take(stem, ''))}{suffix}")
-            part = Path(part_name(final, tag))
             try:
-                with archive.open(entry) as source, part.open("xb") as target:
-                    shutil.copyfileobj(source, target, _CHUNK)
-                    target.flush()
-                    os.fsync(target.fileno())
-                if not stop.is_set():
-                    part.replace(final)
-                    made.append(final)
-            except OSError as problem:
-                raise target_error(final, problem) from problem
-            except zipfile.BadZipFile as problem:
-                raise IncompleteDownloadError(f"the archive is damaged: {problem}", path=path) from problem
-            finally:
-                part.unlink(missing_ok=True)
-            if stop.is_set():
+                source = archive.open(entry)
+            except NotImplementedError:
+                on_skip(_not_supported(entry))
+                continue
+            with source:
+                final = _unpack_entry(source, _place_for(entry, folder, names), stop, tag)
+            if final is None:
                 break
+            made.append(final)
     return tuple(made)
 
 
+def _unpack_entry(source: IO[bytes], final: Path, stop: threading.Event, tag: str) -> Path | None:
+    """Writes one entry; None when it was stopped."""
+    part = Path(part_name(final, tag))
+    try:
+        file = new_file(part)
+        try:
+            with os.fdopen(file, "wb") as target:
+                while not stop.is_set() and (chunk := source.read(_CHUNK)):
+                    target.write(chunk)
+                target.flush()
+                os.fsync(file)
+            if stop.is_set():
+                return None
+            part.replace(final)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as problem:
+        if problem.errno is None:  # bz2's way to report damaged data
+            raise
+        raise target_error(final, problem) from problem
+    return final
+
+
+def _place_for(entry: zipfile.ZipInfo, folder: Path, names: NameBook) -> Path:
+    inner = _inner_path(entry)
+    # By the stem alone, as a bulk run takes the names of its files: their suffixes come later.
+    stem, suffix = (inner.stem, inner.suffix.lower()) if _SUFFIX.fullmatch(inner.suffix) else (inner.name, "")
+    return Path(f"{in_folder(folder, names.take(stem, ''))}{suffix}")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Opens an archive, and turns whatever its reading raises into our error.
+
+    Decompressors and parsers of hostile bytes raise a dozen types, LZMAError, struct.error and RuntimeError among them.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except APSError:
+        raise
+    except NotImplementedError as problem:
+        raise IncompleteDownloadError(f"the archive cannot be read here: {problem}", path=path) from problem
+    except Exception as problem:
+        words = str(problem) or type(problem).__name__
+        raise IncompleteDownloadError(f"the archive is damaged: {words}", path=path) from problem
+
+
 def _check_limits(entries: list[zipfile.ZipInfo], size: int, limits: ArchiveLimits) -> None:
-    if all(entry.is_dir() for entry in entries):
+    if all(_is_folder(entry) for entry in entries):
         raise IncompleteDownloadError("the archive is empty")
     if len(entries) > limits.entries:
         raise IncompleteDownloadError(f"the archive has {len(entries)} entries, more than {limits.entries}")
-    if sum(entry.file_size for entry in entries) > limits.size:
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > limits.size:
         raise IncompleteDownloadError(f"the archive would unpack to more than {limits.size} bytes")
     if sum(entry.compress_size for entry in entries) > size:
         raise IncompleteDownloadError(
             "the archive's entries hold more than itself: it is cut off, or they overlap as a bomb's do"
         )
-    for entry in entries:
-        if entry.file_size > _CHUNK and entry.file_size > limits.ratio * max(entry.compress_size, 1):
-            raise IncompleteDownloadError(
-                f"the archive's entry {entry.filename!r} unpacks {entry.compress_size} bytes to {entry.file_size}: "
-                "that is a bomb"
-            )
+    if unpacked > max(limits.ratio_from, limits.ratio * size):
+        raise IncompleteDownloadError(f"the archive would unpack {size} bytes to {unpacked}: that is a bomb")
+
+
+def _inner_path(entry: zipfile.ZipInfo) -> PurePosixPath:
+    """The entry's path. Some writers on Windows separate with backslashes."""
+    return PurePosixPath(entry.filename.replace("\\", "/"))
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    return entry.filename.endswith(("/", "\\"))
 
 
 def _check_name(entry: zipfile.ZipInfo) -> None:
-    name = entry.filename
-    parts = {*PurePosixPath(name).parts, *PureWindowsPath(name).parts}
-    if ".." in parts or PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor:
-        raise IncompleteDownloadError(f"the archive's entry {name!r} points outside of its folder")
+    inner = _inner_path(entry)
+    if ".." in inner.parts or inner.is_absolute() or PureWindowsPath(entry.filename).anchor:
+        raise IncompleteDownloadError(f"the archive's entry {entry.filename!r} points outside of its folder")
     if stat.S_ISLNK(entry.external_attr >> 16):
-        raise IncompleteDownloadError(f"the archive's entry {name!r} is a link")
+        raise IncompleteDownloadError(f"the archive's entry {entry.filename!r} is a link")
     if entry.flag_bits & _ENCRYPTED:
-        raise IncompleteDownloadError(f"the archive's entry {name!r} is encrypted")
+        raise IncompleteDownloadError(f"the archive's entry {entry.filename!r} is encrypted")
 
 
-def _read_through(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
-    """zipfile compares the CRC when it reaches the end, and never gives more than the declared size."""
-    with archive.open(entry) as content:
-        head = content.read(8)
+def _read_through(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str | None:
+    """zipfile compares the CRC when it reaches the end, and never returns more than the declared size."""
+    try:
+        content = archive.open(entry)
+    except NotImplementedError:
+        return _not_supported(entry)
+    with content:
+        head = content.read(PDF_HEAD_WITHIN + len(PDF_HEAD))
         while content.read(_CHUNK):
             pass
-    if entry.filename.lower().endswith(".pdf") and not head.startswith(b"%PDF-"):
-        raise IncompleteDownloadError(f"the archive's entry {entry.filename!r} is no PDF")
+    if entry.filename.lower().endswith(".pdf") and PDF_HEAD not in head:
+        return f"the archive's entry {entry.filename!r} is not a valid PDF"
+    return None
+
+
+def _not_supported(entry: zipfile.ZipInfo) -> str:
+    method = "Deflate64" if entry.compress_type == 9 else f"method {entry.compress_type}"
+    return f"the archive's entry {entry.filename!r} is compressed by {method}, which cannot be read here; keep the ZIP"

@@ -52,6 +52,7 @@ class Entry:
     received: int = 0
     reused: bool = False
     unpacked: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def request(self) -> ExportRequest:
@@ -215,6 +216,7 @@ class Run:
                     self._ask_later(entry)
                     continue
                 got = await self._download(entry, job)
+                entry.warnings = got.warnings
                 await self._unpack(entry, got)
             except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
                 if self._is_forgotten(entry, problem):
@@ -263,7 +265,7 @@ class Run:
                     PartFile(checked_path(in_folder(self.folder, entry.record.name)), self.journal.tag),
                     add_suffix=True,
                     sha256=self.journal.lasting,
-                    on_whole=partial(self.journal.arriving, entry.record) if self.journal.lasting else None,
+                    before_rename=partial(self.journal.arriving, entry.record) if self.journal.lasting else None,
                     on_progress=note,
                 )
         except TimeoutError:
@@ -274,8 +276,15 @@ class Run:
     async def _unpack(self, entry: Entry, got: Downloaded) -> None:
         if self.unpack and got.path is not None and got.path.suffix == ".zip":
             names = self.journal.names(entry.record)
-            entry.unpacked = await unpack_archive(got.path, self.folder, names, tag=self.journal.tag)
-            got.path.unlink()
+            skipped: list[str] = []
+            entry.unpacked = await unpack_archive(
+                got.path, self.folder, names, tag=self.journal.tag, on_skip=skipped.append
+            )
+            if skipped:
+                entry.unpacked = (*entry.unpacked, got.path) if entry.unpacked else ()
+                entry.warnings = tuple(dict.fromkeys((*entry.warnings, *skipped)))
+            else:
+                got.path.unlink()
 
     def _too_late(self, watch: Watch, what: str) -> ExportTimeoutError:
         limit = patience(self.session, watch.ref, self.timeout)
@@ -310,6 +319,7 @@ class Run:
             path=got.path if got else None,
             unpacked=entry.unpacked,
             failed_files=watch.job.failed_files if watch and watch.job else (),
+            warnings=entry.warnings if got else (),
             size=got.size if got else 0,
             seconds=self._now() - entry.began,
             polls=watch.polls if watch else 0,

@@ -14,7 +14,8 @@ from typing import Any
 
 from attrs import frozen
 
-from aps_async.downloads import OnWhole, download, stream
+from aps_async.content import Expected
+from aps_async.downloads import BeforeRename, download, stream
 from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
 from aps_async.kinds import KINDS, Export, ref_of
 from aps_async.links import SignedUrl, Source
@@ -22,8 +23,7 @@ from aps_async.models import Downloaded, ExportJob, ExportStatus, Progress
 from aps_async.quotas import Endpoint
 from aps_async.retry import WaitGenerator, is_passing
 from aps_async.session import Session
-from aps_async.targets import Writable, checked_path
-from aps_async.transfer import Expected
+from aps_async.targets import PartFile, Writable, checked_path
 
 _log = logging.getLogger("aps_async")
 
@@ -241,11 +241,11 @@ async def wait_for_export(
 async def download_export(
     session: Session,
     job: ExportJob,
-    target: str | os.PathLike[str] | Writable,
+    target: str | os.PathLike[str] | Writable | PartFile,
     *,
     add_suffix: bool = False,
     sha256: bool = False,
-    on_whole: OnWhole | None = None,
+    before_rename: BeforeRename | None = None,
     on_progress: Callable[[Progress], object] | None = None,
 ) -> Downloaded:
     """Brings a finished job's result to a verified file; a link that has died is renewed.
@@ -256,7 +256,7 @@ async def download_export(
         target: a path, or an open binary file.
         add_suffix: put `.pdf`, `.zip` or `.docx` behind the path, as the content turns out.
         sha256: also compute the file's SHA-256, as the bytes pass.
-        on_whole: awaited before the file gets its final name.
+        before_rename: awaited once the file is written and verified, before it is renamed.
         on_progress: called with every chunk.
 
     Raises:
@@ -272,7 +272,7 @@ async def download_export(
         expected=Expected(signatures=KINDS[job.ref.kind].signatures),
         add_suffix=add_suffix,
         sha256=sha256,
-        on_whole=on_whole,
+        before_rename=before_rename,
         on_progress=on_progress,
     )
 

@@ -5,12 +5,12 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
+from aps_async.content import DOCX, PDF, ZIP, Signature
 from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.quotas import Endpoint
 from aps_async.resources import acc, bim360, cost, files, sheets
 from aps_async.session import Session
-from aps_async.transfer import DOCX, PDF, ZIP, Signature
 
 
 class _Get(Protocol):

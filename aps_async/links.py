@@ -3,11 +3,11 @@
 import re
 from calendar import timegm
 from time import strptime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 from attrs import field, frozen
 
-from aps_async.addresses import checked_target
+from aps_async.addresses import checked_target, is_local
 
 _AUTH = re.compile(r"(?i)\b(bearer\s+|authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[\w.~+/=-]+")
 _QUERY = re.compile(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+")
@@ -39,18 +39,28 @@ class SignedUrl:
     _cookie: str | None = field(default=None, repr=False, alias="cookie")
 
     @classmethod
-    def parse(cls, raw: str, *, received_at: float, lifetime: float | None = None) -> "SignedUrl":
-        """Reads the expiry off the query, and never trusts the URL for longer than `lifetime` after `received_at`.
+    def parse(
+        cls, raw: str, *, received_at: float, date: float | None = None, lifetime: float | None = None
+    ) -> "SignedUrl":
+        """Reads the expiry from the query; see `local_expiry` for what it means by our clock.
 
         The reference promises 2 minutes while its own sample carries 300 s, so the earlier of the two counts.
+
+        Args:
+            raw: the URL.
+            received_at: when the response with the URL arrived, by our clock.
+            date: the response's own `Date`, in seconds since the epoch.
+            lifetime: the seconds that are promised elsewhere.
 
         Raises:
             ValueError: this cannot be opened; see `checked_target`.
         """
         url = checked_target(raw)
-        known = (_signed_expiry(url.raw_query_string), received_at + lifetime if lifetime else None)
-        ends = [when for when in known if when]
-        return cls(raw, min(ends, default=None))
+        end, signed_for = _signed_expiry(url.raw_query_string)
+        if date is None and signed_for is not None:
+            end = None  # then its life counts from the receipt
+        lives = [each for each in (signed_for, lifetime) if each is not None and each > 0]
+        return cls(raw, local_expiry(end, received_at=received_at, date=date, lifetime=min(lives, default=None)))
 
     def reveal(self) -> str:
         """The whole URL, secrets included: for opening it, never for showing it."""
@@ -76,16 +86,70 @@ class SignedUrl:
         return f"SignedUrl({str(self)!r}, expires_at={self.expires_at})"
 
 
-def _signed_expiry(query: str) -> float | None:
+def local_expiry(
+    end: float | None, *, received_at: float, date: float | None, lifetime: float | None = None
+) -> float | None:
+    """When something that a response gave with an absolute time ends, by our clock.
+
+    Clocks differ by minutes, some by hours. So what counts is the difference between that time and the response's own
+    `Date`, from the moment of its receipt on. What a response has just brought is alive: if it looks dead, a clock is
+    wrong, and only `lifetime` limits it.
+
+    Args:
+        end: that time, by the service's clock, in seconds since the epoch.
+        received_at: when the response arrived, by our clock.
+        date: the response's own `Date`; our clock has to do without one.
+        lifetime: the longest life in seconds, if one is promised.
+
+    Returns:
+        Seconds since the epoch; None if nothing limits its life.
+    """
+    left = None if end is None else end - (received_at if date is None else date)
+    lives = [each for each in (left, lifetime) if each is not None and each > 0]
+    return received_at + min(lives) if lives else None
+
+
+def redirect_target(link: SignedUrl, location: str, *, base_url: str) -> SignedUrl:
+    """The link that a storage's temporary redirect leads to.
+
+    It must keep https, and lead to the same kind of host: from a public one never to one that is written as a loopback,
+    private or link-local address. A cookie goes along to the same host only.
+
+    Args:
+        link: the link that was opened.
+        location: the `Location` of the response, absolute or relative.
+        base_url: the API's address.
+
+    Raises:
+        ValueError: it must not be followed; the message gives the reason without the query.
+    """
+    raw = location if re.match(r"(?i)https?://", location) else urljoin(link.reveal(), location)
+    if not location or not raw.isascii() or not raw.isprintable() or " " in raw:
+        raise ValueError("it has no usable Location")
+    target = SignedUrl.parse(raw, received_at=0.0)
+    before, after = urlsplit(link.reveal()), urlsplit(raw)
+    after.port  # noqa: B018 - raises ValueError for an impossible one
+    if before.scheme == "https" != after.scheme:
+        raise ValueError("it leaves https")
+    old, base = (urlsplit(each).hostname or "" for each in (link.reveal(), base_url))
+    if is_local(after.hostname or "") and not (is_local(old) and is_local(base)):
+        raise ValueError("it leads from a public host to a private address")
+    same_host = (before.scheme, before.netloc) == (after.scheme, after.netloc)
+    return SignedUrl(target.reveal(), cookie=link.reveal_cookie() if same_host else None)
+
+
+def _signed_expiry(query: str) -> tuple[float | None, float | None]:
+    """When a URL ends, by the clock of its signer, and for how many seconds it was signed."""
     values = {name.lower(): found[-1] for name, found in parse_qs(query).items()}
     try:
-        if "x-amz-date" in values:  # SigV4: when it was signed, and for how many seconds it holds
-            return timegm(strptime(values["x-amz-date"], "%Y%m%dT%H%M%SZ")) + float(values["x-amz-expires"])
+        if "x-amz-date" in values:  # SigV4
+            life = float(values["x-amz-expires"])
+            return timegm(strptime(values["x-amz-date"], "%Y%m%dT%H%M%SZ")) + life, life
         if "expires" in values:  # SigV2 and CloudFront: seconds since the epoch
-            return float(values["expires"])
-    except (KeyError, ValueError):
-        return None
-    return None
+            return float(values["expires"]), None
+    except (KeyError, ValueError, OverflowError):
+        pass
+    return None, None
 
 
 @frozen

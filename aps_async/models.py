@@ -187,6 +187,8 @@ class Downloaded:
     """Storage's tag for exactly these bytes, when it gave one."""
     sha256: str | None = None
     """As hexadecimal digits, when it was asked for."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the file although it is complete, such as a PDF without an end mark."""
 
 
 @frozen(kw_only=True)
@@ -198,7 +200,7 @@ class ExportOutcome:
     path: Path | None = None
     """The verified file; of an archive that was unpacked, where it lay."""
     unpacked: tuple[Path, ...] = ()
-    """The files that an archive was unpacked to."""
+    """The files that an archive was unpacked to; and the archive itself, last, if not all of it could be unpacked."""
     size: int = 0
     """Bytes."""
     seconds: float = 0.0
@@ -209,6 +211,8 @@ class ExportOutcome:
     """The file is an earlier run's, found whole and unchanged: nothing was fetched."""
     failed_files: tuple[FailedFile, ...] = ()
     """ACC Files: what the result lacks; see `ExportRequest.allow_partial`."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the file; see `Downloaded.warnings`. Not repeated when a later run reuses the file."""
     error: Exception | None = None
 
     @property

@@ -103,7 +103,6 @@ class Session:
         self._quotas = self._quotas or shared_quotas()
         self._deadlines = Deadlines(numbers.request_timeout)  # of this loop, as all that follows
         self._pacers = {}
-        _keep_memory()
         if self._api_is_ours:
             self._api = open_api(numbers)
         self._links = open_links(numbers, None if self._api_is_ours or self._api is None else self._api.connector)
@@ -384,12 +383,3 @@ class Session:
 
     def _note_retry(self, details: Mapping[str, Any]) -> None:
         _log.info("try %d failed, next in %.1f s: %s", details["tries"], details["wait"], details.get("exception"))
-
-
-def _keep_memory() -> None:
-    """Lets glibc keep the memory of one read for the next: half of the time of a small file's download.
-
-    asyncio asks for 256 KiB at every read. glibc takes a block of that size from the kernel and gives it back, page by
-    page, until it has seen a larger one freed (mallopt(3), M_MMAP_THRESHOLD). It keeps at most 8 MiB from then on.
-    """
-    bytearray(4 << 20)  # never touched, so it costs nothing

@@ -25,12 +25,14 @@ _ADVICE = {
     errno.ENOENT: "its folder does not exist; create it first",
     errno.ENOTDIR: "its folder is a file; choose another place",
     errno.EISDIR: "it is a folder; give a file name",
+    errno.EEXIST: "something else has the name of its part file; run it again",
     errno.ELOOP: "a link, or something else that is not ours, is in its place; remove it or choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")  # of two characters and more: a drive has one letter
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+# Never through a link, and never an existing file: others may be able to write to the folder.
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Writable(Protocol):
@@ -125,6 +127,11 @@ def remove_parts(folder: Path, tag: str) -> int:
     return len(found)
 
 
+def new_file(path: str | os.PathLike[str]) -> int:
+    """Creates a file that must not exist yet, not even as a link, and returns its descriptor, open for writing."""
+    return os.open(path, _NEW_FILE, 0o666)
+
+
 class PartFile:
     """Writes beside the final name and takes it over at the end; `discard()` leaves nothing."""
 
@@ -132,6 +139,8 @@ class PartFile:
         self.path = path
         self._part = part_name(path, tag)
         self._file: int | None = None
+        self._size = 0
+        self._identity: tuple[int, int] | None = None
         self._is_left = False
 
     @property
@@ -139,42 +148,65 @@ class PartFile:
         """Where the bytes are until they get their final name."""
         return Path(self._part)
 
-    async def write(self, data: bytes) -> None:
-        """Takes all of `data`. In the event loop: a thread for every chunk costs a quarter of the speed."""
+    async def write(self, at: int, data: bytes) -> None:
+        """Writes all of `data` at byte `at`, after which the file ends there.
+
+        In the event loop: a thread for every chunk costs a quarter of the speed.
+        """
         try:
             if self._file is None:
-                self._file = os.open(self._part, _NEW_FILE, 0o666)
+                self._file = new_file(self._part)
                 self._is_left = True
+            if at != self._size:
+                os.ftruncate(self._file, at)
+                os.lseek(self._file, at, os.SEEK_SET)
+            self._size = at + len(data)
             written = os.write(self._file, data)
             while written < len(data):
                 written += os.write(self._file, memoryview(data)[written:])
         except OSError as problem:
             raise target_error(self.path, problem) from problem
 
-    async def restart(self, at: int = 0) -> None:
-        """Forgets what was written from byte `at` on."""
-        if self._file is not None:
-            os.ftruncate(self._file, at)
-            os.lseek(self._file, at, os.SEEK_SET)
-
     def final(self, suffix: str | None) -> Path:
-        """The final name."""
+        """The final name; `suffix` is added to it."""
         return self.path if suffix is None else self.path.with_name(self.path.name + suffix)
 
-    async def finish(self, verify: Callable[[Path], None] | None = None, suffix: str | None = None) -> Path:
-        """Puts the file under its final name, once its bytes are on the disk: a power cut leaves no empty PDF.
+    async def complete(self, verify: Callable[[Path], Sequence[str] | None] | None = None) -> tuple[str, ...]:
+        """Closes the part file once its bytes are on the disk: a power cut leaves no empty PDF.
 
-        `verify` reads the part file first, in a thread. `suffix` replaces the name's own.
+        `verify` reads it then, in a thread. Returns its warnings.
         """
         if self._file is None:
             raise IncompleteDownloadError(f"nothing came for {self.path}", path=self.path)
         try:
             await _on_disk(self._file)
+            status = os.fstat(self._file)
+            self._identity = (status.st_dev, status.st_ino)
             os.close(self._file)
             self._file = None
-            if verify is not None:
-                await asyncio.get_running_loop().run_in_executor(None, verify, self.part)
-            final = self.final(suffix)
+            if verify is None:
+                return ()
+            warnings = await asyncio.get_running_loop().run_in_executor(None, verify, self.part)
+            return tuple(warnings or ())
+        except OSError as problem:
+            raise target_error(self.path, problem) from problem
+
+    def rename(self, suffix: str | None = None) -> Path:
+        """Puts the completed file under its final name.
+
+        Raises:
+            IncompleteDownloadError: another program has changed the part file.
+            TargetError: it cannot get that name.
+        """
+        final = self.final(suffix)
+        try:
+            status = os.lstat(self._part)
+            if (status.st_dev, status.st_ino) != self._identity or status.st_size != self._size:
+                raise IncompleteDownloadError(
+                    f"another program has changed the part file of {final}: {status.st_size} bytes instead of "
+                    f"{self._size}; run it again",
+                    path=self.path,
+                )
             os.replace(self._part, final)
             self._is_left = False
         except OSError as problem:
@@ -246,19 +278,26 @@ def _synced(files: Sequence[int]) -> list[OSError | None]:
 
 
 class OpenFile:
-    """Somebody's open file: written to as the bytes come, rewound where it can be."""
+    """The caller's open file: written to as the bytes come, rewound where it can be."""
 
     path = None
 
     def __init__(self, file: Writable) -> None:
         self._file = file
-        self._started = False
-        self._at = _position(file)
+        self._end = 0
+        self._base = _position(file)
 
-    async def write(self, data: bytes) -> None:
-        """Takes all of `data`, in as many pieces as a raw file wants it."""
-        self._started = True
+    async def write(self, at: int, data: bytes) -> None:
+        """Writes all of `data` at byte `at` after the position that the file had, however little it takes at once.
+
+        Raises:
+            IncompleteDownloadError: it cannot be rewound, and something was already written there.
+            TargetError: it cannot take the bytes.
+        """
         try:
+            if at != self._end:
+                self._rewind(at)
+            self._end = at + len(data)
             while data:
                 done = self._file.write(data)
                 if inspect.isawaitable(done):
@@ -271,25 +310,22 @@ class OpenFile:
         except OSError as problem:
             raise target_error(None, problem) from problem
 
-    async def restart(self, at: int = 0) -> None:
-        """Rewinds to `at` bytes after where it stood.
-
-        Raises:
-            IncompleteDownloadError: it cannot be rewound, and something was already written.
-        """
-        if not self._started:
-            return
-        if self._at is None:
+    def _rewind(self, at: int) -> None:
+        if self._base is None:
             raise IncompleteDownloadError(
                 "the download has to start over, and the open file cannot be rewound; give a path or a seekable file"
             )
-        self._file.seek(self._at + at)  # type: ignore[attr-defined]
+        self._file.seek(self._base + at)  # type: ignore[attr-defined]
         self._file.truncate()  # type: ignore[attr-defined]
 
     def final(self, suffix: object) -> None:
-        """None that we know of."""
+        """It has none."""
 
-    async def finish(self, verify: object = None, suffix: object = None) -> None:
+    async def complete(self, verify: object = None) -> tuple[str, ...]:  # noqa: ARG002 - as `PartFile`
+        """Nothing to do: the file belongs to the caller."""
+        return ()
+
+    def rename(self, suffix: object = None) -> None:
         """Nothing to do: the file belongs to the caller."""
 
     def discard(self) -> None:
@@ -304,7 +340,7 @@ def _position(file: Any) -> int | None:
     return file.tell() if file.seekable() is True else None
 
 
-def opened(target: "str | os.PathLike[str] | Writable") -> PartFile | OpenFile:
+def opened(target: "str | os.PathLike[str] | Writable | PartFile") -> PartFile | OpenFile:
     """The sink for a path or an open file."""
     if isinstance(target, PartFile):
         return target

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from aps_async.addresses import api_url, path_of
+from aps_async.content import ANY, PDF, Expected
 from aps_async.downloads import download
 from aps_async.errors import ExportError, InputError
 from aps_async.links import SignedUrl, Source
@@ -16,7 +17,6 @@ from aps_async.resources import storage
 from aps_async.resources.projects import find_project_id
 from aps_async.session import Session
 from aps_async.targets import Writable, checked_path
-from aps_async.transfer import ANY, PDF, Expected
 
 # No limit is published for this call; that of the other download calls is a careful guess.
 DERIVATIVE = Endpoint("derivatives.derivative", 300)

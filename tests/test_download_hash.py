@@ -74,7 +74,7 @@ async def test_whoever_has_the_last_word_sees_the_whole_before_its_name_does(tmp
         told.append((file, path.exists()))
 
     async with bench() as b:
-        got = await b.to(tmp_path / "a", add_suffix=True, sha256=True, on_whole=note)
+        got = await b.to(tmp_path / "a", add_suffix=True, sha256=True, before_rename=note)
     assert told == [(got, False)]
     assert got.path == path
     assert path.exists()
@@ -87,5 +87,5 @@ async def test_a_last_word_that_is_no_leaves_nothing(tmp_path: Path) -> None:
 
     async with bench() as b:
         with pytest.raises(RuntimeError, match="not this one"):
-            await b.to(tmp_path / "a.pdf", on_whole=refuse)
+            await b.to(tmp_path / "a.pdf", before_rename=refuse)
     assert list(tmp_path.iterdir()) == []

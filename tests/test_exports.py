@@ -300,7 +300,7 @@ async def test_a_body_that_is_never_the_file(
     job = await scene.begin(session, simulator, "good")
     simulator.add_fault(Fault(endpoint=scene.storage, kind="s3_error_200"))
     (tmp_path / "x.pdf").write_bytes(b"the old one")
-    with pytest.raises(IncompleteDownloadError, match=r"no [A-Z ]+(or ZIP )?but an XML error|bytes instead"):
+    with pytest.raises(IncompleteDownloadError, match=r"not a [A-Z ]+(or ZIP )?but an XML error|bytes instead"):
         await wait_for_export(session, job, tmp_path / "x.pdf")
     assert (tmp_path / "x.pdf").read_bytes() == b"the old one"
     assert leftovers(tmp_path) == ["x.pdf"]

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aps_async.answers import Receipt
 from aps_async.links import SignedUrl, redact
 
 NOW = 1_659_666_869.0  # 2022-08-05T02:34:29Z, as the reference's sample
@@ -31,6 +32,52 @@ SIGNED = (
 )
 def test_the_expiry_is_read_off_the_query(raw: str, lifetime: float | None, ends: float | None) -> None:
     assert SignedUrl.parse(raw, received_at=NOW, lifetime=lifetime).expires_at == ends
+
+
+SIGNED_AT = "Fri, 05 Aug 2022 02:34:29 GMT"
+LATER = "Fri, 05 Aug 2022 02:35:29 GMT"  # 60 s
+CLOUDFRONT = f"https://cdn.example/x?Expires={NOW + 60:.0f}&Signature=s"
+
+
+@pytest.mark.parametrize(
+    ("raw", "lifetime", "date", "left"),
+    [
+        (SIGNED, None, SIGNED_AT, 300),
+        (SIGNED, 120.0, SIGNED_AT, 120),
+        (SIGNED, None, LATER, 240),
+        (SIGNED, None, None, 300),
+        (SIGNED, 120.0, None, 120),
+        (SIGNED, None, "Fri, 05 Aug 2022 02:30:29 GMT", 300),  # signed in the future: never more than it was signed for
+        (SIGNED, None, "Fri, 05 Aug 2022 12:00:00 GMT", 300),  # signed long ago: it has just arrived, so it is good
+        (SIGNED, 120.0, "Fri, 05 Aug 2022 12:00:00 GMT", 120),
+        (SIGNED, None, "yesterday", 300),
+        (SIGNED, None, "", 300),
+        (SIGNED, None, "Mon, 01 Jan 99999999 00:00:00 GMT", 300),
+        (CLOUDFRONT, None, SIGNED_AT, 60),
+        (CLOUDFRONT, 120.0, SIGNED_AT, 60),
+        (CLOUDFRONT, 120.0, LATER, 120),
+        (CLOUDFRONT, None, LATER, None),
+        ("https://cdn.example/x?Expires=nan", None, SIGNED_AT, None),
+        ("https://cdn.example/x?Expires=1e999", 120.0, SIGNED_AT, 120),
+        ("https://cdn.example/x?Expires=-1", 120.0, SIGNED_AT, 120),
+        (SIGNED.replace("=300", "=-300"), None, SIGNED_AT, None),
+        (SIGNED.replace("=300", "=0"), 120.0, SIGNED_AT, 120),
+    ],
+)
+@pytest.mark.parametrize("wrong_by", [0, 130, -130, 3700, -86_400, 315_360_000])
+def test_a_life_counts_from_the_receipt_whatever_our_clock_says(
+    raw: str, lifetime: float | None, date: str | None, left: float | None, wrong_by: float
+) -> None:
+    receipt = Receipt(lambda: NOW + wrong_by)
+    receipt.note({} if date is None else {"Date": date})
+    link = receipt.link(raw, lifetime)
+    assert link.expires_at == (None if left is None else NOW + wrong_by + left)
+
+
+@pytest.mark.parametrize(("wrong_by", "left"), [(0, 60), (50, 10), (-100, 120), (61, 120), (10**9, 120)])
+def test_without_a_date_our_clock_has_to_do(wrong_by: float, left: float) -> None:
+    link = SignedUrl.parse(CLOUDFRONT, received_at=NOW + wrong_by, lifetime=120.0)
+    assert link.expires_at == NOW + wrong_by + left
 
 
 def test_a_link_dies_at_its_time_and_not_before() -> None:

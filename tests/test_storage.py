@@ -173,7 +173,7 @@ async def test_more_can_be_demanded_of_a_file(tmp_path: Path) -> None:
     async with account() as (simulator, session):
         [document] = await documents(simulator, session)
         assert document.version_urn is not None
-        with pytest.raises(IncompleteDownloadError, match="is no PDF but"):
+        with pytest.raises(IncompleteDownloadError, match="is not a PDF but"):
             await download_urn(
                 session, document.version_urn, tmp_path / "x", project="Clinic", expected=Expected(signatures=(PDF,))
             )

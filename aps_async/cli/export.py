@@ -138,6 +138,8 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
         for lost in outcome.failed_files:
             words = ": ".join(part for part in (lost.reason, lost.detail) if part) or "no reason given"
             note(f"missing in {outcome.path.name if outcome.path else ''}: {lost.id}: {words}")
+        for warning in outcome.warnings:
+            note(f"warning: {outcome.path.name if outcome.path else ''}: {warning}")
     words = summary(run, choices.out)
     if choices.as_json:
         note(words)
@@ -280,6 +282,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "path": str(outcome.path) if outcome and outcome.path else None,
         "unpacked": [str(path) for path in outcome.unpacked] if outcome else [],
         "missing": [asdict(each) for each in outcome.failed_files] if outcome else [],
+        "warnings": list(outcome.warnings) if outcome else [],
         "bytes": outcome.size if outcome else 0,
         "seconds": round(outcome.seconds, 3) if outcome else 0.0,
         "polls": outcome.polls if outcome else 0,
@@ -297,10 +300,12 @@ def summary(run: Run, out: Path) -> str:
     of = f" of {run.total:,}" if run.failures else ""
     seconds = time.monotonic() - run.began
     words = f"{done:,}{of} {run.comes_as}{'' if run.total == 1 else 's'}"
-    if entries := sum(len(each.unpacked) for each in run.files):
+    if entries := sum(len(each.unpacked) - (each.path in each.unpacked) for each in run.files):
         words += f", unpacked to {count(entries, 'file')}"
     if reused := sum(each.reused for each in run.files):
         words += f" ({reused:,} there already)"
+    if odd := sum(bool(each.warnings) for each in run.files):
+        words += f" ({odd:,} with warnings)"
     words += f", {size(run.received)}, in {seconds:.1f} s"
     return f"{words}: {out}" if done else words
 

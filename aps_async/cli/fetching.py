@@ -7,7 +7,7 @@ from attrs import frozen
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.export import Result, Run, RunChoices, Task, delivered, export_tasks, keep, ledger_for
-from aps_async.cli.output import say, say_json, size
+from aps_async.cli.output import note, say, say_json, size
 from aps_async.errors import NotFoundInProjectError
 from aps_async.resources import cost
 from aps_async.resources.projects import find_project_id
@@ -56,8 +56,10 @@ async def download(urn: str, *, out: Path, project: str | None, user_id: str | N
     began = time.monotonic()
     async with open_session(user_id) as session:
         got = await download_urn(session, urn, out, project=project)
+    for warning in got.warnings:
+        note(f"warning: {out.name}: {warning}")
     if as_json:
-        say_json({"urn": urn, "path": str(out), "bytes": got.size})
+        say_json({"urn": urn, "path": str(out), "bytes": got.size, "warnings": list(got.warnings)})
     else:
         say(f"{size(got.size)}, in {time.monotonic() - began:.1f} s: {out}")
     return 0

@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
+from aps_async.answers import Receipt
 from aps_async.errors import DecodeError, InputError
 from aps_async.ids import path_part
 from aps_async.links import SignedUrl, Source
@@ -155,6 +156,7 @@ async def start(session: Session, request: ExportRequest, service: "Service") ->
     if not 1 <= len(request.subjects) <= service.limit:
         raise _too_many(len(request.subjects), service)
     request = acting(session, request)
+    receipt = Receipt(session.now)
     answer = await session.request(
         service.start,
         "POST",
@@ -162,8 +164,9 @@ async def start(session: Session, request: ExportRequest, service: "Service") ->
         into=ExportAnswer,
         json={service.key: list(request.subjects), "options": body_options(request.options)},
         user_id=request.user_id,
+        on_headers=receipt.note,
     )
-    return job_of(session, ExportRef(request=request, export_id=answer.id), answer)
+    return job_of(session, ExportRef(request=request, export_id=answer.id), answer, receipt)
 
 
 def _too_many(count: int, service: "Service") -> InputError:
@@ -175,11 +178,14 @@ def _too_many(count: int, service: "Service") -> InputError:
 async def get_export(session: Session, ref: ExportRef, service: "Service", *, retry: bool) -> ExportJob:
     """Asks once how an export stands."""
     path = f"{service.path(ref.project_id)}/{path_part(ref.export_id)}"
-    answer = await session.request(service.status, "GET", path, into=ExportAnswer, user_id=ref.user_id, retry=retry)
-    return job_of(session, ref, answer)
+    receipt = Receipt(session.now)
+    answer = await session.request(
+        service.status, "GET", path, into=ExportAnswer, user_id=ref.user_id, retry=retry, on_headers=receipt.note
+    )
+    return job_of(session, ref, answer, receipt)
 
 
-def job_of(session: Session, ref: ExportRef, answer: ExportAnswer) -> ExportJob:
+def job_of(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Receipt) -> ExportJob:
     """The job as the rest of the library sees it."""
     result = answer.result or Result()
     output = result.output or Output()
@@ -188,7 +194,7 @@ def job_of(session: Session, ref: ExportRef, answer: ExportAnswer) -> ExportJob:
     if raw:
         lifetime = LINK_LIFETIME * session.settings.link_lifetime / 120  # shrinks with a simulator's clock
         try:
-            link = SignedUrl.parse(raw, received_at=session.now(), lifetime=lifetime)
+            link = receipt.link(raw, lifetime)
         except ValueError as problem:
             raise DecodeError(f"{ref}: signedUrl: {problem}") from None
     error = result.error

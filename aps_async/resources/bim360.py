@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from attrs import define, field, frozen
 
+from aps_async.answers import Receipt
 from aps_async.errors import (
     APSError,
     DecodeError,
@@ -126,6 +127,7 @@ async def start_export(
 async def start(session: Session, request: ExportRequest) -> ExportJob:
     """Starts what a request describes; see `start_export`."""
     options = request.options
+    receipt = Receipt(session.now)
     try:
         answer = await session.request(
             START,
@@ -134,6 +136,7 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
             into=ExportAnswer,
             json={"includeMarkups": options.markups, "includeHyperlinks": options.hyperlinks},
             user_id=request.user_id,
+            on_headers=receipt.note,
         )
     except (NotAllowedError, NotFoundError) as problem:
         await _explain(session, request)
@@ -144,7 +147,7 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
             await _explain(session, request)
             problem.add_note(_ADVICE)
         raise
-    return _job(session, ExportRef(request=request, export_id=answer.id), answer)
+    return _job(session, ExportRef(request=request, export_id=answer.id), answer, receipt)
 
 
 async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
@@ -157,8 +160,11 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
         APSError: as `Session.request`.
     """
     path = f"{_path(ref.request)}/{path_part(ref.export_id)}"
-    answer = await session.request(STATUS, "GET", path, into=ExportAnswer, user_id=ref.user_id, retry=retry)
-    return _job(session, ref, answer)
+    receipt = Receipt(session.now)
+    answer = await session.request(
+        STATUS, "GET", path, into=ExportAnswer, user_id=ref.user_id, retry=retry, on_headers=receipt.note
+    )
+    return _job(session, ref, answer, receipt)
 
 
 async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]) -> Source | None:
@@ -186,14 +192,12 @@ def _path(request: ExportRequest) -> str:
     return f"/bim360/docs/v1/projects/{path_part(request.project_id)}/versions/{version}/exports"
 
 
-def _job(session: Session, ref: ExportRef, answer: ExportAnswer) -> ExportJob:
+def _job(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Receipt) -> ExportJob:
     status = STATES.get(answer.status.lower(), ExportStatus.RUNNING)
     link = None
     if answer.data is not None and answer.data.signed_url:
         try:
-            link = SignedUrl.parse(
-                answer.data.signed_url, received_at=session.now(), lifetime=session.settings.link_lifetime
-            )
+            link = receipt.link(answer.data.signed_url, session.settings.link_lifetime)
         except ValueError as problem:
             raise DecodeError(f"{ref}: data.signedUrl: {problem}") from None
     derivative = None

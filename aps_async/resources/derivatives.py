@@ -8,9 +8,10 @@ from urllib.parse import unquote
 from attrs import field, frozen
 from multidict import CIMultiDictProxy
 
+from aps_async.answers import Receipt
 from aps_async.errors import DecodeError
 from aps_async.ids import path_part
-from aps_async.links import Part, SignedUrl, Source
+from aps_async.links import Part, SignedUrl, Source, local_expiry
 from aps_async.models import Derivative
 from aps_async.quotas import Endpoint
 from aps_async.session import Session
@@ -53,7 +54,10 @@ async def get_source(
     path = f"/modelderivative/v2/designdata/{urn}/manifest/{path_part(raw)}/signedcookies"
     cookies: list[str] = []
 
+    receipt = Receipt(session.now)
+
     def keep(headers: "CIMultiDictProxy[str]") -> None:
+        receipt.note(headers)
         cookies.extend(each.split(";", 1)[0].strip() for each in headers.getall("Set-Cookie", []))
 
     answer = await session.request(
@@ -67,9 +71,10 @@ async def get_source(
     )
     if not cookies:
         raise DecodeError(f"GET {path}: no cookies came, so the derivative cannot be opened")
-    expires_at = answer.expiration / 1000 if answer.expiration else None
+    end = answer.expiration / 1000 if answer.expiration else None
+    expires_at = local_expiry(end, received_at=receipt.at, date=receipt.date)
     try:
-        SignedUrl.parse(answer.url, received_at=session.now())
+        receipt.link(answer.url)
     except ValueError as problem:
         raise DecodeError(f"GET {path}: url: {problem}") from None
     link = SignedUrl(answer.url, expires_at, "; ".join(cookies))

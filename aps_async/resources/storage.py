@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from aps_async.answers import Receipt
 from aps_async.errors import DecodeError, InputError, NotExportableError
 from aps_async.ids import decoded_urn, is_item_urn, is_version_urn, path_part
 from aps_async.links import Part, SignedUrl, Source
@@ -93,11 +94,14 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
         raise InputError(f"{storage_urn!r} is no storage URN: expected urn:adsk.objects:os.object:<bucket>/<key>")
     path = f"/oss/v2/buckets/{path_part(found[1])}/objects/{path_part(found[2])}/signeds3download"
     query = {"minutesExpiration": minutes}
-    answer = await session.request(SIGNED, "GET", path, into=SignedDownload, query=query, user_id=user_id)
+    receipt = Receipt(session.now)
+    answer = await session.request(
+        SIGNED, "GET", path, into=SignedDownload, query=query, user_id=user_id, on_headers=receipt.note
+    )
     lifetime = minutes * session.settings.link_lifetime / 2  # the setting is for the default of two minutes
 
     def link(raw: str) -> SignedUrl:
-        return SignedUrl.parse(raw, received_at=session.now(), lifetime=lifetime)
+        return receipt.link(raw, lifetime)
 
     try:
         if answer.status == "chunked":

@@ -93,8 +93,8 @@ class Behaviour:
     acc_url_life: float = 3600.0
     """Life of an ACC export's URL, from the end of the job."""
     acc_zip: ZipKind = "good"
-    """What ZIPs ACC Files delivers: also ones with an entry `../../x`, a wrong CRC, or 42 kB that unpack to 14 GB (by
-    bzip2) or 41 MB (by deflate)."""
+    """What ZIPs ACC Files delivers: also ones with an entry `../../x`, a wrong CRC, an entry of Deflate64, or 42 kB
+    that unpack to 14 GB (by bzip2) or 1.3 MB that unpack to 1.3 GB (by deflate)."""
     cost_two_legged_status: int = 403
     """What Cost Management answers to a token without a user (401 or 403)."""
     cost_container_ids: Literal["both", "project", "container"] = "both"

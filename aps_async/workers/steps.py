@@ -9,6 +9,7 @@ replaces the file by an equal one. Poll when you can download: the link that the
 """
 
 import asyncio
+import logging
 import random
 import secrets
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,9 @@ class NotWantedError(DownloadError):
     """The file is verified, and nobody wants it any more: its run was cancelled, or another worker was faster."""
 
 
+_log = logging.getLogger("aps_async")
+
+
 @frozen(kw_only=True)
 class Delivered:
     """A verified file where it belongs."""
@@ -40,6 +44,8 @@ class Delivered:
     size: int
     """Bytes."""
     sha256: str
+    warnings: tuple[str, ...] = ()
+    """What is odd about the file; see `Downloaded.warnings`."""
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:
@@ -105,7 +111,9 @@ async def deliver(
         raise DownloadError(f"{job.ref} was done, but its download took too long") from None
     finally:
         storage.discard(kept)
-    return Delivered(place=place, size=got.size, sha256=got.sha256 or "")
+    for warning in got.warnings:
+        _log.warning("%s: %s", place, warning)
+    return Delivered(place=place, size=got.size, sha256=got.sha256 or "", warnings=got.warnings)
 
 
 def passes(problem: BaseException) -> bool:

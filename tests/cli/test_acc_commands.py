@@ -263,7 +263,8 @@ def test_download(cli: Cli, account: Simulation, tmp_path: Path, urn: str) -> No
 def test_download_as_json(cli: Cli, account: Simulation, tmp_path: Path) -> None:
     ran = cli("download", STORED, "--out", tmp_path / "plan.pdf", "--json", env=account.env)
     told = json.loads(ran.out)
-    assert told == {"urn": STORED, "path": str(tmp_path / "plan.pdf"), "bytes": (tmp_path / "plan.pdf").stat().st_size}
+    size = (tmp_path / "plan.pdf").stat().st_size
+    assert told == {"urn": STORED, "path": str(tmp_path / "plan.pdf"), "bytes": size, "warnings": []}
 
 
 def test_a_download_that_breaks_or_is_wrong(cli: Cli, account: Simulation, tmp_path: Path) -> None:

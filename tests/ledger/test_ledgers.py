@@ -214,9 +214,9 @@ async def test_part_files_of_a_killed_run_go_and_nobody_elses(tmp_path: Path) ->
     async with Ledger(tmp_path) as ledger:
         tag = ledger.tag
     killed = PartFile(tmp_path / "A-101", tag)
-    await killed.write(b"%PDF-")
+    await killed.write(0, b"%PDF-")
     somebody = PartFile(tmp_path / "A-101")
-    await somebody.write(b"%PDF-")
+    await somebody.write(0, b"%PDF-")
     (tmp_path / ".notes-of-mine.part").write_text("")
     (tmp_path / f".x-{tag}.part").write_text("")
     async with Ledger(tmp_path) as ledger:

@@ -408,9 +408,10 @@ async def test_archives_nobody_should_trust(serve, kind):
             elif kind == "bad_crc":
                 assert opened.testzip() == "F-0003.pdf"
             else:
-                assert 40_000 < len(archive.body) < 43_000
+                least = 40_000 if kind == "bomb" else 1_300_000
+                assert least < len(archive.body) < 1.1 * least
                 expanded = sum(info.file_size for info in opened.infolist())
-                assert expanded >= (10 << 30 if kind == "bomb" else 40 << 20)
+                assert expanded >= (10 << 30 if kind == "bomb" else 1200 << 20)
                 with opened.open(opened.namelist()[-1]) as entry:  # it is really in there
                     assert entry.read(1 << 20) == bytes(1 << 20)
 
