@@ -30,6 +30,7 @@ SERVICE = acc.Service(
     key="fileVersions",
     limit=200,
     what="files",
+    has_assets=False,
 )
 EXTENSIONS = (".pdf", ".dwg", ".rvt")
 
@@ -59,7 +60,7 @@ def export_requests(
         name=name,
         allow_partial=allow_partial,
     )
-    return acc.batches(request, SERVICE.limit)
+    return acc.batches(request, SERVICE)
 
 
 async def start_export(

@@ -17,12 +17,14 @@ _TITLES = (
     ("E-101", "Lobby Lighting Plan", ("MEP", "Lobby")),
 )
 _TENDER, _CONSTRUCTION = "Issued for Tender", "Issued for Construction"
+_SERVICES, _COORDINATED = "Building Services", "Issued for Coordination"
 
 
 def tower() -> dict[str, Any]:
-    """Harbour Tower: two version sets, 12 current sheets among a few others, and files of all kinds."""
+    """Harbour Tower: 12 current sheets among a few others, two of them in a collection, and files of all kinds."""
     sheets: list[dict[str, Any]] = [
-        {"number": number, "title": title, "tags": list(tags), "versionSet": _CONSTRUCTION, "collection": "Tower"}
+        {"number": number, "title": title, "tags": list(tags)}
+        | ({"versionSet": _COORDINATED, "collection": _SERVICES} if "MEP" in tags else {"versionSet": _CONSTRUCTION})
         for number, title, tags in _TITLES
     ]
     sheets += [
@@ -47,9 +49,11 @@ def tower() -> dict[str, Any]:
     return {
         "name": "Harbour Tower",
         "projectType": "ACC",
+        "collections": [{"name": _SERVICES}],
         "versionSets": [
             {"name": _TENDER, "issuanceDate": "2024-02-12"},
             {"name": _CONSTRUCTION, "issuanceDate": "2024-06-03"},
+            {"name": _COORDINATED, "issuanceDate": "2024-06-17", "collection": _SERVICES},
         ],
         "sheets": sheets,
         "cost": cost("Tower"),
