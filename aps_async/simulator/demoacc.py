@@ -21,10 +21,9 @@ _SERVICES, _COORDINATED = "Building Services", "Issued for Coordination"
 
 
 def tower() -> dict[str, Any]:
-    """Harbour Tower: 12 current sheets among a few others, two of them in a collection, and files of all kinds."""
+    """Harbour Tower: 12 current sheets and two in a collection, a few others, and files of all kinds."""
     sheets: list[dict[str, Any]] = [
-        {"number": number, "title": title, "tags": list(tags)}
-        | ({"versionSet": _COORDINATED, "collection": _SERVICES} if "MEP" in tags else {"versionSet": _CONSTRUCTION})
+        {"number": number, "title": title, "tags": list(tags), "versionSet": _CONSTRUCTION}
         for number, title, tags in _TITLES
     ]
     sheets += [
@@ -33,7 +32,11 @@ def tower() -> dict[str, Any]:
     ]
     sheets += [
         {"number": "T-901", "title": "Not Yet Published", "versionSet": _CONSTRUCTION, "published": False},
-        {"number": "T-902", "title": "Withdrawn Canopy", "versionSet": _TENDER, "deleted": True, "current": False},
+        {"number": "T-902", "title": "Withdrawn Canopy", "versionSet": _TENDER, "deleted": True},
+    ]
+    sheets += [
+        {"number": number, "title": title, "versionSet": _COORDINATED, "collection": _SERVICES}
+        for number, title in (("V-101", "Ground Floor Services Plan"), ("V-201", "Riser Diagram"))
     ]
     structure = [
         {"type": "file", "name": "T-01.pdf", "title": "Structural Comments", "size": 96_400},
