@@ -204,8 +204,8 @@ async def list_version_sets(
 ) -> AsyncIterator[VersionSet]:
     """The version sets of an ACC project (`GET …/version-sets`; scope `data:read`; 100 a page).
 
-    Asks for all collections, since the service's default leaves out those in a collection. Deleted version sets are
-    left out by the service.
+    Asks for all collections, since the service's default leaves out those in a collection. Whether it leaves out
+    deleted version sets is not documented.
 
     Args:
         session: the session.
