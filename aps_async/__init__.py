@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aps_async.bulk import BulkProgress, export_many
     from aps_async.content import ANY, DOCX, PDF, ZIP, Expected, Signature
     from aps_async.convert import ref_from_json, ref_to_json, request_from_json, request_to_json
-    from aps_async.doors import export_project, get_sheet, list_sheets, project_requests
+    from aps_async.doors import export_project, get_sheet, list_collections, list_sheets, project_requests
     from aps_async.downloads import download, stream
     from aps_async.errors import (
         APSError,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from aps_async.ledger import Ledger, LedgerStatus, ledger_status
     from aps_async.links import Part, SignedUrl, Source
     from aps_async.models import (
+        Collection,
         CostSource,
         Derivative,
         Downloaded,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
         Project,
         ServiceWarning,
         Sheet,
+        SheetIdentity,
         Version,
     )
     from aps_async.quotas import Endpoint, Pacer, Quotas
@@ -94,6 +96,7 @@ __all__ = [
     "ArchiveLimits",
     "AuthError",
     "BulkProgress",
+    "Collection",
     "CostSource",
     "DatabaseError",
     "DecodeError",
@@ -142,6 +145,7 @@ __all__ = [
     "Session",
     "Settings",
     "Sheet",
+    "SheetIdentity",
     "Signature",
     "SignedUrl",
     "Source",
@@ -169,6 +173,7 @@ __all__ = [
     "get_export",
     "get_sheet",
     "ledger_status",
+    "list_collections",
     "list_sheets",
     "poll_export",
     "project_requests",
@@ -194,7 +199,7 @@ _HOMES = {
     "aps_async.auth": "AccessToken StaticToken TokenClient TokenProvider TwoLegged",
     "aps_async.bulk": "BulkProgress export_many",
     "aps_async.convert": "ref_from_json ref_to_json request_from_json request_to_json",
-    "aps_async.doors": "export_project get_sheet list_sheets project_requests",
+    "aps_async.doors": "export_project get_sheet list_collections list_sheets project_requests",
     "aps_async.downloads": "download stream",
     "aps_async.errors": (
         "APSError AuthError DatabaseError DecodeError DiskFullError DownloadError ExportError ExportFailedError "
@@ -207,9 +212,9 @@ _HOMES = {
     "aps_async.ledger": "Ledger LedgerStatus ledger_status",
     "aps_async.links": "Part SignedUrl Source",
     "aps_async.models": (
-        "CostSource Derivative Downloaded ExportJob ExportKind ExportOptions ExportOutcome ExportRef "
+        "Collection CostSource Derivative Downloaded ExportJob ExportKind ExportOptions ExportOutcome ExportRef "
         "ExportRequest ExportStatus FailedFile Folder Hub Hubs Item Progress Project ServiceWarning Sheet "
-        "Version"
+        "SheetIdentity Version"
     ),
     "aps_async.quotas": "Endpoint Pacer Quotas",
     "aps_async.resources": "bim360 cost derivatives files projects sheets storage",

@@ -14,7 +14,7 @@ from typing import IO
 from attrs import frozen
 
 from aps_async.errors import APSError, IncompleteDownloadError
-from aps_async.names import NameBook
+from aps_async.names import NameBook, in_folder
 from aps_async.targets import new_file, part_name, target_error
 
 PDF_HEAD = b"%PDF-"

@@ -39,7 +39,7 @@ class ExportStatus(StrEnum):
 
 @frozen(kw_only=True)
 class ExportOptions:
-    """What goes onto the pages. Every option is sent explicitly, since the services' defaults differ."""
+    """What goes onto the pages. All but the asset markups are always sent, since the services' defaults differ."""
 
     markups: bool = False
     """Published markups, drawn onto the page."""
@@ -55,6 +55,11 @@ class ExportOptions:
     """ACC: published markups of photos."""
     unpublished_photo_markups: bool = False
     """ACC: unpublished markups of photos."""
+    asset_markups: bool = False
+    """ACC Sheets: published markups of assets. Sent only when one of the two is asked for, since the service knows them
+    only since April 2026 and their form is not confirmed. ACC Files does not know them and refuses them here."""
+    unpublished_asset_markups: bool = False
+    """ACC Sheets: unpublished markups of assets."""
     output_name: str | None = None
     """ACC: the service's own name for the result, without extension, at most 255 characters."""
 
@@ -71,6 +76,24 @@ class CostSource:
     """The template, when we start the document ourselves."""
     region: str | None = None
     """`US`, `EMEA` and so on: saves the service a look-up."""
+
+
+@frozen(kw_only=True)
+class Collection:
+    """A group of sheets and version sets in an ACC project; sheets in none are called ungrouped."""
+
+    id: str
+    """A UUID."""
+    name: str = ""
+
+
+@frozen(kw_only=True)
+class SheetIdentity:
+    """What stays the same when an ACC sheet is revised, although its UUID changes."""
+
+    number: str
+    collection_id: str | None = None
+    """None: ungrouped. One number may occur in several collections, for different sheets."""
 
 
 @frozen(kw_only=True)
@@ -92,6 +115,9 @@ class ExportRequest:
     """Whether a result that lacks some of what was asked for is taken; False makes it an error."""
     cost: CostSource | None = None
     """For Cost documents."""
+    identity: SheetIdentity | None = None
+    """ACC Sheets, a single sheet: which one it is, whatever its revision; `Sheet.to_request` sets it. A ledger finds
+    the file of an earlier revision by it, and without it by `name`. The ids of the other kinds say it themselves."""
 
 
 @frozen(kw_only=True)
@@ -345,6 +371,8 @@ class Sheet:
     version: int | None = None
     source_file_name: str | None = None
     """The uploaded file that it was split from."""
+    collection: Collection | None = None
+    """ACC: the collection that it is in; None if it is ungrouped."""
 
     @property
     def name(self) -> str:
@@ -374,4 +402,11 @@ class Sheet:
             options=options or ExportOptions(markups=markups, hyperlinks=hyperlinks),
             user_id=user_id,
             name=self.name,
+            identity=self._identity,
         )
+
+    @property
+    def _identity(self) -> SheetIdentity | None:
+        if self.kind is not ExportKind.SHEETS:
+            return None
+        return SheetIdentity(number=self.number, collection_id=self.collection.id if self.collection else None)

@@ -4,10 +4,20 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 
-from aps_async import ExportKind, NotFoundInProjectError, Project, Session, files, find_project, sheets
+from aps_async import (
+    ExportKind,
+    NotFoundInProjectError,
+    Project,
+    Session,
+    StaticToken,
+    files,
+    find_project,
+    sheets,
+)
 from aps_async.simulator import Fault, Simulator, World
-from tests.support import service, session_for
+from tests.support import served, service, session_for
 
 pytestmark = pytest.mark.looptime(start=time.monotonic)
 
@@ -123,6 +133,22 @@ async def test_files_of_one_folder(folder: str, simulator: Simulator, session: S
     if folder == "urn":
         folder = simulator.world.hubs[0].projects[0].folders[0].folders[0].id
     assert [item.name async for item, _ in files.list_files(session, tower, folder=folder)] == ["D.pdf"]
+
+
+async def test_a_file_whose_newest_version_the_page_lacks_is_not_left_out() -> None:
+    version = {"type": "versions", "id": "urn:v?version=1", "attributes": {"name": "A.pdf", "extension": {"type": "v"}}}
+    item = {"type": "items", "id": "urn:i", "attributes": {"displayName": "A.pdf", "extension": {"type": "i"}}}
+    item["relationships"] = {"tip": {"data": {"type": "versions", "id": "urn:v?version=1"}}}
+    folder = {"type": "folders", "id": "urn:f", "attributes": {"name": "F", "extension": {"type": "f"}}}
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        last = request.path.rpartition("/")[2]
+        return web.json_response({"data": {"tip": version, "contents": [item]}.get(last, folder)})
+
+    project = Project(id="b.p", name="P", hub_id="b.h", project_type="ACC")
+    async with served(answer) as base, Session(StaticToken("x"), base_url=base) as session:
+        found = [(i.id, v.urn) async for i, v in files.list_files(session, project, folder="urn:f")]
+    assert found == [("urn:i", "urn:v?version=1")]
 
 
 async def test_files_of_a_folder_that_is_not_there(session: Session, tower: Project) -> None:

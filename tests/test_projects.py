@@ -42,6 +42,33 @@ def world_of(*projects: dict[str, Any], **more: Any) -> World:
 # -------------------------------------------------------------- hubs, projects
 
 
+async def test_every_list_follows_its_pages_through_empty_ones() -> None:
+    def resource(kind: str, number: int) -> dict[str, Any]:
+        return {
+            "type": kind,
+            "id": f"{kind}-{number}",
+            "attributes": {"name": f"{number}", "extension": {"type": kind}},
+        }
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        kind = {"hubs": "hubs", "projects": "projects", "topFolders": "folders", "contents": "folders"}.get(
+            request.path.rpartition("/")[2], "versions"
+        )
+        at = int(request.query.get("page[number]", "0"))
+        document: dict[str, Any] = {"data": [] if at == 1 else [resource(kind, at)], "meta": {}}
+        if at < 2:
+            document["links"] = {"next": {"href": f"{request.path}?page%5Bnumber%5D={at + 1}"}}
+        return web.json_response(document)
+
+    project = Project(id="b.p", name="P", hub_id="b.h", project_type="BIM360")
+    async with served(answer) as base, Session(StaticToken("x"), base_url=base) as session:
+        assert [each.id for each in (await projects.list_hubs(session)).hubs] == ["hubs-0", "hubs-2"]
+        assert len([each async for each in projects.list_projects(session, "b.h")]) == 2
+        assert [each.id for each in await projects.list_top_folders(session, project)] == ["folders-0", "folders-2"]
+        assert len([each async for each in projects.list_folder_contents(session, "b.p", "urn:f")]) == 2
+        assert len([each async for each in projects.list_versions(session, "b.p", "urn:i")]) == 2
+
+
 async def test_hubs_come_with_the_warnings_about_those_that_did_not() -> None:
     async with account() as (simulator, session):
         found = await projects.list_hubs(session)

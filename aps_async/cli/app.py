@@ -18,6 +18,8 @@ import aps_async
 from aps_async.cli import fleetcommands
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
+    ASSET_MARKUPS,
+    COLLECTION,
     DIR,
     FOLDER,
     HYPERLINKS,
@@ -177,13 +179,22 @@ def projects(user_id: USER_ID = None, json: JSON_ARRAY = False) -> Any:
 def sheets(
     project: PROJECT,
     folder: FOLDER = None,
+    collection: COLLECTION = None,
     user_id: USER_ID = None,
     json: JSON_ARRAY = False,
 ) -> Any:
     """List a project's sheets that can be exported."""
     from aps_async.cli import listing
 
-    return partial(listing.sheets, project, folder=folder, user_id=user_id, as_json=json)
+    return partial(listing.sheets, project, folder=folder, collection=collection, user_id=user_id, as_json=json)
+
+
+@app.command()
+def collections(project: PROJECT, user_id: USER_ID = None, json: JSON_ARRAY = False) -> Any:
+    """List the collections of an ACC project's sheets."""
+    from aps_async.cli import listing
+
+    return partial(listing.collections, project, user_id=user_id, as_json=json)
 
 
 @app.command()
@@ -191,6 +202,7 @@ def export(
     project: PROJECT,
     out: OUT,
     folder: FOLDER = None,
+    collection: COLLECTION = None,
     sheet: Annotated[
         list[str] | None,
         typer.Option(
@@ -205,6 +217,7 @@ def export(
     markups: MARKUPS = False,
     issue_markups: ISSUE_MARKUPS = False,
     photo_markups: PHOTO_MARKUPS = False,
+    asset_markups: ASSET_MARKUPS = False,
     unpublished_markups: UNPUBLISHED_MARKUPS = False,
     hyperlinks: HYPERLINKS = False,
     slots: SLOTS = None,
@@ -218,17 +231,15 @@ def export(
 ) -> Any:
     """Export sheets as PDFs into a folder: all of the project, of one folder, or the named ones. Or ACC's files."""
     from aps_async.cli import export as exporting
-    from aps_async.cli.wanted import export_options
+    from aps_async.cli.wanted import check_together, export_options
 
-    if folder is not None and sheet:
-        raise UsageProblem("--folder and --sheet cannot be given together: choose one")
-    if files and sheet:
-        raise UsageProblem("--files and --sheet cannot be given together: choose one")
+    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=asset_markups)
     if (unpack or no_partial) and not files:
         raise UsageProblem("--unpack and --no-partial go with --files: sheets come one by one")
     choices = exporting.ExportChoices(
         project=project,
         folder=folder,
+        collection=collection,
         sheets=tuple(dict.fromkeys(sheet or ())),
         files=files,
         unpack=unpack,
@@ -237,6 +248,7 @@ def export(
             markups=markups,
             issues=issue_markups,
             photos=photo_markups,
+            assets=asset_markups,
             unpublished=unpublished_markups,
             hyperlinks=hyperlinks,
         ),

@@ -17,13 +17,13 @@ from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, note, say, say_json, size
 from aps_async.cli.progress import shown
-from aps_async.cli.wanted import exportable_project
+from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.convert import ref_to_json, to_dict
 from aps_async.doors import get_sheet, list_sheets, project_requests
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundInProjectError
 from aps_async.ledger import Ledger, refuse_if_in_use
 from aps_async.models import ExportJob, ExportOptions, ExportOutcome, ExportRef, ExportRequest, Project, Sheet
-from aps_async.names import as_typed
+from aps_async.resources.sheets import SheetIndex
 from aps_async.session import Session
 
 
@@ -46,6 +46,7 @@ class ExportChoices(RunChoices):
     """What was asked for."""
 
     folder: str | None = None
+    collection: str | None = None
     sheets: tuple[str, ...] = ()
     files: bool = False
     unpack: bool = False
@@ -156,7 +157,7 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
 
 async def _tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
     if choices.sheets:
-        looked_up = await _named(session, project, choices.sheets)
+        looked_up = await _named(session, project, choices.sheets, choices.collection)
         for failed in looked_up:
             if isinstance(failed, Result):
                 keep(failed, choices, run)
@@ -176,27 +177,30 @@ async def _tasks(session: Session, project: Project, choices: ExportChoices, run
         tasks = [Task(name=each.name or project.name, folder=choices.folder, wanted=each) async for each in requests]
     else:
         what = "finished sheets of PDFs" if project.is_bim360 else "published sheets"
-        found = [sheet async for sheet in list_sheets(session, project, folder=choices.folder)]
+        chosen = {"folder": choices.folder, "collection": choices.collection}
+        found = [sheet async for sheet in list_sheets(session, project, **chosen)]
         tasks = sheet_tasks(found, choices)
     if not tasks:
-        where = f"{choices.folder!r} of {project.name}" if choices.folder else project.name
+        where = part_of(project, choices.folder, choices.collection)
         raise NotFoundInProjectError(f"there is nothing to export in {where}: it holds no {what}")
     return tasks
 
 
-async def _named(session: Session, project: Project, ids: Sequence[str]) -> Sequence[Sheet | Result]:
-    if not project.is_acc:
+async def _named(
+    session: Session, project: Project, ids: Sequence[str], collection: str | None
+) -> Sequence[Sheet | Result]:
+    if not project.is_acc and collection is None:
         return await asyncio.gather(*(_looked_up(session, project, each) for each in ids))
-    known: dict[str, Sheet] = {}  # there is no call for one sheet, and one list serves all
-    async for sheet in list_sheets(session, project):
-        known[as_typed(sheet.id)] = sheet
-        known.setdefault(as_typed(sheet.number), sheet)
-    return [known.get(as_typed(each)) or _unknown(project, each) for each in ids]
+    # There is no call that finds a sheet by its number, and one list serves all.
+    index = SheetIndex(project.name, [each async for each in list_sheets(session, project, collection=collection)])
+    return [_found(index, each) for each in ids]
 
 
-def _unknown(project: Project, sheet_id: str) -> Result:
-    problem = NotFoundInProjectError(f"{project.name} has no published sheet {sheet_id!r}")
-    return Result(name=sheet_id, id=sheet_id, error=problem)
+def _found(index: SheetIndex, sheet_id: str) -> Sheet | Result:
+    try:
+        return index.find(sheet_id)
+    except NotFoundInProjectError as problem:
+        return Result(name=sheet_id, id=sheet_id, error=problem)
 
 
 async def _looked_up(session: Session, project: Project, sheet_id: str) -> Sheet | Result:

@@ -11,7 +11,7 @@ from attrs import frozen
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, UsageProblem, reason
 from aps_async.cli.output import count, note, say, say_json, say_table, size
-from aps_async.cli.wanted import exportable_project
+from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.doors import get_sheet, project_requests
 from aps_async.errors import InputError, NotFoundInProjectError
 from aps_async.extras import needed
@@ -31,6 +31,7 @@ class EnqueueChoices:
     database: str
     project: str
     folder: str | None = None
+    collection: str | None = None
     sheets: tuple[str, ...] = ()
     files: bool = False
     allow_partial: bool = True
@@ -108,7 +109,7 @@ async def enqueue(choices: EnqueueChoices) -> int:
         finally:
             await quotas.close()
         if not requests:
-            where = f"{choices.folder!r} of {project.name}" if choices.folder else project.name
+            where = part_of(project, choices.folder, choices.collection)
             raise NotFoundInProjectError(f"there is nothing to export in {where}")
         run = await book.enqueue(requests, choices.run or project.name, priority=choices.priority)
     if choices.as_json:
@@ -122,7 +123,7 @@ async def _requests(session: Session, project: Project, choices: EnqueueChoices)
     options = choices.options
     if choices.sheets:
         for sheet_id in choices.sheets:
-            sheet = await get_sheet(session, project, sheet_id)
+            sheet = await get_sheet(session, project, sheet_id, collection=choices.collection)
             yield sheet.to_request(options, user_id=choices.user_id)
         return
     found = project_requests(
@@ -130,6 +131,7 @@ async def _requests(session: Session, project: Project, choices: EnqueueChoices)
         project,
         what="files" if choices.files else "sheets",
         folder=choices.folder,
+        collection=choices.collection,
         options=options,
         user_id=choices.user_id,
         allow_partial=choices.allow_partial,

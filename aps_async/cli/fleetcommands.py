@@ -7,6 +7,8 @@ import typer
 
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.options import (
+    ASSET_MARKUPS,
+    COLLECTION,
     HYPERLINKS,
     ISSUE_MARKUPS,
     JSON_OBJECT,
@@ -61,6 +63,7 @@ def enqueue(
     folder: Annotated[
         str | None, typer.Option(metavar="PATH", help="Only this folder (or version set) and what is below.")
     ] = None,
+    collection: COLLECTION = None,
     sheet: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="One sheet, as 'export' takes it; may be given again.")
     ] = None,
@@ -69,6 +72,7 @@ def enqueue(
     markups: MARKUPS = False,
     issue_markups: ISSUE_MARKUPS = False,
     photo_markups: PHOTO_MARKUPS = False,
+    asset_markups: ASSET_MARKUPS = False,
     unpublished_markups: UNPUBLISHED_MARKUPS = False,
     hyperlinks: HYPERLINKS = False,
     run: Annotated[
@@ -80,16 +84,16 @@ def enqueue(
 ) -> Any:
     """Let the workers export a project's sheets: all of them, of one folder, or the named ones. Or ACC's files."""
     from aps_async.cli import fleet
-    from aps_async.cli.wanted import export_options
+    from aps_async.cli.wanted import check_together, export_options
 
-    if sheet and (folder is not None or files):
-        raise UsageProblem("--sheet goes with neither --folder nor --files: choose one")
+    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=asset_markups)
     if no_partial and not files:
         raise UsageProblem("--no-partial goes with --files: sheets come one by one")
     choices = fleet.EnqueueChoices(
         database=fleet.database_url(database),
         project=project,
         folder=folder,
+        collection=collection,
         sheets=tuple(dict.fromkeys(sheet or ())),
         files=files,
         allow_partial=not no_partial,
@@ -97,6 +101,7 @@ def enqueue(
             markups=markups,
             issues=issue_markups,
             photos=photo_markups,
+            assets=asset_markups,
             unpublished=unpublished_markups,
             hyperlinks=hyperlinks,
         ),

@@ -2,7 +2,8 @@
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.output import count, note, say_json, say_table
-from aps_async.doors import list_sheets
+from aps_async.convert import to_dict
+from aps_async.doors import list_collections, list_sheets
 from aps_async.errors import NotAllowedError, NotFoundInProjectError
 from aps_async.models import Hub, Project
 from aps_async.resources.projects import list_hubs, list_projects
@@ -47,10 +48,12 @@ def _as_json(hub: Hub, project: Project) -> dict[str, str]:
     }
 
 
-async def sheets(project: str, *, folder: str | None, user_id: str | None, as_json: bool) -> int:
+async def sheets(
+    project: str, *, folder: str | None, collection: str | None, user_id: str | None, as_json: bool
+) -> int:
     """`aps-async sheets`."""
     async with open_session(user_id) as session:
-        found = [sheet async for sheet in list_sheets(session, project, folder=folder)]
+        found = [sheet async for sheet in list_sheets(session, project, folder=folder, collection=collection)]
     if as_json:
         say_json(
             [
@@ -58,6 +61,7 @@ async def sheets(project: str, *, folder: str | None, user_id: str | None, as_js
                     "number": sheet.number,
                     "title": sheet.title,
                     "folder": sheet.folder_path,
+                    "collection": to_dict(sheet.collection) if sheet.collection else None,
                     "version": sheet.version,
                     "sourceFile": sheet.source_file_name,
                     "kind": str(sheet.kind),
@@ -68,8 +72,25 @@ async def sheets(project: str, *, folder: str | None, user_id: str | None, as_js
                 for sheet in found
             ]
         )
+        return 0
+    heads: tuple[str, ...] = ("SHEET", "TITLE", "FOLDER", "ID")
+    rows: list[tuple[str, ...]] = [(sheet.number, sheet.title, sheet.folder_path, sheet.id) for sheet in found]
+    if any(sheet.collection for sheet in found):
+        heads = (*heads[:3], "COLLECTION", "ID")
+        names = [sheet.collection.name if sheet.collection else "" for sheet in found]
+        rows = [(*row[:3], name, row[3]) for row, name in zip(rows, names, strict=True)]
+    say_table(heads, rows)
+    note(count(len(found), "sheet"))
+    return 0
+
+
+async def collections(project: str, *, user_id: str | None, as_json: bool) -> int:
+    """`aps-async collections`."""
+    async with open_session(user_id) as session:
+        found = [each async for each in list_collections(session, project)]
+    if as_json:
+        say_json([to_dict(each) for each in found])
     else:
-        rows = [(sheet.number, sheet.title, sheet.folder_path, sheet.id) for sheet in found]
-        say_table(("SHEET", "TITLE", "FOLDER", "ID"), rows)
-        note(count(len(found), "sheet"))
+        say_table(("COLLECTION", "ID"), [(each.name, each.id) for each in found])
+        note(count(len(found), "collection"))
     return 0

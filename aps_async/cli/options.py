@@ -28,6 +28,13 @@ FOLDER = Annotated[
         "this version set.",
     ),
 ]
+COLLECTION = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME_OR_ID",
+        help="For sheets of ACC: only this collection; all of them and ungrouped sheets without it.",
+    ),
+]
 DIR = Annotated[Path, typer.Argument(metavar="DIR", parser=a_path, help="A folder that something was exported into.")]
 OUT = Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="Where the files go; made when missing.")]
 SLOTS = Annotated[int | None, typer.Option(min=1, help="Downloads at once; 8 when not given.")]
@@ -37,6 +44,7 @@ TIMEOUT = Annotated[
 MARKUPS = Annotated[bool, typer.Option("--markups", help="Put published markups on the pages.")]
 ISSUE_MARKUPS = Annotated[bool, typer.Option("--issue-markups", help="ACC: those of issues too.")]
 PHOTO_MARKUPS = Annotated[bool, typer.Option("--photo-markups", help="ACC: those of photos too.")]
+ASSET_MARKUPS = Annotated[bool, typer.Option("--asset-markups", help="ACC sheets, not files: those of assets too.")]
 UNPUBLISHED_MARKUPS = Annotated[
     bool, typer.Option("--unpublished-markups", help="ACC: also those that only the acting user sees.")
 ]

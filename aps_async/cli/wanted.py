@@ -1,5 +1,7 @@
 """What is to be exported, as `export` and `enqueue` are told."""
 
+from collections.abc import Sequence
+
 from aps_async.cli.failures import UsageProblem
 from aps_async.models import ExportOptions, Project
 from aps_async.resources import files
@@ -7,7 +9,9 @@ from aps_async.resources.projects import find_project
 from aps_async.session import Session
 
 
-def export_options(*, markups: bool, issues: bool, photos: bool, unpublished: bool, hyperlinks: bool) -> ExportOptions:
+def export_options(
+    *, markups: bool, issues: bool, photos: bool, assets: bool, unpublished: bool, hyperlinks: bool
+) -> ExportOptions:
     """What goes onto the pages: the unpublished ones of whatever kind is asked for."""
     return ExportOptions(
         markups=markups,
@@ -17,7 +21,35 @@ def export_options(*, markups: bool, issues: bool, photos: bool, unpublished: bo
         unpublished_issue_markups=issues and unpublished,
         photo_markups=photos,
         unpublished_photo_markups=photos and unpublished,
+        asset_markups=assets,
+        unpublished_asset_markups=assets and unpublished,
     )
+
+
+def check_together(
+    *, folder: str | None, sheets: Sequence[str], files: bool, collection: str | None, assets: bool
+) -> None:
+    """Refuses choices that contradict each other, before anything is asked of the service.
+
+    Raises:
+        UsageProblem: two of them do.
+    """
+    if folder is not None and sheets:
+        raise UsageProblem("--folder and --sheet cannot be given together: choose one")
+    if files and sheets:
+        raise UsageProblem("--files and --sheet cannot be given together: choose one")
+    if files and collection is not None:
+        raise UsageProblem("--files and --collection cannot be given together: collections hold sheets only")
+    if files and assets:
+        raise UsageProblem("--files and --asset-markups cannot be given together: only sheets have asset markups")
+
+
+def part_of(project: Project, folder: str | None, collection: str | None) -> str:
+    """The project, or what was chosen of it, for messages."""
+    parts = [repr(folder)] if folder else []
+    if collection:
+        parts.append(f"collection {collection!r}")
+    return " of ".join([*parts, project.name])
 
 
 async def exportable_project(session: Session, name: str, options: ExportOptions, user_id: str | None) -> Project:

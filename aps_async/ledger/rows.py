@@ -44,7 +44,9 @@ class Wanted:
         self.plain = to_dict(request)
         # Cost documents that are there already: several of one request may be.
         document = export_id if request.kind is ExportKind.COST else None
-        self._key = _digest({**self.plain, "name": None}, document)
+        # Without the identity, which older versions did not write: their requests keep their keys.
+        known = {name: value for name, value in self.plain.items() if name != "identity"}
+        self._key = _digest({**known, "name": None}, document)
 
     def key(self, repeat: int) -> bytes:
         """What tells it from all others; the same request twice in one run makes two."""
@@ -53,11 +55,32 @@ class Wanted:
     def lineage(self) -> bytes:
         """What it is a version of: the same for all versions of a sheet, and for all options."""
         request = self.request
+        if request.identity is not None and request.kind is ExportKind.SHEETS and len(request.subjects) == 1:
+            identity = request.identity
+            return _digest(request.kind, request.project_id, [identity.collection_id, identity.number], "identity")
+        return self._lineage_without_identity()
+
+    def former_lineage(self) -> bytes | None:
+        """What older versions wrote for it; None where they cannot have meant this sheet.
+
+        They knew ACC sheets by the names of their files, and only the ungrouped ones.
+        """
+        identity = self.request.identity
+        if identity is None or identity.collection_id is not None:
+            return None
+        return self._lineage_without_identity()
+
+    def _lineage_without_identity(self) -> bytes:
+        request = self.request
         bases = sorted(_VERSION.sub("", subject) for subject in request.subjects)
         if request.kind is ExportKind.SHEETS and len(bases) == 1 and request.name:
-            bases = [safe_stem(request.name)]  # its ids do not tell what they are versions of
+            bases = [safe_stem(request.name)]  # a revision has another id
         cost = request.cost and [request.cost.association_type, request.cost.template_id]
         return _digest(request.kind, request.project_id, bases, cost)
+
+    def stored(self) -> str:
+        """The request as the ledger keeps it."""
+        return json.dumps(self.plain, ensure_ascii=False, separators=(",", ":"))
 
     @property
     def title(self) -> str:
@@ -121,6 +144,7 @@ def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record |
         repeat += 1  # this run has asked for it before
     number, _, state, name, export_id = row
     connection.execute("UPDATE exports SET run=? WHERE id=?", (run, number))
+    _learn_identity(connection, number, wanted)
     if wanted.export_id is not None and wanted.export_id != export_id:  # another job: what the older one made is past
         connection.execute("DELETE FROM files WHERE export=?", (number,))
         return Record(id=number, name=_stored(name))
@@ -163,20 +187,21 @@ def _new(
         if row is None or row[1] != run:
             break
         repeat += 1
-    lineage, now = wanted.lineage(), time.time()
+    now = time.time()
     if row is None:
         made = connection.execute(
             "INSERT INTO exports (key, lineage, run, state, request, changed) VALUES (?, ?, ?, ?, ?, ?)",
-            (key, lineage, run, State.WANTED, json.dumps(wanted.plain, ensure_ascii=False, separators=(",", ":")), now),
+            (key, wanted.lineage(), run, State.WANTED, wanted.stored(), now),
         )
         number, export_id = int(made.lastrowid or 0), None
     else:
         number, _, export_id = row
         connection.execute("UPDATE exports SET run=?, state=?, changed=? WHERE id=?", (run, State.WANTED, now, number))
-    older = _older(connection, number, run, lineage, wanted.plain.get("options"))
+        _learn_identity(connection, number, wanted)
+    older = _older(connection, number, run, wanted)
     title, name = wanted.title, None
     if older is not None and not keep_older:
-        name = _take_over(connection, older, number, title)
+        name = _take_over(connection, older, number, wanted)
     elif older is not None and wanted.version:
         title = f"{title} (version {wanted.version})"
     name = name or take_name(connection, number, title, counts)
@@ -186,28 +211,63 @@ def _new(
     return _record(connection, wanted, number, name, export_id)
 
 
-def _older(connection: sqlite3.Connection, number: int, run: int, lineage: bytes, options: object) -> int | None:
-    """The version that was asked for before and is not now, with the same options if there is one."""
-    rows = connection.execute(
-        "SELECT id, request FROM exports WHERE lineage=? AND name IS NOT NULL AND run<? AND id<>? ORDER BY id DESC",
-        (lineage, run, number),
-    ).fetchall()
-    rows.sort(key=lambda row: json.loads(row[1]).get("options") != options)
-    return rows[0][0] if rows else None
+def _older(connection: sqlite3.Connection, number: int, run: int, wanted: Wanted) -> int | None:
+    """The version that was asked for before and is not now, with the same options if there is one.
+
+    If there are several, nothing says which of them this one revises: it gets a name of its own, for a guess could put
+    one sheet's bytes under another's name.
+    """
+    former, options = wanted.former_lineage(), wanted.plain.get("options")
+    for lineage in (wanted.lineage(), former):
+        rows = connection.execute(
+            "SELECT id, request FROM exports WHERE lineage=? AND name IS NOT NULL AND run<? AND id<>?",
+            (lineage, run, number),
+        ).fetchall()
+        known = [(row, json.loads(request)) for row, request in rows]
+        if lineage == former:  # two names may be alike as files, and not as sheets
+            known = [(row, request) for row, request in known if request.get("name") == wanted.request.name]
+        known = [each for each in known if each[1].get("options") == options] or known
+        if known:
+            return int(known[0][0]) if len(known) == 1 else None
+    return None
 
 
-def _take_over(connection: sqlite3.Connection, older: int, number: int, title: str) -> str | None:
+def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: Wanted) -> str | None:
     """The newer version gets the older one's names, whose file goes when the newer one has come.
 
     Returns:
         The older one's name, if it was made of the same title.
     """
+    title = wanted.title
     name = _stored(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
     for stem in {name, *(PurePath(each.name).stem for each in _files(connection, older))}:
         connection.execute("UPDATE names SET export=? WHERE folded=? AND export=?", (number, _folded(stem), older))
-    connection.execute("UPDATE exports SET name=NULL WHERE id=?", (older,))
+    connection.execute("UPDATE exports SET name=NULL, lineage=? WHERE id=?", (wanted.lineage(), older))
+    _move_replaced(connection, wanted)
     owned = connection.execute("SELECT 1 FROM names WHERE folded=? AND export=?", (_folded(name), number)).fetchone()
     return name if owned and (name == title or re.fullmatch(re.escape(title) + r" \(\d+\)", name)) else None
+
+
+def _learn_identity(connection: sqlite3.Connection, number: int, wanted: Wanted) -> None:
+    """A row of an older version, or of a request that did not say which sheet it is, learns it."""
+    if wanted.request.identity is None:
+        return
+    lineage = wanted.lineage()
+    changed = connection.execute(
+        "UPDATE exports SET lineage=?, request=? WHERE id=? AND lineage<>?", (lineage, wanted.stored(), number, lineage)
+    )
+    if changed.rowcount:
+        _move_replaced(connection, wanted)
+
+
+def _move_replaced(connection: sqlite3.Connection, wanted: Wanted) -> None:
+    """What this sheet had replaced under its former lineage follows, unless another sheet still shares that."""
+    former = wanted.former_lineage()
+    connection.execute(
+        "UPDATE exports SET lineage=? WHERE lineage=? AND name IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM exports WHERE lineage=? AND name IS NOT NULL)",
+        (wanted.lineage(), former, former),
+    )
 
 
 def take_name(

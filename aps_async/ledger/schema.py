@@ -61,6 +61,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (export, name)
         ) WITHOUT ROWID""",
     ),
+    # Lineages of ACC sheets are of collection and number now, no longer of the file's name. A row alone does not say
+    # these two, so it learns them from the next request for it (`rows.py`); the number keeps older versions out, which
+    # would look for the name and not find it.
+    (),
 )
 
 

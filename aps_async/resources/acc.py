@@ -77,48 +77,60 @@ class Service:
     """Of them in one job."""
     what: str
     """What people call them."""
+    has_assets: bool
+    """Whether its exports know markups of assets."""
 
     def path(self, project_id: str) -> str:
         """The exports of a project."""
         return f"/construction/{self.name}/v1/projects/{path_part(project_id)}/exports"
 
 
-def body_options(options: ExportOptions) -> dict[str, Any]:
-    """All options, always: the service's own defaults put markups on the pages.
+def check_options(options: ExportOptions, service: Service) -> None:
+    """Raises unless the service knows these options.
 
     Raises:
-        InputError: the output name is too long.
+        InputError: asset markups of a service that has none, or an output name that is too long.
     """
+    if (options.asset_markups or options.unpublished_asset_markups) and not service.has_assets:
+        raise InputError(
+            f"exports of ACC {service.name.capitalize()} have no asset markups, only those of sheets do: "
+            "leave asset_markups and unpublished_asset_markups out, or export sheets"
+        )
     if options.output_name is not None and len(options.output_name) > NAME_LIMIT:
         raise InputError(f"the output name has {len(options.output_name)} characters; ACC takes {NAME_LIMIT}")
-    standard = options.markups or options.unpublished_markups
-    body: dict[str, Any] = {
-        "standardMarkups": {
-            "includePublishedMarkups": options.markups,
-            "includeUnpublishedMarkups": options.unpublished_markups,
-            "includeMarkupLinks": options.hyperlinks and standard,
-        },
-        "issueMarkups": {
-            "includePublishedMarkups": options.issue_markups,
-            "includeUnpublishedMarkups": options.unpublished_issue_markups,
-        },
-        "photoMarkups": {
-            "includePublishedMarkups": options.photo_markups,
-            "includeUnpublishedMarkups": options.unpublished_photo_markups,
-        },
+
+
+def body_options(options: ExportOptions) -> dict[str, Any]:
+    """The options, always in full, as the service's own defaults put markups on the pages.
+
+    Only `assetMarkups` is left out unless asked for: its form is not confirmed, and a wrong guess must not turn every
+    start into a 400.
+    """
+    groups = {
+        "standardMarkups": (options.markups, options.unpublished_markups),
+        "issueMarkups": (options.issue_markups, options.unpublished_issue_markups),
+        "photoMarkups": (options.photo_markups, options.unpublished_photo_markups),
+        "assetMarkups": (options.asset_markups, options.unpublished_asset_markups),
     }
+    body: dict[str, Any] = {
+        name: {"includePublishedMarkups": published, "includeUnpublishedMarkups": unpublished}
+        for name, (published, unpublished) in groups.items()
+        if name != "assetMarkups" or published or unpublished
+    }
+    body["standardMarkups"]["includeMarkupLinks"] = options.hyperlinks and any(groups["standardMarkups"])
     if options.output_name is not None:
         body["outputFileName"] = options.output_name
     return body
 
 
-def batches(request: ExportRequest, limit: int) -> list[ExportRequest]:
+def batches(request: ExportRequest, service: Service) -> list[ExportRequest]:
     """The request in as many pieces as the service's limit asks for, named after their place.
 
     Raises:
-        InputError: nothing is asked for.
+        InputError: nothing is asked for, or options that the service does not know.
     """
-    ids = request.subjects
+    check_options(request.options, service)
+    ids, limit = request.subjects, service.limit
     if not ids:
         raise InputError("nothing to export: the list is empty")
     cuts = [ids[at : at + limit] for at in range(0, len(ids), limit)]
@@ -155,6 +167,7 @@ async def start(session: Session, request: ExportRequest, service: "Service") ->
     """Starts what a request describes."""
     if not 1 <= len(request.subjects) <= service.limit:
         raise _too_many(len(request.subjects), service)
+    check_options(request.options, service)
     request = acting(session, request)
     receipt = Receipt(session.now)
     answer = await session.request(

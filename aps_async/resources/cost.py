@@ -102,6 +102,8 @@ async def list_documents(
     """The documents generated for budgets, contracts and so on (`GET …/documents`; scope `data:read`; 30 a minute).
 
     Needs a user's token: three-legged or a service account's. Ids are joined, and many are split over several calls.
+    The list has no pages. The service returns the latest documents only, whatever `latest` says. An id without a
+    document, or with one that the user may not see, is not an error; nothing is listed for it.
 
     Args:
         session: the session.

@@ -19,7 +19,7 @@ from aps_async.models import (
 )
 from aps_async.quotas import Endpoint
 from aps_async.resources import acc
-from aps_async.resources.projects import get_folder, list_folder_contents, list_top_folders
+from aps_async.resources.projects import get_folder, get_tip, list_folder_contents, list_top_folders
 from aps_async.resources.walking import descend
 from aps_async.session import Session
 
@@ -30,6 +30,7 @@ SERVICE = acc.Service(
     key="fileVersions",
     limit=200,
     what="files",
+    has_assets=False,
 )
 EXTENSIONS = (".pdf", ".dwg", ".rvt")
 
@@ -59,7 +60,7 @@ def export_requests(
         name=name,
         allow_partial=allow_partial,
     )
-    return acc.batches(request, SERVICE.limit)
+    return acc.batches(request, SERVICE)
 
 
 async def start_export(
@@ -117,6 +118,9 @@ async def list_files(
 ) -> AsyncIterator[tuple[Item, Version]]:
     """The files of a project that ACC can export, with their newest versions, folder by folder.
 
+    Left out are files other than PDF, DWG and RVT, hidden or deleted files and folders, service folders, older
+    versions, and what the app or the user may not see.
+
     Args:
         session: the session.
         project: an ACC project.
@@ -140,8 +144,9 @@ async def list_files(
                     ahead.append(entry)
                 continue
             item, version = entry
-            if version is not None and not item.hidden and item.name.lower().endswith(EXTENSIONS):
-                yield item, version
+            if not item.hidden and item.name.lower().endswith(EXTENSIONS):
+                # The page may name a newest version and not include it.
+                yield item, version or await get_tip(session, project.id, item.id, user_id=user_id)
 
 
 def _is_open(folder: Folder) -> bool:

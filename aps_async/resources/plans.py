@@ -52,7 +52,8 @@ async def list_sheets(
     """The sheets that can be exported, folder by folder, in the service's order.
 
     Walks the Plans folder (the one whose uploads are split into sheets, whatever it is called) and everything below.
-    Left out are uploaded files, hidden items, and sheets still being processed (logged at INFO). The walk costs one
+    Left out are uploaded files, hidden or deleted items and folders, older versions, what the app or the user may not
+    see, and (logged at INFO) sheets that are still being processed or do not come from a PDF file. The walk costs one
     call per 200 entries of a folder, and one more per 50 sheets for their numbers and titles.
 
     Args:

@@ -11,7 +11,7 @@ from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoun
 from aps_async.ids import bare_id, decoded_urn, dm_id, path_part
 from aps_async.models import Folder, Hub, Hubs, Item, Project, ServiceWarning, Version
 from aps_async.names import as_typed
-from aps_async.paging import Document, Page, Resource, pages
+from aps_async.paging import Document, Resource, pages
 from aps_async.quotas import Endpoint
 from aps_async.session import Session
 
@@ -33,28 +33,33 @@ async def list_hubs(session: Session, *, user_id: str | None = None) -> Hubs:
     """The accounts that the app is added to (`GET project/v1/hubs`; scope `data:read`).
 
     A region that does not answer becomes a warning beside the hubs of the others. No hubs at all usually means that
-    the app's client id is not in the account's Custom Integrations.
+    the app's client id is not in the account's Custom Integrations: the service leaves out such accounts.
 
     Raises:
         NotAllowedError: 403; the app is in no account.
         APSError: as `Session.request`.
     """
-    page = await session.request(HUBS, "GET", "/project/v1/hubs", into=Page, user_id=user_id)
-    hubs = tuple(
-        Hub(
-            id=found.id,
-            name=found.attributes.name or found.id,
-            region=found.attributes.region or "",
-            extension_type=found.attributes.extension.type,
-        )
-        for found in page.data
-    )
-    warnings = page.meta.get("warnings")
-    return Hubs(hubs, tuple(_warning(found) for found in warnings if isinstance(found, dict)) if warnings else ())
+    hubs: list[Hub] = []
+    warnings: list[ServiceWarning] = []
+    async for page in pages(session, HUBS, "/project/v1/hubs", user_id=user_id):
+        hubs += [
+            Hub(
+                id=found.id,
+                name=found.attributes.name or found.id,
+                region=found.attributes.region or "",
+                extension_type=found.attributes.extension.type,
+            )
+            for found in page.data
+        ]
+        told = page.meta.get("warnings")
+        warnings += [_warning(found) for found in told if isinstance(found, dict)] if told else []
+    return Hubs(tuple(hubs), tuple(warnings))
 
 
 async def list_projects(session: Session, hub_id: str, *, user_id: str | None = None) -> AsyncIterator[Project]:
     """The projects of a hub, BIM 360 and ACC alike (`GET project/v1/hubs/:hub_id/projects`; scope `data:read`).
+
+    200 a page, to the last. The service leaves out projects that the app or the user may not see, and does not say so.
 
     Raises:
         APSError: as `Session.request`.
@@ -132,12 +137,14 @@ async def find_project_id(session: Session, project: Project | str, *, user_id: 
 async def list_top_folders(session: Session, project: Project, *, user_id: str | None = None) -> tuple[Folder, ...]:
     """The highest folders that the caller may see, service folders included (`GET …/topFolders`; scope `data:read`).
 
+    The service leaves out deleted folders and those without permission; hidden service folders may be among the rest.
+
     Raises:
         APSError: as `Session.request`.
     """
     path = f"/project/v1/hubs/{path_part(project.hub_id)}/projects/{path_part(project.id)}/topFolders"
-    page = await session.request(TOP_FOLDERS, "GET", path, into=Page, user_id=user_id)
-    return tuple(_folder(found, "") for found in page.data)
+    found = pages(session, TOP_FOLDERS, path, user_id=user_id)
+    return tuple([_folder(each, "") async for page in found for each in page.data])
 
 
 async def get_folder(session: Session, project_id: str, folder_id: str, *, user_id: str | None = None) -> Folder:
@@ -150,6 +157,10 @@ async def list_folder_contents(
     session: Session, project_id: str, folder: Folder | str, *, hidden: bool = False, user_id: str | None = None
 ) -> AsyncIterator[Folder | tuple[Item, Version | None]]:
     """What a folder holds: folders, and items with their newest version (`GET …/folders/:folder_id/contents`).
+
+    200 entries a page, to the last. The service leaves out hidden (deleted) items by default, and what the app or the
+    user may not see. Only this folder is listed, not those below, and of each item only the newest version; resources
+    that are neither folders nor items are left out here.
 
     Args:
         session: the session.
@@ -192,7 +203,14 @@ async def get_tip(session: Session, project_id: str, item_id: str, *, user_id: s
 async def list_versions(
     session: Session, project_id: str, item_id: str, *, user_id: str | None = None
 ) -> AsyncIterator[Version]:
-    """An item's versions, newest first (`GET …/items/:item_id/versions`; scope `data:read`)."""
+    """An item's versions, newest first (`GET …/items/:item_id/versions`; scope `data:read`).
+
+    Every page, and nothing is filtered: versions of type `versions:autodesk.core:Deleted`, which mark a deletion, are
+    among them.
+
+    Raises:
+        APSError: as `Session.request`.
+    """
     path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id))}/versions"
     async for page in pages(session, VERSIONS, path, user_id=user_id):
         for found in page.data:

@@ -133,6 +133,8 @@ async def create_service_account(session: Session, name: str, *, first_name: str
 async def list_service_accounts(session: Session) -> AsyncIterator[ServiceAccountInfo]:
     """The app's accounts (`GET service-accounts`; scope `application:service_account:read`).
 
+    Disabled and deactivated ones are among them; see `status`. The list has no pages.
+
     https://aps.autodesk.com/en/docs/ssa/v1
 
     Raises:
@@ -203,6 +205,8 @@ async def create_service_account_key(session: Session, account_id: str) -> NewSe
 
 async def list_service_account_keys(session: Session, account_id: str) -> AsyncIterator[ServiceAccountKey]:
     """An account's keys (`GET .../keys`; scope `application:service_account_key:read`).
+
+    Disabled ones are among them; see `status`. The list has no pages.
 
     https://aps.autodesk.com/en/docs/ssa/v1
 

@@ -3,13 +3,24 @@
 https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-exports-POST/
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from attrs import frozen
 
+from aps_async.calls import Query
 from aps_async.errors import NotFoundInProjectError
 from aps_async.ids import bare_id, path_part
-from aps_async.models import ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, Sheet
+from aps_async.models import (
+    Collection,
+    ExportJob,
+    ExportKind,
+    ExportOptions,
+    ExportRef,
+    ExportRequest,
+    Sheet,
+    SheetIdentity,
+)
 from aps_async.names import as_typed
 from aps_async.quotas import Endpoint
 from aps_async.resources import acc
@@ -22,10 +33,14 @@ SERVICE = acc.Service(
     key="sheets",
     limit=1000,
     what="sheets",
+    has_assets=True,
 )
 LIST = Endpoint("sheets.list", 100)
 VERSION_SETS = Endpoint("sheets.version_sets", 100)
+COLLECTIONS = Endpoint("sheets.collections", 100)
 PAGE = 100
+ALL = "*"
+"""The `collectionId` of all collections; without one the service returns ungrouped sheets only."""
 
 
 @frozen
@@ -35,6 +50,8 @@ class VersionSet:
     id: str
     name: str = ""
     issuance_date: str | None = None
+    collection: Collection | None = None
+    """None: ungrouped, or the service does not say."""
 
 
 @frozen
@@ -46,6 +63,19 @@ class _Found:
     upload_file_name: str | None = None
     is_current: bool | None = None
     deleted: bool | None = None
+    collection: Collection | None = None
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_Named)
+Item = TypeVar("Item", covariant=True)
 
 
 @frozen
@@ -53,6 +83,14 @@ class _Pagination:
     offset: int = 0
     limit: int = PAGE
     total_results: int = 0
+
+
+class _Page(Protocol[Item]):
+    @property
+    def results(self) -> tuple[Item, ...]: ...
+
+    @property
+    def pagination(self) -> _Pagination | None: ...
 
 
 @frozen
@@ -67,6 +105,12 @@ class _Sets:
     pagination: _Pagination | None = None
 
 
+@frozen
+class _Collections:
+    results: tuple[Collection, ...]
+    pagination: _Pagination | None = None
+
+
 def export_requests(
     project_id: str,
     sheet_ids: Sequence[str],
@@ -74,10 +118,12 @@ def export_requests(
     options: ExportOptions | None = None,
     user_id: str | None = None,
     name: str | None = None,
+    identity: SheetIdentity | None = None,
 ) -> list[ExportRequest]:
     """Requests for any number of sheets: one job, and one PDF, for every 1,000 of them.
 
-    For one PDF per sheet make one request per sheet, as `Sheet.to_request` does.
+    For one PDF per sheet make one request per sheet, as `Sheet.to_request` does; a request made here for a single sheet
+    needs `identity` for a ledger to tell its revisions from other sheets of the same name.
 
     Raises:
         InputError: there are none.
@@ -89,8 +135,9 @@ def export_requests(
         options=options or ExportOptions(),
         user_id=user_id,
         name=name,
+        identity=identity,
     )
-    return acc.batches(request, SERVICE.limit)
+    return acc.batches(request, SERVICE)
 
 
 async def start_export(
@@ -137,25 +184,44 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
     return await acc.get_export(session, ref, SERVICE, retry=retry)
 
 
-async def list_version_sets(
+async def list_collections(
     session: Session, project_id: str, *, user_id: str | None = None
+) -> AsyncIterator[Collection]:
+    """The collections of an ACC project (`GET …/collections`; scope `data:read`; 100 a page).
+
+    Nothing is known to be left out. Ungrouped sheets belong to no collection, so a project may list none and still have
+    sheets.
+
+    Raises:
+        APSError: as `Session.request`.
+    """
+    path = f"{_base(project_id)}/collections"
+    async for found in _paged(session, COLLECTIONS, path, _Collections, {}, user_id):
+        yield found
+
+
+async def list_version_sets(
+    session: Session, project_id: str, *, collection: str | None = None, user_id: str | None = None
 ) -> AsyncIterator[VersionSet]:
-    """The version sets of a project (`GET …/version-sets`; scope `data:read`)."""
-    offset = 0
-    while True:
-        page = await session.request(
-            VERSION_SETS,
-            "GET",
-            f"{_base(project_id)}/version-sets",
-            into=_Sets,
-            query={"offset": offset, "limit": PAGE},
-            user_id=user_id,
-        )
-        for found in page.results:
-            yield found
-        offset += len(page.results)
-        if not page.results or offset >= (page.pagination.total_results if page.pagination else 0):
-            return
+    """The version sets of an ACC project (`GET …/version-sets`; scope `data:read`; 100 a page).
+
+    Asks for all collections, since the service's default leaves out those in a collection. Whether it leaves out
+    deleted version sets is not documented.
+
+    Args:
+        session: the session.
+        project_id: an ACC project, with or without `b.`.
+        collection: only those of this collection, by name (case does not matter) or id; all by default, ungrouped ones
+            included.
+        user_id: the acting user of a two-legged call.
+
+    Raises:
+        NotFoundInProjectError: no such collection, or several of that name; the message lists what there is.
+        APSError: as `Session.request`.
+    """
+    collection_id = await _collection_id(session, project_id, collection, user_id)
+    async for found in _version_sets(session, project_id, collection_id, user_id):
+        yield found
 
 
 async def list_sheets(
@@ -163,46 +229,123 @@ async def list_sheets(
     project_id: str,
     *,
     version_set: str | None = None,
+    collection: str | None = None,
     current_only: bool = True,
     user_id: str | None = None,
 ) -> AsyncIterator[Sheet]:
     """The published sheets of an ACC project (`GET …/sheets`; scope `data:read`; 100 a page).
 
+    Asks for all collections, since the service's default leaves out every sheet in a collection. Left out are
+    unpublished and deleted sheets, and unless asked for, sheets that a later version set replaced.
+
     Args:
         session: the session.
         project_id: an ACC project, with or without `b.`.
         version_set: only this one, by name (case does not matter) or id.
+        collection: only this one, by name (case does not matter) or id; all by default, ungrouped sheets included.
         current_only: leave out what a later version set replaced; with a version set named, its own sheets all come.
         user_id: the acting user of a two-legged call.
 
     Raises:
-        NotFoundInProjectError: no such version set; the message lists what there is.
+        NotFoundInProjectError: no such version set or collection, or several of that name, such as version sets in two
+            collections; the message lists what there is.
         APSError: as `Session.request`.
     """
-    query: dict[str, str | int | bool] = {"currentOnly": current_only and version_set is None, "limit": PAGE}
+    collection_id = await _collection_id(session, project_id, collection, user_id)
+    query: dict[str, str | int | bool] = {
+        "collectionId": collection_id,
+        "currentOnly": current_only and version_set is None,
+    }
     if version_set is not None:
-        query["filter[versionSetId]"] = await _version_set(session, project_id, version_set, user_id)
+        known = [each async for each in _version_sets(session, project_id, collection_id, user_id)]
+        query["filter[versionSetId]"] = _named(version_set, known, "version set").id
+    async for found in _paged(session, LIST, f"{_base(project_id)}/sheets", _Sheets, query, user_id):
+        if not found.deleted:
+            yield _sheet(project_id, found)
+
+
+class SheetIndex:
+    """Finds sheets of one list by id or number."""
+
+    def __init__(self, where: str, listed: Iterable[Sheet]) -> None:
+        self._where = where
+        self._known: dict[str, dict[str, Sheet]] = {}
+        for sheet in listed:
+            for key in (as_typed(sheet.id), as_typed(sheet.number)):
+                self._known.setdefault(key, {})[sheet.id] = sheet
+
+    def find(self, wanted: str) -> Sheet:
+        """The sheet with this id or number; if several differ from it in case only, the one spelled like it.
+
+        Raises:
+            NotFoundInProjectError: there is none, or there are several, such as one number in two collections.
+        """
+        found = list(self._known.get(as_typed(wanted), {}).values())
+        if len(found) > 1:
+            found = [each for each in found if each.number == wanted.strip()] or found
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise NotFoundInProjectError(f"{self._where} has no published sheet {wanted!r}")
+        shown = ", ".join(f"{each.id} ({_place(each.collection)})" for each in found)
+        raise NotFoundInProjectError(
+            f"{self._where} has {len(found)} sheets {wanted!r}; give one's id, or choose a collection: {shown}"
+        )
+
+
+async def _paged(
+    session: Session, endpoint: Endpoint, path: str, into: "type[_Page[Item]]", query: Query, user_id: str | None
+) -> AsyncIterator[Item]:
     offset = 0
     while True:
-        query["offset"] = offset
-        path = f"{_base(project_id)}/sheets"
-        page = await session.request(LIST, "GET", path, into=_Sheets, query=query, user_id=user_id)
+        page_query = {**query, "limit": PAGE, "offset": offset}
+        page = await session.request(endpoint, "GET", path, into=into, query=page_query, user_id=user_id)
         for found in page.results:
-            if not found.deleted:
-                yield _sheet(project_id, found)
+            yield found
         offset += len(page.results)
         # Offsets and not nextUrl: the two say the same, and an offset cannot lead to another host.
         if not page.results or offset >= (page.pagination.total_results if page.pagination else 0):
             return
 
 
-async def _version_set(session: Session, project_id: str, wanted: str, user_id: str | None) -> str:
-    known = [each async for each in list_version_sets(session, project_id, user_id=user_id)]
-    for each in known:
-        if as_typed(wanted) in (as_typed(each.id), as_typed(each.name)):
-            return each.id
+def _version_sets(
+    session: Session, project_id: str, collection_id: str, user_id: str | None
+) -> AsyncIterator[VersionSet]:
+    path = f"{_base(project_id)}/version-sets"
+    return _paged(session, VERSION_SETS, path, _Sets, {"collectionId": collection_id}, user_id)
+
+
+async def _collection_id(session: Session, project_id: str, wanted: str | None, user_id: str | None) -> str:
+    if wanted is None:
+        return ALL
+    known = [each async for each in list_collections(session, project_id, user_id=user_id)]
+    return _named(wanted, known, "collection").id
+
+
+def _named(wanted: str, known: Sequence[Named], what: str) -> Named:
+    """The one with this id or name.
+
+    Raises:
+        NotFoundInProjectError: there is none, or there are several.
+    """
+    text = as_typed(wanted)
+    found = [each for each in known if as_typed(each.id) == text]
+    found = found or [each for each in known if as_typed(each.name) == text]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(f"{each.id}{_note(each)}" for each in found)
+        raise NotFoundInProjectError(f"{len(found)} {what}s are named {wanted!r}; give one's id: {ids}")
     shown = ", ".join(each.name for each in known) or "none"
-    raise NotFoundInProjectError(f"there is no version set {wanted!r}; the project has {shown}")
+    raise NotFoundInProjectError(f"there is no {what} {wanted!r}; the project has {shown}")
+
+
+def _note(found: _Named) -> str:
+    return f" ({_place(found.collection)})" if isinstance(found, VersionSet) else ""
+
+
+def _place(collection: Collection | None) -> str:
+    return f"collection {collection.name!r}" if collection else "ungrouped"
 
 
 def _sheet(project_id: str, found: _Found) -> Sheet:
@@ -214,6 +357,7 @@ def _sheet(project_id: str, found: _Found) -> Sheet:
         title=found.title or "",
         folder_path=found.version_set.name if found.version_set else "",
         source_file_name=found.upload_file_name,
+        collection=found.collection,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from .world import Project, User, Version
 BUCKET = "accpes-s-ue1-storage"
 _WORKFLOW = 1800.0
 """Seconds a job may run."""
+_log = logging.getLogger("aps_async.simulator")
 _MARKUPS = ("includePublishedMarkups", "includeUnpublishedMarkups")
 
 
@@ -67,6 +69,8 @@ class Options:
     unpublished_issues: bool = False
     published_photos: bool = False
     unpublished_photos: bool = False
+    published_assets: bool = False
+    unpublished_assets: bool = False
 
 
 async def read_body(call: Call) -> dict[str, Any]:
@@ -84,9 +88,7 @@ async def read_body(call: Call) -> dict[str, Any]:
 
 def read_ids(call: Call, body: Mapping[str, Any], name: str, most: int) -> list[str]:
     """The things to export."""
-    unknown = sorted(set(body) - {name, "options"})
-    if unknown:
-        raise refuse(call, 400, "ERR_BAD_INPUT", f"Unknown property {unknown[0]!r}.")
+    _note_unknown(call, body, "the body", (name, "options"))
     ids = body.get(name)
     if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids) or not 1 <= len(ids) <= most:
         raise refuse(call, 400, "ERR_BAD_INPUT", f"{name} must be a list of 1 to {most} strings.")
@@ -95,26 +97,38 @@ def read_ids(call: Call, body: Mapping[str, Any], name: str, most: int) -> list[
     return ids
 
 
-def read_options(call: Call, body: Mapping[str, Any]) -> Options:
-    """`options` of a start; unknown keys and wrong types are refused."""
-    options = _object(call, body, "options", ("outputFileName", "standardMarkups", "issueMarkups", "photoMarkups"))
+def read_options(call: Call, body: Mapping[str, Any], *, assets: bool = False) -> Options:
+    """`options` of a start. Wrong types are refused; unknown keys are ignored with a warning in the log.
+
+    Args:
+        call: the call.
+        body: its body.
+        assets: whether the service knows `assetMarkups`. Unconfirmed: their inner flags, by analogy with issues.
+    """
+    groups = ("standardMarkups", "issueMarkups", "photoMarkups", *(["assetMarkups"] if assets else []))
+    options = _object(call, body, "options", ("outputFileName", *groups))
     name = options.get("outputFileName", "")
     if not isinstance(name, str) or len(name) > 255 or not name.isprintable() or "/" in name:
         raise refuse(call, 400, "ERR_BAD_INPUT", "options.outputFileName must be a name of at most 255 characters.")
     standard = _flags(call, options, "standardMarkups", (*_MARKUPS, "includeMarkupLinks"), default=True)
-    issues = _flags(call, options, "issueMarkups", _MARKUPS, default=False)
-    photos = _flags(call, options, "photoMarkups", _MARKUPS, default=False)
+    others = [flag for group in groups[1:] for flag in _flags(call, options, group, _MARKUPS, default=False)]
     links = standard[2] and (standard[0] or standard[1])
-    return Options(name, standard[0], standard[1], links, *issues, *photos)
+    return Options(name, standard[0], standard[1], links, *others)
+
+
+def _note_unknown(call: Call, value: Mapping[str, Any], where: str, known: tuple[str, ...]) -> None:
+    """A service that grows ignores what it does not know."""
+    for name in sorted(set(value) - set(known)):
+        _log.warning("%s: ignored %r in %s: unknown here", call.endpoint.name, name, where)
 
 
 def _object(call: Call, within: Mapping[str, Any], name: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
     value = within.get(name)
     value = {} if value is None else value
-    unknown = sorted(set(value) - set(keys)) if isinstance(value, dict) else [name]
-    if unknown:
+    if not isinstance(value, dict):
         raise refuse(call, 400, "ERR_BAD_INPUT", f"{name} must be an object of {', '.join(keys)}.")
-    return dict(value)
+    _note_unknown(call, value, name, keys)
+    return {key: value[key] for key in keys if key in value}
 
 
 def _flags(call: Call, options: Mapping[str, Any], name: str, keys: tuple[str, ...], *, default: bool) -> list[bool]:

@@ -1,122 +1,257 @@
-"""ACC Sheets: version sets, the list of sheets, and exports of many sheets into one PDF."""
+"""ACC Sheets: collections, version sets, the lists of sheets, and exports of many sheets into one PDF.
 
-from collections.abc import Sequence
-from typing import Any
-from urllib.parse import quote
+https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-sheets-GET/
+
+Without `collectionId`, sheets and version sets in a collection are left out, as documented; `*` brings all of them.
+Decisions that the documentation leaves open are marked "Unconfirmed" where they are made.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, quote
 
 from . import acc
 from .jsonapi import timestamp
-from .parts import BuildSheet, VersionSet
+from .parts import BuildSheet, Collection, VersionSet
 from .routing import Call, Endpoint, Reply, json_reply
-from .urns import b64urn, derived_uuid
+from .urns import derived_uuid
+from .world import Project
 
 _MOST = 1000
 _PAGE = 100
+_SETS_PAGE = 200
+_MOST_BATCH = 200
+_UNTAGGED = "__UNTAGGED"
+_SORTABLE = {"name": "name", "issuanceDate": "issuance_date"}
+
+T = TypeVar("T")
+Grouped = TypeVar("Grouped", BuildSheet, VersionSet)
+
+
+def _bad(call: Call, detail: str) -> Exception:
+    return acc.refuse(call, 400, "ERR_BAD_INPUT", detail)
+
+
+def _values(call: Call, name: str) -> list[str]:
+    """All values of a parameter that may be given several times."""
+    return [value for key, value in parse_qsl(call.raw_query, keep_blank_values=True) if key == name and value]
 
 
 def _number(call: Call, name: str, default: int, least: int, most: int) -> int:
     text = call.query.get(name, str(default))
     if not text.isdecimal() or not least <= int(text) <= most:
-        raise acc.refuse(call, 400, "ERR_BAD_INPUT", f"{name} must be a number from {least} to {most}, not {text!r}.")
+        raise _bad(call, f"{name} must be a number from {least} to {most}, not {text!r}.")
     return int(text)
 
 
-def _flag(call: Call, name: str) -> bool:
-    text = call.query.get(name, "false").lower()
+def _flag(call: Call, name: str, *, default: bool = False) -> bool:
+    text = call.query.get(name, str(default)).lower()
     if text not in ("true", "false"):
-        raise acc.refuse(call, 400, "ERR_BAD_INPUT", f"{name} must be true or false, not {text!r}.")
+        raise _bad(call, f"{name} must be true or false, not {text!r}.")
     return text == "true"
 
 
-def _listed(call: Call, everything: Sequence[Any]) -> Reply:
-    """A page of results; the address of the next one is absolute or relative, in turn."""
+def _in_collection(call: Call, everything: Sequence[Grouped]) -> list[Grouped]:
+    """What `collectionId` asks for: without it only what is in no collection, with `*` everything."""
+    wanted = call.query.get("collectionId")
+    if wanted == "*":
+        return list(everything)
+    if wanted is not None:
+        try:
+            uuid.UUID(wanted)
+        except ValueError:
+            raise _bad(call, "collectionId must be a UUID or *.") from None
+    # Unconfirmed: a collection that does not exist has no sheets; it is not an error.
+    identity = wanted.lower() if wanted else None
+    return [one for one in everything if (one.collection.id.lower() if one.collection else None) == identity]
+
+
+def _listed(call: Call, everything: Sequence[T], document: Callable[[T], Any], most: int) -> Reply:
+    """A page of results. Unconfirmed: whether the neighbours' addresses are absolute; here they alternate."""
     offset = _number(call, "offset", 0, 0, 10**9)
-    limit = _number(call, "limit", _PAGE, 1, _PAGE)
-    pagination: dict[str, Any] = {"limit": limit, "offset": offset, "totalResults": len(everything)}
-    following = offset + limit
-    if following < len(everything):
-        pairs = {**call.query, "offset": str(following), "limit": str(limit)}
-        query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs.items())
+    limit = _number(call, "limit", most, 1, most)
+    pairs = [pair for pair in parse_qsl(call.raw_query, keep_blank_values=True) if pair[0] not in ("offset", "limit")]
+
+    def address(at: int) -> str:
+        query = "&".join(f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in (*pairs, ("offset", str(at))))
         base = "" if (offset // limit) % 2 else call.simulator.url
-        pagination["nextUrl"] = f"{base}{call.raw_path}?{query}"
-    return json_reply(200, {"results": everything[offset:following], "pagination": pagination})
+        return f"{base}{call.raw_path}?{query}&limit={limit}"
+
+    pagination = {
+        "limit": limit,
+        "offset": offset,
+        "previousUrl": address(max(0, offset - limit)) if offset else "",
+        "nextUrl": address(offset + limit) if offset + limit < len(everything) else "",
+        "totalResults": len(everything),
+    }
+    return json_reply(
+        200, {"results": [document(one) for one in everything[offset : offset + limit]], "pagination": pagination}
+    )
 
 
-def _set_document(version_set: VersionSet) -> dict[str, Any]:
-    return {"id": version_set.id, "name": version_set.name, "issuanceDate": version_set.issuance_date}
-
-
-def _document(sheet: BuildSheet) -> dict[str, Any]:
-    viewable = f"urn:adsk.wipprod:fs.file:vf.{sheet.id.replace('-', '')[:22]}?version=1"
+def _authors(identity: str) -> dict[str, str]:
     return {
-        "id": sheet.id,
-        "number": sheet.number,
-        "title": sheet.title,
-        "versionSet": _set_document(sheet.version_set),
-        "createdAt": timestamp(sheet.id),
+        "createdAt": timestamp(identity),
         "createdBy": "BW9RM76WZBGL",
         "createdByName": "Ada Brandt",
-        "updatedAt": timestamp(sheet.id, 1),
+        "updatedAt": timestamp(identity, 1),
         "updatedBy": "BW9RM76WZBGL",
         "updatedByName": "Ada Brandt",
-        "uploadFileName": sheet.upload_file_name,
-        "uploadId": derived_uuid("upload", sheet.project.id, sheet.upload_file_name),
-        "tags": list(sheet.tags),
-        "paperSize": ["36", "24", "in"],
-        "isCurrent": sheet.current,
-        "deleted": sheet.deleted,
-        "viewable": {"urn": b64urn(viewable), "guid": derived_uuid("sheet guid", sheet.id)},
-        "collection": {"id": _collection_id(sheet), "name": sheet.collection} if sheet.collection else None,
     }
 
 
-def _collection_id(sheet: BuildSheet) -> str:
-    return derived_uuid("collection", sheet.project.id, sheet.collection)
+def _reference(collection: Collection | None) -> dict[str, str] | None:
+    return {"id": collection.id, "name": collection.name} if collection else None
 
 
-def _wanted(call: Call, sheet: BuildSheet) -> bool:
-    query = call.query
-    sets, tags = query.get("filter[versionSetId]", ""), query.get("filter[tags]", "")
-    text = query.get("searchText", "").lower()
-    if not sheet.published or sheet.deleted != _flag(call, "isDeleted"):
-        return False
-    if _flag(call, "currentOnly") and not sheet.current:
-        return False
-    if sets and sheet.version_set.id not in sets.split(","):
-        return False
-    if tags:
-        asked = set(tags.split(","))
-        if not (asked <= set(sheet.tags) if _flag(call, "withAllTags") else asked & set(sheet.tags)):
+def _collection_document(collection: Collection) -> dict[str, Any]:
+    """Unconfirmed: the fields beside id and name."""
+    return {"id": collection.id, "name": collection.name, **_authors(collection.id)}
+
+
+def _set_document(version_set: VersionSet) -> dict[str, Any]:
+    """Unconfirmed: the fields beside id, name and issuanceDate."""
+    return {
+        "id": version_set.id,
+        "name": version_set.name,
+        "issuanceDate": version_set.issuance_date,
+        **_authors(version_set.id),
+        "collection": _reference(version_set.collection),
+    }
+
+
+def _document(sheet: BuildSheet, *, is_current: bool) -> dict[str, Any]:
+    """Every field of the documentation's sample."""
+    version_set = sheet.version_set
+    return {
+        "id": sheet.id,
+        "number": sheet.number,
+        "versionSet": {
+            "id": version_set.id,
+            "name": version_set.name,
+            "issuanceDate": version_set.issuance_date,
+            "deleted": False,
+        },
+        **_authors(sheet.id),
+        "title": sheet.title,
+        "uploadFileName": sheet.upload_file_name,
+        "uploadId": derived_uuid("upload", sheet.project.id, sheet.upload_file_name),
+        "tags": list(sheet.tags),
+        "paperSize": list(sheet.paper_size),
+        "isCurrent": is_current,
+        "deleted": sheet.deleted,
+        "deletedAt": timestamp(sheet.id, 2) if sheet.deleted else "",
+        "deletedBy": "BW9RM76WZBGL" if sheet.deleted else "",
+        "deletedByName": "Ada Brandt" if sheet.deleted else "",
+        "viewable": {
+            "urn": f"urn:adsk.bimdocs:seed:{derived_uuid('viewable', sheet.id)}",
+            "guid": derived_uuid("sheet guid", sheet.id),
+        },
+        "collection": _reference(sheet.collection),
+    }
+
+
+def _writer(project: Project) -> tuple[Callable[[BuildSheet], bool], Callable[[BuildSheet], dict[str, Any]]]:
+    """Whether a sheet is current, and its document.
+
+    Of the sheets with one number the one with the newest issuance date is current, dates to come included.
+    Unconfirmed: numbers are counted within a collection.
+    """
+    newest: dict[tuple[Collection | None, str], str] = {}
+    for sheet in project.sheets:
+        if sheet.published and not sheet.deleted:
+            key = (sheet.collection, sheet.number)
+            newest[key] = max(newest.get(key, ""), sheet.version_set.issuance_date)
+
+    def is_current(sheet: BuildSheet) -> bool:
+        issued = sheet.version_set.issuance_date
+        return sheet.current and issued >= newest.get((sheet.collection, sheet.number), "")
+
+    return is_current, lambda sheet: _document(sheet, is_current=is_current(sheet))
+
+
+def _is_wanted(call: Call) -> Callable[[BuildSheet], bool]:
+    """The filters that look at one sheet alone."""
+    version_set = call.query.get("filter[versionSetId]", "").lower()
+    tags, all_tags = set(_values(call, "filter[tags]")), _flag(call, "withAllTags")
+    text, deleted = call.query.get("searchText", ""), _flag(call, "isDeleted")
+
+    def wanted(sheet: BuildSheet) -> bool:
+        if not sheet.published or sheet.deleted != deleted:
             return False
-    if query.get("collectionId") and query["collectionId"] != (sheet.collection and _collection_id(sheet)):
-        return False
-    return not text or text in f"{sheet.number}\n{sheet.title}".lower()
+        if version_set and sheet.version_set.id.lower() != version_set:
+            return False
+        has = set(sheet.tags) or {_UNTAGGED}
+        if tags and not (tags <= has if all_tags else tags & has):
+            return False
+        return text in sheet.number or text in sheet.title
+
+    return wanted
+
+
+async def collections(call: Call) -> Reply:
+    """GET collections. Unconfirmed: its page limit, taken from the version sets."""
+    project = acc.find_project(call, needs_user=False)
+    return _listed(call, project.collections, _collection_document, _SETS_PAGE)
+
+
+async def collection(call: Call) -> Reply:
+    """GET collections/{collection}."""
+    project = acc.find_project(call, needs_user=False)
+    for one in project.collections:
+        if one.id.lower() == call.params["collection"].lower():
+            return json_reply(200, _collection_document(one))
+    raise acc.refuse(call, 404, "ERR_RESOURCE_NOT_EXIST", "The collection does not exist.")
 
 
 async def version_sets(call: Call) -> Reply:
-    """GET version-sets."""
+    """GET version-sets. Unconfirmed: the order without `sort`, here that of the world."""
     project = acc.find_project(call, needs_user=False)
-    return _listed(call, [_set_document(one) for one in project.version_sets])
+    found = _in_collection(call, project.version_sets)
+    for rule in reversed([part for value in _values(call, "sort") for part in value.split(",")]):
+        name, _, order = rule.strip().partition(" ")
+        if name not in _SORTABLE or order not in ("", "asc", "desc"):
+            raise _bad(call, f"sort must be one of {', '.join(_SORTABLE)} with asc or desc, not {rule!r}.")
+        found.sort(key=lambda one, by=_SORTABLE[name]: str(getattr(one, by)), reverse=order == "desc")  # type: ignore[misc]
+    return _listed(call, found, _set_document, _SETS_PAGE)
 
 
 async def sheets_list(call: Call) -> Reply:
     """GET sheets."""
     project = acc.find_project(call, needs_user=False)
-    documents = [_document(sheet) for sheet in project.sheets if _wanted(call, sheet)]
-    fields = [name for name in call.query.get("fields", "").split(",") if name]
-    if fields:
-        unknown = [name for name in fields if documents and name not in documents[0]]
-        if unknown:
-            raise acc.refuse(call, 400, "ERR_BAD_INPUT", f"Unknown field {unknown[0]!r}.")
-        documents = [{name: one[name] for name in ("id", *fields)} for one in documents]
-    return _listed(call, documents)
+    is_current, document = _writer(project)
+    found = list(filter(_is_wanted(call), _in_collection(call, project.sheets)))
+    if _flag(call, "currentOnly", default="filter[versionSetId]" not in call.query):
+        found = [sheet for sheet in found if is_current(sheet)]
+    fields = _values(call, "fields")
+    known = document(project.sheets[0]) if project.sheets else {}
+    if unknown := [name for name in fields if known and name not in known]:
+        raise _bad(call, f"Unknown field {unknown[0]!r}.")
+
+    def chosen(sheet: BuildSheet) -> Mapping[str, Any]:
+        # Unconfirmed: the id comes whether it is named or not.
+        full = document(sheet)
+        return {name: full[name] for name in ("id", *fields)} if fields else full
+
+    return _listed(call, found, chosen, _PAGE)
+
+
+async def sheets_batch(call: Call) -> Reply:
+    """POST sheets:batch-get, in every collection. Unconfirmed: the limit, and that unknown ids are left out."""
+    project = acc.find_project(call, needs_user=False)
+    ids = acc.read_ids(call, await acc.read_body(call), "ids", _MOST_BATCH)
+    known = {sheet.id: sheet for sheet in project.sheets if sheet.published}
+    _, document = _writer(project)
+    found = [known[each.lower()] for each in ids if each.lower() in known]
+    return json_reply(200, {"results": [document(sheet) for sheet in found]})
 
 
 async def export_start(call: Call) -> Reply:
     """POST .../exports."""
     project = acc.find_project(call, needs_user=True)
     body = await acc.read_body(call)
-    options = acc.read_options(call, body)
+    options = acc.read_options(call, body, assets=True)
     known = {sheet.id: sheet for sheet in project.sheets if not sheet.deleted}
     chosen = []
     for identity in acc.read_ids(call, body, "sheets", _MOST):
@@ -137,8 +272,11 @@ async def export_status(call: Call) -> Reply:
 _PROJECT = "/construction/sheets/v1/projects/{project}"
 
 ENDPOINTS = (
+    Endpoint("collections", "GET", f"{_PROJECT}/collections", "data:read", 100, collections),
+    Endpoint("collection", "GET", f"{_PROJECT}/collections/{{collection}}", "data:read", 100, collection),
     Endpoint("version_sets", "GET", f"{_PROJECT}/version-sets", "data:read", 100, version_sets),
     Endpoint("sheets_list", "GET", f"{_PROJECT}/sheets", "data:read", 100, sheets_list),
+    Endpoint("sheets_batch_get", "POST", f"{_PROJECT}/sheets:batch-get", "data:read", 100, sheets_batch),
     Endpoint("sheets_export_start", "POST", f"{_PROJECT}/exports", "data:write", 100, export_start),
     Endpoint("sheets_export_status", "GET", f"{_PROJECT}/exports/{{export}}", "data:read", 100, export_status),
 )

@@ -17,12 +17,13 @@ _TITLES = (
     ("E-101", "Lobby Lighting Plan", ("MEP", "Lobby")),
 )
 _TENDER, _CONSTRUCTION = "Issued for Tender", "Issued for Construction"
+_SERVICES, _COORDINATED = "Building Services", "Issued for Coordination"
 
 
 def tower() -> dict[str, Any]:
-    """Harbour Tower: two version sets, 12 current sheets among a few others, and files of all kinds."""
+    """Harbour Tower: 12 current sheets and two in a collection, a few others, and files of all kinds."""
     sheets: list[dict[str, Any]] = [
-        {"number": number, "title": title, "tags": list(tags), "versionSet": _CONSTRUCTION, "collection": "Tower"}
+        {"number": number, "title": title, "tags": list(tags), "versionSet": _CONSTRUCTION}
         for number, title, tags in _TITLES
     ]
     sheets += [
@@ -31,7 +32,11 @@ def tower() -> dict[str, Any]:
     ]
     sheets += [
         {"number": "T-901", "title": "Not Yet Published", "versionSet": _CONSTRUCTION, "published": False},
-        {"number": "T-902", "title": "Withdrawn Canopy", "versionSet": _TENDER, "deleted": True, "current": False},
+        {"number": "T-902", "title": "Withdrawn Canopy", "versionSet": _TENDER, "deleted": True},
+    ]
+    sheets += [
+        {"number": number, "title": title, "versionSet": _COORDINATED, "collection": _SERVICES}
+        for number, title in (("V-101", "Ground Floor Services Plan"), ("V-201", "Riser Diagram"))
     ]
     structure = [
         {"type": "file", "name": "T-01.pdf", "title": "Structural Comments", "size": 96_400},
@@ -47,9 +52,11 @@ def tower() -> dict[str, Any]:
     return {
         "name": "Harbour Tower",
         "projectType": "ACC",
+        "collections": [{"name": _SERVICES}],
         "versionSets": [
             {"name": _TENDER, "issuanceDate": "2024-02-12"},
             {"name": _CONSTRUCTION, "issuanceDate": "2024-06-03"},
+            {"name": _COORDINATED, "issuanceDate": "2024-06-17", "collection": _SERVICES},
         ],
         "sheets": sheets,
         "cost": cost("Tower"),

@@ -33,6 +33,8 @@ def marks_of(options: "Options", user: str) -> tuple[Mark, ...]:
         (options.unpublished_issues, Mark("pin", "#5f3dc4", f"Unpublished issue of {user}: draft #7")),
         (options.published_photos, Mark("photo", "#2b8a3e", "Published photo: IMG_2041")),
         (options.unpublished_photos, Mark("photo", "#a61e4d", f"Unpublished photo of {user}: IMG_2077")),
+        (options.published_assets, Mark("pin", "#7048e8", "Published asset: AHU-07")),
+        (options.unpublished_assets, Mark("pin", "#9c36b5", f"Unpublished asset of {user}: VAV-12")),
     )
     return tuple(mark for wanted, mark in table if wanted)
 
@@ -41,7 +43,7 @@ def draw_marks(canvas: Any, box: tuple[float, float, float, float], marks: Seque
     """Draw the markups one above the other inside `box`."""
     left, bottom, width, height = box
     for i, mark in enumerate(marks):
-        x, y, size = left + width * 0.08, bottom + height * (0.06 + 0.125 * i), height * 0.05
+        x, y, size = left + width * 0.08, bottom + height * (0.06 + 0.1 * i), height * 0.05
         canvas.setStrokeColor(HexColor(mark.colour))
         canvas.setFillColor(HexColor(mark.colour))
         canvas.setLineWidth(max(1.0, size / 14))

@@ -9,12 +9,22 @@ if TYPE_CHECKING:
 
 
 @attrs.define(eq=False)
+class Collection:
+    """A group of ACC sheets and version sets; what is in none is called ungrouped."""
+
+    id: str
+    name: str
+
+
+@attrs.define(eq=False)
 class VersionSet:
     """A set that ACC sheets are issued in."""
 
     id: str
     name: str
     issuance_date: str
+    collection: Collection | None = None
+    """None: ungrouped."""
 
 
 @attrs.define(eq=False)
@@ -33,7 +43,10 @@ class BuildSheet:
     current: bool = True
     deleted: bool = False
     upload_file_name: str = ""
-    collection: str = ""
+    collection: Collection | None = None
+    """None: ungrouped."""
+    paper_size: tuple[int, int] = (1000, 600)
+    """Pixels, as in the documentation's sample; the drawn page has its own size."""
     fails: bool = False
     never: bool = False
 

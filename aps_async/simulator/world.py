@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
-from .parts import BuildSheet, Cost, CostDocument, VersionSet
+from .parts import BuildSheet, Collection, Cost, CostDocument, VersionSet
 from .urns import derived_uuid
 
 DOCUMENT = "Document"
@@ -164,6 +164,7 @@ class Project:
     root: str = ""
     forbidden: bool = False
     folders: list[Folder] = attrs.field(factory=list[Folder], repr=False)
+    collections: list[Collection] = attrs.field(factory=list[Collection], repr=False)
     version_sets: list[VersionSet] = attrs.field(factory=list[VersionSet], repr=False)
     sheets: list[BuildSheet] = attrs.field(factory=list[BuildSheet], repr=False)
     """Of an ACC project's Sheets tool; a BIM 360 project has its sheets in folders."""

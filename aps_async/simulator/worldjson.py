@@ -18,11 +18,13 @@ from the place in the tree, so the same file always gives the same ids. Unknown 
           "id": "<uuid>, b. or not", "name": "Riverside Clinic",
           "projectType": "BIM360",      or "ACC" or anything else
           "forbidden": false,           every call about it answers 403
-          "versionSets": [{"id": "<uuid>", "name": "Issued for Construction", "issuanceDate": "2024-06-03"}],
+          "collections": [{"id": "<uuid>", "name": "..."}],     of version sets and sheets; made when only named there
+          "versionSets": [{"id": "<uuid>", "name": "Issued for Construction", "issuanceDate": "2024-06-03",
+                           "collection": "<name>"}],            without a collection: ungrouped
           "sheets": 12,                 of ACC's Sheets tool; or a list:
           "sheets": [{"id": "<uuid>", "number": "T-101", "title": "...", "versionSet": "<name>", "tags": ["..."],
                       "published": true, "current": true, "deleted": false, "uploadFileName": "...",
-                      "collection": "...", "page": 1, "fails": false, "never": false}],
+                      "collection": "<name>", "page": 1, "fails": false, "never": false}],
           "cost": {                     Cost Management; gives the project its hidden Cost folder
             "container": "<uuid>",      default: the project id in ACC, another one in BIM 360
             "templates": [{"id": "<uuid>", "name": "Budget Summary"}],      beside those that documents name

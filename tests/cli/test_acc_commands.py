@@ -15,6 +15,7 @@ Cli = Callable[..., Ran]
 
 SHEETS = [{"number": f"A-{n}", "title": f"Plan {n}"} for n in (101, 102, 103)]
 PROJECT_ID = "6f1d2c4e-8a53-4c0b-9f7e-2b1a90c3d4e5"
+EAST = "c0000000-0000-4000-8000-000000000001"
 STORED = "urn:adsk.objects:os.object:wip.dm.prod/5f0c9f1e-plan.pdf"
 ITEM = "urn:adsk.wipprod:dm.lineage:UploadedPlanNumberOne0"
 VERSION = "urn:adsk.wipprod:fs.file:vf.UploadedPlanNumberOne0?version=1"
@@ -44,6 +45,12 @@ WORLD: dict[str, Any] = {
                         {"id": BUDGET, "name": "Steel", "documents": 2},
                         {"id": EMPTY, "name": "None"},
                         {"id": FAILED, "name": "Bad", "documents": [{"status": "Failed"}]}]},
+                },
+                {
+                    "name": "Campus",
+                    "projectType": "ACC",
+                    "collections": [{"id": EAST, "name": "East"}],
+                    "sheets": [SHEETS[0], {**SHEETS[0], "collection": "East"}, {**SHEETS[1], "collection": "East"}],
                 },
             ]
         }
@@ -126,6 +133,64 @@ def test_sheets_of_acc_by_number_with_one_list(
     assert account.control("counts")["endpoints"]["sheets_list"]["calls"] == 1
 
 
+# ------------------------------------------------------------ collections
+
+
+def test_collections_are_listed_and_shown_with_their_sheets(cli: Cli, account: Simulation) -> None:
+    assert json.loads(cli("collections", "Campus", "--json", env=account.env).out) == [{"id": EAST, "name": "East"}]
+    shown = cli("collections", "Campus", env=account.env)
+    assert (EAST in shown.out, shown.err) == (True, "1 collection\n")
+    found = json.loads(cli("sheets", "Campus", "--json", env=account.env).out)
+    east = {"id": EAST, "name": "East"}
+    assert [(each["number"], each["collection"]) for each in found] == [
+        ("A-101", None), ("A-101", east), ("A-102", east),
+    ]  # fmt: skip
+    assert "COLLECTION" in cli("sheets", "Campus", env=account.env).out
+    assert "COLLECTION" not in cli("sheets", "Tower", env=account.env).out
+    one = cli("sheets", "Campus", "--collection", "east", "--json", env=account.env)
+    assert json.loads(one.out) == found[1:]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "names"),
+    [
+        ((), ["A-101 - Plan 101 (2).pdf", "A-101 - Plan 101.pdf", "A-102 - Plan 102.pdf"]),
+        (("--collection", EAST), ["A-101 - Plan 101.pdf", "A-102 - Plan 102.pdf"]),
+        (("--collection", "East", "--sheet", "A-101"), ["A-101 - Plan 101.pdf"]),
+    ],
+)
+def test_an_export_leaves_no_collection_out(
+    cli: Cli, ada: dict[str, str], tmp_path: Path, chosen: tuple[str, ...], names: list[str]
+) -> None:
+    ran = cli("export", "Campus", *chosen, "--out", tmp_path, env=ada)
+    assert (ran.code, lying_in(tmp_path)) == (0, sorted(names))
+    again = cli("resume", tmp_path, env=ada)
+    assert (again.code, f"({len(names)} there already)" in again.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "words"),
+    [
+        (("export", "Campus", "--sheet", "A-101"), 4, "Campus has 2 sheets 'A-101'; give one's id, or choose a"),
+        (("export", "Campus", "--collection", "West"), 4, "no collection 'West'; the project has East"),
+        (("export", "Clinic", "--collection", "East"), 4, "Clinic is a BIM 360 project, and only ACC"),
+        (("export", "Clinic", "--collection", "East", "--sheet", "A-101"), 4, "Clinic is a BIM 360 project"),
+        (("sheets", "Clinic", "--collection", "East"), 4, "Clinic is a BIM 360 project, and only ACC"),
+        (("collections", "Clinic"), 4, "Clinic is a BIM 360 project, and only ACC"),
+        (("export", "Campus", "--collection", "East", "--files"), 2, "collections hold sheets only"),
+        (("export", "Tower", "--asset-markups", "--files"), 2, "only sheets have asset markups"),
+        (("export", "Clinic", "--asset-markups"), 2, "published markups and hyperlinks only"),
+    ],
+)
+def test_what_cannot_be_chosen(
+    cli: Cli, ada: dict[str, str], tmp_path: Path, argv: tuple[str, ...], code: int, words: str
+) -> None:
+    target = ("--out", tmp_path / "x") if argv[0] == "export" else ()
+    ran = cli(*argv, *target, env=ada)
+    assert (ran.code, words in ran.err) == (code, True), ran.err
+    assert not list(tmp_path.rglob("*.pdf"))
+
+
 # ---------------------------------------------------------------- options
 
 
@@ -133,6 +198,7 @@ MARKS = {
     "--markups": "Published markup:",
     "--issue-markups": "Published issue",
     "--photo-markups": "Published photo",
+    "--asset-markups": "Published asset",
     "--unpublished-markups": "Unpublished markup of Ada",
 }
 

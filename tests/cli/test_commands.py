@@ -61,6 +61,7 @@ def test_sheets_as_json(cli: Cli, service: Simulation) -> None:
         "sourceFile": "plans.pdf",
         "kind": "bim360",
         "id": SHEET,
+        "collection": None,
         "itemUrn": ITEM,
         "projectId": PROJECT_ID,
     }

@@ -148,7 +148,7 @@ def test_the_lines_for_signing_in(account: Simulation, tmp_path: Path) -> None:
     }
     ran = run_block("aps-async login", tmp_path, variables)
     assert "Ada" in ran.stdout
-    assert len(list((tmp_path / "tower").glob("*.pdf"))) == 12
+    assert len(list((tmp_path / "tower").glob("*.pdf"))) == 14
     assert [path for path in (tmp_path / "data").rglob("*.json") if "refresh" in path.read_text()] == []
 
 

@@ -4,6 +4,7 @@ import asyncio
 import io
 import zipfile
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pypdfium2
 import pytest
@@ -61,36 +62,114 @@ def file_world(*items, **more):
     return World.from_json({"hubs": [{"projects": [{"projectType": "ACC", "folders": [folder], **more}]}]})
 
 
+COLLECTION = "Building Services"
+SAMPLE = {  # the documentation's sample: every field, with its type
+    "id": str, "number": str, "versionSet": dict, "createdAt": str, "createdBy": str, "createdByName": str,
+    "updatedAt": str, "updatedBy": str, "updatedByName": str, "title": str, "uploadFileName": str, "uploadId": str,
+    "tags": list, "paperSize": list, "isCurrent": bool, "deleted": bool, "deletedAt": str, "deletedBy": str,
+    "deletedByName": str, "viewable": dict, "collection": dict | None,
+}  # fmt: skip
+
+
 async def test_sheets_are_listed_by_filter(serve):
     async with serve(login=True) as client:
-        sets = (await client.get(sheets_path(client, "version-sets"))).json["results"]
-        assert [one["name"] for one in sets] == ["Issued for Tender", "Issued for Construction"]
-        assert sets[0]["issuanceDate"] == "2024-02-12"
-
-        async def numbers(query):
+        [services] = (await client.get(sheets_path(client, "collections"))).json["results"]
+        [tender, build] = (await client.get(sheets_path(client, "version-sets"))).json["results"]
+        assert [one["name"] for one in (tender, build)] == ["Issued for Tender", "Issued for Construction"]
+        assert tender["issuanceDate"] == "2024-02-12"
+        ungrouped = [f"T-10{n}" for n in (1, 2, 3, 4)] + ["T-201", "T-202", "T-301", "S-101", "S-102", "S-201"]
+        ungrouped += ["M-101", "E-101"]
+        for query, wanted in (
+            ("", ungrouped),
+            ("collectionId=*", [*ungrouped, "V-101", "V-201"]),
+            (f"collectionId={services['id']}", ["V-101", "V-201"]),
+            (f"collectionId={uuid4()}", []),
+            ("currentOnly=false", [*ungrouped, "T-101", "T-102", "T-103"]),
+            (f"filter[versionSetId]={tender['id']}", ["T-101", "T-102", "T-103"]),
+            (f"filter[versionSetId]={tender['id']}&currentOnly=true", []),
+            ("filter[tags]=Lobby", ["T-101", "E-101"]),
+            ("filter[tags]=Structure&filter[tags]=Core", ["T-301", "S-101", "S-102", "S-201"]),
+            ("filter[tags]=Structure,Core", []),
+            ("filter[tags]=Structure&filter%5Btags%5D=Core&withAllTags=true", ["S-101"]),
+            ("filter[tags]=__UNTAGGED", []),
+            ("filter[tags]=__UNTAGGED&collectionId=*", ["V-101", "V-201"]),
+            ("filter[tags]=__UNTAGGED&filter[tags]=Facade&collectionId=*", ["T-201", "T-202", "V-101", "V-201"]),
+            ("filter[tags]=__UNTAGGED&filter[tags]=Facade&collectionId=*&withAllTags=true", []),
+            ("searchText=Elevation", ["T-201", "T-202"]),
+            ("searchText=elevation", []),
+            ("searchText=S-1", ["S-101", "S-102"]),
+            ("isDeleted=true", ["T-902"]),
+        ):
             answer = await client.get(sheets_path(client, f"sheets?{query}"))
-            assert answer.status == 200, answer.body
-            return [sheet["number"] for sheet in answer.json["results"]]
+            assert (answer.status, [sheet["number"] for sheet in answer.json["results"]]) == (200, wanted), query
+        bad = ("limit=101", "limit=0", "offset=-1", "currentOnly=1", "fields=nothing", "fields=id,number")
+        for query in (*bad, "collectionId=Services", "collectionId="):
+            answer = await client.get(sheets_path(client, f"sheets?{query}"))
+            assert (answer.status, answer.json["title"]) == (400, "ERR_BAD_INPUT"), query
 
-        assert len(await numbers("")) == 15
-        current = await numbers("currentOnly=true")
-        assert len(current) == len(set(current)) == 12
-        assert await numbers(f"filter%5BversionSetId%5D={sets[0]['id']}") == ["T-101", "T-102", "T-103"]
-        assert await numbers("currentOnly=true&filter[tags]=Lobby") == ["T-101", "E-101"]
-        assert await numbers("currentOnly=true&filter[tags]=Structure,Core") == ["T-301", "S-101", "S-102", "S-201"]
-        assert await numbers("currentOnly=true&filter[tags]=Structure,Core&withAllTags=true") == ["S-101"]
-        assert await numbers("searchText=elevation") == ["T-201", "T-202"]
-        assert await numbers("isDeleted=true") == ["T-902"]
-        one = (await client.get(sheets_path(client, "sheets?limit=1"))).json["results"][0]
-        assert one["versionSet"] == sets[1]
-        assert one["isCurrent"] is True
-        assert {"viewable", "uploadFileName", "tags", "collection", "deleted"} <= set(one)
-        assert await numbers(f"collectionId={one['collection']['id']}&limit=2") == ["T-101", "T-102"]
-        few = (await client.get(sheets_path(client, "sheets?fields=number&limit=1"))).json["results"]
-        assert few == [{"id": one["id"], "number": "T-101"}]
-        for bad in ("limit=101", "limit=0", "offset=-1", "currentOnly=1", "fields=nothing"):
-            answer = await client.get(sheets_path(client, f"sheets?{bad}"))
-            assert (answer.status, answer.json["title"]) == (400, "ERR_BAD_INPUT")
+
+async def test_a_sheet_has_every_field_of_the_sample(serve):
+    async with serve(login=True) as client:
+        query = "sheets?collectionId=*&currentOnly=false"
+        found = (await client.get(sheets_path(client, query))).json["results"]
+        found += (await client.get(sheets_path(client, f"{query}&isDeleted=true"))).json["results"]
+        for one in found:
+            assert list(one) == list(SAMPLE)
+            assert all(isinstance(one[name], kind) for name, kind in SAMPLE.items()), one
+            assert one["viewable"]["urn"].startswith("urn:adsk.bimdocs:seed:")
+            assert one["paperSize"] == [1000, 600]
+            assert bool(one["deletedAt"] and one["deletedBy"] and one["deletedByName"]) is one["deleted"]
+        assert {one["collection"]["name"] if one["collection"] else None for one in found} == {None, COLLECTION}
+        few = (await client.get(sheets_path(client, "sheets?fields=number&fields=isCurrent&limit=1"))).json["results"]
+        assert few == [{"id": found[0]["id"], "number": "T-101", "isCurrent": True}]
+
+
+async def test_the_newest_issue_of_a_number_is_current_in_each_collection(serve):
+    sets = [{"name": "Old", "issuanceDate": "2024-01-01"}, {"name": "To come", "issuanceDate": "2999-01-01"}]
+    sheets = [
+        {"number": "1", "versionSet": "Old"},
+        {"number": "1", "versionSet": "To come"},
+        {"number": "1", "versionSet": "Old", "collection": "Annex"},
+        {"number": "2", "versionSet": "Old"},
+    ]
+    async with serve(file_world(versionSets=sets, sheets=sheets)) as client:
+        found = (await client.get(sheets_path(client, "sheets?collectionId=*"))).json["results"]
+        assert [(each["number"], each["versionSet"]["name"]) for each in found] == [
+            ("1", "To come"), ("1", "Old"), ("2", "Old"),
+        ]  # fmt: skip
+
+
+async def test_collections_and_the_version_sets_in_them(serve):
+    async with serve(login=True) as client:
+        page = (await client.get(sheets_path(client, "collections"))).json
+        [one] = page["results"]
+        assert one["name"] == COLLECTION
+        assert page["pagination"] == {"limit": 200, "offset": 0, "previousUrl": "", "nextUrl": "", "totalResults": 1}
+        assert (await client.get(sheets_path(client, f"collections/{one['id']}"))).json == one
+        missing = await client.get(sheets_path(client, f"collections/{uuid4()}"))
+        assert (missing.status, missing.json["title"]) == (404, "ERR_RESOURCE_NOT_EXIST")
+        tender, build, services = "Issued for Tender", "Issued for Construction", "Issued for Coordination"
+        for query, wanted in (
+            ("", [tender, build]),
+            ("collectionId=*", [tender, build, services]),
+            (f"collectionId={one['id']}", [services]),
+            ("collectionId=*&sort=issuanceDate%20desc", [services, build, tender]),
+            ("collectionId=*&sort=name+asc", [build, services, tender]),
+        ):
+            answer = await client.get(sheets_path(client, f"version-sets?{query}"))
+            assert [each["name"] for each in answer.json["results"]] == wanted, query
+            assert answer.json["pagination"]["limit"] == 200
+        for bad in ("sort=size", "sort=name%20up", "limit=201"):
+            assert (await client.get(sheets_path(client, f"version-sets?{bad}"))).status == 400, bad
+
+
+async def test_sheets_by_id_from_every_collection(serve):
+    async with serve(login=True) as client:
+        ids = [one.id for one in project(client).sheets if one.number in ("V-201", "T-901", "S-101")][::-1]
+        path = sheets_path(client, "sheets:batch-get")
+        answer = await client.api("POST", path, json={"ids": [*ids, str(uuid4())]})
+        assert [one["number"] for one in answer.json["results"]] == ["V-201", "S-101"], "T-901 is not published"
+        assert (await client.api("POST", path, json={"ids": []})).status == 400
 
 
 async def test_pages_of_sheets_follow_absolute_and_relative_links(serve):
@@ -100,10 +179,15 @@ async def test_pages_of_sheets_follow_absolute_and_relative_links(serve):
             page = (await client.get(url)).json
             found += [sheet["id"] for sheet in page["results"]]
             assert page["pagination"]["totalResults"] == 230
-            url = page["pagination"].get("nextUrl", "")
+            url = page["pagination"]["nextUrl"]
             styles.append(url[:4])
         assert styles == ["http", "/con", ""]
         assert found == [sheet.id for sheet in project(client).sheets]
+        page = (await client.get(sheets_path(client, "sheets?filter[tags]=__UNTAGGED&fields=id&fields=title"))).json
+        second = (await client.get(page["pagination"]["nextUrl"])).json
+        assert [list(each) for each in second["results"]] == [["id", "title"]] * 100
+        assert (await client.get(second["pagination"]["previousUrl"])).json == page
+        assert page["pagination"]["previousUrl"] == ""
 
 
 async def test_sheets_become_one_pdf_in_the_asked_order(serve):
@@ -136,6 +220,8 @@ async def test_every_option_shows_with_a_text_of_its_own(serve):
             "Unpublished issue of Ada Brandt": {"issueMarkups": {"includeUnpublishedMarkups": True}},
             "Published photo": {"photoMarkups": {"includePublishedMarkups": True}},
             "Unpublished photo of Ada Brandt": {"photoMarkups": {"includeUnpublishedMarkups": True}},
+            "Published asset": {"assetMarkups": {"includePublishedMarkups": True}},
+            "Unpublished asset of Ada Brandt": {"assetMarkups": {"includeUnpublishedMarkups": True}},
         }
         everything = {}
         for options in shown.values():
@@ -152,6 +238,28 @@ async def test_every_option_shows_with_a_text_of_its_own(serve):
         forced = {"standardMarkups": {**NONE, "includeMarkupLinks": True}}
         page = texts((await result(client, sheets_path(client), {"sheets": [sheet], "options": forced})).body)[0]
         assert "Markup link" not in page  # no links without markups
+
+
+async def test_what_is_unknown_in_a_start_is_ignored_with_a_warning(serve, caplog):
+    plain = {"standardMarkups": NONE}
+    unknown = {"newMarkups": ALL, "issueMarkups": {**NONE, "includeAll": True}, "standardMarkups": NONE}
+    async with serve(file_world({"name": "a.pdf"}, sheets=1), behaviour=NOW) as client:
+        await client.login(SCOPES)
+        for path, ids in (
+            (files_path(client), {"fileVersions": [urn(client, "a.pdf")]}),
+            (sheets_path(client), {"sheets": [project(client).sheets[0].id]}),
+        ):
+            user = next(iter(client.simulator.world.users.values())).id
+            known = await result(client, path, {**ids, "options": plain}, user)
+            caplog.clear()
+            odd = await result(client, path, {**ids, "options": unknown, "jobName": "x"}, user)
+            assert texts(odd.body) == texts(known.body)
+            words = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+            assert {each.split("'")[1] for each in words} == {"jobName", "newMarkups", "includeAll"}
+        caplog.clear()
+        body = {"fileVersions": [urn(client, "a.pdf")], "options": {**plain, "assetMarkups": ALL}}
+        assert "asset" not in texts((await result(client, files_path(client), body, user)).body)[0]
+        assert "ignored 'assetMarkups'" in caplog.text, "only sheets have them"
 
 
 async def test_a_given_pdf_is_what_the_sheets_are(serve, tmp_path):
@@ -236,11 +344,14 @@ async def test_starts_that_are_refused(serve):
             (files, {"fileVersions": []}, 400, "ERR_BAD_INPUT"),
             (files, {"fileVersions": [pdf, pdf]}, 400, "ERR_BAD_INPUT"),
             (files, {"fileVersions": [f"u{i}" for i in range(201)]}, 400, "ERR_BAD_INPUT"),
-            (files, {"fileVersions": [pdf], "outputFileName": "x"}, 400, "ERR_BAD_INPUT"),
-            (files, {"fileVersions": [pdf], "options": {"standardMarkups": {"published": True}}}, 400, "ERR_BAD_INPUT"),
-            (files, {"fileVersions": [pdf], "options": {"issueMarkups": {**ALL, "x": 1}}}, 400, "ERR_BAD_INPUT"),
             (files, {"fileVersions": [pdf], "options": {"photoMarkups": []}}, 400, "ERR_BAD_INPUT"),
             (files, {"fileVersions": [pdf], "options": {"issueMarkups": dict.fromkeys(ALL, 1)}}, 400, "ERR_BAD_INPUT"),
+            (
+                page,
+                {"sheets": [one], "options": {"assetMarkups": {"includePublishedMarkups": 1}}},
+                400,
+                "ERR_BAD_INPUT",
+            ),
             (page, {"sheets": [draft]}, 400, "ERR_BAD_INPUT"),
             (page, {"sheets": [gone]}, 404, "ERR_RESOURCE_NOT_EXIST"),
             (page, {"sheets": [str(i) for i in range(1001)]}, 400, "ERR_BAD_INPUT"),

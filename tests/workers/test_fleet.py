@@ -137,6 +137,16 @@ def test_what_is_enqueued_says_which_markups(fleet: Fleet) -> None:
     assert "Published markup:" not in text
 
 
+def test_one_collection_is_enqueued_or_all(fleet: Fleet) -> None:
+    ada = ("--user-id", "BW9RM76WZBGL", "--json")
+    one = run("enqueue", "Harbour Tower", "--collection", "building services", *ada, env=fleet.env)
+    assert (one.code, json.loads(one.out)["total"]) == (0, 2), one.err
+    every = run("enqueue", "Harbour Tower", "--run", "all", *ada, env=fleet.env)
+    assert (every.code, json.loads(every.out)["total"]) == (0, 14), every.err
+    refused = run("enqueue", "Riverside Clinic", "--collection", "x", *ada, env=fleet.env)
+    assert (refused.code, "is a BIM 360 project" in refused.err) == (4, True)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
