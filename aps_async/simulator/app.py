@@ -224,6 +224,7 @@ class Simulator:
 
     async def _handle_api(self, request: web.BaseRequest) -> web.StreamResponse:
         raw_path, _, raw_query = request.raw_path.partition("?")
+        raw_path = f"/{raw_path.lstrip('/')}"  # the official Node SDK sends a doubled slash, and the gateway takes it
         if raw_path.startswith(PREFIX):
             return await sending.send(self, request, await control(self, request, raw_path))
         match = self.router.match(request.method, raw_path)
