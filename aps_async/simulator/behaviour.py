@@ -103,7 +103,11 @@ class Behaviour:
     """Whether a list of one document is answered as that object, as a tutorial shows it."""
     cost_upper_case_ids: bool = False
     """Whether `associationId` is answered in upper case, as in the sample."""
-    cost_error_info_on_completed: bool = False
+    cost_region_routes: bool = False
+    """Whether a `region` header other than that of the project's hub leads to 404; it is documented as a hint."""
+    cost_conflict: bool = False
+    """Whether Cost Management answers 409 to everything."""
+    cost_error_info_on_completed: bool = True
     """Whether a completed document carries an `errorInfo`, as in the sample."""
     cost_folder_readable: bool = True
     """Whether the versions in the hidden Cost folder can be read; otherwise 403."""

@@ -20,7 +20,9 @@ _DOCUMENTED = ("Budget", "Contract", "CostItem", "FormInstance", "Payment", "Bud
 _TYPES = frozenset((*_DOCUMENTED, "MainContract", "CostPayment", "PaymentItem", "RFQ", "RCO"))  # a fuller list
 _FORMS = frozenset(["SCO", "OCO", "RFQ", "RCO", "PCO", "FormInstance"])
 _ATTACHMENTS = ("Upload", "DocsFile", "Reference", "Document")
-_TITLES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found"}
+_TITLES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
+_REGIONS = ("US", "EMEA", "AUS", "CAN", "DEU", "GBR", "IND", "JPN")
+_CONFLICT = "The request could not be completed due to a conflict with the current state of the resource."
 _TEMPLATE_ERROR = {
     "code": "missingTemplate",
     "message": "Couldn't generate the document because the template is invalid.",
@@ -94,12 +96,19 @@ def _project(call: Call) -> Project:
         uuid.UUID(identity)
     except ValueError:
         raise refuse(400, "", "containerId must be a UUID.", "containerId") from None
+    region = call.request.headers.get("region", "")
+    if region and region not in _REGIONS:
+        raise refuse(400, "", f"region must be one of {', '.join(_REGIONS)}.", "region")
+    if behaviour.cost_conflict:
+        raise refuse(409, "", _CONFLICT)
     kind = behaviour.cost_container_ids
     for project in call.simulator.world.projects.values():
-        if identity == project.id and (kind != "container" or identity == project.cost.container):
-            return access.find_project(call, project.id, refuse)
-        if identity == project.cost.container.lower() and kind != "project":
-            return access.find_project(call, project.id, refuse)
+        by_id = identity == project.id and (kind != "container" or identity == project.cost.container)
+        if not by_id and (kind == "project" or identity != project.cost.container.lower()):
+            continue
+        if behaviour.cost_region_routes and region not in ("", project.hub.region):
+            break
+        return access.find_project(call, project.id, refuse)
     raise refuse(404, "", "The container does not exist.")
 
 

@@ -15,6 +15,7 @@ from .routing import Call, Endpoint, Refusal, Reply, gateway_error, json_reply
 from .tokens import (
     ISSUER,
     NO_STORE,
+    SCOPES,
     Token,
     client_of,
     grant_type,
@@ -216,11 +217,15 @@ async def discovery(call: Call) -> Reply:
             "token_endpoint": f"{base}/token",
             "userinfo_endpoint": f"{call.simulator.url}/userinfo",
             "jwks_uri": f"{base}/keys",
-            "revocation_endpoint": f"{base}/revoke",
+            "revoke_endpoint": f"{base}/revoke",  # in the published description
+            "revocation_endpoint": f"{base}/revoke",  # in its sample, and in RFC 8414
             "introspection_endpoint": f"{base}/introspect",
+            "scopes_supported": sorted(SCOPES),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "fragment", "form_post"],
             "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
+            "subject_types_supported": ["public"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
             "code_challenge_methods_supported": ["S256"],
             "id_token_signing_alg_values_supported": ["RS256"],
         },

@@ -18,7 +18,7 @@ from .world import App, User
 
 PATH = "/authentication/v2/service-accounts"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_AUDIENCE = f"{ISSUER}/authentication/v2/token"
+_TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
 _LONGEST = 300
 _MOST_ACCOUNTS, _MOST_KEYS = 10, 3
 _NAME = re.compile(r"[A-Za-z0-9-]{5,100}\Z")
@@ -219,6 +219,18 @@ async def _assertion(call: Call, app: App, form: dict[str, str]) -> dict[str, An
     return token_document(text, life)
 
 
+def _is_for_us(call: Call, audience: object) -> bool:
+    """Whether an assertion is for the service's token address, or for the one this simulator is reached at."""
+    if isinstance(audience, list):
+        return len(audience) == 1 and _is_for_us(call, audience[0])
+    if not isinstance(audience, str) or not audience.startswith(("http://", "https://")):
+        return False
+    scheme, _, rest = audience.partition("://")
+    host, _, path = rest.partition("/")
+    origins = (ISSUER, call.simulator.url, f"http://{call.request.host}")
+    return f"{scheme}://{host}" in origins and f"/{path.lstrip('/')}" == _TOKEN_PATH
+
+
 def _proven(call: Call, app: App, text: str) -> tuple[Account, Key, dict[str, Any]]:
     """The account that signed an assertion, by the very key it names."""
     wrong = oauth_error(400, "invalid_grant", "The assertion is invalid.")
@@ -230,7 +242,7 @@ def _proven(call: Call, app: App, text: str) -> tuple[Account, Key, dict[str, An
         claims = verified_claims(text, key.public)
         if claims is None or claims.get("sub") != account.user.id:
             raise wrong
-        if claims.get("iss") != app.client_id or claims.get("aud") not in (_AUDIENCE, [_AUDIENCE]):
+        if claims.get("iss") != app.client_id or not _is_for_us(call, claims.get("aud")):
             raise oauth_error(400, "invalid_grant", "iss or aud is wrong.")
         if account.status != "ENABLED" or not key.enabled:
             raise oauth_error(400, "invalid_grant", "The service account or its key is not enabled.")

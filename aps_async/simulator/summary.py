@@ -10,6 +10,7 @@ def summary(world: World) -> dict[str, Any]:
     """The tree in short, without secrets."""
     return {
         "apps": list(world.apps),
+        "callbacks": {app.client_id: list(app.redirect_uris) for app in world.apps.values()},
         "users": list(world.users),
         "defaultUser": next(iter(world.users), None),
         "hubs": [

@@ -184,12 +184,26 @@ class Hub:
 _CALLBACKS = ("http://127.0.0.1:8765/callback", "http://localhost:8765/callback")
 DEFAULT_APP = App("simulator-client", "simulator-secret", redirect_uris=_CALLBACKS, name="Simulated web app")
 PUBLIC_APP = App("simulator-public", "", redirect_uris=_CALLBACKS, name="Simulated desktop app")
+WEB_APP = App(
+    "simulator-web",
+    "simulator-web-secret",
+    redirect_uris=(
+        "http://localhost:8080/api/auth/callback",  # what Autodesk's tutorials register
+        "http://localhost:3000/api/auth/callback",
+        "http://localhost:3000/callback",
+        "http://localhost:8080/callback",
+        "http://localhost:8000/callback",
+        "http://127.0.0.1:8000/callback",
+    ),
+    name="Simulated web server",
+)
+DEFAULT_APPS = (DEFAULT_APP, PUBLIC_APP, WEB_APP)
 
 DEFAULT_USER = User("BW9RM76WZBGL", "Ada Brandt", email="ada@northlight.example")
 
 
 def _default_apps() -> dict[str, App]:
-    return {app.client_id: app for app in (DEFAULT_APP, PUBLIC_APP)}
+    return {app.client_id: app for app in DEFAULT_APPS}
 
 
 @attrs.define(eq=False)

@@ -72,13 +72,12 @@ from .costfiles import bucket, plain_docx
 from .nodes import Node
 from .urns import derived_uuid, environment, token22
 from .world import (
-    DEFAULT_APP,
+    DEFAULT_APPS,
     DEFAULT_USER,
     DOCUMENT,
     DONE,
     FILE,
     PASSWORD,
-    PUBLIC_APP,
     App,
     Folder,
     Hub,
@@ -107,7 +106,7 @@ def read_world(document: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
             raise WorldError("world", f"is not JSON: {error}") from None
     top = Node(document, "world")
     reader = _Reader(top.number("seed", 0, least=-(2**63)))
-    apps = [reader.app(node) for node in top.nodes("apps")] or [DEFAULT_APP, PUBLIC_APP]
+    apps = [reader.app(node) for node in top.nodes("apps")] or list(DEFAULT_APPS)
     users = [reader.user(node) for node in top.nodes("users")]
     warnings = [reader.warning(node) for node in top.nodes("warnings")]
     hubs = [reader.hub(node) for node in top.nodes("hubs")]
