@@ -1,9 +1,10 @@
 """ACC Files: exports of PDF, DWG and RVT files."""
 
 from . import acc, access
-from .routing import Call, Endpoint, Reply
+from .parts import FILE, Project, Version
+from .replies import Reply
+from .routing import Call, Endpoint
 from .sources import suffix_of
-from .world import FILE, Project, Version
 
 _MOST = 200
 _LARGEST = 10 * 1024**3

@@ -7,7 +7,8 @@ from urllib.parse import quote
 from . import acc
 from .jsonapi import timestamp
 from .parts import BuildSheet, VersionSet
-from .routing import Call, Endpoint, Reply, json_reply
+from .replies import Reply, json_reply
+from .routing import Call, Endpoint
 from .urns import b64urn, derived_uuid
 
 _MOST = 1000

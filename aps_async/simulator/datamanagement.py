@@ -19,9 +19,11 @@ from .jsonapi import (
     resource_reply,
     version_resource,
 )
-from .routing import Call, Endpoint, Reply
+from .pages import Cache
+from .parts import Folder, Hub, Item, Project, Version
+from .replies import Reply
+from .routing import Call, Endpoint
 from .urns import derived_uuid
-from .world import Folder, Hub, Item, Project, Version
 
 _T = TypeVar("_T")
 _FILTER = re.compile(r"filter\[(?:attributes\.|meta\.)?([\w.]+)\](?:-(lt|le|eq|ge|gt|starts|ends|contains))?$")
@@ -39,9 +41,13 @@ _TESTS: dict[str, Callable[[str, str], bool]] = {
 }
 
 
+class Documents(Cache[Reply]):
+    """Pages of folder contents that were made before."""
+
+
 def links_of(call: Call) -> Links:
     """What writes the hrefs of this simulator."""
-    return call.simulator.links
+    return Links(call.simulator.url)
 
 
 def _field(resource: Resource, name: str) -> Any:
@@ -249,7 +255,7 @@ async def folder_contents(call: Call) -> Reply:
     found, links = find_folder(call), links_of(call)
     world = call.simulator.world
     key = (world.revision, call.endpoint.name, call.params["folder"], call.raw_query, call.user and call.user.id)
-    cached = call.simulator.documents.get(key)
+    cached = call.simulator.state(Documents).get(key)
     if cached is not None:
         return Reply(200, dict(cached.headers), cached.body)
     children: list[Folder | Item] = [child for child in found.folders if access.may_see(call.user, child)]
@@ -266,7 +272,7 @@ async def folder_contents(call: Call) -> Reply:
     tips = [world.items[resource["id"]].tip for resource in data if resource["type"] == "items"]
     included = [version_resource(tip, links) for tip in tips]
     reply = dm_reply(document(data, links=page_links, **({"included": included} if included else {})))
-    call.simulator.documents.put(key, reply)
+    call.simulator.state(Documents).put(key, reply)
     return Reply(200, dict(reply.headers), reply.body)
 
 

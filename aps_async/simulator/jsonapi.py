@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import quote
 from zlib import crc32
 
-from .routing import Refusal, Reply, json_reply
+from .parts import DOCUMENT, Folder, Hub, Item, Project, Version
+from .replies import Refusal, Reply, json_reply
 from .urns import b64urn, derived_uuid
-from .world import DOCUMENT, Folder, Hub, Item, Project, Version
 
 Resource = dict[str, Any]
 

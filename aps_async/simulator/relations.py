@@ -14,8 +14,9 @@ from .jsonapi import (
     resource_reply,
     version_resource,
 )
-from .routing import Call, Endpoint, Reply
-from .world import Folder, Version
+from .parts import Folder, Version
+from .replies import Reply
+from .routing import Call, Endpoint
 
 _DERIVED = "derived:autodesk.bim360:FileToDocument"
 _SCHEMA = "https://developer.api.autodesk.com/schema/v1/versions/derived%3Aautodesk.bim360%3AFileToDocument-1.0"

@@ -11,10 +11,12 @@ from typing import Any
 import attrs
 from joserfc.jwk import RSAKey
 
+from .bearers import ISSUER, Tokens
 from .oauthkeys import new_key_pair, unverified_header, verified_claims
-from .routing import Call, Endpoint, Refusal, Reply, gateway_error, json_reply
-from .tokens import ISSUER, grant_type, issue_token, oauth_error, scopes_of, token_document
-from .world import App, User
+from .parts import App, User
+from .replies import Refusal, Reply, gateway_error, json_reply
+from .routing import Call, Endpoint
+from .tokens import grant_type, issue_token, oauth_error, scopes_of, token_document
 
 PATH = "/authentication/v2/service-accounts"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -47,6 +49,13 @@ class Account:
     keys: dict[str, Key] = attrs.field(factory=dict[str, Key])
 
 
+@attrs.define
+class Accounts:
+    """Every service account."""
+
+    by_id: dict[str, Account] = attrs.field(factory=dict[str, Account])
+
+
 def go_time(seconds: float) -> str:
     """A time as Go prints it, which is how this service does."""
     moment = datetime.fromtimestamp(seconds, UTC)
@@ -60,7 +69,7 @@ def _app(call: Call) -> App:
 
 
 def _account(call: Call) -> Account:
-    account = call.simulator.accounts.get(call.params["account"])
+    account = call.simulator.state(Accounts).by_id.get(call.params["account"])
     if account is None or account.app is not _app(call):
         raise Refusal(json_reply(404, {"title": "NOT_FOUND", "detail": "The service account does not exist."}))
     return account
@@ -97,16 +106,16 @@ async def create(call: Call) -> Reply:
         raise _bad("name must be 5 to 100 letters, digits or hyphens.")
     if not all(isinstance(part, str) and part for part in (first, last)):
         raise _bad("firstName and lastName are required.")
-    mine = [account for account in simulator.accounts.values() if account.app is app]
+    mine = [account for account in simulator.state(Accounts).by_id.values() if account.app is app]
     if len(mine) >= _MOST_ACCOUNTS:
         raise _bad("An app may have at most 10 service accounts.", 403)
     email = f"{name}@{app.client_id}.adskserviceaccount.autodesk.com"
     if any(account.user.email == email for account in mine):
         raise _bad("A service account of this name exists.")
-    identity = simulator.tokens.secret()[:12].upper()
-    user = User(identity, f"{first} {last}", email=email, password=simulator.tokens.secret())
+    identity = simulator.state(Tokens).secret()[:12].upper()
+    user = User(identity, f"{first} {last}", email=email, password=simulator.state(Tokens).secret())
     simulator.world.users[identity] = user
-    simulator.accounts[identity] = Account(app, user, simulator.clock())
+    simulator.state(Accounts).by_id[identity] = Account(app, user, simulator.clock())
     return json_reply(201, {"serviceAccountId": identity, "email": email})
 
 
@@ -126,7 +135,7 @@ def _document(account: Account) -> dict[str, Any]:
 async def list_all(call: Call) -> Reply:
     """GET: the app's accounts."""
     app = _app(call)
-    mine = [_document(account) for account in call.simulator.accounts.values() if account.app is app]
+    mine = [_document(account) for account in call.simulator.state(Accounts).by_id.values() if account.app is app]
     return json_reply(200, {"serviceAccounts": mine})
 
 
@@ -147,15 +156,15 @@ async def change(call: Call) -> Reply:
     account = _account(call)
     account.status = _status_of(await _body(call))
     if account.status == "DISABLED":
-        call.simulator.tokens.revoke_login(account.user.id)
+        call.simulator.state(Tokens).revoke_login(account.user.id)
     return json_reply(200, _document(account))
 
 
 async def delete(call: Call) -> Reply:
     """DELETE: an account with its keys and tokens."""
     account = _account(call)
-    call.simulator.tokens.revoke_login(account.user.id)
-    del call.simulator.accounts[account.user.id]
+    call.simulator.state(Tokens).revoke_login(account.user.id)
+    del call.simulator.state(Accounts).by_id[account.user.id]
     call.simulator.world.users.pop(account.user.id, None)
     return Reply(204, {"Server": "nginx"})
 
@@ -235,7 +244,7 @@ def _proven(call: Call, app: App, text: str) -> tuple[Account, Key, dict[str, An
     """The account that signed an assertion, by the very key it names."""
     wrong = oauth_error(400, "invalid_grant", "The assertion is invalid.")
     kid = unverified_header(text).get("kid")
-    for account in call.simulator.accounts.values():
+    for account in call.simulator.state(Accounts).by_id.values():
         key = account.keys.get(str(kid))
         if key is None or account.app is not app:
             continue

@@ -1,15 +1,12 @@
 """Reading the version sets and sheets of an ACC project from JSON."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from .nodes import Node
-from .parts import BuildSheet, VersionSet
+from .parts import BuildSheet, Project, VersionSet
 from .urns import derived_uuid
-
-if TYPE_CHECKING:
-    from .world import Project
 
 _TITLES = ("General Arrangement", "Roof Plan", "Facade Section", "Stair Details", "Core Plan", "Door Schedule Plan")
 
@@ -19,7 +16,7 @@ class SheetReader:
     """Reads `versionSets` and `sheets` of one project."""
 
     seed: int
-    project: "Project"
+    project: Project
     _sets: dict[str, VersionSet] = attrs.field(factory=dict[str, VersionSet])
 
     def read(self, node: Node) -> None:
@@ -72,7 +69,7 @@ class SheetReader:
         return sheet
 
 
-def summary(project: "Project") -> dict[str, Any]:
+def summary(project: Project) -> dict[str, Any]:
     """The sheets in short."""
     return {
         "versionSets": [{"id": one.id, "name": one.name} for one in project.version_sets],
