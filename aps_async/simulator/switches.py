@@ -82,7 +82,7 @@ class Switch:
             return _alternatives(json.dumps(value) for value in get_args(self.type))
         if self.about.choices:
             return _alternatives(map(str, self.about.choices))
-        least = f" of at least {self.about.least:g}" if self.about.least else ""
+        least = f" of at least {self.about.least:g}"
         return {bool: "true or false", int: f"a whole number{least}", float: f"a number{least}"}[self.type]
 
     def read(self, value: object) -> Any:
