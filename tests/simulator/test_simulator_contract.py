@@ -37,6 +37,7 @@ from tests.simulator import tour
 from tests.simulator.contract import CONTRACT
 from tests.simulator.schema import Schema, arr, closed, enum, null_or, obj, problems, text
 from tests.simulator.shapes import PARAMS
+from tests.support import virtual_clock
 
 ODD: dict[str, Any] = {
     "users": [{"id": "ADA", "email": "ada@example.com"}],
@@ -238,7 +239,7 @@ async def test_every_response_in_every_world(serve, world: str, behaviour: str):
 async def client_calls(simulator: Simulator, folder: Any) -> None:
     """What the library does, from sign-in to files on disk."""
     app = TwoLegged(simulator.client_id, simulator.client_secret)
-    async with Session(app, base_url=simulator.url) as session:
+    async with Session(app, base_url=simulator.url, clock=virtual_clock) as session:
         for hub in (await projects.list_hubs(session)).hubs:
             [one async for one in projects.list_projects(session, hub.id)]
         clinic = await find_project(session, "Riverside Clinic")
@@ -253,14 +254,14 @@ async def client_calls(simulator: Simulator, folder: Any) -> None:
             await projects.get_tip(session, clinic.id, item.id)
             [one async for one in projects.list_versions(session, clinic.id, item.id)]
     manager = TwoLegged(simulator.client_id, simulator.client_secret, scopes=tour.MANAGE.split())
-    async with Session(manager, base_url=simulator.url) as session:
+    async with Session(manager, base_url=simulator.url, clock=virtual_clock) as session:
         account = await create_service_account(session, "exports-bot", first_name="Exports", last_name="Bot")
         await create_service_account_key(session, account.id)
         [one async for one in list_service_account_keys(session, account.id)]
         await set_service_account_enabled(session, account.id, enabled=False)
         await delete_service_account(session, account.id)
     token = StaticToken(simulator.user_token(scopes=tour.ALL))
-    async with Session(token, base_url=simulator.url) as session:
+    async with Session(token, base_url=simulator.url, clock=virtual_clock) as session:
         await get_user_info(session)
         assert all([outcome.ok async for outcome in export_project(session, "Harbour Tower", folder / "acc")])
         tower = await find_project(session, "Harbour Tower")
@@ -278,10 +279,11 @@ async def client_calls(simulator: Simulator, folder: Any) -> None:
                 )
 
 
+@pytest.mark.looptime
 async def test_every_request_of_the_client(tmp_path):
     seen: list[Exchange] = []
     switches = Behaviour(quotas=False, job_time=JobPolls(0))
-    async with Simulator(World.demo(3), behaviour=switches, on_exchange=seen.append) as simulator:
+    async with Simulator(World.demo(3), behaviour=switches, on_exchange=seen.append, clock=virtual_clock) as simulator:
         await client_calls(simulator, tmp_path)
     assert report(seen) == []
     assert [one for one in seen if one.status >= 400] == []
