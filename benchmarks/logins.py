@@ -31,8 +31,8 @@ from aps_async.resources.projects import list_hubs
 from aps_async.simulator import Behaviour, Simulator, World
 from aps_async.simulator.oauth import Login as Family
 from aps_async.simulator.oauth import new_refresh_token
+from aps_async.simulator.parts import PUBLIC_APP
 from aps_async.simulator.tokens import issue_token
-from aps_async.simulator.world import PUBLIC_APP
 
 LIFE = 2.0
 _OVER = "log in again: aps-async login"

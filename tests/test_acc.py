@@ -259,7 +259,7 @@ async def test_a_partial_result_is_delivered_and_says_what_it_lacks(
     assert list(entries_of(tmp_path / "x.zip")) == ["T-01.pdf", "Level_05.pdf"]
     lost = {each.id: each for each in done.failed_files}
     assert list(lost) == urns(simulator, "Point_Cloud.rvt", "Raw.rvt")
-    assert [each.reason for each in lost.values()] == ["ERR_NO_2D_VIEWS", "ERR_FILE_NOT_PROCESSED"]
+    assert [each.reason for each in lost.values()] == ["ERR_NO_PROCESSABLE_FILES"] * 2
     assert all(each.detail for each in lost.values())
 
 
@@ -271,7 +271,7 @@ async def test_a_partial_result_can_be_refused(either: tuple[Simulator, Session]
         await wait_for_export(session, job, tmp_path / "x.zip")
     for name in urns(simulator, "Point_Cloud.rvt", "Raw.rvt"):
         assert name in str(caught.value)
-    assert "ERR_NO_2D_VIEWS" in str(caught.value)
+    assert "ERR_NO_PROCESSABLE_FILES" in str(caught.value)
     assert caught.value.job is not None
     assert len(caught.value.job.failed_files) == 2
     assert lying_in(tmp_path) == []
@@ -293,7 +293,7 @@ async def test_nothing_that_can_be_exported_is_a_failure(
     simulator: Simulator, session: Session, tmp_path: Path
 ) -> None:
     job = await files.start_export(session, project_of(simulator), urns(simulator, "Raw.rvt"))
-    with pytest.raises(ExportFailedError, match="ERR_NO_PROCESSABLE_FILES: None of the files"):
+    with pytest.raises(ExportFailedError, match="ERR_NO_PROCESSABLE_FILES: This file does not contain"):
         await wait_for_export(session, job, tmp_path / "x")
 
 

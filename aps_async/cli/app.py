@@ -157,14 +157,25 @@ def simulate(
         Path | None, typer.Option(metavar="FILE", help="Hubs, projects, folders and sheets, as JSON.")
     ] = None,
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="What goes wrong and when, as JSON.")] = None,
+    behaviour: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What the documentation leaves open, as a JSON object.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="One such switch, such as post_status=200. Repeatable."),
+    ] = None,
+    help_behaviour: Annotated[bool, typer.Option("--help-behaviour", help="List all these switches and exit.")] = False,
     seed: Annotated[int, typer.Option(help="Other job times and ids for the same world.")] = 0,
     sheets: SHEETS = None,
 ) -> Any:
     """Run Autodesk's services on this machine until Ctrl-C, to try the other commands against."""
     from aps_async.cli import simulation
 
+    if help_behaviour:
+        return simulation.help_behaviour
     options = simulation.WorldOptions(pdf=pdf, world=world, sheets=sheets, seed=seed)
-    return partial(simulation.simulate, options, port=port, speed=speed, faults=faults)
+    switches = simulation.SwitchOptions(file=behaviour, settings=tuple(settings or ()))
+    return partial(simulation.simulate, options, port=port, speed=speed, faults=faults, switches=switches)
 
 
 @app.command()

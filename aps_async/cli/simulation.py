@@ -20,7 +20,9 @@ from aps_async.session import Session
 from aps_async.settings import Settings
 
 if TYPE_CHECKING:
-    from aps_async.simulator import Simulator, World
+    from types import ModuleType
+
+    from aps_async.simulator import Behaviour, Simulator, World
 
 _SHEETS = 12
 
@@ -33,6 +35,14 @@ class WorldOptions:
     world: Path | None = None
     sheets: int | None = None
     seed: int = 0
+
+
+@frozen(kw_only=True)
+class SwitchOptions:
+    """What the documentation leaves open: a JSON file, and `NAME=VALUE` over it."""
+
+    file: Path | None = None
+    settings: tuple[str, ...] = ()
 
 
 async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: bool) -> int:
@@ -63,23 +73,47 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
         return run.code
 
 
-async def simulate(options: WorldOptions, *, port: int, speed: float, faults: Path | None) -> int:
+async def help_behaviour() -> int:
+    """`aps-async simulate --help-behaviour`."""
+    for line in _package().behaviour_help().splitlines():
+        say(line)
+    return 0
+
+
+async def simulate(
+    options: WorldOptions, *, port: int, speed: float, faults: Path | None, switches: SwitchOptions
+) -> int:
     """`aps-async simulate`."""
-    async with _simulator(options, port=port, speed=speed, faults=faults) as simulator:
+    async with _simulator(options, port=port, speed=speed, faults=faults, switches=switches) as simulator:
         _say_address(simulator)
         say("Ctrl-C ends it.")
         await asyncio.Event().wait()
     return 0
 
 
-def _simulator(options: WorldOptions, *, speed: float, port: int = 0, faults: Path | None = None) -> "_Listening":
+def _package() -> "ModuleType":
+    """The simulator, whose dependencies may be missing."""
+    try:
+        import aps_async.simulator as package
+    except ModuleNotFoundError as problem:
+        raise UsageProblem(missing(problem, "simulator", "the simulator")) from None
+    return package
+
+
+def _simulator(
+    options: WorldOptions,
+    *,
+    speed: float,
+    port: int = 0,
+    faults: Path | None = None,
+    switches: SwitchOptions | None = None,
+) -> "_Listening":
     """The simulator for these options, not yet listening."""
     if options.sheets is not None and (options.pdf or options.world):
         raise UsageProblem("--sheets is for drawn plan sets; a PDF or a world brings its own sheets")
-    try:
-        from aps_async.simulator import FaultError, Simulator, World, WorldError, load_faults
-    except ModuleNotFoundError as problem:
-        raise UsageProblem(missing(problem, "simulator", "the simulator")) from None
+    _package()
+    from aps_async.simulator import BehaviourError, FaultError, Simulator, World, WorldError, load_faults
+
     try:
         if options.world is not None:
             world = World.load(options.world)
@@ -90,11 +124,28 @@ def _simulator(options: WorldOptions, *, speed: float, port: int = 0, faults: Pa
         if not world.projects:
             raise InputError("this world holds no project")
         found = load_faults(faults) if faults else []
-        return _Listening(
-            Simulator(world, port=port, speed=speed, seed=options.seed, faults=found, pdf=options.pdf), port
+        behaviour = _behaviour(world, switches or SwitchOptions())
+        simulator = Simulator(
+            world, port=port, speed=speed, seed=options.seed, faults=found, behaviour=behaviour, pdf=options.pdf
         )
     except (WorldError, FaultError) as problem:
         raise InputError(str(problem)) from None
+    except BehaviourError as problem:
+        raise InputError(f"{problem} (`aps-async simulate --help-behaviour` lists the switches)") from None
+    return _Listening(simulator, port)
+
+
+def _behaviour(world: "World", switches: SwitchOptions) -> "Behaviour":
+    """The switches: those of the world, then the file, then single settings."""
+    from aps_async.simulator import Behaviour, BehaviourError, load_behaviour, parse_setting
+
+    behaviour = world.behaviour
+    if switches.file is not None:
+        behaviour = load_behaviour(switches.file, behaviour)
+    try:
+        return Behaviour.from_json(dict(map(parse_setting, switches.settings)), behaviour)
+    except BehaviourError as problem:
+        raise BehaviourError(f"--set: {problem}") from None
 
 
 @frozen
@@ -147,6 +198,10 @@ def _say_address(simulator: "Simulator") -> None:
     person = next((user.email for user in world.users.values() if user.email), None)
     if public and person:
         say(f"Sign in as a person, such as {person}: aps-async login --client-id {public}")
+    web = next((app for app in world.apps.values() if not app.public and CALLBACK not in app.redirect_uris), None)
+    if web and web.redirect_uris:
+        say(f"For a web server: client id {web.client_id}, secret {web.client_secret}, callback {web.redirect_uris[0]}")
     say(f"Look inside: {simulator.url}/simulator/counts, /simulator/log, /simulator/world, /simulator/faults")
+    say("Change what the documentation leaves open: POST an object of switches to /simulator/behaviour")
     say("Let things go wrong: POST a list of faults to /simulator/faults; DELETE drops them;")
     say("POST /simulator/reset clears log and counters, POST /simulator/revoke revokes all tokens")

@@ -1,23 +1,23 @@
 """What exports of ACC Files and ACC Sheets have in common: who may ask, the options, the jobs and how they answer."""
 
-import asyncio
 import json
 import logging
 import uuid
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
-import attrs
-
 from . import access
+from .accjobs import AccJob, AccJobs
 from .behaviour import JobPolls
-from .parts import BuildSheet
+from .marks import Options
+from .parts import BuildSheet, Project, Version
 from .refusals import shaped
-from .routing import Call, Refusal, Reply, json_reply
+from .replies import Refusal, Reply, json_reply
+from .results import Results
+from .routing import Call
+from .storage import Storage
 from .urns import derived_uuid
-from .world import Project, User, Version
 
 BUCKET = "accpes-s-ue1-storage"
 _WORKFLOW = 1800.0
@@ -55,22 +55,6 @@ def find_project(call: Call, *, needs_user: bool) -> Project:
         titles = {400: "ERR_BAD_INPUT", 403: "ERR_NOT_ALLOWED"}
         raise refuse(call, status, titles.get(status, "ERR_RESOURCE_NOT_EXIST"), "The project is not an ACC project.")
     return project
-
-
-@attrs.frozen
-class Options:
-    """What is to be drawn on the pages, with the documented defaults."""
-
-    output_name: str = ""
-    published: bool = True
-    unpublished: bool = True
-    links: bool = False
-    published_issues: bool = False
-    unpublished_issues: bool = False
-    published_photos: bool = False
-    unpublished_photos: bool = False
-    published_assets: bool = False
-    unpublished_assets: bool = False
 
 
 async def read_body(call: Call) -> dict[str, Any]:
@@ -139,70 +123,6 @@ def _flags(call: Call, options: Mapping[str, Any], name: str, keys: tuple[str, .
     return found
 
 
-@attrs.define(eq=False)
-class AccJob:
-    """One export job of either service."""
-
-    id: str
-    service: Literal["files", "sheets"]
-    project: Project
-    user: User
-    """Who started it; nobody else may read it."""
-    inputs: tuple[Version, ...] | tuple[BuildSheet, ...]
-    options: Options
-    started: float
-    """Loop time."""
-    started_at: float
-    """Clock time."""
-    seconds: float | None
-    """Real seconds from start to end; None when it is a matter of polls."""
-    limit: float
-    """Real seconds after which the workflow is given up."""
-    never: bool
-    path: str
-    failed_files: list[dict[str, str]] = attrs.field(factory=list[dict[str, str]])
-    problem: tuple[str, str, str] | None = None
-    """Code, title and detail when it fails."""
-    polls: int = 0
-    not_found_left: int = 0
-    first_seen_completed: float | None = None
-    link: str = ""
-    making: asyncio.Lock = attrs.field(factory=asyncio.Lock)
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether it is going to run longer than it may."""
-        return self.never or (self.seconds is not None and self.seconds > self.limit)
-
-    def is_over(self, now: float, polls_needed: int) -> bool:
-        """Whether there is a final word."""
-        if self.timed_out:
-            return now >= self.started + self.limit
-        return self.polls >= polls_needed if self.seconds is None else now >= self.started + self.seconds
-
-    def summary(self) -> dict[str, Any]:
-        """What the counters tell of this job."""
-        seconds = self.limit if self.timed_out else self.seconds
-        return {
-            "kind": f"acc_{self.service}",
-            "inputs": len(self.inputs),
-            "user": self.user.id,
-            "started": self.started_at,
-            "finishes": None if seconds is None else self.started_at + seconds,
-            "polls": self.polls,
-            "first_seen_completed": self.first_seen_completed,
-        }
-
-
-@attrs.define
-class AccJobs:
-    """All export jobs of ACC."""
-
-    by_id: dict[str, AccJob] = attrs.field(factory=dict[str, AccJob])
-    made: Counter[tuple[object, ...]] = attrs.field(factory=Counter[tuple[object, ...]])
-    """How many jobs the same request had, so that ids do not depend on the order of starts."""
-
-
 def start(
     call: Call,
     service: Literal["files", "sheets"],
@@ -212,7 +132,7 @@ def start(
     suffix: str,
 ) -> AccJob:
     """Another job, whatever was asked for before."""
-    simulator, behaviour, jobs = call.simulator, call.simulator.behaviour, call.simulator.acc_jobs
+    simulator, behaviour, jobs = call.simulator, call.simulator.behaviour, call.simulator.state(AccJobs)
     if call.user is None:
         raise refuse(call, 400, "ERR_BAD_INPUT", "The user id is required.")
     key = (service, call.user.id, options, *(one.id for one in inputs))
@@ -249,7 +169,7 @@ def start(
 async def started(call: Call, job: AccJob) -> Reply:
     """The answer to an accepted start."""
     media = "application/zip" if job.path.endswith(".zip") else "application/pdf"
-    call.simulator.storage.put(job.path, call.simulator.results.maker(job), job.started_at, media)
+    call.simulator.state(Storage).put(job.path, call.simulator.state(Results).maker(job), job.started_at, media)
     return json_reply(202, {"id": job.id, "status": "processing"})
 
 
@@ -257,7 +177,7 @@ async def status(call: Call, service: str) -> Reply:
     """GET .../exports/{export} of either service."""
     simulator, behaviour = call.simulator, call.simulator.behaviour
     project = find_project(call, needs_user=True)
-    job = simulator.acc_jobs.by_id.get(call.params["export"])
+    job = simulator.state(AccJobs).by_id.get(call.params["export"])
     unknown = refuse(call, 404, "ERR_RESOURCE_NOT_EXIST", "The export job does not exist.")
     if job is None or job.service != service or job.project is not project:
         raise unknown
@@ -286,7 +206,7 @@ async def _document(call: Call, job: AccJob) -> dict[str, Any]:
         error = {"code": code, "title": title, "detail": detail}
         return {"id": job.id, "status": "failed", "result": {"error": error}}
     async with job.making:  # two polls at once must not draw everything twice
-        await simulator.results.prepare(job)
+        await simulator.state(Results).prepare(job)
     output: dict[str, Any] = {"signedUrl": job.link or _link(call, job)}
     if job.failed_files:
         output["failedFiles"] = job.failed_files
@@ -305,6 +225,8 @@ def _link(call: Call, job: AccJob) -> str:
     if shown.isascii() and name and not set(shown) & set('"\\'):
         disposition = f'attachment; filename="{shown}"'
     more = f"response-content-disposition={quote(disposition, safe='')}"
-    target = simulator.storage.signer.link_v2(job.path, end + simulator.behaviour.acc_url_life / simulator.speed, more)
+    target = simulator.state(Storage).signer.link_v2(
+        job.path, end + simulator.behaviour.acc_url_life / simulator.speed, more
+    )
     job.link = f"{simulator.storage_url}{target}"
     return job.link

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from .routing import Call, Refusal
-from .world import Folder, Item, Project, User
+from .parts import Folder, Item, Project, User
+from .replies import Refusal
+from .routing import Call
 
 ErrorMaker = Callable[[int, str, str], Refusal]
 """Makes a service family's refusal from status, code and detail."""

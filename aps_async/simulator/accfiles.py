@@ -1,12 +1,15 @@
 """ACC Files: exports of PDF, DWG and RVT files."""
 
 from . import acc, access
-from .routing import Call, Endpoint, Reply
+from .parts import FILE, Project, Version
+from .replies import Reply
+from .routing import Call, Endpoint
 from .sources import suffix_of
-from .world import FILE, Project, Version
 
 _MOST = 200
 _LARGEST = 10 * 1024**3
+_NOT_PROCESSABLE = "ERR_NO_PROCESSABLE_FILES"
+_NO_SHEETS = "This file does not contain any 2d pdf files or still under processing."  # the service's own words
 _SUFFIXES = ("pdf", "dwg", "rvt")
 
 
@@ -25,9 +28,7 @@ def _failed(version: Version) -> dict[str, str] | None:
     item = version.item
     if suffix_of(version) == "pdf" or not (item.unprocessed or item.no_views):
         return None
-    if item.unprocessed:
-        return {"id": version.id, "reason": "ERR_FILE_NOT_PROCESSED", "detail": f"{item.name} has not been processed."}
-    return {"id": version.id, "reason": "ERR_NO_2D_VIEWS", "detail": f"{item.name} has no 2D views."}
+    return {"id": version.id, "reason": _NOT_PROCESSABLE, "detail": _NO_SHEETS}
 
 
 async def export_start(call: Call) -> Reply:
@@ -44,7 +45,7 @@ async def export_start(call: Call) -> Reply:
     job = acc.start(call, "files", project, tuple(versions), options, ".pdf" if single else ".zip")
     job.inputs, job.failed_files = kept, list(failed.values())
     if not kept and job.problem is None:
-        job.problem = ("400", "ERR_NO_PROCESSABLE_FILES", "None of the files can be exported.")
+        job.problem = ("400", _NOT_PROCESSABLE, _NO_SHEETS)
     return await acc.started(call, job)
 
 

@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, quote
 
 from . import acc
 from .jsonapi import timestamp
-from .parts import BuildSheet, Collection, VersionSet
-from .routing import Call, Endpoint, Reply, json_reply
+from .parts import BuildSheet, Collection, Project, VersionSet
+from .replies import Reply, json_reply
+from .routing import Call, Endpoint
 from .urns import derived_uuid
-from .world import Project
 
 _MOST = 1000
 _PAGE = 100

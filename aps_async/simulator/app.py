@@ -1,7 +1,6 @@
 """The simulator itself: two servers on loopback, and the way of a request through them."""
 
 import asyncio
-import math
 import random
 import time
 import uuid
@@ -9,28 +8,35 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
-from . import acc, bim360, cost, oauth, oauthpages, sending, serviceaccounts, services
+from . import bim360, cost, oauth, oauthpages, sending, serviceaccounts, services
+from .accjobs import AccJob, AccJobs
+from .bearers import Tokens
 from .behaviour import Behaviour
-from .control import PREFIX, control
+from .control import PREFIX, Control
+from .datamanagement import Documents
 from .derivatives import CDN_GET
+from .exchanges import Exchange, exchange
 from .faults import INSTEAD, Fault, Faults
-from .jsonapi import Links
-from .pages import Cache, Pages
+from .gateway import admit
+from .pages import Pages
 from .quotas import Quotas
 from .record import Record, Seen
+from .replies import Refusal, Reply, gateway_error
 from .results import Results
-from .routing import Call, Endpoint, Refusal, Reply, Router, gateway_error, json_reply
+from .routing import Call, Endpoint, Router
 from .signing import Signer
 from .sources import Sources
 from .storage import CDN, SIGNED_GET, Storage
-from .tokens import Tokens, issue_token
+from .switches import BehaviourError, did_you_mean
+from .tokens import USER_SCOPES, issue_token
 from .world import World, read_pdf
 
 HOST = "127.0.0.1"
+_S = TypeVar("_S")
 _LOG = 200_000
 _STORAGE = (SIGNED_GET, CDN_GET)
 _NOTED = ("x-user-id", "region", "Range", "If-Match")
@@ -48,9 +54,14 @@ class Simulator:
         speed: Divides every duration: at 60 a minute of the service takes a second.
         seed: Seeds job times, ids, links and the dice of faults.
         faults: What goes wrong from the start.
-        behaviour: Decisions the documentation leaves open.
+        behaviour: Decisions the documentation leaves open; the world's own by default.
         clock: Wall time in seconds; dates and the expiry of links come from it.
         pdf: A PDF whose pages the sheets are. Without a world, the demo account gets one sheet per page.
+        on_exchange: Called after every response of the API with what was asked and answered.
+
+    Raises:
+        ValueError: `speed` is not positive.
+        BehaviourError: `quota_overrides` names an endpoint that does not exist.
     """
 
     def __init__(
@@ -65,6 +76,7 @@ class Simulator:
         behaviour: Behaviour | None = None,
         clock: Callable[[], float] = time.time,
         pdf: Path | str | bytes | None = None,
+        on_exchange: Callable[[Exchange], None] | None = None,
     ) -> None:
         if speed <= 0:
             raise ValueError(f"speed must be positive, not {speed}")
@@ -73,22 +85,22 @@ class Simulator:
             world = World.demo() if pdf is None else World.with_pdf(pdf)
         self.world = world
         self.speed, self.seed, self.clock = speed, seed, clock
-        self.behaviour = behaviour or Behaviour()
         self.faults = Faults(seed, faults)
         self.tokens = Tokens(seed)
         self.logins = oauth.Logins()
         self.browsers = oauthpages.Browsers()
-        self.accounts: dict[str, serviceaccounts.Account] = {}
+        self.accounts = serviceaccounts.Accounts()
         self.storage = Storage(Signer(seed))
         self.jobs = bim360.Jobs()
-        self.acc_jobs = acc.AccJobs()
+        self.acc_jobs = AccJobs()
         self.results = Results(self)
         self.cost = cost.Desk()
         self.pages = Pages(world, data or world.pdf, seed)
         self.sources = Sources(world, self.pages, seed)
-        self.documents: Cache[Reply] = Cache(512)
+        self.documents = Documents(512)
         self.record = Record(_LOG)
-        self.router = Router(services.ENDPOINTS)
+        self.router = Router((*services.ENDPOINTS, *Control(self).endpoints))
+        self.on_exchange = on_exchange
         self._ports = (port, storage_port)
         self._handlers = (self._handle_api, self._handle_storage)
         self._servers: list[tuple[asyncio.Server, web.Server]] = []
@@ -97,8 +109,29 @@ class Simulator:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.url = self.storage_url = ""
         self.began, self.began_loop = clock(), 0.0
-        self.quotas = Quotas(self.behaviour, speed, 0.0)
-        self.links = Links("")
+        self._first_behaviour = behaviour or world.behaviour
+        self.quotas = Quotas(self._first_behaviour, speed, 0.0)
+        self.use_behaviour(None)
+        self._states: dict[type, Any] = {
+            type(one): one
+            for one in (
+                self.faults,
+                self.tokens,
+                self.logins,
+                self.browsers,
+                self.accounts,
+                self.storage,
+                self.jobs,
+                self.acc_jobs,
+                self.results,
+                self.cost,
+                self.pages,
+                self.sources,
+                self.documents,
+                self.record,
+                self.quotas,
+            )
+        }
 
     # ------------------------------------------------------------------ life
 
@@ -110,7 +143,7 @@ class Simulator:
             if item.padded_to:  # too small a number shows now, not in the middle of a run
                 self.pages.content(item.tip, markups=True, hyperlinks=True)
         loop = self._loop = asyncio.get_running_loop()
-        self.quotas = Quotas(self.behaviour, self.speed, loop.time())
+        self.quotas.use(self.behaviour, loop.time())
         self.began, self.began_loop = self.clock(), loop.time()
         urls = []
         for handler, port in zip(self._handlers, self._ports, strict=True):
@@ -123,7 +156,6 @@ class Simulator:
             self._servers.append((listening, server))
             urls.append(f"http://{HOST}:{listening.sockets[0].getsockname()[1]}")
         self.url, self.storage_url = urls
-        self.links = Links(self.url)
 
     async def close(self) -> None:
         """Stop listening and drop every connection at once."""
@@ -164,6 +196,35 @@ class Simulator:
         """The requests seen, oldest first; bounded."""
         return self.record.log
 
+    def state(self, kind: type[_S]) -> _S:
+        """What a service keeps between requests, by its class."""
+        found: _S = self._states[kind]
+        return found
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """The switches as they are now."""
+        return self._behaviour
+
+    @behaviour.setter
+    def behaviour(self, new: Behaviour) -> None:
+        self.use_behaviour(new)
+
+    def use_behaviour(self, behaviour: Behaviour | None) -> None:
+        """Set all switches from now on; None: as they were at the start.
+
+        Raises:
+            BehaviourError: `quota_overrides` names an endpoint that does not exist.
+        """
+        new = behaviour or self._first_behaviour
+        for name in new.quota_overrides:
+            if name not in self.router.endpoints:
+                near = did_you_mean(name, self.router.endpoints)
+                raise BehaviourError(f"quota_overrides: there is no endpoint {name!r}{near}")
+        self._behaviour = new
+        self.quotas.use(new)
+        self.documents.clear()
+
     def add_fault(self, fault: Fault) -> None:
         """Let something go wrong from now on."""
         self.faults.append(fault)
@@ -174,13 +235,13 @@ class Simulator:
 
     def reset_counts(self) -> None:
         """Forget log and counters; jobs, tokens and quotas stay."""
-        self.record = Record(_LOG)
+        self.record.clear()
         self.quotas.most.clear()
         self.storage.expired_opened = self.storage.authorization_seen = 0
 
     def counts(self) -> dict[str, Any]:
         """A snapshot of the counters in plain values."""
-        jobs: list[bim360.Job | acc.AccJob] = [*self.jobs.by_id.values(), *self.acc_jobs.by_id.values()]
+        jobs: list[bim360.Job | AccJob] = [*self.jobs.by_id.values(), *self.acc_jobs.by_id.values()]
         return {
             "endpoints": self.record.endpoints(self.quotas.most),
             "expired_urls_opened": self.storage.expired_opened,
@@ -199,7 +260,7 @@ class Simulator:
             },
         }
 
-    def user_token(self, user_id: str | None = None, scopes: str = "data:read data:write data:create") -> str:
+    def user_token(self, user_id: str | None = None, scopes: str = USER_SCOPES) -> str:
         """A three-legged access token without a login; of the world's first user unless another is named."""
         users = self.world.users
         user = next(iter(users.values())) if user_id is None else users[user_id]
@@ -224,18 +285,14 @@ class Simulator:
 
     async def _handle_api(self, request: web.BaseRequest) -> web.StreamResponse:
         raw_path, _, raw_query = request.raw_path.partition("?")
-        if raw_path.startswith(PREFIX):
-            return await sending.send(self, request, await control(self, request, raw_path))
-        match = self.router.match(request.method, raw_path)
-        if match is None:
-            self._note(Call(self, request, _UNKNOWN, {}, raw_path, raw_query, raw_path), 404, "")
-            return await sending.send(
-                self, request, gateway_error(404, "ERR-404", "The requested resource does not exist.")
-            )
-        endpoint, params = match
+        raw_path = f"/{raw_path.lstrip('/')}"  # the official Node SDK sends a doubled slash, and the gateway takes it
+        endpoint, params = self.router.match(request.method, raw_path) or (_UNKNOWN, {})
+        call = Call(self, request, endpoint, params, raw_path, raw_query, raw_path)
+        if raw_path.startswith(PREFIX):  # neither logged nor spoiled by faults
+            return await sending.send(self, request, await endpoint.handler(call))
         if endpoint.name == "token":
             self.record.token_requests += 1
-        return await self._serve(Call(self, request, endpoint, params, raw_path, raw_query, raw_path))
+        return await self._serve(call)
 
     async def _handle_storage(self, request: web.BaseRequest) -> web.StreamResponse:
         raw_path, _, raw_query = request.raw_path.partition("?")
@@ -244,27 +301,25 @@ class Simulator:
 
     async def _serve(self, call: Call) -> web.StreamResponse:
         request = call.request
-        fault = self.faults.choose(call.endpoint.name, f"{call.request.method} {call.key}")
+        fault = self.faults.choose(call.endpoint.name, f"{request.method} {call.key}")
         kind = call.fault_kind = "" if fault is None else fault.kind
         status = 0
         try:
-            if fault is None:
-                reply = await self._answer(call)
-                status = reply.status
-                return await sending.send(self, request, reply)
-            reply = await self._faulty_answer(call, fault)
-            if kind in ("truncate", "reset_body") and reply.length:
+            reply = await (self._answer(call) if fault is None else self._faulty_answer(call, fault))
+            if self.on_exchange is not None and call.endpoint not in _STORAGE:
+                self.on_exchange(await exchange(call, reply))
+            if fault is not None and kind in ("truncate", "reset_body") and reply.length:
                 status = reply.status
                 await sending.send_part(self, request, reply, fault)
             status = reply.status
-            if kind == "slow":
+            if fault is not None and kind == "slow":
                 return await sending.send_slowly(self, request, reply, fault)
             return await sending.send(self, request, reply)
         finally:
             self._note(call, status, kind)
 
     async def _answer(self, call: Call) -> Reply:
-        refused = self._admit(call)
+        refused = admit(call)
         if refused is not None:
             return refused
         try:
@@ -286,7 +341,7 @@ class Simulator:
             if fault.kind not in INSTEAD:
                 return sending.cut_json(reply) if fault.kind == "broken_json" else reply
         else:
-            self._admit(call)  # the gateway counts the call whatever becomes of it
+            admit(call)  # the gateway counts the call whatever becomes of it
         if fault.kind == "reset":
             await sending.reset(call.request)
         if fault.kind == "hang":
@@ -294,51 +349,6 @@ class Simulator:
         if fault.kind == "revoke" and call.app is not None:
             self.tokens.revoke_app(call.app)
         return sending.substitute(call, fault)
-
-    def _admit(self, call: Call) -> Reply | None:
-        """The gateway: a good token with the right scope, and a place in the quota."""
-        scope = call.endpoint.scope
-        if scope is None:
-            return None
-        header = call.request.headers.get("Authorization", "")
-        text = header[7:].strip() if header[:7].lower() == "bearer " else ""
-        call.app = self.tokens.app_of(text)
-        token = self.tokens.find(text, self.now())
-        call.token = token
-        if token is None:
-            return self.unauthorized()
-        if token.scopes.isdisjoint(scope.split()):
-            return self._missing_scope()
-        return self.over_quota(call)
-
-    def over_quota(self, call: Call) -> Reply | None:
-        """Take a place in the quota of the call's app; the 429 when there is none."""
-        app = call.app
-        wait = self.quotas.take(
-            "" if app is None else app.client_id, call.endpoint.name, call.endpoint.quota, self.now()
-        )
-        if wait is None:
-            return None
-        headers = {"Server": "Apigee Router"}
-        if self.behaviour.retry_after_on_429:
-            headers["Retry-After"] = str(max(1, math.ceil(wait)))
-        return json_reply(429, {"developerMessage": "Quota limit exceeded."}, headers)
-
-    def unauthorized(self) -> Reply:
-        """A 401 in one of the shapes the services have."""
-        shape = self.behaviour.unauthorized
-        if shape == "empty" or (shape == "rotate" and self.next_request_number() % 2):
-            return Reply(
-                401,
-                {"x-ads-troubleshooting": "The access token provided is invalid or has expired.", "Server": "nginx"},
-            )
-        return gateway_error(401, "AUTH-006", "The access token provided is invalid or has expired.")
-
-    def _missing_scope(self) -> Reply:
-        shape, text = self.behaviour.missing_scope, "Token does not have the privilege for this request."
-        if shape == "text" or (shape == "rotate" and self.next_request_number() % 2):
-            return Reply(403, {"Content-Type": "text/plain", "Server": "nginx"}, text.encode())
-        return gateway_error(403, "AUTH-010", text)
 
     def _note(self, call: Call, status: int, fault: str) -> None:
         sent = call.request.headers

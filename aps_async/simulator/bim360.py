@@ -11,12 +11,13 @@ import attrs
 from . import access
 from .behaviour import JobPolls
 from .jsonapi import timestamp
-from .pages import Content
+from .pages import Content, Pages
+from .parts import DOCUMENT, Project, Version
 from .refusals import shaped
-from .routing import Call, Endpoint, Refusal, Reply, json_reply
-from .storage import BUCKET
+from .replies import Refusal, Reply, json_reply
+from .routing import Call, Endpoint
+from .storage import BUCKET, Storage
 from .urns import b64urn, derived_uuid, token22
-from .world import DOCUMENT, Project, Version
 
 _TITLES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found"}
 
@@ -137,7 +138,7 @@ async def _options(call: Call) -> tuple[bool, bool]:
 
 
 def _content_maker(call: Call, job: Job) -> Any:
-    pages, version = call.simulator.pages, job.version
+    pages, version = call.simulator.state(Pages), job.version
 
     def make(revision: int) -> Content:
         return pages.content(version, markups=job.markups, hyperlinks=job.hyperlinks, revision=revision)
@@ -147,7 +148,7 @@ def _content_maker(call: Call, job: Job) -> Any:
 
 def _new_job(call: Call, version: Version, markups: bool, hyperlinks: bool) -> Job:
     simulator, behaviour = call.simulator, call.simulator.behaviour
-    jobs, now = simulator.jobs, simulator.now()
+    jobs, now = simulator.state(Jobs), simulator.now()
     seconds = None
     if not isinstance(behaviour.job_time, JobPolls):
         seconds = behaviour.job_time.draw(f"{simulator.seed}|{version.id}") / simulator.speed
@@ -168,7 +169,7 @@ def _new_job(call: Call, version: Version, markups: bool, hyperlinks: bool) -> J
         not_found_left=behaviour.not_found_after_start,
     )
     jobs.by_id[job.id] = jobs.by_path[job.path] = job
-    simulator.storage.put(job.path, _content_maker(call, job), job.started_at)
+    simulator.state(Storage).put(job.path, _content_maker(call, job), job.started_at)
     return job
 
 
@@ -194,7 +195,7 @@ def _document(call: Call, job: Job, *, fresh: bool) -> dict[str, Any]:
         job.first_seen_completed = simulator.clock()
     if status == "completed":
         if fresh or not job.link:
-            target = simulator.storage.signer.link(
+            target = simulator.state(Storage).signer.link(
                 job.path, simulator.clock(), behaviour.signed_url_life / simulator.speed
             )
             job.link = f"{simulator.storage_url}{target}"
@@ -207,7 +208,7 @@ async def export_start(call: Call) -> Reply:
     version = _sheet(call, _project(call))
     markups, hyperlinks = await _options(call)
     simulator, behaviour = call.simulator, call.simulator.behaviour
-    apart, jobs = behaviour.options_make_another_job, simulator.jobs
+    apart, jobs = behaviour.options_make_another_job, simulator.state(Jobs)
     key = (version.id, markups and apart, hyperlinks and apart)
     job = jobs.by_key.get(key) if behaviour.repeat_gives_same_job else None
     if job is not None:
@@ -223,7 +224,7 @@ async def export_status(call: Call) -> Reply:
     """GET .../exports/{export}."""
     refuse, behaviour, simulator = _refuse_as(call), call.simulator.behaviour, call.simulator
     project = _project(call)
-    job = simulator.jobs.by_id.get(call.params["export"])
+    job = simulator.state(Jobs).by_id.get(call.params["export"])
     if job is None:
         raise refuse(404, "ERR_RESOURCE_NOT_EXIST", "The export job does not exist.")
     if behaviour.status_checks_path and job.version.id != call.params["version"]:

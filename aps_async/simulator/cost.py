@@ -10,17 +10,20 @@ import attrs
 from . import access
 from .behaviour import JobPolls
 from .costfiles import publish
+from .gateway import unauthorized
 from .jsonapi import timestamp
-from .parts import Association, CostDocument
-from .routing import Call, Endpoint, Refusal, Reply, json_reply
+from .parts import Association, CostDocument, Project
+from .replies import Refusal, Reply, json_reply
+from .routing import Call, Endpoint
 from .urns import derived_uuid
-from .world import Project
 
 _DOCUMENTED = ("Budget", "Contract", "CostItem", "FormInstance", "Payment", "BudgetPayment", "Expense", "OCO", "SCO")
 _TYPES = frozenset((*_DOCUMENTED, "MainContract", "CostPayment", "PaymentItem", "RFQ", "RCO"))  # a fuller list
 _FORMS = frozenset(["SCO", "OCO", "RFQ", "RCO", "PCO", "FormInstance"])
 _ATTACHMENTS = ("Upload", "DocsFile", "Reference", "Document")
-_TITLES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found"}
+_TITLES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
+_REGIONS = ("US", "EMEA", "AUS", "CAN", "DEU", "GBR", "IND", "JPN")
+_CONFLICT = "The request could not be completed due to a conflict with the current state of the resource."
 _TEMPLATE_ERROR = {
     "code": "missingTemplate",
     "message": "Couldn't generate the document because the template is invalid.",
@@ -87,19 +90,26 @@ def _project(call: Call) -> Project:
     behaviour = call.simulator.behaviour
     if call.token is None or call.token.user is None:
         if behaviour.cost_two_legged_status == 401:
-            raise Refusal(call.simulator.unauthorized())
+            raise Refusal(unauthorized(call))
         raise refuse(behaviour.cost_two_legged_status, "", "The service needs the token of a user (three-legged).")
     identity = call.params["container"].lower()
     try:
         uuid.UUID(identity)
     except ValueError:
         raise refuse(400, "", "containerId must be a UUID.", "containerId") from None
+    region = call.request.headers.get("region", "")
+    if region and region not in _REGIONS:
+        raise refuse(400, "", f"region must be one of {', '.join(_REGIONS)}.", "region")
+    if behaviour.cost_conflict:
+        raise refuse(409, "", _CONFLICT)
     kind = behaviour.cost_container_ids
     for project in call.simulator.world.projects.values():
-        if identity == project.id and (kind != "container" or identity == project.cost.container):
-            return access.find_project(call, project.id, refuse)
-        if identity == project.cost.container.lower() and kind != "project":
-            return access.find_project(call, project.id, refuse)
+        by_id = identity == project.id and (kind != "container" or identity == project.cost.container)
+        if not by_id and (kind == "project" or identity != project.cost.container.lower()):
+            continue
+        if behaviour.cost_region_routes and region not in ("", project.hub.region):
+            break
+        return access.find_project(call, project.id, refuse)
     raise refuse(404, "", "The container does not exist.")
 
 
@@ -133,14 +143,14 @@ def _associations(call: Call, project: Project) -> list[Association]:
 
 def _latest(call: Call, project: Project, association: Association) -> list[CostDocument]:
     """The newest document of each template."""
-    everything = [*project.cost.documents, *call.simulator.cost.posted.get(project.id, [])]
+    everything = [*project.cost.documents, *call.simulator.state(Desk).posted.get(project.id, [])]
     mine = {one.template_id: one for one in everything if one.association is association}
     return list(mine.values())
 
 
 def _run(call: Call, document: CostDocument) -> Run | None:
     """How far a document is; None when it was there before the simulator began."""
-    runs = call.simulator.cost.runs
+    runs = call.simulator.state(Desk).runs
     if document.runs and document.id not in runs:
         runs[document.id] = _new_run(call, document, call.simulator.began_loop, None)
     return runs.get(document.id)
@@ -243,7 +253,7 @@ async def cost_attachments(call: Call) -> Reply:
     association = project.cost.associations.get(body["associationId"].lower())
     if association is None or not _fits(association, body["associationType"]):
         raise refuse(404, "", "The association does not exist.")
-    posted = simulator.cost.posted.setdefault(project.id, [])
+    posted = simulator.state(Desk).posted.setdefault(project.id, [])
     number = len(project.cost.documents) + len(posted) + 1
     identity = derived_uuid("attachment", simulator.seed, association.id, body["type"], number)
     if body["type"] == "Document":
@@ -279,8 +289,8 @@ def _begin(call: Call, association: Association, identity: str, template_id: str
         recipient=call.user.id if call.user is not None else "",
         ends="Completed" if known else "Failed",
     )
-    simulator.cost.posted[project.id].append(document)
-    simulator.cost.runs[identity] = _new_run(call, document, simulator.now(), simulator.clock())
+    simulator.state(Desk).posted[project.id].append(document)
+    simulator.state(Desk).runs[identity] = _new_run(call, document, simulator.now(), simulator.clock())
 
 
 _CONTAINER = "/cost/v1/containers/{container}"

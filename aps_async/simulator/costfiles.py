@@ -3,9 +3,8 @@
 import random
 
 from .docx import Letter, make_docx
-from .parts import Association, CostDocument
+from .parts import FILE, Association, CostDocument, Folder, Item, Project, Version
 from .urns import derived_uuid, environment, token22
-from .world import FILE, Folder, Item, Project, Version
 
 _LINES = ("Labour", "Material", "Equipment", "Subcontract", "Permits and fees", "Contingency")
 

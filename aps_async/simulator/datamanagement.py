@@ -16,11 +16,14 @@ from .jsonapi import (
     hub_resource,
     item_resource,
     project_resource,
+    resource_reply,
     version_resource,
 )
-from .routing import Call, Endpoint, Reply
+from .pages import Cache
+from .parts import Folder, Hub, Item, Project, Version
+from .replies import Reply
+from .routing import Call, Endpoint
 from .urns import derived_uuid
-from .world import Folder, Hub, Item, Project, Version
 
 _T = TypeVar("_T")
 _FILTER = re.compile(r"filter\[(?:attributes\.|meta\.)?([\w.]+)\](?:-(lt|le|eq|ge|gt|starts|ends|contains))?$")
@@ -38,20 +41,25 @@ _TESTS: dict[str, Callable[[str, str], bool]] = {
 }
 
 
-def _links(call: Call) -> Links:
-    return call.simulator.links
+class Documents(Cache[Reply]):
+    """Pages of folder contents that were made before."""
+
+
+def links_of(call: Call) -> Links:
+    """What writes the hrefs of this simulator."""
+    return Links(call.simulator.url)
 
 
 def _field(resource: Resource, name: str) -> Any:
     if name in ("type", "id"):
         return resource[name]
-    value: Any = resource["attributes"]
+    value: Any = resource.get("attributes") or resource["meta"]
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
 
 
-def _filtered(call: Call, resources: Sequence[Resource]) -> list[Resource]:
+def filtered(call: Call, resources: Sequence[Resource]) -> list[Resource]:
     """Those that pass every `filter[...]`; values of one filter are alternatives."""
     wanted = []
     for name, value in call.query.items():
@@ -95,7 +103,7 @@ def _page(call: Call, everything: Sequence[_T], *segments: str) -> tuple[Sequenc
     def link(page: int) -> dict[str, str]:
         pairs = [*kept, ("page[number]", str(page)), ("page[limit]", str(limit))]
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
-        return _links(call).href(*segments, query=query, turn=page)
+        return links_of(call).href(*segments, query=query, turn=page)
 
     links = {"self": link(number), "first": link(0)}
     if number > 0:
@@ -105,7 +113,8 @@ def _page(call: Call, everything: Sequence[_T], *segments: str) -> tuple[Sequenc
     return everything[number * limit : (number + 1) * limit], links
 
 
-def _hub(call: Call) -> Hub:
+def find_hub(call: Call) -> Hub:
+    """The hub that the path names, if the caller may see it."""
     access.acting_user(call, dm_refusal)
     for hub in call.simulator.world.hubs:
         if hub.id == call.params["hub"]:
@@ -113,16 +122,25 @@ def _hub(call: Call) -> Hub:
     raise dm_refusal(404, "NOT_FOUND", "The hub does not exist.")
 
 
-def _project(call: Call) -> Project:
+def find_project(call: Call) -> Project:
+    """The project that the path names, if the caller may see it."""
     identity = call.params["project"]
     if not identity.startswith("b."):
         raise dm_refusal(400, "BAD_INPUT", "The project id must begin with 'b.'.")
     return access.find_project(call, identity[2:], dm_refusal)
 
 
-def _folder(call: Call) -> Folder:
-    project = _project(call)
+def root_folder(project: Project) -> Folder:
+    """The folder above the top folders, which nothing else shows."""
+    return Folder(project.root, f"{project.id}-root-folder", project, folders=project.folders, hidden=True)
+
+
+def find_folder(call: Call) -> Folder:
+    """The folder that the path names, if the caller may see it."""
+    project = find_project(call)
     folder = call.simulator.world.folders.get(call.params["folder"])
+    if folder is None and call.params["folder"] == project.root:
+        return root_folder(project)
     if folder is None or folder.project is not project:
         raise dm_refusal(404, "NOT_FOUND", "The folder does not exist.")
     if not access.may_see(call.user, folder):
@@ -130,8 +148,9 @@ def _folder(call: Call) -> Folder:
     return folder
 
 
-def _item(call: Call) -> Item:
-    project = _project(call)
+def find_item(call: Call) -> Item:
+    """The item that the path names, if the caller may see it."""
+    project = find_project(call)
     item = call.simulator.world.items.get(call.params["item"])
     if item is None:
         raise dm_refusal(404, "NOT_FOUND", "The item does not exist.")
@@ -139,8 +158,9 @@ def _item(call: Call) -> Item:
     return item
 
 
-def _version(call: Call) -> Version:
-    project = _project(call)
+def find_version(call: Call) -> Version:
+    """The version that the path names, if the caller may see it."""
+    project = find_project(call)
     version = call.simulator.world.versions.get(call.params["version"])
     if version is None:
         raise dm_refusal(404, "NOT_FOUND", "The version does not exist.")
@@ -152,7 +172,7 @@ def _version(call: Call) -> Version:
 
 async def hubs(call: Call) -> Reply:
     """The hubs the app was let into; parts of the account that failed stand in `meta.warnings`."""
-    world, links = call.simulator.world, _links(call)
+    world, links = call.simulator.world, links_of(call)
     provisioned = call.app is None or call.app.provisioned
     if provisioned:
         access.acting_user(call, dm_refusal)
@@ -169,7 +189,7 @@ async def hubs(call: Call) -> Reply:
         }
         for warning in world.warnings
     ]
-    data = _filtered(call, [hub_resource(hub, links) for hub in world.hubs] if provisioned else [])
+    data = filtered(call, [hub_resource(hub, links) for hub in world.hubs] if provisioned else [])
     more: dict[str, Any] = {"links": {"self": links.href("project", "v1", "hubs")}}
     if warnings:
         more["meta"] = {"warnings": warnings}
@@ -178,20 +198,21 @@ async def hubs(call: Call) -> Reply:
 
 async def hub(call: Call) -> Reply:
     """One hub."""
-    return dm_reply(document(hub_resource(_hub(call), _links(call))))
+    return resource_reply(hub_resource(find_hub(call), links_of(call)))
 
 
 async def projects(call: Call) -> Reply:
     """The hub's projects the caller is a member of."""
-    found = _hub(call)
+    found = find_hub(call)
     mine = [project for project in found.projects if access.is_member(call.user, project)]
     page, links = _page(call, mine, "project", "v1", "hubs", found.id, "projects")
-    data = _filtered(call, [project_resource(project, _links(call)) for project in page])
+    data = filtered(call, [project_resource(project, links_of(call)) for project in page])
     return dm_reply(document(data, links=links))
 
 
-def _hub_project(call: Call) -> Project:
-    found, wanted = _hub(call), _project(call)
+def find_hub_project(call: Call) -> Project:
+    """The project of the path, which must be one of the hub."""
+    found, wanted = find_hub(call), find_project(call)
     if wanted.hub is not found:
         raise dm_refusal(404, "NOT_FOUND", "The project does not exist in this hub.")
     return wanted
@@ -199,37 +220,42 @@ def _hub_project(call: Call) -> Project:
 
 async def project(call: Call) -> Reply:
     """One project."""
-    return dm_reply(document(project_resource(_hub_project(call), _links(call))))
+    return resource_reply(project_resource(find_hub_project(call), links_of(call)))
+
+
+async def project_hub(call: Call) -> Reply:
+    """The hub of a project."""
+    return resource_reply(hub_resource(find_hub_project(call).hub, links_of(call)))
 
 
 async def top_folders(call: Call) -> Reply:
     """The highest folders the caller may see, hidden service folders among them."""
-    found = _hub_project(call)
+    found = find_hub_project(call)
     no_deleted, files_only = _flag(call, "excludeDeleted"), _flag(call, "projectFilesOnly")
     hidden_too = call.simulator.behaviour.hidden_service_folders
     data = [
-        folder_resource(folder, _links(call))
+        folder_resource(folder, links_of(call))
         for folder in found.folders
         if access.may_see(call.user, folder)
         and not (no_deleted and folder.deleted)
         and not (files_only and "CONVERT" not in folder.actions)
         and (hidden_too or not folder.hidden)
     ]
-    here = _links(call).href("project", "v1", "hubs", found.hub.id, "projects", f"b.{found.id}", "topFolders")
+    here = links_of(call).href("project", "v1", "hubs", found.hub.id, "projects", f"b.{found.id}", "topFolders")
     return dm_reply(document(data, links={"self": here}))
 
 
 async def folder(call: Call) -> Reply:
     """One folder."""
-    return dm_reply(document(folder_resource(_folder(call), _links(call))))
+    return resource_reply(folder_resource(find_folder(call), links_of(call)))
 
 
 async def folder_contents(call: Call) -> Reply:
     """Subfolders and items, paged before they are filtered; the items' tips are included."""
-    found, links = _folder(call), _links(call)
+    found, links = find_folder(call), links_of(call)
     world = call.simulator.world
     key = (world.revision, call.endpoint.name, call.params["folder"], call.raw_query, call.user and call.user.id)
-    cached = call.simulator.documents.get(key)
+    cached = call.simulator.state(Documents).get(key)
     if cached is not None:
         return Reply(200, dict(cached.headers), cached.body)
     children: list[Folder | Item] = [child for child in found.folders if access.may_see(call.user, child)]
@@ -242,23 +268,23 @@ async def folder_contents(call: Call) -> Reply:
         for child in page
         if hidden_too or not (child.hidden or child.deleted)
     ]
-    data = _filtered(call, resources)
+    data = filtered(call, resources)
     tips = [world.items[resource["id"]].tip for resource in data if resource["type"] == "items"]
     included = [version_resource(tip, links) for tip in tips]
     reply = dm_reply(document(data, links=page_links, **({"included": included} if included else {})))
-    call.simulator.documents.put(key, reply)
+    call.simulator.state(Documents).put(key, reply)
     return Reply(200, dict(reply.headers), reply.body)
 
 
 async def folder_search(call: Call) -> Reply:
     """Tip versions in the folder and below; filters act on the versions."""
-    found, links = _folder(call), _links(call)
+    found, links = find_folder(call), links_of(call)
     if call.simulator.behaviour.search_needs_user and call.user is None:
         raise dm_refusal(403, "ERR_NOT_ALLOWED", "A search needs a user.")
     if "page[limit]" in call.query:
         raise dm_refusal(400, "BAD_INPUT", "page[limit] is not supported by search.")
     number = _number(call, "page[number]", 0, 0, _SEARCH_LAST)
-    everything = _filtered(call, [version_resource(item.tip, links) for item in _below(call, found)])
+    everything = filtered(call, [version_resource(item.tip, links) for item in _below(call, found)])
     page = everything[number * _SEARCH_PAGE : (number + 1) * _SEARCH_PAGE]
     here = ("data", "v1", "projects", f"b.{found.project.id}", "folders", found.id, "search")
     page_links = {"self": links.href(*here)}
@@ -282,61 +308,35 @@ def _below(call: Call, folder: Folder) -> list[Item]:
 
 async def item(call: Call) -> Reply:
     """One item, its tip included."""
-    found = _item(call)
-    data = item_resource(found, _links(call))
+    found = find_item(call)
+    data = item_resource(found, links_of(call))
     if _flag(call, "includePathInProject"):
         data["attributes"]["pathInProject"] = f"/{found.folder.path}"
-    return dm_reply(document(data, included=[version_resource(found.tip, _links(call))]))
+    return resource_reply(data, included=[version_resource(found.tip, links_of(call))])
 
 
 async def item_tip(call: Call) -> Reply:
     """The newest version."""
-    return dm_reply(document(version_resource(_item(call).tip, _links(call))))
+    # The published description of this one response allows no `links.self`.
+    return dm_reply(document(version_resource(find_item(call).tip, links_of(call))))
 
 
 async def item_versions(call: Call) -> Reply:
     """All versions, newest first."""
-    found = _item(call)
+    found = find_item(call)
     here = ("data", "v1", "projects", f"b.{found.folder.project.id}", "items", found.id, "versions")
     page, links = _page(call, found.versions[::-1], *here)
-    data = _filtered(call, [version_resource(version, _links(call)) for version in page])
+    data = filtered(call, [version_resource(version, links_of(call)) for version in page])
     return dm_reply(document(data, links=links))
 
 
 async def version(call: Call) -> Reply:
     """One version."""
-    return dm_reply(document(version_resource(_version(call), _links(call))))
-
-
-async def version_refs(call: Call) -> Reply:
-    """Which file a sheet was split from, or which sheets came out of a file."""
-    found = _version(call)
-    source = found.item.source
-    ends = [(source.tip, found, source.tip)] if source is not None else []
-    if source is None:
-        sheets = (other.tip for other in found.item.folder.items if other.source is found.item)
-        ends = [(found, sheet, sheet) for sheet in sheets]
-    data = [
-        {
-            "type": "versions",
-            "id": other.id,
-            "meta": {
-                "refType": "derived",
-                "direction": "from" if other is start else "to",
-                "fromId": start.id,
-                "fromType": "versions",
-                "toId": end.id,
-                "toType": "versions",
-                "extension": {"type": "derived:autodesk.bim360:FileToDocument", "version": "1.0"},
-            },
-        }
-        for start, end, other in ends
-    ]
-    return dm_reply(document(data, included=[version_resource(other, _links(call)) for _, _, other in ends]))
+    return resource_reply(version_resource(find_version(call), links_of(call)))
 
 
 _HUB = "/project/v1/hubs/{hub}"
-_PROJECT = "/data/v1/projects/{project}"
+PROJECT = "/data/v1/projects/{project}"
 
 ENDPOINTS = tuple(
     Endpoint(handler.__name__, "GET", path, "data:read", quota, handler)
@@ -345,14 +345,14 @@ ENDPOINTS = tuple(
         (_HUB, 50, hub),
         (f"{_HUB}/projects", 50, projects),
         (f"{_HUB}/projects/{{project}}", 50, project),
+        (f"{_HUB}/projects/{{project}}/hub", 50, project_hub),
         (f"{_HUB}/projects/{{project}}/topFolders", 300, top_folders),
-        (f"{_PROJECT}/folders/{{folder}}", 300, folder),
-        (f"{_PROJECT}/folders/{{folder}}/contents", 300, folder_contents),
-        (f"{_PROJECT}/folders/{{folder}}/search", 300, folder_search),
-        (f"{_PROJECT}/items/{{item}}", 300, item),
-        (f"{_PROJECT}/items/{{item}}/tip", 50, item_tip),
-        (f"{_PROJECT}/items/{{item}}/versions", 800, item_versions),
-        (f"{_PROJECT}/versions/{{version}}", 300, version),
-        (f"{_PROJECT}/versions/{{version}}/relationships/refs", 50, version_refs),
+        (f"{PROJECT}/folders/{{folder}}", 300, folder),
+        (f"{PROJECT}/folders/{{folder}}/contents", 300, folder_contents),
+        (f"{PROJECT}/folders/{{folder}}/search", 300, folder_search),
+        (f"{PROJECT}/items/{{item}}", 300, item),
+        (f"{PROJECT}/items/{{item}}/tip", 50, item_tip),
+        (f"{PROJECT}/items/{{item}}/versions", 800, item_versions),
+        (f"{PROJECT}/versions/{{version}}", 300, version),
     )
 )

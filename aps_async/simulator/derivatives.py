@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from . import access
 from .behaviour import JobPolls
-from .bim360 import Job
-from .routing import Call, Endpoint, Refusal, Reply, json_reply
+from .bim360 import Job, Jobs
+from .replies import Refusal, Reply, json_reply
+from .routing import Call, Endpoint
 from .signing import cookie_safe
-from .storage import BUCKET, CDN, content_reply, xml_error
+from .storage import BUCKET, CDN, Storage, content_reply, xml_error
 
 _URN = re.compile(r"[A-Za-z0-9_-]+")
 _PREFIX = "urn:adsk.viewing:fs.file:"
@@ -44,7 +45,7 @@ def _job(call: Call) -> Job:
     if region.upper() not in _REGIONS:
         raise refuse(400, "", f"The region {region!r} is not known.")
     rest = derivative.removeprefix(_PREFIX)
-    job = simulator.jobs.by_path.get(f"/{BUCKET}/{rest}")
+    job = simulator.state(Jobs).by_path.get(f"/{BUCKET}/{rest}")
     if job is None or rest.partition("/")[0] != call.params["urn"]:
         raise refuse(404, "", "The derivative does not exist.")
     project = access.find_project(call, job.version.item.folder.project.id, refuse)
@@ -67,7 +68,7 @@ async def derivative(call: Call) -> Reply:
     status = _status(call, job)
     if status == "committed":
         return json_reply(202, {"status": "inprogress"})
-    stored = call.simulator.storage.find(job.path)
+    stored = call.simulator.state(Storage).find(job.path)
     if status == "failed" or stored is None:
         raise refuse(404, "", "The derivative does not exist.")
     return content_reply(call, stored)
@@ -83,7 +84,7 @@ def _minutes(call: Call) -> int:
 async def signedcookies(call: Call) -> Reply:
     """GET .../signedcookies: the address of the PDF on the CDN, and the cookies that open it."""
     simulator, job = call.simulator, _job(call)
-    stored = simulator.storage.find(job.path)
+    stored = simulator.state(Storage).find(job.path)
     if _status(call, job) != "completed" or stored is None:
         raise refuse(404, "", "The derivative does not exist.")
     disposition = call.query.get("response-content-disposition", "")
@@ -108,7 +109,7 @@ async def signedcookies(call: Call) -> Reply:
 
 def _cookies(call: Call, path: str, end: int) -> tuple[str, ...]:
     """Their domain is the CDN's in the real world, so that no cookie jar takes them from here."""
-    signer = call.simulator.storage.signer
+    signer = call.simulator.state(Storage).signer
     statement = {"Resource": f"https:/{path}*", "Condition": {"DateLessThan": {"AWS:EpochTime": end}}}
     policy = cookie_safe(json.dumps({"Statement": [statement]}, separators=(",", ":")).encode())
     values = {_POLICY: policy, _SIGNATURE: signer.sign_policy(policy), _KEY: signer.key_pair}
@@ -134,7 +135,7 @@ def _term(policy: str) -> tuple[str, int]:
 
 async def cdn_get(call: Call) -> Reply:
     """GET on the CDN: all three cookies in any order, and no bearer."""
-    storage = call.simulator.storage
+    storage = call.simulator.state(Storage)
     if "Authorization" in call.request.headers:
         storage.authorization_seen += 1
         return xml_error(call, 403, "AccessDenied", "Access denied")

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import quote
 from zlib import crc32
 
-from .routing import Refusal, Reply, json_reply
+from .parts import DOCUMENT, Folder, Hub, Item, Project, Version
+from .replies import Refusal, Reply, json_reply
 from .urns import b64urn, derived_uuid
-from .world import DOCUMENT, Folder, Hub, Item, Project, Version
 
 Resource = dict[str, Any]
 
@@ -33,6 +33,11 @@ def dm_refusal(status: int, code: str, detail: str) -> Refusal:
 def document(data: Any, **more: Any) -> dict[str, Any]:
     """The outermost object."""
     return {"jsonapi": {"version": "1.0"}, **more, "data": data}
+
+
+def resource_reply(resource: Resource, **more: Any) -> Reply:
+    """A response with one resource."""
+    return dm_reply(document(resource, links={"self": resource["links"]["self"]}, **more))
 
 
 class Links:
@@ -71,6 +76,19 @@ def _extension(kind: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
     return {"type": kind, "version": "1.0", "schema": {"href": schema}, "data": data or {}}
 
 
+def _references(links: Links, here: tuple[str, ...]) -> dict[str, Any]:
+    """The relationships that folders, items and versions have in common."""
+    return {
+        "refs": {
+            "links": {
+                "self": links.href(*here, "relationships", "refs"),
+                "related": links.href(*here, "refs"),
+            }
+        },
+        "links": {"links": {"self": links.href(*here, "relationships", "links")}},
+    }
+
+
 def hub_resource(hub: Hub, links: Links) -> Resource:
     """A hub; its extension type is the same for BIM 360 and ACC accounts."""
     return {
@@ -98,7 +116,7 @@ def project_resource(project: Project, links: Links) -> Resource:
         },
         "links": {"self": links.href(*here), "webView": {"href": f"https://{host}/{project.id}"}},
         "relationships": {
-            "hub": {"data": {"type": "hubs", "id": hub.id}},
+            "hub": {"data": {"type": "hubs", "id": hub.id}, "links": {"related": links.href(*here, "hub")}},
             "rootFolder": {
                 "data": {"type": "folders", "id": project.root},
                 "meta": {"link": links.href("data", "v1", "projects", dm_id, "folders", project.root)},
@@ -117,7 +135,7 @@ def folder_resource(folder: Folder, links: Links) -> Resource:
     here = ("data", "v1", "projects", f"b.{folder.project.id}", "folders", folder.id)
     data: dict[str, Any] = {
         "allowedTypes": [*folder.visible_types, "folders:autodesk.bim360:Folder"],
-        "isRoot": False,
+        "isRoot": folder.id == folder.project.root,
         "folderType": folder.folder_type,
         "namingStandardIds": [],
     }
@@ -125,7 +143,9 @@ def folder_resource(folder: Folder, links: Links) -> Resource:
         data["actions"] = list(folder.actions)
     if folder.visible_types:
         data["visibleTypes"] = list(folder.visible_types)
-    parent = folder.parent.id if folder.parent else folder.project.root
+    parent: dict[str, Any] = {"links": {"related": links.href(*here, "parent")}}
+    if folder.id != folder.project.root:
+        parent["data"] = {"type": "folders", "id": folder.parent.id if folder.parent else folder.project.root}
     return {
         "type": "folders",
         "id": folder.id,
@@ -142,8 +162,9 @@ def folder_resource(folder: Folder, links: Links) -> Resource:
         },
         "links": {"self": links.href(*here)},
         "relationships": {
-            "parent": {"data": {"type": "folders", "id": parent}, "links": {"related": links.href(*here, "parent")}},
+            "parent": parent,
             "contents": {"links": {"related": links.href(*here, "contents")}},
+            **_references(links, here),
         },
     }
 
@@ -170,8 +191,11 @@ def item_resource(item: Item, links: Links) -> Resource:
                 "links": {"related": links.href(*here, "tip")},
             },
             "versions": {"links": {"related": links.href(*here, "versions")}},
-            "parent": {"data": {"type": "folders", "id": item.folder.id}},
-            "refs": {"links": {"related": links.href(*here, "refs")}},
+            "parent": {
+                "data": {"type": "folders", "id": item.folder.id},
+                "links": {"related": links.href(*here, "parent")},
+            },
+            **_references(links, here),
         },
     }
 
@@ -213,8 +237,9 @@ def version_resource(version: Version, links: Links) -> Resource:
         "extension": _extension(kind, {} if deleted else _version_data(version)),
     }
     relationships: Resource = {
-        "item": {"data": {"type": "items", "id": item.id}},
-        "refs": {"links": {"related": links.href(*here, "relationships", "refs")}},
+        "item": {"data": {"type": "items", "id": item.id}, "links": {"related": links.href(*here, "item")}},
+        **_references(links, here),
+        "downloadFormats": {"links": {"related": links.href(*here, "downloadFormats")}},
         "derivatives": {"data": {"type": "derivatives", "id": b64urn(version.id)}},
     }
     if version.storage and not deleted:

@@ -1,17 +1,30 @@
 """Markups of ACC on a page: every kind with a shape, a colour and a text of its own."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 from reportlab.lib.colors import HexColor  # type: ignore[import-untyped]
 
 from .strokes import fit, latin
 
-if TYPE_CHECKING:
-    from .acc import Options
-
 LINK = "https://acc.autodesk.com/docs/files"
+
+
+@attrs.frozen
+class Options:
+    """What is to be drawn on the pages, with the documented defaults."""
+
+    output_name: str = ""
+    published: bool = True
+    unpublished: bool = True
+    links: bool = False
+    published_issues: bool = False
+    unpublished_issues: bool = False
+    published_photos: bool = False
+    unpublished_photos: bool = False
+    published_assets: bool = False
+    unpublished_assets: bool = False
 
 
 @attrs.frozen
@@ -23,7 +36,7 @@ class Mark:
     text: str
 
 
-def marks_of(options: "Options", user: str) -> tuple[Mark, ...]:
+def marks_of(options: Options, user: str) -> tuple[Mark, ...]:
     """What these options put on every page; unpublished markups are those of the user who asks."""
     table = (
         (options.published, Mark("box", "#d3121d", "Published markup: check against RFI-042")),

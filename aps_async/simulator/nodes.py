@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .world import WorldError
+from .parts import WorldError
 
 
 class Node:

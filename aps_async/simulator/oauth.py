@@ -6,16 +6,19 @@ https://aps.autodesk.com/en/docs/oauth/v2
 import base64
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
+from .bearers import ISSUER, Token, Tokens
+from .gateway import over_quota, unauthorized
 from .oauthkeys import KEY_ID, public_key, sign
-from .routing import Call, Endpoint, Refusal, Reply, gateway_error, json_reply
+from .parts import App, User
+from .replies import Refusal, Reply, gateway_error, json_reply
+from .routing import Call, Endpoint, Services
 from .tokens import (
-    ISSUER,
     NO_STORE,
-    Token,
+    SCOPES,
     client_of,
     grant_type,
     issue_token,
@@ -24,10 +27,6 @@ from .tokens import (
     scopes_of,
     token_document,
 )
-from .world import App, User
-
-if TYPE_CHECKING:
-    from .app import Simulator
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}\Z")
 
@@ -74,34 +73,34 @@ class Logins:
     reuses: int = 0
     """How often a spent refresh token came again, outside of any grace."""
 
-    def end(self, simulator: "Simulator", login: Login) -> None:
+    def end(self, simulator: Services, login: Login) -> None:
         """Ends a login with everything that came of it."""
         login.ended = True
-        simulator.tokens.revoke_login(login.id)
+        simulator.state(Tokens).revoke_login(login.id)
 
 
 def new_code(call: Call, app: App, user: User, scopes: frozenset[str]) -> str:
     """An authorization code for a user who has agreed."""
     simulator = call.simulator
-    code = simulator.tokens.secret()
-    login = Login(simulator.tokens.secret(), app, user, scopes)
+    code = simulator.state(Tokens).secret()
+    login = Login(simulator.state(Tokens).secret(), app, user, scopes)
     expires = simulator.now() + simulator.behaviour.code_life / simulator.speed
     asked = call.query
-    simulator.logins.codes[code] = Code(
+    simulator.state(Logins).codes[code] = Code(
         login, asked["redirect_uri"], asked.get("code_challenge", ""), asked.get("nonce", ""), expires
     )
     return code
 
 
-def new_refresh_token(simulator: "Simulator", login: Login) -> str:
+def new_refresh_token(simulator: Services, login: Login) -> str:
     """One more refresh token of a login."""
-    text = simulator.tokens.secret()
+    text = simulator.state(Tokens).secret()
     life = simulator.behaviour.refresh_token_life / simulator.speed
-    simulator.logins.refreshes[text] = Refresh(login, simulator.now() + life)
+    simulator.state(Logins).refreshes[text] = Refresh(login, simulator.now() + life)
     return text
 
 
-def _tokens_of(simulator: "Simulator", login: Login, scopes: frozenset[str], nonce: str = "") -> dict[str, Any]:
+def _tokens_of(simulator: Services, login: Login, scopes: frozenset[str], nonce: str = "") -> dict[str, Any]:
     text, life = issue_token(simulator, login.app, scopes, user=login.user, login=login.id)
     more = {"refresh_token": new_refresh_token(simulator, login)}
     if "openid" in scopes:
@@ -113,7 +112,7 @@ def _tokens_of(simulator: "Simulator", login: Login, scopes: frozenset[str], non
 
 @grant_type("authorization_code")
 async def _authorization_code(call: Call, app: App, form: dict[str, str]) -> dict[str, Any]:
-    logins, simulator = call.simulator.logins, call.simulator
+    logins, simulator = call.simulator.state(Logins), call.simulator
     text = form.get("code", "")
     spent = logins.spent_codes.get(text)
     if spent is not None:  # RFC 6749, 4.1.2: a code that comes twice was stolen
@@ -136,21 +135,21 @@ async def _authorization_code(call: Call, app: App, form: dict[str, str]) -> dic
 @grant_type("refresh_token")
 async def _refresh_token(call: Call, app: App, form: dict[str, str]) -> dict[str, Any]:
     simulator, now = call.simulator, call.simulator.now()
-    found = simulator.logins.refreshes.get(form.get("refresh_token", ""))
+    found = simulator.state(Logins).refreshes.get(form.get("refresh_token", ""))
     if found is None or found.login.app is not app or found.login.ended or found.expires <= now:
         raise oauth_error(400, "invalid_grant", "The refresh token is invalid or expired.")
     grace = simulator.behaviour.refresh_grace / simulator.speed
     if found.used_at is not None and now >= found.used_at + grace:
-        simulator.logins.reuses += 1
+        simulator.state(Logins).reuses += 1
         if simulator.behaviour.refresh_reuse == "revoke":
-            simulator.logins.end(simulator, found.login)
+            simulator.state(Logins).end(simulator, found.login)
         raise oauth_error(400, "invalid_grant", "The refresh token has been used already.")
     scopes = scopes_of(form["scope"]) if form.get("scope") else found.login.scopes
     if not scopes <= found.login.scopes:
         raise oauth_error(400, "invalid_scope", "The scope goes beyond what the user agreed to.")
     if found.used_at is None:
         found.used_at = now
-    simulator.logins.rotations += 1
+    simulator.state(Logins).rotations += 1
     return _tokens_of(simulator, found.login, scopes)
 
 
@@ -163,18 +162,18 @@ async def revoke(call: Call) -> Reply:
     """POST /authentication/v2/revoke."""
     form = await read_form(call)
     app = call.app = client_of(call, form)
-    refused = call.simulator.over_quota(call)
+    refused = over_quota(call)
     if refused is not None:
         return refused
     hint, text = form.get("token_type_hint", ""), form.get("token", "")
     if not text or hint not in ("access_token", "refresh_token"):
         raise oauth_error(400, "invalid_request", "The parameters token and token_type_hint are required.")
     simulator = call.simulator
-    found = simulator.logins.refreshes.get(text)
+    found = simulator.state(Logins).refreshes.get(text)
     if found is not None and found.login.app is app:
-        simulator.logins.end(simulator, found.login)
-    elif simulator.tokens.app_of(text) is app:
-        simulator.tokens.revoke(text)
+        simulator.state(Logins).end(simulator, found.login)
+    elif simulator.state(Tokens).app_of(text) is app:
+        simulator.state(Tokens).revoke(text)
     return Reply(200, {"Server": "nginx", **NO_STORE})  # what is not known is as dead as it was asked to be
 
 
@@ -182,11 +181,11 @@ async def introspect(call: Call) -> Reply:
     """POST /authentication/v2/introspect."""
     form = await read_form(call)
     app = call.app = client_of(call, form)
-    refused = call.simulator.over_quota(call)
+    refused = over_quota(call)
     if refused is not None:
         return refused
     simulator = call.simulator
-    token = simulator.tokens.find(form.get("token", ""), simulator.now())
+    token = simulator.state(Tokens).find(form.get("token", ""), simulator.now())
     if token is None or token.app is not app:
         return json_reply(200, {"active": False}, NO_STORE)
     document: dict[str, Any] = {
@@ -216,11 +215,15 @@ async def discovery(call: Call) -> Reply:
             "token_endpoint": f"{base}/token",
             "userinfo_endpoint": f"{call.simulator.url}/userinfo",
             "jwks_uri": f"{base}/keys",
-            "revocation_endpoint": f"{base}/revoke",
+            "revoke_endpoint": f"{base}/revoke",  # in the published description
+            "revocation_endpoint": f"{base}/revoke",  # in its sample, and in RFC 8414
             "introspection_endpoint": f"{base}/introspect",
+            "scopes_supported": sorted(SCOPES),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "fragment", "form_post"],
             "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
+            "subject_types_supported": ["public"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
             "code_challenge_methods_supported": ["S256"],
             "id_token_signing_alg_values_supported": ["RS256"],
         },
@@ -231,11 +234,11 @@ async def userinfo(call: Call) -> Reply:
     """GET /userinfo, which the real service has on a host of its own."""
     header = call.request.headers.get("Authorization", "")
     text = header[7:].strip() if header[:7].lower() == "bearer " else ""
-    token: Token | None = call.simulator.tokens.find(text, call.simulator.now())
-    call.app = call.simulator.tokens.app_of(text)
+    token: Token | None = call.simulator.state(Tokens).find(text, call.simulator.now())
+    call.app = call.simulator.state(Tokens).app_of(text)
     if token is None:
-        return call.simulator.unauthorized()
-    refused = call.simulator.over_quota(call)
+        return unauthorized(call)
+    refused = over_quota(call)
     if refused is not None:
         return refused
     user = token.user

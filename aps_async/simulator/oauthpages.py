@@ -9,10 +9,13 @@ from urllib.parse import parse_qsl, urlencode
 
 import attrs
 
+from .bearers import Tokens
+from .gateway import over_quota
 from .oauth import new_code
-from .routing import Call, Endpoint, Refusal, Reply
+from .parts import PASSWORD, App, User
+from .replies import Refusal, Reply
+from .routing import Call, Endpoint
 from .tokens import NO_STORE, read_form, scopes_of
-from .world import PASSWORD, App, User
 
 PATH = "/authentication/v2/authorize"
 _COOKIE = "aps_simulator"
@@ -105,7 +108,7 @@ def _checked(call: Call) -> tuple[App, frozenset[str]]:
         raise _refuse("The redirect_uri is not one that is registered for this app.")
     if len(names) != len(set(names)):
         raise _refuse("A parameter is given twice.")
-    refused = call.simulator.over_quota(call)
+    refused = over_quota(call)
     if refused is not None:
         raise Refusal(refused)
     error = _problem(asked, app)
@@ -143,7 +146,7 @@ async def authorize(call: Call) -> Reply:
         return _log_in_page(call)
     if (
         call.simulator.behaviour.remembers_consent
-        and (app.client_id, user.id, scopes) in call.simulator.browsers.agreed
+        and (app.client_id, user.id, scopes) in call.simulator.state(Browsers).agreed
     ):
         return _back(call, code=new_code(call, app, user, scopes))
     return _consent_page(call, app, user, scopes)
@@ -163,12 +166,12 @@ async def decide(call: Call) -> Reply:
         return _log_in_page(call, "You have been signed out. Please sign in again.")
     if form.get("decision") != "allow":
         return _back(call, error="access_denied", error_description="The user denied the request.")
-    call.simulator.browsers.agreed.add((app.client_id, user.id, scopes))
+    call.simulator.state(Browsers).agreed.add((app.client_id, user.id, scopes))
     return _back(call, code=new_code(call, app, user, scopes))
 
 
 def _signed_in(call: Call) -> User | None:
-    return call.simulator.browsers.users.get(call.request.cookies.get(_COOKIE, ""))
+    return call.simulator.state(Browsers).users.get(call.request.cookies.get(_COOKIE, ""))
 
 
 def _guard(call: Call) -> str:
@@ -182,8 +185,8 @@ def _log_in(call: Call, form: dict[str, str]) -> Reply:
     user = next((user for user in users if user.email and user.email.casefold() == email), None)
     if user is None or user.password != password:
         return _log_in_page(call, "The e-mail address and the password do not go together.")
-    cookie = call.simulator.tokens.secret()
-    call.simulator.browsers.users[cookie] = user
+    cookie = call.simulator.state(Tokens).secret()
+    call.simulator.state(Browsers).users[cookie] = user
     # The same request once more, now without the wish to log in.
     rest = [(name, value) for name, value in parse_qsl(call.raw_query, keep_blank_values=True) if name != "prompt"]
     return Reply(
@@ -229,7 +232,7 @@ def _consent_page(call: Call, app: App, user: User, scopes: frozenset[str]) -> R
 
 async def log_out(call: Call) -> Reply:
     """GET /authentication/v2/logout."""
-    call.simulator.browsers.users.pop(call.request.cookies.get(_COOKIE, ""), None)
+    call.simulator.state(Browsers).users.pop(call.request.cookies.get(_COOKIE, ""), None)
     gone = f"{_COOKIE}=; Path=/authentication/v2; Max-Age=0"
     target = call.query.get("post_logout_redirect_uri", "")
     if target and any(target in app.redirect_uris for app in call.simulator.world.apps.values()):

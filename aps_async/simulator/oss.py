@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 from . import access
 from .pages import Content
-from .routing import Call, Endpoint, Refusal, Reply, json_reply
-from .sources import Part, media_of
-from .storage import content_reply
+from .parts import Version
+from .replies import Refusal, Reply, json_reply
+from .routing import Call, Endpoint
+from .sources import Part, Sources, media_of
+from .storage import Storage, content_reply
 from .urns import derived_uuid
-from .world import Version
 
 _BUCKET = re.compile(r"[-_.a-z0-9]{3,128}")
 _OVERRIDES = ("content-type", "content-disposition", "cache-control")
@@ -76,7 +77,7 @@ def _params(call: Call) -> tuple[dict[str, str], str]:
 def _link(call: Call, path: str, more: str) -> str:
     simulator = call.simulator
     life = 60 * _minutes(call) / simulator.speed
-    signer = simulator.storage.signer
+    signer = simulator.state(Storage).signer
     if _flag(call, "useCdn") or simulator.behaviour.oss_cdn:
         return simulator.storage_url + signer.link_v2(path, simulator.clock() + life, more, key="Key-Pair-Id")
     return simulator.storage_url + signer.link(path, simulator.clock(), life, more)
@@ -85,20 +86,20 @@ def _link(call: Call, path: str, more: str) -> str:
 def _parts(call: Call, version: Version, path: str, more: str) -> dict[str, str]:
     """A link for each part of an upload that was not merged, by its range; in the order of the keys as texts."""
     simulator = call.simulator
-    size = simulator.sources.content(version).size
+    size = simulator.state(Sources).content(version).size
     step = max(1, min(simulator.behaviour.oss_chunk, -(-size // 3)))
     urls = {}
     for number, start in enumerate(range(0, size, step), 1):
         stop = min(start + step, size)
 
         part = f"{path}/part-{number}"
-        simulator.storage.put(part, _part_maker(call, version, start, stop), simulator.began, media_of(version))
+        simulator.state(Storage).put(part, _part_maker(call, version, start, stop), simulator.began, media_of(version))
         urls[f"{start}-{stop - 1}"] = _link(call, part, more)
     return dict(sorted(urls.items()))
 
 
 def _part_maker(call: Call, version: Version, start: int, stop: int) -> Callable[[int], Part]:
-    return lambda revision: Part(call.simulator.sources.content(version, revision), start, stop)
+    return lambda revision: Part(call.simulator.state(Sources).content(version, revision), start, stop)
 
 
 def _fallback(call: Call, version: Version, path: str) -> str:
@@ -106,8 +107,8 @@ def _fallback(call: Call, version: Version, path: str) -> str:
     simulator = call.simulator
     life = 60 * _minutes(call) / simulator.speed
     own = f"{_SIGNED}/{derived_uuid('signed', simulator.seed, version.id, simulator.next_request_number())}"
-    simulator.storage.aliases[own] = path
-    simulator.storage.ends[own] = simulator.clock() + life
+    simulator.state(Storage).aliases[own] = path
+    simulator.state(Storage).ends[own] = simulator.clock() + life
     return f"{simulator.url}{own}?region=US"
 
 
@@ -118,11 +119,11 @@ async def signeds3download(call: Call) -> Reply:
     path = f"/com.autodesk.oss.us/{bucket}/{quote(key, safe='')}"
 
     def make(revision: int) -> Content:
-        return simulator.sources.content(version, revision)
+        return simulator.state(Sources).content(version, revision)
 
-    stored = simulator.storage.put(path, make, simulator.began, media_of(version))
-    content = simulator.sources.content(version, stored.revision)
-    sha1 = simulator.sources.sha1(content)
+    stored = simulator.state(Storage).put(path, make, simulator.began, media_of(version))
+    content = simulator.state(Sources).content(version, stored.revision)
+    sha1 = simulator.state(Sources).sha1(content)
     if _not_modified(call, sha1, content, stored.modified):
         return Reply(304, {"Server": "nginx", "ETag": f'"{sha1}"'})
     params, more = _params(call)
@@ -141,7 +142,7 @@ async def signeds3download(call: Call) -> Reply:
 
 async def oss_get(call: Call) -> Reply:
     """GET of a fallback address; no bearer is looked at."""
-    storage = call.simulator.storage
+    storage = call.simulator.state(Storage)
     stored, end = storage.find(call.raw_path), storage.ends.get(call.raw_path, 0.0)
     if stored is None:
         raise refuse(404, "", "The signed resource does not exist.")

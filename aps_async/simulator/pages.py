@@ -4,18 +4,18 @@ import hashlib
 import io
 from collections import OrderedDict
 from collections.abc import Generator, Hashable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
 import attrs
-from pypdf import PageObject, PdfReader, PdfWriter
-from pypdf.annotations import Link
-from pypdf.errors import PyPdfError
-from pypdf.generic import ArrayObject, DictionaryObject, NameObject
+from pypdf import PdfWriter
 
 from .marks import Mark
-from .plans import SheetInfo, draw_overlay, draw_sheet, new_canvas, paint_sheet
-from .world import DOCUMENT, Item, Version, World, WorldError
+from .parts import DOCUMENT, Item, Version, WorldError
+from .pdfpages import PdfPages
+from .plans import draw_sheet, new_canvas, paint_sheet
+from .strokes import SheetInfo
+from .world import World
 
 _BLOCK = 1 << 20
 _CHUNK = 1 << 18
@@ -87,6 +87,11 @@ class Cache(Generic[_T]):
         self._values.move_to_end(key)
         return found[0]
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._values.clear()
+        self._weight = 0
+
     def put(self, key: Hashable, value: _T, weight: int = 1) -> None:
         """Keep a value and forget the longest unused ones."""
         if key in self._values:
@@ -95,75 +100,6 @@ class Cache(Generic[_T]):
         self._weight += weight
         while self._weight > self._most and len(self._values) > 1:
             self._weight -= self._values.popitem(last=False)[1][1]
-
-
-class PdfPages:
-    """The pages of a given PDF."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        try:
-            self._reader = PdfReader(io.BytesIO(data))
-            if self._reader.is_encrypted and not self._reader.decrypt(""):
-                raise WorldError("pdf", "is protected by a password")
-            self.count = len(self._reader.pages)
-        except (PyPdfError, ValueError, KeyError) as error:
-            if isinstance(error, WorldError):
-                raise
-            raise WorldError("pdf", f"cannot be read: {error}") from None
-        if not self.count:
-            raise WorldError("pdf", "has no pages")
-
-    def page(
-        self,
-        index: int,
-        key: str,
-        *,
-        markups: bool = False,
-        links: tuple[tuple[str, str], ...] = (),
-        revision: int = 0,
-        marks: Sequence[Mark] = (),
-    ) -> bytes:
-        """One page as a PDF of its own."""
-        original = self._reader.pages[index % self.count]
-        writer = PdfWriter()
-        page = writer.add_page(original, excluded_keys=("/Annots", "/B", "/StructParents", "/Thumb", "/AA"))
-        if page.rotation:
-            page.transfer_rotation_to_content()
-        self._keep_annotations(original, page, writer, with_links=bool(links))
-        box = page.mediabox
-        if markups or revision or marks:
-            size = float(box.width), float(box.height)
-            over = draw_overlay(*size, key, markups=markups, revision=revision, marks=marks)
-            layer = PdfReader(io.BytesIO(over)).pages[0]
-            page.merge_translated_page(layer, float(box.left), float(box.bottom))
-        for i, (_, address) in enumerate(links):
-            left, bottom = float(box.left) + 20 + 60 * i, float(box.bottom) + 20
-            writer.add_annotation(page, Link(rect=(left, bottom, left + 50, bottom + 20), url=address))
-        buffer = io.BytesIO()
-        writer.write(buffer)
-        return buffer.getvalue()
-
-    @staticmethod
-    def _keep_annotations(original: PageObject, page: PageObject, writer: PdfWriter, *, with_links: bool) -> None:
-        """Keep what is drawn; of links only those to the web, since other pages are not delivered."""
-        kept = ArrayObject()
-        for reference in original.get("/Annots", ()) or ():
-            annotation: Any = reference.get_object()
-            if not isinstance(annotation, DictionaryObject):
-                continue
-            if annotation.get("/Subtype") == "/Link":
-                action: Any = annotation.get("/A", {})
-                action = action.get_object() if hasattr(action, "get_object") else action
-                if not with_links or action.get("/S") != "/URI":
-                    continue
-            clone: Any = annotation.clone(writer, force_duplicate=True, ignore_fields=_POINTERS)
-            kept.append(clone.indirect_reference)
-        if kept:
-            page[NameObject("/Annots")] = kept
-
-
-_POINTERS = ("/P", "/Popup", "/Parent", "/IRT", "/Dest", "/StructParent")
 
 
 @attrs.frozen

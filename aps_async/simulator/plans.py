@@ -11,7 +11,7 @@ from reportlab.lib.colors import Color, HexColor  # type: ignore[import-untyped]
 from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
 
 from .marks import Mark, draw_marks
-from .strokes import Frame, background, callouts, clouds, grid, latin, title_block, view_title
+from .strokes import Frame, SheetInfo, background, callouts, clouds, grid, latin, title_block, view_title
 
 WIDTH, HEIGHT = 2592.0, 1728.0  # 36 x 24 inches
 _INK = HexColor("#1f2430")
@@ -20,26 +20,6 @@ _ROOMS = (
     "EXAM", "WAITING", "RECEPTION", "OFFICE", "STORAGE", "LAB", "CONSULT", "STAFF", "ARCHIVE", "RECORDS", "TREATMENT",
     "IMAGING", "PHARMACY", "MEETING", "UTILITY", "WC",
 )  # fmt: skip
-
-
-@attrs.frozen(kw_only=True)
-class SheetInfo:
-    """What a sheet shows."""
-
-    key: str
-    """Seeds the drawing."""
-    number: str
-    title: str
-    project: str
-    index: int = 0
-    total: int = 0
-    version: int = 1
-    revision: int = 0
-    """How often the stored file was replaced; shows in the title block."""
-    markups: bool = False
-    hyperlinks: bool = False
-    references: tuple[tuple[str, str], ...] = ()
-    """Label and address of the sheets this one refers to."""
 
 
 @attrs.frozen

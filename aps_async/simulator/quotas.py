@@ -20,12 +20,18 @@ class Quotas:
     """Counts accepted calls; refuses those over the budget."""
 
     def __init__(self, behaviour: Behaviour, speed: float, start: float) -> None:
-        self._behaviour = behaviour
-        self._length = behaviour.quota_seconds / speed
-        self._origin = start + behaviour.quota_phase / speed
+        self._speed, self._start = speed, start
         self._counters: dict[tuple[str, str], _Counter] = {}
         self.most: dict[str, int] = {}
         """Most calls of an endpoint that were accepted in any stretch of a window's length, by one client."""
+        self.use(behaviour, start)
+
+    def use(self, behaviour: Behaviour, start: float | None = None) -> None:
+        """Count by these switches from now on; `start` is the loop time at which windows begin."""
+        self._start = self._start if start is None else start
+        self._behaviour = behaviour
+        self._length = behaviour.quota_seconds / self._speed
+        self._origin = self._start + behaviour.quota_phase / self._speed
 
     def take(self, client_id: str, endpoint: str, budget: int | None, now: float) -> float | None:
         """Take a place for a call; seconds until there is one when the budget is used up."""

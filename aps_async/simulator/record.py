@@ -40,6 +40,12 @@ class Record:
         self.bytes_sent = 0
         self.token_requests = 0
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self.log.clear()
+        self._tallies.clear()
+        self.bytes_sent = self.token_requests = 0
+
     def add(self, seen: Seen) -> None:
         """Note a request that is over."""
         self.log.append(seen)

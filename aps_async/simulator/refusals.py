@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .routing import Refusal, Reply, gateway_error, json_reply
+from .replies import Refusal, Reply, gateway_error, json_reply
 
 Shape = Literal["object", "list", "developer", "text", "empty"]
 

@@ -2,18 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING
 
-from .acc import AccJob
+from .accjobs import AccJob
 from .archives import make_zip
 from .marks import marks_of
-from .pages import Content, Painting
-from .parts import BuildSheet
-from .plans import SheetInfo
-from .world import Version
-
-if TYPE_CHECKING:
-    from .app import Simulator
+from .pages import Content, Pages, Painting
+from .parts import BuildSheet, Version
+from .routing import Services
+from .strokes import SheetInfo
 
 Building = Generator[None, None, Content]
 
@@ -21,7 +17,7 @@ Building = Generator[None, None, Content]
 class Results:
     """Makes and keeps them; pages are drawn one at a step, so that a large job does not stop everything else."""
 
-    def __init__(self, simulator: "Simulator") -> None:
+    def __init__(self, simulator: Services) -> None:
         self._simulator = simulator
 
     def maker(self, job: AccJob) -> Callable[[int], Content]:
@@ -49,14 +45,14 @@ class Results:
             await asyncio.sleep(0)
 
     def _kept(self, job: AccJob, revision: int) -> Content | None:
-        return self._simulator.pages.cache.get((job.id, revision))
+        return self._simulator.state(Pages).cache.get((job.id, revision))
 
     def _keep(self, job: AccJob, revision: int, content: Content) -> Content:
-        self._simulator.pages.cache.put((job.id, revision), content, len(content.head))
+        self._simulator.state(Pages).cache.put((job.id, revision), content, len(content.head))
         return content
 
     def _build(self, job: AccJob, revision: int) -> Building:
-        pages, title = self._simulator.pages, job.options.output_name or job.project.name
+        pages, title = self._simulator.state(Pages), job.options.output_name or job.project.name
         marks = marks_of(job.options, job.user.name or job.user.id)
         sheets = [one for one in job.inputs if isinstance(one, BuildSheet)]
         if sheets:

@@ -4,86 +4,97 @@ Autodesk's URNs hold `:`, `?` and `=`. Whether a client encoded them decides whi
 is split before it is decoded; a router that decodes first would forgive what the real service does not.
 """
 
-import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import attrs
 from aiohttp import web
 
-if TYPE_CHECKING:
-    from .app import Simulator
-    from .tokens import Token
-    from .world import App, User
+from .bearers import Token
+from .behaviour import Behaviour
+from .parts import App, User
+from .replies import Reply
+from .world import World
+
+_S = TypeVar("_S")
 
 
-class Body(Protocol):
-    """A response body that need not be in memory."""
+class Services(Protocol):
+    """What a handler may use of the simulator that it works for."""
 
     @property
-    def size(self) -> int:
-        """Number of bytes."""
+    def world(self) -> World:
+        """What there is."""
         ...
 
     @property
-    def etag(self) -> str:
-        """Its ETag, without quotes."""
+    def behaviour(self) -> Behaviour:
+        """The switches, which may change while it runs."""
         ...
-
-    def chunks(self, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes from `start` up to `stop`, in pieces."""
-        ...
-
-
-@attrs.define
-class Reply:
-    """An answer before it is sent, so that a fault can still spoil it."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes | Body = b""
-    start: int = 0
-    stop: int = 0
-    cookies: tuple[str, ...] = ()
-    """Values of `Set-Cookie`."""
 
     @property
-    def length(self) -> int:
-        """Number of body bytes this answer has."""
-        return len(self.body) if isinstance(self.body, bytes) else self.stop - self.start
+    def seed(self) -> int:
+        """Seeds everything that only looks random."""
+        ...
 
-    def pieces(self) -> Iterator[bytes]:
-        """The body in pieces."""
-        if isinstance(self.body, bytes):
-            yield self.body
-        else:
-            yield from self.body.chunks(self.start, self.stop)
+    @property
+    def speed(self) -> float:
+        """Divides every duration."""
+        ...
 
+    @property
+    def url(self) -> str:
+        """Address of the API."""
+        ...
 
-class Refusal(Exception):  # noqa: N818 - an answer that travels as an exception, not an error of ours
-    """Ends a handler with an answer."""
+    @property
+    def storage_url(self) -> str:
+        """Address of the storage that signed links lead to."""
+        ...
 
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.status)
-        self.reply = reply
+    @property
+    def began(self) -> float:
+        """Wall time of the start."""
+        ...
+
+    @property
+    def began_loop(self) -> float:
+        """Loop time of the start."""
+        ...
+
+    def clock(self) -> float:
+        """Wall time in seconds."""
+        ...
+
+    def now(self) -> float:
+        """Loop time; every duration is measured in it."""
+        ...
+
+    def next_request_number(self) -> int:
+        """A number that no other request has."""
+        ...
+
+    def state(self, kind: type[_S]) -> _S:
+        """What a service keeps between requests, by its class; the module of the class owns it."""
+        ...
 
 
 @attrs.define
 class Call:
     """One request on its way through the simulator."""
 
-    simulator: "Simulator"
+    simulator: Services
     request: web.BaseRequest
     endpoint: "Endpoint"
     params: dict[str, str]
     raw_path: str
     raw_query: str
     key: str
-    app: "App | None" = None
-    token: "Token | None" = None
+    app: App | None = None
+    token: Token | None = None
     """The bearer's, once the gateway has let the call in."""
-    user: "User | None" = None
+    user: User | None = None
     fault_kind: str = ""
     _query: dict[str, str] | None = None
 
@@ -149,25 +160,3 @@ class Router:
             node = child
         found = node.get("", {}).get(method)
         return None if found is None else (found[0], dict(zip(found[1], values, strict=True)))
-
-
-def json_reply(status: int, document: object, headers: Mapping[str, str] | None = None) -> Reply:
-    """A JSON answer as the services' own servers send it."""
-    named = {"Content-Type": "application/json", "Server": "nginx"}
-    if headers:
-        named.update(headers)
-    return Reply(status, named, json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
-
-
-def gateway_error(status: int, code: str, message: str) -> Reply:
-    """The gateway's legacy error document."""
-    return json_reply(
-        status,
-        {
-            "developerMessage": message,
-            "userMessage": "",
-            "errorCode": code,
-            "more info": f"http://developer.api.autodesk.com/documentation/v1/errors/{code}",
-        },
-        {"Server": "Apigee Router"},
-    )

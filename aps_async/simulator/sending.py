@@ -4,18 +4,20 @@ import asyncio
 import socket
 import struct
 from email.utils import formatdate
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from . import storage
 from .faults import Fault
-from .routing import Call, Reply, json_reply
+from .gateway import unauthorized
+from .record import Record
+from .replies import Reply, json_reply
+from .routing import Call, Services
 
-if TYPE_CHECKING:
-    from .app import Simulator
-
+SPEED_HEADER = "X-Simulator-Speed"
+"""Carried by every response, so that a client can scale its waits."""
 _PIECES = 20
 _SMALL = 1 << 20
 _HTML = (
@@ -31,7 +33,7 @@ def substitute(call: Call, fault: Fault) -> Reply:
     if fault.kind == "s3_error_200":
         return storage.xml_error(call, 200, "InternalError", "We encountered an internal error. Please try again.")
     if fault.kind == "revoke":
-        return call.simulator.unauthorized()
+        return unauthorized(call)
     if fault.kind == "html":
         return Reply(fault.status or 200, {"Content-Type": "text/html; charset=utf-8", "Server": "nginx"}, _HTML)
     if fault.kind == "text":
@@ -64,44 +66,45 @@ def cut_json(reply: Reply) -> Reply:
     return Reply(reply.status, reply.headers, body[: max(1, len(body) // 2)], cookies=reply.cookies)
 
 
-async def send(simulator: "Simulator", request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+async def send(simulator: Services, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Send an answer as it is."""
     if isinstance(reply.body, bytes) or reply.length <= _SMALL:
         body = reply.body if isinstance(reply.body, bytes) else b"".join(reply.pieces())
-        simulator.record.bytes_sent += len(body)
-        return web.Response(status=reply.status, headers=_headers(reply), body=body)
-    response = await _begin(request, reply)
+        simulator.state(Record).bytes_sent += len(body)
+        return web.Response(status=reply.status, headers=_headers(simulator, reply), body=body)
+    response = await _begin(simulator, request, reply)
     for piece in reply.pieces():
         await response.write(piece)
-        simulator.record.bytes_sent += len(piece)
+        simulator.state(Record).bytes_sent += len(piece)
     await response.write_eof()
     return response
 
 
-def _headers(reply: Reply) -> "CIMultiDict[str]":
+def _headers(simulator: Services, reply: Reply) -> "CIMultiDict[str]":
     headers = CIMultiDict(reply.headers)
+    headers[SPEED_HEADER] = f"{simulator.speed:g}"
     for cookie in reply.cookies:
         headers.add("Set-Cookie", cookie)
     return headers
 
 
-async def _begin(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
-    response = web.StreamResponse(status=reply.status, headers=_headers(reply))
+async def _begin(simulator: Services, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    response = web.StreamResponse(status=reply.status, headers=_headers(simulator, reply))
     response.content_length = reply.length
     await response.prepare(request)
     return response
 
 
-async def send_part(simulator: "Simulator", request: web.BaseRequest, reply: Reply, fault: Fault) -> NoReturn:
+async def send_part(simulator: Services, request: web.BaseRequest, reply: Reply, fault: Fault) -> NoReturn:
     """Send the headers and a part of the body, then close or reset the connection."""
     length = reply.length
     left = min(length // 2 if fault.after_bytes is None else fault.after_bytes, max(length - 1, 0))
-    response = await _begin(request, reply)
+    response = await _begin(simulator, request, reply)
     for piece in reply.pieces():
         part = piece[:left]
         if part:
             await response.write(part)
-        simulator.record.bytes_sent += len(part)
+        simulator.state(Record).bytes_sent += len(part)
         left -= len(part)
         if left <= 0:
             break
@@ -116,11 +119,9 @@ async def send_part(simulator: "Simulator", request: web.BaseRequest, reply: Rep
     await reset(request)
 
 
-async def send_slowly(
-    simulator: "Simulator", request: web.BaseRequest, reply: Reply, fault: Fault
-) -> web.StreamResponse:
+async def send_slowly(simulator: Services, request: web.BaseRequest, reply: Reply, fault: Fault) -> web.StreamResponse:
     """Send the body in small pieces with pauses between them."""
-    response = await _begin(request, reply)
+    response = await _begin(simulator, request, reply)
     pause = (30.0 if fault.seconds is None else fault.seconds) / _PIECES / simulator.speed
     at_once = fault.after_bytes or 0
     step = max(1, -(-(reply.length - at_once) // _PIECES))
@@ -132,7 +133,7 @@ async def send_slowly(
             size = at_once or step
             at_once = 0
             await response.write(piece[start : start + size])
-            simulator.record.bytes_sent += len(piece[start : start + size])
+            simulator.state(Record).bytes_sent += len(piece[start : start + size])
             start += size
             due += pause
             await asyncio.sleep(max(0.0, due - now()))  # so that pauses that were too long do not add up

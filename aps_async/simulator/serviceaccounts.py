@@ -11,14 +11,16 @@ from typing import Any
 import attrs
 from joserfc.jwk import RSAKey
 
+from .bearers import ISSUER, Tokens
 from .oauthkeys import new_key_pair, unverified_header, verified_claims
-from .routing import Call, Endpoint, Refusal, Reply, gateway_error, json_reply
-from .tokens import ISSUER, grant_type, issue_token, oauth_error, scopes_of, token_document
-from .world import App, User
+from .parts import App, User
+from .replies import Refusal, Reply, gateway_error, json_reply
+from .routing import Call, Endpoint
+from .tokens import grant_type, issue_token, oauth_error, scopes_of, token_document
 
 PATH = "/authentication/v2/service-accounts"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_AUDIENCE = f"{ISSUER}/authentication/v2/token"
+_TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
 _LONGEST = 300
 _MOST_ACCOUNTS, _MOST_KEYS = 10, 3
 _NAME = re.compile(r"[A-Za-z0-9-]{5,100}\Z")
@@ -47,6 +49,13 @@ class Account:
     keys: dict[str, Key] = attrs.field(factory=dict[str, Key])
 
 
+@attrs.define
+class Accounts:
+    """Every service account."""
+
+    by_id: dict[str, Account] = attrs.field(factory=dict[str, Account])
+
+
 def go_time(seconds: float) -> str:
     """A time as Go prints it, which is how this service does."""
     moment = datetime.fromtimestamp(seconds, UTC)
@@ -60,7 +69,7 @@ def _app(call: Call) -> App:
 
 
 def _account(call: Call) -> Account:
-    account = call.simulator.accounts.get(call.params["account"])
+    account = call.simulator.state(Accounts).by_id.get(call.params["account"])
     if account is None or account.app is not _app(call):
         raise Refusal(json_reply(404, {"title": "NOT_FOUND", "detail": "The service account does not exist."}))
     return account
@@ -97,16 +106,16 @@ async def create(call: Call) -> Reply:
         raise _bad("name must be 5 to 100 letters, digits or hyphens.")
     if not all(isinstance(part, str) and part for part in (first, last)):
         raise _bad("firstName and lastName are required.")
-    mine = [account for account in simulator.accounts.values() if account.app is app]
+    mine = [account for account in simulator.state(Accounts).by_id.values() if account.app is app]
     if len(mine) >= _MOST_ACCOUNTS:
         raise _bad("An app may have at most 10 service accounts.", 403)
     email = f"{name}@{app.client_id}.adskserviceaccount.autodesk.com"
     if any(account.user.email == email for account in mine):
         raise _bad("A service account of this name exists.")
-    identity = simulator.tokens.secret()[:12].upper()
-    user = User(identity, f"{first} {last}", email=email, password=simulator.tokens.secret())
+    identity = simulator.state(Tokens).secret()[:12].upper()
+    user = User(identity, f"{first} {last}", email=email, password=simulator.state(Tokens).secret())
     simulator.world.users[identity] = user
-    simulator.accounts[identity] = Account(app, user, simulator.clock())
+    simulator.state(Accounts).by_id[identity] = Account(app, user, simulator.clock())
     return json_reply(201, {"serviceAccountId": identity, "email": email})
 
 
@@ -126,7 +135,7 @@ def _document(account: Account) -> dict[str, Any]:
 async def list_all(call: Call) -> Reply:
     """GET: the app's accounts."""
     app = _app(call)
-    mine = [_document(account) for account in call.simulator.accounts.values() if account.app is app]
+    mine = [_document(account) for account in call.simulator.state(Accounts).by_id.values() if account.app is app]
     return json_reply(200, {"serviceAccounts": mine})
 
 
@@ -147,15 +156,15 @@ async def change(call: Call) -> Reply:
     account = _account(call)
     account.status = _status_of(await _body(call))
     if account.status == "DISABLED":
-        call.simulator.tokens.revoke_login(account.user.id)
+        call.simulator.state(Tokens).revoke_login(account.user.id)
     return json_reply(200, _document(account))
 
 
 async def delete(call: Call) -> Reply:
     """DELETE: an account with its keys and tokens."""
     account = _account(call)
-    call.simulator.tokens.revoke_login(account.user.id)
-    del call.simulator.accounts[account.user.id]
+    call.simulator.state(Tokens).revoke_login(account.user.id)
+    del call.simulator.state(Accounts).by_id[account.user.id]
     call.simulator.world.users.pop(account.user.id, None)
     return Reply(204, {"Server": "nginx"})
 
@@ -219,18 +228,30 @@ async def _assertion(call: Call, app: App, form: dict[str, str]) -> dict[str, An
     return token_document(text, life)
 
 
+def _is_for_us(call: Call, audience: object) -> bool:
+    """Whether an assertion is for the service's token address, or for the one this simulator is reached at."""
+    if isinstance(audience, list):
+        return len(audience) == 1 and _is_for_us(call, audience[0])
+    if not isinstance(audience, str) or not audience.startswith(("http://", "https://")):
+        return False
+    scheme, _, rest = audience.partition("://")
+    host, _, path = rest.partition("/")
+    origins = (ISSUER, call.simulator.url, f"http://{call.request.host}")
+    return f"{scheme}://{host}" in origins and f"/{path.lstrip('/')}" == _TOKEN_PATH
+
+
 def _proven(call: Call, app: App, text: str) -> tuple[Account, Key, dict[str, Any]]:
     """The account that signed an assertion, by the very key it names."""
     wrong = oauth_error(400, "invalid_grant", "The assertion is invalid.")
     kid = unverified_header(text).get("kid")
-    for account in call.simulator.accounts.values():
+    for account in call.simulator.state(Accounts).by_id.values():
         key = account.keys.get(str(kid))
         if key is None or account.app is not app:
             continue
         claims = verified_claims(text, key.public)
         if claims is None or claims.get("sub") != account.user.id:
             raise wrong
-        if claims.get("iss") != app.client_id or claims.get("aud") not in (_AUDIENCE, [_AUDIENCE]):
+        if claims.get("iss") != app.client_id or not _is_for_us(call, claims.get("aud")):
             raise oauth_error(400, "invalid_grant", "iss or aud is wrong.")
         if account.status != "ENABLED" or not key.enabled:
             raise oauth_error(400, "invalid_grant", "The service account or its key is not enabled.")

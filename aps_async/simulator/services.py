@@ -10,6 +10,7 @@ from . import (
     oauth,
     oauthpages,
     oss,
+    relations,
     serviceaccounts,
     tokens,
 )
@@ -18,6 +19,7 @@ _SIGNING_IN = (*tokens.ENDPOINTS, *oauth.ENDPOINTS, *oauthpages.ENDPOINTS, *serv
 ENDPOINTS = (
     *_SIGNING_IN,
     *datamanagement.ENDPOINTS,
+    *relations.ENDPOINTS,
     *bim360.ENDPOINTS,
     *accfiles.ENDPOINTS,
     *accsheets.ENDPOINTS,

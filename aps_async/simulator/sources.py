@@ -7,8 +7,9 @@ import attrs
 
 from .costfiles import docx_of, plain_docx
 from .pages import Content, Pages
-from .routing import Body
-from .world import FILE, Version, World
+from .parts import FILE, Version
+from .replies import Body
+from .world import World
 
 _MAGIC = {
     "dwg": b"AC1032\x00\x00\x00\x00\x00\x00",

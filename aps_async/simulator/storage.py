@@ -10,7 +10,8 @@ from xml.sax.saxutils import escape
 
 import attrs
 
-from .routing import Body, Call, Endpoint, Reply
+from .replies import Body, Reply
+from .routing import Call, Endpoint
 from .signing import Signer
 
 BUCKET = "autodesk-360-translation-storage"
@@ -97,7 +98,7 @@ def expired(call: Call, life: str = "120", end: float = 0.0) -> Reply:
 
 def _refusal(call: Call) -> Reply | None:
     """The checks before the object is looked at, in the store's order."""
-    storage = call.simulator.storage
+    storage = call.simulator.state(Storage)
     if "Authorization" in call.request.headers:
         storage.authorization_seen += 1
         message = (
@@ -146,7 +147,7 @@ async def signed_get(call: Call) -> Reply:
 
 def object_reply(call: Call) -> Reply:
     """The object under the path of the call, or the part of it that is asked for."""
-    stored = call.simulator.storage.find(call.raw_path)
+    stored = call.simulator.state(Storage).find(call.raw_path)
     if stored is None:
         return xml_error(call, 404, "NoSuchKey", "The specified key does not exist.", Key=call.raw_path)
     return content_reply(call, stored)

@@ -3,13 +3,10 @@
 import math
 import random
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import attrs
 from reportlab.lib.colors import HexColor  # type: ignore[import-untyped]
-
-if TYPE_CHECKING:
-    from .plans import SheetInfo
 
 _INK = HexColor("#1f2430")
 _GREY = HexColor("#7c8597")
@@ -24,6 +21,26 @@ _NOTES = (
     "add access panel here",
     "level change missing on plan",
 )
+
+
+@attrs.frozen(kw_only=True)
+class SheetInfo:
+    """What a sheet shows."""
+
+    key: str
+    """Seeds the drawing."""
+    number: str
+    title: str
+    project: str
+    index: int = 0
+    total: int = 0
+    version: int = 1
+    revision: int = 0
+    """How often the stored file was replaced; shows in the title block."""
+    markups: bool = False
+    hyperlinks: bool = False
+    references: tuple[tuple[str, str], ...] = ()
+    """Label and address of the sheets this one refers to."""
 
 
 @attrs.frozen
@@ -89,7 +106,7 @@ def grid(canvas: Any, frame: Frame) -> None:
     canvas.lines(ticks)
 
 
-def title_block(canvas: Any, info: "SheetInfo") -> None:
+def title_block(canvas: Any, info: SheetInfo) -> None:
     """Border, and the strip on the right with the number in large letters."""
     width, height = _PAPER
     left = width - _EDGE - _STRIP
@@ -111,7 +128,7 @@ def title_block(canvas: Any, info: "SheetInfo") -> None:
     canvas.drawString(inner, 92, number)
 
 
-def _entries(canvas: Any, inner: float, room: float, info: "SheetInfo") -> None:
+def _entries(canvas: Any, inner: float, room: float, info: SheetInfo) -> None:
     revision = f"Rev {info.version}" + (f".{info.revision}" if info.revision else "")
     rows = (
         (1440, "PROJECT", info.project, 26),

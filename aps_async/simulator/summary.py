@@ -1,17 +1,19 @@
 """A world in short."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import worldacc, worldcost
-from .world import Folder, Project, World, is_exportable
+from .parts import App, Folder, Hub, Project, User, is_exportable
 
 
-def summary(world: World) -> dict[str, Any]:
+def summary(hubs: Iterable[Hub], apps: Mapping[str, App], users: Mapping[str, User]) -> dict[str, Any]:
     """The tree in short, without secrets."""
     return {
-        "apps": list(world.apps),
-        "users": list(world.users),
-        "defaultUser": next(iter(world.users), None),
+        "apps": list(apps),
+        "callbacks": {app.client_id: list(app.redirect_uris) for app in apps.values()},
+        "users": list(users),
+        "defaultUser": next(iter(users), None),
         "hubs": [
             {
                 "id": hub.id,
@@ -19,7 +21,7 @@ def summary(world: World) -> dict[str, Any]:
                 "region": hub.region,
                 "projects": [_project_summary(project) for project in hub.projects],
             }
-            for hub in world.hubs
+            for hub in hubs
         ],
     }
 

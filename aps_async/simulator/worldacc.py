@@ -1,15 +1,12 @@
 """Reading the collections, version sets and sheets of an ACC project from JSON."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from .nodes import Node
-from .parts import BuildSheet, Collection, VersionSet
+from .parts import BuildSheet, Collection, Project, VersionSet
 from .urns import derived_uuid
-
-if TYPE_CHECKING:
-    from .world import Project
 
 _TITLES = ("General Arrangement", "Roof Plan", "Facade Section", "Stair Details", "Core Plan", "Door Schedule Plan")
 
@@ -23,7 +20,7 @@ class SheetReader:
     """
 
     seed: int
-    project: "Project"
+    project: Project
     _collections: dict[str, Collection] = attrs.field(factory=dict[str, Collection])
     _sets: dict[tuple[str, str], VersionSet] = attrs.field(factory=dict[tuple[str, str], VersionSet])
 
@@ -98,7 +95,7 @@ class SheetReader:
         return sheet
 
 
-def summary(project: "Project") -> dict[str, Any]:
+def summary(project: Project) -> dict[str, Any]:
     """The sheets in short."""
     return {
         "collections": [{"id": one.id, "name": one.name} for one in project.collections],

@@ -6,9 +6,8 @@ import attrs
 
 from .costfiles import cost_folder, publish
 from .nodes import Node
-from .parts import Association, CostDocument
+from .parts import Association, CostDocument, Project, WorldError
 from .urns import derived_uuid
-from .world import Project, WorldError
 
 KINDS = {
     "budgets": "Budget",

@@ -12,6 +12,7 @@ from the place in the tree, so the same file always gives the same ids. Unknown 
       "users": [{"id": "BW9RM76WZBGL", "name": "Ada", "projects": ["Riverside Clinic"], "deniedFolders": ["MEP"],
                  "email": "ada@example.com", "password": "simulator"}],
       "warnings": [{"region": "APAC", "title": "...", "detail": "..."}],     meta.warnings of the list of hubs
+      "behaviour": {"post_status": 200},     switches; `aps-async simulate --help-behaviour` lists them
       "hubs": [{
         "id": "b.<uuid>", "name": "Northlight Architects", "region": "US",
         "projects": [{
@@ -70,17 +71,16 @@ from typing import Any
 
 import attrs
 
+from .behaviour import Behaviour
 from .costfiles import bucket, plain_docx
 from .nodes import Node
-from .urns import derived_uuid, environment, token22
-from .world import (
-    DEFAULT_APP,
+from .parts import (
+    DEFAULT_APPS,
     DEFAULT_USER,
     DOCUMENT,
     DONE,
     FILE,
     PASSWORD,
-    PUBLIC_APP,
     App,
     Folder,
     Hub,
@@ -91,6 +91,8 @@ from .world import (
     Warning_,
     WorldError,
 )
+from .switches import BehaviourError
+from .urns import derived_uuid, environment, token22
 from .worldacc import SheetReader
 from .worldcost import CostReader
 
@@ -109,17 +111,26 @@ def read_world(document: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
             raise WorldError("world", f"is not JSON: {error}") from None
     top = Node(document, "world")
     reader = _Reader(top.number("seed", 0, least=-(2**63)))
-    apps = [reader.app(node) for node in top.nodes("apps")] or [DEFAULT_APP, PUBLIC_APP]
+    apps = [reader.app(node) for node in top.nodes("apps")] or list(DEFAULT_APPS)
     users = [reader.user(node) for node in top.nodes("users")]
     warnings = [reader.warning(node) for node in top.nodes("warnings")]
     hubs = [reader.hub(node) for node in top.nodes("hubs")]
+    behaviour = _behaviour(top.get("behaviour", dict, {}))
     top.done()
     return {
+        "behaviour": behaviour,
         "hubs": hubs,
         "apps": {app.client_id: app for app in apps},
         "users": {user.id: user for user in users or [DEFAULT_USER]},
         "warnings": warnings,
     }
+
+
+def _behaviour(document: dict[str, Any]) -> Behaviour:
+    try:
+        return Behaviour.from_json(document)
+    except BehaviourError as error:
+        raise WorldError("world.behaviour", str(error)) from None
 
 
 @attrs.define

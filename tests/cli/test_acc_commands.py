@@ -243,8 +243,10 @@ def test_files_as_a_zip(cli: Cli, ada: dict[str, str], tmp_path: Path) -> None:
     assert ran.code == 1, "one file is missing"
     [line] = lines_of(ran)
     assert (line["ok"], line["kind"], line["name"]) == (True, "acc-files", "Tower files")
-    assert [each["reason"] for each in line["missing"]] == ["ERR_NO_2D_VIEWS"]
-    assert f"missing in Tower files.zip: {line['missing'][0]['id']}: ERR_NO_2D_VIEWS: M.rvt has no 2D views" in ran.err
+    assert [each["reason"] for each in line["missing"]] == ["ERR_NO_PROCESSABLE_FILES"]
+    assert (
+        f"missing in Tower files.zip: {line['missing'][0]['id']}: ERR_NO_PROCESSABLE_FILES: This file does" in ran.err
+    )
     assert list(entries_of(tmp_path / "Tower files.zip")) == ["F-1.pdf", "F-2.pdf", "F-3.pdf"]
     assert ran.err.splitlines()[-1].startswith("1 result, ")
 
@@ -261,7 +263,7 @@ def test_no_partial_result(cli: Cli, ada: dict[str, str], tmp_path: Path) -> Non
     ran = cli(*argv, env=ada)
     assert ran.code == 1
     [failed] = [line for line in ran.err.splitlines() if line.startswith("failed: ")]
-    assert "ERR_NO_2D_VIEWS" in failed
+    assert "ERR_NO_PROCESSABLE_FILES" in failed
     assert ran.out.startswith("0 of 1 result")
     assert lying_in(tmp_path) == []
 

@@ -199,7 +199,7 @@ def test_the_python_blocks(account: Simulation, tmp_path: Path) -> None:
         printed.append(ran.stdout)
     assert len(PYTHON[0].splitlines()) <= 13
     assert len(list((tmp_path / "plans").glob("*.pdf"))) == 12
-    told = "5 ['ERR_NO_2D_VIEWS']\nuploaded.pdf\n"
+    told = "5 ['ERR_NO_PROCESSABLE_FILES']\nuploaded.pdf\n"
     assert printed[1:] == ["A-101.pdf\n", "", "later.pdf\n", told]
     assert pages_in(tmp_path / "uploaded.pdf") == 5
     assert "A-101" in text_of(tmp_path / "A-101.pdf")

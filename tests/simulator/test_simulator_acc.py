@@ -317,7 +317,8 @@ async def test_files_that_cannot_be_exported_are_named(serve):
         assert done["status"] == "partialSuccess"
         failed = done["result"]["output"]["failedFiles"]
         assert [entry["id"] for entry in failed] == [views, raw]
-        assert all(entry["reason"] and entry["detail"] for entry in failed)
+        words = "This file does not contain any 2d pdf files or still under processing."
+        assert {(entry["reason"], entry["detail"]) for entry in failed} == {("ERR_NO_PROCESSABLE_FILES", words)}
         archive = await client.call("GET", done["result"]["output"]["signedUrl"])
         assert zipfile.ZipFile(io.BytesIO(archive.body)).namelist() == ["a.pdf"]
         nothing = await finish(client, path, {"fileVersions": [views, raw]})

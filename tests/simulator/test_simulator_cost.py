@@ -55,7 +55,12 @@ async def test_documents_of_several_budgets(serve):
             assert list(one) == FIELDS
             assert one["status"] == "Completed"
             assert one["urn"].startswith("urn:adsk.wipprod:fs.file:vf.")
-            assert one["pdfUrn"] is one["signedBy"] is one["errorInfo"] is None
+            assert one["pdfUrn"] is one["signedBy"] is None
+            assert one["errorInfo"] == {  # as in the documented sample, although nothing has failed
+                "code": "missingTemplate",
+                "message": "Couldn't generate the document because the template is invalid.",
+                "detail": "Got timeout for POST upload URL.",
+            }
             assert one["createdAt"].endswith("Z")
             assert one["createdAt"][19] == "."
         assert (await client.get(path(home.id, none.id))).json == []
@@ -323,3 +328,29 @@ def test_bad_worlds():
 
 def test_behaviour_can_be_changed_while_it_runs():
     assert attrs.evolve(NOW, cost_single_object=True).cost_single_object
+
+
+@pytest.mark.parametrize(
+    ("region", "routes", "status"),
+    [
+        ("US", False, 200),
+        ("EMEA", False, 200),
+        ("EMEA", True, 404),
+        ("US", True, 200),
+        ("MARS", False, 400),
+        ("us", False, 400),
+    ],
+)
+async def test_the_region_header_is_read(serve, region, routes, status):
+    async with serve(behaviour=Behaviour(cost_region_routes=routes)) as client:
+        as_user(client)
+        steel = association(client, "Steel")
+        answer = await client.get(path(project(client).id, steel.id), headers={"region": region})
+        assert answer.status == status
+
+
+async def test_a_switch_makes_every_call_a_conflict(serve):
+    async with serve(behaviour=Behaviour(cost_conflict=True)) as client:
+        as_user(client)
+        answer = await client.get(path(project(client).id, association(client, "Steel").id))
+        assert (answer.status, answer.json["status"], answer.json["title"]) == (409, 409, "Conflict")

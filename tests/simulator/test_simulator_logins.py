@@ -59,7 +59,7 @@ class Browser:
         assert guard is not None
         answer = await self.send(url, step="consent", guard=guard[1], decision=decision)
         assert answer.status == 302
-        assert answer.headers["Location"].startswith(CALLBACK + "?")
+        assert answer.headers["Location"].startswith(parse_qs(urlsplit(url).query)["redirect_uri"][0] + "?")
         return {name: found[0] for name, found in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
 
     async def code(self, **changes: str) -> str:
@@ -255,6 +255,9 @@ async def test_every_token_is_signed_by_a_key_of_the_jwks(serve):
         assert (identity["aud"], identity["nonce"], identity["sub"]) == ("simulator-public", "n0nce", "BW9RM76WZBGL")
         found = (await client.call("GET", "/.well-known/openid-configuration")).json
         assert found["jwks_uri"].endswith("/authentication/v2/keys")
+        assert {"data:read", "data:write", "openid", "account:read"} <= set(found["scopes_supported"])
+        for scope in found["scopes_supported"]:
+            assert (await client.token(scope)).status == 200
 
 
 MANAGE = "application:service_account:read application:service_account:write application:service_account_key:write"
@@ -297,6 +300,10 @@ async def test_an_assertion_brings_a_users_token(serve):
     [
         {"iss": "other"},
         {"aud": "https://elsewhere.example"},
+        {"aud": "https://elsewhere.example/authentication/v2/token"},
+        {"aud": "http://127.0.0.1:1/authentication/v2/token"},
+        {"aud": ["https://developer.api.autodesk.com/authentication/v2/token", "https://elsewhere.example"]},
+        {"aud": None},
         {"exp": 1},
         {"exp": 99_999_999_999},
         {"scope": "data:read"},
@@ -307,6 +314,33 @@ async def test_wrong_assertions(serve, changes):
     async with serve(login=False) as client:
         answer = await client.token(**assertion(client, *(await account(client)), **changes))
         assert (answer.status, answer.json["error"]) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize("audience", ["{url}/authentication/v2/token", "{url}//authentication/v2/token", "{host}"])
+async def test_an_assertion_may_name_the_simulators_own_token_address(serve, audience):
+    async with serve(login=False) as client:
+        url = client.simulator.url
+        named = audience.format(url=url, host=url.replace("127.0.0.1", "localhost") + "/authentication/v2/token")
+        form = assertion(client, *(await account(client)), aud=named)
+        port = url.rpartition(":")[2]
+        reached = f"http://localhost:{port}" if "localhost" in named else url
+        headers = {"Host": reached.removeprefix("http://")}
+        sent = {"client_id": "simulator-client", "client_secret": "simulator-secret", **form}
+        assert (await client.call("POST", "/authentication/v2/token", data=sent, headers=headers)).status == 200
+
+
+async def test_the_demo_world_has_a_confidential_web_app(serve):
+    async with serve(login=False) as client:
+        world = (await client.call("GET", "/simulator/world")).json
+        callback = world["callbacks"]["simulator-web"][0]
+        assert callback == "http://localhost:8080/api/auth/callback"
+        browser = Browser(client)
+        form = {"client_id": "simulator-web", "redirect_uri": callback}
+        code = await browser.code(**form, code_challenge="", code_challenge_method="")
+        refused = await exchange(client, code, **form, code_verifier="")
+        assert refused.status == 400  # its secret is needed
+        tokens = await exchange(client, code, **form, code_verifier="", client_secret="simulator-web-secret")
+        assert tokens.json["refresh_token"]
 
 
 async def test_an_assertion_of_another_key(serve):
