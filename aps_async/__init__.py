@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         NotExportableError,
         NotFoundError,
         NotFoundInProjectError,
+        PollTimeoutError,
         RateLimitedError,
         ResponseError,
         ServerError,
@@ -42,10 +43,10 @@ if TYPE_CHECKING:
         UnauthorizedError,
     )
     from aps_async.exports import (
-        PollPolicy,
         download_export,
         export_states,
         poll_export,
+        poll_many,
         stream_export,
         wait_for_export,
     )
@@ -73,6 +74,14 @@ if TYPE_CHECKING:
         ServiceWarning,
         Sheet,
         Version,
+    )
+    from aps_async.polling import (
+        Poller,
+        PollPolicy,
+        PollRules,
+        PollStatus,
+        poll,
+        poll_states,
     )
     from aps_async.quotas import Endpoint, Pacer, Quotas
     from aps_async.resources import bim360, cost, derivatives, files, projects, sheets, storage
@@ -132,6 +141,10 @@ __all__ = [
     "Pacer",
     "Part",
     "PollPolicy",
+    "PollRules",
+    "PollStatus",
+    "PollTimeoutError",
+    "Poller",
     "Progress",
     "Project",
     "Quotas",
@@ -170,7 +183,10 @@ __all__ = [
     "get_sheet",
     "ledger_status",
     "list_sheets",
+    "poll",
     "poll_export",
+    "poll_many",
+    "poll_states",
     "project_requests",
     "projects",
     "ref_from_json",
@@ -199,10 +215,10 @@ _HOMES = {
     "aps_async.errors": (
         "APSError AuthError DatabaseError DecodeError DiskFullError DownloadError ExportError ExportFailedError "
         "ExportTimeoutError FolderInUseError IncompleteDownloadError InputError LedgerError LinkExpiredError "
-        "NotAllowedError NotExportableError NotFoundError NotFoundInProjectError RateLimitedError ResponseError "
-        "ServerError TargetError TransportError UnauthorizedError"
+        "NotAllowedError NotExportableError NotFoundError NotFoundInProjectError PollTimeoutError RateLimitedError "
+        "ResponseError ServerError TargetError TransportError UnauthorizedError"
     ),
-    "aps_async.exports": "PollPolicy download_export export_states poll_export stream_export wait_for_export",
+    "aps_async.exports": "download_export export_states poll_export poll_many stream_export wait_for_export",
     "aps_async.kinds": "get_export start_export",
     "aps_async.ledger": "Ledger LedgerStatus ledger_status",
     "aps_async.links": "Part SignedUrl Source",
@@ -211,6 +227,7 @@ _HOMES = {
         "ExportRequest ExportStatus FailedFile Folder Hub Hubs Item Progress Project ServiceWarning Sheet "
         "Version"
     ),
+    "aps_async.polling": "PollPolicy PollRules PollStatus Poller poll poll_states",
     "aps_async.quotas": "Endpoint Pacer Quotas",
     "aps_async.resources": "bim360 cost derivatives files projects sheets storage",
     "aps_async.resources.projects": "find_project",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode, urlsplit
 
-from attrs import define, field
+from attrs import field, frozen
 from yarl import URL
 
 from aps_async.errors import AuthError, InputError
@@ -15,7 +15,7 @@ Query = Mapping[str, str | int | bool | Sequence[str]]
 PRODUCTION = "https://developer.api.autodesk.com"
 
 
-@define(eq=False)  # not frozen, like all that a poll makes and nobody keeps: a frozen one costs twice as much
+@frozen(eq=False)
 class Call:
     """One call, the same for every try."""
 
@@ -29,6 +29,8 @@ class Call:
     body: bytes | None
     authorized: bool
     may_be_empty: bool
+    repeatable: bool
+    """Whether a repeat is harmless after a response that got lost."""
     ticket: int
     """Its place in the order of arrival."""
 
@@ -44,6 +46,7 @@ def call_to(
     body: bytes | None = None,
     authorized: bool = True,
     may_be_empty: bool = False,
+    repeatable: bool | None = None,
 ) -> Call:
     """A call to `path`, already percent-encoded, or to a whole `next` link, of which the host is ignored."""
     if path[:1] != "/" or path[:2] == "//":
@@ -57,7 +60,8 @@ def call_to(
         text += ("?" if text == shown else "&") + urlencode(flat, quote_via=quote, safe="")
     base = endpoint.host if endpoint.host and base_url == PRODUCTION else base_url
     url = URL(base + text, encoded=True)
-    return Call(endpoint, method, url, shown, headers, body, authorized, may_be_empty, Pacer.ticket())
+    repeatable = endpoint.repeatable if repeatable is None else repeatable
+    return Call(endpoint, method, url, shown, headers, body, authorized, may_be_empty, repeatable, Pacer.ticket())
 
 
 def checked_base(address: str) -> str:

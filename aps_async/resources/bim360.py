@@ -6,7 +6,7 @@ https://aps.autodesk.com/en/docs/bim360/v1/reference/http/document-management-pr
 import logging
 from collections.abc import Sequence
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from aps_async.errors import (
     APSError,
@@ -52,7 +52,7 @@ class ExportResult:
     """Opens the PDF to anybody for about two minutes."""
 
 
-@define  # not frozen, as `Call`
+@frozen
 class ExportAnswer:
     """The body of both export calls."""
 

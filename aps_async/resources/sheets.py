@@ -22,8 +22,8 @@ SERVICE = acc.Service(
     limit=1000,
     what="sheets",
 )
-LIST = Endpoint("sheets.list", 100)
-VERSION_SETS = Endpoint("sheets.version_sets", 100)
+LIST = Endpoint("sheets.list", 100, large=True)
+VERSION_SETS = Endpoint("sheets.version_sets", 100, large=True)
 PAGE = 100
 
 
