@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aps_async.errors import (
         APSError,
         AuthError,
+        CallTimeoutError,
         DatabaseError,
         DecodeError,
         DiskFullError,
@@ -103,6 +104,7 @@ __all__ = [
     "ArchiveLimits",
     "AuthError",
     "BulkProgress",
+    "CallTimeoutError",
     "CostSource",
     "DatabaseError",
     "DecodeError",
@@ -213,10 +215,10 @@ _HOMES = {
     "aps_async.doors": "export_project get_sheet list_sheets project_requests",
     "aps_async.downloads": "download stream",
     "aps_async.errors": (
-        "APSError AuthError DatabaseError DecodeError DiskFullError DownloadError ExportError ExportFailedError "
-        "ExportTimeoutError FolderInUseError IncompleteDownloadError InputError LedgerError LinkExpiredError "
-        "NotAllowedError NotExportableError NotFoundError NotFoundInProjectError PollTimeoutError RateLimitedError "
-        "ResponseError ServerError TargetError TransportError UnauthorizedError"
+        "APSError AuthError CallTimeoutError DatabaseError DecodeError DiskFullError DownloadError ExportError "
+        "ExportFailedError ExportTimeoutError FolderInUseError IncompleteDownloadError InputError LedgerError "
+        "LinkExpiredError NotAllowedError NotExportableError NotFoundError NotFoundInProjectError PollTimeoutError "
+        "RateLimitedError ResponseError ServerError TargetError TransportError UnauthorizedError"
     ),
     "aps_async.exports": "download_export export_states poll_export poll_many stream_export wait_for_export",
     "aps_async.kinds": "get_export start_export",

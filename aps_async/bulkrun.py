@@ -246,11 +246,16 @@ class Run:
             entry.asking = self._spawn(poller.ask_or_end())
             await asyncio.wait({entry.asking}, timeout=self.session.settings.poll_interval)
             if not entry.asking.done():
-                entry.asking.add_done_callback(lambda _: self._ready.put_nowait(entry))
+                entry.asking.add_done_callback(partial(self._answered, entry))
                 return False
         asking, entry.asking = entry.asking, None
         await asking
         return True
+
+    def _answered(self, entry: Entry, asking: "asyncio.Task[None]") -> None:
+        if not asking.cancelled():
+            asking.exception()  # a run that ends first never looks at it, and asyncio would complain
+        self._ready.put_nowait(entry)
 
     def _is_forgotten(self, entry: Entry, problem: Exception) -> bool:
         """Whether the service knows nothing any more of a job that the ledger told of; then it has to start again."""

@@ -2,46 +2,41 @@
 
     manifest = await poll(ask, is_final=lambda manifest: manifest.done, timeout=600, quota=session.pacer(MANIFEST))
 
-Three layers, each usable without those above it:
+`poll` and `poll_states` wait in the caller's task. A `Poller` is one job that others ask about when it is due, such as
+the slots of a bulk run. `PollRules.decide` needs no clock and no event loop, for workers with a queue.
 
-    poll, poll_states   wait in the caller's task
-    Poller              one job that others ask about when it is due, such as the download slots of a bulk run
-    PollRules.decide    no clock and no event loop: what one answer means, for workers with a queue
-
-backoff's wait generators are policies. Its `on_predicate` cannot drive the loop: it has another clock than the event
-loop, cannot end a question that hangs, returns the unfinished answer at its end, and ends at the first 503.
+backoff's wait generators are policies. Its `on_predicate` cannot drive the loop: it ignores the event loop's clock and
+questions that hang, returns the unfinished answer at its end, and ends at the first 503.
 """
 
 import asyncio
 import inspect
-import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, closing, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, closing
 from typing import Any, Generic, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
-from aps_async.errors import InputError, PollTimeoutError, UnauthorizedError
+from aps_async.errors import PollTimeoutError, UnauthorizedError
 from aps_async.quotas import Pace
-from aps_async.retry import WaitGenerator, is_passing, requested_wait, until
+from aps_async.retry import WaitGenerator, is_passing, requested_wait, seconds_of, stepping, until
 
 T = TypeVar("T")
 
 FRESH_TOKENS = 3
-"""401s since the last answer, each after a fresh token, that end a wait."""
+"""A wait ends at this many 401s since the last answer; each came although the token was fresh."""
 
 
 @frozen(kw_only=True)
 class PollStatus(Generic[T]):
-    """What is known of one job after a question. Policies and rules judge by nothing else."""
+    """What is known of one job after a question; policies and rules judge by nothing else."""
 
     answer: T | None = None
-    """The last answer; questions that failed since have not changed it."""
+    """The last of `polls` answers; questions that failed since have not changed it."""
+    polls: int = 0
     error: Exception | None = None
     """Why the last question brought no answer; None when it did."""
-    polls: int = 0
-    """Answers so far."""
     failed_with: tuple[type[Exception], ...] = ()
     """The errors of the questions since the last answer, by type."""
     age: float = 0.0
@@ -81,8 +76,8 @@ class PollPolicy:
 
 def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
     said = "there was no answer" if status.answer is None else f"the last answer was {status.answer!r}"
-    failed = f"; the last question failed: {status.error}" if status.error else ""
-    return PollTimeoutError(f"not done after {status.age:.0f} s; {said}{failed}", answer=status.answer)
+    said += f"; the last question failed: {status.error}" if status.error else ""
+    return PollTimeoutError(f"not done after {status.age:.0f} s; {said}", answer=status.answer)
 
 
 def may_recover(error: Exception, status: PollStatus[Any]) -> bool:
@@ -101,8 +96,6 @@ class PollRules(Generic[T]):
     """Whether an error may be gone at the next question."""
     not_yet: Callable[[Exception, PollStatus[T]], bool] = lambda error, status: False  # noqa: ARG005
     """Whether an error is no failure at all, such as a 404 for a job that has not spread yet: the pace stays."""
-    max_failures: int | None = None
-    """Failures in a row after which even such an error ends the wait; None: only the deadline does."""
     max_retry_after: float = 300.0
     """`Retry-After` is a floor for the wait up to this; a larger one is ignored in favor of the policy."""
     timeout_error: Callable[[PollStatus[T]], Exception] = _timeout_error
@@ -111,37 +104,31 @@ class PollRules(Generic[T]):
         """Seconds until the next question; None: the answer is final.
 
         Raises:
-            InputError: the policy raised, or its result is not a number of seconds.
-            Exception: the wait is over without a result: `status.error`, or the timeout's.
+            Exception: no result will come: `status.error`, the timeout's, or InputError for a policy without seconds.
         """
         error = status.error
         if error is None and status.answer is not None and self.is_final(status.answer):
             return None
-        tired = status.failures == self.max_failures
-        if error is not None and not self.not_yet(error, status) and (tired or not self.may_recover(error, status)):
+        if error is not None and not self.not_yet(error, status) and not self.may_recover(error, status):
             raise error
         if self.timeout is not None and status.age > self.timeout:
             raise self.timeout_error(status) from error
-        return max(_seconds(self.policy, status), requested_wait(error, self.max_retry_after) or 0.0)
+        return max(seconds_of(self.policy, status), self.floor(status))
+
+    def floor(self, status: PollStatus[T]) -> float:
+        """Seconds below which no policy may go: a `Retry-After` that is obeyed."""
+        return requested_wait(status.error, self.max_retry_after) or 0.0
 
 
 class Poller(Generic[T]):
     """One job: what is known of it, when the next question is due, and asking it.
 
-    Args:
-        ask: one question; a coroutine function without arguments.
-        rules: how the answers are judged.
-        state: an answer that is known already, such as the start's; it saves the first question.
-        quota: the job counts among those that share it, until `close()`.
+    `ask` is one question; `state` an answer that is known already, such as the start's, which saves the first question.
+    With a `quota` the job counts among those that share it, until `close()`.
     """
 
     def __init__(
-        self,
-        ask: Callable[[], Awaitable[T]],
-        rules: PollRules[T],
-        *,
-        state: T | None = None,
-        quota: Pace | None = None,
+        self, ask: Callable[[], Awaitable[T]], rules: PollRules[T], *, state: T | None = None, quota: Pace | None = None
     ) -> None:
         self.rules = evolve(rules, policy=_as_callable(rules.policy))
         self.began = self.due = self._asked = _now()
@@ -165,11 +152,7 @@ class Poller(Generic[T]):
         return self.due if timeout is None else min(self.due, self.began + timeout)
 
     async def ask(self) -> None:
-        """Asks once; then `done`, `due` and `status` say how things stand.
-
-        Raises:
-            Exception: as `PollRules.decide`.
-        """
+        """Asks once; then `done`, `due` and `status` are up to date. Raises what `PollRules.decide` raises."""
         self._asked = _now()
         try:
             answer = await self._ask()
@@ -182,14 +165,9 @@ class Poller(Generic[T]):
             self._judge(evolve(self.status, answer=answer, error=None, polls=polls, failed_with=()))
 
     async def ask_or_end(self) -> None:
-        """At `wakes_at`: asks once, unless the service forbids questions (`Retry-After`) beyond the deadline.
-
-        Raises:
-            Exception: as `PollRules.decide`.
-        """
-        floor = requested_wait(self.status.error, self.rules.max_retry_after)
-        if floor is not None and self.wakes_at < self.due:
-            raise self._timeout_error(None) from self.status.error
+        """`ask` at `wakes_at`; if `Retry-After` forbids questions until after the deadline, that has come."""
+        if self.rules.floor(self.status) and self.wakes_at < self.due:
+            raise self._timeout_error(None)
         await self.ask()
 
     async def states(self) -> AsyncGenerator[T, None]:
@@ -228,7 +206,7 @@ class Poller(Generic[T]):
         wait = self.rules.decide(self.status)
         self.done = wait is None
         if wait is not None and status.error is not None:  # the seconds of a question that hung were wait enough
-            wait = max(wait - (now - self._asked), requested_wait(status.error, self.rules.max_retry_after) or 0.0)
+            wait = max(wait - (now - self._asked), self.rules.floor(status))
         self.due = now + (wait or 0.0)
 
     def _timeout_error(self, met: Exception | None) -> Exception:
@@ -242,31 +220,12 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _seconds(policy: Policy, status: PollStatus[Any]) -> float:
-    try:
-        seconds = cast("WaitPolicy", policy)(status)
-    except Exception as error:
-        raise InputError(f"the poll policy failed: {type(error).__name__}: {error}") from error
-    if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-        raise InputError(f"a poll policy must return a number of seconds, at least 0, not {seconds!r}")
-    return seconds
-
-
 def _as_callable(policy: Policy) -> WaitPolicy:
     """Any policy as a callable; a wait generator begins anew for every job."""
     if not inspect.isgeneratorfunction(policy):
         return cast("WaitPolicy", policy)
-    waits, last = policy(), 0.0
-
-    def wait(status: PollStatus[Any]) -> float:
-        nonlocal last
-        if inspect.getgeneratorstate(waits) == inspect.GEN_CREATED:
-            next(waits, None)  # backoff's generators begin with an empty yield
-        with suppress(StopIteration):  # a generator that ends: its last wait stays
-            last = waits.send(status.error or status.answer)
-        return last * 2.0 ** min(status.failures, 4) if isinstance(last, int | float) else last
-
-    return wait
+    step = stepping(policy)
+    return lambda status: step(status.error or status.answer) * 2.0 ** min(status.failures, 4)
 
 
 async def poll(
@@ -281,7 +240,7 @@ async def poll(
     """Asks until an answer is final, and returns it.
 
     Example:
-        A Model Derivative manifest, asked about after 1, 2, 4, 8 and then every 15 seconds:
+        A manifest, asked about after 1, 2, 4, 8 and then every 15 seconds:
 
         >>> import backoff, functools
         >>> async def wait_for_manifest(ask):

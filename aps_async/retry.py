@@ -1,16 +1,26 @@
 """What is repeated, how long it waits, and how a deadline ends it: the only place that knows backoff."""
 
 import asyncio
+import inspect
+import math
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import backoff
 from attrs import define
 
-from aps_async.errors import APSError, AuthError, CallTimeoutError, DecodeError, ResponseError, TransportError
+from aps_async.errors import (
+    APSError,
+    AuthError,
+    CallTimeoutError,
+    DecodeError,
+    InputError,
+    ResponseError,
+    TransportError,
+)
 from aps_async.settings import Settings
 
 A = TypeVar("A")
@@ -83,6 +93,36 @@ def waits(settings: Settings, *, paced: bool = True) -> Generator[float, Any, No
             wait += requested_wait(problem, settings.retry_after_max) or 0.0
         problem = yield wait
         step = min(step * 2, settings.retry_max)
+
+
+def seconds_of(policy: Callable[[Any], float] | WaitGenerator, status: Any) -> float:
+    """A policy's wait, checked.
+
+    Raises:
+        InputError: the policy raised, or returned something else than seconds.
+    """
+    try:
+        seconds: Any = policy(status)  # type: ignore[call-arg]  # generators were made callable before
+    except Exception as error:
+        raise InputError(f"the poll policy failed: {type(error).__name__}: {error}") from error
+    if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise InputError(f"a poll policy must return a number of seconds, at least 0, not {seconds!r}")
+    return seconds
+
+
+def stepping(policy: WaitGenerator) -> Callable[[Any], float]:
+    """A wait generator as a function from what is sent into it to seconds; when it ends, its last wait stays."""
+    generator, last = policy(), 2.0
+
+    def step(sent: Any) -> float:
+        nonlocal last
+        if inspect.getgeneratorstate(generator) == inspect.GEN_CREATED:
+            next(generator, None)  # backoff's generators begin with an empty yield
+        with suppress(StopIteration):
+            last = generator.send(sent)
+        return last
+
+    return step
 
 
 def retrying(

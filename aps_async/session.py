@@ -54,10 +54,10 @@ class Session:
         quotas: pacers to share, such as those of many machines (`aps_async.workers.SharedQuotas`); by default all
             sessions of one event loop share theirs.
         clock: seconds since the epoch, for expiries; waits go by the event loop's clock.
-        on_unreachable: for commands that a person waits for. When the very first connection is refused or not
-            answered, the error comes after one more attempt, within 5 s, and not after all of them; this is called
-            with the first error before that attempt. An unknown host or an untrusted certificate ends every session's
-            first connection that way. Once a response has come, such faults are waited out like any other.
+        patient: for programs that may start before the network does: an unknown host and an untrusted certificate are
+            waited out like any other fault. Otherwise they get one more attempt, as long as no response has come.
+        on_unreachable: for commands that a person waits for: the same for a first connection that is refused or not
+            made within 2 s. It is called with the first error, before the other attempt.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Session:
         proxy: str | None = None,
         quotas: Paces | None = None,
         clock: Callable[[], float] = time.time,
+        patient: bool = False,
         on_unreachable: Callable[[TransportError], object] | None = None,
     ) -> None:
         self.base_url = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
@@ -86,7 +87,7 @@ class Session:
         self._links: aiohttp.ClientSession | None = None
         self._pacers: dict[str, Pace] = {}
         self._on_unreachable = on_unreachable
-        self._reached = False  # whether any response has come
+        self._reached = patient  # whether any response has come
         self._first_failures = 0
         self._timeouts: dict[str, int] = {}  # in a row, by path
         again = {True: is_transient, False: never_arrived}
@@ -450,10 +451,15 @@ class Session:
         return may(problem)
 
     def _note_retry(self, details: Mapping[str, Any]) -> None:
-        problem = details.get("exception")
-        if isinstance(problem, TransportError) and self._first_failures == 1 and self._on_unreachable is not None:
+        problem: Any = details.get("exception")
+        if (
+            self._on_unreachable is not None
+            and isinstance(problem, TransportError)
+            and problem.obstacle
+            and not self._reached
+        ):
             self._on_unreachable(problem)
-        _log.info("try %d failed, next in %.1f s: %s", details["tries"], details["wait"], details.get("exception"))
+        _log.info("try %d failed, next in %.1f s: %s", details["tries"], details["wait"], problem)
 
 
 def _keep_memory() -> None:

@@ -19,7 +19,7 @@ from aps_async.answers import Answer, describe, error_of, transport_error, xml_e
 from aps_async.archives import verify_archive
 from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
 from aps_async.links import SignedUrl
-from aps_async.retry import TRANSIENT, waits
+from aps_async.retry import TRANSIENT, note_error, waits
 from aps_async.session import Session
 
 RenewLink = Callable[[SignedUrl | None], Awaitable[SignedUrl]]
@@ -223,6 +223,7 @@ class Transfer:
 
     async def _wait_after(self, problem: APSError) -> None:
         self._breaks += 1
+        note_error(problem)
         if self._breaks >= self._settings.download_tries:
             raise IncompleteDownloadError(
                 f"gave up after {self._breaks} breaks without a new byte, at {self.received} of "

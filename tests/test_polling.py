@@ -16,6 +16,7 @@ from aps_async import (
     PollTimeoutError,
     RateLimitedError,
     ServerError,
+    UnauthorizedError,
     poll,
     poll_states,
 )
@@ -45,6 +46,10 @@ class Service:
 def busy(status: int, retry_after: float | None = None) -> ServerError | RateLimitedError:
     kind = RateLimitedError if status == 429 else ServerError
     return kind("busy", status=status, method="GET", path="/job", retry_after=retry_after)
+
+
+def refused() -> UnauthorizedError:
+    return UnauthorizedError("401", status=401, method="GET", path="/job")
 
 
 def is_done(said: str) -> bool:
@@ -123,13 +128,13 @@ async def test_leaving_early_leaves_the_quota() -> None:
     ],
 )
 def test_the_decision_needs_no_loop(status: PollStatus[str], wait: float | None) -> None:
-    assert PollRules(is_final=is_done, policy=STEADY, timeout=600, max_failures=3).decide(status) == wait
+    assert PollRules(is_final=is_done, policy=STEADY, timeout=600).decide(status) == wait
 
 
 def test_what_the_decision_raises() -> None:
-    rules = PollRules(is_final=is_done, policy=STEADY, timeout=600, max_failures=3)
-    with pytest.raises(ServerError):
-        rules.decide(PollStatus(error=busy(500), failed_with=(ServerError,) * 3))
+    rules = PollRules(is_final=is_done, policy=STEADY, timeout=600)
+    with pytest.raises(UnauthorizedError):
+        rules.decide(PollStatus(error=refused(), failed_with=(UnauthorizedError, ServerError) * 3))
     with pytest.raises(ValueError, match="not ours"):
         rules.decide(PollStatus(error=ValueError("not ours"), failed_with=(ValueError,)))
     with pytest.raises(PollTimeoutError):

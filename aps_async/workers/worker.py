@@ -175,12 +175,14 @@ class Worker:
             return min(_FIRST_WAIT * 2.0 ** (status.failures - 1), _LONGEST_WAIT) * self._scale
 
         def recovers(error: Exception, status: PollStatus[ExportJob]) -> bool:
+            if status.failures >= TRIES:
+                return False
             if entry.ref is None:
                 return may_start_again(error, repeatable=KINDS[entry.request.kind].start_endpoint.repeatable)
             return rules.may_recover(error, status) or (isinstance(error, DownloadError) and steps.passes(error))
 
         rules = export_rules(self.session, entry.ref or ExportRef(request=entry.request, export_id=""))
-        return evolve(rules, policy=policy, not_yet=not_yet, may_recover=recovers, max_failures=TRIES)
+        return evolve(rules, policy=policy, not_yet=not_yet, may_recover=recovers)
 
     async def _stumble(self, entry: Entry, problem: Exception, polls: int = 0) -> float | None:
         """Seconds until the next try; or the export is a dead letter, or this worker at its end."""
