@@ -2,8 +2,8 @@
 
     manifest = await poll(ask, is_final=lambda manifest: manifest.done, timeout=600, quota=session.pacer(MANIFEST))
 
-`poll` and `poll_states` wait in the caller's task. A `Poller` is one job that others ask about when it is due, such as
-the slots of a bulk run. `PollRules.decide` needs no clock and no event loop, for workers with a queue.
+`poll` and `poll_states` wait in the caller's task; others ask about a `Poller` when it is due, such as the slots of a
+bulk run; `PollRules.decide` needs no clock and no event loop, for workers with a queue.
 
 backoff's wait generators are policies. Its `on_predicate` cannot drive the loop: it ignores the event loop's clock and
 questions that hang, returns the unfinished answer at its end, and ends at the first 503.
@@ -24,8 +24,7 @@ from aps_async.retry import WaitGenerator, is_passing, requested_wait, seconds_o
 
 T = TypeVar("T")
 
-FRESH_TOKENS = 3
-"""A wait ends at this many 401s since the last answer; each came although the token was fresh."""
+FRESH_TOKENS = 3  # 401s since the last answer that end a wait; each came although the token was fresh
 
 
 @frozen(kw_only=True)
@@ -62,14 +61,12 @@ such as `backoff.expo` or `functools.partial(backoff.expo, max_value=15)` (not i
 
 @frozen(kw_only=True)
 class PollPolicy:
-    """Asks every `interval` seconds; less often where many share a quota, and after failures."""
+    """Asks every `interval` seconds, and up to a share `jitter` later; less often on a shared quota and after errors."""
 
     interval: float = 2.0
     jitter: float = 0.1
-    """A share of the interval, added at random, so that jobs started together spread."""
 
     def __call__(self, status: PollStatus[Any]) -> float:
-        """Seconds until the next question."""
         spread = random.uniform(1.0, 1.0 + self.jitter)  # noqa: S311 - spreads load
         return max(self.interval, status.fair_interval) * spread * 2.0 ** min(status.failures, 4)
 
@@ -240,20 +237,20 @@ async def poll(
     """Asks until an answer is final, and returns it.
 
     Example:
-        A manifest, asked about after 1, 2, 4, 8 and then every 15 seconds:
-
         >>> import backoff, functools
-        >>> async def wait_for_manifest(ask):
-        ...     policy = functools.partial(backoff.expo, max_value=15)
-        ...     return await poll(ask, is_final=lambda manifest: manifest["progress"] == "complete", policy=policy)
+        >>> answers = iter(["pending", "inprogress", "success"])
+        >>> async def ask():
+        ...     return next(answers)
+        >>> policy = functools.partial(backoff.expo, factor=0.01, max_value=15)
+        >>> asyncio.run(poll(ask, is_final=lambda answer: answer == "success", policy=policy))
+        'success'
 
     Args:
-        ask: one question; an async function without arguments. It should not retry by itself
-            (`session.request(..., retry=False)`).
+        ask: one question; an async function that does not retry by itself (`session.request(..., retry=False)`).
         is_final: whether an answer is the last one. A failed job is final too: the caller judges it.
         timeout: seconds until the deadline; None: no deadline.
-        policy: when to ask again; None: every 2 seconds, see `PollPolicy`. After errors that pass (429, 5xx, lost
-            connections, up to three 401s) the wait grows, and is never shorter than `Retry-After`.
+        policy: when to ask again; None: `PollPolicy()`, every 2 seconds. After errors that pass (see `may_recover`)
+            the wait grows, and is never shorter than `Retry-After`.
         state: an answer that is known already; it saves the first question.
         quota: shared with all other jobs that are polled with it: `session.pacer(endpoint)`.
 

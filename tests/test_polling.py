@@ -1,6 +1,7 @@
 """Polling of any job: when it is asked, what is waited out, how it ends."""
 
 import asyncio
+import doctest
 import functools
 import math
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +20,7 @@ from aps_async import (
     UnauthorizedError,
     poll,
     poll_states,
+    polling,
 )
 
 pytestmark = pytest.mark.looptime
@@ -139,3 +141,34 @@ def test_what_the_decision_raises() -> None:
         rules.decide(PollStatus(error=ValueError("not ours"), failed_with=(ValueError,)))
     with pytest.raises(PollTimeoutError):
         rules.decide(PollStatus(answer="run", age=601))
+
+
+@pytest.mark.looptime(False)
+def test_the_examples_of_the_docstrings_run() -> None:
+    found = doctest.testmod(polling)
+    assert found.attempted >= 5
+    assert found.failed == 0
+
+
+async def test_a_generator_that_ends_at_once_is_no_busy_loop() -> None:
+    def nothing() -> Iterator[float]:
+        yield from ()
+
+    service = Service("a", "b", "success")
+    assert await poll(service, is_final=is_done, policy=nothing) == "success"  # type: ignore[arg-type]
+    assert service.asked == [0, 2, 4]
+
+
+async def test_the_time_of_a_question_that_hung_counts_as_waiting() -> None:
+    class Slow(Service):
+        async def __call__(self) -> str:
+            first = not self._times
+            answer = await super().__call__()
+            if first:
+                await asyncio.sleep(3)
+                raise busy(500)
+            return answer
+
+    service = Slow("x", "success")
+    assert await poll(service, is_final=is_done, policy=STEADY) == "success"
+    assert service.asked == [0, 4]

@@ -3,13 +3,20 @@
 import asyncio
 import itertools
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import RawTestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from aps_async import (
     AccessToken,
@@ -528,3 +535,50 @@ async def test_a_program_that_may_start_before_the_network_is_patient() -> None:
         with pytest.raises(TransportError):
             await session.request(SMALL, "GET", "/x", into=dict)
     assert now() > 20
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    day, today = timedelta(days=1), datetime.now(UTC)
+    builder = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), today - day, today + day
+    )
+    certificate = builder.sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "both.pem").write_bytes(secret + certificate.public_bytes(pem))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "both.pem")
+    return context
+
+
+@pytest.mark.parametrize("patient", [False, True])
+async def test_an_untrusted_certificate_at_the_first_connection(patient: bool, tmp_path: Path) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0, ssl=self_signed(tmp_path)) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Session(StaticToken("t"), base_url=url, patient=patient) as session:
+            with pytest.raises(TransportError, match="CA file") as caught:
+                await session.request(SMALL, "GET", "/x", into=dict)
+    assert (caught.value.obstacle, caught.value.sent) == ("certificate", False)
+    assert (now() > 20) if patient else (now() < 5)
+
+
+async def test_in_the_middle_of_a_run_a_refused_connection_is_waited_out(tmp_path: Path) -> None:
+    script, told = Script(RUNNING, DONE), list[str]()
+    server = RawTestServer(script, host="127.0.0.1")
+    await server.start_server()
+    url, port = str(server.make_url("/")).rstrip("/"), server.port
+    async with Session(StaticToken("t"), base_url=url, on_unreachable=lambda error: told.append(str(error))) as session:
+        await bim360.get_export(session, REF)
+        await server.close()
+        waiting = asyncio.create_task(poll_export(session, REF))
+        await asyncio.sleep(20)
+        again = RawTestServer(script, host="127.0.0.1", port=port)
+        await again.start_server()
+        await waiting
+        await again.close()
+    assert told == []
