@@ -61,7 +61,7 @@ such as `backoff.expo` or `functools.partial(backoff.expo, max_value=15)` (not i
 
 @frozen(kw_only=True)
 class PollPolicy:
-    """Asks every `interval` seconds, and up to a share `jitter` later; less often on a shared quota and after errors."""
+    """Asks every `interval` seconds, up to a share `jitter` later; less often on a shared quota and after errors."""
 
     interval: float = 2.0
     jitter: float = 0.1
@@ -185,7 +185,7 @@ class Poller(Generic[T]):
             async for answer in states:
                 if on_answer is not None:
                     on_answer(answer)
-        return answer
+        return self.answer
 
     def until_deadline(self, *, since: float | None = None) -> AbstractAsyncContextManager[None]:
         """Ends at the deadline whatever runs inside, with the rules' error; `since`: of a step with as much time."""
