@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aps_async.errors import (
         APSError,
         AuthError,
+        CallTimeoutError,
         DatabaseError,
         DecodeError,
         DiskFullError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         NotExportableError,
         NotFoundError,
         NotFoundInProjectError,
+        PollTimeoutError,
         RateLimitedError,
         ResponseError,
         ServerError,
@@ -43,10 +45,10 @@ if TYPE_CHECKING:
         UnauthorizedError,
     )
     from aps_async.exports import (
-        PollPolicy,
         download_export,
         export_states,
         poll_export,
+        poll_many,
         stream_export,
         wait_for_export,
     )
@@ -77,6 +79,14 @@ if TYPE_CHECKING:
         SheetIdentity,
         Version,
     )
+    from aps_async.polling import (
+        Poller,
+        PollPolicy,
+        PollRules,
+        PollStatus,
+        poll,
+        poll_states,
+    )
     from aps_async.quotas import Endpoint, Pacer, Quotas
     from aps_async.resources import bim360, cost, derivatives, files, projects, sheets, storage
     from aps_async.resources.projects import find_project
@@ -96,6 +106,7 @@ __all__ = [
     "ArchiveLimits",
     "AuthError",
     "BulkProgress",
+    "CallTimeoutError",
     "Collection",
     "CostSource",
     "DatabaseError",
@@ -135,6 +146,10 @@ __all__ = [
     "Pacer",
     "Part",
     "PollPolicy",
+    "PollRules",
+    "PollStatus",
+    "PollTimeoutError",
+    "Poller",
     "Progress",
     "Project",
     "Quotas",
@@ -175,7 +190,10 @@ __all__ = [
     "ledger_status",
     "list_collections",
     "list_sheets",
+    "poll",
     "poll_export",
+    "poll_many",
+    "poll_states",
     "project_requests",
     "projects",
     "ref_from_json",
@@ -202,12 +220,12 @@ _HOMES = {
     "aps_async.doors": "export_project get_sheet list_collections list_sheets project_requests",
     "aps_async.downloads": "download stream",
     "aps_async.errors": (
-        "APSError AuthError DatabaseError DecodeError DiskFullError DownloadError ExportError ExportFailedError "
-        "ExportTimeoutError FolderInUseError IncompleteDownloadError InputError LedgerError LinkExpiredError "
-        "NotAllowedError NotExportableError NotFoundError NotFoundInProjectError RateLimitedError ResponseError "
-        "ServerError TargetError TransportError UnauthorizedError"
+        "APSError AuthError CallTimeoutError DatabaseError DecodeError DiskFullError DownloadError ExportError "
+        "ExportFailedError ExportTimeoutError FolderInUseError IncompleteDownloadError InputError LedgerError "
+        "LinkExpiredError NotAllowedError NotExportableError NotFoundError NotFoundInProjectError PollTimeoutError "
+        "RateLimitedError ResponseError ServerError TargetError TransportError UnauthorizedError"
     ),
-    "aps_async.exports": "PollPolicy download_export export_states poll_export stream_export wait_for_export",
+    "aps_async.exports": "download_export export_states poll_export poll_many stream_export wait_for_export",
     "aps_async.kinds": "get_export start_export",
     "aps_async.ledger": "Ledger LedgerStatus ledger_status",
     "aps_async.links": "Part SignedUrl Source",
@@ -216,6 +234,7 @@ _HOMES = {
         "ExportRequest ExportStatus FailedFile Folder Hub Hubs Item Progress Project ServiceWarning Sheet "
         "SheetIdentity Version"
     ),
+    "aps_async.polling": "PollPolicy PollRules PollStatus Poller poll poll_states",
     "aps_async.quotas": "Endpoint Pacer Quotas",
     "aps_async.resources": "bim360 cost derivatives files projects sheets storage",
     "aps_async.resources.projects": "find_project",

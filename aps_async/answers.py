@@ -3,14 +3,15 @@
 Services and gateways answer in many shapes, JSON or not; nothing here takes the shape of an error for granted.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
-from attrs import define
+from attrs import frozen
 from multidict import CIMultiDictProxy
 
 from aps_async.convert import loads
@@ -37,7 +38,7 @@ _CODES = ("errorCode", "code", "error")
 _KINDS = {401: UnauthorizedError, 403: NotAllowedError, 404: NotFoundError, 429: RateLimitedError}
 
 
-@define(eq=False)  # not frozen, as `Call`
+@frozen(eq=False)
 class Answer:
     """One whole HTTP answer."""
 
@@ -47,28 +48,30 @@ class Answer:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """The seconds that `Retry-After` asks for, from seconds or an HTTP date; None when it is absent or unreadable.
+    """The seconds that `Retry-After` asks for, from seconds or an HTTP date; 0 for a date that has passed.
 
-    A date counts from the answer's own `Date` where it has one, so that a wrong clock here does no harm.
+    None when it is absent, infinite or unreadable: no text raises. A date counts from the answer's own `Date` where
+    it has one, so that a wrong clock here does no harm. `retry.requested_wait` decides what is made of the number.
     """
     text = headers.get("Retry-After", "").strip()
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    until = _http_date(text)
-    if until is None:
-        return None
-    answered = _http_date(headers.get("Date", "")) or datetime.fromtimestamp(now, UTC)
-    return max(0.0, (until - answered).total_seconds())
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?", text, re.ASCII):
+        seconds = float(text)
+    else:
+        until = _http_date(text)
+        if until is None:
+            return None
+        answered = _http_date(headers.get("Date", ""))
+        seconds = until - (now if answered is None else answered)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _http_date(text: str) -> datetime | None:
+def _http_date(text: str) -> float | None:
+    """Seconds since the epoch; a date without a zone is one of UTC."""
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):  # out of range for the calendar, or for the parser
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Receipt:
@@ -82,11 +85,7 @@ class Receipt:
     def note(self, headers: Mapping[str, str]) -> None:
         """Takes the time from a response's headers."""
         self.at = self._clock()
-        try:
-            found = _http_date(headers.get("Date", ""))
-            self.date = found.timestamp() if found else None
-        except OverflowError:
-            self.date = None
+        self.date = _http_date(headers.get("Date", ""))
 
     def link(self, raw: str, lifetime: float | None = None) -> SignedUrl:
         """A signed URL that the response brought.
@@ -190,4 +189,23 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
         words = "the address cannot be used"
     else:
         words = redact(str(problem)) or "the connection was lost"
-    return TransportError(f"{what}: {words} ({type(problem).__name__})", sent=not unsent)
+    obstacle = _obstacle(problem)
+    advice = f". {_ADVICE[obstacle]}" if obstacle else ""
+    return TransportError(f"{what}: {words} ({type(problem).__name__}){advice}", sent=not unsent, obstacle=obstacle)
+
+
+_ADVICE = {
+    "certificate": "If a proxy inspects TLS, set SSL_CERT_FILE to its CA file; otherwise check address and clock",
+    "host": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
+    "connection": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
+}
+
+
+def _obstacle(problem: BaseException) -> str | None:
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return "certificate"
+    if isinstance(problem, aiohttp.ClientConnectorDNSError):
+        return "host"
+    if isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return "connection"
+    return None

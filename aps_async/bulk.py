@@ -11,10 +11,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aps_async.bulkrun import BulkProgress, Run, Wanted
-from aps_async.exports import Policy
 from aps_async.journal import Journal, NoLedger
 from aps_async.ledger import Ledger
 from aps_async.models import ExportOutcome
+from aps_async.polling import Policy
 from aps_async.session import Session
 from aps_async.targets import local_path, made_folder
 
@@ -48,8 +48,9 @@ async def export_many(
             are waited for and not started again.
         folder: where the files go; it is made when it is missing.
         slots: downloads at once; None: `Settings.download_slots`.
-        timeout: seconds that one job may take from its start, and again its download; None: as `wait_for_export`.
-        policy: when to ask about a job; see `PollPolicy`.
+        timeout: seconds that the start of one job may take, the quota included, then the job from there until it is
+            done, and again its download; None: as `wait_for_export`.
+        policy: when to ask about a job; see `Policy`. One that raises, or returns no seconds, fails that export.
         unpack: put the files of a ZIP (several ACC files) into the folder, and no ZIP.
         ledger: keep a ledger in the folder, see `Ledger`; one that is not open is opened for this run.
         on_progress: called after every change; keep it quick.

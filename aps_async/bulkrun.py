@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Coroutine, Iterable
-from contextlib import AbstractContextManager, aclosing
+from contextlib import aclosing
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -10,13 +10,14 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from aps_async.archives import unpack_archive
-from aps_async.errors import APSError, DiskFullError, ExportTimeoutError, LedgerError, NotFoundError
-from aps_async.exports import Policy, Watch, checked_job, download_export, patience
+from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
+from aps_async.exports import checked_job, download_export, effective_timeout, export_poller, export_rules
 from aps_async.journal import Journal, Record
-from aps_async.kinds import Export, ref_of, start_export
+from aps_async.kinds import KINDS, Export, ref_of, start_export
 from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRef, ExportRequest, Progress
 from aps_async.names import in_folder
-from aps_async.retry import is_passing, waits
+from aps_async.polling import Policy, Poller
+from aps_async.retry import call_deadline, may_start_again, waits
 from aps_async.session import Session
 from aps_async.targets import PartFile, checked_path
 
@@ -46,9 +47,11 @@ class Entry:
     wanted: Wanted
     record: Record
     began: float
-    watch: Watch | None = None
-    share: AbstractContextManager[None] | None = None
+    ref: ExportRef | None = None
+    poller: Poller[ExportJob] | None = None
     timer: asyncio.TimerHandle | None = None
+    asking: "asyncio.Task[None] | None" = None
+    """A question about the job that is under way."""
     received: int = 0
     reused: bool = False
     unpacked: tuple[Path, ...] = ()
@@ -82,6 +85,7 @@ class Run:
     _room: asyncio.Semaphore = field(init=False)
     _starts: asyncio.Semaphore = field(init=False)
     _fed: bool = False
+    _closing: bool = False
     _starting: int = 0
     _done: int = 0
     _failed: int = 0
@@ -92,22 +96,37 @@ class Run:
         self._starts = asyncio.Semaphore(self.session.settings.starts_at_once)
 
     def begin(self, requests: Iterable[Wanted] | AsyncIterable[Wanted]) -> None:
-        self._spawn(self._feed(requests))
+        self._spawn_part(self._feed(requests))
         for _ in range(self.slots):
-            self._spawn(self._slot())
+            self._spawn_part(self._slot())
 
     async def close(self) -> None:
         """Ends everything that is still under way."""
+        self._closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for entry in self._open:
             self._release(entry)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _spawn_part(self, work: Coroutine[None, None, None]) -> None:
+        """A task that the run cannot do without: if it ends by an error, so does the run, instead of waiting for it."""
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            if self._closing:
+                return
+            if task.cancelled():
+                self._stop(APSError("a task of the run was cancelled from outside"))
+            elif isinstance(problem := task.exception(), Exception):
+                self._stop(problem)
+
+        self._spawn(work).add_done_callback(ended)
 
     async def _feed(self, requests: Iterable[Wanted] | AsyncIterable[Wanted]) -> None:
         """Takes requests one by one, as there is room, and starts them in their order."""
@@ -120,7 +139,7 @@ class Run:
                         self._open.add(entry)
                         self.taken += 1
                         if record.files:
-                            self._spawn(self._look(entry))
+                            self._spawn_part(self._look(entry))
                         else:
                             await self._begin(entry)
         except Exception as problem:  # noqa: BLE001 - the caller's iterator may raise anything; raised again at the end
@@ -155,22 +174,17 @@ class Run:
         await self._starts.acquire()
         self._starting += 1
         self._tell()
-        self._spawn(self._start(entry))
+        self._spawn_part(self._start(entry))
 
     async def _start(self, entry: Entry) -> None:
         try:
             export = await self._export(entry)
+            entry.ref = ref_of(export)
+            rules = export_rules(self.session, export, timeout=self.timeout, policy=self.policy)
+            entry.poller = export_poller(self.session, export, rules)
+            self._ask_when_due(entry, entry.poller)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
             await self._finish(entry, error=problem)
-        else:
-            entry.watch = Watch(self.session, export, self.policy)
-            entry.share = entry.watch.sharing()
-            entry.share.__enter__()
-            job = entry.watch.job
-            if job is None or job.status.is_final:
-                self._ready.put_nowait(entry)
-            else:
-                self._ask_later(entry)
         finally:
             self._starting -= 1
             self._starts.release()
@@ -189,33 +203,36 @@ class Run:
 
     async def _started(self, request: ExportRequest) -> ExportJob:
         """Starts a job, patiently: among thousands, some meet a service that is down or a token just revoked."""
-        patience = waits(self.session.settings, paced=False)
-        next(patience)
-        for _ in range(_START_ROUNDS - 1):
-            try:
-                return await start_export(self.session, request)
-            except APSError as problem:
-                if not is_passing(problem):
-                    raise
-                wait = patience.send(problem)
-            await asyncio.sleep(wait)
-        return await start_export(self.session, request)
+        own_waits, repeatable = waits(self.session.settings, paced=False), KINDS[request.kind].start_endpoint.repeatable
+        next(own_waits)
+        limit = effective_timeout(self.session, ExportRef(request=request, export_id=""), self.timeout)
+        async with call_deadline(limit, f"the start of {request.name or ', '.join(request.subjects[:3])}"):
+            for _ in range(_START_ROUNDS - 1):
+                try:
+                    return await start_export(self.session, request)
+                except APSError as problem:
+                    if not may_start_again(problem, repeatable=repeatable):
+                        raise
+                    wait = own_waits.send(problem)
+                await asyncio.sleep(wait)
+            return await start_export(self.session, request)
 
-    def _ask_later(self, entry: Entry) -> None:
-        assert entry.watch is not None  # noqa: S101 - for the type checker
-        loop = asyncio.get_running_loop()
-        entry.timer = loop.call_later(entry.watch.next_wait(), self._ready.put_nowait, entry)
+    def _ask_when_due(self, entry: Entry, poller: Poller[ExportJob]) -> None:
+        entry.timer = asyncio.get_running_loop().call_at(poller.wakes_at, self._ready.put_nowait, entry)
 
     async def _slot(self) -> None:
         """One download slot: asks about the job whose turn it is, and if it is done, downloads it right away."""
         while True:
             entry = await self._ready.get()
             try:
-                job = await self._asked(entry)
-                if job is None:
-                    self._ask_later(entry)
+                poller = entry.poller
+                assert poller is not None  # noqa: S101 - for the type checker
+                if not poller.done and not await self._asked(entry, poller):
                     continue
-                got = await self._download(entry, job)
+                if not poller.done:
+                    self._ask_when_due(entry, poller)
+                    continue
+                got = await self._download(entry, poller, checked_job(poller.answer))
                 entry.warnings = got.warnings
                 await self._unpack(entry, got)
             except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
@@ -226,52 +243,51 @@ class Run:
             else:
                 await self._finish(entry, got=got)
 
+    async def _asked(self, entry: Entry, poller: Poller[ExportJob]) -> bool:
+        """Asks, or takes the answer that came since. False: it takes long, and comes back without holding this slot."""
+        if entry.asking is None:
+            entry.asking = self._spawn(poller.ask_or_end())
+            await asyncio.wait({entry.asking}, timeout=self.session.settings.poll_interval)
+            if not entry.asking.done():
+                entry.asking.add_done_callback(partial(self._answered, entry))
+                return False
+        asking, entry.asking = entry.asking, None
+        await asking
+        return True
+
+    def _answered(self, entry: Entry, asking: "asyncio.Task[None]") -> None:
+        if not asking.cancelled():
+            asking.exception()  # a run that ends first never looks at it, and asyncio would complain
+        self._ready.put_nowait(entry)
+
     def _is_forgotten(self, entry: Entry, problem: Exception) -> bool:
         """Whether the service knows nothing any more of a job that the ledger told of; then it has to start again."""
         told = isinstance(entry.wanted, ExportRequest) and entry.record.ref is not None
         if not (told and self.journal.lasting and isinstance(problem, NotFoundError)):
             return False
-        if entry.watch is None or entry.watch.polls:
+        if entry.poller is None or entry.poller.status.polls:
             return False
         self._release(entry)
         entry.record.ref = None
         return True
 
-    async def _asked(self, entry: Entry) -> ExportJob | None:
-        """The finished job, or None while it runs."""
-        watch = entry.watch
-        assert watch is not None  # noqa: S101 - for the type checker
-        fresh = watch.job is not None and watch.job.status.is_final and watch.polls == 0
-        job = watch.job if fresh else await watch.ask()
-        if job is None or not job.status.is_final:
-            # Only an answer says that it is late: a job that waited for a slot may long be done.
-            if self._now() - watch.began > patience(self.session, watch.ref, self.timeout):
-                raise self._too_late(watch, "was not done")
-            return None
-        return checked_job(job)
-
-    async def _download(self, entry: Entry, job: ExportJob) -> Downloaded:
+    async def _download(self, entry: Entry, poller: Poller[ExportJob], job: ExportJob) -> Downloaded:
         def note(progress: Progress) -> None:
             self._bytes += progress.received - entry.received
             entry.received = progress.received
             self._tell()
 
-        scope = asyncio.timeout(patience(self.session, job, self.timeout))
-        try:
-            async with scope:
-                return await download_export(
-                    self.session,
-                    job,
-                    PartFile(checked_path(in_folder(self.folder, entry.record.name)), self.journal.tag),
-                    add_suffix=True,
-                    sha256=self.journal.lasting,
-                    before_rename=partial(self.journal.arriving, entry.record) if self.journal.lasting else None,
-                    on_progress=note,
-                )
-        except TimeoutError:
-            if not scope.expired() or entry.watch is None:
-                raise
-        raise self._too_late(entry.watch, "was done, but not downloaded")
+        async with poller.until_deadline(since=self._now()):  # anew: the job may have waited for this slot
+            got = await download_export(
+                self.session,
+                job,
+                PartFile(checked_path(in_folder(self.folder, entry.record.name)), self.journal.tag),
+                add_suffix=True,
+                sha256=self.journal.lasting,
+                before_rename=partial(self.journal.arriving, entry.record) if self.journal.lasting else None,
+                on_progress=note,
+            )
+        return got  # noqa: RET504 - mypy takes a context manager for one that may swallow errors
 
     async def _unpack(self, entry: Entry, got: Downloaded) -> None:
         if self.unpack and got.path is not None and got.path.suffix == ".zip":
@@ -285,10 +301,6 @@ class Run:
                 entry.warnings = tuple(dict.fromkeys((*entry.warnings, *skipped)))
             else:
                 got.path.unlink()
-
-    def _too_late(self, watch: Watch, what: str) -> ExportTimeoutError:
-        limit = patience(self.session, watch.ref, self.timeout)
-        return ExportTimeoutError(f"{watch.ref} {what} in {limit:g} s", ref=watch.ref, job=watch.job)
 
     async def _finish(self, entry: Entry, *, got: Downloaded | None = None, error: Exception | None = None) -> None:
         self._release(entry)
@@ -311,18 +323,18 @@ class Run:
         self._end_if_done()
 
     def _outcome(self, entry: Entry, got: Downloaded | None, error: Exception | None) -> ExportOutcome:
-        watch = entry.watch
-        ref: ExportRef | None = watch.ref if watch else entry.record.ref
+        status = entry.poller.status if entry.poller else None
+        job = status.answer if status else None
         return ExportOutcome(
             request=entry.request,
-            ref=ref,
+            ref=entry.ref or entry.record.ref,
             path=got.path if got else None,
             unpacked=entry.unpacked,
-            failed_files=watch.job.failed_files if watch and watch.job else (),
+            failed_files=job.failed_files if job else (),
             warnings=entry.warnings if got else (),
             size=got.size if got else 0,
             seconds=self._now() - entry.began,
-            polls=watch.polls if watch else 0,
+            polls=status.polls if status else 0,
             reused=entry.reused and error is None,
             error=error,
         )
@@ -330,9 +342,8 @@ class Run:
     def _release(self, entry: Entry) -> None:
         if entry.timer is not None:
             entry.timer.cancel()
-        if entry.share is not None:
-            entry.share.__exit__(None, None, None)
-            entry.share = None
+        if entry.poller is not None:
+            entry.poller.close()
 
     def _end_if_done(self) -> None:
         if self._fed and not self._open:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
-from attrs import define, field
+from attrs import field, frozen
 from yarl import URL
 
 from aps_async.addresses import api_url, checked_target, is_local, is_loopback, read_address
@@ -16,7 +16,7 @@ Query = Mapping[str, str | int | bool | Sequence[str]]
 PRODUCTION = "https://developer.api.autodesk.com"
 
 
-@define(eq=False)  # not frozen, like all that a poll makes and nobody keeps: a frozen one costs twice as much
+@frozen(eq=False)
 class Call:
     """One call, the same for every try."""
 
@@ -30,6 +30,8 @@ class Call:
     body: bytes | None = field(repr=False)
     authorized: bool
     may_be_empty: bool
+    repeatable: bool
+    """Whether a repeat is harmless after a response that got lost."""
     ticket: int
     """Its place in the order of arrival."""
 
@@ -45,6 +47,7 @@ def call_to(
     body: bytes | None = None,
     authorized: bool = True,
     may_be_empty: bool = False,
+    repeatable: bool | None = None,
 ) -> Call:
     """A call to `path`, already percent-encoded, or to a whole `next` link, of which the host is ignored.
 
@@ -60,7 +63,8 @@ def call_to(
     except ValueError as problem:
         raise InputError(f"{method}: nothing was sent: {problem}") from None
     shown = path.partition("?")[0] if path[:1] == "/" else url.raw_path
-    return Call(endpoint, method, url, shown, headers, body, authorized, may_be_empty, Pacer.ticket())
+    repeatable = endpoint.repeatable if repeatable is None else repeatable
+    return Call(endpoint, method, url, shown, headers, body, authorized, may_be_empty, repeatable, Pacer.ticket())
 
 
 def form_encoded(values: Mapping[str, str]) -> str:

@@ -57,12 +57,19 @@ class AuthError(APSError):
 class TransportError(APSError):
     """No whole answer came: refused, lost or timed out.
 
-    `sent` is False when the request certainly never reached the service, so that repeating it is safe.
+    `sent` is False when the request certainly never reached the service, so that repeating it is safe. `obstacle` is
+    set when there was no connection at all: `certificate` (not trusted), `host` (unknown), `connection` (refused, or
+    no answer).
     """
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    def __init__(self, message: str, *, sent: bool, obstacle: str | None = None) -> None:
         super().__init__(message)
         self.sent = sent
+        self.obstacle = obstacle
+
+
+class CallTimeoutError(TransportError, TimeoutError):
+    """The caller's own deadline (`timeout=`) ended a call; `__cause__` is the last error before, if there was one."""
 
 
 class ResponseError(APSError):
@@ -138,6 +145,17 @@ class ExportFailedError(ExportError):
 
 class ExportTimeoutError(ExportError, TimeoutError):
     """The deadline passed first. The job may still finish: wait again with the same `ref`."""
+
+
+class PollTimeoutError(APSError, TimeoutError):
+    """The deadline of `poll` passed first; the job may still finish. `__cause__` is the last error, if there was one.
+
+    `answer`, the last one, continues the wait: `poll(..., state=error.answer)`.
+    """
+
+    def __init__(self, message: str, *, answer: Any = None) -> None:
+        super().__init__(message)
+        self.answer = answer
 
 
 class LedgerError(APSError):

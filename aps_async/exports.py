@@ -6,109 +6,117 @@ Every kind of export is one row of `KINDS`; the loop below asks, judges and wait
 import asyncio
 import logging
 import os
-import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
-from attrs import frozen
+from attrs import evolve
 
 from aps_async.content import Expected
 from aps_async.downloads import BeforeRename, download, stream
 from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
-from aps_async.kinds import KINDS, Export, ref_of
+from aps_async.kinds import KINDS, Export, get_export, ref_of
 from aps_async.links import SignedUrl, Source
-from aps_async.models import Downloaded, ExportJob, ExportStatus, Progress
-from aps_async.quotas import Endpoint
-from aps_async.retry import WaitGenerator, is_passing
+from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Progress
+from aps_async.polling import Policy, Poller, PollPolicy, PollRules, PollStatus, may_recover
 from aps_async.session import Session
 from aps_async.targets import PartFile, Writable, checked_path
+
+ENDING_WORDS = frozenset({"aborted", "canceled", "cancelled", "expired", "timeout", "error", "rejected"})
+"""Statuses that no service documents and that can only mean an end. Any other unknown word counts as running."""
+_ENDING_POLLS = 5
 
 _log = logging.getLogger("aps_async")
 
 
-@frozen(kw_only=True)
-class PollPolicy:
-    """How often one export is asked about, in seconds.
+class EndingWords:
+    """Watches one export for a status of `ENDING_WORDS`: it is believed when it comes back."""
 
-    The interval is stretched so that all exports of this client id that are waited for share the status quota:
-    2 s up to 33 exports, 6 s for 100.
-    """
+    def __init__(self, session: Session) -> None:
+        self._grace = session.settings.ending_word_grace
+        self._word, self._polls, self._since = "", 0, 0.0
 
-    interval: float | None = None
-    """None: `Settings.poll_interval`."""
-    jitter: float | None = None
-    """A share of the interval, added at random; None: `Settings.poll_jitter`."""
-
-    def waits(self, session: Session, endpoint: Endpoint) -> Generator[float, Any, None]:
-        """backoff's form of the same: an endless generator of waits."""
-        pacer, numbers = session.pacer(endpoint), session.settings
-        interval = numbers.poll_interval if self.interval is None else self.interval
-        jitter = numbers.poll_jitter if self.jitter is None else self.jitter
-        yield 0.0
-        while True:
-            yield max(interval, pacer.fair_interval()) * random.uniform(1.0, 1.0 + jitter)  # noqa: S311 - spreads load
-
-
-Policy = PollPolicy | WaitGenerator
-"""A `PollPolicy`, or any backoff wait generator, such as `functools.partial(backoff.expo, max_value=15)`."""
+    def judge(self, job: ExportJob) -> ExportJob:
+        """The job; FAILED after five answers in a row, or a minute, of one such word."""
+        word, now = job.raw_status.lower(), asyncio.get_running_loop().time()
+        if word not in ENDING_WORDS or job.status.is_final:
+            self._word = ""
+            return job
+        if word != self._word:
+            _log.warning("%s: the status %r is not documented; asking again", job.ref, job.raw_status)
+            self._word, self._polls, self._since = word, 0, now
+        self._polls += 1
+        if self._polls < _ENDING_POLLS and now - self._since < self._grace:
+            return job
+        problem = f"an undocumented status that came {self._polls} times in a row"
+        return evolve(job, status=ExportStatus.FAILED, problem=job.problem or problem)
 
 
-class Watch:
-    """One export being waited for: asks, forgives what passes, and says when to ask again."""
+def effective_timeout(session: Session, export: Export, timeout: float | None) -> float:
+    """The seconds that a wait may take: the caller's, or the settings' for this kind."""
+    if timeout is not None:
+        return timeout
+    numbers = session.settings
+    return numbers.acc_export_timeout if KINDS[ref_of(export).kind].acc else numbers.export_timeout
 
-    def __init__(self, session: Session, export: Export, policy: Policy | None = None) -> None:
-        self.ref = ref_of(export)
-        self.job = export if isinstance(export, ExportJob) else None
-        self.polls = 0
-        self._session = session
-        self._kind = KINDS[self.ref.kind]
-        self.began = asyncio.get_running_loop().time()
-        self._failures = 0
-        self._asked = 0.0
-        self._wait = session.settings.poll_interval
-        policy = PollPolicy() if policy is None else policy
-        self._waits = policy.waits(session, self._kind.status) if isinstance(policy, PollPolicy) else policy()
-        next(self._waits)  # backoff's generators begin with an empty yield
 
-    @contextmanager
-    def sharing(self) -> Iterator[None]:
-        """Counts this export among those that share the status quota."""
-        with self._session.pacer(self._kind.status).sharing():
-            yield
+def export_rules(
+    session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
+) -> PollRules[ExportJob]:
+    """How an export is waited for: one rule for single waits, bulk runs and workers."""
+    ref, numbers = ref_of(export), session.settings
+    limit = effective_timeout(session, export, timeout)
 
-    async def ask(self) -> ExportJob | None:
-        """The job as it stands now; None when the question met something that passes.
+    def not_yet(error: Exception, status: PollStatus[ExportJob]) -> bool:
+        """A job that was just started may not have spread to where it is asked about."""
+        return isinstance(error, NotFoundError) and status.polls == 0 and status.age < numbers.not_found_grace
 
-        Raises:
-            APSError: what does not pass: no permission, no such job, bad credentials, an answer that makes no sense.
-        """
+    def recovers(error: Exception, status: PollStatus[ExportJob]) -> bool:
+        """Beside the usual, one 404 between two answers: not every server of a service knows every job at once."""
+        if isinstance(error, NotFoundError):
+            return status.polls > 0 and status.failed(NotFoundError) == 1
+        return may_recover(error, status)
+
+    return PollRules(
+        is_final=lambda job: job.status.is_final,
+        policy=policy or PollPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter),
+        timeout=limit,
+        may_recover=recovers,
+        not_yet=not_yet,
+        max_retry_after=numbers.retry_after_max,
+        timeout_error=lambda status: export_timeout_error(ref, limit, status.answer, status.error),
+    )
+
+
+def export_timeout_error(
+    ref: ExportRef, limit: float, job: ExportJob | None, error: Exception | None
+) -> ExportTimeoutError:
+    """The error of a deadline, with what was met last."""
+    if job is not None and job.status.is_final:
+        words = f"{ref} was done ({job.raw_status!r}), but not downloaded in {limit:g} s"
+    elif job is not None:
+        words = f"{ref} was not done in {limit:g} s (the last answer was {job.raw_status!r})"
+    else:
+        words = f"{ref} was not done in {limit:g} s (there was no answer)"
+    met = f"; the last error was: {error}" if error is not None else ""
+    timeout_error = ExportTimeoutError(f"{words}{met}. It may still finish: wait again with its ref", ref=ref, job=job)
+    timeout_error.__cause__ = error
+    return timeout_error
+
+
+def export_poller(session: Session, export: Export, rules: PollRules[ExportJob]) -> Poller[ExportJob]:
+    """One export, ready to be asked about; it counts in the status quota until it is closed."""
+    ref, words = ref_of(export), EndingWords(session)
+
+    async def ask() -> ExportJob:
         try:
-            self.job = await self._kind.get(self._session, self.ref, retry=False)
-        except APSError as problem:
-            if not self._passes(problem):
-                problem.add_note(f"while waiting for {self.ref}")
-                raise
-            self._failures += not isinstance(problem, NotFoundError)  # young jobs are soon asked about again
-            self._asked = getattr(problem, "retry_after", None) or 0.0
-            _log.info("%s: %s; asking again", self.ref, problem)
-            return None
-        self.polls += 1
-        self._failures, self._asked = 0, 0.0
-        return self.job
+            return words.judge(await get_export(session, ref, retry=False))
+        except APSError as error:
+            error.add_note(f"while waiting for {ref}")
+            raise
 
-    def next_wait(self) -> float:
-        """Seconds until the next question: the policy's, longer after failures, never below `Retry-After`."""
-        with suppress(StopIteration):  # a policy of so many waits: the last one stays
-            self._wait = float(self._waits.send(self.job))
-        return max(self._wait * 2.0 ** min(self._failures, 4), self._asked)
-
-    def _passes(self, problem: APSError) -> bool:
-        if isinstance(problem, NotFoundError):  # a job that was just started may not have spread yet
-            age = asyncio.get_running_loop().time() - self.began
-            return self.polls == 0 and age < self._session.settings.not_found_grace
-        return is_passing(problem)
+    state = words.judge(export) if isinstance(export, ExportJob) else None
+    return Poller(ask, rules, state=state, quota=session.pacer(KINDS[ref.kind].status))
 
 
 async def export_states(
@@ -123,30 +131,16 @@ async def export_states(
         session: the session.
         export: a reference, from any process, or the job that `start_export` gave.
         timeout: seconds until the deadline; None: `Settings.export_timeout` (10 minutes; 35 for ACC).
-        policy: when to ask; see `PollPolicy`.
+        policy: when to ask; see `Policy`.
 
     Raises:
         ExportTimeoutError: the deadline passed; the job may still finish.
         APSError: a fault that does not pass.
     """
-    watch = Watch(session, export, policy)
-    if watch.job is not None:
-        yield watch.job
-        if watch.job.status.is_final:
-            return
-    ends = _deadline(session, export, timeout)
-    with watch.sharing():
-        asked_before = watch.job is not None
-        while True:
-            async with _until(ends, watch):
-                if asked_before:
-                    await asyncio.sleep(watch.next_wait())
-                asked_before = True
-                job = await watch.ask()
-            if job is not None:
-                yield job
-                if job.status.is_final:
-                    return
+    poller = export_poller(session, export, export_rules(session, export, timeout=timeout, policy=policy))
+    async with aclosing(poller.states()) as states:
+        async for job in states:
+            yield job
 
 
 async def poll_export(
@@ -174,13 +168,42 @@ async def poll_export(
         ExportTimeoutError: the deadline passed.
         APSError: a fault that does not pass.
     """
-    async with aclosing(export_states(session, export, timeout=timeout, policy=policy)) as states:
-        async for job in states:
-            if on_status is not None:
-                on_status(job)
-            if job.status.is_final:
-                return checked_job(job)
-    raise AssertionError("export_states ends with a final answer or an error")
+    poller = export_poller(session, export, export_rules(session, export, timeout=timeout, policy=policy))
+    return checked_job(await poller.result(on_answer=on_status))
+
+
+async def poll_many(
+    session: Session, exports: Iterable[Export], *, timeout: float | None = None, policy: Policy | None = None
+) -> AsyncGenerator[tuple[ExportRef, ExportJob | Exception], None]:
+    """Waits for many exports without downloading them; yields each reference with its outcome, as it comes.
+
+    A link lives about two minutes, so download a job as soon as it is yielded, or leave all of it to `export_many`.
+    There is a small task for each export: fine for thousands. Leaving the loop early needs `contextlib.aclosing`.
+
+    Args:
+        session: the session.
+        exports: references or started jobs.
+        timeout: seconds until the deadline of each; None: as `wait_for_export`.
+        policy: when to ask; see `Policy`.
+
+    Yields:
+        The reference, and the finished job or the error that `poll_export` raised.
+    """
+
+    async def one(export: Export) -> tuple[ExportRef, ExportJob | Exception]:
+        try:
+            return ref_of(export), await poll_export(session, export, timeout=timeout, policy=policy)
+        except Exception as error:  # noqa: BLE001 - one failure ends nothing; the caller gets it
+            return ref_of(export), error
+
+    tasks = [asyncio.create_task(one(export)) for export in exports]
+    try:
+        for next_done in asyncio.as_completed(tasks):
+            yield await next_done
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def checked_job(job: ExportJob) -> ExportJob:
@@ -216,7 +239,7 @@ async def wait_for_export(
         export: a reference, from any process, or the job that `start_export` gave.
         path: where the file goes; what was there is replaced at the very end. Or an open binary file.
         timeout: seconds for all of it, polls and download; None: `Settings.export_timeout` (10 minutes; 35 for ACC).
-        policy: when to ask; see `PollPolicy`.
+        policy: when to ask; see `Policy`.
         on_status: called with every answer about the job.
         on_progress: called with every chunk of the download.
 
@@ -232,10 +255,11 @@ async def wait_for_export(
     On any failure, and on cancellation, nothing is left behind: no task, no open connection, no part file.
     """
     target = checked_path(path) if isinstance(path, str | os.PathLike) else path
-    ends = _deadline(session, export, timeout)
-    job = await poll_export(session, export, timeout=timeout, policy=policy, on_status=on_status)
-    async with _until(ends, Watch(session, job)):
-        return (await download_export(session, job, target, on_progress=on_progress)).path
+    poller = export_poller(session, export, export_rules(session, export, timeout=timeout, policy=policy))
+    job = checked_job(await poller.result(on_answer=on_status))
+    async with poller.until_deadline():
+        downloaded = await download_export(session, job, target, on_progress=on_progress)
+    return downloaded.path
 
 
 async def download_export(
@@ -304,10 +328,12 @@ class Result:
         session, kind = self._session, KINDS[self.job.ref.kind]
         if refused is not None:
             self._refused.append(refused)
-        found = await kind.resolve(session, self.job, self._refused)
+        job = self.job
+        found = None
+        if job.link or job.derivative or job.version_urn:
+            found = await kind.resolve(session, job, self._refused)
         if found is None and (kind.get_renews or self.job.link is None):
-            self.job = await kind.get(session, self.job.ref)
-            found = await kind.resolve(session, self.job, self._refused)
+            found = await self._asked_again()
         if found is None:
             # BIM 360 answers a repeated start with the same job and a fresh URL; ACC does the job once more.
             self.job = await poll_export(session, await kind.start(session, self.job.ref.request))
@@ -317,33 +343,18 @@ class Result:
             raise ExportError(f"{job.ref} is {job.raw_status!r}, but the service gives no link", ref=job.ref, job=job)
         return found
 
-
-def patience(session: Session, export: Export, timeout: float | None) -> float:
-    """The seconds that a wait may take: the caller's, or the settings' for this kind."""
-    if timeout is not None:
-        return timeout
-    acc_job = KINDS[ref_of(export).kind].acc
-    return session.settings.acc_export_timeout if acc_job else session.settings.export_timeout
-
-
-def _deadline(session: Session, export: Export, timeout: float | None) -> float:
-    return asyncio.get_running_loop().time() + patience(session, export, timeout)
-
-
-@asynccontextmanager
-async def _until(ends: float, watch: Watch) -> AsyncIterator[None]:
-    """Ends what runs inside at the deadline, with the error that lets the caller go on later."""
-    scope = asyncio.timeout_at(ends)
-    try:
-        async with scope:
-            await asyncio.sleep(0)  # past the deadline nothing begins, not even what would not have to wait
-            yield
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        said = f"the last answer was {watch.job.raw_status!r}" if watch.job else "there was no answer"
-        raise ExportTimeoutError(
-            f"{watch.ref} was not done at the deadline ({said}); it may still finish: wait again with its ref",
-            ref=watch.ref,
-            job=watch.job,
-        ) from None
+    async def _asked_again(self) -> Source | None:
+        """A fresh link; a finished job may take a few seconds until it has one."""
+        session, kind, loop = self._session, KINDS[self.job.ref.kind], asyncio.get_running_loop()
+        ends = loop.time() + session.settings.not_found_grace
+        while True:
+            self.job = await kind.get(session, self.job.ref)
+            try:
+                found = await kind.resolve(session, self.job, self._refused)
+            except ExportError:  # it names no file
+                if loop.time() >= ends:
+                    raise
+            else:
+                if found is not None or self.job.link is not None or loop.time() >= ends:
+                    return found
+            await asyncio.sleep(session.settings.poll_interval)

@@ -10,6 +10,7 @@ from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.quotas import Endpoint
 from aps_async.resources import acc, bim360, cost, files, sheets
+from aps_async.retry import call_deadline
 from aps_async.session import Session
 
 
@@ -27,6 +28,8 @@ class Kind:
     """Links to a finished job's result, given those that were refused; None when the job has none that is alive."""
     status: Endpoint
     """Whose quota the polls draw on."""
+    start_endpoint: Endpoint
+    """Whose quota the starts draw on, and whether a start whose response was lost may be sent again."""
     signatures: tuple[Signature, ...] = (PDF,)
     get_renews: bool = False
     """Whether asking again brings a fresh link; otherwise only another job does."""
@@ -36,10 +39,16 @@ class Kind:
 
 KINDS = {
     ExportKind.BIM360: Kind(
-        start=bim360.start, get=bim360.get_export, resolve=bim360.resolve, status=bim360.STATUS, get_renews=True
+        start=bim360.start,
+        start_endpoint=bim360.START,
+        get=bim360.get_export,
+        resolve=bim360.resolve,
+        status=bim360.STATUS,
+        get_renews=True,
     ),
     ExportKind.FILES: Kind(
         start=files.start,
+        start_endpoint=files.SERVICE.start,
         get=files.get_export,
         resolve=acc.resolve,
         status=files.SERVICE.status,
@@ -47,10 +56,20 @@ KINDS = {
         acc=True,
     ),
     ExportKind.SHEETS: Kind(
-        start=sheets.start, get=sheets.get_export, resolve=acc.resolve, status=sheets.SERVICE.status, acc=True
+        start=sheets.start,
+        start_endpoint=sheets.SERVICE.start,
+        get=sheets.get_export,
+        resolve=acc.resolve,
+        status=sheets.SERVICE.status,
+        acc=True,
     ),
     ExportKind.COST: Kind(
-        start=cost.start, get=cost.get_export, resolve=cost.resolve, status=cost.DOCUMENTS, signatures=(DOCX,)
+        start=cost.start,
+        start_endpoint=cost.ATTACHMENTS,
+        get=cost.get_export,
+        resolve=cost.resolve,
+        status=cost.DOCUMENTS,
+        signatures=(DOCX,),
     ),
 }
 
@@ -73,10 +92,17 @@ def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> Corou
     return KINDS[ref.kind].get(session, ref, retry=retry)
 
 
-async def start_export(session: Session, request: ExportRequest) -> ExportJob:
+async def start_export(session: Session, request: ExportRequest, *, timeout: float | None = None) -> ExportJob:
     """Starts what a request of any kind describes.
 
+    Args:
+        session: the session.
+        request: what to start.
+        timeout: seconds for all of it: the quota, a token, and every attempt; None: no deadline.
+
     Raises:
+        CallTimeoutError: the timeout passed. A start of ACC or Cost may have arrived all the same.
         APSError: as the `start_export` of its service.
     """
-    return await KINDS[request.kind].start(session, request)
+    async with call_deadline(timeout, f"the start of {', '.join(request.subjects[:3])}"):
+        return await KINDS[request.kind].start(session, request)

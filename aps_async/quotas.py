@@ -35,6 +35,8 @@ class Endpoint:
     acts_for: ActsFor = "anybody"
     """Whose token it takes. `anybody`: a user's, or an app's (two-legged) with or without `x-user-id`. `user`: the
     same, but an app must name one with `x-user-id`. `signed-in user`: no app's. `app`: an app's only, for itself."""
+    large: bool = False
+    """Whether a response can take long, such as a page of 200 items: it gets `Settings.request_timeout`."""
     host: str | None = None
     """Where it is served, when that is not Autodesk's main host."""
 
@@ -51,7 +53,11 @@ class Pace(Protocol):
         ...
 
     def refused(self, retry_after: float | None) -> None:
-        """Notes a 429."""
+        """Notes a 429: everybody pauses for `retry_after` seconds, or for a backoff of our own.
+
+        None: the service named no time that we obey, so the backoff grows up to a whole window. 0: it expects the next
+        call at once, which is never done, so the backoff stays within 4 s of a minute's window.
+        """
         ...
 
     def accepted(self) -> None:
@@ -92,7 +98,8 @@ class Line(Generic[P]):
         self.sharers = 0
         """Exports of this process that are being polled through this pacer now."""
         self._retry_base = retry_base
-        self._refusals = 0  # 429s in a row
+        self._refusals = 0  # 429s in a row, those of one pause counted once
+        self._paused_until = 0.0
         self._queue: list[tuple[int, asyncio.Future[P]]] = []
 
     @staticmethod
@@ -137,10 +144,13 @@ class Line(Generic[P]):
 
     def _pause_after(self, retry_after: float | None) -> float:
         """Seconds for which a 429 stops everybody; counts it."""
-        self._refusals += 1
-        if retry_after is not None:
-            return retry_after
-        return min(self.window, self._retry_base * 2.0 ** min(self._refusals - 1, 16))
+        now = asyncio.get_running_loop().time()
+        if now >= self._paused_until:  # otherwise it is one of several that were under way together
+            self._refusals += 1
+        longest = self.window if retry_after is None else self.window / 15
+        pause = retry_after or min(longest, self._retry_base * 2.0 ** min(max(self._refusals, 1) - 1, 16))
+        self._paused_until = max(self._paused_until, now + pause)
+        return pause
 
 
 class Pacer(Line[None]):
@@ -191,7 +201,7 @@ class Pacer(Line[None]):
         now = asyncio.get_running_loop().time()
         self._resumes_at = max(self._resumes_at, now + self._pause_after(retry_after))
         self._at_once = 1
-        if retry_after is not None:
+        if retry_after:
             # A new window begins there, so what was spent before it no longer counts.
             self._spent.clear()
         self._wake()

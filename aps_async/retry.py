@@ -1,10 +1,25 @@
-"""What is repeated, and how long it waits: the only place that knows backoff."""
+"""What is repeated, how long it waits, and how a deadline ends it: the only place that knows backoff."""
 
+import asyncio
+import inspect
+import math
 import random
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from aps_async.errors import APSError, AuthError, DecodeError, ResponseError, TransportError
+from attrs import define
+
+from aps_async.errors import (
+    APSError,
+    AuthError,
+    CallTimeoutError,
+    DecodeError,
+    InputError,
+    ResponseError,
+    TransportError,
+)
 from aps_async.packages import BROKEN_BACKOFF, warn_of_two_backoffs
 from aps_async.settings import Settings
 
@@ -49,8 +64,29 @@ def never_arrived(problem: BaseException) -> bool:
     return isinstance(problem, TransportError) and not problem.sent
 
 
+def may_start_again(problem: BaseException, *, repeatable: bool) -> bool:
+    """Whether to start a job once more after this error; a start that is not `Endpoint.repeatable` may have worked."""
+    if repeatable or isinstance(problem, AuthError):  # without a token nothing was started
+        return is_passing(problem)
+    return never_arrived(problem)
+
+
+def requested_wait(problem: BaseException | None, limit: float) -> float | None:
+    """The one rule for `Retry-After`: seconds below which no wait may go, or None to use our own backoff alone.
+
+    None when the service names no time, a time that has passed, 0, or more than `limit` (`Settings.retry_after_max`):
+    no value that a service or a proxy sends can make us ask without a pause, or not ask any more.
+    """
+    return obeyed(getattr(problem, "retry_after", None), limit)
+
+
+def obeyed(seconds: float | None, limit: float) -> float | None:
+    """`requested_wait` of a bare number."""
+    return seconds if seconds is not None and 0 < seconds <= limit else None
+
+
 def waits(settings: Settings, *, paced: bool = True) -> Generator[float, Any, None]:
-    """Doubling waits with jitter on top, never below what the service asked for.
+    """Doubling waits with jitter on top, never below what the service asked for (see `requested_wait`).
 
     `paced`: a pacer already holds every call to an endpoint that answered 429, this one with the oldest ticket.
     """
@@ -58,13 +94,42 @@ def waits(settings: Settings, *, paced: bool = True) -> Generator[float, Any, No
     step = settings.retry_base
     while True:
         wait = step * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
-        asked = getattr(problem, "retry_after", None)
         if paced and isinstance(problem, ResponseError) and problem.status == 429:
             wait = 0.0
-        elif asked is not None:
-            wait += asked
+        else:
+            wait += requested_wait(problem, settings.retry_after_max) or 0.0
         problem = yield wait
         step = min(step * 2, settings.retry_max)
+
+
+def seconds_of(policy: Callable[[Any], float] | WaitGenerator, status: Any) -> float:
+    """A policy's wait, checked.
+
+    Raises:
+        InputError: the policy raised, or returned something else than seconds.
+    """
+    try:
+        seconds: Any = policy(status)  # type: ignore[call-arg]  # generators were made callable before
+    except Exception as error:
+        raise InputError(f"the poll policy failed: {type(error).__name__}: {error}") from error
+    if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise InputError(f"a poll policy must return a number of seconds, at least 0, not {seconds!r}")
+    return seconds
+
+
+def stepping(policy: WaitGenerator) -> Callable[[Any], float]:
+    """A wait generator as a function from what is sent into it to seconds; when it ends, its last wait stays."""
+    generator, last = policy(), 2.0
+
+    def step(sent: Any) -> float:
+        nonlocal last
+        if inspect.getgeneratorstate(generator) == inspect.GEN_CREATED:
+            next(generator, None)  # backoff's generators begin with an empty yield
+        with suppress(StopIteration):
+            last = generator.send(sent)
+        return last
+
+    return step
 
 
 def retrying(
@@ -73,18 +138,16 @@ def retrying(
     may_repeat: Callable[[BaseException], bool],
     on_retry: Callable[[Any], None],
 ) -> Callable[[A], Coroutine[Any, Any, T]]:
-    """The same coroutine function, repeated while `may_repeat` holds and tries are left."""
+    """The same coroutine function, repeated while `may_repeat` holds and attempts are left.
+
+    A `Retry-After` above `Settings.retry_after_max` raises the error at once: the caller can decide better.
+    """
 
     def gives_up(problem: Exception) -> bool:
         asked = getattr(problem, "retry_after", None)
         return not may_repeat(problem) or (asked is not None and asked > settings.retry_after_max)
 
-    async def go_on(argument: A, failed: list[APSError]) -> T:
-        if failed:
-            raise failed.pop()
-        return await target(argument)
-
-    repeat = on_exception(
+    return on_exception(
         lambda: waits(settings),
         APSError,
         max_tries=settings.tries,
@@ -92,16 +155,56 @@ def retrying(
         jitter=None,  # backoff's own would make a wait shorter than Retry-After
         on_backoff=on_retry,
         logger=None,
-    )(go_on)
+    )(target)
 
-    async def first_try(argument: A) -> T:
-        """Nearly every call succeeds at once, and then owes backoff's bookkeeping nothing: a tenth of a poll's CPU."""
-        try:
-            return await target(argument)
-        except APSError as problem:
-            if gives_up(problem):
-                raise
-            failed = problem
-        return await repeat(argument, [failed])
 
-    return first_try
+@define(eq=False)
+class _LastError:
+    error: Exception | None = None
+    outer: "_LastError | None" = None
+
+
+_last_error: "ContextVar[_LastError | None]" = ContextVar("aps_async_last_error", default=None)
+
+
+def note_error(error: Exception) -> None:
+    """Keeps an error that is about to be waited out, for the deadlines around it to report."""
+    scope = _last_error.get()
+    while scope is not None:
+        scope.error, scope = error, scope.outer
+
+
+@asynccontextmanager
+async def until(ends: float | None, timeout_error: Callable[[Exception | None], Exception]) -> AsyncIterator[None]:
+    """Ends the block at a time of the event loop's clock.
+
+    Args:
+        ends: when; None: never.
+        timeout_error: makes the error, given the last error that was waited out inside (`note_error`), which also
+            becomes its `__cause__`.
+    """
+    last = _LastError(outer=_last_error.get())
+    before = _last_error.set(last)
+    scope = asyncio.timeout_at(ends)
+    try:
+        async with scope:
+            await asyncio.sleep(0)  # after the deadline nothing begins, not even what would not have to wait
+            yield
+    except TimeoutError:
+        if not scope.expired():
+            raise
+    else:
+        return
+    finally:
+        _last_error.reset(before)
+    error = timeout_error(last.error)
+    raise error from error.__cause__ or last.error
+
+
+def call_deadline(timeout: float | None, what: str) -> AbstractAsyncContextManager[None]:
+    """Ends calls after so many seconds, the quota, the token and all attempts included; raises `CallTimeoutError`."""
+
+    def error(met: Exception | None) -> CallTimeoutError:
+        return CallTimeoutError(f"{what} was not done in {timeout:g} s: {met or 'no response came'}", sent=True)
+
+    return until(None if timeout is None else asyncio.get_running_loop().time() + timeout, error)

@@ -1,11 +1,13 @@
 """The one place where bytes move: API calls with quota, token, retries and typed answers; signed links without."""
 
+import asyncio
 import json as json_text
 import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import aiohttp
@@ -26,12 +28,11 @@ from aps_async.calls import (
 )
 from aps_async.connections import TlsTrust, open_api, open_links, request_options, tls_context
 from aps_async.convert import structure
-from aps_async.deadlines import Deadlines
-from aps_async.errors import DecodeError, InputError, TransportError, forget_frames
+from aps_async.errors import APSError, DecodeError, InputError, TransportError, forget_frames
 from aps_async.headers import bearer, checked_headers, header_value
 from aps_async.links import SignedUrl
 from aps_async.quotas import Endpoint, Pace, Paces, shared_quotas
-from aps_async.retry import is_transient, never_arrived, retrying
+from aps_async.retry import call_deadline, is_transient, never_arrived, note_error, obeyed, retrying
 from aps_async.settings import Settings
 
 T = TypeVar("T")
@@ -39,6 +40,8 @@ T = TypeVar("T")
 USER_AGENT = "aps-async"
 TOKENS = Endpoint("token", 500)
 
+_FIRST_CONNECT = 2.0  # seconds for each of two attempts at a command's first connection
+_MOST_PATHS = 10_000
 _NOT_OPEN = "the session is not open: use it as 'async with Session(...) as session'"
 
 _log = logging.getLogger("aps_async")
@@ -63,6 +66,10 @@ class Session:
         quotas: pacers to share, such as those of many machines (`aps_async.workers.SharedQuotas`); by default all
             sessions of one event loop share theirs.
         clock: seconds since the epoch, for expiries; waits go by the event loop's clock.
+        patient: for programs that may start before the network does: an unknown host and an untrusted certificate are
+            waited out like any other fault. Otherwise they get one more attempt, as long as no response has come.
+        on_unreachable: for commands that a person waits for: the same for a first connection that is refused or not
+            made within 2 s. It is called with the first error, before the other attempt.
     """
 
     def __init__(
@@ -77,6 +84,8 @@ class Session:
         ssl: TlsTrust = None,
         quotas: Paces | None = None,
         clock: Callable[[], float] = time.time,
+        patient: bool = False,
+        on_unreachable: Callable[[TransportError], object] | None = None,
     ) -> None:
         self.base_url = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
         self.settings = settings or Settings()
@@ -90,18 +99,19 @@ class Session:
         self._api_is_ours = http is None
         self._links: aiohttp.ClientSession | None = None
         self._pacers: dict[str, Pace] = {}
-        # A silence inside an answer is bounded by its total, and pages are small.
-        self._deadlines: Deadlines
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout)
+        self._on_unreachable = on_unreachable
+        self._reached = patient  # whether any response has come
+        self._first_failures = 0
+        self._timeouts: dict[str, int] = {}  # in a row, by path
         again = {True: is_transient, False: never_arrived}
         self._attempts = {
-            key: retrying(self._attempt, self.settings, may, self._note_retry) for key, may in again.items()
+            key: retrying(self._attempt, self.settings, partial(self._may_repeat, may), self._note_retry)
+            for key, may in again.items()
         }
 
     async def __aenter__(self) -> Self:
         numbers = self.settings
         self._quotas = self._quotas or shared_quotas()
-        self._deadlines = Deadlines(numbers.request_timeout)  # of this loop, as all that follows
         self._pacers = {}
         if self._api_is_ours:
             self._api = open_api(numbers)
@@ -118,7 +128,6 @@ class Session:
         self._pacers.clear()
         links, self._links = self._links, None
         if links is not None:
-            self._deadlines.close()
             await links.close()
         if self._api_is_ours and self._api is not None:
             api, self._api = self._api, None
@@ -139,13 +148,18 @@ class Session:
         """See `TokenClient`."""
         return self.settings.token_margin
 
-    async def check_token(self) -> None:
+    async def check_token(self, *, timeout: float | None = None) -> None:
         """Makes sure that there is a token to be had.
+
+        Args:
+            timeout: seconds for all attempts at it; None: no deadline.
 
         Raises:
             AuthError: there is none.
+            CallTimeoutError: the timeout passed.
         """
-        await self._tokens.token(self)
+        async with call_deadline(timeout, "the token"):
+            await self._tokens.token(self)
 
     def pacer(self, endpoint: Endpoint) -> Pace:
         """The pacer that calls of this session to this endpoint go through."""
@@ -171,6 +185,7 @@ class Session:
         user_id: str | None = None,
         headers: Mapping[str, str] | None = None,
         retry: bool = True,
+        timeout: float | None = None,
         on_headers: Callable[["CIMultiDictProxy[str]"], object] | None = None,
     ) -> T:
         """One API call: waits for the quota, makes the token last, repeats what may be repeated, gives a typed value.
@@ -185,11 +200,14 @@ class Session:
             user_id: the `x-user-id`; the session's own when None.
             headers: further headers.
             retry: False for one attempt only (a 401 still renews the token once).
+            timeout: seconds for all of it: the quota, the token and every attempt; None: no deadline. One attempt has
+                `Settings.call_timeout`, or `request_timeout` where `Endpoint.large` or not `Endpoint.repeatable`.
             on_headers: is given the headers of the good answer.
 
         Raises:
             AuthError: there is no token, or a fresh one is refused.
             TransportError: no whole answer came, in all tries.
+            CallTimeoutError: the timeout passed.
             ResponseError: the service said no; see its subclasses.
             DecodeError: the answer is not as documented.
             InputError: `user_id` where the call or the token does not take one, or none where it needs one (see
@@ -207,7 +225,11 @@ class Session:
         may_be_empty = into is type(None)
         call = call_to(self.base_url, endpoint, method, path, sent, query=query, body=body, may_be_empty=may_be_empty)
         attempt = self._attempts[endpoint.repeatable] if retry else self._attempt
-        said, answered = await attempt(call)
+        if timeout is None:
+            said, answered = await attempt(call)
+        else:
+            async with call_deadline(timeout, f"{method} {call.path}"):
+                said, answered = await attempt(call)
         if on_headers is not None:
             on_headers(answered)
         try:
@@ -235,6 +257,7 @@ class Session:
         headers: Mapping[str, str],
         repeatable: bool = True,
         may_be_empty: bool = False,
+        timeout: float | None = None,
     ) -> Mapping[str, Any]:
         """POSTs a form without a token: for token providers; see `TokenClient`."""
         call = call_to(
@@ -251,18 +274,21 @@ class Session:
             body=form_encoded(form).encode(),
             authorized=False,
             may_be_empty=may_be_empty,
+            repeatable=repeatable,
         )
         del form, headers  # they hold secrets, and this frame lives as long as the call
-        answer, _ = await self._attempts[repeatable](call)
+        async with call_deadline(timeout, f"POST {path}"):
+            answer, _ = await self._attempts[repeatable](call)
         if answer is None:
             return {}
         if not isinstance(answer, dict):
             raise DecodeError(f"POST {path}: expected a JSON object")
         return answer
 
-    def open_link(
+    @asynccontextmanager
+    async def open_link(
         self, link: SignedUrl, headers: Mapping[str, str] | None = None
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Opens a signed link: byte for byte, without a token, without following redirects.
 
         Gives the response whatever its status; the body has not been read. aiohttp's own errors come through.
@@ -276,7 +302,15 @@ class Session:
         url = checked_link_target(link.reveal(), self.base_url)
         if cookie := link.reveal_cookie():
             sent["Cookie"] = header_value("the cookie of the signed link", cookie)
-        return self._links.get(url, headers=sent, **self._options)
+        async with asyncio.timeout(self._headers_timeout):
+            response = await self._links.get(url, headers=sent, **self._options)
+        async with response:
+            yield response
+
+    @property
+    def _headers_timeout(self) -> float:
+        """Until a download's headers: aiohttp's own read timeout no longer counts after a 1xx response."""
+        return self.settings.connect_timeout + self.settings.read_timeout
 
     @asynccontextmanager
     async def open_with_token(
@@ -306,11 +340,20 @@ class Session:
             timeout = aiohttp.ClientTimeout(
                 total=None, sock_connect=numbers.connect_timeout, sock_read=numbers.read_timeout
             )
-            return await self._open(call, token, timeout), token
+            async with asyncio.timeout(self._headers_timeout):
+                response = await self._open(call, token, timeout)
+            return response, token
         finally:
             pacer.release(used=True)
 
     async def _attempt(self, call: Call) -> "tuple[Any, CIMultiDictProxy[str]]":
+        try:
+            return await self._once(call)
+        except APSError as problem:
+            note_error(problem)
+            raise
+
+    async def _once(self, call: Call) -> "tuple[Any, CIMultiDictProxy[str]]":
         answer, token = await self._exchange(call, None)
         if answer.status == 401 and token is not None:
             answer, _ = await self._exchange(call, token)
@@ -334,8 +377,9 @@ class Session:
             counts = True
             answer = await self._send(call, token)
             if answer.status == 429:
-                asked = retry_after(answer.headers, self.now())
-                pacer.refused(asked if asked is None else min(asked, self.settings.retry_after_max))
+                named = retry_after(answer.headers, self.now())
+                asked = obeyed(named, self.settings.retry_after_max)
+                pacer.refused(0.0 if named == 0 else asked)
                 counts = asked is None  # otherwise it belongs to the window that ends there
             else:
                 pacer.accepted()
@@ -370,16 +414,49 @@ class Session:
 
     async def _send(self, call: Call, token: AccessToken | None) -> Answer:
         try:
-            with self._deadlines:
-                response = await self._open(call, token, self._timeout)
+            async with asyncio.timeout(self._time_limit(call)):
+                response = await self._open(call, token, self._connect_limits())
                 body = await response.read()  # which also gives the connection back, or closes it
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             lost = transport_error(f"{call.method} {call.path}", problem)
+            if isinstance(problem, TimeoutError) and len(self._timeouts) < _MOST_PATHS:
+                self._timeouts[call.path] = self._timeouts.get(call.path, 0) + 1
         else:
+            self._reached = True
+            self._timeouts.pop(call.path, None)
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("%s %s: %d, %d bytes", call.method, call.path, response.status, len(body))
             return Answer(response.status, response.headers, body)
         raise lost  # outside of the handler: aiohttp's own message may hold the whole URL
 
+    def _time_limit(self, call: Call) -> float:
+        """Seconds for one attempt, twice as many after each that took longer."""
+        numbers = self.settings
+        if call.endpoint.large or not call.repeatable:
+            return numbers.request_timeout
+        return min(numbers.call_timeout * 2.0 ** self._timeouts.get(call.path, 0), numbers.request_timeout)
+
+    def _connect_limits(self) -> aiohttp.ClientTimeout:
+        seconds = self.settings.connect_timeout
+        if self._on_unreachable is not None and not self._reached:
+            return aiohttp.ClientTimeout(total=None, connect=min(seconds, _FIRST_CONNECT))  # a look-up included
+        return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
+
+    def _may_repeat(self, may: Callable[[BaseException], bool], problem: BaseException) -> bool:
+        """Whether `may` holds, and it is not the first connection that cannot be made; see `on_unreachable`."""
+        obstacle = problem.obstacle if isinstance(problem, TransportError) and not self._reached else None
+        if obstacle in ("certificate", "host") or (obstacle and self._on_unreachable is not None):
+            self._first_failures += 1
+            return may(problem) and self._first_failures == 1
+        return may(problem)
+
     def _note_retry(self, details: Mapping[str, Any]) -> None:
-        _log.info("try %d failed, next in %.1f s: %s", details["tries"], details["wait"], details.get("exception"))
+        problem: Any = details.get("exception")
+        if (
+            self._on_unreachable is not None
+            and isinstance(problem, TransportError)
+            and problem.obstacle
+            and not self._reached
+        ):
+            self._on_unreachable(problem)
+        _log.info("try %d failed, next in %.1f s: %s", details["tries"], details["wait"], problem)

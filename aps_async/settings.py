@@ -45,14 +45,19 @@ class Settings:
     retry_max: float = field(default=30.0, validator=_positive, metadata=_SERVICE)
     """The longest wait of our own choosing. `Retry-After` may ask for more."""
     retry_after_max: float = field(default=300.0, validator=_positive)
-    """A service that asks for more patience than this gets none: the error goes to the caller at once."""
+    """The longest `Retry-After` that is obeyed. A single call that is asked for more raises the error at once; waits
+    that go on (polls, downloads, starts of a bulk run, workers, rate limiters) use their own backoff instead."""
 
     connect_timeout: float = field(default=15.0, validator=_positive)
     """Until a connection stands, TLS included."""
     read_timeout: float = field(default=60.0, validator=_positive)
     """The longest silence in a download. It has no total: a large file on a slow line is no fault."""
-    request_timeout: float = field(default=90.0, validator=_positive)
-    """One API call from end to end; the largest answers are pages of 200 items."""
+    call_timeout: float = field(default=10.0, validator=_positive, metadata=_SERVICE)
+    """One API call from end to end, if it is small and may be repeated, such as a status. After a call that took
+    longer the next attempt at the same gets twice as long, up to `request_timeout`."""
+    request_timeout: float = field(default=90.0, validator=_positive, metadata=_SERVICE)
+    """The same for pages of 200 items, and for calls that must not be repeated: an ACC start, whose lost response means
+    a second job, and a refresh, whose lost response means a lost login."""
     connections: int = field(default=100, validator=_positive)
     """Open connections for API calls, and as many again for downloads."""
 
@@ -73,7 +78,10 @@ class Settings:
     poll_jitter: float = field(default=0.1, validator=_not_negative)
     """The share of an interval that is drawn at random, so that exports started together spread."""
     not_found_grace: float = field(default=10.0, validator=_not_negative, metadata=_SERVICE)
-    """A 404 this soon after the start is taken for a job that the service has not spread yet."""
+    """A 404 this soon after the start is taken for a job that the service has not spread yet, and a finished job
+    without a link for one whose data has not."""
+    ending_word_grace: float = field(default=60.0, validator=_positive, metadata=_SERVICE)
+    """An undocumented status word that names an end, such as `aborted`, ends a wait after this, or after five polls."""
     export_timeout: float = field(default=600.0, validator=_positive, metadata=_SERVICE)
     """The deadline of a wait when the caller gives none; no server-side limit is documented for BIM 360."""
     acc_export_timeout: float = field(default=2100.0, validator=_positive, metadata=_SERVICE)

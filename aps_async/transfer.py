@@ -17,7 +17,7 @@ from aps_async.answers import Answer, describe, error_of, transport_error, xml_e
 from aps_async.content import ContentCheck, Expected, Signature
 from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
 from aps_async.links import SignedUrl, Source, redirect_target
-from aps_async.retry import TRANSIENT, waits
+from aps_async.retry import TRANSIENT, note_error, waits
 from aps_async.session import Session
 
 Renew = Callable[[SignedUrl | None], Awaitable[Source]]
@@ -314,6 +314,7 @@ class Transfer:
 
     async def _wait_after(self, problem: APSError) -> None:
         self._breaks += 1
+        note_error(problem)
         if self._breaks >= self._settings.download_tries:
             raise IncompleteDownloadError(
                 f"gave up after {self._breaks} breaks without a new byte, at {self._at} of "

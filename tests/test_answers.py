@@ -189,13 +189,22 @@ def http_date(seconds: float) -> str:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("25", 25.0), ("0", 0.0), (" 7 ", 7.0), ("1.5", 1.5), ("-3", 0.0), ("nan", 0.0), (None, None), ("", None),
+        ("25", 25.0), ("0", 0.0), (" 7 ", 7.0), ("1.5", 1.5), ("-3", 0.0), ("nan", None), (None, None), ("", None),
         ("soon", None), (http_date(NOW + 30), 30.0), (http_date(NOW - 30), 0.0), ("Wed, 21 Oct", None),
+        ("1e400", None), ("inf", None), ("9" * 400, None), ("9" * 20, 1e20), ("0x10", None), ("1_0", None),
+        ("\uff15", None),
+        ("120, 120", None), ("+7", 7.0), ("3.", 3.0), ("Mon, 20 Nov 9999999999 12:00:00 +0000", None),
+        ("Mon, 20 Nov 2026 12:00:00 +99999999999", None), ("Mon, 20 Nov 0000 12:00:00 GMT", 0.0), ("\x00", None),
     ],
 )  # fmt: skip
 def test_retry_after_as_seconds_and_as_a_date(text: str | None, seconds: float | None) -> None:
     headers = {} if text is None else {"Retry-After": text}
     assert retry_after(CIMultiDict(headers), NOW) == seconds
+
+
+def test_an_unreadable_date_of_the_answer_leaves_our_own_clock() -> None:
+    headers = CIMultiDict({"Retry-After": http_date(NOW + 30), "Date": "Mon, 20 Nov 9999999999 12:00:00 +0000"})
+    assert retry_after(headers, NOW) == 30.0
 
 
 def test_a_date_counts_from_the_servers_own_clock() -> None:

@@ -176,13 +176,13 @@ async def test_more_patience_than_anybody_has_comes_back_at_once(status: int) ->
 
 
 @virtual_time
-async def test_a_later_success_after_an_absurd_429_waits_no_longer_than_the_limit() -> None:
+async def test_an_absurd_429_does_not_hold_up_the_next_call() -> None:
     fault = Fault(endpoint="hubs", status=429, retry_after=86_400, times=1)
     async with faulty(fault) as (_, session):
         with pytest.raises(RateLimitedError):
             await projects.list_hubs(session)
         await projects.list_hubs(session)
-        assert now() == pytest.approx(NUMBERS.retry_after_max, abs=0.1)
+        assert now() == pytest.approx(NUMBERS.retry_base, abs=0.1)
 
 
 @virtual_time
@@ -359,7 +359,8 @@ def test_no_wait_is_ever_shorter_than_asked_unless_a_pacer_does_the_waiting(
             assert wait == 0
         else:
             step = min(0.5 * 2**number, 30.0)
-            assert (seconds or 0) + step / 2 <= wait <= (seconds or 0) + step
+            floor = seconds if seconds is not None and seconds <= 300 else 0
+            assert floor + step / 2 <= wait <= floor + step
 
 
 def test_the_virtual_clock_begins_at_a_whole_second() -> None:

@@ -34,7 +34,8 @@ def test_speed_divides_the_services_times_and_nothing_else() -> None:
     changed = {part.name for part in attrs.fields(Settings) if getattr(plain, part.name) != getattr(fast, part.name)}
     assert changed == {
         "quota_window", "retry_base", "retry_max", "token_margin", "link_lifetime", "link_margin", "poll_interval",
-        "not_found_grace", "export_timeout", "acc_export_timeout",
+        "not_found_grace", "export_timeout", "acc_export_timeout", "call_timeout", "request_timeout",
+        "ending_word_grace",
     }  # fmt: skip
     assert fast.quota_window == pytest.approx(3.0)
     assert fast.link_lifetime == pytest.approx(6.0)

@@ -50,11 +50,12 @@ class TokenClient(Protocol):
         headers: Mapping[str, str],
         repeatable: bool = True,
         may_be_empty: bool = False,
+        timeout: float | None = None,
     ) -> Mapping[str, Any]:
         """POSTs a form without a bearer token and gives the JSON object that came back.
 
         `repeatable=False`: after an answer that got lost, the error is raised and the form is not sent again.
-        `may_be_empty`: an answer without a body is an empty object.
+        `may_be_empty`: an answer without a body is an empty object. `timeout`: seconds for all attempts.
         """
         ...
 

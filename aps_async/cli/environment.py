@@ -10,7 +10,8 @@ from aps_async import addresses
 from aps_async.auth import TokenProvider
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.identity import identity
-from aps_async.errors import InputError
+from aps_async.cli.output import note
+from aps_async.errors import InputError, TransportError
 from aps_async.quotas import Paces
 from aps_async.session import Session
 from aps_async.settings import Settings
@@ -20,12 +21,16 @@ CA_FILE = "APS_CA_FILE"
 
 
 def open_session(
-    user_id: str | None = None, environ: Mapping[str, str] | None = None, *, quotas: Paces | None = None
+    user_id: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    quotas: Paces | None = None,
+    patient: bool = False,
 ) -> Session:
     """A session, not yet entered, for whoever options, environment and profile say; see `identity`."""
     environ = os.environ if environ is None else environ
     who = identity(environ, user_id)
-    return session_with(who.tokens, who.base_url, user_id=who.user_id, environ=environ, quotas=quotas)
+    return session_with(who.tokens, who.base_url, user_id=who.user_id, environ=environ, quotas=quotas, patient=patient)
 
 
 def session_with(
@@ -35,8 +40,9 @@ def session_with(
     user_id: str = "",
     environ: Mapping[str, str] | None = None,
     quotas: Paces | None = None,
+    patient: bool = False,
 ) -> Session:
-    """A session, not yet entered, at this address."""
+    """A session, not yet entered, at this address; `patient` for a command that may start before the network does."""
     host_of(base_url)
     environ = os.environ if environ is None else environ
     return Session(
@@ -47,7 +53,13 @@ def session_with(
         proxy=proxy_for(base_url),
         ssl=environ.get(CA_FILE, "").strip() or None,
         quotas=quotas,
+        patient=patient,
+        on_unreachable=None if patient else _second_attempt,
     )
+
+
+def _second_attempt(problem: TransportError) -> None:
+    note(f"{problem}. Trying once more")
 
 
 def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:

@@ -88,7 +88,7 @@ async def worker(url: str, out: str, *, slots: int | None, until_done: bool, use
         database.patience = None  # it is there; from now on an outage is waited out
         quotas = SharedQuotas(database)
         try:
-            async with open_session(user_id, quotas=quotas) as session:
+            async with open_session(user_id, quotas=quotas, patient=True) as session:
                 await session.check_token()
                 note(f"working for the database at {database.shown}, files go to {out}; Ctrl-C stops")
                 working = Worker(session, database, storage, slots=slots, on_outcome=told)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from aps_async.answers import Receipt
 from aps_async.errors import DecodeError, InputError
@@ -53,7 +53,7 @@ class Result:
     failed_files: tuple[FailedFile, ...] = ()
 
 
-@define  # not frozen, as `Call`
+@frozen
 class ExportAnswer:
     """The body of the export calls."""
 

@@ -6,7 +6,7 @@ https://aps.autodesk.com/en/docs/bim360/v1/reference/http/document-management-pr
 import logging
 from collections.abc import Sequence
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from aps_async.answers import Receipt
 from aps_async.errors import (
@@ -23,6 +23,7 @@ from aps_async.models import Derivative, ExportJob, ExportKind, ExportOptions, E
 from aps_async.quotas import Endpoint
 from aps_async.resources import derivatives
 from aps_async.resources.projects import get_tip, get_version
+from aps_async.retry import call_deadline
 from aps_async.session import Session
 
 # https://aps.autodesk.com/en/docs/bim360/v1/overview/rate-limits/bim360-rate-limits/
@@ -53,7 +54,7 @@ class ExportResult:
     """Opens the PDF to anybody for about two minutes."""
 
 
-@define  # not frozen, as `Call`
+@frozen
 class ExportAnswer:
     """The body of both export calls."""
 
@@ -96,6 +97,7 @@ async def start_export(
     hyperlinks: bool = False,
     user_id: str | None = None,
     name: str | None = None,
+    timeout: float | None = None,
 ) -> ExportJob:
     """Starts the export of one sheet (`POST …/versions/:version_id/exports`; scope `data:read`; 100 a minute).
 
@@ -110,18 +112,23 @@ async def start_export(
         hyperlinks: keep links, to the web and to other documents.
         user_id: run as this user (`x-user-id`, two-legged tokens only); who needs permission to view the sheet.
         name: a name for the file, for `export_many`.
+        timeout: seconds for all of it, the quota and every attempt included; None: no deadline.
 
     Raises:
+        CallTimeoutError: the timeout passed; the job may have been started all the same.
         InputError: an id is not one.
         NotExportableError: this is a source file, or a project of another kind.
         NotAllowedError: the app is not in the account, a scope is missing, or the user may not view the sheet.
         NotFoundError: no such project or sheet.
         APSError: as `Session.request`.
     """
-    if is_item_urn(decoded_urn(version_id)):
-        version_id = (await get_tip(session, project_id, version_id, user_id=user_id)).urn
-    request = export_request(project_id, version_id, markups=markups, hyperlinks=hyperlinks, user_id=user_id, name=name)
-    return await start(session, request)
+    async with call_deadline(timeout, "the start of an export"):
+        if is_item_urn(decoded_urn(version_id)):
+            version_id = (await get_tip(session, project_id, version_id, user_id=user_id)).urn
+        request = export_request(
+            project_id, version_id, markups=markups, hyperlinks=hyperlinks, user_id=user_id, name=name
+        )
+        return await start(session, request)
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:

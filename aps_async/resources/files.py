@@ -21,6 +21,7 @@ from aps_async.quotas import Endpoint
 from aps_async.resources import acc
 from aps_async.resources.projects import get_folder, get_tip, list_folder_contents, list_top_folders
 from aps_async.resources.walking import descend
+from aps_async.retry import call_deadline
 from aps_async.session import Session
 
 SERVICE = acc.Service(
@@ -72,6 +73,7 @@ async def start_export(
     user_id: str | None = None,
     name: str | None = None,
     allow_partial: bool = True,
+    timeout: float | None = None,
 ) -> ExportJob:
     """Starts one export of up to 200 files (`POST construction/files/v1/…/exports`; scope `data:write`; 100 a minute).
 
@@ -86,16 +88,19 @@ async def start_export(
         user_id: who the job runs as; demanded with two-legged tokens, and only that user may read the job.
         name: a name for the file, for `export_many`.
         allow_partial: whether a result that lacks some files is taken.
+        timeout: seconds for all of it, the quota and every attempt included; None: no deadline.
 
     Raises:
+        CallTimeoutError: the timeout passed; the job may have been started all the same.
         InputError: too many files, an id that is not one, a name that is too long, or no user.
         ResponseError: 422 when all files together are over 10 GB.
         APSError: as `Session.request`.
     """
-    requests = export_requests(
-        project_id, version_ids, options=options, user_id=user_id, name=name, allow_partial=allow_partial
-    )
-    return await start(session, acc.the_only(requests, SERVICE))
+    async with call_deadline(timeout, "the start of an export"):
+        requests = export_requests(
+            project_id, version_ids, options=options, user_id=user_id, name=name, allow_partial=allow_partial
+        )
+        return await start(session, acc.the_only(requests, SERVICE))
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:

@@ -25,7 +25,7 @@ from aps_async.resources.walking import descend
 from aps_async.session import Session
 
 # No budget is published for batch-get; that of the other Document Management lists is a careful guess.
-BATCH_GET = Endpoint("bim360.versions_batch_get", 300)
+BATCH_GET = Endpoint("bim360.versions_batch_get", 300, large=True)
 BATCH_LIMIT = 50
 READY = "PROCESSING_COMPLETE"
 

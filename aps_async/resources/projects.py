@@ -15,15 +15,15 @@ from aps_async.paging import Document, Resource, pages
 from aps_async.quotas import Endpoint
 from aps_async.session import Session
 
-HUBS = Endpoint("hubs", 50)
-PROJECTS = Endpoint("projects", 50)
+HUBS = Endpoint("hubs", 50, large=True)
+PROJECTS = Endpoint("projects", 50, large=True)
 PROJECT = Endpoint("project", 50)
-TOP_FOLDERS = Endpoint("top_folders", 300)
-CONTENTS = Endpoint("folder_contents", 300)
+TOP_FOLDERS = Endpoint("top_folders", 300, large=True)
+CONTENTS = Endpoint("folder_contents", 300, large=True)
 FOLDER = Endpoint("folder", 300)
 ITEM = Endpoint("item", 300)
 TIP = Endpoint("item_tip", 50)
-VERSIONS = Endpoint("item_versions", 800)
+VERSIONS = Endpoint("item_versions", 800, large=True)
 VERSION = Endpoint("version", 300)
 
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -24,6 +24,7 @@ from aps_async.models import (
 from aps_async.names import as_typed
 from aps_async.quotas import Endpoint
 from aps_async.resources import acc
+from aps_async.retry import call_deadline
 from aps_async.session import Session
 
 SERVICE = acc.Service(
@@ -35,9 +36,9 @@ SERVICE = acc.Service(
     what="sheets",
     has_assets=True,
 )
-LIST = Endpoint("sheets.list", 100)
-VERSION_SETS = Endpoint("sheets.version_sets", 100)
-COLLECTIONS = Endpoint("sheets.collections", 100)
+LIST = Endpoint("sheets.list", 100, large=True)
+VERSION_SETS = Endpoint("sheets.version_sets", 100, large=True)
+COLLECTIONS = Endpoint("sheets.collections", 100, large=True)
 PAGE = 100
 ALL = "*"
 """The `collectionId` of all collections; without one the service returns ungrouped sheets only."""
@@ -148,6 +149,7 @@ async def start_export(
     options: ExportOptions | None = None,
     user_id: str | None = None,
     name: str | None = None,
+    timeout: float | None = None,
 ) -> ExportJob:
     """Starts the export of up to 1,000 sheets into one PDF (`POST construction/sheets/v1/…/exports`; 100 a minute).
 
@@ -160,13 +162,16 @@ async def start_export(
         options: what goes onto the pages; nothing by default.
         user_id: who the job runs as; demanded with two-legged tokens, and only that user may read the job.
         name: a name for the file, for `export_many`.
+        timeout: seconds for all of it, the quota and every attempt included; None: no deadline.
 
     Raises:
+        CallTimeoutError: the timeout passed; the job may have been started all the same.
         InputError: too many sheets, a name that is too long, or no user.
         APSError: as `Session.request`.
     """
-    requests = export_requests(project_id, sheet_ids, options=options, user_id=user_id, name=name)
-    return await start(session, acc.the_only(requests, SERVICE))
+    async with call_deadline(timeout, "the start of an export"):
+        requests = export_requests(project_id, sheet_ids, options=options, user_id=user_id, name=name)
+        return await start(session, acc.the_only(requests, SERVICE))
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:

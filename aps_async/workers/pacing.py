@@ -85,7 +85,7 @@ class SharedPacer(Line[_Place]):
         now = asyncio.get_running_loop().time()
         pause = self._pause_after(retry_after)
         if self._pause is None or now + pause > self._pause[0]:
-            self._pause = (now + pause, now, retry_after is not None)
+            self._pause = (now + pause, now, bool(retry_after))
         self._wake()
 
     def accepted(self) -> None:

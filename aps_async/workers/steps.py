@@ -10,17 +10,17 @@ replaces the file by an equal one. Poll when you can download: the link that the
 
 import asyncio
 import logging
-import random
 import secrets
 from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
-from aps_async.errors import APSError, DownloadError, NotFoundError
-from aps_async.exports import checked_job, download_export, patience
+from aps_async.errors import APSError, DownloadError
+from aps_async.exports import checked_job, download_export, export_rules
 from aps_async.kinds import KINDS, get_export, start_export
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.names import checked_relative, safe_stem
+from aps_async.polling import PollPolicy, PollStatus
 from aps_async.retry import is_passing
 from aps_async.session import Session
 from aps_async.workers.storage import Storage
@@ -99,7 +99,7 @@ async def deliver(
     staged = await storage.stage(f"{safe_stem(job.ref.export_id)[:40]}-{secrets.token_hex(4)}")
     kept = staged
     try:
-        async with asyncio.timeout(patience(session, job, timeout)):
+        async with asyncio.timeout(export_rules(session, job, timeout=timeout).timeout):
             got = await download_export(session, job, staged, add_suffix=True, sha256=True)
         kept = got.path or staged
         if wanted is not None and not await wanted():
@@ -123,13 +123,8 @@ def passes(problem: BaseException) -> bool:
     return is_passing(problem) or isinstance(problem, DownloadError)
 
 
-def is_young(problem: BaseException, session: Session, age: float) -> bool:
-    """Whether a 404 only says that the service has not spread a job yet which was started `age` seconds ago."""
-    return isinstance(problem, NotFoundError) and age < session.settings.not_found_grace
-
-
 def poll_interval(session: Session, kind: ExportKind, pending: int) -> float:
     """Seconds until a running job is worth another question, when so many share the status quota in all processes."""
     numbers = session.settings
     fair = session.pacer(KINDS[kind].status).fair_interval(pending)
-    return max(numbers.poll_interval, fair) * random.uniform(1.0, 1.0 + numbers.poll_jitter)  # noqa: S311
+    return PollPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter)(PollStatus(fair_interval=fair))

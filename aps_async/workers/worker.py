@@ -10,10 +10,14 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
-from aps_async.errors import APSError, AuthError, DatabaseError, ExportError, ExportTimeoutError, InputError
-from aps_async.exports import patience
-from aps_async.models import ExportJob, ExportKind
-from aps_async.retry import is_passing
+from attrs import evolve
+
+from aps_async.errors import APSError, AuthError, DatabaseError, DownloadError, ExportError, InputError
+from aps_async.exports import EndingWords, checked_job, export_rules
+from aps_async.kinds import KINDS
+from aps_async.models import ExportJob, ExportKind, ExportRef
+from aps_async.polling import PollRules, PollStatus
+from aps_async.retry import is_passing, may_start_again
 from aps_async.session import Session
 from aps_async.workers import engine, steps
 from aps_async.workers.book import Book
@@ -65,6 +69,7 @@ class Worker:
         self.unreadable = 0
         """Rows that could not be read and became dead letters; `on_outcome` is not called with them."""
         self._pending: dict[str, int] = {}
+        self._words: dict[int, EndingWords] = {}
         self._counted = float("-inf")
         self._counting = asyncio.Lock()
         self._scale = session.settings.quota_window / 60.0  # a simulator's minute is shorter
@@ -119,11 +124,16 @@ class Worker:
             return None
         await self._count()
         try:
-            job = await steps.poll_once(self.session, entry.ref)
+            words = self._words.setdefault(export, EndingWords(self.session))
+            job = words.judge(await steps.poll_once(self.session, entry.ref))
+            if job.status.is_final:
+                checked_job(job)
+                del self._words[export]
             if entry.tries:
                 await self._book.recovered(export)
-            if not job.status.is_final:
-                return self._later(entry, job)
+            wait = self._rules(entry).decide(PollStatus(answer=job, age=entry.age))
+            if wait is not None:
+                return wait
             await self._deliver(entry, job, polls + 1)
         except NotWantedError as problem:
             _log.info("%s", problem)
@@ -162,35 +172,52 @@ class Worker:
 
     # ---------------------------------------------------------------- what comes next
 
-    def _later(self, entry: Entry, job: ExportJob) -> float:
-        timeout = patience(self.session, job, None)
-        if entry.age > timeout:
-            raise ExportTimeoutError(f"{job.ref} was not done in {timeout:g} s", ref=job.ref, job=job)
-        return self._interval(entry.request.kind)
-
     def _interval(self, kind: ExportKind) -> float:
         return steps.poll_interval(self.session, kind, self._pending.get(kind, 0))
+
+    def _rules(self, entry: Entry) -> PollRules[ExportJob]:
+        """How this export is waited for, step by step, by whichever worker has it in hand."""
+
+        def not_yet(error: Exception, status: PollStatus[ExportJob]) -> bool:
+            return entry.ref is not None and rules.not_yet(error, status)
+
+        def policy(status: PollStatus[ExportJob]) -> float:
+            if status.error is None or not_yet(status.error, status):
+                return self._interval(entry.request.kind)
+            return min(_FIRST_WAIT * 2.0 ** (status.failures - 1), _LONGEST_WAIT) * self._scale
+
+        def recovers(error: Exception, status: PollStatus[ExportJob]) -> bool:
+            if status.failures >= TRIES:
+                return False
+            if entry.ref is None:
+                return may_start_again(error, repeatable=KINDS[entry.request.kind].start_endpoint.repeatable)
+            return rules.may_recover(error, status) or (isinstance(error, DownloadError) and steps.passes(error))
+
+        rules = export_rules(self.session, entry.ref or ExportRef(request=entry.request, export_id=""))
+        return evolve(rules, policy=policy, not_yet=not_yet, may_recover=recovers)
 
     async def _stumble(self, entry: Entry, problem: Exception, polls: int = 0) -> float | None:
         """Seconds until the next try; or the export is a dead letter, or this worker at its end."""
         if isinstance(problem, DatabaseError):
             raise problem
-        ref = entry.ref
-        if ref is not None and steps.is_young(problem, self.session, entry.age):
-            return self._interval(entry.request.kind)
         if isinstance(problem, AuthError) and not is_passing(problem) and not await self._has_token():
             raise problem  # not the export's fault: others may have better credentials
-        if steps.passes(problem) and entry.tries + 1 < TRIES:
+        failed = (type(problem),) * (entry.tries + 1)
+        status = PollStatus[ExportJob](error=problem, polls=max(0, polls - 1), failed_with=failed, age=entry.age)
+        rules = evolve(self._rules(entry), timeout=None)
+        try:
+            # Errors are counted, however long an outage lasts; the deadline is for jobs that answer and are not done.
+            wait = rules.decide(status)
+        except Exception as final:  # noqa: BLE001 - the one above
+            if not isinstance(final, APSError):
+                _log.error("export %d: unexpected %s", entry.id, type(final).__name__, exc_info=final)
+            if await self._book.failed(entry.id, final, polls=polls):
+                self._tell(entry, None, final)
+            return None
+        if not rules.not_yet(problem, status):
             await self._book.stumbled(entry.id)
-            asked: float = getattr(problem, "retry_after", None) or 0.0
-            wait = min(_FIRST_WAIT * 2.0**entry.tries, _LONGEST_WAIT) * self._scale
-            _log.info("export %d: %s; again in %.1f s", entry.id, problem, max(wait, asked))
-            return max(wait, asked)
-        if not isinstance(problem, APSError):
-            _log.error("export %d: unexpected %s", entry.id, type(problem).__name__, exc_info=problem)
-        if await self._book.failed(entry.id, problem, polls=polls):
-            self._tell(entry, None, problem)
-        return None
+        _log.info("export %d: %s; again in %.1f s", entry.id, problem, wait)
+        return wait
 
     async def _has_token(self) -> bool:
         try:

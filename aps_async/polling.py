@@ -1,0 +1,279 @@
+"""Polling, for any job of any service: ask, tolerate faults that pass, wait, and give up at a deadline.
+
+    manifest = await poll(ask, is_final=lambda manifest: manifest.done, timeout=600, quota=session.pacer(MANIFEST))
+
+`poll` and `poll_states` wait in the caller's task; others ask about a `Poller` when it is due, such as the slots of a
+bulk run; `PollRules.decide` needs no clock and no event loop, for workers with a queue.
+
+backoff's wait generators are policies. Its `on_predicate` cannot drive the loop: it ignores the event loop's clock and
+questions that hang, returns the unfinished answer at its end, and ends at the first 503.
+"""
+
+import asyncio
+import inspect
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, closing
+from typing import Any, Generic, TypeVar, cast
+
+from attrs import evolve, field, frozen
+
+from aps_async.errors import PollTimeoutError, UnauthorizedError
+from aps_async.quotas import Pace
+from aps_async.retry import WaitGenerator, is_passing, requested_wait, seconds_of, stepping, until
+
+T = TypeVar("T")
+
+FRESH_TOKENS = 3  # 401s since the last answer that end a wait; each came although the token was fresh
+
+
+@frozen(kw_only=True)
+class PollStatus(Generic[T]):
+    """What is known of one job after a question; policies and rules judge by nothing else."""
+
+    answer: T | None = None
+    """The last of `polls` answers; questions that failed since have not changed it."""
+    polls: int = 0
+    error: Exception | None = None
+    """Why the last question brought no answer; None when it did."""
+    failed_with: tuple[type[Exception], ...] = ()
+    """The errors of the questions since the last answer, by type."""
+    age: float = 0.0
+    """Seconds since the wait, or the job, began."""
+    fair_interval: float = 0.0
+    """Seconds that the quota allows between two questions, shared fairly."""
+
+    @property
+    def failures(self) -> int:
+        """Questions in a row that brought no answer."""
+        return len(self.failed_with)
+
+    def failed(self, kind: type[Exception]) -> int:
+        """Those of them that met this error."""
+        return sum(issubclass(each, kind) for each in self.failed_with)
+
+
+WaitPolicy = Callable[[PollStatus[Any]], float]
+Policy = WaitPolicy | WaitGenerator
+"""When to ask again: a callable from what is known to seconds, such as `PollPolicy`; or a wait generator of backoff,
+such as `backoff.expo` or `functools.partial(backoff.expo, max_value=15)` (not in a lambda)."""
+
+
+@frozen(kw_only=True)
+class PollPolicy:
+    """Asks every `interval` seconds, up to a share `jitter` later; less often on a shared quota and after errors."""
+
+    interval: float = 2.0
+    jitter: float = 0.1
+
+    def __call__(self, status: PollStatus[Any]) -> float:
+        spread = random.uniform(1.0, 1.0 + self.jitter)  # noqa: S311 - spreads load
+        return max(self.interval, status.fair_interval) * spread * 2.0 ** min(status.failures, 4)
+
+
+def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
+    said = "there was no answer" if status.answer is None else f"the last answer was {status.answer!r}"
+    said += f"; the last question failed: {status.error}" if status.error else ""
+    return PollTimeoutError(f"not done after {status.age:.0f} s; {said}", answer=status.answer)
+
+
+def may_recover(error: Exception, status: PollStatus[Any]) -> bool:
+    """The default rule: 429, 5xx, lost connections and garbled answers pass; a 401 until three tokens were fresh."""
+    return is_passing(error) and status.failed(UnauthorizedError) < FRESH_TOKENS
+
+
+@frozen(kw_only=True)
+class PollRules(Generic[T]):
+    """How one kind of job is waited for. Pure: nothing here waits, and nothing has state."""
+
+    is_final: Callable[[T], bool]
+    policy: Policy = field(factory=PollPolicy)
+    timeout: float | None = None
+    may_recover: Callable[[Exception, PollStatus[T]], bool] = may_recover
+    """Whether an error may be gone at the next question."""
+    not_yet: Callable[[Exception, PollStatus[T]], bool] = lambda error, status: False  # noqa: ARG005
+    """Whether an error is no failure at all, such as a 404 for a job that has not spread yet: the pace stays."""
+    max_retry_after: float = 300.0
+    """`Retry-After` is a floor for the wait up to this; a larger one is ignored in favor of the policy."""
+    timeout_error: Callable[[PollStatus[T]], Exception] = _timeout_error
+
+    def decide(self, status: PollStatus[T]) -> float | None:
+        """Seconds until the next question; None: the answer is final.
+
+        Raises:
+            Exception: no result will come: `status.error`, the timeout's, or InputError for a policy without seconds.
+        """
+        error = status.error
+        if error is None and status.answer is not None and self.is_final(status.answer):
+            return None
+        if error is not None and not self.not_yet(error, status) and not self.may_recover(error, status):
+            raise error
+        if self.timeout is not None and status.age > self.timeout:
+            raise self.timeout_error(status) from error
+        return max(seconds_of(self.policy, status), self.floor(status))
+
+    def floor(self, status: PollStatus[T]) -> float:
+        """Seconds below which no policy may go: a `Retry-After` that is obeyed."""
+        return requested_wait(status.error, self.max_retry_after) or 0.0
+
+
+class Poller(Generic[T]):
+    """One job: what is known of it, when the next question is due, and asking it.
+
+    `ask` is one question; `state` an answer that is known already, such as the start's, which saves the first question.
+    With a `quota` the job counts among those that share it, until `close()`.
+    """
+
+    def __init__(
+        self, ask: Callable[[], Awaitable[T]], rules: PollRules[T], *, state: T | None = None, quota: Pace | None = None
+    ) -> None:
+        self.rules = evolve(rules, policy=_as_callable(rules.policy))
+        self.began = self.due = self._asked = _now()
+        self.status = PollStatus(answer=state)
+        self.done = False
+        self._ask, self._quota, self._share = ask, quota, ExitStack()
+        if state is not None:
+            self._judge(self.status)
+        if quota is not None:
+            self._share.enter_context(quota.sharing())
+
+    @property
+    def answer(self) -> T:
+        """The last answer; there is one when `done`."""
+        return cast("T", self.status.answer)
+
+    @property
+    def wakes_at(self) -> float:
+        """When to call `ask_or_end`: the next question is due, or the deadline has come."""
+        timeout = self.rules.timeout
+        return self.due if timeout is None else min(self.due, self.began + timeout)
+
+    async def ask(self) -> None:
+        """Asks once; then `done`, `due` and `status` are up to date. Raises what `PollRules.decide` raises."""
+        self._asked = _now()
+        try:
+            answer = await self._ask()
+        except Exception as error:  # noqa: BLE001 - `decide` raises it again, unless it may recover
+            before = evolve(self.status, age=_now() - self.began)
+            failed = () if self.rules.not_yet(error, before) else (type(error),)
+            self._judge(evolve(before, error=error, failed_with=before.failed_with + failed))
+        else:
+            polls = self.status.polls + 1
+            self._judge(evolve(self.status, answer=answer, error=None, polls=polls, failed_with=()))
+
+    async def ask_or_end(self) -> None:
+        """`ask` at `wakes_at`; if `Retry-After` forbids questions until after the deadline, that has come."""
+        if self.rules.floor(self.status) and self.wakes_at < self.due:
+            raise self._timeout_error(None)
+        await self.ask()
+
+    async def states(self) -> AsyncGenerator[T, None]:
+        """Every answer until a final one, that known before included; then the quota is left."""
+        with closing(self):
+            if self.status.answer is not None:
+                yield self.status.answer
+            while not self.done:
+                async with self.until_deadline():
+                    await asyncio.sleep(self.due - _now())
+                    await self.ask()
+                if self.status.error is None:
+                    yield self.answer
+
+    async def result(self, on_answer: Callable[[T], object] | None = None) -> T:
+        """The final answer; `on_answer` is called with every one."""
+        async with aclosing(self.states()) as states:
+            async for answer in states:
+                if on_answer is not None:
+                    on_answer(answer)
+        return self.answer
+
+    def until_deadline(self, *, since: float | None = None) -> AbstractAsyncContextManager[None]:
+        """Ends at the deadline whatever runs inside, with the rules' error; `since`: of a step with as much time."""
+        began, timeout = self.began if since is None else since, self.rules.timeout
+        return until(None if timeout is None else began + timeout, self._timeout_error)
+
+    def close(self) -> None:
+        """Leaves the quota to the others."""
+        self._share.close()
+
+    def _judge(self, status: PollStatus[T]) -> None:
+        now = _now()
+        fair = self._quota.fair_interval() if self._quota is not None else 0.0
+        self.status = evolve(status, age=now - self.began, fair_interval=fair)
+        wait = self.rules.decide(self.status)
+        self.done = wait is None
+        if wait is not None and status.error is not None:  # the seconds of a question that hung were wait enough
+            wait = max(wait - (now - self._asked), self.rules.floor(status))
+        self.due = now + (wait or 0.0)
+
+    def _timeout_error(self, met: Exception | None) -> Exception:
+        status = evolve(self.status, age=_now() - self.began, error=met or self.status.error)
+        error = self.rules.timeout_error(status)
+        error.__cause__ = status.error
+        return error
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _as_callable(policy: Policy) -> WaitPolicy:
+    """Any policy as a callable; a wait generator begins anew for every job."""
+    if not inspect.isgeneratorfunction(policy):
+        return cast("WaitPolicy", policy)
+    step = stepping(policy)
+    return lambda status: step(status.error or status.answer) * 2.0 ** min(status.failures, 4)
+
+
+async def poll(
+    ask: Callable[[], Awaitable[T]],
+    *,
+    is_final: Callable[[T], bool],
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    state: T | None = None,
+    quota: Pace | None = None,
+) -> T:
+    """Asks until an answer is final, and returns it.
+
+    Example:
+        >>> import backoff, functools
+        >>> answers = iter(["pending", "inprogress", "success"])
+        >>> async def ask():
+        ...     return next(answers)
+        >>> policy = functools.partial(backoff.expo, factor=0.01, max_value=15)
+        >>> asyncio.run(poll(ask, is_final=lambda answer: answer == "success", policy=policy))
+        'success'
+
+    Args:
+        ask: one question; an async function that does not retry by itself (`session.request(..., retry=False)`).
+        is_final: whether an answer is the last one. A failed job is final too: the caller judges it.
+        timeout: seconds until the deadline; None: no deadline.
+        policy: when to ask again; None: `PollPolicy()`, every 2 seconds. After errors that pass (see `may_recover`)
+            the wait grows, and is never shorter than `Retry-After`.
+        state: an answer that is known already; it saves the first question.
+        quota: shared with all other jobs that are polled with it: `session.pacer(endpoint)`.
+
+    Raises:
+        PollTimeoutError: the deadline passed; it carries the last answer, and as `__cause__` the last error.
+        InputError: the policy raised, or did not return seconds.
+        Exception: what `ask` raised, where that does not pass.
+    """
+    rules = PollRules(is_final=is_final, timeout=timeout, policy=policy or PollPolicy())
+    return await Poller(ask, rules, state=state, quota=quota).result()
+
+
+async def poll_states(
+    ask: Callable[[], Awaitable[T]],
+    *,
+    is_final: Callable[[T], bool],
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    state: T | None = None,
+    quota: Pace | None = None,
+) -> AsyncGenerator[T, None]:
+    """`poll` as `async for`: every answer until the final one. Nothing runs between two steps."""
+    rules = PollRules(is_final=is_final, timeout=timeout, policy=policy or PollPolicy())
+    async with aclosing(Poller(ask, rules, state=state, quota=quota).states()) as states:
+        async for answer in states:
+            yield answer
