@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         Hub,
         Hubs,
         Item,
+        ItemWarning,
         Progress,
         Project,
         ServiceWarning,
@@ -121,6 +122,7 @@ __all__ = [
     "IncompleteDownloadError",
     "InputError",
     "Item",
+    "ItemWarning",
     "Ledger",
     "LedgerError",
     "LedgerStatus",
@@ -208,8 +210,8 @@ _HOMES = {
     "aps_async.links": "Part SignedUrl Source",
     "aps_async.models": (
         "CostSource Derivative Downloaded ExportJob ExportKind ExportOptions ExportOutcome ExportRef "
-        "ExportRequest ExportStatus FailedFile Folder Hub Hubs Item Progress Project ServiceWarning Sheet "
-        "Version"
+        "ExportRequest ExportStatus FailedFile Folder Hub Hubs Item ItemWarning Progress Project ServiceWarning "
+        "Sheet Version"
     ),
     "aps_async.quotas": "Endpoint Pacer Quotas",
     "aps_async.resources": "bim360 cost derivatives files projects sheets storage",

@@ -54,7 +54,7 @@ def call_to(
     shown = text.partition("?")[0] if "?" in text else text
     if query:
         flat = {name: _word(value) for name, value in query.items()}
-        text += ("?" if text == shown else "&") + urlencode(flat, quote_via=quote, safe="")
+        text += ("?" if text == shown else "&") + urlencode(flat, quote_via=quote, safe="", errors="replace")
     base = endpoint.host if endpoint.host and base_url == PRODUCTION else base_url
     url = URL(base + text, encoded=True)
     return Call(endpoint, method, url, shown, headers, body, authorized, may_be_empty, Pacer.ticket())

@@ -14,6 +14,7 @@ from aps_async.models import ExportOptions, ExportOutcome, ExportRequest, Projec
 from aps_async.resources import files, plans, sheets
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
+from aps_async.text import named
 
 
 async def list_sheets(
@@ -54,10 +55,10 @@ async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, 
     found = await _found(session, project, user_id)
     if not found.is_acc:
         return await plans.get_sheet(session, found, sheet_id, user_id=user_id)
-    wanted = sheet_id.strip().casefold()
-    async for sheet in sheets.list_sheets(session, found.id, user_id=user_id):  # there is no call for one sheet
-        if wanted in (sheet.id.casefold(), sheet.number.casefold()):
-            return sheet
+    # There is no call for one sheet.
+    known = [sheet async for sheet in sheets.list_sheets(session, found.id, user_id=user_id)]
+    if matches := named(sheet_id, known, lambda each: (each.id, each.number)):
+        return matches[0]
     raise NotFoundInProjectError(f"{found.name} has no published sheet {sheet_id!r}")
 
 

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from aps_async.text import folded
+
 _REPLACED = dict.fromkeys(map(ord, '/\\:*?"<>|'), "_")
 # Windows gives these to devices, with any extension and in any case; the superscript digits count too.
 _DEVICES = {
@@ -47,8 +49,3 @@ class NameBook:
             name = f"{stem} ({count}){suffix}"
         self._taken.add(folded(name))
         return name
-
-
-def folded(name: str) -> str:
-    """What systems compare that look at neither case nor the way an accent is written."""
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())

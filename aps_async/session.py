@@ -14,13 +14,14 @@ from aiohttp import hdrs
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from aps_async.answers import Answer, error_of, json_of, retry_after, transport_error
+from aps_async.answers import Answer, error_of, json_of, read_answer, retry_after, transport_error
 from aps_async.auth import AccessToken, TokenProvider
 from aps_async.calls import PRODUCTION, Call, Query, acting_user, call_to, checked_base
-from aps_async.convert import structure
+from aps_async.convert import Unread, structure
 from aps_async.deadlines import Deadlines
 from aps_async.errors import DecodeError, DownloadError, InputError, TransportError
 from aps_async.links import SignedUrl
+from aps_async.models import ItemWarning
 from aps_async.quotas import Endpoint, Pace, Paces, shared_quotas
 from aps_async.retry import is_transient, never_arrived, retrying
 from aps_async.settings import Settings
@@ -28,6 +29,7 @@ from aps_async.settings import Settings
 T = TypeVar("T")
 
 USER_AGENT = "aps-async"
+_WARNINGS = 1000
 TOKENS = Endpoint("token", 500)
 
 _NOT_OPEN = "the session is not open: use it as 'async with Session(...) as session'"
@@ -77,6 +79,7 @@ class Session:
         self._api_is_ours = http is None
         self._links: aiohttp.ClientSession | None = None
         self._pacers: dict[str, Pace] = {}
+        self._warnings: dict[ItemWarning, None] = {}
         # A silence inside an answer is bounded by its total, and pages are small.
         self._deadlines: Deadlines
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout)
@@ -122,6 +125,30 @@ class Session:
         if self._api_is_ours and self._api is not None:
             api, self._api = self._api, None
             await api.close()
+
+    @property
+    def warnings(self) -> tuple[ItemWarning, ...]:
+        """What could not be read in the lists so far, each once, in order; at most the first 1,000.
+
+        An item that a service returns without its id, for example, is left out of a list, and the list goes on. Each
+        is also logged as a warning.
+        """
+        return tuple(self._warnings)
+
+    def warn(self, warning: ItemWarning) -> None:
+        """Logs a warning and keeps it in `warnings`, unless it is there already."""
+        if warning not in self._warnings:
+            _log.warning("%s", warning)
+            if len(self._warnings) < _WARNINGS:
+                self._warnings[warning] = None
+
+    def on_unread(self, call: str) -> Callable[[Unread], None]:
+        """A listener for `structure` that makes warnings about the response to `call`."""
+
+        def keep(found: Unread) -> None:
+            self.warn(ItemWarning(call=call, id=found.id, problem=found.problem, left_out=found.left_out))
+
+        return keep
 
     @property
     def two_legged(self) -> bool:
@@ -210,7 +237,7 @@ class Session:
         if on_headers is not None:
             on_headers(answered)
         try:
-            return structure(said, into)
+            return structure(said, into, self.on_unread(f"{method} {call.path}"))
         except DecodeError as problem:
             raise DecodeError(f"{method} {call.path}: {problem}", problems=problem.problems) from None
 
@@ -366,13 +393,13 @@ class Session:
                     allow_redirects=False,
                     proxy=self._proxy,
                 )
-                body = await response.read()  # which also gives the connection back, or closes it
+                answer = await read_answer(response, self.settings.response_limit, f"{call.method} {call.path}")
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             lost = transport_error(f"{call.method} {call.path}", problem)
         else:
             if _log.isEnabledFor(logging.DEBUG):
-                _log.debug("%s %s: %d, %d bytes", call.method, call.path, response.status, len(body))
-            return Answer(response.status, response.headers, body)
+                _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))
+            return answer
         raise lost  # outside of the handler: aiohttp's own message may hold the whole URL
 
     def _note_retry(self, details: Mapping[str, Any]) -> None:

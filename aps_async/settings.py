@@ -53,6 +53,8 @@ class Settings:
     """The longest silence in a download. It has no total: a large file on a slow line is no fault."""
     request_timeout: float = field(default=90.0, validator=_positive)
     """One API call from end to end; the largest answers are pages of 200 items."""
+    response_limit: int = field(default=64 << 20, validator=_positive)
+    """Bytes of one API response, after decompression; a page of 200 items has less than 1 MB. Not for downloads."""
     connections: int = field(default=100, validator=_positive)
     """Open connections for API calls, and as many again for downloads."""
 

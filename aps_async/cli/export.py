@@ -24,6 +24,7 @@ from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundInPro
 from aps_async.ledger import Ledger, refuse_if_in_use
 from aps_async.models import ExportJob, ExportOptions, ExportOutcome, ExportRef, ExportRequest, Project, Sheet
 from aps_async.session import Session
+from aps_async.text import named
 
 
 @frozen(kw_only=True)
@@ -184,11 +185,9 @@ async def _tasks(session: Session, project: Project, choices: ExportChoices, run
 async def _named(session: Session, project: Project, ids: Sequence[str]) -> Sequence[Sheet | Result]:
     if not project.is_acc:
         return await asyncio.gather(*(_looked_up(session, project, each) for each in ids))
-    known: dict[str, Sheet] = {}  # there is no call for one sheet, and one list serves all
-    async for sheet in list_sheets(session, project):
-        known[sheet.id.casefold()] = sheet
-        known.setdefault(sheet.number.casefold(), sheet)
-    return [known.get(each.strip().casefold()) or _unknown(project, each) for each in ids]
+    known = [sheet async for sheet in list_sheets(session, project)]  # there is no call for one sheet
+    matches = [named(each, known, lambda sheet: (sheet.id, sheet.number)) for each in ids]
+    return [found[0] if found else _unknown(project, each) for each, found in zip(ids, matches, strict=True)]
 
 
 def _unknown(project: Project, sheet_id: str) -> Result:

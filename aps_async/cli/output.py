@@ -9,6 +9,8 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from aps_async.text import well_formed_values
+
 # Besides control characters proper: those that turn the direction of the text around them.
 _TURNING = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 
@@ -45,7 +47,7 @@ def note(text: str) -> None:
 
 def say_json(value: Any) -> None:
     """One JSON value on one line; pure ASCII, so that every reader and every terminal can take it."""
-    sys.stdout.write(f"{json.dumps(value)}\n")
+    sys.stdout.write(f"{json.dumps(well_formed_values(value))}\n")
     sys.stdout.flush()
 
 

@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
 from pathlib import PurePath
 
-from aps_async.convert import to_dict
+from aps_async.convert import to_dict, to_json
 from aps_async.journal import KnownFile, Record
 from aps_async.models import ExportKind, ExportRef, ExportRequest
-from aps_async.names import folded, safe_stem
+from aps_async.names import safe_stem
+from aps_async.text import folded, well_formed
 
 _VERSION = re.compile(r"\?version=(\d+)$")
 
@@ -72,7 +73,8 @@ class Wanted:
 def begin_run(connection: sqlite3.Connection, command: str | None, total: int | None) -> int:
     """Notes that a run begins and gives its number."""
     made = connection.execute(
-        "INSERT INTO runs (began, total, command) VALUES (?, ?, ?)", (time.time(), total, command)
+        "INSERT INTO runs (began, total, command) VALUES (?, ?, ?)",
+        (time.time(), total, well_formed(command) if command else command),
     )
     return int(made.lastrowid or 0)
 
@@ -154,7 +156,7 @@ def _new(connection: sqlite3.Connection, run: int, wanted: Wanted, *, keep_older
     if row is None:
         made = connection.execute(
             "INSERT INTO exports (key, lineage, run, state, request, changed) VALUES (?, ?, ?, ?, ?, ?)",
-            (key, lineage, run, State.WANTED, json.dumps(wanted.plain, ensure_ascii=False, separators=(",", ":")), now),
+            (key, lineage, run, State.WANTED, to_json(wanted.plain), now),
         )
         number, export_id = int(made.lastrowid or 0), None
     else:
@@ -250,7 +252,7 @@ def failed(connection: sqlite3.Connection, record: int, problem: str, *, given_u
     """Notes a failure. What the service gave up is started anew by the next run, anything else is asked about."""
     connection.execute(
         "UPDATE exports SET state=?, problem=?, changed=?, export_id=iif(?, NULL, export_id) WHERE id=?",
-        (State.FAILED, problem, time.time(), given_up, record),
+        (State.FAILED, well_formed(problem), time.time(), given_up, record),
     )
 
 

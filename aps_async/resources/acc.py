@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
+from aps_async.convert import lenient
 from aps_async.errors import DecodeError, InputError
 from aps_async.ids import path_part
 from aps_async.links import SignedUrl, Source
@@ -23,6 +24,7 @@ LINK_LIFETIME = 3600.0
 NAME_LIMIT = 255
 
 
+@lenient
 @frozen
 class Problem:
     """`result.error`."""

@@ -20,7 +20,7 @@ from aps_async.models import (
 from aps_async.quotas import Endpoint
 from aps_async.resources import acc
 from aps_async.resources.projects import get_folder, list_folder_contents, list_top_folders
-from aps_async.resources.walking import descend
+from aps_async.resources.walking import Walk, descend
 from aps_async.session import Session
 
 SERVICE = acc.Service(
@@ -132,12 +132,12 @@ async def list_files(
     else:
         top = [each for each in await list_top_folders(session, project, user_id=user_id) if _is_open(each)]
         ahead = top if folder is None else [await descend(session, project, top, folder, user_id)]
+    walk = Walk(session, project)
     while ahead:
         at = ahead.pop(0)
         async for entry in list_folder_contents(session, project.id, at, user_id=user_id):
             if isinstance(entry, Folder):
-                if not entry.hidden:
-                    ahead.append(entry)
+                ahead += walk.enters([entry])
                 continue
             item, version = entry
             if version is not None and not item.hidden and item.name.lower().endswith(EXTENSIONS):

@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator, Sequence
 
 from attrs import frozen
 
+from aps_async.convert import lenient
 from aps_async.errors import NotFoundInProjectError
 from aps_async.ids import bare_id, path_part
 from aps_async.models import ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, Sheet
+from aps_async.paging import NewItems
 from aps_async.quotas import Endpoint
 from aps_async.resources import acc
 from aps_async.session import Session
+from aps_async.text import named
 
 SERVICE = acc.Service(
     name="sheets",
@@ -27,6 +30,7 @@ VERSION_SETS = Endpoint("sheets.version_sets", 100)
 PAGE = 100
 
 
+@lenient
 @frozen
 class VersionSet:
     """An issue of sheets, by the date they were issued."""
@@ -36,6 +40,7 @@ class VersionSet:
     issuance_date: str | None = None
 
 
+@lenient
 @frozen
 class _Found:
     id: str
@@ -49,9 +54,7 @@ class _Found:
 
 @frozen
 class _Pagination:
-    offset: int = 0
-    limit: int = PAGE
-    total_results: int = 0
+    total_results: int | None = None
 
 
 @frozen
@@ -140,20 +143,21 @@ async def list_version_sets(
     session: Session, project_id: str, *, user_id: str | None = None
 ) -> AsyncIterator[VersionSet]:
     """The version sets of a project (`GET …/version-sets`; scope `data:read`)."""
-    offset = 0
+    path = f"{_base(project_id)}/version-sets"
+    offset, new = 0, NewItems(path)
     while True:
         page = await session.request(
             VERSION_SETS,
             "GET",
-            f"{_base(project_id)}/version-sets",
+            path,
             into=_Sets,
             query={"offset": offset, "limit": PAGE},
             user_id=user_id,
         )
-        for found in page.results:
+        for found in new.of_page(page.results):
             yield found
-        offset += len(page.results)
-        if not page.results or offset >= (page.pagination.total_results if page.pagination else 0):
+        offset += len(page.results) or PAGE  # past a page of which nothing can be read
+        if _is_last(page, offset):
             return
 
 
@@ -181,25 +185,29 @@ async def list_sheets(
     query: dict[str, str | int | bool] = {"currentOnly": current_only and version_set is None, "limit": PAGE}
     if version_set is not None:
         query["filter[versionSetId]"] = await _version_set(session, project_id, version_set, user_id)
-    offset = 0
+    path = f"{_base(project_id)}/sheets"
+    offset, new = 0, NewItems(path)
     while True:
         query["offset"] = offset
-        path = f"{_base(project_id)}/sheets"
         page = await session.request(LIST, "GET", path, into=_Sheets, query=query, user_id=user_id)
-        for found in page.results:
+        for found in new.of_page(page.results):
             if not found.deleted:
                 yield _sheet(project_id, found)
-        offset += len(page.results)
+        offset += len(page.results) or PAGE
         # Offsets and not nextUrl: the two say the same, and an offset cannot lead to another host.
-        if not page.results or offset >= (page.pagination.total_results if page.pagination else 0):
+        if _is_last(page, offset):
             return
+
+
+def _is_last(page: "_Sheets | _Sets", offset: int) -> bool:
+    total = page.pagination.total_results if page.pagination else None
+    return offset >= total if total is not None else len(page.results) < PAGE
 
 
 async def _version_set(session: Session, project_id: str, wanted: str, user_id: str | None) -> str:
     known = [each async for each in list_version_sets(session, project_id, user_id=user_id)]
-    for each in known:
-        if wanted.strip().casefold() in (each.id.casefold(), each.name.casefold()):
-            return each.id
+    if matches := named(wanted, known, lambda each: (each.id, each.name)):
+        return matches[0].id
     shown = ", ".join(each.name for each in known) or "none"
     raise NotFoundInProjectError(f"there is no version set {wanted!r}; the project has {shown}")
 
