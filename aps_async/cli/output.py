@@ -87,11 +87,10 @@ class NoteHandler(logging.Handler):
 
 
 def turn_logging_on(verbosity: int) -> None:
-    """`-v` shows what is repeated and left out, `-vv` every call."""
-    if not verbosity:
-        return
+    """Warnings are always shown; `-v` shows what is repeated and left out, `-vv` every call."""
     log = logging.getLogger("aps_async")
     handler = NoteHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    form = "%(asctime)s %(levelname)s %(message)s" if verbosity else "warning: %(message)s"
+    handler.setFormatter(logging.Formatter(form, "%H:%M:%S"))
     log.handlers = [handler]
-    log.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
+    log.setLevel({0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG))

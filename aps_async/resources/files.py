@@ -20,7 +20,7 @@ from aps_async.models import (
 from aps_async.quotas import Endpoint
 from aps_async.resources import acc
 from aps_async.resources.projects import get_folder, list_folder_contents, list_top_folders
-from aps_async.resources.walking import Walk, descend
+from aps_async.resources.walking import Walk, descend, newest
 from aps_async.session import Session
 
 SERVICE = acc.Service(
@@ -140,8 +140,10 @@ async def list_files(
                 ahead += walk.enters([entry])
                 continue
             item, version = entry
-            if version is not None and not item.hidden and item.name.lower().endswith(EXTENSIONS):
-                yield item, version
+            if item.hidden or not item.name.lower().endswith(EXTENSIONS):
+                continue
+            if found := await newest(session, project, item, version, user_id):
+                yield item, found
 
 
 def _is_open(folder: Folder) -> bool:

@@ -22,7 +22,7 @@ from aps_async.resources.projects import (
     list_folder_contents,
     list_top_folders,
 )
-from aps_async.resources.walking import Walk, descend
+from aps_async.resources.walking import Walk, descend, newest
 from aps_async.session import Session
 
 # No budget is published for batch-get; that of the other Document Management lists is a careful guess.
@@ -167,8 +167,9 @@ async def _exportable(
 ) -> Version | None:
     if item.hidden or not _is_document(item.type):
         return None
-    if version is None:  # the page named a newest version and did not include it
-        version = await get_tip(session, project.id, item.id, user_id=user_id)
+    version = await newest(session, project, item, version, user_id)
+    if version is None:
+        return None
     if reason := _why_not(version):
         _log.info("left out: %s %s", item.name, reason)
         return None

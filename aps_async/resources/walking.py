@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from aps_async.errors import NotFoundInProjectError
-from aps_async.models import Folder, ItemWarning, Project
-from aps_async.resources.projects import list_folder_contents
+from aps_async.errors import DecodeError, NotFoundInProjectError
+from aps_async.models import Folder, Item, ItemWarning, Project, Version
+from aps_async.resources.projects import get_tip, list_folder_contents
 from aps_async.session import Session
 from aps_async.text import named
 
@@ -63,6 +63,24 @@ class Walk:
     def _warn(self, folder: Folder, problem: str) -> None:
         call = f"folders of project {self._project.id}"
         self._session.warn(ItemWarning(call=call, id=folder.id, problem=problem, left_out=True))
+
+
+async def newest(
+    session: Session, project: Project, item: Item, version: Version | None, user_id: str | None
+) -> Version | None:
+    """An item's newest version, which a page of a folder names but need not include; None with a warning if unreadable.
+
+    Raises:
+        APSError: as `get_tip`.
+    """
+    if version is not None:
+        return version
+    try:
+        return await get_tip(session, project.id, item.id, user_id=user_id)
+    except DecodeError as problem:
+        call = f"the newest version of {item.name}"
+        session.warn(ItemWarning(call=call, id=item.id, problem=str(problem), left_out=True))
+        return None
 
 
 def _names(folder: Folder) -> tuple[str]:
