@@ -45,12 +45,18 @@ async def read_answer(response: aiohttp.ClientResponse, limit: int, what: str) -
         DecodeError: it is longer than `limit` bytes.
     """
     pieces, size = list[bytes](), 0
-    async for piece in response.content.iter_any():
-        size += len(piece)
-        if size > limit:
-            response.close()
-            raise DecodeError(f"{what}: the response is longer than {limit:,} bytes (Settings.response_limit)")
-        pieces.append(piece)
+    try:
+        async for piece in response.content.iter_any():
+            size += len(piece)
+            if size > limit:
+                break
+            pieces.append(piece)
+    except BaseException:
+        response.close()
+        raise
+    if size > limit:
+        response.close()
+        raise DecodeError(f"{what}: the response is longer than {limit:,} bytes (Settings.response_limit)")
     response.release()
     return Answer(response.status, readable_headers(response.headers), b"".join(pieces))
 

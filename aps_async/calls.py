@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from attrs import define, field
 from yarl import URL
 
-from aps_async.errors import AuthError, InputError
+from aps_async.errors import AuthError, DecodeError, InputError
 from aps_async.links import redact
 from aps_async.quotas import Endpoint, Pacer
 
@@ -48,16 +48,32 @@ def call_to(
     """A call to `path`, already percent-encoded, or to a whole `next` link, of which the host is ignored."""
     if path[:1] != "/" or path[:2] == "//":
         # A next link may name another host; the token goes to ours alone.
-        parts = urlsplit(path)
-        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        path = _path_of(path)
     text = path.partition("#")[0] if "#" in path else path
     shown = text.partition("?")[0] if "?" in text else text
     if query:
         flat = {name: _word(value) for name, value in query.items()}
         text += ("?" if text == shown else "&") + urlencode(flat, quote_via=quote, safe="", errors="replace")
     base = endpoint.host if endpoint.host and base_url == PRODUCTION else base_url
-    url = URL(base + text, encoded=True)
+    try:
+        url = URL(base + text, encoded=True)
+    except ValueError:
+        raise DecodeError(f"{method} {redact(shown)[:200]!r}: the address cannot be used") from None
     return Call(endpoint, method, url, shown, headers, body, authorized, may_be_empty, Pacer.ticket())
+
+
+def _path_of(link: str) -> str:
+    """The path and query of a link.
+
+    Raises:
+        DecodeError: it cannot be read as one.
+    """
+    try:
+        parts = urlsplit(link)
+    except ValueError:  # an impossible host
+        raise DecodeError(f"the link {redact(link)[:200]!r} cannot be used") from None
+    path = parts.path if parts.path.startswith("/") else f"/{parts.path}"
+    return path + (f"?{parts.query}" if parts.query else "")
 
 
 def checked_base(address: str) -> str:
