@@ -7,7 +7,7 @@ from attrs import define, field
 from yarl import URL
 
 from aps_async.errors import AuthError, DecodeError, InputError
-from aps_async.links import redact
+from aps_async.links import CONTROL, redact
 from aps_async.quotas import Endpoint, Pacer
 
 Query = Mapping[str, str | int | bool | Sequence[str]]
@@ -56,6 +56,8 @@ def call_to(
         text += ("?" if text == shown else "&") + urlencode(flat, quote_via=quote, safe="", errors="replace")
     base = endpoint.host if endpoint.host and base_url == PRODUCTION else base_url
     try:
+        if CONTROL.search(text):
+            raise ValueError("control characters")  # noqa: TRY301 - one place makes the error
         url = URL(base + text, encoded=True)
     except ValueError:
         raise DecodeError(f"{method} {redact(shown)[:200]!r}: the address cannot be used") from None

@@ -3,7 +3,7 @@
 import re
 from calendar import timegm
 from time import strptime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from attrs import field, frozen
 
@@ -13,6 +13,8 @@ _NAMED = re.compile(
     r"(?i)\b(x-amz-[a-z-]+=|(?:signature|awsaccesskeyid|key-pair-id|policy|code|assertion)=|"  # as in a query
     r"(?:client_secret|(?:access_|refresh_|id_)?token)[\"']?\s*[:=]\s*[\"']?)[^\s&\"'<>,}]+"  # as in JSON too
 )
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""Characters that no URL and no header may hold."""
 _JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
@@ -22,6 +24,24 @@ def redact(text: str) -> str:
     text = _JWT.sub("…", text)
     text = _QUERY.sub(r"\1?…", text)
     return _NAMED.sub(r"\1…", text)
+
+
+def checked_address(raw: str) -> SplitResult:
+    """The parts of an absolute http(s) URL whose host and port are possible.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    parts = urlsplit(raw)
+    host = parts.hostname
+    if CONTROL.search(raw):
+        raise ValueError("the URL holds control characters")
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("expected an absolute http(s) URL")
+    if parts.port == 0 or not host.isprintable() or " " in host:  # reading the port raises, too
+        raise ValueError("the host or port of the URL is not possible")
+    host.encode("idna")  # raises for labels that are empty, too long or not allowed; the resolver would only later
+    return parts
 
 
 @frozen
@@ -46,9 +66,7 @@ class SignedUrl:
             ValueError: this is not an absolute http(s) URL, or it carries a user name (which an HTTP client
                 would turn into an Authorization header, and storage answers 400 to that).
         """
-        parts = urlsplit(raw)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("expected an absolute http(s) URL")
+        parts = checked_address(raw)
         if "@" in parts.netloc:
             raise ValueError("a signed URL with a user name in it cannot be opened")
         ends = [when for when in (_signed_expiry(parts.query), received_at + lifetime if lifetime else None) if when]
@@ -67,7 +85,10 @@ class SignedUrl:
         return self.expires_at is not None and self.expires_at - now < seconds
 
     def __str__(self) -> str:
-        parts = urlsplit(self._raw)
+        try:
+            parts = urlsplit(self._raw)
+        except ValueError:
+            return "an unreadable URL"
         return f"{parts.scheme}://{parts.netloc}{parts.path}" + ("?…" if parts.query else "")
 
     def __repr__(self) -> str:

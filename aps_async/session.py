@@ -20,7 +20,7 @@ from aps_async.calls import PRODUCTION, Call, Query, acting_user, call_to, check
 from aps_async.convert import Unread, structure
 from aps_async.deadlines import Deadlines
 from aps_async.errors import DecodeError, DownloadError, InputError, TransportError
-from aps_async.links import SignedUrl
+from aps_async.links import SignedUrl, checked_address
 from aps_async.models import ItemWarning
 from aps_async.quotas import Endpoint, Pace, Paces, shared_quotas
 from aps_async.retry import is_transient, never_arrived, retrying
@@ -299,7 +299,11 @@ class Session:
         raw = link.reveal()
         if self.base_url.startswith("https:") and not raw.startswith("https:"):
             raise DownloadError(f"the signed link {link} is not encrypted; it was not opened")
-        url = URL(raw, encoded=True)  # yarl would rewrite %2F and %3D, and break the signature
+        try:
+            checked_address(raw)
+            url = URL(raw, encoded=True)  # yarl would rewrite %2F and %3D, and break the signature
+        except ValueError as problem:
+            raise DownloadError(f"the signed link {link} cannot be opened: {problem}") from None
         return self._links.get(url, headers=sent, allow_redirects=False, proxy=self._proxy)
 
     @asynccontextmanager

@@ -18,7 +18,7 @@ from attrs import field, frozen
 from aps_async.answers import Answer, describe, error_of, transport_error, xml_error
 from aps_async.archives import verify_archive
 from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
-from aps_async.links import SignedUrl
+from aps_async.links import CONTROL, SignedUrl
 from aps_async.retry import TRANSIENT, waits
 from aps_async.session import Session
 
@@ -303,5 +303,7 @@ class Body:
 
 
 def _strong(etag: str | None) -> str | None:
-    """Only a strong ETag promises the same bytes."""
-    return None if etag is None or etag.startswith("W/") else etag
+    """Only a strong ETag promises the same bytes; one that no request may hold cannot be sent back."""
+    if etag is None or etag.startswith("W/") or not etag.isascii() or CONTROL.search(etag):
+        return None
+    return etag
