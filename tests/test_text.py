@@ -6,6 +6,7 @@ import logging
 import tracemalloc
 import zlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -349,10 +350,15 @@ async def test_a_response_is_bounded_after_decompression(status: int, encoding: 
     body = pack[encoding](plain)
     requests = 0
 
-    async def handler(_: web.BaseRequest) -> web.StreamResponse:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
         nonlocal requests
         requests += 1
-        return web.Response(status=status, body=body, headers={"Content-Encoding": encoding})
+        response = web.StreamResponse(status=status, headers={"Content-Encoding": encoding})
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            for at in range(0, len(body), 1 << 16):
+                await response.write(body[at : at + (1 << 16)])
+        return response
 
     limits = Settings(response_limit=1 << 20)
     async with served(handler) as url, Session(StaticToken("x"), base_url=url, settings=limits) as session:
@@ -370,7 +376,7 @@ def test_a_response_of_64_mib_is_read_by_default() -> None:
 
 
 @virtual_time
-@pytest.mark.parametrize("data", [[], [ITEM]])
+@pytest.mark.parametrize("data", [[], [{"type": "projects", "id": "b.1"}]])
 async def test_a_list_whose_pages_bring_nothing_new_ends(data: list[Any]) -> None:
     pages = 0
 
@@ -453,3 +459,30 @@ def test_documents_of_one_item_are_lenient_too() -> None:
     found, unread = read({"data": {**ITEM, "attributes": {"storageSize": "9"}}}, Document)
     assert found.data.id == ID
     assert [(each.id, each.left_out) for each in unread] == [(None, False)]
+
+
+async def test_a_project_and_a_file_with_an_odd_id_cost_themselves_only() -> None:
+    listed = [{"type": "projects", "id": each} for each in ("b.1", "b./x", "", "b.2")]
+    async with served(responding({"data": listed})) as url, Session(StaticToken("x"), base_url=url) as session:
+        assert [each.id async for each in projects.list_projects(session, "b.h")] == ["b.1", "b.2"]
+        assert [each.id for each in session.warnings] == ["b./x", ""]
+
+    versions = ["urn:adsk.wipprod:fs.file:vf.a?version=1", "urn:odd", "urn:adsk.wipprod:fs.file:vf.b?version=2"]
+    page = {
+        "data": [
+            {
+                "type": "items",
+                "id": f"i{number}",
+                "attributes": {"displayName": "x.pdf"},
+                "relationships": {"tip": {"data": {"id": urn}}},
+            }
+            for number, urn in enumerate(versions)
+        ],
+        "included": [{"type": "versions", "id": urn} for urn in versions],
+    }
+    project = Project(id="b.p", name="P", hub_id="b.h", project_type="ACC")
+    top = {"data": [folder("urn:0", "Files")]}
+    async with served(responding(top, page)) as url, Session(StaticToken("x"), base_url=url) as session:
+        found = [version.urn async for _, version in files.list_files(session, project)]
+        assert found == [versions[0], versions[2]]
+        assert [each.id for each in session.warnings] == ["i1"]

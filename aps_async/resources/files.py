@@ -5,7 +5,7 @@ https://aps.autodesk.com/en/docs/acc/v1/reference/http/document-management-proje
 
 from collections.abc import AsyncIterator, Sequence
 
-from aps_async.ids import bare_id, decoded_urn, version_urn
+from aps_async.ids import bare_id, decoded_urn, is_version_urn, version_urn
 from aps_async.models import (
     ExportJob,
     ExportKind,
@@ -14,6 +14,7 @@ from aps_async.models import (
     ExportRequest,
     Folder,
     Item,
+    ItemWarning,
     Project,
     Version,
 )
@@ -142,7 +143,11 @@ async def list_files(
             item, version = entry
             if item.hidden or not item.name.lower().endswith(EXTENSIONS):
                 continue
-            if found := await newest(session, project, item, version, user_id):
+            found = await newest(session, project, item, version, user_id)
+            if found is not None and not is_version_urn(found.urn):
+                problem = f"its newest version has the id {found.urn!r}"
+                session.warn(ItemWarning(call=f"the files in {at.path}", id=item.id, problem=problem, left_out=True))
+            elif found is not None:
                 yield item, found
 
 

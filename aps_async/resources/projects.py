@@ -68,7 +68,12 @@ async def list_projects(session: Session, hub_id: str, *, user_id: str | None = 
     path = f"/project/v1/hubs/{path_part(hub)}/projects"
     async for page in pages(session, PROJECTS, path, query={"page[limit]": 200}, user_id=user_id):
         for found in page.data:
-            yield _project(found, hub)
+            try:
+                project = _project(found, hub)
+            except InputError as problem:  # of this one's id
+                session.warn(ItemWarning(call=f"GET {path}", id=found.id, problem=str(problem), left_out=True))
+            else:
+                yield project
 
 
 async def get_project(session: Session, hub_id: str, project_id: str, *, user_id: str | None = None) -> Project:
