@@ -4,11 +4,11 @@ import json
 import logging
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from datetime import datetime
 from types import GenericAlias
-from typing import Any, TypeVar, cast, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
 from attrs import evolve, frozen
@@ -158,6 +158,11 @@ def lenient(cls: C) -> C:
 ESSENTIAL = {"essential": True}
 """Metadata of a field whose default would give the response another meaning."""
 
+
+def _is_a(container: type) -> Callable[[Any], bool]:
+    return lambda kind: get_origin(kind) == container
+
+
 _converter = Converter()
 for _kind in (str, bool, int, float):
     _converter.register_structure_hook(_kind, _strict(_kind))
@@ -165,7 +170,7 @@ _converter.register_structure_hook(datetime | None, _moment)
 _converter.register_structure_hook(type(None), lambda _, __: None)  # for calls without a response
 
 
-@_converter.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple)
+@_converter.register_structure_hook_factory(_is_a(tuple))
 def _from_list(kind: Any) -> Callable[[Any, Any], Any]:
     """cattrs accepts anything it can iterate over, and makes a tuple of letters from a text."""
     item = get_args(kind)[0]
@@ -186,7 +191,7 @@ def _from_list(kind: Any) -> Callable[[Any, Any], Any]:
     return structure
 
 
-def _readable(values: list[Any], read: Callable[[Any], Any], unread: list[Unread]) -> list[Any]:
+def _readable(values: Iterable[Any], read: Callable[[Any], Any], unread: list[Unread]) -> list[Any]:
     found: list[Any] = []
     for number, value in enumerate(values, 1):
         before = len(unread)
@@ -209,7 +214,7 @@ def _name_of(item: Any) -> str | None:
     return next((each[:200] for each in found if isinstance(each, str) and each), None)
 
 
-@_converter.register_structure_hook_factory(lambda kind: get_origin(kind) is dict)
+@_converter.register_structure_hook_factory(_is_a(dict))
 def _from_object(kind: Any) -> Callable[[Any, Any], Any]:
     inner: Callable[[Any, Any], Any] = make_mapping_structure_fn(kind, _converter)
 
@@ -350,6 +355,6 @@ def to_json(value: Any) -> str:
 
 def _from_json(text: str | bytes, into: type[T], what: str) -> T:
     try:
-        return structure(loads(text), cast("type[T]", into), strict=True)
+        return structure(loads(text), into, strict=True)
     except (ValueError, DecodeError) as problem:
         raise InputError(f"this is no {what}: {problem}") from None
