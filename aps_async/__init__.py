@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         Hub,
         Hubs,
         Item,
+        ItemWarning,
         Progress,
         Project,
         ServiceWarning,
@@ -135,6 +136,7 @@ __all__ = [
     "IncompleteDownloadError",
     "InputError",
     "Item",
+    "ItemWarning",
     "Ledger",
     "LedgerError",
     "LedgerStatus",
@@ -231,8 +233,8 @@ _HOMES = {
     "aps_async.links": "Part SignedUrl Source",
     "aps_async.models": (
         "Collection CostSource Derivative Downloaded ExportJob ExportKind ExportOptions ExportOutcome ExportRef "
-        "ExportRequest ExportStatus FailedFile Folder Hub Hubs Item Progress Project ServiceWarning Sheet "
-        "SheetIdentity Version"
+        "ExportRequest ExportStatus FailedFile Folder Hub Hubs Item ItemWarning Progress Project ServiceWarning "
+        "Sheet SheetIdentity Version"
     ),
     "aps_async.polling": "PollPolicy PollRules PollStatus Poller poll poll_states",
     "aps_async.quotas": "Endpoint Pacer Quotas",

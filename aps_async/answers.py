@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 from attrs import frozen
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from aps_async.convert import loads
 from aps_async.errors import (
@@ -26,6 +26,7 @@ from aps_async.errors import (
     UnauthorizedError,
 )
 from aps_async.links import SignedUrl, redact
+from aps_async.text import well_formed
 
 _HINTS = {
     401: "the credentials are not valid for this service",
@@ -36,6 +37,36 @@ _HINTS = {
 _WORDS = ("developerMessage", "reason", "message", "title", "detail", "error_description", "error")
 _CODES = ("errorCode", "code", "error")
 _KINDS = {401: UnauthorizedError, 403: NotAllowedError, 404: NotFoundError, 429: RateLimitedError}
+
+
+async def read_answer(response: aiohttp.ClientResponse, limit: int, what: str) -> "Answer":
+    """The whole response, decompressed piece by piece so that a small body cannot fill the memory.
+
+    Raises:
+        DecodeError: it is longer than `limit` bytes.
+    """
+    pieces, size = list[bytes](), 0
+    try:
+        async for piece in response.content.iter_any():
+            size += len(piece)
+            if size > limit:
+                break
+            pieces.append(piece)
+    except BaseException:
+        response.close()
+        raise
+    if size > limit:
+        response.close()
+        raise DecodeError(f"{what}: the response is longer than {limit:,} bytes (Settings.response_limit)")
+    response.release()
+    return Answer(response.status, readable_headers(response.headers), b"".join(pieces))
+
+
+def readable_headers(headers: "CIMultiDictProxy[str]") -> "CIMultiDictProxy[str]":
+    """The headers with U+FFFD for every byte that is not UTF-8."""
+    if all(value.isascii() for value in headers.values()):
+        return headers
+    return CIMultiDictProxy(CIMultiDict((name, well_formed(value)) for name, value in headers.items()))
 
 
 @frozen(eq=False)

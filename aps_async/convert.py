@@ -1,37 +1,93 @@
 """JSON to values: the only cattrs converter. camelCase in, snake_case out, problems with their path."""
 
 import json
+import logging
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from datetime import datetime
-from functools import cache
 from types import GenericAlias
-from typing import Any, TypeVar, cast, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
-from cattrs import Converter, transform_error
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from attrs import evolve, frozen
+from cattrs import AttributeValidationNote, ClassValidationError, Converter, transform_error
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, make_mapping_structure_fn, override
 
 from aps_async.errors import DecodeError, InputError
-from aps_async.models import ExportRef, ExportRequest
+from aps_async.models import ExportRef, ExportRequest, FailedFile
+from aps_async.text import well_formed, well_formed_values
+
+_log = logging.getLogger("aps_async")
 
 T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+DEPTH_LIMIT = 200
+"""Levels of nesting that are read; the services use fewer than twenty."""
 
 
 def _loads(text: bytes | str) -> Any:
+    """Reads JSON as leniently as names from many programs require: any Unicode encoding, a BOM, lone surrogates.
+
+    NaN, Infinity and numbers beyond a float become None; whole numbers beyond 64 bits become floats.
+    """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "replace")
     try:
-        return json.loads(text)
+        value = json.loads(
+            text.removeprefix("\ufeff"),
+            strict=False,
+            parse_constant=lambda _: None,
+            parse_float=_finite,
+            parse_int=_whole,
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    return well_formed_values(_shallow(value))
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
+
+
+def _whole(digits: str) -> int | float | None:
+    if len(digits) <= 20 and -(2**63) <= (value := int(digits)) < 2**64:
+        return value
+    return _finite(digits)
+
+
+def _shallow(value: Any) -> Any:
+    level, depth = [value], 0
+    while level := [
+        inner
+        for each in level
+        if isinstance(each, dict | list)
+        for inner in (each.values() if isinstance(each, dict) else each)
+    ]:
+        depth += 1
+        if depth > DEPTH_LIMIT:
+            raise ValueError("nested too deeply")
+    return value
 
 
 loads: Callable[[bytes | str], Any] = _loads
-try:  # an extra: a third of the time for the same answer
+try:  # an extra: takes a third of the time
     import orjson
 except ImportError:
     pass
 else:
-    loads = orjson.loads
+
+    def _fast_loads(text: bytes | str) -> Any:
+        try:
+            value = orjson.loads(text)
+        except ValueError:
+            return _loads(text)  # what only the lenient reader accepts, or its error
+        return _shallow(value)
+
+    loads = _fast_loads
 
 
 def _camel(name: str) -> str:
@@ -46,6 +102,8 @@ def _strict(kind: type) -> Callable[[Any, Any], Any]:
     def structure(value: Any, wanted: Any) -> Any:
         if kind is float and type(value) is int:
             return float(value)
+        if kind is int and type(value) is float and value.is_integer():  # JSON has one kind of numbers: 1.0 is 1
+            return int(value)
         if type(value) is not kind:
             raise TypeError(f"expected {words}, got {type(value).__name__}")
         return value if wanted is kind else wanted(value)  # a StrEnum comes here too
@@ -61,57 +119,144 @@ def _moment(value: Any, _: Any) -> datetime | None:
         return None
 
 
-def _is_tuple(kind: Any) -> bool:
-    return get_origin(kind) is tuple
+@frozen
+class Unread:
+    """A part of a response that could not be read, while the rest could."""
+
+    problem: str
+    """What is wrong, and where."""
+    id: str | None = None
+    """The item in which it is; None when the response is about one item only."""
+    left_out: bool = False
+    """Whether the whole item is missing from the result, and not only the value."""
 
 
-def _prepared(*, explains: bool) -> Converter:
-    """A converter for the services' answers and our own records."""
-    converter = Converter(detailed_validation=explains)
-    for kind in (str, bool, int, float):
-        converter.register_structure_hook(kind, _strict(kind))
-    converter.register_structure_hook(datetime | None, _moment)
-    converter.register_structure_hook(type(None), lambda _, __: None)  # for calls that answer nothing
+@frozen
+class _Reading:
+    """What `structure` was asked to do with parts that cannot be read, and those it has met."""
 
-    @converter.register_structure_hook_factory(_is_tuple)
-    def from_list(kind: Any) -> Callable[[Any, Any], Any]:
-        """cattrs takes anything it can iterate over, and a text for the tuple of its letters."""
-        as_list: Any = GenericAlias(list, get_args(kind)[0])
-        inner = converter.get_structure_hook(as_list)
+    strict: bool
+    heard: bool
+    unread: list[Unread]
 
-        def structure(value: Any, _: Any) -> Any:
-            if not isinstance(value, list | tuple):
-                raise TypeError(f"expected a list, got {type(value).__name__}")
+
+_reading: ContextVar[_Reading] = ContextVar("_reading")
+_UNREAD_LIMIT = 1000  # of one list; a page has at most 200 items
+_LENIENT: set[type] = {FailedFile}
+
+
+def lenient(cls: C) -> C:
+    """Marks a class of items that services list.
+
+    A value that cannot be read is then replaced by the field's default, and an item that lacks a required field is left
+    out of its list; `structure` reports both. A default does not stand in for fields with the metadata `ESSENTIAL`.
+    """
+    _LENIENT.add(cls)
+    return cls
+
+
+ESSENTIAL = {"essential": True}
+"""Metadata of a field whose default would give the response another meaning."""
+
+
+def _is_a(container: type) -> Callable[[Any], bool]:
+    return lambda kind: get_origin(kind) == container
+
+
+_converter = Converter()
+for _kind in (str, bool, int, float):
+    _converter.register_structure_hook(_kind, _strict(_kind))
+_converter.register_structure_hook(datetime | None, _moment)
+_converter.register_structure_hook(type(None), lambda _, __: None)  # for calls without a response
+
+
+@_converter.register_structure_hook_factory(_is_a(tuple))
+def _from_list(kind: Any) -> Callable[[Any, Any], Any]:
+    """cattrs accepts anything it can iterate over, and makes a tuple of letters from a text."""
+    item = get_args(kind)[0]
+    as_list: Any = GenericAlias(list, item)
+    inner, one = _converter.get_structure_hook(as_list), _converter.get_structure_hook(item)
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"expected a list, got {type(value).__name__}")
+        reading = _reading.get()
+        if reading.strict or item not in _LENIENT:
             return tuple(inner(value, as_list))
+        found = _readable(value, lambda each: one(each, item), reading.unread)
+        if value and not found and not reading.heard:
+            inner(value, as_list)  # raises, with the problems of all items
+        return tuple(found)
 
-        return structure
+    return structure
 
-    @converter.register_structure_hook_factory(attrs.has)
-    def from_camel(cls: type) -> Callable[[Any, Any], Any]:
-        names: dict[str, Any] = {part.name: override(rename=_camel(part.name)) for part in attrs.fields(cls)}
-        inner: Callable[[Any, Any], Any] = make_dict_structure_fn(
-            cls, converter, _cattrs_forbid_extra_keys=False, _cattrs_detailed_validation=explains, **names
-        )
 
-        def structure(value: Any, kind: Any) -> Any:
-            if not isinstance(value, dict):
-                raise TypeError(f"expected an object, got {type(value).__name__}")
-            if None in value.values():  # some services write null for what others leave out
-                value = {name: each for name, each in value.items() if each is not None}
+def _readable(values: Iterable[Any], read: Callable[[Any], Any], unread: list[Unread]) -> list[Any]:
+    found: list[Any] = []
+    for number, value in enumerate(values, 1):
+        before = len(unread)
+        if before >= _UNREAD_LIMIT:
+            raise ValueError(f"more than {_UNREAD_LIMIT} parts cannot be read, such as {unread[0].id}")
+        try:
+            found.append(read(value))
+        except Exception as problem:  # noqa: BLE001 - whatever the hooks raised
+            unread[before:] = [Unread("; ".join(_explained(problem)), left_out=True)]
+        if len(unread) > before:
+            named = _name_of(value) or f"item {number}"
+            unread[before:] = [evolve(each, id=each.id or named) for each in unread[before:]]
+    return found
+
+
+def _name_of(item: Any) -> str | None:
+    """What people know an unreadable item by."""
+    known = item if isinstance(item, dict) else {}
+    found = (known.get(name) for name in ("id", "urn", "name", "number"))
+    return next((each[:200] for each in found if isinstance(each, str) and each), None)
+
+
+@_converter.register_structure_hook_factory(_is_a(dict))
+def _from_object(kind: Any) -> Callable[[Any, Any], Any]:
+    inner: Callable[[Any, Any], Any] = make_mapping_structure_fn(kind, _converter)
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict):
+            raise TypeError(f"expected an object, got {type(value).__name__}")
+        return inner(value, kind)
+
+    return structure
+
+
+@_converter.register_structure_hook_factory(attrs.has)
+def _from_camel(cls: type) -> Callable[[Any, Any], Any]:
+    parts = attrs.fields(cls)
+    names: dict[str, Any] = {part.name: override(rename=_camel(part.name)) for part in parts}
+    required = {part.name for part in parts if part.default is attrs.NOTHING or part.metadata.get("essential")}
+    inner: Callable[[Any, Any], Any] = make_dict_structure_fn(cls, _converter, **names)
+
+    def structure(value: Any, kind: Any) -> Any:
+        if not isinstance(value, dict):
+            raise TypeError(f"expected an object, got {type(value).__name__}")
+        if None in value.values():  # some services write null for what others leave out
+            value = {name: each for name, each in value.items() if each is not None}
+        reading = _reading.get()
+        before = len(reading.unread)
+        try:
             return inner(value, kind)
+        except ClassValidationError as problem:
+            odd = _odd_fields(problem)
+            if reading.strict or cls not in _LENIENT or odd & required:
+                raise
+            words = "; ".join(_explained(problem))
+        del reading.unread[before:]  # the second reading reports it again
+        reading.unread.append(Unread(words))
+        return inner({name: each for name, each in value.items() if name not in map(_camel, odd)}, kind)
 
-        return structure
-
-    return converter
+    return structure
 
 
-_converter = _prepared(explains=False)
-
-
-@cache
-def _explaining() -> Converter:
-    """The same, slower by half, and able to say where and why; made when a first answer is not as documented."""
-    return _prepared(explains=True)
+def _odd_fields(problem: ClassValidationError) -> set[str]:
+    notes = (note for each in problem.exceptions for note in getattr(each, "__notes__", ()))
+    return {note.name for note in notes if isinstance(note, AttributeValidationNote)}
 
 
 @_converter.register_unstructure_hook_factory(attrs.has)
@@ -126,28 +271,47 @@ def _explain(problem: BaseException, _: type | None) -> str:
     return str(problem) or type(problem).__name__
 
 
-def structure(value: Any, into: type[T]) -> T:
-    """Turns decoded JSON into `into`, an attrs class or a list of one.
+def structure(
+    value: Any, into: type[T], on_unread: Callable[[Unread], object] | None = None, *, strict: bool = False
+) -> T:
+    """Turns decoded JSON into `into`, an attrs class or a tuple of one.
+
+    Args:
+        value: what `loads` returned.
+        into: the type.
+        on_unread: called for every value or item that had to be left out; see `lenient`. None: each is logged, and a
+            list of which nothing can be read is an error.
+        strict: whether nothing may be left out, as in what this library has written itself.
 
     Raises:
         DecodeError: with one problem per place, such as `expected a text, got int @ $.data.signedUrl`.
     """
+    reading = _Reading(strict, on_unread is not None, [])
+    token = _reading.set(reading)
     try:
-        return _converter.structure(value, into)
-    except Exception:  # noqa: BLE001 - whatever the hooks raised
-        problems = _problems(value, into)
+        found = _converter.structure(value, into)
+    except Exception as problem:  # noqa: BLE001 - whatever the hooks raised
+        problems = _explained(problem)
+    else:
+        for each in reading.unread:
+            (on_unread or _log_unread)(each)
+        return found
+    finally:
+        _reading.reset(token)
     shown = "; ".join(problems[:3]) + (f" and {len(problems) - 3} more" if len(problems) > 3 else "")
     raise DecodeError(f"the answer is not as documented: {shown}", problems=problems)
 
 
-def _problems(value: Any, into: Any) -> tuple[str, ...]:
-    """What keeps `value` from being `into`, and where."""
-    try:
-        _explaining().structure(value, into)
-    except Exception as problem:  # noqa: BLE001 - cattrs raises groups of whatever the hooks raised
-        found = transform_error(problem, format_exception=_explain)
-        return tuple(re.sub(r"(?<=\w)_(\w)", lambda hit: hit[1].upper(), line) for line in found)
-    raise AssertionError("both converters judge alike")
+def _log_unread(found: Unread) -> None:
+    _log.warning(
+        "%s %s: %s", found.id or "an item", "was left out" if found.left_out else "lacks a value", found.problem
+    )
+
+
+def _explained(problem: BaseException) -> tuple[str, ...]:
+    """One line per place that could not be read."""
+    found = transform_error(problem, format_exception=_explain)
+    return tuple(re.sub(r"(?<=\w)_(\w)", lambda hit: hit[1].upper(), line) for line in found)
 
 
 def to_dict(value: Any) -> dict[str, Any]:
@@ -158,7 +322,7 @@ def to_dict(value: Any) -> dict[str, Any]:
 
 def ref_to_json(ref: ExportRef) -> str:
     """An `ExportRef` as text, for a database or a queue. It holds no secret."""
-    return _to_json(ref)
+    return to_json(to_dict(ref))
 
 
 def ref_from_json(text: str | bytes) -> ExportRef:
@@ -172,7 +336,7 @@ def ref_from_json(text: str | bytes) -> ExportRef:
 
 def request_to_json(request: ExportRequest) -> str:
     """An `ExportRequest` as text, for a database or a queue."""
-    return _to_json(request)
+    return to_json(to_dict(request))
 
 
 def request_from_json(text: str | bytes) -> ExportRequest:
@@ -184,12 +348,13 @@ def request_from_json(text: str | bytes) -> ExportRequest:
     return _from_json(text, ExportRequest, "export request")
 
 
-def _to_json(value: Any) -> str:
-    return json.dumps(to_dict(value), ensure_ascii=False, separators=(",", ":"))
+def to_json(value: Any) -> str:
+    """Plain data as JSON that every database and every encoding of Unicode can hold."""
+    return well_formed(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def _from_json(text: str | bytes, into: type[T], what: str) -> T:
     try:
-        return structure(cast("Any", loads(text)), into)
+        return structure(loads(text), into, strict=True)
     except (ValueError, DecodeError) as problem:
         raise InputError(f"this is no {what}: {problem}") from None

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from aps_async.models import ExportJob, ExportRef
+from aps_async.text import well_formed
 
 
 class APSError(Exception):
     """The root: catching it catches everything below. All of them can be copied and sent to another process."""
+
+    def __init__(self, *args: object) -> None:
+        # A message often quotes a path or a service, and goes to logs, ledgers and terminals.
+        super().__init__(*(well_formed(each) if isinstance(each, str) else each for each in args))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Without the constructor, whose keywords the exceptions' own way would not know."""

@@ -16,6 +16,7 @@ _ITEM = re.compile(r"urn:adsk\.[a-z0-9]+:dm\.lineage:[\w-]+")
 _FOLDER = re.compile(r"urn:adsk\.[a-z0-9]+:fs\.folder:co\.[\w-]+")
 
 _ENVIRONMENT = re.compile(r"urn:adsk\.wip([a-z]+):")
+_EMEA = re.compile(r"urn:adsk\.wip(?:bim)?emea[a-z0-9]*:")  # also the environments of tests: wipbimemeastg
 _REGIONS = frozenset({"EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR"})
 
 
@@ -68,8 +69,11 @@ def is_folder_urn(urn: str) -> bool:
 
 
 def region_of(urn: str) -> str | None:
-    """The region that a URN's environment names (`wipemea`: EMEA); None for the US and for unknown words."""
-    found = _ENVIRONMENT.match(decoded_urn(urn))
+    """The region that a URN's environment names (`wipemea`, `wipbimemea`: EMEA); None for the US and unknown words."""
+    urn = decoded_urn(urn)
+    if _EMEA.match(urn):
+        return "EMEA"
+    found = _ENVIRONMENT.match(urn)
     region = found[1].upper() if found else ""
     return region if region in _REGIONS else None
 

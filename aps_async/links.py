@@ -15,6 +15,8 @@ _NAMED = re.compile(
     r"(?i)\b(x-amz-[a-z-]+=|(?:signature|awsaccesskeyid|key-pair-id|policy|code|assertion)=|"  # as in a query
     r"(?:client_secret|(?:access_|refresh_|id_)?token)[\"']?\s*[:=]\s*[\"']?)[^\s&\"'<>,}]+"  # as in JSON too
 )
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""Characters that no URL and no header may hold."""
 _JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 

@@ -258,6 +258,23 @@ class ServiceWarning:
 
 
 @frozen(kw_only=True)
+class ItemWarning:
+    """An item of a list, or one of its values, that could not be read; everything else in the list could."""
+
+    call: str
+    """The call that returned it, such as `GET /data/v1/projects/…`."""
+    id: str | None
+    """The item's id, or what else it is known by; None when the call is about one item only."""
+    problem: str
+    left_out: bool
+    """Whether the whole item is missing from the list; otherwise only the value that `problem` names."""
+
+    def __str__(self) -> str:
+        what = self.id or "the item"
+        return f"{what} {'was left out' if self.left_out else 'lacks a value'}: {self.problem} ({self.call})"
+
+
+@frozen(kw_only=True)
 class Hub:
     """An account: BIM 360 and ACC projects lie side by side in one."""
 

@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from aps_async.errors import InputError
+from aps_async.text import folded
 
 _REFUSED = '/\\:*?"<>|'  # separators, drive letters, streams and wildcards of any system
 _REPLACED = dict.fromkeys(map(ord, _REFUSED), "_")
@@ -139,13 +140,3 @@ class NameBook:
         self._counts[first] = count
         self._taken.add(folded(name))
         return name
-
-
-def folded(name: str) -> str:
-    """What systems compare that look at neither case nor the way an accent is written."""
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
-
-
-def as_typed(text: str) -> str:
-    """What is compared where people type a name: what looks alike is alike, whatever its case, accents or spaces."""
-    return folded(" ".join(text.split()))

@@ -3,14 +3,15 @@
 https://aps.autodesk.com/en/docs/data/v2/developers_guide/pagination/
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from aps_async.addresses import path_of
 from aps_async.calls import Query
+from aps_async.convert import lenient
 from aps_async.errors import DecodeError
 from aps_async.quotas import Endpoint
 from aps_async.session import Session
@@ -24,6 +25,7 @@ class Identifier:
     id: str
 
 
+@lenient
 @frozen
 class Extension:
     """What Autodesk adds to a resource."""
@@ -32,6 +34,7 @@ class Extension:
     data: dict[str, Any] = field(factory=dict)
 
 
+@lenient
 @frozen
 class Attributes:
     """The attributes that a client needs, of any Data Management resource."""
@@ -46,19 +49,7 @@ class Attributes:
     extension: Extension = field(factory=Extension)
 
 
-@frozen
-class Relation:
-    """Where a relationship leads, when it leads to one thing."""
-
-    data: Any = None
-
-    @property
-    def id(self) -> str | None:
-        """The id at the other end."""
-        found = self.data.get("id") if isinstance(self.data, dict) else None
-        return found if isinstance(found, str) else None
-
-
+@lenient
 @frozen
 class Resource:
     """One JSON:API resource."""
@@ -66,7 +57,7 @@ class Resource:
     type: str
     id: str
     attributes: Attributes = field(factory=Attributes)
-    relationships: dict[str, Relation] = field(factory=dict)
+    relationships: dict[str, Any] = field(factory=dict)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -74,9 +65,11 @@ class Resource:
         return self.attributes.extension.data
 
     def related(self, name: str) -> str | None:
-        """The id that a relationship leads to."""
+        """The id that a relationship leads to, if it leads to one thing."""
         relation = self.relationships.get(name)
-        return relation.id if relation else None
+        data = relation.get("data") if isinstance(relation, dict) else None
+        found = data.get("id") if isinstance(data, dict) else None
+        return found if isinstance(found, str) else None
 
     def text(self, name: str) -> str | None:
         """A text of the extension's data, or None."""
@@ -108,18 +101,69 @@ class Page:
         return href if isinstance(href, str) and href else None
 
 
+STALLED_PAGES = 100
+"""Pages in a row without a new item; folders whose items are all hidden have pages without any."""
+PAGES = 10_000
+"""Pages of one list: two million items."""
+
+
+class HasId(Protocol):
+    """An item of a list."""
+
+    @property
+    def id(self) -> str:
+        """Its id, unique in the list."""
+        ...
+
+
+T = TypeVar("T", bound=HasId)
+
+
+class NewItems:
+    """The items of a list that earlier pages did not have, so that a list that never ends is noticed.
+
+    A page may begin with the last items of the one before, if items were added to the list meanwhile.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._ids: set[str] = set()
+        self._pages = self._stalled = 0
+
+    def of_page(self, items: Iterable[T]) -> list[T]:
+        """The items of one page that are new.
+
+        Raises:
+            DecodeError: there were `STALLED_PAGES` in a row without any, or `PAGES` altogether.
+        """
+        found = list({each.id: each for each in items if each.id not in self._ids}.values())
+        self._ids.update(each.id for each in found)
+        self._pages += 1
+        self._stalled = 0 if found else self._stalled + 1
+        if self._stalled >= STALLED_PAGES:
+            raise DecodeError(f"GET {self._path}: the list does not end: {self._stalled} pages brought nothing new")
+        if self._pages >= PAGES:
+            raise DecodeError(f"GET {self._path}: the list does not end: it has more than {PAGES:,} pages")
+        return found
+
+
 async def pages(
     session: Session, endpoint: Endpoint, path: str, *, query: Query | None = None, user_id: str | None = None
 ) -> AsyncIterator[Page]:
-    """Follows `next` links to the end, through empty pages too: the service pages before it filters."""
+    """Follows `next` links to the end, through empty pages too: the service pages before it filters.
+
+    Raises:
+        DecodeError: the list does not end; see `NewItems`.
+    """
     seen: set[str] = set()
+    new = NewItems(path)
     at: str | None = path
     while at is not None:
         if at in seen:
             raise DecodeError(f"GET {path}: the next links go round in a circle")
         seen.add(at)
         page = await session.request(endpoint, "GET", at, into=Page, query=query, user_id=user_id)
-        yield page
+        yield evolve(page, data=tuple(new.of_page(page.data)))
         try:
             at, query = (path_of(page.next) if page.next else None), None
         except ValueError as problem:

@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from aps_async.answers import Answer, error_of, json_of, retry_after, transport_error
+from aps_async.answers import Answer, error_of, json_of, read_answer, retry_after, transport_error
 from aps_async.auth import AccessToken, TokenProvider
 from aps_async.calls import (
     PRODUCTION,
@@ -27,10 +27,11 @@ from aps_async.calls import (
     form_encoded,
 )
 from aps_async.connections import TlsTrust, open_api, open_links, request_options, tls_context
-from aps_async.convert import structure
+from aps_async.convert import Unread, structure
 from aps_async.errors import APSError, DecodeError, InputError, TransportError, forget_frames
 from aps_async.headers import bearer, checked_headers, header_value
 from aps_async.links import SignedUrl
+from aps_async.models import ItemWarning
 from aps_async.quotas import Endpoint, Pace, Paces, shared_quotas
 from aps_async.retry import call_deadline, is_transient, never_arrived, note_error, obeyed, retrying
 from aps_async.settings import Settings
@@ -38,6 +39,7 @@ from aps_async.settings import Settings
 T = TypeVar("T")
 
 USER_AGENT = "aps-async"
+_WARNINGS = 1000
 TOKENS = Endpoint("token", 500)
 
 _FIRST_CONNECT = 2.0  # seconds for each of two attempts at a command's first connection
@@ -99,6 +101,7 @@ class Session:
         self._api_is_ours = http is None
         self._links: aiohttp.ClientSession | None = None
         self._pacers: dict[str, Pace] = {}
+        self._warnings: dict[ItemWarning, None] = {}
         self._on_unreachable = on_unreachable
         self._reached = patient  # whether any response has come
         self._first_failures = 0
@@ -132,6 +135,30 @@ class Session:
         if self._api_is_ours and self._api is not None:
             api, self._api = self._api, None
             await api.close()
+
+    @property
+    def warnings(self) -> tuple[ItemWarning, ...]:
+        """What could not be read in the lists so far, each once, in order; at most the first 1,000.
+
+        An item that a service returns without its id, for example, is left out of a list, and the list goes on. Each
+        is also logged as a warning.
+        """
+        return tuple(self._warnings)
+
+    def warn(self, warning: ItemWarning) -> None:
+        """Logs a warning and keeps it in `warnings`, unless it is there already."""
+        if warning not in self._warnings:
+            _log.warning("%s", warning)
+            if len(self._warnings) < _WARNINGS:
+                self._warnings[warning] = None
+
+    def on_unread(self, call: str) -> Callable[[Unread], None]:
+        """A listener for `structure` that makes warnings about the response to `call`."""
+
+        def keep(found: Unread) -> None:
+            self.warn(ItemWarning(call=call, id=found.id, problem=found.problem, left_out=found.left_out))
+
+        return keep
 
     @property
     def two_legged(self) -> bool:
@@ -233,7 +260,7 @@ class Session:
         if on_headers is not None:
             on_headers(answered)
         try:
-            return structure(said, into)
+            return structure(said, into, self.on_unread(f"{method} {call.path}"))
         except DecodeError as problem:
             raise DecodeError(f"{method} {call.path}: {problem}", problems=problem.problems) from None
 
@@ -416,7 +443,7 @@ class Session:
         try:
             async with asyncio.timeout(self._time_limit(call)):
                 response = await self._open(call, token, self._connect_limits())
-                body = await response.read()  # which also gives the connection back, or closes it
+                answer = await read_answer(response, self.settings.response_limit, f"{call.method} {call.path}")
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             lost = transport_error(f"{call.method} {call.path}", problem)
             if isinstance(problem, TimeoutError) and len(self._timeouts) < _MOST_PATHS:
@@ -425,8 +452,8 @@ class Session:
             self._reached = True
             self._timeouts.pop(call.path, None)
             if _log.isEnabledFor(logging.DEBUG):
-                _log.debug("%s %s: %d, %d bytes", call.method, call.path, response.status, len(body))
-            return Answer(response.status, response.headers, body)
+                _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))
+            return answer
         raise lost  # outside of the handler: aiohttp's own message may hold the whole URL
 
     def _time_limit(self, call: Call) -> float:

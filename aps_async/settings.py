@@ -58,6 +58,8 @@ class Settings:
     request_timeout: float = field(default=90.0, validator=_positive, metadata=_SERVICE)
     """The same for pages of 200 items, and for calls that must not be repeated: an ACC start, whose lost response means
     a second job, and a refresh, whose lost response means a lost login."""
+    response_limit: int = field(default=64 << 20, validator=_positive)
+    """Bytes of one API response, after decompression; a page of 200 items has less than 1 MB. Not for downloads."""
     connections: int = field(default=100, validator=_positive)
     """Open connections for API calls, and as many again for downloads."""
 

@@ -16,6 +16,7 @@ from aps_async.ids import (
     is_item_urn,
     is_version_urn,
     path_part,
+    region_of,
     version_urn,
 )
 
@@ -132,3 +133,18 @@ def test_one_part_of_a_path_stays_one_part(text: str) -> None:
     part = path_part(text)
     assert not set(part) & set("/?#:= ")
     assert unquote(part) == text
+
+
+@pytest.mark.parametrize(
+    ("environment", "region"),
+    [
+        ("wipprod", None), ("wipbimprod", None), ("wipemea", "EMEA"), ("wipbimemea", "EMEA"), ("wipemeastg", "EMEA"),
+        ("wipbimemeastg", "EMEA"), ("wipemeaqa", "EMEA"), ("wipbimemeaqa", "EMEA"), ("wipemeadev2", "EMEA"),
+        ("wipaus", "AUS"), ("wipcan", "CAN"), ("wipausstg", None), ("wipbimaus", None), ("wipstg", None),
+        ("objects", None),
+    ],
+)  # fmt: skip
+def test_the_environment_of_a_urn_names_its_region(environment: str, region: str | None) -> None:
+    urn = f"urn:adsk.{environment}:fs.file:vf.VFlOMhozRMac61hJ1JB_Nw?version=1"
+    assert region_of(urn) == region
+    assert region_of(base64.urlsafe_b64encode(urn.encode()).decode().rstrip("=")) == region

@@ -294,7 +294,7 @@ def answering(status: int = 200, body: bytes = b"", kind: str = "application/jso
         (b'{"data": [', "application/json", "a body of 10 bytes"),
         (b'{"data": 7}', "application/json", "expected a list, got int @ $.data"),
         (b"[1]", "application/json", "expected an object, got list @ $"),
-        (b'{"data": [{"type": "hubs"}]}', "application/json", "required field missing @ $.data[0].id"),
+        (b'{"links": 7}', "application/json", "expected an object, got int @ $.links"),
     ],
 )  # fmt: skip
 async def test_a_good_status_with_a_bad_body_is_told_with_the_call_and_the_body(

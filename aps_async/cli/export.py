@@ -20,7 +20,7 @@ from aps_async.cli.progress import shown
 from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.convert import ref_to_json, to_dict
 from aps_async.doors import get_sheet, list_sheets, project_requests
-from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundInProjectError
+from aps_async.errors import APSError, DecodeError, DiskFullError, LedgerError, NotFoundInProjectError
 from aps_async.ledger import Ledger, refuse_if_in_use
 from aps_async.models import ExportJob, ExportOptions, ExportOutcome, ExportRef, ExportRequest, Project, Sheet
 from aps_async.resources.sheets import SheetIndex
@@ -128,6 +128,11 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
     try:
         async with open_session(choices.user_id) as session:
             await work(session)
+            for missing in session.warnings:
+                if missing.left_out:
+                    run.total += 1
+                    problem = DecodeError(str(missing))
+                    keep(Result(name=missing.id or missing.call, id=missing.id, error=problem), choices, run)
     except (asyncio.CancelledError, DiskFullError, LedgerError):
         note(stopped_words(run, choices.out))
         if run.total:

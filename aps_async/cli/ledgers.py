@@ -79,10 +79,10 @@ def _work(found: LedgerStatus, folder: Path, *, as_json: bool) -> Callable[[], A
         name = plain.pop("command")
         plain |= {"out": str(folder), "asJson": as_json}
         if name == "export":
-            exported = structure(plain, ExportChoices)
+            exported = structure(plain, ExportChoices, strict=True)
             return lambda: export(exported)
         if name == "cost-documents":
-            documents = structure(plain, DocumentChoices)
+            documents = structure(plain, DocumentChoices, strict=True)
             return lambda: cost_documents(documents)
     except (ValueError, AttributeError, KeyError, TypeError, DecodeError):
         pass

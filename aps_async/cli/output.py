@@ -9,6 +9,8 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from aps_async.text import well_formed_values
+
 # Besides control characters proper: those that turn the direction of the text around them.
 _TURNING = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 
@@ -45,7 +47,7 @@ def note(text: str) -> None:
 
 def say_json(value: Any) -> None:
     """One JSON value on one line; pure ASCII, so that every reader and every terminal can take it."""
-    sys.stdout.write(f"{json.dumps(value)}\n")
+    sys.stdout.write(f"{json.dumps(well_formed_values(value))}\n")
     sys.stdout.flush()
 
 
@@ -85,11 +87,10 @@ class NoteHandler(logging.Handler):
 
 
 def turn_logging_on(verbosity: int) -> None:
-    """`-v` shows what is repeated and left out, `-vv` every call."""
-    if not verbosity:
-        return
+    """Warnings are always shown; `-v` shows what is repeated and left out, `-vv` every call."""
     log = logging.getLogger("aps_async")
     handler = NoteHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    form = "%(asctime)s %(levelname)s %(message)s" if verbosity else "warning: %(message)s"
+    handler.setFormatter(logging.Formatter(form, "%H:%M:%S"))
     log.handlers = [handler]
-    log.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
+    log.setLevel({0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG))

@@ -17,7 +17,8 @@ from aps_async.convert import to_dict
 from aps_async.errors import InputError, LedgerError
 from aps_async.journal import KnownFile, Record
 from aps_async.models import ExportKind, ExportRef, ExportRequest
-from aps_async.names import checked_name, folded, safe_stem
+from aps_async.names import checked_name, safe_stem
+from aps_async.text import folded, well_formed
 
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
 _VERSION = re.compile(r"\?version=(\d+)$")
@@ -97,7 +98,8 @@ class Wanted:
 def begin_run(connection: sqlite3.Connection, command: str | None, total: int | None) -> int:
     """Notes that a run begins and gives its number."""
     made = connection.execute(
-        "INSERT INTO runs (began, total, command) VALUES (?, ?, ?)", (time.time(), total, command)
+        "INSERT INTO runs (began, total, command) VALUES (?, ?, ?)",
+        (time.time(), total, well_formed(command) if command else command),
     )
     return int(made.lastrowid or 0)
 
@@ -335,7 +337,7 @@ def failed(connection: sqlite3.Connection, record: int, problem: str, *, given_u
     """Notes a failure. What the service gave up is started anew by the next run, anything else is asked about."""
     connection.execute(
         "UPDATE exports SET state=?, problem=?, changed=?, export_id=iif(?, NULL, export_id) WHERE id=?",
-        (State.FAILED, problem, time.time(), given_up, record),
+        (State.FAILED, well_formed(problem), time.time(), given_up, record),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from aps_async.answers import Receipt
+from aps_async.convert import lenient
 from aps_async.errors import DecodeError, InputError
 from aps_async.ids import path_part
 from aps_async.links import SignedUrl, Source
@@ -24,6 +25,7 @@ LINK_LIFETIME = 3600.0
 NAME_LIMIT = 255
 
 
+@lenient
 @frozen
 class Problem:
     """`result.error`."""

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from aps_async.answers import Receipt
+from aps_async.convert import ESSENTIAL, lenient
 from aps_async.errors import (
     APSError,
     DecodeError,
+    InputError,
     NotAllowedError,
     NotExportableError,
     NotFoundError,
@@ -40,6 +42,7 @@ STATES = {
 _log = logging.getLogger("aps_async")
 
 
+@lenient
 @frozen
 class ExportResult:
     """Where a finished export lies (`data` of the answer). Every field may be missing."""
@@ -50,7 +53,7 @@ class ExportResult:
     """The derivative URN of the page, raw although the reference calls it encoded."""
     link: str | None = None
     """Deprecated: the old download address; it needs a bearer token."""
-    signed_url: str | None = field(default=None, repr=False)
+    signed_url: str | None = field(default=None, repr=False, metadata=ESSENTIAL)
     """Opens the PDF to anybody for about two minutes."""
 
 
@@ -178,10 +181,14 @@ async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]
     """The job's link while it lives; the older way when there is none, or two fresh ones were refused."""
     link = job.link
     if (link is None or len(refused) > 1) and job.derivative is not None:
-        try:
+        try:  # not documented to work for exports, so never the last word
             region = region_of(job.derivative.urn)
             return await derivatives.get_source(session, job.derivative, region=region, user_id=job.ref.user_id)
-        except (ResponseError, DecodeError) as problem:  # not documented to work for exports, so never the last word
+        except (
+            ResponseError,
+            DecodeError,
+            InputError,
+        ) as problem:
             _log.info("%s: the derivative cannot be had either: %s", job.ref, problem)
     if link is None or link in refused or link.expires_within(session.settings.link_margin, session.now()):
         return None

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from aps_async.convert import structure
+from aps_async.convert import lenient, structure
 from aps_async.errors import ExportError, InputError, NotFoundError, NotFoundInProjectError
 from aps_async.ids import bare_id, path_part
 from aps_async.links import SignedUrl, Source
@@ -44,6 +44,7 @@ _QUERY_LIMIT = 1760
 URL stays below the 2,000 that every server and proxy lets pass."""
 
 
+@lenient
 @frozen
 class ErrorInfo:
     """Why a document could not be generated; it may also stand on one that was."""
@@ -53,6 +54,7 @@ class ErrorInfo:
     detail: str | None = None
 
 
+@lenient
 @frozen
 class CostDocument:
     """One generated document, with every field of the reference."""
@@ -132,17 +134,19 @@ async def list_documents(
             warnings.warn(message, DeprecationWarning, stacklevel=2)
             query[f"filter[{name}]"] = value
     found: list[CostDocument] = []
+    path = f"/cost/v1/containers/{path_part(bare_id(container_id, 'container'))}/documents"
     for some in _joined(ids):
         answer = await session.request(
             DOCUMENTS,
             "GET",
-            f"/cost/v1/containers/{path_part(bare_id(container_id, 'container'))}/documents",
+            path,
             into=cast("type[Any]", Any),  # a list, or one document alone
             query={**query, "associationId": some},
             headers={"region": region} if region else None,
             retry=retry,
         )
-        found += structure(answer if isinstance(answer, list) else [answer], list[CostDocument])
+        listed = answer if isinstance(answer, list) else [answer]
+        found += structure(listed, tuple[CostDocument, ...], session.on_unread(f"GET {path}"))
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ https://aps.autodesk.com/en/docs/acc/v1/reference/http/document-management-proje
 
 from collections.abc import AsyncIterator, Sequence
 
-from aps_async.ids import bare_id, decoded_urn, version_urn
+from aps_async.ids import bare_id, decoded_urn, is_version_urn, version_urn
 from aps_async.models import (
     ExportJob,
     ExportKind,
@@ -14,13 +14,14 @@ from aps_async.models import (
     ExportRequest,
     Folder,
     Item,
+    ItemWarning,
     Project,
     Version,
 )
 from aps_async.quotas import Endpoint
 from aps_async.resources import acc
-from aps_async.resources.projects import get_folder, get_tip, list_folder_contents, list_top_folders
-from aps_async.resources.walking import descend
+from aps_async.resources.projects import get_folder, list_folder_contents, list_top_folders
+from aps_async.resources.walking import Walk, descend, newest
 from aps_async.retry import call_deadline
 from aps_async.session import Session
 
@@ -141,17 +142,22 @@ async def list_files(
     else:
         top = [each for each in await list_top_folders(session, project, user_id=user_id) if _is_open(each)]
         ahead = top if folder is None else [await descend(session, project, top, folder, user_id)]
+    walk = Walk(session, project)
     while ahead:
         at = ahead.pop(0)
         async for entry in list_folder_contents(session, project.id, at, user_id=user_id):
             if isinstance(entry, Folder):
-                if not entry.hidden:
-                    ahead.append(entry)
+                ahead += walk.enters([entry])
                 continue
             item, version = entry
-            if not item.hidden and item.name.lower().endswith(EXTENSIONS):
-                # The page may name a newest version and not include it.
-                yield item, version or await get_tip(session, project.id, item.id, user_id=user_id)
+            if item.hidden or not item.name.lower().endswith(EXTENSIONS):
+                continue
+            found = await newest(session, project, item, version, user_id)
+            if found is not None and not is_version_urn(found.urn):
+                problem = f"its newest version has the id {found.urn!r}"
+                session.warn(ItemWarning(call=f"the files in {at.path}", id=item.id, problem=problem, left_out=True))
+            elif found is not None:
+                yield item, found
 
 
 def _is_open(folder: Folder) -> bool:

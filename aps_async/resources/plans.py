@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from attrs import frozen
 
+from aps_async.convert import lenient
 from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import bare_id, decoded_urn, is_folder_urn, is_item_urn, is_version_urn, path_part
 from aps_async.models import Folder, Item, Project, Sheet, Version
@@ -21,7 +22,7 @@ from aps_async.resources.projects import (
     list_folder_contents,
     list_top_folders,
 )
-from aps_async.resources.walking import descend
+from aps_async.resources.walking import Walk, descend, newest
 from aps_async.session import Session
 
 # No budget is published for batch-get; that of the other Document Management lists is a careful guess.
@@ -32,6 +33,7 @@ READY = "PROCESSING_COMPLETE"
 _log = logging.getLogger("aps_async")
 
 
+@lenient
 @frozen
 class _Names:
     urn: str
@@ -69,9 +71,8 @@ async def list_sheets(
         APSError: as `Session.request`.
     """
     found = await bim360_project(session, project, user_id=user_id)
-    for start in await _starts(session, found, folder, user_id):
-        async for sheet in _walk(session, found, start, user_id):
-            yield sheet
+    async for sheet in _walk(session, found, await _starts(session, found, folder, user_id), user_id):
+        yield sheet
 
 
 async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, user_id: str | None = None) -> Sheet:
@@ -138,16 +139,18 @@ async def _starts(session: Session, project: Project, folder: str | None, user_i
     return (await descend(session, project, plans, folder, user_id),)
 
 
-async def _walk(session: Session, project: Project, start: Folder, user_id: str | None) -> AsyncIterator[Sheet]:
-    ahead = [start]
+async def _walk(
+    session: Session, project: Project, starts: Sequence[Folder], user_id: str | None
+) -> AsyncIterator[Sheet]:
+    walk = Walk(session, project)
+    ahead = list(reversed(starts))
     while ahead:
         folder = ahead.pop()
         below: list[Folder] = []
         batch: list[tuple[str, Version]] = []
         async for entry in list_folder_contents(session, project.id, folder, user_id=user_id):
             if isinstance(entry, Folder):
-                if not entry.hidden:
-                    below.append(entry)
+                below.append(entry)
                 continue
             if version := await _exportable(session, project, *entry, user_id):
                 batch.append((entry[0].id, version))
@@ -157,7 +160,7 @@ async def _walk(session: Session, project: Project, start: Folder, user_id: str 
                 batch = []
         for sheet in await _with_names(session, project, folder.path, batch, user_id):
             yield sheet
-        ahead.extend(reversed(below))
+        ahead.extend(reversed(walk.enters(below)))
 
 
 async def _exportable(
@@ -165,8 +168,9 @@ async def _exportable(
 ) -> Version | None:
     if item.hidden or not _is_document(item.type):
         return None
-    if version is None:  # the page named a newest version and did not include it
-        version = await get_tip(session, project.id, item.id, user_id=user_id)
+    version = await newest(session, project, item, version, user_id)
+    if version is None:
+        return None
     if reason := _why_not(version):
         _log.info("left out: %s %s", item.name, reason)
         return None

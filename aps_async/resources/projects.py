@@ -9,11 +9,11 @@ from typing import Any
 
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import bare_id, decoded_urn, dm_id, path_part
-from aps_async.models import Folder, Hub, Hubs, Item, Project, ServiceWarning, Version
-from aps_async.names import as_typed
+from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
 from aps_async.paging import Document, Resource, pages
 from aps_async.quotas import Endpoint
 from aps_async.session import Session
+from aps_async.text import named
 
 HUBS = Endpoint("hubs", 50, large=True)
 PROJECTS = Endpoint("projects", 50, large=True)
@@ -51,8 +51,13 @@ async def list_hubs(session: Session, *, user_id: str | None = None) -> Hubs:
             )
             for found in page.data
         ]
-        told = page.meta.get("warnings")
-        warnings += [_warning(found) for found in told if isinstance(found, dict)] if told else []
+        stated = page.meta.get("warnings")
+        for each in stated if isinstance(stated, list) else [stated] if stated else []:
+            if isinstance(each, dict):
+                warnings.append(_warning(each))
+            else:
+                problem = f"meta.warnings has {str(each)[:200]!r}"
+                session.warn(ItemWarning(call="GET /project/v1/hubs", id=None, problem=problem, left_out=True))
     return Hubs(tuple(hubs), tuple(warnings))
 
 
@@ -68,7 +73,12 @@ async def list_projects(session: Session, hub_id: str, *, user_id: str | None = 
     path = f"/project/v1/hubs/{path_part(hub)}/projects"
     async for page in pages(session, PROJECTS, path, query={"page[limit]": 200}, user_id=user_id):
         for found in page.data:
-            yield _project(found, hub)
+            try:
+                project = _project(found, hub)
+            except InputError as problem:  # of this one's id
+                session.warn(ItemWarning(call=f"GET {path}", id=found.id, problem=str(problem), left_out=True))
+            else:
+                yield project
 
 
 async def get_project(session: Session, hub_id: str, project_id: str, *, user_id: str | None = None) -> Project:
@@ -85,7 +95,7 @@ async def get_project(session: Session, hub_id: str, project_id: str, *, user_id
 
 
 async def find_project(session: Session, project: str, *, user_id: str | None = None) -> Project:
-    """A project by its id (with or without `b.`) or by its exact name, in whichever hub it lies.
+    """A project by its id (with or without `b.`) or by its name (see `aps_async.text.named`), in whichever hub it is.
 
     Raises:
         NotFoundInProjectError: no hub has it; the message lists the projects there are, or why none are seen.
@@ -110,12 +120,12 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
             known += [each async for each in list_projects(session, hub.id, user_id=user_id)]
         except NotAllowedError as problem:
             refusal = problem
-    named = [each for each in known if as_typed(each.name) == as_typed(project)]
-    if len(named) == 1:
-        return named[0]
-    if named:
-        ids = ", ".join(each.id for each in named)
-        raise NotFoundInProjectError(f"{len(named)} projects are named {project!r}; give one's id: {ids}")
+    matches = named(project, known, lambda each: (each.name,))
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        ids = ", ".join(each.id for each in matches)
+        raise NotFoundInProjectError(f"{len(matches)} projects are named {project!r}; give one's id: {ids}")
     if refusal is not None:
         raise refusal
     raise NotFoundInProjectError(f"no project {project!r}: {_what_there_is(found, known)}")

@@ -5,11 +5,12 @@ https://aps.autodesk.com/en/docs/ssa/v1
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from attrs import field, frozen
 
+from aps_async.convert import lenient
 from aps_async.errors import InputError
 from aps_async.ids import path_part
 from aps_async.quotas import Endpoint
@@ -69,6 +70,7 @@ class NewServiceAccountKey:
     """PEM. The service shows it this once and does not keep it."""
 
 
+@lenient
 @frozen
 class _Account:
     service_account_id: str
@@ -82,9 +84,10 @@ class _Account:
 
 @frozen
 class _Accounts:
-    service_accounts: list[_Account]
+    service_accounts: tuple[_Account, ...]
 
 
+@lenient
 @frozen
 class _Key:
     kid: str
@@ -95,7 +98,7 @@ class _Key:
 
 @frozen
 class _Keys:
-    keys: list[_Key]
+    keys: tuple[_Key, ...]
 
 
 @frozen
@@ -258,15 +261,11 @@ def go_time(text: str | None) -> datetime | None:
     if found is None or found[1] == "0001-01-01":
         return None
     day, clock, fraction, offset = found.groups()
+    zone = "+00:00" if not offset or offset == "Z" else offset
     try:
-        moment = datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}")
-    except ValueError:
+        return datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{zone}").astimezone(UTC)
+    except (ValueError, OverflowError):  # no such day or zone, or outside of what a datetime holds
         return None
-    if not offset or offset == "Z":
-        return moment.replace(tzinfo=UTC)
-    hours, minutes = int(offset[1:3]), int(offset[-2:])
-    shift = timedelta(hours=hours, minutes=minutes) * (-1 if offset[0] == "-" else 1)
-    return moment.replace(tzinfo=timezone(shift)).astimezone(UTC)
 
 
 def _one(account_id: str) -> str:

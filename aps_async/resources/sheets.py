@@ -4,11 +4,12 @@ https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-exports-POST/
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
 
 from aps_async.calls import Query
+from aps_async.convert import lenient
 from aps_async.errors import NotFoundInProjectError
 from aps_async.ids import bare_id, path_part
 from aps_async.models import (
@@ -21,11 +22,12 @@ from aps_async.models import (
     Sheet,
     SheetIdentity,
 )
-from aps_async.names import as_typed
+from aps_async.paging import HasId, NewItems
 from aps_async.quotas import Endpoint
 from aps_async.resources import acc
 from aps_async.retry import call_deadline
 from aps_async.session import Session
+from aps_async.text import look, named
 
 SERVICE = acc.Service(
     name="sheets",
@@ -44,6 +46,7 @@ ALL = "*"
 """The `collectionId` of all collections; without one the service returns ungrouped sheets only."""
 
 
+@lenient
 @frozen
 class VersionSet:
     """An issue of sheets, by the date they were issued."""
@@ -55,6 +58,7 @@ class VersionSet:
     """None: ungrouped, or the service does not say."""
 
 
+@lenient
 @frozen
 class _Found:
     id: str
@@ -76,14 +80,12 @@ class _Named(Protocol):
 
 
 Named = TypeVar("Named", bound=_Named)
-Item = TypeVar("Item", covariant=True)
+Item = TypeVar("Item", bound=HasId, covariant=True)
 
 
 @frozen
 class _Pagination:
-    offset: int = 0
-    limit: int = PAGE
-    total_results: int = 0
+    total_results: int | None = None
 
 
 class _Page(Protocol[Item]):
@@ -276,7 +278,7 @@ class SheetIndex:
         self._where = where
         self._known: dict[str, dict[str, Sheet]] = {}
         for sheet in listed:
-            for key in (as_typed(sheet.id), as_typed(sheet.number)):
+            for key in (look(sheet.id), look(sheet.number)):
                 self._known.setdefault(key, {})[sheet.id] = sheet
 
     def find(self, wanted: str) -> Sheet:
@@ -285,7 +287,7 @@ class SheetIndex:
         Raises:
             NotFoundInProjectError: there is none, or there are several, such as one number in two collections.
         """
-        found = list(self._known.get(as_typed(wanted), {}).values())
+        found = list(self._known.get(look(wanted), {}).values())
         if len(found) > 1:
             found = [each for each in found if each.number == wanted.strip()] or found
         if len(found) == 1:
@@ -301,16 +303,21 @@ class SheetIndex:
 async def _paged(
     session: Session, endpoint: Endpoint, path: str, into: "type[_Page[Item]]", query: Query, user_id: str | None
 ) -> AsyncIterator[Item]:
-    offset = 0
+    offset, new = 0, NewItems(path)
     while True:
         page_query = {**query, "limit": PAGE, "offset": offset}
         page = await session.request(endpoint, "GET", path, into=into, query=page_query, user_id=user_id)
-        for found in page.results:
+        for found in new.of_page(page.results):
             yield found
-        offset += len(page.results)
+        offset += len(page.results) or PAGE  # past a page of which nothing can be read
         # Offsets and not nextUrl: the two say the same, and an offset cannot lead to another host.
-        if not page.results or offset >= (page.pagination.total_results if page.pagination else 0):
+        if _is_last(page, offset):
             return
+
+
+def _is_last(page: "_Page[Any]", offset: int) -> bool:
+    total = page.pagination.total_results if page.pagination else None
+    return offset >= total if total is not None else len(page.results) < PAGE
 
 
 def _version_sets(
@@ -333,9 +340,7 @@ def _named(wanted: str, known: Sequence[Named], what: str) -> Named:
     Raises:
         NotFoundInProjectError: there is none, or there are several.
     """
-    text = as_typed(wanted)
-    found = [each for each in known if as_typed(each.id) == text]
-    found = found or [each for each in known if as_typed(each.name) == text]
+    found = named(wanted, known, lambda each: (each.id,)) or named(wanted, known, lambda each: (each.name,))
     if len(found) == 1:
         return found[0]
     if found:

@@ -70,7 +70,7 @@ def _record_of(row: Any) -> Record:
         request=request,
         ref=ref,
         path=Path(place) if place and "://" not in place else None,
-        failed_files=structure(json.loads(row["lacks"]), tuple[FailedFile, ...]) if row["lacks"] else (),
+        failed_files=structure(json.loads(row["lacks"]), tuple[FailedFile, ...], strict=True) if row["lacks"] else (),
         size=row["size"] or 0,
         seconds=row["seconds"] or 0.0,
         polls=row["polls"],
