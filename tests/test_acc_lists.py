@@ -135,11 +135,27 @@ async def test_files_of_one_folder(folder: str, simulator: Simulator, session: S
     assert [item.name async for item, _ in files.list_files(session, tower, folder=folder)] == ["D.pdf"]
 
 
+VERSION, ITEM = "urn:adsk.wipprod:fs.file:vf.A?version=1", "urn:adsk.wipprod:dm.lineage:A"
+FOLDER = "urn:adsk.wipprod:fs.folder:co.F"
+
+
 async def test_a_file_whose_newest_version_the_page_lacks_is_not_left_out() -> None:
-    version = {"type": "versions", "id": "urn:v?version=1", "attributes": {"name": "A.pdf", "extension": {"type": "v"}}}
-    item = {"type": "items", "id": "urn:i", "attributes": {"displayName": "A.pdf", "extension": {"type": "i"}}}
-    item["relationships"] = {"tip": {"data": {"type": "versions", "id": "urn:v?version=1"}}}
-    folder = {"type": "folders", "id": "urn:f", "attributes": {"name": "F", "extension": {"type": "f"}}}
+    version = {
+        "type": "versions",
+        "id": VERSION,
+        "attributes": {"name": "A.pdf", "extension": {"type": "v"}},
+    }
+    item = {
+        "type": "items",
+        "id": ITEM,
+        "attributes": {"displayName": "A.pdf", "extension": {"type": "i"}},
+    }
+    item["relationships"] = {"tip": {"data": {"type": "versions", "id": VERSION}}}
+    folder = {
+        "type": "folders",
+        "id": FOLDER,
+        "attributes": {"name": "F", "extension": {"type": "f"}},
+    }
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         last = request.path.rpartition("/")[2]
@@ -147,8 +163,8 @@ async def test_a_file_whose_newest_version_the_page_lacks_is_not_left_out() -> N
 
     project = Project(id="b.p", name="P", hub_id="b.h", project_type="ACC")
     async with served(answer) as base, Session(StaticToken("x"), base_url=base) as session:
-        found = [(i.id, v.urn) async for i, v in files.list_files(session, project, folder="urn:f")]
-    assert found == [("urn:i", "urn:v?version=1")]
+        found = [(i.id, v.urn) async for i, v in files.list_files(session, project, folder=FOLDER)]
+    assert found == [(ITEM, VERSION)]
 
 
 async def test_files_of_a_folder_that_is_not_there(session: Session, tower: Project) -> None:

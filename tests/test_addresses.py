@@ -288,7 +288,8 @@ async def test_an_impossible_link_is_one_of_our_errors(link: str) -> None:
     assert "canary" not in str(caught.value)
     async with Session(StaticToken("x"), base_url=PRODUCTION) as session:
         with pytest.raises(DownloadError):
-            session.open_link(SignedUrl(link))
+            async with session.open_link(SignedUrl(link)):
+                pass
     assert "canary" not in str(SignedUrl(link))
 
 

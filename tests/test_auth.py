@@ -202,7 +202,7 @@ async def test_cancelling_the_caller_that_renews_does_not_harm_those_who_wait() 
 
 @virtual_time
 async def test_cancelling_one_who_waits_does_not_harm_the_renewal() -> None:
-    slow = Fault(endpoint="token", kind="hang", seconds=10, nth=(1,))
+    slow = Fault(endpoint="token", kind="hang", seconds=5, nth=(1,))
     async with service(World.demo(1), faults=[slow]) as simulator, session_for(simulator) as session:
         tasks = [asyncio.create_task(projects.list_hubs(session)) for _ in range(10)]
         await asyncio.sleep(1)

@@ -108,7 +108,7 @@ async def breaks(request: web.BaseRequest) -> web.StreamResponse:
 
 
 async def garbles(request: web.BaseRequest) -> web.StreamResponse:
-    body = {"access_token": TOKEN, "refresh_token": CODE, "expires_in": "soon", "token_type": "Bearer"}
+    body = {"access_token": [TOKEN], "refresh_token": CODE, "expires_in": 3599, "token_type": "Bearer"}
     if request.path.endswith("token"):
         return web.json_response(body)
     return web.Response(text="garbage", content_type="application/json")

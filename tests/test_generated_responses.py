@@ -44,6 +44,7 @@ from aps_async import (
     exports,
     kinds,
     paging,
+    polling,
     urns,
 )
 from aps_async.auth import AppCredentials
@@ -157,6 +158,13 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
         for urn in (URN, ITEM, STORAGE)
     ],
     urns.download_link: [lambda s: urns.download_link(s.session, s.job(), s.folder / OUT)],
+    exports.poll_many: [lambda s: exports.poll_many(s.session, [s.ref(kind) for kind in _KINDS])],
+    polling.poll: [lambda s: polling.poll(lambda: kinds.get_export(s.session, s.ref()), is_final=_ended, timeout=20)],
+    polling.poll_states: [
+        lambda s: polling.poll_states(lambda: kinds.get_export(s.session, s.ref()), is_final=_ended, timeout=20)
+    ],
+    doors.list_collections: [lambda s: doors.list_collections(s.session, s.acc_project)],
+    sheets.list_collections: [lambda s: sheets.list_collections(s.session, PROJECT)],
     paging.pages: [lambda s: paging.pages(s.session, ANY, "/project/v1/hubs/b.1/projects")],
     acc.get_export: [lambda s: acc.get_export(s.session, s.ref(ExportKind.FILES), files.SERVICE, retry=True)],
     acc.resolve: [lambda s: acc.resolve(s.session, s.job(ExportKind.FILES), [])],
@@ -244,6 +252,12 @@ NOT_CALLED = {
     auth.open_browser: "calls no service",
     aps_async.unpack_archive: "calls no service: tests/test_archives.py",
 }
+
+
+def _ended(job: ExportJob) -> bool:
+    return job.status.is_final
+
+
 FLAT = [(called.__qualname__, call) for called, calls in CALLS.items() for call in calls]
 
 

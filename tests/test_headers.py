@@ -167,12 +167,14 @@ async def test_the_headers_of_a_form_and_of_a_link_are_checked_too() -> None:
             with pytest.raises(InputError):
                 await session.post_form("/x", {}, headers=headers)
             with pytest.raises(InputError):
-                session.open_link(SignedUrl(f"{url}/x"), headers)
+                async with session.open_link(SignedUrl(f"{url}/x"), headers):
+                    pass
             with pytest.raises(InputError):
                 async with session.open_with_token(ANY, "/x", headers):
                     pass
         with pytest.raises(InputError) as caught:
-            session.open_link(SignedUrl(f"{url}/x", cookie=f"a={CANARY}\udcff"))
+            async with session.open_link(SignedUrl(f"{url}/x", cookie=f"a={CANARY}\udcff")):
+                pass
         assert clean(caught.value)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
 from pathlib import PurePath
 
-from aps_async.convert import to_dict
+from aps_async.convert import to_dict, to_json
 from aps_async.errors import InputError, LedgerError
 from aps_async.journal import KnownFile, Record
 from aps_async.models import ExportKind, ExportRef, ExportRequest
@@ -81,7 +81,7 @@ class Wanted:
 
     def stored(self) -> str:
         """The request as the ledger keeps it."""
-        return json.dumps(self.plain, ensure_ascii=False, separators=(",", ":"))
+        return to_json(self.plain)
 
     @property
     def title(self) -> str:

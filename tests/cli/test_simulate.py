@@ -100,7 +100,7 @@ def test_acc_sheets_from_token_to_pdf() -> None:
         listing = f"/construction/sheets/v1/projects/{project}/sheets?currentOnly=true"
         pages = [curl.json(listing), curl.json(f"{listing}&collectionId=*")]  # ungrouped sheets, and those of all
         ids = list(dict.fromkeys(sheet["id"] for page in pages for sheet in page["results"]))
-        assert len(ids) == 12
+        assert len(ids) == 14
         user = ("--header", "x-user-id: BW9RM76WZBGL")
         exports = f"/construction/sheets/v1/projects/{project}/exports"
         status, job = curl.post(exports, {"sheets": ids[:2]}, *user)

@@ -32,6 +32,7 @@ from tests.simulator.shapes import (
     AUTHORIZE,
     BATCH,
     BIM360_JOB,
+    COLLECTION,
     COOKIES,
     COOKIES_QUERY,
     COST_DOCUMENT,
@@ -188,6 +189,13 @@ CONTRACT: dict[str, Contract] = {
     "sheets_export_start": acc_start("sheets", UUID, 1000),
     "sheets_export_status": Contract(ok={200: {"anyOf": [ACC_RUNS, ACC_DONE, ACC_FAILED]}}, errors=either(PLAIN_ERROR)),
     "version_sets": acc_list(VERSION_SET, "sort", "collectionId"),
+    "collections": acc_list(COLLECTION),
+    "collection": Contract(ok={200: COLLECTION}, errors=either(PLAIN_ERROR)),
+    "sheets_batch_get": Contract(
+        ok={200: obj({"results": arr(SHEET)})},
+        errors=either(PLAIN_ERROR),
+        body=closed({"ids": {**arr(UUID, 1), "uniqueItems": True}}),
+    ),
     "sheets_list": acc_list(SHEET, *SHEETS_QUERY),
     "cost_documents": Contract(
         ok={200: {"anyOf": [arr(COST_DOCUMENT), COST_DOCUMENT]}},

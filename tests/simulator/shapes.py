@@ -286,11 +286,12 @@ COLLECTION = obj({"id": UUID, "name": STR})
 WHO = dict.fromkeys(("createdBy", "createdByName", "updatedBy", "updatedByName"), STR)
 SHEET_FIELDS: dict[str, Schema] = {
     "id": UUID, "number": FILLED, "title": STR, "versionSet": VERSION_SET, "createdAt": TIME, "updatedAt": TIME, **WHO,
-    "uploadFileName": STR, "uploadId": UUID, "tags": arr(STR), "paperSize": arr({}, 2), "isCurrent": BOOL,
+    **dict.fromkeys(("deletedAt", "deletedBy", "deletedByName"), STR), "uploadFileName": STR, "uploadId": UUID,
+    "tags": arr(STR), "paperSize": arr({"type": "number"}, 2, 2), "isCurrent": BOOL,
     "deleted": BOOL, "viewable": VIEWABLE, "collection": null_or(COLLECTION),
 }  # fmt: skip
 SHEET = {"anyOf": [obj(SHEET_FIELDS), closed({"id": UUID}, **{n: s for n, s in SHEET_FIELDS.items() if n != "id"})]}
-PAGINATION = obj({"limit": COUNT, "offset": COUNT, "totalResults": COUNT}, nextUrl=STR, previousUrl=STR)
+PAGINATION = obj({"limit": COUNT, "offset": COUNT, "totalResults": COUNT, "nextUrl": STR, "previousUrl": STR})
 SHEETS_QUERY: dict[str, Schema] = {
     "offset": DIGITS, "limit": DIGITS, "collectionId": text(r"\A(\*|[0-9a-fA-F-]{36})\Z"), "currentOnly": FLAG,
     "filter[versionSetId]": FILLED, "filter[tags]": STR, "withAllTags": FLAG, "fields": STR, "searchText": STR,

@@ -96,7 +96,10 @@ def test_values_of_a_wrong_type_are_refused_in_one_sentence(name: str):
         ({"post_status": "200"}, 'post_status must be 200, 201 or 202, not "200"'),
         ({"token_life": float("nan")}, "token_life must be a number of at least 0, not NaN"),
         ({"page_limit_max": 0}, "page_limit_max must be a whole number of at least 1, not 0"),
-        ({"acc_zip": "evil"}, 'acc_zip must be "good", "traversal", "bad_crc", "bomb" or "bomb_deflate", not "evil"'),
+        (
+            {"acc_zip": "evil"},
+            'acc_zip must be "good", "traversal", "bad_crc", "bomb", "bomb_deflate" or "deflate64", not "evil"',
+        ),
     ],
 )
 def test_what_is_wrong_is_said(document: object, message: str):

@@ -111,6 +111,12 @@ async def acc(client: Client) -> None:
         await client.get(f"{sheets}/sheets?currentOnly=true&limit=2&offset=1")
         await client.get(f"{sheets}/sheets?collectionId=*&fields=number")
         await client.get(f"{sheets}/sheets?limit=1000")
+        await client.get(f"{sheets}/collections?limit=1")
+        for collection in project.collections:
+            await client.get(f"{sheets}/collections/{collection.id}")
+        await client.get(f"{sheets}/collections/{project.id}")
+        ids = [sheet.id for sheet in project.sheets[:50]] or [project.id]
+        await client.api("POST", f"{sheets}/sheets:batch-get", json={"ids": ids}, user=user)
         options = {"outputFileName": "All", "standardMarkups": {"includePublishedMarkups": False}}
         starts = [(sheets, {"sheets": [sheet.id], "options": options}) for sheet in project.sheets]
         versions = [item.tip.id for item in client.simulator.world.items.values() if item.folder.project is project]
