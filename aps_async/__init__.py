@@ -9,13 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aps_async.archives import ArchiveLimits, unpack_archive, verify_archive
     from aps_async.auth import AccessToken, StaticToken, TokenClient, TokenProvider, TwoLegged
-    from aps_async.bulk import BulkProgress, export_many
-    from aps_async.content import ANY, DOCX, PDF, ZIP, Expected, Signature
-    from aps_async.convert import ref_from_json, ref_to_json, request_from_json, request_to_json
-    from aps_async.doors import export_project, get_sheet, list_collections, list_sheets, project_requests
-    from aps_async.downloads import download, stream
+    from aps_async.downloads.archives import ArchiveLimits, unpack_archive, verify_archive
+    from aps_async.downloads.content import ANY, DOCX, PDF, ZIP, Expected, Signature
+    from aps_async.downloads.download import download, stream
     from aps_async.errors import (
         APSError,
         AuthError,
@@ -44,7 +41,11 @@ if TYPE_CHECKING:
         TransportError,
         UnauthorizedError,
     )
-    from aps_async.exports import (
+    from aps_async.exports.bulk import BulkProgress, export_many
+    from aps_async.exports.kinds import get_export, start_export
+    from aps_async.exports.project import export_project, get_sheet, list_collections, list_sheets, project_requests
+    from aps_async.exports.uploads import download_link, download_urn
+    from aps_async.exports.wait import (
         download_export,
         export_states,
         poll_export,
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
         stream_export,
         wait_for_export,
     )
-    from aps_async.kinds import get_export, start_export
     from aps_async.ledger import Ledger, LedgerStatus, ledger_status
     from aps_async.links import Part, SignedUrl, Source
     from aps_async.models import (
@@ -88,12 +88,12 @@ if TYPE_CHECKING:
         poll,
         poll_states,
     )
-    from aps_async.quotas import Endpoint, Pacer, Quotas
     from aps_async.resources import bim360, cost, derivatives, files, projects, sheets, storage
     from aps_async.resources.projects import find_project
     from aps_async.session import Session
     from aps_async.settings import Settings
-    from aps_async.urns import download_link, download_urn
+    from aps_async.transport.converter import ref_from_json, ref_to_json, request_from_json, request_to_json
+    from aps_async.transport.quotas import Endpoint, Pacer, Quotas
 
 __version__ = "0.1.0"
 
@@ -215,20 +215,20 @@ __all__ = [
 # Where each name comes from, imported when it is first asked for: the command line's --help, a worker that only
 # downloads, or a test of one error does not pay for the rest.
 _HOMES = {
-    "aps_async.archives": "ArchiveLimits unpack_archive verify_archive",
+    "aps_async.downloads.archives": "ArchiveLimits unpack_archive verify_archive",
     "aps_async.auth": "AccessToken StaticToken TokenClient TokenProvider TwoLegged",
-    "aps_async.bulk": "BulkProgress export_many",
-    "aps_async.convert": "ref_from_json ref_to_json request_from_json request_to_json",
-    "aps_async.doors": "export_project get_sheet list_collections list_sheets project_requests",
-    "aps_async.downloads": "download stream",
+    "aps_async.exports.bulk": "BulkProgress export_many",
+    "aps_async.transport.converter": "ref_from_json ref_to_json request_from_json request_to_json",
+    "aps_async.exports.project": "export_project get_sheet list_collections list_sheets project_requests",
+    "aps_async.downloads.download": "download stream",
     "aps_async.errors": (
         "APSError AuthError CallTimeoutError DatabaseError DecodeError DiskFullError DownloadError ExportError "
         "ExportFailedError ExportTimeoutError FolderInUseError IncompleteDownloadError InputError LedgerError "
         "LinkExpiredError NotAllowedError NotExportableError NotFoundError NotFoundInProjectError PollTimeoutError "
         "RateLimitedError ResponseError ServerError TargetError TransportError UnauthorizedError"
     ),
-    "aps_async.exports": "download_export export_states poll_export poll_many stream_export wait_for_export",
-    "aps_async.kinds": "get_export start_export",
+    "aps_async.exports.wait": "download_export export_states poll_export poll_many stream_export wait_for_export",
+    "aps_async.exports.kinds": "get_export start_export",
     "aps_async.ledger": "Ledger LedgerStatus ledger_status",
     "aps_async.links": "Part SignedUrl Source",
     "aps_async.models": (
@@ -237,13 +237,13 @@ _HOMES = {
         "Sheet SheetIdentity Version"
     ),
     "aps_async.polling": "PollPolicy PollRules PollStatus Poller poll poll_states",
-    "aps_async.quotas": "Endpoint Pacer Quotas",
+    "aps_async.transport.quotas": "Endpoint Pacer Quotas",
     "aps_async.resources": "bim360 cost derivatives files projects sheets storage",
     "aps_async.resources.projects": "find_project",
     "aps_async.session": "Session",
     "aps_async.settings": "Settings",
-    "aps_async.content": "ANY DOCX PDF ZIP Expected Signature",
-    "aps_async.urns": "download_link download_urn",
+    "aps_async.downloads.content": "ANY DOCX PDF ZIP Expected Signature",
+    "aps_async.exports.uploads": "download_link download_urn",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -19,8 +19,8 @@ from typing import Any, Generic, TypeVar, cast
 from attrs import evolve, field, frozen
 
 from aps_async.errors import PollTimeoutError, UnauthorizedError
-from aps_async.quotas import Pace
-from aps_async.retry import WaitGenerator, is_passing, requested_wait, seconds_of, stepping, until
+from aps_async.transport.quotas import Pace
+from aps_async.transport.retry import WaitGenerator, is_passing, requested_wait, seconds_of, stepping, until
 
 T = TypeVar("T")
 

@@ -14,9 +14,16 @@ import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from aps_async.answers import Answer, error_of, json_of, read_answer, retry_after, transport_error
 from aps_async.auth import AccessToken, TokenProvider
-from aps_async.calls import (
+from aps_async.errors import APSError, DecodeError, InputError, TransportError, forget_frames
+from aps_async.links import SignedUrl
+from aps_async.models import ItemWarning
+from aps_async.settings import Settings
+from aps_async.transport.connections import TlsTrust, open_api, open_links, request_options, tls_context
+from aps_async.transport.converter import Unread, structure
+from aps_async.transport.headers import bearer, checked_headers, header_value
+from aps_async.transport.quotas import Endpoint, Pace, Paces, shared_quotas
+from aps_async.transport.request import (
     PRODUCTION,
     Call,
     Query,
@@ -26,15 +33,8 @@ from aps_async.calls import (
     checked_link_target,
     form_encoded,
 )
-from aps_async.connections import TlsTrust, open_api, open_links, request_options, tls_context
-from aps_async.convert import Unread, structure
-from aps_async.errors import APSError, DecodeError, InputError, TransportError, forget_frames
-from aps_async.headers import bearer, checked_headers, header_value
-from aps_async.links import SignedUrl
-from aps_async.models import ItemWarning
-from aps_async.quotas import Endpoint, Pace, Paces, shared_quotas
-from aps_async.retry import call_deadline, is_transient, never_arrived, note_error, obeyed, retrying
-from aps_async.settings import Settings
+from aps_async.transport.response import Answer, error_of, json_of, read_answer, retry_after, transport_error
+from aps_async.transport.retry import call_deadline, is_transient, never_arrived, note_error, obeyed, retrying
 
 T = TypeVar("T")
 

@@ -26,8 +26,8 @@ from aps_async import (
     ledger_status,
     poll_export,
 )
-from aps_async.journal import KnownFile, Record
 from aps_async.ledger import LEDGER_NAME
+from aps_async.ledger.journal import KnownFile, Record
 from benchmarks.children import run, simulator, spread
 from benchmarks.memory import SIZE, WORLD, resident_mib
 

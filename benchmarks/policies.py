@@ -31,7 +31,7 @@ from aps_async import (
     poll_export,
     start_export,
 )
-from aps_async.exports import Policy
+from aps_async.exports.wait import Policy
 from aps_async.simulator import Behaviour, Fault, Simulator, World
 from benchmarks.bulk import OTHERS, bound, others
 from benchmarks.charts import bars

@@ -14,8 +14,8 @@ import orjson
 from yarl import URL
 
 from aps_async import ExportKind, ExportRef, ExportRequest, Session, Settings, TwoLegged, get_export
-from aps_async.calls import call_to
 from aps_async.resources import bim360
+from aps_async.transport.request import call_to
 from benchmarks.canned import EXPORT, PROJECT, URN
 from benchmarks.charts import bars
 from benchmarks.children import child, figure, instructions, run, spread

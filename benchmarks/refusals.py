@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Hashable
 
-from aps_async.quotas import Endpoint, Pacer, Quotas
+from aps_async.transport.quotas import Endpoint, Pacer, Quotas
 
 
 class _CountingPacer(Pacer):

@@ -11,10 +11,10 @@ import msgspec
 import pydantic
 from pydantic.alias_generators import to_camel
 
-from aps_async.convert import loads, structure
-from aps_async.paging import Page
 from aps_async.resources.bim360 import ExportAnswer
 from aps_async.resources.cost import CostDocument
+from aps_async.resources.jsonapi import Page
+from aps_async.transport.converter import loads, structure
 from benchmarks.canned import DONE, PENDING
 from benchmarks.charts import bars
 from benchmarks.children import figure, run, spread

@@ -38,16 +38,14 @@ from aps_async import (
     StaticToken,
     TwoLegged,
     auth,
-    bulk,
-    doors,
-    downloads,
-    exports,
-    kinds,
-    paging,
     polling,
-    urns,
 )
 from aps_async.auth import AppCredentials
+from aps_async.downloads.download import download as downloads
+from aps_async.exports.wait import bulk, kinds
+from aps_async.exports.wait import project as doors
+from aps_async.exports.wait import uploads as urns
+from aps_async.exports.wait import wait as exports
 from aps_async.links import Part
 from aps_async.models import Derivative
 from aps_async.resources import (
@@ -64,6 +62,7 @@ from aps_async.resources import (
     users,
     walking,
 )
+from aps_async.resources import jsonapi as paging
 from tests.generated import FOLDER, ITEM, PROJECT, STORAGE, URN, GeneratedServer, generated_server
 
 # Further ones for a longer search: APS_GENERATED=100000 pytest tests/test_generated_responses.py

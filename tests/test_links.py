@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aps_async.answers import Receipt
 from aps_async.links import SignedUrl, redact
+from aps_async.transport.response import Receipt
 
 NOW = 1_659_666_869.0  # 2022-08-05T02:34:29Z, as the reference's sample
 SIGNED = (

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import types
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pypdfium2
@@ -91,159 +90,9 @@ def test_public_functions_take_the_session_first_and_options_by_name() -> None:
     assert wrong == []
 
 
-# ------------------------------------------------------- one way of imports
-
-# From the bottom up; a module may import from the rows above its own, and from its own row without a circle.
-LAYERS = [
-    ["addresses"],
-    ["links"],
-    ["models"],
-    ["errors"],
-    [
-        "extras",
-        "filesystem",
-        "headers",
-        "ids",
-        "names",
-        "settings",
-        "quotas",
-        "convert",
-        "deadlines",
-        "targets",
-        "archives",
-        "packages",
-    ],
-    ["answers", "retry", "journal", "calls", "connections"],
-    ["ledger"],
-    ["auth"],
-    ["session"],
-    ["paging", "transfer"],
-    ["resources", "downloads"],
-    ["kinds", "urns"],
-    ["exports"],
-    ["bulkrun"],
-    ["bulk", "durable"],
-    ["doors", "report", "workers"],
-    [""],
-    ["cli", "__main__"],
-]
-ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
-
-
-def module_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-LIBRARY = {name: path for name, path in MODULES.items() if not name.startswith("aps_async.simulator")}
-
-
-def imports(module: str, path: Path) -> set[str]:
-    """Every module that this one imports, anywhere in it; of a package, the module behind each name."""
-    found = set()
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                above = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*above, base] if base else above)
-            found |= {f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base for alias in node.names}
-    return found
-
-
-GRAPH = {name: {each for each in imports(name, path) if each in MODULES} - {name} for name, path in LIBRARY.items()}
-
-
-def row_of(module: str) -> int:
-    return ROW[module.removeprefix("aps_async").removeprefix(".").partition(".")[0]]
-
-
-def test_imports_make_no_circle() -> None:
-    try:
-        TopologicalSorter(GRAPH).prepare()
-    except CycleError as problem:
-        pytest.fail(" -> ".join(problem.args[1]))
-
-
-def test_every_part_has_its_row() -> None:
-    assert (
-        sorted(name for name in GRAPH if name.removeprefix("aps_async").strip(".").partition(".")[0] not in ROW) == []
-    )
-
-
-def test_imports_run_one_way() -> None:
-    upwards = [
-        f"{module} imports {each}"
-        for module, found in GRAPH.items()
-        for each in found
-        if "simulator" not in each and row_of(each) > row_of(module)
-    ]
-    assert upwards == []
-
-
-def test_models_and_errors_import_links_and_addresses_only() -> None:
-    assert GRAPH["aps_async.addresses"] == set()
-    assert GRAPH["aps_async.links"] == {"aps_async.addresses"}
-    assert GRAPH["aps_async.models"] <= {"aps_async.links"}
-    assert GRAPH["aps_async.errors"] <= {"aps_async.links", "aps_async.models", "aps_async.text"}
-
-
-def test_the_simulator_stands_alone() -> None:
-    """A wrong model of the service must not be able to agree with itself."""
-    outside = {
-        (name, each)
-        for name, path in MODULES.items()
-        if name.startswith("aps_async.simulator")
-        for each in imports(name, path)
-        if each.startswith("aps_async") and not each.startswith("aps_async.simulator")
-    }
-    assert outside == set()
-    users = {name for name, found in GRAPH.items() if any("simulator" in each for each in found)}
-    assert all(name.startswith("aps_async.cli") for name in users)
-
-
 # -------------------------------------------------------------- dependencies
 
-CORE = {"aiohttp", "attr", "attrs", "cattrs", "backoff", "yarl", "multidict"}
 EXTRAS = {"orjson", "uvloop", "typer", "rich", "click", "reportlab", "pypdf", "pypdfium2", "joserfc", "keyring"}
-
-
-def roots(path: Path, *, guarded: bool) -> set[str]:
-    """What is imported when this module is; `guarded` adds what stands in `try` blocks and functions."""
-    found, ahead = set[str](), list[ast.AST](ast.parse(path.read_text("utf-8")).body)
-    while ahead:
-        node = ahead.pop()
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.add((node.module or "").partition(".")[0])
-        elif guarded or not isinstance(node, ast.Try | ast.FunctionDef | ast.AsyncFunctionDef):
-            ahead += ast.iter_child_nodes(node)
-    return found
-
-
-def test_the_library_needs_its_four_dependencies_and_what_they_bring() -> None:
-    needed = {
-        name: others
-        for name, path in LIBRARY.items()
-        if not name.startswith("aps_async.cli.")
-        and name != "aps_async.workers.listening"  # the one home of PgQueuer, itself imported by functions only
-        and (others := roots(path, guarded=False) - CORE - {"aps_async"} - set(sys.stdlib_module_names))
-    }
-    assert needed == {}
-
-
-@pytest.mark.parametrize(
-    ("package", "home"),
-    [("backoff", "retry"), ("cattrs", "convert"), ("asyncpg", "workers.database"), ("obstore", "workers.objects")],
-)
-def test_some_things_are_known_in_one_place_only(package: str, home: str) -> None:
-    users = {name for name, path in LIBRARY.items() if package in roots(path, guarded=True)}
-    assert users == {f"aps_async.{home}"}
 
 
 def run_python(code: str) -> str:
@@ -262,7 +111,7 @@ def test_without_any_extra_the_library_imports_and_reads_json() -> None:
         for name in {sorted(EXTRAS)}:
             sys.modules[name] = None
         import aps_async
-        from aps_async.answers import Answer, json_of
+        from aps_async.transport.response import Answer, json_of
         assert json_of("GET", "/", Answer(200, {{}}, b'{{"a": "\\xc3\\xa9"}}')) == {{"a": "\\u00e9"}}
         for body in (b"[" * 200_000, b"", b"<html>", b"{{"):
             try:

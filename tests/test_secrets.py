@@ -36,11 +36,11 @@ from aps_async import (
     ref_to_json,
     wait_for_export,
 )
-from aps_async.calls import call_to
-from aps_async.quotas import Endpoint
 from aps_async.resources.bim360 import ExportResult
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
 from aps_async.simulator.faults import Kind
+from aps_async.transport.quotas import Endpoint
+from aps_async.transport.request import call_to
 from tests.support import served, service, session_for
 
 SECRET = "canary-secret"

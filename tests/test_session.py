@@ -28,9 +28,9 @@ from aps_async import (
     projects,
 )
 from aps_async.links import SignedUrl
-from aps_async.paging import Page
-from aps_async.quotas import Endpoint
+from aps_async.resources.jsonapi import Page
 from aps_async.simulator import Behaviour, Fault, World
+from aps_async.transport.quotas import Endpoint
 from tests.support import served, service, session_for, virtual_clock
 
 pytestmark = pytest.mark.looptime

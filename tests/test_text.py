@@ -25,7 +25,6 @@ from aps_async import (
     Session,
     Settings,
     StaticToken,
-    convert,
     cost,
     export_many,
     files,
@@ -36,13 +35,14 @@ from aps_async import (
     sheets,
 )
 from aps_async.cli.output import say, say_json, tolerate_any_text
-from aps_async.convert import structure
 from aps_async.models import ExportRef
-from aps_async.paging import PAGES, STALLED_PAGES, Document, NewItems, Page, Resource
 from aps_async.resources import plans
 from aps_async.resources.bim360 import ExportAnswer
+from aps_async.resources.jsonapi import PAGES, STALLED_PAGES, Document, NewItems, Page, Resource
 from aps_async.resources.walking import DEPTH_LIMIT
 from aps_async.text import look, named, well_formed, well_formed_values
+from aps_async.transport import converter as convert
+from aps_async.transport.converter import structure
 from tests.generated import PDF
 from tests.support import served
 

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from attrs import define, field, frozen
 
-from aps_async.connections import HEADER_LIMIT
 from aps_async.errors import InputError
+from aps_async.transport.connections import HEADER_LIMIT
 
 _HOST = "127.0.0.1"
 # Browsers know localhost by both addresses, and try the second one first.

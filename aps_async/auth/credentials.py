@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from aps_async.auth.provider import AccessToken, TokenClient
 from aps_async.errors import DecodeError
-from aps_async.headers import header_value, token_value
+from aps_async.transport.headers import header_value, token_value
 
 TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
 SCOPES = ("data:read", "data:write")

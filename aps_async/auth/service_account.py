@@ -17,7 +17,7 @@ from aps_async.auth.credentials import SCOPES, TOKEN_PATH, AppCredentials, read_
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
 from aps_async.errors import APSError, AuthError, InputError, ResponseError
 from aps_async.extras import needed
-from aps_async.retry import is_transient
+from aps_async.transport.retry import is_transient
 
 AUDIENCE = "https://developer.api.autodesk.com/authentication/v2/token"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -3,7 +3,7 @@
 from aps_async.auth.credentials import claimed_text, unverified_claims
 from aps_async.auth.provider import AccessToken, TokenClient
 from aps_async.errors import AuthError
-from aps_async.headers import token_value
+from aps_async.transport.headers import token_value
 
 
 class StaticToken:

@@ -23,7 +23,7 @@ from aps_async.auth.grants import login_from, revoke
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient, renewal_time
 from aps_async.auth.store import Login, TokenStore
 from aps_async.errors import APSError, AuthError, InputError, ResponseError, TransportError
-from aps_async.retry import is_transient
+from aps_async.transport.retry import is_transient
 
 _LOG_IN = "log in again: aps-async login"
 _UNUSED_DAYS = 15  # the documented life of a refresh token

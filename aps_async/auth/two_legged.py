@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from aps_async.auth.credentials import SCOPES, TOKEN_PATH, AppCredentials, read_token
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
 from aps_async.errors import APSError, AuthError, InputError, ResponseError
-from aps_async.retry import is_transient
+from aps_async.transport.retry import is_transient
 
 
 class TwoLegged(RenewingProvider):

@@ -15,7 +15,7 @@ import typer
 from typer.main import get_command
 
 import aps_async
-from aps_async.cli import fleetcommands
+from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
     ASSET_MARKUPS,
@@ -29,6 +29,7 @@ from aps_async.cli.options import (
     JSON_OBJECT,
     MARKUPS,
     NO_PARTIAL,
+    ORDER,
     OUT,
     PDF,
     PHOTO_MARKUPS,
@@ -40,9 +41,9 @@ from aps_async.cli.options import (
     UNPUBLISHED_MARKUPS,
     USER_ID,
     a_path,
+    profile_option,
 )
 from aps_async.cli.output import note, say, tolerate_any_text, turn_logging_on
-from aps_async.cli.precedence import ORDER, profile_option
 
 NAME = "aps-async"
 _ENVIRONMENT = (

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from aps_async import addresses
 from aps_async.auth import TokenProvider
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.identity import identity
 from aps_async.cli.output import note
 from aps_async.errors import InputError, TransportError
-from aps_async.quotas import Paces
 from aps_async.session import Session
 from aps_async.settings import Settings
+from aps_async.transport import addresses
+from aps_async.transport.quotas import Paces
 
 CA_FILE = "APS_CA_FILE"
 """Names a file of CA certificates (PEM) to trust besides the system's."""

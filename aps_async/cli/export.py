@@ -12,19 +12,19 @@ from typing import Any
 
 from attrs import asdict, define, field, frozen
 
-from aps_async.bulk import export_many
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, note, say, say_json, size
 from aps_async.cli.progress import shown
 from aps_async.cli.wanted import exportable_project, part_of
-from aps_async.convert import ref_to_json, to_dict
-from aps_async.doors import get_sheet, list_sheets, project_requests
 from aps_async.errors import APSError, DecodeError, DiskFullError, LedgerError, NotFoundInProjectError
+from aps_async.exports.bulk import export_many
+from aps_async.exports.project import get_sheet, list_sheets, project_requests
 from aps_async.ledger import Ledger, refuse_if_in_use
 from aps_async.models import ExportJob, ExportOptions, ExportOutcome, ExportRef, ExportRequest, Project, Sheet
 from aps_async.resources.sheets import SheetIndex
 from aps_async.session import Session
+from aps_async.transport.converter import ref_to_json, to_dict
 
 
 @frozen(kw_only=True)

@@ -53,7 +53,7 @@ def _codes() -> tuple[tuple[type[Exception], int], ...]:
 def exit_code(problem: BaseException) -> int:
     """The exit code that says what kind of problem it was."""
     from aps_async.errors import AuthError
-    from aps_async.retry import is_transient
+    from aps_async.transport.retry import is_transient
 
     if isinstance(problem, AuthError) and problem.__cause__ is not None and is_transient(problem.__cause__):
         return exit_code(problem.__cause__)  # the token service is out of reach, the credentials are not at fault

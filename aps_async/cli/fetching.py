@@ -9,10 +9,10 @@ from aps_async.cli.environment import open_session
 from aps_async.cli.export import Result, Run, RunChoices, Task, delivered, export_tasks, keep, ledger_for
 from aps_async.cli.output import note, say, say_json, size
 from aps_async.errors import NotFoundInProjectError
+from aps_async.exports.uploads import download_urn
 from aps_async.resources import cost
 from aps_async.resources.projects import find_project_id
 from aps_async.session import Session
-from aps_async.urns import download_urn
 
 
 @frozen(kw_only=True)

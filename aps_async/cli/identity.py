@@ -7,12 +7,12 @@ from attrs import frozen
 from aps_async.auth import ServiceAccount, StaticToken, ThreeLegged, TokenProvider, TwoLegged
 from aps_async.auth.credentials import SCOPES
 from aps_async.auth.service_account import key_from_file
-from aps_async.calls import PRODUCTION
 from aps_async.cli import profiles
 from aps_async.cli.failures import UsageProblem
-from aps_async.cli.precedence import profile_option
+from aps_async.cli.options import profile_option
 from aps_async.cli.profiles import DEFAULT, Profile
 from aps_async.errors import AuthError, InputError
+from aps_async.transport.request import PRODUCTION
 
 NO_CREDENTIALS = (
     "no credentials: sign in with 'aps-async login', or set APS_CLIENT_ID and APS_CLIENT_SECRET to your app's "

@@ -11,9 +11,9 @@ from aps_async.cli.export import ExportChoices, export
 from aps_async.cli.failures import SOME_FAILED
 from aps_async.cli.fetching import DocumentChoices, cost_documents
 from aps_async.cli.output import count, note, say, say_json, size
-from aps_async.convert import structure
 from aps_async.errors import DecodeError, LedgerError
 from aps_async.ledger import LedgerStatus, ledger_status
+from aps_async.transport.converter import structure
 
 
 async def status(folder: Path, *, as_json: bool) -> int:

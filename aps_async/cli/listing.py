@@ -2,11 +2,11 @@
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.output import count, note, say_json, say_table
-from aps_async.convert import to_dict
-from aps_async.doors import list_collections, list_sheets
 from aps_async.errors import NotAllowedError, NotFoundInProjectError
+from aps_async.exports.project import list_collections, list_sheets
 from aps_async.models import Hub, Project
 from aps_async.resources.projects import list_hubs, list_projects
+from aps_async.transport.converter import to_dict
 
 NO_HUB = (
     "no hub is visible: an account admin must add the app's client id under Custom Integrations in Account Admin "

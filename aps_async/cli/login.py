@@ -12,17 +12,17 @@ from aps_async.auth import Login, ThreeLegged, authorize, authorize_elsewhere, o
 from aps_async.auth.background import in_daemon_thread
 from aps_async.auth.credentials import claimed_text, seconds_from, unverified_claims
 from aps_async.auth.loopback import CALLBACK
-from aps_async.calls import PRODUCTION
 from aps_async.cli import profiles
 from aps_async.cli.environment import session_with
 from aps_async.cli.failures import reason
 from aps_async.cli.identity import OF_AN_APP, Identity, Sources, identity, scopes_for, sources, three_legged
+from aps_async.cli.options import ORDER
 from aps_async.cli.output import note, say, say_json
-from aps_async.cli.precedence import ORDER
 from aps_async.cli.profiles import Profile
 from aps_async.errors import APSError, AuthError, NotAllowedError
 from aps_async.resources.users import UserInfo, get_user_info
 from aps_async.session import Session
+from aps_async.transport.request import PRODUCTION
 
 _REFRESH_DAYS = 15
 

@@ -1,15 +1,20 @@
 """The arguments and options that commands share."""
 
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+ORDER = "options, then environment variables, then the profile; a profile named by --profile comes before the variables"
+profile_option: ContextVar[str | None] = ContextVar("profile_option", default=None)
+"""What --profile says."""
+
 
 def a_path(text: str) -> Path:
     """A path from the command line; addresses are refused, and empty ones, which `Path` takes for '.'."""
+    from aps_async.downloads.sinks import local_path
     from aps_async.errors import InputError
-    from aps_async.targets import local_path
 
     try:
         return local_path(text)

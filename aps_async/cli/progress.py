@@ -12,8 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aps_async.bulk import BulkProgress
 from aps_async.cli.output import count, note, size
+from aps_async.exports.bulk import BulkProgress
 
 
 class View(Protocol):

@@ -13,8 +13,8 @@ from aps_async.auth.loopback import CALLBACK
 from aps_async.cli.export import ExportChoices, Run, export_tasks, sheet_tasks, stopped_words
 from aps_async.cli.failures import UsageProblem, reason
 from aps_async.cli.output import clean, count, note, say, size
-from aps_async.doors import list_sheets
 from aps_async.errors import InputError
+from aps_async.exports.project import list_sheets
 from aps_async.extras import missing
 from aps_async.session import Session
 from aps_async.settings import Settings

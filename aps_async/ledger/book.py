@@ -10,16 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from aps_async.downloads.filenames import NameBook, safe_stem
+from aps_async.downloads.sinks import local_path, made_folder, remove_parts
 from aps_async.errors import ExportFailedError, InputError, LedgerError
 from aps_async.filesystem import open_own
-from aps_async.journal import KnownFile, Record
 from aps_async.ledger import rows
+from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.store import Store
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
-from aps_async.names import NameBook, safe_stem
-from aps_async.targets import local_path, made_folder, remove_parts
 
 _CHECKS = 4  # files hashed at once, in threads: more do not make a disk faster
 _TAG = re.compile(r"[0-9a-f]{8}-")

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from aps_async.downloads.sinks import target_error
 from aps_async.errors import FolderInUseError, LedgerError
 from aps_async.filesystem import open_own, try_lock
-from aps_async.targets import target_error
 
 LOCK_NAME = ".aps-async.lock"
 

@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
 from pathlib import PurePath
 
-from aps_async.convert import to_dict, to_json
+from aps_async.downloads.filenames import checked_name, safe_stem
 from aps_async.errors import InputError, LedgerError
-from aps_async.journal import KnownFile, Record
+from aps_async.ledger.journal import KnownFile, Record
 from aps_async.models import ExportKind, ExportRef, ExportRequest
-from aps_async.names import checked_name, safe_stem
 from aps_async.text import folded, well_formed
+from aps_async.transport.converter import to_dict, to_json
 
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
 _VERSION = re.compile(r"\?version=(\d+)$")

@@ -13,9 +13,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from aps_async.downloads.sinks import target_error
 from aps_async.errors import DiskFullError, LedgerError, TargetError
 from aps_async.filesystem import refuse_link
-from aps_async.targets import target_error
 
 LEDGER_NAME = ".aps-async.sqlite"
 APPLICATION = 0x41505361  # "APSa", in the file's header: whose it is

@@ -5,14 +5,14 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from aps_async.answers import Receipt
-from aps_async.convert import lenient
 from aps_async.errors import DecodeError, InputError
 from aps_async.ids import path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportOptions, ExportRef, ExportRequest, ExportStatus, FailedFile
-from aps_async.quotas import Endpoint
 from aps_async.session import Session
+from aps_async.transport.converter import lenient
+from aps_async.transport.quotas import Endpoint
+from aps_async.transport.response import Receipt
 
 STATES = {
     "processing": ExportStatus.RUNNING,

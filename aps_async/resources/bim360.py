@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 from attrs import field, frozen
 
-from aps_async.answers import Receipt
-from aps_async.convert import ESSENTIAL, lenient
 from aps_async.errors import (
     APSError,
     DecodeError,
@@ -22,11 +20,13 @@ from aps_async.errors import (
 from aps_async.ids import bare_id, decoded_urn, is_item_urn, path_part, region_of, version_urn
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Derivative, ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, ExportStatus
-from aps_async.quotas import Endpoint
 from aps_async.resources import derivatives
 from aps_async.resources.projects import get_tip, get_version
-from aps_async.retry import call_deadline
 from aps_async.session import Session
+from aps_async.transport.converter import ESSENTIAL, lenient
+from aps_async.transport.quotas import Endpoint
+from aps_async.transport.response import Receipt
+from aps_async.transport.retry import call_deadline
 
 # https://aps.autodesk.com/en/docs/bim360/v1/overview/rate-limits/bim360-rate-limits/
 START = Endpoint("bim360.export_start", 100)  # a repeat answers with the same job, so it is harmless

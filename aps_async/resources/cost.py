@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from aps_async.convert import lenient, structure
 from aps_async.errors import ExportError, InputError, NotFoundError, NotFoundInProjectError
 from aps_async.ids import bare_id, path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import CostSource, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Project
-from aps_async.quotas import Endpoint
 from aps_async.resources import storage
 from aps_async.session import Session
+from aps_async.transport.converter import lenient, structure
+from aps_async.transport.quotas import Endpoint
 
 # https://aps.autodesk.com/en/docs/acc/v1/overview/rate-limits/cost-rate-limits/
 DOCUMENTS = Endpoint("cost.documents", 30, acts_for="signed-in user")

@@ -8,13 +8,13 @@ from urllib.parse import unquote
 from attrs import field, frozen
 from multidict import CIMultiDictProxy
 
-from aps_async.answers import Receipt
 from aps_async.errors import DecodeError
 from aps_async.ids import path_part
 from aps_async.links import CONTROL, Part, SignedUrl, Source, local_expiry
 from aps_async.models import Derivative
-from aps_async.quotas import Endpoint
 from aps_async.session import Session
+from aps_async.transport.quotas import Endpoint
+from aps_async.transport.response import Receipt
 
 # No limit is published for this call; that of the other download calls is a careful guess.
 COOKIES = Endpoint("derivatives.signedcookies", 300)

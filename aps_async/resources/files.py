@@ -18,12 +18,12 @@ from aps_async.models import (
     Project,
     Version,
 )
-from aps_async.quotas import Endpoint
 from aps_async.resources import acc
 from aps_async.resources.projects import get_folder, list_folder_contents, list_top_folders
 from aps_async.resources.walking import Walk, descend, newest
-from aps_async.retry import call_deadline
 from aps_async.session import Session
+from aps_async.transport.quotas import Endpoint
+from aps_async.transport.retry import call_deadline
 
 SERVICE = acc.Service(
     name="files",

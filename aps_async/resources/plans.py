@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from attrs import frozen
 
-from aps_async.convert import lenient
 from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import bare_id, decoded_urn, is_folder_urn, is_item_urn, is_version_urn, path_part
 from aps_async.models import Folder, Item, Project, Sheet, Version
-from aps_async.quotas import Endpoint
 from aps_async.resources.projects import (
     find_project,
     get_folder,
@@ -24,6 +22,8 @@ from aps_async.resources.projects import (
 )
 from aps_async.resources.walking import Walk, descend, newest
 from aps_async.session import Session
+from aps_async.transport.converter import lenient
+from aps_async.transport.quotas import Endpoint
 
 # No budget is published for batch-get; that of the other Document Management lists is a careful guess.
 BATCH_GET = Endpoint("bim360.versions_batch_get", 300, large=True)

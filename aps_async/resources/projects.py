@@ -10,10 +10,10 @@ from typing import Any
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import bare_id, decoded_urn, dm_id, path_part
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
-from aps_async.paging import Document, Resource, pages
-from aps_async.quotas import Endpoint
+from aps_async.resources.jsonapi import Document, Resource, pages
 from aps_async.session import Session
 from aps_async.text import named
+from aps_async.transport.quotas import Endpoint
 
 HUBS = Endpoint("hubs", 50, large=True)
 PROJECTS = Endpoint("projects", 50, large=True)

@@ -10,11 +10,11 @@ from typing import Any
 
 from attrs import field, frozen
 
-from aps_async.convert import lenient
 from aps_async.errors import InputError
 from aps_async.ids import path_part
-from aps_async.quotas import Endpoint
 from aps_async.session import Session
+from aps_async.transport.converter import lenient
+from aps_async.transport.quotas import Endpoint
 
 _PATH = "/authentication/v2/service-accounts"
 # No quota is published for these; the one of the neighbours keeps a loop from being refused.

@@ -8,8 +8,6 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
 
-from aps_async.calls import Query
-from aps_async.convert import lenient
 from aps_async.errors import NotFoundInProjectError
 from aps_async.ids import bare_id, path_part
 from aps_async.models import (
@@ -22,12 +20,14 @@ from aps_async.models import (
     Sheet,
     SheetIdentity,
 )
-from aps_async.paging import HasId, NewItems
-from aps_async.quotas import Endpoint
 from aps_async.resources import acc
-from aps_async.retry import call_deadline
+from aps_async.resources.jsonapi import HasId, NewItems
 from aps_async.session import Session
 from aps_async.text import look, named
+from aps_async.transport.converter import lenient
+from aps_async.transport.quotas import Endpoint
+from aps_async.transport.request import Query
+from aps_async.transport.retry import call_deadline
 
 SERVICE = acc.Service(
     name="sheets",

@@ -8,13 +8,13 @@ from typing import Any
 
 from attrs import field, frozen
 
-from aps_async.answers import Receipt
 from aps_async.errors import DecodeError, InputError, NotExportableError
 from aps_async.ids import decoded_urn, is_item_urn, is_version_urn, path_part
 from aps_async.links import Part, SignedUrl, Source
-from aps_async.quotas import Endpoint
 from aps_async.resources.projects import get_tip, get_version
 from aps_async.session import Session
+from aps_async.transport.quotas import Endpoint
+from aps_async.transport.response import Receipt
 
 SIGNED = Endpoint(
     "oss.signeds3download", 1000

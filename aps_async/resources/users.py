@@ -8,8 +8,8 @@ from typing import Any
 from attrs import frozen
 
 from aps_async.errors import DecodeError
-from aps_async.quotas import Endpoint
 from aps_async.session import Session
+from aps_async.transport.quotas import Endpoint
 
 # No quota is published for it.
 USER_INFO = Endpoint("userinfo", 100, acts_for="signed-in user", host="https://api.userprofile.autodesk.com")

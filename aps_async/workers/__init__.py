@@ -35,12 +35,12 @@ The steps are plain coroutines (`aps_async.workers.steps`) and need neither Post
 has them in an asyncio queue of one's own, and under another task queue.
 """
 
-from aps_async.workers.book import Book
+from aps_async.downloads.folder import Folder, Storage, storage_for
 from aps_async.workers.database import Database
-from aps_async.workers.pacing import SharedPacer, SharedQuotas
+from aps_async.workers.rate_limit import SharedPacer, SharedQuotas
+from aps_async.workers.records import Entry, Record, RunStatus
+from aps_async.workers.runs import Book
 from aps_async.workers.steps import Delivered, deliver, passes, poll_interval, poll_once, start
-from aps_async.workers.storage import Folder, Storage, storage_for
-from aps_async.workers.values import Entry, Record, RunStatus
 from aps_async.workers.worker import Worker
 
 __all__ = [

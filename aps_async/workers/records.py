@@ -2,15 +2,129 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from aps_async.convert import request_from_json, structure
-from aps_async.errors import APSError, InputError
+from attrs import frozen
+
+from aps_async import errors
+from aps_async.downloads.filenames import checked_name
+from aps_async.errors import APSError, ExportError, InputError
 from aps_async.models import ExportKind, ExportOutcome, ExportRef, ExportRequest, FailedFile
-from aps_async.names import checked_name
-from aps_async.workers.reasons import error_from_json
-from aps_async.workers.values import Entry, Record, RunStatus
+from aps_async.transport.converter import request_from_json, structure
+
+State = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+
+@frozen(kw_only=True)
+class Entry:
+    """One export as a worker finds it in the books."""
+
+    id: int
+    request: ExportRequest
+    state: State
+    folder: str
+    """The run's own, below the storage."""
+    name: str
+    """Without suffix."""
+    priority: int = 0
+    export_id: str | None = None
+    age: float = 0.0
+    """Seconds since it was started, by the database's clock."""
+    tries: int = 0
+    """Steps in a row that met something that passes."""
+
+    @property
+    def ref(self) -> ExportRef | None:
+        """What to ask about, once it is started."""
+        return ExportRef(request=self.request, export_id=self.export_id) if self.export_id else None
+
+
+@frozen(kw_only=True)
+class RunStatus:
+    """How a run stands."""
+
+    id: int
+    name: str
+    priority: int
+    created: datetime
+    cancelled: datetime | None = None
+    waiting: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    dropped: int = 0
+    """Cancelled before they were done."""
+    size: int = 0
+    """Bytes delivered."""
+    last: datetime | None = None
+    """When the last one came to its end."""
+
+    @property
+    def total(self) -> int:
+        """All exports of the run."""
+        return self.waiting + self.running + self.done + self.failed + self.dropped
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.waiting and not self.running
+
+
+@frozen(kw_only=True)
+class Record:
+    """An export that has come to its end, in the books."""
+
+    id: int
+    run: int
+    name: str
+    outcome: ExportOutcome
+    place: str | None = None
+    """Where the file is: a path, or an address in object storage."""
+    sha256: str | None = None
+    finished: datetime | None = None
+    tries: int = 0
+
+
+_KEPT = ("status", "method", "path", "code", "detail", "request_id", "retry_after", "sent", "garbled")
+
+
+def error_to_json(problem: BaseException) -> str:
+    """An error as text for the books."""
+    found = {name: getattr(problem, name, None) for name in _KEPT}
+    known = {name: value for name, value in found.items() if isinstance(value, str | int | float)}
+    notes: list[str] = getattr(problem, "__notes__", [])
+    said = ". ".join((str(problem) or type(problem).__name__, *notes))
+    return json.dumps({"type": _public(type(problem)), "message": said, **known}, separators=(",", ":"))
+
+
+def error_from_json(text: str, ref: ExportRef | None = None) -> Exception:
+    """The error that was written, as a type of our tree; one that is not of it becomes an `APSError`."""
+    told: dict[str, Any] = json.loads(text)
+    name, words = told.pop("type"), told.pop("message")
+    kind = getattr(errors, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, APSError)):
+        return APSError(f"{name}: {words}")
+    problem = kind.__new__(kind, words)
+    blank: dict[str, Any] = dict.fromkeys(_KEPT[:7]) if issubclass(kind, errors.ResponseError) else {}
+    problem.__dict__.update(blank | told)
+    if issubclass(kind, errors.DownloadError):
+        problem.__dict__.setdefault("path", None)
+    if issubclass(kind, errors.DecodeError):
+        problem.__dict__.setdefault("problems", ())
+    if issubclass(kind, ExportError):
+        problem.__dict__.update(ref=ref, job=None)
+    return problem
+
+
+def _public(kind: type[BaseException]) -> str:
+    """The nearest type that `aps_async.errors` has; a private subclass means nothing to another process."""
+    for base in kind.__mro__:
+        if getattr(errors, base.__name__, None) is base:
+            return str(base.__name__)
+    return kind.__name__
+
 
 _UNREADABLE = (APSError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
 """What a row raises whose text another program has written."""

@@ -15,15 +15,15 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
+from aps_async.downloads.filenames import checked_relative, safe_stem
+from aps_async.downloads.folder import Storage
 from aps_async.errors import APSError, DownloadError
-from aps_async.exports import checked_job, download_export, export_rules
-from aps_async.kinds import KINDS, get_export, start_export
+from aps_async.exports.kinds import KINDS, get_export, start_export
+from aps_async.exports.wait import checked_job, download_export, export_rules
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
-from aps_async.names import checked_relative, safe_stem
 from aps_async.polling import PollPolicy, PollStatus
-from aps_async.retry import is_passing
 from aps_async.session import Session
-from aps_async.workers.storage import Storage
+from aps_async.transport.retry import is_passing
 
 NOT_WANTED = "the export is no longer this worker's"
 

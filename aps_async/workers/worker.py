@@ -12,19 +12,19 @@ from contextlib import suppress
 
 from attrs import evolve
 
+from aps_async.downloads.folder import Storage
 from aps_async.errors import APSError, AuthError, DatabaseError, DownloadError, ExportError, InputError
-from aps_async.exports import EndingWords, checked_job, export_rules
-from aps_async.kinds import KINDS
+from aps_async.exports.kinds import KINDS
+from aps_async.exports.wait import EndingWords, checked_job, export_rules
 from aps_async.models import ExportJob, ExportKind, ExportRef
 from aps_async.polling import PollRules, PollStatus
-from aps_async.retry import is_passing, may_start_again
 from aps_async.session import Session
+from aps_async.transport.retry import is_passing, may_start_again
 from aps_async.workers import engine, steps
-from aps_async.workers.book import Book
 from aps_async.workers.database import Database
+from aps_async.workers.records import Entry
+from aps_async.workers.runs import Book
 from aps_async.workers.steps import Delivered, NotWantedError
-from aps_async.workers.storage import Storage
-from aps_async.workers.values import Entry
 
 STARTS = 8
 """Starts in hand at once; all workers together need to bring 100 a minute on their way."""

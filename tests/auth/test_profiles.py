@@ -10,15 +10,15 @@ import pytest
 from aps_async import AuthError, InputError, TwoLegged
 from aps_async.auth import FileStore, KeyringStore, ServiceAccount, StaticToken, ThreeLegged
 from aps_async.auth.credentials import SCOPES
-from aps_async.calls import PRODUCTION
 from aps_async.cli import profiles
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.identity import identity, scopes_for, sources
 from aps_async.cli.login import _kept_values as login_values
-from aps_async.cli.precedence import profile_option
+from aps_async.cli.options import profile_option
 from aps_async.cli.profiles import Profile
 from aps_async.simulator import Simulator
 from aps_async.simulator.oauthkeys import new_key_pair
+from aps_async.transport.request import PRODUCTION
 from tests.auth.support import ADA, PUBLIC, Terminal, agree, free_port, world_with
 
 APP = {"APS_CLIENT_ID": "env-app", "APS_CLIENT_SECRET": "env-secret"}

@@ -13,9 +13,9 @@ import pytest
 
 from aps_async import AuthError, InputError, Session, Settings
 from aps_async.auth import Login, MemoryStore, ThreeLegged
-from aps_async.quotas import Endpoint
 from aps_async.resources.projects import list_hubs
 from aps_async.simulator import Behaviour, Fault, Simulator, World
+from aps_async.transport.quotas import Endpoint
 from tests.auth.support import PUBLIC, login_of
 from tests.support import service, session_for
 

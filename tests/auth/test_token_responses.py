@@ -13,7 +13,7 @@ from aps_async.auth import FileStore, MemoryStore, ThreeLegged
 from aps_async.auth.credentials import DEFAULT_LIFE, LONGEST_LIFE, read_token, unverified_claims
 from aps_async.cli.login import _moment
 from aps_async.cli.profiles import Profile, read
-from aps_async.quotas import Endpoint
+from aps_async.transport.quotas import Endpoint
 from tests.auth.test_stores import some_login
 from tests.support import served, virtual_clock
 

@@ -190,7 +190,7 @@ def test_7_full_disk(cli: Cli, service: Simulation, tmp_path: Path, monkeypatch:
     def full(*_: object) -> NoReturn:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("aps_async.targets.os.write", full)
+    monkeypatch.setattr("aps_async.downloads.sinks.os.write", full)
     ran = cli("export", "Riverside", "--sheet", SHEET, "--out", tmp_path, env=service.env)
     assert ran.code == 7
     assert "the disk is full; make room" in ran.err

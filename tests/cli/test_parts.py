@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from aps_async.bulk import BulkProgress
 from aps_async.cli import environment, main, output
 from aps_async.cli.failures import Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import a_path
 from aps_async.cli.progress import _Bar
 from aps_async.cli.runtime import run_to_the_end
 from aps_async.errors import AuthError, NotFoundError, TransportError
+from aps_async.exports.bulk import BulkProgress
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from aps_async import APSError, Session, Sheet, TwoLegged, list_sheets, start_export, wait_for_export
-from aps_async.names import NameBook
+from aps_async.downloads.filenames import NameBook
 
 WORKERS = 8
 

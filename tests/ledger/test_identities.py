@@ -7,8 +7,8 @@ import pytest
 from attrs import evolve
 
 from aps_async import CostSource, ExportKind, ExportRef, ExportRequest, Ledger, SheetIdentity
-from aps_async.journal import Record
 from aps_async.ledger import schema
+from aps_async.ledger.journal import Record
 
 LEDGER = schema.LEDGER_NAME
 FORM_1_NAMES = Path(__file__).with_name("form-1-names.sql")

@@ -23,10 +23,10 @@ from aps_async import (
     TargetError,
     ledger_status,
 )
+from aps_async.downloads.sinks import PartFile
 from aps_async.ledger import schema
 from aps_async.ledger.lock import LOCK_NAME, FolderLock, holder
 from aps_async.ledger.store import Store
-from aps_async.targets import PartFile
 
 FORM_1 = Path(__file__).with_name("form-1.sql")
 LEDGER = schema.LEDGER_NAME

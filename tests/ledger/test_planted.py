@@ -19,9 +19,9 @@ from aps_async import (
     TargetError,
     ledger_status,
 )
+from aps_async.downloads.sinks import PartFile
 from aps_async.ledger.lock import LOCK_NAME, FolderLock, holder
 from aps_async.ledger.schema import LEDGER_NAME
-from aps_async.targets import PartFile
 
 BODY = b"%PDF-1.7 somebody else's %%EOF"
 VICTIM = "Letter.pdf"

@@ -14,9 +14,9 @@ import boto3
 import pytest
 
 from aps_async import InputError, Settings, TargetError, bim360
+from aps_async.downloads.object_storage import ObjectStorage
 from aps_async.simulator import Behaviour, JobTime, World
 from aps_async.workers import Book, Database, Folder, SharedQuotas, Worker, storage_for
-from aps_async.workers.objects import ObjectStorage
 from tests.support import service, session_for
 
 

@@ -1,0 +1,213 @@
+"""The commands for workers on many machines: `worker`, `enqueue`, `cancel`, `dead-letters`; their part of `status`."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+from aps_async.cli.environment import open_session
+from aps_async.cli.failures import SOME_FAILED, UsageProblem, reason
+from aps_async.cli.output import count, note, say, say_json, say_table, size
+from aps_async.cli.wanted import exportable_project, part_of
+from aps_async.errors import InputError, NotFoundInProjectError
+from aps_async.exports.project import get_sheet, project_requests
+from aps_async.extras import needed
+from aps_async.models import ExportOptions, ExportRequest, Project
+from aps_async.session import Session
+from aps_async.workers import Book, Database, Delivered, Entry, RunStatus, SharedQuotas, Worker, storage_for
+
+PATIENCE = 3.0
+"""Seconds for which a command waits for a database that is just restarting."""
+NEEDED = "which database? give --database URL or set APS_DATABASE_URL, such as postgresql://user@host/name"
+
+
+@frozen(kw_only=True)
+class EnqueueChoices:
+    """What was asked for."""
+
+    database: str
+    project: str
+    folder: str | None = None
+    collection: str | None = None
+    sheets: tuple[str, ...] = ()
+    files: bool = False
+    allow_partial: bool = True
+    options: ExportOptions
+    run: str | None = None
+    priority: int = 0
+    user_id: str | None = None
+    as_json: bool = False
+
+
+def database_url(given: str | None) -> str:
+    """The database's address.
+
+    Raises:
+        UsageProblem: there is none, or it is no PostgreSQL's.
+    """
+    given = given or os.environ.get("APS_DATABASE_URL", "")
+    if not given.strip():
+        raise UsageProblem(NEEDED)
+    try:
+        scheme = urlsplit(given.strip()).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in ("postgresql", "postgres"):
+        raise UsageProblem("the database's address must begin with postgresql://")
+    try:
+        for module in ("asyncpg", "pgqueuer"):
+            needed(module, "workers", "working with a database")
+    except InputError as problem:
+        raise UsageProblem(str(problem)) from None
+    return given.strip()
+
+
+@asynccontextmanager
+async def _book(url: str) -> AsyncIterator[Book]:
+    async with Database(url, patience=PATIENCE) as database:
+        yield await Book.opened(database)
+
+
+async def worker(url: str, out: str, *, slots: int | None, until_done: bool, user_id: str | None) -> int:
+    """`aps-async worker`."""
+    storage = storage_for(out)
+    failed: list[int] = []
+
+    def told(entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
+        if file is not None:
+            note(f"{entry.folder}: {entry.name}: {size(file.size)}")
+        elif problem is not None:
+            failed.append(entry.id)
+            note(f"{entry.folder}: {entry.name}: FAILED: {reason(problem)}")
+
+    async with Database(url, patience=PATIENCE) as database:
+        await Book.opened(database)
+        database.patience = None  # it is there; from now on an outage is waited out
+        quotas = SharedQuotas(database)
+        try:
+            async with open_session(user_id, quotas=quotas, patient=True) as session:
+                await session.check_token()
+                note(f"working for the database at {database.shown}, files go to {out}; Ctrl-C stops")
+                working = Worker(session, database, storage, slots=slots, on_outcome=told)
+                await working.run(until_done=until_done)
+        finally:
+            await quotas.close()
+    return SOME_FAILED if failed or working.unreadable else 0
+
+
+async def enqueue(choices: EnqueueChoices) -> int:
+    """`aps-async enqueue`."""
+    async with _book(choices.database) as book:
+        quotas = SharedQuotas(book.database)
+        try:
+            async with open_session(choices.user_id, quotas=quotas) as session:
+                project = await exportable_project(session, choices.project, choices.options, choices.user_id)
+                requests = [each async for each in _requests(session, project, choices)]
+        finally:
+            await quotas.close()
+        if not requests:
+            where = part_of(project, choices.folder, choices.collection)
+            raise NotFoundInProjectError(f"there is nothing to export in {where}")
+        run = await book.enqueue(requests, choices.run or project.name, priority=choices.priority)
+    if choices.as_json:
+        say_json(_as_json(run))
+    else:
+        say(f"run {run.id}, {run.name!r}: {count(run.total, 'export')} enqueued")
+    return 0
+
+
+async def _requests(session: Session, project: Project, choices: EnqueueChoices) -> AsyncIterator[ExportRequest]:
+    options = choices.options
+    if choices.sheets:
+        for sheet_id in choices.sheets:
+            sheet = await get_sheet(session, project, sheet_id, collection=choices.collection)
+            yield sheet.to_request(options, user_id=choices.user_id)
+        return
+    found = project_requests(
+        session,
+        project,
+        what="files" if choices.files else "sheets",
+        folder=choices.folder,
+        collection=choices.collection,
+        options=options,
+        user_id=choices.user_id,
+        allow_partial=choices.allow_partial,
+    )
+    async for request in found:
+        yield request
+
+
+async def status(url: str, run: str | None, *, as_json: bool) -> int:
+    """`aps-async status --database URL`."""
+    async with _book(url) as book:
+        runs = [await book.run(run)] if run else await book.runs()
+    if as_json:
+        say_json([_as_json(each) for each in runs])
+        return 0
+    heads = ("RUN", "NAME", "STATE", "WAITING", "RUNNING", "DONE", "FAILED", "DROPPED", "SIZE")
+    say_table(heads, [_row(each) for each in runs])
+    note(count(len(runs), "run"))
+    return 0
+
+
+async def cancel(url: str, run: str) -> int:
+    """`aps-async cancel`."""
+    async with _book(url) as book:
+        found = await book.run(run)
+        dropped = await book.cancel(found.id)
+    say(f"run {found.id}, {found.name!r}: {count(dropped, 'export')} dropped, {found.done:,} were done")
+    return 0
+
+
+async def dead_letters(url: str, run: str | None, *, retry: bool, as_json: bool) -> int:
+    """`aps-async dead-letters`."""
+    async with _book(url) as book:
+        number = (await book.run(run)).id if run else None
+        if retry:
+            say(f"{count(await book.retry(number), 'export')} on the way again")
+            return 0
+        names = {each.id: each.name for each in await book.runs()}
+        rows: list[tuple[str, ...]] = []
+        async for record in book.records(number, states=["failed"]):
+            problem = record.outcome.error
+            why = reason(problem) if problem else ""
+            kind = type(problem).__name__
+            if as_json:
+                say_json({"id": record.id, "run": record.run, "name": record.name, "error": kind, "reason": why})
+            rows.append((str(record.id), names.get(record.run, ""), record.name, kind, why))
+    if not as_json:
+        say_table(("ID", "RUN", "NAME", "ERROR", "REASON"), rows)
+        note(count(len(rows), "dead letter"))
+    return 0
+
+
+def _state(run: RunStatus) -> str:
+    if run.cancelled:
+        return "cancelled"
+    return "over" if run.is_over else "open"
+
+
+def _row(run: RunStatus) -> tuple[str, ...]:
+    numbers = (run.waiting, run.running, run.done, run.failed, run.dropped)
+    return (str(run.id), run.name, _state(run), *(f"{each:,}" for each in numbers), size(run.size))
+
+
+def _as_json(run: RunStatus) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "name": run.name,
+        "state": _state(run),
+        "priority": run.priority,
+        "created": run.created.isoformat(),
+        "total": run.total,
+        "waiting": run.waiting,
+        "running": run.running,
+        "done": run.done,
+        "failed": run.failed,
+        "dropped": run.dropped,
+        "bytes": run.size,
+        "last": run.last.isoformat() if run.last else None,
+    }

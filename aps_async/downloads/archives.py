@@ -1,0 +1,223 @@
+"""ZIP archives from outside: checked before they are used, and unpacked without leaving their folder."""
+
+import asyncio
+import os
+import re
+import stat
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
+
+from attrs import frozen
+
+from aps_async.downloads.filenames import NameBook, in_folder
+from aps_async.downloads.sinks import new_file, part_name, target_error
+from aps_async.errors import APSError, IncompleteDownloadError
+
+PDF_HEAD = b"%PDF-"
+PDF_HEAD_WITHIN = 1024
+"""Viewers look for the head in this many first bytes: a line break, a BOM or a part header may precede it."""
+
+_CHUNK = 1 << 20
+_ENCRYPTED = 0x1
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
+
+
+@frozen(kw_only=True)
+class ArchiveLimits:
+    """What an archive may hold before it counts as a bomb."""
+
+    entries: int = 10_000
+    """ACC puts at most 200 files into one."""
+    size: int = 50 << 30
+    """Bytes when unpacked; ACC refuses exports over 10 GB."""
+    ratio: float = 200.0
+    """Unpacked over packed, of the whole archive; drawings reach about 20."""
+    ratio_from: int = 1 << 30
+    """Bytes when unpacked, up to which any ratio is harmless: an empty scan compresses 1,000 to 1."""
+
+
+def verify_archive(path: Path, *, limits: ArchiveLimits = ArchiveLimits()) -> tuple[str, ...]:
+    """Reads a whole archive and checks it: names, limits, and the CRC of every entry. It writes nothing.
+
+    Returns:
+        Warnings, one for each entry that is odd or cannot be read here although the archive is sound.
+
+    Raises:
+        IncompleteDownloadError: something is wrong; the message names the entry.
+    """
+    warnings: list[str] = []
+    with _opened(path) as archive:
+        entries = archive.infolist()
+        _check_limits(entries, path.stat().st_size, limits)
+        for entry in entries:
+            _check_name(entry)
+            if warning := _read_through(archive, entry):
+                warnings.append(warning)
+    return tuple(warnings)
+
+
+async def unpack_archive(
+    path: Path, folder: Path, names: NameBook, *, tag: str = "", on_skip: Callable[[str], object] | None = None
+) -> tuple[Path, ...]:
+    """Unpacks a verified archive, flat: one file per entry, under safe names that are new in `names`.
+
+    Each file appears under its name only when it is whole. It runs in a thread; on cancellation the files that are
+    already there stay, and no other one appears.
+
+    Args:
+        path: the archive; it stays.
+        folder: where the files go.
+        names: gives the names.
+        tag: marks the part files; see `part_name`.
+        on_skip: called, in the thread, with one sentence for each entry that cannot be unpacked here.
+
+    Returns:
+        The files, in the archive's order. An entry whose compression is not supported has none; keep the archive then.
+
+    Raises:
+        TargetError: the folder cannot take them.
+        IncompleteDownloadError: the archive is damaged.
+    """
+    stop = threading.Event()
+    unpacking = asyncio.get_running_loop().run_in_executor(
+        None, _unpack, path, folder, names, stop, tag, on_skip or (lambda _: None)
+    )
+    try:
+        return await asyncio.shield(unpacking)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait([unpacking])  # at most one chunk longer; afterwards nothing changes in the folder
+        raise
+
+
+def _unpack(
+    path: Path,
+    folder: Path,
+    names: NameBook,
+    stop: threading.Event,
+    tag: str,
+    on_skip: Callable[[str], object],
+) -> tuple[Path, ...]:
+    made: list[Path] = []
+    with _opened(path) as archive:
+        for entry in archive.infolist():
+            if _is_folder(entry):
+                continue
+            try:
+                source = archive.open(entry)
+            except NotImplementedError:
+                on_skip(_not_supported(entry))
+                continue
+            with source:
+                final = _unpack_entry(source, _place_for(entry, folder, names), stop, tag)
+            if final is None:
+                break
+            made.append(final)
+    return tuple(made)
+
+
+def _unpack_entry(source: IO[bytes], final: Path, stop: threading.Event, tag: str) -> Path | None:
+    """Writes one entry; None when it was stopped."""
+    part = Path(part_name(final, tag))
+    try:
+        file = new_file(part)
+        try:
+            with os.fdopen(file, "wb") as target:
+                while not stop.is_set() and (chunk := source.read(_CHUNK)):
+                    target.write(chunk)
+                target.flush()
+                os.fsync(file)
+            if stop.is_set():
+                return None
+            part.replace(final)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as problem:
+        if problem.errno is None:  # bz2's way to report damaged data
+            raise
+        raise target_error(final, problem) from problem
+    return final
+
+
+def _place_for(entry: zipfile.ZipInfo, folder: Path, names: NameBook) -> Path:
+    inner = _inner_path(entry)
+    # By the stem alone, as a bulk run takes the names of its files: their suffixes come later.
+    stem, suffix = (inner.stem, inner.suffix.lower()) if _SUFFIX.fullmatch(inner.suffix) else (inner.name, "")
+    return Path(f"{in_folder(folder, names.take(stem, ''))}{suffix}")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Opens an archive, and turns whatever its reading raises into our error.
+
+    Decompressors and parsers of hostile bytes raise a dozen types, LZMAError, struct.error and RuntimeError among them.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except APSError:
+        raise
+    except NotImplementedError as problem:
+        raise IncompleteDownloadError(f"the archive cannot be read here: {problem}", path=path) from problem
+    except Exception as problem:
+        words = str(problem) or type(problem).__name__
+        raise IncompleteDownloadError(f"the archive is damaged: {words}", path=path) from problem
+
+
+def _check_limits(entries: list[zipfile.ZipInfo], size: int, limits: ArchiveLimits) -> None:
+    if all(_is_folder(entry) for entry in entries):
+        raise IncompleteDownloadError("the archive is empty")
+    if len(entries) > limits.entries:
+        raise IncompleteDownloadError(f"the archive has {len(entries)} entries, more than {limits.entries}")
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > limits.size:
+        raise IncompleteDownloadError(f"the archive would unpack to more than {limits.size} bytes")
+    if sum(entry.compress_size for entry in entries) > size:
+        raise IncompleteDownloadError(
+            "the archive's entries hold more than itself: it is cut off, or they overlap as a bomb's do"
+        )
+    if unpacked > max(limits.ratio_from, limits.ratio * size):
+        raise IncompleteDownloadError(f"the archive would unpack {size} bytes to {unpacked}: that is a bomb")
+
+
+def _inner_path(entry: zipfile.ZipInfo) -> PurePosixPath:
+    """The entry's path. Some writers on Windows separate with backslashes."""
+    return PurePosixPath(entry.filename.replace("\\", "/"))
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    return entry.filename.endswith(("/", "\\"))
+
+
+def _check_name(entry: zipfile.ZipInfo) -> None:
+    inner = _inner_path(entry)
+    if ".." in inner.parts or inner.is_absolute() or PureWindowsPath(entry.filename).anchor:
+        raise IncompleteDownloadError(f"the archive's entry {entry.filename!r} points outside of its folder")
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise IncompleteDownloadError(f"the archive's entry {entry.filename!r} is a link")
+    if entry.flag_bits & _ENCRYPTED:
+        raise IncompleteDownloadError(f"the archive's entry {entry.filename!r} is encrypted")
+
+
+def _read_through(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str | None:
+    """zipfile compares the CRC when it reaches the end, and never returns more than the declared size."""
+    try:
+        content = archive.open(entry)
+    except NotImplementedError:
+        return _not_supported(entry)
+    with content:
+        head = content.read(PDF_HEAD_WITHIN + len(PDF_HEAD))
+        while content.read(_CHUNK):
+            pass
+    if entry.filename.lower().endswith(".pdf") and PDF_HEAD not in head:
+        return f"the archive's entry {entry.filename!r} is not a valid PDF"
+    return None
+
+
+def _not_supported(entry: zipfile.ZipInfo) -> str:
+    method = "Deflate64" if entry.compress_type == 9 else f"method {entry.compress_type}"
+    return f"the archive's entry {entry.filename!r} is compressed by {method}, which cannot be read here; keep the ZIP"

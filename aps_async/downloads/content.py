@@ -1,0 +1,154 @@
+"""What a file must be, checked while its bytes pass: signature, size and hashes."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from aps_async.downloads.archives import PDF_HEAD, PDF_HEAD_WITHIN, verify_archive
+from aps_async.errors import IncompleteDownloadError
+from aps_async.transport.response import describe
+
+_PADDING = b"\0 \t\r\n\f"
+
+
+@frozen
+class Signature:
+    """How files of a kind begin and end, and what else must hold."""
+
+    name: str
+    suffix: str
+    head: bytes
+    tail: bytes = b""
+    tail_within: int = 1024
+    """The tail is looked for in this many last bytes, not counting NULs and white space at the very end."""
+    verify: Callable[[Path], Sequence[str] | None] | None = field(default=None, repr=False)
+    """Reads the whole part file, in a thread, before it gets its final name; returns warnings."""
+    head_within: int = 0
+    """The head may begin this many bytes into the file."""
+    tail_required: bool = True
+    """Whether a file of the right length without the tail is an error; otherwise it is a warning."""
+
+
+# Viewers accept bytes before the header, and a file with a damaged end: both are common in users' own documents.
+PDF = Signature("PDF", ".pdf", PDF_HEAD, b"%%EOF", 65_536, head_within=PDF_HEAD_WITHIN, tail_required=False)
+ZIP = Signature("ZIP", ".zip", b"PK", b"PK\x05\x06", 65_557, verify_archive)
+DOCX = Signature("DOCX", ".docx", b"PK\x03\x04", b"PK\x05\x06", 65_557, verify_archive)
+ANY = Signature("file", "", b"")
+
+
+@frozen(kw_only=True)
+class Expected:
+    """What is known of a file before it is downloaded."""
+
+    signatures: tuple[Signature, ...] = (PDF,)
+    """The kinds it may be; its first bytes decide which one it is."""
+    size: int | None = None
+    """Bytes."""
+    sha1: str | None = None
+    """As hexadecimal digits."""
+
+
+class ContentCheck:
+    """Follows the bytes of one file in order: counts and hashes them, and remembers both ends.
+
+    `mark` and `rewind` go back to the beginning of a part that has to be downloaded again.
+    """
+
+    def __init__(self, expected: Expected, *, sha256: bool = False) -> None:
+        self.signature = expected.signatures[0]
+        self.received = 0
+        self.size = expected.size
+        """Bytes that the file must have, when that is known beforehand."""
+        self._expected = expected
+        self._longest_head = max(len(each.head) for each in expected.signatures)
+        self._window = max(len(each.head) + each.head_within for each in expected.signatures)
+        self._keep = max(1, *(each.tail_within for each in expected.signatures))
+        self._head = self._tail = b""
+        self._padding = 0  # bytes after the tail
+        self._sha1 = hashlib.sha1(usedforsecurity=False) if expected.sha1 else None
+        self._sha256 = hashlib.sha256() if sha256 else None
+        self.mark()
+
+    @property
+    def sha256(self) -> str | None:
+        """As hexadecimal digits; None when it was not asked for."""
+        return self._sha256.hexdigest() if self._sha256 else None
+
+    def recognize(self, head: bytes, *, complete: bool) -> bool:
+        """Decides which kind the file is; False while that needs more bytes, unless `complete`.
+
+        Raises:
+            IncompleteDownloadError: it is none of the expected kinds.
+        """
+        if not head and self.size == 0:
+            return True
+        # An archive may hold a PDF close to its beginning, so an exact match goes first.
+        exact = [each for each in self._expected.signatures if head.startswith(each.head)]
+        if not exact and len(head) < self._longest_head and not complete:
+            return False
+        found = exact or [
+            each for each in self._expected.signatures if each.head in head[: each.head_within + len(each.head)]
+        ]
+        if found:
+            self.signature = found[0]
+            return True
+        if len(head) < self._window and not complete:
+            return False
+        kinds = " or ".join(each.name for each in self._expected.signatures)
+        raise IncompleteDownloadError(f"what came is not a {kinds} but {describe(head)}")
+
+    def feed(self, piece: bytes) -> None:
+        """Takes the next bytes into account."""
+        self.received += len(piece)
+        if len(self._head) < self._window:
+            self._head += piece[: self._window - len(self._head)]
+        for digest in (self._sha1, self._sha256):
+            if digest is not None:
+                digest.update(piece)
+        length = len(piece.rstrip(_PADDING))
+        if length:
+            content = piece[max(0, length - self._keep) : length]
+            if length < self._keep:
+                content = (self._tail + bytes(min(self._padding, self._keep)) + content)[-self._keep :]
+            self._tail, self._padding = content, 0
+        self._padding += len(piece) - length
+
+    def mark(self) -> None:
+        """Remembers this state for `rewind`."""
+        ends = (self.received, self._head, self._tail, self._padding)
+        self._marked = (ends, _copy(self._sha1), _copy(self._sha256))
+
+    def rewind(self) -> None:
+        """Forgets what came since the mark."""
+        ends, sha1, sha256 = self._marked
+        self.received, self._head, self._tail, self._padding = ends
+        self._sha1, self._sha256 = _copy(sha1), _copy(sha256)
+
+    def verify(self, total: int | None) -> tuple[str, ...]:
+        """Checks the whole file, and returns warnings.
+
+        Args:
+            total: the bytes that it must have, if storage gave a number.
+
+        Raises:
+            IncompleteDownloadError: it is not the whole, right file.
+        """
+        size = total if self.size is None else self.size
+        if size is not None and self.received != size:
+            raise IncompleteDownloadError(f"{self.received} bytes came instead of {size}")
+        self.recognize(self._head, complete=True)
+        if self._sha1 is not None and self._sha1.hexdigest() != (self._expected.sha1 or "").lower():
+            raise IncompleteDownloadError("the file's sha1 differs from the one that storage gives")
+        kind = self.signature
+        if kind.tail.rstrip(_PADDING) in self._tail[-kind.tail_within :]:
+            return ()
+        if kind.tail_required or (size is None and self._sha1 is None):
+            raise IncompleteDownloadError(f"the {kind.name} is cut off: its end mark is missing")
+        return (f"the {kind.name} has no end mark ({kind.tail.decode()}), although it came at its full length",)
+
+
+def _copy(digest: Any) -> Any:
+    return digest and digest.copy()

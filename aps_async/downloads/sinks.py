@@ -1,0 +1,349 @@
+"""Where bytes go: a part file that becomes the final one only when it is right, or somebody's open file."""
+
+import asyncio
+import errno
+import inspect
+import os
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from aps_async.downloads.filenames import cut
+from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full; make room and run it again",
+    errno.EDQUOT: "the disk quota is used up; make room and run it again",
+    errno.EFBIG: "it is larger than the file system or a limit allows; raise the limit or choose another place",
+    errno.EACCES: "it is not writable; choose another place or change its permissions",
+    errno.EPERM: "it is not writable; choose another place or change its permissions",
+    errno.EROFS: "it lies on a read-only file system; choose another place",
+    errno.ENOENT: "its folder does not exist; create it first",
+    errno.ENOTDIR: "its folder is a file; choose another place",
+    errno.EISDIR: "it is a folder; give a file name",
+    errno.EEXIST: "something else has the name of its part file; run it again",
+    errno.ELOOP: "a link, or something else that is not ours, is in its place; remove it or choose another place",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")  # of two characters and more: a drive has one letter
+# Never through a link, and never an existing file: others may be able to write to the folder.
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Writable(Protocol):
+    """An open binary file, or anything with its `write` (which may also be a coroutine function)."""
+
+    def write(self, data: bytes, /) -> Any:
+        """Takes all of `data`."""
+        ...
+
+
+def target_error(path: Path | None, problem: OSError) -> TargetError:
+    """The error for a target that cannot take the file; without a path, for an open file."""
+    advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
+    kind = DiskFullError if problem.errno in _FULL else TargetError
+    return kind(f"cannot write {path or 'to the open file'}: {advice}", path=path)
+
+
+def checked_path(path: str | os.PathLike[str]) -> Path:
+    """The path, if a file can be made there: better said before minutes of waiting than after.
+
+    Raises:
+        TargetError: its folder is missing or not writable, or it is a folder itself.
+    """
+    target = path if isinstance(path, Path) else Path(path)
+    name = os.fspath(target)
+    # Nearly every path is good; with a separator behind it, only a folder is found.
+    if os.access((os.path.dirname(name) or ".") + os.sep, os.W_OK | os.X_OK) and not os.access(name + os.sep, os.F_OK):
+        return target
+    if target.is_dir():
+        raise target_error(target, OSError(errno.EISDIR, ""))
+    if not target.parent.is_dir():
+        raise target_error(target, OSError(errno.ENOTDIR if target.parent.exists() else errno.ENOENT, ""))
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise target_error(target, OSError(errno.EACCES, ""))
+    return target
+
+
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a file or folder on this machine.
+
+    Raises:
+        InputError: it is empty, or an address such as `s3://bucket`, which would become a folder of that name.
+    """
+    text = os.fspath(path)
+    if not text.strip() or "\0" in text:
+        raise InputError("the path must not be empty or contain NUL; '.' is the current folder")
+    if _ADDRESS.match(text.strip()):  # a Path has lost the second slash
+        raise InputError(
+            f"{text!r} is not a path on this machine: nothing is delivered to such an address, except by workers to "
+            "s3://, gs:// and az://"
+        )
+    return Path(path)
+
+
+def made_folder(folder: str | os.PathLike[str]) -> Path:
+    """The folder, created when it is missing.
+
+    Raises:
+        InputError: see `local_path`.
+        TargetError: it cannot be made, or is not writable.
+    """
+    path = local_path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise target_error(path, OSError(errno.ENOTDIR, "")) from None
+    except OSError as problem:
+        raise target_error(path, problem) from problem
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise target_error(path, OSError(errno.EACCES, ""))
+    return path
+
+
+def part_name(path: Path, tag: str = "") -> str:
+    """A new path beside `path`, hidden, for what is not finished yet; `tag` tells whose it is, see `remove_parts`."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{cut(name.rpartition('.')[0] or name, 40)}-{tag}{secrets.token_hex(4)}.part")
+
+
+def remove_parts(folder: Path, tag: str) -> int:
+    """Removes the part files with this tag, of runs that were killed; gives their number.
+
+    Only for who knows that no run with this tag lives.
+    """
+    ours = re.compile(rf"\..*-{re.escape(tag)}[0-9a-f]{{8}}\.part")
+    with os.scandir(folder) as entries:
+        found = [
+            Path(each.path) for each in entries if ours.fullmatch(each.name) and not each.is_dir(follow_symlinks=False)
+        ]
+    for part in found:
+        part.unlink(missing_ok=True)
+    return len(found)
+
+
+def new_file(path: str | os.PathLike[str]) -> int:
+    """Creates a file that must not exist yet, not even as a link, and returns its descriptor, open for writing."""
+    return os.open(path, _NEW_FILE, 0o666)
+
+
+class PartFile:
+    """Writes beside the final name and takes it over at the end; `discard()` leaves nothing."""
+
+    def __init__(self, path: Path, tag: str = "") -> None:
+        self.path = path
+        self._part = part_name(path, tag)
+        self._file: int | None = None
+        self._size = 0
+        self._identity: tuple[int, int] | None = None
+        self._is_left = False
+
+    @property
+    def part(self) -> Path:
+        """Where the bytes are until they get their final name."""
+        return Path(self._part)
+
+    async def write(self, at: int, data: bytes) -> None:
+        """Writes all of `data` at byte `at`, after which the file ends there.
+
+        In the event loop: a thread for every chunk costs a quarter of the speed.
+        """
+        try:
+            if self._file is None:
+                self._file = new_file(self._part)
+                self._is_left = True
+            if at != self._size:
+                os.ftruncate(self._file, at)
+                os.lseek(self._file, at, os.SEEK_SET)
+            self._size = at + len(data)
+            written = os.write(self._file, data)
+            while written < len(data):
+                written += os.write(self._file, memoryview(data)[written:])
+        except OSError as problem:
+            raise target_error(self.path, problem) from problem
+
+    def final(self, suffix: str | None) -> Path:
+        """The final name; `suffix` is added to it."""
+        return self.path if suffix is None else self.path.with_name(self.path.name + suffix)
+
+    async def complete(self, verify: Callable[[Path], Sequence[str] | None] | None = None) -> tuple[str, ...]:
+        """Closes the part file once its bytes are on the disk: a power cut leaves no empty PDF.
+
+        `verify` reads it then, in a thread. Returns its warnings.
+        """
+        if self._file is None:
+            raise IncompleteDownloadError(f"nothing came for {self.path}", path=self.path)
+        try:
+            await _on_disk(self._file)
+            status = os.fstat(self._file)
+            self._identity = (status.st_dev, status.st_ino)
+            os.close(self._file)
+            self._file = None
+            if verify is None:
+                return ()
+            warnings = await asyncio.get_running_loop().run_in_executor(None, verify, self.part)
+            return tuple(warnings or ())
+        except OSError as problem:
+            raise target_error(self.path, problem) from problem
+
+    def rename(self, suffix: str | None = None) -> Path:
+        """Puts the completed file under its final name.
+
+        Raises:
+            IncompleteDownloadError: another program has changed the part file.
+            TargetError: it cannot get that name.
+        """
+        final = self.final(suffix)
+        try:
+            status = os.lstat(self._part)
+            if (status.st_dev, status.st_ino) != self._identity or status.st_size != self._size:
+                raise IncompleteDownloadError(
+                    f"another program has changed the part file of {final}: {status.st_size} bytes instead of "
+                    f"{self._size}; run it again",
+                    path=self.path,
+                )
+            os.replace(self._part, final)
+            self._is_left = False
+        except OSError as problem:
+            raise target_error(self.path, problem) from problem
+        return final
+
+    def discard(self) -> None:
+        """Removes the part file, if it is still there."""
+        if self._file is not None:
+            with suppress(OSError):  # ENOSPC may come again on close
+                os.close(self._file)
+            self._file = None
+        if self._is_left:
+            with suppress(OSError):
+                os.unlink(self._part)
+
+
+_unsynced: "WeakKeyDictionary[asyncio.AbstractEventLoop, list[tuple[int, asyncio.Future[None]]]]" = WeakKeyDictionary()
+
+
+async def _on_disk(file: int) -> None:
+    """Waits until a file's bytes are on the disk.
+
+    Files that get there in the same turn of the event loop go together: a thread for each would cost as much as all
+    the rest of a small file.
+
+    Raises:
+        OSError: the disk did not take them.
+    """
+    loop = asyncio.get_running_loop()
+    files = _unsynced.setdefault(loop, [])
+    if not files:
+        loop.call_soon(_sync, loop)
+    done = loop.create_future()
+    files.append((file, done))
+    await done
+
+
+def _sync(loop: asyncio.AbstractEventLoop) -> None:
+    files = _unsynced.pop(loop)
+
+    def tell(problems: Sequence[Exception | None]) -> None:
+        for (_, done), problem in zip(files, problems, strict=True):
+            if done.done():  # whoever waited was cancelled
+                continue
+            if problem is None:
+                done.set_result(None)
+            else:
+                done.set_exception(problem)
+
+    try:
+        results = loop.run_in_executor(None, _synced, [file for file, _ in files])
+    except RuntimeError as closed:  # the loop is ending, and its threads are gone
+        tell([closed] * len(files))
+    else:
+        results.add_done_callback(lambda done: tell(done.result()))
+
+
+def _synced(files: Sequence[int]) -> list[OSError | None]:
+    """In a thread: what went wrong with each."""
+    problems: list[OSError | None] = []
+    for file in files:
+        try:
+            os.fsync(file)
+            problems.append(None)
+        except OSError as problem:
+            problems.append(problem)
+    return problems
+
+
+class OpenFile:
+    """The caller's open file: written to as the bytes come, rewound where it can be."""
+
+    path = None
+
+    def __init__(self, file: Writable) -> None:
+        self._file = file
+        self._end = 0
+        self._base = _position(file)
+
+    async def write(self, at: int, data: bytes) -> None:
+        """Writes all of `data` at byte `at` after the position that the file had, however little it takes at once.
+
+        Raises:
+            IncompleteDownloadError: it cannot be rewound, and something was already written there.
+            TargetError: it cannot take the bytes.
+        """
+        try:
+            if at != self._end:
+                self._rewind(at)
+            self._end = at + len(data)
+            while data:
+                done = self._file.write(data)
+                if inspect.isawaitable(done):
+                    done = await done
+                if type(done) is not int or done >= len(data):
+                    return
+                if done <= 0:
+                    raise TargetError(f"cannot write to the open file: it took {done} of {len(data)} bytes")
+                data = data[done:]
+        except OSError as problem:
+            raise target_error(None, problem) from problem
+
+    def _rewind(self, at: int) -> None:
+        if self._base is None:
+            raise IncompleteDownloadError(
+                "the download has to start over, and the open file cannot be rewound; give a path or a seekable file"
+            )
+        self._file.seek(self._base + at)  # type: ignore[attr-defined]
+        self._file.truncate()  # type: ignore[attr-defined]
+
+    def final(self, suffix: object) -> None:
+        """It has none."""
+
+    async def complete(self, verify: object = None) -> tuple[str, ...]:  # noqa: ARG002 - as `PartFile`
+        """Nothing to do: the file belongs to the caller."""
+        return ()
+
+    def rename(self, suffix: object = None) -> None:
+        """Nothing to do: the file belongs to the caller."""
+
+    def discard(self) -> None:
+        """Nothing to do: the file belongs to the caller."""
+
+
+def _position(file: Any) -> int | None:
+    """Where a file stands to which it can be rewound; None where it cannot, or only by awaiting."""
+    methods = [getattr(file, name, None) for name in ("seekable", "tell", "seek", "truncate")]
+    if not all(callable(method) and not inspect.iscoroutinefunction(method) for method in methods):
+        return None
+    return file.tell() if file.seekable() is True else None
+
+
+def opened(target: "str | os.PathLike[str] | Writable | PartFile") -> PartFile | OpenFile:
+    """The sink for a path or an open file."""
+    if isinstance(target, PartFile):
+        return target
+    if isinstance(target, str | os.PathLike):
+        return PartFile(checked_path(target))
+    return OpenFile(target)

@@ -1,0 +1,359 @@
+"""Brings a file over its signed links: resumed, renewed, and checked as the bytes pass.
+
+https://aps.autodesk.com/blog/data-management-oss-object-storage-service-migrating-direct-s3-approach
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import aiohttp
+from attrs import evolve
+
+from aps_async.downloads.content import ContentCheck, Expected, Signature
+from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
+from aps_async.links import SignedUrl, Source, redirect_target
+from aps_async.session import Session
+from aps_async.transport.response import Answer, describe, error_of, transport_error, xml_error
+from aps_async.transport.retry import TRANSIENT, note_error, waits
+
+Renew = Callable[[SignedUrl | None], Awaitable[Source]]
+"""Returns fresh links. Its argument is the link that was refused, or None when that one is only about to expire."""
+Opener = Callable[[SignedUrl, Mapping[str, str]], AbstractAsyncContextManager[aiohttp.ClientResponse]]
+"""Opens a link with these headers, in place of `Session.open_link`."""
+
+_CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+_BAD_BODIES = 3  # whole responses in a row that are not the file; a fourth would be no better
+# https://www.iana.org/assignments/http-parameters: other values, which storage keeps from an upload, change no byte.
+_ENCODINGS = frozenset(
+    "aes128gcm br compress dcb dcz deflate exi gzip pack200-gzip x-compress x-gzip zstd".split()  # noqa: SIM905
+)
+_EXPIRED_CODES = ("ExpiredToken", "InvalidToken")  # of the temporary credentials that signed the link; status 400
+_log = logging.getLogger("aps_async")
+
+
+class Transfer:
+    """One file's bytes, part after part, each part over as many connections as it takes.
+
+    A part is resumed only under the same strong ETag; without one, it starts over. Bytes that were yielded before are
+    then yielded again from the part's first byte.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        source: Source,
+        renew: Renew | None,
+        expected: Expected,
+        opener: Opener | None = None,
+        *,
+        sha256: bool = False,
+    ) -> None:
+        self.warnings: tuple[str, ...] = ()
+        """What is odd about the file, known at its end."""
+        self._session = session
+        self._settings = session.settings
+        self._open = opener or session.open_link
+        self._follows_redirects = opener is None
+        self._renew = renew
+        self._expected = expected
+        self._wants_sha256 = sha256
+        self._furthest = 0
+        self._breaks = 0
+        self._refusals = 0
+        self._bad_bodies = 0
+        self._waits: Generator[float, Any, None] | None = None
+        self._begin(source)
+
+    def _begin(self, source: Source) -> None:
+        known = self._expected
+        size = source.size if known.size is None else known.size
+        self._source = source
+        self._check = ContentCheck(evolve(known, size=size, sha1=known.sha1 or source.sha1), sha256=self._wants_sha256)
+        self._has_several = len(source.parts) > 1
+        self._begin_part(0)
+
+    def _begin_part(self, index: int) -> None:
+        self._index = index
+        self._start = self._check.received
+        self._part_total: int | None = None
+        self._check.mark()
+        if index < len(self._source.parts):
+            self._link = self._source.parts[index].link
+            self._link_is_fresh = False
+            self.etag: str | None = None
+
+    @property
+    def signature(self) -> Signature:
+        """Which kind the file turned out to be."""
+        return self._check.signature
+
+    @property
+    def received(self) -> int:
+        """Bytes in order, from the first."""
+        return self._check.received
+
+    @property
+    def total(self) -> int | None:
+        """Bytes that the whole file has; None while that is unknown."""
+        return self._source.size if self._has_several or self._source.size is not None else self._part_total
+
+    @property
+    def sha256(self) -> str | None:
+        """Of the bytes so far, as hexadecimal digits; None when it was not asked for."""
+        return self._check.sha256
+
+    @property
+    def _at(self) -> int:
+        """Bytes received of the current part."""
+        return self._check.received - self._start
+
+    @property
+    def _part_size(self) -> int | None:
+        """Bytes that the current part must have, as far as is known."""
+        known = self._source.parts[self._index].size if self._has_several else self._check.size
+        return self._part_total if known is None else known
+
+    async def pieces(self) -> AsyncGenerator[tuple[int, bytes], None]:
+        """Yields the file's bytes, each piece with its position in the file.
+
+        A position below the end of the piece before means that the bytes from there on are sent again. A file without
+        bytes yields one empty piece.
+        """
+        while self._index < len(self._source.parts):
+            if not self._link_is_fresh and self._expires():
+                await self._replace_link(None)
+                continue
+            self._link_is_fresh = False
+            problem: Exception | None = None
+            begun: int | None = None
+            try:
+                async with self._response() as response:
+                    if not await self._accepts(response):
+                        continue
+                    begun = self._at
+                    piece = await (response.content.readany() if begun else self._first_piece(response))
+                    while piece:
+                        yield self._take(piece)
+                        piece = await response.content.readany()
+            except (*_CONNECTION_ERRORS, _TransientError, _RefusedError, IncompleteDownloadError) as caught:
+                problem = caught
+            is_whole = isinstance(problem, _CONNECTION_ERRORS) and self._at == self._part_size
+            if begun is not None and (problem is None or is_whole):
+                problem = self._end_of_response(begun)
+            if problem is not None:  # only here, so that an error of the renewal is not taken for one of this link
+                await self._recover(problem)
+        if self._has_several:
+            self.warnings = self._check.verify(None)
+        if not self.received:
+            yield 0, b""
+
+    def _expires(self) -> bool:
+        return self._link.expires_within(self._settings.link_margin, self._session.now())
+
+    def _end_of_response(self, begun: int) -> Exception | None:
+        """Goes on to the next part, or to the rest of this one; returns what is wrong otherwise."""
+        size = self._part_size
+        if begun and size is not None and self._at < size:  # a 206 may be shorter than requested
+            short = IncompleteDownloadError(f"GET {self._link}: a partial response without a byte")
+            return None if self._at > begun else _TransientError(short)
+        try:
+            if self._has_several:
+                if size is not None and self._at != size:
+                    raise IncompleteDownloadError(f"{self._at} bytes came instead of {size}")  # noqa: TRY301
+            else:
+                self.warnings = self._check.verify(self._part_total)
+        except IncompleteDownloadError as problem:
+            return problem
+        self._bad_bodies = 0
+        self._begin_part(self._index + 1)
+        return None
+
+    async def _recover(self, problem: Exception) -> None:
+        """Does what makes another attempt worthwhile, or raises."""
+        if isinstance(problem, _RefusedError):
+            await self._replace_link(problem)
+            return
+        if isinstance(problem, IncompleteDownloadError):
+            self._bad_bodies += 1
+            if self._bad_bodies >= _BAD_BODIES:
+                raise problem
+            self._forget()
+            await self._wait_after(problem)
+        elif isinstance(problem, _TransientError):
+            await self._wait_after(problem.reason)
+        else:
+            await self._wait_after(transport_error(f"GET {self._link}", problem))
+
+    @asynccontextmanager
+    async def _response(self) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Opens the link; a temporary redirect is followed once."""
+        headers = self._range_headers()
+        async with self._open(self._link, headers) as response:
+            if response.status != 307 or not self._follows_redirects:
+                yield response
+                return
+            location = response.headers.get("Location", "")
+        try:
+            target = redirect_target(self._link, location, base_url=self._session.base_url)
+        except ValueError as problem:
+            raise _RefusedError(f"GET {self._link}: 307, and the redirect was not followed: {problem}", 1) from None
+        async with self._open(target, headers) as response:
+            yield response
+
+    def _range_headers(self) -> dict[str, str]:
+        if self._at and self.etag is None:
+            self._forget()  # nothing tells whether the rest would be of the same file
+        if not self._at:
+            return {}
+        # If-Match and not If-Range, which no implementation of S3 that was tried looks at.
+        return {"Range": f"bytes={self._at}-", "If-Match": self.etag or ""}
+
+    async def _accepts(self, response: aiohttp.ClientResponse) -> bool:
+        """Judges status and headers. False: ask again at once, from the part's first byte."""
+        status = response.status
+        if status == 206 and self._at and self._continues(response):
+            self._refusals = 0
+            return True
+        if status == 200:
+            if self._at:  # the server ignored the range
+                self._forget()
+            self._note(response)
+            return True
+        answer = Answer(status, response.headers, await response.content.read(8192))
+        words = f"GET {self._link}: {status} {xml_error(answer.body) or describe(answer.body)}"
+        if status in (206, 412, 416) and self._at:  # not the missing part, or the file changed
+            _log.info("%s; starting over", words)
+            self._forget()
+            return False
+        if status in TRANSIENT:
+            raise _TransientError(error_of("GET", str(self._link), answer, self._session.now()))
+        raise self._refusal(answer, words)
+
+    def _refusal(self, answer: Answer, words: str) -> Exception:
+        """The error for a status that no repetition of the same link can cure."""
+        code = (xml_error(answer.body) or "").partition(":")[0]
+        if answer.status in (401, 403):
+            if answer.body.lstrip()[:1] == b"<" and not code:
+                words += "; this page is not the storage's: a web filter or proxy on the way must allow its host"
+                return _RefusedError(words, 1)
+            return _RefusedError(words, 1 if code == "SignatureDoesNotMatch" else None)
+        if answer.status == 400 and code in _EXPIRED_CODES:
+            return _RefusedError(words, None)
+        if answer.status in (307, 404):
+            return _RefusedError(words, 1)
+        return DownloadError(words)
+
+    def _continues(self, response: aiohttp.ClientResponse) -> bool:
+        """Whether a 206 is the rest of the very file that the bytes so far are of."""
+        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+        if not found or int(found[1]) != self._at or _strong(response.headers.get("ETag")) != self.etag:
+            return False
+        if found[3] != "*":
+            if self._part_total not in (None, int(found[3])):
+                return False
+            self._part_total = int(found[3])
+        return not _encodings(response)
+
+    def _note(self, response: aiohttp.ClientResponse) -> None:
+        if encodings := _encodings(response):
+            raise DownloadError(f"GET {self._link}: the body is {encodings}-encoded although that was not asked for")
+        self._refusals = 0
+        self.etag = _strong(response.headers.get("ETag"))
+        self._part_total = response.content_length
+        wanted = self._part_size
+        if self._part_total is not None and self._part_total != wanted:
+            raise IncompleteDownloadError(
+                f"GET {self._link}: the file has {self._part_total} bytes instead of {wanted}"
+            )
+
+    async def _first_piece(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body's first bytes: enough to show that it begins as the file must."""
+        head = b""
+        while True:
+            chunk = await response.content.readany()
+            head += chunk
+            if self._has_several or self._check.recognize(head, complete=not chunk):
+                return head
+
+    def _take(self, piece: bytes) -> tuple[int, bytes]:
+        position = self.received
+        self._check.feed(piece)
+        if self.received > self._furthest:
+            self._furthest = self.received
+            self._breaks, self._waits = 0, None
+        return position, piece
+
+    def _forget(self) -> None:
+        """Starts the current part over."""
+        self._check.rewind()
+        self._part_total = self.etag = None
+
+    async def _replace_link(self, refused: "_RefusedError | None") -> None:
+        words = str(refused) if refused else "the URL is about to expire"
+        limit = refused.renewals if refused and refused.renewals else self._settings.link_renewals
+        self._refusals += refused is not None
+        if self._renew is None or self._refusals > limit:
+            if refused and refused.renewals:
+                raise DownloadError(words)
+            raise LinkExpiredError(f"{words}; a fresh URL is needed: get the export again")
+        if self._refusals > 1:
+            await asyncio.sleep(self._next_wait(None))
+        source = await self._renew(self._link if refused else None)
+        if [part.size for part in source.parts] == [part.size for part in self._source.parts]:
+            self._source = source
+            self._link = source.parts[self._index].link
+        else:
+            _log.info("the fresh links cut the file differently; starting over")
+            self._begin(source)
+        # A link that has just arrived is good, whatever our clock says; the next one gets no such credit.
+        self._link_is_fresh = True
+
+    async def _wait_after(self, problem: APSError) -> None:
+        self._breaks += 1
+        note_error(problem)
+        if self._breaks >= self._settings.download_tries:
+            raise IncompleteDownloadError(
+                f"gave up after {self._breaks} breaks without a new byte, at {self._at} of "
+                f"{self._part_total if self._part_total is not None else 'unknown'} bytes: {problem}"
+            ) from problem
+        wait = self._next_wait(problem)
+        _log.info("%s; keeping %d bytes, going on in %.1f s", problem, self._at, wait)
+        await asyncio.sleep(wait)
+
+    def _next_wait(self, problem: APSError | None) -> float:
+        if self._waits is None:
+            self._waits = waits(self._settings, paced=False)
+            next(self._waits)
+        return self._waits.send(problem)
+
+
+class _TransientError(Exception):
+    """Carries a transient problem out of the response's context, so that no connection is held while waiting."""
+
+    def __init__(self, reason: APSError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class _RefusedError(Exception):
+    """The link is refused. `renewals` limits the fresh links that are tried when expiry is not the likely cause."""
+
+    def __init__(self, words: str, renewals: int | None) -> None:
+        super().__init__(words)
+        self.renewals = renewals
+
+
+def _strong(etag: str | None) -> str | None:
+    """The ETag if it promises the same bytes (RFC 9110, 8.8.1) and can be sent back in a header."""
+    etag = (etag or "").strip()
+    return etag if etag and etag.isascii() and etag.isprintable() and not etag.startswith("W/") else None
+
+
+def _encodings(response: aiohttp.ClientResponse) -> str:
+    """The content codings that do change the bytes."""
+    values = ",".join(response.headers.getall("Content-Encoding", [])).lower().split(",")
+    return ", ".join(each for value in values if (each := value.strip()) in _ENCODINGS)

@@ -1,0 +1,95 @@
+"""Many exports at once in one process.
+
+Starts are scarce (100 a minute) and go as fast as the quota lets them. Polls are plentiful. Signed URLs live two
+minutes, so a job is asked about only by a download slot that is free: the answer that brings the URL is at once
+followed by its download, and no URL dies in a queue however slow the line is.
+"""
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from aps_async.downloads.sinks import local_path, made_folder
+from aps_async.exports.bulk_run import BulkProgress, Run, Wanted
+from aps_async.ledger import Ledger
+from aps_async.ledger.journal import Journal, NoLedger
+from aps_async.models import ExportOutcome
+from aps_async.polling import Policy
+from aps_async.session import Session
+
+__all__ = ["BulkProgress", "export_many"]
+
+
+async def export_many(
+    session: Session,
+    requests: Iterable[Wanted] | AsyncIterable[Wanted],
+    folder: str | os.PathLike[str],
+    *,
+    slots: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    unpack: bool = False,
+    ledger: Ledger | bool = False,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+) -> AsyncGenerator[ExportOutcome, None]:
+    """Exports every request into a folder and yields one outcome for each, as it finishes.
+
+    A failure is an outcome like any other and stops nothing. Requests are taken as the run needs them, so an endless
+    or slow source is fine. Files are named after `request.name`, made safe, and numbered where two would be alike.
+    With a ledger, a run that was stopped, by whatever, goes on where it was when it is begun again: files that are
+    there and unchanged are not fetched, what was started is waited for, and names stay as they were.
+    Leaving the loop early needs `contextlib.aclosing` around it; then everything under way is cancelled, and no part
+    file, task or connection stays. The finished files stay.
+
+    Args:
+        session: the session.
+        requests: what to export, for example from `Sheet.to_request`; references and jobs that were started already
+            are waited for and not started again.
+        folder: where the files go; it is made when it is missing.
+        slots: downloads at once; None: `Settings.download_slots`.
+        timeout: seconds that the start of one job may take, the quota included, then the job from there until it is
+            done, and again its download; None: as `wait_for_export`.
+        policy: when to ask about a job; see `Policy`. One that raises, or returns no seconds, fails that export.
+        unpack: put the files of a ZIP (several ACC files) into the folder, and no ZIP.
+        ledger: keep a ledger in the folder, see `Ledger`; one that is not open is opened for this run.
+        on_progress: called after every change; keep it quick.
+
+    Yields:
+        `ExportOutcome`: path, size, seconds and polls, or the error.
+
+    Raises:
+        TargetError: the folder cannot be made or written to.
+        LedgerError: its ledger cannot be used, or another run works there (`FolderInUseError`).
+        DiskFullError: the disk is full, and there is a ledger: the run ends, to go on when there is room.
+        Exception: what `requests` itself raised, after the outcomes of everything before it; or what `on_progress`
+            raised, at once.
+    """
+    async with AsyncExitStack() as stack:
+        journal = await _journal(ledger, local_path(folder), stack)
+        run = Run(
+            session,
+            made_folder(folder),
+            slots or session.settings.download_slots,
+            timeout,
+            policy,
+            unpack,
+            journal,
+            on_progress,
+        )
+        stack.push_async_callback(run.close)
+        await journal.begin(len(requests) if isinstance(requests, Collection) else None)
+        run.begin(requests)
+        while (outcome := await run.outcomes.get()) is not None:
+            yield outcome
+        if run.ending is not None:
+            raise run.ending
+        await journal.complete(run.taken)
+
+
+async def _journal(ledger: Ledger | bool, folder: Path, stack: AsyncExitStack) -> Journal:
+    if ledger is False:
+        return NoLedger()
+    book = Ledger(folder) if ledger is True else ledger
+    book.check_folder(folder)
+    return book if book.is_open else await stack.enter_async_context(book)

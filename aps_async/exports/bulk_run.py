@@ -1,0 +1,397 @@
+"""The run behind `export_many`: entries on their way, through a few tasks and download slots."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Coroutine, Iterable
+from contextlib import aclosing
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from aps_async.downloads.archives import unpack_archive
+from aps_async.downloads.filenames import in_folder
+from aps_async.downloads.sinks import PartFile, checked_path
+from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
+from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
+from aps_async.exports.wait import checked_job, download_export, effective_timeout, export_poller, export_rules
+from aps_async.ledger.journal import Journal, Record
+from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRef, ExportRequest, Progress
+from aps_async.polling import Policy, Poller
+from aps_async.session import Session
+from aps_async.transport.retry import call_deadline, may_start_again, waits
+
+Wanted = ExportRequest | Export
+"""What a bulk run takes: something to start, or something that was started already, here or elsewhere."""
+
+_START_ROUNDS = 3  # each with all of Settings.tries; more would only delay the report of an outage
+_AT_ONCE = 250  # requests that a ledger is told of together, where they are known beforehand
+
+
+@frozen(kw_only=True)
+class BulkProgress:
+    """Where a bulk run stands. The first four add up to what was taken from `requests` so far."""
+
+    starting: int
+    running: int
+    done: int
+    failed: int
+    received: int
+    """Bytes, of finished and running downloads."""
+
+
+@define(eq=False)
+class Entry:
+    """One request on its way."""
+
+    wanted: Wanted
+    record: Record
+    began: float
+    ref: ExportRef | None = None
+    poller: Poller[ExportJob] | None = None
+    timer: asyncio.TimerHandle | None = None
+    asking: "asyncio.Task[None] | None" = None
+    """A question about the job that is under way."""
+    received: int = 0
+    reused: bool = False
+    unpacked: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def request(self) -> ExportRequest:
+        """What was asked for."""
+        return request_of(self.wanted)
+
+
+@define(eq=False)
+class Run:
+    """One call of `export_many`."""
+
+    session: Session
+    folder: Path
+    slots: int
+    timeout: float | None
+    policy: Policy | None
+    unpack: bool
+    journal: Journal
+    on_progress: Callable[[BulkProgress], object] | None
+    outcomes: "asyncio.Queue[ExportOutcome | None]" = field(factory=asyncio.Queue)
+    ending: Exception | None = None
+    """Of the whole run: the caller's own, or of what it stands on."""
+    taken: int = 0
+    _ready: "asyncio.Queue[Entry]" = field(factory=asyncio.Queue)  # due to be asked about, in order
+    _open: set[Entry] = field(factory=set)
+    _tasks: "set[asyncio.Task[None]]" = field(factory=set)
+    _room: asyncio.Semaphore = field(init=False)
+    _starts: asyncio.Semaphore = field(init=False)
+    _fed: bool = False
+    _closing: bool = False
+    _starting: int = 0
+    _done: int = 0
+    _failed: int = 0
+    _bytes: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._room = asyncio.Semaphore(self.session.settings.pending_exports)
+        self._starts = asyncio.Semaphore(self.session.settings.starts_at_once)
+
+    def begin(self, requests: Iterable[Wanted] | AsyncIterable[Wanted]) -> None:
+        self._spawn_part(self._feed(requests))
+        for _ in range(self.slots):
+            self._spawn_part(self._slot())
+
+    async def close(self) -> None:
+        """Ends everything that is still under way."""
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for entry in self._open:
+            self._release(entry)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _spawn_part(self, work: Coroutine[None, None, None]) -> None:
+        """A task that the run cannot do without: if it ends by an error, so does the run, instead of waiting for it."""
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            if self._closing:
+                return
+            if task.cancelled():
+                self._stop(APSError("a task of the run was cancelled from outside"))
+            elif isinstance(problem := task.exception(), Exception):
+                self._stop(problem)
+
+        self._spawn(work).add_done_callback(ended)
+
+    async def _feed(self, requests: Iterable[Wanted] | AsyncIterable[Wanted]) -> None:
+        """Takes requests one by one, as there is room, and starts them in their order."""
+        try:
+            async with aclosing(batches(requests)) as each:
+                async for batch in each:
+                    for wanted, record in zip(batch, await self._entered(batch), strict=True):
+                        await self._room.acquire()
+                        entry = Entry(wanted, record, self._now())
+                        self._open.add(entry)
+                        self.taken += 1
+                        if record.files:
+                            self._spawn_part(self._look(entry))
+                        else:
+                            await self._begin(entry)
+        except Exception as problem:  # noqa: BLE001 - the caller's iterator may raise anything; raised again at the end
+            self.ending = problem
+        self._fed = True
+        self._end_if_done()
+
+    async def _entered(self, batch: list[Wanted]) -> list[Record]:
+        return await self.journal.enter(
+            [(request_of(each), None if isinstance(each, ExportRequest) else ref_of(each)) for each in batch]
+        )
+
+    async def _look(self, entry: Entry) -> None:
+        """Takes what an earlier run has brought, if it is still as it was."""
+        try:
+            if not await self.journal.holds(entry.record):
+                await self._begin(entry)
+                return
+            entry.reused = True
+            files = entry.record.files
+            paths = [self.folder / each.name for each in files]
+            if len(files) > 1:
+                entry.unpacked = tuple(paths)
+            got = Downloaded(path=paths[0], size=sum(each.size for each in files))
+            if not entry.unpacked:
+                await self._unpack(entry, got)
+            await self._finish(entry, got=got)
+        except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
+            await self._finish(entry, error=problem)
+
+    async def _begin(self, entry: Entry) -> None:
+        await self._starts.acquire()
+        self._starting += 1
+        self._tell()
+        self._spawn_part(self._start(entry))
+
+    async def _start(self, entry: Entry) -> None:
+        try:
+            export = await self._export(entry)
+            entry.ref = ref_of(export)
+            rules = export_rules(self.session, export, timeout=self.timeout, policy=self.policy)
+            entry.poller = export_poller(self.session, export, rules)
+            self._ask_when_due(entry, entry.poller)
+        except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
+            await self._finish(entry, error=problem)
+        finally:
+            self._starting -= 1
+            self._starts.release()
+            self._tell()
+
+    async def _export(self, entry: Entry) -> Export:
+        """What to wait for: started before, here or elsewhere, or now."""
+        if isinstance(entry.wanted, ExportRequest):
+            if entry.record.ref is not None:
+                return entry.record.ref
+            export: Export = await self._started(entry.wanted)
+        else:
+            export = entry.wanted
+        await self.journal.started(entry.record, ref_of(export))
+        return export
+
+    async def _started(self, request: ExportRequest) -> ExportJob:
+        """Starts a job, patiently: among thousands, some meet a service that is down or a token just revoked."""
+        own_waits, repeatable = waits(self.session.settings, paced=False), KINDS[request.kind].start_endpoint.repeatable
+        next(own_waits)
+        limit = effective_timeout(self.session, ExportRef(request=request, export_id=""), self.timeout)
+        async with call_deadline(limit, f"the start of {request.name or ', '.join(request.subjects[:3])}"):
+            for _ in range(_START_ROUNDS - 1):
+                try:
+                    return await start_export(self.session, request)
+                except APSError as problem:
+                    if not may_start_again(problem, repeatable=repeatable):
+                        raise
+                    wait = own_waits.send(problem)
+                await asyncio.sleep(wait)
+            return await start_export(self.session, request)
+
+    def _ask_when_due(self, entry: Entry, poller: Poller[ExportJob]) -> None:
+        entry.timer = asyncio.get_running_loop().call_at(poller.wakes_at, self._ready.put_nowait, entry)
+
+    async def _slot(self) -> None:
+        """One download slot: asks about the job whose turn it is, and if it is done, downloads it right away."""
+        while True:
+            entry = await self._ready.get()
+            try:
+                poller = entry.poller
+                assert poller is not None  # noqa: S101 - for the type checker
+                if not poller.done and not await self._asked(entry, poller):
+                    continue
+                if not poller.done:
+                    self._ask_when_due(entry, poller)
+                    continue
+                got = await self._download(entry, poller, checked_job(poller.answer))
+                entry.warnings = got.warnings
+                await self._unpack(entry, got)
+            except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
+                if self._is_forgotten(entry, problem):
+                    await self._begin(entry)
+                else:
+                    await self._finish(entry, error=problem)
+            else:
+                await self._finish(entry, got=got)
+
+    async def _asked(self, entry: Entry, poller: Poller[ExportJob]) -> bool:
+        """Asks, or takes the answer that came since. False: it takes long, and comes back without holding this slot."""
+        if entry.asking is None:
+            entry.asking = self._spawn(poller.ask_or_end())
+            await asyncio.wait({entry.asking}, timeout=self.session.settings.poll_interval)
+            if not entry.asking.done():
+                entry.asking.add_done_callback(partial(self._answered, entry))
+                return False
+        asking, entry.asking = entry.asking, None
+        await asking
+        return True
+
+    def _answered(self, entry: Entry, asking: "asyncio.Task[None]") -> None:
+        if not asking.cancelled():
+            asking.exception()  # a run that ends first never looks at it, and asyncio would complain
+        self._ready.put_nowait(entry)
+
+    def _is_forgotten(self, entry: Entry, problem: Exception) -> bool:
+        """Whether the service knows nothing any more of a job that the ledger told of; then it has to start again."""
+        told = isinstance(entry.wanted, ExportRequest) and entry.record.ref is not None
+        if not (told and self.journal.lasting and isinstance(problem, NotFoundError)):
+            return False
+        if entry.poller is None or entry.poller.status.polls:
+            return False
+        self._release(entry)
+        entry.record.ref = None
+        return True
+
+    async def _download(self, entry: Entry, poller: Poller[ExportJob], job: ExportJob) -> Downloaded:
+        def note(progress: Progress) -> None:
+            self._bytes += progress.received - entry.received
+            entry.received = progress.received
+            self._tell()
+
+        async with poller.until_deadline(since=self._now()):  # anew: the job may have waited for this slot
+            got = await download_export(
+                self.session,
+                job,
+                PartFile(checked_path(in_folder(self.folder, entry.record.name)), self.journal.tag),
+                add_suffix=True,
+                sha256=self.journal.lasting,
+                before_rename=partial(self.journal.arriving, entry.record) if self.journal.lasting else None,
+                on_progress=note,
+            )
+        return got  # noqa: RET504 - mypy takes a context manager for one that may swallow errors
+
+    async def _unpack(self, entry: Entry, got: Downloaded) -> None:
+        if self.unpack and got.path is not None and got.path.suffix == ".zip":
+            names = self.journal.names(entry.record)
+            skipped: list[str] = []
+            entry.unpacked = await unpack_archive(
+                got.path, self.folder, names, tag=self.journal.tag, on_skip=skipped.append
+            )
+            if skipped:
+                entry.unpacked = (*entry.unpacked, got.path) if entry.unpacked else ()
+                entry.warnings = tuple(dict.fromkeys((*entry.warnings, *skipped)))
+            else:
+                got.path.unlink()
+
+    async def _finish(self, entry: Entry, *, got: Downloaded | None = None, error: Exception | None = None) -> None:
+        self._release(entry)
+        if isinstance(error, LedgerError | DiskFullError) and self.journal.lasting:
+            # So it is for all of them, and with a ledger it is easy to go on: one error, not many.
+            self._stop(error)
+            return
+        outcome = self._outcome(entry, got, error)
+        try:
+            await self.journal.ended(entry.record, outcome)
+        except Exception as problem:  # noqa: BLE001 - the ledger's own; without it the run would not last
+            self._stop(problem)
+            return
+        self._open.discard(entry)
+        self._done += error is None
+        self._failed += error is not None
+        self.outcomes.put_nowait(outcome)
+        self._room.release()
+        self._tell()
+        self._end_if_done()
+
+    def _outcome(self, entry: Entry, got: Downloaded | None, error: Exception | None) -> ExportOutcome:
+        status = entry.poller.status if entry.poller else None
+        job = status.answer if status else None
+        return ExportOutcome(
+            request=entry.request,
+            ref=entry.ref or entry.record.ref,
+            path=got.path if got else None,
+            unpacked=entry.unpacked,
+            failed_files=job.failed_files if job else (),
+            warnings=entry.warnings if got else (),
+            size=got.size if got else 0,
+            seconds=self._now() - entry.began,
+            polls=status.polls if status else 0,
+            reused=entry.reused and error is None,
+            error=error,
+        )
+
+    def _release(self, entry: Entry) -> None:
+        if entry.timer is not None:
+            entry.timer.cancel()
+        if entry.poller is not None:
+            entry.poller.close()
+
+    def _end_if_done(self) -> None:
+        if self._fed and not self._open:
+            self.outcomes.put_nowait(None)
+
+    def _tell(self) -> None:
+        if self.on_progress is None:
+            return
+        at = BulkProgress(
+            starting=self._starting,
+            running=len(self._open) - self._starting,
+            done=self._done,
+            failed=self._failed,
+            received=self._bytes,
+        )
+        try:
+            self.on_progress(at)
+        except Exception as problem:  # noqa: BLE001 - the caller's own; it ends the run rather than hang a slot
+            self.on_progress = None
+            self._stop(problem)
+
+    def _stop(self, problem: Exception) -> None:
+        """Ends the run; what is under way is cancelled when the caller has seen the outcomes before."""
+        self.ending = self.ending or problem
+        self.outcomes.put_nowait(None)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def request_of(wanted: Wanted) -> ExportRequest:
+    """What was asked for."""
+    return wanted if isinstance(wanted, ExportRequest) else ref_of(wanted).request
+
+
+async def batches(
+    requests: Iterable[Wanted] | AsyncIterable[Wanted],
+) -> AsyncGenerator[list[Wanted], None]:
+    """As many at once as are there: what comes out of an iterator is taken one by one, when there is room for it."""
+    if isinstance(requests, AsyncIterable):
+        try:
+            async for request in requests:
+                yield [request]
+        finally:
+            if isinstance(requests, AsyncGenerator):
+                await requests.aclose()
+    else:
+        rest = iter(requests)
+        while batch := list(islice(rest, _AT_ONCE if isinstance(requests, Collection) else 1)):
+            yield batch

@@ -1,0 +1,108 @@
+"""The kinds of exports: one row each, with all that waiting and downloading need to know of a service."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from aps_async.downloads.content import DOCX, PDF, ZIP, Signature
+from aps_async.links import SignedUrl, Source
+from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
+from aps_async.resources import acc, bim360, cost, files, sheets
+from aps_async.session import Session
+from aps_async.transport.quotas import Endpoint
+from aps_async.transport.retry import call_deadline
+
+
+class _Get(Protocol):
+    def __call__(self, session: Session, ref: ExportRef, *, retry: bool = True) -> Coroutine[Any, Any, ExportJob]: ...
+
+
+@frozen(kw_only=True)
+class Kind:
+    """What the loop needs to know of a service."""
+
+    start: Callable[[Session, ExportRequest], Awaitable[ExportJob]]
+    get: _Get
+    resolve: Callable[[Session, ExportJob, Sequence[SignedUrl]], Awaitable[Source | None]]
+    """Links to a finished job's result, given those that were refused; None when the job has none that is alive."""
+    status: Endpoint
+    """Whose quota the polls draw on."""
+    start_endpoint: Endpoint
+    """Whose quota the starts draw on, and whether a start whose response was lost may be sent again."""
+    signatures: tuple[Signature, ...] = (PDF,)
+    get_renews: bool = False
+    """Whether asking again brings a fresh link; otherwise only another job does."""
+    acc: bool = False
+    """Whether it is one of ACC's, which take their time."""
+
+
+KINDS = {
+    ExportKind.BIM360: Kind(
+        start=bim360.start,
+        start_endpoint=bim360.START,
+        get=bim360.get_export,
+        resolve=bim360.resolve,
+        status=bim360.STATUS,
+        get_renews=True,
+    ),
+    ExportKind.FILES: Kind(
+        start=files.start,
+        start_endpoint=files.SERVICE.start,
+        get=files.get_export,
+        resolve=acc.resolve,
+        status=files.SERVICE.status,
+        signatures=(PDF, ZIP),
+        acc=True,
+    ),
+    ExportKind.SHEETS: Kind(
+        start=sheets.start,
+        start_endpoint=sheets.SERVICE.start,
+        get=sheets.get_export,
+        resolve=acc.resolve,
+        status=sheets.SERVICE.status,
+        acc=True,
+    ),
+    ExportKind.COST: Kind(
+        start=cost.start,
+        start_endpoint=cost.ATTACHMENTS,
+        get=cost.get_export,
+        resolve=cost.resolve,
+        status=cost.DOCUMENTS,
+        signatures=(DOCX,),
+    ),
+}
+
+
+Export = ExportRef | ExportJob
+"""What can be waited for: a reference, or a job as `start_export` gave it, which saves the first poll."""
+
+
+def ref_of(export: Export) -> ExportRef:
+    """The reference of either."""
+    return export.ref if isinstance(export, ExportJob) else export
+
+
+def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> Coroutine[Any, Any, ExportJob]:
+    """Asks once how an export of any kind stands: `await get_export(session, ref)`.
+
+    Raises:
+        APSError: as `Session.request`.
+    """
+    return KINDS[ref.kind].get(session, ref, retry=retry)
+
+
+async def start_export(session: Session, request: ExportRequest, *, timeout: float | None = None) -> ExportJob:
+    """Starts what a request of any kind describes.
+
+    Args:
+        session: the session.
+        request: what to start.
+        timeout: seconds for all of it: the quota, a token, and every attempt; None: no deadline.
+
+    Raises:
+        CallTimeoutError: the timeout passed. A start of ACC or Cost may have arrived all the same.
+        APSError: as the `start_export` of its service.
+    """
+    async with call_deadline(timeout, f"the start of {', '.join(request.subjects[:3])}"):
+        return await KINDS[request.kind].start(session, request)

@@ -1,0 +1,217 @@
+"""One door for every project: BIM 360 or ACC is looked up once, and what follows is the same."""
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Literal
+
+from aps_async.errors import InputError, NotExportableError
+from aps_async.exports.bulk import BulkProgress, export_many
+from aps_async.ids import bare_id
+from aps_async.ledger import Ledger
+from aps_async.models import Collection, ExportOptions, ExportOutcome, ExportRequest, Project, Sheet
+from aps_async.polling import Policy
+from aps_async.resources import acc, files, plans, sheets
+from aps_async.resources.projects import find_project
+from aps_async.session import Session
+
+
+async def list_collections(
+    session: Session, project: Project | str, *, user_id: str | None = None
+) -> AsyncIterator[Collection]:
+    """The collections of an ACC project's sheets; see `sheets.list_collections`.
+
+    Raises:
+        InputError: a BIM 360 project, which has folders instead.
+        APSError: as `list_sheets`.
+    """
+    found = await _found(session, project, user_id)
+    _check_collections(found)
+    async for collection in sheets.list_collections(session, found.id, user_id=user_id):
+        yield collection
+
+
+async def list_sheets(
+    session: Session,
+    project: Project | str,
+    *,
+    folder: str | None = None,
+    collection: str | None = None,
+    user_id: str | None = None,
+) -> AsyncIterator[Sheet]:
+    """The sheets of a project that can be exported: from the Plans folder (BIM 360) or the Sheets tool (ACC).
+
+    For what is left out see `plans.list_sheets` (BIM 360) and `sheets.list_sheets` (ACC).
+
+    Args:
+        session: the session; scope `data:read`.
+        project: a `Project`, its id or its name.
+        folder: BIM 360: only this folder and what is below, by path, such as `Plans/Architecture`, or URN. ACC: only
+            this version set, by name or id.
+        collection: ACC: only this collection, by name or id; all of them by default, and the ungrouped sheets.
+        user_id: the acting user of a two-legged call.
+
+    Raises:
+        InputError: a collection of a BIM 360 project, which has none.
+        NotExportableError: the project is of neither kind.
+        NotFoundInProjectError: no such project, folder or collection, several of that name, or no Plans folder; the
+            message lists what there is.
+        APSError: as `Session.request`.
+    """
+    found = await _found(session, project, user_id)
+    if collection is not None:
+        _check_collections(found)
+    if found.is_acc:
+        listed = sheets.list_sheets(session, found.id, version_set=folder, collection=collection, user_id=user_id)
+    else:
+        listed = plans.list_sheets(session, found, folder=folder, user_id=user_id)
+    async for sheet in listed:
+        yield sheet
+
+
+async def get_sheet(
+    session: Session,
+    project: Project | str,
+    sheet_id: str,
+    *,
+    collection: str | None = None,
+    user_id: str | None = None,
+) -> Sheet:
+    """One sheet: by version or item URN (BIM 360), by UUID or number (ACC).
+
+    Raises:
+        InputError: a collection of a BIM 360 project, which has none.
+        NotExportableError: BIM 360: it exists but is an uploaded file, hidden, or still being processed.
+        NotFoundInProjectError: ACC: no such sheet, or the number occurs in several collections; the message lists them.
+        NotFoundError: BIM 360: there is no such item or version.
+        APSError: as `list_sheets`.
+    """
+    found = await _found(session, project, user_id)
+    if collection is not None:
+        _check_collections(found)
+    if not found.is_acc:
+        return await plans.get_sheet(session, found, sheet_id, user_id=user_id)
+    # Not `sheets:batch-get`, which knows no numbers.
+    listed = [each async for each in sheets.list_sheets(session, found.id, collection=collection, user_id=user_id)]
+    return sheets.SheetIndex(found.name, listed).find(sheet_id)
+
+
+async def project_requests(
+    session: Session,
+    project: Project | str,
+    *,
+    what: Literal["sheets", "files"] = "sheets",
+    folder: str | None = None,
+    collection: str | None = None,
+    options: ExportOptions | None = None,
+    user_id: str | None = None,
+    allow_partial: bool = True,
+) -> AsyncGenerator[ExportRequest, None]:
+    """Requests for all sheets of a project, one PDF each; or for all files of an ACC project, 200 in a ZIP.
+
+    Args:
+        session: the session.
+        project: a `Project`, its id or its name.
+        what: `sheets`, or `files` for the PDF, DWG and RVT files of an ACC project.
+        folder: only these; see `list_sheets` and `files.list_files`.
+        collection: sheets of an ACC project: only this collection; see `list_sheets`.
+        options: what goes onto the pages; nothing by default.
+        user_id: the acting user; ACC demands one with two-legged tokens.
+        allow_partial: whether a ZIP that lacks some files is taken.
+
+    Raises:
+        NotExportableError: files of a BIM 360 project, which need no export: download them.
+        InputError: an ACC project and a two-legged token, but no user; a collection of files or of a BIM 360 project;
+            asset markups of files. Nothing is listed then.
+        APSError: as `list_sheets`.
+    """
+    found = await _found(session, project, user_id)
+    if found.is_acc:
+        session.check_user(files.SERVICE.start, user_id)
+    if what == "sheets":
+        async for sheet in list_sheets(session, found, folder=folder, collection=collection, user_id=user_id):
+            yield sheet.to_request(options, user_id=user_id)
+        return
+    if not found.is_acc:
+        raise NotExportableError(
+            f"{found.name} is a BIM 360 project: its files are downloaded as they are (aps-async download URN); "
+            "what is exported there are sheets"
+        )
+    if collection is not None:
+        raise InputError("collections hold sheets only: choose files by folder, or export sheets")
+    acc.check_options(options or ExportOptions(), files.SERVICE)
+    urns = [version.urn async for _, version in files.list_files(session, found, folder=folder, user_id=user_id)]
+    if not urns:
+        return
+    for request in files.export_requests(
+        bare_id(found.id),
+        urns,
+        options=options,
+        user_id=user_id,
+        name=f"{found.name} files",
+        allow_partial=allow_partial,
+    ):
+        yield request
+
+
+async def export_project(
+    session: Session,
+    project: Project | str,
+    folder: str | os.PathLike[str],
+    *,
+    what: Literal["sheets", "files"] = "sheets",
+    source_folder: str | None = None,
+    collection: str | None = None,
+    options: ExportOptions | None = None,
+    user_id: str | None = None,
+    allow_partial: bool = True,
+    slots: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    unpack: bool = False,
+    ledger: Ledger | bool = False,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+) -> AsyncGenerator[ExportOutcome, None]:
+    """Exports all sheets or files of a project into a folder; arguments as `project_requests` and `export_many`.
+
+    Raises:
+        APSError: as both; failures of single exports are outcomes.
+    """
+    found = await _found(session, project, user_id)
+    requests = project_requests(
+        session,
+        found,
+        what=what,
+        folder=source_folder,
+        collection=collection,
+        options=options,
+        user_id=user_id,
+        allow_partial=allow_partial,
+    )
+    run = export_many(
+        session,
+        requests,
+        folder,
+        slots=slots,
+        timeout=timeout,
+        policy=policy,
+        unpack=unpack,
+        ledger=ledger,
+        on_progress=on_progress,
+    )
+    async with aclosing(run) as outcomes:
+        async for outcome in outcomes:
+            yield outcome
+
+
+async def _found(session: Session, project: Project | str, user_id: str | None) -> Project:
+    return project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
+
+
+def _check_collections(project: Project) -> None:
+    if not project.is_acc:
+        kind = "BIM 360" if project.is_bim360 else project.project_type or "unknown"
+        raise InputError(
+            f"{project.name} is a {kind} project, and only ACC (Forma) projects have collections: "
+            "leave the collection out, or choose a folder"
+        )

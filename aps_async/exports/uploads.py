@@ -1,0 +1,104 @@
+"""Files that need no export, by their URN; and the oldest way to those that do."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from aps_async.downloads.content import ANY, PDF, Expected
+from aps_async.downloads.download import download
+from aps_async.downloads.sinks import Writable, checked_path
+from aps_async.errors import ExportError, InputError
+from aps_async.links import SignedUrl, Source
+from aps_async.models import Downloaded, ExportJob, Progress, Project
+from aps_async.resources import storage
+from aps_async.resources.projects import find_project_id
+from aps_async.session import Session
+from aps_async.transport.addresses import api_url, path_of
+from aps_async.transport.quotas import Endpoint
+
+# No limit is published for this call; that of the other download calls is a careful guess.
+DERIVATIVE = Endpoint("derivatives.derivative", 300)
+
+
+async def download_urn(
+    session: Session,
+    urn: str,
+    target: str | os.PathLike[str] | Writable,
+    *,
+    project: Project | str | None = None,
+    user_id: str | None = None,
+    expected: Expected = Expected(signatures=(ANY,)),
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Downloaded:
+    """Brings the file behind a version, item or storage URN to disk, as it was uploaded (scope `data:read`).
+
+    It is resumed and renewed like an export's result, and verified by the size and the sha1 that storage gives. An
+    upload that storage has not merged yet comes in its parts.
+
+    Args:
+        session: the session.
+        urn: a version's, an item's (its newest version), or `urn:adsk.objects:os.object:…`; raw, percent-encoded or
+            base64.
+        target: a path, or an open binary file.
+        project: where a version or item lies: a `Project`, its id or its name. A storage URN needs none.
+        user_id: the acting user of a two-legged call.
+        expected: what else is known of the file, such as that it must be a PDF.
+        on_progress: called with every chunk.
+
+    Raises:
+        NotExportableError: a sheet, which has no file of its own; the message says what to do instead.
+        InputError: this is no such URN, or it needs a project.
+        DownloadError: the file cannot be brought to its target; see `download`.
+        APSError: as `Session.request`.
+    """
+    if isinstance(target, str | os.PathLike):
+        checked_path(target)  # a bad target is told before anything is asked
+    at = storage.checked_urn(urn)
+    if not storage.is_storage_urn(at):
+        at = await _storage_urn(session, at, project, user_id)
+
+    async def links(_: SignedUrl | None = None) -> Source:
+        return await storage.get_source(session, at, user_id=user_id)
+
+    return await download(session, await links(), target, renew=links, expected=expected, on_progress=on_progress)
+
+
+async def _storage_urn(session: Session, urn: str, project: Project | str | None, user_id: str | None) -> str:
+    if project is None:
+        raise InputError(f"{urn!r} is known by its project only: give the project as well")
+    project_id = await find_project_id(session, project, user_id=user_id)
+    return await storage.find_storage(session, project_id, urn, user_id=user_id)
+
+
+async def download_link(session: Session, job: ExportJob, target: str | os.PathLike[str] | Writable) -> Downloaded:
+    """Brings a BIM 360 export to disk through its deprecated `link`, which takes a token and no signature.
+
+    Autodesk gives it minimal support since 2023, and not with every answer; `download_export` does without. Whatever
+    host the link names, the token goes to this session's own API address only.
+
+    Args:
+        session: the session; scope `data:read`.
+        job: a finished job.
+        target: a path, or an open binary file.
+
+    Raises:
+        ExportError: the service gave no such link.
+        DownloadError: see `download`.
+        APSError: no token, or a user that does not go with it.
+    """
+    if not job.deprecated_link:
+        raise ExportError(f"{job.ref} has no deprecated link; use download_export()", ref=job.ref, job=job)
+    try:
+        path = path_of(job.deprecated_link)
+        shown = SignedUrl(str(api_url(session.base_url, path)))
+    except ValueError as problem:
+        raise ExportError(f"{job.ref}: its deprecated link cannot be opened: {problem}", ref=job.ref, job=job) from None
+
+    @asynccontextmanager
+    async def opener(_: SignedUrl, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        async with session.open_with_token(DERIVATIVE, path, headers, user_id=job.ref.user_id) as response:
+            yield response
+
+    return await download(session, shown, target, expected=Expected(signatures=(PDF,)), opener=opener)

@@ -1,0 +1,360 @@
+"""Waiting: from a started job to a verified file. The page to read first.
+
+Every kind of export is one row of `KINDS`; the loop below asks, judges and waits, and knows nothing of any service.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from pathlib import Path
+
+from attrs import evolve
+
+from aps_async.downloads.content import Expected
+from aps_async.downloads.download import BeforeRename, download, stream
+from aps_async.downloads.sinks import PartFile, Writable, checked_path
+from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
+from aps_async.exports.kinds import KINDS, Export, get_export, ref_of
+from aps_async.links import SignedUrl, Source
+from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Progress
+from aps_async.polling import Policy, Poller, PollPolicy, PollRules, PollStatus, may_recover
+from aps_async.session import Session
+
+ENDING_WORDS = frozenset({"aborted", "canceled", "cancelled", "expired", "timeout", "error", "rejected"})
+"""Statuses that no service documents and that can only mean an end. Any other unknown word counts as running."""
+_ENDING_POLLS = 5
+
+_log = logging.getLogger("aps_async")
+
+
+class EndingWords:
+    """Watches one export for a status of `ENDING_WORDS`: it is believed when it comes back."""
+
+    def __init__(self, session: Session) -> None:
+        self._grace = session.settings.ending_word_grace
+        self._word, self._polls, self._since = "", 0, 0.0
+
+    def judge(self, job: ExportJob) -> ExportJob:
+        """The job; FAILED after five answers in a row, or a minute, of one such word."""
+        word, now = job.raw_status.lower(), asyncio.get_running_loop().time()
+        if word not in ENDING_WORDS or job.status.is_final:
+            self._word = ""
+            return job
+        if word != self._word:
+            _log.warning("%s: the status %r is not documented; asking again", job.ref, job.raw_status)
+            self._word, self._polls, self._since = word, 0, now
+        self._polls += 1
+        if self._polls < _ENDING_POLLS and now - self._since < self._grace:
+            return job
+        problem = f"an undocumented status that came {self._polls} times in a row"
+        return evolve(job, status=ExportStatus.FAILED, problem=job.problem or problem)
+
+
+def effective_timeout(session: Session, export: Export, timeout: float | None) -> float:
+    """The seconds that a wait may take: the caller's, or the settings' for this kind."""
+    if timeout is not None:
+        return timeout
+    numbers = session.settings
+    return numbers.acc_export_timeout if KINDS[ref_of(export).kind].acc else numbers.export_timeout
+
+
+def export_rules(
+    session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
+) -> PollRules[ExportJob]:
+    """How an export is waited for: one rule for single waits, bulk runs and workers."""
+    ref, numbers = ref_of(export), session.settings
+    limit = effective_timeout(session, export, timeout)
+
+    def not_yet(error: Exception, status: PollStatus[ExportJob]) -> bool:
+        """A job that was just started may not have spread to where it is asked about."""
+        return isinstance(error, NotFoundError) and status.polls == 0 and status.age < numbers.not_found_grace
+
+    def recovers(error: Exception, status: PollStatus[ExportJob]) -> bool:
+        """Beside the usual, one 404 between two answers: not every server of a service knows every job at once."""
+        if isinstance(error, NotFoundError):
+            return status.polls > 0 and status.failed(NotFoundError) == 1
+        return may_recover(error, status)
+
+    return PollRules(
+        is_final=lambda job: job.status.is_final,
+        policy=policy or PollPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter),
+        timeout=limit,
+        may_recover=recovers,
+        not_yet=not_yet,
+        max_retry_after=numbers.retry_after_max,
+        timeout_error=lambda status: export_timeout_error(ref, limit, status.answer, status.error),
+    )
+
+
+def export_timeout_error(
+    ref: ExportRef, limit: float, job: ExportJob | None, error: Exception | None
+) -> ExportTimeoutError:
+    """The error of a deadline, with what was met last."""
+    if job is not None and job.status.is_final:
+        words = f"{ref} was done ({job.raw_status!r}), but not downloaded in {limit:g} s"
+    elif job is not None:
+        words = f"{ref} was not done in {limit:g} s (the last answer was {job.raw_status!r})"
+    else:
+        words = f"{ref} was not done in {limit:g} s (there was no answer)"
+    met = f"; the last error was: {error}" if error is not None else ""
+    timeout_error = ExportTimeoutError(f"{words}{met}. It may still finish: wait again with its ref", ref=ref, job=job)
+    timeout_error.__cause__ = error
+    return timeout_error
+
+
+def export_poller(session: Session, export: Export, rules: PollRules[ExportJob]) -> Poller[ExportJob]:
+    """One export, ready to be asked about; it counts in the status quota until it is closed."""
+    ref, words = ref_of(export), EndingWords(session)
+
+    async def ask() -> ExportJob:
+        try:
+            return words.judge(await get_export(session, ref, retry=False))
+        except APSError as error:
+            error.add_note(f"while waiting for {ref}")
+            raise
+
+    state = words.judge(export) if isinstance(export, ExportJob) else None
+    return Poller(ask, rules, state=state, quota=session.pacer(KINDS[ref.kind].status))
+
+
+async def export_states(
+    session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
+) -> AsyncGenerator[ExportJob, None]:
+    """Every answer about one export until it is final: `async for job in export_states(session, ref)`.
+
+    The last one has a final status, FAILED included. Faults that pass (429, 5xx, lost connections, timeouts, a 401 in
+    the middle, a 404 right after the start) are waited out inside the deadline. Nothing runs between two steps.
+
+    Args:
+        session: the session.
+        export: a reference, from any process, or the job that `start_export` gave.
+        timeout: seconds until the deadline; None: `Settings.export_timeout` (10 minutes; 35 for ACC).
+        policy: when to ask; see `Policy`.
+
+    Raises:
+        ExportTimeoutError: the deadline passed; the job may still finish.
+        APSError: a fault that does not pass.
+    """
+    poller = export_poller(session, export, export_rules(session, export, timeout=timeout, policy=policy))
+    async with aclosing(poller.states()) as states:
+        async for job in states:
+            yield job
+
+
+async def poll_export(
+    session: Session,
+    export: Export,
+    *,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    on_status: Callable[[ExportJob], object] | None = None,
+) -> ExportJob:
+    """Waits until an export is done, without downloading it; arguments as `export_states`.
+
+    Args:
+        session: the session.
+        export: a reference or a started job.
+        timeout: seconds until the deadline.
+        policy: when to ask.
+        on_status: called with every answer.
+
+    Returns:
+        The finished job with its link, which lives about two minutes.
+
+    Raises:
+        ExportFailedError: the service gave the job up, or its result is partial and the request allows none.
+        ExportTimeoutError: the deadline passed.
+        APSError: a fault that does not pass.
+    """
+    poller = export_poller(session, export, export_rules(session, export, timeout=timeout, policy=policy))
+    return checked_job(await poller.result(on_answer=on_status))
+
+
+async def poll_many(
+    session: Session, exports: Iterable[Export], *, timeout: float | None = None, policy: Policy | None = None
+) -> AsyncGenerator[tuple[ExportRef, ExportJob | Exception], None]:
+    """Waits for many exports without downloading them; yields each reference with its outcome, as it comes.
+
+    A link lives about two minutes, so download a job as soon as it is yielded, or leave all of it to `export_many`.
+    There is a small task for each export: fine for thousands. Leaving the loop early needs `contextlib.aclosing`.
+
+    Args:
+        session: the session.
+        exports: references or started jobs.
+        timeout: seconds until the deadline of each; None: as `wait_for_export`.
+        policy: when to ask; see `Policy`.
+
+    Yields:
+        The reference, and the finished job or the error that `poll_export` raised.
+    """
+
+    async def one(export: Export) -> tuple[ExportRef, ExportJob | Exception]:
+        try:
+            return ref_of(export), await poll_export(session, export, timeout=timeout, policy=policy)
+        except Exception as error:  # noqa: BLE001 - one failure ends nothing; the caller gets it
+            return ref_of(export), error
+
+    tasks = [asyncio.create_task(one(export)) for export in exports]
+    try:
+        for next_done in asyncio.as_completed(tasks):
+            yield await next_done
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def checked_job(job: ExportJob) -> ExportJob:
+    """A final job, unless it failed, or lacks something and the request allows no partial result.
+
+    Raises:
+        ExportFailedError: with the service's reason and the files that are missing.
+    """
+    partial = job.status is ExportStatus.PARTIAL
+    if job.status is not ExportStatus.FAILED and (job.ref.request.allow_partial or not partial):
+        return job
+    lost = [f"{each.id} ({each.reason or each.detail or 'no reason'})" for each in job.failed_files]
+    why = job.problem or (f"missing are {', '.join(lost)}" if lost else None)
+    why = f": {why}" if why else ", and gives no reason"
+    of = ", ".join(job.ref.request.subjects[:3]) + (" …" if len(job.ref.request.subjects) > 3 else "")
+    raise ExportFailedError(f"the service answers {job.raw_status!r} for {job.ref} of {of}{why}", ref=job.ref, job=job)
+
+
+async def wait_for_export(
+    session: Session,
+    export: Export,
+    path: str | os.PathLike[str] | Writable,
+    *,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    on_status: Callable[[ExportJob], object] | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Path | None:
+    """Waits for an export and brings its result to a verified file.
+
+    Args:
+        session: the session.
+        export: a reference, from any process, or the job that `start_export` gave.
+        path: where the file goes; what was there is replaced at the very end. Or an open binary file.
+        timeout: seconds for all of it, polls and download; None: `Settings.export_timeout` (10 minutes; 35 for ACC).
+        policy: when to ask; see `Policy`.
+        on_status: called with every answer about the job.
+        on_progress: called with every chunk of the download.
+
+    Returns:
+        The path; None for an open file.
+
+    Raises:
+        ExportFailedError: the service gave the job up.
+        ExportTimeoutError: the deadline passed first; wait again with its `ref`.
+        DownloadError: the result cannot be brought to its target; see its subclasses.
+        APSError: a fault that does not pass.
+
+    On any failure, and on cancellation, nothing is left behind: no task, no open connection, no part file.
+    """
+    target = checked_path(path) if isinstance(path, str | os.PathLike) else path
+    poller = export_poller(session, export, export_rules(session, export, timeout=timeout, policy=policy))
+    job = checked_job(await poller.result(on_answer=on_status))
+    async with poller.until_deadline():
+        downloaded = await download_export(session, job, target, on_progress=on_progress)
+    return downloaded.path
+
+
+async def download_export(
+    session: Session,
+    job: ExportJob,
+    target: str | os.PathLike[str] | Writable | PartFile,
+    *,
+    add_suffix: bool = False,
+    sha256: bool = False,
+    before_rename: BeforeRename | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Downloaded:
+    """Brings a finished job's result to a verified file; a link that has died is renewed.
+
+    Args:
+        session: the session.
+        job: a finished job.
+        target: a path, or an open binary file.
+        add_suffix: put `.pdf`, `.zip` or `.docx` behind the path, as the content turns out.
+        sha256: also compute the file's SHA-256, as the bytes pass.
+        before_rename: awaited once the file is written and verified, before it is renamed.
+        on_progress: called with every chunk.
+
+    Raises:
+        DownloadError: see `download`.
+        APSError: as `get_export`.
+    """
+    result = Result(session, job)
+    return await download(
+        session,
+        await result.source(),
+        target,
+        renew=result.source,
+        expected=Expected(signatures=KINDS[job.ref.kind].signatures),
+        add_suffix=add_suffix,
+        sha256=sha256,
+        before_rename=before_rename,
+        on_progress=on_progress,
+    )
+
+
+async def stream_export(session: Session, job: ExportJob) -> AsyncGenerator[bytes, None]:
+    """A finished job's result as chunks; see `stream` for what that can and cannot promise."""
+    result = Result(session, job)
+    expected = Expected(signatures=KINDS[job.ref.kind].signatures)
+    async with aclosing(stream(session, await result.source(), renew=result.source, expected=expected)) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+class Result:
+    """A finished job's result: where it is now, and where it is when that has died."""
+
+    def __init__(self, session: Session, job: ExportJob) -> None:
+        self.job = job
+        self._session = session
+        self._refused: list[SignedUrl] = []
+
+    async def source(self, refused: SignedUrl | None = None) -> Source:
+        """Links that live: the job's own, those of a new answer, or those of the job done again.
+
+        Raises:
+            ExportError: the service calls the job done and gives no link.
+            APSError: as `get_export` and `poll_export`.
+        """
+        session, kind = self._session, KINDS[self.job.ref.kind]
+        if refused is not None:
+            self._refused.append(refused)
+        job = self.job
+        found = None
+        if job.link or job.derivative or job.version_urn:
+            found = await kind.resolve(session, job, self._refused)
+        if found is None and (kind.get_renews or self.job.link is None):
+            found = await self._asked_again()
+        if found is None:
+            # BIM 360 answers a repeated start with the same job and a fresh URL; ACC does the job once more.
+            self.job = await poll_export(session, await kind.start(session, self.job.ref.request))
+            found = await kind.resolve(session, self.job, self._refused)
+        if found is None:
+            job = self.job
+            raise ExportError(f"{job.ref} is {job.raw_status!r}, but the service gives no link", ref=job.ref, job=job)
+        return found
+
+    async def _asked_again(self) -> Source | None:
+        """A fresh link; a finished job may take a few seconds until it has one."""
+        session, kind, loop = self._session, KINDS[self.job.ref.kind], asyncio.get_running_loop()
+        ends = loop.time() + session.settings.not_found_grace
+        while True:
+            self.job = await kind.get(session, self.job.ref)
+            try:
+                found = await kind.resolve(session, self.job, self._refused)
+            except ExportError:  # it names no file
+                if loop.time() >= ends:
+                    raise
+            else:
+                if found is not None or self.job.link is not None or loop.time() >= ends:
+                    return found
+            await asyncio.sleep(session.settings.poll_interval)

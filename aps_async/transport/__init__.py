@@ -1,0 +1,1 @@
+"""What a session is made of: requests, responses, rate limits, retries, JSON."""

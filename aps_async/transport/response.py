@@ -1,0 +1,242 @@
+"""Answers: from status, headers and bytes to JSON or to the error that says what the service said.
+
+Services and gateways answer in many shapes, JSON or not; nothing here takes the shape of an error for granted.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+from attrs import frozen
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from aps_async.errors import (
+    DecodeError,
+    NotAllowedError,
+    NotFoundError,
+    RateLimitedError,
+    ResponseError,
+    ServerError,
+    TransportError,
+    UnauthorizedError,
+)
+from aps_async.links import SignedUrl, redact
+from aps_async.text import well_formed
+from aps_async.transport.converter import loads
+
+_HINTS = {
+    401: "the credentials are not valid for this service",
+    403: "check that the app is added to the account (Custom Integrations), the scopes, and the user's permissions",
+    404: "it does not exist, or this token may not see it",
+    429: "others share this client id's quota",
+}
+_WORDS = ("developerMessage", "reason", "message", "title", "detail", "error_description", "error")
+_CODES = ("errorCode", "code", "error")
+_KINDS = {401: UnauthorizedError, 403: NotAllowedError, 404: NotFoundError, 429: RateLimitedError}
+
+
+async def read_answer(response: aiohttp.ClientResponse, limit: int, what: str) -> "Answer":
+    """The whole response, decompressed piece by piece so that a small body cannot fill the memory.
+
+    Raises:
+        DecodeError: it is longer than `limit` bytes.
+    """
+    pieces, size = list[bytes](), 0
+    try:
+        async for piece in response.content.iter_any():
+            size += len(piece)
+            if size > limit:
+                break
+            pieces.append(piece)
+    except BaseException:
+        response.close()
+        raise
+    if size > limit:
+        response.close()
+        raise DecodeError(f"{what}: the response is longer than {limit:,} bytes (Settings.response_limit)")
+    response.release()
+    return Answer(response.status, readable_headers(response.headers), b"".join(pieces))
+
+
+def readable_headers(headers: "CIMultiDictProxy[str]") -> "CIMultiDictProxy[str]":
+    """The headers with U+FFFD for every byte that is not UTF-8."""
+    if all(value.isascii() for value in headers.values()):
+        return headers
+    return CIMultiDictProxy(CIMultiDict((name, well_formed(value)) for name, value in headers.items()))
+
+
+@frozen(eq=False)
+class Answer:
+    """One whole HTTP answer."""
+
+    status: int
+    headers: "CIMultiDictProxy[str]"
+    body: bytes
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """The seconds that `Retry-After` asks for, from seconds or an HTTP date; 0 for a date that has passed.
+
+    None when it is absent, infinite or unreadable: no text raises. A date counts from the answer's own `Date` where
+    it has one, so that a wrong clock here does no harm. `retry.requested_wait` decides what is made of the number.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?", text, re.ASCII):
+        seconds = float(text)
+    else:
+        until = _http_date(text)
+        if until is None:
+            return None
+        answered = _http_date(headers.get("Date", ""))
+        seconds = until - (now if answered is None else answered)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _http_date(text: str) -> float | None:
+    """Seconds since the epoch; a date without a zone is one of UTC."""
+    try:
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):  # out of range for the calendar, or for the parser
+        return None
+
+
+class Receipt:
+    """When a response arrived: by our clock, and by its own `Date`. `note` is for `Session.request(on_headers=)`."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.at = clock()
+        self.date: float | None = None
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """Takes the time from a response's headers."""
+        self.at = self._clock()
+        self.date = _http_date(headers.get("Date", ""))
+
+    def link(self, raw: str, lifetime: float | None = None) -> SignedUrl:
+        """A signed URL that the response brought.
+
+        Raises:
+            ValueError: see `SignedUrl.parse`.
+        """
+        return SignedUrl.parse(raw, received_at=self.at, date=self.date, lifetime=lifetime)
+
+
+def json_of(method: str, path: str, answer: Answer) -> Any:
+    """The JSON of a good answer.
+
+    Raises:
+        DecodeError: (garbled) it is empty, HTML, text or broken JSON.
+    """
+    try:
+        return loads(answer.body)
+    except ValueError:
+        pass
+    raise DecodeError(f"{method} {path}: {answer.status} with {describe(answer.body)} instead of JSON", garbled=True)
+
+
+def describe(body: bytes) -> str:
+    """What kind of body this is, in a few words that are safe to show."""
+    if not body.strip():
+        return "an empty body"
+    text = body[:2000].decode("utf-8", "replace").strip()
+    if text.startswith(("<?xml", "<Error")):
+        return f"an XML error ({xml_error(body) or 'unreadable'})"
+    if text[:1] == "<":
+        title = re.search(r"(?is)<title[^>]*>(.*?)</title>", text)
+        words = title[1] if title else re.sub(r"(?is)<(script|style)\b.*?(</\1>|$)|<[^>]*(>|$)", " ", text)
+        return "an HTML page" + (f" ({_short(words)})" if words.strip() else "")
+    return f"a body of {len(body)} bytes that begins {_short(text, 60)!r}"
+
+
+def xml_error(body: bytes) -> str | None:
+    """`Code: Message` of a storage error. The rest of such a body repeats keys and signatures, and is left out."""
+    text = body[:8000].decode("utf-8", "replace")
+    found = [match[1] for name in ("Code", "Message") if (match := re.search(rf"<{name}>([^<]*)</{name}>", text))]
+    return _short(": ".join(found)) if found else None
+
+
+def error_of(method: str, path: str, answer: Answer, now: float) -> ResponseError:
+    """The error of our tree for an answer that says no."""
+    code, detail = _said(answer)
+    kind = _KINDS.get(answer.status) or (ServerError if answer.status >= 500 else ResponseError)
+    words = detail or _HINTS.get(answer.status, "") or describe(answer.body)
+    if detail and answer.status in (401, 403):
+        words = f"{words} ({_HINTS[answer.status]})"
+    return kind(
+        f"{method} {path}: {answer.status} {f'[{code}] ' if code and code not in words else ''}{words}".rstrip(),
+        status=answer.status,
+        method=method,
+        path=path,
+        code=code,
+        detail=detail,
+        request_id=answer.headers.get("x-request-id") or answer.headers.get("x-ads-request-id"),
+        retry_after=retry_after(answer.headers, now),
+    )
+
+
+def _said(answer: Answer) -> tuple[str | None, str | None]:
+    """The service's code and words, wherever it put them."""
+    try:
+        said = loads(answer.body)
+    except ValueError:
+        hint = answer.headers.get("x-ads-troubleshooting")
+        if hint:
+            return None, _short(hint)
+        kind = answer.headers.get("Content-Type", "")
+        return None, _short(answer.body.decode("utf-8", "replace")) if kind.startswith("text/plain") else None
+    if not isinstance(said, dict):
+        return None, None
+    errors = said.get("errors")
+    inner = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    codes = [str(part[name]) for part in (said, inner) for name in _CODES if _is_word(part.get(name))]
+    words = [str(part[name]) for part in (inner, said) for name in _WORDS if _is_word(part.get(name))]
+    distinct = list(dict.fromkeys(words))[:2]
+    return (_short(codes[0], 60) if codes else None), (_short(": ".join(distinct), 400) if distinct else None)
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip() != ""
+
+
+def _short(text: str, limit: int = 200) -> str:
+    text = redact(" ".join(text.split()))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def transport_error(what: str, problem: BaseException) -> TransportError:
+    """Our error for one of aiohttp's or the system's, without anything secret in it."""
+    unsent = isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL)
+    if isinstance(problem, aiohttp.ConnectionTimeoutError):
+        words = "no connection in time"
+    elif isinstance(problem, TimeoutError):
+        words = "no answer in time"
+    elif isinstance(problem, aiohttp.InvalidURL):
+        words = "the address cannot be used"
+    else:
+        words = redact(str(problem)) or "the connection was lost"
+    obstacle = _obstacle(problem)
+    advice = f". {_ADVICE[obstacle]}" if obstacle else ""
+    return TransportError(f"{what}: {words} ({type(problem).__name__}){advice}", sent=not unsent, obstacle=obstacle)
+
+
+_ADVICE = {
+    "certificate": "If a proxy inspects TLS, set SSL_CERT_FILE to its CA file; otherwise check address and clock",
+    "host": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
+    "connection": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
+}
+
+
+def _obstacle(problem: BaseException) -> str | None:
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return "certificate"
+    if isinstance(problem, aiohttp.ClientConnectorDNSError):
+        return "host"
+    if isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return "connection"
+    return None

@@ -1,0 +1,210 @@
+"""What is repeated, how long it waits, and how a deadline ends it: the only place that knows backoff."""
+
+import asyncio
+import inspect
+import math
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from attrs import define
+
+from aps_async.errors import (
+    APSError,
+    AuthError,
+    CallTimeoutError,
+    DecodeError,
+    InputError,
+    ResponseError,
+    TransportError,
+)
+from aps_async.settings import Settings
+from aps_async.transport.packages import BROKEN_BACKOFF, warn_of_two_backoffs
+
+try:
+    import backoff
+    from backoff import on_exception
+except ImportError:
+    raise ImportError(BROKEN_BACKOFF, name="backoff") from None
+warn_of_two_backoffs(backoff.__file__)
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+WaitGenerator = Callable[[], Generator[float, Any, None]]
+"""backoff's own form: called once per wait, it yields once to begin and then the seconds before each next try."""
+
+# 500 is not in Autodesk's own SDKs' lists, but sporadic ones are known, and a GET is free to ask again.
+TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+NEVER_ARRIVED = frozenset({429, 503})  # refused at the gateway, before anything was started
+
+
+def is_transient(problem: BaseException) -> bool:
+    """Whether the same call may well succeed a moment later."""
+    if isinstance(problem, ResponseError):
+        return problem.status in TRANSIENT
+    if isinstance(problem, DecodeError):
+        return problem.garbled
+    return isinstance(problem, TransportError)
+
+
+def is_passing(problem: BaseException) -> bool:
+    """The wider view of a wait that has minutes: also a 401 in the middle, or a token service that is down."""
+    if isinstance(problem, AuthError):
+        return isinstance(problem, ResponseError) or (problem.__cause__ is not None and is_transient(problem.__cause__))
+    return is_transient(problem)
+
+
+def never_arrived(problem: BaseException) -> bool:
+    """Whether the call certainly had no effect, so that even a POST which starts something may be repeated."""
+    if isinstance(problem, ResponseError):
+        return problem.status in NEVER_ARRIVED
+    return isinstance(problem, TransportError) and not problem.sent
+
+
+def may_start_again(problem: BaseException, *, repeatable: bool) -> bool:
+    """Whether to start a job once more after this error; a start that is not `Endpoint.repeatable` may have worked."""
+    if repeatable or isinstance(problem, AuthError):  # without a token nothing was started
+        return is_passing(problem)
+    return never_arrived(problem)
+
+
+def requested_wait(problem: BaseException | None, limit: float) -> float | None:
+    """The one rule for `Retry-After`: seconds below which no wait may go, or None to use our own backoff alone.
+
+    None when the service names no time, a time that has passed, 0, or more than `limit` (`Settings.retry_after_max`):
+    no value that a service or a proxy sends can make us ask without a pause, or not ask any more.
+    """
+    return obeyed(getattr(problem, "retry_after", None), limit)
+
+
+def obeyed(seconds: float | None, limit: float) -> float | None:
+    """`requested_wait` of a bare number."""
+    return seconds if seconds is not None and 0 < seconds <= limit else None
+
+
+def waits(settings: Settings, *, paced: bool = True) -> Generator[float, Any, None]:
+    """Doubling waits with jitter on top, never below what the service asked for (see `requested_wait`).
+
+    `paced`: a pacer already holds every call to an endpoint that answered 429, this one with the oldest ticket.
+    """
+    problem = yield 0.0
+    step = settings.retry_base
+    while True:
+        wait = step * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+        if paced and isinstance(problem, ResponseError) and problem.status == 429:
+            wait = 0.0
+        else:
+            wait += requested_wait(problem, settings.retry_after_max) or 0.0
+        problem = yield wait
+        step = min(step * 2, settings.retry_max)
+
+
+def seconds_of(policy: Callable[[Any], float] | WaitGenerator, status: Any) -> float:
+    """A policy's wait, checked.
+
+    Raises:
+        InputError: the policy raised, or returned something else than seconds.
+    """
+    try:
+        seconds: Any = policy(status)  # type: ignore[call-arg]  # generators were made callable before
+    except Exception as error:
+        raise InputError(f"the poll policy failed: {type(error).__name__}: {error}") from error
+    if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise InputError(f"a poll policy must return a number of seconds, at least 0, not {seconds!r}")
+    return seconds
+
+
+def stepping(policy: WaitGenerator) -> Callable[[Any], float]:
+    """A wait generator as a function from what is sent into it to seconds; when it ends, its last wait stays."""
+    generator, last = policy(), 2.0
+
+    def step(sent: Any) -> float:
+        nonlocal last
+        if inspect.getgeneratorstate(generator) == inspect.GEN_CREATED:
+            next(generator, None)  # backoff's generators begin with an empty yield
+        with suppress(StopIteration):
+            last = generator.send(sent)
+        return last
+
+    return step
+
+
+def retrying(
+    target: Callable[[A], Coroutine[Any, Any, T]],
+    settings: Settings,
+    may_repeat: Callable[[BaseException], bool],
+    on_retry: Callable[[Any], None],
+) -> Callable[[A], Coroutine[Any, Any, T]]:
+    """The same coroutine function, repeated while `may_repeat` holds and attempts are left.
+
+    A `Retry-After` above `Settings.retry_after_max` raises the error at once: the caller can decide better.
+    """
+
+    def gives_up(problem: Exception) -> bool:
+        asked = getattr(problem, "retry_after", None)
+        return not may_repeat(problem) or (asked is not None and asked > settings.retry_after_max)
+
+    return on_exception(
+        lambda: waits(settings),
+        APSError,
+        max_tries=settings.tries,
+        giveup=gives_up,
+        jitter=None,  # backoff's own would make a wait shorter than Retry-After
+        on_backoff=on_retry,
+        logger=None,
+    )(target)
+
+
+@define(eq=False)
+class _LastError:
+    error: Exception | None = None
+    outer: "_LastError | None" = None
+
+
+_last_error: "ContextVar[_LastError | None]" = ContextVar("aps_async_last_error", default=None)
+
+
+def note_error(error: Exception) -> None:
+    """Keeps an error that is about to be waited out, for the deadlines around it to report."""
+    scope = _last_error.get()
+    while scope is not None:
+        scope.error, scope = error, scope.outer
+
+
+@asynccontextmanager
+async def until(ends: float | None, timeout_error: Callable[[Exception | None], Exception]) -> AsyncIterator[None]:
+    """Ends the block at a time of the event loop's clock.
+
+    Args:
+        ends: when; None: never.
+        timeout_error: makes the error, given the last error that was waited out inside (`note_error`), which also
+            becomes its `__cause__`.
+    """
+    last = _LastError(outer=_last_error.get())
+    before = _last_error.set(last)
+    scope = asyncio.timeout_at(ends)
+    try:
+        async with scope:
+            await asyncio.sleep(0)  # after the deadline nothing begins, not even what would not have to wait
+            yield
+    except TimeoutError:
+        if not scope.expired():
+            raise
+    else:
+        return
+    finally:
+        _last_error.reset(before)
+    error = timeout_error(last.error)
+    raise error from error.__cause__ or last.error
+
+
+def call_deadline(timeout: float | None, what: str) -> AbstractAsyncContextManager[None]:
+    """Ends calls after so many seconds, the quota, the token and all attempts included; raises `CallTimeoutError`."""
+
+    def error(met: Exception | None) -> CallTimeoutError:
+        return CallTimeoutError(f"{what} was not done in {timeout:g} s: {met or 'no response came'}", sent=True)
+
+    return until(None if timeout is None else asyncio.get_running_loop().time() + timeout, error)

@@ -1,0 +1,208 @@
+"""The published quotas over all workers together, kept in PostgreSQL.
+
+A place is taken in the database before a call is sent, for all callers that wait at that moment in one statement, and
+counts until one window after its answer: the service never sees more than the budget in any window, wherever its
+windows begin. A worker that dies leaves places that count until their lease and one window are over; a worker that
+was frozen with a place in hand throws it away and takes another.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Hashable
+from contextlib import suppress
+
+from attrs import frozen
+
+from aps_async.errors import APSError
+from aps_async.transport.quotas import Endpoint, Line
+from aps_async.workers.database import Database
+
+LEASE = 120.0
+"""Seconds for which a call may be under way: more than `Settings.request_timeout`, so that none outlives it."""
+_MOST_AT_ONCE = 200
+_TAKE = "SELECT places, wait, refused FROM aps_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+
+_log = logging.getLogger("aps_async")
+
+
+@frozen
+class _Place:
+    id: int
+    asked: float
+    """When it was asked for, by this process's clock: its lease began later than that."""
+
+
+class SharedPacer(Line[_Place]):
+    """One endpoint's quota, drawn on by every worker that shares the database; see `Pacer` for what it promises."""
+
+    def __init__(self, database: Database, owner: str, endpoint: str, budget: int, window: float, base: float) -> None:
+        super().__init__(budget, window, base)
+        self._database = database
+        self._key = (owner, endpoint)
+        self._held: deque[_Place] = deque()
+        self._spent: list[tuple[int, float]] = []  # and when its answer came
+        self._unused: list[int] = []
+        self._pause: tuple[float, float, bool] | None = None  # until when, noted when, whether a new window begins
+        self._accepted = False
+        self._task: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+
+    async def acquire(self, ticket: int | None = None) -> None:
+        """Waits for a place."""
+        loop = asyncio.get_running_loop()
+        ticket = self.ticket() if ticket is None else ticket
+        while True:
+            turn = self._line_up(ticket)
+            self._wake()
+            try:
+                place = await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():  # it came at the same moment
+                    self._unused.append(turn.result().id)
+                    self._wake()
+                else:
+                    self._step_out(turn)
+                raise
+            if loop.time() - place.asked < LEASE / 4:
+                self._held.append(place)
+                return
+            _log.info("%s: a place came too late to be used; this process was stopped for a while", self._key[1])
+            self._unused.append(place.id)
+
+    def release(self, *, used: bool = True) -> None:
+        """Ends a call. `used=False` when nothing was sent, so that the service cannot have counted it."""
+        place = self._held.popleft()
+        if used:
+            self._spent.append((place.id, asyncio.get_running_loop().time()))
+        else:
+            self._unused.append(place.id)
+            self._changed.set()
+        self._wake(urgent=False)
+
+    def refused(self, retry_after: float | None) -> None:
+        """Notes a 429: every worker pauses. `Retry-After` also shows where the service's window ends."""
+        now = asyncio.get_running_loop().time()
+        pause = self._pause_after(retry_after)
+        if self._pause is None or now + pause > self._pause[0]:
+            self._pause = (now + pause, now, bool(retry_after))
+        self._wake()
+
+    def accepted(self) -> None:
+        """Notes an answer that was not a 429."""
+        if self._refusals:
+            self._refusals, self._accepted = 0, True
+            self._wake()
+
+    async def close(self) -> None:
+        """Gives back what this process still holds, if the database is there to take it."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        if self._spent or self._unused:
+            with suppress(APSError, TimeoutError):
+                async with asyncio.timeout(2.0):
+                    await self._exchange(0)
+
+    def _wake(self, *, urgent: bool = True) -> None:
+        if urgent:
+            self._changed.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._serve_or_tell())
+
+    async def _serve_or_tell(self) -> None:
+        try:
+            await self._serve()
+        except Exception as problem:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            queue, self._queue = self._queue, []
+            for _, coming in queue:
+                if not coming.done():
+                    coming.set_exception(problem)
+            if not queue:
+                _log.warning("%s: the quota's books cannot be kept: %s", self._key[1], problem)
+
+    async def _serve(self) -> None:
+        """Speaks with the database for everybody in this process, until there is nothing left to say."""
+        lull = min(0.5, self.window / 20)  # what comes back may wait a little, and go in one statement
+        while True:
+            if not self._queue and self._pause is None and not self._accepted:
+                if not self._spent and not self._unused:
+                    return
+                await self._sleep(lull)
+            self._changed.clear()
+            wait = await self._exchange(min(len(self._queue), _MOST_AT_ONCE))
+            if self._queue:  # nobody tells us what others give back, so look again from time to time
+                await self._sleep(max(0.005, min(wait, self.window / 12)))
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+
+    async def _exchange(self, wanted: int) -> float:
+        """One statement: what came back goes, places come. Seconds until there may be more."""
+        loop = asyncio.get_running_loop()
+        spent, unused, pause, accepted = self._spent, self._unused, self._pause, self._accepted
+        self._spent, self._unused, self._pause, self._accepted = [], [], None, False
+        try:
+            asked = loop.time()
+            row = await self._database.row(
+                _TAKE,
+                *self._key,
+                self.budget,
+                self.window,
+                LEASE,
+                wanted,
+                [place for place, _ in spent],
+                [asked - ended for _, ended in spent],
+                unused,
+                None if pause is None else max(0.0, pause[0] - asked),
+                pause is not None and pause[2],
+                accepted,
+            )
+        except BaseException:
+            self._spent, self._unused = spent + self._spent, unused + self._unused
+            self._pause, self._accepted = self._pause or pause, self._accepted or accepted
+            raise
+        self._refusals = row["refused"]
+        for place in row["places"]:
+            self._hand_out(_Place(place, asked))
+        return float(row["wait"])
+
+    def _hand_out(self, place: _Place) -> None:
+        if (turn := self._next_in_line()) is not None:
+            turn.set_result(place)
+        else:
+            self._unused.append(place.id)
+
+
+class SharedQuotas:
+    """The quotas of all sessions, in all processes, that are given the same database.
+
+    `Session(tokens, quotas=SharedQuotas(database))`. Budgets and the window are the session's own, so all of them
+    should have the same settings.
+
+    Args:
+        database: an open one that has the tables.
+        owner: whose quota it is; by default the tokens' client id. All workers with tokens that tell none share one.
+    """
+
+    def __init__(self, database: Database, owner: str | None = None) -> None:
+        self._database = database
+        self._owner = owner
+        self._pacers: dict[tuple[str, str], SharedPacer] = {}
+
+    def pacer(self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, retry_base: float) -> SharedPacer:
+        """The one pacer for this owner and endpoint; the first to ask sets its numbers."""
+        parts = owner if isinstance(owner, tuple) else (owner,)  # an id() means nothing in another process
+        whose = self._owner or " ".join(part for part in parts if isinstance(part, str))
+        found = self._pacers.get((whose, endpoint.name))
+        if found is None:
+            found = SharedPacer(self._database, whose, endpoint.name, budget, window, retry_base)
+            self._pacers[whose, endpoint.name] = found
+        return found
+
+    async def close(self) -> None:
+        """Gives back every place that this process still holds."""
+        await asyncio.gather(*(pacer.close() for pacer in self._pacers.values()))

@@ -1,0 +1,152 @@
+"""Imports run one way, make no cycles, and third-party packages are known in one place each."""
+
+import ast
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import aps_async
+
+PACKAGE = Path(aps_async.__file__).parent
+ROOT = PACKAGE.parent
+
+# From the bottom up. A module may import from the rows below its own, and from its own row without a cycle.
+# "package.module" places one module apart from its package.
+LAYERS = [
+    ["text", "transport.addresses"],
+    ["links"],
+    ["models"],
+    ["errors"],
+    ["extras", "filesystem", "ids", "settings", "transport.converter", "transport.quotas"],
+    ["downloads.filenames", "downloads.sinks", "downloads.archives"],
+    ["transport"],
+    ["ledger"],
+    ["auth"],
+    ["session"],
+    ["polling", "downloads", "resources"],
+    ["exports"],
+    ["workers"],
+    [""],
+    ["cli", "__main__"],
+]
+ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+LIBRARY = {name: path for name, path in MODULES.items() if not name.startswith("aps_async.simulator")}
+
+
+def imports(module: str, path: Path) -> set[str]:
+    """Every module that this one imports, anywhere in it, also for type checkers only; of a package, the module behind
+    each name."""
+    found = set()
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            found |= {f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base for alias in node.names}
+    return {each for each in found if each in MODULES} - {module}
+
+
+GRAPH = {name: imports(name, path) for name, path in MODULES.items()}
+
+
+def row_of(module: str) -> int | None:
+    name = module.removeprefix("aps_async").removeprefix(".")
+    return ROW.get(name, ROW.get(name.partition(".")[0]))
+
+
+def test_imports_make_no_cycle() -> None:
+    try:
+        TopologicalSorter(GRAPH).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_every_part_has_its_row() -> None:
+    assert sorted(name for name in LIBRARY if row_of(name) is None) == []
+
+
+def test_imports_run_one_way() -> None:
+    rows = {name: row_of(name) or 0 for name in LIBRARY}
+    upwards = [
+        f"{module} imports {each}"
+        for module in LIBRARY
+        for each in GRAPH[module]
+        if each in rows and rows[each] > rows[module]
+    ]
+    assert upwards == []
+
+
+def test_links_models_and_errors_import_next_to_nothing() -> None:
+    assert GRAPH["aps_async.text"] == GRAPH["aps_async.transport.addresses"] == set()
+    assert GRAPH["aps_async.links"] == {"aps_async.transport.addresses"}
+    assert GRAPH["aps_async.models"] <= {"aps_async.links"}
+    assert GRAPH["aps_async.errors"] <= {"aps_async.links", "aps_async.models", "aps_async.text"}
+
+
+def test_the_simulator_imports_nothing_from_the_rest() -> None:
+    """A wrong model of the service must not be able to agree with itself."""
+    outside = {
+        (name, each)
+        for name in MODULES.keys() - LIBRARY.keys()
+        for each in GRAPH[name]
+        if not each.startswith("aps_async.simulator")
+    }
+    assert outside == set()
+    users = {name for name in LIBRARY if any("simulator" in each for each in GRAPH[name])}
+    assert all(name.startswith("aps_async.cli") for name in users)
+
+
+CORE = {"aiohttp", "attr", "attrs", "cattrs", "backoff", "yarl", "multidict"}
+
+
+def roots(path: Path, *, guarded: bool) -> set[str]:
+    """The packages that are imported when this module is; `guarded` adds imports in `try` blocks and functions."""
+    found, ahead = set[str](), list[ast.AST](ast.parse(path.read_text("utf-8")).body)
+    while ahead:
+        node = ahead.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+        elif guarded or not isinstance(node, ast.Try | ast.FunctionDef | ast.AsyncFunctionDef):
+            ahead += ast.iter_child_nodes(node)
+    return found
+
+
+def test_the_library_needs_only_its_four_dependencies_and_what_they_bring() -> None:
+    needed = {
+        name: others
+        for name, path in LIBRARY.items()
+        if not name.startswith("aps_async.cli.")
+        and name != "aps_async.workers.listening"  # the one home of PgQueuer, itself imported by functions only
+        and (others := roots(path, guarded=False) - CORE - {"aps_async"} - set(sys.stdlib_module_names))
+    }
+    assert needed == {}
+
+
+@pytest.mark.parametrize(
+    ("package", "home"),
+    [
+        ("backoff", "transport.retry"),
+        ("cattrs", "transport.converter"),
+        ("asyncpg", "workers.database"),
+        ("obstore", "downloads.object_storage"),
+    ],
+)
+def test_some_packages_are_imported_in_one_place_only(package: str, home: str) -> None:
+    users = {name for name, path in LIBRARY.items() if package in roots(path, guarded=True)}
+    assert users == {f"aps_async.{home}"}

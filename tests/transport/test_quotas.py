@@ -1,0 +1,397 @@
+"""Pacers: never more than the published budget in any window, nobody waits without a reason, nobody is forgotten."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import looptime
+import pytest
+from attrs import frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aps_async import Quotas, Session, Settings, TwoLegged
+from aps_async.simulator import Behaviour, Fault, World
+from aps_async.transport.quotas import Endpoint, Pacer
+from tests.support import service, session_for
+
+virtual_time = pytest.mark.looptime  # for coroutines only: it would leave a loop behind with the others
+
+PROBE = Endpoint("hubs", 5)
+WINDOW = 60.0
+
+
+def in_virtual_time(main: Callable[[], Awaitable[None]], start: float = 0.0) -> None:
+    """Runs one example in a loop of its own, and looks whether it left a task or a timer."""
+
+    async def run() -> None:
+        await main()
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        left = [handle for handle in asyncio.get_running_loop()._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
+        assert left == []
+
+    loop = looptime.new_event_loop(start=start, idle_step=0.05, idle_timeout=0.2)  # a hang ends as an error
+    try:
+        loop.run_until_complete(run())
+    finally:
+        loop.close()
+
+
+def most_in_a_window(calls: list[tuple[float, float]], window: float) -> int:
+    """The most that a service may have counted in any window, if it counts each call at the worst possible moment."""
+    tolerance = 1e-6  # the virtual clock's own step
+    return max(
+        (sum(begin < at + window - tolerance and end >= at for begin, end in calls) for _, at in calls), default=0
+    )
+
+
+@frozen
+class Caller:
+    """One caller of the property test, all in seconds."""
+
+    arrives: float
+    lasts: float
+    gives_up_after: float | None
+    sent: bool
+    old_ticket: bool
+
+
+times = st.integers(0, 2000).map(lambda number: number / 100)
+callers = st.builds(
+    Caller,
+    arrives=times,
+    lasts=st.one_of(st.just(0.0), times),
+    gives_up_after=st.one_of(st.none(), st.none(), times),
+    sent=st.booleans() | st.just(value=True),
+    old_ticket=st.booleans(),
+)
+
+
+@settings(deadline=None, max_examples=250)
+@given(
+    crowd=st.lists(callers, min_size=1, max_size=25),
+    budget=st.integers(1, 6),
+    window=st.sampled_from([0.7, 3.0, 10.0, 60.0]),
+    start=st.sampled_from([0.0, 0.3, 1234.567]),
+)
+def test_no_window_ever_holds_more_than_the_budget(
+    crowd: list[Caller], budget: int, window: float, start: float
+) -> None:
+    counted: list[tuple[float, float]] = []
+    waiting: dict[int, float] = {}
+    overtaken: list[tuple[int, int]] = []
+    served: list[Caller] = []
+
+    async def call(pacer: Pacer, who: Caller, old: int) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(who.arrives)
+        ticket = old if who.old_ticket else Pacer.ticket()
+        waiting[ticket] = loop.time()
+        try:
+            await pacer.acquire(ticket)
+            begin = loop.time()
+        finally:
+            arrived = waiting.pop(ticket)
+        if arrived < begin:
+            overtaken.extend((ticket, other) for other, since in waiting.items() if other < ticket and since < begin)
+        try:
+            await asyncio.sleep(who.lasts)
+        finally:
+            pacer.release(used=who.sent)
+            if who.sent:
+                counted.append((begin, loop.time()))
+        served.append(who)
+
+    async def impatient(pacer: Pacer, who: Caller, old: int) -> None:
+        try:
+            async with asyncio.timeout(None if who.gives_up_after is None else who.arrives + who.gives_up_after):
+                await call(pacer, who, old)
+        except TimeoutError:
+            assert who.gives_up_after is not None
+
+    async def main() -> None:
+        pacer = Pacer(budget, window)
+        old = [Pacer.ticket() for _ in crowd]
+        async with asyncio.TaskGroup() as tasks:
+            for who, ticket in zip(crowd, old, strict=True):
+                tasks.create_task(impatient(pacer, who, ticket))
+        assert pacer.waiting == 0
+
+    in_virtual_time(main, start)
+    assert most_in_a_window(counted, window) <= budget
+    assert overtaken == []
+    assert [who for who in crowd if who.gives_up_after is None and who not in served] == []
+
+
+@settings(deadline=None, max_examples=100)
+@given(calls=st.integers(1, 40), budget=st.integers(1, 12), start=st.floats(0, 5000, allow_nan=False))
+def test_whole_budgets_go_at_one_instant_each(calls: int, budget: int, start: float) -> None:
+    began: list[float] = []
+
+    async def main() -> None:
+        pacer, loop = Pacer(budget, WINDOW), asyncio.get_running_loop()
+        first = loop.time()
+
+        async def call() -> None:
+            await pacer.acquire()
+            began.append(loop.time() - first)
+            pacer.release()
+
+        await asyncio.gather(*(call() for _ in range(calls)))
+
+    in_virtual_time(main, start)
+    assert began == pytest.approx([number // budget * WINDOW for number in range(calls)], abs=1e-5)
+
+
+@virtual_time
+async def test_a_repeat_with_its_old_ticket_goes_before_those_who_came_later() -> None:
+    pacer, order = Pacer(1, 10.0), []
+
+    async def call(name: str, ticket: int | None = None) -> None:
+        await pacer.acquire(ticket)
+        order.append(name)
+        pacer.release()
+
+    mine = Pacer.ticket()
+    await call("first try", mine)
+    others = [asyncio.create_task(call(name)) for name in ("b", "c")]
+    await asyncio.sleep(1)
+    await asyncio.gather(call("my repeat", mine), *others)
+    assert order == ["first try", "my repeat", "b", "c"]
+
+
+@virtual_time
+async def test_a_cancelled_waiter_gives_its_place_to_the_next() -> None:
+    pacer, loop = Pacer(1, 10.0), asyncio.get_running_loop()
+    began = loop.time()
+    await pacer.acquire()
+    gone, stays = (asyncio.create_task(pacer.acquire()) for _ in range(2))
+    await asyncio.sleep(1)
+    assert pacer.waiting == 2
+    gone.cancel()
+    await asyncio.sleep(0)
+    assert pacer.waiting == 1
+    pacer.release()  # at 1 s: the next may go at 11 s
+    await stays
+    assert loop.time() - began == pytest.approx(11.0)
+
+
+@virtual_time
+async def test_a_waiter_cancelled_in_the_moment_its_place_comes_gives_it_on() -> None:
+    pacer = Pacer(1, 10.0)
+    await pacer.acquire()
+    unlucky, next_one = (asyncio.create_task(pacer.acquire()) for _ in range(2))
+    await asyncio.sleep(0)
+    pacer.release(used=False)  # the place is given, but nobody has run yet
+    unlucky.cancel()
+    async with asyncio.timeout(0.001):  # at once
+        await next_one
+    assert unlucky.cancelled()
+    pacer.release()
+
+
+@virtual_time
+async def test_a_call_that_was_never_sent_costs_nothing() -> None:
+    pacer, loop = Pacer(1, 60.0), asyncio.get_running_loop()
+    began = loop.time()
+    for _ in range(3):
+        await pacer.acquire()
+        pacer.release(used=False)
+    assert loop.time() == began
+    await pacer.acquire()
+    pacer.release(used=True)
+    await pacer.acquire()
+    assert loop.time() - began == pytest.approx(60.0)
+    pacer.release()
+
+
+async def timed(pacer: Pacer, instants: list[float], *, lasts: float = 0.5) -> None:
+    """A call that is answered well after `lasts` seconds."""
+    loop = asyncio.get_running_loop()
+    await pacer.acquire()
+    instants.append(loop.time())
+    await asyncio.sleep(lasts)
+    pacer.accepted()
+    pacer.release()
+
+
+@virtual_time
+async def test_a_429_pauses_everybody_until_retry_after_then_one_goes_then_two_then_four() -> None:
+    pacer, loop = Pacer(5, 60.0), asyncio.get_running_loop()
+    began, instants = loop.time(), list[float]()
+    await asyncio.gather(*(timed(pacer, instants) for _ in range(3)))
+    await pacer.acquire()
+    pacer.refused(25.0)
+    pacer.release(used=False)
+    refused_at = loop.time() - began
+    instants.clear()
+    await asyncio.gather(*(timed(pacer, instants) for _ in range(8)))
+    resumes = refused_at + 25.0
+    # More at once with every answer, up to the budget; and the others a window after these.
+    first = [resumes, *[resumes + 0.5] * 2, *[resumes + 1.0] * 2]
+    second = [resumes + 0.5 + 60.0, *[resumes + 1.0 + 60.0] * 2]
+    assert [at - began for at in instants] == pytest.approx([*first, *second], abs=1e-3)
+
+
+@virtual_time
+async def test_a_limit_met_again_after_a_429_is_met_by_few() -> None:
+    """Others took most of the window: the service takes five of ours, and refuses whatever comes then."""
+    pacer, loop = Pacer(100, 60.0), asyncio.get_running_loop()
+    accepted = refused = 0
+
+    async def call() -> None:
+        nonlocal accepted, refused
+        ticket = pacer.ticket()
+        while True:
+            await pacer.acquire(ticket)
+            await asyncio.sleep(0.1)
+            if accepted < 5 or loop.time() - began > 60:
+                accepted += 1
+                pacer.accepted()
+                pacer.release()
+                return
+            refused += 1
+            pacer.refused(60.0)
+            pacer.release(used=False)
+
+    await pacer.acquire()
+    pacer.refused(1.0)
+    pacer.release(used=False)
+    began = loop.time()
+    await asyncio.gather(*(call() for _ in range(50)))
+    assert accepted == 50
+    assert refused <= 8  # 45 with all at once
+
+
+@virtual_time
+async def test_a_second_429_never_shortens_the_pause() -> None:
+    pacer, loop = Pacer(5, 60.0), asyncio.get_running_loop()
+    began = loop.time()
+    for asked in (30.0, 1.0):
+        await pacer.acquire() if asked == 30.0 else None
+        pacer.refused(asked)
+    pacer.release(used=False)
+    await pacer.acquire()
+    assert loop.time() - began == pytest.approx(30.0)
+    pacer.release()
+
+
+@virtual_time
+async def test_429s_without_retry_after_back_off_and_an_answer_ends_that() -> None:
+    pacer, loop = Pacer(50, 60.0, retry_base=0.5), asyncio.get_running_loop()
+    began, instants = loop.time(), list[float]()
+    for _ in range(9):
+        await pacer.acquire()
+        instants.append(loop.time() - began)
+        pacer.refused(None)
+        pacer.release()
+    pauses = [after - before for before, after in itertools.pairwise(instants)]
+    assert pauses == pytest.approx([0.5, 1, 2, 4, 8, 16, 32, 60], abs=1e-3)  # never longer than a window
+    await pacer.acquire()
+    pacer.accepted()
+    pacer.release()
+    at = loop.time()
+    for _ in range(5):
+        await pacer.acquire()
+        pacer.release()
+    assert loop.time() == at
+
+
+def test_sharers_stretch_the_interval_they_may_ask_at() -> None:
+    pacer = Pacer(1000, 60.0)
+    with pacer.sharing(), pacer.sharing():
+        assert pacer.sharers == 2
+        assert pacer.fair_interval() == pytest.approx(0.12)
+    assert pacer.fair_interval() == 0
+    assert pacer.fair_interval(100) == pytest.approx(6.0)
+
+
+def test_a_quota_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="admits nothing"):
+        Pacer(0, 60.0)
+
+
+@virtual_time
+async def test_sessions_of_one_client_id_share_a_pacer_and_others_do_not() -> None:
+    def a_session(client_id: str, base: str = "https://one.example", **more: Any) -> Session:
+        return Session(TwoLegged(client_id, "secret"), base_url=base, **more)
+
+    async with (
+        a_session("app") as one,
+        a_session("app") as two,
+        a_session("other app") as stranger,
+        a_session("app", "https://two.example") as elsewhere,
+        a_session("app", quotas=Quotas()) as alone,
+    ):
+        mine = one.pacer(PROBE)
+        assert two.pacer(PROBE) is mine
+        assert one.pacer(Endpoint("another", 5)) is not mine
+        for session in (stranger, elsewhere, alone):
+            assert session.pacer(PROBE) is not mine
+
+
+@virtual_time
+async def test_two_sessions_together_keep_the_published_quota_of_the_service() -> None:
+    async with (
+        service(World.demo(1), behaviour=Behaviour(quota_window="rolling")) as simulator,
+        session_for(simulator) as one,
+        session_for(simulator) as two,
+    ):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        hubs = Endpoint("hubs", 50)
+        calls = (
+            session.request(hubs, "GET", "/project/v1/hubs", into=dict) for session in (one, two) for _ in range(60)
+        )
+        await asyncio.gather(*calls)
+        seen = simulator.counts()["endpoints"]["hubs"]
+        assert seen["statuses"] == {"200": 120}  # and not a single 429
+        assert seen["most_in_a_window"] == 50
+        assert loop.time() - began == pytest.approx(120.0, abs=0.1)
+
+
+@virtual_time
+@pytest.mark.parametrize("phase", [0.0, -40.0, -59.0])
+async def test_what_others_spend_of_the_quota_costs_one_pause_and_no_more(phase: float) -> None:
+    """Another process with the same client id has used up the window; ours ends when the service's does."""
+    behaviour = Behaviour(quota_overrides={"hubs": 5}, quota_phase=phase)
+    limits = Settings(budgets={"hubs": 5})
+    async with (
+        service(World.demo(1), behaviour=behaviour) as simulator,
+        session_for(simulator, limits, quotas=Quotas()) as other,
+        session_for(simulator, limits) as ours,
+    ):
+        began = asyncio.get_running_loop().time()
+
+        async def get(session: Session) -> float:
+            await session.request(PROBE, "GET", "/project/v1/hubs", into=dict)
+            return asyncio.get_running_loop().time() - began
+
+        await asyncio.gather(*(get(other) for _ in range(5)))
+        done = await asyncio.gather(*(get(ours) for _ in range(10)))
+        ends = 60.0 + phase
+        assert done == pytest.approx([ends] * 5 + [ends + 60.0] * 5, abs=1.5)
+        assert simulator.counts()["endpoints"]["hubs"]["429"] <= 5  # those under way when the first came back
+        assert simulator.counts()["endpoints"]["hubs"]["statuses"]["200"] == 15
+
+
+@virtual_time
+async def test_a_429_holds_back_the_callers_of_its_endpoint_only() -> None:
+    fault = Fault(endpoint="hubs", kind="status", status=429, retry_after=20, nth=(1,))
+    async with service(World.demo(1), faults=[fault]) as simulator, session_for(simulator) as session:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        async def get(name: str, path: str) -> float:
+            await session.request(Endpoint(name, 50), "GET", path, into=dict)
+            return loop.time() - began
+
+        hub = simulator.world.hubs[0].id
+        first = asyncio.create_task(get("hubs", "/project/v1/hubs"))
+        await asyncio.sleep(1)
+        others = [asyncio.create_task(get("hubs", "/project/v1/hubs")) for _ in range(3)]
+        assert await get("projects", f"/project/v1/hubs/{hub}/projects") == pytest.approx(1.0, abs=0.01)
+        done = await asyncio.gather(first, *others)
+        assert done == pytest.approx([20.0] * 4, abs=0.01)
