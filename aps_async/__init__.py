@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     from aps_async.session import Session
     from aps_async.settings import Settings
     from aps_async.transport.converter import ref_from_json, ref_to_json, request_from_json, request_to_json
-    from aps_async.transport.quotas import Endpoint, Pacer, Quotas
+    from aps_async.transport.quotas import Endpoint, LocalRateLimiter, Quotas
 
 __version__ = "0.1.0"
 
@@ -141,11 +141,11 @@ __all__ = [
     "LedgerError",
     "LedgerStatus",
     "LinkExpiredError",
+    "LocalRateLimiter",
     "NotAllowedError",
     "NotExportableError",
     "NotFoundError",
     "NotFoundInProjectError",
-    "Pacer",
     "Part",
     "PollPolicy",
     "PollRules",
@@ -237,7 +237,7 @@ _HOMES = {
         "Sheet SheetIdentity Version"
     ),
     "aps_async.polling": "PollPolicy PollRules PollStatus Poller poll poll_states",
-    "aps_async.transport.quotas": "Endpoint Pacer Quotas",
+    "aps_async.transport.quotas": "Endpoint LocalRateLimiter Quotas",
     "aps_async.resources": "bim360 cost derivatives files projects sheets storage",
     "aps_async.resources.projects": "find_project",
     "aps_async.session": "Session",

@@ -103,7 +103,7 @@ class ExportRequest:
     kind: ExportKind
     project_id: str
     """Without the `b.` prefix."""
-    subjects: tuple[str, ...]
+    source_ids: tuple[str, ...]
     """What the service is asked to export. BIM 360: one version URN, raw; ACC Files: up to 200 of them; ACC Sheets: up
     to 1,000 sheet ids; Cost: one association id."""
     options: ExportOptions = field(factory=ExportOptions)
@@ -179,7 +179,7 @@ class ExportJob:
     """The service's own word; an unknown one is kept here and counts as RUNNING."""
     link: SignedUrl | None = None
     """Where the result lies, once there is one."""
-    problem: str | None = None
+    reason: str | None = None
     """The service's own words on a failure, when it gives any. BIM 360 gives none."""
     failed_files: tuple[FailedFile, ...] = ()
     """ACC Files: what a PARTIAL result lacks."""
@@ -265,13 +265,13 @@ class ItemWarning:
     """The call that returned it, such as `GET /data/v1/projects/…`."""
     id: str | None
     """The item's id, or what else it is known by; None when the call is about one item only."""
-    problem: str
+    reason: str
     left_out: bool
-    """Whether the whole item is missing from the list; otherwise only the value that `problem` names."""
+    """Whether the whole item is missing from the list; otherwise only the value that `reason` names."""
 
     def __str__(self) -> str:
         what = self.id or "the item"
-        return f"{what} {'was left out' if self.left_out else 'lacks a value'}: {self.problem} ({self.call})"
+        return f"{what} {'was left out' if self.left_out else 'lacks a value'}: {self.reason} ({self.call})"
 
 
 @frozen(kw_only=True)
@@ -415,7 +415,7 @@ class Sheet:
         return ExportRequest(
             kind=self.kind,
             project_id=self.project_id,
-            subjects=(self.id,),
+            source_ids=(self.id,),
             options=options or ExportOptions(markups=markups, hyperlinks=hyperlinks),
             user_id=user_id,
             name=self.name,

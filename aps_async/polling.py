@@ -19,8 +19,8 @@ from typing import Any, Generic, TypeVar, cast
 from attrs import evolve, field, frozen
 
 from aps_async.errors import PollTimeoutError, UnauthorizedError
-from aps_async.transport.quotas import Pace
-from aps_async.transport.retry import WaitGenerator, is_passing, requested_wait, seconds_of, stepping, until
+from aps_async.transport.quotas import RateLimiter
+from aps_async.transport.retry import WaitGenerator, error_may_recover, requested_wait, seconds_of, stepping, until
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
 
 def may_recover(error: Exception, status: PollStatus[Any]) -> bool:
     """The default rule: 429, 5xx, lost connections and garbled answers pass; a 401 until three tokens were fresh."""
-    return is_passing(error) and status.failed(UnauthorizedError) < FRESH_TOKENS
+    return error_may_recover(error) and status.failed(UnauthorizedError) < FRESH_TOKENS
 
 
 @frozen(kw_only=True)
@@ -125,7 +125,12 @@ class Poller(Generic[T]):
     """
 
     def __init__(
-        self, ask: Callable[[], Awaitable[T]], rules: PollRules[T], *, state: T | None = None, quota: Pace | None = None
+        self,
+        ask: Callable[[], Awaitable[T]],
+        rules: PollRules[T],
+        *,
+        state: T | None = None,
+        quota: RateLimiter | None = None,
     ) -> None:
         self.rules = evolve(rules, policy=_as_callable(rules.policy))
         self.began = self.due = self._asked = _now()
@@ -232,7 +237,7 @@ async def poll(
     timeout: float | None = None,
     policy: Policy | None = None,
     state: T | None = None,
-    quota: Pace | None = None,
+    quota: RateLimiter | None = None,
 ) -> T:
     """Asks until an answer is final, and returns it.
 
@@ -252,7 +257,7 @@ async def poll(
         policy: when to ask again; None: `PollPolicy()`, every 2 seconds. After errors that pass (see `may_recover`)
             the wait grows, and is never shorter than `Retry-After`.
         state: an answer that is known already; it saves the first question.
-        quota: shared with all other jobs that are polled with it: `session.pacer(endpoint)`.
+        quota: shared with all other jobs that are polled with it: `session.rate_limiter(endpoint)`.
 
     Raises:
         PollTimeoutError: the deadline passed; it carries the last answer, and as `__cause__` the last error.
@@ -270,7 +275,7 @@ async def poll_states(
     timeout: float | None = None,
     policy: Policy | None = None,
     state: T | None = None,
-    quota: Pace | None = None,
+    quota: RateLimiter | None = None,
 ) -> AsyncGenerator[T, None]:
     """`poll` as `async for`: every answer until the final one. Nothing runs between two steps."""
     rules = PollRules(is_final=is_final, timeout=timeout, policy=policy or PollPolicy())

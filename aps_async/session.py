@@ -22,7 +22,7 @@ from aps_async.settings import Settings
 from aps_async.transport.connections import TlsTrust, open_api, open_links, request_options, tls_context
 from aps_async.transport.converter import Unread, structure
 from aps_async.transport.headers import bearer, checked_headers, header_value
-from aps_async.transport.quotas import Endpoint, Pace, Paces, shared_quotas
+from aps_async.transport.quotas import Endpoint, RateLimiter, RateLimiters, shared_quotas
 from aps_async.transport.request import (
     PRODUCTION,
     Call,
@@ -34,7 +34,7 @@ from aps_async.transport.request import (
     form_encoded,
 )
 from aps_async.transport.response import Answer, error_of, json_of, read_answer, retry_after, transport_error
-from aps_async.transport.retry import call_deadline, is_transient, never_arrived, note_error, obeyed, retrying
+from aps_async.transport.retry import call_deadline, is_transient, note_error, obeyed, retrying, was_not_sent
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ class Session:
         user_id: str | None = None,
         proxy: str | None = None,
         ssl: TlsTrust = None,
-        quotas: Paces | None = None,
+        quotas: RateLimiters | None = None,
         clock: Callable[[], float] = time.time,
         patient: bool = False,
         on_unreachable: Callable[[TransportError], object] | None = None,
@@ -100,13 +100,13 @@ class Session:
         self._api: aiohttp.ClientSession | None = http
         self._api_is_ours = http is None
         self._links: aiohttp.ClientSession | None = None
-        self._pacers: dict[str, Pace] = {}
+        self._rate_limiters: dict[str, RateLimiter] = {}
         self._warnings: dict[ItemWarning, None] = {}
         self._on_unreachable = on_unreachable
         self._reached = patient  # whether any response has come
         self._first_failures = 0
         self._timeouts: dict[str, int] = {}  # in a row, by path
-        again = {True: is_transient, False: never_arrived}
+        again = {True: is_transient, False: was_not_sent}
         self._attempts = {
             key: retrying(self._attempt, self.settings, partial(self._may_repeat, may), self._note_retry)
             for key, may in again.items()
@@ -115,7 +115,7 @@ class Session:
     async def __aenter__(self) -> Self:
         numbers = self.settings
         self._quotas = self._quotas or shared_quotas()
-        self._pacers = {}
+        self._rate_limiters = {}
         if self._api_is_ours:
             self._api = open_api(numbers)
         self._links = open_links(numbers, None if self._api_is_ours or self._api is None else self._api.connector)
@@ -128,7 +128,7 @@ class Session:
         """Closes what this session opened; a handed-in aiohttp session stays open."""
         if (settle := getattr(self._tokens, "settle", None)) is not None:
             await settle()
-        self._pacers.clear()
+        self._rate_limiters.clear()
         links, self._links = self._links, None
         if links is not None:
             await links.close()
@@ -156,7 +156,7 @@ class Session:
         """A listener for `structure` that makes warnings about the response to `call`."""
 
         def keep(found: Unread) -> None:
-            self.warn(ItemWarning(call=call, id=found.id, problem=found.problem, left_out=found.left_out))
+            self.warn(ItemWarning(call=call, id=found.id, reason=found.problem, left_out=found.left_out))
 
         return keep
 
@@ -188,16 +188,16 @@ class Session:
         async with call_deadline(timeout, "the token"):
             await self._tokens.token(self)
 
-    def pacer(self, endpoint: Endpoint) -> Pace:
+    def rate_limiter(self, endpoint: Endpoint) -> RateLimiter:
         """The pacer that calls of this session to this endpoint go through."""
-        found = self._pacers.get(endpoint.name)
+        found = self._rate_limiters.get(endpoint.name)
         if found is None:
             if self._quotas is None or self._links is None:
                 raise InputError(_NOT_OPEN)
             numbers = self.settings
             budget = numbers.budgets.get(endpoint.name, endpoint.budget)
-            found = self._quotas.pacer(self._owner, endpoint, budget, numbers.quota_window, numbers.retry_base)
-            self._pacers[endpoint.name] = found
+            found = self._quotas.rate_limiter(self._owner, endpoint, budget, numbers.quota_window, numbers.backoff_base)
+            self._rate_limiters[endpoint.name] = found
         return found
 
     async def request(
@@ -238,7 +238,7 @@ class Session:
             ResponseError: the service said no; see its subclasses.
             DecodeError: the answer is not as documented.
             InputError: `user_id` where the call or the token does not take one, or none where it needs one (see
-                `Endpoint.acts_for`); or the session is not open.
+                `Endpoint.token`); or the session is not open.
         """
         sent: dict[str, str] = {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: USER_AGENT}
         if headers:
@@ -360,8 +360,8 @@ class Session:
 
     async def _begin(self, call: Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
         """One call up to its headers, with all the time that a large body may take."""
-        pacer, numbers = self.pacer(call.endpoint), self.settings
-        await pacer.acquire(call.ticket)
+        rate_limiter, numbers = self.rate_limiter(call.endpoint), self.settings
+        await rate_limiter.acquire(call.priority)
         try:
             token = await self._tokens.token(self, rejected)
             timeout = aiohttp.ClientTimeout(
@@ -371,7 +371,7 @@ class Session:
                 response = await self._open(call, token, timeout)
             return response, token
         finally:
-            pacer.release(used=True)
+            rate_limiter.release(used=True)
 
     async def _attempt(self, call: Call) -> "tuple[Any, CIMultiDictProxy[str]]":
         try:
@@ -392,10 +392,10 @@ class Session:
 
     async def _exchange(self, call: Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
         """One call in its place in the quota; the token is made last, so that it cannot expire in the queue."""
-        pacer = self.pacer(call.endpoint)
+        rate_limiter = self.rate_limiter(call.endpoint)
         if self._api is None or self._api.closed:  # before a token is asked for: it could not be had either
             raise InputError("the aiohttp session that was handed in is closed")
-        await pacer.acquire(call.ticket)
+        await rate_limiter.acquire(call.priority)
         counts = False
         try:
             token = None
@@ -406,16 +406,16 @@ class Session:
             if answer.status == 429:
                 named = retry_after(answer.headers, self.now())
                 asked = obeyed(named, self.settings.retry_after_max)
-                pacer.refused(0.0 if named == 0 else asked)
+                rate_limiter.refused(0.0 if named == 0 else asked)
                 counts = asked is None  # otherwise it belongs to the window that ends there
             else:
-                pacer.accepted()
+                rate_limiter.accepted()
             return answer, token
         except TransportError as problem:
             counts = problem.sent
             raise
         finally:
-            pacer.release(used=counts)
+            rate_limiter.release(used=counts)
 
     async def _open(
         self, call: Call, token: AccessToken | None, timeout: aiohttp.ClientTimeout

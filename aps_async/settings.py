@@ -38,11 +38,11 @@ class Settings:
     """Calls per window by endpoint name, where they differ from the published ones (your app shares its quota,
     or Autodesk raised it)."""
 
-    tries: int = field(default=8, validator=_positive)
+    max_attempts: int = field(default=8, validator=_positive)
     """Attempts at one call. With one answer in five faulty, 8 leave 3 calls in a million unanswered."""
-    retry_base: float = field(default=0.5, validator=_positive, metadata=_SERVICE)
+    backoff_base: float = field(default=0.5, validator=_positive, metadata=_SERVICE)
     """The first wait after a failure; it doubles each time."""
-    retry_max: float = field(default=30.0, validator=_positive, metadata=_SERVICE)
+    backoff_max: float = field(default=30.0, validator=_positive, metadata=_SERVICE)
     """The longest wait of our own choosing. `Retry-After` may ask for more."""
     retry_after_max: float = field(default=300.0, validator=_positive)
     """The longest `Retry-After` that is obeyed. A single call that is asked for more raises the error at once; waits
@@ -72,7 +72,7 @@ class Settings:
     """A URL with less life than this left is renewed rather than opened: storage tests it on arrival."""
     link_renewals: int = field(default=4, validator=_positive)
     """Fresh URLs in a row that may be refused before a download gives up."""
-    download_tries: int = field(default=8, validator=_positive)
+    max_download_attempts: int = field(default=8, validator=_positive)
     """Breaks in a row, without one new byte between them, before a download gives up."""
 
     poll_interval: float = field(default=2.0, validator=_positive, metadata=_SERVICE)
@@ -89,11 +89,11 @@ class Settings:
     acc_export_timeout: float = field(default=2100.0, validator=_positive, metadata=_SERVICE)
     """The same for ACC, which gives a job up after 30 minutes; five more for the answer and the download."""
 
-    download_slots: int = field(default=8, validator=_positive)
+    max_concurrent_downloads: int = field(default=8, validator=_positive)
     """Downloads at once in a bulk run."""
-    starts_at_once: int = field(default=32, validator=_positive)
+    max_concurrent_starts: int = field(default=32, validator=_positive)
     """Start calls in flight in a bulk run; the quota alone would allow 100 connections at one instant."""
-    pending_exports: int = field(default=2000, validator=_positive)
+    max_pending_exports: int = field(default=2000, validator=_positive)
     """Exports started and not yet delivered in a bulk run: 20 minutes of starts, so that a slow line stops them."""
 
     def scaled(self, speed: float) -> "Settings":

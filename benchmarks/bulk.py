@@ -52,7 +52,9 @@ async def others(
     url: str, tokens: TwoLegged, request: ExportRequest, pause: float, clock: Callable[[], float] = time.time
 ) -> None:
     """Somebody else on the same client id, who knows nothing of us."""
-    async with Session(tokens, base_url=url, quotas=Quotas(), settings=Settings(tries=1), clock=clock) as session:
+    async with Session(
+        tokens, base_url=url, quotas=Quotas(), settings=Settings(max_attempts=1), clock=clock
+    ) as session:
         while True:
             await asyncio.sleep(pause)
             with suppress(APSError):
@@ -60,17 +62,17 @@ async def others(
 
 
 async def _client(at: dict[str, Any], scene: str) -> dict[str, Any]:
-    settings = Settings(download_slots=SLOTS).scaled(SPEED)
+    settings = Settings(max_concurrent_downloads=SLOTS).scaled(SPEED)
     tokens = TwoLegged(at["client_id"], at["client_secret"])
     *sheets, spare = at["sheets"]
     counting = CountingQuotas()
     window = WINDOW / SPEED * 0.9  # a little shorter, as one 429 in each window is not sixty seconds to the millisecond
     with folder_in_memory() as folder:
         async with Session(tokens, base_url=at["url"], settings=settings, quotas=counting) as session:
-            requests = [bim360.export_request(at["project"], urn, name=urn) for urn in sheets]
+            requests = [bim360.make_request(at["project"], urn, name=urn) for urn in sheets]
             noise = None
             if scene == "shared":
-                request = bim360.export_request(at["project"], spare)
+                request = bim360.make_request(at["project"], spare)
                 noise = asyncio.create_task(others(at["url"], tokens, request, 60 / OTHERS / SPEED))
             began, cpu = time.time(), time.process_time()
             outcomes = [outcome async for outcome in export_many(session, requests, folder)]

@@ -33,7 +33,7 @@ async def _played(sheets: int, clients: int, seed: int) -> dict[str, float]:
     world = World.from_json({"apps": apps, "hubs": [{"projects": [{"name": "Large", "folders": [plans]}]}]})
     async with Simulator(world, seed=seed, clock=clock, behaviour=Behaviour()) as simulator:
         requests = [
-            bim360.export_request(world.hubs[0].projects[0].id, each.tip.id, name=each.name) for each in world.sheets
+            bim360.make_request(world.hubs[0].projects[0].id, each.tip.id, name=each.name) for each in world.sheets
         ]
         simulator.prepare()
         with tempfile.TemporaryDirectory() as folder:

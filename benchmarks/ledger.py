@@ -39,7 +39,7 @@ async def _client(at: dict[str, Any], *, ledger: bool) -> dict[str, float]:
     tokens = TwoLegged(at["client_id"], at["client_secret"])
     with tempfile.TemporaryDirectory() as folder:
         async with Session(tokens, base_url=at["url"], settings=Settings().scaled(SPEED)) as session:
-            requests = [bim360.export_request(at["project"], urn, name=urn) for urn in at["sheets"]]
+            requests = [bim360.make_request(at["project"], urn, name=urn) for urn in at["sheets"]]
             began, cpu = time.perf_counter(), time.process_time()
             outcomes = [each async for each in export_many(session, requests, folder, ledger=ledger)]
             took = {"wall": time.perf_counter() - began, "cpu": (time.process_time() - cpu) / SHEETS * 1e3}
@@ -50,7 +50,7 @@ async def _client(at: dict[str, Any], *, ledger: bool) -> dict[str, float]:
 def _request(number: int) -> ExportRequest:
     urn = f"urn:adsk.wipprod:fs.file:vf.{number:022}?version=1"
     name = f"A-{number} - Floor plan of level {number}"
-    return ExportRequest(kind=ExportKind.BIM360, project_id="b" * 36, subjects=(urn,), name=name)
+    return ExportRequest(kind=ExportKind.BIM360, project_id="b" * 36, source_ids=(urn,), name=name)
 
 
 async def _many() -> dict[str, float]:

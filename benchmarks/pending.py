@@ -18,10 +18,10 @@ IDLE = 5.0
 
 
 async def _client(url: str, count: int) -> dict[str, float]:
-    settings = Settings(budgets={"bim360.export_start": 100_000_000}, pending_exports=count, export_timeout=1e6)
+    settings = Settings(budgets={"bim360.export_start": 100_000_000}, max_pending_exports=count, export_timeout=1e6)
     requests = [
         ExportRequest(
-            kind=ExportKind.BIM360, project_id=PROJECT, subjects=(f"urn:adsk.wipprod:fs.file:vf.{n:022}?version=1",)
+            kind=ExportKind.BIM360, project_id=PROJECT, source_ids=(f"urn:adsk.wipprod:fs.file:vf.{n:022}?version=1",)
         )
         for n in range(count)
     ]

@@ -52,7 +52,9 @@ def _full_jitter() -> Generator[float, Any, None]:
 
 
 async def _gated(session: Session, requests: list[ExportRequest], folder: Path, policy: Policy | None) -> None:
-    async with aclosing(export_many(session, requests, folder, slots=SLOTS, policy=policy)) as outcomes:
+    async with aclosing(
+        export_many(session, requests, folder, max_concurrent_downloads=SLOTS, policy=policy)
+    ) as outcomes:
         async for outcome in outcomes:
             assert outcome.ok, outcome.error
 
@@ -92,11 +94,11 @@ async def _played(policy: str, scene: str, sheets: int, seed: int) -> dict[str, 
     world = World.single_folder(sheets + 1)
     async with Simulator(world, seed=seed, clock=clock, behaviour=behaviour, faults=faults) as simulator:
         project = world.hubs[0].projects[0].id
-        *requests, spare = [bim360.export_request(project, each.tip.id, name=each.name) for each in world.sheets]
+        *requests, spare = [bim360.make_request(project, each.tip.id, name=each.name) for each in world.sheets]
         tokens = TwoLegged(simulator.client_id, simulator.client_secret)
         unpaced = dict.fromkeys(("bim360.export_start", "bim360.export_status"), 1_000_000)
         budgets = unpaced if policy.endswith("no pacer") else {}
-        settings = Settings(export_timeout=36_000, budgets=budgets, tries=1000 if budgets else 8)
+        settings = Settings(export_timeout=36_000, budgets=budgets, max_attempts=1000 if budgets else 8)
         counting = CountingQuotas()
         async with Session(tokens, base_url=simulator.url, settings=settings, quotas=counting, clock=clock) as session:
             noise = None

@@ -66,7 +66,7 @@ async def raw(url: str, at_once: int, calls: int) -> float:
 async def ours(url: str, at_once: int, calls: int, layer: str) -> float:
     """`get_export`, or only the session's work up to a layer of it."""
     settings = Settings(budgets={"bim360.export_status": 10_000_000}, connections=at_once)
-    request = ExportRequest(kind=ExportKind.BIM360, project_id=PROJECT, subjects=(URN,))
+    request = ExportRequest(kind=ExportKind.BIM360, project_id=PROJECT, source_ids=(URN,))
     ref = ExportRef(request=request, export_id=EXPORT)
     async with Session(TwoLegged("id", "secret"), base_url=url, settings=settings) as session:
         await session.check_token()

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Hashable
 
-from aps_async.transport.quotas import Endpoint, Pacer, Quotas
+from aps_async.transport.quotas import Endpoint, LocalRateLimiter, Quotas
 
 
-class _CountingPacer(Pacer):
-    def __init__(self, budget: int, window: float, *, retry_base: float) -> None:
-        super().__init__(budget, window, retry_base=retry_base)
+class _CountingPacer(LocalRateLimiter):
+    def __init__(self, budget: int, window: float, *, backoff_base: float) -> None:
+        super().__init__(budget, window, backoff_base=backoff_base)
         self.refusals: list[float] = []
 
     def refused(self, retry_after: float | None) -> None:
@@ -23,10 +23,17 @@ class CountingQuotas(Quotas):
         super().__init__()
         self._counting: dict[str, _CountingPacer] = {}
 
-    def pacer(self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, retry_base: float) -> Pacer:  # noqa: ARG002 - of one owner only
+    def rate_limiter(
+        self,
+        owner: Hashable,  # noqa: ARG002 - there is only one
+        endpoint: Endpoint,
+        budget: int,
+        window: float,
+        backoff_base: float,
+    ) -> LocalRateLimiter:
         """See `Quotas`."""
         if endpoint.name not in self._counting:
-            self._counting[endpoint.name] = _CountingPacer(budget, window, retry_base=retry_base)
+            self._counting[endpoint.name] = _CountingPacer(budget, window, backoff_base=backoff_base)
         return self._counting[endpoint.name]
 
     def most(self) -> int:

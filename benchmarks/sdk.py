@@ -33,7 +33,7 @@ async def ours(url: str) -> float:
     from aps_async import ExportKind, ExportRef, ExportRequest, Session, Settings, StaticToken, get_export
 
     settings = Settings(budgets={"files.export_status": 10_000_000}, connections=AT_ONCE)
-    request = ExportRequest(kind=ExportKind.FILES, project_id=PROJECT, subjects=("urn:x",))
+    request = ExportRequest(kind=ExportKind.FILES, project_id=PROJECT, source_ids=("urn:x",))
     ref = ExportRef(request=request, export_id=EXPORT)
     async with Session(StaticToken("a.eyJ1c2VyaWQiOiJ4In0.c"), base_url=url, settings=settings) as session:
         return await _measured(lambda: get_export(session, ref), 12_800)

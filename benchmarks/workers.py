@@ -17,7 +17,7 @@ from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from aps_async import bim360
-from aps_async.workers import Book, Database
+from aps_async.workers import Database, RunStore
 from aps_async.workers.listening import Listening, patient_queries
 from benchmarks.children import RAW, spread
 from tests.cli.support import Simulation, simulation
@@ -212,17 +212,17 @@ async def enqueued(server: Postgres, count: int) -> dict[str, float]:
     """Enqueues so many, and looks how large and how slow the database has become."""
     urns = (f"urn:adsk.wipprod:fs.file:vf.{number:022d}?version=1" for number in range(count))
     requests = (
-        bim360.export_request("5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18", urn, name=f"A-{number:06d} - Ground Floor Plan")
+        bim360.make_request("5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18", urn, name=f"A-{number:06d} - Ground Floor Plan")
         for number, urn in enumerate(urns)
     )
     async with Database(await asyncio.to_thread(server.fresh_database, "large")) as database:
-        book = await Book.opened(database)
+        store = await RunStore.opened(database)
         began, cpu = time.monotonic(), time.process_time()
-        run_of_all = await book.enqueue(requests, "large")
+        run_of_all = await store.enqueue(requests, "large")
         seconds, cpu = time.monotonic() - began, time.process_time() - cpu
         assert run_of_all.waiting == count
         began = time.monotonic()
-        await book.runs()
+        await store.runs()
         status = time.monotonic() - began
         waits = [await _next_four(database) for _ in range(20)]
         sizes = {

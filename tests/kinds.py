@@ -99,19 +99,19 @@ def project_id(simulator: Simulator, name: str) -> str:
 
 def _bim360(simulator: Simulator, which: str) -> ExportRequest:
     sheet = simulator.world.find_sheet(which)
-    return bim360.export_request(project_id(simulator, "Clinic"), sheet.tip.id, name=which)
+    return bim360.make_request(project_id(simulator, "Clinic"), sheet.tip.id, name=which)
 
 
 def _sheets(simulator: Simulator, which: str) -> ExportRequest:
     [project] = [each for each in simulator.world.hubs[0].projects if each.name == "Tower"]
     [sheet] = [each for each in project.sheets if each.number == which]
-    [request] = sheets.export_requests(project.id, [sheet.id], name=which)
+    [request] = sheets.make_requests(project.id, [sheet.id], name=which)
     return request
 
 
 def _files(simulator: Simulator, *which: str) -> ExportRequest:
     urns = [each.tip.id for each in simulator.world.items.values() if each.name in [f"{name}.pdf" for name in which]]
-    [request] = files.export_requests(project_id(simulator, "Tower"), urns, name=which[0])
+    [request] = files.make_requests(project_id(simulator, "Tower"), urns, name=which[0])
     return request
 
 
@@ -127,7 +127,7 @@ def _budget(simulator: Simulator, which: str) -> str:
 
 def _cost(simulator: Simulator, which: str) -> ExportRequest:
     [project] = [each for each in simulator.world.hubs[0].projects if each.name == "Tower"]
-    return cost.export_request(
+    return cost.make_request(
         project.id,
         association_type="Budget",
         association_id=_budget(simulator, which),

@@ -68,8 +68,8 @@ from tests.generated import FOLDER, ITEM, PROJECT, STORAGE, URN, GeneratedServer
 # Further ones for a longer search: APS_GENERATED=100000 pytest tests/test_generated_responses.py
 COUNT = int(os.environ.get("APS_GENERATED", "3000"))
 QUICK = Settings(
-    tries=2,
-    download_tries=2,
+    max_attempts=2,
+    max_download_attempts=2,
     link_renewals=2,
     connect_timeout=5,
     read_timeout=5,
@@ -77,7 +77,7 @@ QUICK = Settings(
     export_timeout=60,
     acc_export_timeout=60,
     not_found_grace=2,
-    retry_max=2,
+    backoff_max=2,
     response_limit=1 << 20,
 )
 LONGEST = 1800.0
@@ -95,7 +95,7 @@ class Scene:
     def request(self, kind: ExportKind = ExportKind.BIM360) -> ExportRequest:
         source = CostSource(container_id=PROJECT, association_type="Budget", template_id="t")
         subject = {ExportKind.COST: PROJECT, ExportKind.SHEETS: PROJECT}.get(kind, URN)
-        return ExportRequest(kind=kind, project_id=PROJECT, subjects=(subject,), cost=source)
+        return ExportRequest(kind=kind, project_id=PROJECT, source_ids=(subject,), cost=source)
 
     def ref(self, kind: ExportKind = ExportKind.BIM360) -> ExportRef:
         return ExportRef(request=self.request(kind), export_id="1")

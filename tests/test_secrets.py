@@ -111,7 +111,13 @@ FAULTS = [
     *(Fault(endpoint=endpoint, status=status) for endpoint in ENDPOINTS for status in (400, 401, 403, 404, 429, 500)),
 ]
 NUMBERS = Settings(
-    tries=2, download_tries=2, link_renewals=1, retry_base=0.1, poll_interval=1, export_timeout=60, not_found_grace=0
+    max_attempts=2,
+    max_download_attempts=2,
+    link_renewals=1,
+    backoff_base=0.1,
+    poll_interval=1,
+    export_timeout=60,
+    not_found_grace=0,
 )
 
 
@@ -219,7 +225,7 @@ async def test_a_service_that_repeats_everything_it_was_sent(
 
     texts = list[str]()
     async with served(parrot) as url:
-        numbers = Settings(tries=2, download_tries=2, retry_base=0.1)
+        numbers = Settings(max_attempts=2, max_download_attempts=2, backoff_base=0.1)
         link = SignedUrl(f"{url}/x.pdf?{SIGNED}")
         async with Session(TwoLegged(APP, SECRET), base_url=url, settings=numbers) as session:
             with pytest.raises(APSError) as caught:
@@ -240,7 +246,7 @@ async def test_a_service_that_repeats_everything_it_was_sent(
 
 
 def test_values_that_hold_secrets_do_not_show_them() -> None:
-    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=("urn:x",))
+    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=("urn:x",))
     ref = ExportRef(request=request, export_id="e")
     link = SignedUrl.parse(f"https://h/x?{SIGNED}", received_at=0)
     for value in (
@@ -263,7 +269,7 @@ CLASSES = [each for _, each in inspect.getmembers(errors, inspect.isclass) if is
 
 def example(kind: type[APSError]) -> APSError:
     """One of each, with everything that its constructor takes."""
-    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=("urn:x",))
+    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=("urn:x",))
     ref = ExportRef(request=request, export_id="e")
     link = SignedUrl(f"https://h/x?{SIGNED}")
     given: dict[str, Any] = {

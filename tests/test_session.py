@@ -258,16 +258,16 @@ async def test_a_user_is_refused_with_a_token_of_a_users_own_before_anything_is_
         ("user", None, "U", "U"),
         ("signed-in user", True, "U", AuthError), ("signed-in user", True, None, AuthError),
         ("signed-in user", False, None, None), ("app", True, "U", InputError), ("app", True, None, None),
-        ("app", False, None, AuthError), ("anybody", True, None, None), ("anybody", False, "U", InputError),
+        ("app", False, None, AuthError), ("any", True, None, None), ("any", False, "U", InputError),
     ],
 )  # fmt: skip
 async def test_an_endpoint_says_whose_tokens_it_takes(
-    acts_for: Any, two_legged: bool | None, user: str | None, outcome: Any
+    token: Any, two_legged: bool | None, user: str | None, outcome: Any
 ) -> None:
     tokens = FixedToken()
     tokens.two_legged = two_legged  # type: ignore[attr-defined]
     async with echoing(tokens=tokens) as session:
-        call = session.request(Endpoint("any", 100, acts_for=acts_for), "GET", "/x", into=Echo, user_id=user)
+        call = session.request(Endpoint("any", 100, token=token), "GET", "/x", into=Echo, user_id=user)
         if isinstance(outcome, type):
             with pytest.raises(outcome):
                 await call
@@ -302,7 +302,7 @@ async def test_a_good_status_with_a_bad_body_is_told_with_the_call_and_the_body(
 ) -> None:
     async with (
         served(answering(200, body, kind)) as url,
-        Session(FixedToken(), base_url=url, settings=Settings(tries=2)) as session,
+        Session(FixedToken(), base_url=url, settings=Settings(max_attempts=2)) as session,
     ):
         with pytest.raises(DecodeError) as caught:
             await session.request(ANY, "GET", f"{HUBS}?secret=canary", into=Page)

@@ -18,7 +18,7 @@ def test_some_may_be_zero(name: str) -> None:
     assert getattr(Settings(**{name: 0}), name) == 0
 
 
-@pytest.mark.parametrize("name", ["tries", "read_timeout", "quota_window", "download_slots"])
+@pytest.mark.parametrize("name", ["max_attempts", "read_timeout", "quota_window", "max_concurrent_downloads"])
 def test_the_others_may_not(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         Settings(**{name: 0})
@@ -43,4 +43,4 @@ def test_speed_divides_the_services_times_and_nothing_else() -> None:
 
 def test_settings_cannot_be_changed_under_a_session() -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        Settings().tries = 1  # type: ignore[misc]
+        Settings().max_attempts = 1  # type: ignore[misc]

@@ -172,7 +172,7 @@ def test_an_unreadable_item_costs_itself_and_not_its_page(item: Any) -> None:
     assert [each.id for each in page.data] == [ID]
     named_as = ID if isinstance(item, dict) and item.get("id") == ID else "item"
     assert len(unread) == 2
-    assert all(each.left_out and str(each.id).startswith(named_as) and "@ $" in each.problem for each in unread)
+    assert all(each.left_out and str(each.id).startswith(named_as) and "@ $" in each.reason for each in unread)
 
 
 def test_without_a_listener_what_is_left_out_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -191,7 +191,7 @@ def test_a_value_without_which_a_response_says_something_else_is_an_error() -> N
         {"id": "x", "status": "s", "data": {"signedUrl": "https://h/x", "resourceId": 7}}, ExportAnswer
     )
     assert found.data.signed_url == "https://h/x"
-    assert [each.problem for each in unread] == ["expected a text, got int @ $.resourceId"]
+    assert [each.reason for each in unread] == ["expected a text, got int @ $.resourceId"]
 
 
 def test_an_endless_row_of_unreadable_items_is_given_up() -> None:
@@ -226,8 +226,8 @@ async def test_a_listing_goes_on_and_the_session_names_what_is_missing(caplog: p
         assert found == ["b.0", "b.1", "b.9", "b.2"]
         call = "GET /project/v1/hubs/b.1/projects"
         assert session.warnings == (
-            ItemWarning(call=call, id="b.8", problem="required field missing @ $.type", left_out=True),
-            ItemWarning(call=call, id="b.9", problem="expected a text, got int @ $.name", left_out=False),
+            ItemWarning(call=call, id="b.8", reason="required field missing @ $.type", left_out=True),
+            ItemWarning(call=call, id="b.9", reason="expected a text, got int @ $.name", left_out=False),
         )
     assert [each.getMessage() for each in caplog.records] == [str(each) for each in session.warnings]
 
@@ -252,7 +252,7 @@ def test_no_text_breaks_what_it_is_written_to(text: str, tmp_path: Path, capsysb
     well_formed(text).encode()
     assert str(APSError(text)) == well_formed(text)
     assert str(NotFoundError(text, status=404, method="GET", path="/")) == well_formed(text)
-    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=(text,), name=text)
+    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=(text,), name=text)
     for stored in (request_to_json(request), ref_to_json(ExportRef(request=request, export_id=text))):
         (tmp_path / "x.json").write_text(stored, "utf-8")
     assert request_from_json(request_to_json(request)).name == well_formed(text)
@@ -271,7 +271,7 @@ async def test_a_name_cut_inside_an_emoji_costs_no_run_with_a_ledger(tmp_path: P
         return web.json_response({"id": "1", "status": "completed", "data": {"signedUrl": link}})
 
     requests = [
-        ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=(f"urn:{number}",), name=CUT)
+        ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=(f"urn:{number}",), name=CUT)
         for number in (1, 2)
     ]
     async with served(handler) as url, Session(StaticToken("x"), base_url=url) as session:
@@ -296,7 +296,10 @@ async def test_bytes_that_are_not_utf_8_in_headers_and_reasons(status: int) -> N
         transport.close()
         return web.Response()
 
-    async with served(handler) as url, Session(StaticToken("x"), base_url=url, settings=Settings(tries=1)) as session:
+    async with (
+        served(handler) as url,
+        Session(StaticToken("x"), base_url=url, settings=Settings(max_attempts=1)) as session,
+    ):
         if status == 200:
             assert (await projects.list_hubs(session)).hubs == ()
             return
@@ -452,7 +455,7 @@ async def test_folders_without_an_end_are_walked_to_one(kind: str, endless: bool
         [warning] = session.warnings
     assert entered == [f"urn:{number}" for number in range(DEPTH_LIMIT + 1 if endless else 2)]
     assert warning.left_out
-    assert ("levels deep" if endless else "circle") in warning.problem
+    assert ("levels deep" if endless else "circle") in warning.reason
 
 
 def test_documents_of_one_item_are_lenient_too() -> None:

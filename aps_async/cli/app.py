@@ -43,7 +43,7 @@ from aps_async.cli.options import (
     a_path,
     profile_option,
 )
-from aps_async.cli.output import note, say, tolerate_any_text, turn_logging_on
+from aps_async.cli.output import print_result, print_status, tolerate_any_text, turn_logging_on
 
 NAME = "aps-async"
 _ENVIRONMENT = (
@@ -77,10 +77,10 @@ def run(argv: Sequence[str]) -> int:
 
         return run_to_the_end(cast("Work", work))
     except Interrupted as stop:
-        note(f"{NAME}: stopped")
+        print_status(f"{NAME}: stopped")
         return stop.exit_code
     except KeyboardInterrupt:
-        note(f"{NAME}: stopped")
+        print_status(f"{NAME}: stopped")
         return 130
     except BrokenPipeError:
         # The reader went away; Python would complain once more when it flushes at exit.
@@ -91,19 +91,19 @@ def run(argv: Sequence[str]) -> int:
             raise  # `main` says what to install
         if debug:
             note_traceback(problem)
-        note(f"{NAME}: error: {reason(problem)}")
+        print_status(f"{NAME}: error: {reason(problem)}")
         return exit_code(problem)
 
 
 def note_traceback(problem: BaseException) -> None:
     """The traceback without values of variables: they may hold tokens."""
     for line in "".join(traceback.format_exception(problem)).splitlines():
-        note(line)
+        print_status(line)
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        say(f"{NAME} {aps_async.__version__}")
+        print_result(f"{NAME} {aps_async.__version__}")
         raise typer.Exit
 
 

@@ -9,12 +9,12 @@ from urllib.request import getproxies_environment, proxy_bypass
 from aps_async.auth import TokenProvider
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.identity import identity
-from aps_async.cli.output import note
+from aps_async.cli.output import print_status
 from aps_async.errors import InputError, TransportError
 from aps_async.session import Session
 from aps_async.settings import Settings
 from aps_async.transport import addresses
-from aps_async.transport.quotas import Paces
+from aps_async.transport.quotas import RateLimiters
 
 CA_FILE = "APS_CA_FILE"
 """Names a file of CA certificates (PEM) to trust besides the system's."""
@@ -24,7 +24,7 @@ def open_session(
     user_id: str | None = None,
     environ: Mapping[str, str] | None = None,
     *,
-    quotas: Paces | None = None,
+    quotas: RateLimiters | None = None,
     patient: bool = False,
 ) -> Session:
     """A session, not yet entered, for whoever options, environment and profile say; see `identity`."""
@@ -39,7 +39,7 @@ def session_with(
     *,
     user_id: str = "",
     environ: Mapping[str, str] | None = None,
-    quotas: Paces | None = None,
+    quotas: RateLimiters | None = None,
     patient: bool = False,
 ) -> Session:
     """A session, not yet entered, at this address; `patient` for a command that may start before the network does."""
@@ -59,7 +59,7 @@ def session_with(
 
 
 def _second_attempt(problem: TransportError) -> None:
-    note(f"{problem}. Trying once more")
+    print_status(f"{problem}. Trying once more")
 
 
 def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:

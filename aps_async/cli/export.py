@@ -14,7 +14,7 @@ from attrs import asdict, define, field, frozen
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, exit_code, reason
-from aps_async.cli.output import count, note, say, say_json, size
+from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import shown
 from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.errors import APSError, DecodeError, DiskFullError, LedgerError, NotFoundInProjectError
@@ -134,23 +134,23 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
                     problem = DecodeError(str(missing))
                     keep(Result(name=missing.id or missing.call, id=missing.id, error=problem), choices, run)
     except (asyncio.CancelledError, DiskFullError, LedgerError):
-        note(stopped_words(run, choices.out))
+        print_status(stopped_words(run, choices.out))
         if run.total:
-            note(f"to go on: aps-async resume {shlex.quote(str(choices.out))}")
+            print_status(f"to go on: aps-async resume {shlex.quote(str(choices.out))}")
         raise
     for failed in run.failures:
-        note(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
+        print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
     for outcome in run.files:
         for lost in outcome.failed_files:
             words = ": ".join(part for part in (lost.reason, lost.detail) if part) or "no reason given"
-            note(f"missing in {outcome.path.name if outcome.path else ''}: {lost.id}: {words}")
+            print_status(f"missing in {outcome.path.name if outcome.path else ''}: {lost.id}: {words}")
         for warning in outcome.warnings:
-            note(f"warning: {outcome.path.name if outcome.path else ''}: {warning}")
+            print_status(f"warning: {outcome.path.name if outcome.path else ''}: {warning}")
     words = summary(run, choices.out)
     if choices.as_json:
-        note(words)
+        print_status(words)
     else:
-        say(words)
+        print_result(words)
     return run.code
 
 
@@ -241,7 +241,7 @@ def keep(result: Result, choices: RunChoices, run: Run) -> None:
     """Notes what became of one thing."""
     run.results.append(result)
     if choices.as_json:
-        say_json(as_json(result))
+        print_json(as_json(result))
 
 
 async def export_tasks(
@@ -264,7 +264,7 @@ async def export_tasks(
             session,
             [task.wanted for task in by_key.values()],
             choices.out,
-            slots=choices.slots,
+            max_concurrent_downloads=choices.slots,
             timeout=choices.timeout,
             unpack=unpack,
             ledger=ledger,

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.export import Result, Run, RunChoices, Task, delivered, export_tasks, keep, ledger_for
-from aps_async.cli.output import note, say, say_json, size
+from aps_async.cli.output import print_json, print_result, print_status, size
 from aps_async.errors import NotFoundInProjectError
 from aps_async.exports.uploads import download_urn
 from aps_async.resources import cost
@@ -42,7 +42,7 @@ async def _documents(session: Session, choices: DocumentChoices, run: Run) -> No
         container_id=choices.container,
         region=choices.region,
     )
-    having = {subject for job in jobs for subject in job.ref.request.subjects}
+    having = {subject for job in jobs for subject in job.ref.request.source_ids}
     for each in choices.ids:
         if each.strip().lower() not in having:
             problem = NotFoundInProjectError(f"no document was generated for it, or there is no such {choices.type}")
@@ -57,9 +57,9 @@ async def download(urn: str, *, out: Path, project: str | None, user_id: str | N
     async with open_session(user_id) as session:
         got = await download_urn(session, urn, out, project=project)
     for warning in got.warnings:
-        note(f"warning: {out.name}: {warning}")
+        print_status(f"warning: {out.name}: {warning}")
     if as_json:
-        say_json({"urn": urn, "path": str(out), "bytes": got.size, "warnings": list(got.warnings)})
+        print_json({"urn": urn, "path": str(out), "bytes": got.size, "warnings": list(got.warnings)})
     else:
-        say(f"{size(got.size)}, in {time.monotonic() - began:.1f} s: {out}")
+        print_result(f"{size(got.size)}, in {time.monotonic() - began:.1f} s: {out}")
     return 0

@@ -3,14 +3,13 @@
 import asyncio
 import json
 import shlex
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from aps_async.cli.export import ExportChoices, export
 from aps_async.cli.failures import SOME_FAILED
 from aps_async.cli.fetching import DocumentChoices, cost_documents
-from aps_async.cli.output import count, note, say, say_json, size
+from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.errors import DecodeError, LedgerError
 from aps_async.ledger import LedgerStatus, ledger_status
 from aps_async.transport.converter import structure
@@ -20,7 +19,7 @@ async def status(folder: Path, *, as_json: bool) -> int:
     """`aps-async status DIR`."""
     found = await asyncio.to_thread(ledger_status, folder)
     if as_json:
-        say_json(_as_json(found))
+        print_json(_as_json(found))
     else:
         _say(found)
     return 0 if found.is_complete else SOME_FAILED
@@ -28,7 +27,7 @@ async def status(folder: Path, *, as_json: bool) -> int:
 
 def _say(found: LedgerStatus) -> None:
     total = found.done + found.failed + found.started + found.waiting
-    say(f"{found.done:,} of {count(total, 'export')} done, {size(found.size)}: {found.folder}")
+    print_result(f"{found.done:,} of {count(total, 'export')} done, {size(found.size)}: {found.folder}")
     for number, what in (
         (found.failed, "failed"),
         (found.started, "started and not done"),
@@ -36,18 +35,18 @@ def _say(found: LedgerStatus) -> None:
         (found.older, "files of earlier runs beside them"),
     ):
         if number:
-            say(f"{number:,} {what}")
+            print_result(f"{number:,} {what}")
     for name, problem in found.failures:
-        note(f"failed: {name}: {' '.join(problem.split())}")
+        print_status(f"failed: {name}: {' '.join(problem.split())}")
     when = f"begun {found.began.astimezone():%Y-%m-%d %H:%M:%S}"
     if found.working is not None:
-        say(f"at work, {when}: {found.working}")
+        print_result(f"at work, {when}: {found.working}")
     elif found.ended is not None:
-        say(f"{when}, ended {found.ended.astimezone():%Y-%m-%d %H:%M:%S}")
+        print_result(f"{when}, ended {found.ended.astimezone():%Y-%m-%d %H:%M:%S}")
     else:
-        say(f"{when}, and stopped before its end")
+        print_result(f"{when}, and stopped before its end")
     if not found.is_complete and found.working is None:
-        say(f"to go on: aps-async resume {shlex.quote(str(found.folder))}")
+        print_result(f"to go on: aps-async resume {shlex.quote(str(found.folder))}")
 
 
 def _as_json(found: LedgerStatus) -> dict[str, Any]:
@@ -70,22 +69,21 @@ def _as_json(found: LedgerStatus) -> dict[str, Any]:
 async def resume(folder: Path, *, as_json: bool) -> int:
     """`aps-async resume DIR`: the last command into the folder, as it was given."""
     found = await asyncio.to_thread(ledger_status, folder)
-    return await _work(found, folder, as_json=as_json)()
+    choices = stored_command(found, folder, as_json=as_json)
+    return await (export(choices) if isinstance(choices, ExportChoices) else cost_documents(choices))
 
 
-def _work(found: LedgerStatus, folder: Path, *, as_json: bool) -> Callable[[], Awaitable[int]]:
+def stored_command(found: LedgerStatus, folder: Path, *, as_json: bool) -> ExportChoices | DocumentChoices:
+    """What the last command into the folder was given, to run it again.
+
+    Raises:
+        LedgerError: the ledger holds no command that this version knows.
+    """
     try:
         plain = json.loads(found.command or "null")
-        name = plain.pop("command")
-        plain |= {"out": str(folder), "asJson": as_json}
-        if name == "export":
-            exported = structure(plain, ExportChoices, strict=True)
-            return lambda: export(exported)
-        if name == "cost-documents":
-            documents = structure(plain, DocumentChoices, strict=True)
-            return lambda: cost_documents(documents)
+        choices = {"export": ExportChoices, "cost-documents": DocumentChoices}[plain.pop("command")]
+        return structure(plain | {"out": str(folder), "asJson": as_json}, choices, strict=True)
     except (ValueError, AttributeError, KeyError, TypeError, DecodeError):
-        pass
-    raise LedgerError(
-        f"{folder} was not filled by a command of this version of aps-async: give the command that filled it again"
-    )
+        raise LedgerError(
+            f"{folder} was not filled by a command of this version of aps-async: give the command that filled it again"
+        ) from None

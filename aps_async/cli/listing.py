@@ -1,7 +1,7 @@
 """The commands that list."""
 
 from aps_async.cli.environment import open_session
-from aps_async.cli.output import count, note, say_json, say_table
+from aps_async.cli.output import count, print_json, print_status, print_table
 from aps_async.errors import NotAllowedError, NotFoundInProjectError
 from aps_async.exports.project import list_collections, list_sheets
 from aps_async.models import Hub, Project
@@ -19,7 +19,7 @@ async def projects(*, user_id: str | None, as_json: bool) -> int:
     async with open_session(user_id) as session:
         found = await list_hubs(session)
         for warning in found.warnings:
-            note(f"warning: {warning.title} {warning.detail}".rstrip())
+            print_status(f"warning: {warning.title} {warning.detail}".rstrip())
         if not found.hubs:
             raise NotFoundInProjectError(NO_HUB)
         rows: list[tuple[Hub, Project]] = []
@@ -27,13 +27,13 @@ async def projects(*, user_id: str | None, as_json: bool) -> int:
             try:
                 rows += [(hub, project) async for project in list_projects(session, hub.id)]
             except NotAllowedError as problem:  # one account's refusal hides no other account
-                note(f"warning: hub {hub.name}: {problem}")
+                print_status(f"warning: hub {hub.name}: {problem}")
     if as_json:
-        say_json([_as_json(hub, project) for hub, project in rows])
+        print_json([_as_json(hub, project) for hub, project in rows])
     else:
         lines = [(project.project_type or "?", project.name, project.id, hub.name) for hub, project in rows]
-        say_table(("TYPE", "PROJECT", "ID", "HUB"), lines)
-        note(count(len(rows), "project"))
+        print_table(("TYPE", "PROJECT", "ID", "HUB"), lines)
+        print_status(count(len(rows), "project"))
     return 0
 
 
@@ -55,7 +55,7 @@ async def sheets(
     async with open_session(user_id) as session:
         found = [sheet async for sheet in list_sheets(session, project, folder=folder, collection=collection)]
     if as_json:
-        say_json(
+        print_json(
             [
                 {
                     "number": sheet.number,
@@ -79,8 +79,8 @@ async def sheets(
         heads = (*heads[:3], "COLLECTION", "ID")
         names = [sheet.collection.name if sheet.collection else "" for sheet in found]
         rows = [(*row[:3], name, row[3]) for row, name in zip(rows, names, strict=True)]
-    say_table(heads, rows)
-    note(count(len(found), "sheet"))
+    print_table(heads, rows)
+    print_status(count(len(found), "sheet"))
     return 0
 
 
@@ -89,8 +89,8 @@ async def collections(project: str, *, user_id: str | None, as_json: bool) -> in
     async with open_session(user_id) as session:
         found = [each async for each in list_collections(session, project)]
     if as_json:
-        say_json([to_dict(each) for each in found])
+        print_json([to_dict(each) for each in found])
     else:
-        say_table(("COLLECTION", "ID"), [(each.name, each.id) for each in found])
-        note(count(len(found), "collection"))
+        print_table(("COLLECTION", "ID"), [(each.name, each.id) for each in found])
+        print_status(count(len(found), "collection"))
     return 0

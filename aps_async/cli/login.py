@@ -17,7 +17,7 @@ from aps_async.cli.environment import session_with
 from aps_async.cli.failures import reason
 from aps_async.cli.identity import OF_AN_APP, Identity, Sources, identity, scopes_for, sources, three_legged
 from aps_async.cli.options import ORDER
-from aps_async.cli.output import note, say, say_json
+from aps_async.cli.output import print_json, print_result, print_status
 from aps_async.cli.profiles import Profile
 from aps_async.errors import APSError, AuthError, NotAllowedError
 from aps_async.resources.users import UserInfo, get_user_info
@@ -88,9 +88,9 @@ async def login(choices: LoginChoices) -> int:
                 ask=_ask,
             )
         profiles.write(profile)
-        say(f"Signed in as {await _name(made, session)}. Profile: {asked.profile_words}.")
+        print_result(f"Signed in as {await _name(made, session)}. Profile: {asked.profile_words}.")
     if identity(os.environ).kind != "user":
-        note(
+        print_status(
             "The environment has credentials of its own, and they come first. To use this login, name it: "
             f"aps-async --profile {profile.name} ..."
         )
@@ -104,15 +104,15 @@ def _kept_values(asked: Sources, client_id: str) -> dict[str, str]:
 
 
 async def _show(url: str) -> None:
-    note("Opening the sign-in page in your browser. If none opens, open this address on this machine:")
-    note(url)
+    print_status("Opening the sign-in page in your browser. If none opens, open this address on this machine:")
+    print_status(url)
     await open_browser(url)
 
 
 async def _ask(url: str) -> str:
-    note("Open this address in any browser and sign in:")
-    note(url)
-    note("The browser then ends at an address that may not load. Copy that address here:")
+    print_status("Open this address in any browser and sign in:")
+    print_status(url)
+    print_status("The browser then ends at an address that may not load. Copy that address here:")
     line: str = await in_daemon_thread(sys.stdin.readline)  # Ctrl-C ends the program while it still reads
     if not line.strip():
         raise AuthError("no address was given; nothing has been stored")
@@ -126,7 +126,7 @@ async def logout(*, forget: bool) -> int:
     if forget:
         async with tokens.store.lock():
             await tokens.store.delete()
-        say(f"The login of profile {who.profile.name} is deleted. The service was not told.")
+        print_result(f"The login of profile {who.profile.name} is deleted. The service was not told.")
         return 0
     async with session_with(tokens, who.base_url) as session:
         try:
@@ -136,7 +136,7 @@ async def logout(*, forget: bool) -> int:
                 "The login is still stored. 'aps-async logout --forget' deletes it without asking anybody."
             )
             raise
-    say(
+    print_result(
         f"Signed out of profile {who.profile.name}." if gone else f"Nobody was signed in to profile {who.profile.name}."
     )
     return 0
@@ -152,13 +152,13 @@ async def whoami(*, user_id: str | None, as_json: bool) -> int:
     stored = await who.tokens.store.load() if isinstance(who.tokens, ThreeLegged) else None
     facts = _facts(who, claims, user, stored)
     if as_json:
-        say_json(facts)
+        print_json(facts)
         return 0
     for name, value in facts.items():
         if value not in (None, "", []):
             shown = " ".join(value) if isinstance(value, list) else str(value)
-            say(f"{_LABELS[name]:<16}{shown}")
-    note(f"Who counts: {ORDER}.")
+            print_result(f"{_LABELS[name]:<16}{shown}")
+    print_status(f"Who counts: {ORDER}.")
     return 0
 
 
@@ -224,7 +224,7 @@ async def _name(login: Login, session: Session) -> str:
     try:
         user = await _user_of(session)
     except APSError as problem:
-        note(f"The user's name could not be looked up: {reason(problem)}.")
+        print_status(f"The user's name could not be looked up: {reason(problem)}.")
         user = None
     return _person(user) or f"user {login.user_id or (user and user.sub) or 'unknown'}"
 

@@ -33,31 +33,31 @@ def tolerate_any_text() -> None:
             reconfigure(errors="backslashreplace")
 
 
-def say(text: str = "") -> None:
+def print_result(text: str = "") -> None:
     """One line of the result."""
     sys.stdout.write(f"{clean(text)}\n")
     sys.stdout.flush()
 
 
-def note(text: str) -> None:
+def print_status(text: str) -> None:
     """One line beside the result: progress, warnings, errors."""
     sys.stderr.write(f"{clean(text)}\n")
     sys.stderr.flush()
 
 
-def say_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """One JSON value on one line; pure ASCII, so that every reader and every terminal can take it."""
     sys.stdout.write(f"{json.dumps(well_formed_values(value))}\n")
     sys.stdout.flush()
 
 
-def say_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns under their heads, wide characters counted as the terminal shows them."""
     lines = [[clean(cell) for cell in row] for row in (heads, *rows)]
     widths = [max(cell_len(line[column]) for line in lines) for column in range(len(heads))]
     for line in lines:
         padded = [cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)]
-        say("  ".join(padded).rstrip())
+        print_result("  ".join(padded).rstrip())
 
 
 def size(count: int) -> str:
@@ -75,13 +75,13 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
-class NoteHandler(logging.Handler):
+class StatusHandler(logging.Handler):
     """Log records as lines on standard error, whatever that is by then: a live display takes it over for a while."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
         try:
-            note(self.format(record))
+            print_status(self.format(record))
         except Exception:  # noqa: BLE001 - logging's own rule: a record that cannot be written stops nothing
             self.handleError(record)
 
@@ -89,7 +89,7 @@ class NoteHandler(logging.Handler):
 def turn_logging_on(verbosity: int) -> None:
     """Warnings are always shown; `-v` shows what is repeated and left out, `-vv` every call."""
     log = logging.getLogger("aps_async")
-    handler = NoteHandler()
+    handler = StatusHandler()
     form = "%(asctime)s %(levelname)s %(message)s" if verbosity else "warning: %(message)s"
     handler.setFormatter(logging.Formatter(form, "%H:%M:%S"))
     log.handlers = [handler]

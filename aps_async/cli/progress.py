@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aps_async.cli.output import count, note, size
+from aps_async.cli.output import count, print_status, size
 from aps_async.exports.bulk import BulkProgress
 
 
@@ -32,7 +32,7 @@ def shown(total: int, things: str = "sheet", *, live: bool | None = None) -> Ite
     if live is None:
         live = sys.stderr.isatty()
     if not live:
-        note(f"exporting {count(total, things)}")
+        print_status(f"exporting {count(total, things)}")
         yield _Lines(total)
         return
     bar = _Bar(total)
@@ -59,7 +59,7 @@ class _Lines:
     def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool, reused: bool = False) -> None:
         self._ended += 1
         what = f"{size(bytes_)}, {'there already' if reused else f'{seconds:.1f} s'}" if ok else "FAILED"
-        note(f"[{self._ended}/{self._total}] {name}: {what}")
+        print_status(f"[{self._ended}/{self._total}] {name}: {what}")
 
 
 class _Bar:

@@ -12,7 +12,7 @@ from aps_async.auth import TwoLegged
 from aps_async.auth.loopback import CALLBACK
 from aps_async.cli.export import ExportChoices, Run, export_tasks, sheet_tasks, stopped_words
 from aps_async.cli.failures import UsageProblem, reason
-from aps_async.cli.output import clean, count, note, say, size
+from aps_async.cli.output import clean, count, print_result, print_status, size
 from aps_async.errors import InputError
 from aps_async.exports.project import list_sheets
 from aps_async.extras import missing
@@ -51,32 +51,34 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
         run = Run()
         choices = ExportChoices(project=_project(simulator.world).id, out=out)
         tokens = TwoLegged(simulator.client_id, simulator.client_secret)
-        say(f"A simulator of Autodesk's services runs on this machine, {speed:g} times as fast as the real ones.")
+        print_result(
+            f"A simulator of Autodesk's services runs on this machine, {speed:g} times as fast as the real ones."
+        )
         async with Session(tokens, base_url=simulator.url, settings=Settings().scaled(speed)) as session:
             try:
                 sheets = [sheet async for sheet in list_sheets(session, choices.project)]
                 await export_tasks(session, sheet_tasks(sheets, choices), choices, run)
             except asyncio.CancelledError:
-                note(stopped_words(run, out))
+                print_status(stopped_words(run, out))
                 raise
         for failed in run.failures:
-            note(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
-        say(f"{len(run.files)} PDFs, {size(run.received)}, lie in {out}")
-        say()
+            print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
+        print_result(f"{len(run.files)} PDFs, {size(run.received)}, lie in {out}")
+        print_result()
         if keep_open:
             _say_address(simulator)
             await asyncio.Event().wait()
-        say("Next, the same in two terminals:")
-        say("  aps-async simulate --speed 20        (it prints the lines to copy into the other one)")
-        say(f"  aps-async export {shlex.quote(_project(simulator.world).name)} --out plans --markups")
-        say("Your own PDF as the plan set:  aps-async demo --pdf FILE")
+        print_result("Next, the same in two terminals:")
+        print_result("  aps-async simulate --speed 20        (it prints the lines to copy into the other one)")
+        print_result(f"  aps-async export {shlex.quote(_project(simulator.world).name)} --out plans --markups")
+        print_result("Your own PDF as the plan set:  aps-async demo --pdf FILE")
         return run.code
 
 
 async def help_behaviour() -> int:
     """`aps-async simulate --help-behaviour`."""
     for line in _package().behaviour_help().splitlines():
-        say(line)
+        print_result(line)
     return 0
 
 
@@ -86,7 +88,7 @@ async def simulate(
     """`aps-async simulate`."""
     async with _simulator(options, port=port, speed=speed, faults=faults, switches=switches) as simulator:
         _say_address(simulator)
-        say("Ctrl-C ends it.")
+        print_result("Ctrl-C ends it.")
         await asyncio.Event().wait()
     return 0
 
@@ -183,25 +185,27 @@ def _say_address(simulator: "Simulator") -> None:
     }
     if simulator.speed != 1:
         lines["APS_SPEED"] = f"{simulator.speed:g}"
-    say(f"Autodesk's services, simulated, at {simulator.url}. In another terminal:")
-    say()
+    print_result(f"Autodesk's services, simulated, at {simulator.url}. In another terminal:")
+    print_result()
     windows = os.name == "nt"
     for name, value in lines.items():
-        say(f"$env:{name} = '{value}'" if windows else f"export {name}={shlex.quote(clean(value))}")
+        print_result(f"$env:{name} = '{value}'" if windows else f"export {name}={shlex.quote(clean(value))}")
     if os.environ.get("APS_ACCESS_TOKEN"):
-        say("Remove-Item Env:APS_ACCESS_TOKEN" if windows else "unset APS_ACCESS_TOKEN")
-    say(f"aps-async export {shlex.quote(clean(project.name))} --out plans")
-    say()
-    say(f"Project: {project.name}, id {project.id}, {count(within, 'sheet')}")
+        print_result("Remove-Item Env:APS_ACCESS_TOKEN" if windows else "unset APS_ACCESS_TOKEN")
+    print_result(f"aps-async export {shlex.quote(clean(project.name))} --out plans")
+    print_result()
+    print_result(f"Project: {project.name}, id {project.id}, {count(within, 'sheet')}")
     world = simulator.world
     public = next((app.client_id for app in world.apps.values() if app.public and CALLBACK in app.redirect_uris), None)
     person = next((user.email for user in world.users.values() if user.email), None)
     if public and person:
-        say(f"Sign in as a person, such as {person}: aps-async login --client-id {public}")
+        print_result(f"Sign in as a person, such as {person}: aps-async login --client-id {public}")
     web = next((app for app in world.apps.values() if not app.public and CALLBACK not in app.redirect_uris), None)
     if web and web.redirect_uris:
-        say(f"For a web server: client id {web.client_id}, secret {web.client_secret}, callback {web.redirect_uris[0]}")
-    say(f"Look inside: {simulator.url}/simulator/counts, /simulator/log, /simulator/world, /simulator/faults")
-    say("Change what the documentation leaves open: POST an object of switches to /simulator/behaviour")
-    say("Let things go wrong: POST a list of faults to /simulator/faults; DELETE drops them;")
-    say("POST /simulator/reset clears log and counters, POST /simulator/revoke revokes all tokens")
+        print_result(
+            f"For a web server: client id {web.client_id}, secret {web.client_secret}, callback {web.redirect_uris[0]}"
+        )
+    print_result(f"Look inside: {simulator.url}/simulator/counts, /simulator/log, /simulator/world, /simulator/faults")
+    print_result("Change what the documentation leaves open: POST an object of switches to /simulator/behaviour")
+    print_result("Let things go wrong: POST a list of faults to /simulator/faults; DELETE drops them;")
+    print_result("POST /simulator/reset clears log and counters, POST /simulator/revoke revokes all tokens")

@@ -52,9 +52,9 @@ def worker(
     from aps_async.cli import workers as fleet
     from aps_async.downloads.folder import is_object_storage
 
-    place = out if is_object_storage(out) else str(a_path(out).absolute())
+    location = out if is_object_storage(out) else str(a_path(out).absolute())
     url = fleet.database_url(database)
-    return partial(fleet.worker, url, place, slots=slots, until_done=until_done, user_id=user_id)
+    return partial(fleet.worker, url, location, slots=slots, until_done=until_done, user_id=user_id)
 
 
 def enqueue(

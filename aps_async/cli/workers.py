@@ -10,14 +10,14 @@ from attrs import frozen
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, UsageProblem, reason
-from aps_async.cli.output import count, note, say, say_json, say_table, size
+from aps_async.cli.output import count, print_json, print_result, print_status, print_table, size
 from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.errors import InputError, NotFoundInProjectError
 from aps_async.exports.project import get_sheet, project_requests
 from aps_async.extras import needed
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.session import Session
-from aps_async.workers import Book, Database, Delivered, Entry, RunStatus, SharedQuotas, Worker, storage_for
+from aps_async.workers import Database, Delivered, Entry, RunStatus, RunStore, SharedQuotas, Worker, storage_for
 
 PATIENCE = 3.0
 """Seconds for which a command waits for a database that is just restarting."""
@@ -66,9 +66,9 @@ def database_url(given: str | None) -> str:
 
 
 @asynccontextmanager
-async def _book(url: str) -> AsyncIterator[Book]:
+async def _store(url: str) -> AsyncIterator[RunStore]:
     async with Database(url, patience=PATIENCE) as database:
-        yield await Book.opened(database)
+        yield await RunStore.opened(database)
 
 
 async def worker(url: str, out: str, *, slots: int | None, until_done: bool, user_id: str | None) -> int:
@@ -78,20 +78,20 @@ async def worker(url: str, out: str, *, slots: int | None, until_done: bool, use
 
     def told(entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
         if file is not None:
-            note(f"{entry.folder}: {entry.name}: {size(file.size)}")
+            print_status(f"{entry.folder}: {entry.name}: {size(file.size)}")
         elif problem is not None:
             failed.append(entry.id)
-            note(f"{entry.folder}: {entry.name}: FAILED: {reason(problem)}")
+            print_status(f"{entry.folder}: {entry.name}: FAILED: {reason(problem)}")
 
     async with Database(url, patience=PATIENCE) as database:
-        await Book.opened(database)
+        await RunStore.opened(database)
         database.patience = None  # it is there; from now on an outage is waited out
         quotas = SharedQuotas(database)
         try:
             async with open_session(user_id, quotas=quotas, patient=True) as session:
                 await session.check_token()
-                note(f"working for the database at {database.shown}, files go to {out}; Ctrl-C stops")
-                working = Worker(session, database, storage, slots=slots, on_outcome=told)
+                print_status(f"working for the database at {database.shown}, files go to {out}; Ctrl-C stops")
+                working = Worker(session, database, storage, max_concurrent_downloads=slots, on_outcome=told)
                 await working.run(until_done=until_done)
         finally:
             await quotas.close()
@@ -100,8 +100,8 @@ async def worker(url: str, out: str, *, slots: int | None, until_done: bool, use
 
 async def enqueue(choices: EnqueueChoices) -> int:
     """`aps-async enqueue`."""
-    async with _book(choices.database) as book:
-        quotas = SharedQuotas(book.database)
+    async with _store(choices.database) as store:
+        quotas = SharedQuotas(store.database)
         try:
             async with open_session(choices.user_id, quotas=quotas) as session:
                 project = await exportable_project(session, choices.project, choices.options, choices.user_id)
@@ -111,11 +111,11 @@ async def enqueue(choices: EnqueueChoices) -> int:
         if not requests:
             where = part_of(project, choices.folder, choices.collection)
             raise NotFoundInProjectError(f"there is nothing to export in {where}")
-        run = await book.enqueue(requests, choices.run or project.name, priority=choices.priority)
+        run = await store.enqueue(requests, choices.run or project.name, priority=choices.priority)
     if choices.as_json:
-        say_json(_as_json(run))
+        print_json(_as_json(run))
     else:
-        say(f"run {run.id}, {run.name!r}: {count(run.total, 'export')} enqueued")
+        print_result(f"run {run.id}, {run.name!r}: {count(run.total, 'export')} enqueued")
     return 0
 
 
@@ -142,45 +142,45 @@ async def _requests(session: Session, project: Project, choices: EnqueueChoices)
 
 async def status(url: str, run: str | None, *, as_json: bool) -> int:
     """`aps-async status --database URL`."""
-    async with _book(url) as book:
-        runs = [await book.run(run)] if run else await book.runs()
+    async with _store(url) as store:
+        runs = [await store.run(run)] if run else await store.runs()
     if as_json:
-        say_json([_as_json(each) for each in runs])
+        print_json([_as_json(each) for each in runs])
         return 0
     heads = ("RUN", "NAME", "STATE", "WAITING", "RUNNING", "DONE", "FAILED", "DROPPED", "SIZE")
-    say_table(heads, [_row(each) for each in runs])
-    note(count(len(runs), "run"))
+    print_table(heads, [_row(each) for each in runs])
+    print_status(count(len(runs), "run"))
     return 0
 
 
 async def cancel(url: str, run: str) -> int:
     """`aps-async cancel`."""
-    async with _book(url) as book:
-        found = await book.run(run)
-        dropped = await book.cancel(found.id)
-    say(f"run {found.id}, {found.name!r}: {count(dropped, 'export')} dropped, {found.done:,} were done")
+    async with _store(url) as store:
+        found = await store.run(run)
+        dropped = await store.cancel(found.id)
+    print_result(f"run {found.id}, {found.name!r}: {count(dropped, 'export')} dropped, {found.done:,} were done")
     return 0
 
 
 async def dead_letters(url: str, run: str | None, *, retry: bool, as_json: bool) -> int:
     """`aps-async dead-letters`."""
-    async with _book(url) as book:
-        number = (await book.run(run)).id if run else None
+    async with _store(url) as store:
+        number = (await store.run(run)).id if run else None
         if retry:
-            say(f"{count(await book.retry(number), 'export')} on the way again")
+            print_result(f"{count(await store.retry(number), 'export')} on the way again")
             return 0
-        names = {each.id: each.name for each in await book.runs()}
+        names = {each.id: each.name for each in await store.runs()}
         rows: list[tuple[str, ...]] = []
-        async for record in book.records(number, states=["failed"]):
+        async for record in store.records(number, states=["failed"]):
             problem = record.outcome.error
             why = reason(problem) if problem else ""
             kind = type(problem).__name__
             if as_json:
-                say_json({"id": record.id, "run": record.run, "name": record.name, "error": kind, "reason": why})
+                print_json({"id": record.id, "run": record.run, "name": record.name, "error": kind, "reason": why})
             rows.append((str(record.id), names.get(record.run, ""), record.name, kind, why))
     if not as_json:
-        say_table(("ID", "RUN", "NAME", "ERROR", "REASON"), rows)
-        note(count(len(rows), "dead letter"))
+        print_table(("ID", "RUN", "NAME", "ERROR", "REASON"), rows)
+        print_status(count(len(rows), "dead letter"))
     return 0
 
 

@@ -92,20 +92,20 @@ def _sweep(folder: Path) -> None:
                 entry.unlink()
 
 
-def is_object_storage(place: str) -> bool:
+def is_object_storage(location: str) -> bool:
     """Whether this is an address in an object storage that workers deliver to."""
-    return bool(_BUCKET.match(place))
+    return bool(_BUCKET.match(location))
 
 
-def storage_for(place: str | os.PathLike[str]) -> Storage:
+def storage_for(location: str | os.PathLike[str]) -> Storage:
     """A folder; or for `s3://bucket/prefix` (also `gs://`, `az://`) an object storage, which needs the extra `s3`.
 
     Raises:
         InputError: the address is empty or of another kind, or the extra is missing.
         TargetError: the folder cannot be used.
     """
-    if isinstance(place, str) and is_object_storage(place):
+    if isinstance(location, str) and is_object_storage(location):
         from aps_async.downloads.object_storage import ObjectStorage
 
-        return ObjectStorage(place)
-    return Folder(place)
+        return ObjectStorage(location)
+    return Folder(location)

@@ -52,8 +52,8 @@ class ObjectStorage:
         try:
             await obstore.put_async(self._store, name, file)
         except Exception as problem:  # noqa: BLE001 - the same
-            place = f"{self._url}/{name}"
-            raise TargetError(f"cannot store {place}: {_first_line(problem)}", path=file) from None
+            location = f"{self._url}/{name}"
+            raise TargetError(f"cannot store {location}: {_first_line(problem)}", path=file) from None
         return f"{self._url}/{name}"
 
     def discard(self, file: Path) -> None:

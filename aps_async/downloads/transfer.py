@@ -315,7 +315,7 @@ class Transfer:
     async def _wait_after(self, problem: APSError) -> None:
         self._breaks += 1
         note_error(problem)
-        if self._breaks >= self._settings.download_tries:
+        if self._breaks >= self._settings.max_download_attempts:
             raise IncompleteDownloadError(
                 f"gave up after {self._breaks} breaks without a new byte, at {self._at} of "
                 f"{self._part_total if self._part_total is not None else 'unknown'} bytes: {problem}"

@@ -26,7 +26,7 @@ async def export_many(
     requests: Iterable[Wanted] | AsyncIterable[Wanted],
     folder: str | os.PathLike[str],
     *,
-    slots: int | None = None,
+    max_concurrent_downloads: int | None = None,
     timeout: float | None = None,
     policy: Policy | None = None,
     unpack: bool = False,
@@ -47,7 +47,7 @@ async def export_many(
         requests: what to export, for example from `Sheet.to_request`; references and jobs that were started already
             are waited for and not started again.
         folder: where the files go; it is made when it is missing.
-        slots: downloads at once; None: `Settings.download_slots`.
+        slots: downloads at once; None: `Settings.max_concurrent_downloads`.
         timeout: seconds that the start of one job may take, the quota included, then the job from there until it is
             done, and again its download; None: as `wait_for_export`.
         policy: when to ask about a job; see `Policy`. One that raises, or returns no seconds, fails that export.
@@ -70,7 +70,7 @@ async def export_many(
         run = Run(
             session,
             made_folder(folder),
-            slots or session.settings.download_slots,
+            max_concurrent_downloads or session.settings.max_concurrent_downloads,
             timeout,
             policy,
             unpack,

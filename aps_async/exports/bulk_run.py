@@ -24,7 +24,7 @@ from aps_async.transport.retry import call_deadline, may_start_again, waits
 Wanted = ExportRequest | Export
 """What a bulk run takes: something to start, or something that was started already, here or elsewhere."""
 
-_START_ROUNDS = 3  # each with all of Settings.tries; more would only delay the report of an outage
+_START_ROUNDS = 3  # each with all of Settings.max_attempts; more would only delay the report of an outage
 _AT_ONCE = 250  # requests that a ledger is told of together, where they are known beforehand
 
 
@@ -69,7 +69,7 @@ class Run:
 
     session: Session
     folder: Path
-    slots: int
+    max_concurrent_downloads: int
     timeout: float | None
     policy: Policy | None
     unpack: bool
@@ -92,12 +92,12 @@ class Run:
     _bytes: int = 0
 
     def __attrs_post_init__(self) -> None:
-        self._room = asyncio.Semaphore(self.session.settings.pending_exports)
-        self._starts = asyncio.Semaphore(self.session.settings.starts_at_once)
+        self._room = asyncio.Semaphore(self.session.settings.max_pending_exports)
+        self._starts = asyncio.Semaphore(self.session.settings.max_concurrent_starts)
 
     def begin(self, requests: Iterable[Wanted] | AsyncIterable[Wanted]) -> None:
         self._spawn_part(self._feed(requests))
-        for _ in range(self.slots):
+        for _ in range(self.max_concurrent_downloads):
             self._spawn_part(self._slot())
 
     async def close(self) -> None:
@@ -206,7 +206,7 @@ class Run:
         own_waits, repeatable = waits(self.session.settings, paced=False), KINDS[request.kind].start_endpoint.repeatable
         next(own_waits)
         limit = effective_timeout(self.session, ExportRef(request=request, export_id=""), self.timeout)
-        async with call_deadline(limit, f"the start of {request.name or ', '.join(request.subjects[:3])}"):
+        async with call_deadline(limit, f"the start of {request.name or ', '.join(request.source_ids[:3])}"):
             for _ in range(_START_ROUNDS - 1):
                 try:
                     return await start_export(self.session, request)

@@ -31,7 +31,7 @@ class Kind:
     start_endpoint: Endpoint
     """Whose quota the starts draw on, and whether a start whose response was lost may be sent again."""
     signatures: tuple[Signature, ...] = (PDF,)
-    get_renews: bool = False
+    status_call_refreshes_link: bool = False
     """Whether asking again brings a fresh link; otherwise only another job does."""
     acc: bool = False
     """Whether it is one of ACC's, which take their time."""
@@ -44,7 +44,7 @@ KINDS = {
         get=bim360.get_export,
         resolve=bim360.resolve,
         status=bim360.STATUS,
-        get_renews=True,
+        status_call_refreshes_link=True,
     ),
     ExportKind.FILES: Kind(
         start=files.start,
@@ -104,5 +104,5 @@ async def start_export(session: Session, request: ExportRequest, *, timeout: flo
         CallTimeoutError: the timeout passed. A start of ACC or Cost may have arrived all the same.
         APSError: as the `start_export` of its service.
     """
-    async with call_deadline(timeout, f"the start of {', '.join(request.subjects[:3])}"):
+    async with call_deadline(timeout, f"the start of {', '.join(request.source_ids[:3])}"):
         return await KINDS[request.kind].start(session, request)

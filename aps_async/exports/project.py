@@ -143,7 +143,7 @@ async def project_requests(
     urns = [version.urn async for _, version in files.list_files(session, found, folder=folder, user_id=user_id)]
     if not urns:
         return
-    for request in files.export_requests(
+    for request in files.make_requests(
         bare_id(found.id),
         urns,
         options=options,
@@ -165,7 +165,7 @@ async def export_project(
     options: ExportOptions | None = None,
     user_id: str | None = None,
     allow_partial: bool = True,
-    slots: int | None = None,
+    max_concurrent_downloads: int | None = None,
     timeout: float | None = None,
     policy: Policy | None = None,
     unpack: bool = False,
@@ -192,7 +192,7 @@ async def export_project(
         session,
         requests,
         folder,
-        slots=slots,
+        max_concurrent_downloads=max_concurrent_downloads,
         timeout=timeout,
         policy=policy,
         unpack=unpack,

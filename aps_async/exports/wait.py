@@ -49,7 +49,7 @@ class EndingWords:
         if self._polls < _ENDING_POLLS and now - self._since < self._grace:
             return job
         problem = f"an undocumented status that came {self._polls} times in a row"
-        return evolve(job, status=ExportStatus.FAILED, problem=job.problem or problem)
+        return evolve(job, status=ExportStatus.FAILED, reason=job.reason or problem)
 
 
 def effective_timeout(session: Session, export: Export, timeout: float | None) -> float:
@@ -116,7 +116,7 @@ def export_poller(session: Session, export: Export, rules: PollRules[ExportJob])
             raise
 
     state = words.judge(export) if isinstance(export, ExportJob) else None
-    return Poller(ask, rules, state=state, quota=session.pacer(KINDS[ref.kind].status))
+    return Poller(ask, rules, state=state, quota=session.rate_limiter(KINDS[ref.kind].status))
 
 
 async def export_states(
@@ -216,9 +216,9 @@ def checked_job(job: ExportJob) -> ExportJob:
     if job.status is not ExportStatus.FAILED and (job.ref.request.allow_partial or not partial):
         return job
     lost = [f"{each.id} ({each.reason or each.detail or 'no reason'})" for each in job.failed_files]
-    why = job.problem or (f"missing are {', '.join(lost)}" if lost else None)
+    why = job.reason or (f"missing are {', '.join(lost)}" if lost else None)
     why = f": {why}" if why else ", and gives no reason"
-    of = ", ".join(job.ref.request.subjects[:3]) + (" …" if len(job.ref.request.subjects) > 3 else "")
+    of = ", ".join(job.ref.request.source_ids[:3]) + (" …" if len(job.ref.request.source_ids) > 3 else "")
     raise ExportFailedError(f"the service answers {job.raw_status!r} for {job.ref} of {of}{why}", ref=job.ref, job=job)
 
 
@@ -332,7 +332,7 @@ class Result:
         found = None
         if job.link or job.derivative or job.version_urn:
             found = await kind.resolve(session, job, self._refused)
-        if found is None and (kind.get_renews or self.job.link is None):
+        if found is None and (kind.status_call_refreshes_link or self.job.link is None):
             found = await self._asked_again()
         if found is None:
             # BIM 360 answers a repeated start with the same job and a fresh URL; ACC does the job once more.

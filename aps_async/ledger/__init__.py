@@ -4,8 +4,8 @@
 
 1. the request, before it is started (it may be lost in a power cut: then it is simply entered again);
 2. the reference, before the first question about the job, and for good, power cut included: what has one is never
-   started again. A stop between the service's answer and this repeats the start; at most `Settings.starts_at_once`
-   are between the two;
+   started again. A stop between the service's answer and this repeats the start; at most
+   `Settings.max_concurrent_starts` are between the two;
 3. size and SHA-256, before the file gets its final name: whoever stops the run between this and the next step, the
    next run knows the file for what it is;
 4. the outcome, when the file has its name, and for good.
@@ -21,7 +21,7 @@ What a million sheets mean:
   2 minutes of the 6.9 days; 20 us to find it again, 20 s for the next run to begin with; and that run reads every
   file once, 3 minutes for 200 kB each where the disk keeps up with four threads;
 - memory: the ledger holds nothing of a sheet (5 MiB in all while 100,000 go through); but half a gigabyte for a list
-  of so many requests, so hand in an iterator instead: at most `Settings.pending_exports` are held then.
+  of so many requests, so hand in an iterator instead: at most `Settings.max_pending_exports` are held then.
 
 `python -m benchmarks ledger` measures this for 100,000, `python -m benchmarks kills` what fifty kills cost.
 """

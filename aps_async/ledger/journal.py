@@ -88,7 +88,7 @@ class NoLedger:
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
         """Names the files."""
-        return [Record(0, self._names.take(each.name or each.subjects[0], "")) for each, _ in wanted]
+        return [Record(0, self._names.take(each.name or each.source_ids[0], "")) for each, _ in wanted]
 
     async def holds(self, record: Record) -> bool:  # noqa: ARG002 - the protocol's
         """Nothing is known."""

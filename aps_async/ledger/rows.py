@@ -56,7 +56,7 @@ class Wanted:
     def lineage(self) -> bytes:
         """What it is a version of: the same for all versions of a sheet, and for all options."""
         request = self.request
-        if request.identity is not None and request.kind is ExportKind.SHEETS and len(request.subjects) == 1:
+        if request.identity is not None and request.kind is ExportKind.SHEETS and len(request.source_ids) == 1:
             identity = request.identity
             return _digest(request.kind, request.project_id, [identity.collection_id, identity.number], "identity")
         return self._lineage_without_identity()
@@ -73,7 +73,7 @@ class Wanted:
 
     def _lineage_without_identity(self) -> bytes:
         request = self.request
-        bases = sorted(_VERSION.sub("", subject) for subject in request.subjects)
+        bases = sorted(_VERSION.sub("", subject) for subject in request.source_ids)
         if request.kind is ExportKind.SHEETS and len(bases) == 1 and request.name:
             bases = [safe_stem(request.name)]  # a revision has another id
         cost = request.cost and [request.cost.association_type, request.cost.template_id]
@@ -86,12 +86,12 @@ class Wanted:
     @property
     def title(self) -> str:
         """What its file is to be called."""
-        return safe_stem(self.request.name or self.request.subjects[0])
+        return safe_stem(self.request.name or self.request.source_ids[0])
 
     @property
     def version(self) -> str | None:
         """The number of the version, where there is one."""
-        found = _VERSION.search(self.request.subjects[0]) if len(self.request.subjects) == 1 else None
+        found = _VERSION.search(self.request.source_ids[0]) if len(self.request.source_ids) == 1 else None
         return found[1] if found else None
 
 

@@ -132,7 +132,7 @@ def batches(request: ExportRequest, service: Service) -> list[ExportRequest]:
         InputError: nothing is asked for, or options that the service does not know.
     """
     check_options(request.options, service)
-    ids, limit = request.subjects, service.limit
+    ids, limit = request.source_ids, service.limit
     if not ids:
         raise InputError("nothing to export: the list is empty")
     cuts = [ids[at : at + limit] for at in range(0, len(ids), limit)]
@@ -141,7 +141,7 @@ def batches(request: ExportRequest, service: Service) -> list[ExportRequest]:
     return [
         evolve(
             request,
-            subjects=cut,
+            source_ids=cut,
             name=f"{request.name} ({number} of {len(cuts)})" if request.name else None,
             options=_numbered(request.options, number),
         )
@@ -161,14 +161,14 @@ def the_only(requests: Sequence[ExportRequest], service: "Service") -> ExportReq
         InputError: it takes several.
     """
     if len(requests) > 1:
-        raise _too_many(sum(len(each.subjects) for each in requests), service)
+        raise _too_many(sum(len(each.source_ids) for each in requests), service)
     return requests[0]
 
 
 async def start(session: Session, request: ExportRequest, service: "Service") -> ExportJob:
     """Starts what a request describes."""
-    if not 1 <= len(request.subjects) <= service.limit:
-        raise _too_many(len(request.subjects), service)
+    if not 1 <= len(request.source_ids) <= service.limit:
+        raise _too_many(len(request.source_ids), service)
     check_options(request.options, service)
     request = acting(session, request)
     receipt = Receipt(session.now)
@@ -177,7 +177,7 @@ async def start(session: Session, request: ExportRequest, service: "Service") ->
         "POST",
         service.path(request.project_id),
         into=ExportAnswer,
-        json={service.key: list(request.subjects), "options": body_options(request.options)},
+        json={service.key: list(request.source_ids), "options": body_options(request.options)},
         user_id=request.user_id,
         on_headers=receipt.note,
     )
@@ -218,7 +218,7 @@ def job_of(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Rece
         status=STATES.get(answer.status.lower(), ExportStatus.RUNNING),
         raw_status=answer.status,
         link=link,
-        problem=": ".join(part for part in (error.title, error.detail) if part) or None if error else None,
+        reason=": ".join(part for part in (error.title, error.detail) if part) or None if error else None,
         failed_files=output.failed_files or result.failed_files,
     )
 

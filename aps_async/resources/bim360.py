@@ -67,7 +67,7 @@ class ExportAnswer:
     data: ExportResult | None = None
 
 
-def export_request(
+def make_request(
     project_id: str,
     version_id: str,
     *,
@@ -84,7 +84,7 @@ def export_request(
     return ExportRequest(
         kind=ExportKind.BIM360,
         project_id=bare_id(project_id),
-        subjects=(version_urn(version_id),),
+        source_ids=(version_urn(version_id),),
         options=ExportOptions(markups=markups, hyperlinks=hyperlinks),
         user_id=user_id,
         name=name,
@@ -128,7 +128,7 @@ async def start_export(
     async with call_deadline(timeout, "the start of an export"):
         if is_item_urn(decoded_urn(version_id)):
             version_id = (await get_tip(session, project_id, version_id, user_id=user_id)).urn
-        request = export_request(
+        request = make_request(
             project_id, version_id, markups=markups, hyperlinks=hyperlinks, user_id=user_id, name=name
         )
         return await start(session, request)
@@ -202,7 +202,7 @@ _ADVICE = (
 
 
 def _path(request: ExportRequest) -> str:
-    version = path_part(request.subjects[0])
+    version = path_part(request.source_ids[0])
     return f"/bim360/docs/v1/projects/{path_part(request.project_id)}/versions/{version}/exports"
 
 
@@ -229,7 +229,7 @@ def _job(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Receip
 
 async def _explain(session: Session, request: ExportRequest) -> None:
     """Looks why a start was refused: one call, on the error path only."""
-    urn = request.subjects[0]
+    urn = request.source_ids[0]
     try:
         version = await get_version(session, request.project_id, urn, user_id=request.user_id)
     except APSError:

@@ -21,9 +21,9 @@ from aps_async.transport.converter import lenient, structure
 from aps_async.transport.quotas import Endpoint
 
 # https://aps.autodesk.com/en/docs/acc/v1/overview/rate-limits/cost-rate-limits/
-DOCUMENTS = Endpoint("cost.documents", 30, acts_for="signed-in user")
+DOCUMENTS = Endpoint("cost.documents", 30, token="signed-in user")
 ATTACHMENTS = Endpoint(
-    "cost.attachments", 50, repeatable=False, acts_for="signed-in user"
+    "cost.attachments", 50, repeatable=False, token="signed-in user"
 )  # a repeat makes another document
 
 # The order of the words is not documented. A document that waits for a signature has its file.
@@ -200,13 +200,13 @@ def _request(project_id: str, document: CostDocument, source: CostSource) -> Exp
     return ExportRequest(
         kind=ExportKind.COST,
         project_id=bare_id(project_id),
-        subjects=(association,),
+        source_ids=(association,),
         name=f"{document.association_type or source.association_type} {association}",
         cost=source,
     )
 
 
-def export_request(
+def make_request(
     project_id: str,
     *,
     association_type: str,
@@ -220,7 +220,7 @@ def export_request(
     return ExportRequest(
         kind=ExportKind.COST,
         project_id=bare_id(project_id),
-        subjects=(bare_id(association_id, "association"),),
+        source_ids=(bare_id(association_id, "association"),),
         name=name or f"{association_type} {association_id.lower()}",
         cost=CostSource(
             container_id=bare_id(container_id or project_id, "container"),
@@ -251,7 +251,7 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
         json={
             "type": "Document",
             "name": request.name or "document",
-            "associationId": request.subjects[0],
+            "associationId": request.source_ids[0],
             "associationType": source.association_type,
             "templateId": source.template_id,
         },
@@ -273,7 +273,7 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
         session,
         source.container_id,
         association_type=source.association_type,
-        association_ids=ref.request.subjects,
+        association_ids=ref.request.source_ids,
         region=source.region,
         retry=retry,
     )
@@ -281,7 +281,7 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
         if document.id.lower() == ref.export_id.lower():
             return _job(ref.request, document)
     raise NotFoundError(
-        f"{ref} is not among the {len(documents)} documents of {ref.request.subjects[0]}",
+        f"{ref} is not among the {len(documents)} documents of {ref.request.source_ids[0]}",
         status=404,
         method="GET",
         path="documents",
@@ -303,7 +303,7 @@ def _job(request: ExportRequest, document: CostDocument) -> ExportJob:
         ref=ExportRef(request=request, export_id=document.id),
         status=document.export_status,
         raw_status=document.status,
-        problem=": ".join(words) or None,
+        reason=": ".join(words) or None,
         version_urn=document.urn,
     )
 

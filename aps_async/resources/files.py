@@ -27,8 +27,8 @@ from aps_async.transport.retry import call_deadline
 
 SERVICE = acc.Service(
     name="files",
-    start=Endpoint("files.export_start", 100, repeatable=False, acts_for="user"),  # a repeat starts another job
-    status=Endpoint("files.export_status", 200, acts_for="user"),
+    start=Endpoint("files.export_start", 100, repeatable=False, token="user"),  # a repeat starts another job
+    status=Endpoint("files.export_status", 200, token="user"),
     key="fileVersions",
     limit=200,
     what="files",
@@ -37,7 +37,7 @@ SERVICE = acc.Service(
 EXTENSIONS = (".pdf", ".dwg", ".rvt")
 
 
-def export_requests(
+def make_requests(
     project_id: str,
     version_ids: Sequence[str],
     *,
@@ -56,7 +56,7 @@ def export_requests(
     request = ExportRequest(
         kind=ExportKind.FILES,
         project_id=bare_id(project_id),
-        subjects=tuple(version_urn(each) for each in version_ids),
+        source_ids=tuple(version_urn(each) for each in version_ids),
         options=options or ExportOptions(),
         user_id=user_id,
         name=name,
@@ -98,7 +98,7 @@ async def start_export(
         APSError: as `Session.request`.
     """
     async with call_deadline(timeout, "the start of an export"):
-        requests = export_requests(
+        requests = make_requests(
             project_id, version_ids, options=options, user_id=user_id, name=name, allow_partial=allow_partial
         )
         return await start(session, acc.the_only(requests, SERVICE))
@@ -155,7 +155,7 @@ async def list_files(
             found = await newest(session, project, item, version, user_id)
             if found is not None and not is_version_urn(found.urn):
                 problem = f"its newest version has the id {found.urn!r}"
-                session.warn(ItemWarning(call=f"the files in {at.path}", id=item.id, problem=problem, left_out=True))
+                session.warn(ItemWarning(call=f"the files in {at.path}", id=item.id, reason=problem, left_out=True))
             elif found is not None:
                 yield item, found
 

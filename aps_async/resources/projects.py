@@ -57,7 +57,7 @@ async def list_hubs(session: Session, *, user_id: str | None = None) -> Hubs:
                 warnings.append(_warning(each))
             else:
                 problem = f"meta.warnings has {str(each)[:200]!r}"
-                session.warn(ItemWarning(call="GET /project/v1/hubs", id=None, problem=problem, left_out=True))
+                session.warn(ItemWarning(call="GET /project/v1/hubs", id=None, reason=problem, left_out=True))
     return Hubs(tuple(hubs), tuple(warnings))
 
 
@@ -76,7 +76,7 @@ async def list_projects(session: Session, hub_id: str, *, user_id: str | None = 
             try:
                 project = _project(found, hub)
             except InputError as problem:  # of this one's id
-                session.warn(ItemWarning(call=f"GET {path}", id=found.id, problem=str(problem), left_out=True))
+                session.warn(ItemWarning(call=f"GET {path}", id=found.id, reason=str(problem), left_out=True))
             else:
                 yield project
 

@@ -18,15 +18,15 @@ from aps_async.transport.quotas import Endpoint
 
 _PATH = "/authentication/v2/service-accounts"
 # No quota is published for these; the one of the neighbours keeps a loop from being refused.
-CREATE = Endpoint("service_account_create", 100, repeatable=False, acts_for="app")
-LIST = Endpoint("service_account_list", 100, large=True, acts_for="app")
-GET = Endpoint("service_account", 100, acts_for="app")
-CHANGE = Endpoint("service_account_change", 100, acts_for="app")
-DELETE = Endpoint("service_account_delete", 100, acts_for="app")
-CREATE_KEY = Endpoint("service_account_key_create", 100, repeatable=False, acts_for="app")
-LIST_KEYS = Endpoint("service_account_key_list", 100, large=True, acts_for="app")
-CHANGE_KEY = Endpoint("service_account_key_change", 100, acts_for="app")
-DELETE_KEY = Endpoint("service_account_key_delete", 100, acts_for="app")
+CREATE = Endpoint("service_account_create", 100, repeatable=False, token="app")
+LIST = Endpoint("service_account_list", 100, large=True, token="app")
+GET = Endpoint("service_account", 100, token="app")
+CHANGE = Endpoint("service_account_change", 100, token="app")
+DELETE = Endpoint("service_account_delete", 100, token="app")
+CREATE_KEY = Endpoint("service_account_key_create", 100, repeatable=False, token="app")
+LIST_KEYS = Endpoint("service_account_key_list", 100, large=True, token="app")
+CHANGE_KEY = Endpoint("service_account_key_change", 100, token="app")
+DELETE_KEY = Endpoint("service_account_key_delete", 100, token="app")
 
 _NAME = range(5, 101)
 _GO_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d+)?\s*(Z|[+-]\d\d:?\d\d)?")

@@ -31,8 +31,8 @@ from aps_async.transport.retry import call_deadline
 
 SERVICE = acc.Service(
     name="sheets",
-    start=Endpoint("sheets.export_start", 100, repeatable=False, acts_for="user"),  # a repeat starts another job
-    status=Endpoint("sheets.export_status", 100, acts_for="user"),
+    start=Endpoint("sheets.export_start", 100, repeatable=False, token="user"),  # a repeat starts another job
+    status=Endpoint("sheets.export_status", 100, token="user"),
     key="sheets",
     limit=1000,
     what="sheets",
@@ -114,7 +114,7 @@ class _Collections:
     pagination: _Pagination | None = None
 
 
-def export_requests(
+def make_requests(
     project_id: str,
     sheet_ids: Sequence[str],
     *,
@@ -134,7 +134,7 @@ def export_requests(
     request = ExportRequest(
         kind=ExportKind.SHEETS,
         project_id=bare_id(project_id),
-        subjects=tuple(bare_id(each, "sheet") for each in sheet_ids),
+        source_ids=tuple(bare_id(each, "sheet") for each in sheet_ids),
         options=options or ExportOptions(),
         user_id=user_id,
         name=name,
@@ -172,7 +172,7 @@ async def start_export(
         APSError: as `Session.request`.
     """
     async with call_deadline(timeout, "the start of an export"):
-        requests = export_requests(project_id, sheet_ids, options=options, user_id=user_id, name=name)
+        requests = make_requests(project_id, sheet_ids, options=options, user_id=user_id, name=name)
         return await start(session, acc.the_only(requests, SERVICE))
 
 

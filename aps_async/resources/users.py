@@ -12,7 +12,7 @@ from aps_async.session import Session
 from aps_async.transport.quotas import Endpoint
 
 # No quota is published for it.
-USER_INFO = Endpoint("userinfo", 100, acts_for="signed-in user", host="https://api.userprofile.autodesk.com")
+USER_INFO = Endpoint("userinfo", 100, token="signed-in user", host="https://api.userprofile.autodesk.com")
 
 
 @frozen(kw_only=True)

@@ -62,7 +62,7 @@ class Walk:
 
     def _warn(self, folder: Folder, problem: str) -> None:
         call = f"folders of project {self._project.id}"
-        self._session.warn(ItemWarning(call=call, id=folder.id, problem=problem, left_out=True))
+        self._session.warn(ItemWarning(call=call, id=folder.id, reason=problem, left_out=True))
 
 
 async def newest(
@@ -79,7 +79,7 @@ async def newest(
         return await get_tip(session, project.id, item.id, user_id=user_id)
     except DecodeError as problem:
         call = f"the newest version of {item.name}"
-        session.warn(ItemWarning(call=call, id=item.id, problem=str(problem), left_out=True))
+        session.warn(ItemWarning(call=call, id=item.id, reason=str(problem), left_out=True))
         return None
 
 

@@ -90,9 +90,19 @@ else:
     loads = _fast_loads
 
 
+STORED_WORDS: dict[tuple[type, str], str] = {(ExportRequest, "source_ids"): "subjects"}
+"""Fields whose word in references, ledgers, databases and queues differs from their name: what was stored by an earlier
+version stays valid, and so do the digests that identify it."""
+
+
 def _camel(name: str) -> str:
     head, *tail = name.split("_")
     return head + "".join(part.capitalize() for part in tail)
+
+
+def _word(cls: type, name: str) -> str:
+    """The word for a field in JSON."""
+    return STORED_WORDS.get((cls, name)) or _camel(name)
 
 
 def _strict(kind: type) -> Callable[[Any, Any], Any]:
@@ -229,7 +239,7 @@ def _from_object(kind: Any) -> Callable[[Any, Any], Any]:
 @_converter.register_structure_hook_factory(attrs.has)
 def _from_camel(cls: type) -> Callable[[Any, Any], Any]:
     parts = attrs.fields(cls)
-    names: dict[str, Any] = {part.name: override(rename=_camel(part.name)) for part in parts}
+    names: dict[str, Any] = {part.name: override(rename=_word(cls, part.name)) for part in parts}
     required = {part.name for part in parts if part.default is attrs.NOTHING or part.metadata.get("essential")}
     inner: Callable[[Any, Any], Any] = make_dict_structure_fn(cls, _converter, **names)
 
@@ -249,7 +259,9 @@ def _from_camel(cls: type) -> Callable[[Any, Any], Any]:
             words = "; ".join(_explained(problem))
         del reading.unread[before:]  # the second reading reports it again
         reading.unread.append(Unread(words))
-        return inner({name: each for name, each in value.items() if name not in map(_camel, odd)}, kind)
+        return inner(
+            {name: each for name, each in value.items() if name not in {_word(cls, each) for each in odd}}, kind
+        )
 
     return structure
 
@@ -261,7 +273,7 @@ def _odd_fields(problem: ClassValidationError) -> set[str]:
 
 @_converter.register_unstructure_hook_factory(attrs.has)
 def _to_camel(cls: type) -> Callable[[Any], Any]:
-    names: dict[str, Any] = {part.name: override(rename=_camel(part.name)) for part in attrs.fields(cls)}
+    names: dict[str, Any] = {part.name: override(rename=_word(cls, part.name)) for part in attrs.fields(cls)}
     return make_dict_unstructure_fn(cls, _converter, _cattrs_omit_if_default=True, **names)
 
 

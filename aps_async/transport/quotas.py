@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
-ActsFor = Literal["anybody", "user", "signed-in user", "app"]
+TokenKind = Literal["any", "user", "signed-in user", "app"]
 
 _tickets = itertools.count()
 
@@ -32,8 +32,8 @@ class Endpoint:
     """Calls per minute and client id."""
     repeatable: bool = True
     """Whether a repeat is harmless after an answer that got lost. False: only when the call never arrived."""
-    acts_for: ActsFor = "anybody"
-    """Whose token it takes. `anybody`: a user's, or an app's (two-legged) with or without `x-user-id`. `user`: the
+    token: TokenKind = "any"
+    """Whose token it takes. `any`: a user's, or an app's (two-legged) with or without `x-user-id`. `user`: the
     same, but an app must name one with `x-user-id`. `signed-in user`: no app's. `app`: an app's only, for itself."""
     large: bool = False
     """Whether a response can take long, such as a page of 200 items: it gets `Settings.request_timeout`."""
@@ -41,10 +41,10 @@ class Endpoint:
     """Where it is served, when that is not Autodesk's main host."""
 
 
-class Pace(Protocol):
-    """What a session asks of a pacer, whether it counts for one process (`Pacer`) or for many."""
+class RateLimiter(Protocol):
+    """What a session asks of a pacer, whether it counts for one process (`LocalRateLimiter`) or for many."""
 
-    async def acquire(self, ticket: int | None = None) -> None:
+    async def acquire(self, priority: int | None = None) -> None:
         """Waits for a place. Followed by exactly one `release`."""
         ...
 
@@ -73,10 +73,12 @@ class Pace(Protocol):
         ...
 
 
-class Paces(Protocol):
+class RateLimiters(Protocol):
     """Where a session finds its pacers."""
 
-    def pacer(self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, retry_base: float) -> Pace:
+    def rate_limiter(
+        self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
+    ) -> RateLimiter:
         """The one pacer for this owner and endpoint."""
         ...
 
@@ -84,26 +86,26 @@ class Paces(Protocol):
 P = TypeVar("P")
 
 
-class Line(Generic[P]):
+class WaitQueue(Generic[P]):
     """What all pacers have in common: who waits, in the order of their tickets, and who shares the quota.
 
     `P` is what a waiter gets when it is its turn.
     """
 
-    def __init__(self, budget: int, window: float, retry_base: float) -> None:
+    def __init__(self, budget: int, window: float, backoff_base: float) -> None:
         if budget < 1:
             raise ValueError(f"a quota of {budget} calls admits nothing")
         self.budget = budget
         self.window = window
         self.sharers = 0
         """Exports of this process that are being polled through this pacer now."""
-        self._retry_base = retry_base
+        self._retry_base = backoff_base
         self._refusals = 0  # 429s in a row, those of one pause counted once
         self._paused_until = 0.0
         self._queue: list[tuple[int, asyncio.Future[P]]] = []
 
     @staticmethod
-    def ticket() -> int:
+    def priority() -> int:
         """A place in the order of arrival. A call that has to be repeated keeps its ticket, and so its turn."""
         return next(_tickets)
 
@@ -125,9 +127,9 @@ class Line(Generic[P]):
         """The shortest interval at which all sharers may ask without ever meeting the quota."""
         return (self.sharers if sharers is None else sharers) * self.window / self.budget
 
-    def _line_up(self, ticket: int) -> "asyncio.Future[P]":
+    def _line_up(self, priority: int) -> "asyncio.Future[P]":
         turn: asyncio.Future[P] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (ticket, turn))
+        heapq.heappush(self._queue, (priority, turn))
         return turn
 
     def _step_out(self, turn: "asyncio.Future[P]") -> None:
@@ -153,30 +155,30 @@ class Line(Generic[P]):
         return pause
 
 
-class Pacer(Line[None]):
+class LocalRateLimiter(WaitQueue[None]):
     """Admits at most `budget` calls in any `window` seconds, first come first served.
 
     Every `acquire()` that returned is followed by exactly one `release()`. A waiter that is cancelled gives its place
     back. All times are the event loop's.
     """
 
-    def __init__(self, budget: int, window: float, *, retry_base: float = 0.5) -> None:
-        super().__init__(budget, window, retry_base)
+    def __init__(self, budget: int, window: float, *, backoff_base: float = 0.5) -> None:
+        super().__init__(budget, window, backoff_base)
         self._spent: deque[float] = deque()  # when the answers came
         self._in_flight = 0
         self._at_once = budget  # calls under way; few after a 429
         self._resumes_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def acquire(self, ticket: int | None = None) -> None:
+    async def acquire(self, priority: int | None = None) -> None:
         """Waits for a place."""
-        if ticket is None:
-            ticket = self.ticket()
+        if priority is None:
+            priority = self.priority()
         loop = asyncio.get_running_loop()
         if not self._queue and self._admits(loop.time()):
             self._in_flight += 1
             return
-        turn = self._line_up(ticket)
+        turn = self._line_up(priority)
         self._wake()
         try:
             await turn
@@ -246,14 +248,16 @@ class Quotas:
     """The pacers of one event loop, found by whose quota it is and which endpoint."""
 
     def __init__(self) -> None:
-        self._pacers: dict[Hashable, Pacer] = {}
+        self._rate_limiters: dict[Hashable, LocalRateLimiter] = {}
 
-    def pacer(self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, retry_base: float) -> Pacer:
+    def rate_limiter(
+        self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
+    ) -> LocalRateLimiter:
         """The one pacer for this owner and endpoint; the first to ask sets its numbers."""
         key = (owner, endpoint.name)
-        found = self._pacers.get(key)
+        found = self._rate_limiters.get(key)
         if found is None:
-            found = self._pacers[key] = Pacer(budget, window, retry_base=retry_base)
+            found = self._rate_limiters[key] = LocalRateLimiter(budget, window, backoff_base=backoff_base)
         return found
 
 

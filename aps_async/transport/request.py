@@ -9,7 +9,7 @@ from yarl import URL
 from aps_async.errors import AuthError, DownloadError, InputError
 from aps_async.transport.addresses import api_url, checked_target, is_local, is_loopback, read_address
 from aps_async.transport.headers import header_value
-from aps_async.transport.quotas import Endpoint, Pacer
+from aps_async.transport.quotas import Endpoint, LocalRateLimiter
 
 Query = Mapping[str, str | int | bool | Sequence[str]]
 
@@ -32,7 +32,7 @@ class Call:
     may_be_empty: bool
     repeatable: bool
     """Whether a repeat is harmless after a response that got lost."""
-    ticket: int
+    priority: int
     """Its place in the order of arrival."""
 
 
@@ -64,7 +64,9 @@ def call_to(
         raise InputError(f"{method}: nothing was sent: {problem}") from None
     shown = path.partition("?")[0] if path[:1] == "/" else url.raw_path
     repeatable = endpoint.repeatable if repeatable is None else repeatable
-    return Call(endpoint, method, url, shown, headers, body, authorized, may_be_empty, repeatable, Pacer.ticket())
+    return Call(
+        endpoint, method, url, shown, headers, body, authorized, may_be_empty, repeatable, LocalRateLimiter.priority()
+    )
 
 
 def form_encoded(values: Mapping[str, str]) -> str:
@@ -133,7 +135,7 @@ def acting_user(endpoint: Endpoint, two_legged: bool | None, asked: str | None, 
     """The `x-user-id` of a call, once it is sure that call, token and user go together.
 
     Args:
-        endpoint: says whose token it takes (`Endpoint.acts_for`).
+        endpoint: says whose token it takes (`Endpoint.token`).
         two_legged: whether the token is the app's own; None when nobody knows.
         asked: the user that the call names.
         default: the session's.
@@ -142,7 +144,7 @@ def acting_user(endpoint: Endpoint, two_legged: bool | None, asked: str | None, 
         AuthError: the call takes another kind of token.
         InputError: the user is missing, or does not go with the token.
     """
-    user, rule, name = default if asked is None else asked, endpoint.acts_for, endpoint.name
+    user, rule, name = default if asked is None else asked, endpoint.token, endpoint.name
     if user is not None:
         user = header_value("user_id", user)
     if rule == "app":

@@ -50,14 +50,14 @@ def is_transient(problem: BaseException) -> bool:
     return isinstance(problem, TransportError)
 
 
-def is_passing(problem: BaseException) -> bool:
+def error_may_recover(problem: BaseException) -> bool:
     """The wider view of a wait that has minutes: also a 401 in the middle, or a token service that is down."""
     if isinstance(problem, AuthError):
         return isinstance(problem, ResponseError) or (problem.__cause__ is not None and is_transient(problem.__cause__))
     return is_transient(problem)
 
 
-def never_arrived(problem: BaseException) -> bool:
+def was_not_sent(problem: BaseException) -> bool:
     """Whether the call certainly had no effect, so that even a POST which starts something may be repeated."""
     if isinstance(problem, ResponseError):
         return problem.status in NEVER_ARRIVED
@@ -67,8 +67,8 @@ def never_arrived(problem: BaseException) -> bool:
 def may_start_again(problem: BaseException, *, repeatable: bool) -> bool:
     """Whether to start a job once more after this error; a start that is not `Endpoint.repeatable` may have worked."""
     if repeatable or isinstance(problem, AuthError):  # without a token nothing was started
-        return is_passing(problem)
-    return never_arrived(problem)
+        return error_may_recover(problem)
+    return was_not_sent(problem)
 
 
 def requested_wait(problem: BaseException | None, limit: float) -> float | None:
@@ -91,7 +91,7 @@ def waits(settings: Settings, *, paced: bool = True) -> Generator[float, Any, No
     `paced`: a pacer already holds every call to an endpoint that answered 429, this one with the oldest ticket.
     """
     problem = yield 0.0
-    step = settings.retry_base
+    step = settings.backoff_base
     while True:
         wait = step * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
         if paced and isinstance(problem, ResponseError) and problem.status == 429:
@@ -99,7 +99,7 @@ def waits(settings: Settings, *, paced: bool = True) -> Generator[float, Any, No
         else:
             wait += requested_wait(problem, settings.retry_after_max) or 0.0
         problem = yield wait
-        step = min(step * 2, settings.retry_max)
+        step = min(step * 2, settings.backoff_max)
 
 
 def seconds_of(policy: Callable[[Any], float] | WaitGenerator, status: Any) -> float:
@@ -150,7 +150,7 @@ def retrying(
     return on_exception(
         lambda: waits(settings),
         APSError,
-        max_tries=settings.tries,
+        max_tries=settings.max_attempts,
         giveup=gives_up,
         jitter=None,  # backoff's own would make a wait shorter than Retry-After
         on_backoff=on_retry,

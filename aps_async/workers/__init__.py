@@ -20,7 +20,7 @@ What a million sheets come to (`python -m benchmarks million` and `workers`, who
 - Status calls: about 100 to 150 exports are pending at once and each is asked about every 6 to 9 s, 8.6 times until it
   is done: 860 of the 1,000 calls a minute. The interval grows with what is pending, so the quota is never met.
 - Slots: 860 status calls of 0.3 s and 100 downloads of 3 s a minute are 558 slot-seconds, 9.3 slots; 3 workers with 8
-  have 24. When downloads are slower than that, at most `Settings.pending_exports` (2,000) are started and not
+  have 24. When downloads are slower than that, at most `Settings.max_pending_exports` (2,000) are started and not
   delivered, and starts wait: back-pressure, and no link that dies.
 - CPU: 11.3 ms of the workers and 10.9 ms of PostgreSQL for an export with 6 polls, of which a run in one process
   spends 2 to 3.5 ms too: 3.1 and 3.0 hours, 2 % of a core each. An idle worker takes 3.4 ms a second.
@@ -37,22 +37,22 @@ has them in an asyncio queue of one's own, and under another task queue.
 
 from aps_async.downloads.folder import Folder, Storage, storage_for
 from aps_async.workers.database import Database
-from aps_async.workers.rate_limit import SharedPacer, SharedQuotas
+from aps_async.workers.rate_limit import SharedQuotas, SharedRateLimiter
 from aps_async.workers.records import Entry, Record, RunStatus
-from aps_async.workers.runs import Book
+from aps_async.workers.runs import RunStore
 from aps_async.workers.steps import Delivered, deliver, passes, poll_interval, poll_once, start
 from aps_async.workers.worker import Worker
 
 __all__ = [
-    "Book",
     "Database",
     "Delivered",
     "Entry",
     "Folder",
     "Record",
     "RunStatus",
-    "SharedPacer",
+    "RunStore",
     "SharedQuotas",
+    "SharedRateLimiter",
     "Storage",
     "Worker",
     "deliver",

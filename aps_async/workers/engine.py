@@ -107,7 +107,7 @@ async def drop_run(connection: Any, run: int) -> None:
     await connection.execute(_DROP, run)
 
 
-async def keep_house(database: Database) -> int:
+async def run_maintenance(database: Database) -> int:
     """Puts back what should be in a lane and is not, whatever took it out; forgets old log rows. How many were lost."""
     found = 0
     lanes: list[tuple[Lane, str]] = [("fetch", "running")]

@@ -84,7 +84,7 @@ class Listening(AsyncpgDriver):
         except (OSError, TimeoutError, driver().InterfaceError, driver().PostgresError):
             self._ears.terminate()
 
-    def nudge(self, delay: float) -> None:
+    def wake_after(self, delay: float) -> None:
         """Wakes this worker when a row that it has put back is due: nobody is told of those."""
         asyncio.get_running_loop().call_later(delay + 0.002, self._pass_on, _DUE)
 
@@ -123,4 +123,4 @@ class Patient(Queries):
             _log.info("an export is left for others to take over: %s", type(problem).__name__)
         else:
             if isinstance(self.driver, Listening):
-                self.driver.nudge(delay.total_seconds())
+                self.driver.wake_after(delay.total_seconds())

@@ -15,7 +15,7 @@ from contextlib import suppress
 from attrs import frozen
 
 from aps_async.errors import APSError
-from aps_async.transport.quotas import Endpoint, Line
+from aps_async.transport.quotas import Endpoint, WaitQueue
 from aps_async.workers.database import Database
 
 LEASE = 120.0
@@ -33,8 +33,8 @@ class _Place:
     """When it was asked for, by this process's clock: its lease began later than that."""
 
 
-class SharedPacer(Line[_Place]):
-    """One endpoint's quota, drawn on by every worker that shares the database; see `Pacer` for what it promises."""
+class SharedRateLimiter(WaitQueue[_Place]):
+    """One endpoint's quota for all workers that share the database; see `LocalRateLimiter` for what it promises."""
 
     def __init__(self, database: Database, owner: str, endpoint: str, budget: int, window: float, base: float) -> None:
         super().__init__(budget, window, base)
@@ -48,12 +48,12 @@ class SharedPacer(Line[_Place]):
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
-    async def acquire(self, ticket: int | None = None) -> None:
+    async def acquire(self, priority: int | None = None) -> None:
         """Waits for a place."""
         loop = asyncio.get_running_loop()
-        ticket = self.ticket() if ticket is None else ticket
+        priority = self.priority() if priority is None else priority
         while True:
-            turn = self._line_up(ticket)
+            turn = self._line_up(priority)
             self._wake()
             try:
                 place = await turn
@@ -191,18 +191,20 @@ class SharedQuotas:
     def __init__(self, database: Database, owner: str | None = None) -> None:
         self._database = database
         self._owner = owner
-        self._pacers: dict[tuple[str, str], SharedPacer] = {}
+        self._rate_limiters: dict[tuple[str, str], SharedRateLimiter] = {}
 
-    def pacer(self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, retry_base: float) -> SharedPacer:
+    def rate_limiter(
+        self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
+    ) -> SharedRateLimiter:
         """The one pacer for this owner and endpoint; the first to ask sets its numbers."""
         parts = owner if isinstance(owner, tuple) else (owner,)  # an id() means nothing in another process
         whose = self._owner or " ".join(part for part in parts if isinstance(part, str))
-        found = self._pacers.get((whose, endpoint.name))
+        found = self._rate_limiters.get((whose, endpoint.name))
         if found is None:
-            found = SharedPacer(self._database, whose, endpoint.name, budget, window, retry_base)
-            self._pacers[whose, endpoint.name] = found
+            found = SharedRateLimiter(self._database, whose, endpoint.name, budget, window, backoff_base)
+            self._rate_limiters[whose, endpoint.name] = found
         return found
 
     async def close(self) -> None:
         """Gives back every place that this process still holds."""
-        await asyncio.gather(*(pacer.close() for pacer in self._pacers.values()))
+        await asyncio.gather(*(rate_limiter.close() for rate_limiter in self._rate_limiters.values()))

@@ -80,7 +80,7 @@ class Record:
     run: int
     name: str
     outcome: ExportOutcome
-    place: str | None = None
+    location: str | None = None
     """Where the file is: a path, or an address in object storage."""
     sha256: str | None = None
     finished: datetime | None = None
@@ -165,7 +165,7 @@ def record_of(row: Any) -> Record:
         return _record_of(row)
     except _UNREADABLE as problem:
         error = InputError(f"export {row['id']} in the database cannot be read: {problem}")
-        request = ExportRequest(kind=ExportKind.BIM360, project_id="", subjects=(), name=row["name"])
+        request = ExportRequest(kind=ExportKind.BIM360, project_id="", source_ids=(), name=row["name"])
         return Record(
             id=row["id"],
             run=row["run"],
@@ -179,11 +179,11 @@ def record_of(row: Any) -> Record:
 def _record_of(row: Any) -> Record:
     request = request_from_json(row["request"])
     ref = ExportRef(request=request, export_id=row["export_id"]) if row["export_id"] else None
-    place: str | None = row["place"]
+    location: str | None = row["place"]
     outcome = ExportOutcome(
         request=request,
         ref=ref,
-        path=Path(place) if place and "://" not in place else None,
+        path=Path(location) if location and "://" not in location else None,
         failed_files=structure(json.loads(row["lacks"]), tuple[FailedFile, ...], strict=True) if row["lacks"] else (),
         size=row["size"] or 0,
         seconds=row["seconds"] or 0.0,
@@ -195,7 +195,7 @@ def _record_of(row: Any) -> Record:
         run=row["run"],
         name=row["name"],
         outcome=outcome,
-        place=place,
+        location=location,
         sha256=row["sha256"],
         finished=row["finished"],
         tries=row["tries"],

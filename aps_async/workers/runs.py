@@ -88,7 +88,7 @@ FROM (
 """
 
 
-class Book:
+class RunStore:
     """The books in an open database.
 
     Use it as `book = await Book.opened(database)`, which makes the tables when they are missing.
@@ -137,7 +137,7 @@ class Book:
         async with aclosing(_each(wanted)) as each:
             async for one in each:
                 request = _request_of(one)
-                batch.append((names.take(request.name or request.subjects[0], ""), one))
+                batch.append((names.take(request.name or request.source_ids[0], ""), one))
                 if len(batch) == BATCH:
                     await self._add(run, priority, batch)
                     batch = []
@@ -198,21 +198,25 @@ class Book:
 
         await self.database.transaction(keep)
 
-    async def turn(self, export: int) -> int | None:
+    async def delivery_attempt(self, export: int) -> int | None:
         """Takes the right to deliver, from whoever had it; None when there is nothing to deliver any more."""
         sql = "UPDATE aps_export SET turns = turns + 1 WHERE id = $1 AND state = 'running' RETURNING turns"
         found: int | None = await self.database.value(sql, export)
         return found
 
-    async def is_mine(self, export: int, turn: int) -> bool:
+    async def is_mine(self, export: int, delivery_attempt: int) -> bool:
         """Whether that right is still held."""
         sql = "SELECT EXISTS (SELECT FROM aps_export WHERE id = $1 AND state = 'running' AND turns = $2)"
-        return bool(await self.database.value(sql, export, turn))
+        return bool(await self.database.value(sql, export, delivery_attempt))
 
-    async def delivered(self, export: int, turn: int, file: Delivered, *, polls: int, lacks: Sequence[Any]) -> bool:
+    async def delivered(
+        self, export: int, delivery_attempt: int, file: Delivered, *, polls: int, failed_files: Sequence[Any]
+    ) -> bool:
         """Records the outcome; False when it is not this worker's to record."""
-        missing = failed_files_to_json(lacks) if lacks else None
-        found = await self.database.value(_DONE, export, turn, file.place, file.size, file.sha256, missing, polls)
+        missing = failed_files_to_json(failed_files) if failed_files else None
+        found = await self.database.value(
+            _DONE, export, delivery_attempt, file.location, file.size, file.sha256, missing, polls
+        )
         return found is not None
 
     async def failed(self, export: int, problem: BaseException, *, polls: int = 0) -> bool:
@@ -220,7 +224,7 @@ class Book:
         export_id = problem.ref.export_id if isinstance(problem, ExportError) else None
         return await self.database.value(_FAILED, export, error_to_json(problem), polls, export_id) is not None
 
-    async def stumbled(self, export: int) -> None:
+    async def record_transient_failure(self, export: int) -> None:
         """Counts one more step in a row that met something that passes."""
         await self.database.fetch("UPDATE aps_export SET tries = tries + 1 WHERE id = $1", export)
 

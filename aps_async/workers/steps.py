@@ -23,7 +23,7 @@ from aps_async.exports.wait import checked_job, download_export, export_rules
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.polling import PollPolicy, PollStatus
 from aps_async.session import Session
-from aps_async.transport.retry import is_passing
+from aps_async.transport.retry import error_may_recover
 
 NOT_WANTED = "the export is no longer this worker's"
 
@@ -39,7 +39,7 @@ _log = logging.getLogger("aps_async")
 class Delivered:
     """A verified file where it belongs."""
 
-    place: str
+    location: str
     """A path, or an address."""
     size: int
     """Bytes."""
@@ -104,7 +104,7 @@ async def deliver(
         kept = got.path or staged
         if wanted is not None and not await wanted():
             raise NotWantedError(f"{NOT_WANTED}: {job.ref}")
-        place = await storage.put(kept, name + kept.suffix)
+        location = await storage.put(kept, name + kept.suffix)
     except TimeoutError as problem:
         if isinstance(problem, APSError):
             raise
@@ -112,19 +112,19 @@ async def deliver(
     finally:
         storage.discard(kept)
     for warning in got.warnings:
-        _log.warning("%s: %s", place, warning)
-    return Delivered(place=place, size=got.size, sha256=got.sha256 or "", warnings=got.warnings)
+        _log.warning("%s: %s", location, warning)
+    return Delivered(location=location, size=got.size, sha256=got.sha256 or "", warnings=got.warnings)
 
 
 def passes(problem: BaseException) -> bool:
     """Whether the same step may well succeed later: an outage, a broken line, a full disk, a job still spreading."""
     if isinstance(problem, NotWantedError):
         return False
-    return is_passing(problem) or isinstance(problem, DownloadError)
+    return error_may_recover(problem) or isinstance(problem, DownloadError)
 
 
 def poll_interval(session: Session, kind: ExportKind, pending: int) -> float:
     """Seconds until a running job is worth another question, when so many share the status quota in all processes."""
     numbers = session.settings
-    fair = session.pacer(KINDS[kind].status).fair_interval(pending)
+    fair = session.rate_limiter(KINDS[kind].status).fair_interval(pending)
     return PollPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter)(PollStatus(fair_interval=fair))

@@ -1,4 +1,4 @@
-"""A worker: the steps of `steps.py` over the books of `book.py`, called by the lanes of `engine.py`.
+"""A worker: the steps of `steps.py` over the books of `store.py`, called by the lanes of `engine.py`.
 
 Exports that are pending hold nothing but a row: an export that is not done is put back for later, and comes up again
 when a download slot is free, so that the answer with the signed link is followed by its download in the same slot.
@@ -19,11 +19,11 @@ from aps_async.exports.wait import EndingWords, checked_job, export_rules
 from aps_async.models import ExportJob, ExportKind, ExportRef
 from aps_async.polling import PollRules, PollStatus
 from aps_async.session import Session
-from aps_async.transport.retry import is_passing, may_start_again
+from aps_async.transport.retry import error_may_recover, may_start_again
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
 from aps_async.workers.records import Entry
-from aps_async.workers.runs import Book
+from aps_async.workers.runs import RunStore
 from aps_async.workers.steps import Delivered, NotWantedError
 
 STARTS = 8
@@ -47,7 +47,7 @@ class Worker:
         session: an open session whose `quotas` are `SharedQuotas` of the same database.
         database: an open one; give it `patience=None`, so that an outage is waited out.
         storage: where files go: the same place for all workers.
-        slots: exports asked about or downloaded at once, at least 2; None: `Settings.download_slots`.
+        max_concurrent_downloads: exports asked about or downloaded at once, at least 2; None: the number in `Settings`.
         on_outcome: called with every export that this worker brought to its end, and its file or error.
     """
 
@@ -57,14 +57,14 @@ class Worker:
         database: Database,
         storage: Storage,
         *,
-        slots: int | None = None,
+        max_concurrent_downloads: int | None = None,
         on_outcome: Told | None = None,
     ) -> None:
         self.session = session
         self.storage = storage
-        self.slots = slots or session.settings.download_slots
+        self.max_concurrent_downloads = max_concurrent_downloads or session.settings.max_concurrent_downloads
         self._database = database
-        self._book = Book(database)
+        self._store = RunStore(database)
         self._on_outcome = on_outcome
         self.unreadable = 0
         """Rows that could not be read and became dead letters; `on_outcome` is not called with them."""
@@ -83,11 +83,11 @@ class Worker:
             AuthError: there is no token to be had; the exports stay for workers that have one.
             DatabaseError: the tables are of another version.
         """
-        self._book = await Book.opened(self._database)
+        self._store = await RunStore.opened(self._database)
         stop = stop or asyncio.Event()
         pace = min(1.0, max(0.1, self._scale))  # starts wait for the quota, not for us
         starts = engine.LaneOptions(lane="start", handle=self.start, slots=STARTS, pace=pace)
-        fetches = engine.LaneOptions(lane="fetch", handle=self.fetch, slots=self.slots)
+        fetches = engine.LaneOptions(lane="fetch", handle=self.fetch, slots=self.max_concurrent_downloads)
         aside = asyncio.create_task(self._aside(stop, until_done))
         lanes = [asyncio.create_task(engine.work(self._database, each, stop)) for each in (starts, fetches)]
         everything = {aside, *lanes}
@@ -112,9 +112,9 @@ class Worker:
         try:
             job = await steps.start(self.session, entry.request)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
-            return await self._stumble(entry, problem)
+            return await self._handle_failure(entry, problem)
         delay = 0.0 if job.status.is_final else self._interval(entry.request.kind)
-        await self._book.started(entry, job.ref.export_id, delay)
+        await self._store.started(entry, job.ref.export_id, delay)
         return None
 
     async def fetch(self, export: int, polls: int = 0) -> float | None:
@@ -130,7 +130,7 @@ class Worker:
                 checked_job(job)
                 del self._words[export]
             if entry.tries:
-                await self._book.recovered(export)
+                await self._store.recovered(export)
             wait = self._rules(entry).decide(PollStatus(answer=job, age=entry.age))
             if wait is not None:
                 return wait
@@ -138,24 +138,24 @@ class Worker:
         except NotWantedError as problem:
             _log.info("%s", problem)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
-            return await self._stumble(entry, problem, polls + 1)
+            return await self._handle_failure(entry, problem, polls + 1)
         return None
 
     async def _entry(self, export: int) -> Entry | None:
         """The export; None if there is none, or if its row cannot be read and has become a dead letter."""
         try:
-            return await self._book.entry(export)
+            return await self._store.entry(export)
         except InputError as problem:
-            if await self._book.failed(export, problem):
+            if await self._store.failed(export, problem):
                 self.unreadable += 1
                 _log.error("%s; it is a dead letter now", problem)
             return None
 
     async def _deliver(self, entry: Entry, job: ExportJob, polls: int) -> None:
-        turn = await self._book.turn(entry.id)
-        if turn is None:
+        delivery_attempt = await self._store.delivery_attempt(entry.id)
+        if delivery_attempt is None:
             raise NotWantedError(f"{steps.NOT_WANTED}: {job.ref}")
-        if turn > TURNS:
+        if delivery_attempt > TURNS:
             raise ExportError(
                 f"{job.ref}: its delivery was begun {TURNS} times and never ended; its workers may have died of it",
                 ref=job.ref,
@@ -163,11 +163,11 @@ class Worker:
             )
 
         async def wanted() -> bool:
-            return await self._book.is_mine(entry.id, turn)
+            return await self._store.is_mine(entry.id, delivery_attempt)
 
         name = f"{entry.folder}/{entry.name}"
         file = await steps.deliver(self.session, job, self.storage, name, wanted=wanted)
-        if await self._book.delivered(entry.id, turn, file, polls=polls, lacks=job.failed_files):
+        if await self._store.delivered(entry.id, delivery_attempt, file, polls=polls, failed_files=job.failed_files):
             self._tell(entry, file, None)
 
     # ---------------------------------------------------------------- what comes next
@@ -196,11 +196,11 @@ class Worker:
         rules = export_rules(self.session, entry.ref or ExportRef(request=entry.request, export_id=""))
         return evolve(rules, policy=policy, not_yet=not_yet, may_recover=recovers)
 
-    async def _stumble(self, entry: Entry, problem: Exception, polls: int = 0) -> float | None:
+    async def _handle_failure(self, entry: Entry, problem: Exception, polls: int = 0) -> float | None:
         """Seconds until the next try; or the export is a dead letter, or this worker at its end."""
         if isinstance(problem, DatabaseError):
             raise problem
-        if isinstance(problem, AuthError) and not is_passing(problem) and not await self._has_token():
+        if isinstance(problem, AuthError) and not error_may_recover(problem) and not await self._has_token():
             raise problem  # not the export's fault: others may have better credentials
         failed = (type(problem),) * (entry.tries + 1)
         status = PollStatus[ExportJob](error=problem, polls=max(0, polls - 1), failed_with=failed, age=entry.age)
@@ -211,11 +211,11 @@ class Worker:
         except Exception as final:  # noqa: BLE001 - the one above
             if not isinstance(final, APSError):
                 _log.error("export %d: unexpected %s", entry.id, type(final).__name__, exc_info=final)
-            if await self._book.failed(entry.id, final, polls=polls):
+            if await self._store.failed(entry.id, final, polls=polls):
                 self._tell(entry, None, final)
             return None
         if not rules.not_yet(problem, status):
-            await self._book.stumbled(entry.id)
+            await self._store.record_transient_failure(entry.id)
         _log.info("export %d: %s; again in %.1f s", entry.id, problem, wait)
         return wait
 
@@ -236,7 +236,7 @@ class Worker:
         """Back-pressure: nothing is started while too much is pending, be it that the service or the line is slow."""
         while True:
             await self._count()
-            if sum(self._pending.values()) < self.session.settings.pending_exports:
+            if sum(self._pending.values()) < self.session.settings.max_pending_exports:
                 self._pending[kind] = self._pending.get(kind, 0) + 1  # until it is counted again
                 return
             await asyncio.sleep(max(0.2, 5.0 * self._scale))
@@ -246,7 +246,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         async with self._counting:
             if loop.time() - self._counted > max(0.2, 2.0 * self._scale):
-                self._pending = await self._book.pending()
+                self._pending = await self._store.pending()
                 self._counted = loop.time()
 
     async def _aside(self, stop: asyncio.Event, until_done: bool) -> None:
@@ -256,7 +256,7 @@ class Worker:
         while not stop.is_set():
             if loop.time() - kept > _HOUSEKEEPING:
                 kept = loop.time()
-                if lost := await engine.keep_house(self._database):
+                if lost := await engine.run_maintenance(self._database):
                     _log.warning("%d exports had fallen out of the queue, and were put back", lost)
             if until_done and await self._is_done():
                 return

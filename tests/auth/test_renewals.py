@@ -60,7 +60,7 @@ async def scene_with(behaviour: Behaviour, tries: int = 8) -> AsyncIterator[Scen
 
 
 def settings(tries: int = 8) -> Settings:
-    return Settings(budgets={"hubs": 100_000, "token": 100_000}, tries=tries, request_timeout=20.0)
+    return Settings(budgets={"hubs": 100_000, "token": 100_000}, max_attempts=tries, request_timeout=20.0)
 
 
 def in_scene(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -320,7 +320,7 @@ async def test_a_login_that_could_not_be_revoked_stays(scene: Scene) -> None:
 @in_scene
 async def test_x_user_id_is_refused_with_a_reason_before_anything_is_sent(scene: Scene) -> None:
     simulator, user = scene.simulator, "BW9RM76WZBGL"
-    calls = {rule: Endpoint(f"call_{i}", 10, acts_for=rule) for i, rule in enumerate(("user", "signed-in user", "app"))}
+    calls = {rule: Endpoint(f"call_{i}", 10, token=rule) for i, rule in enumerate(("user", "signed-in user", "app"))}
     before = len(simulator.log)
 
     async def ask(session: Session, rule: str, **options: Any) -> None:

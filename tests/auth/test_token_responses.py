@@ -44,7 +44,7 @@ LIVES: dict[str, tuple[Any, float]] = {
 }
 # The JSON readers do not agree on these two, which read_token has to bear all the same.
 READABLE = sorted(LIVES.keys() - {"400 digits", "infinite by size"})
-HERE = Endpoint("test", 100, acts_for="anybody")
+HERE = Endpoint("test", 100, token="any")
 
 
 @pytest.mark.parametrize("name", LIVES)
@@ -75,7 +75,7 @@ async def test_no_life_makes_a_token_request_of_every_call(name: str, kind: str)
         expired = some_login(service=url, scopes=["data:read"])
         user = ThreeLegged("app", store=MemoryStore(expired))
         tokens = app if kind == "app" else user
-        async with Session(tokens, base_url=url, clock=virtual_clock, settings=Settings(tries=1)) as session:
+        async with Session(tokens, base_url=url, clock=virtual_clock, settings=Settings(max_attempts=1)) as session:
             for _ in range(4):
                 await session.request(HERE, "GET", "/x", into=dict[str, Any])
     assert requests == 1

@@ -113,7 +113,10 @@ async def test_a_token_service_that_is_down_for_a_while_is_waited_for() -> None:
 @virtual_time
 async def test_a_failed_renewal_does_not_poison_later_ones() -> None:
     faults = [Fault(endpoint="token", status=500)]
-    async with service(World.demo(1), faults=faults) as simulator, session_for(simulator, Settings(tries=3)) as session:
+    async with (
+        service(World.demo(1), faults=faults) as simulator,
+        session_for(simulator, Settings(max_attempts=3)) as session,
+    ):
         answers = await asyncio.gather(*(projects.list_hubs(session) for _ in range(30)), return_exceptions=True)
         assert simulator.counts()["token_requests"] == 3  # the tries of one renewal, shared by all
         for problem in answers:
@@ -129,7 +132,7 @@ async def test_a_failed_renewal_does_not_poison_later_ones() -> None:
 
 @virtual_time
 async def test_a_failed_renewal_leaves_a_token_that_is_still_good_to_the_others() -> None:
-    async with service(World.demo(1)) as simulator, session_for(simulator, Settings(tries=1)) as session:
+    async with service(World.demo(1)) as simulator, session_for(simulator, Settings(max_attempts=1)) as session:
         await projects.list_hubs(session)
         simulator.add_fault(Fault(endpoint="hubs", status=401, nth=(1,)))  # a stray one
         simulator.add_fault(Fault(endpoint="token", status=500))
@@ -180,7 +183,7 @@ async def test_a_scope_that_does_not_exist_is_told() -> None:
 @virtual_time
 async def test_whatever_happens_to_the_token_endpoint_is_an_auth_error(fault: Fault, words: str) -> None:
     async with service(World.demo(1), faults=[fault]) as simulator:
-        async with session_for(simulator, Settings(tries=2, request_timeout=5)) as session:
+        async with session_for(simulator, Settings(max_attempts=2, request_timeout=5)) as session:
             with pytest.raises(AuthError, match=words):
                 await projects.list_hubs(session)
         assert simulator.counts()["token_requests"] == 2
@@ -368,7 +371,9 @@ async def test_a_token_answer_of_another_shape_is_an_auth_error_that_shows_nothi
 
 @virtual_time
 async def test_nobody_answers_at_the_address() -> None:
-    async with Session(TwoLegged("app", "s"), base_url="http://127.0.0.1:1", settings=Settings(tries=2)) as session:
+    async with Session(
+        TwoLegged("app", "s"), base_url="http://127.0.0.1:1", settings=Settings(max_attempts=2)
+    ) as session:
         with pytest.raises(AuthError, match=r"127\.0\.0\.1") as caught:
             await projects.list_hubs(session)
         assert isinstance(caught.value.__cause__, TransportError)

@@ -316,7 +316,7 @@ async def test_a_bad_archive_ends_an_export(kind: str, unpack: bool, tmp_path: P
             outcome async for outcome in export_many(session, [request], folder, unpack=unpack)
         ]
         # A file of its own beside it, so that the run is seen to go on.
-        [alone] = files.export_requests(request.project_id, request.subjects[:1], name="alone")
+        [alone] = files.make_requests(request.project_id, request.source_ids[:1], name="alone")
         outcomes += [outcome async for outcome in export_many(session, [request, alone], folder, unpack=unpack)]
     assert [type(each.error) for each in outcomes if not each.ok] == [IncompleteDownloadError] * 2
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [folder / "alone.pdf"]

@@ -54,7 +54,7 @@ async def test_a_wrong_clock_costs_nothing(tmp_path: Path, wrong_by: float, with
         served(at) as url,
         Session(StaticToken("t"), base_url=url, clock=lambda: at.now() + wrong_by) as session,
     ):
-        made = files.export_requests(PROJECT, [SHEET])[0] if acc else bim360.export_request(PROJECT, SHEET)
+        made = files.make_requests(PROJECT, [SHEET])[0] if acc else bim360.make_request(PROJECT, SHEET)
         job: ExportJob = await start_export(session, made)
         await wait_for_export(session, job, tmp_path / "x.pdf")
     assert (tmp_path / "x.pdf").read_bytes() == PAGE

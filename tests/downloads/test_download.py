@@ -47,7 +47,7 @@ from tests.support import served, service, session_for
 pytestmark = pytest.mark.looptime
 
 SIZE = 300_000
-NUMBERS = Settings(retry_base=0.5, read_timeout=60.0, tries=2)
+NUMBERS = Settings(backoff_base=0.5, read_timeout=60.0, max_attempts=2)
 
 
 @define
@@ -227,7 +227,7 @@ async def test_silence_beyond_the_read_timeout_is_resumed(tmp_path: Path) -> Non
 async def test_breaks_without_a_new_byte_end_after_so_many(tmp_path: Path) -> None:
     dead = Fault(endpoint="signed_get", kind="truncate", after_bytes=0)
     faults = [storage_fault("truncate", 1, after_bytes=1000), dead]
-    async with bench(*faults, numbers=Settings(download_tries=4, retry_base=0.1)) as b:
+    async with bench(*faults, numbers=Settings(max_download_attempts=4, backoff_base=0.1)) as b:
         with pytest.raises(IncompleteDownloadError, match=rf"1000 of {SIZE} bytes") as caught:
             await b.to(tmp_path / "x.pdf")
         assert caught.value.path == tmp_path / "x.pdf"
@@ -238,7 +238,7 @@ async def test_breaks_without_a_new_byte_end_after_so_many(tmp_path: Path) -> No
 
 async def test_every_new_byte_gives_new_patience(tmp_path: Path) -> None:
     fault = Fault(endpoint="signed_get", kind="truncate", after_bytes=10_000, times=25)
-    async with bench(fault, numbers=Settings(download_tries=2, retry_base=0.1)) as b:
+    async with bench(fault, numbers=Settings(max_download_attempts=2, backoff_base=0.1)) as b:
         await b.to(tmp_path / "x.pdf")
         assert len(b.gets()) == 26
         assert asyncio.get_running_loop().time() < 5  # and the waits begin anew as well
@@ -320,7 +320,7 @@ async def test_without_a_way_to_renew_a_refused_link_is_the_end(tmp_path: Path) 
 
 
 async def test_what_the_renewal_raises_comes_out_as_it_is(tmp_path: Path) -> None:
-    ref = ExportRef(request=ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=("x",)), export_id="e")
+    ref = ExportRef(request=ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=("x",)), export_id="e")
     async with bench(Fault(endpoint="signed_get", kind="expired")) as b:
         gone = NotFoundError("gone", status=404, method="GET", path="/x")
         for problem in (gone, ExportTimeoutError("too late", ref=ref), OSError("not ours")):
@@ -583,7 +583,7 @@ async def test_a_partial_response_may_be_shorter_than_requested(tmp_path: Path) 
         content_range = f"bytes {at}-{max(at, end - 1)}/{len(PAGE)}"
         return web.Response(status=206, body=PAGE[at:end], headers={"Content-Range": content_range, "ETag": '"1"'})
 
-    async with storage(answer, Settings(download_tries=2, retry_base=0.1)) as (session, link, requests):
+    async with storage(answer, Settings(max_download_attempts=2, backoff_base=0.1)) as (session, link, requests):
         await download(session, link, tmp_path / "x.pdf")
         assert (tmp_path / "x.pdf").read_bytes() == PAGE
         starts = [int(each.headers.get("Range", "bytes=0-")[6:-1]) for each in requests]
@@ -692,7 +692,9 @@ async def test_a_body_of_unknown_length_is_taken_to_its_end(tmp_path: Path) -> N
 
 async def test_nobody_at_the_address_is_told_without_the_query(tmp_path: Path) -> None:
     link = SignedUrl("http://127.0.0.1:1/a.pdf?X-Amz-Signature=canary")
-    async with Session(StaticToken("x"), base_url="http://127.0.0.1:1", settings=Settings(download_tries=2)) as session:
+    async with Session(
+        StaticToken("x"), base_url="http://127.0.0.1:1", settings=Settings(max_download_attempts=2)
+    ) as session:
         with pytest.raises(IncompleteDownloadError, match="2 breaks") as caught:
             await download(session, link, tmp_path / "x.pdf")
     assert "canary" not in str(caught.value)

@@ -30,7 +30,7 @@ async def look(context: Any, *, ref: str) -> dict[str, Any] | None:
         await _look_later(context, ref)
         return None
     file = await deliver(session, job, context["storage"], wanted.request.name or wanted.export_id)
-    return {"place": file.place, "size": file.size, "sha256": file.sha256}
+    return {"place": file.location, "size": file.size, "sha256": file.sha256}
 
 
 async def _look_later(context: Any, ref: str) -> None:

@@ -37,9 +37,7 @@ def now() -> float:
 
 def requests_of(simulator: Simulator, count: int | None = None) -> list[ExportRequest]:
     project = simulator.world.hubs[0].projects[0]
-    return [
-        bim360.export_request(project.id, sheet.tip.id, name=sheet.name) for sheet in simulator.world.sheets[:count]
-    ]
+    return [bim360.make_request(project.id, sheet.tip.id, name=sheet.name) for sheet in simulator.world.sheets[:count]]
 
 
 async def run(
@@ -114,7 +112,7 @@ async def test_slow_downloads_let_no_url_die(tmp_path: Path) -> None:
     slow = Fault(endpoint="signed_get", kind="slow", seconds=30)
     async with service(World.single_folder(60), faults=[slow]) as simulator, session_for(simulator) as session:
         began = now()
-        outcomes = await run(session, requests_of(simulator, 60), tmp_path, slots=3)
+        outcomes = await run(session, requests_of(simulator, 60), tmp_path, max_concurrent_downloads=3)
         took = now() - began
         await asyncio.sleep(60)  # the simulator counts a call when it has sent the last of it
         told = simulator.counts()
@@ -132,7 +130,7 @@ async def test_one_failure_stops_nothing(tmp_path: Path) -> None:
     )  # fmt: skip
     async with service(world) as simulator, session_for(simulator) as session:
         requests = requests_of(simulator)
-        broken = bim360.export_request(requests[0].project_id, "urn:adsk.wipprod:fs.file:vf.nowhere?version=1")
+        broken = bim360.make_request(requests[0].project_id, "urn:adsk.wipprod:fs.file:vf.nowhere?version=1")
         outcomes = await run(session, [*requests[:2], broken, *requests[2:]], tmp_path, timeout=120)
     by_name = {outcome.request.name: outcome for outcome in outcomes}
     assert len(outcomes) == 5
@@ -153,7 +151,7 @@ async def test_names_are_safe_and_never_alike(tmp_path: Path) -> None:
     titles = ["../../etc/passwd", "Plan", "plan", "PLAN", "CON", "a/b\\c", "  ..  ", "Grundriß\u202egnp.exe"]
     async with service(World.single_folder(8)) as simulator, session_for(simulator) as session:
         requests = [
-            bim360.export_request(each.project_id, each.subjects[0], name=title)
+            bim360.make_request(each.project_id, each.source_ids[0], name=title)
             for each, title in zip(requests_of(simulator, 8), titles, strict=True)
         ]
         outcomes = await run(session, requests, tmp_path / "out")
@@ -198,7 +196,9 @@ async def test_leaving_the_loop_leaves_nothing(tmp_path: Path) -> None:
     before = asyncio.all_tasks()
     async with service(World.single_folder(40)) as simulator:
         async with session_for(simulator) as session:
-            async with aclosing(export_many(session, requests_of(simulator, 40), tmp_path, slots=4)) as outcomes:
+            async with aclosing(
+                export_many(session, requests_of(simulator, 40), tmp_path, max_concurrent_downloads=4)
+            ) as outcomes:
                 done = 0
                 async for outcome in outcomes:
                     assert outcome.ok
@@ -207,8 +207,8 @@ async def test_leaving_the_loop_leaves_nothing(tmp_path: Path) -> None:
                         simulator.add_fault(slow)
                     if done == 3:
                         break
-            assert session.pacer(bim360.STATUS).sharers == 0
-            assert session.pacer(bim360.STATUS).waiting == 0
+            assert session.rate_limiter(bim360.STATUS).sharers == 0
+            assert session.rate_limiter(bim360.STATUS).waiting == 0
             mine = [task for task in asyncio.all_tasks() - before if "aps_async/bulk" in repr(task.get_coro())]
             assert mine == []
         await asyncio.sleep(1)
@@ -256,7 +256,7 @@ async def test_other_traffic_on_the_client_id_costs_one_refusal_a_window(tmp_pat
     behaviour = Behaviour(quota_overrides={"export_start": 50}, job_time=JobTime.fixed(5))
     async with (
         service(World.single_folder(150), behaviour=behaviour) as simulator,
-        session_for(simulator, Settings(starts_at_once=4)) as session,
+        session_for(simulator, Settings(max_concurrent_starts=4)) as session,
     ):
         outcomes = await run(session, requests_of(simulator, 150), tmp_path)
         told = simulator.counts()["endpoints"]["export_start"]
@@ -282,7 +282,7 @@ async def test_long_names_fit_where_the_file_system_takes_143_bytes(
     async with service(World.single_folder(len(titles))) as simulator, session_for(simulator) as session:
         project = simulator.world.hubs[0].projects[0]
         requests = [
-            bim360.export_request(project.id, sheet.tip.id, name=title)
+            bim360.make_request(project.id, sheet.tip.id, name=title)
             for sheet, title in zip(simulator.world.sheets, titles, strict=True)
         ]
         for reused in (False, ledger):

@@ -104,7 +104,7 @@ async def test_the_same_kind_of_folder_at_the_end(project: str, session: Session
         source_folder="Core",
         options=ExportOptions(markups=True),
         user_id="ADA",
-        slots=2,
+        max_concurrent_downloads=2,
         timeout=300,
         on_progress=told.append,
     )

@@ -13,7 +13,7 @@ def requests_of(simulator: Simulator, count: int | None = None, **options: Any) 
     """Requests for the first sheets of a world."""
     project = simulator.world.hubs[0].projects[0]
     return [
-        bim360.export_request(project.id, sheet.tip.id, name=sheet.name, **options)
+        bim360.make_request(project.id, sheet.tip.id, name=sheet.name, **options)
         for sheet in simulator.world.sheets[:count]
     ]
 

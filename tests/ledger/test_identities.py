@@ -22,7 +22,7 @@ def acc(letter: str, name: str, *, revision: int = 1, collection: str | None = N
     return ExportRequest(
         kind=ExportKind.SHEETS,
         project_id=PROJECT,
-        subjects=(f"{letter}0000000-0000-4000-8000-{revision:012}",),
+        source_ids=(f"{letter}0000000-0000-4000-8000-{revision:012}",),
         name=name,
         user_id="ADA",
         identity=SheetIdentity(number=name[:5], collection_id=collection),
@@ -31,7 +31,7 @@ def acc(letter: str, name: str, *, revision: int = 1, collection: str | None = N
 
 def plan(version: int) -> ExportRequest:
     urn = f"urn:adsk.wipprod:fs.file:vf.{7:022}?version={version}"
-    return ExportRequest(kind=ExportKind.BIM360, project_id=PROJECT, subjects=(urn,), name="S-1")
+    return ExportRequest(kind=ExportKind.BIM360, project_id=PROJECT, source_ids=(urn,), name="S-1")
 
 
 def document() -> tuple[ExportRequest, ExportRef]:
@@ -39,7 +39,7 @@ def document() -> tuple[ExportRequest, ExportRef]:
     asked = ExportRequest(
         kind=ExportKind.COST,
         project_id=PROJECT,
-        subjects=("c0570000-0000-4000-8000-000000000001",),
+        source_ids=("c0570000-0000-4000-8000-000000000001",),
         name="Budget 1",
         cost=source,
     )

@@ -34,7 +34,7 @@ LEDGER = schema.LEDGER_NAME
 
 def request(number: int = 1) -> ExportRequest:
     urn = f"urn:adsk.wipprod:fs.file:vf.{number:022}?version=1"
-    return ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=(urn,), name=f"Sheet {number}")
+    return ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=(urn,), name=f"Sheet {number}")
 
 
 async def filled(folder: Path, count: int = 3) -> None:

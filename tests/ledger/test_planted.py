@@ -29,7 +29,7 @@ VICTIM = "Letter.pdf"
 
 def request(version: int) -> ExportRequest:
     urn = f"urn:adsk.wipprod:fs.file:vf.{1:022}?version={version}"
-    return ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=(urn,), name="Sheet")
+    return ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=(urn,), name="Sheet")
 
 
 async def deliver(folder: Path, version: int) -> None:
@@ -203,7 +203,8 @@ async def test_five_thousand_equal_titles_in_a_ledger(tmp_path: Path) -> None:
     def wanted(version: int) -> list[tuple[ExportRequest, None]]:
         urns = [f"urn:adsk.wipprod:fs.file:vf.{number:022}?version={version}" for number in range(5000)]
         return [
-            (ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=(urn,), name="Plan"), None) for urn in urns
+            (ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=(urn,), name="Plan"), None)
+            for urn in urns
         ]
 
     statements = 0

@@ -80,7 +80,7 @@ async def test_what_was_started_is_waited_for_and_what_was_not_is_started(tmp_pa
             again = await run(session, requests_of(simulator), tmp_path)
         assert starts(simulator) == 150
         # what was on its way at the break, in the other slots, is fetched again; what was verified is not
-        assert 150 <= fetches(simulator) < 150 + Settings().download_slots
+        assert 150 <= fetches(simulator) < 150 + Settings().max_concurrent_downloads
     assert all(outcome.ok for outcome in again)
     assert sum(outcome.reused for outcome in again) == status.done
     assert ledger_status(tmp_path).is_complete
@@ -111,7 +111,7 @@ async def test_a_killed_run_between_file_and_outcome_costs_no_second_download(tm
 
     async with service(World.single_folder(3), behaviour=QUICK) as simulator, session_for(simulator) as session:
         async with aclosing(
-            export_many(session, requests_of(simulator), tmp_path, ledger=Ending(tmp_path), slots=3)
+            export_many(session, requests_of(simulator), tmp_path, ledger=Ending(tmp_path), max_concurrent_downloads=3)
         ) as outcomes:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(60):
@@ -157,7 +157,7 @@ async def test_a_job_that_the_service_has_forgotten_is_started_again(tmp_path: P
 async def test_names_stay_as_they_were(tmp_path: Path) -> None:
     async with service(World.single_folder(4), behaviour=QUICK) as simulator, session_for(simulator) as session:
         project = requests_of(simulator)[0].project_id
-        alike = [bim360.export_request(project, each.tip.id, name="Plan") for each in simulator.world.sheets]
+        alike = [bim360.make_request(project, each.tip.id, name="Plan") for each in simulator.world.sheets]
         first = {each.request: each.path for each in await run(session, alike, tmp_path)}
         assert sorted(path.name for path in first.values() if path) == [
             "Plan (2).pdf", "Plan (3).pdf", "Plan (4).pdf", "Plan.pdf",
@@ -167,7 +167,7 @@ async def test_names_stay_as_they_were(tmp_path: Path) -> None:
             path.unlink()
         again = {each.request: each.path for each in await run(session, alike[::-1], tmp_path)}
         assert again == first
-        renamed = [bim360.export_request(project, each.tip.id, name="Other") for each in simulator.world.sheets]
+        renamed = [bim360.make_request(project, each.tip.id, name="Other") for each in simulator.world.sheets]
         assert {each.path for each in await run(session, renamed, tmp_path)} == set(first.values())
 
 
@@ -193,7 +193,7 @@ async def test_a_newer_version_takes_the_place_of_the_older_or_stands_beside_it(
     async with service(two_versions(), behaviour=QUICK) as simulator, session_for(simulator) as session:
         project = simulator.world.hubs[0].projects[0].id
         [sheet] = simulator.world.sheets
-        old, new = (bim360.export_request(project, each.id, name="A-1 - Ground") for each in sheet.versions)
+        old, new = (bim360.make_request(project, each.id, name="A-1 - Ground") for each in sheet.versions)
         await run(session, [old], tmp_path)
         before = files_in(tmp_path)
         [outcome] = await run(session, [new], tmp_path, Ledger(tmp_path, keep_older=keep_older))
@@ -218,12 +218,12 @@ async def test_a_newer_version_with_another_title_leaves_no_older_file_but_one_t
         project = simulator.world.hubs[0].projects[0].id
         [sheet] = simulator.world.sheets
         first, second = sheet.versions
-        await run(session, [bim360.export_request(project, first.id, name="Ground")], tmp_path)
+        await run(session, [bim360.make_request(project, first.id, name="Ground")], tmp_path)
         if touched:
             (tmp_path / "Ground.pdf").write_bytes(b"notes of mine")
-        await run(session, [bim360.export_request(project, second.id, name="Ground floor")], tmp_path)
+        await run(session, [bim360.make_request(project, second.id, name="Ground floor")], tmp_path)
         assert list(files_in(tmp_path)) == (["Ground floor.pdf", "Ground.pdf"] if touched else ["Ground floor.pdf"])
-        [back] = await run(session, [bim360.export_request(project, first.id, name="Ground")], tmp_path)
+        [back] = await run(session, [bim360.make_request(project, first.id, name="Ground")], tmp_path)
         assert back.ok
         assert starts(simulator) == 2, "the older version's job is still known"
     assert list(files_in(tmp_path)) == ["Ground.pdf"]
@@ -250,7 +250,7 @@ async def test_everything_is_exported_anew_when_that_is_asked_for(tmp_path: Path
         requests = requests_of(simulator, markups=True)
         await run(session, requests, tmp_path)
         before = files_in(tmp_path)
-        anew = export_many(session, requests, tmp_path, ledger=Ledger(tmp_path, again=True), slots=1)
+        anew = export_many(session, requests, tmp_path, ledger=Ledger(tmp_path, again=True), max_concurrent_downloads=1)
         async with aclosing(anew) as outcomes:
             first = await anext(outcomes)
             assert not first.reused
@@ -334,7 +334,7 @@ async def test_a_ledger_is_for_one_folder_and_can_serve_several_runs(tmp_path: P
 
 async def test_many_starts_at_once_and_a_source_that_is_taken_one_by_one(tmp_path: Path) -> None:
     async with service(World.single_folder(12), behaviour=QUICK) as simulator:
-        async with session_for(simulator, Settings(pending_exports=3)) as session:
+        async with session_for(simulator, Settings(max_pending_exports=3)) as session:
             taken: list[int] = []
 
             def source() -> Iterator[ExportRequest]:

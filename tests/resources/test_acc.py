@@ -100,8 +100,8 @@ def calls(simulator: Simulator, endpoint: str) -> int:
 def request_of(simulator: Simulator, kind: ExportKind, **more: Any) -> ExportRequest:
     """One PDF file, or all sheets."""
     if kind is ExportKind.FILES:
-        return files.export_requests(project_of(simulator), urns(simulator, "T-01.pdf"), **more)[0]
-    return sheets.export_requests(project_of(simulator), sheet_ids(simulator), **more)[0]
+        return files.make_requests(project_of(simulator), urns(simulator, "T-01.pdf"), **more)[0]
+    return sheets.make_requests(project_of(simulator), sheet_ids(simulator), **more)[0]
 
 
 BOTH = pytest.mark.parametrize("kind", [ExportKind.FILES, ExportKind.SHEETS])
@@ -182,7 +182,7 @@ async def test_limits_are_checked_before_the_call(simulator: Simulator, session:
         with pytest.raises(InputError, match="the list is empty"):
             await service_of.start_export(session, project, [])
         with pytest.raises(InputError, match="the list is empty"):
-            service_of.export_requests(project, [])
+            service_of.make_requests(project, [])
     options = ExportOptions(output_name="x" * 256)
     with pytest.raises(InputError, match="256 characters; ACC takes 255"):
         await files.start_export(session, project, urns(simulator, "T-01.pdf"), options=options)
@@ -282,7 +282,7 @@ async def test_a_bulk_run_tells_what_is_missing(
     allowed: bool, simulator: Simulator, session: Session, tmp_path: Path
 ) -> None:
     project, wanted = project_of(simulator), urns(simulator, *PARTIAL)
-    requests = files.export_requests(project, wanted, name="all", allow_partial=allowed)
+    requests = files.make_requests(project, wanted, name="all", allow_partial=allowed)
     [outcome] = await gathered(session, requests, tmp_path)
     assert outcome.ok is allowed
     assert [each.id for each in outcome.failed_files] == urns(simulator, "Point_Cloud.rvt", "Raw.rvt")
@@ -362,7 +362,7 @@ async def gathered(session: Session, requests: Any, folder: Path, **options: Any
 async def test_the_content_decides_about_the_suffix(simulator: Simulator, session: Session, tmp_path: Path) -> None:
     project = project_of(simulator)
     wanted = {"one": ["T-01.pdf"], "two": ["T-01.pdf", "T-02.pdf"], "drawing": ["Level_05.dwg"]}
-    requests = [files.export_requests(project, urns(simulator, *names), name=name)[0] for name, names in wanted.items()]
+    requests = [files.make_requests(project, urns(simulator, *names), name=name)[0] for name, names in wanted.items()]
     requests.append(request_of(simulator, ExportKind.SHEETS, name="sheets"))
     assert all(outcome.ok for outcome in await gathered(session, requests, tmp_path))
     assert lying_in(tmp_path) == ["drawing.zip", "one.pdf", "sheets.pdf", "two.zip"]
@@ -372,9 +372,9 @@ async def test_the_content_decides_about_the_suffix(simulator: Simulator, sessio
 
 async def test_unpacked_there_is_one_file_per_entry(simulator: Simulator, session: Session, tmp_path: Path) -> None:
     project = project_of(simulator)
-    [zipped] = files.export_requests(project, urns(simulator, "T-01.pdf", "T-02.pdf"), name="all")
+    [zipped] = files.make_requests(project, urns(simulator, "T-01.pdf", "T-02.pdf"), name="all")
     # Of the same name as an entry of the archive: neither may replace the other.
-    [alone] = files.export_requests(
+    [alone] = files.make_requests(
         project, urns(simulator, "T-01.pdf"), name="T-01", options=ExportOptions(markups=True)
     )
     outcomes = await gathered(session, [alone, zipped], tmp_path, unpack=True)
@@ -394,11 +394,11 @@ async def test_450_files_and_2300_sheets(tmp_path: Path) -> None:
         async with session_for(simulator, tokens=tokens, user_id=next(iter(simulator.world.users))) as session:
             project = project_of(simulator)
             found = urns(simulator, *(f"F-{n:04d}.pdf" for n in range(1, 451)))
-            requests = files.export_requests(project, found, name="Files")
-            requests += sheets.export_requests(
+            requests = files.make_requests(project, found, name="Files")
+            requests += sheets.make_requests(
                 project, sheet_ids(simulator), name="Sheets", options=ExportOptions(output_name="Set")
             )
-            assert [len(each.subjects) for each in requests] == [200, 200, 50, 1000, 1000, 300]
+            assert [len(each.source_ids) for each in requests] == [200, 200, 50, 1000, 1000, 300]
             assert [each.options.output_name for each in requests[3:]] == ["Set (1)", "Set (2)", "Set (3)"]
             outcomes = await gathered(session, requests, tmp_path)
         told = simulator.counts()

@@ -46,7 +46,7 @@ async def account(
     switches = Behaviour(job_time=JobPolls(polls), **behaviour)
     async with (
         service(world or World.demo(12), faults=faults, behaviour=switches) as simulator,
-        session_for(simulator, Settings(tries=2)) as session,
+        session_for(simulator, Settings(max_attempts=2)) as session,
     ):
         yield simulator, session
 
@@ -62,7 +62,10 @@ async def answering(*answers: dict[str, Any] | web.Response) -> AsyncIterator[tu
         answer = answers[min(len(requests), len(answers)) - 1]
         return answer if isinstance(answer, web.Response) else web.json_response(answer)
 
-    async with served(handler) as url, Session(StaticToken("x"), base_url=url, settings=Settings(tries=1)) as session:
+    async with (
+        served(handler) as url,
+        Session(StaticToken("x"), base_url=url, settings=Settings(max_attempts=1)) as session,
+    ):
         yield session, requests
 
 
@@ -85,7 +88,7 @@ async def test_the_start_is_sent_as_documented_with_every_option_said(markups: b
     assert job.ref.request == ExportRequest(
         kind=ExportKind.BIM360,
         project_id=PROJECT,
-        subjects=(URN,),
+        source_ids=(URN,),
         options=ExportOptions(markups=markups, hyperlinks=hyperlinks),
     )
 
@@ -111,7 +114,7 @@ async def test_ids_in_every_form_start_the_same_job(form: Callable[[str], str], 
         job = await bim360.start_export(
             session, f"b.{item.folder.project.id}", form(item.id if what == "item" else item.tip.id)
         )
-        assert job.ref.request.subjects == (item.tip.id,)
+        assert job.ref.request.source_ids == (item.tip.id,)
         [started] = simulator.counts()["jobs"].values()
         assert started["version"] == item.tip.id
 

@@ -103,7 +103,7 @@ async def test_every_sheet_or_those_of_one_collection(
     found = [sheet async for sheet in list_sheets(session, "Tower", **chosen)]
     assert [sheet.title for sheet in found] == wanted
     requests = [each async for each in project_requests(session, "Tower", **chosen)]  # type: ignore[arg-type]
-    assert [request.subjects[0] for request in requests] == [sheet.id for sheet in found]
+    assert [request.source_ids[0] for request in requests] == [sheet.id for sheet in found]
 
 
 async def test_a_sheet_says_its_collection(simulator: Simulator, session: Session) -> None:
@@ -238,7 +238,10 @@ async def test_after_a_revision_each_file_holds_its_own_sheet(tmp_path: Path, or
 
 def test_the_identity_goes_through_json_and_older_texts_have_none() -> None:
     request = ExportRequest(
-        kind=ExportKind.SHEETS, project_id="p", subjects=("s",), identity=SheetIdentity(number="A", collection_id=EAST)
+        kind=ExportKind.SHEETS,
+        project_id="p",
+        source_ids=("s",),
+        identity=SheetIdentity(number="A", collection_id=EAST),
     )
     assert json.loads(request_to_json(request))["identity"] == {"number": "A", "collectionId": EAST}
     assert request_from_json(request_to_json(request)) == request
@@ -279,7 +282,7 @@ async def test_asset_markups_never_go_to_files(simulator: Simulator, session: Se
     urn = simulator.world.hubs[0].projects[0].folders[0].items[0].tip.id
     options = ExportOptions(asset_markups=True)
     project = await find_project(session, "Tower")
-    by_hand = ExportRequest(kind=ExportKind.FILES, project_id=project.id, subjects=(urn,), options=options)
+    by_hand = ExportRequest(kind=ExportKind.FILES, project_id=project.id, source_ids=(urn,), options=options)
     words = "exports of ACC Files have no asset markups, only those of sheets do"
     with pytest.raises(InputError, match=words):
         await files.start_export(session, project.id, [urn], options=options)

@@ -208,7 +208,7 @@ async def test_a_two_legged_token_is_refused_before_the_call(user: str | None) -
             cost.document_jobs(session, project.id, association_type="Budget", association_ids=[steel]),
             start_export(
                 session,
-                cost.export_request(project.id, association_type="Budget", association_id=steel, template_id="t"),
+                cost.make_request(project.id, association_type="Budget", association_id=steel, template_id="t"),
             ),
         ):
             with pytest.raises(AuthError, match=r"user who has signed in \(aps-async login\) or of a service account"):
@@ -266,8 +266,8 @@ async def test_the_documented_sample() -> None:
     assert document.created_at is not None
     assert document.created_at.isoformat() == "2019-01-06T01:24:22.678000+00:00"
     assert job.status is ExportStatus.SUCCEEDED
-    assert job.problem == "missingTemplate: It is invalid.: Got timeout."
-    assert job.ref.request.subjects == (SAMPLE["associationId"].lower(),)
+    assert job.reason == "missingTemplate: It is invalid.: Got timeout."
+    assert job.ref.request.source_ids == (SAMPLE["associationId"].lower(),)
 
 
 SAMPLE: dict[str, Any] = {
@@ -340,7 +340,7 @@ async def test_all_six_states(state: str, tmp_path: Path) -> None:
 async def test_a_document_of_our_own(tmp_path: Path) -> None:
     async with account() as (simulator, session):
         project, [association] = project_of(simulator), ids(simulator, "None")
-        request = cost.export_request(
+        request = cost.make_request(
             f"b.{project.id}", association_type="Budget", association_id=association, template_id="template-1",
             region="EMEA",
         )  # fmt: skip
@@ -351,7 +351,7 @@ async def test_a_document_of_our_own(tmp_path: Path) -> None:
         assert posted.key == f"/cost/v1/containers/{project.id}/attachments"
         assert {seen.headers["region"] for seen in [posted, *asked(simulator)]} == {"EMEA"}
         assert "Budget Summary" in entries_of(tmp_path / "x.docx")["word/document.xml"].decode()
-        wrong = cost.export_request(
+        wrong = cost.make_request(
             project.id, association_type="Budget", association_id=association, template_id="no such template"
         )
         with pytest.raises(ExportFailedError, match="missingTemplate"):

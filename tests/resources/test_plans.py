@@ -34,7 +34,7 @@ pytestmark = pytest.mark.looptime
 async def account(world: World | None = None, *faults: Fault) -> AsyncIterator[tuple[Simulator, Session]]:
     async with (
         service(world or World.demo(12), faults=faults) as simulator,
-        session_for(simulator, Settings(tries=2)) as session,
+        session_for(simulator, Settings(max_attempts=2)) as session,
     ):
         yield simulator, session
 
@@ -272,7 +272,7 @@ async def test_one_sheet_by_its_ids_in_every_form(form: Callable[[str], str], wh
         assert (sheet.version_urn, sheet.item_id, sheet.name) == (item.tip.id, item.id, "A-1 - Roof")
         older = await get_sheet(session, "Clinic", form(item.versions[0].id))
         assert (older.version_urn, older.version) == (item.versions[0].id, 1)
-        assert older.to_request(markups=True, user_id="U").subjects == (item.versions[0].id,)
+        assert older.to_request(markups=True, user_id="U").source_ids == (item.versions[0].id,)
 
 
 @pytest.mark.parametrize(

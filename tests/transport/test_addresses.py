@@ -39,7 +39,7 @@ from aps_async.transport.request import PRODUCTION, checked_base, checked_link_t
 from tests.support import served
 
 ANY = Endpoint("any", 1_000_000)
-ONCE = Settings(tries=1, download_tries=1, link_renewals=1, retry_base=0.001, retry_max=0.001)
+ONCE = Settings(max_attempts=1, max_download_attempts=1, link_renewals=1, backoff_base=0.001, backoff_max=0.001)
 
 
 class Recorder(AbstractResolver):
@@ -143,7 +143,7 @@ async def try_text(folder: Path, field: str, text: str) -> None:
         link = text if field == "bare next" else {"href": text}
         return web.json_response({"data": [], "links": {"next": link} if len(asked) == 1 else {}})
 
-    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=("urn:x",))
+    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=("urn:x",))
     ref = ExportRef(request=request, export_id="e")
     job = ExportJob(ref=ref, status=ExportStatus.SUCCEEDED, raw_status="completed", deprecated_link=text)
     async with recorded(answer) as (session, recorder):
@@ -184,7 +184,7 @@ async def test_what_a_link_cannot_be_is_reported_as_what_it_came_from(tmp_path: 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response({"data": [], "links": {"next": ".evil.example/x"}})
 
-    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=("urn:x",))
+    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=("urn:x",))
     ref = ExportRef(request=request, export_id="e")
     job = ExportJob(ref=ref, status=ExportStatus.SUCCEEDED, raw_status="x", deprecated_link="x:.evil.example/y")
     async with recorded(answer) as (session, _):

@@ -20,8 +20,8 @@ from aps_async.transport.quotas import Endpoint
 from tests.certificates import company
 from tests.cli.support import pdf_with, run
 
-HERE = Endpoint("test", 100, acts_for="anybody")
-QUICK = Settings(tries=1, download_tries=1)
+HERE = Endpoint("test", 100, token="any")
+QUICK = Settings(max_attempts=1, max_download_attempts=1)
 PDF = pdf_with("A-101")
 
 

@@ -93,7 +93,7 @@ references = st.builds(
         ExportRequest,
         kind=st.sampled_from(ExportKind),
         project_id=texts,
-        subjects=st.lists(texts, max_size=3).map(tuple),
+        source_ids=st.lists(texts, max_size=3).map(tuple),
         options=st.builds(ExportOptions, markups=st.booleans(), hyperlinks=st.booleans()),
         user_id=st.none() | texts,
         name=st.none() | texts,
@@ -112,7 +112,7 @@ def test_a_reference_goes_to_json_and_back(ref: ExportRef) -> None:
 
 
 REF = ExportRef(
-    request=ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=("urn:x",), user_id="u", name="A-101"),
+    request=ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=("urn:x",), user_id="u", name="A-101"),
     export_id="e",
 )
 

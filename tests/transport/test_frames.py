@@ -27,7 +27,7 @@ BASIC = "Y2FuYXJ5LWFwcDpjYW5hcnktc2VjcmV0"
 pytestmark = pytest.mark.looptime
 
 ANY = Endpoint("any", 1_000_000)
-NUMBERS = Settings(tries=1, download_tries=1, request_timeout=30)
+NUMBERS = Settings(max_attempts=1, max_download_attempts=1, request_timeout=30)
 
 
 class Fixed:
@@ -138,7 +138,7 @@ async def a_call(session: Session, _: Path) -> object:
 
 
 async def a_deprecated_link(session: Session, folder: Path) -> object:
-    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", subjects=("urn:x",))
+    request = ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=("urn:x",))
     ref = ExportRef(request=request, export_id="e")
     job = ExportJob(ref=ref, status=ExportStatus.SUCCEEDED, raw_status="completed", deprecated_link="/x")
     return await download_link(session, job, folder / "x.pdf")

@@ -26,7 +26,7 @@ from aps_async.transport.quotas import Endpoint, Quotas
 from tests.support import served
 
 ANY = Endpoint("any", 1_000_000)
-ONCE = Settings(tries=1)
+ONCE = Settings(max_attempts=1)
 CANARY = "canary"
 BAD = [
     "", " ", "\r\n", f"{CANARY}\r\nX-Evil: 1",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aps_async import Quotas, Session, Settings, TwoLegged
 from aps_async.simulator import Behaviour, Fault, World
-from aps_async.transport.quotas import Endpoint, Pacer
+from aps_async.transport.quotas import Endpoint, LocalRateLimiter
 from tests.support import service, session_for
 
 virtual_time = pytest.mark.looptime  # for coroutines only: it would leave a loop behind with the others
@@ -84,40 +84,42 @@ def test_no_window_ever_holds_more_than_the_budget(
     overtaken: list[tuple[int, int]] = []
     served: list[Caller] = []
 
-    async def call(pacer: Pacer, who: Caller, old: int) -> None:
+    async def call(rate_limiter: LocalRateLimiter, who: Caller, old: int) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(who.arrives)
-        ticket = old if who.old_ticket else Pacer.ticket()
-        waiting[ticket] = loop.time()
+        priority = old if who.old_ticket else LocalRateLimiter.priority()
+        waiting[priority] = loop.time()
         try:
-            await pacer.acquire(ticket)
+            await rate_limiter.acquire(priority)
             begin = loop.time()
         finally:
-            arrived = waiting.pop(ticket)
+            arrived = waiting.pop(priority)
         if arrived < begin:
-            overtaken.extend((ticket, other) for other, since in waiting.items() if other < ticket and since < begin)
+            overtaken.extend(
+                (priority, other) for other, since in waiting.items() if other < priority and since < begin
+            )
         try:
             await asyncio.sleep(who.lasts)
         finally:
-            pacer.release(used=who.sent)
+            rate_limiter.release(used=who.sent)
             if who.sent:
                 counted.append((begin, loop.time()))
         served.append(who)
 
-    async def impatient(pacer: Pacer, who: Caller, old: int) -> None:
+    async def impatient(rate_limiter: LocalRateLimiter, who: Caller, old: int) -> None:
         try:
             async with asyncio.timeout(None if who.gives_up_after is None else who.arrives + who.gives_up_after):
-                await call(pacer, who, old)
+                await call(rate_limiter, who, old)
         except TimeoutError:
             assert who.gives_up_after is not None
 
     async def main() -> None:
-        pacer = Pacer(budget, window)
-        old = [Pacer.ticket() for _ in crowd]
+        rate_limiter = LocalRateLimiter(budget, window)
+        old = [LocalRateLimiter.priority() for _ in crowd]
         async with asyncio.TaskGroup() as tasks:
-            for who, ticket in zip(crowd, old, strict=True):
-                tasks.create_task(impatient(pacer, who, ticket))
-        assert pacer.waiting == 0
+            for who, priority in zip(crowd, old, strict=True):
+                tasks.create_task(impatient(rate_limiter, who, priority))
+        assert rate_limiter.waiting == 0
 
     in_virtual_time(main, start)
     assert most_in_a_window(counted, window) <= budget
@@ -131,13 +133,13 @@ def test_whole_budgets_go_at_one_instant_each(calls: int, budget: int, start: fl
     began: list[float] = []
 
     async def main() -> None:
-        pacer, loop = Pacer(budget, WINDOW), asyncio.get_running_loop()
+        rate_limiter, loop = LocalRateLimiter(budget, WINDOW), asyncio.get_running_loop()
         first = loop.time()
 
         async def call() -> None:
-            await pacer.acquire()
+            await rate_limiter.acquire()
             began.append(loop.time() - first)
-            pacer.release()
+            rate_limiter.release()
 
         await asyncio.gather(*(call() for _ in range(calls)))
 
@@ -147,14 +149,14 @@ def test_whole_budgets_go_at_one_instant_each(calls: int, budget: int, start: fl
 
 @virtual_time
 async def test_a_repeat_with_its_old_ticket_goes_before_those_who_came_later() -> None:
-    pacer, order = Pacer(1, 10.0), []
+    rate_limiter, order = LocalRateLimiter(1, 10.0), []
 
-    async def call(name: str, ticket: int | None = None) -> None:
-        await pacer.acquire(ticket)
+    async def call(name: str, priority: int | None = None) -> None:
+        await rate_limiter.acquire(priority)
         order.append(name)
-        pacer.release()
+        rate_limiter.release()
 
-    mine = Pacer.ticket()
+    mine = LocalRateLimiter.priority()
     await call("first try", mine)
     others = [asyncio.create_task(call(name)) for name in ("b", "c")]
     await asyncio.sleep(1)
@@ -164,70 +166,70 @@ async def test_a_repeat_with_its_old_ticket_goes_before_those_who_came_later() -
 
 @virtual_time
 async def test_a_cancelled_waiter_gives_its_place_to_the_next() -> None:
-    pacer, loop = Pacer(1, 10.0), asyncio.get_running_loop()
+    rate_limiter, loop = LocalRateLimiter(1, 10.0), asyncio.get_running_loop()
     began = loop.time()
-    await pacer.acquire()
-    gone, stays = (asyncio.create_task(pacer.acquire()) for _ in range(2))
+    await rate_limiter.acquire()
+    gone, stays = (asyncio.create_task(rate_limiter.acquire()) for _ in range(2))
     await asyncio.sleep(1)
-    assert pacer.waiting == 2
+    assert rate_limiter.waiting == 2
     gone.cancel()
     await asyncio.sleep(0)
-    assert pacer.waiting == 1
-    pacer.release()  # at 1 s: the next may go at 11 s
+    assert rate_limiter.waiting == 1
+    rate_limiter.release()  # at 1 s: the next may go at 11 s
     await stays
     assert loop.time() - began == pytest.approx(11.0)
 
 
 @virtual_time
 async def test_a_waiter_cancelled_in_the_moment_its_place_comes_gives_it_on() -> None:
-    pacer = Pacer(1, 10.0)
-    await pacer.acquire()
-    unlucky, next_one = (asyncio.create_task(pacer.acquire()) for _ in range(2))
+    rate_limiter = LocalRateLimiter(1, 10.0)
+    await rate_limiter.acquire()
+    unlucky, next_one = (asyncio.create_task(rate_limiter.acquire()) for _ in range(2))
     await asyncio.sleep(0)
-    pacer.release(used=False)  # the place is given, but nobody has run yet
+    rate_limiter.release(used=False)  # the place is given, but nobody has run yet
     unlucky.cancel()
     async with asyncio.timeout(0.001):  # at once
         await next_one
     assert unlucky.cancelled()
-    pacer.release()
+    rate_limiter.release()
 
 
 @virtual_time
 async def test_a_call_that_was_never_sent_costs_nothing() -> None:
-    pacer, loop = Pacer(1, 60.0), asyncio.get_running_loop()
+    rate_limiter, loop = LocalRateLimiter(1, 60.0), asyncio.get_running_loop()
     began = loop.time()
     for _ in range(3):
-        await pacer.acquire()
-        pacer.release(used=False)
+        await rate_limiter.acquire()
+        rate_limiter.release(used=False)
     assert loop.time() == began
-    await pacer.acquire()
-    pacer.release(used=True)
-    await pacer.acquire()
+    await rate_limiter.acquire()
+    rate_limiter.release(used=True)
+    await rate_limiter.acquire()
     assert loop.time() - began == pytest.approx(60.0)
-    pacer.release()
+    rate_limiter.release()
 
 
-async def timed(pacer: Pacer, instants: list[float], *, lasts: float = 0.5) -> None:
+async def timed(rate_limiter: LocalRateLimiter, instants: list[float], *, lasts: float = 0.5) -> None:
     """A call that is answered well after `lasts` seconds."""
     loop = asyncio.get_running_loop()
-    await pacer.acquire()
+    await rate_limiter.acquire()
     instants.append(loop.time())
     await asyncio.sleep(lasts)
-    pacer.accepted()
-    pacer.release()
+    rate_limiter.accepted()
+    rate_limiter.release()
 
 
 @virtual_time
 async def test_a_429_pauses_everybody_until_retry_after_then_one_goes_then_two_then_four() -> None:
-    pacer, loop = Pacer(5, 60.0), asyncio.get_running_loop()
+    rate_limiter, loop = LocalRateLimiter(5, 60.0), asyncio.get_running_loop()
     began, instants = loop.time(), list[float]()
-    await asyncio.gather(*(timed(pacer, instants) for _ in range(3)))
-    await pacer.acquire()
-    pacer.refused(25.0)
-    pacer.release(used=False)
+    await asyncio.gather(*(timed(rate_limiter, instants) for _ in range(3)))
+    await rate_limiter.acquire()
+    rate_limiter.refused(25.0)
+    rate_limiter.release(used=False)
     refused_at = loop.time() - began
     instants.clear()
-    await asyncio.gather(*(timed(pacer, instants) for _ in range(8)))
+    await asyncio.gather(*(timed(rate_limiter, instants) for _ in range(8)))
     resumes = refused_at + 25.0
     # More at once with every answer, up to the budget; and the others a window after these.
     first = [resumes, *[resumes + 0.5] * 2, *[resumes + 1.0] * 2]
@@ -238,27 +240,27 @@ async def test_a_429_pauses_everybody_until_retry_after_then_one_goes_then_two_t
 @virtual_time
 async def test_a_limit_met_again_after_a_429_is_met_by_few() -> None:
     """Others took most of the window: the service takes five of ours, and refuses whatever comes then."""
-    pacer, loop = Pacer(100, 60.0), asyncio.get_running_loop()
+    rate_limiter, loop = LocalRateLimiter(100, 60.0), asyncio.get_running_loop()
     accepted = refused = 0
 
     async def call() -> None:
         nonlocal accepted, refused
-        ticket = pacer.ticket()
+        priority = rate_limiter.priority()
         while True:
-            await pacer.acquire(ticket)
+            await rate_limiter.acquire(priority)
             await asyncio.sleep(0.1)
             if accepted < 5 or loop.time() - began > 60:
                 accepted += 1
-                pacer.accepted()
-                pacer.release()
+                rate_limiter.accepted()
+                rate_limiter.release()
                 return
             refused += 1
-            pacer.refused(60.0)
-            pacer.release(used=False)
+            rate_limiter.refused(60.0)
+            rate_limiter.release(used=False)
 
-    await pacer.acquire()
-    pacer.refused(1.0)
-    pacer.release(used=False)
+    await rate_limiter.acquire()
+    rate_limiter.refused(1.0)
+    rate_limiter.release(used=False)
     began = loop.time()
     await asyncio.gather(*(call() for _ in range(50)))
     assert accepted == 50
@@ -267,50 +269,50 @@ async def test_a_limit_met_again_after_a_429_is_met_by_few() -> None:
 
 @virtual_time
 async def test_a_second_429_never_shortens_the_pause() -> None:
-    pacer, loop = Pacer(5, 60.0), asyncio.get_running_loop()
+    rate_limiter, loop = LocalRateLimiter(5, 60.0), asyncio.get_running_loop()
     began = loop.time()
     for asked in (30.0, 1.0):
-        await pacer.acquire() if asked == 30.0 else None
-        pacer.refused(asked)
-    pacer.release(used=False)
-    await pacer.acquire()
+        await rate_limiter.acquire() if asked == 30.0 else None
+        rate_limiter.refused(asked)
+    rate_limiter.release(used=False)
+    await rate_limiter.acquire()
     assert loop.time() - began == pytest.approx(30.0)
-    pacer.release()
+    rate_limiter.release()
 
 
 @virtual_time
 async def test_429s_without_retry_after_back_off_and_an_answer_ends_that() -> None:
-    pacer, loop = Pacer(50, 60.0, retry_base=0.5), asyncio.get_running_loop()
+    rate_limiter, loop = LocalRateLimiter(50, 60.0, backoff_base=0.5), asyncio.get_running_loop()
     began, instants = loop.time(), list[float]()
     for _ in range(9):
-        await pacer.acquire()
+        await rate_limiter.acquire()
         instants.append(loop.time() - began)
-        pacer.refused(None)
-        pacer.release()
+        rate_limiter.refused(None)
+        rate_limiter.release()
     pauses = [after - before for before, after in itertools.pairwise(instants)]
     assert pauses == pytest.approx([0.5, 1, 2, 4, 8, 16, 32, 60], abs=1e-3)  # never longer than a window
-    await pacer.acquire()
-    pacer.accepted()
-    pacer.release()
+    await rate_limiter.acquire()
+    rate_limiter.accepted()
+    rate_limiter.release()
     at = loop.time()
     for _ in range(5):
-        await pacer.acquire()
-        pacer.release()
+        await rate_limiter.acquire()
+        rate_limiter.release()
     assert loop.time() == at
 
 
 def test_sharers_stretch_the_interval_they_may_ask_at() -> None:
-    pacer = Pacer(1000, 60.0)
-    with pacer.sharing(), pacer.sharing():
-        assert pacer.sharers == 2
-        assert pacer.fair_interval() == pytest.approx(0.12)
-    assert pacer.fair_interval() == 0
-    assert pacer.fair_interval(100) == pytest.approx(6.0)
+    rate_limiter = LocalRateLimiter(1000, 60.0)
+    with rate_limiter.sharing(), rate_limiter.sharing():
+        assert rate_limiter.sharers == 2
+        assert rate_limiter.fair_interval() == pytest.approx(0.12)
+    assert rate_limiter.fair_interval() == 0
+    assert rate_limiter.fair_interval(100) == pytest.approx(6.0)
 
 
 def test_a_quota_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="admits nothing"):
-        Pacer(0, 60.0)
+        LocalRateLimiter(0, 60.0)
 
 
 @virtual_time
@@ -325,11 +327,11 @@ async def test_sessions_of_one_client_id_share_a_pacer_and_others_do_not() -> No
         a_session("app", "https://two.example") as elsewhere,
         a_session("app", quotas=Quotas()) as alone,
     ):
-        mine = one.pacer(PROBE)
-        assert two.pacer(PROBE) is mine
-        assert one.pacer(Endpoint("another", 5)) is not mine
+        mine = one.rate_limiter(PROBE)
+        assert two.rate_limiter(PROBE) is mine
+        assert one.rate_limiter(Endpoint("another", 5)) is not mine
         for session in (stranger, elsewhere, alone):
-            assert session.pacer(PROBE) is not mine
+            assert session.rate_limiter(PROBE) is not mine
 
 
 @virtual_time

@@ -31,7 +31,7 @@ from aps_async import (
 from aps_async.resources.jsonapi import Page
 from aps_async.simulator import Fault, World
 from aps_async.transport.quotas import Endpoint
-from aps_async.transport.retry import is_passing, is_transient, never_arrived, waits
+from aps_async.transport.retry import error_may_recover, is_transient, waits, was_not_sent
 from tests.support import EPOCH, served, service, session_for, virtual_clock
 
 virtual_time = pytest.mark.looptime  # for coroutines only: it would leave a loop behind with the others
@@ -39,7 +39,7 @@ virtual_time = pytest.mark.looptime  # for coroutines only: it would leave a loo
 GET = Endpoint("hubs", 1000)
 START = Endpoint("start", 1000, repeatable=False)
 HUBS = "/project/v1/hubs"
-NUMBERS = Settings(retry_base=0.5, retry_max=30.0, tries=8, request_timeout=90.0, read_timeout=60.0)
+NUMBERS = Settings(backoff_base=0.5, backoff_max=30.0, max_attempts=8, request_timeout=90.0, read_timeout=60.0)
 
 
 def now() -> float:
@@ -117,7 +117,7 @@ async def test_one_attempt_means_one() -> None:
 
 @virtual_time
 async def test_waits_double_with_jitter_up_to_their_limit() -> None:
-    numbers = Settings(retry_base=1.0, retry_max=8.0, tries=8)
+    numbers = Settings(backoff_base=1.0, backoff_max=8.0, max_attempts=8)
     async with faulty(Fault(endpoint="hubs", status=500), numbers=numbers) as (simulator, session):
         with pytest.raises(ServerError):
             await projects.list_hubs(session)
@@ -182,7 +182,7 @@ async def test_an_absurd_429_does_not_hold_up_the_next_call() -> None:
         with pytest.raises(RateLimitedError):
             await projects.list_hubs(session)
         await projects.list_hubs(session)
-        assert now() == pytest.approx(NUMBERS.retry_base, abs=0.1)
+        assert now() == pytest.approx(NUMBERS.backoff_base, abs=0.1)
 
 
 @virtual_time
@@ -198,7 +198,7 @@ async def test_no_connection_is_held_while_waiting() -> None:
 
 @virtual_time
 async def test_silence_ends_at_the_request_timeout() -> None:
-    numbers = Settings(request_timeout=20, tries=1)
+    numbers = Settings(request_timeout=20, max_attempts=1)
     async with faulty(Fault(endpoint="hubs", kind="hang"), numbers=numbers) as (_, session):
         with pytest.raises(TransportError, match="no answer in time"):
             await projects.list_hubs(session)
@@ -207,7 +207,7 @@ async def test_silence_ends_at_the_request_timeout() -> None:
 
 @virtual_time
 async def test_a_trickle_ends_at_the_request_timeout() -> None:
-    numbers = Settings(request_timeout=90, tries=1)
+    numbers = Settings(request_timeout=90, max_attempts=1)
     async with faulty(Fault(endpoint="hubs", kind="slow", seconds=300), numbers=numbers) as (_, session):
         with pytest.raises(TransportError, match="no answer in time"):
             await projects.list_hubs(session)
@@ -294,18 +294,18 @@ async def test_a_start_waits_for_a_service_that_is_not_up_yet() -> None:
 
 @virtual_time
 async def test_nobody_there_is_a_transport_error_that_says_where() -> None:
-    async with Session(StaticToken("x"), base_url="http://127.0.0.1:1", settings=Settings(tries=3)) as session:
+    async with Session(StaticToken("x"), base_url="http://127.0.0.1:1", settings=Settings(max_attempts=3)) as session:
         with pytest.raises(TransportError, match=r"GET /x: .*127\.0\.0\.1:1") as caught:
             await session.request(GET, "GET", "/x?secret=canary", into=dict)
         assert not caught.value.sent
         assert "canary" not in str(caught.value)
-        pacer = session.pacer(GET)
-        assert pacer.waiting == 0
+        rate_limiter = session.rate_limiter(GET)
+        assert rate_limiter.waiting == 0
 
 
 @virtual_time
 async def test_calls_that_never_arrived_do_not_use_up_the_quota() -> None:
-    numbers = Settings(tries=3, budgets={"hubs": 1})
+    numbers = Settings(max_attempts=3, budgets={"hubs": 1})
     async with Session(StaticToken("x"), base_url="http://127.0.0.1:1", settings=numbers) as session:
         with pytest.raises(TransportError):
             await session.request(GET, "GET", "/x", into=dict)
@@ -331,15 +331,15 @@ def problem(status: int) -> ResponseError:
     ],
 )  # fmt: skip
 def test_what_is_repeated(error: Exception, transient: bool, passing: bool, unsent: bool) -> None:
-    assert (is_transient(error), is_passing(error), never_arrived(error)) == (transient, passing, unsent)
+    assert (is_transient(error), error_may_recover(error), was_not_sent(error)) == (transient, passing, unsent)
 
 
 def test_a_wait_of_minutes_also_outlives_a_token_service_that_is_down() -> None:
     down, wrong = AuthError("down"), AuthError("wrong")
     down.__cause__ = problem(500)
     wrong.__cause__ = problem(401)
-    assert is_passing(down)
-    assert not is_passing(wrong)
+    assert error_may_recover(down)
+    assert not error_may_recover(wrong)
     assert not is_transient(down)
 
 

@@ -52,7 +52,7 @@ pytestmark = pytest.mark.looptime
 
 PROJECT = "5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18"
 SHEET = "urn:adsk.wipprod:fs.file:vf.s3GqvKmTQ7WpZ0hYdXcR1A?version=1"
-REF = ExportRef(request=bim360.export_request(PROJECT, SHEET, name="A-1"), export_id="1")
+REF = ExportRef(request=bim360.make_request(PROJECT, SHEET, name="A-1"), export_id="1")
 PDF = b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\nstartxref\n9\n%%EOF\n"
 HANG = "hang"
 RUNNING: dict[str, Any] = {"id": "1", "status": "committed"}
@@ -120,7 +120,7 @@ async def opened(script: Script, **options: Any) -> AsyncIterator[Session]:
 
 
 async def many(session: Session, folder: Path, count: int = 1, **options: Any) -> list[ExportOutcome]:
-    requests = [bim360.export_request(PROJECT, SHEET, name=f"A-{n}") for n in range(count)]
+    requests = [bim360.make_request(PROJECT, SHEET, name=f"A-{n}") for n in range(count)]
     async with aclosing(export_many(session, requests, folder, **options)) as outcomes:
         return [outcome async for outcome in outcomes]
 
@@ -234,8 +234,8 @@ async def test_a_hung_poll_holds_no_download_slot(tmp_path: Path) -> None:
     hung = Script(HANG, DONE)
     ended: dict[str, float] = {}
     async with opened(hung) as session:
-        requests = [bim360.export_request(PROJECT, SHEET, name=f"A-{n}") for n in range(2)]
-        async with aclosing(export_many(session, requests, tmp_path, slots=1)) as outcomes:
+        requests = [bim360.make_request(PROJECT, SHEET, name=f"A-{n}") for n in range(2)]
+        async with aclosing(export_many(session, requests, tmp_path, max_concurrent_downloads=1)) as outcomes:
             async for outcome in outcomes:
                 assert outcome.error is None
                 ended[outcome.request.name or ""] = now()
@@ -275,7 +275,7 @@ async def raw(piece: bytes, every: float) -> AsyncIterator[str]:
 @pytest.mark.parametrize("every", [1.0, 5_000.0], ids=["again and again", "then silence"])
 @pytest.mark.parametrize("status", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
 async def test_informational_responses_do_not_stretch_a_wait(every: float, status: bytes, tmp_path: Path) -> None:
-    numbers = Settings(tries=1, download_tries=1)
+    numbers = Settings(max_attempts=1, max_download_attempts=1)
     async with (
         raw(b"HTTP/1.1 " + status + b"\r\n\r\n", every) as url,
         Session(StaticToken("t"), base_url=url, settings=numbers, clock=virtual_clock) as session,
@@ -423,7 +423,7 @@ async def test_done_without_data_for_a_few_seconds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [HANG, 500, 502, 504], ids=str)
 async def test_a_start_whose_response_was_lost(step: Step, tmp_path: Path) -> None:
-    for make, posts in ((files.export_requests, 1), (lambda *_: [REF.request], 2)):
+    for make, posts in ((files.make_requests, 1), (lambda *_: [REF.request], 2)):
         script = Script(DONE, posts=(step, RUNNING))
         async with opened(script, tokens=Tokens()) as session:
             outcomes = export_many(session, make(PROJECT, [SHEET]), tmp_path)
@@ -471,7 +471,7 @@ async def test_whatever_a_policy_does(policy: Any, tmp_path: Path) -> None:
         assert [type(each.error) for each in outcomes] == [InputError] * 3
         with pytest.raises(InputError, match="policy"):
             await poll_export(session, REF, policy=policy)
-        assert session.pacer(bim360.STATUS).fair_interval() == 0
+        assert session.rate_limiter(bim360.STATUS).fair_interval() == 0
 
 
 @pytest.mark.parametrize("after", [0.0, 0.5, 3.0, 11.0])

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from aps_async.workers import Book, Database
+from aps_async.workers import Database, RunStore
 from tests.postgres import Postgres, postgres
 
 _numbers = itertools.count(1)
@@ -25,5 +25,5 @@ def url(server: Postgres) -> str:
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
     async with Database(url, patience=20.0) as opened:
-        await Book.opened(opened)
+        await RunStore.opened(opened)
         yield opened

@@ -20,7 +20,7 @@ FAULTS = [Fault(kind="status", status=500, every=9), Fault(endpoint="signed_get"
 
 def requests_of(simulator: Simulator) -> list[ExportRequest]:
     project = simulator.world.hubs[0].projects[0]
-    return [bim360.export_request(project.id, sheet.tip.id, name=sheet.name) for sheet in simulator.world.sheets]
+    return [bim360.make_request(project.id, sheet.tip.id, name=sheet.name) for sheet in simulator.world.sheets]
 
 
 @pytest.mark.looptime

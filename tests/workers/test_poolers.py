@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from aps_async import DatabaseError
-from aps_async.workers import Book, Database
+from aps_async.workers import Database, RunStore
 from tests.workers.pooler import pooler
 
 
 async def use(database: Database) -> None:
     """Statements on all connections, a transaction, a listener, and the limit of idle transactions throughout."""
-    await Book.opened(database)
+    await RunStore.opened(database)
     for _ in range(10):
         found = await asyncio.gather(*(database.value("SELECT $1::int + 1", number) for number in range(6)))
         assert found == [1, 2, 3, 4, 5, 6]

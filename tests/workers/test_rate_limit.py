@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from aps_async import DatabaseError, Endpoint, Pacer, Settings
+from aps_async import DatabaseError, Endpoint, LocalRateLimiter, Settings
 from aps_async.resources.projects import list_hubs
 from aps_async.simulator import Behaviour, Fault, World
-from aps_async.workers import Book, Database, SharedPacer, SharedQuotas
+from aps_async.workers import Database, RunStore, SharedQuotas, SharedRateLimiter
 from aps_async.workers import rate_limit as pacing
 from tests.support import service, session_for
 
 PROBE = Endpoint("probe", 5)
 
 
-def pacers(databases: list[Database], budget: int = 5, window: float = 1.0) -> list[SharedPacer]:
+def rate_limiters(databases: list[Database], budget: int = 5, window: float = 1.0) -> list[SharedRateLimiter]:
     """One for each process, as it were."""
-    return [SharedQuotas(each).pacer(("http://x", "app"), PROBE, budget, window, 0.1) for each in databases]
+    return [SharedQuotas(each).rate_limiter(("http://x", "app"), PROBE, budget, window, 0.1) for each in databases]
 
 
 def most_in_a_window(calls: list[tuple[float, float]], window: float) -> int:
@@ -26,22 +26,22 @@ def most_in_a_window(calls: list[tuple[float, float]], window: float) -> int:
     return max(sum(begin < at + window - 0.002 and end >= at for begin, end in calls) for _, at in calls)
 
 
-async def call(pacer: SharedPacer, seen: list[tuple[float, float]], lasts: float = 0.0) -> None:
-    await pacer.acquire()
+async def call(rate_limiter: SharedRateLimiter, seen: list[tuple[float, float]], lasts: float = 0.0) -> None:
+    await rate_limiter.acquire()
     begin = time.monotonic()
     await asyncio.sleep(lasts)
     seen.append((begin, time.monotonic()))
-    pacer.release()
+    rate_limiter.release()
 
 
-async def close(*all_pacers: SharedPacer) -> None:
-    for pacer in all_pacers:
-        await pacer.close()
+async def close(*all_pacers: SharedRateLimiter) -> None:
+    for rate_limiter in all_pacers:
+        await rate_limiter.close()
 
 
 async def test_three_processes_never_exceed_one_budget_and_use_it_up(database: Database, url: str) -> None:
     async with Database(url) as second, Database(url) as third:
-        three = pacers([database, second, third], budget=20, window=1.0)
+        three = rate_limiters([database, second, third], budget=20, window=1.0)
         seen: list[tuple[float, float]] = []
         began = time.monotonic()
         await asyncio.gather(*(call(three[n % 3], seen, n % 4 / 50) for n in range(90)))
@@ -52,65 +52,65 @@ async def test_three_processes_never_exceed_one_budget_and_use_it_up(database: D
 
 
 async def test_a_whole_budget_goes_at_once_and_the_next_waits_a_window(database: Database) -> None:
-    [pacer] = pacers([database])
+    [rate_limiter] = rate_limiters([database])
     seen: list[tuple[float, float]] = []
     began = time.monotonic()
-    await asyncio.gather(*(call(pacer, seen) for _ in range(5)))
+    await asyncio.gather(*(call(rate_limiter, seen) for _ in range(5)))
     assert time.monotonic() - began < 0.4
-    await call(pacer, seen)
+    await call(rate_limiter, seen)
     assert 0.95 <= time.monotonic() - began < 1.6
-    await close(pacer)
+    await close(rate_limiter)
 
 
 async def test_places_that_nothing_was_sent_with_come_back_at_once(database: Database) -> None:
-    [pacer] = pacers([database], budget=2)
+    [rate_limiter] = rate_limiters([database], budget=2)
     for _ in range(6):
-        await pacer.acquire()
-        pacer.release(used=False)
-    await close(pacer)
+        await rate_limiter.acquire()
+        rate_limiter.release(used=False)
+    await close(rate_limiter)
     assert await database.value("SELECT count(*) FROM aps_place") == 0
 
 
 async def test_who_is_cancelled_in_the_queue_or_with_a_place_coming_leaves_nothing(database: Database) -> None:
-    [pacer] = pacers([database], budget=1, window=30.0)
-    await pacer.acquire()
-    waiting = [asyncio.create_task(pacer.acquire()) for _ in range(3)]
+    [rate_limiter] = rate_limiters([database], budget=1, window=30.0)
+    await rate_limiter.acquire()
+    waiting = [asyncio.create_task(rate_limiter.acquire()) for _ in range(3)]
     await asyncio.sleep(0.1)
     for task in waiting:
         task.cancel()
     assert all(
         isinstance(each, asyncio.CancelledError) for each in await asyncio.gather(*waiting, return_exceptions=True)
     )
-    pacer.release(used=False)
+    rate_limiter.release(used=False)
     async with asyncio.timeout(2):
-        await pacer.acquire()
-    pacer.release()
-    await close(pacer)
+        await rate_limiter.acquire()
+    rate_limiter.release()
+    await close(rate_limiter)
     assert await database.value("SELECT count(*) FROM aps_place") == 1
 
 
 async def test_first_come_first_served_by_ticket(database: Database) -> None:
-    [pacer] = pacers([database], budget=1, window=0.2)
-    await pacer.acquire()
+    [rate_limiter] = rate_limiters([database], budget=1, window=0.2)
+    await rate_limiter.acquire()
     order: list[str] = []
 
-    async def wait(name: str, ticket: int) -> None:
-        await pacer.acquire(ticket)
+    async def wait(name: str, priority: int) -> None:
+        await rate_limiter.acquire(priority)
         order.append(name)
-        pacer.release()
+        rate_limiter.release()
 
-    early, late = Pacer.ticket(), Pacer.ticket()
+    early, late = LocalRateLimiter.priority(), LocalRateLimiter.priority()
     tasks = [asyncio.create_task(wait("second", late)), asyncio.create_task(wait("first", early))]
     await asyncio.sleep(0.05)
-    pacer.release()
+    rate_limiter.release()
     await asyncio.gather(*tasks)
     assert order == ["first", "second"]
-    await close(pacer)
+    await close(rate_limiter)
 
 
 async def test_a_429_seen_by_one_pauses_all_and_one_goes_ahead(database: Database, url: str) -> None:
     async with Database(url) as second:
-        mine, others = pacers([database, second], budget=5, window=20.0)
+        mine, others = rate_limiters([database, second], budget=5, window=20.0)
         for _ in range(5):  # the whole budget is spent, as far as we know
             await mine.acquire()
             mine.release()
@@ -133,18 +133,18 @@ async def test_a_429_seen_by_one_pauses_all_and_one_goes_ahead(database: Databas
 
 
 async def test_a_429_without_retry_after_pauses_longer_each_time(database: Database) -> None:
-    [pacer] = pacers([database], budget=50, window=10.0)
+    [rate_limiter] = rate_limiters([database], budget=50, window=10.0)
     pauses = []
     for _ in range(3):
-        await pacer.acquire()
-        pacer.refused(None)
-        pacer.release()
+        await rate_limiter.acquire()
+        rate_limiter.refused(None)
+        rate_limiter.release()
         began = time.monotonic()
-        await pacer.acquire()
+        await rate_limiter.acquire()
         pauses.append(time.monotonic() - began)
-        pacer.release()
+        rate_limiter.release()
     assert 0.09 <= pauses[0] < pauses[1] < pauses[2]
-    await close(pacer)
+    await close(rate_limiter)
 
 
 async def test_what_a_dead_process_held_counts_until_its_lease_and_a_window_are_over(
@@ -152,7 +152,7 @@ async def test_what_a_dead_process_held_counts_until_its_lease_and_a_window_are_
 ) -> None:
     monkeypatch.setattr(pacing, "LEASE", 1.0)
     async with Database(url) as second:
-        dead, alive = pacers([database, second], budget=1, window=1.0)
+        dead, alive = rate_limiters([database, second], budget=1, window=1.0)
         await dead.acquire()  # and never gives it back
         began = time.monotonic()
         async with asyncio.timeout(5):
@@ -166,8 +166,8 @@ async def test_a_place_that_comes_to_a_process_that_was_frozen_is_not_used(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pacing, "LEASE", 0.4)
-    [pacer] = pacers([database], budget=2, window=0.5)
-    exchange, late = pacer._exchange, [True]
+    [rate_limiter] = rate_limiters([database], budget=2, window=0.5)
+    exchange, late = rate_limiter._exchange, [True]
 
     async def frozen(wanted: int) -> float:
         wait = await exchange(wanted)
@@ -178,32 +178,32 @@ async def test_a_place_that_comes_to_a_process_that_was_frozen_is_not_used(
             late.append(False)
         return wait
 
-    monkeypatch.setattr(pacer, "_exchange", frozen)
-    await pacer.acquire()
+    monkeypatch.setattr(rate_limiter, "_exchange", frozen)
+    await rate_limiter.acquire()
     assert await database.value("SELECT count(*) FROM aps_place WHERE under_way_until > now()") == 1
-    pacer.release()
-    await close(pacer)
+    rate_limiter.release()
+    await close(rate_limiter)
 
 
 async def test_the_database_may_go_away_in_the_middle(url: str, server: Any) -> None:
     async with Database(url, patience=None) as patient:
-        await Book.opened(patient)
-        [pacer] = pacers([patient], budget=10, window=1.0)
+        await RunStore.opened(patient)
+        [rate_limiter] = rate_limiters([patient], budget=10, window=1.0)
         seen: list[tuple[float, float]] = []
-        crowd = [asyncio.create_task(call(pacer, seen)) for _ in range(30)]
+        crowd = [asyncio.create_task(call(rate_limiter, seen)) for _ in range(30)]
         await asyncio.sleep(0.3)
         await asyncio.to_thread(server.restart)
         await asyncio.gather(*crowd)
         assert len(seen) == 30
         assert most_in_a_window(seen, 1.0) <= 10
-        await close(pacer)
+        await close(rate_limiter)
 
 
 async def test_who_waits_hears_of_books_that_cannot_be_kept(database: Database) -> None:
     await database.fetch("DROP FUNCTION aps_take")
-    [pacer] = pacers([database])
+    [rate_limiter] = rate_limiters([database])
     with pytest.raises(DatabaseError, match="aps_take"):
-        await pacer.acquire()
+        await rate_limiter.acquire()
 
 
 async def test_two_sessions_with_shared_quotas_are_never_refused_by_the_service(database: Database, url: str) -> None:
@@ -244,8 +244,8 @@ async def test_one_sessions_429_holds_back_the_other(database: Database, url: st
 
 def test_tokens_without_a_client_id_share_one_budget() -> None:
     quotas = SharedQuotas(Database("postgresql://nowhere/none"))
-    one, other = (quotas.pacer(("http://x", number), PROBE, 5, 1.0, 0.1) for number in (1, 2))
-    named = quotas.pacer(("http://x", "app"), PROBE, 5, 1.0, 0.1)
+    one, other = (quotas.rate_limiter(("http://x", number), PROBE, 5, 1.0, 0.1) for number in (1, 2))
+    named = quotas.rate_limiter(("http://x", "app"), PROBE, 5, 1.0, 0.1)
     assert one is other
     assert named is not one
     assert named.fair_interval(10) == 2.0

@@ -21,16 +21,16 @@ from aps_async import (
     TargetError,
     bim360,
 )
-from aps_async.workers import Book, Database, Delivered, engine
+from aps_async.workers import Database, Delivered, RunStore, engine
 from aps_async.workers.records import error_from_json, error_to_json
 from tests.postgres import Postgres
 
-FILE = Delivered(place="/plans/A-1.pdf", size=1234, sha256="ab" * 32)
+FILE = Delivered(location="/plans/A-1.pdf", size=1234, sha256="ab" * 32)
 
 
 def requests(count: int, name: str = "A-1") -> list[ExportRequest]:
     return [
-        bim360.export_request("project", f"urn:adsk.wipprod:fs.file:vf.x{n}?version=1", name=name) for n in range(count)
+        bim360.make_request("project", f"urn:adsk.wipprod:fs.file:vf.x{n}?version=1", name=name) for n in range(count)
     ]
 
 
@@ -48,39 +48,39 @@ async def ids(database: Database, run: int) -> list[int]:
 
 
 async def test_a_run_is_enqueued_with_names_of_its_own_and_a_folder_of_its_own(database: Database) -> None:
-    book = Book(database)
-    first = await book.enqueue(requests(3), "Riverside: Clinic")
-    second = await book.enqueue(requests(1), "Riverside: Clinic", priority=5)
+    store = RunStore(database)
+    first = await store.enqueue(requests(3), "Riverside: Clinic")
+    second = await store.enqueue(requests(1), "Riverside: Clinic", priority=5)
     assert (first.name, first.total, first.waiting) == ("Riverside_ Clinic", 3, 3)
     assert second.name == "Riverside_ Clinic (2)"
     rows = await database.fetch("SELECT name FROM aps_export WHERE run = $1 ORDER BY id", first.id)
     assert [row["name"] for row in rows] == ["A-1", "A-1 (2)", "A-1 (3)"]
     [a, b, c], [d] = await ids(database, first.id), await ids(database, second.id)
     assert await lane(database, "start") == [(str(d), 5), (str(a), 0), (str(b), 0), (str(c), 0)]
-    assert [each.name for each in await book.runs()] == [first.name, second.name]
-    assert await book.run("Riverside_ Clinic") == first
-    assert await book.run(str(second.id)) == second
+    assert [each.name for each in await store.runs()] == [first.name, second.name]
+    assert await store.run("Riverside_ Clinic") == first
+    assert await store.run(str(second.id)) == second
     with pytest.raises(InputError, match="no run 'nowhere'"):
-        await book.run("nowhere")
+        await store.run("nowhere")
 
 
 async def test_what_was_started_elsewhere_is_looked_after_and_not_started(database: Database) -> None:
-    book = Book(database)
+    store = RunStore(database)
     [one, two] = requests(2)
 
     async def source():  # type: ignore[no-untyped-def]
         yield one
         yield ExportRef(request=two, export_id="from-elsewhere")
 
-    run = await book.enqueue(source(), "mixed")
+    run = await store.enqueue(source(), "mixed")
     [a, b] = await ids(database, run.id)
     assert (run.waiting, run.running) == (1, 1)
     assert await lane(database, "start") == [(str(a), 0)]
     assert await lane(database, "fetch") == [(str(b), 0)]
-    entry = await book.entry(b)
+    entry = await store.entry(b)
     assert entry is not None
     assert entry.ref == ExportRef(request=two, export_id="from-elsewhere")
-    assert await book.entry(b + 1) is None
+    assert await store.entry(b + 1) is None
 
 
 async def test_what_a_source_raises_comes_through_and_what_came_before_stays(
@@ -92,61 +92,61 @@ async def test_what_a_source_raises_comes_through_and_what_came_before_stays(
         yield from requests(5)
         raise LookupError("the list ended badly")
 
-    book = Book(database)
+    store = RunStore(database)
     with pytest.raises(LookupError):
-        await book.enqueue(source(), "broken")
-    assert (await book.run("broken")).total == 4
+        await store.enqueue(source(), "broken")
+    assert (await store.run("broken")).total == 4
 
 
 async def test_every_step_is_made_once(database: Database) -> None:
-    book = Book(database)
-    run = await book.enqueue(requests(1), "one")
+    store = RunStore(database)
+    run = await store.enqueue(requests(1), "one")
     [one] = await ids(database, run.id)
-    entry = await book.entry(one)
+    entry = await store.entry(one)
     assert entry is not None
-    await asyncio.gather(*(book.started(entry, f"job-{n}", 0.0) for n in range(4)))
+    await asyncio.gather(*(store.started(entry, f"job-{n}", 0.0) for n in range(4)))
     assert len(await lane(database, "fetch")) == 1
-    found = await book.entry(one)
+    found = await store.entry(one)
     assert found is not None
     assert (found.state, found.ref is not None) == ("running", True)
-    first, second = await book.turn(one), await book.turn(one)
+    first, second = await store.delivery_attempt(one), await store.delivery_attempt(one)
     assert (first, second) == (1, 2)
-    assert not await book.is_mine(one, 1)
-    assert await book.is_mine(one, 2)
-    assert not await book.delivered(one, 1, FILE, polls=3, lacks=())  # the slower of two workers
+    assert not await store.is_mine(one, 1)
+    assert await store.is_mine(one, 2)
+    assert not await store.delivered(one, 1, FILE, polls=3, failed_files=())  # the slower of two workers
     missing = (FailedFile(id="urn:x", reason="NOT_FOUND"),)
-    done = await asyncio.gather(*(book.delivered(one, 2, FILE, polls=3, lacks=missing) for _ in range(4)))
+    done = await asyncio.gather(*(store.delivered(one, 2, FILE, polls=3, failed_files=missing) for _ in range(4)))
     assert sorted(done) == [False, False, False, True]
-    assert not await book.failed(one, TargetError("too late"))
-    assert await book.turn(one) is None
-    [record] = [each async for each in book.records(run.id)]
-    assert (record.place, record.sha256, record.name) == (FILE.place, FILE.sha256, "A-1")
+    assert not await store.failed(one, TargetError("too late"))
+    assert await store.delivery_attempt(one) is None
+    [record] = [each async for each in store.records(run.id)]
+    assert (record.location, record.sha256, record.name) == (FILE.location, FILE.sha256, "A-1")
     outcome = record.outcome
-    assert (outcome.ok, outcome.path, outcome.size, outcome.polls) == (True, Path(FILE.place), 1234, 3)
+    assert (outcome.ok, outcome.path, outcome.size, outcome.polls) == (True, Path(FILE.location), 1234, 3)
     assert (outcome.failed_files, outcome.ref) == (missing, found.ref)
     assert outcome.request == requests(1)[0]
-    assert (await book.run(run.id)).is_over
+    assert (await store.run(run.id)).is_over
 
 
 async def test_a_cancelled_run_leaves_the_lanes_and_takes_no_more_outcomes(database: Database) -> None:
-    book = Book(database)
-    run, other = await book.enqueue(requests(4), "one"), await book.enqueue(requests(1), "other")
+    store = RunStore(database)
+    run, other = await store.enqueue(requests(4), "one"), await store.enqueue(requests(1), "other")
     [a, b, c, _] = await ids(database, run.id)
     for export in (a, b):
-        entry = await book.entry(export)
+        entry = await store.entry(export)
         assert entry is not None
-        await book.started(entry, "job", 0.0)
-    turn = await book.turn(a)
-    assert turn is not None
-    assert await book.delivered(a, turn, FILE, polls=1, lacks=())
-    turn = await book.turn(b)
-    assert turn is not None
-    assert await book.cancel(run.id) == 3
-    assert await book.cancel(run.id) == 0
-    assert not await book.is_mine(b, turn)
-    assert not await book.delivered(b, turn, FILE, polls=1, lacks=())
-    assert not await book.failed(c, TargetError("late"))
-    after = await book.run(run.id)
+        await store.started(entry, "job", 0.0)
+    delivery_attempt = await store.delivery_attempt(a)
+    assert delivery_attempt is not None
+    assert await store.delivered(a, delivery_attempt, FILE, polls=1, failed_files=())
+    delivery_attempt = await store.delivery_attempt(b)
+    assert delivery_attempt is not None
+    assert await store.cancel(run.id) == 3
+    assert await store.cancel(run.id) == 0
+    assert not await store.is_mine(b, delivery_attempt)
+    assert not await store.delivered(b, delivery_attempt, FILE, polls=1, failed_files=())
+    assert not await store.failed(c, TargetError("late"))
+    after = await store.run(run.id)
     assert (after.done, after.dropped, after.total, after.is_over) == (1, 3, 4, True)
     assert after.cancelled is not None
     assert await lane(database, "fetch") == []
@@ -154,21 +154,23 @@ async def test_a_cancelled_run_leaves_the_lanes_and_takes_no_more_outcomes(datab
 
 
 async def test_dead_letters_tell_why_and_go_on_their_way_again(database: Database) -> None:
-    book = Book(database)
-    run = await book.enqueue(requests(3), "dead", priority=7)
+    store = RunStore(database)
+    run = await store.enqueue(requests(3), "dead", priority=7)
     [never, gave_up, late] = await ids(database, run.id)
     for export in (gave_up, late):
-        entry = await book.entry(export)
+        entry = await store.entry(export)
         assert entry is not None
-        await book.started(entry, f"job-{export}", 0.0)
+        await store.started(entry, f"job-{export}", 0.0)
     [request, *_] = requests(1)
     ref = ExportRef(request=request, export_id="job")
     job = ExportJob(ref=ref, status=ExportStatus.FAILED, raw_status="failed")
     await database.fetch("DELETE FROM aps_pgqueuer")
-    assert await book.failed(never, NotFoundError("no such sheet", status=404, method="POST", path="/x", detail="gone"))
-    assert await book.failed(gave_up, ExportFailedError("the service gave it up", ref=ref, job=job), polls=4)
-    assert await book.failed(late, ExportTimeoutError("not done in 600 s", ref=ref))
-    letters = {each.id: each async for each in book.records(run.id, states=["failed"])}
+    assert await store.failed(
+        never, NotFoundError("no such sheet", status=404, method="POST", path="/x", detail="gone")
+    )
+    assert await store.failed(gave_up, ExportFailedError("the service gave it up", ref=ref, job=job), polls=4)
+    assert await store.failed(late, ExportTimeoutError("not done in 600 s", ref=ref))
+    letters = {each.id: each async for each in store.records(run.id, states=["failed"])}
     problem = letters[never].outcome.error
     assert isinstance(problem, NotFoundError)
     assert (str(problem), problem.status, problem.detail, problem.retry_after) == ("no such sheet", 404, "gone", None)
@@ -176,64 +178,64 @@ async def test_dead_letters_tell_why_and_go_on_their_way_again(database: Databas
     assert letters[gave_up].outcome.error.ref.export_id == f"job-{gave_up}"
     assert letters[gave_up].outcome.polls == 4
     assert isinstance(letters[late].outcome.error, TimeoutError)
-    assert await book.retry(run.id) == 3
-    assert await book.retry(run.id) == 0
+    assert await store.retry(run.id) == 3
+    assert await store.retry(run.id) == 0
     assert await lane(database, "start") == [(str(never), 7), (str(gave_up), 7)]
     assert await lane(database, "fetch") == [(str(late), 7)]
-    again = await book.entry(late)
+    again = await store.entry(late)
     assert again is not None
     assert (again.export_id, again.tries) == (f"job-{late}", 0)
     assert again.age < 5
 
 
 async def test_only_the_chosen_dead_letters_go_again(database: Database) -> None:
-    book = Book(database)
-    run = await book.enqueue(requests(3), "dead")
+    store = RunStore(database)
+    run = await store.enqueue(requests(3), "dead")
     for export in await ids(database, run.id):
-        await book.failed(export, APSError("no"))
+        await store.failed(export, APSError("no"))
     [one, *_] = await ids(database, run.id)
-    assert await book.retry(exports=[one]) == 1
-    assert (await book.run(run.id)).failed == 2
+    assert await store.retry(exports=[one]) == 1
+    assert (await store.run(run.id)).failed == 2
 
 
 async def test_records_come_in_pages_and_all_of_them(database: Database) -> None:
-    book = Book(database)
-    run = await book.enqueue(requests(7), "paged")
+    store = RunStore(database)
+    run = await store.enqueue(requests(7), "paged")
     for export in await ids(database, run.id):
-        await book.failed(export, APSError("no"))
-    assert [each.id async for each in book.records(batch=3)] == await ids(database, run.id)
-    assert [each.id async for each in book.records(run.id + 1)] == []
+        await store.failed(export, APSError("no"))
+    assert [each.id async for each in store.records(batch=3)] == await ids(database, run.id)
+    assert [each.id async for each in store.records(run.id + 1)] == []
 
 
 async def test_what_falls_out_of_a_lane_is_put_back(database: Database) -> None:
-    book = Book(database)
-    run = await book.enqueue(requests(4), "lost", priority=3)
+    store = RunStore(database)
+    run = await store.enqueue(requests(4), "lost", priority=3)
     [a, b, c, d] = await ids(database, run.id)
     for export in (a, b):
-        entry = await book.entry(export)
+        entry = await store.entry(export)
         assert entry is not None
-        await book.started(entry, "job", 0.0)
+        await store.started(entry, "job", 0.0)
     await database.fetch("DELETE FROM aps_pgqueuer WHERE dedupe_key = $1", f"fetch:{a}")
     await database.fetch("UPDATE aps_pgqueuer SET status = 'failed' WHERE dedupe_key = $1", f"fetch:{b}")
-    assert await engine.keep_house(database) == 2
+    assert await engine.run_maintenance(database) == 2
     assert await lane(database, "fetch") == [(str(a), 3), (str(b), 3)]
-    assert await engine.keep_house(database) == 0
+    assert await engine.run_maintenance(database) == 0
     await database.fetch("DELETE FROM aps_pgqueuer WHERE entrypoint = 'start'")
-    assert await engine.keep_house(database) == 2
+    assert await engine.run_maintenance(database) == 2
     assert await lane(database, "start") == [(str(c), 3), (str(d), 3)]
 
 
 async def test_old_rows_of_the_log_are_forgotten(database: Database) -> None:
-    await Book(database).enqueue(requests(2), "log")
+    await RunStore(database).enqueue(requests(2), "log")
     await database.fetch("UPDATE aps_pgqueuer_log SET created = now() - interval '1 hour' WHERE job_id % 2 = 0")
-    await engine.keep_house(database)
+    await engine.run_maintenance(database)
     assert await database.value("SELECT count(*) FROM aps_pgqueuer_log") == 1
 
 
 async def test_many_workers_may_make_the_tables_at_once(url: str) -> None:
     async def one() -> None:
         async with Database(url, patience=20.0) as opened:
-            await Book.opened(opened)
+            await RunStore.opened(opened)
 
     await asyncio.gather(*(one() for _ in range(5)))
 
@@ -242,14 +244,14 @@ async def test_tables_of_another_version_are_refused(database: Database) -> None
     for version, word in ((2, "newer"), (0, "older")):
         await database.fetch("UPDATE aps_schema SET version = $1", version)
         with pytest.raises(DatabaseError, match=f"a {word} version"):
-            await Book.opened(database)
+            await RunStore.opened(database)
 
 
 async def test_a_database_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
     url = f"postgresql://someone:canary-password@/plans?host={tmp_path}"
     with pytest.raises(DatabaseError) as caught:
         async with Database(url) as database:
-            await Book.opened(database)
+            await RunStore.opened(database)
     assert "canary" not in repr(caught.value)
     assert "the database at" in str(caught.value)
 

@@ -16,7 +16,7 @@ import pytest
 from aps_async import InputError, Settings, TargetError, bim360
 from aps_async.downloads.object_storage import ObjectStorage
 from aps_async.simulator import Behaviour, JobTime, World
-from aps_async.workers import Book, Database, Folder, SharedQuotas, Worker, storage_for
+from aps_async.workers import Database, Folder, RunStore, SharedQuotas, Worker, storage_for
 from tests.support import service, session_for
 
 
@@ -31,14 +31,14 @@ async def test_a_folder_takes_files_by_a_rename_and_shows_nothing_unfinished(tmp
     assert isinstance(storage, Folder)
     file = await staged(storage)
     assert [each.name for each in (tmp_path / "plans").iterdir()] == [".aps-async"]
-    place = await storage.put(file, "Clinic/A-1.pdf")
-    assert place == str(tmp_path / "plans" / "Clinic" / "A-1.pdf")
-    assert Path(place).read_bytes() == b"%PDF-1.4 %%EOF"
+    location = await storage.put(file, "Clinic/A-1.pdf")
+    assert location == str(tmp_path / "plans" / "Clinic" / "A-1.pdf")
+    assert Path(location).read_bytes() == b"%PDF-1.4 %%EOF"
     assert not file.exists()
     storage.discard(file)
     again = await staged(storage, b"%PDF-1.7 %%EOF")
-    assert await storage.put(again, "Clinic/A-1.pdf") == place
-    assert Path(place).read_bytes() == b"%PDF-1.7 %%EOF"
+    assert await storage.put(again, "Clinic/A-1.pdf") == location
+    assert Path(location).read_bytes() == b"%PDF-1.7 %%EOF"
     dropped = await staged(storage)
     storage.discard(dropped)
     assert list((tmp_path / "plans" / ".aps-async").iterdir()) == []
@@ -46,11 +46,11 @@ async def test_a_folder_takes_files_by_a_rename_and_shows_nothing_unfinished(tmp
 
 async def test_a_folder_that_was_deleted_is_made_again(tmp_path: Path) -> None:
     storage = Folder(tmp_path)
-    place = Path(await storage.put(await staged(storage), "Clinic/A-1.pdf"))
-    place.unlink()
-    place.parent.rmdir()
+    location = Path(await storage.put(await staged(storage), "Clinic/A-1.pdf"))
+    location.unlink()
+    location.parent.rmdir()
     file = await staged(storage)
-    assert await storage.put(file, "Clinic/A-1.pdf") == str(place)
+    assert await storage.put(file, "Clinic/A-1.pdf") == str(location)
 
 
 async def test_what_dead_workers_left_goes_after_a_day(tmp_path: Path) -> None:
@@ -141,21 +141,21 @@ async def test_a_worker_delivers_to_object_storage(
     for name, value in s3.items():
         monkeypatch.setenv(f"AWS_{name.upper()}", value)
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    book, quotas = Book(database), SharedQuotas(database)
+    store, quotas = RunStore(database), SharedQuotas(database)
     behaviour = Behaviour(job_time=JobTime.fixed(5))
     async with service(World.single_folder(5), speed=60, behaviour=behaviour) as simulator:
         project = simulator.world.hubs[0].projects[0].id
         sheets = simulator.world.sheets
-        await book.enqueue((bim360.export_request(project, each.tip.id, name=each.name) for each in sheets), "Clinic")
+        await store.enqueue((bim360.make_request(project, each.tip.id, name=each.name) for each in sheets), "Clinic")
         async with session_for(simulator, Settings().scaled(60), quotas=quotas) as session, asyncio.timeout(20):
             await Worker(session, database, storage_for("s3://plans/run")).run(until_done=True)
     await quotas.close()
-    records = [each async for each in book.records()]
+    records = [each async for each in store.records()]
     assert len(records) == 5
     for each in records:
         assert each.outcome.ok
         assert each.outcome.path is None
-        assert each.place == f"s3://plans/run/Clinic/{each.name}.pdf"
+        assert each.location == f"s3://plans/run/Clinic/{each.name}.pdf"
         body = await asyncio.to_thread(read, f"run/Clinic/{each.name}.pdf")
         assert hashlib.sha256(body).hexdigest() == each.sha256
 
@@ -214,8 +214,8 @@ async def test_a_link_in_the_place_of_a_file_is_replaced(tmp_path: Path) -> None
     (tmp_path / "letter").write_bytes(b"mine")
     (tmp_path / "plans" / "Clinic").mkdir()
     (tmp_path / "plans" / "Clinic" / "x.pdf").symlink_to(tmp_path / "letter")
-    place = Path(await storage.put(await staged(storage), "Clinic/x.pdf"))
-    assert not place.is_symlink()
+    location = Path(await storage.put(await staged(storage), "Clinic/x.pdf"))
+    assert not location.is_symlink()
     assert (tmp_path / "letter").read_bytes() == b"mine"
 
 
@@ -238,7 +238,7 @@ async def test_a_folder_on_a_file_system_of_short_names(tmp_path: Path, monkeypa
         Path(await storage.put(await staged(storage), f"{'R' * 180}/{'A' * 170}{number}.pdf")) for number in range(3)
     ]
     assert len(set(places)) == 3
-    for place in places:
-        assert place.suffix == ".pdf"
-        assert max(len(part) for part in place.relative_to(tmp_path).parts) <= 143
+    for location in places:
+        assert location.suffix == ".pdf"
+        assert max(len(part) for part in location.relative_to(tmp_path).parts) <= 143
     assert await storage.put(await staged(storage), f"{'R' * 180}/{'A' * 170}0.pdf") == str(places[0])

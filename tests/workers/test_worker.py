@@ -24,7 +24,7 @@ from aps_async import (
     bim360,
 )
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
-from aps_async.workers import Book, Database, Entry, Folder, RunStatus, SharedQuotas, Worker, engine, worker
+from aps_async.workers import Database, Entry, Folder, RunStatus, RunStore, SharedQuotas, Worker, engine, worker
 from tests.postgres import Postgres
 from tests.support import service, session_for
 
@@ -34,7 +34,7 @@ QUICK = Behaviour(job_time=JobTime.fixed(5))
 
 def requests_of(simulator: Simulator) -> list[ExportRequest]:
     project = simulator.world.hubs[0].projects[0]
-    return [bim360.export_request(project.id, sheet.tip.id, name=sheet.name) for sheet in simulator.world.sheets]
+    return [bim360.make_request(project.id, sheet.tip.id, name=sheet.name) for sheet in simulator.world.sheets]
 
 
 @asynccontextmanager
@@ -53,7 +53,7 @@ async def work(session: Session, database: Database, folder: Path, seconds: floa
 
 
 async def letters(database: Database) -> dict[str, Exception | None]:
-    return {each.name: each.outcome.error async for each in Book(database).records(states=["failed"])}
+    return {each.name: each.outcome.error async for each in RunStore(database).records(states=["failed"])}
 
 
 def whole_files(folder: Path) -> list[str]:
@@ -63,7 +63,7 @@ def whole_files(folder: Path) -> list[str]:
 
 
 async def run_of(simulator: Simulator, database: Database, **options: Any) -> RunStatus:
-    return await Book(database).enqueue(requests_of(simulator), "Clinic", **options)
+    return await RunStore(database).enqueue(requests_of(simulator), "Clinic", **options)
 
 
 async def test_everything_is_delivered_verified_and_recorded(database: Database, tmp_path: Path) -> None:
@@ -78,8 +78,8 @@ async def test_everything_is_delivered_verified_and_recorded(database: Database,
         async with working_session(simulator, database) as session:
             await work(session, database, tmp_path, on_outcome=tell)
         counts = simulator.counts()
-    assert (await Book(database).run(run.id)).done == 30
-    records = [each async for each in Book(database).records(run.id)]
+    assert (await RunStore(database).run(run.id)).done == 30
+    records = [each async for each in RunStore(database).records(run.id)]
     assert sorted(told) == sorted((each.name, each.outcome.size) for each in records)
     for each in records:
         assert each.outcome.path is not None
@@ -139,14 +139,12 @@ WORLD = {
 async def test_what_fails_for_good_becomes_a_dead_letter_with_its_reason(database: Database, tmp_path: Path) -> None:
     async with service(World.from_json(WORLD), speed=SPEED, behaviour=QUICK) as simulator:
         project = simulator.world.hubs[0].projects[0].id
-        ghost = bim360.export_request(
-            project, "urn:adsk.wipprod:fs.file:vf.NoSuchSheetAnywhere0?version=1", name="ghost"
-        )
-        await Book(database).enqueue([*requests_of(simulator), ghost], "Clinic")
+        ghost = bim360.make_request(project, "urn:adsk.wipprod:fs.file:vf.NoSuchSheetAnywhere0?version=1", name="ghost")
+        await RunStore(database).enqueue([*requests_of(simulator), ghost], "Clinic")
         async with working_session(simulator, database, export_timeout=60) as session:
             await work(session, database, tmp_path)
             first = await letters(database)
-            assert await Book(database).retry() == 3
+            assert await RunStore(database).retry() == 3
             await work(session, database, tmp_path)  # the failed job is what the service answers to another start
     found = await letters(database)
     assert {name: str(each) for name, each in found.items()} == {name: str(each) for name, each in first.items()}
@@ -163,13 +161,13 @@ async def test_a_run_with_a_higher_priority_goes_first(database: Database, tmp_p
     order: list[str] = []
     async with service(World.single_folder(24), speed=SPEED, behaviour=QUICK) as simulator:
         requests = requests_of(simulator)
-        await Book(database).enqueue(requests[:16], "usual")
-        await Book(database).enqueue(requests[16:], "urgent", priority=10)
+        await RunStore(database).enqueue(requests[:16], "usual")
+        await RunStore(database).enqueue(requests[16:], "urgent", priority=10)
         async with working_session(simulator, database, budgets={"bim360.export_start": 100}) as session:
             await work(session, database, tmp_path, on_outcome=lambda entry, *_: order.append(entry.folder))
         started = [seen.path for seen in simulator.log if seen.endpoint == "export_start"]
     assert len(order) == 24
-    urgent = {request.subjects[0].rpartition("vf.")[2].split("?")[0] for request in requests[16:]}
+    urgent = {request.source_ids[0].rpartition("vf.")[2].split("?")[0] for request in requests[16:]}
     assert all(any(each in path for each in urgent) for path in started[:8])
 
 
@@ -180,7 +178,7 @@ async def test_pending_exports_hold_no_slot(database: Database, tmp_path: Path) 
         await run_of(simulator, database)
         began = asyncio.get_running_loop().time()
         async with working_session(simulator, database) as session:
-            await work(session, database, tmp_path, slots=2)
+            await work(session, database, tmp_path, max_concurrent_downloads=2)
         took = (asyncio.get_running_loop().time() - began) * SPEED
         assert simulator.counts()["expired_urls_opened"] == 0
     assert len(whole_files(tmp_path)) == 40
@@ -193,13 +191,13 @@ async def test_nothing_is_started_while_too_much_is_pending(database: Database, 
     async def watch() -> None:
         nonlocal most
         while True:
-            most = max(most, sum((await Book(database).pending()).values()))
+            most = max(most, sum((await RunStore(database).pending()).values()))
             await asyncio.sleep(0.02)
 
     async with service(World.single_folder(40), speed=SPEED, behaviour=QUICK) as simulator:
         await run_of(simulator, database)
         watching = asyncio.create_task(watch())
-        async with working_session(simulator, database, pending_exports=5) as session:
+        async with working_session(simulator, database, max_pending_exports=5) as session:
             await work(session, database, tmp_path)
         watching.cancel()
     assert len(whole_files(tmp_path)) == 40
@@ -209,17 +207,17 @@ async def test_nothing_is_started_while_too_much_is_pending(database: Database, 
 async def test_a_cancelled_run_stops_and_a_download_under_way_is_not_put(database: Database, tmp_path: Path) -> None:
     async with service(World.single_folder(6), speed=SPEED, behaviour=QUICK) as simulator:
         run = await run_of(simulator, database)
-        book = Book(database)
+        store = RunStore(database)
         async with working_session(simulator, database) as session:
 
             class Slow(Folder):
                 async def stage(self, stem: str) -> Path:
-                    await book.cancel(run.id)
+                    await store.cancel(run.id)
                     return await super().stage(stem)
 
             async with asyncio.timeout(20):
                 await Worker(session, database, Slow(tmp_path)).run(until_done=True)
-    after = await book.run(run.id)
+    after = await store.run(run.id)
     assert (after.done, after.dropped) == (0, 6)
     assert whole_files(tmp_path) == []
 
@@ -272,14 +270,14 @@ async def test_the_database_restarts_in_the_middle_and_everything_comes(
         Database(url, patience=None) as database,
         service(World.single_folder(60), speed=SPEED, behaviour=QUICK) as simulator,
     ):
-        await Book.opened(database)
+        await RunStore.opened(database)
         run = await run_of(simulator, database)
         async with working_session(simulator, database, budgets={"bim360.export_start": 30}) as session:
             working = asyncio.create_task(work(session, database, tmp_path))
             await asyncio.sleep(0.8)
             await asyncio.to_thread(server.restart)
             await working
-        assert (await Book(database).run(run.id)).done == 60
+        assert (await RunStore(database).run(run.id)).done == 60
     assert len(whole_files(tmp_path)) == 60
 
 
@@ -293,7 +291,7 @@ async def test_a_worker_without_a_token_ends_and_leaves_the_exports_to_others(
             with pytest.raises(AuthError):
                 await work(session, database, tmp_path)
         await quotas.close()
-        assert (await Book(database).run(run.id)).waiting == 3
+        assert (await RunStore(database).run(run.id)).waiting == 3
         await database.fetch("UPDATE aps_pgqueuer SET execute_after = now()")
         async with working_session(simulator, database) as session:
             await work(session, database, tmp_path)
@@ -332,7 +330,7 @@ async def test_what_stumbles_too_often_and_what_ends_its_workers_become_dead_let
             assert [type(each).__name__ for each in found.values()] == ["ServerError", "ServerError"]
             simulator.clear_faults()
             await database.fetch("UPDATE aps_export SET turns = $1 WHERE id = 1", worker.TURNS)
-            assert await Book(database).retry() == 2
+            assert await RunStore(database).retry() == 2
             await database.fetch("UPDATE aps_export SET turns = $1 WHERE id = 1", worker.TURNS)
             await work(session, database, tmp_path)
     [problem] = (await letters(database)).values()
@@ -400,7 +398,7 @@ async def test_a_frozen_workers_delivery_is_not_put_after_another_took_its_turn(
             await asyncio.sleep(10 / SPEED)
             assert await slower.fetch(export) is None
     [file] = [tmp_path / each for each in whole_files(tmp_path)]
-    [record] = [each async for each in Book(database).records()]
+    [record] = [each async for each in RunStore(database).records()]
     assert record.finished is not None
     assert file.stat().st_mtime <= record.finished.timestamp()
     assert await database.value("SELECT turns FROM aps_export") == 2
@@ -470,7 +468,7 @@ async def test_a_row_that_cannot_be_read_becomes_a_dead_letter_and_does_not_end_
             await worker.run(until_done=True)
         bad = 3 if "aps_run" in statement else 1
         assert worker.unreadable == bad
-        errors = [each.outcome.error async for each in Book(database).records(first.id, states=["failed"])]
+        errors = [each.outcome.error async for each in RunStore(database).records(first.id, states=["failed"])]
         assert len(errors) == bad
         assert all(words in str(each) for each in errors)
         assert [path.name for path in tmp_path.iterdir()] == ["files"]
@@ -496,5 +494,5 @@ async def test_a_job_in_the_queue_that_names_no_export_is_dropped(
             )
         async with working_session(simulator, database) as session:
             await work(session, database, tmp_path)
-        assert (await Book(database).run(run.id)).done == 2
+        assert (await RunStore(database).run(run.id)).done == 2
     assert caplog.text.count("it is dropped") == 5
