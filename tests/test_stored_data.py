@@ -1,5 +1,6 @@
 """What the first version stored, in ledgers, references and databases, stays valid whatever the names become."""
 
+import asyncio
 import hashlib
 import json
 import sqlite3
@@ -69,20 +70,23 @@ def test_the_command_of_a_folder_is_read(tmp_path: Path) -> None:
     assert choices.options.markups
 
 
-async def test_a_database_of_workers_is_taken_over() -> None:
+def test_a_database_of_workers_is_taken_over() -> None:
     with postgres(fsync=False) as server:
-        url = server.fresh_database("stored")
-        connection = await asyncpg.connect(url)
-        await connection.execute((STORED / "workers-1.sql").read_text("utf-8"))
-        await connection.close()
-        async with Database(url, patience=20.0) as database:
-            store = await RunStore.opened(database)
-            [run] = await store.runs()
-            assert (run.name, run.priority, run.done, run.failed, run.running, run.waiting) == ("clinic", 2, 1, 1, 1, 2)
-            entries = [await store.entry(number) for number in range(1, 6)]
-            stored = [json.loads(text) for text in lines("requests-1.jsonl")]
-            assert [json.loads(request_to_json(each.request)) for each in entries if each] == stored
-            assert entries[1] is not None
-            assert entries[1].export_id == ref_from_json(lines("references-1.jsonl")[1]).export_id
-            records = [each async for each in store.records(run.id)]
-            assert {each.location for each in records} == {"/plans/clinic/A-101 - Plan.pdf", None}
+        asyncio.run(take_over(server.fresh_database("stored")))
+
+
+async def take_over(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute((STORED / "workers-1.sql").read_text("utf-8"))
+    await connection.close()
+    async with Database(url, patience=20.0) as database:
+        store = await RunStore.opened(database)
+        [run] = await store.runs()
+        assert (run.name, run.priority, run.done, run.failed, run.running, run.waiting) == ("clinic", 2, 1, 1, 1, 2)
+        entries = [await store.entry(number) for number in range(1, 6)]
+        stored = [json.loads(text) for text in lines("requests-1.jsonl")]
+        assert [json.loads(request_to_json(each.request)) for each in entries if each] == stored
+        assert entries[1] is not None
+        assert entries[1].export_id == ref_from_json(lines("references-1.jsonl")[1]).export_id
+        records = [each async for each in store.records(run.id)]
+        assert {each.location for each in records} == {"/plans/clinic/A-101 - Plan.pdf", None}

@@ -26,6 +26,8 @@ _FULL = {sqlite3.SQLITE_FULL}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
+READABLE_FROM = 1
+"""The oldest form whose tables can be read as they are; only a run brings a file up to date."""
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -105,7 +107,7 @@ def read_ledger(path: Path) -> sqlite3.Connection:
 def _to_read(path: Path, address: str) -> sqlite3.Connection:
     with _opened(path, address) as connection:
         connection.execute("PRAGMA query_only=ON")
-        if _version(connection, path) < len(MIGRATIONS):
+        if _version(connection, path) < READABLE_FROM:
             raise LedgerError(f"{path} is of an older aps-async; the next run into its folder brings it up to date")
         return connection
 

@@ -67,6 +67,8 @@ async def test_an_older_form_is_brought_up_to_date_in_one_step_or_not_at_all(
     monkeypatch.setattr(schema, "MIGRATIONS", (*now, ("ALTER TABLE exports ADD COLUMN note TEXT", "SELECT nonsense")))
     with pytest.raises(LedgerError, match="nonsense"):
         await filled(tmp_path)
+    assert ledger_status(tmp_path).done + ledger_status(tmp_path).waiting + ledger_status(tmp_path).started == 3
+    monkeypatch.setattr(schema, "READABLE_FROM", len(now) + 1)
     with pytest.raises(LedgerError, match="of an older aps-async; the next run into its folder brings it up to date"):
         ledger_status(tmp_path)
     monkeypatch.setattr(schema, "MIGRATIONS", (*now, ("ALTER TABLE exports ADD COLUMN note TEXT DEFAULT 'new'",)))
