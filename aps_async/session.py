@@ -156,7 +156,7 @@ class Session:
         """A listener for `structure` that makes warnings about the response to `call`."""
 
         def keep(found: Unread) -> None:
-            self.warn(ItemWarning(call=call, id=found.id, reason=found.problem, left_out=found.left_out))
+            self.warn(ItemWarning(call=call, id=found.id, reason=found.reason, left_out=found.left_out))
 
         return keep
 

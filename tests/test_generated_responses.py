@@ -41,11 +41,11 @@ from aps_async import (
     polling,
 )
 from aps_async.auth import AppCredentials
-from aps_async.downloads.download import download as downloads
-from aps_async.exports.wait import bulk, kinds
-from aps_async.exports.wait import project as doors
-from aps_async.exports.wait import uploads as urns
-from aps_async.exports.wait import wait as exports
+from aps_async.downloads import download as downloads
+from aps_async.exports import bulk, kinds
+from aps_async.exports import project as doors
+from aps_async.exports import uploads as urns
+from aps_async.exports import wait as exports
 from aps_async.links import Part
 from aps_async.models import Derivative
 from aps_async.resources import (

@@ -252,7 +252,7 @@ async def test_a_user_is_refused_with_a_token_of_a_users_own_before_anything_is_
 
 
 @pytest.mark.parametrize(
-    ("acts_for", "two_legged", "user", "outcome"),
+    ("token", "two_legged", "user", "outcome"),
     [
         ("user", True, None, InputError), ("user", True, "U", "U"), ("user", False, None, None),
         ("user", None, "U", "U"),

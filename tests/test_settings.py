@@ -33,7 +33,7 @@ def test_speed_divides_the_services_times_and_nothing_else() -> None:
     plain, fast = Settings(), Settings().scaled(20)
     changed = {part.name for part in attrs.fields(Settings) if getattr(plain, part.name) != getattr(fast, part.name)}
     assert changed == {
-        "quota_window", "retry_base", "retry_max", "token_margin", "link_lifetime", "link_margin", "poll_interval",
+        "quota_window", "backoff_base", "backoff_max", "token_margin", "link_lifetime", "link_margin", "poll_interval",
         "not_found_grace", "export_timeout", "acc_export_timeout", "call_timeout", "request_timeout",
         "ending_word_grace",
     }  # fmt: skip

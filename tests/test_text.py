@@ -34,7 +34,7 @@ from aps_async import (
     request_to_json,
     sheets,
 )
-from aps_async.cli.output import say, say_json, tolerate_any_text
+from aps_async.cli.output import print_json, print_result, tolerate_any_text
 from aps_async.models import ExportRef
 from aps_async.resources import plans
 from aps_async.resources.bim360 import ExportAnswer
@@ -257,8 +257,8 @@ def test_no_text_breaks_what_it_is_written_to(text: str, tmp_path: Path, capsysb
         (tmp_path / "x.json").write_text(stored, "utf-8")
     assert request_from_json(request_to_json(request)).name == well_formed(text)
     tolerate_any_text()
-    say(text)
-    say_json({text: [text, (text,)]})
+    print_result(text)
+    print_json({text: [text, (text,)]})
     printed = capsysbinary.readouterr().out.splitlines()
     assert json.loads(printed[-1]) == well_formed_values({text: [text, [text]]})
 

@@ -274,9 +274,7 @@ class Behaviour:
     quota_window: Literal["fixed", "rolling"] = switch(
         "fixed", "Whether a quota counts fixed windows of 60 s from the simulator's start, or the last 60 s."
     )
-    quota_phase: float = switch(
-        0.0, "Seconds by which fixed windows are shifted against the simulator's start.", least=-60.0
-    )
+    quota_phase: float = switch(0.0, "Seconds by which fixed windows are shifted against the simulator's start.")
     quota_seconds: float = switch(60.0, "Length of a quota window in seconds.", documented="a minute", least=0.001)
     retry_after_on_429: bool = switch(
         True, "Whether a 429 says how long to wait.", documented="the sample has a Retry-After; not that all have"

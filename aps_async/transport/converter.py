@@ -133,7 +133,7 @@ def _moment(value: Any, _: Any) -> datetime | None:
 class Unread:
     """A part of a response that could not be read, while the rest could."""
 
-    problem: str
+    reason: str
     """What is wrong, and where."""
     id: str | None = None
     """The item in which it is; None when the response is about one item only."""
@@ -316,7 +316,7 @@ def structure(
 
 def _log_unread(found: Unread) -> None:
     _log.warning(
-        "%s %s: %s", found.id or "an item", "was left out" if found.left_out else "lacks a value", found.problem
+        "%s %s: %s", found.id or "an item", "was left out" if found.left_out else "lacks a value", found.reason
     )
 
 

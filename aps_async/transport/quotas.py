@@ -99,7 +99,7 @@ class WaitQueue(Generic[P]):
         self.window = window
         self.sharers = 0
         """Exports of this process that are being polled through this pacer now."""
-        self._retry_base = backoff_base
+        self._backoff_base = backoff_base
         self._refusals = 0  # 429s in a row, those of one pause counted once
         self._paused_until = 0.0
         self._queue: list[tuple[int, asyncio.Future[P]]] = []
@@ -150,7 +150,7 @@ class WaitQueue(Generic[P]):
         if now >= self._paused_until:  # otherwise it is one of several that were under way together
             self._refusals += 1
         longest = self.window if retry_after is None else self.window / 15
-        pause = retry_after or min(longest, self._retry_base * 2.0 ** min(max(self._refusals, 1) - 1, 16))
+        pause = retry_after or min(longest, self._backoff_base * 2.0 ** min(max(self._refusals, 1) - 1, 16))
         self._paused_until = max(self._paused_until, now + pause)
         return pause
 

@@ -220,7 +220,9 @@ def test_a_callback_elsewhere_is_refused(uri: str) -> None:
 async def scene(callback: str, **options: Any) -> AsyncIterator[tuple[Simulator, Session, ThreeLegged]]:
     async with Simulator(world_with(callback), **options) as simulator:
         tokens = ThreeLegged(PUBLIC, store=MemoryStore())
-        async with Session(tokens, base_url=simulator.url, settings=Settings(tries=2, backoff_base=0.01)) as session:
+        async with Session(
+            tokens, base_url=simulator.url, settings=Settings(max_attempts=2, backoff_base=0.01)
+        ) as session:
             yield simulator, session, tokens
 
 

@@ -50,7 +50,7 @@ def test_sizes(count: int, shown: str) -> None:
 
 
 def test_columns_line_up_under_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
-    output.say_table(("A", "B"), [("図面", "1"), ("plan", "2")])
+    output.print_table(("A", "B"), [("図面", "1"), ("plan", "2")])
     assert capsys.readouterr().out == "A     B\n図面  1\nplan  2\n"
 
 

@@ -104,7 +104,7 @@ async def test_after_all_tries_the_last_error_comes_out_as_it_is(fault: Fault, k
         with pytest.raises(kind) as caught:
             await projects.list_hubs(session)
         assert type(caught.value) is kind
-        assert len(seen(simulator)) == NUMBERS.tries
+        assert len(seen(simulator)) == NUMBERS.max_attempts
 
 
 @virtual_time
