@@ -44,7 +44,7 @@ def _rebuilt(kind: type[APSError], args: tuple[Any, ...], state: dict[str, Any])
 
 
 class InputError(APSError, ValueError):
-    """What was asked for cannot work as it stands; nothing was sent. The message says what to change."""
+    """The input cannot work; nothing was sent. The message says what to change."""
 
 
 class NotExportableError(InputError):
@@ -56,7 +56,7 @@ class NotFoundInProjectError(InputError, LookupError):
 
 
 class AuthError(APSError):
-    """There is no token to be had, or the service refuses even a fresh one: credentials or scopes must change."""
+    """No token could be obtained, or the service refuses even a fresh one: credentials or scopes must change."""
 
 
 class TransportError(APSError):
@@ -136,7 +136,7 @@ class DecodeError(APSError):
 
 
 class ExportError(APSError):
-    """An export did not come to its end. `ref` continues the wait later, in any process; `job` is the last answer."""
+    """An export did not finish. `ref` continues the wait later, in any process; `job` is the last answer."""
 
     def __init__(self, message: str, *, ref: ExportRef, job: ExportJob | None = None) -> None:
         super().__init__(message)
@@ -172,7 +172,7 @@ class FolderInUseError(LedgerError):
 
 
 class DownloadError(APSError):
-    """A result could not be brought to its target. Nothing stands under the final name that was not there before."""
+    """A result could not be brought to its target. A file that had the final name before is unchanged."""
 
     def __init__(self, message: str, *, path: Path | None = None) -> None:
         super().__init__(message)

@@ -21,7 +21,7 @@ _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = 1 << 30  # behind the text: Windows lets nobody read what is locked
+    _FAR = 1 << 30  # behind the text: on Windows, locked bytes cannot be read
 
     def _lock(file: int, *, shared: bool) -> None:  # noqa: ARG001 - it has exclusive locks only
         os.lseek(file, _FAR, os.SEEK_SET)
@@ -77,7 +77,7 @@ def try_lock(file: int, *, shared: bool = False) -> bool:
     Windows' `locking` does the same. `shared` only looks: it also works on a file that may not be written.
 
     Returns:
-        False if somebody else has it.
+        False if another process has it.
 
     Raises:
         OSError: the file system does not support locks.
@@ -101,7 +101,7 @@ def replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
         OSError: it cannot be written.
     """
     part = part_of(path, secrets.token_hex(6))
-    # O_EXCL: nobody else can have put a file or a link here whose reader would see what is written.
+    # O_EXCL: no other user can have put a file or a link here to read what is written.
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:

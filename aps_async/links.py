@@ -33,7 +33,7 @@ class SignedUrl:
     """A URL whose query opens one object to anybody until it expires.
 
     `str()` and `repr()` leave the query out; `reveal()` gives the whole URL, unchanged to the byte, as the
-    signature covers it. `expires_at` is in seconds since the epoch; None when nothing tells.
+    signature covers it. `expires_at` is in seconds since the epoch; None if it is unknown.
     """
 
     _raw: str = field(repr=False, alias="raw")

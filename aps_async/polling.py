@@ -1,6 +1,6 @@
 """Polling, for any job of any service: ask, tolerate faults that pass, wait, and give up at a deadline.
 
-    manifest = await poll(ask, is_final=lambda manifest: manifest.done, timeout=600, quota=session.pacer(MANIFEST))
+    manifest = await poll(ask, is_final=is_done, timeout=600, quota=session.rate_limiter(MANIFEST))
 
 `poll` and `poll_states` wait in the caller's task; others ask about a `Poller` when it is due, such as the slots of a
 bulk run; `PollRules.decide` needs no clock and no event loop, for workers with a queue.
@@ -92,7 +92,7 @@ class PollRules(Generic[T]):
     may_recover: Callable[[Exception, PollStatus[T]], bool] = may_recover
     """Whether an error may be gone at the next question."""
     not_yet: Callable[[Exception, PollStatus[T]], bool] = lambda error, status: False  # noqa: ARG005
-    """Whether an error is no failure at all, such as a 404 for a job that has not spread yet: the pace stays."""
+    """Whether an error does not count as a failure, such as a 404 for a job that has not spread yet: the pace stays."""
     max_retry_after: float = 300.0
     """`Retry-After` is a floor for the wait up to this; a larger one is ignored in favor of the policy."""
     timeout_error: Callable[[PollStatus[T]], Exception] = _timeout_error

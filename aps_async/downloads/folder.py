@@ -23,12 +23,12 @@ class Storage(Protocol):
     """Takes verified files. Implementations are used by one worker's event loop, for many files at once."""
 
     async def stage(self, stem: str) -> Path:
-        """A path of this worker's own, to download to and verify at; nobody else looks there."""
+        """A path of this worker's own, to download to and verify at; no other worker uses it."""
         ...
 
     async def put(self, file: Path, name: str) -> str:
         """Puts a staged file under `name` (with `/` between folders), replacing what is there in one step. It may move
-        the file. Gives the place that users are told.
+        the file. Returns the location to show to users.
 
         Raises:
             InputError: the name could lead out of the storage, see `names.checked_relative`.

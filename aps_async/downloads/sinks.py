@@ -1,4 +1,4 @@
-"""Where bytes go: a part file that becomes the final one only when it is right, or somebody's open file."""
+"""Where bytes go: a part file that gets its final name only once it is verified, or the caller's open file."""
 
 import asyncio
 import errno
@@ -107,7 +107,7 @@ def made_folder(folder: str | os.PathLike[str]) -> Path:
 
 
 def part_name(path: Path, tag: str = "") -> str:
-    """A new path beside `path`, hidden, for what is not finished yet; `tag` tells whose it is, see `remove_parts`."""
+    """A new path beside `path`, hidden, for what is not finished yet; `tag` names its owner, see `remove_parts`."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{cut(name.rpartition('.')[0] or name, 40)}-{tag}{secrets.token_hex(4)}.part")
 
@@ -248,9 +248,9 @@ async def _on_disk(file: int) -> None:
 def _sync(loop: asyncio.AbstractEventLoop) -> None:
     files = _unsynced.pop(loop)
 
-    def tell(problems: Sequence[Exception | None]) -> None:
+    def report(problems: Sequence[Exception | None]) -> None:
         for (_, done), problem in zip(files, problems, strict=True):
-            if done.done():  # whoever waited was cancelled
+            if done.done():  # the waiting task was cancelled
                 continue
             if problem is None:
                 done.set_result(None)
@@ -260,9 +260,9 @@ def _sync(loop: asyncio.AbstractEventLoop) -> None:
     try:
         results = loop.run_in_executor(None, _synced, [file for file, _ in files])
     except RuntimeError as closed:  # the loop is ending, and its threads are gone
-        tell([closed] * len(files))
+        report([closed] * len(files))
     else:
-        results.add_done_callback(lambda done: tell(done.result()))
+        results.add_done_callback(lambda done: report(done.result()))
 
 
 def _synced(files: Sequence[int]) -> list[OSError | None]:
@@ -333,7 +333,7 @@ class OpenFile:
 
 
 def _position(file: Any) -> int | None:
-    """Where a file stands to which it can be rewound; None where it cannot, or only by awaiting."""
+    """The position to which a file can be rewound; None if it cannot be, or only by awaiting."""
     methods = [getattr(file, name, None) for name in ("seekable", "tell", "seek", "truncate")]
     if not all(callable(method) and not inspect.iscoroutinefunction(method) for method in methods):
         return None

@@ -206,7 +206,7 @@ class Transfer:
 
     def _range_headers(self) -> dict[str, str]:
         if self._at and self.etag is None:
-            self._forget()  # nothing tells whether the rest would be of the same file
+            self._forget()  # the rest might be of another file
         if not self._at:
             return {}
         # If-Match and not If-Range, which no implementation of S3 that was tried looks at.

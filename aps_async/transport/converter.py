@@ -122,7 +122,7 @@ def _strict(kind: type) -> Callable[[Any, Any], Any]:
 
 
 def _moment(value: Any, _: Any) -> datetime | None:
-    """Seven fractional digits occur, and are cut; an unreadable time is no reason to lose the answer around it."""
+    """Seven fractional digits occur, and are cut; an unreadable time must not cost the response around it."""
     try:
         return datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -323,6 +323,8 @@ def _log_unread(found: Unread) -> None:
 def _explained(problem: BaseException) -> tuple[str, ...]:
     """One line per place that could not be read."""
     found = transform_error(problem, format_exception=_explain)
+    for (_, name), word in STORED_WORDS.items():
+        found = [re.sub(rf"(?<=\.){name}\b", word, line) for line in found]
     return tuple(re.sub(r"(?<=\w)_(\w)", lambda hit: hit[1].upper(), line) for line in found)
 
 
@@ -369,4 +371,4 @@ def _from_json(text: str | bytes, into: type[T], what: str) -> T:
     try:
         return structure(loads(text), into, strict=True)
     except (ValueError, DecodeError) as problem:
-        raise InputError(f"this is no {what}: {problem}") from None
+        raise InputError(f"this is not a valid {what}: {problem}") from None

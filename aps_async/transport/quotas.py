@@ -1,10 +1,10 @@
-"""The published quotas, kept exactly: one pacer per client id and endpoint.
+"""The published quotas, kept exactly: one rate limiter per client id and endpoint.
 
 https://aps.autodesk.com/en/docs/bim360/v1/overview/rate-limits/bim360-rate-limits/
 
-A pacer lets a whole budget go at once and then waits for its window to pass: a smooth one costs a large run a tenth
-of its time. A call holds its place until its answer has come and for one window after that, so that the service never
-counts more than the budget in any window, wherever its windows begin and however long the calls are under way.
+A rate limiter lets a whole budget go at once and then waits for its window to pass: a smooth one costs a large run a
+tenth of its time. A call holds its place until its response has arrived and for one window after that, so that the
+service never counts more than the budget in any window, wherever its windows begin and however long the calls take.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Endpoint:
 
 
 class RateLimiter(Protocol):
-    """What a session asks of a pacer, whether it counts for one process (`LocalRateLimiter`) or for many."""
+    """What a session needs of a rate limiter, whether it counts for one process (`LocalRateLimiter`) or for many."""
 
     async def acquire(self, priority: int | None = None) -> None:
         """Waits for a place. Followed by exactly one `release`."""
@@ -74,12 +74,12 @@ class RateLimiter(Protocol):
 
 
 class RateLimiters(Protocol):
-    """Where a session finds its pacers."""
+    """Where a session finds its rate limiters."""
 
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> RateLimiter:
-        """The one pacer for this owner and endpoint."""
+        """The one rate limiter for this owner and endpoint."""
         ...
 
 
@@ -87,7 +87,7 @@ P = TypeVar("P")
 
 
 class WaitQueue(Generic[P]):
-    """What all pacers have in common: who waits, in the order of their tickets, and who shares the quota.
+    """What all rate limiters have in common: a queue of waiting calls by priority, and the number that share the quota.
 
     `P` is what a waiter gets when it is its turn.
     """
@@ -98,7 +98,7 @@ class WaitQueue(Generic[P]):
         self.budget = budget
         self.window = window
         self.sharers = 0
-        """Exports of this process that are being polled through this pacer now."""
+        """Exports of this process that are being polled through this rate limiter now."""
         self._backoff_base = backoff_base
         self._refusals = 0  # 429s in a row, those of one pause counted once
         self._paused_until = 0.0
@@ -224,7 +224,7 @@ class LocalRateLimiter(WaitQueue[None]):
         return self._in_flight < self._at_once and self._in_flight + len(self._spent) < self.budget
 
     def _wake(self) -> None:
-        """Admits whoever can go, and sets the one timer for the next who cannot."""
+        """Admits every call that can go, and sets the one timer for the next that cannot."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -245,7 +245,7 @@ class LocalRateLimiter(WaitQueue[None]):
 
 
 class Quotas:
-    """The pacers of one event loop, found by whose quota it is and which endpoint."""
+    """The rate limiters of one event loop, by owner of the quota and endpoint."""
 
     def __init__(self) -> None:
         self._rate_limiters: dict[Hashable, LocalRateLimiter] = {}
@@ -253,7 +253,7 @@ class Quotas:
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> LocalRateLimiter:
-        """The one pacer for this owner and endpoint; the first to ask sets its numbers."""
+        """The one rate limiter for this owner and endpoint; the first call sets its numbers."""
         key = (owner, endpoint.name)
         found = self._rate_limiters.get(key)
         if found is None:

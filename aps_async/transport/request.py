@@ -126,7 +126,7 @@ def checked_link_target(raw_url: str, base_url: str) -> URL:
     if is_local(host) and not is_local(base_host):
         raise DownloadError(
             f"the signed link leads to {host}, on this machine or a private network, although {base_host} is public; "
-            "it was not opened. Report it to whoever runs the service or the proxy in front of it"
+            "it was not opened. Report it to the operator of the service or of the proxy in front of it"
         )
     return url
 
@@ -136,7 +136,7 @@ def acting_user(endpoint: Endpoint, two_legged: bool | None, asked: str | None, 
 
     Args:
         endpoint: says whose token it takes (`Endpoint.token`).
-        two_legged: whether the token is the app's own; None when nobody knows.
+        two_legged: whether the token is the app's own; None if that is unknown.
         asked: the user that the call names.
         default: the session's.
 
@@ -158,12 +158,12 @@ def acting_user(endpoint: Endpoint, two_legged: bool | None, asked: str | None, 
     if rule == "signed-in user" and two_legged:
         raise AuthError(
             f"{name}: this call needs the token of a user who has signed in (aps-async login) or of a service "
-            "account; a two-legged token is refused, and x-user-id is no substitute"
+            "account; a two-legged token is refused, with or without x-user-id"
         )
     if rule == "user" and two_legged and not user:
         raise InputError(
-            f"{name}: with a two-legged token this call must say for whom: give user_id, the user's Autodesk id "
-            "(x-user-id), or sign in as that user"
+            f"{name}: with a two-legged token this call needs the user it acts for: give user_id, the user's Autodesk "
+            "id (x-user-id), or sign in as that user"
         )
     return user
 

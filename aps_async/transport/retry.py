@@ -88,7 +88,7 @@ def obeyed(seconds: float | None, limit: float) -> float | None:
 def waits(settings: Settings, *, paced: bool = True) -> Generator[float, Any, None]:
     """Doubling waits with jitter on top, never below what the service asked for (see `requested_wait`).
 
-    `paced`: a pacer already holds every call to an endpoint that answered 429, this one with the oldest ticket.
+    `paced`: a rate limiter already holds every call to an endpoint that answered 429, this one first in its queue.
     """
     problem = yield 0.0
     step = settings.backoff_base

@@ -196,7 +196,7 @@ class SharedQuotas:
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> SharedRateLimiter:
-        """The one pacer for this owner and endpoint; the first to ask sets its numbers."""
+        """The one rate limiter for this owner and endpoint; the first call sets its numbers."""
         parts = owner if isinstance(owner, tuple) else (owner,)  # an id() means nothing in another process
         whose = self._owner or " ".join(part for part in parts if isinstance(part, str))
         found = self._rate_limiters.get((whose, endpoint.name))

@@ -331,9 +331,9 @@ async def test_x_user_id_is_refused_with_a_reason_before_anything_is_sent(scene:
     with pytest.raises(AuthError, match="only the app itself"):
         await ask(scene.session, "app")
     async with session_for(simulator) as app:
-        with pytest.raises(InputError, match="must say for whom: give user_id"):
+        with pytest.raises(InputError, match="needs the user it acts for: give user_id"):
             await ask(app, "user")
-        with pytest.raises(AuthError, match="x-user-id is no substitute"):
+        with pytest.raises(AuthError, match="is refused, with or without x-user-id"):
             await ask(app, "signed-in user", user_id=user)
         with pytest.raises(InputError, match="takes no x-user-id"):
             await ask(app, "app", user_id=user)

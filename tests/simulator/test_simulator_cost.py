@@ -128,7 +128,7 @@ async def test_what_is_refused(serve):
     async with serve() as client:
         home, concrete = project(client), association(client, "Concrete")
         alone = await client.get(path(home.id, concrete.id), user="BW9RM76WZBGL")
-        assert alone.status == 403  # x-user-id is no substitute for a login
+        assert alone.status == 403  # x-user-id does not replace a login
         assert alone.json["status"] == 403
         as_user(client, "data:read")
         for url, field in (

@@ -135,6 +135,6 @@ def test_the_stored_form_stays_as_it_is() -> None:
     ["", "not json", "[]", "7", "{}", '{"exportId":"e"}', ref_to_json(REF).replace("bim360", "fax"),
      ref_to_json(REF).replace('["urn:x"]', '"urn:x"'), ref_to_json(REF).replace('"e"}', "7}"), b"\xff", "[" * 200_000],
 )  # fmt: skip
-def test_a_text_that_is_no_reference_is_an_input_error(text: str | bytes) -> None:
-    with pytest.raises(InputError, match="no export reference"):
+def test_a_text_that_is_not_a_reference_is_an_input_error(text: str | bytes) -> None:
+    with pytest.raises(InputError, match="not a valid export reference"):
         ref_from_json(text)
