@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from aps_async import Ledger, ledger_status, ref_from_json, ref_to_json, request_from_json, request_to_json
+from aps_async import InputError, Ledger, ledger_status, ref_from_json, ref_to_json, request_from_json, request_to_json
 from aps_async.cli.export import ExportChoices
 from aps_async.cli.ledgers import stored_command
 from aps_async.ledger import LEDGER_NAME
@@ -90,3 +90,8 @@ async def take_over(url: str) -> None:
         assert entries[1].export_id == ref_from_json(lines("references-1.jsonl")[1]).export_id
         records = [each async for each in store.records(run.id)]
         assert {each.location for each in records} == {"/plans/clinic/A-101 - Plan.pdf", None}
+
+
+def test_an_error_names_the_stored_word() -> None:
+    with pytest.raises(InputError, match=r"\$\.request\.subjects"):
+        ref_from_json('{"request":{"kind":"bim360","projectId":"p","subjects":7},"exportId":"e"}')
