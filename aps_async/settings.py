@@ -52,10 +52,10 @@ class Settings:
     """Until a connection stands, TLS included."""
     read_timeout: float = field(default=60.0, validator=_positive)
     """The longest silence in a download. It has no total: a large file on a slow line is no fault."""
-    call_timeout: float = field(default=10.0, validator=_positive, metadata=_SERVICE)
+    call_timeout: float = field(default=10.0, validator=_positive, metadata={**_SERVICE, "least": 0.5})
     """One API call from end to end, if it is small and may be repeated, such as a status. After a call that took
     longer the next attempt at the same gets twice as long, up to `request_timeout`."""
-    request_timeout: float = field(default=90.0, validator=_positive, metadata=_SERVICE)
+    request_timeout: float = field(default=90.0, validator=_positive, metadata={**_SERVICE, "least": 5.0})
     """The same for pages of 200 items, and for calls that must not be repeated: an ACC start, whose lost response means
     a second job, and a refresh, whose lost response means a lost login."""
     response_limit: int = field(default=64 << 20, validator=_positive)
@@ -97,9 +97,14 @@ class Settings:
     """Exports started and not yet delivered in a bulk run: 20 minutes of starts, so that a slow line stops them."""
 
     def scaled(self, speed: float) -> "Settings":
-        """The same for a simulator that runs `speed` times as fast: what the service's clock sets is divided by it."""
+        """The same for a simulator that runs `speed` times as fast: what the service's clock sets is divided by it.
+
+        The time limits of calls keep at least 0.5 and 5 s, since this machine becomes no faster.
+        """
         changes = {
-            part.name: getattr(self, part.name) / speed
+            part.name: max(
+                getattr(self, part.name) / speed, min(part.metadata.get("least", 0.0), getattr(self, part.name))
+            )
             for part in fields(Settings)
             if part.metadata.get("service_time")
         }

@@ -39,6 +39,10 @@ def test_speed_divides_the_services_times_and_nothing_else() -> None:
     }  # fmt: skip
     assert fast.quota_window == pytest.approx(3.0)
     assert fast.link_lifetime == pytest.approx(6.0)
+    assert (fast.call_timeout, fast.request_timeout) == (0.5, 5.0)
+    assert Settings().scaled(10).call_timeout == pytest.approx(1.0)
+    assert Settings().scaled(1000).call_timeout == 0.5  # this machine becomes no faster
+    assert Settings(call_timeout=0.1).scaled(1000).call_timeout == 0.1
 
 
 def test_settings_cannot_be_changed_under_a_session() -> None:
