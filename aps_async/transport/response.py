@@ -226,7 +226,7 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
 
 
 _ADVICE = {
-    "certificate": "If a proxy inspects TLS, set APS_CA_FILE or Session(ssl=) to its CA file; otherwise check address and clock",
+    "certificate": "If a proxy inspects TLS, set APS_CA_FILE or Session(ssl=) to its CA; otherwise check the clock",
     "host": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
     "connection": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
 }
