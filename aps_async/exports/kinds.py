@@ -1,6 +1,7 @@
 """The kinds of exports: one row each, with all that waiting and downloading need to know of a service."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from operator import attrgetter
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -10,6 +11,7 @@ from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.resources import acc, bim360, cost, files, sheets
 from aps_async.session import Session
+from aps_async.settings import Settings
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import call_deadline
 
@@ -33,8 +35,8 @@ class Kind:
     signatures: tuple[Signature, ...] = (PDF,)
     status_call_refreshes_link: bool = False
     """Whether asking again brings a fresh link; otherwise only another job does."""
-    acc: bool = False
-    """Whether it is one of ACC's, which take their time."""
+    default_timeout: Callable[[Settings], float] = attrgetter("export_timeout")
+    """Seconds that a wait may take if the caller gives no timeout; the setting for this kind."""
 
 
 KINDS = {
@@ -53,7 +55,7 @@ KINDS = {
         resolve=acc.resolve,
         status=files.SERVICE.status,
         signatures=(PDF, ZIP),
-        acc=True,
+        default_timeout=attrgetter("acc_export_timeout"),
     ),
     ExportKind.SHEETS: Kind(
         start=sheets.start,
@@ -61,7 +63,7 @@ KINDS = {
         get=sheets.get_export,
         resolve=acc.resolve,
         status=sheets.SERVICE.status,
-        acc=True,
+        default_timeout=attrgetter("acc_export_timeout"),
     ),
     ExportKind.COST: Kind(
         start=cost.start,

@@ -57,7 +57,7 @@ def effective_timeout(session: Session, export: Export, timeout: float | None) -
     if timeout is not None:
         return timeout
     numbers = session.settings
-    return numbers.acc_export_timeout if KINDS[ref_of(export).kind].acc else numbers.export_timeout
+    return KINDS[ref_of(export).kind].default_timeout(numbers)
 
 
 def export_rules(
