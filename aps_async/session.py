@@ -5,7 +5,7 @@ import json as json_text
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -13,12 +13,15 @@ from typing import Any, Self, TypeVar
 import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from aps_async.auth import AccessToken, TokenProvider
+from aps_async.auth.credentials import seconds_from
 from aps_async.errors import APSError, DecodeError, InputError, TransportError, forget_frames
 from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
 from aps_async.settings import Settings
+from aps_async.transport.addresses import is_loopback
 from aps_async.transport.connections import TlsTrust, open_api, open_links, request_options, tls_context
 from aps_async.transport.converter import Unread, structure
 from aps_async.transport.headers import bearer, checked_headers, header_value
@@ -39,6 +42,7 @@ from aps_async.transport.retry import call_deadline, is_transient, note_error, o
 T = TypeVar("T")
 
 USER_AGENT = "aps-async"
+SPEED_HEADER = "X-Simulator-Speed"
 _WARNINGS = 1000
 TOKENS = Endpoint("token", 500)
 
@@ -96,7 +100,7 @@ class Session:
         self._user_id = None if user_id is None else header_value("user_id", user_id)
         self._options = request_options(tls_context(ssl), proxy)
         self._quotas = quotas
-        self._owner = (self.base_url, getattr(tokens, "client_id", None) or id(tokens))
+        self._owner: tuple[Any, ...] = (self.base_url, getattr(tokens, "client_id", None) or id(tokens))
         self._api: aiohttp.ClientSession | None = http
         self._api_is_ours = http is None
         self._links: aiohttp.ClientSession | None = None
@@ -106,11 +110,30 @@ class Session:
         self._reached = patient  # whether any response has come
         self._first_failures = 0
         self._timeouts: dict[str, int] = {}  # in a row, by path
+        self._speed_is_known = not is_loopback(URL(self.base_url, encoded=True).raw_host or "")
+        self._attempts = self._prepared_attempts()
+
+    def _prepared_attempts(self) -> dict[bool, Callable[[Call], Coroutine[Any, Any, Any]]]:
+        """One attempt, repeated while that may help: for calls that may be repeated, and for those that must not be."""
         again = {True: is_transient, False: was_not_sent}
-        self._attempts = {
+        return {
             key: retrying(self._attempt, self.settings, partial(self._may_repeat, may), self._note_retry)
             for key, may in again.items()
         }
+
+    def _learn_speed(self, headers: Mapping[str, str]) -> None:
+        """Follows the clock of a simulator on this machine, which names its speed in every response.
+
+        Settings that were scaled already stay as they are.
+        """
+        self._speed_is_known = True
+        speed = seconds_from(headers.get(SPEED_HEADER))
+        if speed is None or speed <= 0 or speed == 1 or self.settings.time_scale != 1.0:
+            return
+        self.settings = self.settings.scaled(speed)
+        self._owner = (*self._owner, speed)  # other windows: other rate limiters
+        self._rate_limiters.clear()
+        self._attempts = self._prepared_attempts()
 
     async def __aenter__(self) -> Self:
         numbers = self.settings
@@ -451,6 +474,8 @@ class Session:
         else:
             self._reached = True
             self._timeouts.pop(call.path, None)
+            if not self._speed_is_known:
+                self._learn_speed(answer.headers)
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))
             return answer

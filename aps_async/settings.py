@@ -38,6 +38,8 @@ class Settings:
     """Calls per window by endpoint name, where they differ from the published ones (your app shares its quota,
     or Autodesk raised it)."""
 
+    time_scale: float = field(default=1.0, validator=_positive)
+    """Seconds of the service for each second here: more than 1 for a simulator that runs faster. `scaled` sets it."""
     max_attempts: int = field(default=8, validator=_positive)
     """Attempts at one call. With one answer in five faulty, 8 leave 3 calls in a million unanswered."""
     backoff_base: float = field(default=0.5, validator=_positive, metadata=_SERVICE)
@@ -108,4 +110,4 @@ class Settings:
             for part in fields(Settings)
             if part.metadata.get("service_time")
         }
-        return evolve(self, **changes)
+        return evolve(self, time_scale=self.time_scale * speed, **changes)

@@ -35,7 +35,7 @@ def test_speed_divides_the_services_times_and_nothing_else() -> None:
     assert changed == {
         "quota_window", "backoff_base", "backoff_max", "token_margin", "link_lifetime", "link_margin", "poll_interval",
         "not_found_grace", "export_timeout", "acc_export_timeout", "call_timeout", "request_timeout",
-        "ending_word_grace",
+        "ending_word_grace", "time_scale",
     }  # fmt: skip
     assert fast.quota_window == pytest.approx(3.0)
     assert fast.link_lifetime == pytest.approx(6.0)

@@ -207,7 +207,7 @@ def job_of(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Rece
     raw = output.signed_url or result.signed_url  # the schema has one place, a sample the other
     link = None
     if raw:
-        lifetime = LINK_LIFETIME * session.settings.link_lifetime / 120  # shrinks with a simulator's clock
+        lifetime = LINK_LIFETIME / session.settings.time_scale
         try:
             link = receipt.link(raw, lifetime)
         except ValueError as problem:

@@ -98,7 +98,7 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
     answer = await session.request(
         SIGNED, "GET", path, into=SignedDownload, query=query, user_id=user_id, on_headers=receipt.note
     )
-    lifetime = minutes * session.settings.link_lifetime / 2  # the setting is for the default of two minutes
+    lifetime = minutes * 60.0 / session.settings.time_scale
 
     def link(raw: str) -> SignedUrl:
         return receipt.link(raw, lifetime)

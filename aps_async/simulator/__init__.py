@@ -6,10 +6,13 @@ to. It imports nothing of the rest of this library, so that a mistaken model of 
     async with Simulator(World.demo(sheets=12), speed=60) as simulator:
         ...  # point a client at simulator.url with simulator.client_id and simulator.client_secret
 
+A session of `aps_async` learns the speed from the header `X-Simulator-Speed` of every response, if its base address is
+on this machine and its settings were not scaled.
+
 What the documentation leaves open had to be decided here. Each such decision is a switch of `Behaviour`, or one of
 `decisions.DECISIONS`; `aps-async simulate --help-behaviour` lists all of them, with what is documented.
 
-Everything is served on 127.0.0.1 only, and every response has a header `X-Simulator-Speed`. While it runs:
+Everything is served on 127.0.0.1 only. While it runs:
 
 - `GET /simulator/counts`, `/simulator/log` and `/simulator/world` show what happened and what there is;
 - `GET /simulator/faults` lists the faults, `POST` adds a list of them, `DELETE` drops them;

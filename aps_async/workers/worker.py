@@ -72,7 +72,7 @@ class Worker:
         self._words: dict[int, EndingWords] = {}
         self._counted = float("-inf")
         self._counting = asyncio.Lock()
-        self._scale = session.settings.quota_window / 60.0  # a simulator's minute is shorter
+        self._scale = 1.0 / session.settings.time_scale  # a simulator's minute is shorter
 
     async def run(self, *, until_done: bool = False, stop: asyncio.Event | None = None) -> None:
         """Works until `stop` is set, or cancelled, or (`until_done`) everything enqueued has come to its end.
