@@ -20,12 +20,47 @@ _EMEA = re.compile(r"urn:adsk\.wip(?:bim)?emea[a-z0-9]*:")  # also the environme
 _REGIONS = frozenset({"EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR"})
 
 
+_WEB_PROJECT = re.compile(r"(?i)/projects?/(?:b\.)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![\w-])")
+_WEB_URNS = {
+    "version": re.compile(r"urn:adsk\.[a-z0-9]+:fs\.file:vf\.[\w-]+\?version=[0-9]+"),
+    "item": re.compile(r"urn:adsk\.[a-z0-9]+:dm\.lineage:[\w-]+"),
+    "folder": re.compile(r"urn:adsk\.[a-z0-9]+:fs\.folder:co\.[\w-]+"),
+}
+
+
+def is_web_address(value: str) -> bool:
+    """Whether this is the address of a page, such as a project's, a folder's or a file's on acc.autodesk.com."""
+    return re.match(r"(?i)\s*https?://", value) is not None
+
+
+def _in_address(value: str, what: str, pattern: "re.Pattern[str]") -> str | None:
+    """The one id of a kind in a web address, by its content: the forms of these addresses are not documented.
+
+    Raises:
+        InputError: two of them contradict each other.
+    """
+    text = value
+    for _ in range(3):  # an address within an address is encoded twice
+        text = unquote(text)
+    found = {each.lower() if what == "project" else each: None for each in pattern.findall(text)}
+    if len(found) > 1:
+        raise InputError(f"the address names {len(found)} different {what}s ({', '.join(found)}): give the id of one")
+    return next(iter(found), None)
+
+
 def bare_id(value: str, what: str = "project") -> str:
     """A project or hub id without its `b.` prefix, as BIM 360, ACC and Cost take it.
 
+    A project's id may also be given as the web address of the project, or of anything in it.
+
     Raises:
-        InputError: it is no id at all.
+        InputError: it is not an id, or the address names no project or several.
     """
+    if what in ("project", "container") and is_web_address(value):
+        found = _in_address(value, "project", _WEB_PROJECT)
+        if found is None:
+            raise InputError("the address names no project: open the project in a browser and copy its address")
+        return found
     text = unquote(value.strip()).removeprefix("b.")
     if not _PLAIN.fullmatch(text):
         raise InputError(f"{value!r} is no {what} id: expected a UUID, with or without the prefix 'b.'")
@@ -38,9 +73,24 @@ def dm_id(value: str, what: str = "project") -> str:
     return text if text.startswith("a.") else f"b.{text}"
 
 
-def decoded_urn(value: str) -> str:
-    """A URN as the services write it in JSON, from raw, percent-encoded (even twice) or base64 form."""
+def decoded_urn(value: str, *kinds: str) -> str:
+    """A URN as the services write it in JSON, from raw, percent-encoded (even twice) or base64 form.
+
+    Args:
+        value: the URN, or the web address of a page that names it.
+        kinds: what to look for in a web address, in this order; by default `version`, `item`, `folder`.
+
+    Raises:
+        InputError: it cannot be decoded, or the address names none or several.
+    """
     text = value.strip()
+    if is_web_address(text):
+        for kind in kinds or _WEB_URNS:
+            if found := _in_address(text, kind, _WEB_URNS[kind]):
+                return found
+        raise InputError(
+            f"the address names no {' or '.join(kinds or _WEB_URNS)}: open it in Docs and copy its address"
+        )
     for _ in range(2):
         if not text.lower().startswith("urn%"):
             break

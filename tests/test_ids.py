@@ -148,3 +148,63 @@ def test_the_environment_of_a_urn_names_its_region(environment: str, region: str
     urn = f"urn:adsk.{environment}:fs.file:vf.VFlOMhozRMac61hJ1JB_Nw?version=1"
     assert region_of(urn) == region
     assert region_of(base64.urlsafe_b64encode(urn.encode()).decode().rstrip("=")) == region
+
+
+P, Q = "5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18", "9689b6da-9a9e-534d-aef9-aff44867669b"
+WEB_VERSION = "urn:adsk.wipemea:fs.file:vf.PqW3mKfTSZ2aL9xNcVbE7g?version=3"
+WEB_ITEM = "urn:adsk.wipemea:dm.lineage:PqW3mKfTSZ2aL9xNcVbE7g"
+WEB_FOLDER = "urn:adsk.wipemea:fs.folder:co.jKLqcHo2NbBomEmiMgoAZg"
+ADDRESSES = {
+    "a project": (f"https://acc.autodesk.com/docs/files/projects/{P}", P, None),
+    "Europe": (f"https://acc.autodesk.eu/build/sheets/projects/{P}/sheets", P, None),
+    "Canada": (f"https://acc.can.autodesk.com/docs/files/projects/{P}", P, None),
+    "capitals, a prefix, spaces": (f" HTTPS://docs.b360.autodesk.com/projects/b.{P.upper()}/folders \n", P, None),
+    "a folder": (f"https://docs.b360.autodesk.com/projects/{P}/folders/{WEB_FOLDER}/detail", P, WEB_FOLDER),
+    "a folder and a file": (
+        f"https://acc.autodesk.eu/docs/files/projects/{P}?folderUrn={quote(WEB_FOLDER, safe='')}"
+        f"&entityId={quote(WEB_ITEM, safe='')}&viewModel=detail",
+        P,
+        WEB_ITEM,
+    ),
+    "a version, encoded": (
+        f"https://acc.autodesk.com/docs/projects/{P}?u={quote(WEB_VERSION, safe='')}",
+        P,
+        WEB_VERSION,
+    ),
+    "a version, encoded twice": (
+        f"https://acc.autodesk.com/x?to={quote(quote(f'/projects/{P}?u={quote(WEB_VERSION)}', safe=''), safe='')}",
+        P,
+        WEB_VERSION,
+    ),
+    "in the fragment": (f"https://docs.b360.autodesk.com/projects/{P}#/viewer?urn={WEB_ITEM}", P, WEB_ITEM),
+    "the same twice": (
+        f"https://acc.autodesk.com/projects/{P}?back=/projects/{P}&a={WEB_ITEM}&b={WEB_ITEM}",
+        P,
+        WEB_ITEM,
+    ),
+    "no id": ("https://acc.autodesk.com/docs/files", None, None),
+    "a longer number": (f"https://acc.autodesk.com/projects/{P}0", None, None),
+    "two projects": (f"https://acc.autodesk.com/projects/{P}?from=/projects/{Q}", None, None),
+    "two files": (f"https://acc.autodesk.com/projects/{P}?a={WEB_ITEM}&b={WEB_ITEM}x", P, None),
+}
+
+
+@pytest.mark.parametrize("case", ADDRESSES)
+def test_a_web_address_is_taken_for_the_ids_in_it(case: str) -> None:
+    address, project, urn = ADDRESSES[case]
+    for read, expected in ((bare_id, project), (decoded_urn, urn)):
+        if expected is None:
+            with pytest.raises(InputError, match="the address names"):
+                read(address)
+        else:
+            assert read(address) == expected
+    if project is not None:
+        assert dm_id(address) == f"b.{project}"
+
+
+def test_the_kind_of_urn_that_is_wanted_is_looked_for() -> None:
+    address, _, _ = ADDRESSES["a folder and a file"]
+    assert decoded_urn(address, "folder") == WEB_FOLDER
+    assert decoded_urn(address, "item") == WEB_ITEM
+    with pytest.raises(InputError, match="names no version"):
+        decoded_urn(address, "version")

@@ -23,7 +23,7 @@ def a_path(text: str) -> Path:
 
 
 PROJECT = Annotated[
-    str, typer.Argument(metavar="PROJECT", help="The project's id, with or without b., or its exact name.")
+    str, typer.Argument(metavar="PROJECT", help="The project's id, with or without b., its name or its web address.")
 ]
 FOLDER = Annotated[
     str | None,

@@ -10,6 +10,7 @@ from aps_async.downloads.content import ANY, PDF, Expected
 from aps_async.downloads.download import download
 from aps_async.downloads.sinks import Writable, checked_path
 from aps_async.errors import ExportError, InputError
+from aps_async.ids import bare_id, is_web_address
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, Progress, Project
 from aps_async.resources import storage
@@ -40,7 +41,7 @@ async def download_urn(
     Args:
         session: the session.
         urn: a version's, an item's (its newest version), or `urn:adsk.objects:os.object:…`; raw, percent-encoded or
-            base64.
+            base64; or the web address of a file.
         target: a path, or an open binary file.
         project: where a version or item lies: a `Project`, its id or its name. A storage URN needs none.
         user_id: the acting user of a two-legged call.
@@ -55,6 +56,8 @@ async def download_urn(
     """
     if isinstance(target, str | os.PathLike):
         checked_path(target)  # a bad target is told before anything is asked
+    if project is None and is_web_address(urn):
+        project = bare_id(urn)
     at = storage.checked_urn(urn)
     if not storage.is_storage_urn(at):
         at = await _storage_urn(session, at, project, user_id)

@@ -137,7 +137,7 @@ async def list_files(
         NotFoundInProjectError: no such folder; the message lists what there is.
         APSError: as `Session.request`.
     """
-    if folder is not None and decoded_urn(folder).startswith("urn:"):
+    if folder is not None and decoded_urn(folder, "folder").startswith("urn:"):
         ahead = [await get_folder(session, project.id, folder, user_id=user_id)]
     else:
         top = [each for each in await list_top_folders(session, project, user_id=user_id) if _is_open(each)]

@@ -119,7 +119,7 @@ async def bim360_project(session: Session, project: Project | str, *, user_id: s
 
 async def _starts(session: Session, project: Project, folder: str | None, user_id: str | None) -> Sequence[Folder]:
     """The folders to walk: those that split uploads, or the one that was asked for."""
-    if folder is not None and is_folder_urn(decoded_urn(folder)):
+    if folder is not None and is_folder_urn(decoded_urn(folder, "folder")):
         chosen = await get_folder(session, project.id, folder, user_id=user_id)
         if chosen.actions and not chosen.is_plans:
             raise NotExportableError(

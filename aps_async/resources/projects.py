@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
-from aps_async.ids import bare_id, decoded_urn, dm_id, path_part
+from aps_async.ids import bare_id, decoded_urn, dm_id, is_web_address, path_part
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
 from aps_async.resources.jsonapi import Document, Resource, pages
 from aps_async.session import Session
@@ -95,13 +95,15 @@ async def get_project(session: Session, hub_id: str, project_id: str, *, user_id
 
 
 async def find_project(session: Session, project: str, *, user_id: str | None = None) -> Project:
-    """A project by its id (with or without `b.`) or by its name (see `aps_async.text.named`), in whichever hub it is.
+    """A project by its id (with or without `b.`), name (see `aps_async.text.named`) or web address, in any hub.
 
     Raises:
         NotFoundInProjectError: no hub has it; the message lists the projects there are, or why none are seen.
         NotAllowedError: it exists, but the app or the user may not see it.
         APSError: as `Session.request`.
     """
+    if is_web_address(project):
+        project = bare_id(project)
     found = await list_hubs(session, user_id=user_id)
     refusal: NotAllowedError | None = None
     for hub in found.hubs:
@@ -139,7 +141,7 @@ async def find_project_id(session: Session, project: Project | str, *, user_id: 
     """
     if isinstance(project, Project):
         return bare_id(project.id)
-    if _UUID.fullmatch(project.strip().removeprefix("b.")):
+    if is_web_address(project) or _UUID.fullmatch(project.strip().removeprefix("b.")):
         return bare_id(project)
     return bare_id((await find_project(session, project, user_id=user_id)).id)
 
@@ -159,7 +161,7 @@ async def list_top_folders(session: Session, project: Project, *, user_id: str |
 
 async def get_folder(session: Session, project_id: str, folder_id: str, *, user_id: str | None = None) -> Folder:
     """One folder (`GET data/v1/projects/:project_id/folders/:folder_id`; scope `data:read`)."""
-    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{path_part(decoded_urn(folder_id))}"
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{path_part(decoded_urn(folder_id, 'folder'))}"
     return _folder((await session.request(FOLDER, "GET", path, into=Document, user_id=user_id)).data, "")
 
 
@@ -183,7 +185,7 @@ async def list_folder_contents(
         APSError: as `Session.request`.
     """
     parent = folder.path if isinstance(folder, Folder) else ""
-    urn = folder.id if isinstance(folder, Folder) else decoded_urn(folder)
+    urn = folder.id if isinstance(folder, Folder) else decoded_urn(folder, "folder")
     path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{path_part(urn)}/contents"
     query: dict[str, str | int | bool] = {"page[limit]": 200}
     if hidden:
@@ -200,13 +202,13 @@ async def list_folder_contents(
 
 async def get_item(session: Session, project_id: str, item_id: str, *, user_id: str | None = None) -> Item:
     """One item (`GET data/v1/projects/:project_id/items/:item_id`; scope `data:read`)."""
-    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id))}"
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id, 'item'))}"
     return _item((await session.request(ITEM, "GET", path, into=Document, user_id=user_id)).data)
 
 
 async def get_tip(session: Session, project_id: str, item_id: str, *, user_id: str | None = None) -> Version:
     """An item's newest version (`GET …/items/:item_id/tip`; scope `data:read`)."""
-    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id))}/tip"
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id, 'item'))}/tip"
     return _version((await session.request(TIP, "GET", path, into=Document, user_id=user_id)).data)
 
 
@@ -221,7 +223,7 @@ async def list_versions(
     Raises:
         APSError: as `Session.request`.
     """
-    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id))}/versions"
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id, 'item'))}/versions"
     async for page in pages(session, VERSIONS, path, user_id=user_id):
         for found in page.data:
             yield _version(found)
