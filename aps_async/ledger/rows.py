@@ -301,7 +301,7 @@ def started(connection: sqlite3.Connection, record: int, export_id: str) -> None
 
 
 def arriving(connection: sqlite3.Connection, record: int, files: Iterable[KnownFile]) -> None:
-    """Notes what is about to stand in the folder."""
+    """Notes what is about to be put into the folder."""
     connection.execute("DELETE FROM files WHERE export=?", (record,))
     connection.executemany(
         "INSERT INTO files VALUES (?, ?, ?, ?)",

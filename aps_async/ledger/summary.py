@@ -15,7 +15,7 @@ from aps_async.ledger.schema import LEDGER_NAME, WRONG_VALUES, explained, read_l
 
 @frozen(kw_only=True)
 class LedgerStatus:
-    """How the last run into a folder stands. `done`, `failed`, `started` and `waiting` add up to what it asked for."""
+    """Status of the last run into a folder. `done`, `failed`, `started` and `waiting` add up to what it asked for."""
 
     folder: Path
     working: str | None
@@ -45,7 +45,7 @@ class LedgerStatus:
 
 
 def ledger_status(folder: str | os.PathLike[str]) -> LedgerStatus:
-    """Reads how the last run into a folder stands; it writes nothing and takes no lock.
+    """Reads the status of the last run into a folder; it writes nothing and takes no lock.
 
     What a run has brought is not compared with the files: the next run does that.
 

@@ -4,7 +4,7 @@ https://pgqueuer.readthedocs.io
 
 A lane is an entrypoint with workers of its own: exports to start, and exports to look after. PgQueuer picks rows with
 `FOR UPDATE SKIP LOCKED`, lets those of a worker without a heartbeat be picked by others, and puts a row back for later
-when asked. What it does not do stands here:
+when asked. What it does not do is here:
 
 - a row that cannot be put back because the database is away is left as it is, and taken over once its heartbeat is old;
   PgQueuer itself would call it failed;

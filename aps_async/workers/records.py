@@ -43,7 +43,7 @@ class Entry:
 
 @frozen(kw_only=True)
 class RunStatus:
-    """How a run stands."""
+    """The status of a run."""
 
     id: int
     name: str
