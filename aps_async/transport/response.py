@@ -226,7 +226,7 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
 
 
 _ADVICE = {
-    "certificate": "If a proxy inspects TLS, set APS_CA_FILE or Session(ssl=) to its CA; otherwise check the clock",
+    "certificate": "If a proxy inspects TLS, name its CA file (APS_CA_FILE, Session(ssl=)); otherwise check the clock",
     "host": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
     "connection": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
 }
