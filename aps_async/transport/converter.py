@@ -159,7 +159,7 @@ def lenient(cls: C) -> C:
     """Marks a class of items that services list.
 
     A value that cannot be read is then replaced by the field's default, and an item that lacks a required field is left
-    out of its list; `structure` reports both. A default does not stand in for fields with the metadata `ESSENTIAL`.
+    out of its list; `structure` reports both. A default does not replace fields with the metadata `ESSENTIAL`.
     """
     _LENIENT.add(cls)
     return cls
