@@ -112,7 +112,8 @@ async def list_documents(
         container_id: the project's id, with or without `b.`; for older BIM 360 projects see `find_container`.
         association_type: what the ids are: one of `ASSOCIATION_TYPES`. For a change order's document it is
             `FormInstance` in the tutorials.
-        association_ids: UUIDs of the budgets, contracts and so on.
+        association_ids: UUIDs of the budgets, contracts and so on, as a list or, like the reference, in one text with
+            commas between them.
         region: `US`, `EMEA` and so on: saves the service a look-up.
         latest: deprecated by Autodesk: the latest document is always the answer.
         signed: deprecated by Autodesk.
@@ -122,7 +123,8 @@ async def list_documents(
         InputError: no ids, no type, or a two-legged token.
         APSError: as `Session.request`.
     """
-    ids = [association_ids] if isinstance(association_ids, str) else list(association_ids)
+    given = [association_ids] if isinstance(association_ids, str) else association_ids
+    ids = [each for text in given for each in text.split(",") if each.strip()]
     # The service looks at no case, so that two spellings of one id would bring its documents twice.
     ids = list({bare_id(each, "association").lower(): bare_id(each, "association") for each in ids}.values())
     if not ids or not association_type:

@@ -92,6 +92,28 @@ def query_of(seen: Any) -> dict[str, list[str]]:
 # ---------------------------------------------------------------- the call
 
 
+@pytest.mark.parametrize(
+    "form", [list, tuple, ",".join, " , ".join, lambda ids: [",".join(ids), ""], lambda ids: f",{','.join(ids)},"]
+)
+async def test_ids_in_one_text_are_taken_like_a_list(form: Any) -> None:
+    async with account() as (simulator, session):
+        project, wanted = project_of(simulator), ids(simulator, "Completed", "Signed")
+        found = await cost.list_documents(session, project.id, association_type="Budget", association_ids=form(wanted))
+        [one] = asked(simulator)
+    assert [each.association_id for each in found] == wanted
+    assert query_of(one)["associationId"] == [",".join(wanted)]
+
+
+@pytest.mark.parametrize("none", ["", " ", ",", [], [""]])
+async def test_no_id_is_refused_before_anything_is_sent(none: Any) -> None:
+    async with account() as (simulator, session):
+        with pytest.raises(InputError, match="at least one association id"):
+            await cost.list_documents(
+                session, project_of(simulator).id, association_type="Budget", association_ids=none
+            )
+        assert asked(simulator) == []
+
+
 async def test_every_query_parameter() -> None:
     async with account() as (simulator, session):
         project, wanted = project_of(simulator), ids(simulator, "Completed", "Signed")
@@ -162,7 +184,7 @@ async def test_an_id_in_two_spellings_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "association_ids"), [("Budget", []), ("", ["2b7a4b6c-0f0e-4d8e-9d0c-111111111111"]), ("Budget", ["a,b"])]
+    ("kind", "association_ids"), [("Budget", []), ("", ["2b7a4b6c-0f0e-4d8e-9d0c-111111111111"]), ("Budget", ["a;b"])]
 )
 async def test_what_cannot_be_asked(kind: str, association_ids: list[str]) -> None:
     async with account() as (simulator, session):
