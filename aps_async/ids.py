@@ -22,7 +22,7 @@ _REGIONS = frozenset({"EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR"})
 
 _WEB_PROJECT = re.compile(r"(?i)/projects?/(?:b\.)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![\w-])")
 _WEB_URNS = {
-    "version": re.compile(r"urn:adsk\.[a-z0-9]+:fs\.file:vf\.[\w-]+\?version=[0-9]+"),
+    "version": re.compile(r"urn:adsk\.[a-z0-9]+:fs\.file:vf\.[\w-]+\?version=[0-9]+(?![\w-])"),
     "item": re.compile(r"urn:adsk\.[a-z0-9]+:dm\.lineage:[\w-]+"),
     "folder": re.compile(r"urn:adsk\.[a-z0-9]+:fs\.folder:co\.[\w-]+"),
 }

@@ -182,6 +182,12 @@ ADDRESSES = {
         P,
         WEB_ITEM,
     ),
+    "a version that runs on": (f"https://acc.autodesk.com/projects/{P}?u={WEB_VERSION}0abc", P, None),
+    "a version before another parameter": (
+        f"https://acc.autodesk.com/projects/{P}?u={WEB_VERSION}&x=1",
+        P,
+        WEB_VERSION,
+    ),
     "no id": ("https://acc.autodesk.com/docs/files", None, None),
     "a longer number": (f"https://acc.autodesk.com/projects/{P}0", None, None),
     "two projects": (f"https://acc.autodesk.com/projects/{P}?from=/projects/{Q}", None, None),
