@@ -19,12 +19,12 @@ _ENVIRONMENT = re.compile(r"urn:adsk\.wip([a-z]+):")
 _EMEA = re.compile(r"urn:adsk\.wip(?:bim)?emea[a-z0-9]*:")  # also the environments of tests: wipbimemeastg
 _REGIONS = frozenset({"EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR"})
 
-
-_WEB_PROJECT = re.compile(r"(?i)/projects?/(?:b\.)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![\w-])")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_WEB_PROJECT = re.compile(rf"(?i)/projects?/(?:b\.)?({UUID.pattern})(?![\w-])")
 _WEB_URNS = {
-    "version": re.compile(r"urn:adsk\.[a-z0-9]+:fs\.file:vf\.[\w-]+\?version=[0-9]+(?![\w-])"),
-    "item": re.compile(r"urn:adsk\.[a-z0-9]+:dm\.lineage:[\w-]+"),
-    "folder": re.compile(r"urn:adsk\.[a-z0-9]+:fs\.folder:co\.[\w-]+"),
+    "version": re.compile(_VERSION.pattern + r"(?![\w-])"),
+    "item": _ITEM,
+    "folder": _FOLDER,
 }
 
 

@@ -15,8 +15,6 @@ _NAMED = re.compile(
     r"(?i)\b(x-amz-[a-z-]+=|(?:signature|awsaccesskeyid|key-pair-id|policy|code|assertion)=|"  # as in a query
     r"(?:client_secret|(?:access_|refresh_|id_)?token)[\"']?\s*[:=]\s*[\"']?)[^\s&\"'<>,}]+"  # as in JSON too
 )
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-"""Characters that no URL and no header may hold."""
 _JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
@@ -130,7 +128,6 @@ def redirect_target(link: SignedUrl, location: str, *, base_url: str) -> SignedU
         raise ValueError("it has no usable Location")
     target = SignedUrl.parse(raw, received_at=0.0)
     before, after = urlsplit(link.reveal()), urlsplit(raw)
-    after.port  # noqa: B018 - raises ValueError for an impossible one
     if before.scheme == "https" != after.scheme:
         raise ValueError("it leaves https")
     old, base = (urlsplit(each).hostname or "" for each in (link.reveal(), base_url))

@@ -10,7 +10,7 @@ from multidict import CIMultiDictProxy
 
 from aps_async.errors import DecodeError
 from aps_async.ids import path_part
-from aps_async.links import CONTROL, Part, SignedUrl, Source, local_expiry
+from aps_async.links import Part, SignedUrl, Source, local_expiry
 from aps_async.models import Derivative
 from aps_async.session import Session
 from aps_async.transport.quotas import Endpoint
@@ -69,7 +69,7 @@ async def get_source(
         user_id=user_id,
         on_headers=keep,
     )
-    if any(CONTROL.search(each) or not each.isascii() for each in cookies):
+    if not all(each.isascii() and each.isprintable() for each in cookies):
         raise DecodeError(f"GET {path}: a cookie holds characters that cannot be sent back")
     if not cookies:
         raise DecodeError(f"GET {path}: no cookies came, so the derivative cannot be opened")

@@ -17,14 +17,6 @@ from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import Query
 
 
-@frozen
-class Identifier:
-    """A JSON:API resource, by type and id."""
-
-    type: str
-    id: str
-
-
 @lenient
 @frozen
 class Extension:

@@ -3,12 +3,11 @@
 https://aps.autodesk.com/en/docs/data/v2/reference/http/
 """
 
-import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
-from aps_async.ids import bare_id, decoded_urn, dm_id, is_web_address, path_part
+from aps_async.ids import UUID, bare_id, decoded_urn, dm_id, is_web_address, path_part
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
 from aps_async.resources.jsonapi import Document, Resource, pages
 from aps_async.session import Session
@@ -25,8 +24,6 @@ ITEM = Endpoint("item", 300)
 TIP = Endpoint("item_tip", 50)
 VERSIONS = Endpoint("item_versions", 800, large=True)
 VERSION = Endpoint("version", 300)
-
-_UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 async def list_hubs(session: Session, *, user_id: str | None = None) -> Hubs:
@@ -141,7 +138,7 @@ async def find_project_id(session: Session, project: Project | str, *, user_id: 
     """
     if isinstance(project, Project):
         return bare_id(project.id)
-    if is_web_address(project) or _UUID.fullmatch(project.strip().removeprefix("b.")):
+    if is_web_address(project) or UUID.fullmatch(project.strip().removeprefix("b.")):
         return bare_id(project)
     return bare_id((await find_project(session, project, user_id=user_id)).id)
 

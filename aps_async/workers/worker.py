@@ -72,7 +72,11 @@ class Worker:
         self._words: dict[int, EndingWords] = {}
         self._counted = float("-inf")
         self._counting = asyncio.Lock()
-        self._scale = 1.0 / session.settings.time_scale  # a simulator's minute is shorter
+
+    @property
+    def _scale(self) -> float:
+        """Seconds here for one of the service's: less than 1 for a simulator whose minute is shorter."""
+        return 1.0 / self.session.settings.time_scale
 
     async def run(self, *, until_done: bool = False, stop: asyncio.Event | None = None) -> None:
         """Works until `stop` is set, or cancelled, or (`until_done`) everything enqueued has come to its end.
