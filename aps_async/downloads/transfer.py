@@ -31,6 +31,8 @@ _BAD_BODIES = 3  # whole responses in a row that are not the file; a fourth woul
 _ENCODINGS = frozenset(
     "aes128gcm br compress dcb dcz deflate exi gzip pack200-gzip x-compress x-gzip zstd".split()  # noqa: SIM905
 )
+# A number with more digits is not a size, and one with thousands is more than int() takes.
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _EXPIRED_CODES = ("ExpiredToken", "InvalidToken")  # of the temporary credentials that signed the link; status 400
 _log = logging.getLogger("aps_async")
 
@@ -249,7 +251,7 @@ class Transfer:
 
     def _continues(self, response: aiohttp.ClientResponse) -> bool:
         """Whether a 206 is the rest of the very file that the bytes so far are of."""
-        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+        found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
         if not found or int(found[1]) != self._at or _strong(response.headers.get("ETag")) != self.etag:
             return False
         if found[3] != "*":

@@ -79,5 +79,5 @@ async def get_source(
         receipt.link(answer.url)
     except ValueError as problem:
         raise DecodeError(f"GET {path}: url: {problem}") from None
-    link = SignedUrl(answer.url, expires_at, "; ".join(cookies))
+    link = SignedUrl(answer.url, expires_at, "; ".join(cookies), receipt.at)
     return Source(parts=(Part(link),), size=answer.size)
