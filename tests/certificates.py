@@ -15,9 +15,15 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def company(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """The CA's file, and the TLS context of a server for localhost. The CA lacks what RFC 5280 asks for."""
-    now = dt.datetime.now(dt.UTC)
+def company(folder: Path, *, host: str | None = None, ended: bool = False) -> tuple[Path, ssl.SSLContext]:
+    """The CA's file, and the TLS context of a server. The CA lacks what RFC 5280 asks for.
+
+    Args:
+        folder: where the files go.
+        host: the only host of the server's certificate; this machine if None.
+        ended: whether the certificates have expired.
+    """
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(days=3 * ended)
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
     ca_key, server_key = keys
 
@@ -34,7 +40,8 @@ def company(folder: Path) -> tuple[Path, ssl.SSLContext]:
 
     basic = x509.BasicConstraints(ca=True, path_length=None)
     ca = certificate("Company CA", ca_key).add_extension(basic, critical=False).sign(ca_key, hashes.SHA256())
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    here = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = x509.SubjectAlternativeName(here if host is None else [x509.DNSName(host)])
     server = certificate("localhost", server_key).add_extension(names, critical=False).sign(ca_key, hashes.SHA256())
     file, chain = folder / "ca.pem", folder / "server.pem"
     file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))

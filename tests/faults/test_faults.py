@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import re
+import ssl
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,13 +16,14 @@ from aps_async import Session, Settings, TwoLegged, wait_for_export
 from aps_async.errors import APSError
 from aps_async.exports.kinds import start_export
 from aps_async.transport.quotas import Quotas
-from tests.faults import headers, status
+from tests.certificates import company
+from tests.faults import bodies, connections, headers, links, states, status
 from tests.faults.scenarios import DEADLINE, Outcome, Scenario
 from tests.faults.server import RawServer, raw_server
 from tests.faults.services import SERVICES
 from tests.support import virtual_clock
 
-SCENARIOS = [*status.SCENARIOS, *headers.SCENARIOS]
+SCENARIOS = [each for group in (status, headers, bodies, connections, states, links) for each in group.SCENARIOS]
 SETTINGS = Settings(response_limit=1 << 20)
 pytestmark = pytest.mark.looptime
 
@@ -29,15 +32,32 @@ def test_the_table_is_as_long_as_it_should_be() -> None:
     assert len({each.id for each in SCENARIOS}) == len(SCENARIOS) >= 150
 
 
+def certificate(scenario: Scenario, folder: Path) -> tuple[Path | None, ssl.SSLContext | None]:
+    """The CA file that the session is given, and the TLS context of the server."""
+    if not scenario.tls:
+        return None, None
+    host = "other.example" if scenario.tls == "other host" else None
+    file, context = company(folder, host=host, ended=scenario.tls == "expired")
+    return None if scenario.tls == "unknown CA" else file, context
+
+
 @asynccontextmanager
-async def session_on(server: RawServer, scenario: Scenario) -> AsyncIterator[Session]:
-    options = {"settings": SETTINGS, "user_id": "U1", "quotas": Quotas(), **scenario.session}
+async def session_on(server: RawServer, scenario: Scenario, ca: Path | None) -> AsyncIterator[Session]:
+    """A session on that server; its clock may be wrong, and its network may be missing."""
+    options: dict[str, Any] = {"base_url": server.base, "settings": SETTINGS, "user_id": "U1", "quotas": Quotas()}
+    options |= {"ssl": ca, "clock": lambda: virtual_clock() + scenario.clock_off, **scenario.session}
+    async with AsyncExitStack() as stack:
+        if scenario.network == "refused":
+            server.close()
+        elif scenario.network == "unknown host":
+            options |= connections.unknown_host()
+            await stack.enter_async_context(options["http"])
+        yield await stack.enter_async_context(Session(TwoLegged("app", "canary-secret"), **options))
 
-    def clock() -> float:
-        return virtual_clock() + scenario.clock_off
 
-    async with Session(TwoLegged("app", "canary-secret"), base_url=server.base, clock=clock, **options) as session:
-        yield session
+def is_of_a_server(task: "asyncio.Task[Any]") -> bool:
+    """Whether it is the raw server's own, or the event loop's for a TLS connection that the server has accepted."""
+    return bool(re.search(r"RawServer|_accept_connection", repr(task.get_coro())))
 
 
 def check_outcome(outcome: Outcome, error: APSError | None, took: float, folder: Path) -> None:
@@ -73,17 +93,17 @@ async def test_one_export(tmp_path: Path, caplog: pytest.LogCaptureFixture, kind
     folder.mkdir()
     before = asyncio.all_tasks()
     error: APSError | None = None
-    async with raw_server(service, scenario.does) as server:
+    ca, context = certificate(scenario, tmp_path)
+    async with raw_server(service, scenario.does, tls=context) as server:
         began = loop.time()
-        async with session_on(server, scenario) as session:
+        async with session_on(server, scenario, ca) as session:
             try:
                 job = await start_export(session, service.request)
                 await wait_for_export(session, job, folder / "x.pdf", timeout=DEADLINE)
             except APSError as caught:
                 error = caught
             took = loop.time() - began
-            ours = {each for each in asyncio.all_tasks() - before if "RawServer" not in repr(each.get_coro())}
-            assert ours == set()
+            assert {each for each in asyncio.all_tasks() - before if not is_of_a_server(each)} == set()
         assert await server.is_left()
     outcome = scenario.acc if scenario.acc and service.is_acc else scenario.ends
     check_outcome(outcome, error, took, folder)
