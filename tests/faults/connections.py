@@ -5,6 +5,7 @@ from typing import Any
 from aiohttp import ClientSession, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from aps_async import Settings
 from aps_async.errors import AuthError, ExportTimeoutError, IncompleteDownloadError, TransportError
 from tests.faults.scenarios import (
     AT_ONCE,
@@ -128,6 +129,17 @@ LASTING = [
         ),
     }),
 ]  # fmt: skip
+
+PATIENT = Scenario(
+    id="link: is silent until the deadline",
+    does={"link": [_SILENT]},
+    session={"settings": Settings(max_download_attempts=99)},
+    ends=fails(
+        ExportTimeoutError,
+        "was done.*but not downloaded in 600 s; the last error was: GET.*(in time|Timeout)",
+        **_DEADLINE,
+    ),
+)
 
 SLOW = faults("slow", "status", {
     "a response after 9 s": (Reply(after=9.0), delivered(SMOOTH + 9, after=9)),
@@ -257,4 +269,4 @@ TLS = [
     ),
 ]  # fmt: skip
 
-SCENARIOS: list[Scenario] = [*ONCE, *LASTING, *SLOW, *LEFT_OVER, *REFUSED, *FIRST, *TLS]
+SCENARIOS: list[Scenario] = [*ONCE, *LASTING, PATIENT, *SLOW, *LEFT_OVER, *REFUSED, *FIRST, *TLS]

@@ -131,6 +131,8 @@ PARTIAL = faults("206", "link", {
     "from a later byte": ((CUT, rest(at=6000)), _START_OVER),
     "of a larger whole": ((CUT, rest(total=_SIZE + 1)), _START_OVER),
     "of a smaller whole": ((CUT, rest(total=_SIZE - 1)), _START_OVER),
+    "of a longer file": ((CUT, rest(file=OTHER + OTHER)), _START_OVER),
+    "of a shorter file": ((CUT, rest(file=OTHER[:9000] + b"%%EOF")), _START_OVER),
     "of an unknown whole": ((CUT, rest(total="*")), _CONTINUES),
     "without Content-Range": ((CUT, content_range(None)), _START_OVER),
     **{
@@ -259,6 +261,30 @@ CLOCKS = [
     for date_name, date in DATES.items()
 ]
 
+JUMPS = [
+    *(
+        Scenario(
+            id=f"our clock goes {seconds:+} s between two polls",
+            does={},
+            ends=delivered(most={"token": 2, "start": 1, "status": 2, "link": 1}),
+            clock_off=seconds,
+            clock_jumps_at=3.0,
+        )
+        for seconds in (-86_400, -3700, 3700, 86_400)
+    ),
+    *(
+        Scenario(
+            id=f"our clock goes {seconds:+} s in a download",
+            does={"link": [Reply(sent=5000, ends="hangs")]},
+            ends=delivered(SMOOTH + 60 + ONE_BREAK, after=60, most={"start": 1, "status": 3, "link": 2}),
+            acc=delivered(SMOOTH + 60 + ONE_BREAK + ANOTHER_JOB, after=60, jobs=1 + (seconds > 0), most={"link": 2}),
+            clock_off=seconds,
+            clock_jumps_at=30.0,
+        )
+        for seconds in (-86_400, -3700, 3700, 86_400)
+    ),
+]
+
 
 def _signed(query: Callable[[float], str]) -> tuple[Reply, Reply]:
     return linked(lambda asked: f"{asked.base}/file?{query(asked.now)}&Signature={SIGNATURE}")
@@ -297,4 +323,4 @@ EXPIRIES = [
 ]  # fmt: skip
 
 
-SCENARIOS: list[Scenario] = [*REFUSED, *REDIRECTED, *PARTIAL, *ADDRESSES, PLAIN, DERIVATIVE, *CLOCKS, *EXPIRIES]
+SCENARIOS: list[Scenario] = [*REFUSED, *REDIRECTED, *PARTIAL, *ADDRESSES, PLAIN, DERIVATIVE, *CLOCKS, *JUMPS, *EXPIRIES]

@@ -60,6 +60,8 @@ class Scenario:
     """Arguments of the session."""
     clock_off: float = 0.0
     """Seconds by which our clock is ahead of the service's."""
+    clock_jumps_at: float = 0.0
+    """Seconds until it is."""
     network: Literal["there", "refused", "unknown host"] = "there"
     tls: Literal["", "trusted", "unknown CA", "other host", "expired"] = ""
 

@@ -45,7 +45,12 @@ def certificate(scenario: Scenario, folder: Path) -> tuple[Path | None, ssl.SSLC
 async def session_on(server: RawServer, scenario: Scenario, ca: Path | None) -> AsyncIterator[Session]:
     """A session on that server; its clock may be wrong, and its network may be missing."""
     options: dict[str, Any] = {"base_url": server.base, "settings": SETTINGS, "user_id": "U1", "quotas": Quotas()}
-    options |= {"ssl": ca, "clock": lambda: virtual_clock() + scenario.clock_off, **scenario.session}
+    jumps_at = asyncio.get_running_loop().time() + scenario.clock_jumps_at
+
+    def clock() -> float:
+        return virtual_clock() + scenario.clock_off * (asyncio.get_running_loop().time() >= jumps_at)
+
+    options |= {"ssl": ca, "clock": clock, **scenario.session}
     async with AsyncExitStack() as stack:
         if scenario.network == "refused":
             server.close()
