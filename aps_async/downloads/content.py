@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from attrs import field, frozen
@@ -24,8 +25,9 @@ class Signature:
     tail: bytes = b""
     tail_within: int = 1024
     """The tail is looked for in this many last bytes, not counting NULs and white space at the very end."""
-    verify: Callable[[Path], Sequence[str] | None] | None = field(default=None, repr=False)
-    """Reads the whole part file, in a thread, before it gets its final name; returns warnings."""
+    verify: Callable[[Path, Event], Sequence[str] | None] | None = field(default=None, repr=False)
+    """Reads the whole part file, in a thread, before it gets its final name; returns warnings. It ends soon, by any
+    error, once the event is set."""
     head_within: int = 0
     """The head may begin this many bytes into the file."""
     tail_required: bool = True
