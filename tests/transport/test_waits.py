@@ -43,6 +43,7 @@ from aps_async import (
     poll_many,
     wait_for_export,
 )
+from aps_async.exports.kinds import KINDS
 from aps_async.links import SignedUrl
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import may_start_again
@@ -190,7 +191,14 @@ SMALL, LARGE, ONCE = Endpoint("small", 100), Endpoint("large", 100, large=True),
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "limits"), [(SMALL, [10, 20, 40, 80, 90]), (LARGE, [90, 90]), (ONCE, [90, 90])], ids=lambda x: str(x)
+    ("endpoint", "limits"),
+    [
+        (SMALL, [10, 20, 40, 80, 90]),
+        (LARGE, [90, 90]),
+        (ONCE, [90, 90]),
+        *((kind.status, [10, 10, 10, 20, 20, 20, 40]) for kind in KINDS.values()),
+    ],
+    ids=lambda x: str(x),
 )
 async def test_the_limit_of_a_call_doubles_where_it_is_short(endpoint: Endpoint, limits: list[float]) -> None:
     async with opened(Script(HANG)) as session:
@@ -224,10 +232,11 @@ def test_scaled_settings_scale_the_limits() -> None:
     assert (Settings().scaled(10).call_timeout, Settings().scaled(10).request_timeout) == (1, 9)
 
 
-async def test_a_hung_poll_costs_twelve_seconds_at_most() -> None:
-    async with opened(Script(RUNNING, HANG, DONE)) as session:
+@pytest.mark.parametrize("hung", [1, 2])
+async def test_a_hung_poll_costs_twelve_seconds_at_most(hung: int) -> None:
+    async with opened(Script(RUNNING, *[HANG] * hung, DONE)) as session:
         await poll_export(session, REF)
-    assert now() <= 2 + 12
+    assert now() <= 2 + 12 * hung
 
 
 async def test_a_hung_poll_holds_no_download_slot(tmp_path: Path) -> None:
