@@ -79,7 +79,7 @@ def test_a_stopped_check_verifies_nothing(tmp_path: Path) -> None:
     archive, stop = tmp_path / "x.zip", threading.Event()
     with zipfile.ZipFile(archive, "w") as new:
         new.writestr("a.bin", bytes(3 << 20))
-    assert verify_archive(archive, stop) == ()
+    assert verify_archive(archive, stop=stop) == ()
     stop.set()
     with pytest.raises(IncompleteDownloadError, match="stopped"):
-        verify_archive(archive, stop)
+        verify_archive(archive, stop=stop)

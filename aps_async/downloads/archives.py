@@ -14,6 +14,7 @@ from attrs import frozen
 
 from aps_async.downloads.filenames import NameBook, in_folder
 from aps_async.downloads.sinks import new_file, part_name, target_error
+from aps_async.downloads.zip_directory import open_patched
 from aps_async.errors import APSError, IncompleteDownloadError
 from aps_async.threads import in_thread
 
@@ -41,14 +42,14 @@ class ArchiveLimits:
 
 
 def verify_archive(
-    path: Path, stop: threading.Event | None = None, *, limits: ArchiveLimits = ArchiveLimits()
+    path: Path, *, limits: ArchiveLimits = ArchiveLimits(), stop: threading.Event | None = None
 ) -> tuple[str, ...]:
     """Reads a whole archive and checks it: names, limits, and the CRC of every entry. It writes nothing.
 
     Args:
         path: the archive.
-        stop: for use in a thread: once it is set, the check ends with an error.
         limits: what counts as a bomb.
+        stop: for use in a thread: once it is set, the check ends with an error.
 
     Returns:
         Warnings, one for each entry that is odd or cannot be read here although the archive is sound.
@@ -57,11 +58,13 @@ def verify_archive(
         IncompleteDownloadError: something is wrong; the message names the entry.
     """
     warnings: list[str] = []
-    with _opened(path) as archive:
+    with _opened(path) as (archive, misnamed):
         entries = archive.infolist()
         _check_limits(entries, path.stat().st_size, limits)
-        for entry in entries:
+        for number, entry in enumerate(entries):
             _check_name(entry)
+            if number in misnamed:
+                warnings.append(f"the archive's entry {entry.filename!r} has a name that is not valid UTF-8")
             if warning := _read_through(archive, entry, stop or threading.Event()):
                 warnings.append(warning)
     return tuple(warnings)
@@ -102,7 +105,7 @@ def _unpack(
     on_skip: Callable[[str], object],
 ) -> tuple[Path, ...]:
     made: list[Path] = []
-    with _opened(path) as archive:
+    with _opened(path) as (archive, _):
         for entry in archive.infolist():
             if _is_folder(entry):
                 continue
@@ -150,14 +153,15 @@ def _place_for(entry: zipfile.ZipInfo, folder: Path, names: NameBook) -> Path:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Opens an archive, and turns whatever its reading raises into our error.
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, frozenset[int]]]:
+    """Opens an archive, and turns whatever its reading raises into our error; also gives the misnamed entries.
 
     Decompressors and parsers of hostile bytes raise a dozen types, LZMAError, struct.error and RuntimeError among them.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
+        file, misnamed = open_patched(path)
+        with file, zipfile.ZipFile(file) as archive:
+            yield archive, misnamed
     except APSError:
         raise
     except NotImplementedError as problem:

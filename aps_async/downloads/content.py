@@ -34,10 +34,14 @@ class Signature:
     """Whether a file of the right length without the tail is an error; otherwise it is a warning."""
 
 
+def _verify_archive(path: Path, stop: Event) -> tuple[str, ...]:
+    return verify_archive(path, stop=stop)
+
+
 # Viewers accept bytes before the header, and a file with a damaged end: both are common in users' own documents.
 PDF = Signature("PDF", ".pdf", PDF_HEAD, b"%%EOF", 65_536, head_within=PDF_HEAD_WITHIN, tail_required=False)
-ZIP = Signature("ZIP", ".zip", b"PK", b"PK\x05\x06", 65_557, verify_archive)
-DOCX = Signature("DOCX", ".docx", b"PK\x03\x04", b"PK\x05\x06", 65_557, verify_archive)
+ZIP = Signature("ZIP", ".zip", b"PK", b"PK\x05\x06", 65_557, _verify_archive)
+DOCX = Signature("DOCX", ".docx", b"PK\x03\x04", b"PK\x05\x06", 65_557, _verify_archive)
 ANY = Signature("file", "", b"")
 
 
