@@ -256,8 +256,10 @@ class Worker:
         at its end."""
         if isinstance(problem, DatabaseError):
             raise problem
-        if isinstance(problem, AuthError) and not error_may_recover(problem) and not await self._has_token():
-            raise problem  # not the export's fault: others may have better credentials
+        if isinstance(problem, AuthError) and not error_may_recover(problem):
+            if (found := await self._token_problem()) is not None and not error_may_recover(found):
+                raise problem  # not the export's fault: others may have better credentials
+            problem = found or problem
         failed = (type(problem),) * (entry.tries + 1)
         status = PollStatus[ExportJob](error=problem, polls=max(0, polls - 1), failed_with=failed, age=entry.age)
         rules = evolve(self._rules(entry), timeout=None)
@@ -276,12 +278,13 @@ class Worker:
         _log.info("export %d: %s; again in %.1f s", entry.id, problem, wait)
         return wait
 
-    async def _has_token(self) -> bool:
+    async def _token_problem(self) -> APSError | None:
+        """Why there is no token to be had now."""
         try:
             await self.session.check_token()
-        except AuthError:
-            return False
-        return True
+        except APSError as problem:
+            return problem
+        return None
 
     def _tell(self, entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
         if self._on_outcome is not None:

@@ -1,7 +1,9 @@
 """The books: each step happens once however often it is made, and what is asked of them is told."""
 
 import asyncio
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -265,6 +267,23 @@ async def test_patience_ends(url: str, server: Postgres) -> None:
         finally:
             await asyncio.to_thread(server.start)
         assert await database.value("SELECT 1") == 1
+
+
+async def test_a_process_that_was_frozen_looks_once_more(url: str) -> None:
+    """Stopped in the middle of a statement for longer than its patience: what it met is long over."""
+    tries = 0
+
+    async def frozen(connection: Any) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            time.sleep(0.5)  # noqa: ASYNC251 - as the whole process
+            raise ConnectionResetError
+        return int(await connection.fetchval("SELECT 1"))
+
+    async with Database(url, patience=0.3) as database:
+        assert await database.transaction(frozen) == 1
+    assert tries == 2
 
 
 def test_errors_come_back_as_what_they_were_and_unknown_ones_as_ours() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from aps_async import (
+    AccessToken,
     AuthError,
     ExportError,
     ExportFailedError,
@@ -19,10 +20,13 @@ from aps_async import (
     NotFoundError,
     Session,
     Settings,
+    StaticToken,
     TargetError,
+    TransportError,
     TwoLegged,
     bim360,
 )
+from aps_async.auth import TokenClient
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.workers import Database, Entry, Folder, RunStatus, RunStore, SharedQuotas, Worker, engine, worker
 from tests.postgres import Postgres
@@ -340,6 +344,29 @@ async def test_a_worker_without_a_token_ends_and_leaves_the_exports_to_others(
         async with working_session(simulator, database) as session:
             await work(session, database, tmp_path)
     assert len(whole_files(tmp_path)) == 3
+
+
+async def test_a_worker_whose_token_is_refused_while_the_token_service_goes_away_stays(
+    database: Database, tmp_path: Path
+) -> None:
+    class Tokens(StaticToken):
+        def __init__(self, token: str) -> None:
+            super().__init__(token)
+            self.problems: list[Exception] = [AuthError("refused"), TransportError("no answer in time", sent=True)]
+
+        async def token(self, client: TokenClient, rejected: AccessToken | None = None) -> AccessToken:
+            if self.problems:
+                raise self.problems.pop(0)
+            return await super().token(client, rejected)
+
+    async with service(World.single_folder(1), speed=SPEED, behaviour=QUICK) as simulator:
+        await run_of(simulator, database)
+        tokens, quotas = Tokens(simulator.user_token()), SharedQuotas(database)
+        async with session_for(simulator, Settings().scaled(SPEED), tokens=tokens, quotas=quotas) as session:
+            await work(session, database, tmp_path)
+        await quotas.close()
+    assert tokens.problems == []
+    assert len(whole_files(tmp_path)) == 1
 
 
 async def test_a_full_disk_is_waited_out(database: Database, tmp_path: Path) -> None:
