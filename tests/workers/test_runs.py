@@ -27,7 +27,8 @@ from aps_async.workers import Database, Delivered, RunStore, engine
 from aps_async.workers.records import error_from_json, error_to_json
 from tests.postgres import Postgres
 
-FILE = Delivered(location="/plans/A-1.pdf", size=1234, sha256="ab" * 32)
+WARNINGS = ("the file has no end marker", "'\U0001f4c4.pdf' is not a valid PDF")
+FILE = Delivered(location="/plans/A-1.pdf", size=1234, sha256="ab" * 32, warnings=WARNINGS)
 
 
 def requests(count: int, name: str = "A-1") -> list[ExportRequest]:
@@ -126,8 +127,19 @@ async def test_every_step_is_made_once(database: Database) -> None:
     outcome = record.outcome
     assert (outcome.ok, outcome.path, outcome.size, outcome.polls) == (True, Path(FILE.location), 1234, 3)
     assert (outcome.failed_files, outcome.ref) == (missing, found.ref)
+    assert outcome.warnings == WARNINGS
     assert outcome.request == requests(1)[0]
     assert (await store.run(run.id)).is_over
+
+
+@pytest.mark.parametrize("text", ["7", "[7]", "{}", "[", '"odd"'])
+async def test_warnings_that_cannot_be_read_are_reported(database: Database, text: str) -> None:
+    store = RunStore(database)
+    run = await store.enqueue(requests(1), "one")
+    await database.fetch("UPDATE aps_export SET state = 'done', warnings = $1", text)
+    [record] = [each async for each in store.records(run.id)]
+    assert isinstance(record.outcome.error, InputError)
+    assert record.outcome.warnings == ()
 
 
 async def test_a_cancelled_run_leaves_the_lanes_and_takes_no_more_outcomes(database: Database) -> None:
