@@ -86,11 +86,13 @@ class Scene:
             return await self.begin_with(session, simulator, which)
         return await start_export(session, self.request(simulator, which))
 
-    def session(self, simulator: Simulator, settings: Settings | None = None) -> AbstractAsyncContextManager[Session]:
+    def session(
+        self, simulator: Simulator, settings: Settings | None = None, **options: Any
+    ) -> AbstractAsyncContextManager[Session]:
         """A session that may do it."""
         if self.signed_in:
-            return session_for(simulator, settings, tokens=StaticToken(simulator.user_token()))
-        return session_for(simulator, settings, user_id=next(iter(simulator.world.users)))
+            return session_for(simulator, settings, tokens=StaticToken(simulator.user_token()), **options)
+        return session_for(simulator, settings, user_id=next(iter(simulator.world.users)), **options)
 
 
 def project_id(simulator: Simulator, name: str) -> str:

@@ -15,12 +15,12 @@ ROOT = PACKAGE.parent
 # From the bottom up. A module may import from the rows below its own, and from its own row without a cycle.
 # "package.module" places one module apart from its package.
 LAYERS = [
-    ["text", "transport.addresses"],
+    ["text", "threads", "transport.addresses"],
     ["links"],
     ["models"],
     ["errors"],
     ["extras", "filesystem", "ids", "settings", "transport.converter", "transport.quotas"],
-    ["downloads.filenames", "downloads.sinks", "downloads.archives"],
+    ["downloads.filenames", "downloads.sinks", "downloads.archives", "downloads.zip_directory"],
     ["transport"],
     ["ledger"],
     ["auth"],

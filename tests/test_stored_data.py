@@ -13,7 +13,7 @@ from aps_async import InputError, Ledger, ledger_status, ref_from_json, ref_to_j
 from aps_async.cli.export import ExportChoices
 from aps_async.cli.ledgers import stored_command
 from aps_async.ledger import LEDGER_NAME
-from aps_async.workers import Database, RunStore
+from aps_async.workers import Database, Delivered, RunStore
 from tests.postgres import postgres
 
 STORED = Path(__file__).parent / "stored"
@@ -90,6 +90,15 @@ async def take_over(url: str) -> None:
         assert entries[1].export_id == ref_from_json(lines("references-1.jsonl")[1]).export_id
         records = [each async for each in store.records(run.id)]
         assert {each.location for each in records} == {"/plans/clinic/A-101 - Plan.pdf", None}
+        assert {each.outcome.warnings for each in records} == {()}
+        # what the first version does not know is stored beside it, and its own workers go on
+        running = next(each.id for each in entries if each and each.state == "running")
+        attempt = await store.delivery_attempt(running)
+        assert attempt is not None
+        file = Delivered(location="/plans/clinic/x.pdf", size=1, sha256="ab" * 32, warnings=("odd",))
+        assert await store.delivered(running, attempt, file, polls=1, failed_files=())
+        again = await RunStore.opened(database)
+        assert [each.outcome.warnings async for each in again.records(run.id) if each.id == running] == [("odd",)]
 
 
 def test_an_error_names_the_stored_word() -> None:

@@ -7,15 +7,15 @@ import os
 import random
 import stat
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 from aps_async.auth.store import Login
 from aps_async.errors import AuthError
 from aps_async.extras import needed
 from aps_async.filesystem import open_own, part_of, replacing, sync_folder, try_lock
+from aps_async.threads import in_thread
 
 _PAUSE = 0.02  # between two looks at a lock that somebody holds; a renewal takes a few hundred milliseconds
 _log = logging.getLogger("aps_async")
@@ -57,7 +57,7 @@ class FileStore:
 
     async def load(self) -> Login | None:
         """See `TokenStore`."""
-        return await asyncio.to_thread(self._load)
+        return await in_thread(self._load)
 
     async def save(self, login: Login) -> None:
         """See `TokenStore`.
@@ -65,11 +65,11 @@ class FileStore:
         Raises:
             AuthError: the file cannot be written.
         """
-        await _to_the_end(partial(self._save, login.to_json().encode()))
+        await in_thread(self._save, login.to_json().encode())  # or the lock would be free while the thread writes
 
     async def delete(self) -> None:
         """See `TokenStore`."""
-        await _to_the_end(self._delete)
+        await in_thread(self._delete)
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[None]:
@@ -143,13 +143,3 @@ class FileStore:
 
 def _not_locked(path: Path, problem: OSError) -> AuthError:
     return AuthError(f"the login cannot be locked: {path}: {problem.strerror or problem}")
-
-
-async def _to_the_end(work: Callable[[], None]) -> None:
-    """Does it in a thread; cancelled, it still waits: the lock must not be free while the thread writes."""
-    under_way = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        await asyncio.shield(under_way)
-    except asyncio.CancelledError:
-        await asyncio.wait([under_way])
-        raise

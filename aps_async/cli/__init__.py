@@ -14,6 +14,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from aps_async.cli.app import run
 
         return run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # while modules are imported; `run` sees to all others
+        sys.stderr.write("aps-async: stopped\n")
+        return 130
     except ModuleNotFoundError as problem:
         if (problem.name or "").partition(".")[0] == "backoff":  # its own words say what to do
             sys.stderr.write(f"aps-async: error: {problem}\n")

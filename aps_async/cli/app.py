@@ -77,7 +77,7 @@ def run(argv: Sequence[str]) -> int:
 
         return run_to_the_end(cast("Work", work))
     except Interrupted as stop:
-        print_status(f"{NAME}: stopped")
+        print_status(f"{NAME}: stopped" + (f": {reason(stop.__cause__)}" if stop.__cause__ else ""))
         return stop.exit_code
     except KeyboardInterrupt:
         print_status(f"{NAME}: stopped")

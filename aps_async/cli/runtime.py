@@ -50,6 +50,10 @@ async def _stoppable(work: Work) -> int:
             raise
         task.uncancel()
         raise Interrupted(came[0]) from None
+    except Exception as problem:
+        if not came:
+            raise
+        raise Interrupted(came[0]) from problem  # what was cut short may have failed on its way out
     finally:
         for number in handled:
             loop.remove_signal_handler(number)

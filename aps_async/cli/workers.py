@@ -20,6 +20,7 @@ from aps_async.session import Session
 from aps_async.workers import Database, Delivered, Entry, RunStatus, RunStore, SharedQuotas, Worker, storage_for
 
 PATIENCE = 3.0
+WORKER_PATIENCE = 15.0  # it may start while the database does
 """Seconds for which a command waits for a database that is just restarting."""
 NEEDED = "which database? give --database URL or set APS_DATABASE_URL, such as postgresql://user@host/name"
 
@@ -83,7 +84,7 @@ async def worker(url: str, out: str, *, slots: int | None, until_done: bool, use
             failed.append(entry.id)
             print_status(f"{entry.folder}: {entry.name}: FAILED: {reason(problem)}")
 
-    async with Database(url, patience=PATIENCE) as database:
+    async with Database(url, patience=WORKER_PATIENCE) as database:
         await RunStore.opened(database)
         database.patience = None  # it is there; from now on an outage is waited out
         quotas = SharedQuotas(database)

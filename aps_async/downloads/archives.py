@@ -1,6 +1,5 @@
 """ZIP archives from outside: checked before they are used, and unpacked without leaving their folder."""
 
-import asyncio
 import os
 import re
 import stat
@@ -15,7 +14,9 @@ from attrs import frozen
 
 from aps_async.downloads.filenames import NameBook, in_folder
 from aps_async.downloads.sinks import new_file, part_name, target_error
+from aps_async.downloads.zip_directory import open_patched
 from aps_async.errors import APSError, IncompleteDownloadError
+from aps_async.threads import in_thread
 
 PDF_HEAD = b"%PDF-"
 PDF_HEAD_WITHIN = 1024
@@ -40,8 +41,15 @@ class ArchiveLimits:
     """Bytes when unpacked, up to which any ratio is harmless: an empty scan compresses 1,000 to 1."""
 
 
-def verify_archive(path: Path, *, limits: ArchiveLimits = ArchiveLimits()) -> tuple[str, ...]:
+def verify_archive(
+    path: Path, *, limits: ArchiveLimits = ArchiveLimits(), stop: threading.Event | None = None
+) -> tuple[str, ...]:
     """Reads a whole archive and checks it: names, limits, and the CRC of every entry. It writes nothing.
+
+    Args:
+        path: the archive.
+        limits: what counts as a bomb.
+        stop: for use in a thread: once it is set, the check ends with an error.
 
     Returns:
         Warnings, one for each entry that is odd or cannot be read here although the archive is sound.
@@ -50,12 +58,14 @@ def verify_archive(path: Path, *, limits: ArchiveLimits = ArchiveLimits()) -> tu
         IncompleteDownloadError: something is wrong; the message names the entry.
     """
     warnings: list[str] = []
-    with _opened(path) as archive:
+    with _opened(path) as (archive, misnamed):
         entries = archive.infolist()
         _check_limits(entries, path.stat().st_size, limits)
-        for entry in entries:
+        for number, entry in enumerate(entries):
             _check_name(entry)
-            if warning := _read_through(archive, entry):
+            if number in misnamed:
+                warnings.append(f"the archive's entry {entry.filename!r} has a name that is not valid UTF-8")
+            if warning := _read_through(archive, entry, stop or threading.Event()):
                 warnings.append(warning)
     return tuple(warnings)
 
@@ -83,15 +93,7 @@ async def unpack_archive(
         IncompleteDownloadError: the archive is damaged.
     """
     stop = threading.Event()
-    unpacking = asyncio.get_running_loop().run_in_executor(
-        None, _unpack, path, folder, names, stop, tag, on_skip or (lambda _: None)
-    )
-    try:
-        return await asyncio.shield(unpacking)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.wait([unpacking])  # at most one chunk longer; afterwards nothing changes in the folder
-        raise
+    return await in_thread(_unpack, path, folder, names, stop, tag, on_skip or (lambda _: None), on_cancel=stop.set)
 
 
 def _unpack(
@@ -103,7 +105,7 @@ def _unpack(
     on_skip: Callable[[str], object],
 ) -> tuple[Path, ...]:
     made: list[Path] = []
-    with _opened(path) as archive:
+    with _opened(path) as (archive, _):
         for entry in archive.infolist():
             if _is_folder(entry):
                 continue
@@ -151,14 +153,15 @@ def _place_for(entry: zipfile.ZipInfo, folder: Path, names: NameBook) -> Path:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Opens an archive, and turns whatever its reading raises into our error.
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, frozenset[int]]]:
+    """Opens an archive, and turns whatever its reading raises into our error; also gives the misnamed entries.
 
     Decompressors and parsers of hostile bytes raise a dozen types, LZMAError, struct.error and RuntimeError among them.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
+        file, misnamed = open_patched(path)
+        with file, zipfile.ZipFile(file) as archive:
+            yield archive, misnamed
     except APSError:
         raise
     except NotImplementedError as problem:
@@ -203,7 +206,7 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
         raise IncompleteDownloadError(f"the archive's entry {entry.filename!r} is encrypted")
 
 
-def _read_through(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str | None:
+def _read_through(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, stop: threading.Event) -> str | None:
     """zipfile compares the CRC when it reaches the end, and never returns more than the declared size."""
     try:
         content = archive.open(entry)
@@ -212,7 +215,8 @@ def _read_through(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str | Non
     with content:
         head = content.read(PDF_HEAD_WITHIN + len(PDF_HEAD))
         while content.read(_CHUNK):
-            pass
+            if stop.is_set():
+                raise IncompleteDownloadError("the check of the archive was stopped")
     if entry.filename.lower().endswith(".pdf") and PDF_HEAD not in head:
         return f"the archive's entry {entry.filename!r} is not a valid PDF"
     return None

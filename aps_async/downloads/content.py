@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from attrs import field, frozen
@@ -24,18 +25,23 @@ class Signature:
     tail: bytes = b""
     tail_within: int = 1024
     """The tail is looked for in this many last bytes, not counting NULs and white space at the very end."""
-    verify: Callable[[Path], Sequence[str] | None] | None = field(default=None, repr=False)
-    """Reads the whole part file, in a thread, before it gets its final name; returns warnings."""
+    verify: Callable[[Path, Event], Sequence[str] | None] | None = field(default=None, repr=False)
+    """Reads the whole part file, in a thread, before it gets its final name; returns warnings. It ends soon, by any
+    error, once the event is set."""
     head_within: int = 0
     """The head may begin this many bytes into the file."""
     tail_required: bool = True
     """Whether a file of the right length without the tail is an error; otherwise it is a warning."""
 
 
+def _verify_archive(path: Path, stop: Event) -> tuple[str, ...]:
+    return verify_archive(path, stop=stop)
+
+
 # Viewers accept bytes before the header, and a file with a damaged end: both are common in users' own documents.
 PDF = Signature("PDF", ".pdf", PDF_HEAD, b"%%EOF", 65_536, head_within=PDF_HEAD_WITHIN, tail_required=False)
-ZIP = Signature("ZIP", ".zip", b"PK", b"PK\x05\x06", 65_557, verify_archive)
-DOCX = Signature("DOCX", ".docx", b"PK\x03\x04", b"PK\x05\x06", 65_557, verify_archive)
+ZIP = Signature("ZIP", ".zip", b"PK", b"PK\x05\x06", 65_557, _verify_archive)
+DOCX = Signature("DOCX", ".docx", b"PK\x03\x04", b"PK\x05\x06", 65_557, _verify_archive)
 ANY = Signature("file", "", b"")
 
 

@@ -1,6 +1,5 @@
 """Where workers put verified files: one small protocol, and the shared folder that needs nothing else."""
 
-import asyncio
 import errno
 import os
 import re
@@ -13,6 +12,7 @@ from typing import Protocol
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit, split_suffix
 from aps_async.downloads.sinks import local_path, made_folder, target_error
 from aps_async.filesystem import move_below
+from aps_async.threads import in_thread
 
 _STALE = 24 * 3600.0
 _HIDDEN = ".aps-async"
@@ -72,7 +72,7 @@ class Folder:
         parts = (*(fitted(each, limit) for each in folders), fitted(stem, limit) + suffix)
         target = self.path.joinpath(*parts)
         try:
-            await asyncio.get_running_loop().run_in_executor(None, move_below, file, self.path, parts)
+            await in_thread(move_below, file, self.path, parts)
         except OSError as problem:
             raise target_error(target, problem) from problem
         return str(target)

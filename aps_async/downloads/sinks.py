@@ -9,11 +9,13 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from aps_async.downloads.filenames import cut
 from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
+from aps_async.threads import in_thread
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full; make room and run it again",
@@ -171,10 +173,10 @@ class PartFile:
         """The final name; `suffix` is added to it."""
         return self.path if suffix is None else self.path.with_name(self.path.name + suffix)
 
-    async def complete(self, verify: Callable[[Path], Sequence[str] | None] | None = None) -> tuple[str, ...]:
+    async def complete(self, verify: Callable[[Path, Event], Sequence[str] | None] | None = None) -> tuple[str, ...]:
         """Closes the part file once its bytes are on the disk: a power cut leaves no empty PDF.
 
-        `verify` reads it then, in a thread. Returns its warnings.
+        `verify` reads it then, in a thread, see `Signature.verify`. Returns its warnings.
         """
         if self._file is None:
             raise IncompleteDownloadError(f"nothing came for {self.path}", path=self.path)
@@ -186,8 +188,8 @@ class PartFile:
             self._file = None
             if verify is None:
                 return ()
-            warnings = await asyncio.get_running_loop().run_in_executor(None, verify, self.part)
-            return tuple(warnings or ())
+            stop = Event()
+            return tuple(await in_thread(verify, self.part, stop, on_cancel=stop.set) or ())
         except OSError as problem:
             raise target_error(self.path, problem) from problem
 

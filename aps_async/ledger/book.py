@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import Self
 
 from aps_async.downloads.filenames import NameBook, safe_stem
@@ -20,8 +21,10 @@ from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.store import Store
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
+from aps_async.threads import in_thread
 
 _CHECKS = 4  # files hashed at once, in threads: more do not make a disk faster
+_CHUNK = 1 << 20
 _TAG = re.compile(r"[0-9a-f]{8}-")
 _PROBLEM = 1000  # signs of an error's message that are kept
 
@@ -79,13 +82,12 @@ class Ledger:
         if self._opened:
             raise LedgerError("a ledger is opened once; make another one")
         self._opened = True
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, made_folder, self.folder)
+        await in_thread(made_folder, self.folder)
         self._lock.acquire()
         try:
             await self._store.open()
             tag = await self._store.call(_tag, durable=False)
-            await loop.run_in_executor(None, remove_parts, self.folder, tag)
+            await in_thread(remove_parts, self.folder, tag)
         except BaseException:
             await self.__aexit__()
             raise
@@ -133,7 +135,8 @@ class Ledger:
         if not record.files:
             return False
         async with self._checks:
-            return await asyncio.to_thread(_are_whole, self.folder, record.files)
+            stop = Event()
+            return await in_thread(_are_whole, self.folder, record.files, stop, on_cancel=stop.set)
 
     async def started(self, record: Record, ref: ExportRef) -> None:
         """Writes the reference down, for good: to start twice costs quota, and with ACC a second job."""
@@ -161,10 +164,12 @@ class Ledger:
         as_before = outcome.reused and {each.name for each in unpacked} <= {each.name for each in record.files}
         if as_before and record.done:
             return
-        files = await asyncio.to_thread(_known, unpacked) if unpacked and not as_before else None
+        files, stop = None, Event()
+        if unpacked and not as_before:
+            files = await in_thread(_known, unpacked, stop, on_cancel=stop.set)
         left = await self._store.call(lambda db: _done(db, record.id, files))
         if left:
-            await asyncio.to_thread(_remove, self.folder, left)
+            await in_thread(_remove, self.folder, left)
 
     def names(self, record: Record) -> NameBook:
         """Names that the ledger remembers, for the files of an archive."""
@@ -210,28 +215,32 @@ def _done(connection: sqlite3.Connection, record: int, files: list[KnownFile] | 
     return rows.done(connection, record)
 
 
-def _are_whole(folder: Path, files: Sequence[KnownFile]) -> bool:
+def _are_whole(folder: Path, files: Sequence[KnownFile], stop: Event) -> bool:
     """Sizes first: they reveal most changes, and cost nothing. A link in the place of a file is a change."""
     try:
         if any((folder / each.name).stat().st_size != each.size for each in files):
             return False
-        return all(_sha256(folder / each.name) == each.sha256 for each in files)
+        return all(_sha256(folder / each.name, stop) == each.sha256 for each in files)
     except OSError:
         return False
 
 
-def _known(paths: Sequence[Path]) -> list[KnownFile]:
-    return [KnownFile(path.name, path.stat().st_size, _sha256(path)) for path in paths]
+def _known(paths: Sequence[Path], stop: Event) -> list[KnownFile]:
+    return [KnownFile(path.name, path.stat().st_size, _sha256(path, stop)) for path in paths]
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, stop: Event) -> str:
+    """Of a whole file, or until `stop` is set."""
+    digest = hashlib.sha256()
     with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while not stop.is_set() and (chunk := file.read(_CHUNK)):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _remove(folder: Path, files: Sequence[KnownFile]) -> None:
     """Only what is ours and as we left it."""
     for each in files:
-        if _are_whole(folder, [each]):
+        if _are_whole(folder, [each], Event()):
             with suppress(OSError):
                 (folder / each.name).unlink()

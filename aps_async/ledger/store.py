@@ -16,6 +16,7 @@ from attrs import frozen
 
 from aps_async.errors import LedgerError
 from aps_async.ledger.schema import WRONG_VALUES, explained, open_ledger
+from aps_async.threads import ended
 
 T = TypeVar("T")
 
@@ -74,7 +75,10 @@ class Store:
         return found
 
     async def close(self) -> None:
-        """Ends what is under way and closes the file."""
+        """Ends what is under way and closes the file, also when cancelled: the folder must not be free before."""
+        await ended(self._end())
+
+    async def _end(self) -> None:
         while self._busy is not None:
             await asyncio.wait([self._busy])
             await asyncio.sleep(0)  # its callback begins the next

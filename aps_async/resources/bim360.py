@@ -30,7 +30,7 @@ from aps_async.transport.retry import call_deadline
 
 # https://aps.autodesk.com/en/docs/bim360/v1/overview/rate-limits/bim360-rate-limits/
 START = Endpoint("bim360.export_start", 100)  # a repeat answers with the same job, so it is harmless
-STATUS = Endpoint("bim360.export_status", 1000)
+STATUS = Endpoint("bim360.export_status", 1000, polled=True)
 
 STATES = {
     "committed": ExportStatus.RUNNING,

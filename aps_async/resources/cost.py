@@ -21,7 +21,7 @@ from aps_async.transport.converter import lenient, structure
 from aps_async.transport.quotas import Endpoint
 
 # https://aps.autodesk.com/en/docs/acc/v1/overview/rate-limits/cost-rate-limits/
-DOCUMENTS = Endpoint("cost.documents", 30, token="signed-in user")
+DOCUMENTS = Endpoint("cost.documents", 30, token="signed-in user", polled=True)
 ATTACHMENTS = Endpoint(
     "cost.attachments", 50, repeatable=False, token="signed-in user"
 )  # a repeat makes another document

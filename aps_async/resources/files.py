@@ -28,7 +28,7 @@ from aps_async.transport.retry import call_deadline
 SERVICE = acc.Service(
     name="files",
     start=Endpoint("files.export_start", 100, repeatable=False, token="user"),  # a repeat starts another job
-    status=Endpoint("files.export_status", 200, token="user"),
+    status=Endpoint("files.export_status", 200, token="user", polled=True),
     key="fileVersions",
     limit=200,
     what="files",

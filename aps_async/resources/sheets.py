@@ -32,7 +32,7 @@ from aps_async.transport.retry import call_deadline
 SERVICE = acc.Service(
     name="sheets",
     start=Endpoint("sheets.export_start", 100, repeatable=False, token="user"),  # a repeat starts another job
-    status=Endpoint("sheets.export_status", 100, token="user"),
+    status=Endpoint("sheets.export_status", 100, token="user", polled=True),
     key="sheets",
     limit=1000,
     what="sheets",

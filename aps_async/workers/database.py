@@ -179,6 +179,7 @@ class Database:
         ends = None if self.patience is None else loop.time() + self.patience
         pause = 0.1
         while True:
+            began = loop.time()
             try:
                 return await once()
             except DatabaseError:
@@ -186,7 +187,8 @@ class Database:
             except Exception as problem:
                 if not is_outage(problem):
                     raise self._error(problem) from problem
-                if ends is not None and loop.time() + pause > ends:
+                # By its beginning: one that was frozen in the middle has not seen the database as it is now.
+                if ends is not None and began + pause > ends:
                     raise self._error(problem) from None
                 _log.info("the database does not answer (%s), trying again in %.1f s", type(problem).__name__, pause)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load

@@ -185,6 +185,7 @@ def _record_of(row: Any) -> Record:
         ref=ref,
         path=Path(location) if location and "://" not in location else None,
         failed_files=structure(json.loads(row["lacks"]), tuple[FailedFile, ...], strict=True) if row["lacks"] else (),
+        warnings=structure(json.loads(row["warnings"]), tuple[str, ...], strict=True) if row["warnings"] else (),
         size=row["size"] or 0,
         seconds=row["seconds"] or 0.0,
         polls=row["polls"],

@@ -8,6 +8,7 @@ Each step is one statement or one transaction that does nothing when it was done
 after any interruption, and two workers with the same export cannot both record an outcome.
 """
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, Self
@@ -55,7 +56,7 @@ ORDER BY t.at ON CONFLICT (run, name) DO NOTHING RETURNING id, state
 """
 _DONE = """
 UPDATE aps_export SET state = 'done', place = $3, size = $4, sha256 = $5, lacks = $6, polls = $7,
-    finished = clock_timestamp()
+    warnings = $8, finished = clock_timestamp()
 WHERE id = $1 AND state = 'running' AND turns = $2 RETURNING id
 """
 _FAILED = """
@@ -214,8 +215,9 @@ class RunStore:
     ) -> bool:
         """Records the outcome; False when it is not this worker's to record."""
         missing = failed_files_to_json(failed_files) if failed_files else None
+        warnings = json.dumps(file.warnings) if file.warnings else None
         found = await self.database.value(
-            _DONE, export, delivery_attempt, file.location, file.size, file.sha256, missing, polls
+            _DONE, export, delivery_attempt, file.location, file.size, file.sha256, missing, polls, warnings
         )
         return found is not None
 

@@ -39,6 +39,7 @@ CREATE TABLE aps_export (
     sha256 text,
     lacks text,
     error text,
+    warnings text,
     UNIQUE (run, name)
 ) WITH (fillfactor = 80);
 CREATE INDEX aps_export_open ON aps_export (state, kind) WHERE state IN ('waiting', 'running');
@@ -120,6 +121,15 @@ END $$;
 """
 
 
+# Added within version 1: workers that do not know the column work on beside those that do.
+_HAS_WARNINGS = """
+SELECT EXISTS (
+    SELECT FROM pg_attribute
+    WHERE attrelid = 'aps_export'::regclass AND attname = 'warnings' AND NOT attisdropped
+)
+"""
+
+
 async def install(connection: Any) -> bool:
     """Makes what is missing, inside the caller's transaction and lock; whether anything was.
 
@@ -137,4 +147,7 @@ async def install(connection: Any) -> bool:
             f"the tables in this database are of a {newer} version of aps-async ({found}, and this one has {VERSION}): "
             "use that version, or another database"
         )
-    return False
+    if await connection.fetchval(_HAS_WARNINGS):
+        return False
+    await connection.execute("ALTER TABLE aps_export ADD COLUMN warnings text")
+    return True

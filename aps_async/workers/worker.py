@@ -9,8 +9,9 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from aps_async.downloads.folder import Storage
 from aps_async.errors import APSError, AuthError, DatabaseError, DownloadError, ExportError, InputError
@@ -34,10 +35,20 @@ TURNS = 10
 """Times that a delivery may be begun; a file that ends its worker every time must not end them all."""
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
 _HOUSEKEEPING = 30.0
+_ANSWER_LIFETIME = 60.0  # half of a signed link's
 
 Told = Callable[[Entry, Delivered | None, BaseException | None], object]
 
 _log = logging.getLogger("aps_async")
+
+
+@frozen(eq=False)
+class _Question:
+    """A question about one export that is under way, or answered late."""
+
+    task: "asyncio.Task[ExportJob]"
+    asked: float
+    """When, by the event loop's clock."""
 
 
 class Worker:
@@ -70,6 +81,7 @@ class Worker:
         """Rows that could not be read and became dead letters; `on_outcome` is not called with them."""
         self._pending: dict[str, int] = {}
         self._words: dict[int, EndingWords] = {}
+        self._questions: dict[int, _Question] = {}
         self._counted = float("-inf")
         self._counting = asyncio.Lock()
 
@@ -101,6 +113,7 @@ class Worker:
             stop.set()
             aside.cancel()
             ended = await asyncio.gather(*everything, return_exceptions=True)
+            await self._stop_asking()
         for problem in ended:
             if isinstance(problem, Exception):
                 raise problem
@@ -127,9 +140,13 @@ class Worker:
         if entry is None or entry.state != "running" or entry.ref is None:
             return None
         await self._count()
+        question = await self._question(export, entry.ref)
+        if not question.task.done():
+            return self.session.settings.poll_interval
+        took = asyncio.get_running_loop().time() - question.asked
         try:
             words = self._words.setdefault(export, EndingWords(self.session))
-            job = words.judge(await steps.poll_once(self.session, entry.ref))
+            job = words.judge(await question.task)
             if job.status.is_final:
                 checked_job(job)
                 del self._words[export]
@@ -142,8 +159,40 @@ class Worker:
         except NotWantedError as problem:
             _log.info("%s", problem)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
-            return await self._handle_failure(entry, problem, polls + 1)
+            return await self._handle_failure(entry, problem, polls + 1, took)
         return None
+
+    async def _question(self, export: int, ref: ExportRef) -> "_Question":
+        """A question about an export, new or from before; one that takes long goes on without holding a slot."""
+        question = self._questions.get(export)
+        if question is None:
+            loop = asyncio.get_running_loop()
+            question = _Question(asyncio.create_task(steps.poll_once(self.session, ref)), loop.time())
+            self._questions[export] = question
+            await asyncio.wait({question.task}, timeout=self.session.settings.poll_interval)
+            if not question.task.done():
+                question.task.add_done_callback(partial(self._answered, export))
+        if question.task.done():
+            self._questions.pop(export, None)
+        return question
+
+    def _answered(self, export: int, task: "asyncio.Task[ExportJob]") -> None:
+        """Keeps a late answer for a while: another worker may have taken the export over."""
+        if not task.cancelled():
+            task.exception()  # or asyncio would report that nobody looked at it
+        lifetime = _ANSWER_LIFETIME * self._scale
+        asyncio.get_running_loop().call_later(lifetime, self._forget, export, task)
+
+    def _forget(self, export: int, task: "asyncio.Task[ExportJob]") -> None:
+        if export in self._questions and self._questions[export].task is task:
+            del self._questions[export]
+
+    async def _stop_asking(self) -> None:
+        questions = [question.task for question in self._questions.values()]
+        self._questions.clear()
+        for task in questions:
+            task.cancel()
+        await asyncio.gather(*questions, return_exceptions=True)
 
     async def _entry(self, export: int) -> Entry | None:
         """The export; None if there is none, or if its row cannot be read and has become a dead letter."""
@@ -200,18 +249,23 @@ class Worker:
         rules = export_rules(self.session, entry.ref or ExportRef(request=entry.request, export_id=""))
         return evolve(rules, policy=policy, not_yet=not_yet, may_recover=recovers)
 
-    async def _handle_failure(self, entry: Entry, problem: Exception, polls: int = 0) -> float | None:
-        """Seconds until the next try; or the export is a dead letter, or this worker at its end."""
+    async def _handle_failure(
+        self, entry: Entry, problem: Exception, polls: int = 0, took: float = 0.0
+    ) -> float | None:
+        """Seconds until the next try, less those that a question took; or the export is a dead letter, or this worker
+        at its end."""
         if isinstance(problem, DatabaseError):
             raise problem
-        if isinstance(problem, AuthError) and not error_may_recover(problem) and not await self._has_token():
-            raise problem  # not the export's fault: others may have better credentials
+        if isinstance(problem, AuthError) and not error_may_recover(problem):
+            if (found := await self._token_problem()) is not None and not error_may_recover(found):
+                raise problem  # not the export's fault: others may have better credentials
+            problem = found or problem
         failed = (type(problem),) * (entry.tries + 1)
         status = PollStatus[ExportJob](error=problem, polls=max(0, polls - 1), failed_with=failed, age=entry.age)
         rules = evolve(self._rules(entry), timeout=None)
         try:
             # Errors are counted, however long an outage lasts; the deadline is for jobs that answer and are not done.
-            wait = rules.decide(status)
+            wait = rules.decide(status) or 0.0
         except Exception as final:  # noqa: BLE001 - the one above
             if not isinstance(final, APSError):
                 _log.error("export %d: unexpected %s", entry.id, type(final).__name__, exc_info=final)
@@ -220,15 +274,17 @@ class Worker:
             return None
         if not rules.not_yet(problem, status):
             await self._store.record_transient_failure(entry.id)
+        wait = max(wait - took, rules.floor(status))
         _log.info("export %d: %s; again in %.1f s", entry.id, problem, wait)
         return wait
 
-    async def _has_token(self) -> bool:
+    async def _token_problem(self) -> APSError | None:
+        """Why there is no token to be had now."""
         try:
             await self.session.check_token()
-        except AuthError:
-            return False
-        return True
+        except APSError as problem:
+            return problem
+        return None
 
     def _tell(self, entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
         if self._on_outcome is not None:

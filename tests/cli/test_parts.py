@@ -14,7 +14,7 @@ from aps_async.cli.failures import Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import a_path
 from aps_async.cli.progress import _Bar
 from aps_async.cli.runtime import run_to_the_end
-from aps_async.errors import AuthError, NotFoundError, TransportError
+from aps_async.errors import AuthError, DatabaseError, NotFoundError, TransportError
 from aps_async.exports.bulk import BulkProgress
 
 
@@ -130,6 +130,39 @@ def test_a_signal_waits_for_the_cleaning_up_and_a_second_one_does_not_hurry_it(n
         run_to_the_end(work)
     assert stopped.value.exit_code == 128 + number
     assert cleaned == [True]
+
+
+def test_what_fails_on_its_way_out_after_a_signal_was_stopped_all_the_same() -> None:
+    problem = DatabaseError("the database went away")
+
+    async def work() -> int:
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise problem
+
+    with pytest.raises(Interrupted) as stopped:
+        run_to_the_end(work)
+    assert stopped.value.exit_code == 130
+    assert stopped.value.__cause__ is problem
+
+
+def test_ctrl_c_while_modules_are_imported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stopped(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aps_async.cli.app.run", stopped)
+    assert main(["version"]) == 130
+    assert capsys.readouterr().err == "aps-async: stopped\n"
+
+
+def test_what_fails_without_a_signal_failed() -> None:
+    async def work() -> int:
+        raise DatabaseError("the database went away")
+
+    with pytest.raises(DatabaseError):
+        run_to_the_end(work)
 
 
 def test_cancellation_from_within_is_not_taken_for_a_signal() -> None:

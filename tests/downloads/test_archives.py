@@ -98,8 +98,34 @@ def damaged(method: int) -> bytes:
     return bytes(data)
 
 
-def with_name_of_no_encoding() -> bytes:
-    return zipped(("Pl\u00e4ne.pdf", PDF)).replace("Pl\u00e4ne.pdf".encode(), b"Pl\xff\xfene.pdf")
+def with_name(name: bytes, directory_says_utf8: bool, file_says_utf8: bool) -> bytes:
+    """`a.pdf` and an entry with these bytes for a name."""
+    new = bytearray(zipped(("a.pdf", PDF), ("*" * len(name), PDF)).replace(b"*" * len(name), name))
+    local, at = new.rindex(b"PK\x03\x04"), new.rindex(b"PK\x01\x02")
+    new[local + 7] = 0x08 * file_says_utf8
+    new[at + 9] = 0x08 * directory_says_utf8
+    return bytes(new)
+
+
+def of_version(version: int) -> bytes:
+    new = bytearray(zipped(("a.pdf", PDF), ("odd.pdf", PDF)))
+    at = new.rindex(b"PK\x01\x02") + 6
+    new[at : at + 2] = version.to_bytes(2, "little")
+    return bytes(new)
+
+
+def large(data: bytes) -> bytes:
+    """The same with the records of an archive of more than 4 GiB."""
+    end = data.rindex(b"PK\x05\x06")
+    count, length, offset = struct.unpack_from("<HLL", data, end + 10)
+    record = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, length, offset)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, end, 1)
+    return (
+        data[:end]
+        + record
+        + locator
+        + struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, count, count, *[0xFFFFFFFF] * 2, 0)
+    )
 
 
 def overlapping(names: tuple[str, ...]) -> bytes:
@@ -137,7 +163,6 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "bomb of deflate": (lambda: make_zip([], "bomb_deflate"), "that is a bomb"),
     "broken lzma": (lambda: damaged(zipfile.ZIP_LZMA), "is damaged"),
     "broken bzip2": (lambda: damaged(zipfile.ZIP_BZIP2), "is damaged"),
-    "name of no encoding": (with_name_of_no_encoding, "is damaged"),
     "traversal with both separators": (lambda: named("a/..\\..\\x"), "points outside"),
     "overlapping": (lambda: overlapping(("a.pdf",) * 5), "overlap"),
     "overlapping, other names": (lambda: overlapping(("a.pdf", "b.pdf")), "overlap"),
@@ -171,6 +196,7 @@ ODD: dict[str, tuple[Callable[[], bytes], str | None, int]] = {
     "a scan of 1,000 to 1": (lambda: zipped(("a.pdf", PDF), ("odd.pdf", b"%PDF-" + b"\xff" * (40 << 20))), None, 2),
     "Deflate64": (lambda: with_method(zipped(("a.pdf", PDF), ("odd.pdf", PDF)), "odd.pdf", 9), "Deflate64", 1),
     "PPMd": (lambda: with_method(zipped(("a.pdf", PDF), ("odd.pdf", PDF)), "odd.pdf", 98), "method 98", 1),
+    "a version of the format to come": (lambda: of_version(99), None, 2),
     "backslashes": (lambda: zipped(("Plans\\", b""), ("Plans\\a.pdf", PDF), ("odd.txt", b"x")), None, 2),
 }
 
@@ -192,6 +218,47 @@ async def test_an_odd_entry_costs_a_warning_and_no_other_entry(name: str, tmp_pa
     assert made[0].read_bytes() == PDF
     assert lying_in(folder) == sorted(path.name for path in made)
     assert archive.exists()
+
+
+NAMES = {
+    "UTF-8": "Pl\u00e4ne.pdf".encode(),
+    "Latin-1": "Pl\u00e4ne.pdf".encode("latin-1"),
+    "neither": b"Pl\xff\xfe\x80ne.pdf",
+    "cut": "\u56f3.pdf".encode()[:2] + b".pdf",
+    "half a surrogate pair": b"\xed\xa0\xbd.pdf",
+}
+
+
+@pytest.mark.parametrize(
+    "wrap", [bytes, large, lambda data: b"in front of it" + data], ids=["plain", "large", "behind"]
+)
+@pytest.mark.parametrize("file_says_utf8", [True, False])
+@pytest.mark.parametrize("directory_says_utf8", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_name_in_no_encoding_costs_a_warning_at_most(
+    name: str, directory_says_utf8: bool, file_says_utf8: bool, wrap: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    archive, folder = tmp_path / "x.zip", tmp_path / "out"
+    archive.write_bytes(wrap(with_name(NAMES[name], directory_says_utf8, file_says_utf8)))
+    folder.mkdir()
+    warnings = verify_archive(archive)
+    if name != "UTF-8" and directory_says_utf8:
+        [warning] = warnings
+        assert warning.endswith("has a name that is not valid UTF-8")
+    else:
+        assert warnings == ()
+    made = await unpack_archive(archive, folder, NameBook())
+    assert len(made) == 2
+    assert {path.read_bytes() for path in made} == {PDF}
+    if name == "UTF-8" and directory_says_utf8:
+        assert made[1].name == "Pl\u00e4ne.pdf"
+
+
+@pytest.mark.parametrize("name", [b"../\xff.pdf", b"C:\xff.pdf", b"\\\\\xff\\x"])
+def test_a_name_in_no_encoding_leads_nowhere_else(name: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(with_name(name, True, True))
+    with pytest.raises(IncompleteDownloadError, match="points outside"):
+        verify_archive(tmp_path / "x.zip")
 
 
 @pytest.mark.parametrize(

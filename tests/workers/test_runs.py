@@ -1,7 +1,9 @@
 """The books: each step happens once however often it is made, and what is asked of them is told."""
 
 import asyncio
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,8 @@ from aps_async.workers import Database, Delivered, RunStore, engine
 from aps_async.workers.records import error_from_json, error_to_json
 from tests.postgres import Postgres
 
-FILE = Delivered(location="/plans/A-1.pdf", size=1234, sha256="ab" * 32)
+WARNINGS = ("the file has no end marker", "'\U0001f4c4.pdf' is not a valid PDF")
+FILE = Delivered(location="/plans/A-1.pdf", size=1234, sha256="ab" * 32, warnings=WARNINGS)
 
 
 def requests(count: int, name: str = "A-1") -> list[ExportRequest]:
@@ -124,8 +127,19 @@ async def test_every_step_is_made_once(database: Database) -> None:
     outcome = record.outcome
     assert (outcome.ok, outcome.path, outcome.size, outcome.polls) == (True, Path(FILE.location), 1234, 3)
     assert (outcome.failed_files, outcome.ref) == (missing, found.ref)
+    assert outcome.warnings == WARNINGS
     assert outcome.request == requests(1)[0]
     assert (await store.run(run.id)).is_over
+
+
+@pytest.mark.parametrize("text", ["7", "[7]", "{}", "[", '"odd"'])
+async def test_warnings_that_cannot_be_read_are_reported(database: Database, text: str) -> None:
+    store = RunStore(database)
+    run = await store.enqueue(requests(1), "one")
+    await database.fetch("UPDATE aps_export SET state = 'done', warnings = $1", text)
+    [record] = [each async for each in store.records(run.id)]
+    assert isinstance(record.outcome.error, InputError)
+    assert record.outcome.warnings == ()
 
 
 async def test_a_cancelled_run_leaves_the_lanes_and_takes_no_more_outcomes(database: Database) -> None:
@@ -265,6 +279,23 @@ async def test_patience_ends(url: str, server: Postgres) -> None:
         finally:
             await asyncio.to_thread(server.start)
         assert await database.value("SELECT 1") == 1
+
+
+async def test_a_process_that_was_frozen_looks_once_more(url: str) -> None:
+    """Stopped in the middle of a statement for longer than its patience: what it met is long over."""
+    tries = 0
+
+    async def frozen(connection: Any) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            time.sleep(0.5)  # noqa: ASYNC251 - as the whole process
+            raise ConnectionResetError
+        return int(await connection.fetchval("SELECT 1"))
+
+    async with Database(url, patience=0.3) as database:
+        assert await database.transaction(frozen) == 1
+    assert tries == 2
 
 
 def test_errors_come_back_as_what_they_were_and_unknown_ones_as_ours() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from aps_async import (
+    AccessToken,
     AuthError,
     ExportError,
     ExportFailedError,
@@ -19,10 +20,13 @@ from aps_async import (
     NotFoundError,
     Session,
     Settings,
+    StaticToken,
     TargetError,
+    TransportError,
     TwoLegged,
     bim360,
 )
+from aps_async.auth import TokenClient
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.workers import Database, Entry, Folder, RunStatus, RunStore, SharedQuotas, Worker, engine, worker
 from tests.postgres import Postgres
@@ -185,6 +189,50 @@ async def test_pending_exports_hold_no_slot(database: Database, tmp_path: Path) 
     assert took < 400
 
 
+async def test_a_hung_poll_holds_no_slot_and_its_late_answer_counts(database: Database, tmp_path: Path) -> None:
+    """Both slots meet polls that take 4 s here; the other exports do not wait for them."""
+    hang = Fault(endpoint="export_status", kind="hang", nth=(1, 2, 3), seconds=4.0 * SPEED)
+    ended: list[float] = []
+    async with service(World.single_folder(9), speed=SPEED, behaviour=QUICK, faults=[hang]) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database, call_timeout=60 * SPEED, poll_interval=6) as session:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            await work(
+                session,
+                database,
+                tmp_path,
+                max_concurrent_downloads=2,
+                on_outcome=lambda *_: ended.append(loop.time() - began),
+            )
+        polls = simulator.counts()["endpoints"]["export_status"]["calls"]
+    assert len(whole_files(tmp_path)) == 9
+    assert ended[5] < 4.0 <= ended[6]
+    records = [each async for each in RunStore(database).records()]
+    assert polls <= sum(each.outcome.polls for each in records)  # none was asked again for want of patience
+
+
+async def test_a_poll_that_never_ends_costs_little(database: Database, tmp_path: Path) -> None:
+    """Its slot for one interval, and its export for the time limit of a call, after which it is asked about at once."""
+    hang = Fault(endpoint="export_status", kind="hang", nth=(1,))
+    speed, behaviour = 10.0, Behaviour(job_time=JobTime.fixed(0))
+    async with service(World.single_folder(1), speed=speed, behaviour=behaviour, faults=[hang]) as simulator:
+        await run_of(simulator, database)
+        async with session_for(simulator, Settings(poll_jitter=0).scaled(speed)) as session:
+            one = Worker(session, database, Folder(tmp_path))
+            [export] = [row["id"] for row in await database.fetch("SELECT id FROM aps_export")]
+            await one.start(export)
+            delays = []
+            while (delay := await one.fetch(export)) is not None:
+                delays.append(delay)
+                await asyncio.sleep(delay)
+    *during, after = delays
+    assert set(during) == {0.2}
+    assert 2 <= len(during) <= 5
+    assert after == 0
+    assert len(whole_files(tmp_path)) == 1
+
+
 async def test_nothing_is_started_while_too_much_is_pending(database: Database, tmp_path: Path) -> None:
     most = 0
 
@@ -296,6 +344,29 @@ async def test_a_worker_without_a_token_ends_and_leaves_the_exports_to_others(
         async with working_session(simulator, database) as session:
             await work(session, database, tmp_path)
     assert len(whole_files(tmp_path)) == 3
+
+
+async def test_a_worker_whose_token_is_refused_while_the_token_service_goes_away_stays(
+    database: Database, tmp_path: Path
+) -> None:
+    class Tokens(StaticToken):
+        def __init__(self, token: str) -> None:
+            super().__init__(token)
+            self.problems: list[Exception] = [AuthError("refused"), TransportError("no answer in time", sent=True)]
+
+        async def token(self, client: TokenClient, rejected: AccessToken | None = None) -> AccessToken:
+            if self.problems:
+                raise self.problems.pop(0)
+            return await super().token(client, rejected)
+
+    async with service(World.single_folder(1), speed=SPEED, behaviour=QUICK) as simulator:
+        await run_of(simulator, database)
+        tokens, quotas = Tokens(simulator.user_token()), SharedQuotas(database)
+        async with session_for(simulator, Settings().scaled(SPEED), tokens=tokens, quotas=quotas) as session:
+            await work(session, database, tmp_path)
+        await quotas.close()
+    assert tokens.problems == []
+    assert len(whole_files(tmp_path)) == 1
 
 
 async def test_a_full_disk_is_waited_out(database: Database, tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Archives with an entry whose header `zipfile` does not accept, which would cost all the others.
+
+Names: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.4.4, bit 11: the name is UTF-8.
+"""
+
+import io
+import struct
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+_END, _END_SIZE = b"PK\x05\x06", 22
+_END64_BEHIND = 20 + 56  # the record of large archives and its locator come before the end record
+_ENTRY, _ENTRY_SIZE = b"PK\x01\x02", 46
+_IS_UTF8 = 0x08  # in the second byte of the flags
+_NEWEST = 63  # the newest version of the format that `zipfile` accepts
+_IN_EXTRA = 0xFFFFFFFF
+
+
+class PatchedFile(io.FileIO):
+    """A file that is read as if some of its bytes were others."""
+
+    def __init__(self, path: Path, patches: Mapping[int, int]) -> None:
+        super().__init__(path)
+        self._patches = patches
+        self._places = sorted(patches)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Bytes from the current position on."""
+        start = self.tell()
+        data = super().read(-1 if size is None else size) or b""
+        first, last = bisect_left(self._places, start), bisect_left(self._places, start + len(data))
+        if first == last:
+            return data
+        patched = bytearray(data)
+        for place in self._places[first:last]:
+            patched[place - start] = self._patches[place]
+        return bytes(patched)
+
+
+def open_patched(path: Path) -> tuple[io.BufferedReader | PatchedFile, frozenset[int]]:
+    """An archive that `zipfile` can read in spite of some headers.
+
+    Returns:
+        The file, and the numbers of the entries, from 0, whose names are not the UTF-8 that they claim to be: they are
+        read as CP437, which has a character for every byte.
+    """
+    patches: dict[int, int] = {}
+    misnamed: set[int] = set()
+    with path.open("rb") as file:
+        for number, (at, local, header, name) in enumerate(_entries(file)):
+            if int.from_bytes(header[6:8], "little") > _NEWEST:
+                patches |= {at + 6: _NEWEST, at + 7: 0}
+            if name.isascii():
+                continue
+            flags, is_utf8 = header[9], header[9] & _IS_UTF8
+            if is_utf8 and not _is_utf8(name):
+                misnamed.add(number)
+                is_utf8 = 0
+                patches[at + 9] = flags & ~_IS_UTF8
+            file.seek(local)
+            if len(start := file.read(8)) == 8:  # it must not contradict the directory
+                patches[local + 7] = start[7] & ~_IS_UTF8 | is_utf8
+    return PatchedFile(path, patches) if patches else path.open("rb"), frozenset(misnamed)
+
+
+def _entries(file: io.BufferedReader) -> Iterator[tuple[int, int, bytes, bytes]]:
+    """Each entry of the directory: where it is, where its file begins, its header and name. Ends at whatever is odd."""
+    size = file.seek(0, io.SEEK_END)
+    tail_at = max(0, size - _END_SIZE - 0xFFFF)
+    file.seek(tail_at)
+    tail = file.read()
+    end = tail.rfind(_END)
+    if end < 0 or len(tail) < end + _END_SIZE:
+        return
+    length, offset = struct.unpack_from("<LL", tail, end + 12)
+    behind = tail_at + end
+    if end >= _END64_BEHIND and tail[end - _END64_BEHIND :].startswith(b"PK\x06\x06"):
+        behind -= _END64_BEHIND
+        length, offset = struct.unpack_from("<QQ", tail, end - _END64_BEHIND + 40)
+    at = behind - length
+    if at < 0:
+        return
+    shift = at - offset  # bytes in front of the archive
+    file.seek(at)
+    directory = file.read(length)
+    place = 0
+    while directory.startswith(_ENTRY, place) and len(directory) >= place + _ENTRY_SIZE:
+        header = directory[place : place + _ENTRY_SIZE]
+        name_size, extra_size, comment_size = struct.unpack_from("<HHH", header, 28)
+        [local] = struct.unpack_from("<L", header, 42)
+        name = directory[place + _ENTRY_SIZE : place + _ENTRY_SIZE + name_size]
+        yield at + place, size if local == _IN_EXTRA else local + shift, header, name
+        place += _ENTRY_SIZE + name_size + extra_size + comment_size
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
