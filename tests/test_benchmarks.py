@@ -13,6 +13,7 @@ import pytest
 from benchmarks import chaos, children
 from benchmarks.compare import is_alike, table
 from benchmarks.faulty_responses import FAULTS, Request, Response, fault_of
+from benchmarks.mutants import Mutant, Verdict, copied, judged, mutants
 
 ROOT = Path(__file__).parent.parent
 
@@ -106,3 +107,40 @@ def test_no_document_that_comes_to_harm_is_another_one(name: str) -> None:
         harmed = fault.change(Response(200, [], body), dice).body.decode("utf-8", "replace")
         with pytest.raises(json.JSONDecodeError):
             json.loads(harmed, strict=False)
+
+
+# ---------------------------------------------------------------- mutants
+
+
+@pytest.mark.parametrize("mutant", mutants(), ids=lambda each: each.name)
+def test_every_mutant_still_has_its_place_and_its_tests(mutant: Mutant) -> None:
+    """Otherwise the code has changed: adapt `benchmarks/mutants.toml`."""
+    assert (ROOT / "aps_async" / mutant.file).read_text().count(mutant.old) == 1
+    assert mutant.new != mutant.old
+    assert mutant.tests
+    for test in mutant.tests:
+        file, _, name = test.partition("::")
+        text = (ROOT / "tests" / file).read_text()
+        assert not name or f"def {name}(" in text
+
+
+def test_there_are_mutants_of_every_part() -> None:
+    table = mutants()
+    assert len(table) == len({each.name for each in table}) >= 60
+    parts = {each.file.partition("/")[0] for each in table}
+    assert parts >= {"session.py", "transport", "downloads", "exports", "polling.py", "auth", "ledger", "filesystem.py"}
+    assert sum(bool(each.equivalent) for each in table) <= len(table) // 20
+
+
+def test_a_mutant_is_killed_survives_or_is_broken(tmp_path: Path) -> None:
+    copy = copied(tmp_path / "copy")
+    place = {"file": "links.py", "old": 'text = _JWT.sub("…", text)', "tests": ("test_links.py",)}
+
+    def result(**more: Any) -> Verdict:
+        return judged(copy, Mutant(**{"name": "x", "new": "", **place, **more}))
+
+    assert result().result == "killed"
+    assert result(new='text = _JWT.sub("…", f"{text}")').result == "survived"
+    assert result(new="text = (").result == "broken"
+    assert result(equivalent="no reason").result == "equivalent"
+    assert (copy / "aps_async" / "links.py").read_text() == (ROOT / "aps_async" / "links.py").read_text()

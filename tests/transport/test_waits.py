@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.abc import AbstractResolver
 from aiohttp.test_utils import RawTestServer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -528,6 +530,35 @@ async def test_a_refused_first_connection_of_a_command() -> None:
     assert caught.value.obstacle == "connection"
     assert len(told) == 1
     assert now() < 5
+
+
+class NoSuchHost(AbstractResolver):
+    """A name server that knows nobody, and counts."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def resolve(self, *_: object, **__: object) -> Any:
+        self.asked += 1
+        raise OSError(socket.EAI_NONAME, "Name or service not known")
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("patient", [False, True])
+async def test_an_unknown_host_at_the_first_connection(patient: bool) -> None:
+    names = NoSuchHost()
+    connector = aiohttp.TCPConnector(resolver=names, use_dns_cache=False)
+    async with (
+        aiohttp.ClientSession(connector=connector) as http,
+        Session(StaticToken("t"), base_url="https://aps.example", http=http, patient=patient) as session,
+    ):
+        with pytest.raises(TransportError, match="Check the address") as caught:
+            await session.request(SMALL, "GET", "/x", into=dict)
+    assert (caught.value.obstacle, caught.value.sent) == ("host", False)
+    assert names.asked == (Settings().max_attempts if patient else 2)
+    assert (now() > 20) if patient else (now() < 5)
 
 
 async def test_a_program_that_may_start_before_the_network_is_patient() -> None:
