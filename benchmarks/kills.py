@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote
 
 from attrs import define, field, frozen
@@ -104,7 +104,7 @@ def undisturbed() -> tuple[float, dict[str, str]]:
     with tempfile.TemporaryDirectory() as name, simulator(sheets=SHEETS, speed=SPEED) as at:
         began = time.monotonic()
         _to_the_end(at, Path(name))
-        took, right = time.monotonic() - began, _digests(Path(name))
+        took, right = time.monotonic() - began, digests(Path(name))
     assert len(right) == SHEETS
     return took, right
 
@@ -119,7 +119,7 @@ def killed(moments: list[Moment], right: dict[str, str]) -> Told:
             if moment is None:
                 _to_the_end(at, folder)
             else:
-                with _export(at, folder) as process:
+                with export_command(at, folder) as process:
                     moment(process, at)
                     process.kill()
             log = _log(at)
@@ -127,30 +127,33 @@ def killed(moments: list[Moment], right: dict[str, str]) -> Told:
             told.fetched_again += sum(each in there for each in fetches[seen:] if each)
             told.started_again += sum(each in known for each in starts[seen:] if each)
             seen = len(log)
-            digests = _digests(folder)
-            assert digests.items() <= right.items(), "something wrong stands under a final name"
+            whole = digests(folder)
+            assert whole.items() <= right.items(), "something wrong stands under a final name"
             rows = _rows(folder)
-            there = {subject for subject, name, _ in rows if f"{name}.pdf" in digests}
+            there = {subject for subject, name, _ in rows if f"{name}.pdf" in whole}
             known = {subject for subject, _, reference in rows if reference}
             lost = {each for each in starts if each} - known
             assert len(lost) <= IN_FLIGHT
             if moment is not None:
-                told.kills.append(Killed(len(digests), len(lost)))
-        assert digests == right
+                told.kills.append(Killed(len(whole), len(lost)))
+        assert whole == right
         told.left = {path.name for path in folder.iterdir()} - set(right)
     return told
 
 
-def _export(at: dict[str, Any], folder: Path) -> "subprocess.Popen[str]":
+def export_command(
+    at: dict[str, Any], folder: Path, *options: str, stdout: int | IO[str] = subprocess.DEVNULL
+) -> "subprocess.Popen[str]":
+    """Begins `aps-async export` of the whole project."""
     credentials = {
         "APS_BASE_URL": at["url"],
         "APS_CLIENT_ID": at["client_id"],
         "APS_CLIENT_SECRET": at["client_secret"],
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("APS_")}
-    argv = [sys.executable, "-m", "aps_async", "export", at["project"], "--out", str(folder)]
+    argv = [sys.executable, "-m", "aps_async", "export", at["project"], "--out", str(folder), *options]
     environment |= credentials | {"APS_SPEED": str(SPEED)}
-    return subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(argv, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
 def _wait_for_calls(
@@ -166,7 +169,7 @@ def _wait_for_calls(
 
 
 def _to_the_end(at: dict[str, Any], folder: Path) -> None:
-    with _export(at, folder) as process:
+    with export_command(at, folder) as process:
         _, words = process.communicate()
     assert process.returncode == 0, words
 
@@ -211,5 +214,6 @@ def _rows(folder: Path) -> list[tuple[str, str, str | None]]:
     return [(json.loads(request)["subjects"][0], name, reference) for request, name, reference in rows]
 
 
-def _digests(folder: Path) -> dict[str, str]:
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file by its name, ours left out."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[!.]*")}

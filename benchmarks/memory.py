@@ -13,9 +13,9 @@ from benchmarks.children import figure, run, simulator, spread
 SIZE = 1 << 30
 
 
-def resident_mib(name: str) -> float:
+def resident_mib(name: str, process: int | str = "self") -> float:
     """VmRSS is now, VmHWM the highest so far. (ru_maxrss would begin with what the parent process had.)"""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith(name):
             return int(line.split()[1]) / 1024
     raise LookupError(name)

@@ -20,6 +20,7 @@ async def serve(options: dict[str, Any]) -> None:
         project = world.hubs[0].projects[0]
         told = {
             "url": simulator.url,
+            "storage_url": simulator.storage_url,
             "client_id": simulator.client_id,
             "client_secret": simulator.client_secret,
             "project": project.id,

@@ -1,6 +1,7 @@
 """The benchmarks run, leave what they promise, and tell a change from noise."""
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks import chaos, children
 from benchmarks.compare import is_alike, table
+from benchmarks.faulty_responses import FAULTS, Request, Response, fault_of
+from benchmarks.mutants import Mutant, Verdict, copied, judged, mutants
 
 ROOT = Path(__file__).parent.parent
 
@@ -63,3 +67,80 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
     assert "| polls | slower | 1.000 (1.000-1.000) | 1.500 (1.500-1.500) | **no** |" in text
     assert "gone" not in text
     assert "only_here" not in text
+
+
+def test_half_of_all_responses_harmed_and_two_kills(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "RAW", runs := [])
+    monkeypatch.setattr(chaos, "RAW", runs)
+    text = chaos.measure(2, chaos.Size(sheets=40, kills=2, step=20))
+    undisturbed, killed = (run["told"] for run in runs)
+    for run in (undisturbed, killed):
+        assert (run["wrong"], run["lost"], run["untyped"]) == (0, 0, []), run
+        assert run["left"] == [".aps-async.lock", ".aps-async.sqlite"]
+        assert 0.4 < sum(run["faults"].values()) / run["requests"] < 0.6
+    assert (undisturbed["kills"], killed["kills"]) == (0, 2)
+    assert "| sheets lost | 0 | 0 |" in text
+
+
+def test_a_fault_is_drawn_by_the_call_and_not_by_the_order_of_calls() -> None:
+    requests = [Request("GET", f"/exports/{number}", {}, of_storage=False) for number in range(300)]
+    drawn = [fault_of(1, 0.5, each, 1) for each in requests]
+    again = [fault_of(1, 0.5, each, 1) for each in reversed(requests)][::-1]
+    assert [(fault, dice.random()) for fault, dice in drawn] == [(fault, dice.random()) for fault, dice in again]
+    assert [fault for fault, _ in drawn] != [fault_of(2, 0.5, each, 1)[0] for each in requests]
+    assert all(fault is None for fault, _ in (fault_of(1, 0.0, each, 1) for each in requests))
+
+
+def test_every_fault_occurs() -> None:
+    rest = Request("GET", "/file", {"range": "bytes=9-"}, of_storage=True)
+    poll = Request("GET", "/exports/1", {}, of_storage=False)
+    drawn = {fault_of(0, 1.0, request, number)[0] for request in (rest, poll) for number in range(2000)}
+    assert drawn == set(FAULTS)
+
+
+@pytest.mark.parametrize("name", ["truncated JSON", "garbled JSON"])
+def test_no_document_that_comes_to_harm_is_another_one(name: str) -> None:
+    [fault] = [each for each in FAULTS if each.name == name]
+    body = json.dumps({"id": "1", "links": [{"href": 'a "quoted" word'}], "status": "completed"}).encode()
+    for seed in range(500):
+        dice = random.Random(seed)  # noqa: S311 - guards nothing
+        harmed = fault.change(Response(200, [], body), dice).body.decode("utf-8", "replace")
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(harmed, strict=False)
+
+
+# ---------------------------------------------------------------- mutants
+
+
+@pytest.mark.parametrize("mutant", mutants(), ids=lambda each: each.name)
+def test_every_mutant_still_has_its_place_and_its_tests(mutant: Mutant) -> None:
+    """Otherwise the code has changed: adapt `benchmarks/mutants.toml`."""
+    assert (ROOT / "aps_async" / mutant.file).read_text().count(mutant.old) == 1
+    assert mutant.new != mutant.old
+    assert mutant.tests
+    for test in mutant.tests:
+        file, _, name = test.partition("::")
+        text = (ROOT / "tests" / file).read_text()
+        assert not name or f"def {name}(" in text
+
+
+def test_there_are_mutants_of_every_part() -> None:
+    table = mutants()
+    assert len(table) == len({each.name for each in table}) >= 60
+    parts = {each.file.partition("/")[0] for each in table}
+    assert parts >= {"session.py", "transport", "downloads", "exports", "polling.py", "auth", "ledger", "filesystem.py"}
+    assert sum(bool(each.equivalent) for each in table) <= len(table) // 20
+
+
+def test_a_mutant_is_killed_survives_or_is_broken(tmp_path: Path) -> None:
+    copy = copied(tmp_path / "copy")
+    place = {"file": "links.py", "old": 'text = _JWT.sub("…", text)', "tests": ("test_links.py",)}
+
+    def result(**more: Any) -> Verdict:
+        return judged(copy, Mutant(**{"name": "x", "new": "", **place, **more}))
+
+    assert result().result == "killed"
+    assert result(new='text = _JWT.sub("…", f"{text}")').result == "survived"
+    assert result(new="text = (").result == "broken"
+    assert result(equivalent="no reason").result == "equivalent"
+    assert (copy / "aps_async" / "links.py").read_text() == (ROOT / "aps_async" / "links.py").read_text()

@@ -41,6 +41,25 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
 
 
 @posix
+def test_a_new_file_and_its_name_are_on_the_disk_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync, replace, seen = os.fsync, os.replace, list[object]()
+
+    def noted_sync(file: int) -> None:
+        sync(file)
+        seen.append((os.fstat(file).st_ino, os.fstat(file).st_size if stat.S_ISREG(os.fstat(file).st_mode) else None))
+
+    def noted_replace(part: Path, final: Path) -> None:
+        seen.append("named")
+        replace(part, final)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    with replacing(tmp_path / "x", 0o600) as file:
+        file.write(b"new")
+    assert seen == [((tmp_path / "x").stat().st_ino, 3), "named", (tmp_path.stat().st_ino, None)]
+
+
+@posix
 @pytest.mark.usefixtures("no_umask")
 def test_a_new_file_is_its_owners_alone_from_the_first_byte(tmp_path: Path) -> None:
     with replacing(tmp_path / "x", 0o600) as file:

@@ -348,7 +348,9 @@ class Result:
         session, kind, loop = self._session, KINDS[self.job.ref.kind], asyncio.get_running_loop()
         ends = loop.time() + session.settings.not_found_grace
         while True:
-            self.job = await kind.get(session, self.job.ref)
+            # As a poll: a 404 or a far-off Retry-After in the middle of a download must not end it.
+            poller = export_poller(session, self.job.ref, export_rules(session, self.job.ref))
+            self.job = await poller.result()
             try:
                 found = await kind.resolve(session, self.job, self._refused)
             except ExportError:  # it names no file

@@ -132,8 +132,10 @@ async def test_the_new_refresh_token_is_kept_before_the_access_token_is_used(sce
 
 
 @in_scene
-async def test_cancelling_the_caller_does_not_cancel_the_renewal(scene: Scene) -> None:
-    scene.simulator.add_fault(Fault(endpoint="token", kind="hang", seconds=10, nth=(1,)))
+@pytest.mark.parametrize("kind", ["hang", "slow"])
+async def test_cancelling_the_caller_does_not_cancel_the_renewal(scene: Scene, kind: Any) -> None:
+    """Whether the refresh token has been spent by then, or not yet."""
+    scene.simulator.add_fault(Fault(endpoint="token", kind=kind, seconds=10, nth=(1,)))
     await asyncio.sleep(LIFE)
     call = asyncio.create_task(scene.call())
     await asyncio.sleep(5)

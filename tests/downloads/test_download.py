@@ -40,6 +40,7 @@ from aps_async import (
     download,
     stream,
 )
+from aps_async.downloads.content import ContentCheck
 from aps_async.models import ExportKind, ExportRequest
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
 from tests.support import served, service, session_for
@@ -491,6 +492,16 @@ async def test_signatures(
             assert len(got.warnings) == warnings
 
 
+def test_an_end_mark_is_found_however_the_pieces_are_cut() -> None:
+    for ending in (b"", b"\n", bytes(2000)):
+        body = PAGE + ending
+        for at in range(len(PAGE) - 20, len(body)):
+            check = ContentCheck(Expected())
+            check.feed(body[:at])
+            check.feed(body[at:])
+            assert check.verify(None) == ()
+
+
 @pytest.mark.parametrize("sha1", [True, False])
 async def test_without_a_length_a_missing_end_mark_is_a_break(tmp_path: Path, sha1: bool) -> None:
     """Nothing else would show that the body is whole, unless its hash is known."""
@@ -590,6 +601,21 @@ async def test_a_partial_response_may_be_shorter_than_requested(tmp_path: Path) 
         assert starts == [0, 1000, 2000, 2000, 3000, 4000, 5000]
 
 
+async def test_partial_responses_without_a_byte_come_to_an_end(tmp_path: Path) -> None:
+    async def answer(request: web.BaseRequest, number: int) -> web.StreamResponse:
+        if number == 1:
+            return await cut(request, 1000, ETag='"1"')
+        status = 206 if number < 20 else 403  # so that it ends anyway
+        headers = {"Content-Range": f"bytes 1000-{len(PAGE) - 1}/{len(PAGE)}", "ETag": '"1"'}
+        return web.Response(status=status, headers=headers)
+
+    async with storage(answer, Settings(max_download_attempts=3, backoff_base=0.1)) as (session, link, requests):
+        with pytest.raises(IncompleteDownloadError, match="without a new byte"):
+            await download(session, link, tmp_path / "x.pdf")
+        assert len(requests) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_a_break_after_the_last_byte_is_none(tmp_path: Path) -> None:
     async def answer(request: web.BaseRequest, _number: int) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -670,6 +696,22 @@ async def test_only_known_content_codings_are_refused(tmp_path: Path, encoding: 
             with pytest.raises(DownloadError, match=r"\w-encoded although"):
                 await call
             assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [len(PAGE) - 1, len(PAGE) + 1])
+async def test_a_wrong_size_is_no_file_without_a_length_either(tmp_path: Path, size: int) -> None:
+    async def answer(request: web.BaseRequest, _number: int) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(PAGE)
+        await response.write_eof()
+        return response
+
+    async with storage(answer) as (session, link, _):
+        with pytest.raises(IncompleteDownloadError, match=f"{len(PAGE)} bytes came instead of {size}"):
+            await download(session, link, tmp_path / "x.pdf", expected=Expected(size=size))
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_body_of_unknown_length_is_taken_to_its_end(tmp_path: Path) -> None:

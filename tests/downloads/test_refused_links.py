@@ -139,6 +139,16 @@ async def test_a_temporary_redirect_is_followed_once_for_every_request(tmp_path:
     ]
 
 
+async def test_a_redirect_of_what_is_opened_in_another_way_is_not_followed(tmp_path: Path) -> None:
+    """An opener of its own may send a token."""
+    async with served(lambda _: pytest.fail("followed")) as url:
+        refusal = web.Response(status=307, headers={"Location": f"{url}/x.pdf"})
+        async with storage(lambda _request, _number: refusal) as (session, link, requests):
+            with pytest.raises(DownloadError, match="307"):
+                await download(session, link, tmp_path / "x.pdf", opener=session.open_link)
+            assert len(requests) == 1
+
+
 async def test_a_redirect_that_leads_to_another_one_ends(tmp_path: Path) -> None:
     def answer(_request: web.BaseRequest, _number: int) -> web.Response:
         return web.Response(status=307, headers={"Location": "/again?canary"}, body=xml("TemporaryRedirect"))

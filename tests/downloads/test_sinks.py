@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import os
+import resource
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,7 @@ import pytest
 
 from aps_async import APSError, IncompleteDownloadError, TargetError
 from aps_async.downloads.sinks import OpenFile, PartFile, checked_path, made_folder, opened
+from aps_async.errors import DiskFullError
 
 ROOT = Path(__file__).parent.parent
 
@@ -186,18 +188,32 @@ def small_disk(folder: Path, size: int) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["/bin/umount", str(folder)], check=True)  # noqa: S603
+        # Lazy: a test that fails may have a file open there, and must not leave the disk behind.
+        subprocess.run(["/bin/umount", "--lazy", str(folder)], check=True)  # noqa: S603
 
 
 async def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     with small_disk(tmp_path, 256 * 1024):
         sink = PartFile(tmp_path / "x.pdf")
-        with pytest.raises(TargetError, match="the disk is full; make room") as caught:  # noqa: PT012
+        with pytest.raises(DiskFullError, match="the disk is full; make room") as caught:  # noqa: PT012
             for number in range(20):
                 await sink.write(number * 65_536, b"x" * 65_536)
         assert caught.value.path == tmp_path / "x.pdf"
         sink.discard()
         assert names(tmp_path) == []
+
+
+async def test_what_a_write_leaves_over_is_written_too(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sink = PartFile(tmp_path / "x.pdf")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60, hard))  # the first write takes 60 bytes, the next one fails
+    try:
+        with pytest.raises(TargetError, match="larger than the file system or a limit allows"):
+            await sink.write(0, bytes(100))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    sink.discard()
+    assert names(tmp_path) == []
 
 
 def test_a_limit_on_the_size_of_files_ends_the_same_way(tmp_path: Path) -> None:

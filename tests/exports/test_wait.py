@@ -282,6 +282,26 @@ async def test_a_url_that_died_in_a_queue_is_never_opened(
     assert simulator.counts()["expired_urls_opened"] == 0
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="status", status=404, nth=(1,)),
+        Fault(kind="status", status=429, retry_after=10**9, nth=(1, 2)),
+        Fault(kind="status", status=503, retry_after=301, nth=(1,)),
+        Fault(kind="html", nth=(1,)),
+    ],
+    ids=["404", "429 in 30 years", "503 in 301 s", "200 html"],
+)
+async def test_what_a_poll_waits_out_does_not_end_the_renewal_of_a_url(
+    fault: Fault, scene: Scene, simulator: Simulator, session: Session, tmp_path: Path
+) -> None:
+    job = await poll_export(session, await scene.begin(session, simulator, "good"))
+    await asyncio.sleep(3601)
+    simulator.add_fault(_at(fault, scene.status))
+    await wait_for_export(session, job, tmp_path / "x.pdf")
+    assert is_whole(tmp_path / "x.pdf")
+
+
 async def test_urls_that_are_always_refused(
     scene: Scene, simulator: Simulator, session: Session, tmp_path: Path
 ) -> None:

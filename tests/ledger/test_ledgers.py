@@ -269,6 +269,21 @@ async def test_what_waits_is_committed_together_and_in_order(tmp_path: Path) -> 
     await store.close()
 
 
+async def test_what_must_last_is_synced_when_it_is_committed(tmp_path: Path) -> None:
+    """SQLite syncs its log at a commit under FULL (2), and now and then under NORMAL (1)."""
+    store = Store(tmp_path / "x.sqlite")
+    await store.open()
+
+    def level(db: sqlite3.Connection) -> int:
+        return int(db.execute("PRAGMA synchronous").fetchone()[0])
+
+    assert await store.call(level) == 2
+    assert await store.call(level, durable=False) == 1
+    together = await asyncio.gather(*(store.call(level, durable=number == 2) for number in range(4)))
+    assert together == [1, 2, 2, 2], "the first goes alone, and one that must last is enough for all of a commit"
+    await store.close()
+
+
 async def test_closing_waits_for_what_was_handed_in(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     await ledger.__aenter__()

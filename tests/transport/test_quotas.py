@@ -299,6 +299,12 @@ async def test_429s_without_retry_after_back_off_and_an_answer_ends_that() -> No
         await rate_limiter.acquire()
         rate_limiter.release()
     assert loop.time() == at
+    await rate_limiter.acquire()
+    rate_limiter.refused(None)  # the first one again
+    rate_limiter.release()
+    await rate_limiter.acquire()
+    rate_limiter.release()
+    assert loop.time() - at == pytest.approx(0.5, abs=1e-3)
 
 
 def test_sharers_stretch_the_interval_they_may_ask_at() -> None:

@@ -626,6 +626,21 @@ async def test_a_host_that_cannot_be_reached_at_first(case: str, tokens: str) ->
     assert (problem.obstacle, problem.sent) == (obstacle, False)
 
 
+@pytest.mark.parametrize("patient", [False, True])
+async def test_an_unknown_host_at_the_first_connection(patient: bool) -> None:
+    names = Lookup(UNKNOWN)
+    connector = aiohttp.TCPConnector(resolver=names, use_dns_cache=False)
+    async with (
+        aiohttp.ClientSession(connector=connector) as http,
+        Session(StaticToken("t"), base_url="https://aps.example", http=http, patient=patient) as session,
+    ):
+        with pytest.raises(TransportError, match="Check the address") as caught:
+            await session.request(SMALL, "GET", "/x", into=dict)
+    assert (caught.value.obstacle, caught.value.sent) == ("host", False)
+    assert names.asked == (Settings().max_attempts if patient else 2)
+    assert (now() > 20) if patient else (now() < 5)
+
+
 async def test_a_program_that_may_start_before_the_network_is_patient() -> None:
     async with Session(StaticToken("t"), base_url=f"http://127.0.0.1:{free_port()}", patient=True) as session:
         with pytest.raises(TransportError):
