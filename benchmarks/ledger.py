@@ -10,24 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aps_async import (
-    Downloaded,
-    ExportKind,
-    ExportOutcome,
-    ExportRef,
-    ExportRequest,
-    Ledger,
-    Session,
-    Settings,
-    TwoLegged,
-    bim360,
-    download_export,
-    export_many,
-    ledger_status,
-    poll_export,
-)
-from aps_async.ledger import LEDGER_NAME
+from aps_async import ExportOutcome, ExportRef, ExportRequest, Session, Settings, TwoLegged, bim360, export_many
+from aps_async.exports.wait import download_export, poll_export
+from aps_async.ledger import LEDGER_NAME, Ledger, ledger_status
 from aps_async.ledger.journal import KnownFile, Record
+from aps_async.models import Downloaded, ExportKind
 from benchmarks.children import run, simulator, spread
 from benchmarks.memory import SIZE, WORLD, resident_mib
 

@@ -12,25 +12,23 @@ from aiohttp import web
 from attrs import frozen
 
 from aps_async import (
-    AccessToken,
     AuthError,
     DecodeError,
     DownloadError,
     InputError,
     NotAllowedError,
-    Quotas,
     ResponseError,
     Session,
     Settings,
     StaticToken,
-    TokenClient,
     TwoLegged,
     projects,
 )
+from aps_async.auth import AccessToken, TokenClient
 from aps_async.links import SignedUrl
 from aps_async.resources.jsonapi import Page
 from aps_async.simulator import Behaviour, Fault, World
-from aps_async.transport.quotas import Endpoint
+from aps_async.transport.quotas import Endpoint, Quotas
 from tests.support import served, service, session_for, virtual_clock
 
 pytestmark = pytest.mark.looptime

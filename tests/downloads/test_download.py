@@ -18,29 +18,23 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from aps_async import (
-    ANY,
-    PDF,
-    ZIP,
     DownloadError,
-    Expected,
     ExportRef,
     ExportTimeoutError,
-    IncompleteDownloadError,
     LinkExpiredError,
     NotFoundError,
-    Progress,
     Session,
     Settings,
-    Signature,
     SignedUrl,
-    Source,
     StaticToken,
-    TargetError,
     bim360,
     download,
-    stream,
 )
-from aps_async.models import ExportKind, ExportRequest
+from aps_async.downloads.content import ANY, PDF, ZIP, Expected, Signature
+from aps_async.downloads.download import stream
+from aps_async.errors import IncompleteDownloadError, TargetError
+from aps_async.links import Source
+from aps_async.models import ExportKind, ExportRequest, Progress
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
 from tests.support import served, service, session_for
 

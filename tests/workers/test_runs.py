@@ -7,7 +7,6 @@ import pytest
 
 from aps_async import (
     APSError,
-    DatabaseError,
     DecodeError,
     ExportFailedError,
     ExportJob,
@@ -15,12 +14,12 @@ from aps_async import (
     ExportRequest,
     ExportStatus,
     ExportTimeoutError,
-    FailedFile,
     InputError,
     NotFoundError,
-    TargetError,
     bim360,
 )
+from aps_async.errors import DatabaseError, TargetError
+from aps_async.models import FailedFile
 from aps_async.workers import Database, Delivered, RunStore, engine
 from aps_async.workers.records import error_from_json, error_to_json
 from tests.postgres import Postgres

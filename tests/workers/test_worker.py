@@ -19,10 +19,10 @@ from aps_async import (
     NotFoundError,
     Session,
     Settings,
-    TargetError,
     TwoLegged,
     bim360,
 )
+from aps_async.errors import TargetError
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.workers import Database, Entry, Folder, RunStatus, RunStore, SharedQuotas, Worker, engine, worker
 from tests.postgres import Postgres
