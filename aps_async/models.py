@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import ClassVar, Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -202,11 +203,9 @@ class Progress:
 
 
 @frozen(kw_only=True)
-class Downloaded:
-    """A verified file."""
+class Received:
+    """A verified download that was written to an open file."""
 
-    path: Path | None
-    """Where it lies; None when it went to an open file or an iterator."""
     size: int
     """Bytes."""
     etag: str | None = None
@@ -218,33 +217,64 @@ class Downloaded:
 
 
 @frozen(kw_only=True)
-class ExportOutcome:
-    """What became of one request of a bulk run: either `path` or `error` is set."""
+class Downloaded(Received):
+    """A verified file under its final name."""
+
+    path: Path
+
+
+@frozen(kw_only=True)
+class FinishedExport:
+    """What is known of a finished export, whether it was delivered or failed."""
 
     request: ExportRequest
     ref: ExportRef | None = None
-    path: Path | None = None
-    """The verified file; of an archive that was unpacked, where it lay."""
-    unpacked: tuple[Path, ...] = ()
-    """The files that an archive was unpacked to; and the archive itself, last, if not all of it could be unpacked."""
-    size: int = 0
-    """Bytes."""
+    """None if it was never started."""
     seconds: float = 0.0
     """From the moment its turn to start came to the end."""
     polls: int = 0
     """Status calls that were answered."""
-    reused: bool = False
-    """The file is an earlier run's, found whole and unchanged: nothing was fetched."""
     failed_files: tuple[FailedFile, ...] = ()
     """ACC Files: what the result lacks; see `ExportRequest.allow_partial`."""
+
+
+@frozen(kw_only=True)
+class DeliveredExport(FinishedExport):
+    """An export whose verified file is at `path`."""
+
+    ok: ClassVar[Literal[True]] = True
+    error: ClassVar[None] = None
+    path: Path
+    """The verified file; of an archive that was unpacked, where it was."""
+    size: int
+    """Bytes."""
+    unpacked: tuple[Path, ...] = ()
+    """The files that an archive was unpacked to; and the archive itself, last, if not all of it could be unpacked."""
+    reused: bool = False
+    """The file is an earlier run's, found whole and unchanged: nothing was fetched."""
     warnings: tuple[str, ...] = ()
     """What is odd about the file; see `Downloaded.warnings`. Not repeated when a later run reuses the file."""
-    error: Exception | None = None
 
-    @property
-    def ok(self) -> bool:
-        """Whether a verified file lies at `path`."""
-        return self.error is None
+
+@frozen(kw_only=True)
+class FailedExport(FinishedExport):
+    """An export that ended without a file."""
+
+    ok: ClassVar[Literal[False]] = False
+    path: ClassVar[None] = None
+    size: ClassVar[Literal[0]] = 0
+    unpacked: ClassVar[tuple[Path, ...]] = ()
+    reused: ClassVar[Literal[False]] = False
+    warnings: ClassVar[tuple[str, ...]] = ()
+    error: Exception
+    """Why there is no file."""
+
+
+ExportOutcome: TypeAlias = DeliveredExport | FailedExport
+"""What became of one request of a bulk run: `ok`, `path` and `error` are there in either case.
+
+Type checkers narrow it by `outcome.ok is True` (mypy also by `if outcome.ok:`), `outcome.error is None` or `isinstance`.
+"""
 
 
 @frozen(kw_only=True)

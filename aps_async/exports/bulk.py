@@ -56,7 +56,7 @@ async def export_many(
         on_progress: called after every change; keep it quick.
 
     Yields:
-        `ExportOutcome`: path, size, seconds and polls, or the error.
+        A `DeliveredExport` with its path, or a `FailedExport` with its error; `outcome.ok` tells them apart.
 
     Raises:
         TargetError: the folder cannot be made or written to.

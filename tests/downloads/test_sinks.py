@@ -18,7 +18,7 @@ from aps_async import APSError
 from aps_async.downloads.sinks import OpenFile, PartFile, checked_path, made_folder, opened
 from aps_async.errors import IncompleteDownloadError, TargetError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_path_that_can_take_a_file_is_given_back(tmp_path: Path) -> None:
