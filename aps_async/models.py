@@ -273,7 +273,8 @@ class FailedExport(FinishedExport):
 ExportOutcome: TypeAlias = DeliveredExport | FailedExport
 """What became of one request of a bulk run: `ok`, `path` and `error` are there in either case.
 
-Type checkers narrow it by `outcome.ok is True` (mypy also by `if outcome.ok:`), `outcome.error is None` or `isinstance`.
+Type checkers narrow it by `outcome.ok is True` (mypy also by `if outcome.ok:`), `outcome.error is None` and
+`isinstance`.
 """
 
 

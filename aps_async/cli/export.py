@@ -109,7 +109,7 @@ class Run:
     @property
     def files(self) -> list[DeliveredExport]:
         """Those with one."""
-        return [outcome for each in self.results if (outcome := each.outcome) is not None and outcome.ok]
+        return [each.outcome for each in self.results if isinstance(each.outcome, DeliveredExport)]
 
     @property
     def received(self) -> int:
