@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, TypeAlias
 from attrs import field, frozen
 
 from aps_async.links import SignedUrl
+from aps_async.reprs import short_repr
 
 
 class ExportKind(StrEnum):
@@ -64,6 +65,8 @@ class ExportOptions:
     output_name: str | None = None
     """ACC: the service's own name for the result, without extension, at most 255 characters."""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class CostSource:
@@ -78,6 +81,8 @@ class CostSource:
     region: str | None = None
     """`US`, `EMEA` and so on: saves the service a look-up."""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class Collection:
@@ -87,6 +92,8 @@ class Collection:
     """A UUID."""
     name: str = ""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class SheetIdentity:
@@ -95,6 +102,8 @@ class SheetIdentity:
     number: str
     collection_id: str | None = None
     """None: ungrouped. One number may occur in several collections, for different sheets."""
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -120,6 +129,11 @@ class ExportRequest:
     """ACC Sheets, a single sheet: which one it is, whatever its revision; `Sheet.to_request` sets it. A ledger finds
     the file of an earlier revision by it, and without it by `name`. The ids of the other kinds say it themselves."""
 
+    __repr__ = short_repr
+
+    def __str__(self) -> str:
+        return f"{self.kind} export of {self.name or ', '.join(self.source_ids[:1])}"
+
 
 @frozen(kw_only=True)
 class ExportRef:
@@ -130,6 +144,8 @@ class ExportRef:
 
     request: ExportRequest
     export_id: str
+
+    __repr__ = short_repr
 
     @property
     def kind(self) -> ExportKind:
@@ -159,6 +175,8 @@ class FailedFile:
     reason: str | None = None
     detail: str | None = None
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class Derivative:
@@ -168,6 +186,8 @@ class Derivative:
     """URL-safe base64, without padding."""
     derivative_urn: str
     """Raw."""
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -190,6 +210,8 @@ class ExportJob:
     """BIM 360: the oldest way, which takes a token; nothing follows it but `download_link`."""
     version_urn: str | None = None
     """Cost: the document's version in Docs, from which it is downloaded."""
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -215,6 +237,8 @@ class Received:
     warnings: tuple[str, ...] = ()
     """What is odd about the file although it is complete, such as a PDF without an end mark."""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class Downloaded(Received):
@@ -222,13 +246,15 @@ class Downloaded(Received):
 
     path: Path
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class FinishedExport:
     """What is known of a finished export, whether it was delivered or failed."""
 
     request: ExportRequest
-    ref: ExportRef | None = None
+    ref: ExportRef | None = field(default=None, repr=False)
     """None if it was never started."""
     seconds: float = 0.0
     """From the moment its turn to start came to the end."""
@@ -255,6 +281,8 @@ class DeliveredExport(FinishedExport):
     warnings: tuple[str, ...] = ()
     """What is odd about the file; see `Downloaded.warnings`. Not repeated when a later run reuses the file."""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class FailedExport(FinishedExport):
@@ -268,6 +296,8 @@ class FailedExport(FinishedExport):
     warnings: ClassVar[tuple[str, ...]] = ()
     error: Exception
     """Why there is no file."""
+
+    __repr__ = short_repr
 
 
 ExportOutcome: TypeAlias = DeliveredExport | FailedExport
@@ -287,6 +317,8 @@ class ServiceWarning:
     """The HTTP status the service itself met, such as "403"."""
     detail: str = ""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class ItemWarning:
@@ -299,6 +331,8 @@ class ItemWarning:
     reason: str
     left_out: bool
     """Whether the whole item is missing from the list; otherwise only the value that `reason` names."""
+
+    __repr__ = short_repr
 
     def __str__(self) -> str:
         what = self.id or "the item"
@@ -316,6 +350,8 @@ class Hub:
     """US, EMEA, AUS ...; an unknown one is kept."""
     extension_type: str
 
+    __repr__ = short_repr
+
 
 @frozen
 class Hubs:
@@ -323,6 +359,8 @@ class Hubs:
 
     hubs: tuple[Hub, ...]
     warnings: tuple[ServiceWarning, ...] = ()
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -337,6 +375,8 @@ class Project:
     """`BIM360` or `ACC`; anything else is kept as the service says it."""
     root_folder_id: str | None = None
     cost_container_id: str | None = None
+
+    __repr__ = short_repr
 
     @property
     def is_bim360(self) -> bool:
@@ -362,6 +402,8 @@ class Folder:
     path: str = ""
     """The names from the top folder down, joined with `/`, as far as the walk that found it knows them."""
 
+    __repr__ = short_repr
+
     @property
     def is_plans(self) -> bool:
         """Whether uploads here are split into sheets: the documented sign of the Plans folder, whatever its name."""
@@ -379,6 +421,8 @@ class Item:
     hidden: bool = False
     source_file_name: str | None = None
     tip_version_urn: str | None = None
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -398,6 +442,8 @@ class Version:
     """Where the bytes lie; sheets have none, they are made by an export."""
     size: int | None = None
     """Bytes, where the service says."""
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -421,6 +467,8 @@ class Sheet:
     """The uploaded file that it was split from."""
     collection: Collection | None = None
     """ACC: the collection that it is in; None if it is ungrouped."""
+
+    __repr__ = short_repr
 
     @property
     def name(self) -> str:

@@ -77,6 +77,7 @@ def test_every_module_and_its_public_functions_say_what_they_are() -> None:
             for node in tree.body
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             and not node.name.startswith("_")
+            and not any(ast.unparse(each) == "overload" for each in node.decorator_list)
             and not ast.get_docstring(node)
         ]
     assert silent == []

@@ -21,6 +21,7 @@ from aps_async.models import (
     FailedFile,
     FinishedExport,
 )
+from aps_async.reprs import short_repr
 from aps_async.transport.converter import request_from_json, structure
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -43,6 +44,8 @@ class Entry:
     """Seconds since it was started, by the database's clock."""
     tries: int = 0
     """Steps in a row that met something that passes."""
+
+    __repr__ = short_repr
 
     @property
     def ref(self) -> ExportRef | None:
@@ -70,6 +73,8 @@ class RunStatus:
     last: datetime | None = None
     """When the last one came to its end."""
 
+    __repr__ = short_repr
+
     @property
     def total(self) -> int:
         """All exports of the run."""
@@ -91,6 +96,8 @@ class StoredExport(FinishedExport):
     size: int
     """Bytes."""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class Record:
@@ -105,6 +112,8 @@ class Record:
     sha256: str | None = None
     finished: datetime | None = None
     tries: int = 0
+
+    __repr__ = short_repr
 
 
 _KEPT = ("status", "method", "path", "code", "detail", "request_id", "retry_after", "sent", "garbled")
