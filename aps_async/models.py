@@ -10,6 +10,37 @@ from attrs import field, frozen
 from aps_async.links import SignedUrl
 from aps_async.reprs import short_repr
 
+__all__ = [
+    "Collection",
+    "CostSource",
+    "DeliveredExport",
+    "Derivative",
+    "Downloaded",
+    "ExportJob",
+    "ExportKind",
+    "ExportOptions",
+    "ExportOutcome",
+    "ExportRef",
+    "ExportRequest",
+    "ExportStatus",
+    "FailedExport",
+    "FailedFile",
+    "FinishedExport",
+    "Folder",
+    "Hub",
+    "Hubs",
+    "Item",
+    "ItemWarning",
+    "Progress",
+    "Project",
+    "Received",
+    "ServiceWarning",
+    "Sheet",
+    "SheetIdentity",
+    "Version",
+]
+__dir__ = __all__.copy
+
 
 class ExportKind(StrEnum):
     """Which service makes the file."""

@@ -39,6 +39,9 @@ from aps_async.transport.request import (
 from aps_async.transport.response import Answer, error_of, json_of, read_answer, retry_after, transport_error
 from aps_async.transport.retry import call_deadline, is_transient, note_error, obeyed, retrying, was_not_sent
 
+__all__ = ["SPEED_HEADER", "TOKENS", "USER_AGENT", "Session"]
+__dir__ = __all__.copy
+
 T = TypeVar("T")
 
 USER_AGENT = "aps-async"

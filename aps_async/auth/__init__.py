@@ -35,3 +35,4 @@ __all__ = [
     "open_browser",
     "revoke",
 ]
+__dir__ = __all__.copy

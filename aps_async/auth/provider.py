@@ -10,6 +10,18 @@ from attrs import field, frozen
 
 from aps_async.errors import APSError, forget_frames
 
+__all__ = [
+    "AccessToken",
+    "HasClientId",
+    "HasTokenKind",
+    "RenewingProvider",
+    "Settles",
+    "TokenClient",
+    "TokenProvider",
+    "renewal_time",
+]
+__dir__ = __all__.copy
+
 
 @frozen
 class AccessToken:

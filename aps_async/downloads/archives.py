@@ -17,6 +17,9 @@ from aps_async.downloads.filenames import NameBook, in_folder
 from aps_async.downloads.sinks import new_file, part_name, target_error
 from aps_async.errors import APSError, IncompleteDownloadError
 
+__all__ = ["PDF_HEAD", "PDF_HEAD_WITHIN", "ArchiveLimits", "unpack_archive", "verify_archive"]
+__dir__ = __all__.copy
+
 PDF_HEAD = b"%PDF-"
 PDF_HEAD_WITHIN = 1024
 """Viewers look for the head in this many first bytes: a line break, a BOM or a part header may precede it."""

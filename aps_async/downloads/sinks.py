@@ -15,6 +15,21 @@ from weakref import WeakKeyDictionary
 from aps_async.downloads.filenames import cut
 from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
 
+__all__ = [
+    "OpenFile",
+    "PartFile",
+    "Writable",
+    "checked_path",
+    "local_path",
+    "made_folder",
+    "new_file",
+    "opened",
+    "part_name",
+    "remove_parts",
+    "target_error",
+]
+__dir__ = __all__.copy
+
 _ADVICE = {
     errno.ENOSPC: "the disk is full; make room and run it again",
     errno.EDQUOT: "the disk quota is used up; make room and run it again",

@@ -23,6 +23,24 @@ from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Pro
 from aps_async.polling import Policy, Poller, PollPolicy, PollRules, PollStatus, may_recover
 from aps_async.session import Session
 
+__all__ = [
+    "ENDING_WORDS",
+    "EndingWords",
+    "Result",
+    "checked_job",
+    "download_export",
+    "effective_timeout",
+    "export_poller",
+    "export_rules",
+    "export_states",
+    "export_timeout_error",
+    "poll_export",
+    "poll_many",
+    "stream_export",
+    "wait_for_export",
+]
+__dir__ = __all__.copy
+
 ENDING_WORDS = frozenset({"aborted", "canceled", "cancelled", "expired", "timeout", "error", "rejected"})
 """Statuses that no service documents and that can only mean an end. Any other unknown word counts as running."""
 _ENDING_POLLS = 5

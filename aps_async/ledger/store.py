@@ -17,6 +17,9 @@ from attrs import frozen
 from aps_async.errors import LedgerError
 from aps_async.ledger.schema import WRONG_VALUES, explained, open_ledger
 
+__all__ = ["Store"]
+__dir__ = __all__.copy
+
 T = TypeVar("T")
 
 

@@ -24,6 +24,21 @@ from aps_async.models import (
 from aps_async.reprs import short_repr
 from aps_async.transport.converter import request_from_json, structure
 
+__all__ = [
+    "Entry",
+    "Record",
+    "RunStatus",
+    "State",
+    "StoredExport",
+    "entry_of",
+    "error_from_json",
+    "error_to_json",
+    "failed_files_to_json",
+    "record_of",
+    "status_of",
+]
+__dir__ = __all__.copy
+
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 
