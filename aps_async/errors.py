@@ -10,6 +10,37 @@ from typing import Any
 from aps_async.models import ExportJob, ExportRef
 from aps_async.text import well_formed
 
+__all__ = [
+    "APSError",
+    "AuthError",
+    "CallTimeoutError",
+    "DatabaseError",
+    "DecodeError",
+    "DiskFullError",
+    "DownloadError",
+    "ExportError",
+    "ExportFailedError",
+    "ExportTimeoutError",
+    "FolderInUseError",
+    "IncompleteDownloadError",
+    "InputError",
+    "LedgerError",
+    "LinkExpiredError",
+    "NotAllowedError",
+    "NotExportableError",
+    "NotFoundError",
+    "NotFoundInProjectError",
+    "PollTimeoutError",
+    "RateLimitedError",
+    "ResponseError",
+    "ServerError",
+    "TargetError",
+    "TransportError",
+    "UnauthorizedError",
+    "forget_frames",
+]
+__dir__ = __all__.copy
+
 
 class APSError(Exception):
     """The root: catching it catches everything below. All of them can be copied and sent to another process."""

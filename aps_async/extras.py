@@ -5,6 +5,9 @@ from typing import Any
 
 from aps_async.errors import InputError
 
+__all__ = ["missing", "needed"]
+__dir__ = __all__.copy
+
 
 def needed(module: str, extra: str, what: str) -> Any:
     """The module, which an extra of this package installs.

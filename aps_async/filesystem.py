@@ -13,6 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+__all__ = ["NO_FOLLOW", "move_below", "open_own", "part_of", "refuse_link", "replacing", "sync_folder", "try_lock"]
+__dir__ = __all__.copy
+
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 """Windows does not have it; there, `refuse_link` looks before a file is opened."""
 _OPEN = NO_FOLLOW | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # a FIFO in our place must not block

@@ -10,6 +10,21 @@ from urllib.parse import quote, unquote
 
 from aps_async.errors import InputError
 
+__all__ = [
+    "UUID",
+    "bare_id",
+    "decoded_urn",
+    "dm_id",
+    "is_folder_urn",
+    "is_item_urn",
+    "is_version_urn",
+    "is_web_address",
+    "path_part",
+    "region_of",
+    "version_urn",
+]
+__dir__ = __all__.copy
+
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _VERSION = re.compile(r"urn:adsk\.[a-z0-9]+:fs\.file:vf\.[\w-]+\?version=[0-9]+")
 _ITEM = re.compile(r"urn:adsk\.[a-z0-9]+:dm\.lineage:[\w-]+")

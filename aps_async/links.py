@@ -7,7 +7,11 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 from attrs import field, frozen
 
+from aps_async.reprs import cut_middle, short_repr
 from aps_async.transport.addresses import checked_target, is_local
+
+__all__ = ["Part", "SignedUrl", "Source", "local_expiry", "redact", "redirect_target"]
+__dir__ = __all__.copy
 
 _AUTH = re.compile(r"(?i)\b(bearer\s+|authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[\w.~+/=-]+")
 _QUERY = re.compile(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+")
@@ -93,7 +97,7 @@ class SignedUrl:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" + ("?…" if parts.query else "")
 
     def __repr__(self) -> str:
-        return f"SignedUrl({str(self)!r}, expires_at={self.expires_at})"
+        return f"SignedUrl({cut_middle(str(self), 140)!r}, expires_at={self.expires_at})"
 
 
 def local_expiry(
@@ -169,6 +173,8 @@ class Part:
     size: int | None = None
     """Bytes; None when the link is for the whole file."""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class Source:
@@ -180,6 +186,8 @@ class Source:
     """Bytes of the whole."""
     sha1: str | None = None
     """Of the whole, as hexadecimal digits."""
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, link: SignedUrl) -> "Source":

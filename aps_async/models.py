@@ -3,10 +3,43 @@
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import ClassVar, Literal, TypeAlias
 
 from attrs import field, frozen
 
 from aps_async.links import SignedUrl
+from aps_async.reprs import short_repr
+
+__all__ = [
+    "Collection",
+    "CostSource",
+    "DeliveredExport",
+    "Derivative",
+    "Downloaded",
+    "ExportJob",
+    "ExportKind",
+    "ExportOptions",
+    "ExportOutcome",
+    "ExportRef",
+    "ExportRequest",
+    "ExportStatus",
+    "FailedExport",
+    "FailedFile",
+    "FinishedExport",
+    "Folder",
+    "Hub",
+    "Hubs",
+    "Item",
+    "ItemWarning",
+    "Progress",
+    "Project",
+    "Received",
+    "ServiceWarning",
+    "Sheet",
+    "SheetIdentity",
+    "Version",
+]
+__dir__ = __all__.copy
 
 
 class ExportKind(StrEnum):
@@ -63,6 +96,8 @@ class ExportOptions:
     output_name: str | None = None
     """ACC: the service's own name for the result, without extension, at most 255 characters."""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class CostSource:
@@ -77,6 +112,8 @@ class CostSource:
     region: str | None = None
     """`US`, `EMEA` and so on: saves the service a look-up."""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class Collection:
@@ -86,6 +123,8 @@ class Collection:
     """A UUID."""
     name: str = ""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class SheetIdentity:
@@ -94,6 +133,8 @@ class SheetIdentity:
     number: str
     collection_id: str | None = None
     """None: ungrouped. One number may occur in several collections, for different sheets."""
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -119,6 +160,11 @@ class ExportRequest:
     """ACC Sheets, a single sheet: which one it is, whatever its revision; `Sheet.to_request` sets it. A ledger finds
     the file of an earlier revision by it, and without it by `name`. The ids of the other kinds say it themselves."""
 
+    __repr__ = short_repr
+
+    def __str__(self) -> str:
+        return f"{self.kind} export of {self.name or ', '.join(self.source_ids[:1])}"
+
 
 @frozen(kw_only=True)
 class ExportRef:
@@ -129,6 +175,8 @@ class ExportRef:
 
     request: ExportRequest
     export_id: str
+
+    __repr__ = short_repr
 
     @property
     def kind(self) -> ExportKind:
@@ -158,6 +206,8 @@ class FailedFile:
     reason: str | None = None
     detail: str | None = None
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class Derivative:
@@ -167,6 +217,8 @@ class Derivative:
     """URL-safe base64, without padding."""
     derivative_urn: str
     """Raw."""
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -190,6 +242,8 @@ class ExportJob:
     version_urn: str | None = None
     """Cost: the document's version in Docs, from which it is downloaded."""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
 class Progress:
@@ -202,11 +256,9 @@ class Progress:
 
 
 @frozen(kw_only=True)
-class Downloaded:
-    """A verified file."""
+class Received:
+    """A verified download that was written to an open file."""
 
-    path: Path | None
-    """Where it lies; None when it went to an open file or an iterator."""
     size: int
     """Bytes."""
     etag: str | None = None
@@ -216,35 +268,75 @@ class Downloaded:
     warnings: tuple[str, ...] = ()
     """What is odd about the file although it is complete, such as a PDF without an end mark."""
 
+    __repr__ = short_repr
+
 
 @frozen(kw_only=True)
-class ExportOutcome:
-    """What became of one request of a bulk run: either `path` or `error` is set."""
+class Downloaded(Received):
+    """A verified file under its final name."""
+
+    path: Path
+
+    __repr__ = short_repr
+
+
+@frozen(kw_only=True)
+class FinishedExport:
+    """What is known of a finished export, whether it was delivered or failed."""
 
     request: ExportRequest
-    ref: ExportRef | None = None
-    path: Path | None = None
-    """The verified file; of an archive that was unpacked, where it lay."""
-    unpacked: tuple[Path, ...] = ()
-    """The files that an archive was unpacked to; and the archive itself, last, if not all of it could be unpacked."""
-    size: int = 0
-    """Bytes."""
+    ref: ExportRef | None = field(default=None, repr=False)
+    """None if it was never started."""
     seconds: float = 0.0
     """From the moment its turn to start came to the end."""
     polls: int = 0
     """Status calls that were answered."""
-    reused: bool = False
-    """The file is an earlier run's, found whole and unchanged: nothing was fetched."""
     failed_files: tuple[FailedFile, ...] = ()
     """ACC Files: what the result lacks; see `ExportRequest.allow_partial`."""
+
+
+@frozen(kw_only=True)
+class DeliveredExport(FinishedExport):
+    """An export whose verified file is at `path`."""
+
+    ok: ClassVar[Literal[True]] = True
+    error: ClassVar[None] = None
+    path: Path
+    """The verified file; of an archive that was unpacked, where it was."""
+    size: int
+    """Bytes."""
+    unpacked: tuple[Path, ...] = ()
+    """The files that an archive was unpacked to; and the archive itself, last, if not all of it could be unpacked."""
+    reused: bool = False
+    """The file is an earlier run's, found whole and unchanged: nothing was fetched."""
     warnings: tuple[str, ...] = ()
     """What is odd about the file; see `Downloaded.warnings`. Not repeated when a later run reuses the file."""
-    error: Exception | None = None
 
-    @property
-    def ok(self) -> bool:
-        """Whether a verified file lies at `path`."""
-        return self.error is None
+    __repr__ = short_repr
+
+
+@frozen(kw_only=True)
+class FailedExport(FinishedExport):
+    """An export that ended without a file."""
+
+    ok: ClassVar[Literal[False]] = False
+    path: ClassVar[None] = None
+    size: ClassVar[Literal[0]] = 0
+    unpacked: ClassVar[tuple[Path, ...]] = ()
+    reused: ClassVar[Literal[False]] = False
+    warnings: ClassVar[tuple[str, ...]] = ()
+    error: Exception
+    """Why there is no file."""
+
+    __repr__ = short_repr
+
+
+ExportOutcome: TypeAlias = DeliveredExport | FailedExport
+"""What became of one request of a bulk run: `ok`, `path` and `error` are there in either case.
+
+Type checkers narrow it by `outcome.ok is True` (mypy also by `if outcome.ok:`), `outcome.error is None` and
+`isinstance`.
+"""
 
 
 @frozen(kw_only=True)
@@ -255,6 +347,8 @@ class ServiceWarning:
     status: str
     """The HTTP status the service itself met, such as "403"."""
     detail: str = ""
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -268,6 +362,8 @@ class ItemWarning:
     reason: str
     left_out: bool
     """Whether the whole item is missing from the list; otherwise only the value that `reason` names."""
+
+    __repr__ = short_repr
 
     def __str__(self) -> str:
         what = self.id or "the item"
@@ -285,6 +381,8 @@ class Hub:
     """US, EMEA, AUS ...; an unknown one is kept."""
     extension_type: str
 
+    __repr__ = short_repr
+
 
 @frozen
 class Hubs:
@@ -292,6 +390,8 @@ class Hubs:
 
     hubs: tuple[Hub, ...]
     warnings: tuple[ServiceWarning, ...] = ()
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -306,6 +406,8 @@ class Project:
     """`BIM360` or `ACC`; anything else is kept as the service says it."""
     root_folder_id: str | None = None
     cost_container_id: str | None = None
+
+    __repr__ = short_repr
 
     @property
     def is_bim360(self) -> bool:
@@ -331,6 +433,8 @@ class Folder:
     path: str = ""
     """The names from the top folder down, joined with `/`, as far as the walk that found it knows them."""
 
+    __repr__ = short_repr
+
     @property
     def is_plans(self) -> bool:
         """Whether uploads here are split into sheets: the documented sign of the Plans folder, whatever its name."""
@@ -348,6 +452,8 @@ class Item:
     hidden: bool = False
     source_file_name: str | None = None
     tip_version_urn: str | None = None
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -367,6 +473,8 @@ class Version:
     """Where the bytes lie; sheets have none, they are made by an export."""
     size: int | None = None
     """Bytes, where the service says."""
+
+    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -390,6 +498,8 @@ class Sheet:
     """The uploaded file that it was split from."""
     collection: Collection | None = None
     """ACC: the collection that it is in; None if it is ungrouped."""
+
+    __repr__ = short_repr
 
     @property
     def name(self) -> str:

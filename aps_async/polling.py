@@ -22,9 +22,22 @@ from aps_async.errors import PollTimeoutError, UnauthorizedError
 from aps_async.transport.quotas import RateLimiter
 from aps_async.transport.retry import WaitGenerator, error_may_recover, requested_wait, seconds_of, stepping, until
 
+__all__ = [
+    "Policy",
+    "PollPolicy",
+    "PollRules",
+    "PollStatus",
+    "Poller",
+    "WaitPolicy",
+    "may_recover",
+    "poll",
+    "poll_states",
+]
+__dir__ = __all__.copy
+
 T = TypeVar("T")
 
-FRESH_TOKENS = 3  # 401s since the last answer that end a wait; each came although the token was fresh
+_FRESH_TOKENS = 3  # 401s since the last answer that end a wait; each came although the token was fresh
 
 
 @frozen(kw_only=True)
@@ -79,7 +92,7 @@ def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
 
 def may_recover(error: Exception, status: PollStatus[Any]) -> bool:
     """The default rule: 429, 5xx, lost connections and garbled answers pass; a 401 until three tokens were fresh."""
-    return error_may_recover(error) and status.failed(UnauthorizedError) < FRESH_TOKENS
+    return error_may_recover(error) and status.failed(UnauthorizedError) < _FRESH_TOKENS
 
 
 @frozen(kw_only=True)

@@ -15,7 +15,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from aps_async.auth import AccessToken, TokenProvider
+from aps_async.auth import AccessToken, HasClientId, HasTokenKind, Settles, TokenProvider
 from aps_async.auth.credentials import seconds_from
 from aps_async.errors import APSError, DecodeError, InputError, TransportError, forget_frames
 from aps_async.links import SignedUrl
@@ -39,6 +39,9 @@ from aps_async.transport.request import (
 from aps_async.transport.response import Answer, error_of, json_of, read_answer, retry_after, transport_error
 from aps_async.transport.retry import call_deadline, is_transient, note_error, obeyed, retrying, was_not_sent
 
+__all__ = ["SPEED_HEADER", "TOKENS", "USER_AGENT", "Session"]
+__dir__ = __all__.copy
+
 T = TypeVar("T")
 
 USER_AGENT = "aps-async"
@@ -49,7 +52,7 @@ TOKENS = Endpoint("token", 500)
 _FIRST_CONNECT = 2.0  # seconds for each of two attempts at a command's first connection
 _MOST_PATHS = 10_000
 _POLLS_AS_LONG = 3  # so that one or two that hang cost little, and a service that is slow still gets to answer
-_NOT_OPEN = "the session is not open: use it as 'async with Session(...) as session'"
+_NOT_OPEN = "the session is not open: use 'async with Session(...) as session', or 'await session.open()'"
 
 _log = logging.getLogger("aps_async")
 
@@ -58,7 +61,8 @@ class Session:
     """Everything needed to talk to the services: tokens, quotas, retries and two HTTP sessions.
 
     One HTTP session is for the API; the other opens signed links and has no way to send `Authorization`.
-    Use it as `async with Session(TwoLegged.from_env()) as session:` and share it between tasks.
+    Use it as `async with Session(TwoLegged.from_env()) as session:` and share it between tasks. In a notebook,
+    `session = await Session(TwoLegged.from_env()).open()` does the same until `await session.close()`.
 
     Args:
         tokens: where tokens come from.
@@ -101,7 +105,9 @@ class Session:
         self._user_id = None if user_id is None else header_value("user_id", user_id)
         self._options = request_options(tls_context(ssl), proxy)
         self._quotas = quotas
-        self._owner: tuple[Any, ...] = (self.base_url, getattr(tokens, "client_id", None) or id(tokens))
+        client_id = tokens.client_id if isinstance(tokens, HasClientId) else None
+        self._two_legged = tokens.two_legged if isinstance(tokens, HasTokenKind) else False
+        self._owner: tuple[Any, ...] = (self.base_url, client_id or id(tokens))
         self._api: aiohttp.ClientSession | None = http
         self._api_is_ours = http is None
         self._links: aiohttp.ClientSession | None = None
@@ -136,7 +142,17 @@ class Session:
         self._rate_limiters.clear()
         self._attempts = self._prepared_attempts()
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> Self:
+        """Opens the session, as `async with` does; `close` ends it, and after that it can be opened again.
+
+        Returns:
+            The session itself.
+
+        Raises:
+            InputError: it is open already.
+        """
+        if self._links is not None:
+            raise InputError("the session is open already: share it, or create another one")
         numbers = self.settings
         self._quotas = self._quotas or shared_quotas()
         self._rate_limiters = {}
@@ -145,13 +161,16 @@ class Session:
         self._links = open_links(numbers, None if self._api_is_ours or self._api is None else self._api.connector)
         return self
 
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Closes what this session opened; a handed-in aiohttp session stays open."""
-        if (settle := getattr(self._tokens, "settle", None)) is not None:
-            await settle()
+        """Closes what this session opened, once or more often; your own aiohttp session stays open."""
+        if isinstance(self._tokens, Settles):
+            await self._tokens.settle()
         self._rate_limiters.clear()
         links, self._links = self._links, None
         if links is not None:
@@ -187,7 +206,7 @@ class Session:
     @property
     def two_legged(self) -> bool:
         """Whether the tokens are the app's own, so that `x-user-id` may go with them."""
-        return bool(getattr(self._tokens, "two_legged", False))
+        return bool(self._two_legged)
 
     @property
     def user_id(self) -> str | None:
@@ -298,7 +317,7 @@ class Session:
         self._acting_user(endpoint, user_id)
 
     def _acting_user(self, endpoint: Endpoint, user_id: str | None) -> str | None:
-        return acting_user(endpoint, getattr(self._tokens, "two_legged", False), user_id, self._user_id)
+        return acting_user(endpoint, self._two_legged, user_id, self._user_id)
 
     async def post_form(
         self,
@@ -417,8 +436,7 @@ class Session:
     async def _exchange(self, call: Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
         """One call in its place in the quota; the token is made last, so that it cannot expire in the queue."""
         rate_limiter = self.rate_limiter(call.endpoint)
-        if self._api is None or self._api.closed:  # before a token is asked for: it could not be had either
-            raise InputError("the aiohttp session that was handed in is closed")
+        self._http()  # before a token is asked for: it could not be had either
         await rate_limiter.acquire(call.priority)
         counts = False
         try:
@@ -445,10 +463,9 @@ class Session:
         self, call: Call, token: AccessToken | None, timeout: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
         """Sends one call: the only place where the token becomes a header, which no frame of ours keeps."""
-        if self._api is None or self._api.closed:
-            raise InputError("the session is closed")
+        api = self._http()
         try:
-            return await self._api.request(
+            return await api.request(
                 call.method,
                 call.url,
                 data=call.body,
@@ -462,6 +479,13 @@ class Session:
                 problem.request_info = problem.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
                 problem.args = (problem.request_info, problem.history)
             raise
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._api is None or self._links is None:
+            raise InputError(_NOT_OPEN)
+        if self._api.closed:
+            raise InputError("the aiohttp session of this session was closed: keep it open for as long as this one")
+        return self._api
 
     async def _send(self, call: Call, token: AccessToken | None) -> Answer:
         try:

@@ -5,6 +5,11 @@ from typing import Any
 
 from attrs import Attribute, evolve, field, fields, frozen
 
+from aps_async.reprs import short_repr
+
+__all__ = ["Settings"]
+__dir__ = __all__.copy
+
 _SERVICE = {"service_time": True}  # lengths that the service sets: a simulator that runs faster shrinks them
 
 
@@ -97,6 +102,8 @@ class Settings:
     """Start calls in flight in a bulk run; the quota alone would allow 100 connections at one instant."""
     max_pending_exports: int = field(default=2000, validator=_positive)
     """Exports started and not yet delivered in a bulk run: 20 minutes of starts, so that a slow line stops them."""
+
+    __repr__ = short_repr
 
     def scaled(self, speed: float) -> "Settings":
         """The same for a simulator that runs `speed` times as fast: what the service's clock sets is divided by it.

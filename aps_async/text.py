@@ -5,6 +5,9 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+__all__ = ["folded", "look", "named", "well_formed", "well_formed_values"]
+__dir__ = __all__.copy
+
 T = TypeVar("T")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -12,7 +12,8 @@ from contextlib import suppress
 from statistics import mean, median
 from typing import Any
 
-from aps_async import APSError, ExportRequest, Quotas, Session, Settings, TwoLegged, bim360, export_many, start_export
+from aps_async import APSError, ExportRequest, Session, Settings, TwoLegged, bim360, export_many, start_export
+from aps_async.transport.quotas import Quotas
 from benchmarks.charts import bars
 from benchmarks.children import figure, folder_in_memory, run, simulator, spread
 from benchmarks.refusals import CountingQuotas

@@ -10,24 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aps_async import (
-    Downloaded,
-    ExportKind,
-    ExportOutcome,
-    ExportRef,
-    ExportRequest,
-    Ledger,
-    Session,
-    Settings,
-    TwoLegged,
-    bim360,
-    download_export,
-    export_many,
-    ledger_status,
-    poll_export,
-)
-from aps_async.ledger import LEDGER_NAME
+from aps_async import ExportRef, ExportRequest, Session, Settings, TwoLegged, bim360, export_many
+from aps_async.exports.wait import download_export, poll_export
+from aps_async.ledger import LEDGER_NAME, Ledger, ledger_status
 from aps_async.ledger.journal import KnownFile, Record
+from aps_async.models import DeliveredExport, Downloaded, ExportKind
 from benchmarks.children import run, simulator, spread
 from benchmarks.memory import SIZE, WORLD, resident_mib
 
@@ -90,7 +77,7 @@ async def _through(ledger: Ledger, folder: Path, record: Record, number: int) ->
     await ledger.started(record, ExportRef(request=request, export_id=f"{number:036}"))
     path = folder / f"{record.name}.pdf"
     await ledger.arriving(record, Downloaded(path=path, size=number, sha256=f"{number:064x}"))
-    await ledger.ended(record, ExportOutcome(request=request, path=path, size=number))
+    await ledger.ended(record, DeliveredExport(request=request, path=path, size=number))
 
 
 async def _worst_lag() -> float:

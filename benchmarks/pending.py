@@ -9,7 +9,9 @@ import time
 from contextlib import aclosing
 from typing import Any
 
-from aps_async import BulkProgress, ExportKind, ExportRequest, Session, Settings, TwoLegged, export_many
+from aps_async import ExportRequest, Session, Settings, TwoLegged, export_many
+from aps_async.exports.bulk import BulkProgress
+from aps_async.models import ExportKind
 from benchmarks.canned import PROJECT
 from benchmarks.children import child, figure, run, spread
 from benchmarks.memory import resident_mib

@@ -13,7 +13,9 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from aps_async import ExportKind, ExportRef, ExportRequest, Session, Settings, TwoLegged, get_export
+from aps_async import ExportRef, ExportRequest, Session, Settings, TwoLegged
+from aps_async.exports.kinds import get_export
+from aps_async.models import ExportKind
 from aps_async.resources import bim360
 from aps_async.transport.request import call_to
 from benchmarks.canned import EXPORT, PROJECT, URN

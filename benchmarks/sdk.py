@@ -30,7 +30,9 @@ async def _measured(call: Callable[[], Awaitable[object]], calls: int) -> float:
 
 
 async def ours(url: str) -> float:
-    from aps_async import ExportKind, ExportRef, ExportRequest, Session, Settings, StaticToken, get_export
+    from aps_async import ExportRef, ExportRequest, Session, Settings, StaticToken
+    from aps_async.exports.kinds import get_export
+    from aps_async.models import ExportKind
 
     settings = Settings(budgets={"files.export_status": 10_000_000}, connections=AT_ONCE)
     request = ExportRequest(kind=ExportKind.FILES, project_id=PROJECT, source_ids=("urn:x",))

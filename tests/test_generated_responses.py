@@ -19,35 +19,30 @@ from attrs import frozen
 import aps_async
 from aps_async import (
     APSError,
-    CostSource,
-    Endpoint,
-    Expected,
     ExportJob,
-    ExportKind,
     ExportOutcome,
     ExportRef,
     ExportRequest,
     ExportStatus,
-    Folder,
     Project,
-    Quotas,
     Session,
     Settings,
     SignedUrl,
-    Source,
     StaticToken,
     TwoLegged,
     auth,
     polling,
 )
 from aps_async.auth import AppCredentials
+from aps_async.downloads import archives
 from aps_async.downloads import download as downloads
+from aps_async.downloads.content import Expected
 from aps_async.exports import bulk, kinds
 from aps_async.exports import project as doors
 from aps_async.exports import uploads as urns
 from aps_async.exports import wait as exports
-from aps_async.links import Part
-from aps_async.models import Derivative
+from aps_async.links import Part, Source
+from aps_async.models import CostSource, Derivative, ExportKind, Folder, Item
 from aps_async.resources import (
     acc,
     bim360,
@@ -63,6 +58,7 @@ from aps_async.resources import (
     walking,
 )
 from aps_async.resources import jsonapi as paging
+from aps_async.transport.quotas import Endpoint, Quotas
 from tests.generated import FOLDER, ITEM, PROJECT, STORAGE, URN, GeneratedServer, generated_server
 
 # Further ones for a longer search: APS_GENERATED=100000 pytest tests/test_generated_responses.py
@@ -239,9 +235,7 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     storage.get_source: [lambda s: storage.get_source(s.session, STORAGE)],
     users.get_user_info: [lambda s: users.get_user_info(s.session)],
     walking.descend: [lambda s: walking.descend(s.session, s.project, s.top, "Plans/x", None)],
-    walking.newest: [
-        lambda s: walking.newest(s.session, s.project, aps_async.Item(id=ITEM, name="x", type=""), None, None)
-    ],
+    walking.newest: [lambda s: walking.newest(s.session, s.project, Item(id=ITEM, name="x", type=""), None, None)],
     Session.check_token: [lambda s: s.session.check_token()],
     Session.request: [lambda s: s.session.request(ANY, "GET", "/x", into=dict[str, Any])],
 }
@@ -249,7 +243,7 @@ NOT_CALLED = {
     auth.authorize: "opens a browser: tests/auth",
     auth.authorize_elsewhere: "asks a person: tests/auth",
     auth.open_browser: "calls no service",
-    aps_async.unpack_archive: "calls no service: tests/test_archives.py",
+    archives.unpack_archive: "calls no service: tests/test_archives.py",
 }
 
 
@@ -261,7 +255,7 @@ FLAT = [(called.__qualname__, call) for called, calls in CALLS.items() for call 
 
 
 def test_every_public_coroutine_is_in_the_table() -> None:
-    homes = [auth, bulk, doors, downloads, exports, kinds, paging, urns]
+    homes = [archives, auth, bulk, doors, downloads, exports, kinds, paging, urns]
     folder = import_module("aps_async.resources").__path__
     homes += [import_module(f"aps_async.resources.{each.name}") for each in pkgutil.iter_modules(folder)]
     found = {

@@ -10,18 +10,9 @@ from contextlib import aclosing, contextmanager
 import backoff
 import pytest
 
-from aps_async import (
-    PollPolicy,
-    PollRules,
-    PollStatus,
-    PollTimeoutError,
-    RateLimitedError,
-    ServerError,
-    UnauthorizedError,
-    poll,
-    poll_states,
-    polling,
-)
+from aps_async import RateLimitedError, poll, poll_states, polling
+from aps_async.errors import PollTimeoutError, ServerError, UnauthorizedError
+from aps_async.polling import PollPolicy, PollRules, PollStatus
 
 pytestmark = pytest.mark.looptime
 STEADY = PollPolicy(interval=2, jitter=0)

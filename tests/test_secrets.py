@@ -15,10 +15,8 @@ import pytest
 from aiohttp import web
 
 from aps_async import (
-    AccessToken,
     APSError,
     ExportJob,
-    ExportKind,
     ExportRef,
     ExportRequest,
     ExportStatus,
@@ -29,13 +27,15 @@ from aps_async import (
     TwoLegged,
     bim360,
     download,
-    download_export,
     errors,
     list_sheets,
     projects,
     ref_to_json,
     wait_for_export,
 )
+from aps_async.auth import AccessToken
+from aps_async.exports.wait import download_export
+from aps_async.models import ExportKind
 from aps_async.resources.bim360 import ExportResult
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
 from aps_async.simulator.faults import Kind

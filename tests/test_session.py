@@ -12,25 +12,23 @@ from aiohttp import web
 from attrs import frozen
 
 from aps_async import (
-    AccessToken,
     AuthError,
     DecodeError,
     DownloadError,
     InputError,
     NotAllowedError,
-    Quotas,
     ResponseError,
     Session,
     Settings,
     StaticToken,
-    TokenClient,
     TwoLegged,
     projects,
 )
+from aps_async.auth import AccessToken, TokenClient
 from aps_async.links import SignedUrl
 from aps_async.resources.jsonapi import Page
 from aps_async.simulator import Behaviour, Fault, World
-from aps_async.transport.quotas import Endpoint
+from aps_async.transport.quotas import Endpoint, Quotas
 from tests.support import served, service, session_for, virtual_clock
 
 pytestmark = pytest.mark.looptime
@@ -160,6 +158,42 @@ async def test_a_session_that_is_not_open_says_how_to_open_it() -> None:
                     pytest.fail("it opened")
             async with session:
                 assert (await projects.list_hubs(session)).hubs
+
+
+async def test_a_notebook_opens_and_closes_a_session_by_hand_and_may_do_so_again() -> None:
+    async with service(World.demo(1)) as simulator:
+        tokens = TwoLegged(simulator.client_id, simulator.client_secret)
+        session = Session(tokens, base_url=simulator.url, clock=virtual_clock)
+        await session.close()  # which was never opened
+        for _ in range(2):
+            assert await session.open() is session
+            assert (await projects.list_hubs(session)).hubs
+            with pytest.raises(InputError, match="open already"):
+                await session.open()
+            with pytest.raises(InputError, match="open already"):
+                async with session:
+                    pytest.fail("it opened")
+            assert (await projects.list_hubs(session)).hubs
+            await session.close()
+            await session.close()
+            with pytest.raises(InputError, match=r"session\.open\(\)"):
+                await projects.list_hubs(session)
+
+
+async def test_a_provider_is_asked_for_what_it_describes_of_itself_and_for_nothing_else() -> None:
+    class Described(FixedToken):
+        client_id = "id"
+        two_legged = True
+        settled = 0
+
+        async def settle(self) -> None:
+            self.settled += 1
+
+    for tokens, kind, settled in ((Described(), True, 1), (FixedToken(), False, None)):
+        async with echoing(tokens=tokens) as session:
+            assert session.two_legged is kind
+            await session.check_token()
+        assert getattr(tokens, "settled", None) == settled
 
 
 async def test_a_session_closed_before_its_first_token_says_so_too() -> None:

@@ -16,10 +16,8 @@ from aiohttp import web
 from aps_async import (
     APSError,
     DecodeError,
-    ExportKind,
     ExportRequest,
     InputError,
-    ItemWarning,
     NotFoundError,
     Project,
     Session,
@@ -30,19 +28,17 @@ from aps_async import (
     files,
     projects,
     ref_to_json,
-    request_from_json,
-    request_to_json,
     sheets,
 )
 from aps_async.cli.output import print_json, print_result, tolerate_any_text
-from aps_async.models import ExportRef
+from aps_async.models import ExportKind, ExportRef, ItemWarning
 from aps_async.resources import plans
 from aps_async.resources.bim360 import ExportAnswer
 from aps_async.resources.jsonapi import PAGES, STALLED_PAGES, Document, NewItems, Page, Resource
 from aps_async.resources.walking import DEPTH_LIMIT
 from aps_async.text import look, named, well_formed, well_formed_values
 from aps_async.transport import converter as convert
-from aps_async.transport.converter import structure
+from aps_async.transport.converter import request_from_json, request_to_json, structure
 from tests.generated import PDF
 from tests.support import served
 

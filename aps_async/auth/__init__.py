@@ -5,7 +5,7 @@ from aps_async.auth.filestore import FileStore
 from aps_async.auth.grants import AuthorizationRequest, revoke
 from aps_async.auth.keyringstore import KeyringStore
 from aps_async.auth.loopback import authorize, authorize_elsewhere, open_browser
-from aps_async.auth.provider import AccessToken, TokenClient, TokenProvider
+from aps_async.auth.provider import AccessToken, HasClientId, HasTokenKind, Settles, TokenClient, TokenProvider
 from aps_async.auth.service_account import ServiceAccount
 from aps_async.auth.static import StaticToken
 from aps_async.auth.store import Login, MemoryStore, TokenStore
@@ -17,10 +17,13 @@ __all__ = [
     "AppCredentials",
     "AuthorizationRequest",
     "FileStore",
+    "HasClientId",
+    "HasTokenKind",
     "KeyringStore",
     "Login",
     "MemoryStore",
     "ServiceAccount",
+    "Settles",
     "StaticToken",
     "ThreeLegged",
     "TokenClient",
@@ -32,3 +35,4 @@ __all__ = [
     "open_browser",
     "revoke",
 ]
+__dir__ = __all__.copy

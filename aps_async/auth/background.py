@@ -5,6 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+__all__ = ["in_daemon_thread"]
+__dir__ = __all__.copy
+
 T = TypeVar("T")
 
 

@@ -15,6 +15,19 @@ from aps_async.auth.provider import AccessToken, TokenClient
 from aps_async.errors import DecodeError
 from aps_async.transport.headers import header_value, token_value
 
+__all__ = [
+    "DEFAULT_LIFE",
+    "LONGEST_LIFE",
+    "SCOPES",
+    "TOKEN_PATH",
+    "AppCredentials",
+    "claimed_text",
+    "read_token",
+    "seconds_from",
+    "unverified_claims",
+]
+__dir__ = __all__.copy
+
 TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
 SCOPES = ("data:read", "data:write")
 """What all exports of this library need together."""

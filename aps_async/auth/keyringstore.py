@@ -13,6 +13,9 @@ from aps_async.auth.store import Login
 from aps_async.errors import AuthError
 from aps_async.extras import needed
 
+__all__ = ["KeyringStore"]
+__dir__ = __all__.copy
+
 _SERVICE = "aps-async"
 _WINDOWS_LIMIT = 1280  # characters: CRED_MAX_CREDENTIAL_BLOB_SIZE is 2,560 bytes of UTF-16
 

@@ -15,6 +15,9 @@ from aps_async.errors import APSError, AuthError
 if TYPE_CHECKING:  # the server half of aiohttp would double the time of `import aps_async`
     from aps_async.auth.callback import Listener
 
+__all__ = ["CALLBACK", "authorize", "authorize_elsewhere", "open_browser"]
+__dir__ = __all__.copy
+
 CALLBACK = "http://127.0.0.1:8765/callback"
 """The callback address when no other is given. It must be registered for the app, sign for sign."""
 

@@ -4,11 +4,23 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
 from aps_async.errors import APSError, forget_frames
+
+__all__ = [
+    "AccessToken",
+    "HasClientId",
+    "HasTokenKind",
+    "RenewingProvider",
+    "Settles",
+    "TokenClient",
+    "TokenProvider",
+    "renewal_time",
+]
+__dir__ = __all__.copy
 
 
 @frozen
@@ -61,12 +73,9 @@ class TokenClient(Protocol):
 
 
 class TokenProvider(Protocol):
-    """One coroutine: hand in your own to use your web app's tokens.
+    """One coroutine function: pass your own object to use your web app's tokens.
 
-    Three attributes are read when they are there: `client_id` (whose quota the calls draw on; providers without one
-    get a quota of their own), `two_legged` (True for an app's own tokens, which `x-user-id` goes with; False, also
-    when absent, for a user's; None when nobody knows), and the coroutine function `settle()`, which a session awaits
-    before it closes, so that nothing is cut short that must not be.
+    A session also uses what `HasClientId`, `HasTokenKind` and `Settles` describe, where the object has it.
     """
 
     async def token(self, client: TokenClient, rejected: AccessToken | None = None) -> AccessToken:
@@ -78,6 +87,31 @@ class TokenProvider(Protocol):
         Raises:
             AuthError: there is none to be had.
         """
+        ...
+
+
+@runtime_checkable
+class HasClientId(Protocol):
+    """A provider that knows its app. Without a client id, its calls have a quota of their own."""
+
+    client_id: str | None
+    """The app whose quota the calls draw on; None or empty if it is unknown."""
+
+
+@runtime_checkable
+class HasTokenKind(Protocol):
+    """A provider that knows whose tokens it gives. Without it, they count as a user's."""
+
+    two_legged: bool | None
+    """True for the app's own tokens, which take an `x-user-id`; False for a user's; None if it is unknown."""
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A provider with work that must not be cut short."""
+
+    async def settle(self) -> None:
+        """Awaited by a session before it closes."""
         ...
 
 

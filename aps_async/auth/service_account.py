@@ -19,6 +19,9 @@ from aps_async.errors import APSError, AuthError, InputError, ResponseError
 from aps_async.extras import needed
 from aps_async.transport.retry import is_transient
 
+__all__ = ["AUDIENCE", "GRANT", "ServiceAccount", "key_from_file"]
+__dir__ = __all__.copy
+
 AUDIENCE = "https://developer.api.autodesk.com/authentication/v2/token"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LIFE = 300  # seconds; the longest that is taken

@@ -5,6 +5,9 @@ from aps_async.auth.provider import AccessToken, TokenClient
 from aps_async.errors import AuthError
 from aps_async.transport.headers import token_value
 
+__all__ = ["StaticToken"]
+__dir__ = __all__.copy
+
 
 class StaticToken:
     """Uses the given access token until the service refuses it.

@@ -15,6 +15,9 @@ from attrs import asdict, evolve, field, fields, frozen
 from aps_async.auth.provider import AccessToken
 from aps_async.errors import AuthError
 
+__all__ = ["Login", "MemoryStore", "TokenStore"]
+__dir__ = __all__.copy
+
 _FORMAT = 1
 
 

@@ -25,6 +25,9 @@ from aps_async.auth.store import Login, TokenStore
 from aps_async.errors import APSError, AuthError, InputError, ResponseError, TransportError
 from aps_async.transport.retry import is_transient
 
+__all__ = ["ThreeLegged"]
+__dir__ = __all__.copy
+
 _LOG_IN = "log in again: aps-async login"
 _UNUSED_DAYS = 15  # the documented life of a refresh token
 _SETTLE = 10.0  # seconds that a closing session waits for a renewal under way

@@ -11,6 +11,9 @@ from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
 from aps_async.errors import APSError, AuthError, InputError, ResponseError
 from aps_async.transport.retry import is_transient
 
+__all__ = ["TwoLegged"]
+__dir__ = __all__.copy
+
 
 class TwoLegged(RenewingProvider):
     """Client credentials.

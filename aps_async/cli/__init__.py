@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from aps_async.cli.surroundings import make_usable
 from aps_async.extras import missing
 
+__all__ = ["main"]
+__dir__ = __all__.copy
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code; `argv` without the program's name."""

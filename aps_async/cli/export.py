@@ -21,7 +21,16 @@ from aps_async.errors import APSError, DecodeError, DiskFullError, LedgerError, 
 from aps_async.exports.bulk import export_many
 from aps_async.exports.project import get_sheet, list_sheets, project_requests
 from aps_async.ledger import Ledger, refuse_if_in_use
-from aps_async.models import ExportJob, ExportOptions, ExportOutcome, ExportRef, ExportRequest, Project, Sheet
+from aps_async.models import (
+    DeliveredExport,
+    ExportJob,
+    ExportOptions,
+    ExportOutcome,
+    ExportRef,
+    ExportRequest,
+    Project,
+    Sheet,
+)
 from aps_async.resources.sheets import SheetIndex
 from aps_async.session import Session
 from aps_async.transport.converter import ref_to_json, to_dict
@@ -98,9 +107,9 @@ class Run:
         return [each for each in self.results if each.error is not None]
 
     @property
-    def files(self) -> list[ExportOutcome]:
+    def files(self) -> list[DeliveredExport]:
         """Those with one."""
-        return [each.outcome for each in self.results if each.outcome is not None and each.error is None]
+        return [each.outcome for each in self.results if isinstance(each.outcome, DeliveredExport)]
 
     @property
     def received(self) -> int:
@@ -143,9 +152,9 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
     for outcome in run.files:
         for lost in outcome.failed_files:
             words = ": ".join(part for part in (lost.reason, lost.detail) if part) or "no reason given"
-            print_status(f"missing in {outcome.path.name if outcome.path else ''}: {lost.id}: {words}")
+            print_status(f"missing in {outcome.path.name}: {lost.id}: {words}")
         for warning in outcome.warnings:
-            print_status(f"warning: {outcome.path.name if outcome.path else ''}: {warning}")
+            print_status(f"warning: {outcome.path.name}: {warning}")
     words = summary(run, choices.out)
     if choices.as_json:
         print_status(words)

@@ -148,7 +148,7 @@ async def whoami(*, user_id: str | None, as_json: bool) -> int:
     async with session_with(who.tokens, who.base_url) as session:
         token = await who.tokens.token(session)
         claims = unverified_claims(token.value)
-        user = None if getattr(who.tokens, "two_legged", None) else await _user_of(session)
+        user = None if session.two_legged else await _user_of(session)
     stored = await who.tokens.store.load() if isinstance(who.tokens, ThreeLegged) else None
     facts = _facts(who, claims, user, stored)
     if as_json:

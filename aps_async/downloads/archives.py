@@ -18,6 +18,9 @@ from aps_async.downloads.zip_directory import open_patched
 from aps_async.errors import APSError, IncompleteDownloadError
 from aps_async.threads import in_thread
 
+__all__ = ["PDF_HEAD", "PDF_HEAD_WITHIN", "ArchiveLimits", "unpack_archive", "verify_archive"]
+__dir__ = __all__.copy
+
 PDF_HEAD = b"%PDF-"
 PDF_HEAD_WITHIN = 1024
 """Viewers look for the head in this many first bytes: a line break, a BOM or a part header may precede it."""

@@ -12,6 +12,9 @@ from aps_async.downloads.archives import PDF_HEAD, PDF_HEAD_WITHIN, verify_archi
 from aps_async.errors import IncompleteDownloadError
 from aps_async.transport.response import describe
 
+__all__ = ["ANY", "DOCX", "PDF", "ZIP", "ContentCheck", "Expected", "Signature"]
+__dir__ = __all__.copy
+
 _PADDING = b"\0 \t\r\n\f"
 
 

@@ -5,19 +5,55 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from functools import cache
+from typing import overload
 
 from aps_async.downloads.content import Expected
 from aps_async.downloads.sinks import PartFile, Writable, opened
 from aps_async.downloads.transfer import Opener, Renew, Transfer
 from aps_async.errors import DownloadError, IncompleteDownloadError
 from aps_async.links import SignedUrl, Source
-from aps_async.models import Downloaded, Progress
+from aps_async.models import Downloaded, Progress, Received
 from aps_async.session import Session
 
+__all__ = ["BeforeRename", "download", "stream"]
+__dir__ = __all__.copy
+
 BeforeRename = Callable[[Downloaded], Awaitable[object]]
-"""Awaited once the file is written and verified, before it is renamed. An exception prevents the rename."""
+"""Awaited once a file is written and verified, before it is renamed. An exception prevents the rename."""
 
 _log = logging.getLogger("aps_async")
+
+
+@overload
+async def download(
+    session: Session,
+    source: Source | SignedUrl,
+    target: str | os.PathLike[str] | PartFile,
+    *,
+    renew: Renew | None = None,
+    expected: Expected = Expected(),
+    add_suffix: bool = False,
+    sha256: bool = False,
+    before_rename: BeforeRename | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+    opener: Opener | None = None,
+) -> Downloaded: ...
+
+
+@overload
+async def download(
+    session: Session,
+    source: Source | SignedUrl,
+    target: Writable,
+    *,
+    renew: Renew | None = None,
+    expected: Expected = Expected(),
+    add_suffix: bool = False,
+    sha256: bool = False,
+    before_rename: BeforeRename | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+    opener: Opener | None = None,
+) -> Received: ...
 
 
 async def download(
@@ -32,7 +68,7 @@ async def download(
     before_rename: BeforeRename | None = None,
     on_progress: Callable[[Progress], object] | None = None,
     opener: Opener | None = None,
-) -> Downloaded:
+) -> Downloaded | Received:
     """Downloads what signed links open to a file, streaming, and verifies it.
 
     A path gets a part file in the same folder, which replaces what was there only when length, signature and hash are
@@ -45,14 +81,14 @@ async def download(
         target: a path, or an open binary file (its `write` may be a coroutine function).
         renew: returns fresh links when one dies.
         expected: what the file must be; any PDF by default.
-        add_suffix: append `.pdf`, `.zip` and so on to the path, depending on the content.
+        add_suffix: append `.pdf`, `.zip` and so on to a path, depending on the content.
         sha256: also compute the file's SHA-256, as the bytes pass.
-        before_rename: awaited once the file is written and verified, before it is renamed.
+        before_rename: awaited once the file is written and verified, before it is renamed; an open file is not.
         on_progress: called with every chunk.
         opener: opens the links in place of `Session.open_link`.
 
     Returns:
-        The file's path, size, hashes and warnings.
+        Size, hashes and warnings; for a path, also the file's final path.
 
     Raises:
         LinkExpiredError: the link is refused as expired, and so were its successors.
@@ -73,15 +109,12 @@ async def download(
         kind = transfer.signature
         suffix = kind.suffix if add_suffix else None
         warnings = transfer.warnings + await sink.complete(kind.verify)
-        got = Downloaded(
-            path=sink.final(suffix),
-            size=transfer.received,
-            etag=transfer.etag,
-            sha256=transfer.sha256,
-            warnings=warnings,
-        )
-        if before_rename is not None:
-            await before_rename(got)
+        path = sink.final(suffix)
+        got = Received(size=transfer.received, etag=transfer.etag, sha256=transfer.sha256, warnings=warnings)
+        if path is not None:
+            got = Downloaded(path=path, size=got.size, etag=got.etag, sha256=got.sha256, warnings=got.warnings)
+            if before_rename is not None:
+                await before_rename(got)
         sink.rename(suffix)
     except DownloadError as problem:
         problem.path = problem.path or sink.path

@@ -9,6 +9,19 @@ from pathlib import Path
 from aps_async.errors import InputError
 from aps_async.text import folded
 
+__all__ = [
+    "NameBook",
+    "checked_name",
+    "checked_relative",
+    "cut",
+    "fitted",
+    "in_folder",
+    "name_limit",
+    "safe_stem",
+    "split_suffix",
+]
+__dir__ = __all__.copy
+
 _REFUSED = '/\\:*?"<>|'  # separators, drive letters, streams and wildcards of any system
 _REPLACED = dict.fromkeys(map(ord, _REFUSED), "_")
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co")  # control and direction characters, surrogates, private use

@@ -14,6 +14,9 @@ from aps_async.downloads.sinks import local_path, made_folder, target_error
 from aps_async.filesystem import move_below
 from aps_async.threads import in_thread
 
+__all__ = ["Folder", "Storage", "is_object_storage", "storage_for"]
+__dir__ = __all__.copy
+
 _STALE = 24 * 3600.0
 _HIDDEN = ".aps-async"
 _BUCKET = re.compile(r"(s3|gs|az)://", re.IGNORECASE)

@@ -14,6 +14,9 @@ from aps_async.downloads.filenames import checked_relative
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
 
+__all__ = ["ObjectStorage"]
+__dir__ = __all__.copy
+
 
 class ObjectStorage:
     """`s3://bucket/prefix`; credentials, region and endpoint come from the `AWS_*` variables, or from `options`.

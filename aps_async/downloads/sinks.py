@@ -17,6 +17,21 @@ from aps_async.downloads.filenames import cut
 from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
 from aps_async.threads import in_thread
 
+__all__ = [
+    "OpenFile",
+    "PartFile",
+    "Writable",
+    "checked_path",
+    "local_path",
+    "made_folder",
+    "new_file",
+    "opened",
+    "part_name",
+    "remove_parts",
+    "target_error",
+]
+__dir__ = __all__.copy
+
 _ADVICE = {
     errno.ENOSPC: "the disk is full; make room and run it again",
     errno.EDQUOT: "the disk quota is used up; make room and run it again",
@@ -189,7 +204,8 @@ class PartFile:
             if verify is None:
                 return ()
             stop = Event()
-            return tuple(await in_thread(verify, self.part, stop, on_cancel=stop.set) or ())
+            warnings = await in_thread(verify, self.part, stop, on_cancel=stop.set)
+            return tuple(warnings or ())
         except OSError as problem:
             raise target_error(self.path, problem) from problem
 

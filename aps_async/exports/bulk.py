@@ -19,6 +19,7 @@ from aps_async.polling import Policy
 from aps_async.session import Session
 
 __all__ = ["BulkProgress", "export_many"]
+__dir__ = __all__.copy
 
 
 async def export_many(
@@ -56,7 +57,7 @@ async def export_many(
         on_progress: called after every change; keep it quick.
 
     Yields:
-        `ExportOutcome`: path, size, seconds and polls, or the error.
+        A `DeliveredExport` with its path, or a `FailedExport` with its error; `outcome.ok` tells them apart.
 
     Raises:
         TargetError: the folder cannot be made or written to.

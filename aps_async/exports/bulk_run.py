@@ -6,6 +6,7 @@ from contextlib import aclosing
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from attrs import define, field, frozen
 
@@ -16,10 +17,22 @@ from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
 from aps_async.exports.wait import checked_job, download_export, effective_timeout, export_poller, export_rules
 from aps_async.ledger.journal import Journal, Record
-from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRef, ExportRequest, Progress
+from aps_async.models import (
+    DeliveredExport,
+    Downloaded,
+    ExportJob,
+    ExportOutcome,
+    ExportRef,
+    ExportRequest,
+    FailedExport,
+    Progress,
+)
 from aps_async.polling import Policy, Poller
 from aps_async.session import Session
 from aps_async.transport.retry import call_deadline, may_start_again, waits
+
+__all__ = ["BulkProgress", "Entry", "Run", "Wanted", "batches", "request_of"]
+__dir__ = __all__.copy
 
 Wanted = ExportRequest | Export
 """What a bulk run takes: something to start, or something that was started already, here or elsewhere."""
@@ -166,9 +179,9 @@ class Run:
             got = Downloaded(path=paths[0], size=sum(each.size for each in files))
             if not entry.unpacked:
                 await self._unpack(entry, got)
-            await self._finish(entry, got=got)
+            await self._finish(entry, got)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
-            await self._finish(entry, error=problem)
+            await self._finish(entry, problem)
 
     async def _begin(self, entry: Entry) -> None:
         await self._starts.acquire()
@@ -184,7 +197,7 @@ class Run:
             entry.poller = export_poller(self.session, export, rules)
             self._ask_when_due(entry, entry.poller)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
-            await self._finish(entry, error=problem)
+            await self._finish(entry, problem)
         finally:
             self._starting -= 1
             self._starts.release()
@@ -239,9 +252,9 @@ class Run:
                 if self._is_forgotten(entry, problem):
                     await self._begin(entry)
                 else:
-                    await self._finish(entry, error=problem)
+                    await self._finish(entry, problem)
             else:
-                await self._finish(entry, got=got)
+                await self._finish(entry, got)
 
     async def _asked(self, entry: Entry, poller: Poller[ExportJob]) -> bool:
         """Asks, or takes the answer that came since. False: it takes long, and comes back without holding this slot."""
@@ -290,7 +303,7 @@ class Run:
         return got  # noqa: RET504 - mypy takes a context manager for one that may swallow errors
 
     async def _unpack(self, entry: Entry, got: Downloaded) -> None:
-        if self.unpack and got.path is not None and got.path.suffix == ".zip":
+        if self.unpack and got.path.suffix == ".zip":
             names = self.journal.names(entry.record)
             skipped: list[str] = []
             entry.unpacked = await unpack_archive(
@@ -302,41 +315,45 @@ class Run:
             else:
                 got.path.unlink()
 
-    async def _finish(self, entry: Entry, *, got: Downloaded | None = None, error: Exception | None = None) -> None:
+    async def _finish(self, entry: Entry, result: Downloaded | Exception) -> None:
         self._release(entry)
-        if isinstance(error, LedgerError | DiskFullError) and self.journal.lasting:
+        if isinstance(result, LedgerError | DiskFullError) and self.journal.lasting:
             # So it is for all of them, and with a ledger it is easy to go on: one error, not many.
-            self._stop(error)
+            self._stop(result)
             return
-        outcome = self._outcome(entry, got, error)
+        outcome = self._outcome(entry, result)
         try:
             await self.journal.ended(entry.record, outcome)
         except Exception as problem:  # noqa: BLE001 - the ledger's own; without it the run would not last
             self._stop(problem)
             return
         self._open.discard(entry)
-        self._done += error is None
-        self._failed += error is not None
+        self._done += outcome.ok
+        self._failed += not outcome.ok
         self.outcomes.put_nowait(outcome)
         self._room.release()
         self._tell()
         self._end_if_done()
 
-    def _outcome(self, entry: Entry, got: Downloaded | None, error: Exception | None) -> ExportOutcome:
+    def _outcome(self, entry: Entry, result: Downloaded | Exception) -> ExportOutcome:
         status = entry.poller.status if entry.poller else None
         job = status.answer if status else None
-        return ExportOutcome(
-            request=entry.request,
-            ref=entry.ref or entry.record.ref,
-            path=got.path if got else None,
+        known: dict[str, Any] = {
+            "request": entry.request,
+            "ref": entry.ref or entry.record.ref,
+            "failed_files": job.failed_files if job else (),
+            "seconds": self._now() - entry.began,
+            "polls": status.polls if status else 0,
+        }
+        if isinstance(result, Exception):
+            return FailedExport(**known, error=result)
+        return DeliveredExport(
+            **known,
+            path=result.path,
+            size=result.size,
             unpacked=entry.unpacked,
-            failed_files=job.failed_files if job else (),
-            warnings=entry.warnings if got else (),
-            size=got.size if got else 0,
-            seconds=self._now() - entry.began,
-            polls=status.polls if status else 0,
-            reused=entry.reused and error is None,
-            error=error,
+            reused=entry.reused,
+            warnings=entry.warnings,
         )
 
     def _release(self, entry: Entry) -> None:

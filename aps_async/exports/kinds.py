@@ -15,6 +15,9 @@ from aps_async.settings import Settings
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import call_deadline
 
+__all__ = ["KINDS", "Export", "Kind", "get_export", "ref_of", "start_export"]
+__dir__ = __all__.copy
+
 
 class _Get(Protocol):
     def __call__(self, session: Session, ref: ExportRef, *, retry: bool = True) -> Coroutine[Any, Any, ExportJob]: ...

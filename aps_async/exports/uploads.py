@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import overload
 
 import aiohttp
 
@@ -12,15 +13,44 @@ from aps_async.downloads.sinks import Writable, checked_path
 from aps_async.errors import ExportError, InputError
 from aps_async.ids import bare_id, is_web_address
 from aps_async.links import SignedUrl, Source
-from aps_async.models import Downloaded, ExportJob, Progress, Project
+from aps_async.models import Downloaded, ExportJob, Progress, Project, Received
 from aps_async.resources import storage
 from aps_async.resources.projects import find_project_id
 from aps_async.session import Session
 from aps_async.transport.addresses import api_url, path_of
 from aps_async.transport.quotas import Endpoint
 
+__all__ = ["DERIVATIVE", "download_link", "download_urn"]
+__dir__ = __all__.copy
+
 # No limit is published for this call; that of the other download calls is a careful guess.
 DERIVATIVE = Endpoint("derivatives.derivative", 300)
+
+
+@overload
+async def download_urn(
+    session: Session,
+    urn: str,
+    target: str | os.PathLike[str],
+    *,
+    project: Project | str | None = None,
+    user_id: str | None = None,
+    expected: Expected = Expected(signatures=(ANY,)),
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Downloaded: ...
+
+
+@overload
+async def download_urn(
+    session: Session,
+    urn: str,
+    target: Writable,
+    *,
+    project: Project | str | None = None,
+    user_id: str | None = None,
+    expected: Expected = Expected(signatures=(ANY,)),
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Received: ...
 
 
 async def download_urn(
@@ -32,7 +62,7 @@ async def download_urn(
     user_id: str | None = None,
     expected: Expected = Expected(signatures=(ANY,)),
     on_progress: Callable[[Progress], object] | None = None,
-) -> Downloaded:
+) -> Downloaded | Received:
     """Brings the file behind a version, item or storage URN to disk, as it was uploaded (scope `data:read`).
 
     It is resumed and renewed like an export's result, and verified by the size and the sha1 that storage gives. An
@@ -75,7 +105,17 @@ async def _storage_urn(session: Session, urn: str, project: Project | str | None
     return await storage.find_storage(session, project_id, urn, user_id=user_id)
 
 
-async def download_link(session: Session, job: ExportJob, target: str | os.PathLike[str] | Writable) -> Downloaded:
+@overload
+async def download_link(session: Session, job: ExportJob, target: str | os.PathLike[str]) -> Downloaded: ...
+
+
+@overload
+async def download_link(session: Session, job: ExportJob, target: Writable) -> Received: ...
+
+
+async def download_link(
+    session: Session, job: ExportJob, target: str | os.PathLike[str] | Writable
+) -> Downloaded | Received:
     """Brings a BIM 360 export to disk through its deprecated `link`, which takes a token and no signature.
 
     Autodesk gives it minimal support since 2023, and not with every answer; `download_export` does without. Whatever

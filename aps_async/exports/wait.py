@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from pathlib import Path
+from typing import overload
 
 from attrs import evolve
 
@@ -18,9 +19,27 @@ from aps_async.downloads.sinks import PartFile, Writable, checked_path
 from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
 from aps_async.exports.kinds import KINDS, Export, get_export, ref_of
 from aps_async.links import SignedUrl, Source
-from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Progress
+from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Progress, Received
 from aps_async.polling import Policy, Poller, PollPolicy, PollRules, PollStatus, may_recover
 from aps_async.session import Session
+
+__all__ = [
+    "ENDING_WORDS",
+    "EndingWords",
+    "Result",
+    "checked_job",
+    "download_export",
+    "effective_timeout",
+    "export_poller",
+    "export_rules",
+    "export_states",
+    "export_timeout_error",
+    "poll_export",
+    "poll_many",
+    "stream_export",
+    "wait_for_export",
+]
+__dir__ = __all__.copy
 
 ENDING_WORDS = frozenset({"aborted", "canceled", "cancelled", "expired", "timeout", "error", "rejected"})
 """Statuses that no service documents and that can only mean an end. Any other unknown word counts as running."""
@@ -222,10 +241,36 @@ def checked_job(job: ExportJob) -> ExportJob:
     raise ExportFailedError(f"the service answers {job.raw_status!r} for {job.ref} of {of}{why}", ref=job.ref, job=job)
 
 
+@overload
 async def wait_for_export(
     session: Session,
     export: Export,
-    path: str | os.PathLike[str] | Writable,
+    target: str | os.PathLike[str],
+    *,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    on_status: Callable[[ExportJob], object] | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Path: ...
+
+
+@overload
+async def wait_for_export(
+    session: Session,
+    export: Export,
+    target: Writable,
+    *,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    on_status: Callable[[ExportJob], object] | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> None: ...
+
+
+async def wait_for_export(
+    session: Session,
+    export: Export,
+    target: str | os.PathLike[str] | Writable,
     *,
     timeout: float | None = None,
     policy: Policy | None = None,
@@ -237,7 +282,7 @@ async def wait_for_export(
     Args:
         session: the session.
         export: a reference, from any process, or the job that `start_export` gave.
-        path: where the file goes; what was there is replaced at the very end. Or an open binary file.
+        target: where the file goes; what was there is replaced at the very end. Or an open binary file.
         timeout: seconds for all of it, polls and download; None: `Settings.export_timeout` (10 minutes; 35 for ACC).
         policy: when to ask; see `Policy`.
         on_status: called with every answer about the job.
@@ -254,12 +299,38 @@ async def wait_for_export(
 
     On any failure, and on cancellation, nothing is left behind: no task, no open connection, no part file.
     """
-    target = checked_path(path) if isinstance(path, str | os.PathLike) else path
+    target = checked_path(target) if isinstance(target, str | os.PathLike) else target
     poller = export_poller(session, export, export_rules(session, export, timeout=timeout, policy=policy))
     job = checked_job(await poller.result(on_answer=on_status))
     async with poller.until_deadline():
-        downloaded = await download_export(session, job, target, on_progress=on_progress)
-    return downloaded.path
+        got = await download_export(session, job, target, on_progress=on_progress)
+    return got.path if isinstance(got, Downloaded) else None
+
+
+@overload
+async def download_export(
+    session: Session,
+    job: ExportJob,
+    target: str | os.PathLike[str] | PartFile,
+    *,
+    add_suffix: bool = False,
+    sha256: bool = False,
+    before_rename: BeforeRename | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Downloaded: ...
+
+
+@overload
+async def download_export(
+    session: Session,
+    job: ExportJob,
+    target: Writable,
+    *,
+    add_suffix: bool = False,
+    sha256: bool = False,
+    before_rename: BeforeRename | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Received: ...
 
 
 async def download_export(
@@ -271,7 +342,7 @@ async def download_export(
     sha256: bool = False,
     before_rename: BeforeRename | None = None,
     on_progress: Callable[[Progress], object] | None = None,
-) -> Downloaded:
+) -> Downloaded | Received:
     """Brings a finished job's result to a verified file; a link that has died is renewed.
 
     Args:
@@ -280,7 +351,7 @@ async def download_export(
         target: a path, or an open binary file.
         add_suffix: put `.pdf`, `.zip` or `.docx` behind the path, as the content turns out.
         sha256: also compute the file's SHA-256, as the bytes pass.
-        before_rename: awaited once the file is written and verified, before it is renamed.
+        before_rename: awaited once the file is written and verified, before it is renamed; an open file is not.
         on_progress: called with every chunk.
 
     Raises:

@@ -23,6 +23,9 @@ from aps_async.ledger.store import Store
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
 from aps_async.threads import in_thread
 
+__all__ = ["Ledger"]
+__dir__ = __all__.copy
+
 _CHECKS = 4  # files hashed at once, in threads: more do not make a disk faster
 _CHUNK = 1 << 20
 _TAG = re.compile(r"[0-9a-f]{8}-")
@@ -148,14 +151,14 @@ class Ledger:
 
         A kill between that and `ended` then costs nothing: the next run finds the file, and that it is the right one.
         """
-        if file.path is None or file.sha256 is None:
+        if file.sha256 is None:
             raise LedgerError(f"nothing is known of the file for {record.name}")
         known = [KnownFile(file.path.name, file.size, file.sha256)]
         await self._store.call(lambda db: rows.arriving(db, record.id, known), durable=False)
 
     async def ended(self, record: Record, outcome: ExportOutcome) -> None:
         """Writes the outcome down, and removes the older version's file if a newer one has taken its place."""
-        if outcome.error is not None:
+        if not outcome.ok:
             words = str(outcome.error)[:_PROBLEM]
             given_up = isinstance(outcome.error, ExportFailedError)
             await self._store.call(lambda db: rows.failed(db, record.id, words, given_up=given_up))

@@ -8,6 +8,9 @@ from attrs import define, frozen
 from aps_async.downloads.filenames import NameBook
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
 
+__all__ = ["Journal", "KnownFile", "NoLedger", "Record"]
+__dir__ = __all__.copy
+
 
 @frozen
 class KnownFile:

@@ -14,6 +14,9 @@ from aps_async.downloads.sinks import target_error
 from aps_async.errors import FolderInUseError, LedgerError
 from aps_async.filesystem import open_own, try_lock
 
+__all__ = ["LOCK_NAME", "FolderLock", "holder", "refuse_if_in_use"]
+__dir__ = __all__.copy
+
 LOCK_NAME = ".aps-async.lock"
 
 

@@ -20,6 +20,22 @@ from aps_async.models import ExportKind, ExportRef, ExportRequest
 from aps_async.text import folded, well_formed
 from aps_async.transport.converter import to_dict, to_json
 
+__all__ = [
+    "MOVE_AWAY",
+    "State",
+    "Wanted",
+    "arriving",
+    "begin_run",
+    "done",
+    "end_run",
+    "enter",
+    "failed",
+    "forget_files",
+    "started",
+    "take_name",
+]
+__dir__ = __all__.copy
+
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
 _VERSION = re.compile(r"\?version=(\d+)$")
 

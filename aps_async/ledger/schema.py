@@ -17,6 +17,18 @@ from aps_async.downloads.sinks import target_error
 from aps_async.errors import DiskFullError, LedgerError, TargetError
 from aps_async.filesystem import refuse_link
 
+__all__ = [
+    "APPLICATION",
+    "LEDGER_NAME",
+    "MIGRATIONS",
+    "READABLE_FROM",
+    "WRONG_VALUES",
+    "explained",
+    "open_ledger",
+    "read_ledger",
+]
+__dir__ = __all__.copy
+
 LEDGER_NAME = ".aps-async.sqlite"
 APPLICATION = 0x41505361  # "APSa", in the file's header: whose it is
 _WAIT = 10.0  # seconds for who only reads, such as `status`, to let go

@@ -18,6 +18,9 @@ from aps_async.errors import LedgerError
 from aps_async.ledger.schema import WRONG_VALUES, explained, open_ledger
 from aps_async.threads import ended
 
+__all__ = ["Store"]
+__dir__ = __all__.copy
+
 T = TypeVar("T")
 
 

@@ -12,6 +12,9 @@ from aps_async.ledger.lock import holder
 from aps_async.ledger.rows import State
 from aps_async.ledger.schema import LEDGER_NAME, WRONG_VALUES, explained, read_ledger
 
+__all__ = ["LedgerStatus", "ledger_status"]
+__dir__ = __all__.copy
+
 
 @frozen(kw_only=True)
 class LedgerStatus:

@@ -14,6 +14,27 @@ from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 
+__all__ = [
+    "LINK_LIFETIME",
+    "NAME_LIMIT",
+    "STATES",
+    "ExportAnswer",
+    "Output",
+    "Problem",
+    "Result",
+    "Service",
+    "acting",
+    "batches",
+    "body_options",
+    "check_options",
+    "get_export",
+    "job_of",
+    "resolve",
+    "start",
+    "the_only",
+]
+__dir__ = __all__.copy
+
 STATES = {
     "processing": ExportStatus.RUNNING,
     "successful": ExportStatus.SUCCEEDED,

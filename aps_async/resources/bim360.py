@@ -28,6 +28,20 @@ from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 from aps_async.transport.retry import call_deadline
 
+__all__ = [
+    "START",
+    "STATES",
+    "STATUS",
+    "ExportAnswer",
+    "ExportResult",
+    "get_export",
+    "make_request",
+    "resolve",
+    "start",
+    "start_export",
+]
+__dir__ = __all__.copy
+
 # https://aps.autodesk.com/en/docs/bim360/v1/overview/rate-limits/bim360-rate-limits/
 START = Endpoint("bim360.export_start", 100)  # a repeat answers with the same job, so it is harmless
 STATUS = Endpoint("bim360.export_status", 1000, polled=True)

@@ -20,6 +20,23 @@ from aps_async.session import Session
 from aps_async.transport.converter import lenient, structure
 from aps_async.transport.quotas import Endpoint
 
+__all__ = [
+    "ASSOCIATION_TYPES",
+    "ATTACHMENTS",
+    "DOCUMENTS",
+    "STATES",
+    "CostDocument",
+    "ErrorInfo",
+    "document_jobs",
+    "find_container",
+    "get_export",
+    "list_documents",
+    "make_request",
+    "resolve",
+    "start",
+]
+__dir__ = __all__.copy
+
 # https://aps.autodesk.com/en/docs/acc/v1/overview/rate-limits/cost-rate-limits/
 DOCUMENTS = Endpoint("cost.documents", 30, token="signed-in user", polled=True)
 ATTACHMENTS = Endpoint(

@@ -16,6 +16,9 @@ from aps_async.session import Session
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 
+__all__ = ["COOKIES", "SignedCookies", "get_source"]
+__dir__ = __all__.copy
+
 # No limit is published for this call; that of the other download calls is a careful guess.
 COOKIES = Endpoint("derivatives.signedcookies", 300)
 

@@ -25,6 +25,9 @@ from aps_async.session import Session
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import call_deadline
 
+__all__ = ["EXTENSIONS", "SERVICE", "get_export", "list_files", "make_requests", "start", "start_export"]
+__dir__ = __all__.copy
+
 SERVICE = acc.Service(
     name="files",
     start=Endpoint("files.export_start", 100, repeatable=False, token="user"),  # a repeat starts another job

@@ -16,6 +16,20 @@ from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import Query
 
+__all__ = [
+    "PAGES",
+    "STALLED_PAGES",
+    "Attributes",
+    "Document",
+    "Extension",
+    "HasId",
+    "NewItems",
+    "Page",
+    "Resource",
+    "pages",
+]
+__dir__ = __all__.copy
+
 
 @lenient
 @frozen

@@ -14,6 +14,32 @@ from aps_async.session import Session
 from aps_async.text import named
 from aps_async.transport.quotas import Endpoint
 
+__all__ = [
+    "CONTENTS",
+    "FOLDER",
+    "HUBS",
+    "ITEM",
+    "PROJECT",
+    "PROJECTS",
+    "TIP",
+    "TOP_FOLDERS",
+    "VERSION",
+    "VERSIONS",
+    "find_project",
+    "find_project_id",
+    "get_folder",
+    "get_item",
+    "get_project",
+    "get_tip",
+    "get_version",
+    "list_folder_contents",
+    "list_hubs",
+    "list_projects",
+    "list_top_folders",
+    "list_versions",
+]
+__dir__ = __all__.copy
+
 HUBS = Endpoint("hubs", 50, large=True)
 PROJECTS = Endpoint("projects", 50, large=True)
 PROJECT = Endpoint("project", 50)

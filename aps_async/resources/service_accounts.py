@@ -16,6 +16,32 @@ from aps_async.session import Session
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 
+__all__ = [
+    "CHANGE",
+    "CHANGE_KEY",
+    "CREATE",
+    "CREATE_KEY",
+    "DELETE",
+    "DELETE_KEY",
+    "GET",
+    "LIST",
+    "LIST_KEYS",
+    "NewServiceAccountKey",
+    "ServiceAccountInfo",
+    "ServiceAccountKey",
+    "create_service_account",
+    "create_service_account_key",
+    "delete_service_account",
+    "delete_service_account_key",
+    "get_service_account",
+    "go_time",
+    "list_service_account_keys",
+    "list_service_accounts",
+    "set_service_account_enabled",
+    "set_service_account_key_enabled",
+]
+__dir__ = __all__.copy
+
 _PATH = "/authentication/v2/service-accounts"
 # No quota is published for these; the one of the neighbours keeps a loop from being refused.
 CREATE = Endpoint("service_account_create", 100, repeatable=False, token="app")

@@ -29,6 +29,25 @@ from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import Query
 from aps_async.transport.retry import call_deadline
 
+__all__ = [
+    "ALL",
+    "COLLECTIONS",
+    "LIST",
+    "PAGE",
+    "SERVICE",
+    "VERSION_SETS",
+    "SheetIndex",
+    "VersionSet",
+    "get_export",
+    "list_collections",
+    "list_sheets",
+    "list_version_sets",
+    "make_requests",
+    "start",
+    "start_export",
+]
+__dir__ = __all__.copy
+
 SERVICE = acc.Service(
     name="sheets",
     start=Endpoint("sheets.export_start", 100, repeatable=False, token="user"),  # a repeat starts another job

@@ -16,6 +16,9 @@ from aps_async.session import Session
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 
+__all__ = ["SIGNED", "SignedDownload", "checked_urn", "find_storage", "get_source", "is_storage_urn"]
+__dir__ = __all__.copy
+
 SIGNED = Endpoint(
     "oss.signeds3download", 1000
 )  # the published 1,000 a minute are for all of OSS; we use one call of it

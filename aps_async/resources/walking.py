@@ -8,6 +8,9 @@ from aps_async.resources.projects import get_tip, list_folder_contents
 from aps_async.session import Session
 from aps_async.text import named
 
+__all__ = ["DEPTH_LIMIT", "Walk", "descend", "newest"]
+__dir__ = __all__.copy
+
 DEPTH_LIMIT = 100
 """Levels of folders below the first; nobody nests that many, so they do not end."""
 

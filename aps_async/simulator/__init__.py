@@ -50,3 +50,4 @@ __all__ = [
     "load_faults",
     "parse_setting",
 ]
+__dir__ = __all__.copy

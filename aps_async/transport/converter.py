@@ -19,6 +19,23 @@ from aps_async.errors import DecodeError, InputError
 from aps_async.models import ExportRef, ExportRequest, FailedFile
 from aps_async.text import well_formed, well_formed_values
 
+__all__ = [
+    "DEPTH_LIMIT",
+    "ESSENTIAL",
+    "STORED_WORDS",
+    "Unread",
+    "lenient",
+    "loads",
+    "ref_from_json",
+    "ref_to_json",
+    "request_from_json",
+    "request_to_json",
+    "structure",
+    "to_dict",
+    "to_json",
+]
+__dir__ = __all__.copy
+
 _log = logging.getLogger("aps_async")
 
 T = TypeVar("T")

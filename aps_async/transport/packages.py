@@ -3,6 +3,9 @@
 import logging
 from pathlib import Path
 
+__all__ = ["BROKEN_BACKOFF", "warn_of_two_backoffs"]
+__dir__ = __all__.copy
+
 _REPAIR = "pip uninstall -y backoff python-backoff, then pip install python-backoff"
 BROKEN_BACKOFF = (
     "the package backoff is missing or incomplete. The distributions backoff and python-backoff install the same "

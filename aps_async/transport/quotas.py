@@ -18,6 +18,18 @@ from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
+__all__ = [
+    "Endpoint",
+    "LocalRateLimiter",
+    "Quotas",
+    "RateLimiter",
+    "RateLimiters",
+    "TokenKind",
+    "WaitQueue",
+    "shared_quotas",
+]
+__dir__ = __all__.copy
+
 TokenKind = Literal["any", "user", "signed-in user", "app"]
 
 _tickets = itertools.count()

@@ -11,6 +11,18 @@ from aps_async.transport.addresses import api_url, checked_target, is_local, is_
 from aps_async.transport.headers import header_value
 from aps_async.transport.quotas import Endpoint, LocalRateLimiter
 
+__all__ = [
+    "PRODUCTION",
+    "Call",
+    "Query",
+    "acting_user",
+    "call_to",
+    "checked_base",
+    "checked_link_target",
+    "form_encoded",
+]
+__dir__ = __all__.copy
+
 Query = Mapping[str, str | int | bool | Sequence[str]]
 
 PRODUCTION = "https://developer.api.autodesk.com"

@@ -28,6 +28,20 @@ from aps_async.links import SignedUrl, redact
 from aps_async.text import well_formed
 from aps_async.transport.converter import loads
 
+__all__ = [
+    "Answer",
+    "Receipt",
+    "describe",
+    "error_of",
+    "json_of",
+    "read_answer",
+    "readable_headers",
+    "retry_after",
+    "transport_error",
+    "xml_error",
+]
+__dir__ = __all__.copy
+
 _HINTS = {
     401: "the credentials are not valid for this service",
     403: "check that the app is added to the account (Custom Integrations), the scopes, and the user's permissions",

@@ -23,6 +23,26 @@ from aps_async.errors import (
 from aps_async.settings import Settings
 from aps_async.transport.packages import BROKEN_BACKOFF, warn_of_two_backoffs
 
+__all__ = [
+    "NEVER_ARRIVED",
+    "TRANSIENT",
+    "WaitGenerator",
+    "call_deadline",
+    "error_may_recover",
+    "is_transient",
+    "may_start_again",
+    "note_error",
+    "obeyed",
+    "requested_wait",
+    "retrying",
+    "seconds_of",
+    "stepping",
+    "until",
+    "waits",
+    "was_not_sent",
+]
+__dir__ = __all__.copy
+
 try:
     import backoff
     from backoff import on_exception

@@ -62,3 +62,4 @@ __all__ = [
     "start",
     "storage_for",
 ]
+__dir__ = __all__.copy

@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from aps_async.errors import DatabaseError, InputError
 from aps_async.extras import missing
 
+__all__ = ["CONNECTIONS", "STATEMENT_SECONDS", "Database", "driver", "is_outage", "opened"]
+__dir__ = __all__.copy
+
 T = TypeVar("T")
 
 CONNECTIONS = 6

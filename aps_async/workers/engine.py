@@ -25,6 +25,22 @@ from attrs import define, field, frozen
 from aps_async.extras import needed
 from aps_async.workers.database import Database, is_outage
 
+__all__ = [
+    "HEARTBEAT",
+    "IDLE",
+    "Handle",
+    "Lane",
+    "LaneOptions",
+    "drop_run",
+    "install",
+    "installed",
+    "put",
+    "run_maintenance",
+    "upgrade",
+    "work",
+]
+__dir__ = __all__.copy
+
 Lane = Literal["start", "fetch"]
 Handle = Callable[[int, int], Awaitable[float | None]]
 """Does one step for the export with this number, which was put back so many times. Gives the seconds after which it

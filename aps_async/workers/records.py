@@ -4,15 +4,40 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from attrs import frozen
 
 from aps_async import errors
 from aps_async.downloads.filenames import checked_name
 from aps_async.errors import APSError, ExportError, InputError
-from aps_async.models import ExportKind, ExportOutcome, ExportRef, ExportRequest, FailedFile
+from aps_async.models import (
+    DeliveredExport,
+    ExportKind,
+    ExportOutcome,
+    ExportRef,
+    ExportRequest,
+    FailedExport,
+    FailedFile,
+    FinishedExport,
+)
+from aps_async.reprs import short_repr
 from aps_async.transport.converter import request_from_json, structure
+
+__all__ = [
+    "Entry",
+    "Record",
+    "RunStatus",
+    "State",
+    "StoredExport",
+    "entry_of",
+    "error_from_json",
+    "error_to_json",
+    "failed_files_to_json",
+    "record_of",
+    "status_of",
+]
+__dir__ = __all__.copy
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
@@ -34,6 +59,8 @@ class Entry:
     """Seconds since it was started, by the database's clock."""
     tries: int = 0
     """Steps in a row that met something that passes."""
+
+    __repr__ = short_repr
 
     @property
     def ref(self) -> ExportRef | None:
@@ -61,6 +88,8 @@ class RunStatus:
     last: datetime | None = None
     """When the last one came to its end."""
 
+    __repr__ = short_repr
+
     @property
     def total(self) -> int:
         """All exports of the run."""
@@ -73,18 +102,35 @@ class RunStatus:
 
 
 @frozen(kw_only=True)
+class StoredExport(FinishedExport):
+    """An export that was delivered to object storage; `Record.location` is its address."""
+
+    ok: ClassVar[Literal[True]] = True
+    path: ClassVar[None] = None
+    error: ClassVar[None] = None
+    size: int
+    """Bytes."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the file; see `Downloaded.warnings`."""
+
+    __repr__ = short_repr
+
+
+@frozen(kw_only=True)
 class Record:
     """An export that has come to its end, in the books."""
 
     id: int
     run: int
     name: str
-    outcome: ExportOutcome
+    outcome: ExportOutcome | StoredExport
     location: str | None = None
     """Where the file is: a path, or an address in object storage."""
     sha256: str | None = None
     finished: datetime | None = None
     tries: int = 0
+
+    __repr__ = short_repr
 
 
 _KEPT = ("status", "method", "path", "code", "detail", "request_id", "retry_after", "sent", "garbled")
@@ -170,7 +216,7 @@ def record_of(row: Any) -> Record:
             id=row["id"],
             run=row["run"],
             name=row["name"],
-            outcome=ExportOutcome(request=request, ref=None, error=error),
+            outcome=FailedExport(request=request, error=error),
             finished=row["finished"],
             tries=row["tries"],
         )
@@ -180,17 +226,23 @@ def _record_of(row: Any) -> Record:
     request = request_from_json(row["request"])
     ref = ExportRef(request=request, export_id=row["export_id"]) if row["export_id"] else None
     location: str | None = row["place"]
-    outcome = ExportOutcome(
-        request=request,
-        ref=ref,
-        path=Path(location) if location and "://" not in location else None,
-        failed_files=structure(json.loads(row["lacks"]), tuple[FailedFile, ...], strict=True) if row["lacks"] else (),
-        warnings=structure(json.loads(row["warnings"]), tuple[str, ...], strict=True) if row["warnings"] else (),
-        size=row["size"] or 0,
-        seconds=row["seconds"] or 0.0,
-        polls=row["polls"],
-        error=error_from_json(row["error"], ref) if row["error"] else None,
-    )
+    known: dict[str, Any] = {
+        "request": request,
+        "ref": ref,
+        "failed_files": structure(json.loads(row["lacks"] or "[]"), tuple[FailedFile, ...], strict=True),
+        "seconds": row["seconds"] or 0.0,
+        "polls": row["polls"],
+    }
+    warnings = structure(json.loads(row["warnings"] or "[]"), tuple[str, ...], strict=True)
+    outcome: ExportOutcome | StoredExport
+    if row["error"]:
+        outcome = FailedExport(**known, error=error_from_json(row["error"], ref))
+    elif location is None:
+        outcome = FailedExport(**known, error=APSError(f"the export is {row['state']} and has no file"))
+    elif "://" in location:
+        outcome = StoredExport(**known, size=row["size"] or 0, warnings=warnings)
+    else:
+        outcome = DeliveredExport(**known, path=Path(location), size=row["size"] or 0, warnings=warnings)
     return Record(
         id=row["id"],
         run=row["run"],

@@ -32,6 +32,9 @@ from aps_async.workers.records import (
 )
 from aps_async.workers.steps import Delivered
 
+__all__ = ["BATCH", "RunStore", "Wanted"]
+__dir__ = __all__.copy
+
 Wanted = ExportRequest | Export
 """As `export_many` takes it."""
 

@@ -22,8 +22,12 @@ from aps_async.exports.kinds import KINDS, get_export, start_export
 from aps_async.exports.wait import checked_job, download_export, export_rules
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.polling import PollPolicy, PollStatus
+from aps_async.reprs import short_repr
 from aps_async.session import Session
 from aps_async.transport.retry import error_may_recover
+
+__all__ = ["NOT_WANTED", "Delivered", "NotWantedError", "deliver", "passes", "poll_interval", "poll_once", "start"]
+__dir__ = __all__.copy
 
 NOT_WANTED = "the export is no longer this worker's"
 
@@ -46,6 +50,8 @@ class Delivered:
     sha256: str
     warnings: tuple[str, ...] = ()
     """What is odd about the file; see `Downloaded.warnings`."""
+
+    __repr__ = short_repr
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:

@@ -9,20 +9,9 @@ import looptime
 import pytest
 from aiohttp import web
 
-from aps_async import (
-    AccessToken,
-    AuthError,
-    InputError,
-    ServerError,
-    Session,
-    Settings,
-    StaticToken,
-    TokenClient,
-    TransportError,
-    TwoLegged,
-    UnauthorizedError,
-    projects,
-)
+from aps_async import AuthError, InputError, Session, Settings, StaticToken, TransportError, TwoLegged, projects
+from aps_async.auth import AccessToken, TokenClient
+from aps_async.errors import ServerError, UnauthorizedError
 from aps_async.simulator import Behaviour, Fault, Simulator, World
 from tests.support import served, service, session_for, virtual_clock
 

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
 
-from aps_async import AuthError, Session, TokenClient
-from aps_async.auth import AccessToken, AppCredentials, MemoryStore, ThreeLegged
+from aps_async import AuthError, Session
+from aps_async.auth import AccessToken, AppCredentials, MemoryStore, ThreeLegged, TokenClient
 from aps_async.resources.projects import list_hubs
 from aps_async.simulator import Simulator
 from tests.auth.support import ADA, PUBLIC, agree, free_port, login_of, world_with

@@ -160,7 +160,8 @@ def test_a_folder_without_a_ledger(cli: Cli, service: Simulation, tmp_path: Path
 
 @pytest.mark.parametrize("text", [None, "not json", "[]", '{"command": "dance"}', '{"command": "export"}'])
 async def test_a_ledger_that_no_command_of_ours_wrote(tmp_path: Path, text: str | None) -> None:
-    from aps_async import Ledger, LedgerError
+    from aps_async import LedgerError
+    from aps_async.ledger import Ledger
 
     async with Ledger(tmp_path, command=text) as ledger:
         await ledger.begin(0)

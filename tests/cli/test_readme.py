@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from aps_async import ExportKind, bim360, cost, files, sheets
+from aps_async import bim360, cost, files, sheets
 from aps_async.cli.failures import EXIT_CODES
 from aps_async.exports.kinds import KINDS
+from aps_async.models import ExportKind
 from aps_async.simulator import World
 from aps_async.simulator.demo import demo
 from tests.auth.support import free_port

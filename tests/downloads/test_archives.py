@@ -14,20 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from aps_async import (
-    ArchiveLimits,
-    ExportOutcome,
-    IncompleteDownloadError,
-    Ledger,
-    TargetError,
-    export_many,
-    files,
-    start_export,
-    unpack_archive,
-    verify_archive,
-    wait_for_export,
-)
+from aps_async import ExportOutcome, export_many, files, start_export, wait_for_export
+from aps_async.downloads.archives import ArchiveLimits, unpack_archive, verify_archive
 from aps_async.downloads.filenames import NameBook
+from aps_async.errors import IncompleteDownloadError, TargetError
+from aps_async.ledger import Ledger
 from aps_async.simulator import Behaviour, JobTime
 from aps_async.simulator.archives import make_zip
 from tests.documents import lying_in

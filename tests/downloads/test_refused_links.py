@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from aps_async import DownloadError, LinkExpiredError, SignedUrl, Source, download
-from aps_async.links import redirect_target
+from aps_async import DownloadError, LinkExpiredError, SignedUrl, download
+from aps_async.links import Source, redirect_target
 from tests.downloads.test_download import NUMBERS, PAGE, cut, storage
 from tests.support import served
 

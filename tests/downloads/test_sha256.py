@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from aps_async import ANY, Downloaded, Expected, Part, Session, SignedUrl, Source, StaticToken, download
+from aps_async import Session, SignedUrl, StaticToken, download
+from aps_async.downloads.content import ANY, Expected
+from aps_async.links import Part, Source
+from aps_async.models import Downloaded
 from aps_async.simulator import Fault
 from tests.downloads.test_download import bench, storage_fault
 from tests.support import served

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from aps_async import APSError, IncompleteDownloadError, TargetError
+from aps_async import APSError
 from aps_async.downloads.sinks import OpenFile, PartFile, checked_path, made_folder, opened
-from aps_async.errors import DiskFullError
+from aps_async.errors import DiskFullError, IncompleteDownloadError, TargetError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_path_that_can_take_a_file_is_given_back(tmp_path: Path) -> None:
@@ -222,7 +222,8 @@ def test_a_limit_on_the_size_of_files_ends_the_same_way(tmp_path: Path) -> None:
     script = textwrap.dedent(
         """
         import asyncio, resource, sys
-        from aps_async import Settings, TargetError, bim360, wait_for_export
+        from aps_async import Settings, bim360, wait_for_export
+        from aps_async.errors import TargetError
         from aps_async.simulator import Behaviour, JobPolls, World
         from tests.support import service, session_for
 

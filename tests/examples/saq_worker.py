@@ -10,7 +10,8 @@ from typing import Any
 
 from saq import Queue, Worker
 
-from aps_async import ExportRequest, ref_from_json, ref_to_json, request_from_json, request_to_json
+from aps_async import ExportRequest, ref_from_json, ref_to_json
+from aps_async.transport.converter import request_from_json, request_to_json
 from aps_async.workers import deliver, poll_interval, poll_once, start
 
 OPTIONS: dict[str, Any] = {"retries": 8, "retry_delay": 5.0, "retry_backoff": True, "timeout": 900, "heartbeat": 0}

@@ -10,8 +10,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from aps_async import APSError, Session, Sheet, TwoLegged, list_sheets, start_export, wait_for_export
+from aps_async import APSError, Session, TwoLegged, list_sheets, start_export, wait_for_export
 from aps_async.downloads.filenames import NameBook
+from aps_async.models import Sheet
 
 WORKERS = 8
 

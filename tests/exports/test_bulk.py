@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from aps_async import (
-    BulkProgress,
     ExportFailedError,
     ExportOutcome,
     ExportRequest,
@@ -20,11 +19,12 @@ from aps_async import (
     InputError,
     Session,
     Settings,
-    TargetError,
     bim360,
     export_many,
     list_sheets,
 )
+from aps_async.errors import TargetError
+from aps_async.exports.bulk import BulkProgress
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from tests.support import service, session_for
 

@@ -9,20 +9,12 @@ from typing import Any
 
 import pytest
 
-from aps_async import (
-    BulkProgress,
-    ExportKind,
-    ExportOptions,
-    InputError,
-    NotExportableError,
-    NotFoundInProjectError,
-    Session,
-    export_project,
-    find_project,
-    get_sheet,
-    list_sheets,
-    project_requests,
-)
+from aps_async import ExportOptions, InputError, Session, export_project, list_sheets
+from aps_async.errors import NotExportableError, NotFoundInProjectError
+from aps_async.exports.bulk import BulkProgress
+from aps_async.exports.project import get_sheet, project_requests
+from aps_async.models import ExportKind
+from aps_async.resources.projects import find_project
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from tests.documents import lying_in, pages_in, texts_of
 from tests.support import service, session_for

@@ -16,28 +16,24 @@ from aps_async import (
     DecodeError,
     ExportError,
     ExportFailedError,
-    ExportKind,
     ExportStatus,
     ExportTimeoutError,
-    IncompleteDownloadError,
     LinkExpiredError,
     NotAllowedError,
     NotFoundError,
-    PollPolicy,
-    ServerError,
     Session,
     Settings,
-    TargetError,
     TransportError,
-    export_states,
-    poll_export,
     ref_from_json,
     ref_to_json,
     start_export,
-    stream_export,
     wait_for_export,
 )
+from aps_async.errors import IncompleteDownloadError, ServerError, TargetError
 from aps_async.exports.kinds import KINDS
+from aps_async.exports.wait import export_states, poll_export, stream_export
+from aps_async.models import ExportKind
+from aps_async.polling import PollPolicy
 from aps_async.simulator import Fault, Simulator
 from tests.kinds import SCENES, Scene, is_whole, twenty_seconds, world
 from tests.support import service

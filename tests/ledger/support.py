@@ -5,7 +5,8 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from aps_async import ExportOutcome, ExportRequest, Ledger, Session, bim360, export_many
+from aps_async import ExportOutcome, ExportRequest, Session, bim360, export_many
+from aps_async.ledger import Ledger
 from aps_async.simulator import Simulator
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from aps_async import CostSource, ExportKind, ExportRef, ExportRequest, Ledger, SheetIdentity
-from aps_async.ledger import schema
+from aps_async import ExportRef, ExportRequest
+from aps_async.ledger import Ledger, schema
 from aps_async.ledger.journal import Record
+from aps_async.models import CostSource, ExportKind, SheetIdentity
 
 LEDGER = schema.LEDGER_NAME
 FORM_1_NAMES = Path(__file__).with_name("form-1-names.sql")

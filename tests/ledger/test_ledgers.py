@@ -13,20 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from aps_async import (
-    DiskFullError,
-    ExportKind,
-    ExportRequest,
-    FolderInUseError,
-    Ledger,
-    LedgerError,
-    TargetError,
-    ledger_status,
-)
+from aps_async import ExportRequest, LedgerError
 from aps_async.downloads.sinks import PartFile
-from aps_async.ledger import schema
+from aps_async.errors import DiskFullError, FolderInUseError, TargetError
+from aps_async.ledger import Ledger, ledger_status, schema
 from aps_async.ledger.lock import LOCK_NAME, FolderLock, holder
 from aps_async.ledger.store import Store
+from aps_async.models import ExportKind
 
 FORM_1 = Path(__file__).with_name("form-1.sql")
 LEDGER = schema.LEDGER_NAME

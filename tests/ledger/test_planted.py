@@ -10,18 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from aps_async import (
-    ExportKind,
-    ExportOutcome,
-    ExportRequest,
-    Ledger,
-    LedgerError,
-    TargetError,
-    ledger_status,
-)
+from aps_async import ExportRequest, LedgerError
 from aps_async.downloads.sinks import PartFile
+from aps_async.errors import TargetError
+from aps_async.ledger import Ledger, ledger_status
 from aps_async.ledger.lock import LOCK_NAME, FolderLock, holder
 from aps_async.ledger.schema import LEDGER_NAME
+from aps_async.models import DeliveredExport, ExportKind
 
 BODY = b"%PDF-1.7 somebody else's %%EOF"
 VICTIM = "Letter.pdf"
@@ -42,7 +37,7 @@ async def deliver(folder: Path, version: int) -> None:
         await sink.write(0, b"%%PDF-1.7 version %d %%%%EOF" % version)
         await sink.complete()
         path = sink.rename()
-        await ledger.ended(record, ExportOutcome(request=request(version), ref=None, path=path, unpacked=(path,)))
+        await ledger.ended(record, DeliveredExport(request=request(version), path=path, size=0, unpacked=(path,)))
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -239,7 +234,7 @@ def without_rights() -> None:
 
 STATUS = """
 import sys
-from aps_async import ledger_status
+from aps_async.ledger import ledger_status
 status = ledger_status(sys.argv[1])
 print(status.done, status.failed)
 """

@@ -14,15 +14,14 @@ from aps_async import (
     ExportOutcome,
     ExportRequest,
     ExportTimeoutError,
-    FolderInUseError,
     InputError,
-    Ledger,
     Settings,
     bim360,
     export_many,
-    ledger_status,
     start_export,
 )
+from aps_async.errors import FolderInUseError
+from aps_async.ledger import Ledger, ledger_status
 from aps_async.simulator import Behaviour, Fault, JobTime, World
 from tests import kinds
 from tests.ledger.support import fetches, files_in, requests_of, run, starts

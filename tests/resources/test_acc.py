@@ -14,7 +14,6 @@ from attrs import evolve
 from aps_async import (
     ExportFailedError,
     ExportJob,
-    ExportKind,
     ExportOptions,
     ExportOutcome,
     ExportRequest,
@@ -28,14 +27,15 @@ from aps_async import (
     TwoLegged,
     export_many,
     files,
-    get_export,
-    poll_export,
     ref_from_json,
     ref_to_json,
     sheets,
     start_export,
     wait_for_export,
 )
+from aps_async.exports.kinds import get_export
+from aps_async.exports.wait import poll_export
+from aps_async.models import ExportKind
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from tests.documents import entries_of, lying_in, pages_in, texts_of
 from tests.support import served, service, session_for

@@ -6,16 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from aps_async import (
-    ExportKind,
-    NotFoundInProjectError,
-    Project,
-    Session,
-    StaticToken,
-    files,
-    find_project,
-    sheets,
-)
+from aps_async import Project, Session, StaticToken, files, sheets
+from aps_async.errors import NotFoundInProjectError
+from aps_async.models import ExportKind
+from aps_async.resources.projects import find_project
 from aps_async.simulator import Fault, Simulator, World
 from tests.support import served, service, session_for
 

@@ -13,13 +13,11 @@ from aiohttp import web
 from aps_async import (
     DecodeError,
     ExportJob,
-    ExportKind,
     ExportOptions,
     ExportRequest,
     ExportStatus,
     InputError,
     NotAllowedError,
-    NotExportableError,
     NotFoundError,
     ResponseError,
     Session,
@@ -27,8 +25,10 @@ from aps_async import (
     StaticToken,
     TwoLegged,
     bim360,
-    poll_export,
 )
+from aps_async.errors import NotExportableError
+from aps_async.exports.wait import poll_export
+from aps_async.models import ExportKind
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
 from tests.support import served, service, session_for
 

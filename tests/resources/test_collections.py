@@ -11,27 +11,22 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from aps_async import (
-    Collection,
-    ExportKind,
     ExportOptions,
     ExportRequest,
     InputError,
-    NotFoundInProjectError,
     Session,
-    SheetIdentity,
     export_many,
     export_project,
     files,
-    find_project,
-    get_sheet,
-    list_collections,
     list_sheets,
-    project_requests,
-    request_from_json,
-    request_to_json,
     sheets,
 )
+from aps_async.errors import NotFoundInProjectError
+from aps_async.exports.project import get_sheet, list_collections, project_requests
+from aps_async.models import Collection, ExportKind, SheetIdentity
+from aps_async.resources.projects import find_project
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
+from aps_async.transport.converter import request_from_json, request_to_json
 from tests.documents import lying_in, texts_of
 from tests.support import service, session_for
 

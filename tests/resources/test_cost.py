@@ -18,19 +18,18 @@ from aps_async import (
     ExportStatus,
     InputError,
     NotFoundError,
-    NotFoundInProjectError,
     Project,
     Session,
     StaticToken,
     cost,
     export_many,
-    export_states,
-    find_project,
-    get_export,
-    poll_export,
     start_export,
     wait_for_export,
 )
+from aps_async.errors import NotFoundInProjectError
+from aps_async.exports.kinds import get_export
+from aps_async.exports.wait import export_states, poll_export
+from aps_async.resources.projects import find_project
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.transport.request import PRODUCTION
 from tests.documents import entries_of, lying_in

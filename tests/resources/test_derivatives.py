@@ -14,21 +14,21 @@ from attrs import evolve
 from aps_async import (
     AuthError,
     DecodeError,
-    Derivative,
     DownloadError,
     ExportError,
     ExportJob,
-    IncompleteDownloadError,
     LinkExpiredError,
     Session,
     StaticToken,
     bim360,
-    derivatives,
     download,
-    download_link,
-    poll_export,
     wait_for_export,
 )
+from aps_async.errors import IncompleteDownloadError
+from aps_async.exports.uploads import download_link
+from aps_async.exports.wait import poll_export
+from aps_async.models import Derivative
+from aps_async.resources import derivatives
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from tests.documents import lying_in, pages_in
 from tests.support import served, service, session_for

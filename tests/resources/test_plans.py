@@ -9,20 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from aps_async import (
-    ExportKind,
-    InputError,
-    NotAllowedError,
-    NotExportableError,
-    NotFoundError,
-    NotFoundInProjectError,
-    ServerError,
-    Session,
-    Settings,
-    Sheet,
-    get_sheet,
-    list_sheets,
-)
+from aps_async import InputError, NotAllowedError, NotFoundError, Session, Settings, list_sheets
+from aps_async.errors import NotExportableError, NotFoundInProjectError, ServerError
+from aps_async.exports.project import get_sheet
+from aps_async.models import ExportKind, Sheet
 from aps_async.resources import plans
 from aps_async.simulator import Fault, Simulator, World
 from tests.support import service, session_for

@@ -9,20 +9,10 @@ from urllib.parse import quote
 import pytest
 from aiohttp import web
 
-from aps_async import (
-    DecodeError,
-    Folder,
-    InputError,
-    NotAllowedError,
-    NotFoundError,
-    NotFoundInProjectError,
-    Project,
-    ServiceWarning,
-    Session,
-    StaticToken,
-    find_project,
-    projects,
-)
+from aps_async import DecodeError, InputError, NotAllowedError, NotFoundError, Project, Session, StaticToken, projects
+from aps_async.errors import NotFoundInProjectError
+from aps_async.models import Folder, ServiceWarning
+from aps_async.resources.projects import find_project
 from aps_async.simulator import Behaviour, Fault, Simulator, World
 from tests.support import served, service, session_for
 

@@ -15,25 +15,22 @@ from aiohttp import web
 from attrs import evolve
 
 from aps_async import (
-    PDF,
     DecodeError,
-    Expected,
-    IncompleteDownloadError,
     InputError,
     NotAllowedError,
-    NotExportableError,
     NotFoundError,
-    Progress,
     Session,
     Settings,
     StaticToken,
-    TargetError,
     cost,
-    download_urn,
-    find_project,
     storage,
     wait_for_export,
 )
+from aps_async.downloads.content import PDF, Expected
+from aps_async.errors import IncompleteDownloadError, NotExportableError, TargetError
+from aps_async.exports.uploads import download_urn
+from aps_async.models import Progress
+from aps_async.resources.projects import find_project
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.simulator.urns import b64urn
 from tests.documents import entries_of, lying_in

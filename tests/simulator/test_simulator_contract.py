@@ -10,20 +10,13 @@ from urllib.parse import parse_qsl
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
-from aps_async import (
-    Session,
-    TwoLegged,
-    bim360,
-    download_urn,
-    export_project,
-    find_project,
-    list_sheets,
-    projects,
-)
+from aps_async import Session, TwoLegged, bim360, export_project, list_sheets, projects
 from aps_async import cost as costs
 from aps_async import files as acc_files
 from aps_async import sheets as acc_sheets
 from aps_async.auth import StaticToken
+from aps_async.exports.uploads import download_urn
+from aps_async.resources.projects import find_project
 from aps_async.resources.service_accounts import (
     create_service_account,
     create_service_account_key,

@@ -21,7 +21,6 @@ from aps_async import (
     DownloadError,
     ExportError,
     ExportJob,
-    ExportKind,
     ExportRef,
     ExportRequest,
     ExportStatus,
@@ -30,8 +29,9 @@ from aps_async import (
     Settings,
     SignedUrl,
     StaticToken,
-    download_link,
 )
+from aps_async.exports.uploads import download_link
+from aps_async.models import ExportKind
 from aps_async.resources.jsonapi import pages
 from aps_async.transport.addresses import api_url, encoded, is_local, path_of
 from aps_async.transport.quotas import Endpoint, Quotas

@@ -8,7 +8,8 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aps_async import DecodeError, ExportKind, ExportOptions, ExportRef, ExportRequest, InputError
+from aps_async import DecodeError, ExportOptions, ExportRef, ExportRequest, InputError
+from aps_async.models import ExportKind
 from aps_async.resources.bim360 import ExportAnswer, ExportResult
 from aps_async.resources.jsonapi import Attributes, Document, Page
 from aps_async.transport.converter import ref_from_json, ref_to_json, structure

@@ -14,9 +14,19 @@ from aiohttp import web
 from joserfc import jwk
 
 import aps_async
-from aps_async import AccessToken, APSError, Session, Settings, TwoLegged, download_link
-from aps_async.auth import AppCredentials, AuthorizationRequest, FileStore, Login, ServiceAccount, ThreeLegged, revoke
+from aps_async import APSError, Session, Settings, TwoLegged
+from aps_async.auth import (
+    AccessToken,
+    AppCredentials,
+    AuthorizationRequest,
+    FileStore,
+    Login,
+    ServiceAccount,
+    ThreeLegged,
+    revoke,
+)
 from aps_async.errors import forget_frames
+from aps_async.exports.uploads import download_link
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus
 from aps_async.transport.quotas import Endpoint, Quotas
 from tests.support import served

@@ -8,19 +8,8 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aps_async import (
-    AccessToken,
-    APSError,
-    AuthError,
-    InputError,
-    Session,
-    Settings,
-    SignedUrl,
-    StaticToken,
-    TokenClient,
-    TwoLegged,
-)
-from aps_async.auth import AppCredentials, FileStore, ServiceAccount, ThreeLegged
+from aps_async import APSError, AuthError, InputError, Session, Settings, SignedUrl, StaticToken, TwoLegged
+from aps_async.auth import AccessToken, AppCredentials, FileStore, ServiceAccount, ThreeLegged, TokenClient
 from aps_async.transport.headers import bearer, checked_headers, header_value
 from aps_async.transport.quotas import Endpoint, Quotas
 from tests.support import served

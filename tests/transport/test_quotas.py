@@ -11,9 +11,9 @@ from attrs import frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aps_async import Quotas, Session, Settings, TwoLegged
+from aps_async import Session, Settings, TwoLegged
 from aps_async.simulator import Behaviour, Fault, World
-from aps_async.transport.quotas import Endpoint, LocalRateLimiter
+from aps_async.transport.quotas import Endpoint, LocalRateLimiter, Quotas
 from tests.support import service, session_for
 
 virtual_time = pytest.mark.looptime  # for coroutines only: it would leave a loop behind with the others

@@ -21,13 +21,13 @@ from aps_async import (
     NotFoundError,
     RateLimitedError,
     ResponseError,
-    ServerError,
     Session,
     Settings,
     StaticToken,
     TransportError,
     projects,
 )
+from aps_async.errors import ServerError
 from aps_async.resources.jsonapi import Page
 from aps_async.simulator import Fault, World
 from aps_async.transport.quotas import Endpoint

@@ -22,9 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from aps_async import (
-    AccessToken,
     APSError,
-    CallTimeoutError,
     ExportFailedError,
     ExportOutcome,
     ExportRef,
@@ -32,22 +30,22 @@ from aps_async import (
     InputError,
     NotFoundError,
     RateLimitedError,
-    ServerError,
     Session,
     Settings,
     StaticToken,
     TransportError,
     TwoLegged,
-    UnauthorizedError,
     bim360,
     download,
     export_many,
     files,
-    poll_export,
     poll_many,
     wait_for_export,
 )
+from aps_async.auth import AccessToken
+from aps_async.errors import CallTimeoutError, ServerError, UnauthorizedError
 from aps_async.exports.kinds import KINDS
+from aps_async.exports.wait import poll_export
 from aps_async.links import SignedUrl
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import may_start_again

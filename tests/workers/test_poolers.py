@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from aps_async import DatabaseError
+from aps_async.errors import DatabaseError
 from aps_async.workers import Database, RunStore
 from tests.workers.pooler import pooler
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from aps_async import DatabaseError, Endpoint, LocalRateLimiter, Settings
+from aps_async import Settings
+from aps_async.errors import DatabaseError
 from aps_async.resources.projects import list_hubs
 from aps_async.simulator import Behaviour, Fault, World
+from aps_async.transport.quotas import Endpoint, LocalRateLimiter
 from aps_async.workers import Database, RunStore, SharedQuotas, SharedRateLimiter
 from aps_async.workers import rate_limit as pacing
 from tests.support import service, session_for

@@ -9,7 +9,6 @@ import pytest
 
 from aps_async import (
     APSError,
-    DatabaseError,
     DecodeError,
     ExportFailedError,
     ExportJob,
@@ -17,12 +16,12 @@ from aps_async import (
     ExportRequest,
     ExportStatus,
     ExportTimeoutError,
-    FailedFile,
     InputError,
     NotFoundError,
-    TargetError,
     bim360,
 )
+from aps_async.errors import DatabaseError, TargetError
+from aps_async.models import FailedFile
 from aps_async.workers import Database, Delivered, RunStore, engine
 from aps_async.workers.records import error_from_json, error_to_json
 from tests.postgres import Postgres
@@ -163,6 +162,10 @@ async def test_a_cancelled_run_leaves_the_lanes_and_takes_no_more_outcomes(datab
     after = await store.run(run.id)
     assert (after.done, after.dropped, after.total, after.is_over) == (1, 3, 4, True)
     assert after.cancelled is not None
+    dropped = [each.outcome async for each in store.records(run.id, states=["cancelled"])]
+    assert [(each.ok, each.path, str(each.error)) for each in dropped] == [
+        (False, None, "the export is cancelled and has no file")
+    ] * 3
     assert await lane(database, "fetch") == []
     assert await lane(database, "start") == [(str(each), 0) for each in await ids(database, other.id)]
 

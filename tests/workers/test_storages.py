@@ -13,8 +13,9 @@ from typing import Any
 import boto3
 import pytest
 
-from aps_async import InputError, Settings, TargetError, bim360
+from aps_async import InputError, Settings, bim360
 from aps_async.downloads.object_storage import ObjectStorage
+from aps_async.errors import TargetError
 from aps_async.simulator import Behaviour, JobTime, World
 from aps_async.workers import Database, Folder, RunStore, SharedQuotas, Worker, storage_for
 from tests.support import service, session_for

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from aps_async import (
-    AccessToken,
     AuthError,
     ExportError,
     ExportFailedError,
@@ -21,12 +20,12 @@ from aps_async import (
     Session,
     Settings,
     StaticToken,
-    TargetError,
     TransportError,
     TwoLegged,
     bim360,
 )
-from aps_async.auth import TokenClient
+from aps_async.auth import AccessToken, TokenClient
+from aps_async.errors import TargetError
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.workers import Database, Entry, Folder, RunStatus, RunStore, SharedQuotas, Worker, engine, worker
 from tests.postgres import Postgres

@@ -1,0 +1,58 @@
+"""Reprs that fit a line of a log, whatever a value holds."""
+
+from collections.abc import Collection
+from datetime import datetime
+from pathlib import PurePath
+from typing import Any
+
+from attrs import NOTHING, Factory, fields, has
+
+__all__ = ["cut_middle", "short_repr"]
+__dir__ = __all__.copy
+
+_LONGEST = 200  # characters
+_LONGEST_VALUE = 110
+
+
+def short_repr(self: Any) -> str:
+    """`__repr__` of an attrs class: the fields that differ from their defaults, with `…` where something is cut.
+
+    Fields with `repr=False`, which hold secrets, are left out.
+    """
+    name = type(self).__name__
+    shown = [(each.name, getattr(self, each.name)) for each in fields(type(self)) if each.repr and _differs(self, each)]
+    text = ", ".join(f"{field}={_brief(value)}" for field, value in shown)
+    room = _LONGEST - len(name) - len("()")
+    return f"{name}({text if len(text) <= room else text[: room - 1] + '…'})"
+
+
+def _differs(owner: Any, field: Any) -> bool:
+    default = field.default
+    if default is NOTHING:
+        return True
+    if isinstance(default, Factory):  # type: ignore[arg-type] # a class, though attrs declares a function
+        default = default.factory(owner) if default.takes_self else default.factory()
+    return bool(getattr(owner, field.name) != default)
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, str | PurePath):
+        return repr(cut_middle(str(value), _LONGEST_VALUE))
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float):
+        return repr(round(value, 3))
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}({cut_middle(str(value), _LONGEST_VALUE)!r})"
+    if isinstance(value, Collection) and not isinstance(value, bytes):
+        first = next(iter(value), None)
+        return f"<{len(value)}: {_brief(first)}{', …' if len(value) > 1 else ''}>" if value else repr(value)
+    if has(type(value)) and type(value).__str__ is not object.__str__:
+        return f"<{cut_middle(str(value), _LONGEST_VALUE)}>"
+    return cut_middle(repr(value), _LONGEST_VALUE)
+
+
+def cut_middle(text: str, limit: int) -> str:
+    """Without its middle if it is too long: the ends of URNs and paths say most."""
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]}…{text[-half + 1 :]}"
