@@ -1,9 +1,14 @@
 """Every number in one place, each with its reason."""
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from attrs import Attribute, evolve, field, fields, frozen
+
+from aps_async.errors import InputError
+
+SPEED_VARIABLE = "APS_SPEED"
 
 _SERVICE = {"service_time": True}  # lengths that the service sets: a simulator that runs faster shrinks them
 
@@ -98,7 +103,20 @@ class Settings:
     max_pending_exports: int = field(default=2000, validator=_positive)
     """Exports started and not yet delivered in a bulk run: 20 minutes of starts, so that a slow line stops them."""
 
-    def scaled(self, speed: float) -> "Settings":
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """The defaults, scaled by `APS_SPEED` if it is set: the speed of a simulator.
+
+        Raises:
+            InputError: `APS_SPEED` is not a number greater than 0.
+        """
+        text = environ.get(SPEED_VARIABLE, "").strip()
+        try:
+            return cls().scaled(float(text)) if text else cls()
+        except (ValueError, ZeroDivisionError):
+            raise InputError(f"{SPEED_VARIABLE} must be a number greater than 0, not {text!r}") from None
+
+    def scaled(self, speed: float) -> Self:
         """The same for a simulator that runs `speed` times as fast: what the service's clock sets is divided by it.
 
         The time limits of calls keep at least 0.5 and 5 s, since this machine becomes no faster.

@@ -14,7 +14,7 @@ from aps_async.downloads.filenames import in_folder
 from aps_async.downloads.sinks import PartFile, checked_path
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
-from aps_async.exports.wait import checked_job, download_export, effective_timeout, export_poller, export_rules
+from aps_async.exports.wait import checked_job, download_export, effective_timeout, export_poller
 from aps_async.ledger.journal import Journal, Record
 from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRef, ExportRequest, Progress
 from aps_async.polling import Policy, Poller
@@ -180,8 +180,7 @@ class Run:
         try:
             export = await self._export(entry)
             entry.ref = ref_of(export)
-            rules = export_rules(self.session, export, timeout=self.timeout, policy=self.policy)
-            entry.poller = export_poller(self.session, export, rules)
+            entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=self.policy)
             self._ask_when_due(entry, entry.poller)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
             await self._finish(entry, error=problem)
