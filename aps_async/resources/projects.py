@@ -8,6 +8,7 @@ from typing import Any
 
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import UUID, bare_id, decoded_urn, dm_id, is_web_address, path_part
+from aps_async.ids import version_urn as checked_version_urn
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
 from aps_async.resources.jsonapi import Document, Resource, pages
 from aps_async.session import Session
@@ -227,8 +228,13 @@ async def list_versions(
 
 
 async def get_version(session: Session, project_id: str, version_urn: str, *, user_id: str | None = None) -> Version:
-    """One version (`GET data/v1/projects/:project_id/versions/:version_id`; scope `data:read`)."""
-    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/versions/{path_part(decoded_urn(version_urn))}"
+    """One version (`GET data/v1/projects/:project_id/versions/:version_id`; scope `data:read`).
+
+    Raises:
+        InputError: this is not a version URN, nor a web address that contains one.
+        APSError: as `Session.request`.
+    """
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/versions/{path_part(checked_version_urn(version_urn))}"
     return _version((await session.request(VERSION, "GET", path, into=Document, user_id=user_id)).data)
 
 
@@ -304,6 +310,7 @@ def _what_there_is(found: Hubs, known: list[Project]) -> str:
     if found.hubs:
         return f"the hub {found.hubs[0].name!r} shows no projects to this app or user"
     told = "; ".join(warning.title for warning in found.warnings)
-    return "no hub is visible. An account admin must add the app's client id under Custom Integrations" + (
-        f" (the service warns: {told})" if told else ""
+    return (
+        "no hub of BIM 360, ACC (Forma) is visible. An account admin must add the app's client id under Custom "
+        "Integrations" + (f" (the service warns: {told})" if told else "")
     )

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from aps_async.errors import DecodeError, InputError, NotExportableError
-from aps_async.ids import decoded_urn, is_item_urn, is_version_urn, path_part
+from aps_async.ids import decoded_urn, is_item_urn, is_version_urn, path_part, shown
 from aps_async.links import Part, SignedUrl, Source
 from aps_async.resources.projects import get_tip, get_version
 from aps_async.session import Session
@@ -48,10 +48,10 @@ def checked_urn(urn: str) -> str:
     Raises:
         InputError: it is none of them.
     """
-    decoded = decoded_urn(urn)
+    decoded = decoded_urn(urn, "version", "item")
     if is_item_urn(decoded) or is_version_urn(decoded) or is_storage_urn(decoded):
         return decoded
-    raise InputError(f"{urn!r} is no version, item or storage URN")
+    raise InputError(f"{shown(urn)} is not a version, item or storage URN")
 
 
 async def find_storage(session: Session, project_id: str, urn: str, *, user_id: str | None = None) -> str:
@@ -91,7 +91,9 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
     """
     found = _STORAGE.fullmatch(storage_urn)
     if found is None:
-        raise InputError(f"{storage_urn!r} is no storage URN: expected urn:adsk.objects:os.object:<bucket>/<key>")
+        raise InputError(
+            f"{shown(storage_urn)} is not a storage URN: expected urn:adsk.objects:os.object:<bucket>/<key>"
+        )
     path = f"/oss/v2/buckets/{path_part(found[1])}/objects/{path_part(found[2])}/signeds3download"
     query = {"minutesExpiration": minutes}
     receipt = Receipt(session.now)
@@ -119,7 +121,7 @@ def _parts(answer: SignedDownload, link: Any) -> tuple[Part, ...]:
     for name, raw in answer.urls.items():
         found = re.fullmatch(r"(?:bytes=)?(\d+)-(\d+)", name.strip())
         if found is None:
-            raise ValueError(f"{name!r} is no byte range")
+            raise ValueError(f"{name!r} is not a byte range")
         ranges.append((int(found[1]), int(found[2]), raw))
     ranges.sort()
     at = 0

@@ -308,9 +308,9 @@ async def test_a_missing_scope_says_so() -> None:
     ("project", "version", "says"),
     [
         (PROJECT, "urn:adsk.wipprod:fs.file:vf.AAAA", "lacks its version"),
-        (PROJECT, "A-101", "no version URN"),
-        ("Riverside Clinic", URN, "no project id"),
-        ("", URN, "no project id"),
+        (PROJECT, "A-101", "not a version URN"),
+        ("Riverside Clinic", URN, "not a valid project id"),
+        ("", URN, "not a valid project id"),
     ],
 )
 async def test_ids_that_are_none_are_refused_before_anything_is_sent(project: str, version: str, says: str) -> None:
