@@ -5,7 +5,7 @@ https://aps.autodesk.com/en/docs/data/v2/developers_guide/basics/
 
 import base64
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
@@ -35,6 +35,7 @@ _AROUND = " \t\r\n\v\f\xa0\u200b\u2060\ufeff<>()[]{}\"',;"
 """What comes along when people copy an id or an address."""
 _WEB_ADDRESS = re.compile(r"(?i)https?://|(?://)?(?:[a-z0-9-]+\.)*autodesk\.[a-z]{2,}(?::\d+)?[/?#]")
 _WEB_PROJECT = re.compile(rf"(?i)/projects?/(?:b\.)?({UUID.pattern})(?![\w-])")
+_NEXT_ID = re.compile(r"(?i),\s*(?=https?[:%]|urn[:%]|dXJu)")  # other commas are part of an address
 _MOST_ENCODINGS = 5  # an address within an address is encoded twice
 _MOST_SHOWN = 80
 
@@ -74,6 +75,13 @@ def dm_id(value: str, what: str = "project") -> str:
     """The same id with the `b.` prefix, as Data Management takes it (`a.` ids of other hubs stay as they are)."""
     text = bare_id(value, what)
     return text if text.startswith("a.") else f"b.{text}"
+
+
+def id_list(ids: str | Iterable[str]) -> list[str]:
+    """Ids given one by one or, as in the services' queries, in one text with commas between them."""
+    texts = [ids] if isinstance(ids, str) else ids
+    split = [_NEXT_ID.split(text) if is_web_address(text) else text.split(",") for text in texts]
+    return [each for pieces in split for each in pieces if each.strip()]
 
 
 def decoded_urn(value: str, *kinds: str) -> str:

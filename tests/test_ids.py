@@ -2,7 +2,8 @@
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
@@ -14,6 +15,7 @@ from aps_async.ids import (
     bare_id,
     decoded_urn,
     dm_id,
+    id_list,
     is_folder_urn,
     is_item_urn,
     is_version_urn,
@@ -22,6 +24,8 @@ from aps_async.ids import (
     region_of,
     version_urn,
 )
+from aps_async.models import ExportRequest
+from aps_async.resources import files, sheets
 from aps_async.resources.storage import checked_urn
 
 PROJECT = "c0337487-5b66-422b-a284-c273b424af54"
@@ -309,3 +313,33 @@ def test_a_message_shows_no_signed_query_and_stays_short(
     said = message_of(read, spelling(given))
     assert "c0ffee" not in said.lower()
     assert len(said) < 300
+
+
+UUIDS = [P, Q]
+URN_LIST = [WEB_VERSION, WEB_VERSION.replace("vf.P", "vf.Q")]
+IN_A_LIST: dict[str, Callable[[list[str]], str | Iterable[str]]] = {
+    "a list": list,
+    "a generator": iter,
+    "one text": ",".join,
+    "one text with spaces": lambda ids: f" {' , '.join(ids)}, ",
+    "a list of such texts": lambda ids: [",".join(ids)],
+}
+ID_LISTS: dict[str, tuple[list[str], Callable[[str | Iterable[str]], list[ExportRequest]]]] = {
+    "files": (URN_LIST, lambda ids: files.make_requests(P, ids)),
+    "sheets": (UUIDS, lambda ids: sheets.make_requests(P, ids)),
+}
+
+
+@pytest.mark.parametrize("form", IN_A_LIST.values(), ids=IN_A_LIST)
+@pytest.mark.parametrize("service", ID_LISTS)
+def test_ids_are_taken_as_a_list_or_in_one_text_with_commas(service: str, form: Any) -> None:
+    ids, make = ID_LISTS[service]
+    [request] = make(form(ids))
+    assert request.source_ids == tuple(ids)
+
+
+def test_commas_within_a_web_address_do_not_separate_ids() -> None:
+    addresses = [f"https://acc.autodesk.com/projects/{P}?view=1,2&u={encoded(urn)}" for urn in URN_LIST]
+    for form in IN_A_LIST.values():
+        assert [version_urn(each) for each in id_list(form([*addresses, WEB_VERSION]))] == [*URN_LIST, WEB_VERSION]
+    assert id_list(", ,") == []

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from attrs import frozen
 
 from aps_async.errors import ExportError, InputError, NotFoundError, NotFoundInProjectError
-from aps_async.ids import bare_id, path_part
+from aps_async.ids import bare_id, id_list, path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import CostSource, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Project
 from aps_async.resources import storage
@@ -68,7 +68,8 @@ class CostDocument:
     pdf_urn: str | None = None
     status: str = ""
     """`Pending`, `Started`, `Completed`, `Failed`, `PendingSign` or `Signed`; other words are kept."""
-    job_id: int | None = None
+    job_id: int | float | str | None = None
+    """Whatever number or text the service has."""
     error_info: ErrorInfo | None = None
     """Not a sign of failure by itself: the reference shows it on a completed document."""
     association_id: str | None = None
@@ -123,10 +124,9 @@ async def list_documents(
         InputError: no ids, no type, or a two-legged token.
         APSError: as `Session.request`.
     """
-    given = [association_ids] if isinstance(association_ids, str) else association_ids
-    ids = [each for text in given for each in text.split(",") if each.strip()]
-    # The service looks at no case, so that two spellings of one id would bring its documents twice.
-    ids = list({bare_id(each, "association").lower(): bare_id(each, "association") for each in ids}.values())
+    given = [bare_id(each, "association") for each in id_list(association_ids)]
+    # The service ignores case, so that two spellings of one id would return its documents twice.
+    ids = list({each.lower(): each for each in given}.values())
     if not ids or not association_type:
         raise InputError("Cost documents need an association type and at least one association id")
     query: dict[str, str | int | bool] = {"associationType": association_type}

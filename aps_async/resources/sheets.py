@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from attrs import frozen
 
 from aps_async.errors import NotFoundInProjectError
-from aps_async.ids import bare_id, path_part
+from aps_async.ids import bare_id, id_list, path_part
 from aps_async.models import (
     Collection,
     ExportJob,
@@ -116,7 +116,7 @@ class _Collections:
 
 def make_requests(
     project_id: str,
-    sheet_ids: Sequence[str],
+    sheet_ids: str | Iterable[str],
     *,
     options: ExportOptions | None = None,
     user_id: str | None = None,
@@ -134,7 +134,7 @@ def make_requests(
     request = ExportRequest(
         kind=ExportKind.SHEETS,
         project_id=bare_id(project_id),
-        source_ids=tuple(bare_id(each, "sheet") for each in sheet_ids),
+        source_ids=tuple(bare_id(each, "sheet") for each in id_list(sheet_ids)),
         options=options or ExportOptions(),
         user_id=user_id,
         name=name,
@@ -146,7 +146,7 @@ def make_requests(
 async def start_export(
     session: Session,
     project_id: str,
-    sheet_ids: Sequence[str],
+    sheet_ids: str | Iterable[str],
     *,
     options: ExportOptions | None = None,
     user_id: str | None = None,
@@ -160,7 +160,7 @@ async def start_export(
     Args:
         session: the session.
         project_id: an ACC project, with or without `b.`.
-        sheet_ids: UUIDs of published sheets, in the order of the pages.
+        sheet_ids: UUIDs of published sheets, in the order of the pages, as a list or in one text with commas between.
         options: what goes onto the pages; nothing by default.
         user_id: who the job runs as; demanded with two-legged tokens, and only that user may read the job.
         name: a name for the file, for `export_many`.

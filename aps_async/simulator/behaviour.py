@@ -211,6 +211,14 @@ class Behaviour:
         "Whether a completed Cost document carries an `errorInfo`.",
         documented="the text says only when it failed, the sample shows it on a completed document",
     )
+    cost_pdf_urn: bool = switch(
+        False,
+        "Whether a finished Cost document carries a `pdfUrn`, the same as its `urn`; otherwise it is null.",
+        documented="not relevant; the sample has the same value in both",
+    )
+    cost_job_id: Literal["number", "text"] = switch(
+        "number", "The type of `jobId` in Cost documents.", documented="a number, and not relevant"
+    )
     cost_folder_readable: bool = switch(
         True, "Whether the versions in the hidden Cost folder can be read; otherwise 403."
     )

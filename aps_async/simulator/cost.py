@@ -196,14 +196,15 @@ def _document(call: Call, document: CostDocument, kind: str) -> dict[str, Any]:
     finished = word not in ("Pending", "Started", "Failed")
     error = word == "Failed" or (word == "Completed" and behaviour.cost_error_info_on_completed)
     upper = behaviour.cost_upper_case_ids
+    urn = document.item.tip.id if finished and document.item is not None else None
     return {
         "id": document.id,
         "recipientId": document.recipient or "GF8XKPKWM38E",
         "signedBy": "CED9LVTLHNXV" if word == "Signed" else None,
-        "urn": document.item.tip.id if finished and document.item is not None else None,
-        "pdfUrn": None,
+        "urn": urn,
+        "pdfUrn": urn if behaviour.cost_pdf_urn else None,
         "status": word,
-        "jobId": document.number,
+        "jobId": str(document.number) if behaviour.cost_job_id == "text" else document.number,
         "errorInfo": dict(_TEMPLATE_ERROR) if error else None,
         "associationId": association.id.upper() if upper else association.id,
         "associationType": kind,
