@@ -1,0 +1,54 @@
+"""Cost Management: what its documentation leaves open."""
+
+from typing import Literal
+
+import attrs
+
+from .switches import switch
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class CostSwitches:
+    """A part of `Behaviour`."""
+
+    cost_two_legged_status: int = switch(
+        403,
+        "Status of a Cost call with a token without a user.",
+        documented="a user is required; not with which status others are refused",
+        choices=(401, 403),
+    )
+    cost_container_ids: Literal["both", "project", "container"] = switch(
+        "both",
+        "Whether Cost takes project ids, BIM 360's old container ids, or both.",
+        documented="project ids; container ids are not supported after 2026-07-30",
+    )
+    cost_single_object: bool = switch(
+        False,
+        "Whether Cost answers a list of one document with that object alone.",
+        documented="a list; a tutorial shows one object",
+    )
+    cost_upper_case_ids: bool = switch(
+        False, "Whether Cost answers `associationId` in upper case.", documented="upper case in the sample"
+    )
+    cost_region_routes: bool = switch(
+        False,
+        "Whether a `region` header other than that of the project's hub leads to 404.",
+        documented="an optional hint; requests are routed by the id",
+    )
+    cost_conflict: bool = switch(False, "Whether Cost answers 409 to everything.", instrument=True)
+    cost_error_info_on_completed: bool = switch(
+        True,
+        "Whether a completed Cost document carries an `errorInfo`.",
+        documented="the text says only when it failed, the sample shows it on a completed document",
+    )
+    cost_pdf_urn: bool = switch(
+        False,
+        "Whether a finished Cost document carries a `pdfUrn`, the same as its `urn`; otherwise it is null.",
+        documented="not relevant; the sample has the same value in both",
+    )
+    cost_job_id: Literal["number", "text"] = switch(
+        "number", "The type of `jobId` in Cost documents.", documented="a number, and not relevant"
+    )
+    cost_folder_readable: bool = switch(
+        True, "Whether the versions in the hidden Cost folder can be read; otherwise 403."
+    )
