@@ -17,8 +17,8 @@ to. It imports nothing of the rest of this library, so that a mistaken model of 
 A session of `aps_async` learns the speed from the header `X-Simulator-Speed` of every response, if its base address is
 on this machine and it was given no settings of another speed.
 
-What the documentation leaves open had to be decided here. Each such decision is a switch of `Behaviour`, or one of
-`decisions.DECISIONS`; `aps-async simulate --help-behaviour` lists all of them, with what is documented.
+What the documentation leaves open had to be decided here. Each such decision is a switch of `Behaviour`;
+`aps-async simulate --help-behaviour` lists all of them, with what is documented, and what is not simulated.
 
 Everything is served on 127.0.0.1 only. While it runs:
 

@@ -59,3 +59,14 @@ class AccountSwitches:
     retry_after_on_429: bool = switch(
         True, "Whether a 429 says how long to wait.", documented="the sample has a Retry-After; not that all have"
     )
+    code_reuse: Literal["revoke", "refuse"] = switch(
+        "revoke", "What an authorization code that is used twice does: end its login, or only be refused."
+    )
+    revoke_ends_access: bool = switch(True, "Whether revoking a refresh token ends its access tokens too.")
+    service_accounts_invited: bool = switch(
+        True,
+        "Whether new service accounts see every project, as if they had been invited; otherwise none.",
+        documented="they have to be invited to a project by their address",
+    )
+    quota_counts_refused: bool = switch(False, "Whether a call that is refused with 429 takes a place in the quota.")
+    quota_counts_faults: bool = switch(True, "Whether a call that a fault answers takes a place in the quota.")

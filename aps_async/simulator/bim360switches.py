@@ -70,3 +70,19 @@ class Bim360Switches:
     signed_url_life: float = switch(
         120.0, "Life of a BIM 360 signed URL in seconds.", documented="2 minutes; the sample URL says 300 s"
     )
+    project_prefix_refused: bool = switch(
+        True,
+        "Whether BIM 360 refuses a project id with `b.` before it with 400.",
+        documented="the prefix has to be removed; not what happens otherwise",
+    )
+    new_url_ends_old: bool = switch(
+        False,
+        "Whether a new signed URL of a BIM 360 export ends the earlier ones at once.",
+        documented="the previous one stays usable for 2 more minutes",
+    )
+    failed_has_error: bool = switch(
+        False, "Whether a failed BIM 360 export says why, in an `error` with `code` and `detail`."
+    )
+    jobs_forgotten_after: float = switch(
+        0.0, "Seconds after its start for which an export of BIM 360 or ACC is remembered; 0: for ever."
+    )

@@ -52,3 +52,37 @@ class CostSwitches:
     cost_folder_readable: bool = switch(
         True, "Whether the versions in the hidden Cost folder can be read; otherwise 403."
     )
+    cost_unknown_association_status: int = switch(
+        200, "Status of a list for an association that does not exist; 200: an empty list.", choices=(200, 404)
+    )
+    cost_all_documents: bool = switch(
+        False,
+        "Whether Cost lists every document of a template, and not the latest only.",
+        documented="the latest is always returned",
+    )
+    cost_forms_find_change_orders: bool = switch(
+        True,
+        "Whether `FormInstance` finds the documents of change orders too.",
+        documented="a tutorial, since removed, asked for them so",
+    )
+    cost_filter_signed: bool = switch(
+        False, "Whether `filter[signed]=true` leaves out what is not signed.", documented="deprecated"
+    )
+    cost_null_fields: bool = switch(
+        True, "Whether fields of a Cost document without a value, such as an early `urn`, are null; otherwise absent."
+    )
+    cost_unknown_region_status: int = switch(
+        400,
+        "Status of a Cost call with an unknown `region`; 200: it is ignored.",
+        documented="an optional hint with a list of regions",
+        choices=(200, 400, 404),
+    )
+    cost_unknown_template_status: int = switch(
+        201, "Status of an attachment with an unknown template; 201: its document fails.", choices=(201, 400, 404)
+    )
+    cost_attachment_is_document: bool = switch(
+        True, "Whether an attachment with a template and the document made for it have one id."
+    )
+    cost_file_delay: float = switch(
+        0.0, "Seconds after its end for which a Cost document's version cannot be found in Data Management."
+    )

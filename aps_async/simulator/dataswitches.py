@@ -35,3 +35,39 @@ class DataSwitches:
         5_242_880, "Size of a chunk in bytes; smaller objects have three chunks.", instrument=True, least=1
     )
     oss_cdn: bool = switch(False, "Whether signeds3download gives CDN links without being asked to.")
+    dm_prefix_required: bool = switch(
+        True,
+        "Whether Data Management refuses a project id without `b.` with 400.",
+        documented="ids have the prefix there; not what happens otherwise",
+    )
+    unknown_user_status: int = switch(
+        403, "Status of a call of BIM 360 or Data Management whose `x-user-id` nobody has.", choices=(400, 403, 404)
+    )
+    raw_brackets: bool = switch(
+        True, "Whether brackets in a query may be sent unencoded; otherwise 400.", documented="written so in samples"
+    )
+    derivative_encoded_once: bool = switch(
+        True,
+        "Whether a derivative's URN with characters that are not percent-encoded is refused with 400.",
+    )
+    derivative_early_status: int = switch(
+        202,
+        "Status of a derivative through the API while its export runs.",
+        documented="202 while it is processed",
+        choices=(202, 404),
+    )
+    cookies_early_status: int = switch(404, "Status of signed cookies while the export runs.", choices=(202, 404))
+    cdn_bearer_refused: bool = switch(True, "Whether the derivatives' CDN answers 403 to a bearer token.")
+    oss_chunk_prefix: Literal["", "bytes="] = switch(
+        "", "What precedes `first-last` in the keys of an object's chunks.", documented="byte ranges, without a sample"
+    )
+    oss_chunked_sha1: bool = switch(True, "Whether a chunked object comes with a `sha1`.", documented="optional")
+    oss_fallback_expired_status: int = switch(
+        403, "Status of an expired address of OSS itself.", choices=(400, 403, 404, 410)
+    )
+    oss_sha1_is_etag: bool = switch(True, "Whether `If-None-Match` may contain an object's sha1.")
+    oss_cdn_signature: Literal["CloudFront", "SigV4"] = switch("CloudFront", "How links of `useCdn` are signed.")
+    storage_reads_if_range: bool = switch(
+        False,
+        "Whether storage sends the whole object when `If-Range` names another ETag; otherwise it ignores the header.",
+    )

@@ -17,8 +17,8 @@ def bearer(call: Call) -> str:
     return header[7:].strip() if header[:7].lower() == "bearer " else ""
 
 
-def admit(call: Call) -> Reply | None:
-    """Let a call in, or the response that refuses it."""
+def admit(call: Call, *, counts: bool = True) -> Reply | None:
+    """Let a call in, or the response that refuses it; `counts`: whether it takes a place in the quota."""
     scope = call.endpoint.scope
     if scope is None:
         return None
@@ -29,7 +29,7 @@ def admit(call: Call) -> Reply | None:
         return unauthorized(call)
     if token.scopes.isdisjoint(scope.split()):
         return _missing_scope(call)
-    return over_quota(call)
+    return over_quota(call) if counts else None
 
 
 def over_quota(call: Call) -> Reply | None:

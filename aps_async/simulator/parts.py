@@ -83,6 +83,8 @@ class CostDocument:
     runs: bool = False
     """Whether it is being generated from the simulator's start on; otherwise it was long ago."""
     never: bool = False
+    ended_at: float | None = None
+    """Clock time at which it was first seen finished; None if it was there before the simulator began."""
     item: "Item | None" = attrs.field(default=None, repr=False)
     """The docx, once there is one."""
 
