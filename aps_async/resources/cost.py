@@ -40,14 +40,14 @@ ASSOCIATION_TYPES = (
 )  # fmt: skip
 """The types that the reference lists for the query; others are sent as they are."""
 _QUERY_LIMIT = 1760
-"""Characters of joined ids per call, as they stand in the URL (a comma takes three): with host, path and filters, the
+"""Characters of joined ids per call, encoded as in the URL (a comma takes three): with host, path and filters, the
 URL stays below the 2,000 that every server and proxy lets pass."""
 
 
 @lenient
 @frozen
 class ErrorInfo:
-    """Why a document could not be generated; it may also stand on one that was."""
+    """Why a document could not be generated; it may also be present on one that was."""
 
     code: str | None = None
     message: str | None = None
@@ -71,7 +71,7 @@ class CostDocument:
     job_id: int | float | str | None = None
     """Whatever number or text the service has."""
     error_info: ErrorInfo | None = None
-    """Not a sign of failure by itself: the reference shows it on a completed document."""
+    """Does not mean a failure by itself: the reference shows it on a completed document."""
     association_id: str | None = None
     """In either case of letters; compare without."""
     association_type: str | None = None
@@ -158,12 +158,10 @@ def find_container(project: Project) -> str:
     The documentation says to use the project id since 2026, and only that; this is the way back if it is refused.
 
     Raises:
-        NotFoundInProjectError: the project tells none.
+        NotFoundInProjectError: the project has none.
     """
     if project.cost_container_id is None:
-        raise NotFoundInProjectError(
-            f"{project.name} tells no cost container; use the project id {bare_id(project.id)}"
-        )
+        raise NotFoundInProjectError(f"{project.name} has no cost container; use the project id {bare_id(project.id)}")
     return project.cost_container_id
 
 
@@ -264,7 +262,7 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
 
 
 async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
-    """Asks once how a document stands: there is no call for one, so its association's are listed.
+    """Asks once for the status of a document: there is no call for one, so its association's are listed.
 
     Raises:
         NotFoundError: the association has no such document (any more, or not yet).

@@ -86,7 +86,7 @@ async def start_export(
         project_id: an ACC project, with or without `b.`.
         version_ids: version URNs of PDF, DWG or RVT files, in any form, as a list or in one text with commas between.
         options: what goes onto the pages; nothing by default.
-        user_id: who the job runs as; demanded with two-legged tokens, and only that user may read the job.
+        user_id: the user that the job runs as; required with two-legged tokens, and only that user may read the job.
         name: a name for the file, for `export_many`.
         allow_partial: whether a result that lacks some files is taken.
         timeout: seconds for all of it, the quota and every attempt included; None: no deadline.
@@ -110,7 +110,7 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
 
 
 async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
-    """Asks once how an export stands (`GET …/exports/:exportId`; scope `data:read`; 200 a minute).
+    """Asks once for the status of an export (`GET …/exports/:exportId`; scope `data:read`; 200 a minute).
 
     Raises:
         NotFoundError: no such job, or another user's.

@@ -197,7 +197,7 @@ def _why_not(version: Version) -> str | None:
 async def _with_names(
     session: Session, project: Project, folder_path: str, batch: list[tuple[str, Version]], user_id: str | None
 ) -> list[Sheet]:
-    """Numbers and titles, which Data Management does not tell, through BIM 360's own batch call."""
+    """Numbers and titles, which Data Management does not have, from BIM 360's own batch call."""
     if not batch:
         return []
     path = f"/bim360/docs/v1/projects/{path_part(bare_id(project.id))}/versions:batch-get"
@@ -218,8 +218,8 @@ async def _with_names(
             project_id=bare_id(project.id),
             id=version.urn,
             item_id=item_id,
-            number=(told := names.get(version.urn) or _Names(version.urn)).number or version.name,
-            title=told.title or "",
+            number=(found := names.get(version.urn) or _Names(version.urn)).number or version.name,
+            title=found.title or "",
             folder_path=folder_path,
             version=version.number,
             source_file_name=version.source_file_name,

@@ -109,7 +109,7 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
             return await get_project(session, hub.id, project, user_id=user_id)
         except NotAllowedError as problem:  # services also mask "not in this hub" as 403, so look further first
             refusal = problem
-        except (NotFoundError, InputError):  # a name is no id
+        except (NotFoundError, InputError):  # a name is not an id
             continue
         except ResponseError as problem:
             if problem.status != 400:  # a name that has the form of an id
@@ -309,8 +309,8 @@ def _what_there_is(found: Hubs, known: list[Project]) -> str:
         return f"there are {shown}" + (f" and {len(known) - 10} more" if len(known) > 10 else "")
     if found.hubs:
         return f"the hub {found.hubs[0].name!r} shows no projects to this app or user"
-    told = "; ".join(warning.title for warning in found.warnings)
+    warned = "; ".join(warning.title for warning in found.warnings)
     return (
         "no hub of BIM 360, ACC (Forma) is visible. An account admin must add the app's client id under Custom "
-        "Integrations" + (f" (the service warns: {told})" if told else "")
+        "Integrations" + (f" (the service warns: {warned})" if warned else "")
     )

@@ -46,7 +46,7 @@ def checked_urn(urn: str) -> str:
     """A version, item or storage URN in raw form.
 
     Raises:
-        InputError: it is none of them.
+        InputError: it is another kind of id.
     """
     decoded = decoded_urn(urn, "version", "item")
     if is_item_urn(decoded) or is_version_urn(decoded) or is_storage_urn(decoded):
@@ -59,7 +59,7 @@ async def find_storage(session: Session, project_id: str, urn: str, *, user_id: 
 
     Raises:
         NotExportableError: the version has no bytes of its own, as a sheet; the message says what to do instead.
-        InputError: this is no such URN.
+        InputError: this is not such a URN.
         APSError: as `Session.request`.
     """
     decoded = checked_urn(urn)
@@ -85,7 +85,7 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
         user_id: the acting user of a two-legged call.
 
     Raises:
-        InputError: this is no storage URN.
+        InputError: this is not a storage URN.
         DecodeError: an answer without a usable link.
         APSError: as `Session.request`.
     """

@@ -1,4 +1,4 @@
-"""What exports of ACC Files and ACC Sheets have in common: who may ask, the options, the jobs and how they answer."""
+"""What exports of ACC Files and ACC Sheets have in common: permissions, options, jobs and their responses."""
 
 import json
 import logging

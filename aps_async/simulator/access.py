@@ -1,4 +1,4 @@
-"""Who may see what."""
+"""Permissions: which user may see which project, folder and document."""
 
 from collections.abc import Callable
 

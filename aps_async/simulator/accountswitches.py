@@ -32,7 +32,9 @@ class AccountSwitches:
     )
     refresh_grace: float = switch(0.0, "Seconds for which a used refresh token is still taken.")
     code_life: float = switch(300.0, "Life of an authorization code in seconds.", documented="5 minutes")
-    remembers_consent: bool = switch(False, "Whether a user who has agreed once is not asked again.")
+    remembers_consent: bool = switch(
+        False, "Whether a user's consent is remembered, so that it is asked for only once."
+    )
     unauthorized: Literal["rotate", "json", "empty"] = switch(
         "rotate",
         "Body of a 401: the gateway's AUTH-006 document, none but a header, or both in turn.",

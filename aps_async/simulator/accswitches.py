@@ -25,8 +25,8 @@ class AccSwitches:
     )
     acc_initiator_status: int = switch(
         403,
-        "Status of an ACC export's status call by anybody but the user who started it.",
-        documented="only the user who started a job can read it; not with which status others are refused",
+        "Status of an ACC export's status call by any other user than the one that started it.",
+        documented="only the user that started a job can read it; the status for others is not given",
         choices=(403, 404),
     )
     acc_result_place: Literal["output", "result"] = switch(
@@ -53,7 +53,7 @@ class AccSwitches:
     )
     acc_unknown_user_status: int = switch(
         404,
-        "Status of an ACC call whose `x-user-id` nobody has.",
+        "Status of an ACC call with an unknown `x-user-id`.",
         documented="404 for a user that does not exist, of a status call",
         choices=(400, 403, 404),
     )

@@ -60,7 +60,7 @@ class Job:
         return "failed" if self.version.item.fails else "completed"
 
     def summary(self) -> dict[str, Any]:
-        """What the counters tell of this job."""
+        """This job as the counters report it."""
         finishes = None if self.seconds is None or self.version.item.never else self.started_at + self.seconds
         return {
             "kind": "bim360",

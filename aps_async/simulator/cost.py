@@ -65,7 +65,7 @@ class Run:
         return "Pending" if done < 1 / 3 else "Started"
 
     def summary(self) -> dict[str, Any]:
-        """What the counters tell of it."""
+        """This run as the counters report it."""
         known = self.seconds is not None and self.started_at is not None
         return {
             "kind": "cost",
@@ -86,7 +86,7 @@ class Desk:
 
 
 def _project(call: Call) -> Project:
-    """The project of the container, for a user who may work in it."""
+    """The project of the container, if the user may work in it."""
     behaviour = call.simulator.behaviour
     if call.token is None or call.token.user is None:
         if behaviour.cost_two_legged_status == 401:

@@ -14,7 +14,7 @@ class CostSwitches:
     cost_two_legged_status: int = switch(
         403,
         "Status of a Cost call with a token without a user.",
-        documented="a user is required; not with which status others are refused",
+        documented="a user is required; the status for others is not given",
         choices=(401, 403),
     )
     cost_container_ids: Literal["both", "project", "container"] = switch(

@@ -181,7 +181,7 @@ def find_version(call: Call) -> Version:
 
 
 async def hubs(call: Call) -> Reply:
-    """The hubs the app was let into; parts of the account that failed stand in `meta.warnings`."""
+    """The hubs the app was let into; regions that failed are listed in `meta.warnings`."""
     world, links = call.simulator.world, links_of(call)
     provisioned = call.app is None or call.app.provisioned
     if provisioned:

@@ -41,7 +41,7 @@ class DataSwitches:
         documented="ids have the prefix there; not what happens otherwise",
     )
     unknown_user_status: int = switch(
-        403, "Status of a call of BIM 360 or Data Management whose `x-user-id` nobody has.", choices=(400, 403, 404)
+        403, "Status of a call of BIM 360 or Data Management with an unknown `x-user-id`.", choices=(400, 403, 404)
     )
     raw_brackets: bool = switch(
         True, "Whether brackets in a query may be sent unencoded; otherwise 400.", documented="written so in samples"

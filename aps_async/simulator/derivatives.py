@@ -23,7 +23,7 @@ _POLICY, _SIGNATURE, _KEY = "CloudFront-Policy", "CloudFront-Signature", "CloudF
 
 
 def refuse(status: int, _code: str, text: str) -> Refusal:
-    """Model Derivative tells a diagnostic."""
+    """Model Derivative's error document, which has a diagnostic only."""
     return Refusal(json_reply(status, {"diagnostic": text}))
 
 

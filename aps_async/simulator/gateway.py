@@ -33,7 +33,7 @@ def admit(call: Call, *, counts: bool = True) -> Reply | None:
 
 
 def over_quota(call: Call) -> Reply | None:
-    """Take a place in the quota of the call's app; the 429 when there is none."""
+    """Take a place in the quota of the call's app; the 429 if the quota is used up."""
     client_id = "" if call.app is None else call.app.client_id
     endpoint, services = call.endpoint, call.simulator
     wait = services.state(Quotas).take(client_id, endpoint.name, endpoint.quota, services.now())

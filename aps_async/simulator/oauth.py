@@ -44,7 +44,7 @@ class Login:
 
 @attrs.frozen
 class Code:
-    """What an authorization code stands for."""
+    """The login that an authorization code belongs to, and how it may be exchanged."""
 
     login: Login
     redirect_uri: str
@@ -80,7 +80,7 @@ class Logins:
 
 
 def new_code(call: Call, app: App, user: User, scopes: frozenset[str]) -> str:
-    """An authorization code for a user who has agreed."""
+    """An authorization code after the user's consent."""
     simulator = call.simulator
     code = simulator.state(Tokens).secret()
     login = Login(simulator.state(Tokens).secret(), app, user, scopes)

@@ -21,7 +21,7 @@ _SIGNED = "/oss/v2/signedresources"
 
 
 def refuse(status: int, _code: str, reason: str) -> Refusal:
-    """OSS tells nothing but a reason."""
+    """The error document of OSS, which has a reason only."""
     return Refusal(json_reply(status, {"reason": reason}))
 
 

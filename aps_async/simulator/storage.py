@@ -35,7 +35,7 @@ class StoredObject:
 
 
 class Storage:
-    """Objects by path, and the counters that tell a careless client."""
+    """Objects by path, and counters of what careful clients avoid."""
 
     def __init__(self, signer: Signer) -> None:
         self.signer = signer
