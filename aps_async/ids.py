@@ -5,10 +5,14 @@ https://aps.autodesk.com/en/docs/data/v2/developers_guide/basics/
 
 import base64
 import re
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from aps_async.errors import InputError
+from aps_async.links import redact
+
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 __all__ = [
     "UUID",
@@ -26,41 +30,40 @@ __all__ = [
 __dir__ = __all__.copy
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-_VERSION = re.compile(r"urn:adsk\.[a-z0-9]+:fs\.file:vf\.[\w-]+\?version=[0-9]+")
-_ITEM = re.compile(r"urn:adsk\.[a-z0-9]+:dm\.lineage:[\w-]+")
-_FOLDER = re.compile(r"urn:adsk\.[a-z0-9]+:fs\.folder:co\.[\w-]+")
+_TAIL = "[A-Za-z0-9_-]+"
+_URNS = {
+    "version": re.compile(rf"urn:adsk\.[a-z0-9]+:fs\.file:vf\.{_TAIL}\?version=[0-9]+"),
+    "item": re.compile(rf"urn:adsk\.[a-z0-9]+:dm\.lineage:{_TAIL}"),
+    "folder": re.compile(rf"urn:adsk\.[a-z0-9]+:fs\.folder:co\.{_TAIL}"),
+}
+_HEAD = re.compile(r"urn:adsk\.[a-z0-9]+:[a-z]+\.[a-z]+:(?:vf\.|co\.)?", re.IGNORECASE)
+"""What of a URN is in small letters; the rest keeps its case."""
+_VERSION_NUMBER = re.compile(r"\?version=(?=[0-9]+$)", re.IGNORECASE)
+_BASE64_URN = re.compile(rf"dXJuOmFkc2su{_TAIL}(?:/dmVyc2lvbj{_TAIL})?")
+"""The base64 of a URN. In the standard alphabet, a slash can only be its `?`, before the base64 of `version`."""
 
 _ENVIRONMENT = re.compile(r"urn:adsk\.wip([a-z]+):")
 _EMEA = re.compile(r"urn:adsk\.wip(?:bim)?emea[a-z0-9]*:")  # also the environments of tests: wipbimemeastg
 _REGIONS = frozenset({"EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR"})
 
-UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_AROUND = " \t\r\n\v\f\xa0\u200b\u2060\ufeff<>()[]{}\"',;"
+"""What comes along when people copy an id or an address."""
+_WEB_ADDRESS = re.compile(r"(?i)https?://|(?://)?(?:[a-z0-9-]+\.)*autodesk\.[a-z]{2,}(?::\d+)?[/?#]")
 _WEB_PROJECT = re.compile(rf"(?i)/projects?/(?:b\.)?({UUID.pattern})(?![\w-])")
-_WEB_URNS = {
-    "version": re.compile(_VERSION.pattern + r"(?![\w-])"),
-    "item": _ITEM,
-    "folder": _FOLDER,
-}
+_NEXT_ID = re.compile(r"(?i),\s*(?=https?[:%]|urn[:%]|dXJu)")  # other commas are part of an address
+_MOST_ENCODINGS = 5  # an address within an address is encoded twice
+_MOST_SHOWN = 80
 
 
 def is_web_address(value: str) -> bool:
     """Whether this is the address of a page, such as a project's, a folder's or a file's on acc.autodesk.com."""
-    return re.match(r"(?i)\s*https?://", value) is not None
+    return _WEB_ADDRESS.match(_pasted(value)) is not None
 
 
-def _in_address(value: str, what: str, pattern: "re.Pattern[str]") -> str | None:
-    """The one id of a kind in a web address, by its content: the forms of these addresses are not documented.
-
-    Raises:
-        InputError: two of them contradict each other.
-    """
-    text = value
-    for _ in range(3):  # an address within an address is encoded twice
-        text = unquote(text)
-    found = {each.lower() if what == "project" else each: None for each in pattern.findall(text)}
-    if len(found) > 1:
-        raise InputError(f"the address names {len(found)} different {what}s ({', '.join(found)}): give the id of one")
-    return next(iter(found), None)
+def shown(value: str) -> str:
+    """What was given, for a message: quoted, shortened, and without the query of a link."""
+    text = re.sub(r"(?s)[?#](?!version=[0-9]*$).*", "?…", redact(_unquoted(value.strip())))
+    return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…")
 
 
 def bare_id(value: str, what: str = "project") -> str:
@@ -69,16 +72,17 @@ def bare_id(value: str, what: str = "project") -> str:
     A project's id may also be given as the web address of the project, or of anything in it.
 
     Raises:
-        InputError: it is not an id, or the address names no project or several.
+        InputError: it is not an id, or the address contains no project or several.
     """
-    if what in ("project", "container") and is_web_address(value):
-        found = _in_address(value, "project", _WEB_PROJECT)
-        if found is None:
-            raise InputError("the address names no project: open the project in a browser and copy its address")
-        return found
-    text = unquote(value.strip()).removeprefix("b.")
+    text = _pasted(value)
+    if _WEB_ADDRESS.match(text):
+        if what not in ("project", "container"):
+            raise InputError(f"a {what} id cannot be read from a web address ({shown(text)}): give the id itself")
+        return _project_in(text)
+    text = _unquoted(text)
+    text = text[2:] if text[:2] == "b." or (text[:2] == "B." and UUID.fullmatch(text[2:])) else text
     if not _PLAIN.fullmatch(text):
-        raise InputError(f"{value!r} is no {what} id: expected a UUID, with or without the prefix 'b.'")
+        raise InputError(f"{shown(value)} is not a valid {what} id: expected a UUID, with or without the prefix 'b.'")
     return text
 
 
@@ -88,49 +92,49 @@ def dm_id(value: str, what: str = "project") -> str:
     return text if text.startswith("a.") else f"b.{text}"
 
 
+def id_list(ids: str | Iterable[str]) -> list[str]:
+    """Ids given one by one or, as in the services' queries, in one text with commas between them."""
+    texts = [ids] if isinstance(ids, str) else ids
+    split = [_NEXT_ID.split(text) if is_web_address(text) else text.split(",") for text in texts]
+    return [each for pieces in split for each in pieces if each.strip()]
+
+
 def decoded_urn(value: str, *kinds: str) -> str:
-    """A URN as the services write it in JSON, from raw, percent-encoded (even twice) or base64 form.
+    """A URN as the services write it in JSON, from raw, percent-encoded (even several times) or base64 form.
 
     Args:
-        value: the URN, or the web address of a page that names it.
+        value: the URN, or the web address of a page that contains it.
         kinds: what to look for in a web address, in this order; by default `version`, `item`, `folder`.
 
     Raises:
-        InputError: it cannot be decoded, or the address names none or several.
+        InputError: it cannot be decoded, or the address contains none or several.
     """
-    text = value.strip()
-    if is_web_address(text):
-        for kind in kinds or _WEB_URNS:
-            if found := _in_address(text, kind, _WEB_URNS[kind]):
-                return found
-        raise InputError(
-            f"the address names no {' or '.join(kinds or _WEB_URNS)}: open it in Docs and copy its address"
-        )
-    for _ in range(2):
-        if not text.lower().startswith("urn%"):
-            break
-        text = unquote(text)
+    text = _pasted(value)
+    if _WEB_ADDRESS.match(text):
+        return _urn_in(text, kinds or tuple(_URNS))
+    if re.match(r"(?i)urn%", text):
+        text = _unquoted(text)
     if text.startswith("dXJu"):
         try:
-            text = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-        except ValueError:  # of the decoding, or of signs that base64 does not have
-            raise InputError(f"{value!r} looks like a base64 URN but does not decode to one") from None
-    return re.sub(r"%3a|%3f|%3d", lambda found: unquote(found[0]), text, flags=re.IGNORECASE)
+            text = _from_base64(text)
+        except ValueError:  # of the decoding, or of characters that base64 does not have
+            raise InputError(f"{shown(value)} looks like a base64 URN but does not decode to one") from None
+    return _canonical(re.sub(r"(?i)%3a|%3f|%3d", lambda found: unquote(found[0]), text))
 
 
 def is_version_urn(urn: str) -> bool:
     """Whether a decoded URN names one version."""
-    return _VERSION.fullmatch(urn) is not None
+    return _URNS["version"].fullmatch(urn) is not None
 
 
 def is_item_urn(urn: str) -> bool:
     """Whether a decoded URN names an item with all its versions."""
-    return _ITEM.fullmatch(urn) is not None
+    return _URNS["item"].fullmatch(urn) is not None
 
 
 def is_folder_urn(urn: str) -> bool:
     """Whether a decoded URN names a folder."""
-    return _FOLDER.fullmatch(urn) is not None
+    return _URNS["folder"].fullmatch(urn) is not None
 
 
 def region_of(urn: str) -> str | None:
@@ -144,19 +148,99 @@ def region_of(urn: str) -> str | None:
 
 
 def version_urn(value: str) -> str:
-    """A version URN in raw form.
+    """A version URN in raw form, also from the web address of a page that contains it.
 
     Raises:
         InputError: it is another kind of id; the message says where to find the right one.
     """
-    urn = decoded_urn(value)
+    urn = decoded_urn(value, "version")
     if is_version_urn(urn):
         return urn
     if urn.startswith("urn:") and ":fs.file:vf." in urn:
-        raise InputError(f"{value!r} lacks its version: a version URN ends in '?version=1' or another number")
+        raise InputError(f"{shown(urn)} lacks its version: a version URN ends in '?version=1' or another number")
     raise InputError(
-        f"{value!r} is no version URN: expected urn:adsk.wipprod:fs.file:vf.….?version=n, as list_sheets() yields it"
+        f"{shown(urn)} is not a version URN: expected urn:adsk.wipprod:fs.file:vf.….?version=n, as list_sheets() "
+        "yields it"
     )
+
+
+def _pasted(value: str) -> str:
+    """Without what came along when it was copied; an address that was encoded as a whole is decoded."""
+    text = value.strip(_AROUND)
+    decoded = _unquoted(text).strip(_AROUND)
+    return decoded if _WEB_ADDRESS.match(decoded) and not _WEB_ADDRESS.match(text) else text
+
+
+def _unquoted(text: str) -> str:
+    for _ in range(_MOST_ENCODINGS):
+        if "%" not in text:
+            break
+        text = unquote(text)
+    return text
+
+
+def _from_base64(text: str) -> str:
+    """Decoded from either alphabet of base64, padded or not; ValueError if it cannot be."""
+    text = text.rstrip("=").translate(str.maketrans("+/", "-_"))
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+
+
+def _canonical(urn: str) -> str:
+    """With the parts in small letters that have no case of their own."""
+    urn = _HEAD.sub(lambda found: found[0].lower(), urn, count=1) if _HEAD.match(urn) else urn
+    return _VERSION_NUMBER.sub("?version=", urn)
+
+
+def _project_in(address: str) -> str:
+    """The one project of a web address, by its content: the forms of these addresses are documented nowhere."""
+    found = dict.fromkeys(each.lower() for each in _WEB_PROJECT.findall(_unquoted(address)))
+    if not found:
+        raise InputError("the address names no project: open the project in a browser and copy its address")
+    _check_one(found, "project")
+    [project] = found
+    return str(project)
+
+
+def _urn_in(address: str, kinds: tuple[str, ...]) -> str:
+    """The URN of the first of these kinds that a web address contains.
+
+    Raises:
+        InputError: it contains none, or two that contradict each other: of one kind, or a version of another item.
+    """
+    text = _unquoted(address)
+    found = {kind: list(dict.fromkeys(_urns_in(text, kind))) for kind in _URNS}
+    kind = next((kind for kind in kinds if found[kind]), None)
+    if kind is None:
+        raise InputError(f"the address names no {' or '.join(kinds)}: open it in Docs and copy its address")
+    _check_one(found[kind], kind)
+    if kind != "folder":
+        files = {_file_of(urn): urn for each in ("version", "item") for urn in found[each]}
+        _check_one(files.values(), "file")
+    return found[kind][0]
+
+
+def _urns_in(text: str, kind: str) -> Iterator[str]:
+    """The URNs of a kind, raw or in base64; a version's number is never cut short."""
+    for found in re.finditer(rf"(?i){_URNS[kind].pattern}(?![\w-])", text):
+        yield _canonical(found[0])
+    for found in _BASE64_URN.finditer(text):
+        try:
+            urn = _canonical(_from_base64(found[0]))
+        except ValueError:
+            continue
+        if _URNS[kind].fullmatch(urn):
+            yield urn
+
+
+def _file_of(urn: str) -> str:
+    """What a version and its item have in common: environment and id."""
+    environment, _, rest = urn.partition("?")[0].removeprefix("urn:adsk.").partition(":")
+    return f"{environment} {rest.removeprefix('fs.file:vf.').removeprefix('dm.lineage:')}"
+
+
+def _check_one(found: Collection[str], what: str) -> None:
+    if len(found) > 1:
+        raise InputError(f"the address names {len(found)} different {what}s ({', '.join(found)}): give the id of one")
 
 
 @lru_cache(maxsize=4096)  # a poll repeats the same three segments, and quoting them costs a tenth of its CPU

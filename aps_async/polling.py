@@ -145,15 +145,21 @@ class Poller(Generic[T]):
         state: T | None = None,
         quota: RateLimiter | None = None,
     ) -> None:
-        self.rules = evolve(rules, policy=_as_callable(rules.policy))
         self.began = self.due = self._asked = _now()
         self.status = PollStatus(answer=state)
         self.done = False
         self._ask, self._quota, self._share = ask, quota, ExitStack()
+        self.rules = _ready(rules)
         if state is not None:
             self._judge(self.status)
         if quota is not None:
             self._share.enter_context(quota.sharing())
+
+    def use(self, rules: PollRules[T], quota: RateLimiter) -> None:
+        """Other rules and another quota from the next decision on; the deadline still counts from the beginning."""
+        self.close()
+        self.rules, self._quota = _ready(rules), quota
+        self._share.enter_context(quota.sharing())
 
     @property
     def answer(self) -> T:
@@ -233,6 +239,11 @@ class Poller(Generic[T]):
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _ready(rules: PollRules[T]) -> PollRules[T]:
+    """The same for one job, with its policy as a function."""
+    return evolve(rules, policy=_as_callable(rules.policy))
 
 
 def _as_callable(policy: Policy) -> WaitPolicy:

@@ -67,7 +67,8 @@ class Session:
     Args:
         tokens: where tokens come from.
         base_url: the API's address; `APS_BASE_URL` or Autodesk's production host when not given.
-        settings: every number.
+        settings: every number. When not given: the defaults, scaled by `APS_SPEED` if the base address is on this
+            machine (any other address ignores it), or else by the speed that a simulator there names in its responses.
         http: your own aiohttp session for API calls; it is used and not closed. Signed links go through its connector
             too (its CA, resolver and connection limit), without its headers, cookies and auth.
         ssl: for networks that re-sign TLS: an `ssl.SSLContext`, or a file of CA certificates (PEM) to trust besides
@@ -99,7 +100,8 @@ class Session:
         on_unreachable: Callable[[TransportError], object] | None = None,
     ) -> None:
         self.base_url = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
-        self.settings = settings or Settings()
+        self.speed_is_known = not is_loopback(URL(self.base_url, encoded=True).raw_host or "")  # see `_learn_speed`
+        self.settings = settings or (Settings() if self.speed_is_known else Settings.from_env())
         self.now = clock
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)
@@ -117,7 +119,6 @@ class Session:
         self._reached = patient  # whether any response has come
         self._first_failures = 0
         self._timeouts: dict[str, int] = {}  # in a row, by path
-        self._speed_is_known = not is_loopback(URL(self.base_url, encoded=True).raw_host or "")
         self._attempts = self._prepared_attempts()
 
     def _prepared_attempts(self) -> dict[bool, Callable[[Call], Coroutine[Any, Any, Any]]]:
@@ -133,7 +134,7 @@ class Session:
 
         Settings that were scaled already stay as they are.
         """
-        self._speed_is_known = True
+        self.speed_is_known = True
         speed = seconds_from(headers.get(SPEED_HEADER))
         if speed is None or speed <= 0 or speed == 1 or self.settings.time_scale != 1.0:
             return
@@ -499,7 +500,7 @@ class Session:
         else:
             self._reached = True
             self._timeouts.pop(call.path, None)
-            if not self._speed_is_known:
+            if not self.speed_is_known:
                 self._learn_speed(answer.headers)
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))

@@ -1,14 +1,18 @@
 """Every number in one place, each with its reason."""
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from attrs import Attribute, evolve, field, fields, frozen
 
+from aps_async.errors import InputError
 from aps_async.reprs import short_repr
 
-__all__ = ["Settings"]
+__all__ = ["SPEED_VARIABLE", "Settings"]
 __dir__ = __all__.copy
+
+SPEED_VARIABLE = "APS_SPEED"
 
 _SERVICE = {"service_time": True}  # lengths that the service sets: a simulator that runs faster shrinks them
 
@@ -105,7 +109,20 @@ class Settings:
 
     __repr__ = short_repr
 
-    def scaled(self, speed: float) -> "Settings":
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """The defaults, scaled by `APS_SPEED` if it is set: the speed of a simulator.
+
+        Raises:
+            InputError: `APS_SPEED` is not a number greater than 0.
+        """
+        text = environ.get(SPEED_VARIABLE, "").strip()
+        try:
+            return cls().scaled(float(text)) if text else cls()
+        except (ValueError, ZeroDivisionError):
+            raise InputError(f"{SPEED_VARIABLE} must be a number greater than 0, not {text!r}") from None
+
+    def scaled(self, speed: float) -> Self:
         """The same for a simulator that runs `speed` times as fast: what the service's clock sets is divided by it.
 
         The time limits of calls keep at least 0.5 and 5 s, since this machine becomes no faster.

@@ -1,6 +1,9 @@
 """Identifiers: whatever form people paste, the service gets the one it takes."""
 
 import base64
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
@@ -12,13 +15,18 @@ from aps_async.ids import (
     bare_id,
     decoded_urn,
     dm_id,
+    id_list,
     is_folder_urn,
     is_item_urn,
     is_version_urn,
+    is_web_address,
     path_part,
     region_of,
     version_urn,
 )
+from aps_async.models import ExportRequest
+from aps_async.resources import files, sheets
+from aps_async.resources.storage import checked_urn
 
 PROJECT = "c0337487-5b66-422b-a284-c273b424af54"
 tails = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-", min_size=1, max_size=22)
@@ -36,6 +44,12 @@ def half_encoded(urn: str) -> str:
     return quote(urn, safe=":=")
 
 
+def recased(urn: str, case: Callable[[str], str]) -> str:
+    """With the parts in another case that have none of their own."""
+    head, dot, tail = re.fullmatch(r"(.*:(?:vf\.|co\.|dm\.lineage:|os\.object:)?)()(.*)", urn).groups()  # type: ignore[union-attr]
+    return case(head) + dot + re.sub("version=", lambda found: case(found[0]), tail)
+
+
 def as_base64(urn: str) -> str:
     return base64.urlsafe_b64encode(urn.encode()).decode().rstrip("=")
 
@@ -47,8 +61,14 @@ FORMS = {
     "encoded twice": lambda urn: encoded(encoded(urn)),
     "half encoded": half_encoded,
     "base64": as_base64,
+    "in capitals": lambda urn: recased(urn, str.upper),
+    "encoded, in capitals": lambda urn: encoded(recased(urn, str.upper)),
+    "base64 of the standard alphabet": lambda urn: base64.b64encode(urn.encode()).decode(),
+    "encoded three times": lambda urn: encoded(encoded(encoded(urn))),
+    "in quotes": lambda urn: f'"{urn}",',
+    "with tabs, newlines and a byte order mark around": lambda urn: f"\ufeff\t{urn}\r\n",
     "base64 with padding": lambda urn: base64.urlsafe_b64encode(urn.encode()).decode(),
-    "with blanks around": lambda urn: f"  {urn}\n",
+    "with spaces around": lambda urn: f"  {urn}\n",
 }
 
 
@@ -62,7 +82,7 @@ def test_every_form_of_a_urn_comes_down_to_the_raw_one(form, urn: str) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(version=versions, item=items, folder=folders)
-def test_urns_are_told_apart(version: str, item: str, folder: str) -> None:
+def test_kinds_of_urns_are_distinguished(version: str, item: str, folder: str) -> None:
     tests = (is_version_urn, is_item_urn, is_folder_urn)
     assert [[test(urn) for test in tests] for urn in (version, item, folder)] == [
         [True, False, False],
@@ -86,15 +106,16 @@ def test_the_base64_of_the_reference_decodes_to_what_it_says() -> None:
     ("wrong", "says"),
     [
         ("urn:adsk.wipprod:fs.file:vf.ABC", "lacks its version"),
-        ("urn:adsk.wipprod:dm.lineage:ABC", "no version URN"),
+        ("urn:adsk.wipprod:dm.lineage:ABC", "not a version URN"),
         ("A-101", "list_sheets"),
-        ("", "no version URN"),
+        ("", "not a version URN"),
+        (f"https://acc.autodesk.com/docs/projects/{PROJECT}?u=urn:adsk.wipprod:dm.lineage:A", "names no version"),
         ("dXJu\udcff", "base64"),
         ("dXJuOmFkc2suw_", "base64"),
         ("urn:adsk.wipprod:fs.file:vf.ABC?version=1/exports", "lacks its version"),
     ],
 )
-def test_what_is_no_version_urn_is_refused_with_words_that_help(wrong: str, says: str) -> None:
+def test_anything_but_a_version_urn_is_refused_with_words_that_help(wrong: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         version_urn(wrong)
 
@@ -122,8 +143,8 @@ def test_hub_ids_of_other_kinds_keep_their_prefix() -> None:
 @pytest.mark.parametrize(
     "wrong", ["", "b.", "Riverside Clinic", "../admin", "a/b", "x?y=1", "b.x#y", "..", "b...", "."]
 )
-def test_what_is_no_id_is_refused_and_cannot_climb_in_the_path(wrong: str) -> None:
-    with pytest.raises(InputError, match="no hub id"):
+def test_anything_but_an_id_is_refused_and_cannot_climb_in_the_path(wrong: str) -> None:
+    with pytest.raises(InputError, match="not a valid hub id"):
         bare_id(wrong, "hub")
 
 
@@ -154,44 +175,93 @@ P, Q = "5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18", "9689b6da-9a9e-534d-aef9-aff44867
 WEB_VERSION = "urn:adsk.wipemea:fs.file:vf.PqW3mKfTSZ2aL9xNcVbE7g?version=3"
 WEB_ITEM = "urn:adsk.wipemea:dm.lineage:PqW3mKfTSZ2aL9xNcVbE7g"
 WEB_FOLDER = "urn:adsk.wipemea:fs.folder:co.jKLqcHo2NbBomEmiMgoAZg"
+HOSTS = [
+    "acc.autodesk.com", "acc.autodesk.eu", "acc.can.autodesk.com", "acc.gbr.autodesk.com", "acc.deu.autodesk.com",
+    "acc.ind.autodesk.com", "acc.jpn.autodesk.com", "acc.aus.autodesk.com", "docs.b360.autodesk.com",
+    "docs.b360.autodesk.eu",
+]  # fmt: skip
+SCHEMES = ["https://", "http://", "HTTPS://", "", "//"]
+PLACES = {
+    "path": "/docs/files/projects/{project}/folders/{urn}/detail",
+    "query": "/docs/files/projects/{project}?entityId={urn}&viewModel=detail",
+    "end of the query": "/build/files/projects/b.{project}?viewModel=detail&entityId={urn}",
+    "fragment": "/projects/{project}#/viewer?urn={urn}",
+    "address within": "/login?to=https%3A%2F%2Facc.autodesk.com%2Fprojects%2F{project}%3Fu%3D{urn}",
+    "twice": "/projects/{project}/x?back=/projects/{project}&a={urn}&b={urn}",
+    "in capitals": "/DOCS/PROJECTS/{project}/FOLDERS?URN={urn}",
+}
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "raw": str,
+    "encoded": encoded,
+    "encoded twice": lambda urn: encoded(encoded(urn)),
+    "half encoded": half_encoded,
+    "in capitals": lambda urn: encoded(recased(urn, str.upper)),
+    "base64": as_base64,
+    "base64, standard, encoded": lambda urn: encoded(base64.b64encode(urn.encode()).decode()),
+    "base64, padded": lambda urn: base64.urlsafe_b64encode(urn.encode()).decode(),
+}
+AROUND: dict[str, Callable[[str], str]] = {
+    "nothing": str,
+    "spaces, tabs and newlines": lambda address: f" \t{address}\r\n ",
+    "angle brackets": lambda address: f"<{address}>",
+    "quotes": lambda address: f"'{address}'",
+    "words after it": lambda address: f"{address} (the one we spoke of)",
+    "encoded as a whole": encoded,
+    "encoded twice as a whole": lambda address: encoded(encoded(address)),
+}
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    scheme=st.sampled_from(SCHEMES), host=st.sampled_from(HOSTS), place=st.sampled_from(sorted(PLACES)),
+    spelling=st.sampled_from(sorted(SPELLINGS)), around=st.sampled_from(sorted(AROUND)),
+    case=st.sampled_from([str.lower, str.upper]), urn=st.one_of(versions, items, folders),
+)  # fmt: skip
+def test_ids_are_found_wherever_an_address_has_them(
+    scheme: str, host: str, place: str, spelling: str, around: str, case: Callable[[str], str], urn: str
+) -> None:
+    path = PLACES[place].format(project=case(P), urn=SPELLINGS[spelling](urn))
+    address = AROUND[around](f"{scheme}{case(host)}{path}")
+    assert is_web_address(address)
+    assert bare_id(address) == P
+    assert decoded_urn(address) == urn
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_hosts_of_every_region_are_known(scheme: str, host: str) -> None:
+    address = f"{scheme}{host}/docs/files/projects/{P}?entityId={encoded(WEB_ITEM)}"
+    assert (bare_id(address), dm_id(address), decoded_urn(address)) == (P, f"b.{P}", WEB_ITEM)
+
+
+@pytest.mark.parametrize(
+    "text", ["Plans/A.1/autodesk.com", "autodesk.com", "notautodesk.com/x", "Riverside/acc.autodesk.com/x", P, ""]
+)
+def test_other_texts_are_not_web_addresses(text: str) -> None:
+    assert not is_web_address(text)
+
+
+BASE = f"https://acc.autodesk.com/projects/{P}"
 ADDRESSES = {
     "a project": (f"https://acc.autodesk.com/docs/files/projects/{P}", P, None),
-    "Europe": (f"https://acc.autodesk.eu/build/sheets/projects/{P}/sheets", P, None),
-    "Canada": (f"https://acc.can.autodesk.com/docs/files/projects/{P}", P, None),
     "capitals, a prefix, spaces": (f" HTTPS://docs.b360.autodesk.com/projects/b.{P.upper()}/folders \n", P, None),
-    "a folder": (f"https://docs.b360.autodesk.com/projects/{P}/folders/{WEB_FOLDER}/detail", P, WEB_FOLDER),
-    "a folder and a file": (
-        f"https://acc.autodesk.eu/docs/files/projects/{P}?folderUrn={quote(WEB_FOLDER, safe='')}"
-        f"&entityId={quote(WEB_ITEM, safe='')}&viewModel=detail",
-        P,
-        WEB_ITEM,
-    ),
-    "a version, encoded": (
-        f"https://acc.autodesk.com/docs/projects/{P}?u={quote(WEB_VERSION, safe='')}",
-        P,
-        WEB_VERSION,
-    ),
-    "a version, encoded twice": (
-        f"https://acc.autodesk.com/x?to={quote(quote(f'/projects/{P}?u={quote(WEB_VERSION)}', safe=''), safe='')}",
-        P,
-        WEB_VERSION,
-    ),
-    "in the fragment": (f"https://docs.b360.autodesk.com/projects/{P}#/viewer?urn={WEB_ITEM}", P, WEB_ITEM),
-    "the same twice": (
-        f"https://acc.autodesk.com/projects/{P}?back=/projects/{P}&a={WEB_ITEM}&b={WEB_ITEM}",
-        P,
-        WEB_ITEM,
-    ),
-    "a version that runs on": (f"https://acc.autodesk.com/projects/{P}?u={WEB_VERSION}0abc", P, None),
-    "a version before another parameter": (
-        f"https://acc.autodesk.com/projects/{P}?u={WEB_VERSION}&x=1",
-        P,
-        WEB_VERSION,
-    ),
+    "a folder and a file": (f"{BASE}?folderUrn={encoded(WEB_FOLDER)}&entityId={encoded(WEB_ITEM)}", P, WEB_ITEM),
+    "a version and its item": (f"{BASE}?v={encoded(WEB_VERSION)}&i={encoded(WEB_ITEM)}", P, WEB_VERSION),
+    "the same, raw and in base64": (f"{BASE}?a={WEB_ITEM}&b={as_base64(WEB_ITEM)}", P, WEB_ITEM),
+    "base64 of something else": (f"{BASE}?a={as_base64('urn:adsk.viewing:x')}&b={WEB_ITEM}", P, WEB_ITEM),
+    "base64 that is cut": (f"{BASE}?a={as_base64(WEB_VERSION)[:-9]}", P, None),
+    "a version without its number": (f"{BASE}?u={WEB_VERSION.partition('?')[0]}", P, None),
+    "a version that runs on": (f"{BASE}?u={WEB_VERSION}0abc", P, None),
+    "a version before another parameter": (f"{BASE}?u={WEB_VERSION}&x=1", P, WEB_VERSION),
     "no id": ("https://acc.autodesk.com/docs/files", None, None),
-    "a longer number": (f"https://acc.autodesk.com/projects/{P}0", None, None),
-    "two projects": (f"https://acc.autodesk.com/projects/{P}?from=/projects/{Q}", None, None),
-    "two files": (f"https://acc.autodesk.com/projects/{P}?a={WEB_ITEM}&b={WEB_ITEM}x", P, None),
+    "a longer number": (f"{BASE}0", None, None),
+    "two projects": (f"{BASE}?from=/projects/{Q}", None, None),
+    "two files": (f"{BASE}?a={WEB_ITEM}&b={WEB_ITEM}x", P, None),
+    "two files, one in base64": (f"{BASE}?a={WEB_ITEM}&b={as_base64(WEB_ITEM + 'x')}", P, None),
+    "two versions of a file": (f"{BASE}?a={WEB_VERSION}&b={WEB_VERSION}1", P, None),
+    "a version of another item": (f"{BASE}?v={WEB_VERSION}&i={WEB_ITEM}x", P, None),
+    "an item of another version": (f"{BASE}?i={encoded(WEB_ITEM + 'x')}&v={as_base64(WEB_VERSION)}", P, None),
+    "an item of another region": (f"{BASE}?v={WEB_VERSION}&i={WEB_ITEM.replace('emea', 'prod')}", P, None),
 }
 
 
@@ -212,5 +282,64 @@ def test_the_kind_of_urn_that_is_wanted_is_looked_for() -> None:
     address, _, _ = ADDRESSES["a folder and a file"]
     assert decoded_urn(address, "folder") == WEB_FOLDER
     assert decoded_urn(address, "item") == WEB_ITEM
-    with pytest.raises(InputError, match="names no version"):
-        decoded_urn(address, "version")
+    for read in (version_urn, lambda text: decoded_urn(text, "version")):
+        with pytest.raises(InputError, match="names no version"):
+            read(address)
+    for case in ("a version of another item", "an item of another version", "an item of another region"):
+        for kind in ("version", "item"):
+            with pytest.raises(InputError, match="names 2 different files"):
+                decoded_urn(ADDRESSES[case][0], kind)
+    assert version_urn(ADDRESSES["a version and its item"][0]) == WEB_VERSION
+
+
+def message_of(read: Callable[[str], str], given: str) -> str:
+    """What is said about it; some of the functions pass it on as it is."""
+    try:
+        read(given)
+    except InputError as problem:
+        return str(problem)
+    return ""
+
+
+SIGNED = "https://storage.example/wip.dm.prod/a.pdf?X-Amz-Expires=120&X-Amz-Signature=c0ffee"
+
+
+@pytest.mark.parametrize("given", [SIGNED, SIGNED.partition("//")[2], encoded(SIGNED), f"urn:{SIGNED}", "x" * 5000])
+@pytest.mark.parametrize("spelling", [str, str.upper])
+@pytest.mark.parametrize("read", [bare_id, lambda text: bare_id(text, "hub"), decoded_urn, version_urn, checked_urn])
+def test_a_message_shows_no_signed_query_and_stays_short(
+    read: Callable[[str], str], spelling: Callable[[str], str], given: str
+) -> None:
+    said = message_of(read, spelling(given))
+    assert "c0ffee" not in said.lower()
+    assert len(said) < 300
+
+
+UUIDS = [P, Q]
+URN_LIST = [WEB_VERSION, WEB_VERSION.replace("vf.P", "vf.Q")]
+IN_A_LIST: dict[str, Callable[[list[str]], str | Iterable[str]]] = {
+    "a list": list,
+    "a generator": iter,
+    "one text": ",".join,
+    "one text with spaces": lambda ids: f" {' , '.join(ids)}, ",
+    "a list of such texts": lambda ids: [",".join(ids)],
+}
+ID_LISTS: dict[str, tuple[list[str], Callable[[str | Iterable[str]], list[ExportRequest]]]] = {
+    "files": (URN_LIST, lambda ids: files.make_requests(P, ids)),
+    "sheets": (UUIDS, lambda ids: sheets.make_requests(P, ids)),
+}
+
+
+@pytest.mark.parametrize("form", IN_A_LIST.values(), ids=IN_A_LIST)
+@pytest.mark.parametrize("service", ID_LISTS)
+def test_ids_are_taken_as_a_list_or_in_one_text_with_commas(service: str, form: Any) -> None:
+    ids, make = ID_LISTS[service]
+    [request] = make(form(ids))
+    assert request.source_ids == tuple(ids)
+
+
+def test_commas_within_a_web_address_do_not_separate_ids() -> None:
+    addresses = [f"https://acc.autodesk.com/projects/{P}?view=1,2&u={encoded(urn)}" for urn in URN_LIST]
+    for form in IN_A_LIST.values():
+        assert [version_urn(each) for each in id_list(form([*addresses, WEB_VERSION]))] == [*URN_LIST, WEB_VERSION]
+    assert id_list(", ,") == []

@@ -121,7 +121,7 @@ def _options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Sheets, files and cost documents out of Autodesk BIM 360 and ACC, as verified files in a folder.
+    """Sheets, files and cost documents of Autodesk BIM 360, ACC (Forma), as verified files in a folder.
 
     Start with `aps-async demo`, which needs no account.
     """

@@ -12,7 +12,7 @@ from aps_async.cli.identity import identity
 from aps_async.cli.output import print_status
 from aps_async.errors import InputError, TransportError
 from aps_async.session import Session
-from aps_async.settings import Settings
+from aps_async.settings import SPEED_VARIABLE, Settings
 from aps_async.transport import addresses
 from aps_async.transport.quotas import RateLimiters
 
@@ -64,15 +64,14 @@ def _second_attempt(problem: TransportError) -> None:
 
 def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:
     """`APS_SPEED` shortens the service's times, which only a simulator on this machine can keep."""
-    text = environ.get("APS_SPEED", "").strip()
-    if not text:
-        return Settings()
-    if not is_loopback(base_url):
-        raise UsageProblem(f"APS_SPEED is for a simulator on this machine, and {base_url} is none: unset it")
+    if environ.get(SPEED_VARIABLE, "").strip() and not is_loopback(base_url):
+        raise UsageProblem(
+            f"{SPEED_VARIABLE} is for a simulator on this machine, and {base_url} is not on it: unset it"
+        )
     try:
-        return Settings().scaled(float(text))
-    except (ValueError, ZeroDivisionError):
-        raise UsageProblem(f"APS_SPEED must be a number greater than 0, not {text!r}") from None
+        return Settings.from_env(environ)
+    except InputError as problem:
+        raise UsageProblem(str(problem)) from None
 
 
 def proxy_for(base_url: str) -> str | None:

@@ -15,7 +15,7 @@ from aps_async.downloads.filenames import in_folder
 from aps_async.downloads.sinks import PartFile, checked_path
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
-from aps_async.exports.wait import checked_job, download_export, effective_timeout, export_poller, export_rules
+from aps_async.exports.wait import checked_job, download_export, effective_timeout, export_poller
 from aps_async.ledger.journal import Journal, Record
 from aps_async.models import (
     DeliveredExport,
@@ -38,12 +38,12 @@ Wanted = ExportRequest | Export
 """What a bulk run takes: something to start, or something that was started already, here or elsewhere."""
 
 _START_ROUNDS = 3  # each with all of Settings.max_attempts; more would only delay the report of an outage
-_AT_ONCE = 250  # requests that a ledger is told of together, where they are known beforehand
+_AT_ONCE = 250  # requests that are written to a ledger together, where they are known beforehand
 
 
 @frozen(kw_only=True)
 class BulkProgress:
-    """Where a bulk run stands. The first four add up to what was taken from `requests` so far."""
+    """The progress of a bulk run. The first four add up to what was taken from `requests` so far."""
 
     starting: int
     running: int
@@ -90,7 +90,7 @@ class Run:
     on_progress: Callable[[BulkProgress], object] | None
     outcomes: "asyncio.Queue[ExportOutcome | None]" = field(factory=asyncio.Queue)
     ending: Exception | None = None
-    """Of the whole run: the caller's own, or of what it stands on."""
+    """Of the whole run: the caller's own, or those of what it uses."""
     taken: int = 0
     _ready: "asyncio.Queue[Entry]" = field(factory=asyncio.Queue)  # due to be asked about, in order
     _open: set[Entry] = field(factory=set)
@@ -193,8 +193,7 @@ class Run:
         try:
             export = await self._export(entry)
             entry.ref = ref_of(export)
-            rules = export_rules(self.session, export, timeout=self.timeout, policy=self.policy)
-            entry.poller = export_poller(self.session, export, rules)
+            entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=self.policy)
             self._ask_when_due(entry, entry.poller)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
             await self._finish(entry, problem)
@@ -274,9 +273,9 @@ class Run:
         self._ready.put_nowait(entry)
 
     def _is_forgotten(self, entry: Entry, problem: Exception) -> bool:
-        """Whether the service knows nothing any more of a job that the ledger told of; then it has to start again."""
-        told = isinstance(entry.wanted, ExportRequest) and entry.record.ref is not None
-        if not (told and self.journal.lasting and isinstance(problem, NotFoundError)):
+        """Whether the service has forgotten a job that came from the ledger; then it has to start again."""
+        recorded = isinstance(entry.wanted, ExportRequest) and entry.record.ref is not None
+        if not (recorded and self.journal.lasting and isinstance(problem, NotFoundError)):
             return False
         if entry.poller is None or entry.poller.status.polls:
             return False

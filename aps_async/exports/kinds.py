@@ -89,7 +89,7 @@ def ref_of(export: Export) -> ExportRef:
 
 
 def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> Coroutine[Any, Any, ExportJob]:
-    """Asks once how an export of any kind stands: `await get_export(session, ref)`.
+    """Asks once for the status of an export of any kind: `await get_export(session, ref)`.
 
     Raises:
         APSError: as `Session.request`.

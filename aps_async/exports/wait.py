@@ -22,6 +22,7 @@ from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Progress, Received
 from aps_async.polling import Policy, Poller, PollPolicy, PollRules, PollStatus, may_recover
 from aps_async.session import Session
+from aps_async.transport.quotas import RateLimiter
 
 __all__ = [
     "ENDING_WORDS",
@@ -52,7 +53,7 @@ class EndingWords:
     """Watches one export for a status of `ENDING_WORDS`: it is believed when it comes back."""
 
     def __init__(self, session: Session) -> None:
-        self._grace = session.settings.ending_word_grace
+        self._session = session
         self._word, self._polls, self._since = "", 0, 0.0
 
     def judge(self, job: ExportJob) -> ExportJob:
@@ -65,7 +66,7 @@ class EndingWords:
             _log.warning("%s: the status %r is not documented; asking again", job.ref, job.raw_status)
             self._word, self._polls, self._since = word, 0, now
         self._polls += 1
-        if self._polls < _ENDING_POLLS and now - self._since < self._grace:
+        if self._polls < _ENDING_POLLS and now - self._since < self._session.settings.ending_word_grace:
             return job
         problem = f"an undocumented status that came {self._polls} times in a row"
         return evolve(job, status=ExportStatus.FAILED, reason=job.reason or problem)
@@ -123,19 +124,35 @@ def export_timeout_error(
     return timeout_error
 
 
-def export_poller(session: Session, export: Export, rules: PollRules[ExportJob]) -> Poller[ExportJob]:
+def export_poller(
+    session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
+) -> Poller[ExportJob]:
     """One export, ready to be asked about; it counts in the status quota until it is closed."""
-    ref, words = ref_of(export), EndingWords(session)
+    ref, words, settings = ref_of(export), EndingWords(session), session.settings
+
+    def rules() -> PollRules[ExportJob]:
+        return export_rules(session, export, timeout=timeout, policy=policy)
+
+    def quota() -> RateLimiter:
+        return session.rate_limiter(KINDS[ref.kind].status)
 
     async def ask() -> ExportJob:
+        nonlocal settings
         try:
             return words.judge(await get_export(session, ref, retry=False))
         except APSError as error:
             error.add_note(f"while waiting for {ref}")
             raise
+        finally:
+            if session.settings is not settings:  # the first response named the speed of a simulator
+                settings = session.settings
+                poller.use(rules(), quota())
 
     state = words.judge(export) if isinstance(export, ExportJob) else None
-    return Poller(ask, rules, state=state, quota=session.rate_limiter(KINDS[ref.kind].status))
+    if state is not None and not state.status.is_final and not session.speed_is_known:
+        state = None  # the time until the next question is not known either: ask now
+    poller = Poller(ask, rules(), state=state, quota=quota())
+    return poller
 
 
 async def export_states(
@@ -156,7 +173,7 @@ async def export_states(
         ExportTimeoutError: the deadline passed; the job may still finish.
         APSError: a fault that does not pass.
     """
-    poller = export_poller(session, export, export_rules(session, export, timeout=timeout, policy=policy))
+    poller = export_poller(session, export, timeout=timeout, policy=policy)
     async with aclosing(poller.states()) as states:
         async for job in states:
             yield job
@@ -187,7 +204,7 @@ async def poll_export(
         ExportTimeoutError: the deadline passed.
         APSError: a fault that does not pass.
     """
-    poller = export_poller(session, export, export_rules(session, export, timeout=timeout, policy=policy))
+    poller = export_poller(session, export, timeout=timeout, policy=policy)
     return checked_job(await poller.result(on_answer=on_status))
 
 
@@ -300,7 +317,7 @@ async def wait_for_export(
     On any failure, and on cancellation, nothing is left behind: no task, no open connection, no part file.
     """
     target = checked_path(target) if isinstance(target, str | os.PathLike) else target
-    poller = export_poller(session, export, export_rules(session, export, timeout=timeout, policy=policy))
+    poller = export_poller(session, export, timeout=timeout, policy=policy)
     job = checked_job(await poller.result(on_answer=on_status))
     async with poller.until_deadline():
         got = await download_export(session, job, target, on_progress=on_progress)
@@ -420,7 +437,7 @@ class Result:
         ends = loop.time() + session.settings.not_found_grace
         while True:
             # As a poll: a 404 or a far-off Retry-After in the middle of a download must not end it.
-            poller = export_poller(session, self.job.ref, export_rules(session, self.job.ref))
+            poller = export_poller(session, self.job.ref)
             self.job = await poller.result()
             try:
                 found = await kind.resolve(session, self.job, self._refused)

@@ -52,7 +52,7 @@ class Problem:
     """`result.error`."""
 
     code: str | None = None
-    """The HTTP status it stands for, as text."""
+    """The corresponding HTTP status, as text."""
     title: str | None = None
     """Such as `ERR_WORKFLOW_TIMEOUT`."""
     detail: str | None = None
@@ -171,7 +171,7 @@ def batches(request: ExportRequest, service: Service) -> list[ExportRequest]:
 
 
 def acting(session: Session, request: ExportRequest) -> ExportRequest:
-    """The request with the user that it runs as: only that user may read the job, so the reference remembers who."""
+    """The request with the user that it runs as: only that user may read the job, so the reference has to name them."""
     return evolve(request, user_id=request.user_id or session.user_id)
 
 
@@ -212,7 +212,7 @@ def _too_many(count: int, service: "Service") -> InputError:
 
 
 async def get_export(session: Session, ref: ExportRef, service: "Service", *, retry: bool) -> ExportJob:
-    """Asks once how an export stands."""
+    """Asks once for the status of an export."""
     path = f"{service.path(ref.project_id)}/{path_part(ref.export_id)}"
     receipt = Receipt(session.now)
     answer = await session.request(

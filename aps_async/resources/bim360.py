@@ -118,7 +118,7 @@ async def start_export(
 ) -> ExportJob:
     """Starts the export of one sheet (`POST …/versions/:version_id/exports`; scope `data:read`; 100 a minute).
 
-    A second start of the same version is harmless: the service answers with the job as it stands, and the job that
+    A second start of the same version is harmless: the service returns the existing job, and the job that
     comes back here may already be complete and carry its link. `wait_for_export` takes it as it is.
 
     Args:
@@ -127,7 +127,7 @@ async def start_export(
         version_id: a sheet's version URN, or its item URN for the newest version; raw, percent-encoded or base64.
         markups: put published markups on the page.
         hyperlinks: keep links, to the web and to other documents.
-        user_id: run as this user (`x-user-id`, two-legged tokens only); who needs permission to view the sheet.
+        user_id: run as this user (`x-user-id`, two-legged tokens only), with permission to view the sheet.
         name: a name for the file, for `export_many`.
         timeout: seconds for all of it, the quota and every attempt included; None: no deadline.
 
@@ -175,7 +175,7 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
 
 
 async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
-    """Asks once how an export stands (`GET …/exports/:export_id`; scope `data:read`; 1,000 a minute).
+    """Asks once for the status of an export (`GET …/exports/:export_id`; scope `data:read`; 1,000 a minute).
 
     A complete job carries a signed URL that lives two minutes; asking again brings a fresh one.
 

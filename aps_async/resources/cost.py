@@ -12,7 +12,7 @@ from urllib.parse import quote
 from attrs import frozen
 
 from aps_async.errors import ExportError, InputError, NotFoundError, NotFoundInProjectError
-from aps_async.ids import bare_id, path_part
+from aps_async.ids import bare_id, id_list, path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import CostSource, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Project
 from aps_async.resources import storage
@@ -57,14 +57,14 @@ ASSOCIATION_TYPES = (
 )  # fmt: skip
 """The types that the reference lists for the query; others are sent as they are."""
 _QUERY_LIMIT = 1760
-"""Characters of joined ids per call, as they stand in the URL (a comma takes three): with host, path and filters, the
+"""Characters of joined ids per call, encoded as in the URL (a comma takes three): with host, path and filters, the
 URL stays below the 2,000 that every server and proxy lets pass."""
 
 
 @lenient
 @frozen
 class ErrorInfo:
-    """Why a document could not be generated; it may also stand on one that was."""
+    """Why a document could not be generated; it may also be present on one that was."""
 
     code: str | None = None
     message: str | None = None
@@ -85,9 +85,10 @@ class CostDocument:
     pdf_urn: str | None = None
     status: str = ""
     """`Pending`, `Started`, `Completed`, `Failed`, `PendingSign` or `Signed`; other words are kept."""
-    job_id: int | None = None
+    job_id: int | float | str | None = None
+    """Whatever number or text the service has."""
     error_info: ErrorInfo | None = None
-    """Not a sign of failure by itself: the reference shows it on a completed document."""
+    """Does not mean a failure by itself: the reference shows it on a completed document."""
     association_id: str | None = None
     """In either case of letters; compare without."""
     association_type: str | None = None
@@ -140,10 +141,9 @@ async def list_documents(
         InputError: no ids, no type, or a two-legged token.
         APSError: as `Session.request`.
     """
-    given = [association_ids] if isinstance(association_ids, str) else association_ids
-    ids = [each for text in given for each in text.split(",") if each.strip()]
-    # The service looks at no case, so that two spellings of one id would bring its documents twice.
-    ids = list({bare_id(each, "association").lower(): bare_id(each, "association") for each in ids}.values())
+    given = [bare_id(each, "association") for each in id_list(association_ids)]
+    # The service ignores case, so that two spellings of one id would return its documents twice.
+    ids = list({each.lower(): each for each in given}.values())
     if not ids or not association_type:
         raise InputError("Cost documents need an association type and at least one association id")
     query: dict[str, str | int | bool] = {"associationType": association_type}
@@ -175,12 +175,10 @@ def find_container(project: Project) -> str:
     The documentation says to use the project id since 2026, and only that; this is the way back if it is refused.
 
     Raises:
-        NotFoundInProjectError: the project tells none.
+        NotFoundInProjectError: the project has none.
     """
     if project.cost_container_id is None:
-        raise NotFoundInProjectError(
-            f"{project.name} tells no cost container; use the project id {bare_id(project.id)}"
-        )
+        raise NotFoundInProjectError(f"{project.name} has no cost container; use the project id {bare_id(project.id)}")
     return project.cost_container_id
 
 
@@ -281,7 +279,7 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
 
 
 async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
-    """Asks once how a document stands: there is no call for one, so its association's are listed.
+    """Asks once for the status of a document: there is no call for one, so its association's are listed.
 
     Raises:
         NotFoundError: the association has no such document (any more, or not yet).

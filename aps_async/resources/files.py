@@ -3,9 +3,9 @@
 https://aps.autodesk.com/en/docs/acc/v1/reference/http/document-management-projects-project_id-exports-POST/
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 
-from aps_async.ids import bare_id, decoded_urn, is_version_urn, version_urn
+from aps_async.ids import bare_id, decoded_urn, id_list, is_version_urn, version_urn
 from aps_async.models import (
     ExportJob,
     ExportKind,
@@ -42,7 +42,7 @@ EXTENSIONS = (".pdf", ".dwg", ".rvt")
 
 def make_requests(
     project_id: str,
-    version_ids: Sequence[str],
+    version_ids: str | Iterable[str],
     *,
     options: ExportOptions | None = None,
     user_id: str | None = None,
@@ -59,7 +59,7 @@ def make_requests(
     request = ExportRequest(
         kind=ExportKind.FILES,
         project_id=bare_id(project_id),
-        source_ids=tuple(version_urn(each) for each in version_ids),
+        source_ids=tuple(version_urn(each) for each in id_list(version_ids)),
         options=options or ExportOptions(),
         user_id=user_id,
         name=name,
@@ -71,7 +71,7 @@ def make_requests(
 async def start_export(
     session: Session,
     project_id: str,
-    version_ids: Sequence[str],
+    version_ids: str | Iterable[str],
     *,
     options: ExportOptions | None = None,
     user_id: str | None = None,
@@ -87,9 +87,9 @@ async def start_export(
     Args:
         session: the session.
         project_id: an ACC project, with or without `b.`.
-        version_ids: version URNs of PDF, DWG or RVT files, in any form.
+        version_ids: version URNs of PDF, DWG or RVT files, in any form, as a list or in one text with commas between.
         options: what goes onto the pages; nothing by default.
-        user_id: who the job runs as; demanded with two-legged tokens, and only that user may read the job.
+        user_id: the user that the job runs as; required with two-legged tokens, and only that user may read the job.
         name: a name for the file, for `export_many`.
         allow_partial: whether a result that lacks some files is taken.
         timeout: seconds for all of it, the quota and every attempt included; None: no deadline.
@@ -113,7 +113,7 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
 
 
 async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
-    """Asks once how an export stands (`GET …/exports/:exportId`; scope `data:read`; 200 a minute).
+    """Asks once for the status of an export (`GET …/exports/:exportId`; scope `data:read`; 200 a minute).
 
     Raises:
         NotFoundError: no such job, or another user's.

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from attrs import frozen
 
 from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
-from aps_async.ids import bare_id, decoded_urn, is_folder_urn, is_item_urn, is_version_urn, path_part
+from aps_async.ids import bare_id, decoded_urn, is_folder_urn, is_item_urn, is_version_urn, path_part, shown
 from aps_async.models import Folder, Item, Project, Sheet, Version
 from aps_async.resources.projects import (
     find_project,
@@ -85,13 +85,13 @@ async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, 
         NotExportableError: it exists but is an uploaded file, hidden, still being processed, or not in a BIM 360
             project; the message says what to use instead.
         NotFoundError: there is no such item or version.
-        InputError: this is no item or version URN.
+        NotFoundInProjectError: this is not an item or version URN.
         APSError: as `Session.request`.
     """
     found = await bim360_project(session, project, user_id=user_id)
-    urn = decoded_urn(sheet_id)
+    urn = decoded_urn(sheet_id, "version", "item")
     if not is_item_urn(urn) and not is_version_urn(urn):
-        raise NotFoundInProjectError(f"{sheet_id!r} is no sheet: expected the item or version URN of one")
+        raise NotFoundInProjectError(f"{shown(sheet_id)} is not a sheet: expected the item or version URN of one")
     version = await get_version(session, found.id, urn, user_id=user_id) if is_version_urn(urn) else None
     item_id = version.item_id if version else urn
     if item_id and (item := await get_item(session, found.id, item_id, user_id=user_id)).hidden:
@@ -200,7 +200,7 @@ def _why_not(version: Version) -> str | None:
 async def _with_names(
     session: Session, project: Project, folder_path: str, batch: list[tuple[str, Version]], user_id: str | None
 ) -> list[Sheet]:
-    """Numbers and titles, which Data Management does not tell, through BIM 360's own batch call."""
+    """Numbers and titles, which Data Management does not have, from BIM 360's own batch call."""
     if not batch:
         return []
     path = f"/bim360/docs/v1/projects/{path_part(bare_id(project.id))}/versions:batch-get"
@@ -221,8 +221,8 @@ async def _with_names(
             project_id=bare_id(project.id),
             id=version.urn,
             item_id=item_id,
-            number=(told := names.get(version.urn) or _Names(version.urn)).number or version.name,
-            title=told.title or "",
+            number=(found := names.get(version.urn) or _Names(version.urn)).number or version.name,
+            title=found.title or "",
             folder_path=folder_path,
             version=version.number,
             source_file_name=version.source_file_name,

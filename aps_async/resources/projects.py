@@ -8,6 +8,7 @@ from typing import Any
 
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import UUID, bare_id, decoded_urn, dm_id, is_web_address, path_part
+from aps_async.ids import version_urn as checked_version_urn
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
 from aps_async.resources.jsonapi import Document, Resource, pages
 from aps_async.session import Session
@@ -134,7 +135,7 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
             return await get_project(session, hub.id, project, user_id=user_id)
         except NotAllowedError as problem:  # services also mask "not in this hub" as 403, so look further first
             refusal = problem
-        except (NotFoundError, InputError):  # a name is no id
+        except (NotFoundError, InputError):  # a name is not an id
             continue
         except ResponseError as problem:
             if problem.status != 400:  # a name that has the form of an id
@@ -253,8 +254,13 @@ async def list_versions(
 
 
 async def get_version(session: Session, project_id: str, version_urn: str, *, user_id: str | None = None) -> Version:
-    """One version (`GET data/v1/projects/:project_id/versions/:version_id`; scope `data:read`)."""
-    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/versions/{path_part(decoded_urn(version_urn))}"
+    """One version (`GET data/v1/projects/:project_id/versions/:version_id`; scope `data:read`).
+
+    Raises:
+        InputError: this is not a version URN, nor a web address that contains one.
+        APSError: as `Session.request`.
+    """
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/versions/{path_part(checked_version_urn(version_urn))}"
     return _version((await session.request(VERSION, "GET", path, into=Document, user_id=user_id)).data)
 
 
@@ -329,7 +335,8 @@ def _what_there_is(found: Hubs, known: list[Project]) -> str:
         return f"there are {shown}" + (f" and {len(known) - 10} more" if len(known) > 10 else "")
     if found.hubs:
         return f"the hub {found.hubs[0].name!r} shows no projects to this app or user"
-    told = "; ".join(warning.title for warning in found.warnings)
-    return "no hub is visible. An account admin must add the app's client id under Custom Integrations" + (
-        f" (the service warns: {told})" if told else ""
+    warned = "; ".join(warning.title for warning in found.warnings)
+    return (
+        "no hub of BIM 360, ACC (Forma) is visible. An account admin must add the app's client id under Custom "
+        "Integrations" + (f" (the service warns: {warned})" if warned else "")
     )

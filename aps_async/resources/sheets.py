@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from attrs import frozen
 
 from aps_async.errors import NotFoundInProjectError
-from aps_async.ids import bare_id, path_part
+from aps_async.ids import bare_id, id_list, path_part
 from aps_async.models import (
     Collection,
     ExportJob,
@@ -135,7 +135,7 @@ class _Collections:
 
 def make_requests(
     project_id: str,
-    sheet_ids: Sequence[str],
+    sheet_ids: str | Iterable[str],
     *,
     options: ExportOptions | None = None,
     user_id: str | None = None,
@@ -145,7 +145,7 @@ def make_requests(
     """Requests for any number of sheets: one job, and one PDF, for every 1,000 of them.
 
     For one PDF per sheet make one request per sheet, as `Sheet.to_request` does; a request made here for a single sheet
-    needs `identity` for a ledger to tell its revisions from other sheets of the same name.
+    needs `identity`, so that a ledger can distinguish its revisions from other sheets of the same name.
 
     Raises:
         InputError: there are none.
@@ -153,7 +153,7 @@ def make_requests(
     request = ExportRequest(
         kind=ExportKind.SHEETS,
         project_id=bare_id(project_id),
-        source_ids=tuple(bare_id(each, "sheet") for each in sheet_ids),
+        source_ids=tuple(bare_id(each, "sheet") for each in id_list(sheet_ids)),
         options=options or ExportOptions(),
         user_id=user_id,
         name=name,
@@ -165,7 +165,7 @@ def make_requests(
 async def start_export(
     session: Session,
     project_id: str,
-    sheet_ids: Sequence[str],
+    sheet_ids: str | Iterable[str],
     *,
     options: ExportOptions | None = None,
     user_id: str | None = None,
@@ -179,9 +179,9 @@ async def start_export(
     Args:
         session: the session.
         project_id: an ACC project, with or without `b.`.
-        sheet_ids: UUIDs of published sheets, in the order of the pages.
+        sheet_ids: UUIDs of published sheets, in the order of the pages, as a list or in one text with commas between.
         options: what goes onto the pages; nothing by default.
-        user_id: who the job runs as; demanded with two-legged tokens, and only that user may read the job.
+        user_id: the user that the job runs as; required with two-legged tokens, and only that user may read the job.
         name: a name for the file, for `export_many`.
         timeout: seconds for all of it, the quota and every attempt included; None: no deadline.
 
@@ -201,7 +201,7 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
 
 
 async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
-    """Asks once how an export stands (`GET …/exports/:exportId`; scope `data:read`; 100 a minute).
+    """Asks once for the status of an export (`GET …/exports/:exportId`; scope `data:read`; 100 a minute).
 
     Raises:
         NotFoundError: no such job, or another user's.

@@ -1,4 +1,4 @@
-"""Who the token's user is.
+"""The user of the token.
 
 https://aps.autodesk.com/en/docs/oauth/v2
 """
@@ -35,7 +35,7 @@ async def get_user_info(session: Session) -> UserInfo:
     """The user that the session's tokens act for (`GET userinfo`; scopes `user-profile:read` or `openid`).
 
     Raises:
-        AuthError: the tokens are an app's own, which is no user.
+        AuthError: the tokens are an app's own, without a user.
         APSError: as `Session.request`.
     """
     found = await session.request(USER_INFO, "GET", "/userinfo", into=dict[str, Any])

@@ -12,7 +12,7 @@ __all__ = ["DEPTH_LIMIT", "Walk", "descend", "newest"]
 __dir__ = __all__.copy
 
 DEPTH_LIMIT = 100
-"""Levels of folders below the first; nobody nests that many, so they do not end."""
+"""Levels of folders below the first. Real projects have far fewer, so more mean folders that contain themselves."""
 
 
 async def descend(session: Session, project: Project, top: Sequence[Folder], path: str, user_id: str | None) -> Folder:

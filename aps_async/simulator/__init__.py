@@ -3,14 +3,22 @@
 A real HTTP server that behaves as Autodesk documents, from the token endpoint to the storage that signed links lead
 to. It imports nothing of the rest of this library, so that a mistaken model of the service cannot agree with itself.
 
+    from aps_async import Session, TwoLegged, wait_for_export
+    from aps_async.resources import bim360
+    from aps_async.simulator import Simulator, World
+
     async with Simulator(World.demo(sheets=12), speed=60) as simulator:
-        ...  # point a client at simulator.url with simulator.client_id and simulator.client_secret
+        tokens = TwoLegged(simulator.client_id, simulator.client_secret)
+        async with Session(tokens, base_url=simulator.url) as session:
+            sheet = simulator.world.sheets[0]
+            job = await bim360.start_export(session, sheet.folder.project.id, sheet.tip.id)
+            await wait_for_export(session, job, f"{sheet.name}.pdf")
 
 A session of `aps_async` learns the speed from the header `X-Simulator-Speed` of every response, if its base address is
-on this machine and its settings were not scaled.
+on this machine and it was given no settings of another speed.
 
-What the documentation leaves open had to be decided here. Each such decision is a switch of `Behaviour`, or one of
-`decisions.DECISIONS`; `aps-async simulate --help-behaviour` lists all of them, with what is documented.
+What the documentation leaves open had to be decided here. Each such decision is a switch of `Behaviour`;
+`aps-async simulate --help-behaviour` lists all of them, with what is documented, and what is not simulated.
 
 Everything is served on 127.0.0.1 only. While it runs:
 

@@ -1,4 +1,4 @@
-"""What exports of ACC Files and ACC Sheets have in common: who may ask, the options, the jobs and how they answer."""
+"""What exports of ACC Files and ACC Sheets have in common: permissions, options, jobs and their responses."""
 
 import json
 import logging
@@ -23,12 +23,20 @@ BUCKET = "accpes-s-ue1-storage"
 _WORKFLOW = 1800.0
 """Seconds a job may run."""
 _log = logging.getLogger("aps_async.simulator")
+_TITLES = {
+    400: "ERR_BAD_INPUT",
+    401: "ERR_AUTHENTICATED_ERROR",
+    403: "ERR_NOT_ALLOWED",
+    404: "ERR_RESOURCE_NOT_EXIST",
+}
 _MARKUPS = ("includePublishedMarkups", "includeUnpublishedMarkups")
 
 
 def refuse(call: Call, status: int, title: str, detail: str) -> Refusal:
     """An `ERR_*` refusal; `code` is the status as a string."""
-    return shaped(call.simulator.behaviour.acc_errors, status, {"code": str(status), "title": title, "detail": detail})
+    behaviour = call.simulator.behaviour
+    code = str(status) if behaviour.acc_error_code == "status" else title
+    return shaped(behaviour.acc_errors, status, {"code": code, "title": title, "detail": detail})
 
 
 def maker(call: Call) -> access.ErrorMaker:
@@ -38,7 +46,7 @@ def maker(call: Call) -> access.ErrorMaker:
 
 def find_project(call: Call, *, needs_user: bool) -> Project:
     """The ACC project of the path; `b.` or not."""
-    identity = call.params["project"].removeprefix("b.").lower()
+    identity, behaviour = call.params["project"].removeprefix("b.").lower(), call.simulator.behaviour
     try:
         uuid.UUID(identity)
     except ValueError:
@@ -46,14 +54,15 @@ def find_project(call: Call, *, needs_user: bool) -> Project:
     named = call.request.headers.get("x-user-id")
     if call.token is None or call.token.user is None:
         if not named and needs_user:
-            raise refuse(call, 400, "ERR_BAD_INPUT", "The user id is required: send x-user-id with a two-legged token.")
+            status, detail = behaviour.acc_missing_user_status, "send x-user-id with a two-legged token."
+            raise refuse(call, status, _TITLES[status], f"The user id is required: {detail}")
         if named and call.simulator.world.find_user(named) is None:
-            raise refuse(call, 404, "ERR_RESOURCE_NOT_EXIST", "The user given by x-user-id does not exist.")
+            status = behaviour.acc_unknown_user_status
+            raise refuse(call, status, _TITLES[status], "The user given by x-user-id does not exist.")
     project = access.find_project(call, identity, maker(call), acc_ids=True)
     if project.kind != "ACC":
-        status = call.simulator.behaviour.not_acc_status
-        titles = {400: "ERR_BAD_INPUT", 403: "ERR_NOT_ALLOWED"}
-        raise refuse(call, status, titles.get(status, "ERR_RESOURCE_NOT_EXIST"), "The project is not an ACC project.")
+        status = behaviour.not_acc_status
+        raise refuse(call, status, _TITLES[status], "The project is not an ACC project.")
     return project
 
 
@@ -76,7 +85,7 @@ def read_ids(call: Call, body: Mapping[str, Any], name: str, most: int) -> list[
     ids = body.get(name)
     if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids) or not 1 <= len(ids) <= most:
         raise refuse(call, 400, "ERR_BAD_INPUT", f"{name} must be a list of 1 to {most} strings.")
-    if len(set(ids)) != len(ids):
+    if len(set(ids)) != len(ids) and call.simulator.behaviour.acc_duplicates_refused:
         raise refuse(call, 400, "ERR_BAD_INPUT", f"{name} must not name anything twice.")
     return ids
 
@@ -87,22 +96,30 @@ def read_options(call: Call, body: Mapping[str, Any], *, assets: bool = False) -
     Args:
         call: the call.
         body: its body.
-        assets: whether the service knows `assetMarkups`. Unconfirmed: their inner flags, by analogy with issues.
+        assets: whether the service knows `assetMarkups`.
     """
+    behaviour = call.simulator.behaviour
     groups = ("standardMarkups", "issueMarkups", "photoMarkups", *(["assetMarkups"] if assets else []))
     options = _object(call, body, "options", ("outputFileName", *groups))
     name = options.get("outputFileName", "")
-    if not isinstance(name, str) or len(name) > 255 or not name.isprintable() or "/" in name:
+    slash = isinstance(name, str) and "/" in name and behaviour.acc_slash_in_name_refused
+    if not isinstance(name, str) or len(name) > 255 or not name.isprintable() or slash:
         raise refuse(call, 400, "ERR_BAD_INPUT", "options.outputFileName must be a name of at most 255 characters.")
     standard = _flags(call, options, "standardMarkups", (*_MARKUPS, "includeMarkupLinks"), default=True)
-    others = [flag for group in groups[1:] for flag in _flags(call, options, group, _MARKUPS, default=False)]
+    others = [flag for group in groups[1:3] for flag in _flags(call, options, group, _MARKUPS, default=False)]
+    if assets and behaviour.acc_asset_markups == "one flag":
+        others += 2 * _flags(call, options, "assetMarkups", ("includeMarkups",), default=False)
+    elif assets:
+        others += _flags(call, options, "assetMarkups", _MARKUPS, default=False)
     links = standard[2] and (standard[0] or standard[1])
     return Options(name, standard[0], standard[1], links, *others)
 
 
 def _note_unknown(call: Call, value: Mapping[str, Any], where: str, known: tuple[str, ...]) -> None:
-    """A service that grows ignores what it does not know."""
+    """A service that grows ignores what it does not know, unless it is strict."""
     for name in sorted(set(value) - set(known)):
+        if call.simulator.behaviour.acc_unknown_options == "refuse":
+            raise refuse(call, 400, "ERR_BAD_INPUT", f"{name!r} in {where} is not known.")
         _log.warning("%s: ignored %r in %s: unknown here", call.endpoint.name, name, where)
 
 
@@ -158,7 +175,7 @@ def start(
         path=f"/{BUCKET}/{project.id}/{digest}/{quote(name, safe='')}{suffix}",
         not_found_left=behaviour.not_found_after_start,
     )
-    if any(item.fails for item in items):
+    if any(item.fails for item in items) and (service == "sheets" or behaviour.acc_failing_file == "job"):
         job.problem = ("500", "ERR_INTERNAL_SERVER_ERROR", "The export could not be finished.")
     if job.timed_out:
         job.problem = ("500", "ERR_WORKFLOW_TIMEOUT", "The export ran for more than 30 minutes.")
@@ -179,7 +196,8 @@ async def status(call: Call, service: str) -> Reply:
     project = find_project(call, needs_user=True)
     job = simulator.state(AccJobs).by_id.get(call.params["export"])
     unknown = refuse(call, 404, "ERR_RESOURCE_NOT_EXIST", "The export job does not exist.")
-    if job is None or job.service != service or job.project is not project:
+    forgotten = job is not None and access.is_forgotten(call, job.started)
+    if job is None or forgotten or job.service != service or job.project is not project:
         raise unknown
     if call.user is None or call.user.id != job.user.id:
         if behaviour.acc_initiator_status == 404:
@@ -203,6 +221,8 @@ async def _document(call: Call, job: AccJob) -> dict[str, Any]:
         job.first_seen_completed = simulator.clock()
     if job.problem is not None:
         code, title, detail = job.problem
+        if job.timed_out and behaviour.acc_timeout_status != 200:
+            raise refuse(call, behaviour.acc_timeout_status, title, detail)
         error = {"code": code, "title": title, "detail": detail}
         return {"id": job.id, "status": "failed", "result": {"error": error}}
     async with job.making:  # two polls at once must not draw everything twice
@@ -218,7 +238,9 @@ async def _document(call: Call, job: AccJob) -> dict[str, Any]:
 def _link(call: Call, job: AccJob) -> str:
     """The one link of a job; it lives from the job's end on, and no status call renews it."""
     simulator = call.simulator
-    end = job.started_at + job.seconds if job.seconds is not None else simulator.clock()
+    end = simulator.clock()
+    if job.seconds is not None and simulator.behaviour.acc_url_from == "end":
+        end = job.started_at + job.seconds
     name = job.options.output_name
     shown = f"{name}{job.path[-4:]}" if name else job.path.rpartition("/")[2]
     disposition = f"attachment; filename*=UTF-8''{quote(shown) if name else shown}"

@@ -1,4 +1,4 @@
-"""Who may see what."""
+"""Permissions: which user may see which project, folder and document."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,8 @@ def acting_user(call: Call, refuse: ErrorMaker, *, acc_ids: bool = False) -> Use
     world = call.simulator.world
     user = call.user = world.find_user(name) if acc_ids else world.users.get(name)
     if user is None:
-        raise refuse(403, "ERR_NOT_ALLOWED", "The user given by x-user-id is not a member of this account.")
+        status = call.simulator.behaviour.unknown_user_status
+        raise refuse(status, "ERR_NOT_ALLOWED", "The user given by x-user-id is not a member of this account.")
     return user
 
 
@@ -54,6 +55,13 @@ def find_project(call: Call, identity: str, refuse: ErrorMaker, *, acc_ids: bool
     if project.forbidden or not is_member(user, project):
         raise refuse(403, "ERR_NOT_ALLOWED", "You don't have permission to access this project.")
     return project
+
+
+def is_forgotten(call: Call, started: float) -> bool:
+    """Whether a job that was started at this loop time is too old to be known."""
+    simulator = call.simulator
+    life = simulator.behaviour.jobs_forgotten_after / simulator.speed
+    return bool(life) and simulator.now() >= started + life
 
 
 def check_item(call: Call, item: Item, project: Project, refuse: ErrorMaker) -> None:

@@ -23,9 +23,11 @@ def _file(call: Call, project: Project, urn: str) -> Version:
     return version
 
 
-def _failed(version: Version) -> dict[str, str] | None:
+def _failed(call: Call, version: Version) -> dict[str, str] | None:
     """Why nothing comes of a file, for the list in the result."""
     item = version.item
+    if item.fails and call.simulator.behaviour.acc_failing_file == "file":
+        return {"id": version.id, "reason": "ERR_INTERNAL_SERVER_ERROR", "detail": "The export could not be finished."}
     if suffix_of(version) == "pdf" or not (item.unprocessed or item.no_views):
         return None
     return {"id": version.id, "reason": _NOT_PROCESSABLE, "detail": _NO_SHEETS}
@@ -39,7 +41,7 @@ async def export_start(call: Call) -> Reply:
     versions = [_file(call, project, urn) for urn in acc.read_ids(call, body, "fileVersions", _MOST)]
     if sum(version.item.size for version in versions) > _LARGEST:
         raise acc.refuse(call, 422, "ERR_FILES_TOO_LARGE", "The files are larger than 10 GB together.")
-    failed = {version.id: entry for version in versions if (entry := _failed(version)) is not None}
+    failed = {version.id: entry for version in versions if (entry := _failed(call, version)) is not None}
     single = len(versions) == 1 and suffix_of(versions[0]) == "pdf"
     kept = tuple(version for version in versions if version.id not in failed)
     job = acc.start(call, "files", project, tuple(versions), options, ".pdf" if single else ".zip")

@@ -18,7 +18,7 @@ class AccJob:
     service: Literal["files", "sheets"]
     project: Project
     user: User
-    """Who started it; nobody else may read it."""
+    """The user that started it, and the only one that may read it."""
     inputs: tuple[Version, ...] | tuple[BuildSheet, ...]
     options: Options
     started: float
@@ -52,7 +52,7 @@ class AccJob:
         return self.polls >= polls_needed if self.seconds is None else now >= self.started + self.seconds
 
     def summary(self) -> dict[str, Any]:
-        """What the counters tell of this job."""
+        """This job as the counters report it."""
         seconds = self.limit if self.timed_out else self.seconds
         return {
             "kind": f"acc_{self.service}",

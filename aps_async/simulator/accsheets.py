@@ -3,7 +3,7 @@
 https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-sheets-GET/
 
 Without `collectionId`, sheets and version sets in a collection are left out, as documented; `*` brings all of them.
-Decisions that the documentation leaves open are marked "Unconfirmed" where they are made.
+What the documentation leaves open are switches: `accswitches`.
 """
 
 import uuid
@@ -20,8 +20,6 @@ from .urns import derived_uuid
 
 _MOST = 1000
 _PAGE = 100
-_SETS_PAGE = 200
-_MOST_BATCH = 200
 _UNTAGGED = "__UNTAGGED"
 _SORTABLE = {"name": "name", "issuanceDate": "issuance_date"}
 
@@ -52,7 +50,7 @@ def _flag(call: Call, name: str, *, default: bool = False) -> bool:
     return text == "true"
 
 
-def _in_collection(call: Call, everything: Sequence[Grouped]) -> list[Grouped]:
+def _in_collection(call: Call, project: Project, everything: Sequence[Grouped]) -> list[Grouped]:
     """What `collectionId` asks for: without it only what is in no collection, with `*` everything."""
     wanted = call.query.get("collectionId")
     if wanted == "*":
@@ -62,20 +60,23 @@ def _in_collection(call: Call, everything: Sequence[Grouped]) -> list[Grouped]:
             uuid.UUID(wanted)
         except ValueError:
             raise _bad(call, "collectionId must be a UUID or *.") from None
-    # Unconfirmed: a collection that does not exist has no sheets; it is not an error.
-    identity = wanted.lower() if wanted else None
+    identity, status = wanted.lower() if wanted else None, call.simulator.behaviour.acc_unknown_collection_status
+    if identity and status != 200 and identity not in {one.id.lower() for one in project.collections}:
+        raise acc.refuse(call, status, "ERR_RESOURCE_NOT_EXIST", "The collection does not exist.")
     return [one for one in everything if (one.collection.id.lower() if one.collection else None) == identity]
 
 
 def _listed(call: Call, everything: Sequence[T], document: Callable[[T], Any], most: int) -> Reply:
-    """A page of results. Unconfirmed: whether the neighbours' addresses are absolute; here they alternate."""
+    """A page of results."""
+    written = call.simulator.behaviour.acc_page_links
     offset = _number(call, "offset", 0, 0, 10**9)
     limit = _number(call, "limit", most, 1, most)
     pairs = [pair for pair in parse_qsl(call.raw_query, keep_blank_values=True) if pair[0] not in ("offset", "limit")]
 
     def address(at: int) -> str:
         query = "&".join(f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in (*pairs, ("offset", str(at))))
-        base = "" if (offset // limit) % 2 else call.simulator.url
+        relative = written == "relative" or (written == "both" and (offset // limit) % 2)
+        base = "" if relative else call.simulator.url
         return f"{base}{call.raw_path}?{query}&limit={limit}"
 
     pagination = {
@@ -106,12 +107,12 @@ def _reference(collection: Collection | None) -> dict[str, str] | None:
 
 
 def _collection_document(collection: Collection) -> dict[str, Any]:
-    """Unconfirmed: the fields beside id and name."""
+    """Its id and name, and the authors that sheets have."""
     return {"id": collection.id, "name": collection.name, **_authors(collection.id)}
 
 
 def _set_document(version_set: VersionSet) -> dict[str, Any]:
-    """Unconfirmed: the fields beside id, name and issuanceDate."""
+    """Its id, name and date, and the authors that sheets have."""
     return {
         "id": version_set.id,
         "name": version_set.name,
@@ -152,21 +153,23 @@ def _document(sheet: BuildSheet, *, is_current: bool) -> dict[str, Any]:
     }
 
 
-def _writer(project: Project) -> tuple[Callable[[BuildSheet], bool], Callable[[BuildSheet], dict[str, Any]]]:
+def _writer(
+    call: Call, project: Project
+) -> tuple[Callable[[BuildSheet], bool], Callable[[BuildSheet], dict[str, Any]]]:
     """Whether a sheet is current, and its document.
 
     Of the sheets with one number the one with the newest issuance date is current, dates to come included.
-    Unconfirmed: numbers are counted within a collection.
     """
+    apart = call.simulator.behaviour.acc_current_within == "collection"
     newest: dict[tuple[Collection | None, str], str] = {}
     for sheet in project.sheets:
         if sheet.published and not sheet.deleted:
-            key = (sheet.collection, sheet.number)
+            key = (sheet.collection if apart else None, sheet.number)
             newest[key] = max(newest.get(key, ""), sheet.version_set.issuance_date)
 
     def is_current(sheet: BuildSheet) -> bool:
         issued = sheet.version_set.issuance_date
-        return sheet.current and issued >= newest.get((sheet.collection, sheet.number), "")
+        return sheet.current and issued >= newest.get((sheet.collection if apart else None, sheet.number), "")
 
     return is_current, lambda sheet: _document(sheet, is_current=is_current(sheet))
 
@@ -191,9 +194,9 @@ def _is_wanted(call: Call) -> Callable[[BuildSheet], bool]:
 
 
 async def collections(call: Call) -> Reply:
-    """GET collections. Unconfirmed: its page limit, taken from the version sets."""
+    """GET collections."""
     project = acc.find_project(call, needs_user=False)
-    return _listed(call, project.collections, _collection_document, _SETS_PAGE)
+    return _listed(call, project.collections, _collection_document, call.simulator.behaviour.acc_sets_max)
 
 
 async def collection(call: Call) -> Reply:
@@ -206,22 +209,23 @@ async def collection(call: Call) -> Reply:
 
 
 async def version_sets(call: Call) -> Reply:
-    """GET version-sets. Unconfirmed: the order without `sort`, here that of the world."""
+    """GET version-sets; without `sort` in the order of the world."""
     project = acc.find_project(call, needs_user=False)
-    found = _in_collection(call, project.version_sets)
+    found = _in_collection(call, project, project.version_sets)
     for rule in reversed([part for value in _values(call, "sort") for part in value.split(",")]):
         name, _, order = rule.strip().partition(" ")
         if name not in _SORTABLE or order not in ("", "asc", "desc"):
             raise _bad(call, f"sort must be one of {', '.join(_SORTABLE)} with asc or desc, not {rule!r}.")
         found.sort(key=lambda one, by=_SORTABLE[name]: str(getattr(one, by)), reverse=order == "desc")  # type: ignore[misc]
-    return _listed(call, found, _set_document, _SETS_PAGE)
+    return _listed(call, found, _set_document, call.simulator.behaviour.acc_sets_max)
 
 
 async def sheets_list(call: Call) -> Reply:
     """GET sheets."""
     project = acc.find_project(call, needs_user=False)
-    is_current, document = _writer(project)
-    found = list(filter(_is_wanted(call), _in_collection(call, project.sheets)))
+    is_current, document = _writer(call, project)
+    with_id = call.simulator.behaviour.acc_fields_with_id
+    found = list(filter(_is_wanted(call), _in_collection(call, project, project.sheets)))
     if _flag(call, "currentOnly", default="filter[versionSetId]" not in call.query):
         found = [sheet for sheet in found if is_current(sheet)]
     fields = _values(call, "fields")
@@ -230,19 +234,22 @@ async def sheets_list(call: Call) -> Reply:
         raise _bad(call, f"Unknown field {unknown[0]!r}.")
 
     def chosen(sheet: BuildSheet) -> Mapping[str, Any]:
-        # Unconfirmed: the id comes whether it is named or not.
         full = document(sheet)
-        return {name: full[name] for name in ("id", *fields)} if fields else full
+        return {name: full[name] for name in (*(["id"] if with_id else []), *fields)} if fields else full
 
     return _listed(call, found, chosen, _PAGE)
 
 
 async def sheets_batch(call: Call) -> Reply:
-    """POST sheets:batch-get, in every collection. Unconfirmed: the limit, and that unknown ids are left out."""
+    """POST sheets:batch-get, in every collection."""
+    behaviour = call.simulator.behaviour
     project = acc.find_project(call, needs_user=False)
-    ids = acc.read_ids(call, await acc.read_body(call), "ids", _MOST_BATCH)
+    ids = acc.read_ids(call, await acc.read_body(call), "ids", behaviour.acc_batch_max)
     known = {sheet.id: sheet for sheet in project.sheets if sheet.published}
-    _, document = _writer(project)
+    _, document = _writer(call, project)
+    status = behaviour.acc_batch_unknown_status
+    if status != 200 and any(each.lower() not in known for each in ids):
+        raise acc.refuse(call, status, "ERR_RESOURCE_NOT_EXIST", "One of the sheets does not exist.")
     found = [known[each.lower()] for each in ids if each.lower() in known]
     return json_reply(200, {"results": [document(sheet) for sheet in found]})
 
@@ -252,14 +259,18 @@ async def export_start(call: Call) -> Reply:
     project = acc.find_project(call, needs_user=True)
     body = await acc.read_body(call)
     options = acc.read_options(call, body, assets=True)
-    known = {sheet.id: sheet for sheet in project.sheets if not sheet.deleted}
+    known, behaviour = {sheet.id: sheet for sheet in project.sheets}, call.simulator.behaviour
     chosen = []
     for identity in acc.read_ids(call, body, "sheets", _MOST):
         sheet = known.get(identity.lower())
         if sheet is None:
             raise acc.refuse(call, 404, "ERR_RESOURCE_NOT_EXIST", f"The sheet {identity} does not exist.")
+        if sheet.deleted:
+            status = behaviour.acc_deleted_sheet_status
+            raise acc.refuse(call, status, "ERR_RESOURCE_NOT_EXIST", f"The sheet {identity} is deleted.")
         if not sheet.published:
-            raise acc.refuse(call, 400, "ERR_BAD_INPUT", f"The sheet {identity} is not published.")
+            status = behaviour.acc_unpublished_status
+            raise acc.refuse(call, status, "ERR_BAD_INPUT", f"The sheet {identity} is not published.")
         chosen.append(sheet)
     return await acc.started(call, acc.start(call, "sheets", project, tuple(chosen), options, ".pdf"))
 

@@ -341,7 +341,7 @@ class Simulator:
             if fault.kind not in INSTEAD:
                 return sending.cut_json(reply) if fault.kind == "broken_json" else reply
         else:
-            admit(call)  # the gateway counts the call whatever becomes of it
+            admit(call, counts=self.behaviour.quota_counts_faults)
         if fault.kind == "reset":
             await sending.reset(call.request)
         if fault.kind == "hang":

@@ -20,7 +20,7 @@ _EXPANDED = 64 << 20
 def make_zip(entries: Sequence[tuple[str, bytes]], kind: Kind = "good") -> bytes:
     """An archive of these entries, or one of the bad kinds."""
     if kind == "traversal":
-        return packed([*entries, ("../../x", b"This stands outside the folder.\n")])
+        return packed([*entries, ("../../x", b"This is outside the folder.\n")])
     if kind == "bad_crc":
         return _with_wrong_crc(entries)
     if kind in ("bomb", "bomb_deflate"):

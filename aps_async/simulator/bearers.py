@@ -22,7 +22,7 @@ class Token:
     expires: float
     """Loop time from which it is refused."""
     user: User | None = None
-    """Who signed in; None for a two-legged token."""
+    """The user that signed in; None for a two-legged token."""
     login: str = ""
     """The login that it belongs to, and dies with."""
     until: float = 0.0
@@ -57,7 +57,7 @@ class Tokens:
         return text
 
     def secret(self) -> str:
-        """A text that nobody guesses: for codes, refresh tokens and ids."""
+        """A text that cannot be guessed: for codes, refresh tokens and ids."""
         return f"{self._random.getrandbits(192):048x}"
 
     def find(self, text: str, now: float) -> Token | None:

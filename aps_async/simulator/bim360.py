@@ -60,7 +60,7 @@ class Job:
         return "failed" if self.version.item.fails else "completed"
 
     def summary(self) -> dict[str, Any]:
-        """What the counters tell of this job."""
+        """This job as the counters report it."""
         finishes = None if self.seconds is None or self.version.item.never else self.started_at + self.seconds
         return {
             "kind": "bim360",
@@ -87,6 +87,8 @@ class Jobs:
 
 def _project(call: Call) -> Project:
     refuse, identity = _refuse_as(call), call.params["project"]
+    if not call.simulator.behaviour.project_prefix_refused:
+        identity = identity.removeprefix("b.")
     try:
         canonical = str(uuid.UUID(identity)) == identity.lower()
     except ValueError:
@@ -191,10 +193,14 @@ def _document(call: Call, job: Job, *, fresh: bool) -> dict[str, Any]:
     needed = behaviour.job_time.count if isinstance(behaviour.job_time, JobPolls) else 0
     status = job.status(simulator.now(), needed)
     answer: dict[str, Any] = {"id": job.id, "status": status}
+    if status == "failed" and behaviour.failed_has_error:
+        answer["error"] = {"code": "ERR_INTERNAL_SERVER_ERROR", "detail": "The export could not be finished."}
     if status != "committed" and job.first_seen_completed is None:
         job.first_seen_completed = simulator.clock()
     if status == "completed":
         if fresh or not job.link:
+            if behaviour.new_url_ends_old:
+                simulator.state(Storage).withdraw(job.link)
             target = simulator.state(Storage).signer.link(
                 job.path, simulator.clock(), behaviour.signed_url_life / simulator.speed
             )
@@ -211,7 +217,7 @@ async def export_start(call: Call) -> Reply:
     apart, jobs = behaviour.options_make_another_job, simulator.state(Jobs)
     key = (version.id, markups and apart, hyperlinks and apart)
     job = jobs.by_key.get(key) if behaviour.repeat_gives_same_job else None
-    if job is not None:
+    if job is not None and not access.is_forgotten(call, job.started):
         jobs.repeated += 1
         document = _document(call, job, fresh=True)
         if not (document["status"] == "failed" and behaviour.repeat_restarts_failed):
@@ -225,7 +231,7 @@ async def export_status(call: Call) -> Reply:
     refuse, behaviour, simulator = _refuse_as(call), call.simulator.behaviour, call.simulator
     project = _project(call)
     job = simulator.state(Jobs).by_id.get(call.params["export"])
-    if job is None:
+    if job is None or access.is_forgotten(call, job.started):
         raise refuse(404, "ERR_RESOURCE_NOT_EXIST", "The export job does not exist.")
     if behaviour.status_checks_path and job.version.id != call.params["version"]:
         raise refuse(404, "ERR_RESOURCE_NOT_EXIST", "The export job does not exist for this version.")

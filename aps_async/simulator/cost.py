@@ -65,7 +65,7 @@ class Run:
         return "Pending" if done < 1 / 3 else "Started"
 
     def summary(self) -> dict[str, Any]:
-        """What the counters tell of it."""
+        """This run as the counters report it."""
         known = self.seconds is not None and self.started_at is not None
         return {
             "kind": "cost",
@@ -86,7 +86,7 @@ class Desk:
 
 
 def _project(call: Call) -> Project:
-    """The project of the container, for a user who may work in it."""
+    """The project of the container, if the user may work in it."""
     behaviour = call.simulator.behaviour
     if call.token is None or call.token.user is None:
         if behaviour.cost_two_legged_status == 401:
@@ -98,8 +98,10 @@ def _project(call: Call) -> Project:
     except ValueError:
         raise refuse(400, "", "containerId must be a UUID.", "containerId") from None
     region = call.request.headers.get("region", "")
-    if region and region not in _REGIONS:
-        raise refuse(400, "", f"region must be one of {', '.join(_REGIONS)}.", "region")
+    if region and region not in _REGIONS and behaviour.cost_unknown_region_status != 200:
+        raise refuse(
+            behaviour.cost_unknown_region_status, "", f"region must be one of {', '.join(_REGIONS)}.", "region"
+        )
     if behaviour.cost_conflict:
         raise refuse(409, "", _CONFLICT)
     kind = behaviour.cost_container_ids
@@ -119,9 +121,10 @@ def _type(value: object) -> str:
     return value
 
 
-def _fits(association: Association, kind: str) -> bool:
-    """A change order's documents are asked for as those of a form."""
-    return association.kind == kind or (kind == "FormInstance" and association.kind in _FORMS)
+def _fits(call: Call, association: Association, kind: str) -> bool:
+    """Whether an association is one of this type; a change order's documents may be asked for as those of a form."""
+    as_form = kind == "FormInstance" and call.simulator.behaviour.cost_forms_find_change_orders
+    return association.kind == kind or (as_form and association.kind in _FORMS)
 
 
 def _associations(call: Call, project: Project) -> list[Association]:
@@ -138,14 +141,19 @@ def _associations(call: Call, project: Project) -> list[Association]:
         if call.query.get(name, "true").lower() not in ("true", "false"):
             raise refuse(400, "", f"{name} must be true or false.", name)
     found = [project.cost.associations.get(identity.lower()) for identity in dict.fromkeys(ids)]
-    return [one for one in found if one is not None and _fits(one, kind)]
+    status = call.simulator.behaviour.cost_unknown_association_status
+    if status != 200 and None in found:
+        raise refuse(status, "", "The association does not exist.")
+    return [one for one in found if one is not None and _fits(call, one, kind)]
 
 
 def _latest(call: Call, project: Project, association: Association) -> list[CostDocument]:
-    """The newest document of each template."""
+    """The newest document of each template, or all of them."""
     everything = [*project.cost.documents, *call.simulator.state(Desk).posted.get(project.id, [])]
-    mine = {one.template_id: one for one in everything if one.association is association}
-    return list(mine.values())
+    mine = [one for one in everything if one.association is association]
+    if call.simulator.behaviour.cost_all_documents:
+        return mine
+    return list({one.template_id: one for one in mine}.values())
 
 
 def _run(call: Call, document: CostDocument) -> Run | None:
@@ -176,7 +184,7 @@ def _status(call: Call, document: CostDocument) -> tuple[str, Run | None]:
     if word in ("Pending", "Started"):
         return word, run
     if run.ended_at is None:
-        run.ended_at = simulator.clock()
+        run.ended_at = document.ended_at = simulator.clock()
     if word != "Failed" and document.item is None:
         item = publish(document)
         if item.id not in simulator.world.items:
@@ -196,20 +204,22 @@ def _document(call: Call, document: CostDocument, kind: str) -> dict[str, Any]:
     finished = word not in ("Pending", "Started", "Failed")
     error = word == "Failed" or (word == "Completed" and behaviour.cost_error_info_on_completed)
     upper = behaviour.cost_upper_case_ids
-    return {
+    urn = document.item.tip.id if finished and document.item is not None else None
+    found = {
         "id": document.id,
         "recipientId": document.recipient or "GF8XKPKWM38E",
         "signedBy": "CED9LVTLHNXV" if word == "Signed" else None,
-        "urn": document.item.tip.id if finished and document.item is not None else None,
-        "pdfUrn": None,
+        "urn": urn,
+        "pdfUrn": urn if behaviour.cost_pdf_urn else None,
         "status": word,
-        "jobId": document.number,
+        "jobId": str(document.number) if behaviour.cost_job_id == "text" else document.number,
         "errorInfo": dict(_TEMPLATE_ERROR) if error else None,
         "associationId": association.id.upper() if upper else association.id,
         "associationType": kind,
         "createdAt": created,
         "updatedAt": updated,
     }
+    return found if behaviour.cost_null_fields else {name: value for name, value in found.items() if value is not None}
 
 
 def _iso(at: float) -> str:
@@ -222,6 +232,8 @@ async def cost_documents(call: Call) -> Reply:
     chosen = _associations(call, project)
     kind = call.query["associationType"]
     found = [_document(call, one, kind) for each in chosen for one in _latest(call, project, each)]
+    if call.simulator.behaviour.cost_filter_signed and call.query.get("filter[signed]", "").lower() == "true":
+        found = [one for one in found if one["status"] == "Signed"]
     if len(found) == 1 and call.simulator.behaviour.cost_single_object:
         return json_reply(200, found[0])
     return json_reply(200, found)
@@ -251,13 +263,18 @@ async def cost_attachments(call: Call) -> Reply:
     simulator, project = call.simulator, _project(call)
     body = await _attachment(call)
     association = project.cost.associations.get(body["associationId"].lower())
-    if association is None or not _fits(association, body["associationType"]):
+    if association is None or not _fits(call, association, body["associationType"]):
         raise refuse(404, "", "The association does not exist.")
+    status = simulator.behaviour.cost_unknown_template_status
+    if body["type"] == "Document" and status != 201 and body["templateId"] not in project.cost.templates:
+        raise refuse(status, "", "The template does not exist.", "templateId")
     posted = simulator.state(Desk).posted.setdefault(project.id, [])
     number = len(project.cost.documents) + len(posted) + 1
     identity = derived_uuid("attachment", simulator.seed, association.id, body["type"], number)
     if body["type"] == "Document":
-        _begin(call, association, identity, body["templateId"], number)
+        same = simulator.behaviour.cost_attachment_is_document
+        own = identity if same else derived_uuid("document of", identity)
+        _begin(call, association, own, body["templateId"], number)
     now = _iso(simulator.clock())
     document = {
         "id": identity,

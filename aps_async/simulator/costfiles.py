@@ -10,7 +10,7 @@ _LINES = ("Labour", "Material", "Equipment", "Subcontract", "Permits and fees", 
 
 
 def cost_folder(project: Project) -> Folder:
-    """The hidden folder of a project's generated documents; made when there is none."""
+    """The hidden folder of a project's generated documents; made if it does not exist."""
     name = f"COST Root Folder {project.id}"
     for folder in project.folders:
         if folder.name == name:
@@ -50,9 +50,9 @@ def bucket(region: str) -> str:
 
 
 def plain_docx(name: str, revision: int = 0) -> bytes:
-    """A Word file that somebody uploaded."""
+    """A Word file as a user uploads it."""
     rows = (("Item", "State"), ("Rooms and areas", "agreed"), ("Programme", "draft"), ("Budget", "agreed"))
-    text = "What the building has to do, in the words of those who are going to use it."
+    text = "What the building has to do, in the words of its future users."
     again = (f"Replaced {revision} times.",) if revision else ()
     return make_docx(Letter(name.rpartition(".")[0] or name, "Northlight", (text, *again), "Overview", rows))
 

@@ -61,6 +61,8 @@ def _field(resource: Resource, name: str) -> Any:
 
 def filtered(call: Call, resources: Sequence[Resource]) -> list[Resource]:
     """Those that pass every `filter[...]`; values of one filter are alternatives."""
+    if not call.simulator.behaviour.raw_brackets and set(call.raw_query) & set("[]"):
+        raise dm_refusal(400, "BAD_INPUT", "Brackets in the query must be percent-encoded.")
     wanted = []
     for name, value in call.query.items():
         match = _FILTER.match(name)
@@ -125,9 +127,9 @@ def find_hub(call: Call) -> Hub:
 def find_project(call: Call) -> Project:
     """The project that the path names, if the caller may see it."""
     identity = call.params["project"]
-    if not identity.startswith("b."):
+    if not identity.startswith("b.") and call.simulator.behaviour.dm_prefix_required:
         raise dm_refusal(400, "BAD_INPUT", "The project id must begin with 'b.'.")
-    return access.find_project(call, identity[2:], dm_refusal)
+    return access.find_project(call, identity.removeprefix("b."), dm_refusal)
 
 
 def root_folder(project: Project) -> Folder:
@@ -158,11 +160,19 @@ def find_item(call: Call) -> Item:
     return item
 
 
+def _is_late(call: Call, version: Version) -> bool:
+    """Whether this is the file of a Cost document that has only just been finished."""
+    document, simulator = version.item.document, call.simulator
+    if document is None or document.ended_at is None:
+        return False
+    return simulator.clock() < document.ended_at + simulator.behaviour.cost_file_delay / simulator.speed
+
+
 def find_version(call: Call) -> Version:
     """The version that the path names, if the caller may see it."""
     project = find_project(call)
     version = call.simulator.world.versions.get(call.params["version"])
-    if version is None:
+    if version is None or _is_late(call, version):
         raise dm_refusal(404, "NOT_FOUND", "The version does not exist.")
     access.check_item(call, version.item, project, dm_refusal)
     if version.item.document is not None and not call.simulator.behaviour.cost_folder_readable:
@@ -171,7 +181,7 @@ def find_version(call: Call) -> Version:
 
 
 async def hubs(call: Call) -> Reply:
-    """The hubs the app was let into; parts of the account that failed stand in `meta.warnings`."""
+    """The hubs the app was let into; regions that failed are listed in `meta.warnings`."""
     world, links = call.simulator.world, links_of(call)
     provisioned = call.app is None or call.app.provisioned
     if provisioned:

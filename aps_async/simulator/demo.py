@@ -1,4 +1,4 @@
-"""The account the simulator serves when nobody gives it another."""
+"""The account that the simulator serves by default."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ def _shares(sheets: int) -> list[int]:
 
 
 def _oddities() -> list[dict[str, Any]]:
-    """What stands in a real Plans folder beside the sheets, and must not be exported."""
+    """What a real Plans folder contains beside the sheets, and must not be exported."""
     return [
         {"type": "file", "name": "Coordination_Set.pdf", "size": 4_812_201},
         {"number": "X-901", "title": "Superseded Site Plan", "source": "Coordination_Set.pdf", "hidden": True},

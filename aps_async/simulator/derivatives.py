@@ -23,7 +23,7 @@ _POLICY, _SIGNATURE, _KEY = "CloudFront-Policy", "CloudFront-Signature", "CloudF
 
 
 def refuse(status: int, _code: str, text: str) -> Refusal:
-    """Model Derivative tells a diagnostic."""
+    """Model Derivative's error document, which has a diagnostic only."""
     return Refusal(json_reply(status, {"diagnostic": text}))
 
 
@@ -39,7 +39,8 @@ def _job(call: Call) -> Job:
     simulator, derivative = call.simulator, call.params["derivative"]
     if not _URN.fullmatch(_raw(call, "urn")):
         raise refuse(400, "", "The requested manifest urn is invalid: it must be URL-safe base64 without padding.")
-    if _raw(call, "derivative") != quote(derivative, safe="") or not derivative.startswith(_PREFIX):
+    once = _raw(call, "derivative") == quote(derivative, safe="")
+    if not derivative.startswith(_PREFIX) or not (once or not simulator.behaviour.derivative_encoded_once):
         raise refuse(400, "", "The derivative urn is invalid: it must be percent-encoded once, slashes and all.")
     region = call.request.headers.get("region", "US")
     if region.upper() not in _REGIONS:
@@ -66,10 +67,10 @@ async def derivative(call: Call) -> Reply:
     """GET .../manifest/{derivativeUrn}: the PDF through the API, deprecated."""
     job = _job(call)
     status = _status(call, job)
-    if status == "committed":
+    if status == "committed" and call.simulator.behaviour.derivative_early_status == 202:
         return json_reply(202, {"status": "inprogress"})
     stored = call.simulator.state(Storage).find(job.path)
-    if status == "failed" or stored is None:
+    if status != "completed" or stored is None:
         raise refuse(404, "", "The derivative does not exist.")
     return content_reply(call, stored)
 
@@ -85,7 +86,10 @@ async def signedcookies(call: Call) -> Reply:
     """GET .../signedcookies: the address of the PDF on the CDN, and the cookies that open it."""
     simulator, job = call.simulator, _job(call)
     stored = simulator.state(Storage).find(job.path)
-    if _status(call, job) != "completed" or stored is None:
+    status = _status(call, job)
+    if status == "committed" and simulator.behaviour.cookies_early_status == 202:
+        return json_reply(202, {"status": "inprogress"})
+    if status != "completed" or stored is None:
         raise refuse(404, "", "The derivative does not exist.")
     disposition = call.query.get("response-content-disposition", "")
     if disposition and not disposition.startswith("attachment"):
@@ -136,7 +140,7 @@ def _term(policy: str) -> tuple[str, int]:
 async def cdn_get(call: Call) -> Reply:
     """GET on the CDN: all three cookies in any order, and no bearer."""
     storage = call.simulator.state(Storage)
-    if "Authorization" in call.request.headers:
+    if "Authorization" in call.request.headers and call.simulator.behaviour.cdn_bearer_refused:
         storage.authorization_seen += 1
         return xml_error(call, 403, "AccessDenied", "Access denied")
     cookies = _sent_cookies(call.request.headers.get("Cookie", ""))

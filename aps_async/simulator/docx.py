@@ -70,7 +70,7 @@ class Letter:
     paragraphs: tuple[str, ...]
     heading: str
     rows: tuple[tuple[str, ...], ...]
-    """The table, its header first; numbers stand on the right."""
+    """The table, its header first; numbers are aligned to the right."""
 
 
 def _paragraph(text: str, style: str = "Normal", *, bold: bool = False, right: bool = False) -> str:

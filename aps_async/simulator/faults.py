@@ -64,7 +64,7 @@ class Fault:
     status: int | None = None
     """Status of `status` (default 503), `html`, `text` and `empty` (default 200)."""
     retry_after: int | str | None = None
-    """Seconds, an HTTP date, or `date+30` for the HTTP date 30 s ahead. Sent as it stands, whatever the speed."""
+    """Seconds, an HTTP date, or `date+30` for the HTTP date 30 s ahead. Sent unchanged, whatever the speed."""
     seconds: float | None = None
     """`slow`: how long the body takes (default 30). `hang`: answer properly after that; default never."""
     after_bytes: int | None = None

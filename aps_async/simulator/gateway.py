@@ -17,8 +17,8 @@ def bearer(call: Call) -> str:
     return header[7:].strip() if header[:7].lower() == "bearer " else ""
 
 
-def admit(call: Call) -> Reply | None:
-    """Let a call in, or the response that refuses it."""
+def admit(call: Call, *, counts: bool = True) -> Reply | None:
+    """Let a call in, or the response that refuses it; `counts`: whether it takes a place in the quota."""
     scope = call.endpoint.scope
     if scope is None:
         return None
@@ -29,11 +29,11 @@ def admit(call: Call) -> Reply | None:
         return unauthorized(call)
     if token.scopes.isdisjoint(scope.split()):
         return _missing_scope(call)
-    return over_quota(call)
+    return over_quota(call) if counts else None
 
 
 def over_quota(call: Call) -> Reply | None:
-    """Take a place in the quota of the call's app; the 429 when there is none."""
+    """Take a place in the quota of the call's app; the 429 if the quota is used up."""
     client_id = "" if call.app is None else call.app.client_id
     endpoint, services = call.endpoint, call.simulator
     wait = services.state(Quotas).take(client_id, endpoint.name, endpoint.quota, services.now())

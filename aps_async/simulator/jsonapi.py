@@ -67,8 +67,8 @@ def timestamp(key: str, days: int = 0) -> str:
 
 
 def _people(key: str) -> dict[str, str]:
-    who, name = _PEOPLE[crc32(key.encode()) % len(_PEOPLE)]
-    return {"createUserId": who, "createUserName": name, "lastModifiedUserId": who, "lastModifiedUserName": name}
+    user, name = _PEOPLE[crc32(key.encode()) % len(_PEOPLE)]
+    return {"createUserId": user, "createUserName": name, "lastModifiedUserId": user, "lastModifiedUserName": name}
 
 
 def _extension(kind: str, data: dict[str, Any] | None = None) -> dict[str, Any]:

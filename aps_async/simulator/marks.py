@@ -37,7 +37,7 @@ class Mark:
 
 
 def marks_of(options: Options, user: str) -> tuple[Mark, ...]:
-    """What these options put on every page; unpublished markups are those of the user who asks."""
+    """What these options put on every page; unpublished markups are the acting user's own."""
     table = (
         (options.published, Mark("box", "#d3121d", "Published markup: check against RFI-042")),
         (options.unpublished, Mark("box", "#e8590c", f"Unpublished markup of {user}: my note")),

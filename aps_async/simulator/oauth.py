@@ -44,7 +44,7 @@ class Login:
 
 @attrs.frozen
 class Code:
-    """What an authorization code stands for."""
+    """The login that an authorization code belongs to, and how it may be exchanged."""
 
     login: Login
     redirect_uri: str
@@ -80,7 +80,7 @@ class Logins:
 
 
 def new_code(call: Call, app: App, user: User, scopes: frozenset[str]) -> str:
-    """An authorization code for a user who has agreed."""
+    """An authorization code after the user's consent."""
     simulator = call.simulator
     code = simulator.state(Tokens).secret()
     login = Login(simulator.state(Tokens).secret(), app, user, scopes)
@@ -115,8 +115,8 @@ async def _authorization_code(call: Call, app: App, form: dict[str, str]) -> dic
     logins, simulator = call.simulator.state(Logins), call.simulator
     text = form.get("code", "")
     spent = logins.spent_codes.get(text)
-    if spent is not None:  # RFC 6749, 4.1.2: a code that comes twice was stolen
-        logins.end(simulator, spent)
+    if spent is not None and simulator.behaviour.code_reuse == "revoke":
+        logins.end(simulator, spent)  # RFC 6749, 4.1.2: a code that comes twice was stolen
     code = logins.codes.pop(text, None)
     if code is None or code.login.app is not app or code.expires <= simulator.now():
         raise oauth_error(400, "invalid_grant", "The authorization code is invalid, expired or used.")
@@ -171,7 +171,9 @@ async def revoke(call: Call) -> Reply:
     simulator = call.simulator
     found = simulator.state(Logins).refreshes.get(text)
     if found is not None and found.login.app is app:
-        simulator.state(Logins).end(simulator, found.login)
+        if simulator.behaviour.revoke_ends_access:
+            simulator.state(Logins).end(simulator, found.login)
+        found.login.ended = True
     elif simulator.state(Tokens).app_of(text) is app:
         simulator.state(Tokens).revoke(text)
     return Reply(200, {"Server": "nginx", **NO_STORE})  # what is not known is as dead as it was asked to be

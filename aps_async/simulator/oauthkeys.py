@@ -1,4 +1,4 @@
-"""The key that the simulated authorization server signs with, and the checking of other people's signatures."""
+"""The key of the simulated authorization server, and the verification of clients' signatures."""
 
 from functools import cache
 from typing import Any

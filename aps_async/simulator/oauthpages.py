@@ -48,7 +48,7 @@ button.quiet{background:#e3e8ed;color:#1b2733}
 
 @attrs.define
 class Browsers:
-    """Who is signed in, by cookie."""
+    """The signed-in users by cookie."""
 
     users: dict[str, User] = attrs.field(factory=dict[str, User])
     agreed: set[tuple[str, str, frozenset[str]]] = attrs.field(factory=set[tuple[str, str, frozenset[str]]])
@@ -73,7 +73,7 @@ def _page(status: int, title: str, inner: str, cookie: str = "") -> Reply:
 
 
 def _refuse(problem: str) -> Refusal:
-    """A request that must not be sent back to the app: nobody knows whose it is."""
+    """An error that must not be sent to the redirect address, because the app is not known."""
     return Refusal(_page(400, "This link cannot be used", f"<p>{escape(problem)}</p>"))
 
 

@@ -21,7 +21,7 @@ _SIGNED = "/oss/v2/signedresources"
 
 
 def refuse(status: int, _code: str, reason: str) -> Refusal:
-    """OSS tells nothing but a reason."""
+    """The error document of OSS, which has a reason only."""
     return Refusal(json_reply(status, {"reason": reason}))
 
 
@@ -58,7 +58,8 @@ def _not_modified(call: Call, sha1: str, content: Content, modified: float) -> b
     asked = call.request.headers
     tags = asked.get("If-None-Match")
     if tags is not None:
-        return any(tag.strip().strip('"') in ("*", sha1, content.etag) for tag in tags.split(","))
+        known = ("*", content.etag, *([sha1] if call.simulator.behaviour.oss_sha1_is_etag else []))
+        return any(tag.strip().strip('"') in known for tag in tags.split(","))
     since = asked.get("If-Modified-Since")
     if since is None:
         return False
@@ -78,7 +79,8 @@ def _link(call: Call, path: str, more: str) -> str:
     simulator = call.simulator
     life = 60 * _minutes(call) / simulator.speed
     signer = simulator.state(Storage).signer
-    if _flag(call, "useCdn") or simulator.behaviour.oss_cdn:
+    behaviour = simulator.behaviour
+    if (_flag(call, "useCdn") or behaviour.oss_cdn) and behaviour.oss_cdn_signature == "CloudFront":
         return simulator.storage_url + signer.link_v2(path, simulator.clock() + life, more, key="Key-Pair-Id")
     return simulator.storage_url + signer.link(path, simulator.clock(), life, more)
 
@@ -94,7 +96,7 @@ def _parts(call: Call, version: Version, path: str, more: str) -> dict[str, str]
 
         part = f"{path}/part-{number}"
         simulator.state(Storage).put(part, _part_maker(call, version, start, stop), simulator.began, media_of(version))
-        urls[f"{start}-{stop - 1}"] = _link(call, part, more)
+        urls[f"{simulator.behaviour.oss_chunk_prefix}{start}-{stop - 1}"] = _link(call, part, more)
     return dict(sorted(urls.items()))
 
 
@@ -132,6 +134,8 @@ async def signeds3download(call: Call) -> Reply:
         shape = "fallback"
     document: dict[str, Any] = {"status": shape, "params": params, "size": content.size, "sha1": sha1}
     if shape == "chunked":
+        if not simulator.behaviour.oss_chunked_sha1:
+            del document["sha1"]
         document["urls"] = _parts(call, version, path, more)
     elif shape == "fallback":
         document["url"] = _fallback(call, version, path)
@@ -148,7 +152,7 @@ async def oss_get(call: Call) -> Reply:
         raise refuse(404, "", "The signed resource does not exist.")
     if call.simulator.clock() > end:
         storage.expired_opened += 1
-        raise refuse(403, "", "The signed resource has expired.")
+        raise refuse(call.simulator.behaviour.oss_fallback_expired_status, "", "The signed resource has expired.")
     return content_reply(call, stored)
 
 

@@ -83,6 +83,8 @@ class CostDocument:
     runs: bool = False
     """Whether it is being generated from the simulator's start on; otherwise it was long ago."""
     never: bool = False
+    ended_at: float | None = None
+    """Clock time at which it was first seen finished; None if it was there before the simulator began."""
     item: "Item | None" = attrs.field(default=None, repr=False)
     """The docx, once there is one."""
 
@@ -129,7 +131,7 @@ class App:
 
 @attrs.frozen
 class User:
-    """Somebody to act for with `x-user-id`, who can also sign in."""
+    """A user for `x-user-id`, with a password to sign in."""
 
     id: str
     name: str = ""
@@ -138,7 +140,7 @@ class User:
     denied_folders: frozenset[str] = frozenset()
     """Names or ids of folders they may not see, with everything below."""
     email: str = ""
-    """What they sign in with; without one, nobody can sign in as them."""
+    """What they sign in with; without one, this user cannot sign in."""
     password: str = attrs.field(default=PASSWORD, repr=False)
 
     @property

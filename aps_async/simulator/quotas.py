@@ -44,6 +44,9 @@ class Quotas:
         if budget is not None and self._behaviour.quotas:
             wait = self._wait(counter, budget, now)
             if wait is not None:
+                if self._behaviour.quota_counts_refused:
+                    counter.used += 1
+                    counter.times.append(now)
                 return wait
         counter.used += 1
         counter.times.append(now)

@@ -9,7 +9,7 @@ Shape = Literal["object", "list", "developer", "text", "empty"]
 
 
 def shaped(shape: Shape, status: int, error: Mapping[str, Any]) -> Refusal:
-    """A refusal that tells `error`, with its `code` and `detail`, in one of the shapes the services have."""
+    """A refusal with `error`, that is its `code` and `detail`, in one of the shapes the services have."""
     if shape == "text":
         return Refusal(Reply(status, {"Content-Type": "text/plain", "Server": "nginx"}, error["detail"].encode()))
     if shape == "empty":

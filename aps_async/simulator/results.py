@@ -62,7 +62,9 @@ class Results:
         taken: set[str] = set()
         versions = [one for one in job.inputs if isinstance(one, Version)]
         for version in versions:
-            name = version.item.name.rpartition(".")[0]
+            name = version.item.name
+            if self._simulator.behaviour.acc_zip_names == "stem":
+                name = name.rpartition(".")[0]
             pdf = yield from pages.bind(pages.file_paintings(version, revision), name, marks)
             if job.path.endswith(".pdf"):
                 return Content.of(pdf, version.item.padded_to)

@@ -113,7 +113,7 @@ Handler = Callable[[Call], Awaitable[Reply]]
 class Endpoint:
     """A row of the table: name, method, path, needed scope, calls a minute, handler.
 
-    Of several scopes with blanks between them one is enough; None: no bearer at all.
+    Of several scopes, separated by spaces, one is enough; None: no bearer token is needed.
     """
 
     name: str
@@ -136,7 +136,7 @@ class Router:
     def add(self, endpoint: Endpoint) -> None:
         """Take `endpoint` into the table."""
         if endpoint.name in self.endpoints:
-            raise ValueError(f"endpoint {endpoint.name!r} stands in the table twice")
+            raise ValueError(f"endpoint {endpoint.name!r} is in the table twice")
         node, names = self._root, []
         for segment in endpoint.path.strip("/").split("/"):
             if segment.startswith("{"):

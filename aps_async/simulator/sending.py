@@ -49,7 +49,7 @@ def _status(call: Call, fault: Fault) -> Reply:
         code = "SlowDown" if status == 503 else "InternalError" if status >= 500 else "AccessDenied"
         reply = storage.xml_error(call, status, code, "Please reduce your request rate." if status == 503 else code)
     else:
-        text = "Quota limit exceeded." if status == 429 else f"The simulator was told to answer {status}."
+        text = "Quota limit exceeded." if status == 429 else f"A fault of the simulator: {status}."
         reply = json_reply(status, {"developerMessage": text}, {"Server": "Apigee Router"})
     if fault.retry_after is not None:
         after = str(fault.retry_after)

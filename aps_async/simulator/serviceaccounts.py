@@ -113,7 +113,8 @@ async def create(call: Call) -> Reply:
     if any(account.user.email == email for account in mine):
         raise _bad("A service account of this name exists.")
     identity = simulator.state(Tokens).secret()[:12].upper()
-    user = User(identity, f"{first} {last}", email=email, password=simulator.state(Tokens).secret())
+    projects = None if simulator.behaviour.service_accounts_invited else frozenset[str]()
+    user = User(identity, f"{first} {last}", projects, email=email, password=simulator.state(Tokens).secret())
     simulator.world.users[identity] = user
     simulator.state(Accounts).by_id[identity] = Account(app, user, simulator.clock())
     return json_reply(201, {"serviceAccountId": identity, "email": email})

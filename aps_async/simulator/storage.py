@@ -35,7 +35,7 @@ class StoredObject:
 
 
 class Storage:
-    """Objects by path, and the counters that tell a careless client."""
+    """Objects by path, and counters of what careful clients avoid."""
 
     def __init__(self, signer: Signer) -> None:
         self.signer = signer
@@ -46,6 +46,15 @@ class Storage:
         """Until when those are good, in clock time."""
         self.expired_opened = 0
         self.authorization_seen = 0
+        self._withdrawn: set[str] = set()
+
+    def withdraw(self, url: str) -> None:
+        """Let a link end before its time."""
+        self._withdrawn.add(url.partition("?")[2])
+
+    def is_withdrawn(self, query: str) -> bool:
+        """Whether the link with this signed query was withdrawn."""
+        return query in self._withdrawn
 
     def put(
         self, path: str, make: Callable[[int], Body], modified: float, media: str = "application/pdf"
@@ -110,7 +119,7 @@ def _refusal(call: Call) -> Reply | None:
     term = storage.signer.term(call.raw_query)
     if term is None:
         return xml_error(call, 403, "AccessDenied", "Access Denied")
-    if call.simulator.clock() > term.end:
+    if call.simulator.clock() > term.end or storage.is_withdrawn(call.raw_query):
         storage.expired_opened += 1
         return expired(call, term.life, term.end)
     if not storage.signer.is_signed(call.request.method, call.raw_path, call.raw_query):
@@ -124,9 +133,12 @@ def _refusal(call: Call) -> Reply | None:
     return None
 
 
-def _span(call: Call, size: int) -> tuple[int, int] | None:
+def _span(call: Call, size: int, etag: str) -> tuple[int, int] | None:
     """The asked for range as start and stop, also an impossible one; None when the whole is to be sent."""
-    match = _RANGE.match(call.request.headers.get("Range", ""))
+    asked = call.request.headers
+    match = _RANGE.match(asked.get("Range", ""))
+    if call.simulator.behaviour.storage_reads_if_range and asked.get("If-Range", etag) != etag:
+        return None
     if match is None or call.fault_kind == "ignore_range" or not (match[1] or match[2]):
         return None
     if not match[1]:
@@ -174,7 +186,7 @@ def content_reply(call: Call, stored: StoredObject) -> Reply:
             headers[name] = texts[-1]
     if asked.get("If-None-Match") in ("*", etag):
         return Reply(304, headers)
-    span = _span(call, content.size)
+    span = _span(call, content.size, etag)
     if span is None:
         return Reply(200, headers, content, 0, content.size)
     if span[0] >= span[1]:

@@ -45,7 +45,7 @@ class SheetInfo:
 
 @attrs.frozen
 class Frame:
-    """The grid lines the building stands on."""
+    """The grid lines of the building."""
 
     xs: tuple[float, ...]
     ys: tuple[float, ...]

@@ -85,6 +85,11 @@ class Switch:
         least = f" of at least {self.about.least:g}"
         return {bool: "true or false", int: f"a whole number{least}", float: f"a number{least}"}[self.type]
 
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether the default is a decision of the simulator's own: nothing is documented, and it is not a tool."""
+        return not self.about.documented and not self.about.instrument
+
     def read(self, value: object) -> Any:
         """The value for a JSON value.
 

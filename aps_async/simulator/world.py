@@ -84,7 +84,7 @@ class World:
         return found or next((user for user in self.users.values() if user.acc_id == name.lower()), None)
 
     def add_item(self, item: Item) -> None:
-        """Take an item that stands in its folder into the lookups."""
+        """Adds an item, which is in its folder already, to the indexes."""
         self.revision += 1
         where = f"{item.folder.path}/{item.name}"
         _enter(self.items, item.id, item, f"item {where}")

@@ -103,7 +103,7 @@ _KINDS = {"sheet": DOCUMENT, "document": DOCUMENT, "file": FILE}
 
 
 def read_world(document: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `World` that a JSON document stands for."""
+    """The arguments of `World` that a JSON document describes."""
     if isinstance(document, str | bytes):
         try:
             document = json.loads(document)
@@ -298,7 +298,7 @@ class _Reader:
         for item in folder.items:
             if item.kind == FILE and item.name == name:
                 return item
-        raise WorldError(f"{node.place}.source", f"no file {name!r} stands before it in this folder")
+        raise WorldError(f"{node.place}.source", f"no file {name!r} comes before it in this folder")
 
     def page(self, node: Node, kind: str) -> int:
         if kind == DOCUMENT:

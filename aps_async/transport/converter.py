@@ -146,6 +146,12 @@ def _moment(value: Any, _: Any) -> datetime | None:
         return None
 
 
+def _number_or_text(value: Any, _: Any) -> int | float | str:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError(f"expected a number or a text, got {type(value).__name__}")
+    return value
+
+
 @frozen
 class Unread:
     """A part of a response that could not be read, while the rest could."""
@@ -194,6 +200,7 @@ _converter = Converter()
 for _kind in (str, bool, int, float):
     _converter.register_structure_hook(_kind, _strict(_kind))
 _converter.register_structure_hook(datetime | None, _moment)
+_converter.register_structure_hook(int | float | str | None, _number_or_text)
 _converter.register_structure_hook(type(None), lambda _, __: None)  # for calls without a response
 
 

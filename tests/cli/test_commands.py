@@ -32,6 +32,10 @@ def test_projects_as_json(cli: Cli, service: Simulation) -> None:
     assert found["Tower"]["type"] == "ACC"
 
 
+def test_the_help_has_the_names_that_people_search_for(cli: Cli) -> None:
+    assert " ".join(cli("--help").out.split()).count("BIM 360, ACC (Forma)") == 1
+
+
 def test_an_app_in_no_account_is_told_where_to_add_it(cli: Cli, service: Simulation) -> None:
     stranger = {"APS_CLIENT_ID": "stranger", "APS_CLIENT_SECRET": "secret-of-a-stranger"}
     ran = cli("projects", env=service.env | stranger)

@@ -291,7 +291,7 @@ async def test_a_sheet_that_this_user_may_not_view() -> None:
 async def test_the_services_own_refusal_stands_when_the_look_for_its_reason_fails_too() -> None:
     faults = [Fault(endpoint="export_start", status=403), Fault(endpoint="version", kind="reset")]
     async with account(None, *faults) as (simulator, session):
-        with pytest.raises(NotAllowedError, match="told to answer 403"):
+        with pytest.raises(NotAllowedError, match="fault of the simulator: 403"):
             await bim360.start_export(session, *ids(simulator))
 
 
@@ -308,9 +308,9 @@ async def test_a_missing_scope_says_so() -> None:
     ("project", "version", "says"),
     [
         (PROJECT, "urn:adsk.wipprod:fs.file:vf.AAAA", "lacks its version"),
-        (PROJECT, "A-101", "no version URN"),
-        ("Riverside Clinic", URN, "no project id"),
-        ("", URN, "no project id"),
+        (PROJECT, "A-101", "not a version URN"),
+        ("Riverside Clinic", URN, "not a valid project id"),
+        ("", URN, "not a valid project id"),
     ],
 )
 async def test_ids_that_are_none_are_refused_before_anything_is_sent(project: str, version: str, says: str) -> None:

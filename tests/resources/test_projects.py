@@ -185,7 +185,7 @@ async def test_without_any_hub_the_remedy_is_named() -> None:
         {"apps": [{"id": "app", "secret": "s", "provisioned": False}], "hubs": [{}], "warnings": [{"region": "EMEA"}]}
     )
     async with account(world) as (_, session):
-        with pytest.raises(NotFoundInProjectError, match=r"Custom Integrations.*Unable to get hubs from BIM360DM EMEA"):
+        with pytest.raises(NotFoundInProjectError, match=r"ACC \(Forma\).*Custom Integrations.*BIM360DM EMEA"):
             await find_project(session, "Clinic One")
 
 
