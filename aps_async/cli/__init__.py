@@ -1,4 +1,4 @@
-"""The command line. Importing this needs nothing beyond the library; `main` asks for the extra `cli`."""
+"""The command line. Importing this needs only the library itself; `main` reports when the extra `cli` is missing."""
 
 import sys
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from aps_async.extras import missing
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and gives its exit code; `argv` without the program's name."""
+    """Runs one command and returns its exit code; `argv` excludes the program's name."""
     make_usable()
     try:
         from aps_async.cli.app import run
 
         return run(sys.argv[1:] if argv is None else argv)
     except ModuleNotFoundError as problem:
-        if (problem.name or "").partition(".")[0] == "backoff":  # its own words say what to do
+        if (problem.name or "").partition(".")[0] == "backoff":  # its message already says what to do
             sys.stderr.write(f"aps-async: error: {problem}\n")
         else:
             sys.stderr.write(f"aps-async: error: {missing(problem, 'cli', 'the command line')}\n")

@@ -62,7 +62,7 @@ async def test_it_ends_at_its_time(terminal: Terminal, browser: Path, options: t
             await command.process.wait()  # its standard input stays open, as a terminal's does
         ended, _, err = await command.ended()
     assert ended == 3
-    assert "nobody signed in within 1 s" in err
+    assert "no sign-in within 1 s" in err
 
 
 def slow_keyring(pressed: list[str]) -> object:

@@ -168,7 +168,7 @@ def test_verbose_shows_the_calls(cli: Cli, service: Simulation) -> None:
     with service.faults({"endpoint": "hubs", "kind": "status", "status": 503, "times": 1}):
         ran = cli("-v", "projects", env=service.env)
     assert ran.code == 0
-    assert "try 1 failed" in ran.err
+    assert "attempt 1 failed" in ran.err
 
 
 def test_an_access_token_will_do(cli: Cli, service: Simulation) -> None:

@@ -107,7 +107,7 @@ def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fle
     assert "NotAllowedError" in table.out
     assert table.err == "1 dead letter\n"
     again = run("dead-letters", "--retry", env=fleet.env)
-    assert again.out == "1 export on the way again\n"
+    assert again.out == "1 export queued again\n"
     worked = run("worker", "--out", str(fleet.out), "--until-done", "--slots", "2", env=fleet.env)
     assert worked.code == 0, worked.err
     assert len(list((fleet.out / "three").glob("*.pdf"))) == 3
@@ -119,7 +119,7 @@ def test_what_is_enqueued_says_which_markups(fleet: Fleet) -> None:
     for flag in flags:
         refused = run("enqueue", "Riverside Clinic", flag, env=fleet.env)
         assert refused.code == 2
-        assert "published markups and hyperlinks only" in refused.err
+        assert "only published markups and hyperlinks" in refused.err
     nobody = run("enqueue", "Harbour Tower", *flags, env=fleet.env)
     assert nobody.code == 4
     assert "give user_id" in nobody.err
