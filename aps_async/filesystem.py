@@ -94,15 +94,21 @@ def try_lock(file: int, *, shared: bool = False) -> bool:
 
 
 @contextmanager
-def replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
+def replacing(path: Path, mode: int = 0o666, *, part: Path | None = None, durable: bool = True) -> Iterator[BinaryIO]:
     """Yields a temporary file that replaces `path` in one step at the end of the block, after it is synced to the disk.
 
     A crash leaves the old file or the new one. If the block fails, the old file stays.
 
+    Args:
+        path: the file to replace.
+        mode: permissions of the new file, before the umask.
+        part: the temporary file, in the same folder; by default see `part_of`.
+        durable: whether to sync the folder too, so that the new file survives a power cut right after the block.
+
     Raises:
         OSError: the file cannot be written.
     """
-    part = part_of(path, secrets.token_hex(6))
+    part = part or part_of(path, secrets.token_hex(6))
     # O_EXCL: another user may have put a file or a link here, to read what is written.
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, mode)
     try:
@@ -115,7 +121,8 @@ def replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def part_of(path: Path, mark: str) -> Path:

@@ -14,10 +14,20 @@ from aps_async.cli.output import count, print_json, print_result, print_status, 
 from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.errors import InputError, NotFoundInProjectError
 from aps_async.exports.project import get_sheet, project_requests
-from aps_async.extras import needed
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.session import Session
-from aps_async.workers import Database, Delivered, Entry, RunStatus, RunStore, SharedQuotas, Worker, storage_for
+from aps_async.workers import (
+    Database,
+    Delivered,
+    Entry,
+    RunStatus,
+    RunStore,
+    SharedQuotas,
+    Worker,
+    engine,
+    storage_for,
+)
+from aps_async.workers.database import driver
 
 PATIENCE = 3.0
 """Seconds for which a command waits for a database that is restarting."""
@@ -58,8 +68,8 @@ def database_url(given: str | None) -> str:
     if scheme not in ("postgresql", "postgres"):
         raise UsageProblem("the database's address must begin with postgresql://")
     try:
-        for module in ("asyncpg", "pgqueuer"):
-            needed(module, "workers", "working with a database")
+        driver()
+        engine.installed()
     except InputError as problem:
         raise UsageProblem(str(problem)) from None
     return given.strip()

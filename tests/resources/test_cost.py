@@ -146,9 +146,10 @@ async def test_no_warning_without_a_deprecated_filter() -> None:
     async with account() as (simulator, session):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            await cost.list_documents(
+            found = await cost.list_documents(
                 session, project_of(simulator).id, association_type="Budget", association_ids=ids(simulator, "Signed")
             )
+    assert found
 
 
 @pytest.mark.parametrize("number", [1, 44, 45, 46, 120])

@@ -238,6 +238,9 @@ async def test_many_workers_may_make_the_tables_at_once(url: str) -> None:
             await RunStore.opened(opened)
 
     await asyncio.gather(*(one() for _ in range(5)))
+    async with Database(url, patience=20.0) as opened:
+        assert await opened.value("SELECT count(*) FROM aps_schema") == 1
+        assert await RunStore(opened).runs() == []
 
 
 async def test_tables_of_another_version_are_refused(database: Database) -> None:
