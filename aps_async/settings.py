@@ -3,19 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import Attribute, evolve, field, fields, frozen
+from attrs import Attribute, evolve, field, fields, frozen, validators
 
 _SERVICE = {"service_time": True}  # durations that depend on the service: shorter with a simulator that runs faster
-
-
-def _positive(_: object, part: "Attribute[Any]", value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{part.name} must be greater than 0, not {value}")
-
-
-def _not_negative(_: object, part: "Attribute[Any]", value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"{part.name} must not be negative, not {value}")
+_positive: Any = validators.gt(0)
+_not_negative: Any = validators.ge(0)
 
 
 def _admitting(_: object, part: "Attribute[Any]", budgets: Mapping[str, int]) -> None:

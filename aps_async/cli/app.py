@@ -18,30 +18,25 @@ import aps_async
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
-    ASSET_MARKUPS,
     COLLECTION,
     DIR,
     FOLDER,
-    HYPERLINKS,
-    ISSUE_MARKUPS,
     JSON_ARRAY,
     JSON_LINES,
     JSON_OBJECT,
-    MARKUPS,
     NO_PARTIAL,
     ORDER,
     OUT,
     PDF,
-    PHOTO_MARKUPS,
     PROJECT,
     SHEETS,
     SLOTS,
     SPEED,
     TIMEOUT,
-    UNPUBLISHED_MARKUPS,
     USER_ID,
     a_path,
     profile_option,
+    with_page_options,
 )
 from aps_async.cli.output import print_result, print_status, tolerate_any_text, turn_logging_on
 
@@ -211,6 +206,7 @@ def collections(project: PROJECT, user_id: USER_ID = None, json: JSON_ARRAY = Fa
 
 
 @app.command()
+@with_page_options
 def export(
     project: PROJECT,
     out: OUT,
@@ -225,12 +221,7 @@ def export(
     ] = False,
     unpack: Annotated[bool, typer.Option("--unpack", help="With --files: keep the PDFs instead of the ZIPs.")] = False,
     no_partial: NO_PARTIAL = False,
-    markups: MARKUPS = False,
-    issue_markups: ISSUE_MARKUPS = False,
-    photo_markups: PHOTO_MARKUPS = False,
-    asset_markups: ASSET_MARKUPS = False,
-    unpublished_markups: UNPUBLISHED_MARKUPS = False,
-    hyperlinks: HYPERLINKS = False,
+    options: Any = None,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
     keep_older: Annotated[
@@ -242,9 +233,9 @@ def export(
 ) -> Any:
     """Export sheets as PDFs into a folder: those of the whole project, of one folder, or named ones. Or ACC files."""
     from aps_async.cli import export as exporting
-    from aps_async.cli.wanted import check_together, export_options
+    from aps_async.cli.wanted import check_together
 
-    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=asset_markups)
+    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
     if (unpack or no_partial) and not files:
         raise UsageProblem("--unpack and --no-partial need --files: sheets are exported one by one")
     choices = exporting.ExportChoices(
@@ -255,14 +246,7 @@ def export(
         files=files,
         unpack=unpack,
         allow_partial=not no_partial,
-        options=export_options(
-            markups=markups,
-            issues=issue_markups,
-            photos=photo_markups,
-            assets=asset_markups,
-            unpublished=unpublished_markups,
-            hyperlinks=hyperlinks,
-        ),
+        options=options,
         out=out,
         slots=slots,
         timeout=timeout,

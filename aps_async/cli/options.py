@@ -1,8 +1,11 @@
 """Arguments and options that several commands share."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,14 +49,6 @@ SLOTS = Annotated[int | None, typer.Option(min=1, help="Concurrent downloads; 8 
 TIMEOUT = Annotated[
     float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 by default.")
 ]
-MARKUPS = Annotated[bool, typer.Option("--markups", help="Put published markups on the pages.")]
-ISSUE_MARKUPS = Annotated[bool, typer.Option("--issue-markups", help="ACC: issue markups too.")]
-PHOTO_MARKUPS = Annotated[bool, typer.Option("--photo-markups", help="ACC: photo markups too.")]
-ASSET_MARKUPS = Annotated[bool, typer.Option("--asset-markups", help="ACC sheets, not files: asset markups too.")]
-UNPUBLISHED_MARKUPS = Annotated[
-    bool, typer.Option("--unpublished-markups", help="ACC: unpublished markups too, which only the acting user sees.")
-]
-HYPERLINKS = Annotated[bool, typer.Option("--hyperlinks", help="Keep links (ACC: links of markups).")]
 NO_PARTIAL = Annotated[
     bool, typer.Option("--no-partial", help="With --files: treat a ZIP with missing files as a failure.")
 ]
@@ -67,3 +62,40 @@ USER_ID = Annotated[
 SHEETS = Annotated[int | None, typer.Option(min=1, max=100_000, help="How many sheets to draw; 12 by default.")]
 SPEED = Annotated[float, typer.Option(min=0.01, max=10_000, help="How many times faster than the real services.")]
 PDF = Annotated[Path | None, typer.Option(metavar="FILE", help="Serve this PDF's pages instead of drawn sheets.")]
+
+_PAGES: dict[str, tuple[str, str]] = {
+    "markups": ("--markups", "Put published markups on the pages."),
+    "issues": ("--issue-markups", "ACC: issue markups too."),
+    "photos": ("--photo-markups", "ACC: photo markups too."),
+    "assets": ("--asset-markups", "ACC sheets, not files: asset markups too."),
+    "unpublished": ("--unpublished-markups", "ACC: unpublished markups too, which only the acting user sees."),
+    "hyperlinks": ("--hyperlinks", "Keep links (ACC: links of markups)."),
+}
+"""What may go onto the pages: parameters of `wanted.export_options`, with the flag and the help of each."""
+
+
+def _flag(name: str, words: str) -> Any:
+    return Annotated[bool, typer.Option(name, help=words)]
+
+
+def with_page_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Replaces a command's parameter `options` (an `ExportOptions`) by one flag for each of its choices."""
+
+    @wraps(command)
+    def run(**given: Any) -> Any:
+        from aps_async.cli.wanted import export_options
+
+        options = export_options(**{name: given.pop(name) for name in _PAGES})
+        return command(**given, options=options)
+
+    plain = signature(command)
+    flags = [
+        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=_flag(*texts))
+        for name, texts in _PAGES.items()
+    ]
+    parameters: list[Parameter] = []
+    for each in plain.parameters.values():
+        parameters += flags if each.name == "options" else [each]
+    run.__signature__ = plain.replace(parameters=parameters)  # type: ignore[attr-defined] # inspect reads it
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run

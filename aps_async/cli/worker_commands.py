@@ -7,16 +7,11 @@ import typer
 
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.options import (
-    ASSET_MARKUPS,
     COLLECTION,
-    HYPERLINKS,
-    ISSUE_MARKUPS,
     JSON_OBJECT,
-    MARKUPS,
     NO_PARTIAL,
-    PHOTO_MARKUPS,
-    UNPUBLISHED_MARKUPS,
     a_path,
+    with_page_options,
 )
 
 DATABASE = Annotated[
@@ -59,6 +54,7 @@ def worker(
     return partial(fleet.worker, url, location, slots=slots, until_done=until_done, user_id=user_id)
 
 
+@with_page_options
 def enqueue(
     project: Annotated[str, typer.Argument(metavar="PROJECT", help="The project's id or its exact name.")],
     database: DATABASE = None,
@@ -71,12 +67,7 @@ def enqueue(
     ] = None,
     files: Annotated[bool, typer.Option("--files", help="ACC: files as ZIPs, instead of sheets.")] = False,
     no_partial: NO_PARTIAL = False,
-    markups: MARKUPS = False,
-    issue_markups: ISSUE_MARKUPS = False,
-    photo_markups: PHOTO_MARKUPS = False,
-    asset_markups: ASSET_MARKUPS = False,
-    unpublished_markups: UNPUBLISHED_MARKUPS = False,
-    hyperlinks: HYPERLINKS = False,
+    options: Any = None,
     run: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The name of the run and its folder; by default the project's."),
@@ -87,9 +78,9 @@ def enqueue(
 ) -> Any:
     """Queue a project's sheets for the workers: all of them, those of one folder, or named ones. Or ACC files."""
     from aps_async.cli import workers as fleet
-    from aps_async.cli.wanted import check_together, export_options
+    from aps_async.cli.wanted import check_together
 
-    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=asset_markups)
+    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
     if no_partial and not files:
         raise UsageProblem("--no-partial needs --files: sheets are exported one by one")
     choices = fleet.EnqueueChoices(
@@ -100,14 +91,7 @@ def enqueue(
         sheets=tuple(dict.fromkeys(sheet or ())),
         files=files,
         allow_partial=not no_partial,
-        options=export_options(
-            markups=markups,
-            issues=issue_markups,
-            photos=photo_markups,
-            assets=asset_markups,
-            unpublished=unpublished_markups,
-            hyperlinks=hyperlinks,
-        ),
+        options=options,
         run=run,
         priority=priority,
         user_id=user_id,
