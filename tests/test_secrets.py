@@ -86,7 +86,14 @@ def shown(problem: BaseException) -> list[str]:
         if id(each) in seen:
             continue
         seen.add(id(each))
-        texts += [str(each), repr(each), repr(each.args), repr(vars(each)), error_to_json(each), *getattr(each, "__notes__", ())]
+        texts += [
+            str(each),
+            repr(each),
+            repr(each.args),
+            repr(vars(each)),
+            error_to_json(each),
+            *getattr(each, "__notes__", ()),
+        ]
         chain += [other for other in (each.__cause__, each.__context__) if other is not None]
     return texts
 

@@ -491,6 +491,17 @@ async def test_signatures(
             assert len(got.warnings) == warnings
 
 
+async def test_an_irregular_file_that_is_streamed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    body = PAGE[:-7]
+
+    async def answer(_request: web.BaseRequest, _number: int) -> web.StreamResponse:
+        return web.Response(body=body)
+
+    async with storage(answer) as (session, link, _requests):
+        assert b"".join([chunk async for chunk in stream(session, link)]) == body
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
 @pytest.mark.parametrize("sha1", [True, False])
 async def test_without_a_length_a_missing_end_mark_is_a_break(tmp_path: Path, sha1: bool) -> None:
     """Nothing else would show that the body is whole, unless its hash is known."""

@@ -397,3 +397,18 @@ async def test_a_429_holds_back_the_callers_of_its_endpoint_only() -> None:
         assert await get("projects", f"/project/v1/hubs/{hub}/projects") == pytest.approx(1.0, abs=0.01)
         done = await asyncio.gather(first, *others)
         assert done == pytest.approx([20.0] * 4, abs=0.01)
+
+
+@virtual_time
+async def test_a_place_is_not_given_to_a_waiter_that_was_cancelled_just_before() -> None:
+    rate_limiter = LocalRateLimiter(1, 10.0)
+    await rate_limiter.acquire()
+    gone, stays = (asyncio.create_task(rate_limiter.acquire()) for _ in range(2))
+    await asyncio.sleep(0)
+    gone.cancel()  # it has not run yet, so it still waits in the queue
+    rate_limiter.release(used=False)
+    async with asyncio.timeout(0.001):
+        await stays
+    assert gone.cancelled()
+    assert rate_limiter.waiting == 0
+    rate_limiter.release()

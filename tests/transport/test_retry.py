@@ -28,10 +28,11 @@ from aps_async import (
     TransportError,
     projects,
 )
+from aps_async.errors import CallTimeoutError
 from aps_async.resources.jsonapi import Page
 from aps_async.simulator import Fault, World
 from aps_async.transport.quotas import Endpoint
-from aps_async.transport.retry import error_may_recover, is_transient, waits, was_not_sent
+from aps_async.transport.retry import call_deadline, error_may_recover, is_transient, waits, was_not_sent
 from tests.support import EPOCH, served, service, session_for, virtual_clock
 
 virtual_time = pytest.mark.looptime  # for coroutines only: it would leave a loop behind with the others
@@ -365,3 +366,10 @@ def test_no_wait_is_ever_shorter_than_asked_unless_a_pacer_does_the_waiting(
 
 def test_the_virtual_clock_begins_at_a_whole_second() -> None:
     assert EPOCH % 1 == 0  # HTTP dates have no fractions, and the tests above compare with them
+
+
+async def test_a_timeout_from_elsewhere_is_not_taken_for_the_deadline_around_it() -> None:
+    with pytest.raises(TimeoutError, match="another clock") as caught:
+        async with call_deadline(60.0, "a call"):
+            raise TimeoutError("another clock")
+    assert not isinstance(caught.value, CallTimeoutError)
