@@ -50,12 +50,12 @@ async def download_urn(
 
     Raises:
         NotExportableError: a sheet, which has no file of its own; the message says what to do instead.
-        InputError: this is no such URN, or it needs a project.
+        InputError: the text is not such a URN, or needs a project.
         DownloadError: the file cannot be brought to its target; see `download`.
         APSError: as `Session.request`.
     """
     if isinstance(target, str | os.PathLike):
-        checked_path(target)  # a bad target is told before anything is asked
+        checked_path(target)  # a bad target is refused before any call
     if project is None and is_web_address(urn):
         project = bare_id(urn)
     at = storage.checked_urn(urn)

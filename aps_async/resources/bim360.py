@@ -54,7 +54,7 @@ class ExportResult:
     link: str | None = None
     """Deprecated: the old download address; it needs a bearer token."""
     signed_url: str | None = field(default=None, repr=False, metadata=ESSENTIAL)
-    """Opens the PDF to anybody for about two minutes."""
+    """Opens the PDF without a token for about two minutes."""
 
 
 @frozen

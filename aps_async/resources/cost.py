@@ -40,14 +40,14 @@ ASSOCIATION_TYPES = (
 )  # fmt: skip
 """The types that the reference lists for the query; others are sent as they are."""
 _QUERY_LIMIT = 1760
-"""Characters of joined ids per call, as they stand in the URL (a comma takes three): with host, path and filters, the
+"""Characters of joined ids per call, as encoded in the URL (a comma takes three): with host, path and filters, the
 URL stays below the 2,000 that every server and proxy lets pass."""
 
 
 @lenient
 @frozen
 class ErrorInfo:
-    """Why a document could not be generated; it may also stand on one that was."""
+    """Why a document could not be generated; it may also be present on one that was."""
 
     code: str | None = None
     message: str | None = None
@@ -158,11 +158,11 @@ def find_container(project: Project) -> str:
     The documentation says to use the project id since 2026, and only that; this is the way back if it is refused.
 
     Raises:
-        NotFoundInProjectError: the project tells none.
+        NotFoundInProjectError: the project does not state one.
     """
     if project.cost_container_id is None:
         raise NotFoundInProjectError(
-            f"{project.name} tells no cost container; use the project id {bare_id(project.id)}"
+            f"{project.name} states no cost container; use the project id {bare_id(project.id)}"
         )
     return project.cost_container_id
 

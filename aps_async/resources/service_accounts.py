@@ -128,7 +128,7 @@ async def create_service_account(session: Session, name: str, *, first_name: str
         APSError: as `Session.request`. After a lost answer the account may exist: list before you try again.
     """
     if len(name) not in _NAME:
-        raise InputError(f"a service account's name has 5 to 100 signs, not {len(name)}")
+        raise InputError(f"a service account's name must have 5 to 100 characters, not {len(name)}")
     body = {"name": name, "firstName": first_name, "lastName": last_name}
     return _account(await session.request(CREATE, "POST", _PATH, into=_Account, json=body))
 
@@ -192,7 +192,7 @@ async def delete_service_account(session: Session, account_id: str) -> None:
 async def create_service_account_key(session: Session, account_id: str) -> NewServiceAccountKey:
     """Makes a key (`POST .../keys`; scope `application:service_account_key:write`; at most 3 for an account).
 
-    Keep the private half where only the program can read it: nobody can show it again.
+    Store the private key where only the program can read it: it cannot be shown again.
 
     https://aps.autodesk.com/en/docs/ssa/v1
 
@@ -200,7 +200,7 @@ async def create_service_account_key(session: Session, account_id: str) -> NewSe
         NotFoundError: the app has no such account.
         NotAllowedError: a scope is missing, or the account has 3 keys.
         AuthError: the session's tokens are a user's.
-        APSError: as `Session.request`. After a lost answer there may be a key that nobody has: list and delete it.
+        APSError: as `Session.request`. After a lost response there may be an unknown key: list and delete it.
     """
     made = await session.request(CREATE_KEY, "POST", f"{_one(account_id)}/keys", into=_NewKey)
     return NewServiceAccountKey(id=made.kid, private_key=made.private_key)

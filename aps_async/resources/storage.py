@@ -51,7 +51,7 @@ def checked_urn(urn: str) -> str:
     decoded = decoded_urn(urn)
     if is_item_urn(decoded) or is_version_urn(decoded) or is_storage_urn(decoded):
         return decoded
-    raise InputError(f"{urn!r} is no version, item or storage URN")
+    raise InputError(f"{urn!r} is not a valid version, item or storage URN")
 
 
 async def find_storage(session: Session, project_id: str, urn: str, *, user_id: str | None = None) -> str:
@@ -59,7 +59,7 @@ async def find_storage(session: Session, project_id: str, urn: str, *, user_id: 
 
     Raises:
         NotExportableError: the version has no bytes of its own, as a sheet; the message says what to do instead.
-        InputError: this is no such URN.
+        InputError: the text is not such a URN.
         APSError: as `Session.request`.
     """
     decoded = checked_urn(urn)
@@ -85,13 +85,15 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
         user_id: the acting user of a two-legged call.
 
     Raises:
-        InputError: this is no storage URN.
+        InputError: the text is not a storage URN.
         DecodeError: an answer without a usable link.
         APSError: as `Session.request`.
     """
     found = _STORAGE.fullmatch(storage_urn)
     if found is None:
-        raise InputError(f"{storage_urn!r} is no storage URN: expected urn:adsk.objects:os.object:<bucket>/<key>")
+        raise InputError(
+            f"{storage_urn!r} is not a valid storage URN: expected urn:adsk.objects:os.object:<bucket>/<key>"
+        )
     path = f"/oss/v2/buckets/{path_part(found[1])}/objects/{path_part(found[2])}/signeds3download"
     query = {"minutesExpiration": minutes}
     receipt = Receipt(session.now)
@@ -119,7 +121,7 @@ def _parts(answer: SignedDownload, link: Any) -> tuple[Part, ...]:
     for name, raw in answer.urls.items():
         found = re.fullmatch(r"(?:bytes=)?(\d+)-(\d+)", name.strip())
         if found is None:
-            raise ValueError(f"{name!r} is no byte range")
+            raise ValueError(f"{name!r} is not a valid byte range")
         ranges.append((int(found[1]), int(found[2]), raw))
     ranges.sort()
     at = 0

@@ -32,7 +32,7 @@ async def get_user_info(session: Session) -> UserInfo:
     """The user that the session's tokens act for (`GET userinfo`; scopes `user-profile:read` or `openid`).
 
     Raises:
-        AuthError: the tokens are an app's own, which is no user.
+        AuthError: the tokens are the app's own, so there is no user.
         APSError: as `Session.request`.
     """
     found = await session.request(USER_INFO, "GET", "/userinfo", into=dict[str, Any])

@@ -134,7 +134,7 @@ async def test_a_project_is_found_by_id_by_name_or_not_looked_for(tmp_path: Path
 )  # fmt: skip
 async def test_what_is_no_such_urn(urn: str, tmp_path: Path) -> None:
     async with account() as (simulator, session):
-        with pytest.raises(InputError, match="is no version, item or storage URN"):
+        with pytest.raises(InputError, match="is not a valid version, item or storage URN"):
             await download_urn(session, urn, tmp_path / "x", project="Clinic")
         with pytest.raises(InputError):
             await storage.get_source(session, urn)
@@ -328,7 +328,7 @@ LINK = "https://storage.example/x?X-Amz-Signature=CANARY"
         ({"status": "chunked", "size": 10, "urls": {"0-4": LINK}}, "end at 5 of 10"),
         ({"status": "chunked", "size": 10, "urls": {"0-4": LINK, "6-9": LINK}}, "do not join at 5"),
         ({"status": "chunked", "size": 10, "urls": {"0-4": LINK, "4-9": LINK}}, "do not join at 5"),
-        ({"status": "chunked", "size": 10, "urls": {"first": LINK}}, "'first' is no byte range"),
+        ({"status": "chunked", "size": 10, "urls": {"first": LINK}}, "'first' is not a valid byte range"),
         ({"status": "chunked", "size": 10, "urls": {"9-0": LINK}}, "do not join at 0"),
     ],
 )
