@@ -7,8 +7,8 @@ worker's tasks make calls all the time; a call that fails ends the run with exit
 moments and replaced, and the store is read after every kill.
 
 No client can survive one instant: the service has accepted the refresh token, and the next one in its response is not
-on the disk yet. A kill in it is counted as `lost`; the workers must then report that clearly, and continue after another
-login, which this script makes.
+on the disk yet. A kill in it is counted as `lost`; the workers must then report that clearly, and continue after
+another login, which this script makes.
 """
 
 import argparse

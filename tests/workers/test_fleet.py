@@ -152,7 +152,7 @@ def test_one_collection_is_enqueued_or_all(fleet: Fleet) -> None:
     [
         (("status",), 2, "--database"),
         (("status", "--database", "mysql://x/y"), 2, "postgresql://"),
-        (("status", ".", "--database", "postgresql://x/y"), 2, "without it"),
+        (("status", ".", "--database", "postgresql://x/y"), 2, "cannot be combined"),
         (("cancel", "1", "--database", "http://[broken"), 2, "postgresql://"),
         (("enqueue", "P", "--sheet", "x", "--files", "--database", "postgresql://x/y"), 2, "choose one"),
         (("enqueue", "P", "--no-partial", "--database", "postgresql://x/y"), 2, "--files"),
