@@ -1,4 +1,4 @@
-"""Identifiers: whatever form people paste, the service gets the one it takes."""
+"""Identifiers: whatever form users paste, the service gets the form that it expects."""
 
 import base64
 from urllib.parse import quote, unquote
@@ -62,7 +62,7 @@ def test_every_form_of_a_urn_comes_down_to_the_raw_one(form, urn: str) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(version=versions, item=items, folder=folders)
-def test_urns_are_told_apart(version: str, item: str, folder: str) -> None:
+def test_kinds_of_urns_are_distinguished(version: str, item: str, folder: str) -> None:
     tests = (is_version_urn, is_item_urn, is_folder_urn)
     assert [[test(urn) for test in tests] for urn in (version, item, folder)] == [
         [True, False, False],

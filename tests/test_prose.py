@@ -1,4 +1,4 @@
-"""The words that plain English does without stay out of the folders that were revised."""
+"""Words that plain English avoids stay out of the revised folders."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Secrets: no token, secret or signed query is ever shown, whatever goes wrong and whoever repeats them."""
+"""Secrets: no token, secret or signed query is ever shown, whatever goes wrong and even if the service repeats them."""
 
 import base64
 import copy

@@ -1,4 +1,4 @@
-"""The callback server answers nothing but the one right request, and no secret reaches any log."""
+"""The callback server accepts only the expected redirect, and no secret reaches any log."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""`aps-async login` from end to end: the command, the simulator's pages and a real browser."""
+"""`aps-async login` end to end: the command, the simulator's pages and a real browser."""
 
 import asyncio
 import re
@@ -157,7 +157,7 @@ async def test_a_closed_browser_ends_in_a_clear_word(page: Any, terminal: Termin
     assert "no sign-in within 2 s" in err or "no sign-in within 1.5 s" in err
 
 
-async def test_a_port_in_use_is_told_with_what_to_do(terminal: Terminal, callback: str) -> None:
+async def test_a_port_in_use_is_reported_with_what_to_do(terminal: Terminal, callback: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(callback.split(":")[2].partition("/")[0])))
         taken.listen()

@@ -178,7 +178,7 @@ def test_names_that_lead_elsewhere_are_refused(home: Path, name: str) -> None:
         ('kind = "robot"', "kind must be one of"),
     ],
 )
-def test_a_profile_that_says_something_else_is_told_when_it_is_asked_for(home: Path, text: str, words: str) -> None:
+def test_an_invalid_profile_is_reported_when_it_is_asked_for(home: Path, text: str, words: str) -> None:
     (home / "default.toml").write_text(text)
     with pytest.raises(InputError, match=words):
         identity({"APS_PROFILE": "default"})

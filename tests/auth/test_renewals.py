@@ -1,4 +1,4 @@
-"""A login is renewed once for everybody, and no crash, cancellation or lost answer loses it without a word."""
+"""A login is renewed once for all its users, and no crash, cancellation or lost response loses it silently."""
 
 import asyncio
 import functools
@@ -174,7 +174,7 @@ LOST = [
 
 @pytest.mark.parametrize("fault", LOST, ids=lambda fault: fault.kind)
 @in_scene
-async def test_a_lost_answer_is_told_as_such_and_not_before_the_token_at_hand_has_ended(
+async def test_a_lost_response_is_reported_as_such_and_not_before_the_current_token_expires(
     scene: Scene, fault: Fault
 ) -> None:
     scene.simulator.add_fault(fault)
@@ -228,7 +228,7 @@ async def test_a_token_service_that_is_down_does_no_harm_while_the_token_lives()
 
 
 @in_scene
-async def test_a_copy_of_the_login_is_told_as_such(scene: Scene) -> None:
+async def test_a_copy_of_the_login_is_reported_as_such(scene: Scene) -> None:
     copy = ThreeLegged(PUBLIC, store=MemoryStore(await scene.login()))
     await asyncio.sleep(LIFE)
     await scene.call()
@@ -238,7 +238,7 @@ async def test_a_copy_of_the_login_is_told_as_such(scene: Scene) -> None:
 
 
 @in_scene
-async def test_somebody_who_renews_without_the_lock_is_read(scene: Scene) -> None:
+async def test_a_renewal_without_the_lock_is_read_from_the_store(scene: Scene) -> None:
     """As two machines on a network drive whose locks do not work."""
 
     class Shared(MemoryStore):

@@ -1,4 +1,4 @@
-"""Logins in files and keyrings: for their owner's eyes, whole at every instant, shared by processes."""
+"""Logins in files and keyrings: readable by their owner only, never half written, shared by processes."""
 
 import asyncio
 import builtins
@@ -105,7 +105,7 @@ async def test_what_a_crash_has_left_is_swept_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
-async def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
+async def test_a_store_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     store = FileStore(tmp_path / "file" / "login.json")
     with pytest.raises(AuthError, match="cannot be stored"):

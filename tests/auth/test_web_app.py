@@ -1,4 +1,4 @@
-"""The example of a web app: visitors sign in side by side, and each sees what they may see."""
+"""The example of a web app: users sign in concurrently, and each sees only their own projects."""
 
 import asyncio
 from collections.abc import AsyncIterator

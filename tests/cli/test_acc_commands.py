@@ -282,7 +282,7 @@ def test_cost_documents(cli: Cli, signed_in: dict[str, str], tmp_path: Path, pro
     assert len(lying_in(tmp_path)) == 2
 
 
-def test_what_is_wrong_with_each_document_is_told(cli: Cli, signed_in: dict[str, str], tmp_path: Path) -> None:
+def test_the_error_of_each_document_is_reported(cli: Cli, signed_in: dict[str, str], tmp_path: Path) -> None:
     ids = [part for each in (BUDGET, EMPTY, FAILED) for part in ("--id", each)]
     ran = cli("cost-documents", "Tower", "--type", "Budget", *ids, "--out", tmp_path, "--json", env=signed_in)
     assert ran.code == 1

@@ -32,7 +32,7 @@ def test_projects_as_json(cli: Cli, service: Simulation) -> None:
     assert found["Tower"]["type"] == "ACC"
 
 
-def test_an_app_in_no_account_is_told_where_to_add_it(cli: Cli, service: Simulation) -> None:
+def test_an_app_without_an_account_gets_a_hint_where_to_add_it(cli: Cli, service: Simulation) -> None:
     stranger = {"APS_CLIENT_ID": "stranger", "APS_CLIENT_SECRET": "secret-of-a-stranger"}
     ran = cli("projects", env=service.env | stranger)
     assert ran.code in (4, 5)

@@ -1,4 +1,4 @@
-"""Every exit code, each with one line that says what to do."""
+"""Every exit code, with one line that says what to do."""
 
 import errno
 import socket
@@ -156,7 +156,7 @@ def test_5_not_allowed(cli: Cli, service: Simulation) -> None:
     assert "403" in only_line(ran)
 
 
-def test_6_nobody_there(cli: Cli) -> None:
+def test_6_no_server(cli: Cli) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     env = {"APS_BASE_URL": f"http://127.0.0.1:{port}", "APS_SPEED": "10000"}
@@ -231,7 +231,7 @@ def test_70_a_fault_of_ours(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran.err.count(CANARY) == 0
 
 
-def test_the_codes_stand_in_the_help(cli: Cli) -> None:
+def test_the_exit_codes_are_in_the_help(cli: Cli) -> None:
     ran = cli("--help")
     assert ran.code == 0
     flat = " ".join(ran.out.split())

@@ -1,4 +1,4 @@
-"""`export` goes on where it was, `status` tells how far it is, `resume` needs nothing but the folder."""
+"""`export` continues a stopped run, `status` shows its progress, `resume` needs only the folder."""
 
 import json
 import signal
@@ -45,7 +45,7 @@ def test_again_exports_everything_anew(cli: Cli, service: Simulation, tmp_path: 
     assert lying_in(tmp_path) == ["A-101 - Ground.pdf"]
 
 
-def test_json_tells_what_was_there(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+def test_json_reports_what_was_already_there(cli: Cli, service: Simulation, tmp_path: Path) -> None:
     for reused in (False, True):
         ran = cli("export", "Riverside", "--sheet", SHEET, "--out", tmp_path, "--json", env=service.env)
         line = json.loads(ran.out)

@@ -1,4 +1,4 @@
-"""What the README says is run here; the two lines that set up an environment are run by `.ci/run`, word for word."""
+"""Runs the examples of the README; `.ci/run` runs the two lines that set up an environment, exactly as written."""
 
 import json
 import re

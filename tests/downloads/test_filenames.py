@@ -1,4 +1,4 @@
-"""File names: any title becomes a name that every system takes, and no two alike."""
+"""File names: any title becomes a unique name that is valid on every system."""
 
 import os
 import time

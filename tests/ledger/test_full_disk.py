@@ -1,4 +1,4 @@
-"""A disk that fills up in the middle: one clear error, nothing half under its name, and then the missing rest."""
+"""A disk that fills up during a run: one clear error, no partial file, and the next run delivers the rest."""
 
 import hashlib
 import json

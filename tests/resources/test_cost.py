@@ -1,4 +1,4 @@
-"""Cost Management: how its documents are asked for, what their states mean, and who may ask."""
+"""Cost Management: requests for documents, their states, and the tokens that they need."""
 
 import time
 import warnings
@@ -213,7 +213,7 @@ async def test_the_container_is_the_project_unless_another_is_named() -> None:
         assert job.ref.project_id == clinic.id.removeprefix("b."), "where the file lies"
 
 
-async def test_a_project_that_tells_no_container() -> None:
+async def test_a_project_without_a_stated_container() -> None:
     bare = Project(id="b.1234", name="Bare", hub_id="b.h", project_type="BIM360")
     with pytest.raises(NotFoundInProjectError, match="use the project id 1234"):
         cost.find_container(bare)

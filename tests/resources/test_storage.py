@@ -1,4 +1,4 @@
-"""Files from storage: by any URN, whole or in parts, verified, and mended when something breaks on the way."""
+"""Files from storage: by any URN, whole or in parts, verified, and resumed after interruptions."""
 
 import asyncio
 import hashlib
@@ -162,7 +162,7 @@ async def test_what_is_not_there_or_not_for_this_user(tmp_path: Path) -> None:
         assert simulator.log[-2].headers["x-user-id"] == "ADA"
 
 
-async def test_a_bad_target_is_told_before_any_call(tmp_path: Path) -> None:
+async def test_a_bad_target_is_refused_before_any_call(tmp_path: Path) -> None:
     async with account() as (simulator, session):
         with pytest.raises(TargetError, match="create it first"):
             await download_urn(session, item(simulator, "Plan.pdf").tip.storage, tmp_path / "no" / "x.pdf")

@@ -1,4 +1,4 @@
-"""JSON to values: strict about what is known, indifferent to what is new, and clear about what is wrong."""
+"""JSON to values: strict about known fields, tolerant of new ones, with clear errors."""
 
 import json
 from collections.abc import Callable
@@ -178,7 +178,7 @@ def test_an_unreadable_value_costs_its_field_and_a_missing_id_the_item() -> None
     assert [(each.id, each.left_out) for each in unread] == [("a", False), ("item 2", True)]
 
 
-def test_what_nobody_listens_for_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_listener_unread_values_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert structure(MIXED, Items) == Items((Item("a"), Item("c", 3)))
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "a lacks a value",
@@ -192,7 +192,7 @@ def test_a_strict_reader_accepts_no_unreadable_value() -> None:
     assert len(caught.value.problems) == 2
 
 
-def test_a_list_without_one_readable_item_is_an_error_unless_somebody_listens() -> None:
+def test_a_list_without_a_readable_item_is_an_error_unless_there_is_a_listener() -> None:
     nothing = {"items": [{"size": 1}] * 2}
     with pytest.raises(DecodeError, match="required field missing"):
         structure(nothing, Items)

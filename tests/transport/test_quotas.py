@@ -1,4 +1,4 @@
-"""Pacers: never more than the published budget in any window, nobody waits without a reason, nobody is forgotten."""
+"""Rate limiters: no window exceeds the published budget, and no caller waits without a reason or forever."""
 
 import asyncio
 import itertools
@@ -220,7 +220,7 @@ async def timed(rate_limiter: LocalRateLimiter, instants: list[float], *, lasts:
 
 
 @virtual_time
-async def test_a_429_pauses_everybody_until_retry_after_then_one_goes_then_two_then_four() -> None:
+async def test_after_a_429_all_wait_for_retry_after_then_one_goes_then_two_then_four() -> None:
     rate_limiter, loop = LocalRateLimiter(5, 60.0), asyncio.get_running_loop()
     began, instants = loop.time(), list[float]()
     await asyncio.gather(*(timed(rate_limiter, instants) for _ in range(3)))

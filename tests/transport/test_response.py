@@ -1,4 +1,4 @@
-"""Answers: every shape of error the services have becomes one error with the service's own words."""
+"""Responses: every shape of error of the services becomes one error with the service's own words."""
 
 import json
 import ssl
@@ -114,12 +114,12 @@ def test_json_of_any_other_shape_still_gives_a_message(body: object) -> None:
     assert "body of" in str(problem)
 
 
-def test_a_401_without_a_body_tells_its_trouble_in_a_header() -> None:
+def test_a_401_without_a_body_is_explained_by_its_header() -> None:
     problem = refusal(401, b"", x_ads_troubleshooting="The token has expired.")
     assert "The token has expired." in str(problem)
 
 
-def test_a_missing_scope_as_plain_text_is_told_with_advice() -> None:
+def test_a_missing_scope_as_plain_text_gets_advice() -> None:
     problem = refusal(403, b"Token does not have the privilege for this request.", Content_Type="text/plain")
     assert "does not have the privilege" in str(problem)
     assert "Custom Integrations" in str(problem)

@@ -1,4 +1,4 @@
-"""Retries: what passes is waited out, never sooner than asked; what may have taken effect is not repeated."""
+"""Retries: transient errors are retried, never sooner than asked; calls that may have taken effect are not."""
 
 import asyncio
 import itertools
@@ -166,7 +166,7 @@ async def test_retry_after_as_a_date_is_a_floor_whatever_our_clock_says(status: 
 
 @virtual_time
 @pytest.mark.parametrize("status", [429, 503])
-async def test_more_patience_than_anybody_has_comes_back_at_once(status: int) -> None:
+async def test_a_retry_after_beyond_the_limit_raises_at_once(status: int) -> None:
     async with faulty(Fault(endpoint="hubs", status=status, retry_after=86_400)) as (simulator, session):
         with pytest.raises(ResponseError) as caught:
             await projects.list_hubs(session)
@@ -294,7 +294,7 @@ async def test_a_start_waits_for_a_service_that_is_not_up_yet() -> None:
 
 
 @virtual_time
-async def test_nobody_there_is_a_transport_error_that_says_where() -> None:
+async def test_a_refused_connection_is_a_transport_error_with_the_address() -> None:
     async with Session(StaticToken("x"), base_url="http://127.0.0.1:1", settings=Settings(max_attempts=3)) as session:
         with pytest.raises(TransportError, match=r"GET /x: .*127\.0\.0\.1:1") as caught:
             await session.request(GET, "GET", "/x?secret=canary", into=dict)

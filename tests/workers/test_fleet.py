@@ -1,4 +1,4 @@
-"""Workers in processes of their own, through the command line: killed, frozen, woken, and their database restarted."""
+"""Worker processes, run by the command line: killed, frozen, resumed, and their database restarted."""
 
 import hashlib
 import json
@@ -71,7 +71,7 @@ def test_workers_die_freeze_and_wake_and_the_database_restarts_yet_all_is_delive
     assert "Traceback" not in fleet.logs()
 
 
-def test_the_commands_tell_how_a_run_stands_and_end_it(fleet: Fleet) -> None:
+def test_the_commands_show_and_cancel_a_run(fleet: Fleet) -> None:
     fleet.enqueue("Riverside Clinic", "--run", "first", "--priority", "3")
     told = run("status", "--json", env=fleet.env)
     assert told.code == 0, told.err
@@ -159,7 +159,7 @@ def test_one_collection_is_enqueued_or_all(fleet: Fleet) -> None:
         (("worker", "--out", "x", "--slots", "1", "--database", "postgresql://x/y"), 2, "slots"),
     ],
 )
-def test_wrong_usage_is_told_in_one_line(words: tuple[str, ...], code: int, said: str) -> None:
+def test_wrong_usage_is_reported_in_one_line(words: tuple[str, ...], code: int, said: str) -> None:
     ran = run(*words)
     assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1)
     assert said in ran.err

@@ -1,4 +1,4 @@
-"""The books: each step happens once however often it is made, and what is asked of them is told."""
+"""The store of runs: each step takes effect once however often it is repeated, and queries return the truth."""
 
 import asyncio
 from pathlib import Path
@@ -153,7 +153,7 @@ async def test_a_cancelled_run_leaves_the_lanes_and_takes_no_more_outcomes(datab
     assert await lane(database, "start") == [(str(each), 0) for each in await ids(database, other.id)]
 
 
-async def test_dead_letters_tell_why_and_go_on_their_way_again(database: Database) -> None:
+async def test_dead_letters_have_a_reason_and_can_be_queued_again(database: Database) -> None:
     store = RunStore(database)
     run = await store.enqueue(requests(3), "dead", priority=7)
     [never, gave_up, late] = await ids(database, run.id)
@@ -250,7 +250,7 @@ async def test_tables_of_another_version_are_refused(database: Database) -> None
             await RunStore.opened(database)
 
 
-async def test_a_database_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
+async def test_an_unreachable_database_is_reported_without_its_password(tmp_path: Path) -> None:
     url = f"postgresql://someone:canary-password@/plans?host={tmp_path}"
     with pytest.raises(DatabaseError) as caught:
         async with Database(url) as database:

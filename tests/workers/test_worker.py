@@ -1,4 +1,4 @@
-"""A worker against the simulator: everything comes, in its order, through faults, outages and other workers."""
+"""A worker with the simulator: everything is delivered, in order, despite faults, outages and other workers."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""A login ends at its time and at the first signal, whatever its browser, terminal or keyring is waiting for."""
+"""A login ends at its timeout and at the first signal, whatever browser, terminal or keyring are waiting for."""
 
 import asyncio
 import os
