@@ -12,8 +12,9 @@ from typing import Any
 from attrs import field, frozen
 
 from aps_async.auth.provider import AccessToken, TokenClient
-from aps_async.errors import DecodeError
+from aps_async.errors import APSError, AuthError, DecodeError, ResponseError
 from aps_async.transport.headers import header_value, token_value
+from aps_async.transport.retry import is_transient
 
 TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
 SCOPES = ("data:read", "data:write")
@@ -70,6 +71,31 @@ class AppCredentials:
             return {**form, "client_id": self.client_id}, {}
         pair = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
         return dict(form), {"Authorization": f"Basic {pair}"}
+
+
+async def request_token(
+    client: TokenClient, app: AppCredentials, form: Mapping[str, str], *, what: str, advice: str
+) -> AccessToken:
+    """Requests an access token from the token endpoint.
+
+    Args:
+        client: an open session.
+        app: the app, whose credentials are sent.
+        form: the fields of the grant.
+        what: what the token is for, for the error.
+        advice: what to check if the service refuses.
+
+    Raises:
+        AuthError: there is no token; the message contains the service's reason.
+    """
+    asked_at = client.now()  # the lifetime counts from here, so that the renewal is never too late
+    call = app.post(client, TOKEN_PATH, form)
+    del form  # it may contain secrets, and this frame lives as long as the call
+    try:
+        return read_token(await call, asked_at)
+    except APSError as problem:
+        refused = isinstance(problem, ResponseError) and not is_transient(problem)
+        raise AuthError(f"no token for {what}: {problem}{f'; {advice}' if refused else ''}") from problem
 
 
 def read_token(answer: Mapping[str, object], asked_at: float) -> AccessToken:

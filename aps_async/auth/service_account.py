@@ -13,11 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aps_async.auth.credentials import SCOPES, TOKEN_PATH, AppCredentials, read_token
+from aps_async.auth.credentials import SCOPES, AppCredentials, request_token
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
-from aps_async.errors import APSError, AuthError, InputError, ResponseError
+from aps_async.errors import AuthError, InputError
 from aps_async.extras import needed
-from aps_async.transport.retry import is_transient
 
 AUDIENCE = "https://developer.api.autodesk.com/authentication/v2/token"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -103,20 +102,14 @@ class ServiceAccount(RenewingProvider):
         client: TokenClient,
         rejected: AccessToken | None,  # noqa: ARG002 - every new token differs
     ) -> AccessToken:
-        asked_at = client.now()
         # Sending an assertion twice is harmless: it only yields two tokens.
-        call = self._app.post(
+        return await request_token(
             client,
-            TOKEN_PATH,
-            {"grant_type": GRANT, "assertion": self.assertion(asked_at), "scope": " ".join(self.scopes)},
+            self._app,
+            {"grant_type": GRANT, "assertion": self.assertion(client.now()), "scope": " ".join(self.scopes)},
+            what=f"service account {self.account_id}",
+            advice="check that account and key are enabled, that the key belongs to the account, and this clock",
         )
-        try:
-            return read_token(await call, asked_at)
-        except APSError as problem:
-            hint = ""
-            if isinstance(problem, ResponseError) and not is_transient(problem):
-                hint = "; check that account and key are enabled, that the key belongs to the account, and this clock"
-            raise AuthError(f"no token for service account {self.account_id}: {problem}{hint}") from problem
 
     def assertion(self, now: float) -> str:
         """A signed assertion, valid for about five minutes. Treat it like a password."""

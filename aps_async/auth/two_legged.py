@@ -6,10 +6,9 @@ https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 import os
 from collections.abc import Mapping, Sequence
 
-from aps_async.auth.credentials import SCOPES, TOKEN_PATH, AppCredentials, read_token
+from aps_async.auth.credentials import SCOPES, AppCredentials, request_token
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
-from aps_async.errors import APSError, AuthError, InputError, ResponseError
-from aps_async.transport.retry import is_transient
+from aps_async.errors import AuthError, InputError
 
 
 class TwoLegged(RenewingProvider):
@@ -55,12 +54,10 @@ class TwoLegged(RenewingProvider):
         client: TokenClient,
         rejected: AccessToken | None,  # noqa: ARG002 - every new token differs
     ) -> AccessToken:
-        asked_at = client.now()  # the lifetime counts from here, so that the renewal is never too late
-        try:
-            form = {"grant_type": "client_credentials", "scope": " ".join(self.scopes)}
-            return read_token(await self._app.post(client, TOKEN_PATH, form), asked_at)
-        except APSError as problem:
-            hint = ""
-            if isinstance(problem, ResponseError) and not is_transient(problem):
-                hint = "; check the client id, the secret and the scopes of the app"
-            raise AuthError(f"no token for client id {self.client_id}: {problem}{hint}") from problem
+        return await request_token(
+            client,
+            self._app,
+            {"grant_type": "client_credentials", "scope": " ".join(self.scopes)},
+            what=f"client id {self.client_id}",
+            advice="check the client id, the secret and the scopes of the app",
+        )

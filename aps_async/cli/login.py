@@ -67,26 +67,11 @@ async def login(choices: LoginChoices) -> int:
     tokens = ThreeLegged(client_id, client_secret=asked.secret(client_id) or None, store=profile.store)
     async with session_with(tokens, base_url) as session:
         prompt = "login" if choices.another_user else None
+        wanted: dict[str, Any] = {"scopes": scopes, "callback": callback, "prompt": prompt, "timeout": choices.timeout}
         if choices.browser:
-            made = await authorize(
-                session,
-                tokens,
-                scopes=scopes,
-                callback=callback,
-                prompt=prompt,
-                timeout=choices.timeout,
-                show=_show,
-            )
+            made = await authorize(session, tokens, **wanted, show=_show)
         else:
-            made = await authorize_elsewhere(
-                session,
-                tokens,
-                scopes=scopes,
-                callback=callback,
-                prompt=prompt,
-                timeout=choices.timeout,
-                ask=_ask,
-            )
+            made = await authorize_elsewhere(session, tokens, **wanted, ask=_ask)
         profiles.write(profile)
         print_result(f"Signed in as {await _name(made, session)}. Profile: {asked.profile_label}.")
     if identity(os.environ).kind != "user":

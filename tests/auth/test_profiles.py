@@ -226,7 +226,7 @@ async def test_two_profiles_side_by_side(terminal: Terminal) -> None:
         _, _, err = await command.ended(await agree(await command.address()) + "\n")
     assert "To use it, name its profile: aps-async --profile default" in err
     code, _, err = await terminal.run("logout", **app)
-    assert (code, "name the profile of a login" in err) == (2, True)
+    assert (code, "choose a profile with a login" in err) == (2, True)
 
 
 async def test_logging_out_when_the_service_is_away(terminal: Terminal) -> None:
