@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "aps_async"
 REVISED = [
     *[PACKAGE / name for name in ("auth", "cli", "downloads", "ledger", "transport", "workers")],
+    *[path for path in (PACKAGE / "resources").glob("*.py") if path.stem not in ("plans", "projects", "sheets")],
     *[PACKAGE / f"{name}.py" for name in ("errors", "extras", "filesystem", "links", "polling", "session", "settings")],
     PACKAGE / "text.py",
     *[path for path in (ROOT / "benchmarks").iterdir() if path.suffix == ".py" and path.stem != "kills"],

@@ -18,7 +18,7 @@ from aps_async.transport.response import Receipt
 
 SIGNED = Endpoint(
     "oss.signeds3download", 1000
-)  # the published 1,000 a minute are for all of OSS; we use one call of it
+)  # the published 1,000 a minute are for all of OSS, of which we use one call
 
 _STORAGE = re.compile(r"urn:adsk\.objects:os\.object:([-_.a-z0-9]{3,128})/(.+)", re.DOTALL)
 
@@ -33,12 +33,12 @@ class SignedDownload:
     sha1: str | None = None
     url: str | None = field(default=None, repr=False)
     urls: dict[str, str] = field(factory=dict, repr=False)
-    """For `chunked`: `first-last` byte to link."""
+    """For `chunked`: from `first-last` byte to the link."""
     params: dict[str, Any] = field(factory=dict)
 
 
 def is_storage_urn(urn: str) -> bool:
-    """Whether a URN names an object in storage."""
+    """Whether a URN is that of an object in storage."""
     return _STORAGE.fullmatch(urn) is not None
 
 
@@ -46,7 +46,7 @@ def checked_urn(urn: str) -> str:
     """A version, item or storage URN in raw form.
 
     Raises:
-        InputError: it is none of them.
+        InputError: the text is not such a URN.
     """
     decoded = decoded_urn(urn)
     if is_item_urn(decoded) or is_version_urn(decoded) or is_storage_urn(decoded):
@@ -58,7 +58,7 @@ async def find_storage(session: Session, project_id: str, urn: str, *, user_id: 
     """The storage URN behind a version, item (its newest version) or storage URN, in any form.
 
     Raises:
-        NotExportableError: the version has no bytes of its own, as a sheet; the message says what to do instead.
+        NotExportableError: the version has no file of its own, such as a sheet; the message says what to do instead.
         InputError: the text is not such a URN.
         APSError: as `Session.request`.
     """
@@ -81,12 +81,12 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
     Args:
         session: the session.
         storage_urn: `urn:adsk.objects:os.object:<bucket>/<key>`.
-        minutes: how long the links live, 1 to 60.
+        minutes: the lifetime of the links, 1 to 60.
         user_id: the acting user of a two-legged call.
 
     Raises:
         InputError: the text is not a storage URN.
-        DecodeError: an answer without a usable link.
+        DecodeError: the response has no usable link.
         APSError: as `Session.request`.
     """
     found = _STORAGE.fullmatch(storage_urn)
@@ -109,14 +109,14 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
         if answer.status == "chunked":
             return Source(parts=_parts(answer, link), size=answer.size, sha1=answer.sha1)
         if answer.url is None:
-            raise ValueError("url is missing")  # noqa: TRY301 - one place makes the error
+            raise ValueError("url is missing")  # noqa: TRY301 - one place creates the error
         return Source(parts=(Part(link(answer.url)),), size=answer.size, sha1=answer.sha1)
     except ValueError as problem:
         raise DecodeError(f"GET {path}: {answer.status}: {problem}") from None
 
 
 def _parts(answer: SignedDownload, link: Any) -> tuple[Part, ...]:
-    """The stretches of an object that storage has not yet merged, in their order and without a gap."""
+    """The parts of an object that storage has not merged yet, in order and without gaps."""
     ranges = []
     for name, raw in answer.urls.items():
         found = re.fullmatch(r"(?:bytes=)?(\d+)-(\d+)", name.strip())

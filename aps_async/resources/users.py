@@ -1,4 +1,4 @@
-"""Who the token's user is.
+"""The user of a token.
 
 https://aps.autodesk.com/en/docs/oauth/v2
 """
@@ -17,7 +17,7 @@ USER_INFO = Endpoint("userinfo", 100, token="signed-in user", host="https://api.
 
 @frozen(kw_only=True)
 class UserInfo:
-    """A user, as far as the token's scopes let it be seen."""
+    """A user, with the fields that the token's scopes allow."""
 
     sub: str
     """The Autodesk id, which `x-user-id` takes too."""
@@ -43,7 +43,7 @@ async def get_user_info(session: Session) -> UserInfo:
 
     sub, verified = text("sub"), found.get("email_verified")
     if sub is None:
-        raise DecodeError("GET /userinfo: the answer names no user (sub)")
+        raise DecodeError("GET /userinfo: the response contains no user (sub)")
     return UserInfo(
         sub=sub,
         name=text("name"),

@@ -1,4 +1,4 @@
-"""Through the folders of a project: by a path of names, as people write it, and down every level."""
+"""Walks the folders of a project: along a path of names, and through all levels."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +9,7 @@ from aps_async.session import Session
 from aps_async.text import named
 
 DEPTH_LIMIT = 100
-"""Levels of folders below the first; nobody nests that many, so they do not end."""
+"""The maximum depth of folders: deeper ones only occur in cycles."""
 
 
 async def descend(session: Session, project: Project, top: Sequence[Folder], path: str, user_id: str | None) -> Folder:
@@ -46,7 +46,7 @@ class Walk:
         self._entered: set[str] = set()
 
     def enters(self, folders: Iterable[Folder]) -> list[Folder]:
-        """Those of the folders that are to be visited; the others are not, with a warning if that is unexpected."""
+        """The folders to visit; others are skipped, with a warning if that is unexpected."""
         found = []
         for folder in folders:
             if folder.hidden:

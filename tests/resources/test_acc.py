@@ -184,7 +184,7 @@ async def test_limits_are_checked_before_the_call(simulator: Simulator, session:
         with pytest.raises(InputError, match="the list is empty"):
             service_of.make_requests(project, [])
     options = ExportOptions(output_name="x" * 256)
-    with pytest.raises(InputError, match="256 characters; ACC takes 255"):
+    with pytest.raises(InputError, match="256 characters; ACC allows 255"):
         await files.start_export(session, project, urns(simulator, "T-01.pdf"), options=options)
     with pytest.raises(InputError, match="is no version URN"):
         await files.start_export(session, project, ["T-01.pdf"])

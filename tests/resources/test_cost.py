@@ -312,7 +312,7 @@ SAMPLE: dict[str, Any] = {
 async def test_done_without_a_file(tmp_path: Path) -> None:
     async with answering(SAMPLE | {"urn": None}) as session:
         [job] = await jobs(session)
-        with pytest.raises(ExportError, match="is 'Completed', but names no file"):
+        with pytest.raises(ExportError, match="is 'Completed', but has no file"):
             await wait_for_export(session, job, tmp_path / "x.docx")
     assert lying_in(tmp_path) == []
 
