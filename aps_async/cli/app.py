@@ -44,7 +44,7 @@ NAME = "aps-async"
 _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
-    "APS_BASE_URL (Autodesk's own when not set); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
+    "APS_BASE_URL (by default Autodesk's); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
     "HTTPS_PROXY; APS_CA_FILE (a PEM file of CA certificates to trust, for networks that re-sign TLS)"
 )
 _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nPrecedence: {ORDER}.\n\nExit codes:\n" + "\n".join(
@@ -165,7 +165,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Vary job times and ids within the same world.")] = 0,
     sheets: SHEETS = None,
 ) -> Any:
-    """Run Autodesk's services on this machine until Ctrl-C, to try the other commands against."""
+    """Run a simulator of Autodesk's services on this machine until Ctrl-C, to try the other commands with."""
     from aps_async.cli import simulation
 
     if help_behaviour:
@@ -318,7 +318,7 @@ def download(
 @app.command()
 def status(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", parser=a_path, help="A folder that something was exported into.")
+        Path | None, typer.Argument(metavar="[DIR]", parser=a_path, help="A folder with an earlier export.")
     ] = None,
     database: Annotated[
         str | None,

@@ -43,7 +43,7 @@ COLLECTION = Annotated[
         help="For ACC sheets: only this collection; by default all collections and ungrouped sheets.",
     ),
 ]
-DIR = Annotated[Path, typer.Argument(metavar="DIR", parser=a_path, help="A folder that something was exported into.")]
+DIR = Annotated[Path, typer.Argument(metavar="DIR", parser=a_path, help="A folder with an earlier export.")]
 OUT = Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="The folder for the files; created if missing.")]
 SLOTS = Annotated[int | None, typer.Option(min=1, help="Concurrent downloads; 8 by default.")]
 TIMEOUT = Annotated[

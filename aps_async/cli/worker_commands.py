@@ -122,7 +122,7 @@ def dead_letters(
     retry: Annotated[bool, typer.Option("--retry", help="Queue them again.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> Any:
-    """List the exports that failed for good, and why."""
+    """List the exports that failed permanently, with their reasons."""
     from aps_async.cli import workers as fleet
 
     return partial(fleet.dead_letters, fleet.database_url(database), run, retry=retry, as_json=json)
