@@ -1,4 +1,4 @@
-"""Packages that only some uses need: imported when they are needed, and asked for by the name of the extra."""
+"""Optional dependencies: imported when they are needed; if one is missing, the error names the extra to install."""
 
 from importlib import import_module
 from typing import Any
@@ -10,10 +10,10 @@ __dir__ = __all__.copy
 
 
 def needed(module: str, extra: str, what: str) -> Any:
-    """The module, which an extra of this package installs.
+    """Imports a module that an extra of this package installs.
 
     Raises:
-        InputError: it is not installed; the message names the command that installs it.
+        InputError: the module is not installed; the message contains the command that installs it.
     """
     try:
         return import_module(module)
@@ -22,10 +22,10 @@ def needed(module: str, extra: str, what: str) -> Any:
 
 
 def missing(problem: ModuleNotFoundError, extra: str, what: str) -> str:
-    """What to install, for an import that failed.
+    """The message for a failed import, with the command that installs the extra.
 
     Raises:
-        ModuleNotFoundError: the problem itself, if a module of our own is missing: that is a fault, not an extra.
+        ModuleNotFoundError: the original error, if the missing module is our own: that is a bug.
     """
     name = (problem.name or "").partition(".")[0]
     if name in ("", "aps_async"):

@@ -1,6 +1,6 @@
-"""How our own files are opened, locked and replaced: one rule for the folder's lock, the ledger, logins and profiles.
+"""Opening, locking and replacing our own files: the folder's lock, the ledger, logins and profiles.
 
-Others may be able to write to the folder. So a link in the place of a file of ours is refused, never followed.
+Other users may be able to write to the folder, so a link in place of one of our files is refused and never followed.
 """
 
 import errno
@@ -17,16 +17,18 @@ __all__ = ["NO_FOLLOW", "move_below", "open_own", "part_of", "refuse_link", "rep
 __dir__ = __all__.copy
 
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-"""Windows does not have it; there, `refuse_link` looks before a file is opened."""
-_OPEN = NO_FOLLOW | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # a FIFO in our place must not block
+"""Windows has no such flag; there, `refuse_link` checks the path before a file is opened."""
+_OPEN = (
+    NO_FOLLOW | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+)  # a FIFO in place of our file must not block
 _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = 1 << 30  # behind the text: on Windows, locked bytes cannot be read
+    _FAR = 1 << 30  # beyond the text, since locked bytes cannot be read on Windows
 
-    def _lock(file: int, *, shared: bool) -> None:  # noqa: ARG001 - it has exclusive locks only
+    def _lock(file: int, *, shared: bool) -> None:  # noqa: ARG001 - Windows has exclusive locks only
         os.lseek(file, _FAR, os.SEEK_SET)
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
 
@@ -38,10 +40,10 @@ else:
 
 
 def refuse_link(path: Path) -> bool:
-    """Whether a file is at this path; a link, a folder or a device in its place is refused.
+    """Whether there is a file at this path; a link, folder or device is refused.
 
     Raises:
-        OSError: ELOOP, if something else is there.
+        OSError: ELOOP, if the path is not a regular file.
     """
     try:
         found = path.lstat()
@@ -52,10 +54,10 @@ def refuse_link(path: Path) -> bool:
 
 
 def open_own(path: Path, flags: int, mode: int = 0o666) -> int:
-    """Opens a file of ours and gives its descriptor.
+    """Opens one of our files and returns its descriptor.
 
     Raises:
-        OSError: it cannot be opened, or is a link or anything else but a file.
+        OSError: the file cannot be opened, or is a link or not a regular file.
     """
     if not NO_FOLLOW:
         refuse_link(path)
@@ -74,13 +76,13 @@ def _check_regular(found: os.stat_result, path: Path) -> None:
 
 
 def try_lock(file: int, *, shared: bool = False) -> bool:
-    """Takes the lock of an open file, which ends when it is closed, at the latest with the process.
+    """Tries to lock an open file. The lock is released when the file is closed, at the latest with the process.
 
-    `flock` belongs to the open file and not to the process, so that two users in one process exclude each other too;
-    Windows' `locking` does the same. `shared` only looks: it also works on a file that may not be written.
+    `flock` belongs to the open file and not to the process, so two openings in one process exclude each other too, as
+    with `locking` on Windows. `shared` only tests the lock, and also works on a file that is open for reading only.
 
     Returns:
-        False if another process has it.
+        False if the lock is held elsewhere.
 
     Raises:
         OSError: the file system does not support locks.
@@ -95,16 +97,22 @@ def try_lock(file: int, *, shared: bool = False) -> bool:
 
 
 @contextmanager
-def replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` in one step at the end of the block, once its bytes are on the disk.
+def replacing(path: Path, mode: int = 0o666, *, part: Path | None = None, durable: bool = True) -> Iterator[BinaryIO]:
+    """Yields a temporary file that replaces `path` in one step at the end of the block, after it is synced to the disk.
 
-    A crash leaves the old file or the new one. If the block fails, the old one stays.
+    A crash leaves the old file or the new one. If the block fails, the old file stays.
+
+    Args:
+        path: the file to replace.
+        mode: permissions of the new file, before the umask.
+        part: the temporary file, in the same folder; by default see `part_of`.
+        durable: whether to sync the folder too, so that the new file survives a power cut right after the block.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
-    part = part_of(path, secrets.token_hex(6))
-    # O_EXCL: no other user can have put a file or a link here to read what is written.
+    part = part or part_of(path, secrets.token_hex(6))
+    # O_EXCL: another user may have put a file or a link here, to read what is written.
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -116,16 +124,17 @@ def replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def part_of(path: Path, mark: str) -> Path:
-    """The unfinished file beside `path`; with `*` as mark, a pattern for all of them."""
+    """The path of the unfinished file for `path`; with `*` as mark, a pattern for all of them."""
     return path.with_name(f".{path.name}.{mark}.part")
 
 
 def sync_folder(folder: Path) -> None:
-    """A renamed file has its new name for good only once the folder is on the disk; Windows needs no such thing."""
+    """Syncs a folder to the disk, without which a rename may not survive a power cut; not needed on Windows."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -136,10 +145,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def move_below(file: Path, folder: Path, parts: Sequence[str]) -> None:
-    """Moves a file to `parts` below a folder, for good; the folders between are made, and links among them refused.
+    """Moves a file to `parts` below a folder, durably. Creates the folders in between, and refuses links among them.
 
     Raises:
-        OSError: it cannot be moved; ELOOP if one of the folders is a link or a file.
+        OSError: the file cannot be moved; ELOOP if one of the folders is a link or a file.
     """
     *folders, name = parts
     if sys.platform == "win32":
@@ -156,7 +165,7 @@ def move_below(file: Path, folder: Path, parts: Sequence[str]) -> None:
             above, below = below, _open_folder(each, below)
             os.close(above)
         os.replace(file, name, dst_dir_fd=below)
-        os.fsync(below)  # the name itself must outlive a power cut: the outcome is recorded right after this
+        os.fsync(below)  # the new name must survive a power cut, since the outcome is recorded right after this
     finally:
         os.close(below)
 

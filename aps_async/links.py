@@ -32,7 +32,7 @@ def redact(text: str) -> str:
 
 @frozen
 class SignedUrl:
-    """A URL whose query opens one object to anybody until it expires.
+    """A URL whose query opens one object to anyone until it expires.
 
     `str()` and `repr()` leave the query out; `reveal()` gives the whole URL, unchanged to the byte, as the
     signature covers it. `expires_at` is in seconds since the epoch; None if it is unknown.

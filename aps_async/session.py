@@ -1,4 +1,4 @@
-"""The one place where bytes move: API calls with quota, token, retries and typed answers; signed links without."""
+"""The session: API calls with quota, token, retries and typed responses, and signed links, which need none of these."""
 
 import asyncio
 import json as json_text
@@ -72,16 +72,16 @@ class Session:
         http: your own aiohttp session for API calls; it is used and not closed. Signed links go through its connector
             too (its CA, resolver and connection limit), without its headers, cookies and auth.
         ssl: for networks that re-sign TLS: an `ssl.SSLContext`, or a file of CA certificates (PEM) to trust besides
-            the system's. It is for both HTTP sessions, and goes before the TLS settings of `http`.
-        user_id: the `x-user-id` of calls that name no other; only with two-legged tokens.
+            the system's. It applies to both HTTP sessions, and overrides the TLS settings of `http`.
+        user_id: the default `x-user-id` of calls; only with two-legged tokens.
         proxy: an HTTP proxy for both sessions, such as `http://proxy.example:3128`.
-        quotas: pacers to share, such as those of many machines (`aps_async.workers.SharedQuotas`); by default all
-            sessions of one event loop share theirs.
-        clock: seconds since the epoch, for expiries; waits go by the event loop's clock.
-        patient: for programs that may start before the network does: an unknown host and an untrusted certificate are
-            waited out like any other fault. Otherwise they get one more attempt, as long as no response has come.
-        on_unreachable: for commands that a person waits for: the same for a first connection that is refused or not
-            made within 2 s. It is called with the first error, before the other attempt.
+        quotas: shared rate limiters, such as those of several machines (`aps_async.workers.SharedQuotas`); by default
+            all sessions of one event loop share theirs.
+        clock: returns seconds since the epoch, for expiries; waits use the event loop's clock.
+        patient: for programs that may start before the network is up: an unknown host and an untrusted certificate are
+            retried like any other fault. Otherwise they are retried once, until the first response has arrived.
+        on_unreachable: for interactive commands: a first connection that is refused or not made within 2 s is also
+            retried only once. Called with the first error, before the second attempt.
     """
 
     def __init__(
@@ -116,13 +116,13 @@ class Session:
         self._rate_limiters: dict[str, RateLimiter] = {}
         self._warnings: dict[ItemWarning, None] = {}
         self._on_unreachable = on_unreachable
-        self._reached = patient  # whether any response has come
+        self._reached = patient  # whether any response has arrived
         self._first_failures = 0
         self._timeouts: dict[str, int] = {}  # in a row, by path
         self._attempts = self._prepared_attempts()
 
     def _prepared_attempts(self) -> dict[bool, Callable[[Call], Coroutine[Any, Any, Any]]]:
-        """One attempt, repeated while that may help: for calls that may be repeated, and for those that must not be."""
+        """The retried attempt, for calls that may be repeated (True) and for calls that must not be (False)."""
         again = {True: is_transient, False: was_not_sent}
         return {
             key: retrying(self._attempt, self.settings, partial(self._may_repeat, may), self._note_retry)
@@ -130,9 +130,9 @@ class Session:
         }
 
     def _learn_speed(self, headers: Mapping[str, str]) -> None:
-        """Follows the clock of a simulator on this machine, which names its speed in every response.
+        """Scales the settings to a simulator on this machine, which states its speed in every response.
 
-        Settings that were scaled already stay as they are.
+        Settings that are already scaled stay as they are.
         """
         self.speed_is_known = True
         speed = seconds_from(headers.get(SPEED_HEADER))
@@ -182,9 +182,9 @@ class Session:
 
     @property
     def warnings(self) -> tuple[ItemWarning, ...]:
-        """What could not be read in the lists so far, each once, in order; at most the first 1,000.
+        """Warnings about unreadable items in lists so far, each once, in order; at most the first 1,000.
 
-        An item that a service returns without its id, for example, is left out of a list, and the list goes on. Each
+        For example, an item that a service returns without its id is left out of the list, which then continues. Each
         is also logged as a warning.
         """
         return tuple(self._warnings)
@@ -197,7 +197,7 @@ class Session:
                 self._warnings[warning] = None
 
     def on_unread(self, call: str) -> Callable[[Unread], None]:
-        """A listener for `structure` that makes warnings about the response to `call`."""
+        """A listener for `structure` that adds warnings about the response to `call`."""
 
         def keep(found: Unread) -> None:
             self.warn(ItemWarning(call=call, id=found.id, reason=found.reason, left_out=found.left_out))
@@ -211,7 +211,7 @@ class Session:
 
     @property
     def user_id(self) -> str | None:
-        """The `x-user-id` of calls that name no other."""
+        """The default `x-user-id` of calls."""
         return self._user_id
 
     @property
@@ -220,20 +220,20 @@ class Session:
         return self.settings.token_margin
 
     async def check_token(self, *, timeout: float | None = None) -> None:
-        """Makes sure that there is a token to be had.
+        """Checks that a token can be obtained.
 
         Args:
-            timeout: seconds for all attempts at it; None: no deadline.
+            timeout: seconds for all attempts; None: no limit.
 
         Raises:
-            AuthError: there is none.
-            CallTimeoutError: the timeout passed.
+            AuthError: no token can be obtained.
+            CallTimeoutError: `timeout` is over.
         """
         async with call_deadline(timeout, "the token"):
             await self._tokens.token(self)
 
     def rate_limiter(self, endpoint: Endpoint) -> RateLimiter:
-        """The pacer that calls of this session to this endpoint go through."""
+        """The rate limiter for this session's calls to an endpoint."""
         found = self._rate_limiters.get(endpoint.name)
         if found is None:
             if self._quotas is None or self._links is None:
@@ -259,30 +259,30 @@ class Session:
         timeout: float | None = None,
         on_headers: Callable[["CIMultiDictProxy[str]"], object] | None = None,
     ) -> T:
-        """One API call: waits for the quota, makes the token last, repeats what may be repeated, gives a typed value.
+        """Makes one API call: waits for the quota, gets a token, retries transient errors, and returns a typed value.
 
         Args:
-            endpoint: whose quota it draws on, and whether it may be repeated.
+            endpoint: gives the quota, and whether the call may be repeated.
             method: the HTTP method.
-            path: from the host on, already percent-encoded; or a whole `next` link, of which the host is ignored.
-            into: the type of the answer; `type(None)` when whatever it says does not matter.
-            query: parameters, encoded here.
+            path: the path after the host, already percent-encoded; or a whole `next` link, whose host is ignored.
+            into: the type of the result; `type(None)` to ignore the body.
+            query: query parameters, not yet encoded.
             json: the body.
-            user_id: the `x-user-id`; the session's own when None.
-            headers: further headers.
+            user_id: the `x-user-id`; None: the session's own.
+            headers: additional headers.
             retry: False for one attempt only (a 401 still renews the token once).
-            timeout: seconds for all of it: the quota, the token and every attempt; None: no deadline. One attempt has
-                `Settings.call_timeout`, or `request_timeout` where `Endpoint.large` or not `Endpoint.repeatable`.
-            on_headers: is given the headers of the good answer.
+            timeout: seconds for everything: the quota, the token and all attempts; None: no limit. One attempt has
+                `Settings.call_timeout`, or `request_timeout` if `Endpoint.large` or not `Endpoint.repeatable`.
+            on_headers: called with the headers of a successful response.
 
         Raises:
-            AuthError: there is no token, or a fresh one is refused.
-            TransportError: no whole answer came, in all tries.
-            CallTimeoutError: the timeout passed.
-            ResponseError: the service said no; see its subclasses.
-            DecodeError: the answer is not as documented.
-            InputError: `user_id` where the call or the token does not take one, or none where it needs one (see
-                `Endpoint.token`); or the session is not open.
+            AuthError: no token can be obtained, or a renewed one was refused.
+            TransportError: no attempt received a complete response.
+            CallTimeoutError: `timeout` is over.
+            ResponseError: the service returned an error status; see its subclasses.
+            DecodeError: the response is not as documented.
+            InputError: `user_id` is given although the call or the token does not allow it, or is missing although they
+                require it (see `Endpoint.token`); or the session is not open.
         """
         sent: dict[str, str] = {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: USER_AGENT}
         if headers:
@@ -309,11 +309,11 @@ class Session:
             raise DecodeError(f"{method} {call.path}: {problem}", problems=problem.problems) from None
 
     def check_user(self, endpoint: Endpoint, user_id: str | None = None) -> None:
-        """Raises what `request` would about user and token, so that a long run need not begin in vain.
+        """Checks user and token as `request` would, so that a long run can fail before it starts.
 
         Raises:
-            AuthError: the call takes another kind of token.
-            InputError: `user_id` is missing, or does not go with the token.
+            AuthError: the call needs another kind of token.
+            InputError: `user_id` is missing, or cannot be used with the token.
         """
         self._acting_user(endpoint, user_id)
 
@@ -347,7 +347,7 @@ class Session:
             may_be_empty=may_be_empty,
             repeatable=repeatable,
         )
-        del form, headers  # they hold secrets, and this frame lives as long as the call
+        del form, headers  # they contain secrets, and this frame lives as long as the call
         async with call_deadline(timeout, f"POST {path}"):
             answer, _ = await self._attempts[repeatable](call)
         if answer is None:
@@ -360,16 +360,19 @@ class Session:
     async def open_link(
         self, link: SignedUrl, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Opens a signed link: byte for byte, without a token, without following redirects.
+        """Opens a signed link exactly as it is, without a token and without following redirects.
 
-        Gives the response whatever its status; the body has not been read. aiohttp's own errors come through.
+        Yields the response with any status, its body unread. Errors of aiohttp are not converted.
+
+        Raises:
+            InputError: the session is not open, a header is not allowed, or the link's address is not allowed.
         """
         if self._links is None or self._links.closed:
             raise InputError(_NOT_OPEN)
         sent: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: USER_AGENT}
         sent.update(checked_headers(headers))
         if headers and any(name.lower() == "authorization" for name in headers):
-            raise InputError("a signed link carries its own authorization: storage answers 400 to a second one")
+            raise InputError("a signed link carries its own authorization: storage responds with 400 to a second one")
         url = checked_link_target(link.reveal(), self.base_url)
         if cookie := link.reveal_cookie():
             sent["Cookie"] = header_value("the cookie of the signed link", cookie)
@@ -380,16 +383,17 @@ class Session:
 
     @property
     def _headers_timeout(self) -> float:
-        """Until a download's headers: aiohttp's own read timeout no longer counts after a 1xx response."""
+        """Seconds until a download's headers: aiohttp's own read timeout does not apply after a 1xx response."""
         return self.settings.connect_timeout + self.settings.read_timeout
 
     @asynccontextmanager
     async def open_with_token(
         self, endpoint: Endpoint, path: str, headers: Mapping[str, str] | None = None, *, user_id: str | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Opens a file that the API itself serves, through the API's own HTTP session: the token goes to our host only.
+        """Opens a file that the API itself serves. The token is sent to the API's host only.
 
-        Yields the response whatever its status, unread; a 401 renews the token once. aiohttp's errors come through.
+        Yields the response with any status, its body unread; a 401 renews the token once. Errors of aiohttp are not
+        converted.
         """
         sent = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **checked_headers(headers)}
         if user := self._acting_user(endpoint, user_id):
@@ -403,7 +407,7 @@ class Session:
             yield response
 
     async def _begin(self, call: Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
-        """One call up to its headers, with all the time that a large body may take."""
+        """Makes one call up to its headers, with no time limit for a large body."""
         rate_limiter, numbers = self.rate_limiter(call.endpoint), self.settings
         await rate_limiter.acquire(call.priority)
         try:
@@ -435,7 +439,7 @@ class Session:
         return json_of(call.method, call.path, answer), answer.headers
 
     async def _exchange(self, call: Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
-        """One call in its place in the quota; the token is made last, so that it cannot expire in the queue."""
+        """Makes one call when the quota allows it. The token is taken last, so that it cannot expire in the queue."""
         rate_limiter = self.rate_limiter(call.endpoint)
         self._http()  # before a token is asked for: it could not be had either
         await rate_limiter.acquire(call.priority)
@@ -450,7 +454,7 @@ class Session:
                 named = retry_after(answer.headers, self.now())
                 asked = obeyed(named, self.settings.retry_after_max)
                 rate_limiter.refused(0.0 if named == 0 else asked)
-                counts = asked is None  # otherwise it belongs to the window that ends there
+                counts = asked is None  # otherwise it counts in the window that ends then
             else:
                 rate_limiter.accepted()
             return answer, token
@@ -475,7 +479,7 @@ class Session:
                 **self._options,
             )
         except BaseException as problem:
-            forget_frames(problem)  # the HTTP client's hold the token
+            forget_frames(problem)  # those of the HTTP client contain the token
             if isinstance(problem, aiohttp.ClientResponseError):  # and so does this error
                 problem.request_info = problem.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
                 problem.args = (problem.request_info, problem.history)
@@ -505,7 +509,7 @@ class Session:
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))
             return answer
-        raise lost  # outside of the handler: aiohttp's own message may hold the whole URL
+        raise lost  # outside the handler, since aiohttp's own message may contain the whole URL
 
     def _time_limit(self, call: Call) -> float:
         """Seconds for one attempt: twice as many after each that took longer, or after every third poll that did."""
@@ -518,7 +522,7 @@ class Session:
     def _connect_limits(self) -> aiohttp.ClientTimeout:
         seconds = self.settings.connect_timeout
         if self._on_unreachable is not None and not self._reached:
-            return aiohttp.ClientTimeout(total=None, connect=min(seconds, _FIRST_CONNECT))  # a look-up included
+            return aiohttp.ClientTimeout(total=None, connect=min(seconds, _FIRST_CONNECT))  # including the DNS lookup
         return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
 
     def _may_repeat(self, may: Callable[[BaseException], bool], problem: BaseException) -> bool:
@@ -538,4 +542,4 @@ class Session:
             and not self._reached
         ):
             self._on_unreachable(problem)
-        _log.info("try %d failed, next in %.1f s: %s", details["tries"], details["wait"], problem)
+        _log.info("attempt %d failed, next in %.1f s: %s", details["tries"], details["wait"], problem)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import Attribute, evolve, field, fields, frozen
+from attrs import Attribute, evolve, field, fields, frozen, validators
 
 from aps_async.errors import InputError
 from aps_async.reprs import short_repr
@@ -14,17 +14,9 @@ __dir__ = __all__.copy
 
 SPEED_VARIABLE = "APS_SPEED"
 
-_SERVICE = {"service_time": True}  # lengths that the service sets: a simulator that runs faster shrinks them
-
-
-def _positive(_: object, part: "Attribute[Any]", value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{part.name} must be greater than 0, not {value}")
-
-
-def _not_negative(_: object, part: "Attribute[Any]", value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"{part.name} must not be negative, not {value}")
+_SERVICE = {"service_time": True}  # durations that depend on the service: shorter with a simulator that runs faster
+_positive: Any = validators.gt(0)
+_not_negative: Any = validators.ge(0)
 
 
 def _admitting(_: object, part: "Attribute[Any]", budgets: Mapping[str, int]) -> None:
@@ -38,74 +30,77 @@ class Settings:
     """The numbers behind a `Session`; all durations in seconds.
 
     Raises:
-        ValueError: a number is not positive.
+        ValueError: a number is out of range; almost all must be positive.
     """
 
     quota_window: float = field(default=60.0, validator=_positive, metadata=_SERVICE)
     """The published quotas are per minute."""
     budgets: Mapping[str, int] = field(factory=dict, validator=_admitting)
-    """Calls per window by endpoint name, where they differ from the published ones (your app shares its quota,
-    or Autodesk raised it)."""
+    """Calls per window by endpoint name, if they differ from the published quotas: because your app shares its quota,
+    or because Autodesk raised it."""
 
     time_scale: float = field(default=1.0, validator=_positive)
-    """Seconds of the service for each second here: more than 1 for a simulator that runs faster. `scaled` sets it."""
+    """Seconds of the service for each second here: more than 1 with a faster simulator. Set by `scaled`."""
     max_attempts: int = field(default=8, validator=_positive)
-    """Attempts at one call. With one answer in five faulty, 8 leave 3 calls in a million unanswered."""
+    """Attempts at one call. If one response in five is faulty, 3 calls in a million fail after 8 attempts."""
     backoff_base: float = field(default=0.5, validator=_positive, metadata=_SERVICE)
     """The first wait after a failure; it doubles each time."""
     backoff_max: float = field(default=30.0, validator=_positive, metadata=_SERVICE)
     """The longest wait of our own choosing. `Retry-After` may ask for more."""
     retry_after_max: float = field(default=300.0, validator=_positive)
-    """The longest `Retry-After` that is obeyed. A single call that is asked for more raises the error at once; waits
-    that go on (polls, downloads, starts of a bulk run, workers, rate limiters) use their own backoff instead."""
+    """The longest `Retry-After` that is obeyed. A single call raises the error at once if the service asks for more;
+    longer operations (polls, downloads, starts of a bulk run, workers, rate limiters) use their own backoff instead."""
 
     connect_timeout: float = field(default=15.0, validator=_positive)
-    """Until a connection stands, TLS included."""
+    """The limit for opening a connection, TLS included."""
     read_timeout: float = field(default=60.0, validator=_positive)
-    """The longest silence in a download. It has no total: a large file on a slow line is no fault."""
+    """The longest pause between two chunks of a download. There is no total limit: large files on slow connections are
+    normal."""
     call_timeout: float = field(default=10.0, validator=_positive, metadata={**_SERVICE, "least": 0.5})
     """One API call from end to end, if it is small and may be repeated, such as a status. After a call that took
     longer the next attempt at the same gets twice as long, up to `request_timeout`; polls only after three."""
     request_timeout: float = field(default=90.0, validator=_positive, metadata={**_SERVICE, "least": 5.0})
-    """The same for pages of 200 items, and for calls that must not be repeated: an ACC start, whose lost response means
-    a second job, and a refresh, whose lost response means a lost login."""
+    """The same for pages of 200 items, and for calls that must not be repeated: an ACC start, where a lost response
+    means a second job, and a token refresh, where it means a lost login."""
     response_limit: int = field(default=64 << 20, validator=_positive)
-    """Bytes of one API response, after decompression; a page of 200 items has less than 1 MB. Not for downloads."""
+    """The maximum size of an API response in bytes, after decompression; a page of 200 items has less than 1 MB. Does
+    not apply to downloads."""
     connections: int = field(default=100, validator=_positive)
-    """Open connections for API calls, and as many again for downloads."""
+    """The maximum number of connections for API calls, and the same again for downloads."""
 
     token_margin: float = field(default=60.0, validator=_positive, metadata=_SERVICE)
-    """A token is renewed this long before it expires, or at nine tenths of a shorter life."""
+    """A token is renewed this long before it expires, or at nine tenths of a short lifetime."""
 
     link_lifetime: float = field(default=120.0, validator=_positive, metadata=_SERVICE)
-    """The documented life of BIM 360's signed URL, even where the URL itself promises more."""
+    """The documented lifetime of a signed URL of BIM 360, even if the URL itself states more."""
     link_margin: float = field(default=5.0, validator=_positive, metadata=_SERVICE)
-    """A URL with less life than this left is renewed rather than opened: storage tests it on arrival."""
+    """A URL that expires sooner than this is renewed instead of opened: storage checks the expiry on arrival."""
     link_renewals: int = field(default=4, validator=_positive)
-    """Fresh URLs in a row that may be refused before a download gives up."""
+    """Consecutive renewed URLs that may be refused before a download fails."""
     max_download_attempts: int = field(default=8, validator=_positive)
-    """Breaks in a row, without one new byte between them, before a download gives up."""
+    """Consecutive interruptions without a single new byte before a download fails."""
 
     poll_interval: float = field(default=2.0, validator=_positive, metadata=_SERVICE)
-    """Between two questions about one export; stretched when many share the status quota."""
+    """The interval between two status calls for one export; longer if many exports share the status quota."""
     poll_jitter: float = field(default=0.1, validator=_not_negative)
-    """The share of an interval that is drawn at random, so that exports started together spread."""
+    """The random part of an interval, as a fraction of it, so that exports started together spread out."""
     not_found_grace: float = field(default=10.0, validator=_not_negative, metadata=_SERVICE)
-    """A 404 this soon after the start is taken for a job that the service has not spread yet, and a finished job
-    without a link for one whose data has not."""
+    """For this long after the start, a 404 means that the job is not visible everywhere yet, and a finished job without
+    a link means the same of its result: both are polled again."""
     ending_word_grace: float = field(default=60.0, validator=_positive, metadata=_SERVICE)
-    """An undocumented status word that names an end, such as `aborted`, ends a wait after this, or after five polls."""
+    """An undocumented status word that sounds final, such as `aborted`, ends a wait after this time or five polls."""
     export_timeout: float = field(default=600.0, validator=_positive, metadata=_SERVICE)
-    """The deadline of a wait when the caller gives none; no server-side limit is documented for BIM 360."""
+    """The default timeout of a wait; no server-side limit is documented for BIM 360."""
     acc_export_timeout: float = field(default=2100.0, validator=_positive, metadata=_SERVICE)
-    """The same for ACC, which gives a job up after 30 minutes; five more for the answer and the download."""
+    """The same for ACC, which ends a job after 30 minutes; five more minutes for the response and the download."""
 
     max_concurrent_downloads: int = field(default=8, validator=_positive)
-    """Downloads at once in a bulk run."""
+    """Concurrent downloads in a bulk run."""
     max_concurrent_starts: int = field(default=32, validator=_positive)
-    """Start calls in flight in a bulk run; the quota alone would allow 100 connections at one instant."""
+    """Concurrent start calls in a bulk run; the quota alone would allow 100 connections at once."""
     max_pending_exports: int = field(default=2000, validator=_positive)
-    """Exports started and not yet delivered in a bulk run: 20 minutes of starts, so that a slow line stops them."""
+    """Exports started and not yet delivered in a bulk run: 20 minutes of starts, after which slow downloads hold up
+    further starts."""
 
     __repr__ = short_repr
 
@@ -125,7 +120,7 @@ class Settings:
     def scaled(self, speed: float) -> Self:
         """The same for a simulator that runs `speed` times as fast: what the service's clock sets is divided by it.
 
-        The time limits of calls keep at least 0.5 and 5 s, since this machine becomes no faster.
+        The time limits of calls stay at 0.5 and 5 s or more, since this machine does not become faster.
         """
         changes = {
             part.name: max(

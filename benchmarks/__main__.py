@@ -30,7 +30,7 @@ NAMES = (
     "sdk",
 )
 LONG = ("chaos", "kills", "ledger", "workers", "million", "mutants")
-"""What a run lives through rather than how fast it is: by name only, so that all the rest takes half an hour."""
+"""Long measurements, of what a run survives rather than of speed: run only by name; the others take half an hour."""
 RESULTS = Path(__file__).with_name("results")
 
 
@@ -48,7 +48,7 @@ def main() -> None:
     arguments.into.mkdir(exist_ok=True, parents=True)
     began = time.monotonic()
     for name in arguments.names or NAMES:
-        table = import_module(f"benchmarks.{name}").measure(arguments.rounds)  # each needs packages of its own
+        table = import_module(f"benchmarks.{name}").measure(arguments.rounds)  # each needs its own packages
         measured(name, table, arguments.rounds, arguments.into)
     sys.stdout.write(f"all in {(time.monotonic() - began) / 60:.1f} minutes\n")
     if arguments.against is not None:
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def measured(name: str, table: str, rounds: int, into: Path) -> None:
-    """Writes what a measurement gave: the table, its charts, the raw figures."""
+    """Writes the results of a measurement: the table, its charts, the raw figures."""
     packages = ("aiohttp", "yarl", "cattrs", "orjson", "uvloop")
     machine = {
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""1,000 sheets at the published quotas in real time, against the bound that quota, jobs and slots set."""
+"""1,000 sheets at the published quotas in real time, against the bound set by quota, jobs and slots."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ SCENES = {
 
 
 def bound(jobs: list[dict[str, Any]], began: float, sheets: int, download: float, slots: int, speed: float) -> float:
-    """The least that a run can take.
+    """The shortest time that a run can take.
 
     The last start goes when the quota lets it, and its job takes its time; no job is done before it is done; and the
     slots have to bring every file, from the first that is there.
@@ -52,7 +52,7 @@ def _counts(url: str) -> dict[str, Any]:
 async def others(
     url: str, tokens: TwoLegged, request: ExportRequest, pause: float, clock: Callable[[], float] = time.time
 ) -> None:
-    """Somebody else on the same client id, who knows nothing of us."""
+    """Another program on the same client id, independent of ours."""
     async with Session(
         tokens, base_url=url, quotas=Quotas(), settings=Settings(max_attempts=1), clock=clock
     ) as session:
@@ -98,19 +98,19 @@ def _played(scene: str, seed: int) -> dict[str, Any]:
     phase = random.Random(seed).uniform(0, WINDOW)
     with simulator(sheets=SHEETS + 1, speed=SPEED, faults=slow, quota_phase=phase) as at:
         row = run("benchmarks.bulk", at=at, scene=scene)
-        told = _counts(at["url"])
-    jobs = list(told["jobs"].values())
-    if scene == "shared":  # the spare sheet was the others'
+        measured = _counts(at["url"])
+    jobs = list(measured["jobs"].values())
+    if scene == "shared":  # the others used the spare sheet
         jobs = [job for job in jobs if job["first_seen_completed"]]
     row["bound"] = bound(jobs, row["began"], SHEETS, SLOW if scene == "slow" else 0.0, SLOTS, SPEED)
     late = sorted((job["first_seen_completed"] - job["finishes"]) * SPEED for job in jobs)
     row["late"], row["late95"] = mean(late), late[int(len(late) * 0.95)]
-    row["expired"] = told["expired_urls_opened"]
+    row["expired"] = measured["expired_urls_opened"]
     return row
 
 
 def measure(rounds: int) -> str:
-    """Three scenes side by side in each round: they wait for the quota nearly all the time."""
+    """A table. The three scenes of a round run concurrently, since they wait for the quota nearly all the time."""
     found: dict[str, list[dict[str, Any]]] = {scene: [] for scene in SCENES}
     with ThreadPoolExecutor(len(SCENES)) as threads:
         for seed in range(rounds):
@@ -129,8 +129,8 @@ def measure(rounds: int) -> str:
         [
             f"{SHEETS} sheets at `--speed {SPEED}`, published quotas, {SLOTS} slots, jobs log-normal (median 20 s, p95 "
             "60 s),",
-            "no faults. Times in seconds of the service, if not said otherwise. Bound: the instant at which the quota",
-            "lets the last start go plus that job; or the slowest job; or all downloads through the slots.",
+            "no faults. Times are in seconds of the service unless stated otherwise. Bound: the time when the quota",
+            "allows the last start, plus that job; or the slowest job; or all downloads through the slots.",
             "",
             bars(
                 "bulk",
@@ -148,20 +148,20 @@ def measure(rounds: int) -> str:
             + " |",
             line("verified files", "ok", 0),
             line("wall, real s", "wall", 2),
-            line("finished until noticed, mean s", "late", 1),
+            line("from finished to noticed, mean s", "late", 1),
             line("the same, p95", "late95", 1),
             line("polls a job", "polls", 1),
-            line("429s to us, at the worst endpoint (goal: 1 without others)", "refused", 0),
+            line("429s to us, at the endpoint with the most (goal: 1 without others)", "refused", 0),
             line("the same, most in one window (goal: 1 with others)", "refused_in_a_window", 0),
-            line("the same, after the window in which the others were first met", "refused_later", 0),
+            line("the same, after the first window shared with others", "refused_later", 0),
             line("expired URLs opened (goal: 0)", "expired", 0),
             line("client CPU, ms a sheet", "cpu", 1),
             "",
-            "Jobs wait for a slot where downloads are slow: they are asked about when one is free, so that no link",
-            "grows old. With others on the client id, the first window in which both meet costs as many 429s as starts",
-            "are under way at once (32 at most); from there on the pacer knows where the windows end, and meets one",
-            "429 in each: exactly so in virtual time. Here `Retry-After` has whole seconds, each 20 of the service's:",
-            "who comes so late into a window finds up to 14 places taken by the others.",
+            "If downloads are slow, jobs wait for a slot and are polled when one is free, so that no link expires.",
+            "With others on the client id, the first shared window costs as many 429s as there are starts in flight",
+            "(32 at most); after that the rate limiter knows when the windows end, and gets one 429 in each, exactly",
+            "so in virtual time. Here `Retry-After` is in whole seconds, each of which is 20 s of the service: a call",
+            "that comes so late into a window finds up to 14 places taken by the others.",
         ]
     )
 

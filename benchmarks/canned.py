@@ -1,4 +1,4 @@
-"""A server that costs as little as one in Python can, so that it is the client that is measured."""
+"""A server that is as cheap as possible in Python, so that the client dominates the measurement."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ def _answer(body: bytes) -> bytes:
 
 
 class Canned(asyncio.Protocol):
-    """Answers by the path alone, and reads no more of a request than its end."""
+    """Responds by the path alone, and only looks for the end of a request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

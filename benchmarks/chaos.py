@@ -78,7 +78,7 @@ def measure(rounds: int, size: Size = Size()) -> str:
     assert len(right) == size.sheets, quiet
     runs = [_run(SEED + number, right, size if number else evolve(size, kills=0)) for number in range(rounds)]
     for run in runs:
-        RAW.append({"module": "benchmarks.chaos", "options": {"seed": run.seed}, "told": _plain(run)})
+        RAW.append({"module": "benchmarks.chaos", "options": {"seed": run.seed}, "result": _plain(run)})
     FIGURES["seconds"] = [run.seconds for run in runs]
     return _table(runs, quiet, size)
 
@@ -99,29 +99,29 @@ def disturbed(sheets: int, seed: int, share: float) -> Iterator[dict[str, Any]]:
 
 def survived(at: dict[str, Any], folder: Path, right: dict[str, str], seed: int, size: Size) -> Survived:
     """Exports a project: killed so often, and begun again until nothing is left to do."""
-    told, dice = Survived(seed), random.Random(seed)
+    tally, dice = Survived(seed), random.Random(seed)
     began = time.monotonic()
     # Each of the killed processes gets some way on: they share two thirds of the work.
     killed_after = [dice.randrange(1, 2 * size.sheets // (3 * size.kills) + 2) for _ in range(size.kills)]
     code = 1
-    while code and told.restarts <= MOST_RESTARTS:
-        code = _command(at, folder, told, killed_after[told.kills] if told.kills < size.kills else None, size)
+    while code and tally.restarts <= MOST_RESTARTS:
+        code = _command(at, folder, tally, killed_after[tally.kills] if tally.kills < size.kills else None, size)
         there = digests(folder)
-        told.wrong += bool(right) and sum(right.get(name) != each for name, each in there.items())
+        tally.wrong += bool(right) and sum(right.get(name) != each for name, each in there.items())
         if code == -9:
-            told.kills += 1
+            tally.kills += 1
         elif code:
-            told.restarts += 1
-    told.seconds = time.monotonic() - began
-    told.lost = len(right.keys() - there.keys())
-    told.left = sorted({path.name for path in folder.iterdir()} - there.keys())
+            tally.restarts += 1
+    tally.seconds = time.monotonic() - began
+    tally.lost = len(right.keys() - there.keys())
+    tally.left = sorted({path.name for path in folder.iterdir()} - there.keys())
     with urllib.request.urlopen(at["url"] + COUNTS) as response:
         counts = json.load(response)
-    told.requests, told.faults = counts["requests"], Counter(counts["faults"])
-    return told
+    tally.requests, tally.faults = counts["requests"], Counter(counts["faults"])
+    return tally
 
 
-def _command(at: dict[str, Any], folder: Path, told: Survived, killed_after: int | None, size: Size) -> int:
+def _command(at: dict[str, Any], folder: Path, tally: Survived, killed_after: int | None, size: Size) -> int:
     """One process until it ends or has brought so many sheets and is killed; gives its exit code."""
     brought, last = 0, ""
     options = ("--json", "--timeout", f"{TIMEOUT:g}")
@@ -131,37 +131,42 @@ def _command(at: dict[str, Any], folder: Path, told: Survived, killed_after: int
         assert process.stderr is not None
         for line in process.stderr:
             last = line.strip()
-            told.untyped += [last] * bool(_UNTYPED.search(line))
+            tally.untyped += [last] * bool(_UNTYPED.search(line))
             brought += bool(_FRESH.match(last))
             if brought == killed_after:
                 process.kill()
                 killed_after = None
-            if not told.restarts + told.kills and brought and brought % size.step == 0 and brought not in told.memory:
-                told.memory[brought] = resident_mib("VmHWM", process.pid)
+            if (
+                not tally.restarts + tally.kills
+                and brought
+                and brought % size.step == 0
+                and brought not in tally.memory
+            ):
+                tally.memory[brought] = resident_mib("VmHWM", process.pid)
         code = process.wait()
         if not guard.is_alive():
-            told.untyped.append(f"a command did not end in {LONGEST:g} s")
+            tally.untyped.append(f"a command did not end in {LONGEST:g} s")
         guard.cancel()
         lines.seek(0)
-        _note_errors(lines.read(), told)
+        _note_errors(lines.read(), tally)
     if code not in (0, 1, -9):
-        told.errors[f"exit code {code}"] += 1
-        told.messages.append(last)
+        tally.errors[f"exit code {code}"] += 1
+        tally.messages.append(last)
     if code not in (0, 1, 3, 4, 5, 6, -9):
-        told.untyped.append(f"exit code {code}: {last}")
+        tally.untyped.append(f"exit code {code}: {last}")
     return code
 
 
-def _note_errors(text: str, told: Survived) -> None:
+def _note_errors(text: str, tally: Survived) -> None:
     for line in text.splitlines(keepends=True):
         if not line.endswith("\n"):  # the process was killed while it wrote this
             continue
         if error := json.loads(line)["error"]:
-            told.errors[error["type"]] += 1
-            told.messages.append(error["message"])
+            tally.errors[error["type"]] += 1
+            tally.messages.append(error["message"])
             kind = getattr(errors, error["type"], None)
             if not (isinstance(kind, type) and issubclass(kind, errors.APSError)):
-                told.untyped.append(f"{error['type']}: {error['message']}")
+                tally.untyped.append(f"{error['type']}: {error['message']}")
 
 
 def _useless(run: Survived) -> int:

@@ -1,11 +1,11 @@
-"""Charts as SVG that read on white and on black."""
+"""SVG charts that are readable on light and dark backgrounds."""
 
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
 WAITING: dict[str, str] = {}
-"""Charts that were drawn and not yet written, by name."""
+"""Charts that are drawn but not written yet, by name."""
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-weight: bold }
 .bar { fill: #2f6fde } .axis { stroke: #8c959f }
@@ -25,7 +25,7 @@ def bars(
     word: str = "goal",
     digits: int = 2,
 ) -> str:
-    """Draws horizontal bars from `start` on, each with its name and value; gives the Markdown that shows them."""
+    """Draws horizontal bars from `start` on, each with its name and value; returns the Markdown that shows them."""
     left, width, step = 380, 360, 24
     height = 56 + step * len(values)
     longest = max(max(values.values()), goal or start) - start or 1e-9
@@ -50,7 +50,7 @@ def bars(
 
 
 def written(folder: Path) -> None:
-    """Writes what was drawn."""
+    """Writes the drawn charts."""
     for name, text in WAITING.items():
         (folder / f"{name}.svg").write_text(text)
     WAITING.clear()

@@ -46,7 +46,7 @@ def table(before: Path, now: Path) -> str:
 
 
 def is_alike(one: list[float], other: list[float]) -> bool:
-    """Whether two lists of rounds tell the same."""
+    """Whether two lists of rounds agree."""
     a, b = median(one), median(other)
     inside = min(other) <= a <= max(other) and min(one) <= b <= max(one)
     return inside or abs(a - b) <= 0.1 * max(abs(a), abs(b))

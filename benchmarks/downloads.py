@@ -39,7 +39,7 @@ async def _gathered(names: list[str], at_once: int, one: Any) -> None:
 
 
 async def ours(base: str, out: Path, names: list[str], at_once: int) -> None:
-    """With everything on: length, signature, part file, sync, atomic rename."""
+    """With all features: length, signature, part file, sync, atomic rename."""
     async with Session(StaticToken("none"), base_url=base) as session:
 
         async def one(name: str) -> None:
@@ -49,7 +49,7 @@ async def ours(base: str, out: Path, names: list[str], at_once: int) -> None:
 
 
 async def bare(base: str, out: Path, names: list[str], at_once: int) -> None:
-    """The best loop that we could write without any check: straight into the final file."""
+    """The best loop that we could write without any check, directly into the final file."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=at_once),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -68,7 +68,7 @@ async def bare(base: str, out: Path, names: list[str], at_once: int) -> None:
 
 
 async def kept(base: str, out: Path, names: list[str], at_once: int) -> None:
-    """The same after our trick with the allocator, see `aps_async.session`."""
+    """The same with our allocator setting, see `aps_async.downloads.download`."""
     bytearray(4 << 20)
     await bare(base, out, names, at_once)
 
@@ -92,8 +92,8 @@ def _command(who: str, base: str, served: Served, large: bool, at_once: int) -> 
         return ["aria2c", *options, "-d", out, "-i", listed]
     if who == "wget2":
         return ["wget2", "-q", f"--max-threads={at_once}", f"--ca-certificate={ca}", "-P", out, "-i", listed]
-    told = {"who": who, "base": base, "out": out, "large": large, "at_once": at_once}
-    return [sys.executable, "-m", "benchmarks.downloads", json.dumps(told)]
+    measured = {"who": who, "base": base, "out": out, "large": large, "at_once": at_once}
+    return [sys.executable, "-m", "benchmarks.downloads", json.dumps(measured)]
 
 
 def _once(who: str, base: str, served: Served, large: bool, at_once: int) -> dict[str, float]:
@@ -112,19 +112,19 @@ def _once(who: str, base: str, served: Served, large: bool, at_once: int) -> dic
     assert sum(path.stat().st_size for path in got) == wanted, (who, len(got))
     shutil.rmtree(served.out)
     served.out.mkdir()
-    told: dict[str, float] = json.loads(done.stdout) if done.stdout.startswith("{") else {}
+    measured: dict[str, float] = json.loads(done.stdout) if done.stdout.startswith("{") else {}
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall": told.get("wall", wall), "cpu": told.get("cpu", cpu)}
+    return {"wall": measured.get("wall", wall), "cpu": measured.get("cpu", cpu)}
 
 
 Speeds = dict[str, list[float]]
-"""Ours as a multiple of another's, a round each, by what was fetched and who the other is."""
+"""Our speed as a multiple of another client's, one value for each round, by files and client."""
 
 
 def _compared(
     rounds: int, base: str, served: Served, large: bool, at_once: int, peers: tuple[str, ...], speeds: Speeds
 ) -> list[str]:
-    """Rows of the table; adds to `speeds`."""
+    """The rows of the table; extends `speeds`."""
     found: dict[str, list[dict[str, float]]] = {who: [] for who in peers}
     for _ in range(rounds):
         for who in peers:
@@ -205,10 +205,12 @@ def _lag(rounds: int, served: Served) -> list[str]:
                 out = disk if how == "disk" else str(served.out)
                 options = {"who": "four", "base": served.plain, "out": out, "how": how}
                 found[how].append(run("benchmarks.downloads", **options))
-    for how, told in found.items():
+    for how, measured in found.items():
         kept = {"lag99": f"lag p99 ms, {how}", "grown": f"MiB over idle, {how}"}
         cells = [
-            figure(kept[name], [row[name] for row in told], 1) if name in kept else spread([row[name] for row in told])
+            figure(kept[name], [row[name] for row in measured], 1)
+            if name in kept
+            else spread([row[name] for row in measured])
             for name in ("lag99", "most", "grown", "wall")
         ]
         rows.append(f"| {words[how]} | " + " | ".join(cells) + " |")
@@ -226,7 +228,7 @@ PEERS = ("curl", "bare", "bare, memory kept", "ours", "ours, uvloop", "aria2c")
 
 
 def measure(rounds: int) -> str:
-    """Tables: speed as a multiple of others', in turns; and the loop's lag."""
+    """Tables: speed as a multiple of other clients', measured in turns, and the lag of the event loop."""
     rows: list[str] = []
     speeds: Speeds = {}
     with nginx() as served:
@@ -248,9 +250,9 @@ def measure(rounds: int) -> str:
     return "\n".join(
         [
             "`ours` verifies length and signature, writes a part file, syncs and renames it. `bare` is the best",
-            "aiohttp loop we could write without any of that, on asyncio; `memory kept`: with our trick for glibc too.",
-            "`aria2c` runs with `--file-allocation=none`, its fastest here. Python's start is not counted, the other",
-            "tools' is. Client and nginx have a core each; files lie in memory.",
+            "aiohttp loop that we could write without any of that, on asyncio; `memory kept`: with our glibc setting.",
+            "`aria2c` runs with `--file-allocation=none`, its fastest setting here. Python's start-up is not counted,",
+            "that of the other tools is. Client and nginx have a core each; files are in memory.",
             "",
             bars("downloads", "Our speed as a multiple of others'", chart, goal=1.0, word="as fast:"),
             "",
@@ -269,16 +271,16 @@ def measure(rounds: int) -> str:
 
 
 REASONS = [
-    "What is missed, and why. A TLS connection of asyncio is Python code around OpenSSL: the bare loop is as far",
-    "behind curl as ours. Small files: the bare loop with memory kept is 1.4 times as fast as aria2c; what is ours on",
-    "top (two looks at the target, a part file, its sync in a thread, the rename, the end mark, the read timeout)",
-    "costs nearly as much again as aiohttp's own request. `curl --parallel` does all of it in C, where the bare loop",
-    "runs some 300,000 instructions of Python a file: that is its distance.",
+    "Goals that are missed, and why: a TLS connection of asyncio is Python code around OpenSSL, so the bare loop is",
+    "as far behind curl as ours. Small files: the bare loop with memory kept is 1.4 times as fast as aria2c; our own",
+    "work (two checks of the target, a part file, its sync in a thread, the rename, the end mark, the read timeout)",
+    "costs nearly as much again as aiohttp's own request. `curl --parallel` does everything in C, while the bare",
+    "loop runs about 300,000 instructions of Python a file.",
 ]
 
 
 def _instructions(served: Served) -> list[str]:
-    """Instructions a small file, the kernel's left out."""
+    """Instructions for a small file, without the kernel."""
     counted = [
         instructions(
             "benchmarks.downloads",

@@ -148,8 +148,8 @@ class FaultyProxy:
 async def serve(options: dict[str, Any]) -> None:
     proxy = FaultyProxy(options["seed"], options["share"], options["upstream"])
     await proxy.start()
-    told = {name: f"http://127.0.0.1:{port}" for name, port in proxy.ports.items()}
-    sys.stdout.write(json.dumps(told) + "\n")
+    ready = {name: f"http://127.0.0.1:{port}" for name, port in proxy.ports.items()}
+    sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 

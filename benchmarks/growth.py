@@ -1,4 +1,4 @@
-"""100 to 10,000 sheets by 1 and 4 clients in virtual time: what one sheet costs must not grow."""
+"""100 to 10,000 sheets by 1 and 4 clients in virtual time: the cost of a sheet must not grow."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ async def _played(sheets: int, clients: int, seed: int) -> dict[str, float]:
     def clock() -> float:
         return EPOCH + loop.time()
 
-    # every client is an app with a quota of its own, as four companies would be
+    # every client is an app with its own quota, like four companies
     apps = [{"id": f"app-{number}", "secret": "secret"} for number in range(clients)]
     items = [{"number": f"A-{number}"} for number in range(sheets)]
     plans = {"name": "Plans", "items": items}
@@ -73,8 +73,8 @@ def measure(rounds: int) -> str:
     return "\n".join(
         [
             "Virtual time, published quotas for each client, client and simulator in one process (CPU is of both).",
-            "100 starts a minute and client are 0.6 s a sheet; small runs add the time of their last job, and divide",
-            "what a process needs at all by fewer sheets. 10,000 sheets were run once.",
+            "At 100 starts a minute and client, a sheet takes 0.6 s; small runs add the time of their last job, and",
+            "divide the fixed cost of a process by fewer sheets. 10,000 sheets were run once.",
             "",
             bars("growth", "CPU of client and simulator, ms a sheet", chart),
             "",

@@ -1,4 +1,4 @@
-"""Start-up: importing the library over what it stands on, `aps-async --help`, and `demo` to its first PDF."""
+"""Start-up: importing the library and its dependencies, `aps-async --help`, and `demo` until its first PDF."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ BASE = "import aiohttp, attrs, cattrs"
 OURS = "import aps_async"
 USED = "from aps_async import Session, TwoLegged, bim360, wait_for_export"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-"""With byte code kept, as an installed package has it."""
+"""With bytecode cached, as for an installed package."""
 _PROBE = "import time; began = time.perf_counter(); {}; print(time.perf_counter() - began)"
 
 
@@ -25,7 +25,7 @@ def _seconds(statement: str) -> float:
 
 
 def _whole(arguments: list[str], until: str | None = None) -> float:
-    """Seconds from starting a process to its end, or to the first line that holds `until`."""
+    """Seconds from starting a process to its end, or to the first line that contains `until`."""
     began = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
@@ -59,7 +59,7 @@ def measure(rounds: int) -> str:
     """Tables: dependencies and library in turn, each in a new process; and whole commands."""
     statements = (BASE, OURS, USED)
     for statement in statements:
-        _seconds(statement)  # byte code and file cache are warm for all
+        _seconds(statement)  # warms bytecode and file cache for all
     rows = [[_seconds(statement) for statement in statements] for _ in range(max(rounds, 15))]
     RAW.append({"statements": statements, "seconds": rows})
     ratios = {"`import aps_async`": [ours / base for base, ours, _ in rows]}
@@ -83,8 +83,8 @@ def measure(rounds: int) -> str:
                 for at, (text, (name, values)) in enumerate(zip(statements[1:], ratios.items(), strict=True), 1)
             ),
             "",
-            "The library imports a public name at its first use. With all that an export uses the goal is missed:",
-            "three quarters of the difference is attrs building some sixty classes (models and answers of all",
+            "The library imports a public name at its first use. With all that an export uses, the goal is missed:",
+            "three quarters of the difference is attrs building about sixty classes (models and responses of all",
             "services), at 3.2 million instructions each.",
             *_commands(rounds),
         ]

@@ -59,7 +59,7 @@ def measure(rounds: int) -> str:
             f"| {cells[0]} | {spread([row['p95'] for row in rows])} | {cells[1]} "
             f"| {spread([row['most'] for row in rows], 0)} |",
             "",
-            "Most polls: of the longest of the hundred jobs, which takes twice as long as the others.",
+            "Most polls: for the longest of the hundred jobs, which takes twice as long as the others.",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""What a ledger costs: a run with it and one without it in turn, and what a hundred thousand requests weigh."""
+"""The cost of a ledger: runs with and without it in turn, and the time and size of a hundred thousand requests."""
 
 import asyncio
 import hashlib
@@ -41,8 +41,8 @@ def _request(number: int) -> ExportRequest:
 
 
 async def _many() -> dict[str, float]:
-    """Enters, starts and ends everything, as fast as it goes; the service's part is left out."""
-    told: dict[str, float] = {"entered": 0.0, "through": 0.0, "again": 0.0}
+    """Enters, starts and ends everything as fast as possible, without a service."""
+    measured: dict[str, float] = {"entered": 0.0, "through": 0.0, "again": 0.0}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with Ledger(folder) as ledger:
@@ -53,23 +53,23 @@ async def _many() -> dict[str, float]:
                 some = range(first, first + AT_ONCE)
                 began = time.perf_counter()
                 records = await ledger.enter([(_request(number), None) for number in some])
-                told["entered"] += time.perf_counter() - began
+                measured["entered"] += time.perf_counter() - began
                 began = time.perf_counter()
                 await asyncio.gather(*map(partial(_through, ledger, folder), records, some))
-                told["through"] += time.perf_counter() - began
+                measured["through"] += time.perf_counter() - began
             await ledger.begin(MANY)
             began = time.perf_counter()
             for first in range(0, MANY, AT_ONCE):
                 await ledger.enter([(_request(number), None) for number in range(first, first + AT_ONCE)])
-            told["again"] = time.perf_counter() - began
+            measured["again"] = time.perf_counter() - began
             lag.cancel()
-            told["lag"] = await lag
-            told["memory"] = resident_mib("VmHWM") - before
-        told["bytes"] = (folder / LEDGER_NAME).stat().st_size / MANY
+            measured["lag"] = await lag
+            measured["memory"] = resident_mib("VmHWM") - before
+        measured["bytes"] = (folder / LEDGER_NAME).stat().st_size / MANY
         began = time.perf_counter()
         assert ledger_status(folder).done == MANY
-        told["status"] = time.perf_counter() - began
-    return told
+        measured["status"] = time.perf_counter() - began
+    return measured
 
 
 async def _through(ledger: Ledger, folder: Path, record: Record, number: int) -> None:
@@ -81,7 +81,7 @@ async def _through(ledger: Ledger, folder: Path, record: Record, number: int) ->
 
 
 async def _worst_lag() -> float:
-    """How late a timer of the event loop was at worst, in ms."""
+    """The largest delay of a timer of the event loop, in ms."""
     worst = 0.0
     try:
         while True:
@@ -93,8 +93,8 @@ async def _worst_lag() -> float:
 
 
 async def _check() -> dict[str, float]:
-    """Looking at files again: small ones, and one of 1 GiB."""
-    told = {}
+    """Checking existing files: small ones, and one of 1 GiB."""
+    measured = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with Ledger(folder) as ledger:
@@ -106,9 +106,9 @@ async def _check() -> dict[str, float]:
                     (folder / each.name).write_bytes(body)
                 began = time.perf_counter()
                 found = await asyncio.gather(*(ledger.holds(Record(1, each.name, files=(each,))) for each in files))
-                told[words] = time.perf_counter() - began
+                measured[words] = time.perf_counter() - began
                 assert all(found)
-    return told
+    return measured
 
 
 async def _hashed(at: dict[str, Any], *, sha256: bool) -> dict[str, float]:
@@ -127,7 +127,7 @@ async def _hashed(at: dict[str, Any], *, sha256: bool) -> dict[str, float]:
 
 
 def measure(rounds: int) -> str:
-    """Tables: with and without a ledger in turn; a hundred thousand requests; looking at files again."""
+    """Tables: with and without a ledger in turn; a hundred thousand requests; checking existing files."""
     without, with_one = [], []
     for _ in range(rounds):
         for rows, ledger in ((without, False), (with_one, True)):
@@ -162,7 +162,7 @@ def measure(rounds: int) -> str:
                 for figure, words in (("wall", "**wall, s** (goal: at most 3 %)"), ("cpu", "client CPU, ms a sheet"))
             ),
             "",
-            "## SHA-256 of 1 GiB as the bytes pass",
+            "## SHA-256 of 1 GiB while the bytes arrive",
             "",
             "| | without | with | more, % |",
             "|---|---|---|---|",
@@ -183,7 +183,7 @@ def measure(rounds: int) -> str:
             f"| database, bytes a request | {column(many, 'bytes', digits=0)} |",
             f"| memory raised by, MiB | {column(many, 'memory', digits=1)} |",
             "",
-            "## Looking at files again",
+            "## Checking existing files",
             "",
             "| | |",
             "|---|---|",

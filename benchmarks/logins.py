@@ -2,13 +2,13 @@
 
     python -m benchmarks.logins --seconds 60 --kills 50
 
-Starts the simulator and worker processes that share one login in a file. Their tokens live two seconds. Every worker's
-tasks make calls all the time; a call that fails ends the run with exit code 1. Workers are killed at random moments and
-replaced, and the store is read after every kill.
+Starts the simulator and worker processes that share one login in a file. Their tokens are valid for two seconds. Every
+worker's tasks make calls all the time; a call that fails ends the run with exit code 1. Workers are killed at random
+moments and replaced, and the store is read after every kill.
 
-One instant cannot be survived by any client: the service has taken the refresh token, and the one that it answers
-with is not on disk yet. A kill in there is counted as `lost`; the workers must then say so clearly, and go on once
-somebody has logged in again, which this script does.
+No client can survive one instant: the service has accepted the refresh token, and the next one in its response is not
+on the disk yet. A kill in it is counted as `lost`; the workers must then report that clearly, and continue after
+another login, which this script makes.
 """
 
 import argparse
@@ -40,7 +40,7 @@ _OVER = "log in again: aps-async login"
 
 @define
 class Report:
-    """What a run came to."""
+    """The results of a run."""
 
     seconds: float = 0.0
     processes: int = 0
@@ -53,14 +53,14 @@ class Report:
     lost: int = 0
     renewals: int = 0
     renewals_too_early: int = 0
-    """Less than nine tenths of a token's life after the one before."""
+    """Renewals less than nine tenths of a token's lifetime after the previous one."""
     renewals_unseen: int = 0
-    """That the service has done and the store never showed."""
+    """Renewals that the service has made and the store never contained."""
     reuses: int = 0
 
 
 async def log_in(simulator: Simulator, store: FileStore) -> None:
-    """Puts a login into the store as the authorize page would have given it."""
+    """Puts a login into the store, as after the sign-in page."""
     app, user = simulator.world.apps[PUBLIC_APP.client_id], next(iter(simulator.world.users.values()))
     family = Family(simulator.tokens.secret(), app, user, frozenset(["data:read"]))
     now = time.time()
@@ -81,7 +81,7 @@ async def log_in(simulator: Simulator, store: FileStore) -> None:
 
 
 async def work(url: str, path: str, tasks: int, pause: float) -> None:
-    """One worker process: calls until its standard input ends, and then tells how many."""
+    """One worker process: makes calls until its standard input is closed, and then prints how many."""
     tokens = ThreeLegged(PUBLIC_APP.client_id, store=FileStore(path))
     settings = Settings(budgets={"hubs": 1_000_000, "token": 1_000_000})
     calls, failures = 0, list[str]()
@@ -96,7 +96,7 @@ async def work(url: str, path: str, tasks: int, pause: float) -> None:
             except AuthError as problem:
                 if _OVER not in str(problem):
                     failures.append(repr(problem))
-            except Exception as problem:  # noqa: BLE001 - whatever it is, it is the result
+            except Exception as problem:  # noqa: BLE001 - any error is the result
                 failures.append(repr(problem))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), pause * random.uniform(0.5, 1.5))
@@ -121,7 +121,7 @@ class Herd:
     alive: list[asyncio.subprocess.Process] = field(factory=list)
 
     async def start(self) -> None:
-        """One more."""
+        """Starts another worker."""
         argv = ["--worker", self.url, str(self.path), str(self.tasks), str(self.pause)]
         pipe = asyncio.subprocess.PIPE
         self.alive.append(
@@ -131,7 +131,7 @@ class Herd:
         )
 
     async def kill_one(self, store: FileStore) -> None:
-        """Kills one as a crash does, looks whether the store is whole, and replaces it."""
+        """Kills a worker, checks that the store is valid, and starts another worker."""
         victim = self.alive.pop(random.randrange(len(self.alive)))
         victim.kill()
         await victim.communicate()
@@ -147,21 +147,21 @@ class Herd:
         await self.start()
 
     async def stop(self) -> None:
-        """Ends them all and adds up what they say."""
+        """Stops all workers and adds up their counts."""
         for each in self.alive:
             out, err = await each.communicate(b"")  # which closes their standard input
             if each.returncode:
                 self.report.failures.append(err.decode()[-2000:])
                 continue
-            told = json.loads(out)
-            self.report.calls += told["calls"]
-            self.report.failures += told["failures"]
+            measured = json.loads(out)
+            self.report.calls += measured["calls"]
+            self.report.failures += measured["failures"]
 
 
 async def run(
     *, seconds: float, kills: int, processes: int = 8, tasks: int = 50, pause: float = 0.5, life: float = LIFE
 ) -> Report:
-    """Runs it all; see the module."""
+    """Runs everything; see the module."""
     report = Report(processes=processes, tasks=tasks)
     behaviour = Behaviour(token_life=life, quotas=False)
     with tempfile.TemporaryDirectory() as folder:

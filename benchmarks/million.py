@@ -1,4 +1,4 @@
-"""A million sheets: what the quota, the database and the workers come to, partly simulated and partly tried.
+"""A million sheets: quota, database and workers, partly simulated and partly measured.
 
 The time is simulated, event by event in virtual time: starts at the published quota, jobs of the documented length,
 polls as `poll_interval` spaces them, downloads in the workers' slots. The database is tried: a real PostgreSQL is given
@@ -80,7 +80,7 @@ def _interval(pending: int, dice: random.Random) -> float:
 
 
 def measure(_: int) -> str:
-    """Both, once: the simulation is seeded, and the database takes minutes."""
+    """Both tables, measured once: the simulation is seeded, and the database takes minutes."""
     at = simulate(SHEETS)
     with postgres() as server:
         there = asyncio.run(enqueued(server, SHEETS))

@@ -65,7 +65,7 @@ def mutants() -> list[Mutant]:
 
 
 def measure(rounds: int) -> str:
-    """A table. There is one round, whatever `rounds` is: a test that notices a fault only now and then is no use."""
+    """A table. There is one round, whatever `rounds` is: a test that notices a fault only now and then is useless."""
     del rounds
     began, table = time.monotonic(), mutants()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(COPIES) as threads:

@@ -1,4 +1,4 @@
-"""nginx on loopback with files that pass for PDFs, plain and with TLS, on the second core."""
+"""nginx on loopback with files that are accepted as PDFs, plain and with TLS, on the second core."""
 
 import os
 import shutil
@@ -30,14 +30,14 @@ http {{
 
 @frozen
 class Served:
-    """Where the files are."""
+    """The addresses of the files."""
 
     folder: Path
     plain: str
     tls: str
     certificate: Path
     out: Path
-    """A folder in memory for what is downloaded, so that the disk is not measured."""
+    """A folder in memory for downloads, so that the disk is not measured."""
 
 
 def _free_port() -> int:
@@ -58,7 +58,7 @@ def _fill(path: Path, size: int) -> None:
 
 @contextmanager
 def nginx() -> Iterator[Served]:
-    """Runs it for as long as the block lasts."""
+    """Runs nginx for the duration of the block."""
     base = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of our own is made in it
     folder = Path(tempfile.mkdtemp(prefix="aps-async-bench-", dir=base))
     folder.chmod(0o755)

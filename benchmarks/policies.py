@@ -34,7 +34,7 @@ SLOW = 10.0
 
 
 def _full_jitter() -> Generator[float, Any, None]:
-    """backoff's usual way: exponential to a minute, each wait drawn from nothing up to it."""
+    """The default of backoff: exponential up to a minute, with each wait drawn between zero and that."""
     steps = backoff.expo(base=1.5, factor=2, max_value=60)
     yield next(steps)
     while True:
@@ -50,7 +50,7 @@ async def _gated(session: Session, requests: list[ExportRequest], folder: Path, 
 
 
 async def _task_per_job(session: Session, requests: list[ExportRequest], folder: Path, policy: Policy | None) -> None:
-    """What most people write: poll every job freely, then queue for a download slot."""
+    """The common approach: poll every job independently, then queue for a download slot."""
     free = asyncio.Semaphore(SLOTS)
 
     async def one(number: int, request: ExportRequest) -> None:
@@ -102,39 +102,39 @@ async def _played(policy: str, scene: str, sheets: int, seed: int) -> dict[str, 
             if noise is not None:
                 noise.cancel()
                 await asyncio.gather(noise, return_exceptions=True)
-        told = _told(simulator, scene, sheets, wall, EPOCH + began)
-        return {**told, "refused": counting.most(), "refused_in_a_window": counting.most_in_a_window(60)}
+        measured = _measured(simulator, scene, sheets, wall, EPOCH + began)
+        return {**measured, "refused": counting.most(), "refused_in_a_window": counting.most_in_a_window(60)}
 
 
-def _told(simulator: Simulator, scene: str, sheets: int, wall: float, began: float) -> dict[str, float]:
-    told = simulator.counts()
-    jobs = [job for job in told["jobs"].values() if job["first_seen_completed"]]  # the others ask about none
+def _measured(simulator: Simulator, scene: str, sheets: int, wall: float, began: float) -> dict[str, float]:
+    measured = simulator.counts()
+    jobs = [job for job in measured["jobs"].values() if job["first_seen_completed"]]  # the others poll none
     late = sorted(job["first_seen_completed"] - job["finishes"] for job in jobs)
-    ends = told["endpoints"]
+    ends = measured["endpoints"]
     return {
         "wall": wall,
         "ratio": wall / bound(jobs, began, sheets, SLOW if scene == "slow" else 0.0, SLOTS, 1.0),
         "late": mean(late),
         "late95": late[int(len(late) * 0.95)],
         "polls": ends["export_status"]["calls"] / sheets,
-        "expired": told["expired_urls_opened"],
+        "expired": measured["expired_urls_opened"],
         "gets": ends["signed_get"]["calls"] / sheets,
     }
 
 
 def measure(rounds: int, sheets: int = 1000) -> str:
-    """A table by scene and policy, and a chart of what decides."""
+    """A table by scene and policy, and a chart of the deciding figure."""
     asked = [
         {"policy": policy, "scene": scene, "sheets": sheets, "seed": seed}
         for scene in SCENES
         for policy in POLICIES
         for seed in range(rounds)
     ]
-    told = iter(run_all("benchmarks.policies", asked))
+    measured = iter(run_all("benchmarks.policies", asked))
     rows, chart = [], {}
     for scene, words in SCENES.items():
         for policy in POLICIES:
-            found = [next(told) for _ in range(rounds)]
+            found = [next(measured) for _ in range(rounds)]
             ratio = [row["ratio"] for row in found]
             first = figure(f"wall / bound, {scene}: {policy}", ratio, 3)
             cells = [first] + [
@@ -162,10 +162,10 @@ def measure(rounds: int, sheets: int = 1000) -> str:
             "|---|---|---|---|---|---|---|---|---|",
             *rows,
             "",
-            "All policies but the last have our pacer below them, which is what keeps a run at its bound without 429s.",
-            "Of those, the simplest is ours: no number to choose, nothing learnt, an interval that follows from the",
-            "quota and the number of jobs that share it. The gate costs nothing where downloads are quick, and where",
-            "they are slow it asks once for each file, when a slot is there to take it.",
+            "All policies but the last use our rate limiter, which keeps a run at its bound without 429s. Ours",
+            "is the simplest of these: there is no number to choose and nothing to learn; the interval follows from",
+            "quota and number of the jobs that share it. The gate costs nothing if downloads are fast; if slow,",
+            "it makes one status call for each file, when a slot is free for its download.",
         ]
     )
 

@@ -31,7 +31,7 @@ LAYERS = {
     "send": "+ the deadline, errors of our own",
     "exchange": "+ the quota, the token",
     "attempt": "+ status and JSON",
-    "request": "+ headers, address, retries, the typed answer",
+    "request": "+ headers, address, retries, the typed response",
     "ours": "+ path and `ExportJob`: all of `get_export`",
 }
 
@@ -45,14 +45,14 @@ async def _measured(call: Poll, at_once: int, calls: int) -> float:
         for _ in range(count):
             await call()
 
-    await asyncio.gather(*(worker(10) for _ in range(at_once)))  # connections stand, code is warm
+    await asyncio.gather(*(worker(10) for _ in range(at_once)))  # connections are open, code is warm
     began = time.process_time()
     await asyncio.gather(*(worker(calls // at_once) for _ in range(at_once)))
     return (time.process_time() - began) / (calls // at_once * at_once) * 1e6
 
 
 async def raw(url: str, at_once: int, calls: int) -> float:
-    """What somebody would write by hand who knows all the traps of the address, and checks the status."""
+    """A handwritten poll that handles all special cases of the address, and checks the status."""
     headers = {"Authorization": "Bearer " + "t" * 900, "Accept": "application/json", "User-Agent": "raw"}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once)) as http:
 
@@ -66,7 +66,7 @@ async def raw(url: str, at_once: int, calls: int) -> float:
 
 
 async def ours(url: str, at_once: int, calls: int, layer: str) -> float:
-    """`get_export`, or only the session's work up to a layer of it."""
+    """`get_export`, or only part of it up to one layer of the session."""
     settings = Settings(budgets={"bim360.export_status": 10_000_000}, connections=at_once)
     request = ExportRequest(kind=ExportKind.BIM360, project_id=PROJECT, source_ids=(URN,))
     ref = ExportRef(request=request, export_id=EXPORT)
@@ -99,7 +99,7 @@ def _instructions(**options: Any) -> float | None:
 
 
 def measure(rounds: int) -> str:
-    """A table by calls at once and event loop, in turns; and where the rest goes."""
+    """A table by concurrency and event loop, measured in turns, and a breakdown by layer."""
     rows, chart = [], {}
     with child("benchmarks.canned") as at:
         for loop in LOOPS:
@@ -140,11 +140,11 @@ def _layers(at: dict[str, Any]) -> list[str]:
             return ["Instructions are not counted: this machine has no `perf`, or no counter for it."]
         rows.append(f"| {words} | {counted[0] / 1e3:.0f} | {counted[1] / 1e3:.0f} |")
     return [
-        "Where it goes: thousands of instructions a call, 64 at once, the kernel's left out. What the session does on",
-        "top of aiohttp (the difference between the second line and the last) is three quarters paid for by what it",
-        "does not ask aiohttp for (between the first and the second). uvloop runs aiohttp's part with fewer",
-        "instructions and ours with as many, so that the same work is a larger share there.",
-        "With 256 at once the garbage collector has more live objects of ours to look at: without it, the ratio of",
+        "Where the time goes: thousands of instructions a call, 64 at once, without the kernel. Three quarters of what",
+        "the session adds to aiohttp (the difference between the second line and the last) are saved by features of",
+        "aiohttp that it does not use (between the first and the second). uvloop runs aiohttp's part with fewer",
+        "instructions and ours with the same number, so that our share is larger there.",
+        "With 256 at once, the garbage collector has more of our live objects to scan: without it, the ratio of",
         "instructions on uvloop is 1.08.",
         "",
         "| | asyncio | uvloop |",

@@ -1,4 +1,4 @@
-"""Who was refused: the 429s that one client got, apart from those of others on the same client id."""
+"""Counts the 429s of one client, apart from those of others on the same client id."""
 
 import asyncio
 from collections.abc import Hashable
@@ -17,7 +17,7 @@ class _CountingPacer(LocalRateLimiter):
 
 
 class CountingQuotas(Quotas):
-    """Pacers like any, that also note when they were refused."""
+    """Ordinary rate limiters that also record every 429."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,11 +37,11 @@ class CountingQuotas(Quotas):
         return self._counting[endpoint.name]
 
     def most(self) -> int:
-        """429s at the endpoint that had the most."""
+        """429s at the endpoint with the most."""
         return max(len(each.refusals) for each in self._counting.values())
 
     def most_in_a_window(self, window: float, *, after_the_first: bool = False) -> int:
-        """Most 429s of one endpoint in any stretch of a window's length; or only from a window after its first on."""
+        """The most 429s of one endpoint within any window; optionally only from one window after its first 429."""
         most = 0
         for each in self._counting.values():
             since = each.refusals[0] + window if after_the_first and each.refusals else 0.0

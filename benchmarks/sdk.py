@@ -1,4 +1,4 @@
-"""One poll of an ACC export by this library and by autodesk-platform-sdk (Python >= 3.12), on the same answers.
+"""One poll of an ACC export by this library and by autodesk-platform-sdk (Python >= 3.12), on the same responses.
 
 Needs `APS_BENCH_SDK_PYTHON`: an interpreter that has the SDK and this library's dependencies.
 """
@@ -64,7 +64,7 @@ def measure(rounds: int) -> str:
     ratios = [ours / theirs for ours, theirs in zip(found["ours"], found["theirs"], strict=True)]
     return "\n".join(
         [
-            f"`get_export` of an ACC Files job, {AT_ONCE} at once, the same pending answers.",
+            f"`get_export` of an ACC Files job, {AT_ONCE} at once, the same pending responses.",
             "",
             "| | CPU us a call |",
             "|---|---|",

@@ -18,7 +18,7 @@ async def serve(options: dict[str, Any]) -> None:
     faults = [Fault.from_json(fault) for fault in options.get("faults", [])]
     async with Simulator(world, speed=options.get("speed", 1.0), behaviour=behaviour, faults=faults) as simulator:
         project = world.hubs[0].projects[0]
-        told = {
+        address = {
             "url": simulator.url,
             "storage_url": simulator.storage_url,
             "client_id": simulator.client_id,
@@ -26,7 +26,7 @@ async def serve(options: dict[str, Any]) -> None:
             "project": project.id,
             "sheets": [sheet.tip.id for sheet in world.sheets],
         }
-        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.write(json.dumps(address) + "\n")
         sys.stdout.flush()
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 

@@ -1,4 +1,4 @@
-"""Workers on many machines, as processes on this one over a real PostgreSQL: what they survive, and what they cost."""
+"""Workers, as processes on this machine with a real PostgreSQL: which faults they survive, and what they cost."""
 
 import asyncio
 import hashlib
@@ -30,7 +30,7 @@ IDLE_SECONDS = 60.0
 
 
 def measure(rounds: int) -> str:
-    """Three tables: three workers ill-treated, the cost of an export, and a large queue."""
+    """Three tables: three workers under faults, the cost of an export, and a large queue."""
     return "\n\n".join([_survival(rounds), _cost(rounds), _enqueueing(min(rounds, 3))])
 
 
@@ -58,15 +58,15 @@ def _survival(rounds: int) -> str:
             "",
             f"`aps-async worker`, three times, at `--speed {speed}` with published quotas. After a tenth is delivered "
             "the first worker gets `kill -9` and the second SIGSTOP; once their work is taken over, PostgreSQL "
-            "is stopped with `-m immediate` and started again; then the second gets SIGCONT. Seconds are real ones.",
+            "is stopped with `-m immediate` and started again; then the second gets SIGCONT. Times are real seconds.",
             "",
             "| | median (least-most) | goal |",
             "|---|---|---|",
             f"| delivered, with the right hash | {spread([row['whole'] for row in rows], 0)} | {SHEETS} |",
             f"| outcomes | {spread([row['outcomes'] for row in rows], 0)} | {SHEETS} |",
             f"| files put after their outcome | {spread([row['twice'] for row in rows], 0)} | 0 |",
-            f"| in hand at the kill, of both | {spread([row['held'] for row in rows], 0)} | |",
-            f"| all of it taken over after, s | {spread([row['taken_over'] for row in rows], 1)} | at most 30 |",
+            f"| exports held at the kill, by both | {spread([row['held'] for row in rows], 0)} | |",
+            f"| all of them taken over after, s | {spread([row['taken_over'] for row in rows], 1)} | at most 30 |",
             f"| most starts in a window | {spread([row['starts'] for row in rows], 0)} | at most 100 |",
             f"| most status calls in a window | {spread([row['polls'] for row in rows], 0)} | at most 1,000 |",
             f"| 429s | {spread([row['refused'] for row in rows], 0)} | 0 |",
@@ -123,7 +123,7 @@ def _cost(rounds: int) -> str:
     RAW.extend(rows)
     return "\n".join(
         [
-            f"## What it costs: {SHEETS} sheets, 3 workers at `--speed {speed}`, nothing goes wrong",
+            f"## Cost: {SHEETS} sheets, 3 workers at `--speed {speed}`, nothing goes wrong",
             "",
             "CPU ms per export; a run in one process is in `bulk.md`. An idle worker and its share of an idle database "
             f"are measured over {IDLE_SECONDS:g} s.",
@@ -199,9 +199,9 @@ def _enqueueing(rounds: int) -> str:
             f"| seconds | {spread([row['seconds'] for row in rows], 1)} |",
             f"| CPU ms a request, this process | {spread([row['cpu'] for row in rows], 3)} |",
             f"| database, MB | {spread([row['size'] for row in rows], 0)} |",
-            f"| of it exports, bytes a request | {spread([row['exports'] for row in rows], 0)} |",
-            f"| of it queue, bytes a request | {spread([row['queue'] for row in rows], 0)} |",
-            f"| of it the queue's log, bytes a request | {spread([row['log'] for row in rows], 0)} |",
+            f"| exports in it, bytes a request | {spread([row['exports'] for row in rows], 0)} |",
+            f"| queue in it, bytes a request | {spread([row['queue'] for row in rows], 0)} |",
+            f"| the queue's log in it, bytes a request | {spread([row['log'] for row in rows], 0)} |",
             f"| status of all runs, s | {spread([row['status'] for row in rows], 2)} |",
             f"| the queue's next 4 exports, ms | {spread([row['next'] for row in rows], 1)} |",
         ]
@@ -209,7 +209,7 @@ def _enqueueing(rounds: int) -> str:
 
 
 async def enqueued(server: Postgres, count: int) -> dict[str, float]:
-    """Enqueues so many, and looks how large and how slow the database has become."""
+    """Enqueues that many, and measures size and speed of the database."""
     urns = (f"urn:adsk.wipprod:fs.file:vf.{number:022d}?version=1" for number in range(count))
     requests = (
         bim360.make_request("5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18", urn, name=f"A-{number:06d} - Ground Floor Plan")
@@ -241,7 +241,7 @@ async def enqueued(server: Postgres, count: int) -> dict[str, float]:
 
 
 async def _next_four(database: Database) -> float:
-    """Milliseconds for what a worker with four free slots asks of the queue."""
+    """Milliseconds of the query by a worker with four free slots."""
     queries = patient_queries(Listening(database))
     began = time.monotonic()
     jobs = await queries.dequeue(

@@ -1,4 +1,4 @@
-"""The benchmarks run, leave what they promise, and tell a change from noise."""
+"""The benchmarks run, write their results, and distinguish a change from noise."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Our own files: replaced in one step, closed to others where that is promised, and never through a link."""
+"""Our own files: replaced in one step, private where that is promised, and never written through a link."""
 
 import os
 import stat

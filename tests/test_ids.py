@@ -1,4 +1,4 @@
-"""Identifiers: whatever form people paste, the service gets the one it takes."""
+"""Identifiers: whatever form users paste, the service gets the form that it expects."""
 
 import base64
 import re

@@ -114,7 +114,9 @@ CORE = {"aiohttp", "attr", "attrs", "cattrs", "backoff", "yarl", "multidict"}
 
 
 def roots(path: Path, *, guarded: bool) -> set[str]:
-    """The packages that are imported when this module is; `guarded` adds imports in `try` blocks and functions."""
+    """The packages that are imported when this module is; `guarded` adds imports in `try` blocks and
+    functions, and optional packages (`needed`).
+    """
     found, ahead = set[str](), list[ast.AST](ast.parse(path.read_text("utf-8")).body)
     while ahead:
         node = ahead.pop()
@@ -122,6 +124,9 @@ def roots(path: Path, *, guarded: bool) -> set[str]:
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             found.add((node.module or "").partition(".")[0])
+        elif guarded and isinstance(node, ast.Call) and ast.unparse(node.func) == "needed":
+            found.add(str(ast.literal_eval(node.args[0])).partition(".")[0])
+            ahead += ast.iter_child_nodes(node)
         elif guarded or not isinstance(node, ast.Try | ast.FunctionDef | ast.AsyncFunctionDef):
             ahead += ast.iter_child_nodes(node)
     return found

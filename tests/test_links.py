@@ -1,4 +1,4 @@
-"""Signed links: kept to the byte, dead in time, and never shown."""
+"""Signed links: unchanged to the byte, expired in time, and never shown."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Polling of any job: when it is asked, what is waited out, how it ends."""
+"""Polling of any job: when it is polled, which errors are waited out, how it ends."""
 
 import asyncio
 import doctest

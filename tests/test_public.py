@@ -1,4 +1,4 @@
-"""What the package promises: its public names, one direction of imports, few dependencies, and an example that runs."""
+"""The package's promises: its public names, one direction of imports, few dependencies, and an example that runs."""
 
 import ast
 import inspect

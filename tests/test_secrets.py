@@ -1,4 +1,4 @@
-"""Secrets: no token, secret or signed query is ever shown, whatever goes wrong and whoever repeats them."""
+"""Secrets: no token, secret or signed query is ever shown, whatever goes wrong and even if the service repeats them."""
 
 import base64
 import copy
@@ -41,6 +41,7 @@ from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
 from aps_async.simulator.faults import Kind
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import call_to
+from aps_async.workers.records import error_to_json
 from tests.support import served, service, session_for
 
 SECRET = "canary-secret"
@@ -76,7 +77,7 @@ def log() -> Any:
 
 
 def shown(problem: BaseException) -> list[str]:
-    """Everything that people and tools print of an error."""
+    """Everything that is printed, logged or stored of an error: the last is a row of the workers' database."""
     texts = ["".join(traceback.format_exception(problem))]
     texts.append("".join(traceback.TracebackException.from_exception(problem, capture_locals=False).format()))
     chain, seen = [problem], set[int]()
@@ -85,7 +86,14 @@ def shown(problem: BaseException) -> list[str]:
         if id(each) in seen:
             continue
         seen.add(id(each))
-        texts += [str(each), repr(each), repr(each.args), repr(vars(each)), *getattr(each, "__notes__", ())]
+        texts += [
+            str(each),
+            repr(each),
+            repr(each.args),
+            repr(vars(each)),
+            error_to_json(each),
+            *getattr(each, "__notes__", ()),
+        ]
         chain += [other for other in (each.__cause__, each.__context__) if other is not None]
     return texts
 

@@ -331,9 +331,7 @@ def answering(status: int = 200, body: bytes = b"", kind: str = "application/jso
         (b'{"links": 7}', "application/json", "expected an object, got int @ $.links"),
     ],
 )  # fmt: skip
-async def test_a_good_status_with_a_bad_body_is_told_with_the_call_and_the_body(
-    body: bytes, kind: str, words: str
-) -> None:
+async def test_a_bad_body_with_a_good_status_is_reported_with_call_and_body(body: bytes, kind: str, words: str) -> None:
     async with (
         served(answering(200, body, kind)) as url,
         Session(FixedToken(), base_url=url, settings=Settings(max_attempts=2)) as session,

@@ -1,4 +1,4 @@
-"""Settings: no number that makes no sense, and a fast simulator shrinks what the service's clock sets."""
+"""Settings: senseless numbers are refused, and a fast simulator shortens the service's durations."""
 
 import attrs
 import pytest

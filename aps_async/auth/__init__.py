@@ -1,4 +1,4 @@
-"""Where tokens come from. A provider is anything with one coroutine; see `TokenProvider`."""
+"""Token providers, stores for logins, and signing in. A provider needs one coroutine; see `TokenProvider`."""
 
 from aps_async.auth.credentials import AppCredentials
 from aps_async.auth.filestore import FileStore

@@ -1,4 +1,4 @@
-"""The server on this machine that the sign-in page sends the browser back to. It answers one request, once."""
+"""The server on this machine that the sign-in page redirects the browser to. It accepts exactly one request."""
 
 import asyncio
 import base64
@@ -21,21 +21,21 @@ __all__ = ["Callback", "Listener", "Page", "listening"]
 __dir__ = __all__.copy
 
 _HOST = "127.0.0.1"
-# Browsers know localhost by both addresses, and try the second one first.
+# Browsers resolve localhost to both addresses, and try the second one first.
 _ADDRESSES = {_HOST: (_HOST,), "localhost": (_HOST, "::1")}
-# What a machine without IPv6 answers; None where asyncio finds no address to bind at all.
+# Errors on a machine without IPv6; None if asyncio finds no address to bind.
 _NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, socket.EAI_ADDRFAMILY, socket.EAI_NONAME, None}
 _LONGEST_TARGET = 8190
 _PLAIN = {"Server": "aps-async", "X-Content-Type-Options": "nosniff"}
 _log = logging.getLogger("aps_async")
-# aiohttp logs requests that it cannot parse with their bytes, which may hold the code or cookies of other programs.
-_silent = logging.Logger("aps_async.callback")  # noqa: LOG001 - outside of the hierarchy on purpose
+# aiohttp logs the bytes of requests that it cannot parse. They may contain the code, or cookies of other programs.
+_silent = logging.Logger("aps_async.callback")  # noqa: LOG001 - deliberately outside the hierarchy
 _silent.disabled = True
 
 
 @frozen
 class Page:
-    """What the browser shows in the end."""
+    """The page that the browser shows at the end."""
 
     title: str
     text: str
@@ -44,7 +44,7 @@ class Page:
 
 @frozen
 class Callback:
-    """Where to listen, read off a redirect address."""
+    """Where to listen, parsed from a redirect address."""
 
     port: int
     netloc: str
@@ -53,10 +53,10 @@ class Callback:
 
     @classmethod
     def of(cls, redirect_uri: str) -> "Callback":
-        """Reads a redirect address.
+        """Parses a redirect address.
 
         Raises:
-            InputError: it does not lead to this machine, or names no port.
+            InputError: the address does not point to this machine, or has no port.
         """
         try:
             parts = urlsplit(redirect_uri)
@@ -65,8 +65,8 @@ class Callback:
             parts, port = urlsplit(""), None
         if parts.scheme != "http" or parts.hostname not in _ADDRESSES or not port or parts.query:
             raise InputError(
-                f"the callback address {redirect_uri!r} must be http://{_HOST}:<port>/<path> (or localhost), sign for "
-                "sign as it is registered for the app; for any other address use --no-browser"
+                f"the callback address {redirect_uri!r} must be http://{_HOST}:<port>/<path> (or localhost), exactly "
+                "as registered for the app; for any other address use --no-browser"
             )
         return cls(port, parts.netloc, parts.path or "/", _ADDRESSES[parts.hostname])
 
@@ -81,18 +81,18 @@ class Listener:
     _page: "asyncio.Future[Page]" = field(init=False)
     _shown: asyncio.Event = field(init=False, factory=asyncio.Event)
     refused: int = field(init=False, default=0)
-    """Requests that were none of ours."""
+    """The number of requests that were not the expected redirect."""
 
     def __attrs_post_init__(self) -> None:
         loop = asyncio.get_running_loop()
         self._arrived, self._page = loop.create_future(), loop.create_future()
 
     async def redirected(self) -> str:
-        """Waits for the one right request; its whole address."""
+        """Waits for the expected redirect and returns its whole address."""
         return await asyncio.shield(self._arrived)
 
     async def show(self, page: Page, *, patience: float = 5.0) -> None:
-        """Answers the browser, and waits until it has the page or is gone."""
+        """Sends the page to the browser, and waits until it has received it or disconnected."""
         if not self._page.done():
             self._page.set_result(page)
         try:
@@ -102,7 +102,7 @@ class Listener:
             return
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """One request. Whatever is wrong with it, it hears nothing that would help it to be right."""
+        """Handles one request. A refusal never says what was wrong, which would help an attacker."""
         status, redirected = self._judge(request)
         if status:
             self.refused += 1
@@ -122,15 +122,15 @@ class Listener:
         return response
 
     def _judge(self, request: web.BaseRequest) -> tuple[int, str]:
-        """The status to refuse with, or 0 and the address. A browser that was sent here asks in exactly one way."""
+        """The status to refuse with, or 0 and the redirected address. Accepts only a redirected browser's request."""
         sent = request.headers
         path, _, query = request.raw_path.partition("?")
         if request.method != "GET" or path != self.callback.path:
             return 404, ""
-        # Another name for this machine is how a page elsewhere would reach us (DNS rebinding).
+        # A page from elsewhere would reach us under another host name (DNS rebinding).
         if sent.getall("Host", []) != [self.callback.netloc]:
             return 400, ""
-        # Scripts, images and forms of pages elsewhere say what they are; a person's way from page to page does too.
+        # Browsers mark requests by scripts, images and forms of other pages, and also mark navigation by a user.
         asked_by_a_page = "Origin" in sent or sent.get("Sec-Fetch-Mode", "navigate") != "navigate"
         if asked_by_a_page or sent.get("Sec-Fetch-Dest", "document") != "document":
             return 400, ""
@@ -142,18 +142,18 @@ class Listener:
 
 @asynccontextmanager
 async def listening(callback: Callback, is_ours: Callable[[str], bool]) -> AsyncIterator[Listener]:
-    """Runs the callback server, on the loopback addresses alone.
+    """Runs the callback server, on loopback addresses only.
 
     Raises:
-        InputError: the port is taken on one of them.
+        InputError: the port is already in use on one of them.
     """
     listener = Listener(callback, is_ours)
     server = web.Server(
         listener.handle,
-        access_log=None,  # an access log would hold the code
+        access_log=None,  # an access log would contain the code
         logger=_silent,
         max_line_size=HEADER_LIMIT,
-        max_field_size=HEADER_LIMIT,  # cookies of localhost are shared by the programs on all of its ports
+        max_field_size=HEADER_LIMIT,  # cookies for localhost are shared by programs on all ports
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(server.shutdown, 0.5)
@@ -164,7 +164,7 @@ async def listening(callback: Callback, is_ours: Callable[[str], bool]) -> Async
 
 
 async def _bound(server: web.Server, address: str, port: int) -> asyncio.Server | None:
-    """The server's sockets on one address; None where the machine lacks IPv6."""
+    """The server's sockets on one address; None if the machine has no IPv6."""
     try:
         return await asyncio.get_running_loop().create_server(server, address, port)
     except OSError as problem:
@@ -190,7 +190,7 @@ small{color:#5a6875}
 @media(prefers-color-scheme:dark){body{background:#12181e;color:#e8edf2}main{background:#1c252e;box-shadow:none}
  small{color:#9fb0bf}}
 """
-_SCRIPT = "history.replaceState(null,'','/')"  # the code is worthless by now, and still has no place in a history
+_SCRIPT = "history.replaceState(null,'','/')"  # the code is spent, but does not belong in the browser's history
 _GOOD = '<circle cx="32" cy="32" r="30" fill="#1a7f4b"/><path d="M19 33l9 9 17-19" stroke="#fff" {}/>'
 _BAD = '<circle cx="32" cy="32" r="30" fill="#b3261e"/><path d="M22 22l20 20M42 22L22 42" stroke="#fff" {}/>'
 _LINE = 'stroke-width="5" fill="none" stroke-linecap="round" stroke-linejoin="round"'

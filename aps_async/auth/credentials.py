@@ -1,4 +1,4 @@
-"""What an app proves itself with at the token endpoint, and the reading of what comes back.
+"""The credentials that an app sends to the token endpoint, and parsing of token responses.
 
 https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 """
@@ -12,8 +12,9 @@ from typing import Any
 from attrs import field, frozen
 
 from aps_async.auth.provider import AccessToken, TokenClient
-from aps_async.errors import DecodeError
+from aps_async.errors import APSError, AuthError, DecodeError, ResponseError
 from aps_async.transport.headers import header_value, token_value
+from aps_async.transport.retry import is_transient
 
 __all__ = [
     "DEFAULT_LIFE",
@@ -30,11 +31,11 @@ __dir__ = __all__.copy
 
 TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
 SCOPES = ("data:read", "data:write")
-"""What all exports of this library need together."""
+"""The scopes that the exports of this library need."""
 DEFAULT_LIFE = 3599.0
-"""Seconds that a token lives if its response does not state it: what the service documents."""
+"""A token's documented lifetime in seconds, used when the response does not state one."""
 LONGEST_LIFE = 365 * 86400.0
-"""Seconds: nothing that is stated beyond this is believed."""
+"""The longest lifetime, in seconds, that is accepted from a response."""
 
 
 def _client_id(value: str) -> str:
@@ -49,10 +50,10 @@ def _client_secret(value: str | None) -> str | None:
 class AppCredentials:
     """An app's client id and, unless it is a public client, its secret. `repr()` does not show the secret.
 
-    White space around them is removed.
+    Surrounding white space is removed.
 
     Raises:
-        InputError: the id or the secret is blank, or a header cannot hold it.
+        InputError: the id or the secret is empty, or contains characters that a header cannot hold.
     """
 
     client_id: str = field(converter=_client_id)
@@ -67,7 +68,7 @@ class AppCredentials:
         repeatable: bool = True,
         may_be_empty: bool = False,
     ) -> Coroutine[Any, Any, Mapping[str, Any]]:
-        """POSTs a form with what proves who asks; see `TokenClient.post_form`.
+        """POSTs a form with the app's credentials; see `TokenClient.post_form`.
 
         Not a coroutine function, so that no frame keeps the form and the secret while the call is awaited.
         """
@@ -75,9 +76,9 @@ class AppCredentials:
         return client.post_form(path, signed, headers=headers, repeatable=repeatable, may_be_empty=may_be_empty)
 
     def sign(self, form: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """The form and the headers that prove who asks: Basic, or without a secret the id in the form.
+        """The form and headers with the credentials: Basic authentication, or without a secret the id in the form.
 
-        Both at once would be answered with 400.
+        The service responds with 400 to both at once.
         """
         if not self.client_secret:
             return {**form, "client_id": self.client_id}, {}
@@ -85,11 +86,36 @@ class AppCredentials:
         return dict(form), {"Authorization": f"Basic {pair}"}
 
 
-def read_token(answer: Mapping[str, object], asked_at: float) -> AccessToken:
-    """The access token of a token response. Its life counts from the request, so that a renewal never comes late.
+async def request_token(
+    client: TokenClient, app: AppCredentials, form: Mapping[str, str], *, what: str, advice: str
+) -> AccessToken:
+    """Requests an access token from the token endpoint.
+
+    Args:
+        client: an open session.
+        app: the app, whose credentials are sent.
+        form: the fields of the grant.
+        what: what the token is for, for the error.
+        advice: what to check if the service refuses.
 
     Raises:
-        DecodeError: there is none, or it cannot be sent in a header.
+        AuthError: there is no token; the message contains the service's reason.
+    """
+    asked_at = client.now()  # the lifetime counts from here, so that the renewal is never too late
+    call = app.post(client, TOKEN_PATH, form)
+    del form  # it may contain secrets, and this frame lives as long as the call
+    try:
+        return read_token(await call, asked_at)
+    except APSError as problem:
+        refused = isinstance(problem, ResponseError) and not is_transient(problem)
+        raise AuthError(f"no token for {what}: {problem}{f'; {advice}' if refused else ''}") from problem
+
+
+def read_token(answer: Mapping[str, object], asked_at: float) -> AccessToken:
+    """The access token of a response. Its lifetime counts from the request, so that it is never renewed too late.
+
+    Raises:
+        DecodeError: the response has no token, or a header cannot hold it.
     """
     value = answer.get("access_token")
     if not isinstance(value, str) or not value.strip():
@@ -99,16 +125,16 @@ def read_token(answer: Mapping[str, object], asked_at: float) -> AccessToken:
 
 
 def _life(stated: object) -> float:
-    """Seconds that a token lives. RFC 6749 leaves `expires_in` optional; 0 or nonsense would renew before every call.
+    """A token's lifetime in seconds; the default if none or an unusable one is stated. RFC 6749 makes it optional.
 
-    If the default is too long, the service answers 401, which renews the token too.
+    If the default is too long, the service responds with 401, which also renews the token.
     """
     seconds = seconds_from(stated)
     return min(seconds, LONGEST_LIFE) if seconds is not None and seconds > 0 else DEFAULT_LIFE
 
 
 def seconds_from(stated: object) -> float | None:
-    """A finite number given as a number or as text; None for anything else."""
+    """A finite number, given as a number or as text; None for anything else."""
     if isinstance(stated, bool) or not isinstance(stated, int | float | str):
         return None
     try:
@@ -129,6 +155,6 @@ def unverified_claims(token: str) -> dict[str, object]:
 
 
 def claimed_text(claims: Mapping[str, object], name: str) -> str:
-    """A claim that is text; empty if it is missing or something else."""
+    """A claim as text; empty if it is missing or not text."""
     value = claims.get(name)
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""A login in a file: whole at every instant, for its owner's eyes only, shared by any number of processes."""
+"""A login in a file that is never half written, that only its owner can read, and that processes can share."""
 
 import asyncio
 import glob
@@ -20,29 +20,29 @@ from aps_async.threads import in_thread
 __all__ = ["FileStore", "data_folder"]
 __dir__ = __all__.copy
 
-_PAUSE = 0.02  # between two looks at a lock that somebody holds; a renewal takes a few hundred milliseconds
+_PAUSE = 0.02  # seconds between two attempts to take the lock; a renewal takes a few hundred milliseconds
 _log = logging.getLogger("aps_async")
 
 
 def data_folder() -> Path:
-    """Where this platform keeps the data of programs for one user.
+    """The platform's folder for the user's application data.
 
     Raises:
-        InputError: the extra `auth` is missing.
+        InputError: the extra `auth` is not installed.
     """
-    platformdirs = needed("platformdirs", "auth", "the place for stored logins")
+    platformdirs = needed("platformdirs", "auth", "storing logins")
     return Path(platformdirs.user_data_path("aps-async", appauthor=False))
 
 
 class FileStore:
-    """Keeps a login in a file of mode 0600, in a folder that is made with mode 0700.
+    """Keeps a login in a file with mode 0600, in a folder that is created with mode 0700.
 
-    A change is written beside the file, forced to the disk and put in its place in one step, so that a crash or a
-    power cut leaves the old login or the new one. Who changes it holds a lock file, which the system frees when its
-    holder dies. Whoever waits for the lock lets the event loop run.
+    A change is written to a temporary file, synced to the disk and renamed, so that a crash or a power cut leaves the
+    old login or the new one. Changes happen under a lock file, which the system releases if its holder dies. Waiting
+    for the lock does not block the event loop.
 
     Args:
-        path: the file; `<name>.lock` beside it is the lock.
+        path: the file; its lock is `<name>.lock` in the same folder.
         patience: how many seconds to wait for the lock. The default outlasts a renewal at a slow service.
     """
 
@@ -52,7 +52,7 @@ class FileStore:
 
     @classmethod
     def for_profile(cls, profile: str = "default") -> "FileStore":
-        """The file that the command line keeps a profile's login in."""
+        """The store that the command line uses for a profile's login."""
         return cls(data_folder() / "logins" / f"{profile}.json")
 
     def __repr__(self) -> str:
@@ -79,7 +79,7 @@ class FileStore:
         """See `TokenStore`.
 
         Raises:
-            AuthError: somebody has held it for longer than our patience, or the folder cannot be written.
+            AuthError: another program held the lock for longer than `patience`, or the folder cannot be written.
         """
         path = self.path.with_name(self.path.name + ".lock")
         try:
@@ -92,17 +92,17 @@ class FileStore:
                 raise AuthError(f"another program has held {path} for {self._patience:.0f} s; end it and try again")
             yield
         finally:
-            os.close(file)  # which unlocks
+            os.close(file)  # which releases the lock
 
     async def _is_free(self, file: int, path: Path) -> bool:
-        """Waits for the lock. Never blocks, so that a cancelled waiter leaves no thread with the lock."""
+        """Waits for the lock; False if `patience` is over. Polls: a blocked thread would outlive a cancelled caller."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._patience
         try:
             while not try_lock(file):
                 if loop.time() >= until:
                     return False
-                await asyncio.sleep(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - spreads, guards nothing
+                await asyncio.sleep(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load, not for security
         except OSError as problem:
             raise _not_locked(path, problem) from None
         return True
@@ -115,7 +115,7 @@ class FileStore:
         try:
             text = self.path.read_bytes()
             if sys.platform != "win32" and (mode := stat.S_IMODE(self.path.stat().st_mode)) & 0o077:
-                _log.warning("%s could be read by others (mode %o); it is closed to them now", self.path, mode)
+                _log.warning("%s was readable by other users (mode %o); its mode is now 600", self.path, mode)
                 self.path.chmod(0o600)
         except FileNotFoundError:
             return None
@@ -127,7 +127,7 @@ class FileStore:
         try:
             self._make_folder()
             pattern = part_of(self.path.with_name(glob.escape(self.path.name)), "*").name
-            for left in self.path.parent.glob(pattern):  # a crash's, for we hold the lock
+            for left in self.path.parent.glob(pattern):  # left by a crash, since we hold the lock
                 left.unlink(missing_ok=True)
             with replacing(self.path, 0o600) as file:
                 file.write(data)

@@ -1,4 +1,4 @@
-"""From a redirect to a login: the steps that the command line, and a web app of your own, take one by one.
+"""From a redirect to a login: the steps that the command line and your own web app take.
 
 https://aps.autodesk.com/en/docs/oauth/v2
 """
@@ -28,9 +28,9 @@ REVOKE_PATH = "/authentication/v2/revoke"
 
 @frozen(kw_only=True)
 class AuthorizationRequest:
-    """One attempt to sign a user in, with PKCE and a `state` of its own. Use it once.
+    """One attempt to sign a user in, with its own PKCE verifier and `state`. Use it once.
 
-    A web app keeps it (in its own session storage, on the server) while the user is at Autodesk's page:
+    A web app keeps it (in its session storage, on the server) while the user is on Autodesk's page:
 
         request = AuthorizationRequest.new(app, redirect_uri="https://example.com/callback", scopes=["data:read"])
         ...redirect the browser to request.url(session.base_url); in the handler of the redirect_uri then:
@@ -49,13 +49,13 @@ class AuthorizationRequest:
     def new(
         cls, app: AppCredentials, *, redirect_uri: str, scopes: Sequence[str], prompt: str | None = None
     ) -> "AuthorizationRequest":
-        """A fresh one.
+        """A new request.
 
         Args:
             app: the app to sign in to.
-            redirect_uri: sign for sign one that is registered for the app.
-            scopes: what the tokens are for.
-            prompt: `login` to have the user log in even when they are; `create` to offer a new account.
+            redirect_uri: exactly one of those registered for the app.
+            scopes: the scopes of the tokens.
+            prompt: `login` to show the sign-in form even if the user is signed in; `create` to offer a new account.
 
         Raises:
             InputError: no scope is given.
@@ -91,7 +91,7 @@ class AuthorizationRequest:
         return f"{base_url}{AUTHORIZE_PATH}?{urlencode(values)}"
 
     def is_answered_by(self, redirected: str) -> bool:
-        """Whether an address that the browser was sent to belongs to this request: same place, right `state`."""
+        """Whether a redirected address belongs to this request: the same place, and the right `state`."""
         try:
             here, there = urlsplit(redirected), urlsplit(self.redirect_uri)
             names = [name for name, _ in parse_qsl(here.query, keep_blank_values=True)]
@@ -103,19 +103,20 @@ class AuthorizationRequest:
         return same and ours and len(names) == len(set(names)) and ("code" in values) != ("error" in values)
 
     async def finish(self, client: TokenClient, app: AppCredentials, redirected: str) -> Login:
-        """Turns the address that the browser was sent back to into a login.
+        """Turns the address that the browser was redirected to into a login.
 
         Args:
             client: an open session.
-            app: the same app as at the start.
+            app: the same app as in `new`.
             redirected: the whole address, query included.
 
         Raises:
-            AuthError: it answers another request, the user has denied, or the code is refused.
-            APSError: the service could not be asked. The code may be spent: start with a new request.
+            AuthError: the address belongs to another request, the user denied access, the code was refused, or the
+                service could not be reached. The code may be spent: start with a new request.
+            DecodeError: the token response cannot be read.
         """
         if not self.is_answered_by(redirected):
-            raise AuthError("this address does not answer the sign-in that was begun here: begin again")
+            raise AuthError("this address does not belong to the sign-in that was started here: start again")
         values = dict(parse_qsl(urlsplit(redirected).query, keep_blank_values=True))
         if "error" in values:
             raise AuthError(_denied(values))
@@ -131,7 +132,7 @@ class AuthorizationRequest:
             },
             repeatable=False,
         )
-        del redirected, values  # they hold the code, and this frame lives as long as the call
+        del redirected, values  # they contain the code, and this frame lives as long as the call
         try:
             answer = await exchange
         except APSError as problem:
@@ -142,22 +143,22 @@ class AuthorizationRequest:
                 answer, client_id=self.client_id, service=client.base_url, asked_at=asked_at, scopes=self.scopes
             )
         except APSError as problem:
-            del answer  # this frame goes on with the error
+            del answer  # this frame stays alive with the error
             forget_frames(problem)
             raise
 
     def _check_identity(self, answer: Mapping[str, Any]) -> None:
-        """An id token must be the answer to this very request."""
+        """Refuses an id token that belongs to another request."""
         if "openid" in self.scopes and unverified_claims(str(answer.get("id_token"))).get("nonce") != self.nonce:
-            raise AuthError("the id token does not belong to this sign-in: begin again")
+            raise AuthError("the id token does not belong to this sign-in: start again")
 
 
 def _denied(values: Mapping[str, str]) -> str:
     word = values["error"]
-    told = " ".join(redact(values.get("error_description", "")).split())[:200]
+    description = " ".join(redact(values.get("error_description", "")).split())[:200]
     if word == "access_denied":
-        return "access was denied on the sign-in page; nothing has been stored"
-    return f"the sign-in page refuses ({word[:60]}{f': {told}' if told else ''})"
+        return "access was denied on the sign-in page; nothing was stored"
+    return f"the sign-in page reports an error ({word[:60]}{f': {description}' if description else ''})"
 
 
 def login_from(
@@ -169,10 +170,10 @@ def login_from(
     scopes: tuple[str, ...] = (),
     before: Login | None = None,
 ) -> Login:
-    """The login that a token answer holds, or that a renewal of `before` has brought.
+    """The login in a token response; `before` is the login that it renews.
 
     Raises:
-        DecodeError: it holds none.
+        DecodeError: the response contains no access token.
     """
     token = read_token(answer, asked_at)
     claims = unverified_claims(token.value)
@@ -195,18 +196,18 @@ def login_from(
 
 
 async def revoke(client: TokenClient, app: AppCredentials, token: str, *, hint: str = "refresh_token") -> None:
-    """Makes a token worthless (`POST authentication/v2/revoke`; 100 a minute).
+    """Revokes a token (`POST authentication/v2/revoke`; 100 calls a minute).
 
     https://aps.autodesk.com/en/docs/oauth/v2
 
     Args:
         client: an open session.
-        app: the app that it was given to.
+        app: the app that it was issued to.
         token: the token.
         hint: `refresh_token` or `access_token`.
 
     Raises:
-        APSError: the service could not be asked, or refuses.
+        APSError: the service could not be reached, or refused.
     """
     call = app.post(client, REVOKE_PATH, {"token": token, "token_type_hint": hint}, may_be_empty=True)
     del token  # this frame lives as long as the call

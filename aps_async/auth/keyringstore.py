@@ -1,4 +1,4 @@
-"""A login in the system's keyring, for those who ask for it; a headless machine has none."""
+"""A login in the system's keyring, on request only: headless machines have no keyring."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,23 +17,24 @@ __all__ = ["KeyringStore"]
 __dir__ = __all__.copy
 
 _SERVICE = "aps-async"
-_WINDOWS_LIMIT = 1280  # characters: CRED_MAX_CREDENTIAL_BLOB_SIZE is 2,560 bytes of UTF-16
+_WINDOWS_LIMIT = 1280  # characters; CRED_MAX_CREDENTIAL_BLOB_SIZE is 2,560 bytes of UTF-16
 
 
 class KeyringStore:
     """Keeps a login in the keyring under `aps-async` and the given name. Needs the extra `keyring`.
 
-    Keyrings have no lock of their own, so processes take turns by a lock file, which holds nothing.
+    Keyrings have no lock, so processes take turns with an empty lock file.
 
-    Windows keeps at most 1,280 characters. Where the whole login is too long for the keyring, it keeps what a renewal
-    needs, and this object the access token; another process then renews the login before its first call.
+    Windows stores at most 1,280 characters. If the whole login is too long for the keyring, the keyring stores what a
+    renewal needs, and only this object keeps the access token; another process then renews the login before its first
+    call.
 
     Args:
-        name: which login.
-        lock_file: where the lock is; the platform's folder for data when not given.
+        name: the name of the login.
+        lock_file: the path of the lock file; by default in the platform's folder for application data.
 
     Raises:
-        InputError: the extra `keyring` is missing.
+        InputError: the extra `keyring` is not installed.
     """
 
     def __init__(self, name: str = "default", *, lock_file: Path | str | None = None) -> None:
@@ -57,7 +58,7 @@ class KeyringStore:
         """See `TokenStore`.
 
         Raises:
-            AuthError: the keyring does not take it.
+            AuthError: the keyring refuses it.
         """
         text = login.to_json()
         try:
@@ -95,12 +96,12 @@ class KeyringStore:
         try:
             return await in_daemon_thread(question)
         except errors.NoKeyringError:
-            words = "this machine has no keyring that could keep a login: use the file, which is the default"
-        except Exception as problem:  # noqa: BLE001 - besides KeyringError, whatever the system's own library raises
+            words = "this machine has no usable keyring: use the file, which is the default"
+        except Exception as problem:  # noqa: BLE001 - KeyringError, or anything that the system's library raises
             words = f"the keyring refuses ({type(problem).__name__}): unlock it, or use the file, which is the default"
         raise AuthError(words)
 
 
 def _without_access_token(login: Login) -> Login:
-    """What a renewal needs. An access token that has expired is never sent."""
+    """The part of a login that a renewal needs. It counts as expired, so the empty access token is never sent."""
     return evolve(login, access_token="", expires_at=login.issued_at)

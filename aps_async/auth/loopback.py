@@ -1,4 +1,4 @@
-"""Signing a person in at this machine's browser, or at another device's."""
+"""Signing a user in with this machine's browser, or on another device."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,13 +19,13 @@ __all__ = ["CALLBACK", "authorize", "authorize_elsewhere", "open_browser"]
 __dir__ = __all__.copy
 
 CALLBACK = "http://127.0.0.1:8765/callback"
-"""The callback address when no other is given. It must be registered for the app, sign for sign."""
+"""The default callback address. Exactly this address must be registered for the app."""
 
 
 async def open_browser(url: str) -> None:
-    """Opens the user's browser; does nothing where there is none.
+    """Opens the user's browser; does nothing if there is none.
 
-    Cancelled while the browser runs in the foreground, it leaves the browser open.
+    If cancelled while the browser runs in the foreground, the browser stays open.
     """
     import webbrowser
 
@@ -42,10 +42,10 @@ async def authorize(
     timeout: float = 300.0,
     show: Callable[[str], Awaitable[None]] = open_browser,
 ) -> Login:
-    """Signs a person in with the browser of this machine, and puts the login into the store of `tokens`.
+    """Signs a user in with this machine's browser, and puts the login into the store of `tokens`.
 
-    A server on 127.0.0.1 (for a `localhost` callback also on ::1) waits for the browser to come back. It answers that
-    one request, with the right path, host and `state`, and closes.
+    A server on 127.0.0.1 (for a `localhost` callback also on ::1) waits for the redirected browser. It accepts only
+    that one request, with the right path, host and `state`, and closes.
 
         tokens = ThreeLegged(client_id, store=FileStore("login.json"))
         async with Session(tokens) as session:
@@ -54,30 +54,30 @@ async def authorize(
     https://aps.autodesk.com/en/docs/oauth/v2
 
     Args:
-        client: an open session; it may be the one that `tokens` is for.
-        tokens: for which app, and where the login goes.
-        scopes: what the tokens are for.
-        callback: `http://127.0.0.1:<port>/<path>`, sign for sign as it is registered for the app.
-        prompt: `login` to have the person log in even when they are.
-        timeout: seconds until we stop waiting for the person.
-        show: gets the address of the sign-in page and brings it to the person.
+        client: an open session; it may be the one that uses `tokens`.
+        tokens: gives the app, and the store for the login.
+        scopes: the scopes of the tokens.
+        callback: `http://127.0.0.1:<port>/<path>`, exactly as registered for the app.
+        prompt: `login` to show the sign-in form even if the user is signed in.
+        timeout: seconds to wait for the user.
+        show: called with the address of the sign-in page, to show it to the user.
 
     Raises:
-        AuthError: denied, refused, or nobody came in time. Nothing is stored then.
-        InputError: the callback address is not one of this machine's, or its port is taken.
+        AuthError: access was denied or refused, or the user did not sign in within `timeout`. Nothing is stored then.
+        InputError: the callback address does not point to this machine, or its port is in use.
     """
     from aps_async.auth.callback import Callback, listening
 
     request = AuthorizationRequest.new(tokens.app, redirect_uri=callback, scopes=scopes, prompt=prompt)
     async with listening(Callback.of(callback), request.is_answered_by) as listener:
-        # Beside each other: a browser in the terminal holds `show` until the person leaves it, after the last page.
+        # Concurrently: with a browser in the terminal, `show` returns only when the user quits it, after the last page.
         showing = asyncio.ensure_future(show(request.url(client.base_url)))
         coming = asyncio.ensure_future(listener.redirected())
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.wait({showing, coming}, return_when=asyncio.FIRST_COMPLETED)
                 if not coming.done():
-                    await showing  # what it raises ends the wait
+                    await showing  # its exception ends the wait
                 await coming
             return await _finish(client, tokens, request, coming.result(), listener)
         except TimeoutError:
@@ -95,14 +95,14 @@ async def _finish(
     from aps_async.auth.callback import Page
 
     finishing = request.finish(client, tokens.app, redirected)
-    del redirected  # it holds the code, and this frame lives as long as the call
+    del redirected  # it contains the code, and this frame lives as long as the call
     try:
         login = await finishing
         await tokens.keep(login)
     except APSError as problem:
         await listener.show(Page("Not signed in", f"{problem}.", good=False))
         raise
-    await listener.show(Page("You are signed in", "aps-async has what it needs. Go back to where you started it."))
+    await listener.show(Page("You are signed in", "aps-async has what it needs. You can return to it now."))
     return login
 
 
@@ -116,22 +116,23 @@ async def authorize_elsewhere(
     timeout: float | None = None,
     ask: Callable[[str], Awaitable[str]],
 ) -> Login:
-    """Signs a person in with the browser of any device, and puts the login into the store of `tokens`.
+    """Signs a user in with a browser on any device, and puts the login into the store of `tokens`.
 
-    After the consent that browser is sent to `callback`, where nothing may be listening. Its address bar then shows
-    the address that is wanted here.
+    After the user consents, that browser is redirected to `callback`, where nothing needs to be listening. `ask` has
+    to return the address that its address bar then shows.
 
     Args:
         client: an open session.
-        tokens: for which app, and where the login goes.
-        scopes: what the tokens are for.
-        callback: any address that is registered for the app, sign for sign.
-        prompt: `login` to have the person log in even when they are.
-        timeout: seconds until we stop waiting for the person; None: as long as `ask` takes.
-        ask: gets the address of the sign-in page, and gives back the one that the browser ended at.
+        tokens: gives the app, and the store for the login.
+        scopes: the scopes of the tokens.
+        callback: exactly one of the addresses registered for the app.
+        prompt: `login` to show the sign-in form even if the user is signed in.
+        timeout: seconds to wait for `ask`; None: no limit.
+        ask: called with the address of the sign-in page; returns the address that the browser was redirected to.
 
     Raises:
-        AuthError: denied, refused, too late, or the address answers another request. Nothing is stored then.
+        AuthError: access was denied or refused, `timeout` is over, or the address belongs to another request. Nothing
+            is stored then.
     """
     app: AppCredentials = tokens.app
     request = AuthorizationRequest.new(app, redirect_uri=callback, scopes=scopes, prompt=prompt)
@@ -141,14 +142,14 @@ async def authorize_elsewhere(
             redirected = await ask(request.url(client.base_url))
     except TimeoutError:
         if timeout is None or not limit.expired():
-            raise  # an error of `ask`
+            raise  # raised by `ask`
         raise _too_late(timeout) from None
     finishing = request.finish(client, app, redirected.strip())
-    del redirected  # it holds the code, and this frame lives as long as the call
+    del redirected  # it contains the code, and this frame lives as long as the call
     login = await finishing
     await tokens.keep(login)
     return login
 
 
 def _too_late(timeout: float, others: str = "") -> AuthError:
-    return AuthError(f"nobody signed in within {timeout:.0f} s{others}; try again: aps-async login")
+    return AuthError(f"no sign-in within {timeout:.0f} s{others}; try again: aps-async login")

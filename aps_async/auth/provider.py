@@ -1,4 +1,4 @@
-"""The protocol that a session asks for tokens, and the one rule of renewing them."""
+"""The protocol by which a session gets its tokens, and the one rule for renewing them."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -29,16 +29,16 @@ class AccessToken:
 
     value: str = field(repr=False)
     expires_at: float | None = None
-    """Seconds since the epoch; None when nobody said."""
+    """Seconds since the epoch; None if unknown."""
     issued_at: float | None = None
-    """When it was asked for; with the expiry this tells its whole life."""
+    """When it was requested; together with the expiry this gives its lifetime."""
 
     def __str__(self) -> str:
         return "AccessToken(…)"
 
 
 class TokenClient(Protocol):
-    """What a provider may use to get a token: the session, retries and quotas included, but no token."""
+    """What a provider uses to get a token: the session with its retries and quotas, but without a token."""
 
     def now(self) -> float:
         """Seconds since the epoch, by the session's clock."""
@@ -51,7 +51,7 @@ class TokenClient(Protocol):
 
     @property
     def base_url(self) -> str:
-        """The address of the service, without a slash at its end."""
+        """The address of the service, without a trailing slash."""
         ...
 
     async def post_form(
@@ -64,10 +64,10 @@ class TokenClient(Protocol):
         may_be_empty: bool = False,
         timeout: float | None = None,
     ) -> Mapping[str, Any]:
-        """POSTs a form without a bearer token and gives the JSON object that came back.
+        """POSTs a form without a bearer token and returns the JSON object of the response.
 
-        `repeatable=False`: after an answer that got lost, the error is raised and the form is not sent again.
-        `may_be_empty`: an answer without a body is an empty object. `timeout`: seconds for all attempts.
+        `repeatable=False`: if the response is lost, the error is raised and the form is not sent again.
+        `may_be_empty`: a response without a body is an empty object. `timeout`: seconds for all attempts.
         """
         ...
 
@@ -79,13 +79,13 @@ class TokenProvider(Protocol):
     """
 
     async def token(self, client: TokenClient, rejected: AccessToken | None = None) -> AccessToken:
-        """A token that is good now.
+        """Returns a token that is valid now.
 
-        `rejected` is one that the service has just answered 401 to: give another one. Called once before every
+        `rejected` is a token that the service has just refused with 401: return another one. Called once before every
         request, from any number of tasks at once.
 
         Raises:
-            AuthError: there is none to be had.
+            AuthError: no token can be obtained.
         """
         ...
 
@@ -116,7 +116,7 @@ class Settles(Protocol):
 
 
 class RenewingProvider(ABC):
-    """Keeps a token and renews it once, for however many callers ask at the same time."""
+    """Keeps a token and renews it once, however many callers ask at the same time."""
 
     def __init__(self) -> None:
         self._current: AccessToken | None = None
@@ -127,26 +127,25 @@ class RenewingProvider(ABC):
 
     @abstractmethod
     async def _renew(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken:
-        """Gets another token than the rejected one."""
+        """Gets a token other than the rejected one."""
 
     async def token(self, client: TokenClient, rejected: AccessToken | None = None) -> AccessToken:
         """See `TokenProvider`."""
         if (current := self._usable(client, rejected)) is not None:
             return current
         seen = self._attempts
-        async with (
-            self._lock_here()
-        ):  # a lock, not a shared task: when the one who renews is cancelled, the next one does it
+        # A lock, not a shared task: if the caller that renews is cancelled, the next one renews.
+        async with self._lock_here():
             if (current := self._usable(client, rejected)) is not None:
                 return current
             if self._failure is not None and self._attempts > seen:
-                # The renewal we have waited for; whoever comes later tries anew. Everybody gets an error of their own,
+                # The renewal that we waited for has failed; later callers try again. Each caller gets its own error,
                 # since tracebacks and notes are added to it.
                 raise copy(self._failure) from self._failure.__cause__
             return await self._renew_now(client, rejected)
 
     def _lock_here(self) -> asyncio.Lock:
-        """The running loop's: a worker may call `asyncio.run` for every task of its queue, with one provider."""
+        """The running loop's lock: a worker may call `asyncio.run` for every task of its queue, with one provider."""
         loop = asyncio.get_running_loop()
         if self._lock is None or self._lock[0] is not loop:
             self._lock = (loop, asyncio.Lock())
@@ -164,7 +163,7 @@ class RenewingProvider(ABC):
         except APSError as problem:
             self._attempts += 1
             self._failure = problem
-            forget_frames(problem)  # they hold the answer with the tokens
+            forget_frames(problem)  # they contain the response with the tokens
             raise
         self._attempts += 1
         self._failure = None
@@ -174,7 +173,7 @@ class RenewingProvider(ABC):
 
 
 def renewal_time(client: TokenClient, token: AccessToken) -> float:
-    """When a token is to be renewed: the session's margin before its expiry, or at nine tenths of a shorter life."""
+    """When to renew a token: the session's margin before its expiry, or at nine tenths of a short lifetime."""
     if token.expires_at is None:
         return float("inf")
     life = token.expires_at - (client.now() if token.issued_at is None else token.issued_at)

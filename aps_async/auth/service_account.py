@@ -1,4 +1,4 @@
-"""Secure service accounts: a user that is a program, and proves itself with a private key.
+"""Secure service accounts: users for programs, which authenticate with a private key.
 
 https://aps.autodesk.com/en/docs/ssa/v1
 """
@@ -13,28 +13,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aps_async.auth.credentials import SCOPES, TOKEN_PATH, AppCredentials, read_token
+from aps_async.auth.credentials import SCOPES, AppCredentials, request_token
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
-from aps_async.errors import APSError, AuthError, InputError, ResponseError
+from aps_async.errors import AuthError, InputError
 from aps_async.extras import needed
-from aps_async.transport.retry import is_transient
 
 __all__ = ["AUDIENCE", "GRANT", "ServiceAccount", "key_from_file"]
 __dir__ = __all__.copy
 
 AUDIENCE = "https://developer.api.autodesk.com/authentication/v2/token"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_LIFE = 300  # seconds; the longest that is taken
-_BACK = 30  # how far the assertion's beginning lies behind, for clocks that go ahead of the service's
+_LIFE = 300  # seconds; the longest that the service accepts
+_BACK = 30  # seconds by which the assertion is backdated, for clocks that are ahead of the service's
 _log = logging.getLogger("aps_async")
 _KEYS = ("APS_SERVICE_ACCOUNT_KEY", "APS_SERVICE_ACCOUNT_KEY_FILE")
 
 
 class ServiceAccount(RenewingProvider):
-    """A service account's tokens: each is asked for with an assertion that the account's key signs. Needs `auth`.
+    """A service account's tokens, requested with an assertion that the account's key signs. Needs the extra `auth`.
 
-    The services count them as a user's: invite the account's e-mail address to the projects it shall see, and send
-    no `x-user-id`.
+    The services treat them as a user's tokens: invite the account's e-mail address to the projects that it needs, and
+    send no `x-user-id`.
 
     Args:
         client_id: the app's client id.
@@ -42,10 +41,10 @@ class ServiceAccount(RenewingProvider):
         account_id: the `serviceAccountId`.
         key_id: the `kid` of the key.
         private_key: the key as PEM text.
-        scopes: what the tokens are for.
+        scopes: the scopes of the tokens.
 
     Raises:
-        InputError: something is empty, the key cannot be read, or the extra `auth` is missing.
+        InputError: an argument is empty, the key cannot be read, or the extra `auth` is not installed.
     """
 
     two_legged = False
@@ -78,11 +77,11 @@ class ServiceAccount(RenewingProvider):
     def from_env(cls, environ: Mapping[str, str] | None = None, *, scopes: Sequence[str] = SCOPES) -> "ServiceAccount":
         """Reads `APS_CLIENT_ID`, `APS_CLIENT_SECRET`, `APS_SERVICE_ACCOUNT_ID`, `APS_SERVICE_ACCOUNT_KEY_ID`.
 
-        The key itself is in `APS_SERVICE_ACCOUNT_KEY` (PEM, line ends also as `\\n`) or in the file that
+        The key is in `APS_SERVICE_ACCOUNT_KEY` (PEM; line ends may be written as `\\n`) or in the file that
         `APS_SERVICE_ACCOUNT_KEY_FILE` names.
 
         Raises:
-            AuthError: one of them is not set.
+            AuthError: a variable is not set.
             InputError: the key cannot be read.
         """
         environ = os.environ if environ is None else environ
@@ -104,25 +103,19 @@ class ServiceAccount(RenewingProvider):
     async def _renew(
         self,
         client: TokenClient,
-        rejected: AccessToken | None,  # noqa: ARG002 - whatever comes is another one
+        rejected: AccessToken | None,  # noqa: ARG002 - every new token differs
     ) -> AccessToken:
-        asked_at = client.now()
-        # An assertion that goes out twice only brings two tokens.
-        call = self._app.post(
+        # Sending an assertion twice is harmless: it only yields two tokens.
+        return await request_token(
             client,
-            TOKEN_PATH,
-            {"grant_type": GRANT, "assertion": self.assertion(asked_at), "scope": " ".join(self.scopes)},
+            self._app,
+            {"grant_type": GRANT, "assertion": self.assertion(client.now()), "scope": " ".join(self.scopes)},
+            what=f"service account {self.account_id}",
+            advice="check that account and key are enabled, that the key belongs to the account, and this clock",
         )
-        try:
-            return read_token(await call, asked_at)
-        except APSError as problem:
-            hint = ""
-            if isinstance(problem, ResponseError) and not is_transient(problem):
-                hint = "; check that account and key are enabled, that the key belongs to the account, and this clock"
-            raise AuthError(f"no token for service account {self.account_id}: {problem}{hint}") from problem
 
     def assertion(self, now: float) -> str:
-        """A signed assertion that holds for the next five minutes. It is as good as a password: do not show it."""
+        """A signed assertion, valid for about five minutes. Treat it like a password."""
         jwt = needed("joserfc.jwt", "auth", "a service account")
         claims = {
             "iss": self.client_id,
@@ -170,5 +163,7 @@ def _read_key(pem: str) -> Any:
         if key.is_private:
             return key
     except (ValueError, TypeError, errors.JoseError):
-        pass  # the parser's words may quote the key
-    raise InputError("the service account's key is no private RSA key in PEM form (-----BEGIN PRIVATE KEY-----)")
+        pass  # the parser's message may quote the key
+    raise InputError(
+        "the service account's key is not a valid RSA private key in PEM format (-----BEGIN PRIVATE KEY-----)"
+    )

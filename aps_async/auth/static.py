@@ -1,4 +1,4 @@
-"""A token that somebody else made and renews."""
+"""A token that is obtained and renewed elsewhere."""
 
 from aps_async.auth.credentials import claimed_text, unverified_claims
 from aps_async.auth.provider import AccessToken, TokenClient
@@ -12,12 +12,12 @@ __dir__ = __all__.copy
 class StaticToken:
     """Uses the given access token until the service refuses it.
 
-    The client id and the kind of token are read off its claims when it is a JWT, as Autodesk's are: one without a
-    `userid` is two-legged. Of any other token the kind stays unknown, and whether `x-user-id` fits it is left to you.
+    The client id and the kind of token are read from its claims if it is a JWT, as Autodesk's tokens are: one without
+    a `userid` is two-legged. The kind of any other token is unknown, and `x-user-id` is sent with it if you give one.
 
     Args:
-        token: the bare token, without `Bearer`.
-        client_id: whose quota it draws on, where the token does not tell.
+        token: the token itself, without `Bearer`.
+        client_id: the app whose quota the calls use, if the token does not contain it.
 
     Raises:
         InputError: the token is empty, or contains spaces or characters that a header cannot hold.
@@ -32,7 +32,7 @@ class StaticToken:
 
     async def token(
         self,
-        client: TokenClient,  # noqa: ARG002 - the protocol's
+        client: TokenClient,  # noqa: ARG002 - part of the protocol
         rejected: AccessToken | None = None,
     ) -> AccessToken:
         """See `TokenProvider`."""

@@ -1,7 +1,7 @@
-"""What a login is, and the protocol of the places that keep it.
+"""A user's login, and the protocol of the stores that keep it.
 
-A refresh token works once: using it brings the next one and kills it. So a login has one place, and everybody who
-renews it holds that place's lock from the reading of the old token until the new one is kept for good.
+A refresh token works once: using it returns the next one and invalidates it. So a login has one store, and every
+renewal holds that store's lock from reading the old token until the new one is durably saved.
 """
 
 import asyncio
@@ -23,27 +23,27 @@ _FORMAT = 1
 
 @frozen(kw_only=True)
 class Login:
-    """Everything that one consent of a user brought. `str()` and `repr()` show no token.
+    """The result of a user's consent, which a store keeps. `str()` and `repr()` show no token.
 
-    It is what a store keeps. Tokens are in there: treat `to_json()` as you would a password.
+    It contains tokens: treat the result of `to_json()` like a password.
     """
 
     client_id: str
     service: str
-    """The base address that the tokens are good for. They are sent to no other."""
+    """The base address of the service that issued the tokens. They are sent to no other."""
     scopes: tuple[str, ...]
     refresh_token: str | None = field(repr=False)
-    """The one that has not been used; None when it is known to be dead."""
+    """The refresh token that has not been used; None if it is known to be invalid."""
     access_token: str = field(repr=False)
     issued_at: float
     expires_at: float
     signed_in_at: float
     user_id: str | None = None
-    """The user's Autodesk id, where the token tells."""
+    """The user's Autodesk id, if the token contains it."""
     renewals: int = 0
     renewing: bool = False
-    """Whether the refresh token has been sent off and the answer not been kept yet. When nobody is at it any more,
-    the answer is lost, and the refresh token probably spent."""
+    """Whether the refresh token was sent and the response is not stored yet. If no renewal is in progress any more, the
+    response is lost, and the refresh token is probably spent."""
 
     @property
     def token(self) -> AccessToken:
@@ -51,7 +51,7 @@ class Login:
         return AccessToken(self.access_token, self.expires_at, self.issued_at)
 
     def to_json(self) -> str:
-        """The whole login as text, tokens included."""
+        """The whole login as JSON, tokens included."""
         return json.dumps({"format": _FORMAT, **asdict(self)})
 
     @classmethod
@@ -59,7 +59,7 @@ class Login:
         """Reads what `to_json` wrote.
 
         Raises:
-            AuthError: it is something else, or of a newer version.
+            AuthError: the text is not a login, or was written by another version.
         """
         try:
             values: dict[str, Any] = json.loads(text)
@@ -70,12 +70,12 @@ class Login:
             if _is_sound(login):
                 return evolve(login, scopes=tuple(login.scopes))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            pass  # the parser's words may quote the text
+            pass  # the parser's message may quote the text
         raise AuthError("the stored login cannot be read; log in again: aps-async login")
 
 
 def _is_sound(login: Login) -> bool:
-    """Whether every field of a login that was read is of its kind."""
+    """Whether every field of a login that was read has the right type."""
     texts = (login.client_id, login.service, login.access_token, *login.scopes)
     optional = (login.refresh_token, login.user_id)
     moments = (login.issued_at, login.expires_at, login.signed_in_at)
@@ -90,39 +90,39 @@ def _is_sound(login: Login) -> bool:
 
 
 def _is_moment(value: object) -> bool:
-    """Whether it is a time that can be reckoned with and shown: seconds since the epoch, up to the year 9999."""
+    """Whether it is a usable time: seconds since the epoch, up to the year 9999."""
     return type(value) in (int, float) and 0 <= value < 253_402_300_800  # type: ignore[operator]
 
 
 class TokenStore(Protocol):
-    """A place for one login. Write your own to keep your users' logins in your database: one store per user."""
+    """Stores one login. Implement it to keep your users' logins in your database: one store per user."""
 
     async def load(self) -> Login | None:
-        """The login, as it was kept last by anybody; None when there is none.
+        """The login that was saved last, by any process; None if there is none.
 
         Raises:
-            AuthError: something is there that cannot be read.
+            AuthError: the stored login cannot be read.
         """
         ...
 
     async def save(self, login: Login) -> None:
-        """Keeps the login; durable when it returns, and the old one or the new one at every instant."""
+        """Saves the login durably. At every instant, the store contains the old login or the new one."""
         ...
 
     async def delete(self) -> None:
-        """Forgets the login."""
+        """Deletes the login."""
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Held around every change, by one at a time among all tasks and processes that share the place.
+        """The lock for changes, exclusive among all tasks and processes that share the store.
 
-        It must be free again when its holder dies, and must not block the event loop.
+        It must be released if its holder dies, and must not block the event loop.
         """
         ...
 
 
 class MemoryStore:
-    """Keeps a login in this process only: for tests, and for logins that shall end with it."""
+    """Keeps a login in memory: for tests, and for logins that should end with the process."""
 
     def __init__(self, login: Login | None = None) -> None:
         self._login = login

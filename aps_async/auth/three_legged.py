@@ -1,16 +1,16 @@
-"""A user's tokens: kept in a store, renewed by whoever comes first, never lost between two renewals.
+"""A user's tokens: kept in a shared store, renewed once for all users of the store, and never lost in a renewal.
 
 https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 
-A renewal spends the refresh token, and its answer is the only place where the next one stands. So:
+A renewal spends the refresh token, and only its response contains the next one. So:
 
-- it is done under the store's lock, by one task of one process, and the others read what it brought;
-- the store is marked before the form goes out, and the new refresh token is kept before the access token is used;
-- cancelling the caller does not cancel it, and a session waits for it before it closes;
-- the form is sent again by itself only when it surely never arrived. When an answer gets lost, nobody knows whether
-  the old token is spent. The access token at hand then serves to the end of its life, which gives a form that is still
-  under way the time to arrive; after that the old token is tried, since there is nothing left that could be lost.
-  When it is refused, the login is over, and the error says why.
+- one task of one process renews, under the store's lock, and the others read the result from the store;
+- the store is marked before the request is sent, and the new refresh token is saved before the access token is used;
+- cancelling the caller does not cancel the renewal, and a session waits for it before it closes;
+- the request is repeated automatically only if it certainly never arrived. After a lost response, it is unknown whether
+  the old token is spent. The current access token is then used until it expires, which gives a delayed request time to
+  arrive; after that the old token is tried again, since nothing can be lost any more. If it is refused, the login is
+  over, and the error says why.
 """
 
 import asyncio
@@ -30,19 +30,19 @@ __dir__ = __all__.copy
 
 _LOG_IN = "log in again: aps-async login"
 _UNUSED_DAYS = 15  # the documented life of a refresh token
-_SETTLE = 10.0  # seconds that a closing session waits for a renewal under way
+_SETTLE = 10.0  # seconds that a closing session waits for a renewal in progress
 
 
 class ThreeLegged(RenewingProvider):
-    """The tokens of a user who has signed in, out of a store that any number of tasks and processes share.
+    """The tokens of a signed-in user, from a store that any number of tasks and processes share.
 
-    Sign in with `aps-async login` or `aps_async.auth.authorize`; a web app makes the login itself with
-    `AuthorizationRequest`. After that, this class renews it for as long as it is used every 15 days.
+    Sign in with `aps-async login` or `aps_async.auth.authorize`; a web app creates the login itself with
+    `AuthorizationRequest`. After that, this class renews the login for as long as it is used every 15 days.
 
     Args:
         client_id: the app's client id.
-        client_secret: its secret, when it is no public client.
-        store: where the login is.
+        client_secret: its secret; None for a public client.
+        store: the store of the login.
 
     Raises:
         InputError: the client id is empty.
@@ -65,20 +65,21 @@ class ThreeLegged(RenewingProvider):
         return f"ThreeLegged({self.client_id!r}, store={self.store!r})"
 
     async def keep(self, login: Login) -> None:
-        """Puts a new login in the place of the one in the store.
+        """Replaces the login in the store.
 
         Raises:
-            AuthError: the store cannot keep it.
+            AuthError: the store cannot be written.
         """
         async with self.store.lock():
             await self.store.save(login)
         self._current, self._user, self._unsaved = None, None, None
 
     async def log_out(self, client: TokenClient) -> Login | None:
-        """Revokes the login at the service and deletes it from the store; gives what was there.
+        """Revokes the login at the service, deletes it from the store and returns it; None if there was none.
 
         Raises:
-            APSError: the service could not be asked; then nothing is deleted. `store.delete()` deletes only.
+            APSError: the service could not be reached, or refused; nothing is deleted then. `store.delete()` deletes
+                without revoking.
         """
         async with self.store.lock():
             login = await self.store.load()
@@ -90,7 +91,7 @@ class ThreeLegged(RenewingProvider):
         return login
 
     async def settle(self) -> None:
-        """Waits for a renewal under way, so that its answer is kept; see `TokenProvider`."""
+        """Waits for a renewal in progress, so that its response is stored; see `TokenProvider`."""
         if self._renewal is not None and not self._renewal.done():
             await asyncio.wait([self._renewal], timeout=_SETTLE)
             self._renewal.cancel()
@@ -102,7 +103,7 @@ class ThreeLegged(RenewingProvider):
                 self._renewal = asyncio.create_task(self._read_or_renew(client, rejected))
                 self._renewal.add_done_callback(_note_failure)
             token = await asyncio.shield(self._renewal)
-            # One that a cancelled caller has left under way knows nothing of what was rejected since.
+            # A renewal that a cancelled caller left running may return a token that was rejected since.
             if rejected is None or token.value != rejected.value:
                 return token
 
@@ -111,12 +112,12 @@ class ThreeLegged(RenewingProvider):
         if not self._is_fresh(client, login, rejected):
             async with self.store.lock():
                 login = self._checked(client, await self._kept())
-                if not self._is_fresh(client, login, rejected):  # what another one has brought while we waited
+                if not self._is_fresh(client, login, rejected):  # another process may have renewed it while we waited
                     return await self._renew_login(client, login, rejected)
         return login.token
 
     async def _kept(self) -> Login | None:
-        """What is in the store, after a renewal that it could not take has found its way there."""
+        """The login in the store, after saving a renewed one that could not be saved before."""
         login = await self.store.load()
         if self._unsaved is not None:
             if login is not None and login.renewing and login.renewals + 1 == self._unsaved.renewals:
@@ -127,13 +128,13 @@ class ThreeLegged(RenewingProvider):
 
     def _checked(self, client: TokenClient, login: Login | None) -> Login:
         if login is None:
-            raise AuthError("nobody has logged in: aps-async login")
+            raise AuthError("not logged in; log in: aps-async login")
         if login.client_id != self.client_id:
             raise AuthError(f"the stored login is for client id {login.client_id}, not {self.client_id}; {_LOG_IN}")
         if login.service != client.base_url:
             raise AuthError(f"the stored login is for {login.service}, not {client.base_url}; {_LOG_IN}")
         if self._user is not None and login.user_id != self._user:
-            raise AuthError("somebody else has logged in meanwhile; start again to go on as that user")
+            raise AuthError("another user has logged in since; start again to continue as that user")
         self._user = login.user_id
         return login
 
@@ -184,36 +185,36 @@ class ThreeLegged(RenewingProvider):
         self._unsaved = None
 
     async def _refused(self, client: TokenClient, login: Login, problem: ResponseError) -> AccessToken:
-        """The refresh token is dead. Somebody may have spent it who does not share our lock, on another machine."""
+        """The refresh token is invalid. A process without our lock, on another machine, may have spent it."""
         current = await self.store.load()
         if current is not None and current.refresh_token not in (None, login.refresh_token):
             if self._is_fresh(client, self._checked(client, current), None):
                 return current.token
-            raise AuthError("somebody else renews this login without its lock; give each machine its own login")
+            raise AuthError("this login is also renewed elsewhere, without its lock; give each machine its own login")
         await self.store.save(evolve(login, refresh_token=None, renewing=False))
         days = (client.now() - login.issued_at) / 86400
         if login.renewing:
-            why = "the answer to the last renewal was lost, and the new refresh token with it"
+            why = "the response to the last renewal was lost, and the new refresh token with it"
         elif days > _UNUSED_DAYS:
-            why = f"it was not used for {days:.0f} days, and {_UNUSED_DAYS} are allowed"
+            why = f"it was not used for {days:.0f} days; {_UNUSED_DAYS} are allowed"
         else:
-            why = "its refresh token was revoked, or used already by another copy of the login"
+            why = "its refresh token was revoked, or already used by another copy of the login"
         raise AuthError(f"the login is over ({why}); {_LOG_IN}") from problem
 
 
 def _to_the_end(login: Login) -> AccessToken:
-    """The access token at hand, to be used until it expires and not only up to the margin before that."""
+    """The current access token, to be used until it expires instead of up to the margin before that."""
     return evolve(login.token, issued_at=login.expires_at)
 
 
 def _is_unspent(problem: APSError) -> bool:
-    """Whether the service certainly has not taken the refresh token that the failed call carried."""
+    """Whether the service certainly did not accept the refresh token of the failed call."""
     if isinstance(problem, ResponseError):
         return problem.status < 500 and problem.status != 408
     return isinstance(problem, TransportError) and not problem.sent
 
 
 def _note_failure(renewal: "asyncio.Task[AccessToken]") -> None:
-    """When every caller has been cancelled, nobody else looks at the exception, and asyncio would complain."""
+    """Retrieves the exception: if every caller was cancelled, asyncio would log it as never retrieved."""
     with suppress(asyncio.CancelledError):
         renewal.exception()

@@ -1,4 +1,4 @@
-"""Two-legged tokens: the app acts as itself, or with `x-user-id` for one user.
+"""Two-legged tokens: the app acts as itself, or on behalf of one user with `x-user-id`.
 
 https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 """
@@ -6,25 +6,24 @@ https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 import os
 from collections.abc import Mapping, Sequence
 
-from aps_async.auth.credentials import SCOPES, TOKEN_PATH, AppCredentials, read_token
+from aps_async.auth.credentials import SCOPES, AppCredentials, request_token
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
-from aps_async.errors import APSError, AuthError, InputError, ResponseError
-from aps_async.transport.retry import is_transient
+from aps_async.errors import AuthError, InputError
 
 __all__ = ["TwoLegged"]
 __dir__ = __all__.copy
 
 
 class TwoLegged(RenewingProvider):
-    """Client credentials.
+    """Tokens of the app itself, from its client id and secret (client credentials).
 
     Args:
         client_id: the app's client id.
         client_secret: its secret.
-        scopes: what the tokens are for. Listings and BIM 360 exports need `data:read`, ACC exports `data:write` too.
+        scopes: the scopes of the tokens. Listings and BIM 360 exports need `data:read`, ACC exports `data:write` too.
 
     Raises:
-        InputError: the id or the secret is empty, or a header cannot hold it.
+        InputError: the id or the secret is empty, or contains characters that a header cannot hold.
     """
 
     two_legged = True
@@ -42,7 +41,7 @@ class TwoLegged(RenewingProvider):
         """Reads `APS_CLIENT_ID` and `APS_CLIENT_SECRET`.
 
         Raises:
-            AuthError: one of them is not set.
+            AuthError: a variable is not set.
         """
         environ = os.environ if environ is None else environ
         missing = [name for name in ("APS_CLIENT_ID", "APS_CLIENT_SECRET") if not environ.get(name, "").strip()]
@@ -56,14 +55,12 @@ class TwoLegged(RenewingProvider):
     async def _renew(
         self,
         client: TokenClient,
-        rejected: AccessToken | None,  # noqa: ARG002 - whatever comes is another one
+        rejected: AccessToken | None,  # noqa: ARG002 - every new token differs
     ) -> AccessToken:
-        asked_at = client.now()  # the life counts from here at the earliest, so the renewal never comes late
-        try:
-            form = {"grant_type": "client_credentials", "scope": " ".join(self.scopes)}
-            return read_token(await self._app.post(client, TOKEN_PATH, form), asked_at)
-        except APSError as problem:
-            hint = ""
-            if isinstance(problem, ResponseError) and not is_transient(problem):
-                hint = "; check the client id, the secret and the scopes of the app"
-            raise AuthError(f"no token for client id {self.client_id}: {problem}{hint}") from problem
+        return await request_token(
+            client,
+            self._app,
+            {"grant_type": "client_credentials", "scope": " ".join(self.scopes)},
+            what=f"client id {self.client_id}",
+            advice="check the client id, the secret and the scopes of the app",
+        )

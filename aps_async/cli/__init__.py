@@ -1,4 +1,4 @@
-"""The command line. Importing this needs nothing beyond the library; `main` asks for the extra `cli`."""
+"""The command line. Importing this needs only the library itself; `main` reports when the extra `cli` is missing."""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ __dir__ = __all__.copy
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and gives its exit code; `argv` without the program's name."""
+    """Runs one command and returns its exit code; `argv` excludes the program's name."""
     make_usable()
     try:
         from aps_async.cli.app import run
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("aps-async: stopped\n")
         return 130
     except ModuleNotFoundError as problem:
-        if (problem.name or "").partition(".")[0] == "backoff":  # its own words say what to do
+        if (problem.name or "").partition(".")[0] == "backoff":  # its message already says what to do
             sys.stderr.write(f"aps-async: error: {problem}\n")
         else:
             sys.stderr.write(f"aps-async: error: {missing(problem, 'cli', 'the command line')}\n")

@@ -1,6 +1,6 @@
-"""The commands and their options. Each one parses, and gives the coroutine function that does the work.
+"""The commands and their options. Each one parses its options and returns the coroutine function that does the work.
 
-A command imports what it needs when it runs, so that the help does not wait for the whole library.
+A command imports what it needs when it runs, so that `--help` does not import the whole library.
 """
 
 import os
@@ -18,30 +18,25 @@ import aps_async
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
-    ASSET_MARKUPS,
     COLLECTION,
     DIR,
     FOLDER,
-    HYPERLINKS,
-    ISSUE_MARKUPS,
     JSON_ARRAY,
     JSON_LINES,
     JSON_OBJECT,
-    MARKUPS,
     NO_PARTIAL,
     ORDER,
     OUT,
     PDF,
-    PHOTO_MARKUPS,
     PROJECT,
     SHEETS,
     SLOTS,
     SPEED,
     TIMEOUT,
-    UNPUBLISHED_MARKUPS,
     USER_ID,
     a_path,
     profile_option,
+    with_page_options,
 )
 from aps_async.cli.output import print_result, print_status, tolerate_any_text, turn_logging_on
 
@@ -49,10 +44,10 @@ NAME = "aps-async"
 _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
-    "APS_BASE_URL (Autodesk's own when not set); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
+    "APS_BASE_URL (by default Autodesk's); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
     "HTTPS_PROXY; APS_CA_FILE (a PEM file of CA certificates to trust, for networks that re-sign TLS)"
 )
-_EPILOG = f"Environment: {_ENVIRONMENT}.\n\nWho counts: {ORDER}.\n\nExit codes:\n" + "\n".join(
+_EPILOG = f"Environment: {_ENVIRONMENT}.\n\nPrecedence: {ORDER}.\n\nExit codes:\n" + "\n".join(
     f"{code}: {words}" for code, words in EXIT_CODES.items()
 )
 
@@ -60,16 +55,16 @@ app = typer.Typer(name=NAME, add_completion=False, pretty_exceptions_enable=Fals
 
 
 def run(argv: Sequence[str]) -> int:
-    """Runs one command line and gives the exit code.
+    """Runs one command line and returns the exit code.
 
     Raises:
-        ModuleNotFoundError: a package is missing that the command imports.
+        ModuleNotFoundError: a package that the command imports is not installed.
     """
     tolerate_any_text()
     debug = "--debug" in argv
     work: Any = None
     try:
-        # Not typer's standalone mode: that has its own exit codes, and frames around errors.
+        # Not Typer's standalone mode, which has its own exit codes and draws frames around errors.
         work = get_command(app).main(args=list(argv), prog_name=NAME, standalone_mode=False)
         if not callable(work):
             return int(work or 0)
@@ -83,12 +78,12 @@ def run(argv: Sequence[str]) -> int:
         print_status(f"{NAME}: stopped")
         return 130
     except BrokenPipeError:
-        # The reader went away; Python would complain once more when it flushes at exit.
+        # The reading end is closed; without this, Python would report it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as problem:  # whatever it is, it becomes one line and an exit code
+    except Exception as problem:  # every error becomes one line and an exit code
         if isinstance(problem, ImportError) and (work is None or problem.name == "backoff"):
-            raise  # `main` says what to install
+            raise  # `main` reports what to install
         if debug:
             note_traceback(problem)
         print_status(f"{NAME}: error: {reason(problem)}")
@@ -96,7 +91,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def note_traceback(problem: BaseException) -> None:
-    """The traceback without values of variables: they may hold tokens."""
+    """Prints the traceback without the values of variables, which may contain tokens."""
     for line in "".join(traceback.format_exception(problem)).splitlines():
         print_status(line)
 
@@ -111,13 +106,13 @@ def _show_version(wanted: bool) -> None:
 def _options(
     context: typer.Context,
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Say what is repeated or left out; -vv: every call.")
+        int, typer.Option("--verbose", "-v", count=True, help="Report what is retried or left out; -vv: every call.")
     ] = 0,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,  # noqa: ARG001
     profile: Annotated[
-        str | None, typer.Option("--profile", metavar="NAME", help="Whose login to use; see login and APS_PROFILE.")
+        str | None, typer.Option("--profile", metavar="NAME", help="The profile to use; see login and APS_PROFILE.")
     ] = None,
-    version: Annotated[  # noqa: ARG001 - its callback does it
+    version: Annotated[  # noqa: ARG001 - its callback handles it
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
@@ -134,13 +129,13 @@ def _options(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="Where the PDFs go.")] = Path(
+    out: Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="The folder for the PDFs.")] = Path(
         "aps-async-demo"
     ),
     sheets: SHEETS = None,
     speed: SPEED = 20.0,
     pdf: PDF = None,
-    keep_open: Annotated[bool, typer.Option("--keep-open", help="Let the simulator run on until Ctrl-C.")] = False,
+    keep_open: Annotated[bool, typer.Option("--keep-open", help="Keep the simulator running until Ctrl-C.")] = False,
 ) -> Any:
     """Export a plan set from a simulator on this machine: no account, no network."""
     from aps_async.cli import simulation
@@ -157,19 +152,20 @@ def simulate(
     world: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Hubs, projects, folders and sheets, as JSON.")
     ] = None,
-    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="What goes wrong and when, as JSON.")] = None,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="The faults to inject, as JSON.")] = None,
     behaviour: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What the documentation leaves open, as a JSON object.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Behaviour that the documentation leaves open, as JSON."),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="One such switch, such as post_status=200. Repeatable."),
+        typer.Option("--set", metavar="NAME=VALUE", help="One behaviour switch, such as post_status=200. Repeatable."),
     ] = None,
-    help_behaviour: Annotated[bool, typer.Option("--help-behaviour", help="List all these switches and exit.")] = False,
-    seed: Annotated[int, typer.Option(help="Other job times and ids for the same world.")] = 0,
+    help_behaviour: Annotated[bool, typer.Option("--help-behaviour", help="List all switches and exit.")] = False,
+    seed: Annotated[int, typer.Option(help="Vary job times and ids within the same world.")] = 0,
     sheets: SHEETS = None,
 ) -> Any:
-    """Run Autodesk's services on this machine until Ctrl-C, to try the other commands against."""
+    """Run a simulator of Autodesk's services on this machine until Ctrl-C, to try the other commands with."""
     from aps_async.cli import simulation
 
     if help_behaviour:
@@ -210,6 +206,7 @@ def collections(project: PROJECT, user_id: USER_ID = None, json: JSON_ARRAY = Fa
 
 
 @app.command()
+@with_page_options
 def export(
     project: PROJECT,
     out: OUT,
@@ -217,37 +214,30 @@ def export(
     collection: COLLECTION = None,
     sheet: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="ID", help="One sheet by its version or item URN (ACC: id or number); may be given again."
-        ),
+        typer.Option(metavar="ID", help="One sheet by its version or item URN (ACC: id or number). Repeatable."),
     ] = None,
     files: Annotated[
-        bool, typer.Option("--files", help="ACC: PDF, DWG and RVT files and not sheets, as ZIPs.")
+        bool, typer.Option("--files", help="ACC: PDF, DWG and RVT files as ZIPs, instead of sheets.")
     ] = False,
-    unpack: Annotated[bool, typer.Option("--unpack", help="With --files: the PDFs and not the ZIPs.")] = False,
+    unpack: Annotated[bool, typer.Option("--unpack", help="With --files: keep the PDFs instead of the ZIPs.")] = False,
     no_partial: NO_PARTIAL = False,
-    markups: MARKUPS = False,
-    issue_markups: ISSUE_MARKUPS = False,
-    photo_markups: PHOTO_MARKUPS = False,
-    asset_markups: ASSET_MARKUPS = False,
-    unpublished_markups: UNPUBLISHED_MARKUPS = False,
-    hyperlinks: HYPERLINKS = False,
+    options: Any = None,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
     keep_older: Annotated[
-        bool, typer.Option("--keep-older", help="Keep a sheet's file beside that of its newer version.")
+        bool, typer.Option("--keep-older", help="Keep a sheet's file when a newer version is exported.")
     ] = False,
-    again: Annotated[bool, typer.Option("--again", help="Export everything anew, also what is there already.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Export everything again, even unchanged files.")] = False,
     user_id: USER_ID = None,
     json: JSON_LINES = False,
 ) -> Any:
-    """Export sheets as PDFs into a folder: all of the project, of one folder, or the named ones. Or ACC's files."""
+    """Export sheets as PDFs into a folder: those of the whole project, of one folder, or named ones. Or ACC files."""
     from aps_async.cli import export as exporting
-    from aps_async.cli.wanted import check_together, export_options
+    from aps_async.cli.wanted import check_together
 
-    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=asset_markups)
+    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
     if (unpack or no_partial) and not files:
-        raise UsageProblem("--unpack and --no-partial go with --files: sheets come one by one")
+        raise UsageProblem("--unpack and --no-partial need --files: sheets are exported one by one")
     choices = exporting.ExportChoices(
         project=project,
         folder=folder,
@@ -256,14 +246,7 @@ def export(
         files=files,
         unpack=unpack,
         allow_partial=not no_partial,
-        options=export_options(
-            markups=markups,
-            issues=issue_markups,
-            photos=photo_markups,
-            assets=asset_markups,
-            unpublished=unpublished_markups,
-            hyperlinks=hyperlinks,
-        ),
+        options=options,
         out=out,
         slots=slots,
         timeout=timeout,
@@ -280,22 +263,23 @@ def cost_documents(
     project: PROJECT,
     out: OUT,
     association_type: Annotated[
-        str, typer.Option("--type", metavar="WORD", help="What the ids are: Budget, Contract, FormInstance and so on.")
+        str,
+        typer.Option("--type", metavar="WORD", help="The type of the ids: Budget, Contract, FormInstance, ..."),
     ],
     association_id: Annotated[
-        list[str], typer.Option("--id", metavar="UUID", help="Whose documents; may be given again.")
+        list[str], typer.Option("--id", metavar="UUID", help="The object whose documents to download. Repeatable.")
     ],
     container: Annotated[
-        str | None, typer.Option(metavar="ID", help="The cost container, where it is not the project's id.")
+        str | None, typer.Option(metavar="ID", help="The cost container, if its id differs from the project's.")
     ] = None,
     region: Annotated[
-        str | None, typer.Option(metavar="REGION", help="US, EMEA and so on: saves the service a look-up.")
+        str | None, typer.Option(metavar="REGION", help="US, EMEA and so on; saves the service a lookup.")
     ] = None,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
     json: JSON_LINES = False,
 ) -> Any:
-    """Bring the Word documents that Cost Management generated for budgets, contracts and so on. Needs a login."""
+    """Download the Word documents that Cost Management generated for budgets, contracts and so on. Needs a login."""
     from aps_async.cli import fetching
 
     choices = fetching.DocumentChoices(
@@ -317,14 +301,15 @@ def download(
     urn: Annotated[
         str, typer.Argument(metavar="URN", help="A version, an item (its newest version) or a storage URN.")
     ],
-    out: Annotated[Path, typer.Option(metavar="FILE", parser=a_path, help="Where the file goes.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", parser=a_path, help="The file to write.")],
     project: Annotated[
-        str | None, typer.Option(metavar="PROJECT", help="Where a version or item lies; a storage URN needs none.")
+        str | None,
+        typer.Option(metavar="PROJECT", help="The project of a version or item URN."),
     ] = None,
     user_id: USER_ID = None,
     json: JSON_OBJECT = False,
 ) -> Any:
-    """Download an uploaded file, or anything else with storage of its own, as it is."""
+    """Download an uploaded file, or any other version that has its own storage, unchanged."""
     from aps_async.cli import fetching
 
     return partial(fetching.download, urn, out=out, project=project, user_id=user_id, as_json=json)
@@ -333,20 +318,20 @@ def download(
 @app.command()
 def status(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", parser=a_path, help="A folder that something was exported into.")
+        Path | None, typer.Argument(metavar="[DIR]", parser=a_path, help="A folder with an earlier export.")
     ] = None,
     database: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="The database of workers; APS_DATABASE_URL without it, and without a DIR."),
+        typer.Option(metavar="URL", help="The workers' database; the default without a DIR is APS_DATABASE_URL."),
     ] = None,
-    run: Annotated[str | None, typer.Option(metavar="RUN", help="Only this run of workers, by number or name.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object; of workers' runs one JSON array.")] = False,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Only this workers' run, by number or name.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object; for workers' runs, one JSON array.")] = False,
 ) -> Any:
-    """Tell how far the last export into a folder has come, also while it runs; or how the runs of workers stand."""
+    """Show the progress of the last export into a folder, even while it runs, or the status of workers' runs."""
     if folder is None:
         return fleetcommands.status(database, run, as_json=json)
     if database is not None or run is not None:
-        raise UsageProblem("a DIR has its own ledger: --database and --run go without it")
+        raise UsageProblem("--database and --run cannot be combined with a DIR, which has its own ledger")
     from aps_async.cli import ledgers
 
     return partial(ledgers.status, folder, as_json=json)
@@ -357,7 +342,7 @@ def resume(
     folder: DIR,
     json: JSON_LINES = False,
 ) -> Any:
-    """Go on with the last export into a folder: what is there and unchanged is not fetched again."""
+    """Continue the last export into a folder. Files that are there and unchanged are not downloaded again."""
     from aps_async.cli import ledgers
 
     return partial(ledgers.resume, folder, as_json=json)
@@ -366,23 +351,24 @@ def resume(
 @app.command()
 def login(
     client_id: Annotated[
-        str | None, typer.Option("--client-id", metavar="ID", help="The app to sign in to; its id is no secret.")
+        str | None, typer.Option("--client-id", metavar="ID", help="The app to sign in to; its id is not secret.")
     ] = None,
     callback: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="The callback address registered for the app; http://127.0.0.1:8765/callback."
+            metavar="URL",
+            help="The callback address registered for the app; by default http://127.0.0.1:8765/callback.",
         ),
     ] = None,
     scope: Annotated[
-        list[str] | None, typer.Option(metavar="SCOPE", help="What for, such as data:read; may be given again.")
+        list[str] | None, typer.Option(metavar="SCOPE", help="A scope of the tokens, such as data:read. Repeatable.")
     ] = None,
     no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Print the address for another device's browser.")
+        bool, typer.Option("--no-browser", help="Print the address, to be opened in a browser on any device.")
     ] = False,
     keyring: Annotated[bool, typer.Option("--keyring", help="Keep the login in the system's keyring.")] = False,
     another_user: Annotated[
-        bool, typer.Option("--another-user", help="Have the browser ask who you are, even if it knows.")
+        bool, typer.Option("--another-user", help="Show the sign-in form even if the browser is already signed in.")
     ] = False,
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, help="How long to wait for you to sign in.")
@@ -406,7 +392,7 @@ def login(
 @app.command()
 def logout(
     forget: Annotated[
-        bool, typer.Option("--forget", help="Only delete the login, without telling the service.")
+        bool, typer.Option("--forget", help="Delete the login without revoking it at the service.")
     ] = False,
 ) -> Any:
     """Revoke the login at the service and delete it from this machine."""
@@ -417,7 +403,7 @@ def logout(
 
 @app.command()
 def whoami(user_id: USER_ID = None, json: JSON_OBJECT = False) -> Any:
-    """Tell who the other commands act as, according to what, with which scopes and until when."""
+    """Show which user or app the other commands act as, where that is configured, its scopes and expiry."""
     from aps_async.cli import login as signing_in
 
     return partial(signing_in.whoami, user_id=user_id, as_json=json)

@@ -1,5 +1,5 @@
-"""A session as environment and profile describe it. No secret is ever taken from the command line, where others can
-read it."""
+"""A session configured by environment and profile. Secrets are never taken from the command line, where other users
+can read them."""
 
 import os
 from collections.abc import Mapping
@@ -27,10 +27,12 @@ def open_session(
     quotas: RateLimiters | None = None,
     patient: bool = False,
 ) -> Session:
-    """A session, not yet entered, for whoever options, environment and profile say; see `identity`."""
+    """A session, not yet entered, with the identity that options, environment and profile give; see `identity`."""
     environ = os.environ if environ is None else environ
-    who = identity(environ, user_id)
-    return session_with(who.tokens, who.base_url, user_id=who.user_id, environ=environ, quotas=quotas, patient=patient)
+    acting = identity(environ, user_id)
+    return session_with(
+        acting.tokens, acting.base_url, user_id=acting.user_id, environ=environ, quotas=quotas, patient=patient
+    )
 
 
 def session_with(
@@ -42,7 +44,7 @@ def session_with(
     quotas: RateLimiters | None = None,
     patient: bool = False,
 ) -> Session:
-    """A session, not yet entered, at this address; `patient` for a command that may start before the network does."""
+    """A session, not yet entered, for this address; `patient` for a command that may start before the network is up."""
     host_of(base_url)
     environ = os.environ if environ is None else environ
     return Session(
@@ -75,7 +77,7 @@ def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:
 
 
 def proxy_for(base_url: str) -> str | None:
-    """The proxy of `HTTPS_PROXY`, unless `NO_PROXY` names the host or it is this machine."""
+    """The proxy of `HTTPS_PROXY`, unless `NO_PROXY` lists the host or the host is this machine."""
     proxy = getproxies_environment().get("https")
     if not proxy or is_loopback(base_url) or proxy_bypass(host_of(base_url)):
         return None
@@ -94,7 +96,7 @@ def host_of(url: str) -> str:
     """The host of an address.
 
     Raises:
-        InputError: it cannot be read as one.
+        InputError: the address is not a valid URL.
     """
     try:
         return urlsplit(url).hostname or ""

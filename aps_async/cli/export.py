@@ -1,4 +1,4 @@
-"""The command `export`, and the run that it shares with `demo`."""
+"""The command `export`, and the run that other commands share with it."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ from aps_async.transport.converter import ref_to_json, to_dict
 
 @frozen(kw_only=True)
 class RunChoices:
-    """What every run into a folder takes."""
+    """Options of every run into a folder."""
 
     project: str
     out: Path
@@ -52,7 +52,7 @@ class RunChoices:
 
 @frozen(kw_only=True)
 class ExportChoices(RunChoices):
-    """What was asked for."""
+    """Options of `export`."""
 
     folder: str | None = None
     collection: str | None = None
@@ -65,7 +65,7 @@ class ExportChoices(RunChoices):
 
 @frozen(kw_only=True)
 class Task:
-    """One thing to bring: a request, or a job that runs already."""
+    """One thing to deliver: a request, or a job that is already running."""
 
     name: str
     id: str | None = None
@@ -74,13 +74,13 @@ class Task:
 
     @property
     def key(self) -> ExportRequest | ExportRef:
-        """What its outcome is known by: jobs that run already may come of equal requests."""
+        """Identifies its outcome: the reference of a running job, since several may have equal requests."""
         return self.wanted.ref if isinstance(self.wanted, ExportJob) else self.wanted
 
 
 @frozen(kw_only=True)
 class Result:
-    """What became of one thing, be it that the export failed or that there was no such thing."""
+    """The result of one task or id: a file, a failed export, or an id that was not found."""
 
     name: str
     id: str | None = None
@@ -94,16 +94,16 @@ class Run:
     """The results of one command so far."""
 
     things: str = "sheet"
-    """What is exported."""
+    """What the progress counts."""
     comes_as: str = "PDF"
-    """What comes of each."""
+    """What each one is delivered as."""
     total: int = 0
     results: list[Result] = field(factory=list)
     began: float = field(factory=time.monotonic)
 
     @property
     def failures(self) -> list[Result]:
-        """Those without a file."""
+        """Results without a file."""
         return [each for each in self.results if each.error is not None]
 
     @property
@@ -118,7 +118,7 @@ class Run:
 
     @property
     def code(self) -> int:
-        """0; or the one reason for which nothing at all came; or that some failed."""
+        """The exit code: 0; the code that all failures share, if there is no file at all; otherwise `SOME_FAILED`."""
         codes = {exit_code(each.error) for each in self.results if each.error is not None}
         if not codes:
             return SOME_FAILED if any(each.failed_files for each in self.files) else 0
@@ -132,7 +132,7 @@ async def export(choices: ExportChoices) -> int:
 
 
 async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awaitable[None]]) -> int:
-    """Does the work with a session, and tells at the end what became of it."""
+    """Does the work with a session, and prints a summary at the end."""
     refuse_if_in_use(choices.out)
     try:
         async with open_session(choices.user_id) as session:
@@ -145,7 +145,7 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
     except (asyncio.CancelledError, DiskFullError, LedgerError):
         print_status(stopped_words(run, choices.out))
         if run.total:
-            print_status(f"to go on: aps-async resume {shlex.quote(str(choices.out))}")
+            print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
     for failed in run.failures:
         print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
@@ -175,7 +175,7 @@ async def _tasks(session: Session, project: Project, choices: ExportChoices, run
         for failed in looked_up:
             if isinstance(failed, Result):
                 keep(failed, choices, run)
-        # An item URN and the URN of its newest version are one sheet.
+        # An item URN and the URN of its newest version mean the same sheet.
         return sheet_tasks({each.id: each for each in looked_up if isinstance(each, Sheet)}.values(), choices)
     if choices.files:
         requests = project_requests(
@@ -190,13 +190,13 @@ async def _tasks(session: Session, project: Project, choices: ExportChoices, run
         what = "PDF, DWG or RVT files"
         tasks = [Task(name=each.name or project.name, folder=choices.folder, wanted=each) async for each in requests]
     else:
-        what = "finished sheets of PDFs" if project.is_bim360 else "published sheets"
+        what = "processed sheets of PDFs" if project.is_bim360 else "published sheets"
         chosen = {"folder": choices.folder, "collection": choices.collection}
         found = [sheet async for sheet in list_sheets(session, project, **chosen)]
         tasks = sheet_tasks(found, choices)
     if not tasks:
         where = part_of(project, choices.folder, choices.collection)
-        raise NotFoundInProjectError(f"there is nothing to export in {where}: it holds no {what}")
+        raise NotFoundInProjectError(f"there is nothing to export in {where}: it contains no {what}")
     return tasks
 
 
@@ -205,7 +205,7 @@ async def _named(
 ) -> Sequence[Sheet | Result]:
     if not project.is_acc and collection is None:
         return await asyncio.gather(*(_looked_up(session, project, each) for each in ids))
-    # There is no call that finds a sheet by its number, and one list serves all.
+    # The service cannot look up a sheet by its number; one list serves all ids.
     index = SheetIndex(project.name, [each async for each in list_sheets(session, project, collection=collection)])
     return [_found(index, each) for each in ids]
 
@@ -225,7 +225,7 @@ async def _looked_up(session: Session, project: Project, sheet_id: str) -> Sheet
 
 
 def sheet_tasks(sheets: Iterable[Sheet], choices: ExportChoices) -> list[Task]:
-    """One PDF for each sheet."""
+    """One task for each sheet."""
     return [
         Task(
             name=sheet.name,
@@ -238,7 +238,7 @@ def sheet_tasks(sheets: Iterable[Sheet], choices: ExportChoices) -> list[Task]:
 
 
 def ledger_for(command: str, choices: RunChoices) -> Ledger:
-    """The folder's ledger, which also remembers what to do again; `resume` reads it."""
+    """The folder's ledger, which also stores the command and its options for `resume`."""
     plain = to_dict(choices)
     for of_this_call in ("out", "asJson", "again"):
         plain.pop(of_this_call, None)
@@ -247,7 +247,7 @@ def ledger_for(command: str, choices: RunChoices) -> Ledger:
 
 
 def keep(result: Result, choices: RunChoices, run: Run) -> None:
-    """Notes what became of one thing."""
+    """Adds a result, and prints it with `--json`."""
     run.results.append(result)
     if choices.as_json:
         print_json(as_json(result))
@@ -262,7 +262,7 @@ async def export_tasks(
     unpack: bool = False,
     ledger: Ledger | bool = False,
 ) -> None:
-    """Exports everything, showing progress and keeping what became of each."""
+    """Exports everything, shows progress and keeps each result."""
     run.total = len(run.results) + len(tasks)
     if not tasks:
         return
@@ -313,7 +313,7 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def summary(run: Run, out: Path) -> str:
-    """The last line of a run that came to its end."""
+    """The last line of a finished run."""
     done = len(run.files)
     of = f" of {run.total:,}" if run.failures else ""
     seconds = time.monotonic() - run.began
@@ -321,7 +321,7 @@ def summary(run: Run, out: Path) -> str:
     if entries := sum(len(each.unpacked) - (each.path in each.unpacked) for each in run.files):
         words += f", unpacked to {count(entries, 'file')}"
     if reused := sum(each.reused for each in run.files):
-        words += f" ({reused:,} there already)"
+        words += f" ({reused:,} already there)"
     if odd := sum(bool(each.warnings) for each in run.files):
         words += f" ({odd:,} with warnings)"
     words += f", {size(run.received)}, in {seconds:.1f} s"
@@ -329,8 +329,8 @@ def summary(run: Run, out: Path) -> str:
 
 
 def stopped_words(run: Run, out: Path) -> str:
-    """What a run that was stopped has done."""
+    """What a stopped run had done."""
     if not run.total:
         return "stopped before the first export; nothing was written"
     where = f"in {out}" if run.files else "so no file was written"
-    return f"stopped: {len(run.files):,} of {count(run.total, run.things)} done, {where}; nothing half written is left"
+    return f"stopped: {len(run.files):,} of {count(run.total, run.things)} done, {where}; no unfinished file is left"

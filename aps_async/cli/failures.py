@@ -1,4 +1,4 @@
-"""Errors as one line and an exit code: the one table."""
+"""Maps errors to one line of text and an exit code."""
 
 EXIT_CODES = {
     0: "everything was done",
@@ -19,13 +19,13 @@ _FAULT = 70
 
 
 class UsageProblem(Exception):  # noqa: N818 - not of the library's tree
-    """The command line or the environment asks for something that does not go together."""
+    """Options or environment variables contradict each other."""
 
     exit_code = 2
 
 
 class Interrupted(Exception):  # noqa: N818 - a signal, not an error
-    """SIGINT or SIGTERM came, and everything under way has been cancelled."""
+    """SIGINT or SIGTERM was received, and all work has been cancelled."""
 
     def __init__(self, signal: int) -> None:
         super().__init__(f"stopped by signal {signal}")
@@ -33,7 +33,7 @@ class Interrupted(Exception):  # noqa: N818 - a signal, not an error
 
 
 def _codes() -> tuple[tuple[type[Exception], int], ...]:
-    """The first row that fits counts. A function, as the help needs none of these classes."""
+    """The first matching row applies. A function, so that `--help` does not import these classes."""
     from aps_async import errors
 
     return (
@@ -51,22 +51,22 @@ def _codes() -> tuple[tuple[type[Exception], int], ...]:
 
 
 def exit_code(problem: BaseException) -> int:
-    """The exit code that says what kind of problem it was."""
+    """The exit code for an error."""
     from aps_async.errors import AuthError
     from aps_async.transport.retry import is_transient
 
     if isinstance(problem, AuthError) and problem.__cause__ is not None and is_transient(problem.__cause__):
-        return exit_code(problem.__cause__)  # the token service is out of reach, the credentials are not at fault
+        return exit_code(problem.__cause__)  # the token service is unreachable; the credentials are not to blame
     for kind, code in _codes():
         if isinstance(problem, kind):
             return code
-    own = getattr(problem, "exit_code", None)  # ours above, and typer's usage errors
+    own = getattr(problem, "exit_code", None)  # the classes above, and Typer's usage errors
     return own if isinstance(own, int) else _FAULT
 
 
 def reason(problem: BaseException) -> str:
     """What went wrong and what to do, in one line."""
-    formatted = getattr(problem, "format_message", None)  # typer's, which names the option
+    formatted = getattr(problem, "format_message", None)  # Typer's errors name the option
     words = formatted() if callable(formatted) else str(problem) or type(problem).__name__
     notes: list[str] = getattr(problem, "__notes__", [])
     text = ". ".join(" ".join(part.split()).rstrip(".") for part in (str(words), *notes))

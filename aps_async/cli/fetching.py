@@ -17,7 +17,7 @@ from aps_async.session import Session
 
 @frozen(kw_only=True)
 class DocumentChoices(RunChoices):
-    """What was asked for."""
+    """Options of `cost-documents`."""
 
     type: str
     ids: tuple[str, ...]
@@ -45,7 +45,7 @@ async def _documents(session: Session, choices: DocumentChoices, run: Run) -> No
     having = {subject for job in jobs for subject in job.ref.request.source_ids}
     for each in choices.ids:
         if each.strip().lower() not in having:
-            problem = NotFoundInProjectError(f"no document was generated for it, or there is no such {choices.type}")
+            problem = NotFoundInProjectError(f"no document was generated for it, or the {choices.type} does not exist")
             keep(Result(name=f"{choices.type} {each}", id=each, error=problem), choices, run)
     tasks = [Task(name=job.ref.request.name or "", id=job.ref.export_id, wanted=job) for job in jobs]
     await export_tasks(session, tasks, choices, run, ledger=ledger_for("cost-documents", choices))

@@ -1,4 +1,4 @@
-"""Who a command acts as: from options, environment and profile, in that order."""
+"""Resolves the identity that a command acts as, from options, environment and profile, in that order."""
 
 from collections.abc import Mapping
 
@@ -47,48 +47,49 @@ OF_AN_APP = frozenset(
         "user_id",
     }
 )
-"""What goes with one app: a profile's is never used with the credentials of another."""
+"""Keys that belong to one app: a profile's values for them are never used with another app's credentials."""
 
 
 @frozen
 class Layer:
-    """One place that says things."""
+    """One source of values."""
 
-    words: str
+    name: str
     values: Mapping[str, str]
 
     def get(self, key: str) -> str:
-        """What it says; empty when it says nothing."""
+        """The value of a key; empty if it has none."""
         return self.values.get(key, "").strip()
 
     def is_for_another_app(self, client_id: str) -> bool:
-        """Whether its values are another app's; a layer that names no app goes with any."""
+        """Whether its values belong to another app; a layer without a client id fits every app."""
         return bool(client_id) and self.get("client_id") not in ("", client_id)
 
 
 @frozen(kw_only=True)
 class Sources:
-    """The places in the order in which they are asked."""
+    """All layers, in the order in which they are searched."""
 
     profile: Profile
-    profile_words: str
+    profile_label: str
+    """The profile's name and what selected it."""
     environment: Layer
     own: Layer
-    """The profile's."""
+    """The profile's values."""
     layers: tuple[Layer, ...]
 
     def find(self, key: str, down_to: Layer | None = None, *, client_id: str = "") -> tuple[str, str]:
-        """The first value, and its layer's words.
+        """The first value found, and the name of its layer; two empty strings if there is none.
 
         Args:
-            key: of `VARIABLES`.
-            down_to: layers below this one are not asked.
-            client_id: the app in use; what the profile has for another app is passed over (see `OF_AN_APP`).
+            key: a key of `VARIABLES`.
+            down_to: the last layer to search.
+            client_id: the app in use; the profile's values for another app are skipped (see `OF_AN_APP`).
         """
         for layer in self.layers:
-            strange = layer is self.own and key in OF_AN_APP and layer.is_for_another_app(client_id)
-            if (found := layer.get(key)) and not strange:
-                return found, layer.words
+            skipped = layer is self.own and key in OF_AN_APP and layer.is_for_another_app(client_id)
+            if (found := layer.get(key)) and not skipped:
+                return found, layer.name
             if layer is down_to:
                 break
         return "", ""
@@ -104,25 +105,25 @@ class Sources:
 
 @frozen(kw_only=True)
 class Identity:
-    """Who a command acts as, and who said so."""
+    """What a command acts as, with the layer that each part was found in."""
 
     kind: str
     tokens: TokenProvider
     client_id: str
     profile: Profile
-    said_by: str
+    source: str
     base_url: str
-    base_url_said_by: str
+    base_url_source: str
     user_id: str
-    user_id_said_by: str
+    user_id_source: str
 
 
 def sources(environ: Mapping[str, str], *, may_be_new: bool = False) -> Sources:
-    """The places to ask.
+    """The layers to search.
 
     Raises:
-        AuthError: the named profile is not there; not with `may_be_new`.
-        InputError: its file cannot be read.
+        AuthError: the named profile does not exist; not raised with `may_be_new`.
+        InputError: the profile's file cannot be read.
     """
     option, variable = profile_option.get(), environ.get("APS_PROFILE", "").strip()
     name = option or variable or DEFAULT
@@ -132,25 +133,27 @@ def sources(environ: Mapping[str, str], *, may_be_new: bool = False) -> Sources:
     except InputError:
         if option or variable or may_be_new:
             raise
-        found = None  # nobody has asked for a profile, so none of its troubles may stop the others
+        found = None  # the profile was not asked for, so an unreadable one must not stop commands that do not need it
     if found is None and (option or variable) and not may_be_new:
-        there = ", ".join(profiles.names()) or "none yet"
+        existing = ", ".join(profiles.names()) or "none yet"
         raise AuthError(
-            f"there is no profile {name!r} ({by}); there are: {there}. Make it: aps-async --profile {name} login"
+            f"there is no profile {name!r} ({by}); existing profiles: {existing}. To create it, run: "
+            f"aps-async --profile {name} login"
         )
     profile = found or Profile(name)
     environment = Layer("environment", {key: environ.get(variable, "") for key, variable in VARIABLES.items()})
     own = Layer(f"profile {name}", profile.values)
     layers = (own, environment) if option else (environment, own)
-    return Sources(profile=profile, profile_words=f"{name} ({by})", environment=environment, own=own, layers=layers)
+    return Sources(profile=profile, profile_label=f"{name} ({by})", environment=environment, own=own, layers=layers)
 
 
 def identity(environ: Mapping[str, str], user_id: str | None = None) -> Identity:
-    """Who to act as. The first place that has credentials decides, and its address, or one said before it, is used.
+    """The identity to act as. The first layer with credentials is used; the base address may come from it or from an
+    earlier layer.
 
     Raises:
-        AuthError: nobody has any, or they are not complete.
-        InputError: something that is said cannot be used.
+        AuthError: no layer has credentials, or they are incomplete.
+        InputError: a value cannot be used.
     """
     asked = sources(environ)
     for layer in asked.layers:
@@ -159,7 +162,7 @@ def identity(environ: Mapping[str, str], user_id: str | None = None) -> Identity
             break
     else:
         if asked.find("client_id")[0] or asked.find("client_secret")[0]:
-            TwoLegged.from_env(environ)  # which says what is missing
+            TwoLegged.from_env(environ)  # its error names what is missing
         raise AuthError(NO_CREDENTIALS)
     base_url, by = asked.find("base_url", layer)
     client_id = asked.find("client_id")[0]
@@ -170,16 +173,16 @@ def identity(environ: Mapping[str, str], user_id: str | None = None) -> Identity
         tokens=_tokens(kind, client_id, layer, asked),
         client_id=client_id,
         profile=asked.profile,
-        said_by=layer.words,
+        source=layer.name,
         base_url=base_url or PRODUCTION,
-        base_url_said_by=by or "by default",
+        base_url_source=by or "by default",
         user_id=user,
-        user_id_said_by=user_by,
+        user_id_source=user_by,
     )
 
 
 def _kind_of(layer: Layer, asked: Sources) -> str:
-    """What kind of credentials a layer has; empty for none."""
+    """The kind of credentials that a layer has; empty if it has none."""
     if layer is not asked.environment:
         return layer.get("kind") or ("user" if layer.get("client_id") else "")
     if layer.get("access_token"):
@@ -190,10 +193,12 @@ def _kind_of(layer: Layer, asked: Sources) -> str:
 
 
 def scopes_for(kind: str, asked: Sources, client_id: str, layer: Layer | None = None) -> tuple[str, ...]:
-    """What tokens are requested for: the scopes that go with this app and, if given, come no later than the layer of
-    its credentials. `whoami` needs one for a user's name."""
-    said = tuple(asked.find("scopes", layer, client_id=client_id)[0].split())
-    return said or (SCOPES if kind == "app" else (*SCOPES, "user-profile:read"))
+    """The scopes to request for this app. With `layer`, later layers are not searched.
+
+    The default for users has `user-profile:read` too, with which `whoami` shows the user's name.
+    """
+    found = tuple(asked.find("scopes", layer, client_id=client_id)[0].split())
+    return found or (SCOPES if kind == "app" else (*SCOPES, "user-profile:read"))
 
 
 def _tokens(kind: str, client_id: str, layer: Layer, asked: Sources) -> TokenProvider:
@@ -203,7 +208,7 @@ def _tokens(kind: str, client_id: str, layer: Layer, asked: Sources) -> TokenPro
         except InputError as problem:
             raise AuthError(f"APS_ACCESS_TOKEN: {problem}") from None
     if not client_id:
-        raise AuthError(f"{layer.words} names no client id: set APS_CLIENT_ID, or client_id in the profile")
+        raise AuthError(f"{layer.name} has no client id: set APS_CLIENT_ID, or client_id in the profile")
     secret = asked.secret(client_id)
     if kind == "user":
         return ThreeLegged(client_id, client_secret=secret or None, store=asked.profile.store)
@@ -222,7 +227,7 @@ def _service_account(client_id: str, secret: str, layer: Layer, asked: Sources) 
     )
     if not account or not key_id or not (text or file):
         raise AuthError(
-            "the service account is not complete: set APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
+            "the service account is incomplete: set APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
             "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY), or the same in the profile"
         )
     return ServiceAccount(
@@ -236,14 +241,14 @@ def _service_account(client_id: str, secret: str, layer: Layer, asked: Sources) 
 
 
 def three_legged(identity: Identity) -> ThreeLegged:
-    """The user's login behind an identity.
+    """The user's login of an identity.
 
     Raises:
-        UsageProblem: it is no user's.
+        UsageProblem: the identity is not a user who has logged in.
     """
     if not isinstance(identity.tokens, ThreeLegged):
         raise UsageProblem(
-            f"the credentials come from the {identity.said_by} ({identity.kind}) and are no login; name the profile of "
-            "a login with --profile"
+            f"the credentials come from the {identity.source} ({identity.kind}) and are not a login; choose a profile "
+            "with a login: --profile NAME"
         )
     return identity.tokens

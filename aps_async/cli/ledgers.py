@@ -1,4 +1,4 @@
-"""The commands `status` and `resume`, which begin with a folder and its ledger."""
+"""The commands `status` and `resume`, which read a folder's ledger."""
 
 import asyncio
 import json
@@ -21,32 +21,32 @@ async def status(folder: Path, *, as_json: bool) -> int:
     if as_json:
         print_json(_as_json(found))
     else:
-        _say(found)
+        _print_status(found)
     return 0 if found.is_complete else SOME_FAILED
 
 
-def _say(found: LedgerStatus) -> None:
+def _print_status(found: LedgerStatus) -> None:
     total = found.done + found.failed + found.started + found.waiting
     print_result(f"{found.done:,} of {count(total, 'export')} done, {size(found.size)}: {found.folder}")
     for number, what in (
         (found.failed, "failed"),
         (found.started, "started and not done"),
         (found.waiting, "not started"),
-        (found.older, "files of earlier runs beside them"),
+        (found.older, "other files of earlier runs"),
     ):
         if number:
             print_result(f"{number:,} {what}")
     for name, problem in found.failures:
         print_status(f"failed: {name}: {' '.join(problem.split())}")
-    when = f"begun {found.began.astimezone():%Y-%m-%d %H:%M:%S}"
+    when = f"started {found.began.astimezone():%Y-%m-%d %H:%M:%S}"
     if found.working is not None:
-        print_result(f"at work, {when}: {found.working}")
+        print_result(f"running, {when}: {found.working}")
     elif found.ended is not None:
         print_result(f"{when}, ended {found.ended.astimezone():%Y-%m-%d %H:%M:%S}")
     else:
-        print_result(f"{when}, and stopped before its end")
+        print_result(f"{when}, stopped before it was complete")
     if not found.is_complete and found.working is None:
-        print_result(f"to go on: aps-async resume {shlex.quote(str(found.folder))}")
+        print_result(f"to continue: aps-async resume {shlex.quote(str(found.folder))}")
 
 
 def _as_json(found: LedgerStatus) -> dict[str, Any]:
@@ -67,17 +67,17 @@ def _as_json(found: LedgerStatus) -> dict[str, Any]:
 
 
 async def resume(folder: Path, *, as_json: bool) -> int:
-    """`aps-async resume DIR`: the last command into the folder, as it was given."""
+    """`aps-async resume DIR`: repeats the last command into the folder with the same options."""
     found = await asyncio.to_thread(ledger_status, folder)
     choices = stored_command(found, folder, as_json=as_json)
     return await (export(choices) if isinstance(choices, ExportChoices) else cost_documents(choices))
 
 
 def stored_command(found: LedgerStatus, folder: Path, *, as_json: bool) -> ExportChoices | DocumentChoices:
-    """What the last command into the folder was given, to run it again.
+    """The options of the last command into the folder, to run it again.
 
     Raises:
-        LedgerError: the ledger holds no command that this version knows.
+        LedgerError: the ledger contains no command that this version can repeat.
     """
     try:
         plain = json.loads(found.command or "null")
@@ -85,5 +85,6 @@ def stored_command(found: LedgerStatus, folder: Path, *, as_json: bool) -> Expor
         return structure(plain | {"out": str(folder), "asJson": as_json}, choices, strict=True)
     except (ValueError, AttributeError, KeyError, TypeError, DecodeError):
         raise LedgerError(
-            f"{folder} was not filled by a command of this version of aps-async: give the command that filled it again"
+            f"the ledger of {folder} contains no command that this version of aps-async can repeat: run the original "
+            "command again"
         ) from None

@@ -1,4 +1,4 @@
-"""The commands that list."""
+"""The commands `projects`, `sheets` and `collections`."""
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.output import count, print_json, print_status, print_table
@@ -10,7 +10,7 @@ from aps_async.transport.converter import to_dict
 
 NO_HUB = (
     "no hub is visible: an account admin must add the app's client id under Custom Integrations in Account Admin "
-    "(or the user is in no account)"
+    "(or the user does not belong to any account)"
 )
 
 
@@ -26,7 +26,7 @@ async def projects(*, user_id: str | None, as_json: bool) -> int:
         for hub in found.hubs:
             try:
                 rows += [(hub, project) async for project in list_projects(session, hub.id)]
-            except NotAllowedError as problem:  # one account's refusal hides no other account
+            except NotAllowedError as problem:  # a refusal by one account must not hide the others
                 print_status(f"warning: hub {hub.name}: {problem}")
     if as_json:
         print_json([_as_json(hub, project) for hub, project in rows])

@@ -29,7 +29,7 @@ _REFRESH_DAYS = 15
 
 @frozen(kw_only=True)
 class LoginChoices:
-    """What was asked for."""
+    """Options of `login`."""
 
     client_id: str | None = None
     callback: str | None = None
@@ -67,44 +67,29 @@ async def login(choices: LoginChoices) -> int:
     tokens = ThreeLegged(client_id, client_secret=asked.secret(client_id) or None, store=profile.store)
     async with session_with(tokens, base_url) as session:
         prompt = "login" if choices.another_user else None
+        wanted: dict[str, Any] = {"scopes": scopes, "callback": callback, "prompt": prompt, "timeout": choices.timeout}
         if choices.browser:
-            made = await authorize(
-                session,
-                tokens,
-                scopes=scopes,
-                callback=callback,
-                prompt=prompt,
-                timeout=choices.timeout,
-                show=_show,
-            )
+            made = await authorize(session, tokens, **wanted, show=_show)
         else:
-            made = await authorize_elsewhere(
-                session,
-                tokens,
-                scopes=scopes,
-                callback=callback,
-                prompt=prompt,
-                timeout=choices.timeout,
-                ask=_ask,
-            )
+            made = await authorize_elsewhere(session, tokens, **wanted, ask=_ask)
         profiles.write(profile)
-        print_result(f"Signed in as {await _name(made, session)}. Profile: {asked.profile_words}.")
+        print_result(f"Signed in as {await _name(made, session)}. Profile: {asked.profile_label}.")
     if identity(os.environ).kind != "user":
         print_status(
-            "The environment has credentials of its own, and they come first. To use this login, name it: "
+            "Credentials in the environment take precedence over this login. To use it, name its profile: "
             f"aps-async --profile {profile.name} ..."
         )
     return 0
 
 
 def _kept_values(asked: Sources, client_id: str) -> dict[str, str]:
-    """What a login leaves as it is in the profile: nothing of another app."""
-    strange = OF_AN_APP if asked.own.is_for_another_app(client_id) else ()
-    return {key: value for key, value in asked.profile.values.items() if key not in strange}
+    """The profile's values that a login keeps: none that belong to another app."""
+    dropped = OF_AN_APP if asked.own.is_for_another_app(client_id) else ()
+    return {key: value for key, value in asked.profile.values.items() if key not in dropped}
 
 
 async def _show(url: str) -> None:
-    print_status("Opening the sign-in page in your browser. If none opens, open this address on this machine:")
+    print_status("Opening the sign-in page in your browser. If no browser opens, open this address on this machine:")
     print_status(url)
     await open_browser(url)
 
@@ -112,45 +97,43 @@ async def _show(url: str) -> None:
 async def _ask(url: str) -> str:
     print_status("Open this address in any browser and sign in:")
     print_status(url)
-    print_status("The browser then ends at an address that may not load. Copy that address here:")
-    line: str = await in_daemon_thread(sys.stdin.readline)  # Ctrl-C ends the program while it still reads
+    print_status("The browser is then sent to an address that may not load. Copy that address and paste it here:")
+    line: str = await in_daemon_thread(sys.stdin.readline)  # Ctrl-C must work while this still reads
     if not line.strip():
-        raise AuthError("no address was given; nothing has been stored")
+        raise AuthError("no address was given; nothing was stored")
     return line
 
 
 async def logout(*, forget: bool) -> int:
     """`aps-async logout`."""
-    who = identity(os.environ)
-    tokens = three_legged(who)
+    acting = identity(os.environ)
+    tokens = three_legged(acting)
     if forget:
         async with tokens.store.lock():
             await tokens.store.delete()
-        print_result(f"The login of profile {who.profile.name} is deleted. The service was not told.")
+        print_result(f"The login of profile {acting.profile.name} is deleted. It was not revoked at the service.")
         return 0
-    async with session_with(tokens, who.base_url) as session:
+    async with session_with(tokens, acting.base_url) as session:
         try:
             gone = await tokens.log_out(session)
         except APSError as problem:
-            problem.add_note(
-                "The login is still stored. 'aps-async logout --forget' deletes it without asking anybody."
-            )
+            problem.add_note("The login is still stored. 'aps-async logout --forget' deletes it without revoking it.")
             raise
     print_result(
-        f"Signed out of profile {who.profile.name}." if gone else f"Nobody was signed in to profile {who.profile.name}."
+        f"Signed out of profile {acting.profile.name}." if gone else f"Profile {acting.profile.name} was not signed in."
     )
     return 0
 
 
 async def whoami(*, user_id: str | None, as_json: bool) -> int:
     """`aps-async whoami`."""
-    who = identity(os.environ, user_id)
-    async with session_with(who.tokens, who.base_url) as session:
-        token = await who.tokens.token(session)
+    acting = identity(os.environ, user_id)
+    async with session_with(acting.tokens, acting.base_url) as session:
+        token = await acting.tokens.token(session)
         claims = unverified_claims(token.value)
         user = None if session.two_legged else await _user_of(session)
-    stored = await who.tokens.store.load() if isinstance(who.tokens, ThreeLegged) else None
-    facts = _facts(who, claims, user, stored)
+    stored = await acting.tokens.store.load() if isinstance(acting.tokens, ThreeLegged) else None
+    facts = _facts(acting, claims, user, stored)
     if as_json:
         print_json(facts)
         return 0
@@ -158,7 +141,7 @@ async def whoami(*, user_id: str | None, as_json: bool) -> int:
         if value not in (None, "", []):
             shown = " ".join(value) if isinstance(value, list) else str(value)
             print_result(f"{_LABELS[name]:<16}{shown}")
-    print_status(f"Who counts: {ORDER}.")
+    print_status(f"Precedence: {ORDER}.")
     return 0
 
 
@@ -166,42 +149,42 @@ _LABELS = {
     "user": "User",
     "userId": "User id",
     "kind": "Acts as",
-    "from": "According to",
+    "from": "Configured by",
     "profile": "Profile",
     "clientId": "Client id",
     "scopes": "Scopes",
     "tokenUntil": "Token until",
     "loginUntil": "Login until",
     "service": "Service",
-    "serviceFrom": "According to",
+    "serviceFrom": "Configured by",
     "xUserId": "x-user-id",
-    "xUserIdFrom": "According to",
+    "xUserIdFrom": "Configured by",
 }
 _KINDS = {
     "user": "a user who has signed in",
     "app": "the app itself (two-legged)",
-    "token": "whoever the given token is for",
+    "token": "the owner of the given token",
     "service-account": "a service account",
 }
 
 
-def _facts(who: Identity, claims: dict[str, object], user: UserInfo | None, stored: Login | None) -> dict[str, Any]:
+def _facts(acting: Identity, claims: dict[str, object], user: UserInfo | None, stored: Login | None) -> dict[str, Any]:
     scopes, expires = claims.get("scope"), claims.get("exp")
     return {
         "user": _person(user),
         "userId": claimed_text(claims, "userid") or (user.sub if user else ""),
-        "kind": _KINDS[who.kind],
-        "from": who.said_by,
-        "profile": who.profile.name,
-        "clientId": claimed_text(claims, "client_id") or who.client_id,
+        "kind": _KINDS[acting.kind],
+        "from": acting.source,
+        "profile": acting.profile.name,
+        "clientId": claimed_text(claims, "client_id") or acting.client_id,
         "scopes": [each for each in scopes if isinstance(each, str)] if isinstance(scopes, list) else [],
         "tokenUntil": _moment(stored.expires_at if expires is None and stored else seconds_from(expires)),
-        # Each renewal moves this on.
+        # Each renewal extends this.
         "loginUntil": _moment(stored.issued_at + _REFRESH_DAYS * 86400) if stored and stored.refresh_token else "",
-        "service": who.base_url,
-        "serviceFrom": who.base_url_said_by,
-        "xUserId": who.user_id,
-        "xUserIdFrom": who.user_id_said_by,
+        "service": acting.base_url,
+        "serviceFrom": acting.base_url_source,
+        "xUserId": acting.user_id,
+        "xUserIdFrom": acting.user_id_source,
     }
 
 
@@ -209,7 +192,7 @@ def _moment(seconds: float | None) -> str:
     try:
         return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):
-        return ""  # a token may claim any number
+        return ""  # a token may claim any number as its expiry
 
 
 def _person(user: UserInfo | None) -> str:
@@ -220,7 +203,7 @@ def _person(user: UserInfo | None) -> str:
 
 
 async def _name(login: Login, session: Session) -> str:
-    """Who has signed in. The login is kept by now, so nothing that goes wrong here may make it look failed."""
+    """The signed-in user's name. The login is already stored, so a failure here must not make it look failed."""
     try:
         user = await _user_of(session)
     except APSError as problem:
@@ -230,7 +213,7 @@ async def _name(login: Login, session: Session) -> str:
 
 
 async def _user_of(session: Session) -> UserInfo | None:
-    """The user, unless the scopes do not allow to ask."""
+    """The user; None if the scopes do not allow this call."""
     try:
         return await get_user_info(session)
     except NotAllowedError:

@@ -1,18 +1,21 @@
-"""The arguments and options that commands share."""
+"""Arguments and options that several commands share."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 ORDER = "options, then environment variables, then the profile; a profile named by --profile comes before the variables"
 profile_option: ContextVar[str | None] = ContextVar("profile_option", default=None)
-"""What --profile says."""
+"""The value of --profile."""
 
 
 def a_path(text: str) -> Path:
-    """A path from the command line; addresses are refused, and empty ones, which `Path` takes for '.'."""
+    """A path from the command line. Addresses are refused, and empty text, which `Path` would read as '.'."""
     from aps_async.downloads.sinks import local_path
     from aps_async.errors import InputError
 
@@ -29,7 +32,7 @@ FOLDER = Annotated[
     str | None,
     typer.Option(
         metavar="PATH",
-        help="Only this folder and what is below, such as Plans/Architecture; or a folder URN. For sheets of ACC: only "
+        help="Only this folder and its subfolders, such as Plans/Architecture, or a folder URN. For ACC sheets: only "
         "this version set.",
     ),
 ]
@@ -37,33 +40,62 @@ COLLECTION = Annotated[
     str | None,
     typer.Option(
         metavar="NAME_OR_ID",
-        help="For sheets of ACC: only this collection; all of them and ungrouped sheets without it.",
+        help="For ACC sheets: only this collection; by default all collections and ungrouped sheets.",
     ),
 ]
-DIR = Annotated[Path, typer.Argument(metavar="DIR", parser=a_path, help="A folder that something was exported into.")]
-OUT = Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="Where the files go; made when missing.")]
-SLOTS = Annotated[int | None, typer.Option(min=1, help="Downloads at once; 8 when not given.")]
+DIR = Annotated[Path, typer.Argument(metavar="DIR", parser=a_path, help="A folder with an earlier export.")]
+OUT = Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="The folder for the files; created if missing.")]
+SLOTS = Annotated[int | None, typer.Option(min=1, help="Concurrent downloads; 8 by default.")]
 TIMEOUT = Annotated[
-    float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 when not given.")
+    float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 by default.")
 ]
-MARKUPS = Annotated[bool, typer.Option("--markups", help="Put published markups on the pages.")]
-ISSUE_MARKUPS = Annotated[bool, typer.Option("--issue-markups", help="ACC: those of issues too.")]
-PHOTO_MARKUPS = Annotated[bool, typer.Option("--photo-markups", help="ACC: those of photos too.")]
-ASSET_MARKUPS = Annotated[bool, typer.Option("--asset-markups", help="ACC sheets, not files: those of assets too.")]
-UNPUBLISHED_MARKUPS = Annotated[
-    bool, typer.Option("--unpublished-markups", help="ACC: also those that only the acting user sees.")
-]
-HYPERLINKS = Annotated[bool, typer.Option("--hyperlinks", help="Keep links (ACC: those of markups).")]
 NO_PARTIAL = Annotated[
-    bool, typer.Option("--no-partial", help="With --files: a ZIP that lacks some of them is a failure.")
+    bool, typer.Option("--no-partial", help="With --files: treat a ZIP with missing files as a failure.")
 ]
 JSON_OBJECT = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 JSON_ARRAY = Annotated[bool, typer.Option("--json", help="One JSON array.")]
-JSON_LINES = Annotated[bool, typer.Option("--json", help="One JSON object per export and line, as it finishes.")]
+JSON_LINES = Annotated[bool, typer.Option("--json", help="One line of JSON for each export when it finishes.")]
 USER_ID = Annotated[
     str | None,
     typer.Option(metavar="ID", envvar="APS_USER_ID", help="The Autodesk id of the user to act for (x-user-id)."),
 ]
-SHEETS = Annotated[int | None, typer.Option(min=1, max=100_000, help="How many sheets to draw; 12 when not given.")]
-SPEED = Annotated[float, typer.Option(min=0.01, max=10_000, help="How many times as fast as the real services.")]
-PDF = Annotated[Path | None, typer.Option(metavar="FILE", help="Serve this PDF's pages as sheets, and not drawn ones.")]
+SHEETS = Annotated[int | None, typer.Option(min=1, max=100_000, help="How many sheets to draw; 12 by default.")]
+SPEED = Annotated[float, typer.Option(min=0.01, max=10_000, help="How many times faster than the real services.")]
+PDF = Annotated[Path | None, typer.Option(metavar="FILE", help="Serve this PDF's pages instead of drawn sheets.")]
+
+_PAGES: dict[str, tuple[str, str]] = {
+    "markups": ("--markups", "Put published markups on the pages."),
+    "issues": ("--issue-markups", "ACC: issue markups too."),
+    "photos": ("--photo-markups", "ACC: photo markups too."),
+    "assets": ("--asset-markups", "ACC sheets, not files: asset markups too."),
+    "unpublished": ("--unpublished-markups", "ACC: unpublished markups too, which only the acting user sees."),
+    "hyperlinks": ("--hyperlinks", "Keep links (ACC: links of markups)."),
+}
+"""What may go onto the pages: parameters of `wanted.export_options`, with the flag and the help of each."""
+
+
+def _flag(name: str, words: str) -> Any:
+    return Annotated[bool, typer.Option(name, help=words)]
+
+
+def with_page_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Replaces a command's parameter `options` (an `ExportOptions`) by one flag for each of its choices."""
+
+    @wraps(command)
+    def run(**given: Any) -> Any:
+        from aps_async.cli.wanted import export_options
+
+        options = export_options(**{name: given.pop(name) for name in _PAGES})
+        return command(**given, options=options)
+
+    plain = signature(command)
+    flags = [
+        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=_flag(*texts))
+        for name, texts in _PAGES.items()
+    ]
+    parameters: list[Parameter] = []
+    for each in plain.parameters.values():
+        parameters += flags if each.name == "options" else [each]
+    run.__signature__ = plain.replace(parameters=parameters)  # type: ignore[attr-defined] # inspect reads it
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run

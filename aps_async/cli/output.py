@@ -1,4 +1,4 @@
-"""Printing: what services and files call themselves never reaches the terminal as control codes."""
+"""Printing. Control codes in names from services and files never reach the terminal."""
 
 import json
 import logging
@@ -8,66 +8,62 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.cells import cell_len
+from rich.filesize import decimal
 
 from aps_async.text import well_formed_values
 
-# Besides control characters proper: those that turn the direction of the text around them.
-_TURNING = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+# Besides control characters: those that change the direction of the text around them.
+_BIDI = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 
 
 def clean(text: object) -> str:
-    """One line of text in which every control character is written out, as `\\x1b`."""
+    """The text with every control character escaped, such as `\\x1b`."""
     return "".join(
-        sign.encode("unicode_escape").decode()
-        if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") or sign in _TURNING
-        else sign
-        for sign in str(text)
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in _BIDI
+        else char
+        for char in str(text)
     )
 
 
 def tolerate_any_text() -> None:
-    """A terminal or file in another encoding gets escapes for what it cannot hold, and not a crash."""
+    """Makes the standard streams escape characters that their encoding lacks, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)  # not there when somebody put a plain buffer in its place
+        reconfigure = getattr(stream, "reconfigure", None)  # missing if the stream was replaced by a plain buffer
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
 
 
 def print_result(text: str = "") -> None:
-    """One line of the result."""
+    """Prints one line of the result to standard output."""
     sys.stdout.write(f"{clean(text)}\n")
     sys.stdout.flush()
 
 
 def print_status(text: str) -> None:
-    """One line beside the result: progress, warnings, errors."""
+    """Prints one line to standard error: progress, warnings, errors."""
     sys.stderr.write(f"{clean(text)}\n")
     sys.stderr.flush()
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on one line; pure ASCII, so that every reader and every terminal can take it."""
+    """Prints one JSON value on one line, in pure ASCII, which every reader and terminal accepts."""
     sys.stdout.write(f"{json.dumps(well_formed_values(value))}\n")
     sys.stdout.flush()
 
 
-def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns under their heads, wide characters counted as the terminal shows them."""
-    lines = [[clean(cell) for cell in row] for row in (heads, *rows)]
-    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(heads))]
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints aligned columns below their headings; wide characters count as the terminal shows them."""
+    lines = [[clean(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(headings))]
     for line in lines:
         padded = [cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)]
         print_result("  ".join(padded).rstrip())
 
 
 def size(count: int) -> str:
-    """Bytes as people read them."""
-    amount, unit = float(count), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 1000:
-            break
-        amount, unit = amount / 1000, larger
-    return f"{count} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+    """A number of bytes in decimal units, such as `1.5 MB`."""
+    return decimal(count)
 
 
 def count(number: int, what: str) -> str:
@@ -76,18 +72,18 @@ def count(number: int, what: str) -> str:
 
 
 class StatusHandler(logging.Handler):
-    """Log records as lines on standard error, whatever that is by then: a live display takes it over for a while."""
+    """Prints log records to the current `sys.stderr`, which a live display replaces while it runs."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
         try:
             print_status(self.format(record))
-        except Exception:  # noqa: BLE001 - logging's own rule: a record that cannot be written stops nothing
+        except Exception:  # noqa: BLE001 - logging's own rule: a failure to log must not stop the program
             self.handleError(record)
 
 
 def turn_logging_on(verbosity: int) -> None:
-    """Warnings are always shown; `-v` shows what is repeated and left out, `-vv` every call."""
+    """Warnings are always shown; `-v` also shows retries and what is left out, `-vv` every call."""
     log = logging.getLogger("aps_async")
     handler = StatusHandler()
     form = "%(asctime)s %(levelname)s %(message)s" if verbosity else "warning: %(message)s"

@@ -1,7 +1,7 @@
-"""Profiles: who to be, under a name. One small TOML file each, in the platform's place for configuration.
+"""Profiles: named identities, each in a small TOML file in the platform's folder for configuration.
 
-A profile holds no secret. Its login is kept apart, in a file for its owner's eyes only or in the keyring; an app's
-secret comes from the environment, or from a file that the profile names.
+A profile contains no secrets. Its login is stored separately, in a file that only its owner can read or in the keyring;
+an app's secret comes from the environment, or from a file that the profile names.
 """
 
 import re
@@ -22,12 +22,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 KEYS = {
     "kind": "user, app or service-account",
     "client_id": "the app's client id",
-    "client_secret_file": "a file that holds the app's secret, where the environment does not",
-    "base_url": "another address than Autodesk's own",
+    "client_secret_file": "a file with the app's secret, used if the environment has none",
+    "base_url": "a base address other than Autodesk's",
     "user_id": "the user to act for (x-user-id), with kind app",
-    "callback": "the callback address that is registered for the app",
-    "scopes": "what the tokens are for, separated by blanks",
-    "store": "file or keyring: where the login is",
+    "callback": "the callback address registered for the app",
+    "scopes": "the scopes of the tokens, separated by spaces",
+    "store": "file or keyring: where the login is stored",
     "service_account_id": "the account's id",
     "service_account_key_id": "its key's id (kid)",
     "service_account_key_file": "the file with its key (PEM)",
@@ -37,44 +37,44 @@ KINDS = ("user", "app", "service-account")
 
 @frozen
 class Profile:
-    """What a profile's file says."""
+    """The contents of a profile's file."""
 
     name: str
     values: Mapping[str, str] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         if not _NAME.match(self.name):
-            raise UsageProblem(f"{self.name!r} cannot name a profile: use letters, digits, dots, dashes, underscores")
+            raise UsageProblem(f"{self.name!r} is not a valid profile name: use letters, digits, dots, dashes and _")
 
     @property
     def store(self) -> TokenStore:
-        """Where its login is."""
+        """The store of its login."""
         if self.values.get("store") == "keyring":
             return KeyringStore(self.name)
         return FileStore.for_profile(self.name)
 
 
 def folder() -> Path:
-    """Where the profiles are.
+    """The folder of the profiles.
 
     Raises:
-        InputError: the extra `cli` is missing.
+        InputError: the extra `cli` is not installed.
     """
     platformdirs = needed("platformdirs", "cli", "a profile")
     return Path(platformdirs.user_config_path("aps-async", appauthor=False)) / "profiles"
 
 
 def names() -> list[str]:
-    """The profiles there are."""
+    """The names of all profiles, sorted."""
     return sorted(file.stem for file in folder().glob("*.toml") if _NAME.match(file.stem))
 
 
 def read(name: str) -> Profile | None:
-    """A profile; None when there is none of this name.
+    """Reads a profile; None if it does not exist.
 
     Raises:
-        InputError: its file cannot be read, or says what no profile says.
-        UsageProblem: nothing can be named so.
+        InputError: its file cannot be read, or contains an invalid key or value.
+        UsageProblem: the name is not valid.
     """
     profile = Profile(name)
     file = folder() / f"{name}.toml"
@@ -87,19 +87,19 @@ def read(name: str) -> Profile | None:
         raise InputError(f"the profile {file} cannot be read: {words}") from None
     for key, value in values.items():
         if key not in KEYS:
-            raise InputError(f"the profile {file} says {key!r}; there are {', '.join(KEYS)}")
+            raise InputError(f"the profile {file}: {key!r} is not a valid key; valid keys: {', '.join(KEYS)}")
         if not isinstance(value, str):
-            raise InputError(f"the profile {file}: {key} must be a text in quotation marks")
+            raise InputError(f"the profile {file}: {key} must be text in quotation marks")
     if values.get("kind", "user") not in KINDS:
         raise InputError(f"the profile {file}: kind must be one of {', '.join(KINDS)}")
     return Profile(profile.name, values)
 
 
 def write(profile: Profile) -> Path:
-    """Keeps a profile, in one step; gives its file.
+    """Writes a profile in one step, and returns its file.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the file cannot be written.
     """
     file = folder() / f"{profile.name}.toml"
     lines = [f"{key} = {_quoted(profile.values[key])}\n" for key in KEYS if profile.values.get(key)]
@@ -114,5 +114,5 @@ def write(profile: Profile) -> Path:
 
 def _quoted(text: str) -> str:
     """A TOML basic string."""
-    signs = {'"': '\\"', "\\": "\\\\"}
-    return '"' + "".join(signs.get(s, s if s.isprintable() else f"\\U{ord(s):08X}") for s in text) + '"'
+    escapes = {'"': '\\"', "\\": "\\\\"}
+    return '"' + "".join(escapes.get(c, c if c.isprintable() else f"\\U{ord(c):08X}") for c in text) + '"'

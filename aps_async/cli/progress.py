@@ -1,4 +1,4 @@
-"""How a run shows itself while it lasts: a live bar on a terminal, plain lines anywhere else."""
+"""The progress of a run: a live bar on a terminal, plain lines anywhere else."""
 
 import sys
 import time
@@ -17,13 +17,13 @@ from aps_async.exports.bulk import BulkProgress
 
 
 class View(Protocol):
-    """What a run tells."""
+    """What a run reports to."""
 
     def moved(self, at: BulkProgress) -> None:
-        """Something changed; called for every chunk."""
+        """The figures changed; called for every chunk."""
 
     def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool, reused: bool = False) -> None:
-        """One export came to its end."""
+        """One export has ended."""
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def shown(total: int, things: str = "sheet", *, live: bool | None = None) -> Ite
         yield _Lines(total)
         return
     bar = _Bar(total)
-    # Standard output is left alone: there the result goes, perhaps into a pipe.
+    # Standard output stays untouched: the result goes there, perhaps into a pipe.
     display = Live(
         get_renderable=bar.render,
         console=Console(stderr=True),
@@ -58,12 +58,12 @@ class _Lines:
 
     def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool, reused: bool = False) -> None:
         self._ended += 1
-        what = f"{size(bytes_)}, {'there already' if reused else f'{seconds:.1f} s'}" if ok else "FAILED"
+        what = f"{size(bytes_)}, {'already there' if reused else f'{seconds:.1f} s'}" if ok else "FAILED"
         print_status(f"[{self._ended}/{self._total}] {name}: {what}")
 
 
 class _Bar:
-    """Keeps the last figures; the display asks for them a few times a second, however often they change."""
+    """Keeps the latest figures; the display reads them a few times a second, however often they change."""
 
     def __init__(self, total: int) -> None:
         self._total = total

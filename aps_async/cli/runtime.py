@@ -1,4 +1,4 @@
-"""Running a command's coroutine so that Ctrl-C and SIGTERM cancel it and nothing is left behind."""
+"""Runs a command's coroutine so that Ctrl-C and SIGTERM cancel it cleanly."""
 
 import asyncio
 import signal
@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from aps_async.cli.failures import Interrupted
 
 Work = Callable[[], Awaitable[int]]
-"""What a command is once its options are parsed."""
+"""A command with its options parsed."""
 
 
 def run_to_the_end(work: Work) -> int:
-    """The exit code that the work came to.
+    """Runs the work to its end and returns its exit code.
 
     Raises:
         Interrupted: a signal stopped it; its cancellation is complete.
@@ -26,7 +26,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
         return asyncio.new_event_loop
     try:
         import uvloop
-    except ImportError:  # only the extra `speed` brings it
+    except ImportError:  # part of the extra `speed`
         return asyncio.new_event_loop
     return uvloop.new_event_loop
 
@@ -37,7 +37,7 @@ async def _stoppable(work: Work) -> int:
     came: list[int] = []
 
     def stop(number: int) -> None:
-        # Only the first one cancels: a second would cut short the cleaning up that the first has begun.
+        # Only the first signal cancels: a second would interrupt the cleanup that the first has begun.
         if not came and task is not None:
             task.cancel()
         came.append(number)

@@ -29,7 +29,7 @@ _SHEETS = 12
 
 @frozen(kw_only=True)
 class WorldOptions:
-    """What is to be served."""
+    """Options for what the simulator serves."""
 
     pdf: Path | None = None
     world: Path | None = None
@@ -39,7 +39,7 @@ class WorldOptions:
 
 @frozen(kw_only=True)
 class SwitchOptions:
-    """What the documentation leaves open: a JSON file, and `NAME=VALUE` over it."""
+    """Behaviour that the documentation leaves open: a JSON file, and `NAME=VALUE` settings that override it."""
 
     file: Path | None = None
     settings: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
         choices = ExportChoices(project=_project(simulator.world).id, out=out)
         tokens = TwoLegged(simulator.client_id, simulator.client_secret)
         print_result(
-            f"A simulator of Autodesk's services runs on this machine, {speed:g} times as fast as the real ones."
+            f"A simulator of Autodesk's services is running on this machine, {speed:g} times as fast as the real ones."
         )
         async with Session(tokens, base_url=simulator.url, settings=Settings().scaled(speed)) as session:
             try:
@@ -63,15 +63,15 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
                 raise
         for failed in run.failures:
             print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
-        print_result(f"{len(run.files)} PDFs, {size(run.received)}, lie in {out}")
+        print_result(f"{len(run.files)} PDFs, {size(run.received)}, are in {out}")
         print_result()
         if keep_open:
-            _say_address(simulator)
+            _print_address(simulator)
             await asyncio.Event().wait()
-        print_result("Next, the same in two terminals:")
-        print_result("  aps-async simulate --speed 20        (it prints the lines to copy into the other one)")
+        print_result("To do the same in two terminals:")
+        print_result("  aps-async simulate --speed 20        (prints the lines to copy into the other terminal)")
         print_result(f"  aps-async export {shlex.quote(_project(simulator.world).name)} --out plans --markups")
-        print_result("Your own PDF as the plan set:  aps-async demo --pdf FILE")
+        print_result("To use your own PDF as the plan set:  aps-async demo --pdf FILE")
         return run.code
 
 
@@ -87,14 +87,14 @@ async def simulate(
 ) -> int:
     """`aps-async simulate`."""
     async with _simulator(options, port=port, speed=speed, faults=faults, switches=switches) as simulator:
-        _say_address(simulator)
-        print_result("Ctrl-C ends it.")
+        _print_address(simulator)
+        print_result("Press Ctrl-C to stop.")
         await asyncio.Event().wait()
     return 0
 
 
 def _package() -> "ModuleType":
-    """The simulator, whose dependencies may be missing."""
+    """The simulator's package, whose dependencies may be missing."""
     try:
         import aps_async.simulator as package
     except ModuleNotFoundError as problem:
@@ -112,7 +112,7 @@ def _simulator(
 ) -> "_Listening":
     """The simulator for these options, not yet listening."""
     if options.sheets is not None and (options.pdf or options.world):
-        raise UsageProblem("--sheets is for drawn plan sets; a PDF or a world brings its own sheets")
+        raise UsageProblem("--sheets applies to drawn plan sets only; a PDF or a world has its own sheets")
     _package()
     from aps_async.simulator import BehaviourError, FaultError, Simulator, World, WorldError, load_faults
 
@@ -124,7 +124,7 @@ def _simulator(
         else:
             world = World.demo(options.sheets or _SHEETS, seed=options.seed)
         if not world.projects:
-            raise InputError("this world holds no project")
+            raise InputError("this world contains no project")
         found = load_faults(faults) if faults else []
         behaviour = _behaviour(world, switches or SwitchOptions())
         simulator = Simulator(
@@ -138,7 +138,7 @@ def _simulator(
 
 
 def _behaviour(world: "World", switches: SwitchOptions) -> "Behaviour":
-    """The switches: those of the world, then the file, then single settings."""
+    """The behaviour: the world's switches, overridden by the file, then by single settings."""
     from aps_async.simulator import Behaviour, BehaviourError, load_behaviour, parse_setting
 
     behaviour = world.behaviour
@@ -152,7 +152,7 @@ def _behaviour(world: "World", switches: SwitchOptions) -> "Behaviour":
 
 @frozen
 class _Listening:
-    """Starts the simulator, or says that the port is taken."""
+    """Starts the simulator, or reports that the port is taken."""
 
     simulator: "Simulator"
     port: int
@@ -170,12 +170,12 @@ class _Listening:
 
 
 def _project(world: "World") -> Any:
-    """The project to show: the first with sheets, else the first."""
+    """The project to show: the first one with sheets, otherwise the first one."""
     sheets = world.sheets
     return sheets[0].folder.project if sheets else next(iter(world.projects.values()))
 
 
-def _say_address(simulator: "Simulator") -> None:
+def _print_address(simulator: "Simulator") -> None:
     project = _project(simulator.world)
     within = sum(sheet.folder.project is project for sheet in simulator.world.sheets)
     lines = {
@@ -199,13 +199,15 @@ def _say_address(simulator: "Simulator") -> None:
     public = next((app.client_id for app in world.apps.values() if app.public and CALLBACK in app.redirect_uris), None)
     person = next((user.email for user in world.users.values() if user.email), None)
     if public and person:
-        print_result(f"Sign in as a person, such as {person}: aps-async login --client-id {public}")
+        print_result(f"To sign in as a user, such as {person}: aps-async login --client-id {public}")
     web = next((app for app in world.apps.values() if not app.public and CALLBACK not in app.redirect_uris), None)
     if web and web.redirect_uris:
         print_result(
             f"For a web server: client id {web.client_id}, secret {web.client_secret}, callback {web.redirect_uris[0]}"
         )
-    print_result(f"Look inside: {simulator.url}/simulator/counts, /simulator/log, /simulator/world, /simulator/faults")
-    print_result("Change what the documentation leaves open: POST an object of switches to /simulator/behaviour")
-    print_result("Let things go wrong: POST a list of faults to /simulator/faults; DELETE drops them;")
-    print_result("POST /simulator/reset clears log and counters, POST /simulator/revoke revokes all tokens")
+    print_result(
+        f"To inspect it: {simulator.url}/simulator/counts, /simulator/log, /simulator/world, /simulator/faults"
+    )
+    print_result("To change undocumented behaviour, POST an object of switches to /simulator/behaviour.")
+    print_result("To inject faults, POST a list of them to /simulator/faults; DELETE removes them.")
+    print_result("POST /simulator/reset clears log and counters; POST /simulator/revoke revokes all tokens.")

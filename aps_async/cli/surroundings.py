@@ -1,4 +1,4 @@
-"""What a command is started in: streams that are closed, and widths that no text fits in."""
+"""Repairs the environment of a command: closed standard streams, unusable terminal widths."""
 
 import os
 import sys
@@ -8,9 +8,9 @@ _NARROWEST, _WIDEST = 20, 1000
 
 
 def make_usable() -> None:
-    """Opens closed standard streams on the null device, and forgets widths that nothing can be printed in.
+    """Opens closed standard streams on the null device, and removes unusable terminal widths from the environment.
 
-    cron and `<&-` close streams. The first sockets would take their numbers, and uvloop aborts the process.
+    cron and `<&-` close streams. The first sockets would get their descriptors, and uvloop would abort the process.
     """
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
@@ -28,7 +28,7 @@ def make_usable() -> None:
 def _open_null(number: int) -> None:
     opened = os.open(os.devnull, os.O_RDWR)
     if opened == number:
-        os.set_inheritable(number, True)  # a browser that is started needs its streams too
+        os.set_inheritable(number, True)  # a browser that we start needs its streams too
         return
     os.dup2(opened, number)
     os.close(opened)

@@ -1,4 +1,4 @@
-"""What is to be exported, as `export` and `enqueue` are told."""
+"""The choice of what to export, which `export` and `enqueue` share."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from aps_async.session import Session
 def export_options(
     *, markups: bool, issues: bool, photos: bool, assets: bool, unpublished: bool, hyperlinks: bool
 ) -> ExportOptions:
-    """What goes onto the pages: the unpublished ones of whatever kind is asked for."""
+    """The options for the pages; `unpublished` applies to every requested kind of markup."""
     return ExportOptions(
         markups=markups,
         hyperlinks=hyperlinks,
@@ -29,23 +29,23 @@ def export_options(
 def check_together(
     *, folder: str | None, sheets: Sequence[str], files: bool, collection: str | None, assets: bool
 ) -> None:
-    """Refuses choices that contradict each other, before anything is asked of the service.
+    """Refuses contradictory options before any call to the service.
 
     Raises:
-        UsageProblem: two of them do.
+        UsageProblem: two options contradict each other.
     """
     if folder is not None and sheets:
         raise UsageProblem("--folder and --sheet cannot be given together: choose one")
     if files and sheets:
         raise UsageProblem("--files and --sheet cannot be given together: choose one")
     if files and collection is not None:
-        raise UsageProblem("--files and --collection cannot be given together: collections hold sheets only")
+        raise UsageProblem("--files and --collection cannot be given together: collections contain sheets only")
     if files and assets:
         raise UsageProblem("--files and --asset-markups cannot be given together: only sheets have asset markups")
 
 
 def part_of(project: Project, folder: str | None, collection: str | None) -> str:
-    """The project, or what was chosen of it, for messages."""
+    """The project, or the chosen part of it, for messages."""
     parts = [repr(folder)] if folder else []
     if collection:
         parts.append(f"collection {collection!r}")
@@ -53,15 +53,17 @@ def part_of(project: Project, folder: str | None, collection: str | None) -> str
 
 
 async def exportable_project(session: Session, name: str, options: ExportOptions, user_id: str | None) -> Project:
-    """The project, once it is sure that its exports take these options and this user.
+    """Finds the project and checks that its exports support these options and this user.
 
     Raises:
-        UsageProblem: BIM 360 would leave out in silence what only ACC knows.
-        APSError: there is no such project; or ACC wants to know for whom.
+        UsageProblem: the project is not in ACC, and BIM 360 would silently ignore an option that only ACC supports.
+        NotFoundInProjectError: there is no such project.
+        InputError: ACC needs a user id with the app's own tokens.
+        APSError: a call failed.
     """
     project = await find_project(session, name)
     if project.is_acc:
         session.check_user(files.SERVICE.start, user_id)
     elif options != ExportOptions(markups=options.markups, hyperlinks=options.hyperlinks):
-        raise UsageProblem(f"{project.name} is no ACC project: its exports know published markups and hyperlinks only")
+        raise UsageProblem(f"{project.name} is not an ACC project: only published markups and hyperlinks are supported")
     return project

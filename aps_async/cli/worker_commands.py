@@ -1,4 +1,4 @@
-"""The options of the commands in `fleet.py`, which need the extra `workers`."""
+"""The options of the commands in `workers.py`, which need the extra `workers`."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -7,16 +7,11 @@ import typer
 
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.options import (
-    ASSET_MARKUPS,
     COLLECTION,
-    HYPERLINKS,
-    ISSUE_MARKUPS,
     JSON_OBJECT,
-    MARKUPS,
     NO_PARTIAL,
-    PHOTO_MARKUPS,
-    UNPUBLISHED_MARKUPS,
     a_path,
+    with_page_options,
 )
 
 DATABASE = Annotated[
@@ -25,14 +20,14 @@ DATABASE = Annotated[
         "--database", metavar="URL", envvar="APS_DATABASE_URL", help="PostgreSQL, as postgresql://user@host/name."
     ),
 ]
-RUN = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's number or name; all of them without.")]
+RUN = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's number or name; by default all runs.")]
 USER_ID = Annotated[
     str | None, typer.Option(metavar="ID", envvar="APS_USER_ID", help="The Autodesk id of the user to act for.")
 ]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
+    """Adds the commands to the app."""
     app.command()(worker)
     app.command()(enqueue)
     app.command()(cancel)
@@ -40,15 +35,17 @@ def register(app: typer.Typer) -> None:
 
 
 def worker(
-    out: Annotated[str, typer.Option(metavar="DIR", help="A folder that all workers see, or s3://bucket/prefix.")],
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="A folder that all workers can reach, or s3://bucket/prefix.")
+    ],
     database: DATABASE = None,
     slots: Annotated[
-        int | None, typer.Option(min=2, help="Exports asked about or downloaded at once; 8 when not given.")
+        int | None, typer.Option(min=2, help="Exports polled or downloaded at once; 8 by default.")
     ] = None,
-    until_done: Annotated[bool, typer.Option("--until-done", help="End when nothing is left to do.")] = False,
+    until_done: Annotated[bool, typer.Option("--until-done", help="Exit when nothing is left to do.")] = False,
     user_id: USER_ID = None,
 ) -> Any:
-    """Work off what is enqueued, together with any number of others; Ctrl-C hands over what is in hand."""
+    """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
     from aps_async.cli import workers as fleet
     from aps_async.downloads.folder import is_object_storage
 
@@ -57,38 +54,35 @@ def worker(
     return partial(fleet.worker, url, location, slots=slots, until_done=until_done, user_id=user_id)
 
 
+@with_page_options
 def enqueue(
     project: Annotated[str, typer.Argument(metavar="PROJECT", help="The project's id or its exact name.")],
     database: DATABASE = None,
     folder: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Only this folder (or version set) and what is below.")
+        str | None, typer.Option(metavar="PATH", help="Only this folder and its subfolders (or this version set).")
     ] = None,
     collection: COLLECTION = None,
     sheet: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="One sheet, as 'export' takes it; may be given again.")
+        list[str] | None, typer.Option(metavar="ID", help="One sheet, as for 'export'. Repeatable.")
     ] = None,
-    files: Annotated[bool, typer.Option("--files", help="ACC: files and not sheets, as ZIPs.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="ACC: files as ZIPs, instead of sheets.")] = False,
     no_partial: NO_PARTIAL = False,
-    markups: MARKUPS = False,
-    issue_markups: ISSUE_MARKUPS = False,
-    photo_markups: PHOTO_MARKUPS = False,
-    asset_markups: ASSET_MARKUPS = False,
-    unpublished_markups: UNPUBLISHED_MARKUPS = False,
-    hyperlinks: HYPERLINKS = False,
+    options: Any = None,
     run: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The run's name and folder; the project's when not given.")
+        str | None,
+        typer.Option(metavar="NAME", help="The name of the run and its folder; by default the project's."),
     ] = None,
-    priority: Annotated[int, typer.Option(min=-1000, max=1000, help="A higher one goes first.")] = 0,
+    priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Runs with a higher priority go first.")] = 0,
     user_id: USER_ID = None,
     json: JSON_OBJECT = False,
 ) -> Any:
-    """Let the workers export a project's sheets: all of them, of one folder, or the named ones. Or ACC's files."""
+    """Queue a project's sheets for the workers: all of them, those of one folder, or named ones. Or ACC files."""
     from aps_async.cli import workers as fleet
-    from aps_async.cli.wanted import check_together, export_options
+    from aps_async.cli.wanted import check_together
 
-    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=asset_markups)
+    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
     if no_partial and not files:
-        raise UsageProblem("--no-partial goes with --files: sheets come one by one")
+        raise UsageProblem("--no-partial needs --files: sheets are exported one by one")
     choices = fleet.EnqueueChoices(
         database=fleet.database_url(database),
         project=project,
@@ -97,14 +91,7 @@ def enqueue(
         sheets=tuple(dict.fromkeys(sheet or ())),
         files=files,
         allow_partial=not no_partial,
-        options=export_options(
-            markups=markups,
-            issues=issue_markups,
-            photos=photo_markups,
-            assets=asset_markups,
-            unpublished=unpublished_markups,
-            hyperlinks=hyperlinks,
-        ),
+        options=options,
         run=run,
         priority=priority,
         user_id=user_id,
@@ -114,7 +101,7 @@ def enqueue(
 
 
 def status(database: str | None, run: str | None, *, as_json: bool) -> Any:
-    """The part of `status` that is about workers."""
+    """`status --database`."""
     from aps_async.cli import workers as fleet
 
     return partial(fleet.status, fleet.database_url(database), run, as_json=as_json)
@@ -123,7 +110,7 @@ def status(database: str | None, run: str | None, *, as_json: bool) -> Any:
 def cancel(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's number or name.")], database: DATABASE = None
 ) -> Any:
-    """End a run of workers: nothing more of it is started or delivered; the files that are done stay."""
+    """Cancel a run: nothing more of it is started or delivered; finished files stay."""
     from aps_async.cli import workers as fleet
 
     return partial(fleet.cancel, fleet.database_url(database), run)
@@ -132,10 +119,10 @@ def cancel(
 def dead_letters(
     run: RUN = None,
     database: DATABASE = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Send them on their way again.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Queue them again.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> Any:
-    """List the exports that failed for good, and why."""
+    """List the exports that failed permanently, with their reasons."""
     from aps_async.cli import workers as fleet
 
     return partial(fleet.dead_letters, fleet.database_url(database), run, retry=retry, as_json=json)

@@ -1,4 +1,4 @@
-"""The commands for workers on many machines: `worker`, `enqueue`, `cancel`, `dead-letters`; their part of `status`."""
+"""The commands for workers on several machines: `worker`, `enqueue`, `cancel`, `dead-letters`, `status --database`."""
 
 import os
 from collections.abc import AsyncIterator
@@ -14,20 +14,30 @@ from aps_async.cli.output import count, print_json, print_result, print_status, 
 from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.errors import InputError, NotFoundInProjectError
 from aps_async.exports.project import get_sheet, project_requests
-from aps_async.extras import needed
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.session import Session
-from aps_async.workers import Database, Delivered, Entry, RunStatus, RunStore, SharedQuotas, Worker, storage_for
+from aps_async.workers import (
+    Database,
+    Delivered,
+    Entry,
+    RunStatus,
+    RunStore,
+    SharedQuotas,
+    Worker,
+    engine,
+    storage_for,
+)
+from aps_async.workers.database import driver
 
 PATIENCE = 3.0
 WORKER_PATIENCE = 15.0  # it may start while the database does
-"""Seconds for which a command waits for a database that is just restarting."""
-NEEDED = "which database? give --database URL or set APS_DATABASE_URL, such as postgresql://user@host/name"
+"""Seconds for which a command waits for a database that is restarting."""
+NEEDED = "no database is given: use --database URL or set APS_DATABASE_URL, such as postgresql://user@host/name"
 
 
 @frozen(kw_only=True)
 class EnqueueChoices:
-    """What was asked for."""
+    """Options of `enqueue`."""
 
     database: str
     project: str
@@ -47,7 +57,7 @@ def database_url(given: str | None) -> str:
     """The database's address.
 
     Raises:
-        UsageProblem: there is none, or it is no PostgreSQL's.
+        UsageProblem: no address is given, it is not a PostgreSQL address, or the extra `workers` is not installed.
     """
     given = given or os.environ.get("APS_DATABASE_URL", "")
     if not given.strip():
@@ -59,8 +69,8 @@ def database_url(given: str | None) -> str:
     if scheme not in ("postgresql", "postgres"):
         raise UsageProblem("the database's address must begin with postgresql://")
     try:
-        for module in ("asyncpg", "pgqueuer"):
-            needed(module, "workers", "working with a database")
+        driver()
+        engine.installed()
     except InputError as problem:
         raise UsageProblem(str(problem)) from None
     return given.strip()
@@ -77,7 +87,7 @@ async def worker(url: str, out: str, *, slots: int | None, until_done: bool, use
     storage = storage_for(out)
     failed: list[int] = []
 
-    def told(entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
+    def report(entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
         if file is not None:
             print_status(f"{entry.folder}: {entry.name}: {size(file.size)}")
         elif problem is not None:
@@ -86,13 +96,13 @@ async def worker(url: str, out: str, *, slots: int | None, until_done: bool, use
 
     async with Database(url, patience=WORKER_PATIENCE) as database:
         await RunStore.opened(database)
-        database.patience = None  # it is there; from now on an outage is waited out
+        database.patience = None  # the database is reachable; from now on, wait out any outage
         quotas = SharedQuotas(database)
         try:
             async with open_session(user_id, quotas=quotas, patient=True) as session:
                 await session.check_token()
-                print_status(f"working for the database at {database.shown}, files go to {out}; Ctrl-C stops")
-                working = Worker(session, database, storage, max_concurrent_downloads=slots, on_outcome=told)
+                print_status(f"processing the queue at {database.shown}, files go to {out}; press Ctrl-C to stop")
+                working = Worker(session, database, storage, max_concurrent_downloads=slots, on_outcome=report)
                 await working.run(until_done=until_done)
         finally:
             await quotas.close()
@@ -148,8 +158,8 @@ async def status(url: str, run: str | None, *, as_json: bool) -> int:
     if as_json:
         print_json([_as_json(each) for each in runs])
         return 0
-    heads = ("RUN", "NAME", "STATE", "WAITING", "RUNNING", "DONE", "FAILED", "DROPPED", "SIZE")
-    print_table(heads, [_row(each) for each in runs])
+    headings = ("RUN", "NAME", "STATE", "WAITING", "RUNNING", "DONE", "FAILED", "DROPPED", "SIZE")
+    print_table(headings, [_row(each) for each in runs])
     print_status(count(len(runs), "run"))
     return 0
 
@@ -168,7 +178,7 @@ async def dead_letters(url: str, run: str | None, *, retry: bool, as_json: bool)
     async with _store(url) as store:
         number = (await store.run(run)).id if run else None
         if retry:
-            print_result(f"{count(await store.retry(number), 'export')} on the way again")
+            print_result(f"{count(await store.retry(number), 'export')} queued again")
             return 0
         names = {each.id: each.name for each in await store.runs()}
         rows: list[tuple[str, ...]] = []

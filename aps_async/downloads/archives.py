@@ -1,6 +1,5 @@
 """ZIP archives from outside: checked before they are used, and unpacked without leaving their folder."""
 
-import os
 import re
 import stat
 import threading
@@ -13,9 +12,10 @@ from typing import IO
 from attrs import frozen
 
 from aps_async.downloads.filenames import NameBook, in_folder
-from aps_async.downloads.sinks import new_file, part_name, target_error
+from aps_async.downloads.sinks import part_name, target_error
 from aps_async.downloads.zip_directory import open_patched
 from aps_async.errors import APSError, IncompleteDownloadError
+from aps_async.filesystem import replacing
 from aps_async.threads import in_thread
 
 __all__ = ["PDF_HEAD", "PDF_HEAD_WITHIN", "ArchiveLimits", "unpack_archive", "verify_archive"]
@@ -125,22 +125,25 @@ def _unpack(
     return tuple(made)
 
 
+class _StoppedError(Exception):
+    """Unpacking was cancelled."""
+
+
+def _go_on(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise _StoppedError
+
+
 def _unpack_entry(source: IO[bytes], final: Path, stop: threading.Event, tag: str) -> Path | None:
-    """Writes one entry; None when it was stopped."""
-    part = Path(part_name(final, tag))
+    """Writes one entry; None if it was stopped."""
     try:
-        file = new_file(part)
-        try:
-            with os.fdopen(file, "wb") as target:
-                while not stop.is_set() and (chunk := source.read(_CHUNK)):
-                    target.write(chunk)
-                target.flush()
-                os.fsync(file)
-            if stop.is_set():
-                return None
-            part.replace(final)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing(final, part=Path(part_name(final, tag)), durable=False) as target:
+            while chunk := source.read(_CHUNK):
+                _go_on(stop)
+                target.write(chunk)
+            _go_on(stop)
+    except _StoppedError:
+        return None
     except OSError as problem:
         if problem.errno is None:  # bz2's way to report damaged data
             raise

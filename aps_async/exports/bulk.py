@@ -57,7 +57,7 @@ async def export_many(
         on_progress: called after every change; keep it quick.
 
     Yields:
-        A `DeliveredExport` with its path, or a `FailedExport` with its error; `outcome.ok` tells them apart.
+        A `DeliveredExport` with its path, or a `FailedExport` with its error; `outcome.ok` distinguishes them.
 
     Raises:
         TargetError: the folder cannot be made or written to.

@@ -1,4 +1,4 @@
-"""The kinds of exports: one row each, with all that waiting and downloading need to know of a service."""
+"""The kinds of exports: one row each, with everything that waiting and downloading need to know about a service."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from operator import attrgetter
@@ -25,19 +25,19 @@ class _Get(Protocol):
 
 @frozen(kw_only=True)
 class Kind:
-    """What the loop needs to know of a service."""
+    """What waiting and downloading need to know about a service."""
 
     start: Callable[[Session, ExportRequest], Awaitable[ExportJob]]
     get: _Get
     resolve: Callable[[Session, ExportJob, Sequence[SignedUrl]], Awaitable[Source | None]]
-    """Links to a finished job's result, given those that were refused; None when the job has none that is alive."""
+    """Links to a finished job's result, given those that were refused; None if the job has no valid link."""
     status: Endpoint
-    """Whose quota the polls draw on."""
+    """The endpoint of status calls, with their quota."""
     start_endpoint: Endpoint
-    """Whose quota the starts draw on, and whether a start whose response was lost may be sent again."""
+    """The endpoint of starts, with their quota and whether one whose response was lost may be repeated."""
     signatures: tuple[Signature, ...] = (PDF,)
     status_call_refreshes_link: bool = False
-    """Whether asking again brings a fresh link; otherwise only another job does."""
+    """Whether another status call returns a new link; otherwise only another job does."""
     default_timeout: Callable[[Settings], float] = attrgetter("export_timeout")
     """Seconds that a wait may take if the caller gives no timeout; the setting for this kind."""
 
@@ -80,7 +80,7 @@ KINDS = {
 
 
 Export = ExportRef | ExportJob
-"""What can be waited for: a reference, or a job as `start_export` gave it, which saves the first poll."""
+"""What can be waited for: a reference, or a job from `start_export`, which saves the first status call."""
 
 
 def ref_of(export: Export) -> ExportRef:
@@ -98,15 +98,15 @@ def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> Corou
 
 
 async def start_export(session: Session, request: ExportRequest, *, timeout: float | None = None) -> ExportJob:
-    """Starts what a request of any kind describes.
+    """Starts the job of a request of any kind.
 
     Args:
         session: the session.
         request: what to start.
-        timeout: seconds for all of it: the quota, a token, and every attempt; None: no deadline.
+        timeout: seconds for everything: the quota, the token and all attempts; None: no limit.
 
     Raises:
-        CallTimeoutError: the timeout passed. A start of ACC or Cost may have arrived all the same.
+        CallTimeoutError: `timeout` is over. A start in ACC or Cost may still have arrived.
         APSError: as the `start_export` of its service.
     """
     async with call_deadline(timeout, f"the start of {', '.join(request.source_ids[:3])}"):

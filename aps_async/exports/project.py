@@ -25,7 +25,7 @@ async def list_collections(
     """The collections of an ACC project's sheets; see `sheets.list_collections`.
 
     Raises:
-        InputError: a BIM 360 project, which has folders instead.
+        InputError: the project is in BIM 360, which has folders instead of collections.
         APSError: as `list_sheets`.
     """
     found = await _found(session, project, user_id)
@@ -49,16 +49,16 @@ async def list_sheets(
     Args:
         session: the session; scope `data:read`.
         project: a `Project`, its id or its name.
-        folder: BIM 360: only this folder and what is below, by path, such as `Plans/Architecture`, or URN. ACC: only
+        folder: BIM 360: only this folder and its subfolders, by path, such as `Plans/Architecture`, or URN. ACC: only
             this version set, by name or id.
-        collection: ACC: only this collection, by name or id; all of them by default, and the ungrouped sheets.
+        collection: ACC: only this collection, by name or id; by default all collections and ungrouped sheets.
         user_id: the acting user of a two-legged call.
 
     Raises:
-        InputError: a collection of a BIM 360 project, which has none.
-        NotExportableError: the project is of neither kind.
-        NotFoundInProjectError: no such project, folder or collection, several of that name, or no Plans folder; the
-            message lists what there is.
+        InputError: `collection` is given for a BIM 360 project, which has none.
+        NotExportableError: the project is in neither BIM 360 nor ACC.
+        NotFoundInProjectError: there is no such project, folder or collection, there are several of that name, or there
+            is no Plans folder among them; the message lists the existing ones.
         APSError: as `Session.request`.
     """
     found = await _found(session, project, user_id)
@@ -83,9 +83,10 @@ async def get_sheet(
     """One sheet: by version or item URN (BIM 360), by UUID or number (ACC).
 
     Raises:
-        InputError: a collection of a BIM 360 project, which has none.
-        NotExportableError: BIM 360: it exists but is an uploaded file, hidden, or still being processed.
-        NotFoundInProjectError: ACC: no such sheet, or the number occurs in several collections; the message lists them.
+        InputError: `collection` is given for a BIM 360 project, which has none.
+        NotExportableError: BIM 360: it exists, but is an uploaded file, hidden, or still being processed.
+        NotFoundInProjectError: ACC: there is no such sheet, or its number occurs in several collections; the message
+            lists them.
         NotFoundError: BIM 360: there is no such item or version.
         APSError: as `list_sheets`.
     """
@@ -116,16 +117,16 @@ async def project_requests(
         session: the session.
         project: a `Project`, its id or its name.
         what: `sheets`, or `files` for the PDF, DWG and RVT files of an ACC project.
-        folder: only these; see `list_sheets` and `files.list_files`.
+        folder: only this folder; see `list_sheets` and `files.list_files`.
         collection: sheets of an ACC project: only this collection; see `list_sheets`.
         options: what goes onto the pages; nothing by default.
-        user_id: the acting user; ACC demands one with two-legged tokens.
-        allow_partial: whether a ZIP that lacks some files is taken.
+        user_id: the acting user; ACC requires one with two-legged tokens.
+        allow_partial: whether a ZIP with missing files is accepted.
 
     Raises:
-        NotExportableError: files of a BIM 360 project, which need no export: download them.
-        InputError: an ACC project and a two-legged token, but no user; a collection of files or of a BIM 360 project;
-            asset markups of files. Nothing is listed then.
+        NotExportableError: `what` is `files` for a BIM 360 project; its files need no export: download them.
+        InputError: the user is missing for an ACC project with a two-legged token; `collection` is given for files or
+            for a BIM 360 project; or asset markups are requested for files. Nothing is listed then.
         APSError: as `list_sheets`.
     """
     found = await _found(session, project, user_id)
@@ -175,10 +176,10 @@ async def export_project(
     ledger: Ledger | bool = False,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[ExportOutcome, None]:
-    """Exports all sheets or files of a project into a folder; arguments as `project_requests` and `export_many`.
+    """Exports all sheets or files of a project into a folder. Arguments: see `project_requests` and `export_many`.
 
     Raises:
-        APSError: as both; failures of single exports are outcomes.
+        APSError: as for both; failures of single exports are outcomes.
     """
     found = await _found(session, project, user_id)
     requests = project_requests(

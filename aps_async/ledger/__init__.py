@@ -1,29 +1,29 @@
-"""The ledger of a folder: what a run has done, kept so that the next one goes on where it ended, however it ended.
+"""The ledger of a folder: a record of what a run has done, so that the next run continues where it stopped.
 
-`Ledger` is what `export_many` takes; `ledger_status` looks into one. The order in which things reach the disk:
+`export_many` takes a `Ledger`; `ledger_status` reads one. The order of writes:
 
-1. the request, before it is started (it may be lost in a power cut: then it is simply entered again);
-2. the reference, before the first question about the job, and for good, power cut included: what has one is never
-   started again. A stop between the service's answer and this repeats the start; at most
-   `Settings.max_concurrent_starts` are between the two;
-3. size and SHA-256, before the file gets its final name: whoever stops the run between this and the next step, the
-   next run knows the file for what it is;
-4. the outcome, when the file has its name, and for good.
+1. the request, before it is started (if a power cut loses it, it is simply entered again);
+2. the reference, before the first status call, and durably: an export with a reference is never started again. If the
+   run stops between the service's response and this write, the start is repeated; that affects at most
+   `Settings.max_concurrent_starts` exports;
+3. size and SHA-256, before the file gets its final name: if the run stops between this and the next write, the next
+   run recognizes the file;
+4. the outcome, after the file has its final name, and durably.
 
-The next run compares size and SHA-256 of every file in threads, about 1.5 GiB/s, and asks for nothing that is there.
+The next run compares size and SHA-256 of every file in threads, at about 1.5 GiB/s, and requests nothing that is there.
 
-What a million sheets mean:
+What a million sheets take:
 
-- quota: 100 starts a minute are 10,000 minutes, 6.9 days, for one client id, however many machines; everything below
-  is small against it;
-- database: 545 bytes a sheet (version URN, name and reference of usual length), 545 MB in all;
-- time in the ledger's thread: 70 us to enter a sheet and 40 us for its three further writes when they come together,
-  2 minutes of the 6.9 days; 20 us to find it again, 20 s for the next run to begin with; and that run reads every
-  file once, 3 minutes for 200 kB each where the disk keeps up with four threads;
-- memory: the ledger holds nothing of a sheet (5 MiB in all while 100,000 go through); but half a gigabyte for a list
-  of so many requests, so hand in an iterator instead: at most `Settings.max_pending_exports` are held then.
+- quota: at 100 starts a minute for one client id, 10,000 minutes (6.9 days), on any number of machines; everything
+  below is small compared to that;
+- database: 545 bytes a sheet (with a version URN, name and reference of usual length), 545 MB in total;
+- time in the ledger's thread: 70 us to enter a sheet and 40 us for its three further writes if they are batched, 2
+  minutes of the 6.9 days; 20 us to find it again, 20 s at the start of the next run, which also reads every file once:
+  3 minutes for files of 200 kB if the disk keeps up with four threads;
+- memory: the ledger holds nothing for a sheet (5 MiB in total while 100,000 go through), but a list of a million
+  requests takes half a gigabyte. Pass an iterator instead: at most `Settings.max_pending_exports` are held then.
 
-`python -m benchmarks ledger` measures this for 100,000, `python -m benchmarks kills` what fifty kills cost.
+`python -m benchmarks ledger` measures this for 100,000 sheets, `python -m benchmarks kills` the cost of fifty kills.
 """
 
 from aps_async.ledger.book import Ledger

@@ -29,22 +29,22 @@ __dir__ = __all__.copy
 _CHECKS = 4  # files hashed at once, in threads: more do not make a disk faster
 _CHUNK = 1 << 20
 _TAG = re.compile(r"[0-9a-f]{8}-")
-_PROBLEM = 1000  # signs of an error's message that are kept
+_PROBLEM = 1000  # characters of an error's message that are stored
 
 
 class Ledger:
     """Remembers, in a folder, what has been exported into it and how far everything else has come.
 
     Give it to `export_many`, which opens it, or open it yourself for several runs: `async with Ledger(folder)`. While
-    it is open, no other run can use the folder; that ends with the process, however it ends.
+    it is open, no other run can use the folder, until it is closed or the process ends.
 
     Args:
         folder: the folder that the files go to; it is made when it is missing.
         keep_older: when a newer version of a sheet is exported, leave the older one's file and give the newer one
             another name; otherwise the newer one takes its place.
-        again: export everything anew, although it is there: markups change without a new version. Only the first run
-            after opening does; when it was stopped, go on without this.
-        command: any text that tells how to run the same again; `ledger_status` gives it back.
+        again: export everything again, even unchanged files, since markups change without a new version. Only applies
+            to the first run after opening; to continue a stopped run, omit it.
+        command: any text that describes how to repeat the run; `ledger_status` returns it.
     """
 
     lasting = True
@@ -79,7 +79,7 @@ class Ledger:
 
         Raises:
             FolderInUseError: another run works in the folder.
-            LedgerError: the ledger there cannot be used; the message says what to do.
+            LedgerError: the ledger in the folder cannot be used; the message says what to do.
             TargetError: the folder cannot be written to.
         """
         if self._opened:
@@ -105,10 +105,10 @@ class Ledger:
             self._lock.release()
 
     def check_folder(self, folder: Path) -> None:
-        """Raises unless this ledger is that folder's.
+        """Checks that this ledger belongs to the folder.
 
         Raises:
-            InputError: it is another one's.
+            InputError: it belongs to another folder.
         """
         if folder.resolve() != self.folder.resolve():
             raise InputError(f"this ledger is for {self.folder}, and the files are to go to {folder}: use one folder")
@@ -142,14 +142,14 @@ class Ledger:
             return await in_thread(_are_whole, self.folder, record.files, stop, on_cancel=stop.set)
 
     async def started(self, record: Record, ref: ExportRef) -> None:
-        """Writes the reference down, for good: to start twice costs quota, and with ACC a second job."""
+        """Stores the reference durably: starting twice costs quota, and in ACC creates a second job."""
         await self._store.call(lambda db: rows.started(db, record.id, ref.export_id))
         record.ref = ref
 
     async def arriving(self, record: Record, file: Downloaded) -> None:
-        """Writes down what is about to get its final name.
+        """Stores size and hash of a file that is about to get its final name.
 
-        A kill between that and `ended` then costs nothing: the next run finds the file, and that it is the right one.
+        If the run is killed between this and `ended`, the next run recognizes the file.
         """
         if file.sha256 is None:
             raise LedgerError(f"nothing is known of the file for {record.name}")
@@ -179,13 +179,13 @@ class Ledger:
         return _Names(self._store, record.id)
 
     async def complete(self, total: int) -> None:
-        """The run came to its end."""
+        """The run is complete."""
         run = self._run
         await self._store.call(lambda db: rows.end_run(db, run, total))
 
 
 class _Names(NameBook):
-    """For use in another thread than the event loop's."""
+    """For use outside the event loop's thread."""
 
     def __init__(self, store: Store, record: int) -> None:
         super().__init__()
@@ -242,7 +242,7 @@ def _sha256(path: Path, stop: Event) -> str:
 
 
 def _remove(folder: Path, files: Sequence[KnownFile]) -> None:
-    """Only what is ours and as we left it."""
+    """Removes only our own files, and only if they are unchanged."""
     for each in files:
         if _are_whole(folder, [each], Event()):
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a bulk run keeps of itself: nothing beyond its own life here, everything in `aps_async.ledger`."""
+"""The journal of a bulk run: in memory here, on the disk in `aps_async.ledger`."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -24,7 +24,7 @@ class KnownFile:
 
 @define(eq=False)
 class Record:
-    """What is known of one request."""
+    """What is known about one request."""
 
     id: int
     name: str
@@ -32,15 +32,15 @@ class Record:
     ref: ExportRef | None = None
     """When it was started already."""
     files: tuple[KnownFile, ...] = ()
-    """To be looked at before anything is asked of the service."""
+    """Files to check before any call to the service."""
     done: bool = False
 
 
 class Journal(Protocol):
-    """The moments of a run that may be worth keeping."""
+    """The events of a run that can be stored."""
 
     lasting: bool
-    """Whether a run that ends early goes on where it was."""
+    """Whether a stopped run can be continued."""
     tag: str
     """A mark in the names of part files."""
 
@@ -49,7 +49,7 @@ class Journal(Protocol):
         ...
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
-        """Takes requests in, each with its reference if it was started already, and tells what is known of them."""
+        """Enters requests, each with its reference if it is already started, and returns what is known about them."""
         ...
 
     async def holds(self, record: Record) -> bool:
@@ -57,15 +57,15 @@ class Journal(Protocol):
         ...
 
     async def started(self, record: Record, ref: ExportRef) -> None:
-        """The service has taken the request; nothing is asked about it before this returns."""
+        """The service has accepted the request; its status is not requested before this returns."""
         ...
 
     async def arriving(self, record: Record, file: Downloaded) -> None:
-        """The file is whole, and gets its final name when this returns."""
+        """The file is complete, and gets its final name when this returns."""
         ...
 
     async def ended(self, record: Record, outcome: ExportOutcome) -> None:
-        """The export has come to its end; its outcome is told when this returns."""
+        """The export has ended; its outcome is reported when this returns."""
         ...
 
     def names(self, record: Record) -> NameBook:
@@ -78,7 +78,7 @@ class Journal(Protocol):
 
 
 class NoLedger:
-    """Names, and no memory."""
+    """Chooses names, and stores nothing."""
 
     lasting = False
     tag = ""

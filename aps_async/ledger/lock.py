@@ -1,6 +1,6 @@
-"""One run at a time in a folder: a lock that the system takes back when its process dies, `kill -9` included.
+"""One run at a time in a folder: a lock that the system releases if the process dies, even by `kill -9`.
 
-The lock file itself stays: to remove it would let two runs lock two different ones.
+The lock file itself stays: removing it would let two runs lock two different files.
 """
 
 import os
@@ -29,10 +29,10 @@ class FolderLock:
         self._file: int | None = None
 
     def acquire(self) -> Self:
-        """Takes the lock and leaves a line that names its holder.
+        """Takes the lock and writes a line that names its holder.
 
         Raises:
-            FolderInUseError: another run has it.
+            FolderInUseError: another run holds the lock.
             LedgerError: this file system does not support locks.
             TargetError: the lock file cannot be written.
         """
@@ -52,7 +52,7 @@ class FolderLock:
             os.close(file)
             raise _in_use(self._folder, words)
         self._file = file
-        with suppress(OSError):  # a full disk: the lock holds all the same, only without its holder's name
+        with suppress(OSError):  # a full disk: the lock still works, without its holder's name
             os.ftruncate(file, 0)
             os.lseek(file, 0, os.SEEK_SET)
             when = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -60,16 +60,16 @@ class FolderLock:
         return self
 
     def release(self) -> None:
-        """Gives the lock back."""
+        """Releases the lock."""
         if self._file is not None:
             with suppress(OSError):
                 os.ftruncate(self._file, 0)
-            os.close(self._file)  # which unlocks
+            os.close(self._file)  # which releases the lock
             self._file = None
 
 
 def holder(folder: Path) -> str | None:
-    """The process that works in a folder now, or None. It creates nothing.
+    """The process of the run that is active in a folder, or None. Creates nothing.
 
     Raises:
         TargetError: the lock file cannot be opened.
@@ -90,7 +90,7 @@ def holder(folder: Path) -> str | None:
 
 
 def refuse_if_in_use(folder: Path) -> None:
-    """Raises what `FolderLock.acquire` would raise, before anything is asked of the service.
+    """Raises what `FolderLock.acquire` would raise, before any call to the service.
 
     Raises:
         FolderInUseError: another run works there.

@@ -1,7 +1,7 @@
-"""What is read from the ledger's tables and written to them. All of it runs in the ledger's thread.
+"""Reads and writes of the ledger's tables. All of it runs in the ledger's thread.
 
-An export has one row for ever: it is found by the digest of its request. Its name belongs to it until a newer
-version of the same thing takes it over.
+An export has one permanent row, which is found by the digest of its request. It keeps its name until a newer version of
+the same sheet takes it over.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ class State(IntEnum):
 
 
 class Wanted:
-    """A request as the ledger looks at it."""
+    """A request with the keys that the ledger derives from it."""
 
     def __init__(self, request: ExportRequest, export_id: str | None) -> None:
         self.request = request
@@ -66,7 +66,7 @@ class Wanted:
         self._key = _digest({**known, "name": None}, document)
 
     def key(self, repeat: int) -> bytes:
-        """What tells it from all others; the same request twice in one run makes two."""
+        """The unique key of the request; `repeat` counts equal requests within one run."""
         return _digest(self._key.hex(), repeat) if repeat else self._key
 
     def lineage(self) -> bytes:
@@ -78,9 +78,9 @@ class Wanted:
         return self._lineage_without_identity()
 
     def former_lineage(self) -> bytes | None:
-        """What older versions wrote for it; None where they cannot have meant this sheet.
+        """The lineage that older versions wrote for it; None if they cannot have meant this sheet.
 
-        They knew ACC sheets by the names of their files, and only the ungrouped ones.
+        They identified ACC sheets by their file names, and knew only ungrouped sheets.
         """
         identity = self.request.identity
         if identity is None or identity.collection_id is not None:
@@ -101,7 +101,7 @@ class Wanted:
 
     @property
     def title(self) -> str:
-        """What its file is to be called."""
+        """The preferred name of its file."""
         return safe_stem(self.request.name or self.request.source_ids[0])
 
     @property
@@ -112,7 +112,7 @@ class Wanted:
 
 
 def begin_run(connection: sqlite3.Connection, command: str | None, total: int | None) -> int:
-    """Notes that a run begins and gives its number."""
+    """Records that a run begins, and returns its number."""
     made = connection.execute(
         "INSERT INTO runs (began, total, command) VALUES (?, ?, ?)",
         (time.time(), total, well_formed(command) if command else command),
@@ -121,13 +121,13 @@ def begin_run(connection: sqlite3.Connection, command: str | None, total: int | 
 
 
 def forget_files(connection: sqlite3.Connection) -> None:
-    """Lets everything be exported anew, under the names that it has."""
+    """Marks everything to be exported again, under the same names."""
     connection.execute("UPDATE exports SET state=?, export_id=NULL, problem=NULL", (State.WANTED,))
     connection.execute("DELETE FROM files WHERE export IN (SELECT id FROM exports WHERE name IS NOT NULL)")
 
 
 def end_run(connection: sqlite3.Connection, run: int, total: int) -> None:
-    """Notes that a run came to its end: every request has its outcome."""
+    """Records that a run is complete: every request has its outcome."""
     connection.execute("UPDATE runs SET ended=?, total=? WHERE id=?", (time.time(), total, run))
 
 
@@ -139,10 +139,10 @@ def enter(
     keep_older: bool,
     counts: dict[str, int],
 ) -> list[Record]:
-    """Finds what is known of requests, and enters those that are new. `counts`: see `take_name`."""
+    """Returns what is known about requests, and enters new ones. `counts`: see `take_name`."""
     wanted = [Wanted(request, ref.export_id if ref else None) for request, ref in requests]
     found = [_known(connection, run, each) for each in wanted]
-    # Only now those that are new: what an older row still wants to be called is clear.
+    # New requests come last, when it is clear which names the existing rows keep.
     return [
         record or _known(connection, run, each) or _new(connection, run, each, keep_older=keep_older, counts=counts)
         for record, each in zip(found, wanted, strict=True)
@@ -187,7 +187,7 @@ def _files(connection: sqlite3.Connection, export: int) -> list[KnownFile]:
 
 
 def _stored(name: object) -> str:
-    """A name as it comes from the ledger, which others may have written."""
+    """A name from the ledger, which others may have written, checked."""
     try:
         return checked_name(name)
     except InputError as problem:
@@ -309,7 +309,7 @@ def take_name(
 
 
 def started(connection: sqlite3.Connection, record: int, export_id: str) -> None:
-    """Notes the reference of what has been started."""
+    """Records the reference of a started export."""
     connection.execute(
         "UPDATE exports SET export_id=?, state=?, problem=NULL, changed=? WHERE id=?",
         (export_id, State.STARTED, time.time(), record),
@@ -317,7 +317,7 @@ def started(connection: sqlite3.Connection, record: int, export_id: str) -> None
 
 
 def arriving(connection: sqlite3.Connection, record: int, files: Iterable[KnownFile]) -> None:
-    """Notes what is about to be put into the folder."""
+    """Records the files that are about to get their names in the folder."""
     connection.execute("DELETE FROM files WHERE export=?", (record,))
     connection.executemany(
         "INSERT INTO files VALUES (?, ?, ?, ?)",
@@ -326,7 +326,7 @@ def arriving(connection: sqlite3.Connection, record: int, files: Iterable[KnownF
 
 
 def done(connection: sqlite3.Connection, record: int) -> list[KnownFile]:
-    """Notes that the files are there; gives those of older versions whose place they took, to be removed."""
+    """Records that the files are complete; returns files of the versions that they replace, to be removed."""
     now = time.time()
     connection.execute("UPDATE exports SET state=?, problem=NULL, changed=? WHERE id=?", (State.DONE, now, record))
     older = connection.execute(
@@ -341,7 +341,7 @@ def done(connection: sqlite3.Connection, record: int) -> list[KnownFile]:
 
 
 def _is_free(connection: sqlite3.Connection, file: str, record: int) -> bool:
-    """Gives back the name of a file that has gone out of use, unless another export has it."""
+    """Releases the name of a file that is no longer used; False if another export has it."""
     stem = _folded(PurePath(file).stem)
     row = connection.execute("SELECT export FROM names WHERE folded=?", (stem,)).fetchone()
     if row is not None and row[0] == record:
@@ -350,7 +350,7 @@ def _is_free(connection: sqlite3.Connection, file: str, record: int) -> bool:
 
 
 def failed(connection: sqlite3.Connection, record: int, problem: str, *, given_up: bool) -> None:
-    """Notes a failure. What the service gave up is started anew by the next run, anything else is asked about."""
+    """Records a failure. The next run starts the export again if it failed at the service; otherwise it polls it."""
     connection.execute(
         "UPDATE exports SET state=?, problem=?, changed=?, export_id=iif(?, NULL, export_id) WHERE id=?",
         (State.FAILED, well_formed(problem), time.time(), given_up, record),
@@ -358,7 +358,7 @@ def failed(connection: sqlite3.Connection, record: int, problem: str, *, given_u
 
 
 def _digest(*values: object) -> bytes:
-    """16 bytes: two alike among a million millions are not to be feared."""
+    """16 bytes, enough to exclude collisions even among a million million values."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).digest()[:16]
 
 

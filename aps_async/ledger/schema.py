@@ -1,7 +1,7 @@
-"""The ledger's tables, and the way from any older form to today's.
+"""The ledger's tables, and the migrations from every older version of them.
 
-`PRAGMA user_version` holds how many of `MIGRATIONS` a file has been through. A new file goes through all of them, so
-that each one is run by every test; what has been released is never changed, only followed by another one.
+`PRAGMA user_version` counts the `MIGRATIONS` that were applied to a file. A new file goes through all of them, so that
+every test runs each one; a released migration is never changed, only followed by another one.
 """
 
 import os
@@ -31,15 +31,15 @@ __dir__ = __all__.copy
 
 LEDGER_NAME = ".aps-async.sqlite"
 APPLICATION = 0x41505361  # "APSa", in the file's header: whose it is
-_WAIT = 10.0  # seconds for who only reads, such as `status`, to let go
+_WAIT = 10.0  # seconds to wait for a reader such as `status`
 WRONG_VALUES = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
-"""Raised by values of another type or range than the tables' own: a file that others may have written."""
+"""Errors from values of the wrong type or range, in a file that another program has written."""
 _FULL = {sqlite3.SQLITE_FULL}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 READABLE_FROM = 1
-"""The oldest form whose tables can be read as they are; only a run brings a file up to date."""
+"""The oldest version whose tables can be read unchanged; only a run migrates a file."""
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -83,24 +83,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 
 def open_ledger(path: Path) -> sqlite3.Connection:
-    """Opens a ledger, makes it when there is none, and brings an older one to today's form.
+    """Opens a ledger, creates it if there is none, and migrates an older one.
 
     Raises:
-        LedgerError: it is damaged, newer, or something else's.
-        TargetError: it cannot be written.
+        LedgerError: the file is damaged, of a newer version, or another program's database.
+        TargetError: the file cannot be written.
     """
     with _opened(path, str(path.absolute())) as connection:
         _migrate(connection, _version(connection, path))
-        # Write-ahead: a commit is one write and one sync, and who reads (`status`) holds up nobody.
+        # Write-ahead: a commit is one write and one sync, and readers (`status`) block no writer.
         connection.execute("PRAGMA journal_mode=WAL")
         return connection
 
 
 def read_ledger(path: Path) -> sqlite3.Connection:
-    """Opens a ledger to read it, beside a run that writes, or in a folder that may only be read.
+    """Opens a ledger for reading, also while a run writes to it, or in a read-only folder.
 
     Raises:
-        LedgerError: there is none, or not one that this library can read.
+        LedgerError: there is no ledger, or it cannot be read by this version.
     """
     if not _is_there(path):
         raise LedgerError(f"{path.parent} holds no ledger: nothing was exported into it, or not with one")
@@ -110,7 +110,7 @@ def read_ledger(path: Path) -> sqlite3.Connection:
         return _to_read(path, f"{address}?mode=rw")
     log = Path(f"{path}-wal")
     try:
-        # Without a log, nobody writes: the file is complete. Else the log's index has to be there as well.
+        # Without a log, there is no writer and the file is complete. A log needs its index as well.
         return _to_read(path, f"{address}?mode=ro" if _is_there(log) else f"{address}?immutable=1")
     except TargetError:
         return _copied(path, log)
@@ -125,7 +125,7 @@ def _to_read(path: Path, address: str) -> sqlite3.Connection:
 
 
 def _copied(path: Path, log: Path) -> sqlite3.Connection:
-    """What a killed run left in a folder that may only be read: in memory, since the log has to be merged first."""
+    """A killed run's ledger in a read-only folder: copied into memory, since its log has to be merged first."""
     with TemporaryDirectory(prefix="aps-async-") as folder:
         copy = Path(folder, path.name)
         try:
@@ -180,7 +180,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    """All or nothing: a kill in the middle leaves the older form."""
+    """All or nothing: if it is killed in the middle, the older version remains."""
     if version == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -190,7 +190,7 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
                 connection.execute(statement)
         if version == 0:
             connection.execute(f"PRAGMA application_id={APPLICATION}")
-            # Part files carry it, so that those of a killed run are known from those of anybody else.
+            # Part files contain it, which distinguishes those of a killed run from files of other programs.
             connection.execute("INSERT INTO facts VALUES ('tag', ?)", (f"{secrets.token_hex(4)}-",))
         connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
         connection.execute("COMMIT")
@@ -201,7 +201,7 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def explained(path: Path, problem: Exception) -> Exception:
-    """What an error while reading or writing means for the run, and what to do."""
+    """Converts an error while reading or writing into one of ours that says what to do."""
     if isinstance(problem, WRONG_VALUES):
         return LedgerError(
             f"{path} contains a value that cannot be used ({problem}): move it away and run it again; everything will "

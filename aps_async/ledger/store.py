@@ -1,6 +1,6 @@
-"""The one thread that talks to SQLite, so that no disk ever stalls the event loop.
+"""The only thread that uses SQLite, so that a slow disk never stalls the event loop.
 
-What comes while it works is done in one transaction when it is free: a lone write is committed at once, and a
+Work that arrives while the thread is busy shares the next transaction: a single write is committed at once, and a
 thousand cost hardly more than one.
 """
 
@@ -32,7 +32,7 @@ class _Work:
 
 
 class Store:
-    """A ledger file, open. After the first error it takes nothing more: what it would say could not be trusted."""
+    """An open ledger file. After the first error it refuses all work, since its state is uncertain."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -58,10 +58,10 @@ class Store:
             raise
 
     async def call(self, do: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
-        """Runs `do` in a transaction and comes back when that is committed.
+        """Runs `do` in a transaction and returns when that is committed.
 
-        A `durable` commit survives a power cut; any commit survives the end of the process. When the caller is
-        cancelled, the work is done all the same.
+        A `durable` commit survives a power cut; any commit survives the end of the process. If the caller is
+        cancelled, the work is still done.
 
         Raises:
             LedgerError: the file is damaged or closed.
@@ -84,7 +84,7 @@ class Store:
     async def _end(self) -> None:
         while self._busy is not None:
             await asyncio.wait([self._busy])
-            await asyncio.sleep(0)  # its callback begins the next
+            await asyncio.sleep(0)  # its callback starts the next batch
         if self._is_closed:
             return
         self._is_closed = True
@@ -107,7 +107,7 @@ class Store:
             for work in batch:
                 if not work.done.done():
                     work.done.set_exception(problem)
-                    work.done.exception()  # it may have nobody left who asks
+                    work.done.exception()  # retrieved, since its caller may have been cancelled
             return
         for work, found in zip(batch, busy.result(), strict=True):
             if not work.done.done():
@@ -115,7 +115,7 @@ class Store:
         if self._waiting:
             self._next(loop)
 
-    # What follows runs in the thread.
+    # The methods below run in the thread.
 
     def _open(self) -> None:
         self._connection = open_ledger(self._path)
@@ -123,7 +123,7 @@ class Store:
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(sqlite3.Error):  # a full disk: the log stays, and the next run takes it up
+            with suppress(sqlite3.Error):  # a full disk: the log stays, and the next run uses it
                 connection.close()
 
     def _commit(self, batch: list[_Work]) -> list[Any]:

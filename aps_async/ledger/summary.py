@@ -1,4 +1,4 @@
-"""What a ledger tells to who only looks: also while a run works in the folder."""
+"""Read-only status of a ledger, also available while a run is in progress."""
 
 import os
 import sqlite3
@@ -22,16 +22,16 @@ class LedgerStatus:
 
     folder: Path
     working: str | None
-    """The process that works in the folder now."""
+    """The process of the active run."""
     began: datetime
     ended: datetime | None
-    """None: it goes on, or was stopped."""
+    """None: the run is active, or was stopped."""
     done: int
     failed: int
     started: int
-    """Asked of the service, and neither done nor failed."""
+    """Started at the service, and neither done nor failed."""
     waiting: int
-    """Not asked of the service yet."""
+    """Not started at the service yet."""
     size: int
     """Bytes of the files that are done."""
     older: int
@@ -39,7 +39,7 @@ class LedgerStatus:
     failures: tuple[tuple[str, str], ...]
     """Names and reasons."""
     command: str | None
-    """What `Ledger` was given as its command."""
+    """The `command` of the `Ledger`."""
 
     @property
     def is_complete(self) -> bool:
@@ -48,9 +48,9 @@ class LedgerStatus:
 
 
 def ledger_status(folder: str | os.PathLike[str]) -> LedgerStatus:
-    """Reads the status of the last run into a folder; it writes nothing and takes no lock.
+    """Reads the status of the last run into a folder, without writing anything or taking a lock.
 
-    What a run has brought is not compared with the files: the next run does that.
+    The recorded files are not compared with the files in the folder: the next run does that.
 
     Raises:
         LedgerError: there is no ledger, or it cannot be read.

@@ -1,4 +1,4 @@
-"""What the exports of ACC Files and ACC Sheets have in common: body, answer, limits and batches."""
+"""Common parts of the exports of ACC Files and ACC Sheets: body, response, limits and batches."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -68,7 +68,7 @@ class Output:
 
 @frozen
 class Result:
-    """`result`; one sample has the output's fields right here."""
+    """`result`; one sample has the output's fields directly in it."""
 
     output: Output | None = None
     error: Problem | None = None
@@ -88,20 +88,20 @@ class ExportAnswer:
 
 @frozen(kw_only=True)
 class Service:
-    """Where the two services differ."""
+    """The differences between the two services."""
 
     name: str
-    """In the address: `files` or `sheets`."""
+    """The name in the address: `files` or `sheets`."""
     start: Endpoint
     status: Endpoint
     key: str
-    """What the body calls the things to export."""
+    """The field of the body with the ids to export."""
     limit: int
-    """Of them in one job."""
+    """The maximum number of ids in one job."""
     what: str
-    """What people call them."""
+    """The noun for messages."""
     has_assets: bool
-    """Whether its exports know markups of assets."""
+    """Whether its exports support asset markups."""
 
     def path(self, project_id: str) -> str:
         """The exports of a project."""
@@ -109,10 +109,10 @@ class Service:
 
 
 def check_options(options: ExportOptions, service: Service) -> None:
-    """Raises unless the service knows these options.
+    """Checks that the service supports these options.
 
     Raises:
-        InputError: asset markups of a service that has none, or an output name that is too long.
+        InputError: asset markups for a service without them, or an output name that is too long.
     """
     if (options.asset_markups or options.unpublished_asset_markups) and not service.has_assets:
         raise InputError(
@@ -120,13 +120,13 @@ def check_options(options: ExportOptions, service: Service) -> None:
             "leave asset_markups and unpublished_asset_markups out, or export sheets"
         )
     if options.output_name is not None and len(options.output_name) > NAME_LIMIT:
-        raise InputError(f"the output name has {len(options.output_name)} characters; ACC takes {NAME_LIMIT}")
+        raise InputError(f"the output name has {len(options.output_name)} characters; ACC allows {NAME_LIMIT}")
 
 
 def body_options(options: ExportOptions) -> dict[str, Any]:
-    """The options, always in full, as the service's own defaults put markups on the pages.
+    """The options, always complete, since the service's own defaults put markups on the pages.
 
-    Only `assetMarkups` is left out unless asked for: its form is not confirmed, and a wrong guess must not turn every
+    Only `assetMarkups` is left out unless requested: its format is not confirmed, and a wrong guess must not turn every
     start into a 400.
     """
     groups = {
@@ -147,10 +147,10 @@ def body_options(options: ExportOptions) -> dict[str, Any]:
 
 
 def batches(request: ExportRequest, service: Service) -> list[ExportRequest]:
-    """The request in as many pieces as the service's limit asks for, named after their place.
+    """Splits the request by the service's limit, and numbers the names of the parts.
 
     Raises:
-        InputError: nothing is asked for, or options that the service does not know.
+        InputError: there are no ids, or the service does not support the options.
     """
     check_options(request.options, service)
     ids, limit = request.source_ids, service.limit
@@ -176,10 +176,10 @@ def acting(session: Session, request: ExportRequest) -> ExportRequest:
 
 
 def the_only(requests: Sequence[ExportRequest], service: "Service") -> ExportRequest:
-    """The request, when it fits into one job.
+    """The only request, if it fits into one job.
 
     Raises:
-        InputError: it takes several.
+        InputError: it needs several jobs.
     """
     if len(requests) > 1:
         raise _too_many(sum(len(each.source_ids) for each in requests), service)
@@ -187,7 +187,7 @@ def the_only(requests: Sequence[ExportRequest], service: "Service") -> ExportReq
 
 
 async def start(session: Session, request: ExportRequest, service: "Service") -> ExportJob:
-    """Starts what a request describes."""
+    """Starts the job of a request."""
     if not 1 <= len(request.source_ids) <= service.limit:
         raise _too_many(len(request.source_ids), service)
     check_options(request.options, service)
@@ -207,7 +207,7 @@ async def start(session: Session, request: ExportRequest, service: "Service") ->
 
 def _too_many(count: int, service: "Service") -> InputError:
     return InputError(
-        f"one ACC export takes 1 to {service.limit} {service.what}, not {count}; export_requests() splits more"
+        f"one ACC export takes 1 to {service.limit} {service.what}, not {count}; make_requests() splits more"
     )
 
 
@@ -222,10 +222,10 @@ async def get_export(session: Session, ref: ExportRef, service: "Service", *, re
 
 
 def job_of(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Receipt) -> ExportJob:
-    """The job as the rest of the library sees it."""
+    """Converts a response to a job."""
     result = answer.result or Result()
     output = result.output or Output()
-    raw = output.signed_url or result.signed_url  # the schema has one place, a sample the other
+    raw = output.signed_url or result.signed_url  # the schema has one, a sample the other
     link = None
     if raw:
         lifetime = LINK_LIFETIME / session.settings.time_scale
@@ -245,7 +245,7 @@ def job_of(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Rece
 
 
 async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]) -> Source | None:
-    """The job's link while it lives; None when only another job brings a new one."""
+    """The job's link while it is valid; None if only another job can provide a new one."""
     if job.link is None or job.link in refused:
         return None
     if job.link.expires_within(session.settings.link_margin, session.now()):

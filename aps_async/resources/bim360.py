@@ -59,16 +59,16 @@ _log = logging.getLogger("aps_async")
 @lenient
 @frozen
 class ExportResult:
-    """Where a finished export lies (`data` of the answer). Every field may be missing."""
+    """The location of a finished export (`data` of the response). Every field may be missing."""
 
     version_urn: str | None = None
     """The URN of the file as first uploaded, URL-safe base64 without padding."""
     resource_id: str | None = None
-    """The derivative URN of the page, raw although the reference calls it encoded."""
+    """The derivative URN of the page, raw, although the reference calls it encoded."""
     link: str | None = None
     """Deprecated: the old download address; it needs a bearer token."""
     signed_url: str | None = field(default=None, repr=False, metadata=ESSENTIAL)
-    """Opens the PDF to anybody for about two minutes."""
+    """Opens the PDF without a token for about two minutes."""
 
 
 @frozen
@@ -93,7 +93,7 @@ def make_request(
     """The request for one sheet, its ids in any form: `b.` or not, URN raw, percent-encoded or base64.
 
     Raises:
-        InputError: an id is not one, or names an item or a version without its number.
+        InputError: an id is not valid, or is an item or a version without its number.
     """
     return ExportRequest(
         kind=ExportKind.BIM360,
@@ -129,12 +129,12 @@ async def start_export(
         hyperlinks: keep links, to the web and to other documents.
         user_id: run as this user (`x-user-id`, two-legged tokens only), with permission to view the sheet.
         name: a name for the file, for `export_many`.
-        timeout: seconds for all of it, the quota and every attempt included; None: no deadline.
+        timeout: seconds for everything: the quota, the token and all attempts; None: no limit.
 
     Raises:
-        CallTimeoutError: the timeout passed; the job may have been started all the same.
-        InputError: an id is not one.
-        NotExportableError: this is a source file, or a project of another kind.
+        CallTimeoutError: `timeout` is over; the job may still have been started.
+        InputError: an id is not valid.
+        NotExportableError: the version is a source file, or the project is of another kind.
         NotAllowedError: the app is not in the account, a scope is missing, or the user may not view the sheet.
         NotFoundError: no such project or sheet.
         APSError: as `Session.request`.
@@ -149,7 +149,7 @@ async def start_export(
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:
-    """Starts what a request describes; see `start_export`."""
+    """Starts the job of a request; see `start_export`."""
     options = request.options
     receipt = Receipt(session.now)
     try:
@@ -177,10 +177,10 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
 async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> ExportJob:
     """Asks once for the status of an export (`GET …/exports/:export_id`; scope `data:read`; 1,000 a minute).
 
-    A complete job carries a signed URL that lives two minutes; asking again brings a fresh one.
+    A complete job contains a signed URL that is valid for two minutes; another call returns a new one.
 
     Raises:
-        NotFoundError: no such job; right after the start it may only be slow to appear.
+        NotFoundError: there is no such job; right after the start it may just not be visible yet.
         APSError: as `Session.request`.
     """
     path = f"{_path(ref.request)}/{path_part(ref.export_id)}"
@@ -192,10 +192,10 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
 
 
 async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]) -> Source | None:
-    """The job's link while it lives; the older way when there is none, or two fresh ones were refused."""
+    """The job's link while it is valid; a derivative if there is no link, or if two new ones were refused."""
     link = job.link
     if (link is None or len(refused) > 1) and job.derivative is not None:
-        try:  # not documented to work for exports, so never the last word
+        try:  # not documented for exports, so its failure is not final
             region = region_of(job.derivative.urn)
             return await derivatives.get_source(session, job.derivative, region=region, user_id=job.ref.user_id)
         except (
@@ -203,7 +203,7 @@ async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]
             DecodeError,
             InputError,
         ) as problem:
-            _log.info("%s: the derivative cannot be had either: %s", job.ref, problem)
+            _log.info("%s: the derivative is not available either: %s", job.ref, problem)
     if link is None or link in refused or link.expires_within(session.settings.link_margin, session.now()):
         return None
     return Source.of(link)
@@ -242,12 +242,12 @@ def _job(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Receip
 
 
 async def _explain(session: Session, request: ExportRequest) -> None:
-    """Looks why a start was refused: one call, on the error path only."""
+    """Looks up why a start was refused: one call, only after an error."""
     urn = request.source_ids[0]
     try:
         version = await get_version(session, request.project_id, urn, user_id=request.user_id)
     except APSError:
-        return  # then the service's own refusal is all there is to say
+        return  # then the service's own refusal is raised
     if not version.type.replace(".", ":").endswith("bim360:Document"):  # the reference also spells it with a dot
         raise NotExportableError(
             f"{version.name} ({urn}) is an uploaded file ({version.type}), not a sheet: export the sheets that were "

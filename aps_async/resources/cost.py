@@ -41,9 +41,9 @@ __dir__ = __all__.copy
 DOCUMENTS = Endpoint("cost.documents", 30, token="signed-in user", polled=True)
 ATTACHMENTS = Endpoint(
     "cost.attachments", 50, repeatable=False, token="signed-in user"
-)  # a repeat makes another document
+)  # a repeat creates another document
 
-# The order of the words is not documented. A document that waits for a signature has its file.
+# The order of the states is not documented. A document that waits for a signature already has its file.
 STATES = {
     "pending": ExportStatus.RUNNING,
     "started": ExportStatus.RUNNING,
@@ -55,7 +55,7 @@ STATES = {
 ASSOCIATION_TYPES = (
     "Budget", "Contract", "CostItem", "FormInstance", "Payment", "BudgetPayment", "Expense", "OCO", "SCO",
 )  # fmt: skip
-"""The types that the reference lists for the query; others are sent as they are."""
+"""The types that the reference lists for the query; others are sent unchanged."""
 _QUERY_LIMIT = 1760
 """Characters of joined ids per call, encoded as in the URL (a comma takes three): with host, path and filters, the
 URL stays below the 2,000 that every server and proxy lets pass."""
@@ -90,14 +90,14 @@ class CostDocument:
     error_info: ErrorInfo | None = None
     """Does not mean a failure by itself: the reference shows it on a completed document."""
     association_id: str | None = None
-    """In either case of letters; compare without."""
+    """In upper or lower case; compare case-insensitively."""
     association_type: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
     @property
     def export_status(self) -> ExportStatus:
-        """What the status means; an unknown word counts as RUNNING."""
+        """The meaning of the status; an unknown word counts as RUNNING."""
         return STATES.get(self.status.lower(), ExportStatus.RUNNING)
 
 
@@ -121,24 +121,24 @@ async def list_documents(
 ) -> tuple[CostDocument, ...]:
     """The documents generated for budgets, contracts and so on (`GET …/documents`; scope `data:read`; 30 a minute).
 
-    Needs a user's token: three-legged or a service account's. Ids are joined, and many are split over several calls.
-    The list has no pages. The service returns the latest documents only, whatever `latest` says. An id without a
-    document, or with one that the user may not see, is not an error; nothing is listed for it.
+    Needs a user's token: three-legged or a service account's. Ids are joined, and split over several calls if there
+    are many. The list has no pages. The service returns the latest documents only, whatever `latest` is. An id
+    without a document, or with one that the user may not see, is not an error; nothing is listed for it.
 
     Args:
         session: the session.
         container_id: the project's id, with or without `b.`; for older BIM 360 projects see `find_container`.
-        association_type: what the ids are: one of `ASSOCIATION_TYPES`. For a change order's document it is
-            `FormInstance` in the tutorials.
-        association_ids: UUIDs of the budgets, contracts and so on, as a list or, like the reference, in one text with
-            commas between them.
-        region: `US`, `EMEA` and so on: saves the service a look-up.
-        latest: deprecated by Autodesk: the latest document is always the answer.
+        association_type: the type of the ids: one of `ASSOCIATION_TYPES`. In the tutorials it is `FormInstance` for
+            the document of a change order.
+        association_ids: UUIDs of the budgets, contracts and so on, as a list or, as in the reference, in one text
+            separated by commas.
+        region: `US`, `EMEA` and so on; saves the service a lookup.
+        latest: deprecated by Autodesk: only the latest document is ever returned.
         signed: deprecated by Autodesk.
         retry: False for one attempt per call.
 
     Raises:
-        InputError: no ids, no type, or a two-legged token.
+        InputError: there are no ids or no type, or the token is two-legged.
         APSError: as `Session.request`.
     """
     given = [bare_id(each, "association") for each in id_list(association_ids)]
@@ -159,7 +159,7 @@ async def list_documents(
             DOCUMENTS,
             "GET",
             path,
-            into=cast("type[Any]", Any),  # a list, or one document alone
+            into=cast("type[Any]", Any),  # a list, or a single document
             query={**query, "associationId": some},
             headers={"region": region} if region else None,
             retry=retry,
@@ -172,7 +172,7 @@ async def list_documents(
 def find_container(project: Project) -> str:
     """The container id that an older BIM 360 project may still need: its `relationships.cost`.
 
-    The documentation says to use the project id since 2026, and only that; this is the way back if it is refused.
+    The documentation requires the project id since 2026; use this if that is refused.
 
     Raises:
         NotFoundInProjectError: the project has none.
@@ -195,10 +195,10 @@ async def document_jobs(
 
     Args:
         session: the session; a user's token.
-        project_id: the project that the files lie in, with or without `b.`.
-        association_type: what the ids are.
+        project_id: the project of the files, with or without `b.`.
+        association_type: the type of the ids.
         association_ids: UUIDs of the budgets, contracts and so on.
-        container_id: where it is not the project's id.
+        container_id: the container, if its id differs from the project's.
         region: `US`, `EMEA` and so on.
 
     Raises:
@@ -233,7 +233,7 @@ def make_request(
     region: str | None = None,
     name: str | None = None,
 ) -> ExportRequest:
-    """The request that makes a new document from a template."""
+    """The request for a new document from a template."""
     return ExportRequest(
         kind=ExportKind.COST,
         project_id=bare_id(project_id),
@@ -249,12 +249,12 @@ def make_request(
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:
-    """Makes a document from a template (`POST …/attachments` with type `Document`; scope `data:write`; 50 a minute).
+    """Creates a document from a template (`POST …/attachments` with type `Document`; scope `data:write`; 50 a minute).
 
-    Every call makes another document, so it is repeated only when it certainly never arrived.
+    Every call creates another document, so it is repeated only if it certainly never arrived.
 
     Raises:
-        InputError: the request names no template, or the token is two-legged.
+        InputError: the request has no template, or the token is two-legged.
         APSError: as `Session.request`.
     """
     source = _source(request)
@@ -282,7 +282,7 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
     """Asks once for the status of a document: there is no call for one, so its association's are listed.
 
     Raises:
-        NotFoundError: the association has no such document (any more, or not yet).
+        NotFoundError: the association does not have this document (any more, or not yet).
         APSError: as `list_documents`.
     """
     source = _source(ref.request)
@@ -306,9 +306,9 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
 
 
 async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]) -> Source | None:  # noqa: ARG001
-    """Links to the .docx: version, storage, signed download; every call brings fresh ones."""
+    """Links to the .docx: version, storage, signed download. Every call returns new ones."""
     if job.version_urn is None:
-        raise ExportError(f"{job.ref} is {job.raw_status!r}, but names no file", ref=job.ref, job=job)
+        raise ExportError(f"{job.ref} is {job.raw_status!r}, but has no file", ref=job.ref, job=job)
     urn = await storage.find_storage(session, job.ref.project_id, job.version_urn)
     return await storage.get_source(session, urn)
 
@@ -327,12 +327,12 @@ def _job(request: ExportRequest, document: CostDocument) -> ExportJob:
 
 def _source(request: ExportRequest) -> CostSource:
     if request.cost is None:
-        raise InputError("this request is of kind 'cost' but names no container; make it with cost.export_request()")
+        raise InputError("this request of kind 'cost' has no container; create it with cost.make_request()")
     return request.cost
 
 
 def _joined(ids: Sequence[str]) -> Iterable[str]:
-    """Comma-separated ids, in as many pieces as the length of a URL asks for."""
+    """Comma-separated ids, split so that each URL stays short enough."""
     piece = ""
     for each in ids:
         if piece and len(quote(f"{piece},{each}", safe="")) > _QUERY_LIMIT:

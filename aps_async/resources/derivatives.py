@@ -39,19 +39,19 @@ async def get_source(
 ) -> Source:
     """A link with the cookies that open it (`GET …/signedcookies`; scope `data:read`), for six hours.
 
-    The cookies' domain is the CDN's own, which a cookie jar may refuse, so they are sent by hand, and no token.
+    The cookies' domain is that of the CDN, which a cookie jar may refuse, so they are sent explicitly, without a token.
 
     Args:
         session: the session.
-        derivative: where it lies; both URNs are encoded here.
-        region: `EMEA` and so on, where the file does not lie in the US.
+        derivative: its location; both URNs are encoded here.
+        region: `EMEA` and so on, if the file is not in the US.
         user_id: the acting user of a two-legged call.
 
     Raises:
-        DecodeError: an answer without link or cookies.
+        DecodeError: the response has no link or no cookies.
         APSError: as `Session.request`.
     """
-    # The reference calls the derivative URN encoded, and shows it raw: either comes out encoded once.
+    # The reference calls the derivative URN encoded, but shows it raw: either form is encoded once.
     raw = unquote(derivative.derivative_urn) if "/" not in derivative.derivative_urn else derivative.derivative_urn
     urn = path_part(derivative.urn.rstrip("="))
     path = f"/modelderivative/v2/designdata/{urn}/manifest/{path_part(raw)}/signedcookies"
@@ -73,9 +73,9 @@ async def get_source(
         on_headers=keep,
     )
     if not all(each.isascii() and each.isprintable() for each in cookies):
-        raise DecodeError(f"GET {path}: a cookie holds characters that cannot be sent back")
+        raise DecodeError(f"GET {path}: a cookie contains characters that cannot be sent back")
     if not cookies:
-        raise DecodeError(f"GET {path}: no cookies came, so the derivative cannot be opened")
+        raise DecodeError(f"GET {path}: there are no cookies, so the derivative cannot be opened")
     end = answer.expiration / 1000 if answer.expiration else None
     expires_at = local_expiry(end, received_at=receipt.at, date=receipt.date)
     try:

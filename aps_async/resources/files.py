@@ -51,10 +51,10 @@ def make_requests(
 ) -> list[ExportRequest]:
     """Requests for any number of files: one job for every 200 of them.
 
-    A single PDF gives a PDF; several files, or a DWG or RVT, give a ZIP.
+    The result is a PDF for a single PDF, and a ZIP for several files or for a DWG or RVT.
 
     Raises:
-        InputError: an id is not one, or there are none.
+        InputError: an id is not valid, or there are no ids.
     """
     request = ExportRequest(
         kind=ExportKind.FILES,
@@ -81,7 +81,7 @@ async def start_export(
 ) -> ExportJob:
     """Starts one export of up to 200 files (`POST construction/files/v1/…/exports`; scope `data:write`; 100 a minute).
 
-    Every call starts another job, so it is repeated only when it certainly never arrived. The files need download
+    Every call starts another job, so it is repeated only if it certainly never arrived. The files need download
     permission; DWG files uploaded before May 2023 and Revit before 2022 cannot be exported.
 
     Args:
@@ -91,13 +91,13 @@ async def start_export(
         options: what goes onto the pages; nothing by default.
         user_id: the user that the job runs as; required with two-legged tokens, and only that user may read the job.
         name: a name for the file, for `export_many`.
-        allow_partial: whether a result that lacks some files is taken.
-        timeout: seconds for all of it, the quota and every attempt included; None: no deadline.
+        allow_partial: whether a result with missing files is accepted.
+        timeout: seconds for everything: the quota, the token and all attempts; None: no limit.
 
     Raises:
-        CallTimeoutError: the timeout passed; the job may have been started all the same.
-        InputError: too many files, an id that is not one, a name that is too long, or no user.
-        ResponseError: 422 when all files together are over 10 GB.
+        CallTimeoutError: `timeout` is over; the job may still have been started.
+        InputError: there are too many files, an id is not valid, the name is too long, or the user is missing.
+        ResponseError: 422 if all files together exceed 10 GB.
         APSError: as `Session.request`.
     """
     async with call_deadline(timeout, "the start of an export"):
@@ -108,7 +108,7 @@ async def start_export(
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:
-    """Starts what a request describes; see `start_export`."""
+    """Starts the job of a request; see `start_export`."""
     return await acc.start(session, request, SERVICE)
 
 
@@ -116,7 +116,7 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
     """Asks once for the status of an export (`GET …/exports/:exportId`; scope `data:read`; 200 a minute).
 
     Raises:
-        NotFoundError: no such job, or another user's.
+        NotFoundError: there is no such job, or it is another user's.
         APSError: as `Session.request`.
     """
     return await acc.get_export(session, ref, SERVICE, retry=retry)
@@ -128,16 +128,16 @@ async def list_files(
     """The files of a project that ACC can export, with their newest versions, folder by folder.
 
     Left out are files other than PDF, DWG and RVT, hidden or deleted files and folders, service folders, older
-    versions, and what the app or the user may not see.
+    versions, and everything that the app or the user may not see.
 
     Args:
         session: the session.
         project: an ACC project.
-        folder: only this folder and what is below: a path from a top folder down, or a folder URN.
+        folder: only this folder and its subfolders: a path from a top folder down, or a folder URN.
         user_id: the acting user of a two-legged call.
 
     Raises:
-        NotFoundInProjectError: no such folder; the message lists what there is.
+        NotFoundInProjectError: there is no such folder; the message lists the existing ones.
         APSError: as `Session.request`.
     """
     if folder is not None and decoded_urn(folder, "folder").startswith("urn:"):
@@ -164,5 +164,5 @@ async def list_files(
 
 
 def _is_open(folder: Folder) -> bool:
-    """Service folders are listed beside the real ones, and hold nothing that is meant for people."""
+    """Whether a folder is for users: the list also has service folders, whose contents are internal."""
     return not folder.hidden and folder.folder_type != "CONTAINER_VIRTUAL" and folder.actions != ()

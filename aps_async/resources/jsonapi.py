@@ -1,4 +1,4 @@
-"""Lists that come in pages.
+"""Paged lists.
 
 https://aps.autodesk.com/en/docs/data/v2/developers_guide/pagination/
 """
@@ -34,7 +34,7 @@ __dir__ = __all__.copy
 @lenient
 @frozen
 class Extension:
-    """What Autodesk adds to a resource."""
+    """Autodesk's extension of a resource."""
 
     type: str = ""
     data: dict[str, Any] = field(factory=dict)
@@ -71,7 +71,7 @@ class Resource:
         return self.attributes.extension.data
 
     def related(self, name: str) -> str | None:
-        """The id that a relationship leads to, if it leads to one thing."""
+        """The id of a relationship to one resource."""
         relation = self.relationships.get(name)
         data = relation.get("data") if isinstance(relation, dict) else None
         found = data.get("id") if isinstance(data, dict) else None

@@ -43,7 +43,7 @@ __all__ = [
 __dir__ = __all__.copy
 
 _PATH = "/authentication/v2/service-accounts"
-# No quota is published for these; the one of the neighbours keeps a loop from being refused.
+# No quota is published for these; that of similar calls keeps a loop from being refused.
 CREATE = Endpoint("service_account_create", 100, repeatable=False, token="app")
 LIST = Endpoint("service_account_list", 100, large=True, token="app")
 GET = Endpoint("service_account", 100, token="app")
@@ -65,7 +65,7 @@ class ServiceAccountInfo:
     id: str
     """The `serviceAccountId`."""
     email: str
-    """Invite this address to the projects that the account shall see."""
+    """Invite this address to the projects that the account needs."""
     status: str = ""
     """`ENABLED`, `DISABLED`, or `DEACTIVATED` by the service after 12 months without use."""
     created_by: str = ""
@@ -76,7 +76,7 @@ class ServiceAccountInfo:
 
 @frozen(kw_only=True)
 class ServiceAccountKey:
-    """One of an account's keys, without the private half."""
+    """One of an account's keys, without the private key."""
 
     id: str
     """The `kid`."""
@@ -88,12 +88,12 @@ class ServiceAccountKey:
 
 @frozen(kw_only=True)
 class NewServiceAccountKey:
-    """A key that has just been made. `str()` and `repr()` do not show its private half."""
+    """A new key. `str()` and `repr()` do not show its private key."""
 
     id: str
     """The `kid`."""
     private_key: str = field(repr=False)
-    """PEM. The service shows it this once and does not keep it."""
+    """PEM. The service returns it only once and does not keep it."""
 
 
 @lenient
@@ -134,9 +134,9 @@ class _NewKey:
 
 
 async def create_service_account(session: Session, name: str, *, first_name: str, last_name: str) -> ServiceAccountInfo:
-    """Makes an account (`POST service-accounts`; scope `application:service_account:write`; at most 10 for an app).
+    """Creates an account (`POST service-accounts`; scope `application:service_account:write`; at most 10 for an app).
 
-    Only server-to-server apps can have accounts. It has no key and sees no project yet: see
+    Only server-to-server apps can have accounts. A new account has no key and no access to projects: see
     `create_service_account_key`, and invite its e-mail address.
 
     https://aps.autodesk.com/en/docs/ssa/v1/reference/http/ssa-create-service-account-POST
@@ -162,7 +162,7 @@ async def create_service_account(session: Session, name: str, *, first_name: str
 async def list_service_accounts(session: Session) -> AsyncIterator[ServiceAccountInfo]:
     """The app's accounts (`GET service-accounts`; scope `application:service_account:read`).
 
-    Disabled and deactivated ones are among them; see `status`. The list has no pages.
+    Includes disabled and deactivated ones; see `status`. The list has no pages.
 
     https://aps.autodesk.com/en/docs/ssa/v1
 
@@ -190,7 +190,7 @@ async def get_service_account(session: Session, account_id: str) -> ServiceAccou
 async def set_service_account_enabled(session: Session, account_id: str, *, enabled: bool) -> None:
     """Enables or disables an account (`PATCH service-accounts/:id`; scope `application:service_account:write`).
 
-    A disabled one gets no tokens, until it is enabled again. The service may answer 400 when it is so already.
+    A disabled account gets no tokens until it is enabled again. The service may respond with 400 if nothing changes.
 
     https://aps.autodesk.com/en/docs/ssa/v1/reference/http/ssa-enable-service-account-PATCH
 
@@ -203,12 +203,12 @@ async def set_service_account_enabled(session: Session, account_id: str, *, enab
 
 
 async def delete_service_account(session: Session, account_id: str) -> None:
-    """Deletes an account with its keys, for good (`DELETE service-accounts/:id`; scope `...service_account:write`).
+    """Deletes an account and its keys permanently (`DELETE service-accounts/:id`; scope `...service_account:write`).
 
     https://aps.autodesk.com/en/docs/ssa/v1
 
     Raises:
-        NotFoundError: the app has no such account, or it is gone already.
+        NotFoundError: the app has no such account, or it is already deleted.
         AuthError: the session's tokens are a user's.
         APSError: as `Session.request`.
     """
@@ -216,7 +216,7 @@ async def delete_service_account(session: Session, account_id: str) -> None:
 
 
 async def create_service_account_key(session: Session, account_id: str) -> NewServiceAccountKey:
-    """Makes a key (`POST .../keys`; scope `application:service_account_key:write`; at most 3 for an account).
+    """Creates a key (`POST .../keys`; scope `application:service_account_key:write`; at most 3 for an account).
 
     Keep the private half where only the program can read it: it cannot be shown again.
 
@@ -236,7 +236,7 @@ async def create_service_account_key(session: Session, account_id: str) -> NewSe
 async def list_service_account_keys(session: Session, account_id: str) -> AsyncIterator[ServiceAccountKey]:
     """An account's keys (`GET .../keys`; scope `application:service_account_key:read`).
 
-    Disabled ones are among them; see `status`. The list has no pages.
+    Includes disabled ones; see `status`. The list has no pages.
 
     https://aps.autodesk.com/en/docs/ssa/v1
 
@@ -270,12 +270,12 @@ async def set_service_account_key_enabled(session: Session, account_id: str, key
 
 
 async def delete_service_account_key(session: Session, account_id: str, key_id: str) -> None:
-    """Deletes a key, for good (`DELETE .../keys/:kid`; scope `application:service_account_key:write`).
+    """Deletes a key permanently (`DELETE .../keys/:kid`; scope `application:service_account_key:write`).
 
     https://aps.autodesk.com/en/docs/ssa/v1
 
     Raises:
-        NotFoundError: there is no such account or key, or it is gone already.
+        NotFoundError: there is no such account or key, or it is already deleted.
         AuthError: the session's tokens are a user's.
         APSError: as `Session.request`.
     """
@@ -283,7 +283,7 @@ async def delete_service_account_key(session: Session, account_id: str, key_id: 
 
 
 def go_time(text: str | None) -> datetime | None:
-    """A time as Go prints it, `2024-01-25 03:08:04.156576834 +0000 UTC`; None for none, Go's zero time or noise."""
+    """A time as Go prints it, `2024-01-25 03:08:04.156576834 +0000 UTC`; None for Go's zero time and anything else."""
     found = _GO_TIME.match((text or "").strip())
     if found is None or found[1] == "0001-01-01":
         return None
@@ -291,7 +291,7 @@ def go_time(text: str | None) -> datetime | None:
     zone = "+00:00" if not offset or offset == "Z" else offset
     try:
         return datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{zone}").astimezone(UTC)
-    except (ValueError, OverflowError):  # no such day or zone, or outside of what a datetime holds
+    except (ValueError, OverflowError):  # no such day or zone, or out of range for a datetime
         return None
 
 

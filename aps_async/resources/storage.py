@@ -9,7 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from aps_async.errors import DecodeError, InputError, NotExportableError
-from aps_async.ids import decoded_urn, is_item_urn, is_version_urn, path_part, shown
+from aps_async.ids import decoded_urn, is_item_urn, is_version_urn, path_part
 from aps_async.links import Part, SignedUrl, Source
 from aps_async.resources.projects import get_tip, get_version
 from aps_async.session import Session
@@ -21,7 +21,7 @@ __dir__ = __all__.copy
 
 SIGNED = Endpoint(
     "oss.signeds3download", 1000
-)  # the published 1,000 a minute are for all of OSS; we use one call of it
+)  # the published 1,000 a minute are for all of OSS, of which we use one call
 
 _STORAGE = re.compile(r"urn:adsk\.objects:os\.object:([-_.a-z0-9]{3,128})/(.+)", re.DOTALL)
 
@@ -36,12 +36,12 @@ class SignedDownload:
     sha1: str | None = None
     url: str | None = field(default=None, repr=False)
     urls: dict[str, str] = field(factory=dict, repr=False)
-    """For `chunked`: `first-last` byte to link."""
+    """For `chunked`: from `first-last` byte to the link."""
     params: dict[str, Any] = field(factory=dict)
 
 
 def is_storage_urn(urn: str) -> bool:
-    """Whether a URN names an object in storage."""
+    """Whether a URN is that of an object in storage."""
     return _STORAGE.fullmatch(urn) is not None
 
 
@@ -54,7 +54,7 @@ def checked_urn(urn: str) -> str:
     decoded = decoded_urn(urn, "version", "item")
     if is_item_urn(decoded) or is_version_urn(decoded) or is_storage_urn(decoded):
         return decoded
-    raise InputError(f"{shown(urn)} is not a version, item or storage URN")
+    raise InputError(f"{urn!r} is not a valid version, item or storage URN")
 
 
 async def find_storage(session: Session, project_id: str, urn: str, *, user_id: str | None = None) -> str:
@@ -84,7 +84,7 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
     Args:
         session: the session.
         storage_urn: `urn:adsk.objects:os.object:<bucket>/<key>`.
-        minutes: how long the links live, 1 to 60.
+        minutes: the lifetime of the links, 1 to 60.
         user_id: the acting user of a two-legged call.
 
     Raises:
@@ -95,7 +95,7 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
     found = _STORAGE.fullmatch(storage_urn)
     if found is None:
         raise InputError(
-            f"{shown(storage_urn)} is not a storage URN: expected urn:adsk.objects:os.object:<bucket>/<key>"
+            f"{storage_urn!r} is not a valid storage URN: expected urn:adsk.objects:os.object:<bucket>/<key>"
         )
     path = f"/oss/v2/buckets/{path_part(found[1])}/objects/{path_part(found[2])}/signeds3download"
     query = {"minutesExpiration": minutes}
@@ -112,19 +112,19 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
         if answer.status == "chunked":
             return Source(parts=_parts(answer, link), size=answer.size, sha1=answer.sha1)
         if answer.url is None:
-            raise ValueError("url is missing")  # noqa: TRY301 - one place makes the error
+            raise ValueError("url is missing")  # noqa: TRY301 - one place creates the error
         return Source(parts=(Part(link(answer.url)),), size=answer.size, sha1=answer.sha1)
     except ValueError as problem:
         raise DecodeError(f"GET {path}: {answer.status}: {problem}") from None
 
 
 def _parts(answer: SignedDownload, link: Any) -> tuple[Part, ...]:
-    """The stretches of an object that storage has not yet merged, in their order and without a gap."""
+    """The parts of an object that storage has not merged yet, in order and without gaps."""
     ranges = []
     for name, raw in answer.urls.items():
         found = re.fullmatch(r"(?:bytes=)?(\d+)-(\d+)", name.strip())
         if found is None:
-            raise ValueError(f"{name!r} is not a byte range")
+            raise ValueError(f"{name!r} is not a valid byte range")
         ranges.append((int(found[1]), int(found[2]), raw))
     ranges.sort()
     at = 0

@@ -20,7 +20,7 @@ USER_INFO = Endpoint("userinfo", 100, token="signed-in user", host="https://api.
 
 @frozen(kw_only=True)
 class UserInfo:
-    """A user, as far as the token's scopes let it be seen."""
+    """A user, with the fields that the token's scopes allow."""
 
     sub: str
     """The Autodesk id, which `x-user-id` takes too."""
@@ -46,7 +46,7 @@ async def get_user_info(session: Session) -> UserInfo:
 
     sub, verified = text("sub"), found.get("email_verified")
     if sub is None:
-        raise DecodeError("GET /userinfo: the answer names no user (sub)")
+        raise DecodeError("GET /userinfo: the response contains no user (sub)")
     return UserInfo(
         sub=sub,
         name=text("name"),

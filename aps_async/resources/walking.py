@@ -1,4 +1,4 @@
-"""Through the folders of a project: by a path of names, as people write it, and down every level."""
+"""Walks the folders of a project: along a path of names, and through all levels."""
 
 from collections.abc import Iterable, Sequence
 
@@ -49,7 +49,7 @@ class Walk:
         self._entered: set[str] = set()
 
     def enters(self, folders: Iterable[Folder]) -> list[Folder]:
-        """Those of the folders that are to be visited; the others are not, with a warning if that is unexpected."""
+        """The folders to visit; others are skipped, with a warning if that is unexpected."""
         found = []
         for folder in folders:
             if folder.hidden:

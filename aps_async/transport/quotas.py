@@ -68,7 +68,7 @@ class RateLimiter(Protocol):
         ...
 
     def refused(self, retry_after: float | None) -> None:
-        """Notes a 429: everybody pauses for `retry_after` seconds, or for a backoff of our own.
+        """Records a 429: all callers pause for `retry_after` seconds, or for a backoff of our own.
 
         None: the service named no time that we obey, so the backoff grows up to a whole window. 0: it expects the next
         call at once, which is never done, so the backoff stays within 4 s of a minute's window.
@@ -160,7 +160,7 @@ class WaitQueue(Generic[P]):
         return None
 
     def _pause_after(self, retry_after: float | None) -> float:
-        """Seconds for which a 429 stops everybody; counts it."""
+        """Seconds for which a 429 stops all calls; counts it."""
         now = asyncio.get_running_loop().time()
         if now >= self._paused_until:  # otherwise it is one of several that were under way together
             self._refusals += 1
@@ -214,7 +214,7 @@ class LocalRateLimiter(WaitQueue[None]):
             self._wake()
 
     def refused(self, retry_after: float | None) -> None:
-        """Notes a 429: everybody pauses. `Retry-After` also shows where the service's window ends."""
+        """Records a 429: all callers pause. `Retry-After` also shows when the service's window ends."""
         now = asyncio.get_running_loop().time()
         self._resumes_at = max(self._resumes_at, now + self._pause_after(retry_after))
         self._at_once = 1

@@ -108,7 +108,7 @@ def checked_base(address: str) -> str:
         raise InputError("the base address must not have a query or a fragment; check APS_BASE_URL")
     if base.startswith("http:") and not is_loopback(host):
         raise InputError(
-            f"the base address http://{host} is not encrypted, so that everybody on the way could read the token and "
+            f"the base address http://{host} is not encrypted, so that anyone on the way could read the token and "
             "the secret: use https. Plain http is for this machine only (127.0.0.1, localhost); check APS_BASE_URL"
         )
     return base

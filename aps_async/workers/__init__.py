@@ -1,38 +1,41 @@
-"""Exports by workers on many machines, over one PostgreSQL; needs the extra `workers`.
+"""Exports by workers on several machines that share one PostgreSQL, which holds the queue and the rate limits.
 
-    async with Database(url) as database:                          # where the project is known
-        book = await Book.opened(database)
-        run = await book.enqueue(requests, "Riverside Clinic")
+Needs the extra `workers`.
+
+    async with Database(url) as database:                          # on one machine
+        store = await RunStore.opened(database)
+        run = await store.enqueue(requests, "Riverside Clinic")
 
     async with Database(url, patience=None) as database:           # on every machine
         async with Session(tokens, quotas=SharedQuotas(database)) as session:
             await Worker(session, database, Folder("/mnt/plans")).run()
 
-Requests, references and outcomes are those of `export_many`. Every step may be repeated, so a worker that dies loses
-nothing: what it had in hand is taken over within 20 seconds. What can happen twice is a POST that was accepted just
-before its worker died (BIM 360 answers it with the same job) and a download; the file is replaced in one step by an
-equal one, and there is one row, and one outcome, for each export.
+Requests, references and outcomes are those of `export_many`. Every step can be repeated, so nothing is lost if a worker
+dies: others take over its exports within 20 seconds. Two things can happen twice: a POST that was accepted just before
+its worker died (BIM 360 returns the same job), and a download; the file is then replaced in one step by an equal one.
+There is one row, and one outcome, for each export.
 
-What a million sheets come to (`python -m benchmarks million` and `workers`, whose tables lie in `benchmarks/results`):
+What a million sheets take (`python -m benchmarks million` and `workers`; their tables are in `benchmarks/results`):
 
-- Time: 100 starts a minute and client id make 10,000 minutes, 6.94 days, with any number of workers; the simulated run
-  ends 6 minutes after the last start. Another client id beside it has a quota of its own, in the same database.
-- Status calls: about 100 to 150 exports are pending at once and each is asked about every 6 to 9 s, 8.6 times until it
-  is done: 860 of the 1,000 calls a minute. The interval grows with what is pending, so the quota is never met.
+- Time: at 100 starts a minute for one client id, 10,000 minutes (6.94 days), with any number of workers; the simulated
+  run ends 6 minutes after the last start. A second client id has its own quota, in the same database.
+- Status calls: about 100 to 150 exports are pending at once, and each is polled every 6 to 9 s, 8.6 times until it is
+  done: 860 of the 1,000 calls a minute. The interval grows with the number of pending exports, so the quota is never
+  reached.
 - Slots: 860 status calls of 0.3 s and 100 downloads of 3 s a minute are 558 slot-seconds, 9.3 slots; 3 workers with 8
-  have 24. When downloads are slower than that, at most `Settings.max_pending_exports` (2,000) are started and not
-  delivered, and starts wait: back-pressure, and no link that dies.
-- CPU: 11.3 ms of the workers and 10.9 ms of PostgreSQL for an export with 6 polls, of which a run in one process
-  spends 2 to 3.5 ms too: 3.1 and 3.0 hours, 2 % of a core each. An idle worker takes 3.4 ms a second.
-- Database: 1.02 GB once enqueued, in 48 s (478 bytes for the export, 389 for its place in the queue, 144 of log). The
-  queue's part goes as exports end, the log is kept for ten minutes, and an outcome adds some 200 bytes, so it stays
-  near 1 GB. Quotas take at most as many rows as calls fit into a minute. What a worker asks the queue takes 3.6 ms with
-  a million in it, and the status of all runs 0.25 s.
-- Files: a folder for each run; a million files in one are too many for most file servers, so enqueue by project or by
-  folder of the project, or deliver to object storage.
+  have 24. If downloads are slower, at most `Settings.max_pending_exports` (2,000) are started and not delivered,
+  and further starts wait: back-pressure, so that no link expires.
+- CPU: 11.3 ms in the workers and 10.9 ms in PostgreSQL for an export with 6 polls (a run in one process spends 2 to
+  3.5 ms): 3.1 and 3.0 hours, 2 % of a core each. An idle worker uses 3.4 ms a second.
+- Database: 1.02 GB after enqueueing, which takes 48 s (478 bytes for the export, 389 for its row in the queue, 144 of
+  log). Rows of the queue are deleted as exports end, the log is kept for ten minutes, and an outcome adds about 200
+  bytes, so the size stays near 1 GB. Quotas have at most as many rows as a minute has calls. With a million rows, a
+  worker's query of the queue takes 3.6 ms, and the status of all runs 0.25 s.
+- Files: one folder for each run. A million files in one folder are too many for most file servers, so enqueue one run
+  for each project or folder, or deliver to object storage.
 
 The steps are plain coroutines (`aps_async.workers.steps`) and need neither PostgreSQL nor PgQueuer: `tests/examples/`
-has them in an asyncio queue of one's own, and under another task queue.
+uses them with an asyncio queue, and with another task queue.
 """
 
 from aps_async.downloads.folder import Folder, Storage, storage_for

@@ -1,4 +1,4 @@
-"""The one PostgreSQL that all workers share: connections that come back by themselves, errors of our tree."""
+"""The PostgreSQL that all workers share: reconnects automatically, and raises errors of our own hierarchy."""
 
 import asyncio
 import logging
@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from aps_async.errors import DatabaseError, InputError
-from aps_async.extras import missing
+from aps_async.errors import DatabaseError
+from aps_async.extras import needed
 
 __all__ = ["CONNECTIONS", "STATEMENT_SECONDS", "Database", "driver", "is_outage", "opened"]
 __dir__ = __all__.copy
@@ -17,12 +17,12 @@ __dir__ = __all__.copy
 T = TypeVar("T")
 
 CONNECTIONS = 6
-"""Per worker, besides the two that listen: statements are short, and no step waits with one in hand."""
+"""For each worker, besides the two that listen: statements are short, and no step holds a connection while it waits."""
 STATEMENT_SECONDS = 30.0
 _LONGEST_PAUSE = 5.0
 _PROBES = 5
-_SETTINGS = {"application_name": "aps-async"}  # of the parameters at the start, PgBouncer takes no other of ours
-# A frozen worker must not hold a row that the others wait for.
+_SETTINGS = {"application_name": "aps-async"}  # PgBouncer accepts no other startup parameter that we need
+# A frozen worker must not keep a row locked that others wait for.
 _LIMIT_IDLE = "SET idle_in_transaction_session_timeout = '15s'"
 _POOLER = (
     "it is reached through a pooler such as PgBouncer in transaction mode, which loses notifications and prepared "
@@ -33,20 +33,16 @@ _log = logging.getLogger("aps_async")
 
 
 def driver() -> Any:
-    """asyncpg, which only the extra `workers` brings.
+    """The module asyncpg.
 
     Raises:
-        InputError: it is not installed.
+        InputError: the extra `workers` is not installed.
     """
-    try:
-        import asyncpg
-    except ModuleNotFoundError as problem:
-        raise InputError(missing(problem, "workers", "working with a database")) from None
-    return asyncpg
+    return needed("asyncpg", "workers", "working with a database")
 
 
 def is_outage(problem: BaseException) -> bool:
-    """Whether the same statement may well succeed once the database is back, or less busy."""
+    """Whether the same statement may succeed once the database is available again, or less busy."""
     exceptions = driver().exceptions
     return isinstance(
         problem,
@@ -66,13 +62,13 @@ class Database:
     """A pool of connections to one PostgreSQL; use it as `async with Database(url) as database:`.
 
     Args:
-        url: `postgresql://user@host/name`; passwords are better left to `PGPASSWORD` or a `.pgpass` file.
-        patience: seconds for which a statement is repeated while the database is away; None: for ever, which is what
-            a worker wants.
-        connections: the most that are open at once.
+        url: `postgresql://user@host/name`; a password is better put into `PGPASSWORD` or a `.pgpass` file.
+        patience: seconds for which a statement is repeated while the database is unavailable; None: without limit, as
+            a worker needs it.
+        connections: the maximum number of open connections.
 
     Raises:
-        DatabaseError: on entering, when there is no database to be had.
+        DatabaseError: on entering, if the database cannot be used.
     """
 
     def __init__(self, url: str, *, patience: float | None = 0.0, connections: int = CONNECTIONS) -> None:
@@ -95,7 +91,7 @@ class Database:
             await self._refuse_transaction_mode()
             return await driver().create_pool(
                 self.url,
-                min_size=0,  # a floor would be restored in the background, and complain in the log when it cannot be
+                min_size=0,  # the pool would restore a minimum in the background, and log errors when it cannot
                 max_size=self._connections,
                 timeout=STATEMENT_SECONDS,
                 command_timeout=STATEMENT_SECONDS,
@@ -113,7 +109,7 @@ class Database:
         try:
             async with asyncio.timeout(_LONGEST_PAUSE):
                 await pool.close()
-        except Exception as problem:  # noqa: BLE001 - the database may be away; it ends our connections itself
+        except Exception as problem:  # noqa: BLE001 - the database may be unavailable; it ends our connections itself
             _log.info("the database's connections were dropped: %s", type(problem).__name__)
             pool.terminate()
 
@@ -131,8 +127,10 @@ class Database:
         return await self._patiently(lambda: self._pool.fetchval(sql, *values))
 
     async def transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        """What `work(connection)` gives, in one transaction. It is repeated when the database went away meanwhile, so
-        it must bear that the first try was committed after all."""
+        """Returns the result of `work(connection)`, run in one transaction.
+
+        It is repeated after an outage, so it must tolerate that the first attempt was committed.
+        """
 
         async def once() -> T:
             async with self._pool.acquire() as connection, connection.transaction():
@@ -141,7 +139,7 @@ class Database:
         return await self._patiently(once)
 
     async def bare(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        """The same without a transaction, for statements that refuse one."""
+        """The same without a transaction, for statements that cannot run inside one."""
 
         async def once() -> T:
             async with self._pool.acquire() as connection:
@@ -150,23 +148,23 @@ class Database:
         return await self._patiently(once)
 
     async def unpooled(self) -> Any:
-        """A connection of its own, to listen on; the caller closes it."""
+        """A separate connection, to listen on; the caller closes it."""
         connection = await driver().connect(self.url, timeout=STATEMENT_SECONDS, server_settings=_SETTINGS)
         await _limit_idle(connection)
         return connection
 
     async def _refuse_transaction_mode(self) -> None:
-        """A pooler in transaction mode gives the connection of an idle client to another one.
+        """Refuses a pooler in transaction mode, which gives the connection of an idle client to another client.
 
         Raises:
-            DatabaseError: it does.
+            DatabaseError: the database is behind such a pooler.
         """
         options = {"timeout": STATEMENT_SECONDS, "server_settings": _SETTINGS}
         async with _closing(await driver().connect(self.url, **options)) as first:
             if await _backend(first) == first.get_server_pid():
-                return  # PostgreSQL itself; a pooler states a number of its own
+                return  # PostgreSQL itself; a pooler reports a number of its own
             async with _closing(await driver().connect(self.url, **options)) as second:
-                for _ in range(_PROBES):  # other clients of the pooler may come between
+                for _ in range(_PROBES):  # other clients of the pooler may interfere
                     before = await _backend(first)
                     async with second.transaction():
                         if await _backend(second) == before or await _backend(first) != before:
@@ -174,7 +172,7 @@ class Database:
 
     @property
     def pool(self) -> Any:
-        """asyncpg's own."""
+        """asyncpg's pool."""
         return self._pool
 
     async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
@@ -193,7 +191,7 @@ class Database:
                 # By its beginning: one that was frozen in the middle has not seen the database as it is now.
                 if ends is not None and began + pause > ends:
                     raise self._error(problem) from None
-                _log.info("the database does not answer (%s), trying again in %.1f s", type(problem).__name__, pause)
+                _log.info("the database is unavailable (%s), trying again in %.1f s", type(problem).__name__, pause)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -212,12 +210,12 @@ async def _limit_idle(connection: Any) -> None:
 
 
 async def _reset(connection: Any) -> None:
-    """As asyncpg's own, which forgets all settings, and with ours again: in one trip to the server."""
+    """Like asyncpg's reset, which clears all settings, and then sets ours again, in one round trip."""
     await connection.execute(f"{connection.get_reset_query()}\n;{_LIMIT_IDLE}")
 
 
 async def _backend(connection: Any) -> int:
-    """The process that serves this statement."""
+    """The id of the server process that runs this statement."""
     found: int = await connection.fetchval("SELECT pg_backend_pid()")
     return found
 

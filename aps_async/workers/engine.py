@@ -1,15 +1,16 @@
-"""PgQueuer, and nothing else of it anywhere: which export is due in which lane, and who has it in hand.
+"""The queue, on PgQueuer: which export is due in which lane, and which worker holds it.
 
 https://pgqueuer.readthedocs.io
 
-A lane is an entrypoint with workers of its own: exports to start, and exports to look after. PgQueuer picks rows with
-`FOR UPDATE SKIP LOCKED`, lets those of a worker without a heartbeat be picked by others, and puts a row back for later
-when asked. What it does not do is here:
+A lane is an entrypoint with its own workers: one for exports to start, one for exports to poll and deliver. PgQueuer
+picks rows with `FOR UPDATE SKIP LOCKED`, lets others pick the rows of a worker without a heartbeat, and puts a row back
+for later on request. This module adds what PgQueuer does not do:
 
-- a row that cannot be put back because the database is away is left as it is, and taken over once its heartbeat is old;
-  PgQueuer itself would call it failed;
-- a worker that stops hands back what it has in hand; PgQueuer would call it cancelled, and delete it;
-- its trigger wakes every worker for every row that is deleted; here only new rows do, and a row of our own that is due.
+- a row that cannot be put back because the database is unavailable is left as it is, and taken over once its heartbeat
+  is old; PgQueuer would mark it as failed;
+- a worker that stops puts back the rows that it holds; PgQueuer would mark them as cancelled, and delete them;
+- PgQueuer's trigger wakes every worker for every deleted row; here only a new row does, or a row of this worker that
+  becomes due.
 """
 
 import asyncio
@@ -43,29 +44,29 @@ __dir__ = __all__.copy
 
 Lane = Literal["start", "fetch"]
 Handle = Callable[[int, int], Awaitable[float | None]]
-"""Does one step for the export with this number, which was put back so many times. Gives the seconds after which it
-wants to be called again, or None when this lane is through with it."""
+"""Called with an export's number and how often it was put back. Does one step; returns the seconds after which it has
+to be called again, or None if this lane has finished with the export."""
 
 HEARTBEAT = 12.0
-"""Seconds without one after which a worker's exports are taken over; it comes every 6 s."""
+"""Seconds without a heartbeat after which others take over a worker's exports; heartbeats are sent every 6 s."""
 IDLE = 5.0
-"""Seconds between two looks at a lane in which nothing stirs: how late a dead worker's exports are found."""
+"""Seconds between two queries of an idle lane; a dead worker's exports are found that much later."""
 _KEEP_LOG = timedelta(minutes=10)
 
 _log = logging.getLogger("aps_async")
 
 
 def installed() -> None:
-    """Makes sure that PgQueuer can be imported.
+    """Checks that PgQueuer can be imported.
 
     Raises:
-        InputError: it cannot; the extra `workers` brings it.
+        InputError: the extra `workers` is not installed.
     """
     needed("pgqueuer", "workers", "working with a database")
 
 
 async def install(connection: Any) -> None:
-    """Makes the queue's tables, inside the caller's transaction and lock."""
+    """Creates the queue's tables, inside the caller's transaction and lock."""
     from aps_async.workers.listening import queries_on
 
     queries = queries_on(connection)
@@ -75,7 +76,7 @@ async def install(connection: Any) -> None:
 
 
 async def upgrade(connection: Any) -> None:
-    """Brings tables that an older PgQueuer made up to date; outside of any transaction, as its statements want it."""
+    """Upgrades tables of an older PgQueuer; outside of any transaction, as its statements require."""
     from aps_async.workers.listening import queries_on
 
     queries = queries_on(connection)
@@ -84,7 +85,7 @@ async def upgrade(connection: Any) -> None:
 
 
 async def put(connection: Any, lane: Lane, exports: Sequence[int], *, priority: int = 0, delay: float = 0.0) -> None:
-    """Lets exports be due in a lane after `delay` seconds, unless they are already; inside the caller's transaction."""
+    """Adds exports to a lane, due after `delay` seconds, unless they are there; inside the caller's transaction."""
     from aps_async.workers.listening import queries_on
 
     if not exports:
@@ -102,7 +103,7 @@ async def put(connection: Any, lane: Lane, exports: Sequence[int], *, priority: 
     )
 
 
-# The one place where the queue's table is read and written past PgQueuer: it has no notion of a run.
+# The only direct access to the queue's table, since PgQueuer does not know about runs.
 _DROP = """
 DELETE FROM aps_pgqueuer q USING aps_export e
 WHERE e.run = $1 AND q.status = 'queued' AND q.dedupe_key IN ('start:' || e.id, 'fetch:' || e.id)
@@ -119,15 +120,15 @@ SELECT NOT EXISTS (SELECT FROM aps_pgqueuer WHERE entrypoint = $1 AND status IN 
 
 
 async def drop_run(connection: Any, run: int) -> None:
-    """Takes everything of a run out of the lanes that nobody has in hand."""
+    """Removes a run's exports from the lanes, except those that a worker holds."""
     await connection.execute(_DROP, run)
 
 
 async def run_maintenance(database: Database) -> int:
-    """Puts back what should be in a lane and is not, whatever took it out; forgets old log rows. How many were lost."""
+    """Puts back exports that are missing from their lane, and deletes old log rows. Returns how many were missing."""
     found = 0
     lanes: list[tuple[Lane, str]] = [("fetch", "running")]
-    if await database.value(_LANE_IS_EMPTY, "start"):  # a look at each of a million rows only when it can matter
+    if await database.value(_LANE_IS_EMPTY, "start"):  # checks every row, up to a million, so only if the lane is empty
         lanes.append(("start", "waiting"))
     for lane, state in lanes:
         lost = await database.fetch(_LOST, state, lane)
@@ -141,21 +142,21 @@ async def run_maintenance(database: Database) -> int:
 
 @frozen(kw_only=True)
 class LaneOptions:
-    """How a worker works in a lane."""
+    """How a worker processes a lane."""
 
     lane: Lane
     handle: Handle
     slots: int
-    """Exports in hand at once."""
+    """Exports held at once."""
     pace: float = 0.1
-    """Seconds between two looks at a lane in which more is due than this worker has slots for."""
+    """Seconds between two queries of a lane in which more exports are due than this worker has slots."""
 
 
 async def work(database: Database, options: LaneOptions, stop: asyncio.Event) -> None:
-    """Works in a lane until told to stop, and comes back by itself after an outage.
+    """Processes a lane until `stop` is set, and resumes automatically after an outage.
 
     Raises:
-        Exception: what a step raised that is no outage.
+        Exception: the error of a step that is not an outage.
     """
     while not stop.is_set():
         try:
@@ -163,7 +164,7 @@ async def work(database: Database, options: LaneOptions, stop: asyncio.Event) ->
         except Exception as problem:
             if not _is_outage(problem):
                 raise
-            _log.info("lane %s: %s; beginning again", options.lane, type(problem).__name__)
+            _log.info("lane %s: %s; starting again", options.lane, type(problem).__name__)
         with suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await stop.wait()
@@ -176,20 +177,20 @@ def _is_outage(problem: BaseException) -> bool:
 
 
 def _export_of(job: Any) -> int | None:
-    """The export that a job is about; None if it is not one of ours, so that it leaves the queue."""
+    """The number of a job's export; None if the job is not one of ours, so that it is removed from the queue."""
     try:
         found = int(job.payload)
     except (TypeError, ValueError):
         found = 0
     if 0 < found < 1 << 63:
         return found
-    _log.error("a job in the queue is about %.100r, which is not an export's number; it is dropped", job.payload)
+    _log.error("a job in the queue has the payload %.100r, which is not an export's number; it is dropped", job.payload)
     return None
 
 
 @define(eq=False)
 class _Shift:
-    """A lane's work between two outages."""
+    """The processing of a lane between two outages."""
 
     database: Database
     options: LaneOptions
@@ -224,7 +225,7 @@ class _Shift:
         finally:
             stopping.cancel()
             manager.shutdown.set()
-            if not working.done():  # otherwise it has waited for everything in hand
+            if not working.done():  # otherwise it has already waited for everything that it holds
                 self._hand_back()
                 await asyncio.wait({working})
         if self.fault is not None:
@@ -252,7 +253,7 @@ class _Shift:
             except asyncio.CancelledError:
                 task.uncancel()
                 delay = 0.0  # for another worker, at once
-            except Exception as problem:  # noqa: BLE001 - a step tells what it can; this is the end of the worker
+            except Exception as problem:  # noqa: BLE001 - a step handles what it can; anything else ends the worker
                 self.fault = self.fault or problem
                 shutdown.set()
                 delay = 1.0

@@ -1,4 +1,4 @@
-"""PgQueuer's own classes, made to measure. Imported only by what runs with the extra `workers`."""
+"""Adaptations of PgQueuer's classes. Imported only where the extra `workers` is installed."""
 
 import asyncio
 import logging
@@ -23,13 +23,13 @@ _DUE = (
     '{"channel": "aps_ch_pgqueuer", "operation": "update", "sent_at": "2026-01-01T00:00:00Z", '
     '"table": "aps_pgqueuer", "type": "table_changed_event"}'
 )
-_MOMENT = 0.02  # PgQueuer looks at the lane once for each wake-up, so one stands for all of a moment
+_MOMENT = 0.02  # seconds; PgQueuer queries the lane once for each wake-up, so several within a moment become one
 
 _log = logging.getLogger("aps_async")
 
 
 def queries_on(connection: Any) -> Queries:
-    """PgQueuer's statements for our tables, on one connection of asyncpg."""
+    """PgQueuer's statements for our tables, on one asyncpg connection."""
     return _queries(Queries, AsyncpgDriver(connection))
 
 
@@ -39,16 +39,16 @@ def patient_queries(listening: "Listening") -> "Patient":
 
 
 def _queries(kind: type[Q], over: AsyncpgDriver) -> Q:
-    # Its log is for looking only: what a crash of the database takes from it is no loss.
+    # Its log is informative only, so it may lose entries if the database crashes.
     settings = DBSettings(prefix="aps_", durability=Durability.balanced)
     return kind(over, qb.QueryBuilderEnvironment(settings=settings), qb.QueryQueueBuilder(settings=settings))
 
 
 class Listening(AsyncpgDriver):
-    """Statements go to the pool; one connection only listens. It passes on what is worth waking up for."""
+    """Sends statements to the pool; one connection only listens, and passes on the events that matter."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(cast("Any", None))  # there is no one connection for everything
+        super().__init__(cast("Any", None))  # there is no single connection
         self.on_lost: Callable[[], object] = _nothing
         self._database = database
         self._ears: Any = None
@@ -57,20 +57,20 @@ class Listening(AsyncpgDriver):
         self._listens = asyncio.Event()
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
-        """Rows of a statement."""
+        """Returns the rows of a statement."""
         return [dict(row) for row in await self._database.pool.fetch(query, *args)]
 
     async def execute(self, query: str, *args: object) -> str:
-        """A statement without rows."""
+        """Runs a statement without rows."""
         return str(await self._database.pool.execute(query, *args))
 
     async def notify(self, channel: str, payload: str) -> None:
-        """Tells all who listen: PgQueuer asks whether it hears itself before it has begun to."""
+        """Notifies all listeners. Waits until this one listens: PgQueuer tests its own listener before that."""
         await self._listens.wait()
         await self._database.pool.execute("SELECT pg_notify($1, $2)", channel, payload)
 
     async def add_listener(self, channel: str, callback: Callable[[str | bytes | bytearray], None]) -> None:
-        """Begins to listen."""
+        """Starts listening."""
         self._wake = callback
         await self._ears.add_listener(channel, self._hear)
         self._ears.add_termination_listener(lambda _: self.on_lost())
@@ -88,14 +88,14 @@ class Listening(AsyncpgDriver):
             self._ears.terminate()
 
     def wake_after(self, delay: float) -> None:
-        """Wakes this worker when a row that it has put back is due: nobody is told of those."""
+        """Wakes this worker when a row that it has put back is due; the trigger does not report those."""
         asyncio.get_running_loop().call_later(delay + 0.002, self._pass_on, _DUE)
 
     def _hear(self, _: Any, __: Any, ___: Any, payload: Any) -> None:
         if '"table_changed_event"' not in payload:
             if self._wake is not None:
                 self._wake(payload)
-        elif '"insert"' in payload:  # a row that was deleted is no news to anybody
+        elif '"insert"' in payload:  # deleted rows matter to no worker
             self._pass_on(payload)
 
     def _pass_on(self, payload: str) -> None:
@@ -110,14 +110,14 @@ class Listening(AsyncpgDriver):
 
 
 def _nothing() -> None:
-    """Nobody wants to know."""
+    """The listener before one is set."""
 
 
 class Patient(Queries):
-    """Puts rows back without a traceback for each, and leaves them where they are when the database is away."""
+    """Puts rows back without logging tracebacks, and leaves them unchanged if the database is unavailable."""
 
     async def retry_job(self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None) -> None:  # noqa: ARG002
-        """See the base; a row that could not be put back is taken over once its heartbeat is old."""
+        """See the base class. A row that cannot be put back is taken over once its heartbeat is old."""
         try:
             await super().retry_job(job, delay, None)
         except Exception as problem:

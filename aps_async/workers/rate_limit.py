@@ -1,9 +1,9 @@
-"""The published quotas over all workers together, kept in PostgreSQL.
+"""The published quotas for all workers together, kept in PostgreSQL.
 
-A place is taken in the database before a call is sent, for all callers that wait at that moment in one statement, and
-counts until one window after its answer: the service never sees more than the budget in any window, wherever its
-windows begin. A worker that dies leaves places that count until their lease and one window are over; a worker that
-was frozen with a place in hand throws it away and takes another.
+A place is reserved in the database before a call is sent; one statement reserves places for all callers that are
+waiting. It counts until one window after the response, so the service never sees more calls than the budget in any
+window, whenever its windows begin. The places of a worker that dies count until their lease and one window have passed;
+a worker that was frozen while it held a place discards it and reserves another.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ __all__ = ["LEASE", "SharedQuotas", "SharedRateLimiter"]
 __dir__ = __all__.copy
 
 LEASE = 120.0
-"""Seconds for which a call may be under way: more than `Settings.request_timeout`, so that none outlives it."""
+"""Seconds that a call may take: more than `Settings.request_timeout`, so that no call outlives its lease."""
 _MOST_AT_ONCE = 200
 _TAKE = "SELECT places, wait, refused FROM aps_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 
@@ -33,20 +33,20 @@ _log = logging.getLogger("aps_async")
 class _Place:
     id: int
     asked: float
-    """When it was asked for, by this process's clock: its lease began later than that."""
+    """When it was requested, by this process's clock; its lease begins later."""
 
 
 class SharedRateLimiter(WaitQueue[_Place]):
-    """One endpoint's quota for all workers that share the database; see `LocalRateLimiter` for what it promises."""
+    """One endpoint's quota, shared by all workers of the database; the same contract as `LocalRateLimiter`."""
 
     def __init__(self, database: Database, owner: str, endpoint: str, budget: int, window: float, base: float) -> None:
         super().__init__(budget, window, base)
         self._database = database
         self._key = (owner, endpoint)
         self._held: deque[_Place] = deque()
-        self._spent: list[tuple[int, float]] = []  # and when its answer came
+        self._spent: list[tuple[int, float]] = []  # id, and when its response came
         self._unused: list[int] = []
-        self._pause: tuple[float, float, bool] | None = None  # until when, noted when, whether a new window begins
+        self._pause: tuple[float, float, bool] | None = None  # until when, recorded when, whether a new window begins
         self._accepted = False
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -61,7 +61,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
             try:
                 place = await turn
             except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():  # it came at the same moment
+                if turn.done() and not turn.cancelled():  # it was granted at the same moment
                     self._unused.append(turn.result().id)
                     self._wake()
                 else:
@@ -70,11 +70,11 @@ class SharedRateLimiter(WaitQueue[_Place]):
             if loop.time() - place.asked < LEASE / 4:
                 self._held.append(place)
                 return
-            _log.info("%s: a place came too late to be used; this process was stopped for a while", self._key[1])
+            _log.info("%s: a place was granted too late to be used; this process was suspended", self._key[1])
             self._unused.append(place.id)
 
     def release(self, *, used: bool = True) -> None:
-        """Ends a call. `used=False` when nothing was sent, so that the service cannot have counted it."""
+        """Ends a call. `used=False` if nothing was sent, so that the service cannot have counted it."""
         place = self._held.popleft()
         if used:
             self._spent.append((place.id, asyncio.get_running_loop().time()))
@@ -84,7 +84,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
         self._wake(urgent=False)
 
     def refused(self, retry_after: float | None) -> None:
-        """Notes a 429: every worker pauses. `Retry-After` also shows where the service's window ends."""
+        """Records a 429: every worker pauses. `Retry-After` also shows when the service's window ends."""
         now = asyncio.get_running_loop().time()
         pause = self._pause_after(retry_after)
         if self._pause is None or now + pause > self._pause[0]:
@@ -92,13 +92,13 @@ class SharedRateLimiter(WaitQueue[_Place]):
         self._wake()
 
     def accepted(self) -> None:
-        """Notes an answer that was not a 429."""
+        """Records a response that was not a 429."""
         if self._refusals:
             self._refusals, self._accepted = 0, True
             self._wake()
 
     async def close(self) -> None:
-        """Gives back what this process still holds, if the database is there to take it."""
+        """Gives back the places that this process holds, if the database is available."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -112,22 +112,22 @@ class SharedRateLimiter(WaitQueue[_Place]):
         if urgent:
             self._changed.set()
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._serve_or_tell())
+            self._task = asyncio.create_task(self._serve_or_fail())
 
-    async def _serve_or_tell(self) -> None:
+    async def _serve_or_fail(self) -> None:
         try:
             await self._serve()
-        except Exception as problem:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+        except Exception as problem:  # noqa: BLE001 - all waiting callers must get the error
             queue, self._queue = self._queue, []
             for _, coming in queue:
                 if not coming.done():
                     coming.set_exception(problem)
             if not queue:
-                _log.warning("%s: the quota's books cannot be kept: %s", self._key[1], problem)
+                _log.warning("%s: the shared quota cannot be updated: %s", self._key[1], problem)
 
     async def _serve(self) -> None:
-        """Speaks with the database for everybody in this process, until there is nothing left to say."""
-        lull = min(0.5, self.window / 20)  # what comes back may wait a little, and go in one statement
+        """Exchanges places with the database for all callers in this process, until there is nothing left to do."""
+        lull = min(0.5, self.window / 20)  # returned places may wait a little, and share one statement
         while True:
             if not self._queue and self._pause is None and not self._accepted:
                 if not self._spent and not self._unused:
@@ -135,7 +135,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
                 await self._sleep(lull)
             self._changed.clear()
             wait = await self._exchange(min(len(self._queue), _MOST_AT_ONCE))
-            if self._queue:  # nobody tells us what others give back, so look again from time to time
+            if self._queue:  # places that others give back are not reported, so check from time to time
                 await self._sleep(max(0.005, min(wait, self.window / 12)))
 
     async def _sleep(self, seconds: float) -> None:
@@ -144,7 +144,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
                 await self._changed.wait()
 
     async def _exchange(self, wanted: int) -> float:
-        """One statement: what came back goes, places come. Seconds until there may be more."""
+        """One statement that returns places and reserves others. Returns the seconds until more may be free."""
         loop = asyncio.get_running_loop()
         spent, unused, pause, accepted = self._spent, self._unused, self._pause, self._accepted
         self._spent, self._unused, self._pause, self._accepted = [], [], None, False
@@ -181,14 +181,15 @@ class SharedRateLimiter(WaitQueue[_Place]):
 
 
 class SharedQuotas:
-    """The quotas of all sessions, in all processes, that are given the same database.
+    """The quotas of all sessions, in all processes, that use the same database.
 
     `Session(tokens, quotas=SharedQuotas(database))`. Budgets and the window are the session's own, so all of them
     should have the same settings.
 
     Args:
-        database: an open one that has the tables.
-        owner: whose quota it is; by default the tokens' client id. All workers with tokens that tell none share one.
+        database: an open database that has the tables.
+        owner: the name of the quota's owner; by default the tokens' client id. Workers whose tokens have no client id
+            share one quota.
     """
 
     def __init__(self, database: Database, owner: str | None = None) -> None:
@@ -199,8 +200,8 @@ class SharedQuotas:
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> SharedRateLimiter:
-        """The one rate limiter for this owner and endpoint; the first call sets its numbers."""
-        parts = owner if isinstance(owner, tuple) else (owner,)  # an id() means nothing in another process
+        """The only rate limiter for this owner and endpoint; the first call sets its numbers."""
+        parts = owner if isinstance(owner, tuple) else (owner,)  # an id() is meaningless in another process
         whose = self._owner or " ".join(part for part in parts if isinstance(part, str))
         found = self._rate_limiters.get((whose, endpoint.name))
         if found is None:
@@ -209,5 +210,5 @@ class SharedQuotas:
         return found
 
     async def close(self) -> None:
-        """Gives back every place that this process still holds."""
+        """Gives back every place that this process holds."""
         await asyncio.gather(*(rate_limiter.close() for rate_limiter in self._rate_limiters.values()))

@@ -1,4 +1,4 @@
-"""Rows of the books as values."""
+"""Database rows as values."""
 
 import json
 from collections.abc import Sequence
@@ -44,13 +44,13 @@ State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 @frozen(kw_only=True)
 class Entry:
-    """One export as a worker finds it in the books."""
+    """One export as a worker reads it from the database."""
 
     id: int
     request: ExportRequest
     state: State
     folder: str
-    """The run's own, below the storage."""
+    """The run's folder, below the storage."""
     name: str
     """Without suffix."""
     priority: int = 0
@@ -58,13 +58,13 @@ class Entry:
     age: float = 0.0
     """Seconds since it was started, by the database's clock."""
     tries: int = 0
-    """Steps in a row that met something that passes."""
+    """Consecutive steps that failed with a transient error."""
 
     __repr__ = short_repr
 
     @property
     def ref(self) -> ExportRef | None:
-        """What to ask about, once it is started."""
+        """The reference for status calls; None until the export is started."""
         return ExportRef(request=self.request, export_id=self.export_id) if self.export_id else None
 
 
@@ -86,7 +86,7 @@ class RunStatus:
     size: int = 0
     """Bytes delivered."""
     last: datetime | None = None
-    """When the last one came to its end."""
+    """When the last export ended."""
 
     __repr__ = short_repr
 
@@ -118,7 +118,7 @@ class StoredExport(FinishedExport):
 
 @frozen(kw_only=True)
 class Record:
-    """An export that has come to its end, in the books."""
+    """An export that has ended, as the database holds it."""
 
     id: int
     run: int
@@ -137,24 +137,24 @@ _KEPT = ("status", "method", "path", "code", "detail", "request_id", "retry_afte
 
 
 def error_to_json(problem: BaseException) -> str:
-    """An error as text for the books."""
+    """An error as JSON for the database."""
     found = {name: getattr(problem, name, None) for name in _KEPT}
     known = {name: value for name, value in found.items() if isinstance(value, str | int | float)}
     notes: list[str] = getattr(problem, "__notes__", [])
-    said = ". ".join((str(problem) or type(problem).__name__, *notes))
-    return json.dumps({"type": _public(type(problem)), "message": said, **known}, separators=(",", ":"))
+    message = ". ".join((str(problem) or type(problem).__name__, *notes))
+    return json.dumps({"type": _public(type(problem)), "message": message, **known}, separators=(",", ":"))
 
 
 def error_from_json(text: str, ref: ExportRef | None = None) -> Exception:
-    """The error that was written, as a type of our tree; one that is not of it becomes an `APSError`."""
-    told: dict[str, Any] = json.loads(text)
-    name, words = told.pop("type"), told.pop("message")
+    """The stored error, with its own type; an error that is not of our hierarchy becomes an `APSError`."""
+    stored: dict[str, Any] = json.loads(text)
+    name, words = stored.pop("type"), stored.pop("message")
     kind = getattr(errors, name, None)
     if not (isinstance(kind, type) and issubclass(kind, APSError)):
         return APSError(f"{name}: {words}")
     problem = kind.__new__(kind, words)
-    blank: dict[str, Any] = dict.fromkeys(_KEPT[:7]) if issubclass(kind, errors.ResponseError) else {}
-    problem.__dict__.update(blank | told)
+    defaults: dict[str, Any] = dict.fromkeys(_KEPT[:7]) if issubclass(kind, errors.ResponseError) else {}
+    problem.__dict__.update(defaults | stored)
     if issubclass(kind, errors.DownloadError):
         problem.__dict__.setdefault("path", None)
     if issubclass(kind, errors.DecodeError):
@@ -165,7 +165,7 @@ def error_from_json(text: str, ref: ExportRef | None = None) -> Exception:
 
 
 def _public(kind: type[BaseException]) -> str:
-    """The nearest type that `aps_async.errors` has; a private subclass means nothing to another process."""
+    """The nearest type in `aps_async.errors`; a private subclass may not exist in another process."""
     for base in kind.__mro__:
         if getattr(errors, base.__name__, None) is base:
             return str(base.__name__)
@@ -173,14 +173,14 @@ def _public(kind: type[BaseException]) -> str:
 
 
 _UNREADABLE = (APSError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
-"""What a row raises whose text another program has written."""
+"""Errors that a row may raise if another program has written it."""
 
 
 def entry_of(row: Any) -> Entry:
     """A row of the query for one export.
 
     Raises:
-        InputError: it cannot be read, or its names could lead out of the place where files go.
+        InputError: the row cannot be read, or its names could lead outside the storage.
     """
     values: dict[str, Any] = dict(row)
     try:
@@ -198,14 +198,14 @@ def status_of(row: Any) -> RunStatus:
 
 
 def failed_files_to_json(files: Sequence[FailedFile]) -> str:
-    """What a partial result lacks."""
+    """The files that a partial result lacks, as JSON."""
     return json.dumps([{"id": each.id, "reason": each.reason, "detail": each.detail} for each in files])
 
 
 def record_of(row: Any) -> Record:
-    """A row of `aps_export` whose export has ended; the outcome is the one that `export_many` would give.
+    """A row of `aps_export` whose export has ended, with the outcome that `export_many` would yield.
 
-    If the row cannot be read, its outcome says so, with a request that has only a name.
+    If the row cannot be read, its outcome is an `InputError`, with a request that has only a name.
     """
     try:
         return _record_of(row)

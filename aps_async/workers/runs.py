@@ -1,11 +1,11 @@
-"""The books: every run, every export, every outcome, and the steps from one state to the next.
+"""The store of runs: every run, every export, every outcome, and the steps from one state to the next.
 
     waiting --started--> running --delivered--> done
-       \\                    \\---------------> failed      (the dead letters; `retry` sends them on their way again)
+       \\                    \\---------------> failed      (the dead letters; `retry` queues them again)
         \\---------------------------------->  cancelled
 
-Each step is one statement or one transaction that does nothing when it was done before, so a worker may repeat it
-after any interruption, and two workers with the same export cannot both record an outcome.
+Each step is one statement or one transaction that does nothing if it was already done, so a worker may repeat it after
+any interruption, and two workers with the same export cannot both record an outcome.
 """
 
 import json
@@ -36,10 +36,10 @@ __all__ = ["BATCH", "RunStore", "Wanted"]
 __dir__ = __all__.copy
 
 Wanted = ExportRequest | Export
-"""As `export_many` takes it."""
+"""Anything that `export_many` accepts."""
 
 BATCH = 2000
-"""Exports enqueued in one transaction: some 1 MB."""
+"""Exports enqueued in one transaction, about 1 MB."""
 
 _ENTRY = """
 SELECT e.id, e.request, e.state, e.name, e.export_id, e.tries, r.name AS folder, r.priority,
@@ -93,9 +93,9 @@ FROM (
 
 
 class RunStore:
-    """The books in an open database.
+    """The runs in an open database.
 
-    Use it as `book = await Book.opened(database)`, which makes the tables when they are missing.
+    Use it as `store = await RunStore.opened(database)`, which creates missing tables.
     """
 
     def __init__(self, database: Database) -> None:
@@ -103,10 +103,10 @@ class RunStore:
 
     @classmethod
     async def opened(cls, database: Database) -> Self:
-        """The books, with all their tables.
+        """The store, after creating missing tables.
 
         Raises:
-            DatabaseError: the tables are of another version, or cannot be made.
+            DatabaseError: the tables are of another version, or cannot be created.
             InputError: the extra `workers` is not installed.
         """
         engine.installed()
@@ -120,20 +120,20 @@ class RunStore:
         await database.bare(engine.upgrade)
         return cls(database)
 
-    # ---------------------------------------------------------------- asking for exports
+    # ---------------------------------------------------------------- enqueueing
 
     async def enqueue(
         self, wanted: Iterable[Wanted] | AsyncIterable[Wanted], name: str, *, priority: int = 0
     ) -> RunStatus:
-        """Makes a run of these exports; workers take them up at once, as they come.
+        """Creates a run of these exports. Workers begin at once, while more exports are still being enqueued.
 
         Args:
             wanted: requests, or references to exports that were started elsewhere.
-            name: the run's, and of the folder that its files go to; numbered when there is one of that name.
-            priority: a run with a higher one goes first.
+            name: the name of the run and of its folder; a number is added if another run has that name.
+            priority: runs with a higher priority go first.
 
         Raises:
-            Exception: what `wanted` itself raised; what came before it stays enqueued.
+            Exception: any error of iterating over `wanted`; exports before it stay enqueued.
         """
         run = await self._new_run(name, priority)
         names = NameBook()
@@ -147,7 +147,7 @@ class RunStore:
                     batch = []
         await self._add(run, priority, batch)
         found = await self.run(run)
-        if found.total > BATCH:  # the queue takes fifty times as long while PostgreSQL believes it to be small
+        if found.total > BATCH:  # queries take fifty times as long while PostgreSQL assumes a small table
             await self.database.fetch("ANALYZE aps_export, aps_pgqueuer")
         return found
 
@@ -186,7 +186,7 @@ class RunStore:
         """One export as it is now; None if there is no such export.
 
         Raises:
-            InputError: its row cannot be read.
+            InputError: the export's row cannot be read.
         """
         row = await self.database.row(_ENTRY, export)
         if row is None:
@@ -194,7 +194,7 @@ class RunStore:
         return entry_of(row)
 
     async def started(self, entry: Entry, export_id: str, delay: float) -> None:
-        """Keeps the job's id, and lets it be looked after from `delay` seconds on: both or neither."""
+        """Stores the job's id, and queues its first status call after `delay` seconds, in one transaction."""
 
         async def keep(connection: Any) -> None:
             if await connection.fetchval(_STARTED, entry.id, export_id) is not None:
@@ -203,20 +203,20 @@ class RunStore:
         await self.database.transaction(keep)
 
     async def delivery_attempt(self, export: int) -> int | None:
-        """Takes the right to deliver, from whoever had it; None when there is nothing to deliver any more."""
+        """Takes the right to deliver from its previous holder; None if there is nothing to deliver any more."""
         sql = "UPDATE aps_export SET turns = turns + 1 WHERE id = $1 AND state = 'running' RETURNING turns"
         found: int | None = await self.database.value(sql, export)
         return found
 
     async def is_mine(self, export: int, delivery_attempt: int) -> bool:
-        """Whether that right is still held."""
+        """Whether this attempt still holds the right to deliver."""
         sql = "SELECT EXISTS (SELECT FROM aps_export WHERE id = $1 AND state = 'running' AND turns = $2)"
         return bool(await self.database.value(sql, export, delivery_attempt))
 
     async def delivered(
         self, export: int, delivery_attempt: int, file: Delivered, *, polls: int, failed_files: Sequence[Any]
     ) -> bool:
-        """Records the outcome; False when it is not this worker's to record."""
+        """Records the outcome; False if this attempt no longer holds the right to."""
         missing = failed_files_to_json(failed_files) if failed_files else None
         warnings = json.dumps(file.warnings) if file.warnings else None
         found = await self.database.value(
@@ -225,26 +225,26 @@ class RunStore:
         return found is not None
 
     async def failed(self, export: int, problem: BaseException, *, polls: int = 0) -> bool:
-        """Makes it a dead letter; False when it was not open any more."""
+        """Makes the export a dead letter; False if it has already ended."""
         export_id = problem.ref.export_id if isinstance(problem, ExportError) else None
         return await self.database.value(_FAILED, export, error_to_json(problem), polls, export_id) is not None
 
     async def record_transient_failure(self, export: int) -> None:
-        """Counts one more step in a row that met something that passes."""
+        """Counts one more consecutive step that failed with a transient error."""
         await self.database.fetch("UPDATE aps_export SET tries = tries + 1 WHERE id = $1", export)
 
     async def recovered(self, export: int) -> None:
-        """Ends that count."""
+        """Resets that count."""
         await self.database.fetch("UPDATE aps_export SET tries = 0 WHERE id = $1", export)
 
     async def pending(self) -> dict[str, int]:
-        """How many exports are running, by kind."""
+        """The number of running exports by kind."""
         rows = await self.database.fetch(
             "SELECT kind, count(*) AS count FROM aps_export WHERE state = 'running' GROUP BY kind"
         )
         return {row["kind"]: row["count"] for row in rows}
 
-    # ---------------------------------------------------------------- looking and deciding
+    # ---------------------------------------------------------------- status and control
 
     async def runs(self) -> list[RunStatus]:
         """All runs, oldest first."""
@@ -254,7 +254,7 @@ class RunStore:
         """One run by its number or name.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no such run.
         """
         found = await self.database.value(
             "SELECT id FROM aps_run WHERE name = $1 OR id::text = $1 ORDER BY name = $1 DESC LIMIT 1", str(run)
@@ -267,7 +267,7 @@ class RunStore:
     async def records(
         self, run: int | None = None, *, states: Sequence[str] = ("done", "failed"), batch: int = 1000
     ) -> AsyncIterator[Record]:
-        """The exports that have come to their end, with their outcomes; the dead letters are `states=["failed"]`."""
+        """The exports that have ended, with their outcomes; for the dead letters use `states=["failed"]`."""
         last = 0
         while rows := await self.database.fetch(_RECORDS, run, list(states), last, batch):
             for row in rows:
@@ -275,7 +275,7 @@ class RunStore:
             last = rows[-1]["id"]
 
     async def cancel(self, run: int) -> int:
-        """Ends a run: nothing of it is started or delivered any more; what is done stays. How many were dropped."""
+        """Cancels a run: no more starts or deliveries; finished files stay. Returns how many exports were dropped."""
 
         async def end(connection: Any) -> int:
             await connection.execute(
@@ -292,9 +292,10 @@ class RunStore:
         return await self.database.transaction(end)
 
     async def retry(self, run: int | None = None, exports: Sequence[int] | None = None) -> int:
-        """Sends dead letters on their way again, all of them by default; how many.
+        """Queues dead letters again, all of them by default. Returns how many.
 
-        What was started is asked about again; what the service gave up, or never took, is started anew.
+        Exports that were started are polled again; those that failed at the service or were never accepted are started
+        again.
         """
 
         async def again(connection: Any) -> int:

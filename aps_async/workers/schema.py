@@ -1,7 +1,7 @@
-"""The tables beside the queue's own, and the function that keeps the quotas.
+"""The tables besides those of the queue, and the function that maintains the quotas.
 
-`aps_export` holds one row for each request, from the moment it is asked for to its outcome: the row is the outcome, so
-there cannot be two. `aps_place` holds one row for each call that may count in the service's present window.
+`aps_export` has one row for each request, from enqueueing to its outcome: the row is the outcome, so there cannot be
+two. `aps_place` has one row for each call that may count in the service's current window.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = ["LOCK", "VERSION", "install"]
 __dir__ = __all__.copy
 
 VERSION = 1
-LOCK = 0x617073  # the advisory lock under which tables are made
+LOCK = 0x617073  # the advisory lock for creating the tables
 
 _TABLES = """
 CREATE TABLE aps_schema (version int NOT NULL);
@@ -64,8 +64,8 @@ CREATE TABLE aps_place (
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 """
 
-# One call, one commit: gives back what is over, notes a 429, and takes what there is room for, all under the lock of
-# the endpoint's row and by the database's clock. Ages are seconds, so the workers' own clocks do not matter.
+# One call, one commit: returns used places, records a 429, and reserves as many places as are free, all under the lock
+# of the endpoint's row and by the database's clock. Ages are in seconds, so the workers' own clocks do not matter.
 _TAKE = """
 CREATE FUNCTION aps_take(
     whose text, which text, budget int, length float8, lease float8, wanted int,
@@ -134,7 +134,7 @@ SELECT EXISTS (
 
 
 async def install(connection: Any) -> bool:
-    """Makes what is missing, inside the caller's transaction and lock; whether anything was.
+    """Creates missing tables, inside the caller's transaction and lock; True if there were any.
 
     Raises:
         DatabaseError: the tables are of another version.
@@ -145,10 +145,10 @@ async def install(connection: Any) -> bool:
         return True
     found = await connection.fetchval("SELECT max(version) FROM aps_schema")
     if found != VERSION:
-        newer = "newer" if (found or 0) > VERSION else "older"
+        newer = "a newer" if (found or 0) > VERSION else "an older"
         raise DatabaseError(
-            f"the tables in this database are of a {newer} version of aps-async ({found}, and this one has {VERSION}): "
-            "use that version, or another database"
+            f"the tables in this database are of {newer} version of aps-async ({found}; this one needs {VERSION}): use "
+            "that version, or another database"
         )
     if await connection.fetchval(_HAS_WARNINGS):
         return False

@@ -2,10 +2,10 @@
 
     job = await start(session, request)                  # one POST; store job.ref
     job = await poll_once(session, ref)                  # one GET; call it again later while it runs
-    file = await deliver(session, job, storage, name)    # the verified file is where it belongs
+    file = await deliver(session, job, storage, name)    # the verified file is in the storage
 
-A repeated start gives the same job again (BIM 360) or another one for the same result (ACC, Cost); a repeated delivery
-replaces the file by an equal one. Poll when you can download: the link that the answer brings lives two minutes.
+A repeated start returns the same job (BIM 360) or another one for the same result (ACC, Cost); a repeated delivery
+replaces the file by an equal one. Poll when you can download: the link in the response is valid for two minutes.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ NOT_WANTED = "the export is no longer this worker's"
 
 
 class NotWantedError(DownloadError):
-    """The file is verified, and nobody wants it any more: its run was cancelled, or another worker was faster."""
+    """The verified file is no longer needed: its run was cancelled, or another worker was faster."""
 
 
 _log = logging.getLogger("aps_async")
@@ -41,36 +41,36 @@ _log = logging.getLogger("aps_async")
 
 @frozen(kw_only=True)
 class Delivered:
-    """A verified file where it belongs."""
+    """A verified file in the storage."""
 
     location: str
-    """A path, or an address."""
+    """A path, or an address in object storage."""
     size: int
     """Bytes."""
     sha256: str
     warnings: tuple[str, ...] = ()
-    """What is odd about the file; see `Downloaded.warnings`."""
+    """Irregularities of the file; see `Downloaded.warnings`."""
 
     __repr__ = short_repr
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:
-    """Starts the job. What has to be kept until the next step is `job.ref` (`ref_to_json`).
+    """Starts the job. Store `job.ref` for the next step (`ref_to_json`).
 
     Raises:
-        ExportFailedError: it was given up long ago (BIM 360 answers with the job of an earlier start).
-        APSError: as `start_export`; `passes` tells whether to try again later.
+        ExportFailedError: the job has already failed (BIM 360 returns the job of an earlier start).
+        APSError: the call failed; see `start_export`. `passes` returns whether to try again later.
     """
     job = await start_export(session, request)
     return checked_job(job) if job.status.is_final else job
 
 
 async def poll_once(session: Session, ref: ExportRef) -> ExportJob:
-    """Asks once. A job that is not final wants the same question later; `poll_interval` tells when.
+    """Makes one status call. If the job is not final, call this again after `poll_interval`.
 
     Raises:
-        ExportFailedError: the service gave the job up.
-        APSError: as `get_export`; `passes` tells whether to try again later.
+        ExportFailedError: the job failed.
+        APSError: the call failed; see `get_export`. `passes` returns whether to try again later.
     """
     job = await get_export(session, ref, retry=False)
     return checked_job(job) if job.status.is_final else job
@@ -85,21 +85,21 @@ async def deliver(
     wanted: Callable[[], Awaitable[bool]] | None = None,
     timeout: float | None = None,
 ) -> Delivered:
-    """Downloads a finished job's result, verifies it, and only then puts it under its name.
+    """Downloads a finished job's result, verifies it, and only then stores it under its name.
 
     Args:
         session: the session.
         job: a finished job.
-        storage: where files go.
-        name: with `/` between folders and without a suffix, which comes from the content.
-        wanted: asked between the two; when it says no, nothing is put.
-        timeout: seconds for the download; None: as `wait_for_export`.
+        storage: the storage for the file.
+        name: with `/` between folders and without a suffix, which is derived from the content.
+        wanted: awaited before the verified file is stored; if it returns False, nothing is stored.
+        timeout: seconds for the download; None: as for `wait_for_export`.
 
     Raises:
-        InputError: the name could lead out of the storage, or not every system allows it.
-        NotWantedError: see `wanted`.
-        DownloadError: see `download`.
-        APSError: as `get_export`.
+        InputError: the name could lead outside the storage, or is not allowed on every system.
+        NotWantedError: `wanted` returned False.
+        DownloadError: see `download`; also raised when `timeout` is over.
+        APSError: renewing the link failed; see `get_export`.
     """
     checked_relative(name)
     staged = await storage.stage(f"{safe_stem(job.ref.export_id)[:40]}-{secrets.token_hex(4)}")
@@ -123,14 +123,14 @@ async def deliver(
 
 
 def passes(problem: BaseException) -> bool:
-    """Whether the same step may well succeed later: an outage, a broken line, a full disk, a job still spreading."""
+    """Whether the same step may succeed later: after an outage, a broken connection, a full disk, an early 404."""
     if isinstance(problem, NotWantedError):
         return False
     return error_may_recover(problem) or isinstance(problem, DownloadError)
 
 
 def poll_interval(session: Session, kind: ExportKind, pending: int) -> float:
-    """Seconds until a running job is worth another question, when so many share the status quota in all processes."""
+    """Seconds until a running job's next status call, if `pending` jobs in all processes share the status quota."""
     numbers = session.settings
     fair = session.rate_limiter(KINDS[kind].status).fair_interval(pending)
     return PollPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter)(PollStatus(fair_interval=fair))

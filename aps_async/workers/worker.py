@@ -1,7 +1,7 @@
-"""A worker: the steps of `steps.py` over the books of `store.py`, called by the lanes of `engine.py`.
+"""A worker: the steps of `steps.py` with the store of `runs.py`, called by the lanes of `engine.py`.
 
-Exports that are pending hold nothing but a row: an export that is not done is put back for later, and comes up again
-when a download slot is free, so that the answer with the signed link is followed by its download in the same slot.
+A pending export occupies only a row. An export that is not done is put back for later, and is polled again when a
+download slot is free, so that the download follows the response with the signed link in the same slot.
 """
 
 import asyncio
@@ -27,20 +27,20 @@ from aps_async.workers.records import Entry
 from aps_async.workers.runs import RunStore
 from aps_async.workers.steps import Delivered, NotWantedError
 
-__all__ = ["STARTS", "TRIES", "TURNS", "Told", "Worker"]
+__all__ = ["STARTS", "TRIES", "TURNS", "OutcomeListener", "Worker"]
 __dir__ = __all__.copy
 
 STARTS = 8
-"""Starts in hand at once; all workers together need to bring 100 a minute on their way."""
+"""Concurrent starts; all workers together need 100 starts a minute."""
 TRIES = 12
-"""Steps in a row that may meet something that passes, before an export becomes a dead letter: an outage of an hour."""
+"""Consecutive steps with a transient error before an export becomes a dead letter: enough for an outage of an hour."""
 TURNS = 10
-"""Times that a delivery may be begun; a file that ends its worker every time must not end them all."""
+"""Maximum number of delivery attempts, so that a file that crashes its worker does not crash all of them."""
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
 _HOUSEKEEPING = 30.0
 _ANSWER_LIFETIME = 60.0  # half of a signed link's
 
-Told = Callable[[Entry, Delivered | None, BaseException | None], object]
+OutcomeListener = Callable[[Entry, Delivered | None, BaseException | None], object]
 
 _log = logging.getLogger("aps_async")
 
@@ -55,14 +55,14 @@ class _Question:
 
 
 class Worker:
-    """Works off what is enqueued in a database until it is stopped; any number of them, on any number of machines.
+    """Processes the queue of a database until it is stopped; several workers may run, on any number of machines.
 
     Args:
         session: an open session whose `quotas` are `SharedQuotas` of the same database.
-        database: an open one; give it `patience=None`, so that an outage is waited out.
-        storage: where files go: the same place for all workers.
-        max_concurrent_downloads: exports asked about or downloaded at once, at least 2; None: the number in `Settings`.
-        on_outcome: called with every export that this worker brought to its end, and its file or error.
+        database: an open database with `patience=None`, so that outages are waited out.
+        storage: the storage for files, the same for all workers.
+        max_concurrent_downloads: exports polled or downloaded at once, at least 2; None: the number in `Settings`.
+        on_outcome: called with every export that this worker has finished, and its file or error.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Worker:
         storage: Storage,
         *,
         max_concurrent_downloads: int | None = None,
-        on_outcome: Told | None = None,
+        on_outcome: OutcomeListener | None = None,
     ) -> None:
         self.session = session
         self.storage = storage
@@ -81,7 +81,7 @@ class Worker:
         self._store = RunStore(database)
         self._on_outcome = on_outcome
         self.unreadable = 0
-        """Rows that could not be read and became dead letters; `on_outcome` is not called with them."""
+        """The number of unreadable rows that became dead letters; `on_outcome` is not called for them."""
         self._pending: dict[str, int] = {}
         self._words: dict[int, EndingWords] = {}
         self._questions: dict[int, _Question] = {}
@@ -90,21 +90,21 @@ class Worker:
 
     @property
     def _scale(self) -> float:
-        """Seconds here for one of the service's: less than 1 for a simulator whose minute is shorter."""
+        """Seconds here for each second of the service: less than 1 for a simulator that runs faster."""
         return 1.0 / self.session.settings.time_scale
 
     async def run(self, *, until_done: bool = False, stop: asyncio.Event | None = None) -> None:
-        """Works until `stop` is set, or cancelled, or (`until_done`) everything enqueued has come to its end.
+        """Processes the queue until `stop` is set, it is cancelled, or (`until_done`) all enqueued exports have ended.
 
-        What is in hand then goes back to the other workers at once; nothing half written is left.
+        The exports that it holds then go back to the other workers at once; no unfinished file is left.
 
         Raises:
-            AuthError: there is no token to be had; the exports stay for workers that have one.
+            AuthError: no token can be obtained; the exports stay queued for workers that have one.
             DatabaseError: the tables are of another version.
         """
         self._store = await RunStore.opened(self._database)
         stop = stop or asyncio.Event()
-        pace = min(1.0, max(0.1, self._scale))  # starts wait for the quota, not for us
+        pace = min(1.0, max(0.1, self._scale))  # starts wait for the quota anyway
         starts = engine.LaneOptions(lane="start", handle=self.start, slots=STARTS, pace=pace)
         fetches = engine.LaneOptions(lane="fetch", handle=self.fetch, slots=self.max_concurrent_downloads)
         aside = asyncio.create_task(self._aside(stop, until_done))
@@ -124,21 +124,21 @@ class Worker:
     # ---------------------------------------------------------------- the steps, by number
 
     async def start(self, export: int, _: int = 0) -> float | None:
-        """Starts one export, unless that was done. It waits for the quota, and for room when too many are pending."""
+        """Starts one export, if it is not started yet. Waits for the quota, and while too many exports are pending."""
         entry = await self._entry(export)
         if entry is None or entry.state != "waiting":
             return None
-        await self._room(entry.request.kind)
+        await self._wait_for_capacity(entry.request.kind)
         try:
             job = await steps.start(self.session, entry.request)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
+        except Exception as problem:  # noqa: BLE001 - any error becomes this export's outcome or its delay
             return await self._handle_failure(entry, problem)
         delay = 0.0 if job.status.is_final else self._interval(entry.request.kind)
         await self._store.started(entry, job.ref.export_id, delay)
         return None
 
     async def fetch(self, export: int, polls: int = 0) -> float | None:
-        """Asks once about one export; if it is done, delivers it. `polls`: how often it was asked about before."""
+        """Makes one status call for an export, and delivers it if it is done. `polls`: earlier status calls for it."""
         entry = await self._entry(export)
         if entry is None or entry.state != "running" or entry.ref is None:
             return None
@@ -182,7 +182,7 @@ class Worker:
     def _answered(self, export: int, task: "asyncio.Task[ExportJob]") -> None:
         """Keeps a late answer for a while: another worker may have taken the export over."""
         if not task.cancelled():
-            task.exception()  # or asyncio would report that nobody looked at it
+            task.exception()  # or asyncio would report that it was never retrieved
         lifetime = _ANSWER_LIFETIME * self._scale
         asyncio.get_running_loop().call_later(lifetime, self._forget, export, task)
 
@@ -198,7 +198,7 @@ class Worker:
         await asyncio.gather(*questions, return_exceptions=True)
 
     async def _entry(self, export: int) -> Entry | None:
-        """The export; None if there is none, or if its row cannot be read and has become a dead letter."""
+        """The export; None if there is none, or if its row was unreadable and has become a dead letter."""
         try:
             return await self._store.entry(export)
         except InputError as problem:
@@ -213,7 +213,7 @@ class Worker:
             raise NotWantedError(f"{steps.NOT_WANTED}: {job.ref}")
         if delivery_attempt > TURNS:
             raise ExportError(
-                f"{job.ref}: its delivery was begun {TURNS} times and never ended; its workers may have died of it",
+                f"{job.ref}: its delivery was started {TURNS} times and never finished; it may crash its workers",
                 ref=job.ref,
                 job=job,
             )
@@ -224,7 +224,7 @@ class Worker:
         name = f"{entry.folder}/{entry.name}"
         file = await steps.deliver(self.session, job, self.storage, name, wanted=wanted)
         if await self._store.delivered(entry.id, delivery_attempt, file, polls=polls, failed_files=job.failed_files):
-            self._tell(entry, file, None)
+            self._report(entry, file, None)
 
     # ---------------------------------------------------------------- what comes next
 
@@ -232,7 +232,7 @@ class Worker:
         return steps.poll_interval(self.session, kind, self._pending.get(kind, 0))
 
     def _rules(self, entry: Entry) -> PollRules[ExportJob]:
-        """How this export is waited for, step by step, by whichever worker has it in hand."""
+        """The rules for polling this export step by step, for whichever worker holds it."""
 
         def not_yet(error: Exception, status: PollStatus[ExportJob]) -> bool:
             return entry.ref is not None and rules.not_yet(error, status)
@@ -273,7 +273,7 @@ class Worker:
             if not isinstance(final, APSError):
                 _log.error("export %d: unexpected %s", entry.id, type(final).__name__, exc_info=final)
             if await self._store.failed(entry.id, final, polls=polls):
-                self._tell(entry, None, final)
+                self._report(entry, None, final)
             return None
         if not rules.not_yet(problem, status):
             await self._store.record_transient_failure(entry.id)
@@ -289,23 +289,23 @@ class Worker:
             return problem
         return None
 
-    def _tell(self, entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
+    def _report(self, entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
         if self._on_outcome is not None:
             self._on_outcome(entry, file, problem)
 
-    # ---------------------------------------------------------------- looking around
+    # ---------------------------------------------------------------- capacity and maintenance
 
-    async def _room(self, kind: ExportKind) -> None:
-        """Back-pressure: nothing is started while too much is pending, be it that the service or the line is slow."""
+    async def _wait_for_capacity(self, kind: ExportKind) -> None:
+        """Back-pressure: waits while too many exports are pending, because the service or the connection is slow."""
         while True:
             await self._count()
             if sum(self._pending.values()) < self.session.settings.max_pending_exports:
-                self._pending[kind] = self._pending.get(kind, 0) + 1  # until it is counted again
+                self._pending[kind] = self._pending.get(kind, 0) + 1  # until the next count
                 return
             await asyncio.sleep(max(0.2, 5.0 * self._scale))
 
     async def _count(self) -> None:
-        """Counts what is pending in all workers, once in a while."""
+        """Updates the number of pending exports of all workers from time to time."""
         loop = asyncio.get_running_loop()
         async with self._counting:
             if loop.time() - self._counted > max(0.2, 2.0 * self._scale):
@@ -313,14 +313,14 @@ class Worker:
                 self._counted = loop.time()
 
     async def _aside(self, stop: asyncio.Event, until_done: bool) -> None:
-        """Keeps house, and sees when everything is done."""
+        """Runs maintenance, and with `until_done` returns when everything is done."""
         loop = asyncio.get_running_loop()
         kept = loop.time() - _HOUSEKEEPING * random.uniform(0.0, 1.0)  # noqa: S311 - not all workers at once
         while not stop.is_set():
             if loop.time() - kept > _HOUSEKEEPING:
                 kept = loop.time()
                 if lost := await engine.run_maintenance(self._database):
-                    _log.warning("%d exports had fallen out of the queue, and were put back", lost)
+                    _log.warning("%d exports were missing from the queue, and were put back", lost)
             if until_done and await self._is_done():
                 return
             with suppress(TimeoutError):

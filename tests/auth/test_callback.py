@@ -1,4 +1,4 @@
-"""The callback server answers nothing but the one right request, and no secret reaches any log."""
+"""The callback server accepts only the expected redirect, and no secret reaches any log."""
 
 import asyncio
 import errno
@@ -261,7 +261,7 @@ async def test_an_address_of_another_host_or_attempt_is_refused() -> None:
             async def ask(url: str, spoil: Any = spoil) -> str:
                 return str(spoil(await agree(url)))
 
-            with pytest.raises(AuthError, match="does not answer the sign-in that was begun here"):
+            with pytest.raises(AuthError, match="does not belong to the sign-in that was started here"):
                 await authorize_elsewhere(session, tokens, callback=callback, ask=ask)
         assert simulator.counts()["token_requests"] == 0
         assert await tokens.store.load() is None

@@ -1,4 +1,4 @@
-"""`aps-async login` from end to end: the command, the simulator's pages and a real browser."""
+"""`aps-async login` end to end: the command, the simulator's pages and a real browser."""
 
 import asyncio
 import re
@@ -78,11 +78,11 @@ async def test_agreeing_signs_in_and_out_again(page: Any, terminal: Terminal, tm
     assert (code, "Riverside Clinic" in out) == (0, True)
     code, out, _ = await terminal.run("whoami", **plain)
     assert re.search(rf"User +Ada Brandt <{ADA}>\n", out)
-    assert re.search(r"Acts as +a user who has signed in\nAccording to +profile default\n", out)
+    assert re.search(r"Acts as +a user who has signed in\nConfigured by +profile default\n", out)
     code, out, _ = await terminal.run("logout", **plain)
     assert (code, out) == (0, "Signed out of profile default.\n")
     code, _, err = await terminal.run("projects", **plain)
-    assert (code, "nobody has logged in: aps-async login" in err) == (3, True)
+    assert (code, "not logged in; log in: aps-async login" in err) == (3, True)
 
 
 async def test_denying_stores_nothing(page: Any, terminal: Terminal) -> None:
@@ -92,7 +92,7 @@ async def test_denying_stores_nothing(page: Any, terminal: Terminal) -> None:
         assert "access was denied" in await page.inner_text("main")
         code, out, err = await command.ended()
     assert (code, out) == (3, "")
-    assert "access was denied on the sign-in page; nothing has been stored" in err
+    assert "access was denied on the sign-in page; nothing was stored" in err
     assert not terminal.logins.exists()
 
 
@@ -154,10 +154,10 @@ async def test_a_closed_browser_ends_in_a_clear_word(page: Any, terminal: Termin
         await page.close()
         code, _, err = await command.ended()
     assert code == 3
-    assert "nobody signed in within 2 s" in err or "nobody signed in within 1.5 s" in err
+    assert "no sign-in within 2 s" in err or "no sign-in within 1.5 s" in err
 
 
-async def test_a_port_in_use_is_told_with_what_to_do(terminal: Terminal, callback: str) -> None:
+async def test_a_port_in_use_is_reported_with_what_to_do(terminal: Terminal, callback: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(callback.split(":")[2].partition("/")[0])))
         taken.listen()

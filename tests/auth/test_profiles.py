@@ -48,18 +48,18 @@ def test_the_order_is_options_environment_profile(home: Path) -> None:
     keep("work", client_id="work-app")
     who = identity({})
     assert isinstance(who.tokens, ThreeLegged)
-    assert (who.client_id, who.said_by, who.base_url) == ("profile-app", "profile default", "http://127.0.0.1:1")
+    assert (who.client_id, who.source, who.base_url) == ("profile-app", "profile default", "http://127.0.0.1:1")
     # The profile's address goes with the profile's credentials: the environment's are not sent there.
     who = identity(APP)
     assert isinstance(who.tokens, TwoLegged)
-    assert (who.client_id, who.said_by, who.base_url) == ("env-app", "environment", PRODUCTION)
+    assert (who.client_id, who.source, who.base_url) == ("env-app", "environment", PRODUCTION)
     assert identity({"APS_PROFILE": "work"}).client_id == "work-app"
     assert identity(APP | {"APS_PROFILE": "work"}).client_id == "env-app"
     assert identity({"APS_BASE_URL": "http://127.0.0.1:2"}).base_url == "http://127.0.0.1:2"
     profile_option.set("work")
     who = identity(APP | {"APS_ACCESS_TOKEN": "x", "APS_BASE_URL": "http://127.0.0.1:2"})
     assert isinstance(who.tokens, ThreeLegged)
-    assert (who.client_id, who.said_by, who.base_url) == ("work-app", "profile work", PRODUCTION)
+    assert (who.client_id, who.source, who.base_url) == ("work-app", "profile work", PRODUCTION)
     assert who.tokens.app.client_secret is None  # that of another app
 
 
@@ -67,11 +67,11 @@ def test_a_user_id_is_the_option_s_then_the_variable_s_then_the_profile_s(home: 
     secret = home / "secret"
     secret.write_text("s3cret\n")
     keep(kind="app", client_id="app", client_secret_file=str(secret), user_id="PROFILE")
-    assert (identity({}).user_id, identity({}).user_id_said_by) == ("PROFILE", "profile default")
+    assert (identity({}).user_id, identity({}).user_id_source) == ("PROFILE", "profile default")
     assert isinstance(identity({}).tokens, TwoLegged)
     variables = {"APS_USER_ID": "VARIABLE"}
-    assert identity(variables, "VARIABLE").user_id_said_by == "environment"
-    assert (identity(variables, "OPTION").user_id, identity(variables, "OPTION").user_id_said_by) == (
+    assert identity(variables, "VARIABLE").user_id_source == "environment"
+    assert (identity(variables, "OPTION").user_id, identity(variables, "OPTION").user_id_source) == (
         "OPTION",
         "--user-id",
     )
@@ -84,7 +84,7 @@ def test_service_accounts_from_environment_and_profile(home: Path) -> None:
     tokens = identity(APP | account | {"APS_SERVICE_ACCOUNT_KEY_FILE": str(key)}).tokens
     assert isinstance(tokens, ServiceAccount)
     assert tokens.scopes == ("data:read", "data:write", "user-profile:read")
-    with pytest.raises(AuthError, match="not complete"):
+    with pytest.raises(AuthError, match="incomplete"):
         identity(APP | account)
     keep(
         "robot",
@@ -163,9 +163,9 @@ def test_profiles_are_small_files_for_their_owner(home: Path) -> None:
     assert profiles.names() == ["odd"]
 
 
-@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "with blank", "x" * 65])
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "with space", "x" * 65])
 def test_names_that_lead_elsewhere_are_refused(home: Path, name: str) -> None:
-    with pytest.raises(UsageProblem, match="cannot name a profile"):
+    with pytest.raises(UsageProblem, match="is not a valid profile name"):
         Profile(name)
 
 
@@ -173,12 +173,12 @@ def test_names_that_lead_elsewhere_are_refused(home: Path, name: str) -> None:
     ("text", "words"),
     [
         ("nonsense", "cannot be read"),
-        ('client_secret = "x"', "says 'client_secret'"),
-        ("client_id = 7", "client_id must be a text"),
+        ('client_secret = "x"', "'client_secret' is not a valid key"),
+        ("client_id = 7", "client_id must be text"),
         ('kind = "robot"', "kind must be one of"),
     ],
 )
-def test_a_profile_that_says_something_else_is_told_when_it_is_asked_for(home: Path, text: str, words: str) -> None:
+def test_an_invalid_profile_is_reported_when_it_is_asked_for(home: Path, text: str, words: str) -> None:
     (home / "default.toml").write_text(text)
     with pytest.raises(InputError, match=words):
         identity({"APS_PROFILE": "default"})
@@ -187,7 +187,7 @@ def test_a_profile_that_says_something_else_is_told_when_it_is_asked_for(home: P
 
 def test_a_profile_that_is_not_there(home: Path) -> None:
     keep("work", client_id="x")
-    with pytest.raises(AuthError, match=r"no profile 'play' \(APS_PROFILE\); there are: work"):
+    with pytest.raises(AuthError, match=r"no profile 'play' \(APS_PROFILE\); existing profiles: work"):
         identity({"APS_PROFILE": "play"})
 
 
@@ -220,13 +220,13 @@ async def test_two_profiles_side_by_side(terminal: Terminal) -> None:
     app = {"APS_CLIENT_ID": terminal.simulator.client_id, "APS_CLIENT_SECRET": terminal.simulator.client_secret}
     _, out, err = await terminal.run("whoami", **app)
     assert "the app itself (two-legged)" in out
-    assert "According to    environment" in out
+    assert "Configured by   environment" in out
     assert "options, then environment variables, then the profile" in err
     async with terminal.start("login", "--no-browser", "--client-id", PUBLIC, **app) as command:
         _, _, err = await command.ended(await agree(await command.address()) + "\n")
-    assert "To use this login, name it: aps-async --profile default" in err
+    assert "To use it, name its profile: aps-async --profile default" in err
     code, _, err = await terminal.run("logout", **app)
-    assert (code, "name the profile of a login" in err) == (2, True)
+    assert (code, "choose a profile with a login" in err) == (2, True)
 
 
 async def test_logging_out_when_the_service_is_away(terminal: Terminal) -> None:
@@ -236,12 +236,12 @@ async def test_logging_out_when_the_service_is_away(terminal: Terminal) -> None:
     code, _, err = await terminal.run("logout", **plain)
     assert (code, "aps-async logout --forget" in err) == (6, True)
     code, out, _ = await terminal.run("logout", "--forget", **plain)
-    assert (code, "The service was not told" in out) == (0, True)
+    assert (code, "It was not revoked" in out) == (0, True)
 
 
 @pytest.mark.parametrize(
     ("typed", "words"),
-    [("\n", "no address was given"), ("http://evil.example/?code=x&state=y\n", "does not answer the sign-in")],
+    [("\n", "no address was given"), ("http://evil.example/?code=x&state=y\n", "does not belong to the sign-in")],
 )
 async def test_what_is_pasted_must_be_the_answer(terminal: Terminal, typed: str, words: str) -> None:
     code, out, err = await terminal.run("login", "--no-browser", text=typed)

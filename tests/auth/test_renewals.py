@@ -1,4 +1,4 @@
-"""A login is renewed once for everybody, and no crash, cancellation or lost answer loses it without a word."""
+"""A login is renewed once for all its users, and no crash, cancellation or lost response loses it silently."""
 
 import asyncio
 import functools
@@ -176,7 +176,7 @@ LOST = [
 
 @pytest.mark.parametrize("fault", LOST, ids=lambda fault: fault.kind)
 @in_scene
-async def test_a_lost_answer_is_told_as_such_and_not_before_the_token_at_hand_has_ended(
+async def test_a_lost_response_is_reported_as_such_and_not_before_the_current_token_expires(
     scene: Scene, fault: Fault
 ) -> None:
     scene.simulator.add_fault(fault)
@@ -186,7 +186,7 @@ async def test_a_lost_answer_is_told_as_such_and_not_before_the_token_at_hand_ha
     assert len([seen for seen in scene.simulator.log if seen.endpoint == "token" and seen.fault]) == 1
     assert (await scene.login()).renewing
     await asyncio.sleep(0.1 * LIFE)
-    with pytest.raises(AuthError, match=r"the answer to the last renewal was lost.*log in again: aps-async login"):
+    with pytest.raises(AuthError, match=r"the response to the last renewal was lost.*log in again: aps-async login"):
         await scene.call()
     tried = scene.count("token_requests")
     with pytest.raises(AuthError, match="log in again: aps-async login"):
@@ -230,17 +230,17 @@ async def test_a_token_service_that_is_down_does_no_harm_while_the_token_lives()
 
 
 @in_scene
-async def test_a_copy_of_the_login_is_told_as_such(scene: Scene) -> None:
+async def test_a_copy_of_the_login_is_reported_as_such(scene: Scene) -> None:
     copy = ThreeLegged(PUBLIC, store=MemoryStore(await scene.login()))
     await asyncio.sleep(LIFE)
     await scene.call()
-    with pytest.raises(AuthError, match=r"used already by another copy of the login.*log in again"):
+    with pytest.raises(AuthError, match=r"already used by another copy of the login.*log in again"):
         await copy.token(scene.session)
     assert scene.count("refresh_reuses") == 1
 
 
 @in_scene
-async def test_somebody_who_renews_without_the_lock_is_read(scene: Scene) -> None:
+async def test_a_renewal_without_the_lock_is_read_from_the_store(scene: Scene) -> None:
     """As two machines on a network drive whose locks do not work."""
 
     class Shared(MemoryStore):
@@ -260,7 +260,7 @@ async def test_somebody_who_renews_without_the_lock_is_read(scene: Scene) -> Non
 @in_scene
 async def test_a_login_left_alone_for_too_long(scene: Scene) -> None:
     await asyncio.sleep(16 * 86400)
-    with pytest.raises(AuthError, match=r"not used for 16 days, and 15 are allowed.*log in again"):
+    with pytest.raises(AuthError, match=r"not used for 16 days; 15 are allowed.*log in again"):
         await scene.call()
 
 
@@ -288,7 +288,7 @@ async def test_a_store_that_cannot_keep_the_new_token_gets_it_later(scene: Scene
     [
         ({"client_id": "other"}, "is for client id other"),
         ({"service": "https://elsewhere.example"}, "is for https://elsewhere.example"),
-        ({"user_id": "SOMEBODY"}, "somebody else has logged in meanwhile"),
+        ({"user_id": "SOMEBODY"}, "another user has logged in since"),
     ],
 )
 @in_scene
@@ -307,7 +307,7 @@ async def test_logging_out_revokes_and_deletes(scene: Scene) -> None:
     assert await scene.tokens.log_out(scene.session) == login
     assert await scene.store.load() is None
     assert scene.simulator.tokens.find(login.access_token, scene.simulator.now()) is None
-    with pytest.raises(AuthError, match="nobody has logged in"):
+    with pytest.raises(AuthError, match="not logged in"):
         await scene.call()
 
 

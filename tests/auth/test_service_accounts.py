@@ -174,7 +174,7 @@ async def test_from_the_environment(tmp_path):
 
 @pytest.mark.parametrize("pem", ["", "canary", "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----"])
 def test_a_key_that_is_none_is_not_quoted(pem):
-    with pytest.raises(InputError, match="no private RSA key") as caught:
+    with pytest.raises(InputError, match="not a valid RSA private key") as caught:
         ServiceAccount("id", "secret", account_id="A", key_id="K", private_key=pem)
     assert "canary" not in str(caught.value)
     assert caught.value.__cause__ is None

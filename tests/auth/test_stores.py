@@ -1,4 +1,4 @@
-"""Logins in files and keyrings: for their owner's eyes, whole at every instant, shared by processes."""
+"""Logins in files and keyrings: readable by their owner only, never half written, shared by processes."""
 
 import asyncio
 import builtins
@@ -64,7 +64,7 @@ async def test_a_file_that_others_could_read_is_closed(tmp_path: Path, caplog: p
     store.path.chmod(0o644)
     assert await store.load() == some_login()
     assert stored_files(tmp_path) == {"login.json": "600"}
-    assert "could be read by others" in caplog.text
+    assert "was readable by other users" in caplog.text
 
 
 @pytest.mark.parametrize("planted", ["link", "file"])
@@ -105,7 +105,7 @@ async def test_what_a_crash_has_left_is_swept_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
-async def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
+async def test_a_store_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     store = FileStore(tmp_path / "file" / "login.json")
     with pytest.raises(AuthError, match="cannot be stored"):
@@ -169,7 +169,7 @@ async def test_a_crash_at_any_instant(tmp_path: Path, instant: str, survives: bo
                 assert isinstance(await tokens.token(session), AccessToken)
                 assert simulator.counts()["refresh_reuses"] == 0
             else:
-                with pytest.raises(AuthError, match=r"answer to the last renewal was lost.*aps-async login"):
+                with pytest.raises(AuthError, match=r"response to the last renewal was lost.*aps-async login"):
                     await tokens.token(session)
             left = [name for name in stored_files(tmp_path) if name.endswith(".part")]
             assert left == []

@@ -1,4 +1,4 @@
-"""Tokens and logins of any shape: what is unusual is understood, and what cannot be is one error that shows nothing."""
+"""Token responses and stored logins of any shape are understood, or are one error that shows no secret."""
 
 import base64
 import json

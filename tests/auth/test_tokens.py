@@ -135,7 +135,7 @@ async def test_a_failed_renewal_leaves_a_token_that_is_still_good_to_the_others(
     [("simulator-client", "canary-secret", "AUTH-003"), ("canary-client", "canary-secret", "AUTH-001")],
 )
 @virtual_time
-async def test_wrong_credentials_are_told_once_for_all_with_what_to_check(
+async def test_wrong_credentials_are_one_error_for_all_callers_that_says_what_to_check(
     client_id: str, secret: str, code: str
 ) -> None:
     async with service(World.demo(1)) as simulator:
@@ -152,7 +152,7 @@ async def test_wrong_credentials_are_told_once_for_all_with_what_to_check(
 
 
 @virtual_time
-async def test_a_scope_that_does_not_exist_is_told() -> None:
+async def test_an_unknown_scope_is_reported() -> None:
     async with service(World.demo(1)) as simulator:
         tokens = TwoLegged(simulator.client_id, simulator.client_secret, scopes=["data:read", "data:eat"])
         async with session_for(simulator, tokens=tokens) as session:
@@ -258,7 +258,9 @@ async def test_a_static_token_is_used_until_it_is_refused_and_then_says_so() -> 
         (".".join(["x", base64.urlsafe_b64encode(b"[1]").decode(), "y"]), "", None),
     ],
 )
-def test_what_a_static_token_is_stands_in_its_claims(token: str, client_id: str, two_legged: bool | None) -> None:
+def test_the_kind_of_a_static_token_is_read_from_its_claims(
+    token: str, client_id: str, two_legged: bool | None
+) -> None:
     provider = StaticToken(token)
     assert (provider.client_id, provider.two_legged) == (client_id, two_legged)
     assert StaticToken(token, client_id="given").client_id == "given"
@@ -272,7 +274,7 @@ def test_what_is_no_token_is_refused_without_showing_it(wrong: str) -> None:
 
 
 @virtual_time
-async def test_a_provider_of_ones_own_is_asked_before_every_call_and_told_what_was_refused() -> None:
+async def test_a_custom_provider_is_asked_before_every_call_and_gets_the_rejected_token() -> None:
     class Mine:
         asked: list[str | None] = []  # noqa: RUF012
 
@@ -359,7 +361,7 @@ async def test_a_token_answer_of_another_shape_is_an_auth_error_that_shows_nothi
 
 
 @virtual_time
-async def test_nobody_answers_at_the_address() -> None:
+async def test_an_address_without_a_server_is_reported() -> None:
     async with Session(
         TwoLegged("app", "s"), base_url="http://127.0.0.1:1", settings=Settings(max_attempts=2)
     ) as session:

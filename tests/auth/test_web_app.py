@@ -1,4 +1,4 @@
-"""The example of a web app: visitors sign in side by side, and each sees what they may see."""
+"""The example of a web app: users sign in concurrently, and each sees only their own projects."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ async def test_a_callback_of_another_browser_or_a_second_time_is_refused(tmp_pat
         async with thief.get(f"{address}/login", allow_redirects=False) as begun:
             assert begun.status == 302
         async with thief.get(redirected) as answer:
-            assert (answer.status, "does not answer" in await answer.text()) == (403, True)
+            assert (answer.status, "does not belong" in await answer.text()) == (403, True)
 
 
 async def test_a_provider_of_ones_own_hands_in_the_users_token() -> None:

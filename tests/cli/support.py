@@ -138,7 +138,7 @@ def simulation(*options: str) -> Iterator[Simulation]:
         lines: list[str] = []
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
-            if line.startswith("Ctrl-C ends it"):
+            if line.startswith("Press Ctrl-C"):
                 break
         try:
             assert lines, process.communicate(timeout=10)

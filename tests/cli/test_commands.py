@@ -36,7 +36,7 @@ def test_the_help_has_the_names_that_people_search_for(cli: Cli) -> None:
     assert " ".join(cli("--help").out.split()).count("BIM 360, ACC (Forma)") == 1
 
 
-def test_an_app_in_no_account_is_told_where_to_add_it(cli: Cli, service: Simulation) -> None:
+def test_an_app_without_an_account_gets_a_hint_where_to_add_it(cli: Cli, service: Simulation) -> None:
     stranger = {"APS_CLIENT_ID": "stranger", "APS_CLIENT_SECRET": "secret-of-a-stranger"}
     ran = cli("projects", env=service.env | stranger)
     assert ran.code in (4, 5)
@@ -172,7 +172,7 @@ def test_verbose_shows_the_calls(cli: Cli, service: Simulation) -> None:
     with service.faults({"endpoint": "hubs", "kind": "status", "status": 503, "times": 1}):
         ran = cli("-v", "projects", env=service.env)
     assert ran.code == 0
-    assert "try 1 failed" in ran.err
+    assert "attempt 1 failed" in ran.err
 
 
 def test_an_access_token_will_do(cli: Cli, service: Simulation) -> None:

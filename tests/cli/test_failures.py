@@ -1,4 +1,4 @@
-"""Every exit code, each with one line that says what to do."""
+"""Every exit code, with one line that says what to do."""
 
 import errno
 import socket
@@ -33,11 +33,11 @@ def only_line(ran: Ran) -> str:
         (("export", "Riverside", "--out", "x", "--slots", "0"), "--slots"),
         (("export", "Riverside", "--out", "x", "--folder", "a", "--sheet", "b"), "choose one"),
         (("export", "Tower", "--out", "x", "--files", "--sheet", "b"), "choose one"),
-        (("export", "Tower", "--out", "x", "--unpack"), "go with --files"),
-        (("export", "Tower", "--out", "x", "--no-partial"), "go with --files"),
+        (("export", "Tower", "--out", "x", "--unpack"), "need --files"),
+        (("export", "Tower", "--out", "x", "--no-partial"), "need --files"),
         (("cost-documents", "Tower", "--out", "x", "--type", "Budget"), "--id"),
         (("download", "urn:x"), "--out"),
-        (("simulate", "--sheets", "3", "--pdf", "x.pdf"), "brings its own sheets"),
+        (("simulate", "--sheets", "3", "--pdf", "x.pdf"), "has its own sheets"),
         (("simulate", "--speed", "0"), "--speed"),
         (("demo", "--sheets", "many"), "--sheets"),
     ],
@@ -91,7 +91,7 @@ def test_3_credentials(cli: Cli, service: Simulation, env: dict[str, str], words
         (("sheets", "Bare"), "no Plans folder"),
         (("export", "Riverside", "--folder", "Empty", "--out", "x"), "nothing to export"),
         (("export", "Tower", "--user-id", "USER1", "--out", "x"), "nothing to export"),
-        (("export", "Tower", "--user-id", "USER1", "--files", "--out", "x"), "it holds no PDF, DWG or RVT files"),
+        (("export", "Tower", "--user-id", "USER1", "--files", "--out", "x"), "it contains no PDF, DWG or RVT files"),
         (("export", "Tower", "--out", "x"), "give user_id"),
         (("export", "Riverside", "--files", "--out", "x"), "aps-async download"),
         (("download", "nonsense", "--out", "x"), "no version, item or storage URN"),
@@ -156,7 +156,7 @@ def test_5_not_allowed(cli: Cli, service: Simulation) -> None:
     assert "403" in only_line(ran)
 
 
-def test_6_nobody_there(cli: Cli) -> None:
+def test_6_no_server(cli: Cli) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     env = {"APS_BASE_URL": f"http://127.0.0.1:{port}", "APS_SPEED": "10000"}
@@ -231,7 +231,7 @@ def test_70_a_fault_of_ours(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran.err.count(CANARY) == 0
 
 
-def test_the_codes_stand_in_the_help(cli: Cli) -> None:
+def test_the_exit_codes_are_in_the_help(cli: Cli) -> None:
     ran = cli("--help")
     assert ran.code == 0
     flat = " ".join(ran.out.split())

@@ -1,4 +1,4 @@
-"""`export` goes on where it was, `status` tells how far it is, `resume` needs nothing but the folder."""
+"""`export` continues a stopped run, `status` shows its progress, `resume` needs only the folder."""
 
 import json
 import signal
@@ -30,8 +30,8 @@ def test_the_same_command_again_fetches_nothing(cli: Cli, service: Simulation, t
     starts, fetches = counts(service, "export_start"), counts(service, "signed_get")
     again = cli(*EXPORT, "Plans/Good", "--out", tmp_path, env=service.env)
     assert again.code == 0
-    assert again.out.startswith("3 PDFs (3 there already), ")
-    assert again.err.count(", there already\n") == 3
+    assert again.out.startswith("3 PDFs (3 already there), ")
+    assert again.err.count(", already there\n") == 3
     assert (counts(service, "export_start"), counts(service, "signed_get")) == (starts, fetches)
     assert {path: path.read_bytes() for path in paths_in(tmp_path)} == before
 
@@ -40,12 +40,12 @@ def test_again_exports_everything_anew(cli: Cli, service: Simulation, tmp_path: 
     argv = ("export", "Riverside", "--sheet", SHEET, "--out", tmp_path)
     for extra, reused in (((), 0), (("--again",), 0), ((), 1)):
         ran = cli(*argv, *extra, env=service.env)
-        assert (ran.code, ran.err.count("there already")) == (0, reused)
-    assert cli("resume", tmp_path, env=service.env).err.count("there already") == 1
+        assert (ran.code, ran.err.count("already there")) == (0, reused)
+    assert cli("resume", tmp_path, env=service.env).err.count("already there") == 1
     assert lying_in(tmp_path) == ["A-101 - Ground.pdf"]
 
 
-def test_json_tells_what_was_there(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+def test_json_reports_what_was_already_there(cli: Cli, service: Simulation, tmp_path: Path) -> None:
     for reused in (False, True):
         ran = cli("export", "Riverside", "--sheet", SHEET, "--out", tmp_path, "--json", env=service.env)
         line = json.loads(ran.out)
@@ -71,8 +71,8 @@ def test_resume_goes_on_with_project_and_options_of_the_ledger(cli: Cli, service
     stopped = cli("status", tmp_path)
     assert stopped.out.startswith("3 of 4 exports done, ")
     assert "1 started and not done\n" in stopped.out
-    assert "stopped before its end" in stopped.out
-    assert f"to go on: aps-async resume {tmp_path}\n" in stopped.out
+    assert "stopped before it was complete" in stopped.out
+    assert f"to continue: aps-async resume {tmp_path}\n" in stopped.out
 
     starts, fetches = counts(service, "export_start"), counts(service, "signed_get")
     with start("resume", str(tmp_path), env=service.env) as process:
@@ -84,7 +84,7 @@ def test_resume_goes_on_with_project_and_options_of_the_ledger(cli: Cli, service
                 break
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
-    assert sum("there already" in line for line in lines) == 3
+    assert sum("already there" in line for line in lines) == 3
     assert counts(service, "export_start") == starts, "what was started is waited for"
     assert counts(service, "signed_get") == fetches
     assert len(lying_in(tmp_path)) == 3
@@ -100,7 +100,7 @@ def test_resume_of_a_run_that_was_done_finds_everything_there(cli: Cli, service:
     assert done.code == 0
     assert done.out.startswith("3 of 3 exports done, ")
     assert "ended" in done.out
-    assert "to go on" not in done.out
+    assert "to continue" not in done.out
     ran = cli("resume", tmp_path, "--json", env=service.env)
     assert ran.code == 0
     assert [json.loads(line)["reused"] for line in ran.out.splitlines()] == [True] * 3
@@ -146,7 +146,7 @@ def test_a_newer_version_is_kept_apart_when_that_is_asked_for(cli: Cli, service:
     assert cli(*argv, "--markups", "--keep-older", env=service.env).code == 0
     assert lying_in(tmp_path) == ["A-101 - Ground (version 1).pdf", "A-101 - Ground.pdf"]
     assert (tmp_path / "A-101 - Ground.pdf").read_bytes() == before
-    assert "1 files of earlier runs" not in cli("status", tmp_path).err
+    assert "1 other files of earlier runs" not in cli("status", tmp_path).err
     assert json.loads(cli("status", tmp_path, "--json").out)["older"] == 1
 
 
@@ -165,7 +165,7 @@ async def test_a_ledger_that_no_command_of_ours_wrote(tmp_path: Path, text: str 
 
     async with Ledger(tmp_path, command=text) as ledger:
         await ledger.begin(0)
-    with pytest.raises(LedgerError, match="give the command that filled it again"):
+    with pytest.raises(LedgerError, match="run the original command again"):
         await ledgers.resume(tmp_path, as_json=False)
 
 

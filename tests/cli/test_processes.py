@@ -23,7 +23,7 @@ def test_demo_ends_in_pdfs_that_open(tmp_path: Path) -> None:
     for file in files:
         assert file.name.split(" - ")[0] in text_of(file), "each sheet carries its own number"
     size = sum(file.stat().st_size for file in files)
-    assert f"12 PDFs, {size / 1000:.1f} kB, lie in {folder}\n" in ran.out
+    assert f"12 PDFs, {size / 1000:.1f} kB, are in {folder}\n" in ran.out
     assert "aps-async simulate" in ran.out
     assert "aps-async export 'Riverside Clinic'" in ran.out
 
@@ -90,8 +90,8 @@ def test_a_signal_ends_an_export_cleanly(service: Simulation, tmp_path: Path, nu
     assert process.returncode == code
     assert out == ""
     assert err.splitlines() == [
-        f"stopped: 3 of 4 sheets done, in {tmp_path}; nothing half written is left",
-        f"to go on: aps-async resume {tmp_path}",
+        f"stopped: 3 of 4 sheets done, in {tmp_path}; no unfinished file is left",
+        f"to continue: aps-async resume {tmp_path}",
         "aps-async: stopped",
     ]
     assert len([text_of(file) for file in paths_in(tmp_path)]) == 3

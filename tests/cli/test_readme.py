@@ -1,4 +1,4 @@
-"""What the README says is run here; the two lines that set up an environment are run by `.ci/run`, word for word."""
+"""Runs the examples of the README; `.ci/run` runs the two lines that set up an environment, exactly as written."""
 
 import json
 import re
@@ -124,7 +124,7 @@ def test_the_lines_for_going_on(account: Simulation, tmp_path: Path) -> None:
     )
     ran = run_block("aps-async status plans", tmp_path, env)
     assert ran.stdout.startswith("5 of 5 exports done, ")
-    assert "5 PDFs (5 there already), " in ran.stdout
+    assert "5 PDFs (5 already there), " in ran.stdout
     for option in ("--keep-older", "--again"):
         assert option in README
         assert option in run("export", "--help", env={"COLUMNS": "200"}).out

@@ -1,4 +1,4 @@
-"""Where commands are started: closed streams, odd widths, and two distributions of one package."""
+"""The environment of a command: closed streams, unusable terminal widths, two distributions of one package."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""Warnings about files that are complete and yet odd: in the lines of `--json`, on standard error, in the summary."""
+"""Warnings about files that are complete but irregular: in the lines of `--json`, on standard error, in the summary."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Archives from outside: what is wrong with one is told in one error, and nothing of it gets onto the disk."""
+"""Untrusted archives: a bad one is a single error, and nothing of it reaches the disk."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""Downloads: the whole, right file or a clear error, however often the line breaks, and never a trace of a half one."""
+"""Downloads: the complete, right file or a clear error, however often the connection breaks, and no partial file."""
 
 import asyncio
 import hashlib
@@ -344,7 +344,7 @@ async def test_what_the_renewal_raises_comes_out_as_it_is(tmp_path: Path) -> Non
         ("empty", "an empty body"),
     ],
 )
-async def test_a_200_that_is_not_the_file_is_told_apart_and_asked_for_again(
+async def test_a_200_that_is_not_the_file_is_recognized_and_requested_again(
     tmp_path: Path, kind: str, words: str
 ) -> None:
     async with bench(storage_fault(kind, 1, 2)) as b:
@@ -493,6 +493,17 @@ def test_an_end_mark_is_found_however_the_pieces_are_cut() -> None:
             check.feed(body[:at])
             check.feed(body[at:])
             assert check.verify(None) == ()
+
+
+async def test_an_irregular_file_that_is_streamed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    body = PAGE[:-7]
+
+    async def answer(_request: web.BaseRequest, _number: int) -> web.StreamResponse:
+        return web.Response(body=body)
+
+    async with storage(answer) as (session, link, _requests):
+        assert b"".join([chunk async for chunk in stream(session, link)]) == body
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 @pytest.mark.parametrize("sha1", [True, False])
@@ -725,7 +736,7 @@ async def test_a_body_of_unknown_length_is_taken_to_its_end(tmp_path: Path) -> N
         assert progress[-1] == Progress(received=len(PAGE), total=None)
 
 
-async def test_nobody_at_the_address_is_told_without_the_query(tmp_path: Path) -> None:
+async def test_a_refused_connection_is_reported_without_the_query(tmp_path: Path) -> None:
     link = SignedUrl("http://127.0.0.1:1/a.pdf?X-Amz-Signature=canary")
     async with Session(
         StaticToken("x"), base_url="http://127.0.0.1:1", settings=Settings(max_download_attempts=2)

@@ -1,4 +1,4 @@
-"""File names: any title becomes a name that every system takes, and no two alike."""
+"""File names: any title becomes a unique name that is valid on every system."""
 
 import os
 import time
@@ -196,11 +196,17 @@ def test_the_file_system_is_asked_for_its_limit(
     assert name_limit(tmp_path) == limit
 
 
-def test_five_thousand_equal_titles_take_no_time() -> None:
-    book = NameBook()
-    began = time.process_time()
-    names = [book.take("Ground Floor Plan") for _ in range(5000)]
-    assert time.process_time() - began < 0.1
+def test_equal_titles_are_numbered_in_a_time_that_does_not_grow_with_their_number() -> None:
+    """Counting from 1 again for each of them would take 1,000 times as long as for different titles."""
+
+    def numbered(titles: list[str]) -> tuple[float, list[str]]:
+        book, began = NameBook(), time.process_time()
+        names = [book.take(title) for title in titles]
+        return time.process_time() - began, names
+
+    seconds, names = numbered(["Ground Floor Plan"] * 5000)
+    different, _ = numbered([f"Ground Floor Plan {number}" for number in range(5000)])
+    assert seconds < 10 * different
     assert names[::4999] == ["Ground Floor Plan.pdf", "Ground Floor Plan (5000).pdf"]
     assert len(set(names)) == 5000
 

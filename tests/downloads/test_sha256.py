@@ -1,4 +1,4 @@
-"""A download's own SHA-256 is that of the file, however the bytes came; and the last word before the final name."""
+"""The SHA-256 of a download is that of the file, however the bytes arrive, and is known before the final name."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""Targets: what cannot take a file is said before the wait, and a disk that fills up leaves nothing behind."""
+"""Targets: an unusable target is refused before the wait, and a disk that fills up leaves no partial file."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ def test_a_path_that_cannot_says_what_to_do(tmp_path: Path, place: str, advice: 
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc, which not even root can write to")
-async def test_a_place_where_nobody_may_write(tmp_path: Path) -> None:
+async def test_a_folder_without_write_permission(tmp_path: Path) -> None:
     sink = PartFile(Path("/proc/x.pdf"))
     with pytest.raises(TargetError, match=r"cannot write /proc/x\.pdf"):
         await sink.write(0, b"%PDF-")
@@ -90,7 +90,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def test_nothing_stands_under_the_final_name_before_the_end(tmp_path: Path) -> None:
+async def test_nothing_has_the_final_name_before_the_end(tmp_path: Path) -> None:
     target = tmp_path / "x.pdf"
     sink = PartFile(target)
     assert names(tmp_path) == []
@@ -423,7 +423,7 @@ async def renamed(sink: PartFile) -> Path:
 
 
 @pytest.mark.parametrize("file", [io.BytesIO(b"head:and a tail"), None], ids=["open file", "part file"])
-async def test_every_sink_writes_where_it_is_told(tmp_path: Path, file: io.BytesIO | None) -> None:
+async def test_every_sink_writes_at_the_given_position(tmp_path: Path, file: io.BytesIO | None) -> None:
     if file is not None:
         file.seek(5)
     sink = opened(file or tmp_path / "x")

@@ -172,7 +172,7 @@ async def test_an_async_source_is_taken_as_the_run_goes(tmp_path: Path) -> None:
     assert any("A-101 - " in outcome.path.name for outcome in outcomes if outcome.path)
 
 
-async def test_a_source_that_breaks_is_told_at_the_end(tmp_path: Path) -> None:
+async def test_an_error_of_the_iterator_is_raised_at_the_end(tmp_path: Path) -> None:
     async with service(World.single_folder(3)) as simulator, session_for(simulator) as session:
 
         async def source() -> AsyncIterator[ExportRequest]:

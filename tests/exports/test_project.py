@@ -1,4 +1,4 @@
-"""One door: the same arguments on a BIM 360 project and on an ACC project, and the same kind of folder at the end."""
+"""Whole projects: the same arguments and the same kind of result for BIM 360 and ACC projects."""
 
 import re
 import time

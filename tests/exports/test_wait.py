@@ -1,4 +1,4 @@
-"""The same cases over every kind of export: whatever happens, a verified file or one clear error, and nothing left."""
+"""The same cases for every kind of export: a verified file or one clear error, and no partial file."""
 
 import asyncio
 import functools

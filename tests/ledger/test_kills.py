@@ -23,7 +23,7 @@ def after(ended: int) -> kills.Moment:
 
 def test_four_kills_cost_nothing_but_what_was_in_flight() -> None:
     dice = random.Random()  # noqa: S311 - other moments each time
-    moments = sorted(dice.sample(range(1, 290), 4))  # each run counts what was there already, too
+    moments = sorted(dice.sample(range(1, 290), 4))  # each run counts what was already there, too
     _, right = kills.undisturbed()
     told = kills.killed([after(each) for each in moments], right)
     assert [kill.files >= least for kill, least in zip(told.kills, moments, strict=True)] == [True] * 4, moments

@@ -1,4 +1,4 @@
-"""The ledger's file: its forms, its lock, what is wrong with it, and that it stalls nobody."""
+"""The ledger's file: its versions, its lock, damaged files, and that it never blocks the event loop."""
 
 import asyncio
 import json
@@ -86,7 +86,7 @@ async def test_a_newer_form_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert holder(tmp_path) is None
 
 
-async def test_somebody_elses_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+async def test_another_programs_database_is_refused_and_left_unchanged(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / LEDGER) as other:
         other.execute("CREATE TABLE exports (id)")
     other.close()
@@ -205,7 +205,7 @@ def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
 # -------------------------------------------------------------- part files
 
 
-async def test_part_files_of_a_killed_run_go_and_nobody_elses(tmp_path: Path) -> None:
+async def test_only_part_files_of_a_killed_run_are_removed(tmp_path: Path) -> None:
     async with Ledger(tmp_path) as ledger:
         tag = ledger.tag
     killed = PartFile(tmp_path / "A-101", tag)

@@ -1,4 +1,4 @@
-"""A run that is begun again does what is missing, and nothing else."""
+"""A repeated run does what is missing, and nothing else."""
 
 import asyncio
 import hashlib
@@ -186,9 +186,7 @@ def two_versions(first: str = "Ground", second: str = "Ground") -> World:
 
 
 @pytest.mark.parametrize("keep_older", [False, True])
-async def test_a_newer_version_takes_the_place_of_the_older_or_stands_beside_it(
-    tmp_path: Path, keep_older: bool
-) -> None:
+async def test_a_newer_version_replaces_the_older_or_is_kept_beside_it(tmp_path: Path, keep_older: bool) -> None:
     async with service(two_versions(), behaviour=QUICK) as simulator, session_for(simulator) as session:
         project = simulator.world.hubs[0].projects[0].id
         [sheet] = simulator.world.sheets

@@ -1,4 +1,4 @@
-"""ACC Files and ACC Sheets: what is asked for, what comes, for whom, and for how long."""
+"""ACC Files and ACC Sheets: requests, results, the acting user, and timeouts."""
 
 import asyncio
 import json
@@ -184,7 +184,7 @@ async def test_limits_are_checked_before_the_call(simulator: Simulator, session:
         with pytest.raises(InputError, match="the list is empty"):
             service_of.make_requests(project, [])
     options = ExportOptions(output_name="x" * 256)
-    with pytest.raises(InputError, match="256 characters; ACC takes 255"):
+    with pytest.raises(InputError, match="256 characters; ACC allows 255"):
         await files.start_export(session, project, urns(simulator, "T-01.pdf"), options=options)
     with pytest.raises(InputError, match="is not a version URN"):
         await files.start_export(session, project, ["T-01.pdf"])
@@ -278,7 +278,7 @@ async def test_a_partial_result_can_be_refused(either: tuple[Simulator, Session]
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-async def test_a_bulk_run_tells_what_is_missing(
+async def test_a_bulk_run_reports_missing_files(
     allowed: bool, simulator: Simulator, session: Session, tmp_path: Path
 ) -> None:
     project, wanted = project_of(simulator), urns(simulator, *PARTIAL)
@@ -346,7 +346,7 @@ async def test_the_new_job_is_waited_for_within_the_same_deadline(
     assert lying_in(tmp_path) == []
 
 
-async def test_the_services_own_time_limit_is_told(simulator: Simulator, session: Session, tmp_path: Path) -> None:
+async def test_the_services_own_time_limit_is_reported(simulator: Simulator, session: Session, tmp_path: Path) -> None:
     job = await files.start_export(session, project_of(simulator), urns(simulator, "never.pdf"))
     with pytest.raises(ExportFailedError, match="ERR_WORKFLOW_TIMEOUT"):
         await wait_for_export(session, job, tmp_path / "x", timeout=2100)

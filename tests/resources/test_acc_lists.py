@@ -1,4 +1,4 @@
-"""What there is to export in an ACC project: version sets, sheets, files."""
+"""Lists of an ACC project: version sets, sheets, files."""
 
 import time
 from collections.abc import AsyncIterator
@@ -100,7 +100,7 @@ async def test_one_version_set(spelling: str, session: Session, tower: Project) 
     assert [(sheet.number, sheet.folder_path) for sheet in found] == [("T-000", TENDER), ("T-001", TENDER)]
 
 
-async def test_an_unknown_version_set_is_told_what_there_is(session: Session, tower: Project) -> None:
+async def test_an_unknown_version_set_is_an_error_that_lists_the_known_ones(session: Session, tower: Project) -> None:
     with pytest.raises(NotFoundInProjectError, match=f"'Nope'; the project has {TENDER}, {BUILD}, Empty"):
         [sheet async for sheet in sheets.list_sheets(session, tower.id, version_set="Nope")]
     assert [sheet async for sheet in sheets.list_sheets(session, tower.id, version_set="Empty")] == []

@@ -288,7 +288,7 @@ async def test_a_sheet_that_this_user_may_not_view() -> None:
             await bim360.start_export(session, sheet.folder.project.id, sheet.tip.id, user_id="QX4TM81KLPZA")
 
 
-async def test_the_services_own_refusal_stands_when_the_look_for_its_reason_fails_too() -> None:
+async def test_the_services_refusal_is_raised_when_looking_up_its_reason_fails_too() -> None:
     faults = [Fault(endpoint="export_start", status=403), Fault(endpoint="version", kind="reset")]
     async with account(None, *faults) as (simulator, session):
         with pytest.raises(NotAllowedError, match="fault of the simulator: 403"):

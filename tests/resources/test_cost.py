@@ -1,4 +1,4 @@
-"""Cost Management: how its documents are asked for, what their states mean, and who may ask."""
+"""Cost Management: requests for documents, their states, and the tokens that they need."""
 
 import time
 import warnings
@@ -145,9 +145,10 @@ async def test_no_warning_without_a_deprecated_filter() -> None:
     async with account() as (simulator, session):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            await cost.list_documents(
+            found = await cost.list_documents(
                 session, project_of(simulator).id, association_type="Budget", association_ids=ids(simulator, "Signed")
             )
+    assert found
 
 
 @pytest.mark.parametrize("number", [1, 44, 45, 46, 120])
@@ -211,7 +212,7 @@ async def test_the_container_is_the_project_unless_another_is_named() -> None:
         assert job.ref.project_id == clinic.id.removeprefix("b."), "where the file lies"
 
 
-async def test_a_project_that_tells_no_container() -> None:
+async def test_a_project_without_a_stated_container() -> None:
     bare = Project(id="b.1234", name="Bare", hub_id="b.h", project_type="BIM360")
     with pytest.raises(NotFoundInProjectError, match="use the project id 1234"):
         cost.find_container(bare)
@@ -310,7 +311,7 @@ SAMPLE: dict[str, Any] = {
 async def test_done_without_a_file(tmp_path: Path) -> None:
     async with answering(SAMPLE | {"urn": None}) as session:
         [job] = await jobs(session)
-        with pytest.raises(ExportError, match="is 'Completed', but names no file"):
+        with pytest.raises(ExportError, match="is 'Completed', but has no file"):
             await wait_for_export(session, job, tmp_path / "x.docx")
     assert lying_in(tmp_path) == []
 

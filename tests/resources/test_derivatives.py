@@ -141,7 +141,7 @@ async def test_either_spelling_of_the_urns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("headers", "body", "words"),
     [
-        ({}, {"url": "https://cdn.example/x"}, "no cookies came"),
+        ({}, {"url": "https://cdn.example/x"}, "there are no cookies"),
         ({"Set-Cookie": "a=b"}, {"url": "x"}, "url: expected an absolute"),
         ({"Set-Cookie": "a=b"}, {}, "url"),
     ],

@@ -166,7 +166,7 @@ async def test_of_many_projects_the_first_ten_are_listed() -> None:
             await find_project(session, "Lakeside Clinic")
 
 
-async def test_two_projects_of_one_name_are_told_apart_by_their_ids() -> None:
+async def test_two_projects_of_one_name_are_listed_with_their_ids() -> None:
     async with account(world_of({"name": "Clinic"}, {"name": "clinic"})) as (simulator, session):
         with pytest.raises(NotFoundInProjectError, match="2 projects are named 'Clinic'") as caught:
             await find_project(session, "Clinic")

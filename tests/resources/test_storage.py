@@ -1,4 +1,4 @@
-"""Files from storage: by any URN, whole or in parts, verified, and mended when something breaks on the way."""
+"""Files from storage: by any URN, whole or in parts, verified, and resumed after interruptions."""
 
 import asyncio
 import hashlib
@@ -131,7 +131,7 @@ async def test_a_project_is_found_by_id_by_name_or_not_looked_for(tmp_path: Path
 )  # fmt: skip
 async def test_what_is_no_such_urn(urn: str, tmp_path: Path) -> None:
     async with account() as (simulator, session):
-        with pytest.raises(InputError, match="is not a version, item or storage URN"):
+        with pytest.raises(InputError, match="is not a valid version, item or storage URN"):
             await download_urn(session, urn, tmp_path / "x", project="Clinic")
         with pytest.raises(InputError):
             await storage.get_source(session, urn)
@@ -159,7 +159,7 @@ async def test_what_is_not_there_or_not_for_this_user(tmp_path: Path) -> None:
         assert simulator.log[-2].headers["x-user-id"] == "ADA"
 
 
-async def test_a_bad_target_is_told_before_any_call(tmp_path: Path) -> None:
+async def test_a_bad_target_is_refused_before_any_call(tmp_path: Path) -> None:
     async with account() as (simulator, session):
         with pytest.raises(TargetError, match="create it first"):
             await download_urn(session, item(simulator, "Plan.pdf").tip.storage, tmp_path / "no" / "x.pdf")
@@ -325,7 +325,7 @@ LINK = "https://storage.example/x?X-Amz-Signature=CANARY"
         ({"status": "chunked", "size": 10, "urls": {"0-4": LINK}}, "end at 5 of 10"),
         ({"status": "chunked", "size": 10, "urls": {"0-4": LINK, "6-9": LINK}}, "do not join at 5"),
         ({"status": "chunked", "size": 10, "urls": {"0-4": LINK, "4-9": LINK}}, "do not join at 5"),
-        ({"status": "chunked", "size": 10, "urls": {"first": LINK}}, "'first' is not a byte range"),
+        ({"status": "chunked", "size": 10, "urls": {"first": LINK}}, "'first' is not a valid byte range"),
         ({"status": "chunked", "size": 10, "urls": {"9-0": LINK}}, "do not join at 0"),
     ],
 )

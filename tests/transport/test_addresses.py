@@ -1,4 +1,4 @@
-"""Where the token, the secret and a signed link may go, and where nothing is sent at all."""
+"""Which addresses may get the token, the secret or a signed link, and which get nothing at all."""
 
 import asyncio
 import socket

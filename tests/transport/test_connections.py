@@ -1,4 +1,4 @@
-"""The two HTTP sessions: whom they trust, what they share with a caller's own, and how long headers may be."""
+"""The two HTTP sessions: trusted certificates, what they share with the caller's session, and header limits."""
 
 import socket
 import ssl
@@ -199,7 +199,7 @@ async def test_long_headers_are_taken(tmp_path: Path, own: bool) -> None:
             assert answer.status == 200
 
 
-async def test_a_connector_that_was_closed_is_told(tmp_path: Path) -> None:
+async def test_a_closed_connector_is_reported(tmp_path: Path) -> None:
     async with server(Seen()) as base:
         mine = aiohttp.ClientSession()
         async with Session(StaticToken("t"), base_url=base, settings=QUICK, http=mine) as session:

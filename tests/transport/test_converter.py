@@ -1,10 +1,12 @@
-"""JSON to values: strict about what is known, indifferent to what is new, and clear about what is wrong."""
+"""JSON to values: strict about known fields, tolerant of new ones, with clear errors."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +14,8 @@ from aps_async import DecodeError, ExportOptions, ExportRef, ExportRequest, Inpu
 from aps_async.models import ExportKind
 from aps_async.resources.bim360 import ExportAnswer, ExportResult
 from aps_async.resources.jsonapi import Attributes, Document, Page
-from aps_async.transport.converter import ref_from_json, ref_to_json, structure
+from aps_async.transport import converter
+from aps_async.transport.converter import Unread, lenient, ref_from_json, ref_to_json, structure
 
 GOOD = {"id": "x", "status": "completed", "data": {"signedUrl": "https://h/x", "resourceId": "urn"}}
 
@@ -139,3 +142,89 @@ def test_the_stored_form_stays_as_it_is() -> None:
 def test_a_text_that_is_not_a_reference_is_an_input_error(text: str | bytes) -> None:
     with pytest.raises(InputError, match="not a valid export reference"):
         ref_from_json(text)
+
+
+@frozen
+class Numbers:
+    whole: int
+    fraction: float
+
+
+def test_a_whole_number_may_be_written_as_a_fraction_and_the_reverse() -> None:
+    found = structure({"whole": 1.0, "fraction": 2}, Numbers)
+    assert found == Numbers(1, 2.0)
+    assert (type(found.whole), type(found.fraction)) == (int, float)
+    with pytest.raises(DecodeError, match="expected a whole number, got float"):
+        structure({"whole": 1.5, "fraction": 2}, Numbers)
+
+
+@lenient
+@frozen
+class Item:
+    id: str
+    size: int = 0
+
+
+@frozen
+class Items:
+    items: tuple[Item, ...]
+
+
+MIXED = {"items": [{"id": "a", "size": "x"}, {"size": 1}, {"id": "c", "size": 3}]}
+
+
+def test_an_unreadable_value_costs_its_field_and_a_missing_id_the_item() -> None:
+    unread: list[Unread] = []
+    assert structure(MIXED, Items, unread.append) == Items((Item("a"), Item("c", 3)))
+    assert [(each.id, each.left_out) for each in unread] == [("a", False), ("item 2", True)]
+
+
+def test_without_a_listener_unread_values_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    assert structure(MIXED, Items) == Items((Item("a"), Item("c", 3)))
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "a lacks a value",
+        "item 2 was left out",
+    ]
+
+
+def test_a_strict_reader_accepts_no_unreadable_value() -> None:
+    with pytest.raises(DecodeError, match="expected a whole number, got str") as caught:
+        structure(MIXED, Items, strict=True)
+    assert len(caught.value.problems) == 2
+
+
+def test_a_list_without_a_readable_item_is_an_error_unless_there_is_a_listener() -> None:
+    nothing = {"items": [{"size": 1}] * 2}
+    with pytest.raises(DecodeError, match="required field missing"):
+        structure(nothing, Items)
+    unread: list[Unread] = []
+    assert structure(nothing, Items, unread.append) == Items(())
+    assert len(unread) == 2
+
+
+def test_a_response_with_thousands_of_unreadable_items_is_an_error() -> None:
+    with pytest.raises(DecodeError, match="parts cannot be read, such as item 1"):
+        structure({"items": [{"size": 1}] * 20_000}, Items)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[1, 2.5, -3]", [1, 2.5, -3]),
+        ("[1e400, -1e400]", [None, None]),
+        ("[123456789012345678901234567890]", [1.2345678901234568e29]),
+        (f"[{2**64}, {-(2**63)}]", [float(2**64), -(2**63)]),
+        (f"[{'9' * 400}]", [None]),
+        ('{"a": {"b": [true, null]}}', {"a": {"b": [True, None]}}),
+    ],
+)
+@pytest.mark.parametrize("reader", [converter.loads, converter._loads])
+def test_numbers_are_read_alike_with_and_without_the_extra(reader: Callable[[str], Any], text: str, value: Any) -> None:
+    assert reader(text) == value
+
+
+@pytest.mark.parametrize("reader", [converter.loads, converter._loads])
+@pytest.mark.parametrize("depth", [500, 100_000])
+def test_json_nested_too_deeply_is_refused(reader: Callable[[str], Any], depth: int) -> None:
+    with pytest.raises(ValueError, match=r"nested too deeply|recursion|depth"):
+        reader("[" * depth + "]" * depth)

@@ -135,7 +135,7 @@ def test_credentials_are_checked_where_they_are_given(make: Callable[[str], Any]
     [lambda blank: TwoLegged(blank, "s"), lambda blank: TwoLegged("i", blank), lambda blank: AppCredentials(blank),
      lambda blank: ThreeLegged(blank, store=FileStore("x")), StaticToken],
 )  # fmt: skip
-def test_blank_credentials_are_refused(make: Callable[[str], Any], blank: str) -> None:
+def test_credentials_of_spaces_are_refused(make: Callable[[str], Any], blank: str) -> None:
     with pytest.raises(InputError):
         make(blank)
 

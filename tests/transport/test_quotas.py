@@ -1,4 +1,4 @@
-"""Pacers: never more than the published budget in any window, nobody waits without a reason, nobody is forgotten."""
+"""Rate limiters: no window exceeds the published budget, and no caller waits without a reason or forever."""
 
 import asyncio
 import itertools
@@ -220,7 +220,7 @@ async def timed(rate_limiter: LocalRateLimiter, instants: list[float], *, lasts:
 
 
 @virtual_time
-async def test_a_429_pauses_everybody_until_retry_after_then_one_goes_then_two_then_four() -> None:
+async def test_after_a_429_all_wait_for_retry_after_then_one_goes_then_two_then_four() -> None:
     rate_limiter, loop = LocalRateLimiter(5, 60.0), asyncio.get_running_loop()
     began, instants = loop.time(), list[float]()
     await asyncio.gather(*(timed(rate_limiter, instants) for _ in range(3)))
@@ -403,3 +403,18 @@ async def test_a_429_holds_back_the_callers_of_its_endpoint_only() -> None:
         assert await get("projects", f"/project/v1/hubs/{hub}/projects") == pytest.approx(1.0, abs=0.01)
         done = await asyncio.gather(first, *others)
         assert done == pytest.approx([20.0] * 4, abs=0.01)
+
+
+@virtual_time
+async def test_a_place_is_not_given_to_a_waiter_that_was_cancelled_just_before() -> None:
+    rate_limiter = LocalRateLimiter(1, 10.0)
+    await rate_limiter.acquire()
+    gone, stays = (asyncio.create_task(rate_limiter.acquire()) for _ in range(2))
+    await asyncio.sleep(0)
+    gone.cancel()  # it has not run yet, so it still waits in the queue
+    rate_limiter.release(used=False)
+    async with asyncio.timeout(0.001):
+        await stays
+    assert gone.cancelled()
+    assert rate_limiter.waiting == 0
+    rate_limiter.release()

@@ -1,10 +1,14 @@
-"""Answers: every shape of error the services have becomes one error with the service's own words."""
+"""Responses: every shape of error of the services becomes one error with the service's own words."""
 
 import json
+import ssl
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.client_reqrep import ConnectionKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
@@ -20,9 +24,20 @@ from aps_async.errors import (
     ServerError,
     UnauthorizedError,
 )
-from aps_async.transport.response import Answer, describe, error_of, json_of, retry_after, xml_error
+from aps_async.transport.response import (
+    Answer,
+    describe,
+    error_of,
+    json_of,
+    read_answer,
+    retry_after,
+    transport_error,
+    xml_error,
+)
+from tests.support import served
 
 NOW = 1_800_000_000.0
+SIGNED = "X-Amz-Signature=canary"
 
 
 def answer(status: int, body: object = b"", **headers: str) -> Answer:
@@ -99,12 +114,12 @@ def test_json_of_any_other_shape_still_gives_a_message(body: object) -> None:
     assert "body of" in str(problem)
 
 
-def test_a_401_without_a_body_tells_its_trouble_in_a_header() -> None:
+def test_a_401_without_a_body_is_explained_by_its_header() -> None:
     problem = refusal(401, b"", x_ads_troubleshooting="The token has expired.")
     assert "The token has expired." in str(problem)
 
 
-def test_a_missing_scope_as_plain_text_is_told_with_advice() -> None:
+def test_a_missing_scope_as_plain_text_gets_advice() -> None:
     problem = refusal(403, b"Token does not have the privilege for this request.", Content_Type="text/plain")
     assert "does not have the privilege" in str(problem)
     assert "Custom Integrations" in str(problem)
@@ -227,3 +242,65 @@ def test_no_retry_after_whatever_breaks_the_reading(text: str) -> None:
 
 def test_every_error_of_an_answer_is_of_our_tree() -> None:
     assert all(isinstance(refusal(status), APSError) for status in range(300, 600))
+
+
+CONNECTION = ConnectionKey("h", 443, True, True, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("problem", "sent", "obstacle", "words"),
+    [
+        (aiohttp.ConnectionTimeoutError(), False, "connection", "no connection in time"),
+        (aiohttp.ServerTimeoutError(), True, None, "no answer in time"),
+        (TimeoutError(), True, None, "no answer in time"),
+        (aiohttp.InvalidURL(f"http://h/?{SIGNED}"), False, None, "the address cannot be used"),
+        (aiohttp.ClientConnectorDNSError(CONNECTION, OSError(1, "no such host")), False, "host", "Check the address"),
+        (aiohttp.ClientConnectorError(CONNECTION, OSError(1, "refused")), False, "connection", "Check the address"),
+        (
+            aiohttp.ClientConnectorCertificateError(CONNECTION, ssl.SSLCertVerificationError("no")),
+            False, "certificate", "APS_CA_FILE",
+        ),
+        (aiohttp.ServerDisconnectedError(), True, None, "Server disconnected"),
+        (ConnectionResetError(), True, None, "the connection was lost"),
+        (aiohttp.ClientPayloadError(f"http://h/x?{SIGNED}"), True, None, "http://h/x?…"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)  # fmt: skip
+def test_what_is_lost_on_the_way_becomes_one_error(
+    problem: Exception, sent: bool, obstacle: str | None, words: str
+) -> None:
+    found = transport_error("GET /x", problem)
+    assert (found.sent, found.obstacle) == (sent, obstacle)
+    assert str(found).startswith("GET /x: ")
+    assert words in str(found)
+    assert type(problem).__name__ in str(found)
+    assert "canary" not in str(found)
+
+
+async def test_a_response_is_read_up_to_the_limit_and_its_headers_are_made_readable() -> None:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        reply = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-Note: caf\xe9\r\n\r\n0123456789"
+        assert request.transport is not None
+        request.transport.write(reply)
+        request.transport.close()
+        return web.Response()
+
+    async with served(handler) as url, aiohttp.ClientSession() as client:
+        found = await read_answer(await client.get(url), 10, "GET /x")
+        assert (found.status, found.body, found.headers["X-Note"]) == (200, b"0123456789", "caf\ufffd")
+        with pytest.raises(DecodeError, match="longer than 9 bytes"):
+            await read_answer(await client.get(url), 9, "GET /x")
+
+
+async def test_a_response_that_breaks_off_is_closed() -> None:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234")
+        request.transport.close()
+        return web.Response()
+
+    async with served(handler) as url, aiohttp.ClientSession() as client:
+        response = await client.get(url)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await read_answer(response, 10, "GET /x")
+        assert response.closed

@@ -1,4 +1,4 @@
-"""Retries: what passes is waited out, never sooner than asked; what may have taken effect is not repeated."""
+"""Retries: transient errors are retried, never sooner than asked; calls that may have taken effect are not."""
 
 import asyncio
 import itertools
@@ -27,11 +27,11 @@ from aps_async import (
     TransportError,
     projects,
 )
-from aps_async.errors import ServerError
+from aps_async.errors import CallTimeoutError, ServerError
 from aps_async.resources.jsonapi import Page
 from aps_async.simulator import Fault, World
 from aps_async.transport.quotas import Endpoint
-from aps_async.transport.retry import error_may_recover, is_transient, waits, was_not_sent
+from aps_async.transport.retry import call_deadline, error_may_recover, is_transient, waits, was_not_sent
 from tests.support import EPOCH, served, service, session_for, virtual_clock
 
 virtual_time = pytest.mark.looptime  # for coroutines only: it would leave a loop behind with the others
@@ -165,7 +165,7 @@ async def test_retry_after_as_a_date_is_a_floor_whatever_our_clock_says(status: 
 
 @virtual_time
 @pytest.mark.parametrize("status", [429, 503])
-async def test_more_patience_than_anybody_has_comes_back_at_once(status: int) -> None:
+async def test_a_retry_after_beyond_the_limit_raises_at_once(status: int) -> None:
     async with faulty(Fault(endpoint="hubs", status=status, retry_after=86_400)) as (simulator, session):
         with pytest.raises(ResponseError) as caught:
             await projects.list_hubs(session)
@@ -293,7 +293,7 @@ async def test_a_start_waits_for_a_service_that_is_not_up_yet() -> None:
 
 
 @virtual_time
-async def test_nobody_there_is_a_transport_error_that_says_where() -> None:
+async def test_a_refused_connection_is_a_transport_error_with_the_address() -> None:
     async with Session(StaticToken("x"), base_url="http://127.0.0.1:1", settings=Settings(max_attempts=3)) as session:
         with pytest.raises(TransportError, match=r"GET /x: .*127\.0\.0\.1:1") as caught:
             await session.request(GET, "GET", "/x?secret=canary", into=dict)
@@ -365,3 +365,10 @@ def test_no_wait_is_ever_shorter_than_asked_unless_a_pacer_does_the_waiting(
 
 def test_the_virtual_clock_begins_at_a_whole_second() -> None:
     assert EPOCH % 1 == 0  # HTTP dates have no fractions, and the tests above compare with them
+
+
+async def test_a_timeout_from_elsewhere_is_not_taken_for_the_deadline_around_it() -> None:
+    with pytest.raises(TimeoutError, match="another clock") as caught:
+        async with call_deadline(60.0, "a call"):
+            raise TimeoutError("another clock")
+    assert not isinstance(caught.value, CallTimeoutError)

@@ -496,7 +496,7 @@ async def test_a_session_closed_in_use(after: float, tmp_path: Path) -> None:
     assert now() < 130
 
 
-async def test_a_task_that_fails_where_nobody_expects_it(tmp_path: Path) -> None:
+async def test_a_task_that_fails_unexpectedly(tmp_path: Path) -> None:
     class Cancelling(Tokens):
         async def token(self, client: object, rejected: AccessToken | None = None) -> AccessToken:  # noqa: ARG002
             raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""The documented examples do what they say."""
+"""The documented examples work."""
 
 import asyncio
 from contextlib import aclosing

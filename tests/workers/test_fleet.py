@@ -1,4 +1,4 @@
-"""Workers in processes of their own, through the command line: killed, frozen, woken, and their database restarted."""
+"""Worker processes, run by the command line: killed, frozen, resumed, and their database restarted."""
 
 import hashlib
 import json
@@ -71,7 +71,7 @@ def test_workers_die_freeze_and_wake_and_the_database_restarts_yet_all_is_delive
     assert "Traceback" not in fleet.logs()
 
 
-def test_the_commands_tell_how_a_run_stands_and_end_it(fleet: Fleet) -> None:
+def test_the_commands_show_and_cancel_a_run(fleet: Fleet) -> None:
     fleet.enqueue("Riverside Clinic", "--run", "first", "--priority", "3")
     told = run("status", "--json", env=fleet.env)
     assert told.code == 0, told.err
@@ -107,7 +107,7 @@ def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fle
     assert "NotAllowedError" in table.out
     assert table.err == "1 dead letter\n"
     again = run("dead-letters", "--retry", env=fleet.env)
-    assert again.out == "1 export on the way again\n"
+    assert again.out == "1 export queued again\n"
     worked = run("worker", "--out", str(fleet.out), "--until-done", "--slots", "2", env=fleet.env)
     assert worked.code == 0, worked.err
     assert len(list((fleet.out / "three").glob("*.pdf"))) == 3
@@ -119,7 +119,7 @@ def test_what_is_enqueued_says_which_markups(fleet: Fleet) -> None:
     for flag in flags:
         refused = run("enqueue", "Riverside Clinic", flag, env=fleet.env)
         assert refused.code == 2
-        assert "published markups and hyperlinks only" in refused.err
+        assert "only published markups and hyperlinks" in refused.err
     nobody = run("enqueue", "Harbour Tower", *flags, env=fleet.env)
     assert nobody.code == 4
     assert "give user_id" in nobody.err
@@ -152,14 +152,14 @@ def test_one_collection_is_enqueued_or_all(fleet: Fleet) -> None:
     [
         (("status",), 2, "--database"),
         (("status", "--database", "mysql://x/y"), 2, "postgresql://"),
-        (("status", ".", "--database", "postgresql://x/y"), 2, "without it"),
+        (("status", ".", "--database", "postgresql://x/y"), 2, "cannot be combined"),
         (("cancel", "1", "--database", "http://[broken"), 2, "postgresql://"),
         (("enqueue", "P", "--sheet", "x", "--files", "--database", "postgresql://x/y"), 2, "choose one"),
         (("enqueue", "P", "--no-partial", "--database", "postgresql://x/y"), 2, "--files"),
         (("worker", "--out", "x", "--slots", "1", "--database", "postgresql://x/y"), 2, "slots"),
     ],
 )
-def test_wrong_usage_is_told_in_one_line(words: tuple[str, ...], code: int, said: str) -> None:
+def test_wrong_usage_is_reported_in_one_line(words: tuple[str, ...], code: int, said: str) -> None:
     ran = run(*words)
     assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1)
     assert said in ran.err

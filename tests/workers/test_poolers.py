@@ -1,4 +1,4 @@
-"""PostgreSQL behind a pooler: session mode works, and transaction mode is refused in one sentence."""
+"""PostgreSQL behind a pooler: session mode works, and transaction mode is refused with one clear error."""
 
 import asyncio
 

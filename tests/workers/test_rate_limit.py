@@ -1,4 +1,4 @@
-"""The quotas of all workers together: exact in any window, whatever dies, freezes or is refused."""
+"""The shared quotas of all workers are exact in any window, whatever is killed, frozen or refused."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The books: each step happens once however often it is made, and what is asked of them is told."""
+"""The store of runs: each step takes effect once however often it is repeated, and queries return the truth."""
 
 import asyncio
 import time
@@ -170,7 +170,7 @@ async def test_a_cancelled_run_leaves_the_lanes_and_takes_no_more_outcomes(datab
     assert await lane(database, "start") == [(str(each), 0) for each in await ids(database, other.id)]
 
 
-async def test_dead_letters_tell_why_and_go_on_their_way_again(database: Database) -> None:
+async def test_dead_letters_have_a_reason_and_can_be_queued_again(database: Database) -> None:
     store = RunStore(database)
     run = await store.enqueue(requests(3), "dead", priority=7)
     [never, gave_up, late] = await ids(database, run.id)
@@ -255,16 +255,19 @@ async def test_many_workers_may_make_the_tables_at_once(url: str) -> None:
             await RunStore.opened(opened)
 
     await asyncio.gather(*(one() for _ in range(5)))
+    async with Database(url, patience=20.0) as opened:
+        assert await opened.value("SELECT count(*) FROM aps_schema") == 1
+        assert await RunStore(opened).runs() == []
 
 
 async def test_tables_of_another_version_are_refused(database: Database) -> None:
     for version, word in ((2, "newer"), (0, "older")):
         await database.fetch("UPDATE aps_schema SET version = $1", version)
-        with pytest.raises(DatabaseError, match=f"a {word} version"):
+        with pytest.raises(DatabaseError, match=f"{word} version"):
             await RunStore.opened(database)
 
 
-async def test_a_database_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
+async def test_an_unreachable_database_is_reported_without_its_password(tmp_path: Path) -> None:
     url = f"postgresql://someone:canary-password@/plans?host={tmp_path}"
     with pytest.raises(DatabaseError) as caught:
         async with Database(url) as database:

@@ -1,4 +1,4 @@
-"""Where files go: a shared folder, and a real server that speaks S3."""
+"""Storages: a shared folder, and a real S3 server."""
 
 import asyncio
 import hashlib
@@ -63,7 +63,7 @@ async def test_what_dead_workers_left_goes_after_a_day(tmp_path: Path) -> None:
     assert [each.name for each in (tmp_path / ".aps-async").iterdir()] == [young.name]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(TargetError):
         storage_for(tmp_path / "file")
@@ -125,7 +125,7 @@ async def test_what_object_storage_refuses_is_a_target_error_without_secrets(s3:
     assert file.exists()
 
 
-def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_storage_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for address in ("gopher://plans", "memory://", "file:///plans", "http://plans", "s3:/plans", "", " "):
         with pytest.raises(InputError, match=r"not a path on this machine|must not be empty"):
             storage_for(address)

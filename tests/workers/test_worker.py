@@ -1,4 +1,4 @@
-"""A worker against the simulator: everything comes, in its order, through faults, outages and other workers."""
+"""A worker with the simulator: everything is delivered, in order, despite faults, outages and other workers."""
 
 import asyncio
 import hashlib
@@ -404,7 +404,7 @@ async def test_what_stumbles_too_often_and_what_ends_its_workers_become_dead_let
             await database.fetch("UPDATE aps_export SET turns = $1 WHERE id = 1", worker.TURNS)
             await work(session, database, tmp_path)
     [problem] = (await letters(database)).values()
-    assert f"begun {worker.TURNS} times" in str(problem)
+    assert f"started {worker.TURNS} times" in str(problem)
     assert len(whole_files(tmp_path)) == 1
 
 

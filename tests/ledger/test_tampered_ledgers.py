@@ -1,4 +1,4 @@
-"""A ledger that others have written leads nowhere: nothing outside its folder is read, written or deleted."""
+"""A tampered ledger does no harm: nothing outside its folder is read, written or deleted."""
 
 import ctypes
 import hashlib

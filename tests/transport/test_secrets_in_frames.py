@@ -1,4 +1,4 @@
-"""Frames: no local variable of this package shows a token, a secret or a form, after an error or during a call."""
+"""No local variable in our frames shows a token, a secret or a form, after an error or during a call."""
 
 import asyncio
 import gc

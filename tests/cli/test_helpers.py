@@ -1,4 +1,4 @@
-"""The small pieces below the commands."""
+"""Helpers of the commands: sizes, paths, tables, proxies, settings from the environment."""
 
 import asyncio
 import io

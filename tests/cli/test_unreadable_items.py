@@ -1,4 +1,4 @@
-"""Items that a service lists and that cannot be read: the command line names them, and exports all others."""
+"""Unreadable items in a list of the service: the command line names them, and exports all others."""
 
 import json
 from pathlib import Path

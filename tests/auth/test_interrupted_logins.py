@@ -1,4 +1,4 @@
-"""A login ends at its time and at the first signal, whatever its browser, terminal or keyring is waiting for."""
+"""A login ends at its timeout and at the first signal, whatever browser, terminal or keyring are waiting for."""
 
 import asyncio
 import os
@@ -62,7 +62,7 @@ async def test_it_ends_at_its_time(terminal: Terminal, browser: Path, options: t
             await command.process.wait()  # its standard input stays open, as a terminal's does
         ended, _, err = await command.ended()
     assert ended == 3
-    assert "nobody signed in within 1 s" in err
+    assert "no sign-in within 1 s" in err
 
 
 def slow_keyring(pressed: list[str]) -> object:
