@@ -27,6 +27,7 @@ NAMES = (
     "policies",
     "growth",
     "values",
+    "merge",
     "sdk",
 )
 LONG = ("kills", "ledger", "workers", "million")
