@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
+from warnings import simplefilter
 
 import pikepdf
 
@@ -57,6 +58,9 @@ def make_sheets(folder: Path, count: int) -> int:
 
 def _number(index: int) -> str:
     return f"{DISCIPLINES[index % len(DISCIPLINES)]}-{index}"
+
+
+simplefilter("ignore", pikepdf.PageCopyWarning)  # the plain way loses links and fields, as it says itself
 
 
 def ours(files: list[Path], target: Path) -> None:

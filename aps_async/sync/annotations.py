@@ -48,7 +48,7 @@ def refer_to_others(pages: list[Any]) -> bool:
 
 
 def reconnect(sheet: Any, copies: list[Any]) -> None:
-    """Lets annotations refer to each other as in `sheet`: each was copied by itself, and again as the partner of another."""
+    """Lets annotations refer to each other as in `sheet`: each was copied alone, and again as another's partner."""
     for page, copy in zip(sheet.pages, copies, strict=True):
         originals = dictionaries(array(page.obj, "/Annots"))
         annotations = dictionaries(array(copy.obj, "/Annots"))
