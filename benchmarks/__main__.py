@@ -23,6 +23,7 @@ NAMES = (
     "latency",
     "polls",
     "downloads",
+    "hashing",
     "pending",
     "policies",
     "growth",
