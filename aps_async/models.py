@@ -219,7 +219,7 @@ class Downloaded:
 
 @frozen(kw_only=True)
 class ExportOutcome:
-    """What became of one request of a bulk run: either `path` or `error` is set."""
+    """What became of one request of a bulk run: `error` is set, or else `path`, or in a storage `locations`."""
 
     request: ExportRequest
     ref: ExportRef | None = None
@@ -227,6 +227,8 @@ class ExportOutcome:
     """The verified file; of an archive that was unpacked, where it lay."""
     unpacked: tuple[Path, ...] = ()
     """The files that an archive was unpacked to; and the archive itself, last, if not all of it could be unpacked."""
+    locations: tuple[str, ...] = ()
+    """Where its files lie in a storage, such as `s3://plans/A-101.pdf`; empty when they lie in a folder."""
     size: int = 0
     """Bytes."""
     seconds: float = 0.0
@@ -243,7 +245,7 @@ class ExportOutcome:
 
     @property
     def ok(self) -> bool:
-        """Whether a verified file lies at `path`."""
+        """Whether a verified file lies at `path`, or at `locations`."""
         return self.error is None
 
 
