@@ -17,6 +17,7 @@ from aps_async.downloads.filenames import checked_relative
 from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
+from aps_async.links import redact
 
 _CHUNK = 1 << 20
 _CREDENTIALS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
@@ -81,7 +82,7 @@ class ObjectStorage(Storage):
             client = {"allow_http": True} if allow_http else None
             self._store = make(self._url, config=options or None, client_options=client)
         except Exception as problem:  # noqa: BLE001 - its errors have no root of their own
-            raise InputError(f"{self._url} cannot be used as a storage: {problem}") from None
+            raise InputError(f"{self._url} cannot be used as a storage: {_first_line(problem)}") from None
         self._staging = Path(tempfile.mkdtemp(prefix="aps-async-"))
         weakref.finalize(self, shutil.rmtree, self._staging, ignore_errors=True)
 
@@ -110,12 +111,12 @@ class ObjectStorage(Storage):
 
     async def copy(self, name: str, to: str) -> bool:
         """See `Storage`."""
-        import obstore.exceptions
+        import obstore
 
         name, to = "/".join(checked_relative(name)), "/".join(checked_relative(to))
         try:
             await obstore.copy_async(self._store, name, to)
-        except obstore.exceptions.NotFoundError:
+        except FileNotFoundError:
             return False
         except Exception as problem:  # noqa: BLE001 - the same
             where = f"{self._url}/{name} to {self._url}/{to}"
@@ -129,7 +130,7 @@ class ObjectStorage(Storage):
 
 
 def _first_line(problem: BaseException) -> str:
-    return (str(problem).strip() or type(problem).__name__).splitlines()[0][:300]
+    return redact((str(problem).strip() or type(problem).__name__).splitlines()[0][:300])
 
 
 def _check_credentials(url: str, scheme: str, options: Mapping[str, str]) -> None:
