@@ -37,6 +37,8 @@ __all__ = [
     "ServiceWarning",
     "Sheet",
     "SheetIdentity",
+    "StoredExport",
+    "StoredOutcome",
     "Version",
 ]
 __dir__ = __all__.copy
@@ -316,6 +318,25 @@ class DeliveredExport(FinishedExport):
 
 
 @frozen(kw_only=True)
+class StoredExport(FinishedExport):
+    """An export that was delivered to a storage, such as `s3://`."""
+
+    ok: ClassVar[Literal[True]] = True
+    path: ClassVar[None] = None
+    error: ClassVar[None] = None
+    unpacked: ClassVar[tuple[Path, ...]] = ()
+    reused: ClassVar[Literal[False]] = False
+    size: int
+    """Bytes."""
+    locations: tuple[str, ...] = ()
+    """Where its files are, such as `s3://plans/A-101.pdf`."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the file; see `Downloaded.warnings`."""
+
+    __repr__ = short_repr
+
+
+@frozen(kw_only=True)
 class FailedExport(FinishedExport):
     """An export that ended without a file."""
 
@@ -334,9 +355,13 @@ class FailedExport(FinishedExport):
 ExportOutcome: TypeAlias = DeliveredExport | FailedExport
 """What became of one request of a bulk run: `ok`, `path` and `error` are there in either case.
 
-Type checkers narrow it by `outcome.ok is True` (mypy also by `if outcome.ok:`), `outcome.error is None` and
-`isinstance`.
+Runs into a storage have
+`StoredOutcome`s instead. Type checkers narrow it by `outcome.ok is True` (mypy also by `if outcome.ok:`),
+`outcome.error is None` and `isinstance`.
 """
+
+StoredOutcome: TypeAlias = StoredExport | FailedExport
+"""The same of a run into a storage."""
 
 
 @frozen(kw_only=True)

@@ -23,10 +23,12 @@ NAMES = (
     "latency",
     "polls",
     "downloads",
+    "hashing",
     "pending",
     "policies",
     "growth",
     "values",
+    "merge",
     "sdk",
 )
 LONG = ("chaos", "kills", "ledger", "workers", "million", "mutants")

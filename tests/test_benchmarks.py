@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import chaos, children
+from benchmarks import chaos, children, merge
 from benchmarks.compare import is_alike, table
 from benchmarks.faulty_responses import FAULTS, Request, Response, fault_of
 from benchmarks.mutants import Mutant, Verdict, copied, judged, mutants
@@ -39,6 +39,12 @@ def test_a_measurement_leaves_a_table_a_chart_and_raw_figures(tmp_path: Path) ->
     assert raw["figures"]["mean s"] == [run["told"]["mean"]]
     assert 0 < run["told"]["mean"] < 4  # seconds after it was done; the poll interval is 2
     assert raw["machine"]["aiohttp"]
+
+
+def test_joining_sheets_is_measured_beside_the_plain_way() -> None:
+    found = merge.measure(1, 20)
+    assert "20 made sheets of one page, 5 MiB" in found
+    assert found.count("| `Pdf.pages.extend`") == 2
 
 
 @pytest.mark.parametrize(

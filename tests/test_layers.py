@@ -26,6 +26,7 @@ LAYERS = [
     ["auth"],
     ["session"],
     ["polling", "downloads", "resources"],
+    ["sync"],
     ["exports"],
     ["workers"],
     [""],
@@ -144,14 +145,15 @@ def test_the_library_needs_only_its_four_dependencies_and_what_they_bring() -> N
 
 
 @pytest.mark.parametrize(
-    ("package", "home"),
+    ("package", "homes"),
     [
         ("backoff", "transport.retry"),
         ("cattrs", "transport.converter"),
         ("asyncpg", "workers.database"),
         ("obstore", "downloads.object_storage"),
+        ("pikepdf", "sync.layers sync.destinations sync.annotations sync.objects"),  # and sync.merge as an extra
     ],
 )
-def test_some_packages_are_imported_in_one_place_only(package: str, home: str) -> None:
+def test_some_packages_are_imported_in_one_place_only(package: str, homes: str) -> None:
     users = {name for name, path in LIBRARY.items() if package in roots(path, guarded=True)}
-    assert users == {f"aps_async.{home}"}
+    assert users == {f"aps_async.{home}" for home in homes.split()}

@@ -31,8 +31,9 @@ from aps_async.models import (
     ServiceWarning,
     Sheet,
     SheetIdentity,
+    StoredExport,
 )
-from aps_async.workers.records import Record, RunStatus, StoredExport
+from aps_async.workers.records import Record, RunStatus
 
 PROJECT = "5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18"
 URN = "urn:adsk.wipprod:fs.file:vf.s3GqvKmTQ7WpZ0hYdXcR1A?version=1"

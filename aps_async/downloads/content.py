@@ -1,14 +1,13 @@
 """What a file must be, checked while its bytes pass: signature, size and hashes."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from attrs import field, frozen
 
 from aps_async.downloads.archives import PDF_HEAD, PDF_HEAD_WITHIN, verify_archive
+from aps_async.downloads.digests import Digests
 from aps_async.errors import IncompleteDownloadError
 from aps_async.transport.response import describe
 
@@ -63,7 +62,8 @@ class Expected:
 class ContentCheck:
     """Follows the bytes of one file in order: counts and hashes them, and remembers both ends.
 
-    `mark` and `rewind` go back to the beginning of a part that has to be downloaded again.
+    `mark` and `rewind` go back to the beginning of a part that has to be downloaded again. Before `mark`, `verify` and
+    `sha256`, `digests` must have settled.
     """
 
     def __init__(self, expected: Expected, *, sha256: bool = False) -> None:
@@ -77,14 +77,13 @@ class ContentCheck:
         self._keep = max(1, *(each.tail_within for each in expected.signatures))
         self._head = self._tail = b""
         self._padding = 0  # bytes after the tail
-        self._sha1 = hashlib.sha1(usedforsecurity=False) if expected.sha1 else None
-        self._sha256 = hashlib.sha256() if sha256 else None
+        self.digests = Digests(*["sha1"] * bool(expected.sha1), *["sha256"] * sha256)
         self.mark()
 
     @property
     def sha256(self) -> str | None:
         """As hexadecimal digits; None when it was not asked for."""
-        return self._sha256.hexdigest() if self._sha256 else None
+        return self.digests.hexdigest("sha256")
 
     def recognize(self, head: bytes, *, complete: bool) -> bool:
         """Decides which kind the file is; False while that needs more bytes, unless `complete`.
@@ -114,9 +113,7 @@ class ContentCheck:
         self.received += len(piece)
         if len(self._head) < self._window:
             self._head += piece[: self._window - len(self._head)]
-        for digest in (self._sha1, self._sha256):
-            if digest is not None:
-                digest.update(piece)
+        self.digests.update(piece)
         length = len(piece.rstrip(_PADDING))
         if length:
             content = piece[max(0, length - self._keep) : length]
@@ -128,13 +125,13 @@ class ContentCheck:
     def mark(self) -> None:
         """Remembers this state for `rewind`."""
         ends = (self.received, self._head, self._tail, self._padding)
-        self._marked = (ends, _copy(self._sha1), _copy(self._sha256))
+        self._marked = (ends, self.digests.copy())
 
     def rewind(self) -> None:
         """Forgets what came since the mark."""
-        ends, sha1, sha256 = self._marked
+        ends, digests = self._marked
         self.received, self._head, self._tail, self._padding = ends
-        self._sha1, self._sha256 = _copy(sha1), _copy(sha256)
+        self.digests = digests.copy()
 
     def verify(self, total: int | None) -> tuple[str, ...]:
         """Checks the whole file, and returns warnings.
@@ -149,15 +146,12 @@ class ContentCheck:
         if size is not None and self.received != size:
             raise IncompleteDownloadError(f"{self.received} bytes came instead of {size}")
         self.recognize(self._head, complete=True)
-        if self._sha1 is not None and self._sha1.hexdigest() != (self._expected.sha1 or "").lower():
+        sha1 = self.digests.hexdigest("sha1")
+        if sha1 is not None and sha1 != (self._expected.sha1 or "").lower():
             raise IncompleteDownloadError("the file's sha1 differs from the one that storage gives")
         kind = self.signature
         if kind.tail.rstrip(_PADDING) in self._tail[-kind.tail_within :]:
             return ()
-        if kind.tail_required or (size is None and self._sha1 is None):
+        if kind.tail_required or (size is None and sha1 is None):
             raise IncompleteDownloadError(f"the {kind.name} is cut off: its end mark is missing")
         return (f"the {kind.name} has no end mark ({kind.tail.decode()}), although it came at its full length",)
-
-
-def _copy(digest: Any) -> Any:
-    return digest and digest.copy()

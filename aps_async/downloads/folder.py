@@ -1,50 +1,34 @@
-"""Where workers put verified files: one small protocol, and the shared folder that needs nothing else."""
+"""A folder that many processes and their users see; and which storage an address means."""
 
 import errno
 import os
 import re
+import secrets
+import shutil
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit, split_suffix
 from aps_async.downloads.sinks import local_path, made_folder, target_error
-from aps_async.filesystem import move_below
+from aps_async.downloads.storage import Storage
+from aps_async.filesystem import move_below, refuse_link
 from aps_async.threads import in_thread
 
-__all__ = ["Folder", "Storage", "is_object_storage", "storage_for"]
+__all__ = ["Folder", "is_object_storage", "storage_for"]
 __dir__ = __all__.copy
+
+T = TypeVar("T")
 
 _STALE = 24 * 3600.0
 _HIDDEN = ".aps-async"
 _BUCKET = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
 
 
-class Storage(Protocol):
-    """Takes verified files. Implementations are used by one worker's event loop, for many files at once."""
-
-    async def stage(self, stem: str) -> Path:
-        """A path of this worker's own, to download to and verify at; no other worker uses it."""
-        ...
-
-    async def put(self, file: Path, name: str) -> str:
-        """Puts a staged file under `name` (with `/` between folders), replacing what is there in one step. It may move
-        the file. Returns the location to show to users.
-
-        Raises:
-            InputError: the name could lead out of the storage, see `names.checked_relative`.
-            TargetError: it cannot be put there now.
-        """
-        ...
-
-    def discard(self, file: Path) -> None:
-        """Forgets a staged file, if it is still there."""
-        ...
-
-
-class Folder:
+class Folder(Storage):
     """A folder that all workers and their users see, such as one on a file server.
 
     Files are downloaded to a hidden folder in it and take their name by a rename, so that nothing unfinished is ever
@@ -69,21 +53,45 @@ class Folder:
 
     async def put(self, file: Path, name: str) -> str:
         """See `Storage`."""
+        parts = self._parts(name)
+        await self._in_thread(move_below, file, self.path, parts, target=self.path.joinpath(*parts))
+        return str(self.path.joinpath(*parts))
+
+    async def copy(self, name: str, to: str) -> bool:
+        """See `Storage`."""
+        source, parts = self.path.joinpath(*self._parts(name)), self._parts(to)
+        staged = await self.stage(f"copy-{secrets.token_hex(8)}")
+        target = self.path.joinpath(*parts)
+        return await self._in_thread(_copy_below, source, staged, self.path, parts, target=target)
+
+    def _parts(self, name: str) -> tuple[str, ...]:
         limit = name_limit(self.path)
         *folders, last = checked_relative(name)
         stem, suffix = split_suffix(last)
-        parts = (*(fitted(each, limit) for each in folders), fitted(stem, limit) + suffix)
-        target = self.path.joinpath(*parts)
+        return (*(fitted(each, limit) for each in folders), fitted(stem, limit) + suffix)
+
+    @staticmethod
+    async def _in_thread(work: Callable[..., T], *arguments: object, target: Path) -> T:
         try:
-            await in_thread(move_below, file, self.path, parts)
+            return await in_thread(work, *arguments)
         except OSError as problem:
             raise target_error(target, problem) from problem
-        return str(target)
 
     def discard(self, file: Path) -> None:
         """See `Storage`."""
         with suppress(OSError):
             file.unlink(missing_ok=True)
+
+
+def _copy_below(source: Path, staged: Path, folder: Path, parts: tuple[str, ...]) -> bool:
+    try:
+        if not refuse_link(source):
+            return False
+        shutil.copy2(source, staged, follow_symlinks=False)
+        move_below(staged, folder, parts)
+    finally:
+        staged.unlink(missing_ok=True)
+    return True
 
 
 def _sweep(folder: Path) -> None:
@@ -92,11 +100,11 @@ def _sweep(folder: Path) -> None:
     for entry in folder.iterdir():
         with suppress(OSError):
             if entry.lstat().st_mtime < before:
-                entry.unlink()
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
 def is_object_storage(location: str) -> bool:
-    """Whether this is an address in an object storage that workers deliver to."""
+    """Whether this is an address in an object storage."""
     return bool(_BUCKET.match(location))
 
 

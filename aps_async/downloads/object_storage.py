@@ -4,24 +4,66 @@ On obstore (Rust's object_store with typed asyncio bindings and no dependencies 
 in parts, and the object appears as a whole or not at all. The same lines serve S3 and its kin, Google's and Azure's.
 """
 
+import asyncio
+import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from aps_async.downloads.filenames import checked_relative
+from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
+from aps_async.links import redact
+
+_CHUNK = 1 << 20
+_CREDENTIALS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
+    "s3": (
+        "aws_",
+        (
+            "access_key_id+secret_access_key",
+            "web_identity_token_file",
+            "container_credentials_relative_uri",
+            "container_credentials_full_uri",
+            "skip_signature",
+            "metadata_endpoint",
+        ),
+        (),
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; or AWS_METADATA_ENDPOINT to use the role of this machine",
+    ),
+    "gs": (
+        "google_",
+        ("service_account", "service_account_path", "service_account_key", "application_credentials"),
+        ("GCE_METADATA_HOST",),
+        "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account, or GOOGLE_SERVICE_ACCOUNT_KEY to its "
+        "content; or GCE_METADATA_HOST to use the account of this machine",
+    ),
+    "az": (
+        "azure_",
+        (
+            *("account_key", "access_key", "master_key", "account_master_key", "sas_key", "sas_token"),
+            *("token", "bearer_token", "client_id+client_secret", "federated_token_file", "use_azure_cli"),
+            *("use_emulator", "skip_signature", "msi_endpoint", "fabric_session_token"),
+        ),
+        (),
+        "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_SAS_TOKEN; or "
+        "AZURE_MSI_ENDPOINT to use the identity of this machine",
+    ),
+}
+"""By scheme: how its variables begin, which settings are credentials, other variables, and what to set."""
 
 __all__ = ["ObjectStorage"]
 __dir__ = __all__.copy
 
 
-class ObjectStorage:
-    """`s3://bucket/prefix`; credentials, region and endpoint come from the `AWS_*` variables, or from `options`.
+class ObjectStorage(Storage):
+    """`s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
 
-    Files are verified on this machine's disk before they are uploaded.
+    Credentials, region and endpoint come from the variables `AWS_*`, `GOOGLE_*` or `AZURE_*`, or from `options`. Files
+    are verified on this machine's disk before they are uploaded.
 
     Args:
         url: bucket, and what all names begin with.
@@ -29,17 +71,21 @@ class ObjectStorage:
         options: obstore's configuration, such as `endpoint="http://127.0.0.1:9000"`.
 
     Raises:
-        InputError: the address cannot be used, or obstore is not installed.
+        InputError: the address cannot be used, there are no credentials for it, or obstore is not installed.
     """
 
     def __init__(self, url: str, *, allow_http: bool = False, **options: str) -> None:
-        make = needed("obstore.store", "s3", "object storage").from_url
         self._url = url.rstrip("/")
+        scheme = url.partition("://")[0].lower()
+        if scheme not in _CREDENTIALS:
+            raise InputError(f"{url} cannot be used as a storage: it is not s3://, gs:// or az://")
+        make = needed("obstore.store", "s3", "object storage").from_url
+        _check_credentials(self._url, scheme, options)
         try:
             client = {"allow_http": True} if allow_http else None
             self._store = make(self._url, config=options or None, client_options=client)
         except Exception as problem:  # noqa: BLE001 - its errors have no root of their own
-            raise InputError(f"{self._url} cannot be used as a storage: {problem}") from None
+            raise InputError(f"{self._url} cannot be used as a storage: {_first_line(problem)}") from None
         self._staging = Path(tempfile.mkdtemp(prefix="aps-async-"))
         weakref.finalize(self, shutil.rmtree, self._staging, ignore_errors=True)
 
@@ -49,15 +95,36 @@ class ObjectStorage:
 
     async def put(self, file: Path, name: str) -> str:
         """See `Storage`."""
+        name = "/".join(checked_relative(name))
+        location = f"{self._url}/{name}"
+        try:
+            await self._upload(file, name)
+        except Exception as problem:  # noqa: BLE001 - the same
+            raise TargetError(f"cannot store {location}: {_first_line(problem)}", path=file) from None
+        return location
+
+    async def _upload(self, file: Path, name: str) -> None:
         import obstore
 
-        name = "/".join(checked_relative(name))
+        # Not put_async: cancelled, it leaves the parts that were uploaded so far, and they cost money until removed.
+        with await asyncio.to_thread(file.open, "rb") as opened:
+            async with obstore.open_writer_async(self._store, name) as writer:
+                while chunk := await asyncio.to_thread(opened.read, _CHUNK):
+                    await writer.write(chunk)
+
+    async def copy(self, name: str, to: str) -> bool:
+        """See `Storage`."""
+        import obstore
+
+        name, to = "/".join(checked_relative(name)), "/".join(checked_relative(to))
         try:
-            await obstore.put_async(self._store, name, file)
+            await obstore.copy_async(self._store, name, to)
+        except FileNotFoundError:
+            return False
         except Exception as problem:  # noqa: BLE001 - the same
-            location = f"{self._url}/{name}"
-            raise TargetError(f"cannot store {location}: {_first_line(problem)}", path=file) from None
-        return f"{self._url}/{name}"
+            where = f"{self._url}/{name} to {self._url}/{to}"
+            raise TargetError(f"cannot copy {where}: {_first_line(problem)}") from None
+        return True
 
     def discard(self, file: Path) -> None:
         """See `Storage`."""
@@ -66,4 +133,27 @@ class ObjectStorage:
 
 
 def _first_line(problem: BaseException) -> str:
-    return (str(problem).strip() or type(problem).__name__).splitlines()[0][:300]
+    return redact((str(problem).strip() or type(problem).__name__).splitlines()[0][:300])
+
+
+def _check_credentials(url: str, scheme: str, options: Mapping[str, str]) -> None:
+    """Refuses a storage without credentials: obstore would ask the cloud's metadata address for some, for minutes."""
+    prefix, credentials, variables, advice = _CREDENTIALS[scheme]
+    given = {name.lower(): value for name, value in os.environ.items() if name.lower().startswith(prefix)}
+    given |= {name.lower(): str(value) for name, value in options.items()}
+    usable = {
+        name.removeprefix(prefix).removeprefix("storage_")
+        for name, value in given.items()
+        if value.strip().lower() not in ("", "0", "false", "no", "off")
+    }
+    if any(usable.issuperset(each.split("+")) for each in credentials) or any(map(os.environ.get, variables)):
+        return
+    if scheme == "gs" and _gcloud_login().is_file():
+        return
+    raise InputError(f"{url} needs credentials, and there are none: {advice}")
+
+
+def _gcloud_login() -> Path:
+    """Where `gcloud auth application-default login` keeps them."""
+    above = Path(os.environ.get("APPDATA", "")) if os.name == "nt" else Path.home() / ".config"
+    return above / "gcloud" / "application_default_credentials.json"

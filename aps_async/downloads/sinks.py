@@ -98,8 +98,8 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         raise InputError("the path must not be empty or contain NUL; '.' is the current folder")
     if _ADDRESS.match(text.strip()):  # a Path has lost the second slash
         raise InputError(
-            f"{text!r} is not a path on this machine: nothing is delivered to such an address, except by workers to "
-            "s3://, gs:// and az://"
+            f"{text!r} is not a path on this machine; bulk exports and workers also deliver to s3://, gs:// and az://, "
+            "nothing to any other address"
         )
     return Path(path)
 

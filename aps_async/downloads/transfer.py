@@ -108,7 +108,7 @@ class Transfer:
 
     @property
     def sha256(self) -> str | None:
-        """Of the bytes so far, as hexadecimal digits; None when it was not asked for."""
+        """Of the whole file, at its end, as hexadecimal digits; None when it was not asked for."""
         return self._check.sha256
 
     @property
@@ -143,11 +143,14 @@ class Transfer:
                     piece = await (response.content.readany() if begun else self._first_piece(response))
                     while piece:
                         yield self._take(piece)
+                        if self._check.digests.is_behind:
+                            await self._check.digests.catch_up()
                         piece = await response.content.readany()
             except (*_CONNECTION_ERRORS, _TransientError, _RefusedError, IncompleteDownloadError) as caught:
                 problem = caught
             is_whole = isinstance(problem, _CONNECTION_ERRORS) and self._at == self._part_size
             if begun is not None and (problem is None or is_whole):
+                await self._check.digests.settle()
                 problem = self._end_of_response(begun)
             if problem is not None:  # only here, so that an error of the renewal is not taken for one of this link
                 await self._recover(problem)

@@ -9,12 +9,16 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Literal, overload
 
+from aps_async.downloads.folder import is_object_storage, storage_for
 from aps_async.downloads.sinks import local_path, made_folder
+from aps_async.downloads.storage import Storage
+from aps_async.errors import InputError
 from aps_async.exports.bulk_run import BulkProgress, Run, Wanted
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import Journal, NoLedger
-from aps_async.models import ExportOutcome
+from aps_async.models import ExportOutcome, StoredExport, StoredOutcome
 from aps_async.polling import Policy
 from aps_async.session import Session
 
@@ -22,7 +26,8 @@ __all__ = ["BulkProgress", "export_many"]
 __dir__ = __all__.copy
 
 
-async def export_many(
+@overload
+def export_many(
     session: Session,
     requests: Iterable[Wanted] | AsyncIterable[Wanted],
     folder: str | os.PathLike[str],
@@ -33,8 +38,37 @@ async def export_many(
     unpack: bool = False,
     ledger: Ledger | bool = False,
     on_progress: Callable[[BulkProgress], object] | None = None,
-) -> AsyncGenerator[ExportOutcome, None]:
-    """Exports every request into a folder and yields one outcome for each, as it finishes.
+) -> AsyncGenerator[ExportOutcome, None]: ...
+
+
+@overload
+def export_many(
+    session: Session,
+    requests: Iterable[Wanted] | AsyncIterable[Wanted],
+    folder: Storage,
+    *,
+    max_concurrent_downloads: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    unpack: bool = False,
+    ledger: Literal[False] = False,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+) -> AsyncGenerator[StoredOutcome, None]: ...
+
+
+async def export_many(
+    session: Session,
+    requests: Iterable[Wanted] | AsyncIterable[Wanted],
+    folder: str | os.PathLike[str] | Storage,
+    *,
+    max_concurrent_downloads: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    unpack: bool = False,
+    ledger: Ledger | bool = False,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+) -> AsyncGenerator[ExportOutcome | StoredExport, None]:
+    """Exports every request into a folder, or a storage, and yields one outcome for each, as it finishes.
 
     A failure is an outcome like any other and stops nothing. Requests are taken as the run needs them, so an endless
     or slow source is fine. Files are named after `request.name`, made safe, and numbered where two would be alike.
@@ -47,19 +81,24 @@ async def export_many(
         session: the session.
         requests: what to export, for example from `Sheet.to_request`; references and jobs that were started already
             are waited for and not started again.
-        folder: where the files go; it is made when it is missing.
-        slots: downloads at once; None: `Settings.max_concurrent_downloads`.
+        folder: where the files go; it is made when it is missing. Or `s3://bucket/prefix`, `gs://bucket/prefix` or
+            `az://container/prefix`, with the extra `s3`; or any object with the protocol `Storage`. Files are then
+            verified on this machine before they are stored, and outcomes are `StoredExport`s with `locations`; type
+            checkers see that for `storage_for(address)`, not for the address as a text.
+        max_concurrent_downloads: downloads at once; None: `Settings.max_concurrent_downloads`.
         timeout: seconds that the start of one job may take, the quota included, then the job from there until it is
             done, and again its download; None: as `wait_for_export`.
         policy: when to ask about a job; see `Policy`. One that raises, or returns no seconds, fails that export.
         unpack: put the files of a ZIP (several ACC files) into the folder, and no ZIP.
-        ledger: keep a ledger in the folder, see `Ledger`; one that is not open is opened for this run.
+        ledger: keep a ledger in the folder, see `Ledger`; one that is not open is opened for this run. Not in a
+            storage.
         on_progress: called after every change; keep it quick.
 
     Yields:
         A `DeliveredExport` with its path, or a `FailedExport` with its error; `outcome.ok` distinguishes them.
 
     Raises:
+        InputError: the address is of another kind, has no credentials, or is to hold a ledger; or an extra is missing.
         TargetError: the folder cannot be made or written to.
         LedgerError: its ledger cannot be used, or another run works there (`FolderInUseError`).
         DiskFullError: the disk is full, and there is a ledger: the run ends, to go on when there is room.
@@ -67,10 +106,11 @@ async def export_many(
             raised, at once.
     """
     async with AsyncExitStack() as stack:
-        journal = await _journal(ledger, local_path(folder), stack)
+        target = _target(folder)
+        journal = await _journal(ledger, target, stack)
         run = Run(
             session,
-            made_folder(folder),
+            made_folder(target) if isinstance(target, Path) else target,
             max_concurrent_downloads or session.settings.max_concurrent_downloads,
             timeout,
             policy,
@@ -88,9 +128,21 @@ async def export_many(
         await journal.complete(run.taken)
 
 
-async def _journal(ledger: Ledger | bool, folder: Path, stack: AsyncExitStack) -> Journal:
+def _target(given: str | os.PathLike[str] | Storage) -> Path | Storage:
+    if isinstance(given, str) and is_object_storage(given):
+        return storage_for(given)
+    if isinstance(given, str | os.PathLike):
+        return local_path(given)
+    if all(callable(getattr(given, name, None)) for name in ("stage", "put", "discard")):
+        return given
+    raise InputError(f"files go to a folder, an address or a Storage, and {type(given).__name__} is none of them")
+
+
+async def _journal(ledger: Ledger | bool, target: Path | Storage, stack: AsyncExitStack) -> Journal:
     if ledger is False:
         return NoLedger()
-    book = Ledger(folder) if ledger is True else ledger
-    book.check_folder(folder)
+    if not isinstance(target, Path):
+        raise InputError("a ledger lies in the folder of its files, and a storage has none: leave the ledger out")
+    book = Ledger(target) if ledger is True else ledger
+    book.check_folder(target)
     return book if book.is_open else await stack.enter_async_context(book)

@@ -1,6 +1,8 @@
 """The run behind `export_many`: entries on their way, through a few tasks and download slots."""
 
 import asyncio
+import secrets
+import shutil
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Coroutine, Iterable
 from contextlib import aclosing
 from functools import partial
@@ -12,7 +14,8 @@ from attrs import define, field, frozen
 
 from aps_async.downloads.archives import unpack_archive
 from aps_async.downloads.filenames import in_folder
-from aps_async.downloads.sinks import PartFile, checked_path
+from aps_async.downloads.sinks import PartFile, checked_path, target_error
+from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
 from aps_async.exports.wait import checked_job, download_export, effective_timeout, export_poller
@@ -26,6 +29,7 @@ from aps_async.models import (
     ExportRequest,
     FailedExport,
     Progress,
+    StoredExport,
 )
 from aps_async.polling import Policy, Poller
 from aps_async.session import Session
@@ -67,6 +71,7 @@ class Entry:
     """A question about the job that is under way."""
     received: int = 0
     reused: bool = False
+    locations: tuple[str, ...] = ()
     unpacked: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -81,14 +86,14 @@ class Run:
     """One call of `export_many`."""
 
     session: Session
-    folder: Path
+    target: Path | Storage
     max_concurrent_downloads: int
     timeout: float | None
     policy: Policy | None
     unpack: bool
     journal: Journal
     on_progress: Callable[[BulkProgress], object] | None
-    outcomes: "asyncio.Queue[ExportOutcome | None]" = field(factory=asyncio.Queue)
+    outcomes: "asyncio.Queue[ExportOutcome | StoredExport | None]" = field(factory=asyncio.Queue)
     ending: Exception | None = None
     """Of the whole run: the caller's own, or those of what it uses."""
     taken: int = 0
@@ -173,12 +178,13 @@ class Run:
                 return
             entry.reused = True
             files = entry.record.files
-            paths = [self.folder / each.name for each in files]
+            assert isinstance(self.target, Path)  # noqa: S101 - for the type checker: a storage has no ledger
+            paths = [self.target / each.name for each in files]
             if len(files) > 1:
                 entry.unpacked = tuple(paths)
             got = Downloaded(path=paths[0], size=sum(each.size for each in files))
             if not entry.unpacked:
-                await self._unpack(entry, got)
+                await self._unpack(entry, got, self.target)
             await self._finish(entry, got)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
             await self._finish(entry, problem)
@@ -244,9 +250,7 @@ class Run:
                 if not poller.done:
                     self._ask_when_due(entry, poller)
                     continue
-                got = await self._download(entry, poller, checked_job(poller.answer))
-                entry.warnings = got.warnings
-                await self._unpack(entry, got)
+                got = await self._fetch(entry, poller)
             except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
                 if self._is_forgotten(entry, problem):
                     await self._begin(entry)
@@ -283,7 +287,28 @@ class Run:
         entry.record.ref = None
         return True
 
-    async def _download(self, entry: Entry, poller: Poller[ExportJob], job: ExportJob) -> Downloaded:
+    async def _fetch(self, entry: Entry, poller: Poller[ExportJob]) -> Downloaded:
+        """Brings a finished job's files to the folder; or to one of their own, and from there to the storage."""
+        if isinstance(self.target, Path):
+            return await self._fetch_into(self.target, entry, poller)
+        staged = await self.target.stage(secrets.token_hex(8))
+        try:
+            _make_folder(staged)
+            got = await self._fetch_into(staged, entry, poller)
+            files = entry.unpacked or (got.path,)
+            entry.locations = tuple([await self.target.put(each, each.name) for each in files])
+            return got
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+            self.target.discard(staged)
+
+    async def _fetch_into(self, folder: Path, entry: Entry, poller: Poller[ExportJob]) -> Downloaded:
+        got = await self._download(entry, poller, checked_path(in_folder(folder, entry.record.name)))
+        entry.warnings = got.warnings
+        await self._unpack(entry, got, folder)
+        return got
+
+    async def _download(self, entry: Entry, poller: Poller[ExportJob], path: Path) -> Downloaded:
         def note(progress: Progress) -> None:
             self._bytes += progress.received - entry.received
             entry.received = progress.received
@@ -292,8 +317,8 @@ class Run:
         async with poller.until_deadline(since=self._now()):  # anew: the job may have waited for this slot
             got = await download_export(
                 self.session,
-                job,
-                PartFile(checked_path(in_folder(self.folder, entry.record.name)), self.journal.tag),
+                checked_job(poller.answer),
+                PartFile(path, self.journal.tag),
                 add_suffix=True,
                 sha256=self.journal.lasting,
                 before_rename=partial(self.journal.arriving, entry.record) if self.journal.lasting else None,
@@ -301,13 +326,11 @@ class Run:
             )
         return got  # noqa: RET504 - mypy takes a context manager for one that may swallow errors
 
-    async def _unpack(self, entry: Entry, got: Downloaded) -> None:
+    async def _unpack(self, entry: Entry, got: Downloaded, folder: Path) -> None:
         if self.unpack and got.path.suffix == ".zip":
             names = self.journal.names(entry.record)
             skipped: list[str] = []
-            entry.unpacked = await unpack_archive(
-                got.path, self.folder, names, tag=self.journal.tag, on_skip=skipped.append
-            )
+            entry.unpacked = await unpack_archive(got.path, folder, names, tag=self.journal.tag, on_skip=skipped.append)
             if skipped:
                 entry.unpacked = (*entry.unpacked, got.path) if entry.unpacked else ()
                 entry.warnings = tuple(dict.fromkeys((*entry.warnings, *skipped)))
@@ -334,7 +357,7 @@ class Run:
         self._tell()
         self._end_if_done()
 
-    def _outcome(self, entry: Entry, result: Downloaded | Exception) -> ExportOutcome:
+    def _outcome(self, entry: Entry, result: Downloaded | Exception) -> ExportOutcome | StoredExport:
         status = entry.poller.status if entry.poller else None
         job = status.answer if status else None
         known: dict[str, Any] = {
@@ -346,6 +369,8 @@ class Run:
         }
         if isinstance(result, Exception):
             return FailedExport(**known, error=result)
+        if entry.locations:
+            return StoredExport(**known, size=result.size, locations=entry.locations, warnings=entry.warnings)
         return DeliveredExport(
             **known,
             path=result.path,
@@ -389,6 +414,13 @@ class Run:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir()
+    except OSError as problem:
+        raise target_error(path, problem) from problem
 
 
 def request_of(wanted: Wanted) -> ExportRequest:

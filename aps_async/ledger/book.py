@@ -20,7 +20,7 @@ from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.store import Store
-from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
+from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest, StoredExport
 from aps_async.threads import in_thread
 
 __all__ = ["Ledger"]
@@ -156,7 +156,7 @@ class Ledger:
         known = [KnownFile(file.path.name, file.size, file.sha256)]
         await self._store.call(lambda db: rows.arriving(db, record.id, known), durable=False)
 
-    async def ended(self, record: Record, outcome: ExportOutcome) -> None:
+    async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
         """Writes the outcome down, and removes the older version's file if a newer one has taken its place."""
         if not outcome.ok:
             words = str(outcome.error)[:_PROBLEM]

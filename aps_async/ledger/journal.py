@@ -6,7 +6,7 @@ from typing import Protocol
 from attrs import define, frozen
 
 from aps_async.downloads.filenames import NameBook
-from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
+from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest, StoredExport
 
 __all__ = ["Journal", "KnownFile", "NoLedger", "Record"]
 __dir__ = __all__.copy
@@ -64,7 +64,7 @@ class Journal(Protocol):
         """The file is complete, and gets its final name when this returns."""
         ...
 
-    async def ended(self, record: Record, outcome: ExportOutcome) -> None:
+    async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
         """The export has ended; its outcome is reported when this returns."""
         ...
 
@@ -103,7 +103,7 @@ class NoLedger:
     async def arriving(self, record: Record, file: Downloaded) -> None:
         """Nothing to keep."""
 
-    async def ended(self, record: Record, outcome: ExportOutcome) -> None:
+    async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
         """Nothing to keep."""
 
     def names(self, record: Record) -> NameBook:  # noqa: ARG002 - the protocol's

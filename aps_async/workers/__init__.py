@@ -38,7 +38,8 @@ The steps are plain coroutines (`aps_async.workers.steps`) and need neither Post
 uses them with an asyncio queue, and with another task queue.
 """
 
-from aps_async.downloads.folder import Folder, Storage, storage_for
+from aps_async.downloads.folder import Folder, storage_for
+from aps_async.downloads.storage import Storage
 from aps_async.workers.database import Database
 from aps_async.workers.rate_limit import SharedQuotas, SharedRateLimiter
 from aps_async.workers.records import Entry, Record, RunStatus

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from attrs import frozen
 
@@ -19,7 +19,7 @@ from aps_async.models import (
     ExportRequest,
     FailedExport,
     FailedFile,
-    FinishedExport,
+    StoredExport,
 )
 from aps_async.reprs import short_repr
 from aps_async.transport.converter import request_from_json, structure
@@ -29,7 +29,6 @@ __all__ = [
     "Record",
     "RunStatus",
     "State",
-    "StoredExport",
     "entry_of",
     "error_from_json",
     "error_to_json",
@@ -99,21 +98,6 @@ class RunStatus:
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
         return not self.waiting and not self.running
-
-
-@frozen(kw_only=True)
-class StoredExport(FinishedExport):
-    """An export that was delivered to object storage; `Record.location` is its address."""
-
-    ok: ClassVar[Literal[True]] = True
-    path: ClassVar[None] = None
-    error: ClassVar[None] = None
-    size: int
-    """Bytes."""
-    warnings: tuple[str, ...] = ()
-    """What is odd about the file; see `Downloaded.warnings`."""
-
-    __repr__ = short_repr
 
 
 @frozen(kw_only=True)
@@ -240,7 +224,7 @@ def _record_of(row: Any) -> Record:
     elif location is None:
         outcome = FailedExport(**known, error=APSError(f"the export is {row['state']} and has no file"))
     elif "://" in location:
-        outcome = StoredExport(**known, size=row["size"] or 0, warnings=warnings)
+        outcome = StoredExport(**known, size=row["size"] or 0, locations=(location,), warnings=warnings)
     else:
         outcome = DeliveredExport(**known, path=Path(location), size=row["size"] or 0, warnings=warnings)
     return Record(

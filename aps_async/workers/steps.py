@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from attrs import frozen
 
 from aps_async.downloads.filenames import checked_relative, safe_stem
-from aps_async.downloads.folder import Storage
+from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DownloadError
 from aps_async.exports.kinds import KINDS, get_export, start_export
 from aps_async.exports.wait import checked_job, download_export, export_rules

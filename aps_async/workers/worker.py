@@ -13,7 +13,7 @@ from functools import partial
 
 from attrs import evolve, frozen
 
-from aps_async.downloads.folder import Storage
+from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, AuthError, DatabaseError, DownloadError, ExportError, InputError
 from aps_async.exports.kinds import KINDS
 from aps_async.exports.wait import EndingWords, checked_job, export_rules

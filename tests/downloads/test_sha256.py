@@ -38,6 +38,25 @@ async def test_the_hash_is_that_of_the_file(tmp_path: Path, faults: Sequence[Fau
     assert without.sha256 is None
 
 
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [],
+        [storage_fault("truncate", 1, after_bytes=3_700_000), storage_fault("reset_body", 2, after_bytes=5_000_000)],
+        [storage_fault("truncate", 1, after_bytes=3_700_000), storage_fault("ignore_range", 2)],
+        [storage_fault("truncate", 1, after_bytes=3_700_000), storage_fault("changed", 2)],
+    ],
+    ids=["whole", "resumed", "range ignored", "changed in the middle"],
+)
+async def test_so_is_the_hash_of_a_large_file(tmp_path: Path, faults: Sequence[Fault]) -> None:
+    """Which is hashed in a thread."""
+    path = tmp_path / "a.pdf"
+    async with bench(*faults, size=8_000_000) as b:
+        got = await b.to(path, sha256=True)
+    assert got.size == path.stat().st_size == 8_000_000
+    assert got.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 async def test_the_hash_of_a_file_in_parts_survives_a_part_that_starts_over(tmp_path: Path) -> None:
     bodies = [bytes([number]) * 50_000 for number in (1, 2, 3)]
     seen: list[str] = []

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from aps_async import InputError, Settings, bim360
@@ -18,6 +17,7 @@ from aps_async.downloads.object_storage import ObjectStorage
 from aps_async.errors import TargetError
 from aps_async.simulator import Behaviour, JobTime, World
 from aps_async.workers import Database, Folder, RunStore, SharedQuotas, Worker, storage_for
+from tests.storages import Bucket, s3_server
 from tests.support import service, session_for
 
 
@@ -71,34 +71,16 @@ def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[dict[str, str]]:
-    """moto's server on loopback: S3 over HTTP, in a thread."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", port=0)
-    server.start()
-    _, port = server.get_host_and_port()
-    yield {
-        "endpoint": f"http://127.0.0.1:{port}",
-        "region": "us-east-1",
-        "access_key_id": "test",
-        "secret_access_key": "canary-secret",
-    }
-    server.stop()
+    with s3_server() as options:
+        yield options
 
 
 @pytest.fixture
 def read(s3: dict[str, str]) -> Iterator[Callable[[str], bytes]]:
     """What another client finds in the bucket."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3["endpoint"],
-        region_name=s3["region"],
-        aws_access_key_id="reader",
-        aws_secret_access_key="secret",
-    )
-    client.create_bucket(Bucket="plans")
-    yield lambda name: bytes(client.get_object(Bucket="plans", Key=name)["Body"].read())
-    client.close()
+    bucket = Bucket(s3)
+    yield bucket.read
+    bucket.close()
 
 
 async def test_objects_are_put_whole_under_their_prefix_and_replaced(

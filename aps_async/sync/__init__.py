@@ -1,0 +1,1 @@
+"""Folders that agree with a project, and the set of sheets as one PDF."""

@@ -1,0 +1,170 @@
+"""Layers of joined PDFs: no library copies the table that says which of them are off, so it is built again.
+
+https://opensource.adobe.com/dc-acrobat-sdk-docs/pdfstandards/PDF32000_2008.pdf, section 8.11.4.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from aps_async.sync.objects import array, dictionaries, dictionary
+
+_ELSEWHERE = frozenset(("/Parent", "/P", "/Dest", "/A", "/AA", "/B", "/Pg", "/StructParent", "/Popup"))
+"""Keys of a page's parts that lead back to the page, to its tree, or to another page."""
+
+
+class LayerTable:
+    """The `/OCProperties` of a joined PDF, with the layers of each sheet as they were in the sheet.
+
+    `add` pairs the layers of a sheet with their copies by walking over page and copy in step. `write` puts the table
+    into the joined PDF.
+    """
+
+    def __init__(self) -> None:
+        self._layers: dict[Any, Any] = {}
+        self._off: list[Any] = []
+        self._order: list[Any] = []
+        self._rest: dict[str, list[Any]] = {"/Locked": [], "/RBGroups": [], "/AS": []}
+
+    def add(self, sheet: Any, copies: list[Any], name: str) -> tuple[str, ...]:
+        """Takes over the layers of `sheet`, an open PDF, whose pages came out as `copies`; returns warnings.
+
+        Args:
+            name: the heading for these layers in a viewer's list.
+        """
+        from pikepdf import Array
+
+        table = dictionary(sheet.Root, "/OCProperties")
+        default = dictionary(table, "/D")
+        copy_of: dict[Any, Any] = {}
+        lost = 0
+        for page, copy in zip(sheet.pages, copies, strict=True):
+            lost += _pair(page.obj, copy.obj, copy_of)
+        listed = [each for each in dictionaries(array(table, "/OCGs")) if each.objgen in copy_of]
+        self._layers.update((copy_of[each.objgen].objgen, copy_of[each.objgen]) for each in listed)
+        self._off += [copy_of[each.objgen] for each in listed if not _is_on(each, default)]
+        if order := _mapped(array(default, "/Order"), copy_of):
+            self._order.append(Array([name, *order]))
+        for key, kept in self._rest.items():
+            kept += _mapped(array(default, key), copy_of)
+        warnings = []
+        if lost:
+            warnings.append(f"{lost} of its layers could not be followed and are shown")
+        if array(table, "/Configs"):
+            warnings.append("only the default view of its layers was kept")
+        return tuple(warnings)
+
+    def write(self, pdf: Any) -> None:
+        """Puts the table into the joined PDF, if any sheet had layers."""
+        from pikepdf import Array, Dictionary, Name
+
+        if not self._layers:
+            return
+        lists = {"/OFF": self._off, "/Order": self._order, **self._rest}
+        default = Dictionary({key: Array(each) for key, each in lists.items() if each})
+        default["/Name"] = "Layers"
+        default["/BaseState"] = Name("/ON")
+        default["/ListMode"] = Name("/VisiblePages")  # a thousand sheets have too many layers for one list
+        default["/Intent"] = Name("/All")  # `_is_on` has seen to what each sheet's own intent leaves alone
+        pdf.Root["/OCProperties"] = Dictionary({"/OCGs": Array(self._layers.values()), "/D": default})
+
+
+def _is_on(layer: Any, default: Any) -> bool:
+    """Whether the layer is shown when the sheet is opened."""
+    intents = _names(default, "/Intent") or {"/View"}
+    if "/All" not in intents and not intents & (_names(layer, "/Intent") or {"/View"}):
+        return True
+    is_on = default.get("/BaseState") != "/OFF"
+    if layer.objgen in {each.objgen for each in dictionaries(array(default, "/ON"))}:
+        is_on = True
+    return is_on and layer.objgen not in {each.objgen for each in dictionaries(array(default, "/OFF"))}
+
+
+def _names(holder: Any, key: str) -> set[str]:
+    """One name, or an array of them."""
+    from pikepdf import Name
+
+    found = holder.get(key)
+    names = [found] if isinstance(found, Name) else array(holder, key)
+    return {str(each) for each in names if isinstance(each, Name)}
+
+
+def _mapped(values: Any, copy_of: dict[Any, Any]) -> list[Any]:
+    """The same lists with the copies in place of the layers; what holds none of them is left out."""
+    from pikepdf import Array, Dictionary, String
+
+    found: list[Any] = []
+    for each in values:
+        if isinstance(each, Array):
+            inner = _mapped(each, copy_of)
+            if any(not isinstance(one, String) for one in inner):
+                found.append(Array(inner))
+        elif isinstance(each, String):
+            found.append(String(str(each)))
+        elif isinstance(each, Dictionary):
+            if each.objgen in copy_of:
+                found.append(copy_of[each.objgen])
+            elif groups := _mapped(array(each, "/OCGs"), copy_of):  # an entry of /AS
+                found.append(_usage(each, groups))
+    return found
+
+
+def _usage(entry: Any, groups: list[Any]) -> Any:
+    """When the layers' own `/Usage` decides: such as for printing."""
+    from pikepdf import Array, Dictionary, Name
+
+    kept = Dictionary({"/OCGs": Array(groups)})
+    kept["/Category"] = Array([Name(each) for each in sorted(_names(entry, "/Category"))])
+    for event in _names(entry, "/Event"):
+        kept["/Event"] = Name(event)
+    return kept
+
+
+def _pair(page: Any, copy: Any, copy_of: dict[Any, Any]) -> int:
+    """Finds each layer of a page in its copy, which has the same shape; returns how many have no partner."""
+    from pikepdf import Array, Dictionary, Stream
+
+    alone = set()
+    seen = set()
+    ahead = [(page, copy), (_inherited(page, "/Resources"), copy.get("/Resources"))]
+    while ahead:
+        source, own = ahead.pop()
+        if own is None or (own.is_indirect and own.objgen in seen):
+            continue
+        if own.is_indirect:
+            seen.add(own.objgen)
+        for partner, child in _children(source, own):
+            if not isinstance(child, (Dictionary, Array, Stream)):
+                continue
+            kind = child.get("/Type") if not isinstance(child, Array) else None
+            if kind == "/OCG":
+                if isinstance(partner, Dictionary) and partner.get("/Type") == "/OCG":
+                    copy_of[partner.objgen] = child
+                else:
+                    alone.add(child.objgen)
+            elif kind not in ("/Page", "/Pages"):
+                ahead.append((partner, child))
+    return len(alone - {each.objgen for each in copy_of.values()})
+
+
+def _children(source: Any, own: Any) -> Iterator[tuple[Any, Any]]:
+    """What a dictionary or an array holds, with what the source has in the same place."""
+    from pikepdf import Array, Dictionary, Stream
+
+    if isinstance(own, Array):
+        partners = list(source) if isinstance(source, Array) else []
+        for index, each in enumerate(own):
+            yield partners[index] if index < len(partners) else None, each
+        return
+    is_alike = isinstance(source, (Dictionary, Stream))
+    for key in own.keys():  # noqa: SIM118 - a dictionary of pikepdf iterates over something else
+        if key not in _ELSEWHERE:
+            yield source.get(key) if is_alike else None, own[key]
+
+
+def _inherited(page: Any, key: str) -> Any:
+    """The page's own value or that of the tree above it."""
+    for _ in range(64):
+        if page is None or key in page:
+            break
+        page = page.get("/Parent")
+    return None if page is None else page.get(key)

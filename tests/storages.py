@@ -1,0 +1,135 @@
+"""Servers that speak the languages of object storages, on loopback; and a storage of one's own."""
+
+import hmac
+import shutil
+import subprocess
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import boto3
+
+ACCOUNT, KEY = "devstoreaccount1", "Y2FuYXJ5LWtleQ=="
+
+
+@contextmanager
+def s3_server() -> Iterator[dict[str, str]]:
+    """moto: S3 over HTTP, in a thread; gives the options for it."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield {
+        "endpoint": f"http://127.0.0.1:{port}",
+        "region": "us-east-1",
+        "access_key_id": "test",
+        "secret_access_key": "canary-secret",
+    }
+    server.stop()
+
+
+class Bucket:
+    """What another client finds in a bucket of moto's."""
+
+    def __init__(self, options: dict[str, str], name: str = "plans") -> None:
+        self.name = name
+        self.client = boto3.client(
+            "s3",
+            endpoint_url=options["endpoint"],
+            region_name=options["region"],
+            aws_access_key_id="reader",
+            aws_secret_access_key="secret",
+        )
+        self.client.create_bucket(Bucket=name)
+
+    def read(self, key: str) -> bytes:
+        return bytes(self.client.get_object(Bucket=self.name, Key=key)["Body"].read())
+
+    def keys(self, prefix: str = "") -> list[str]:
+        found = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix)
+        return [str(each["Key"]) for each in found.get("Contents", [])]
+
+    def unfinished_uploads(self) -> int:
+        return len(self.client.list_multipart_uploads(Bucket=self.name).get("Uploads", []))
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def azurite_command() -> str | None:
+    """Azure's own emulator, if it is installed (`npm install --global azurite`)."""
+    return shutil.which("azurite-blob")
+
+
+@contextmanager
+def azure_server() -> Iterator[dict[str, str]]:
+    """Azurite's blob service; gives the options for it."""
+    command = azurite_command()
+    assert command is not None
+    options = ["--blobPort", "0", "--blobHost", "127.0.0.1"]
+    server = subprocess.Popen(  # noqa: S603 - found on the path by name
+        [command, *options, "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"],
+        env={"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}", "PATH": str(Path(shutil.which("node") or command).parent)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    try:
+        lines = iter(server.stdout.readline, "")
+        address = next(line.rpartition(" ")[2].strip() for line in lines if "successfully listens on" in line)
+        yield {"account_name": ACCOUNT, "account_key": KEY, "endpoint": f"{address}/{ACCOUNT}"}
+    finally:
+        server.terminate()
+        server.wait()
+        server.stdout.close()
+
+
+async def make_container(name: str, options: dict[str, str]) -> None:
+    """Makes a container, which the storage does not do itself."""
+    headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-12-02"}
+    resource = f"/{ACCOUNT}{urlsplit(options['endpoint']).path}/{name}\nrestype:container"
+    lines = ["PUT", *[""] * 11, *(f"{key}:{value}" for key, value in headers.items()), resource]
+    digest = hmac.digest(b64decode(options["account_key"]), "\n".join(lines).encode(), "sha256")
+    headers["Authorization"] = f"SharedKey {ACCOUNT}:{b64encode(digest).decode()}"
+    url = f"{options['endpoint']}/{name}?restype=container"
+    async with (
+        aiohttp.ClientSession() as http,
+        http.put(url, headers=headers, skip_auto_headers=["Content-Type"]) as response,
+    ):
+        assert response.status == 201, await response.text()
+
+
+class InMemory:
+    """The smallest storage: no more than the protocol asks of it."""
+
+    def __init__(self, folder: Path, *refused: str) -> None:
+        self.files: dict[str, bytes] = {}
+        self.folder = folder
+        self.refused = refused
+
+    async def stage(self, stem: str) -> Path:
+        return self.folder / stem
+
+    async def put(self, file: Path, name: str) -> str:
+        if name in self.refused:
+            raise RuntimeError(f"{name} is not wanted")
+        self.files[name] = file.read_bytes()
+        return f"memory:{name}"
+
+    async def copy(self, name: str, to: str) -> bool:
+        if name not in self.files:
+            return False
+        self.files[to] = self.files[name]
+        return True
+
+    async def replace(self, file: Path, name: str, superseded: str) -> str:
+        await self.copy(name, superseded)
+        return await self.put(file, name)
+
+    def discard(self, file: Path) -> None:
+        file.unlink(missing_ok=True)
