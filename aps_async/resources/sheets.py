@@ -4,6 +4,7 @@ https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-exports-POST/
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
@@ -69,6 +70,8 @@ class _Found:
     is_current: bool | None = None
     deleted: bool | None = None
     collection: Collection | None = None
+    updated_at: datetime | None = None
+    tags: tuple[str, ...] | None = None
 
 
 class _Named(Protocol):
@@ -368,6 +371,10 @@ def _sheet(project_id: str, found: _Found) -> Sheet:
         folder_path=found.version_set.name if found.version_set else "",
         source_file_name=found.upload_file_name,
         collection=found.collection,
+        changed_at=found.updated_at,
+        version_set_id=found.version_set.id if found.version_set else None,
+        issuance_date=found.version_set.issuance_date if found.version_set else None,
+        tags=found.tags or (),
     )
 
 
