@@ -102,7 +102,7 @@ def nearest(wanted: str, names: Iterable[str], count: int = 5) -> list[str]:
     forms: dict[str, dict[str, None]] = {}
     for name in names:
         whole = look(name)
-        for form in {whole, *whole.split()}:
+        for form in dict.fromkeys((whole, *whole.split())):
             forms.setdefault(form, {})[name] = None
     containing = [form for form in forms if seen and seen in form]
     close = difflib.get_close_matches(seen, forms, n=count)
