@@ -112,7 +112,7 @@ class ExportRequest:
     name: str | None = None
     """A name for the file, without extension; any text, it is made safe before it is used."""
     subfolder: str | None = None
-    """Where the file goes below the run's folder, with `/` between folders; each is made safe. None: the folder itself."""
+    """Where the file goes below the run's folder, with `/` between folders; each is made safe."""
     allow_partial: bool = True
     """Whether a result that lacks some of what was asked for is taken; False makes it an error."""
     cost: CostSource | None = None
@@ -373,7 +373,7 @@ class Version:
 
 @frozen(kw_only=True)
 class LeftOut:
-    """What a list found and does not return: a sheet that cannot be exported now, or a folder that it could not read."""
+    """What a list found and does not return: a sheet that cannot be exported now, or a folder that cannot be listed."""
 
     id: str
     """The item's or the folder's URN."""
