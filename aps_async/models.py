@@ -415,6 +415,16 @@ class Sheet:
     """The uploaded file that it was split from."""
     collection: Collection | None = None
     """ACC: the collection that it is in; None if it is ungrouped."""
+    changed_at: datetime | None = None
+    """BIM 360: when this version was created. ACC: when the sheet was last updated."""
+    revision: int | None = None
+    """BIM 360: the number of the revision as Docs counts it. ACC has none."""
+    version_set_id: str | None = None
+    """ACC: the version set that it was issued in."""
+    issuance_date: str | None = None
+    """ACC: the date of that version set, as the service writes it."""
+    tags: tuple[str, ...] = ()
+    """ACC: its tags."""
 
     @property
     def name(self) -> str:

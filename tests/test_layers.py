@@ -27,6 +27,7 @@ LAYERS = [
     ["session"],
     ["polling", "downloads", "resources"],
     ["exports"],
+    ["sync"],
     ["workers"],
     [""],
     ["cli", "__main__"],

@@ -42,6 +42,7 @@ class _Names:
     name: str | None = None
     title: str | None = None
     number: str | None = None
+    revision_number: int | None = None
 
 
 @frozen
@@ -275,6 +276,8 @@ async def _with_names(
             folder_path=folder_path,
             version=version.number,
             source_file_name=version.source_file_name,
+            changed_at=version.created_at,
+            revision=told.revision_number,
         )
         for item_id, version in batch
     ]

@@ -4,6 +4,7 @@ https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-exports-POST/
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
@@ -23,7 +24,7 @@ from aps_async.models import (
 from aps_async.resources import acc
 from aps_async.resources.jsonapi import HasId, NewItems
 from aps_async.session import Session
-from aps_async.text import look, named
+from aps_async.text import NameIndex, listing, named
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import Query
@@ -69,6 +70,8 @@ class _Found:
     is_current: bool | None = None
     deleted: bool | None = None
     collection: Collection | None = None
+    updated_at: datetime | None = None
+    tags: tuple[str, ...] | None = None
 
 
 class _Named(Protocol):
@@ -276,20 +279,15 @@ class SheetIndex:
 
     def __init__(self, where: str, listed: Iterable[Sheet]) -> None:
         self._where = where
-        self._known: dict[str, dict[str, Sheet]] = {}
-        for sheet in listed:
-            for key in (look(sheet.id), look(sheet.number)):
-                self._known.setdefault(key, {})[sheet.id] = sheet
+        self._known = NameIndex(listed, lambda sheet: (sheet.id, sheet.number))
 
     def find(self, wanted: str) -> Sheet:
-        """The sheet with this id or number; if several differ from it in case only, the one spelled like it.
+        """The sheet with this id or number; see `NameIndex`.
 
         Raises:
             NotFoundInProjectError: there is none, or there are several, such as one number in two collections.
         """
-        found = list(self._known.get(look(wanted), {}).values())
-        if len(found) > 1:
-            found = [each for each in found if each.number == wanted.strip()] or found
+        found = self._known.find(wanted)
         if len(found) == 1:
             return found[0]
         if not found:
@@ -346,8 +344,8 @@ def _named(wanted: str, known: Sequence[Named], what: str) -> Named:
     if found:
         ids = ", ".join(f"{each.id}{_note(each)}" for each in found)
         raise NotFoundInProjectError(f"{len(found)} {what}s are named {wanted!r}; give one's id: {ids}")
-    shown = ", ".join(each.name for each in known) or "none"
-    raise NotFoundInProjectError(f"there is no {what} {wanted!r}; the project has {shown}")
+    names = [each.name for each in known]
+    raise NotFoundInProjectError(f"there is no {what} {wanted!r}; the project has {listing(wanted, names)}")
 
 
 def _note(found: _Named) -> str:
@@ -368,6 +366,10 @@ def _sheet(project_id: str, found: _Found) -> Sheet:
         folder_path=found.version_set.name if found.version_set else "",
         source_file_name=found.upload_file_name,
         collection=found.collection,
+        changed_at=found.updated_at,
+        version_set_id=found.version_set.id if found.version_set else None,
+        issuance_date=found.version_set.issuance_date if found.version_set else None,
+        tags=found.tags or (),
     )
 
 
