@@ -111,6 +111,8 @@ class ExportRequest:
     """The `x-user-id` that the job runs as; every later call about it must use the same one."""
     name: str | None = None
     """A name for the file, without extension; any text, it is made safe before it is used."""
+    subfolder: str | None = None
+    """Where the file goes below the run's folder, with `/` between folders; each is made safe."""
     allow_partial: bool = True
     """Whether a result that lacks some of what was asked for is taken; False makes it an error."""
     cost: CostSource | None = None
@@ -367,6 +369,29 @@ class Version:
     """Where the bytes lie; sheets have none, they are made by an export."""
     size: int | None = None
     """Bytes, where the service says."""
+
+
+@frozen(kw_only=True)
+class LeftOut:
+    """What a list found and does not return: a sheet that cannot be exported now, or a folder that cannot be listed."""
+
+    id: str
+    """The item's or the folder's URN."""
+    name: str
+    folder_path: str
+    reason: str
+    """Such as `is still being processed (PROCESSING_COPY)`."""
+    version: int | None = None
+    version_urn: str | None = None
+    """Of the version that cannot be exported; None for a folder."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether this is a folder, of which everything below is left out."""
+        return self.version_urn is None
+
+    def __str__(self) -> str:
+        return f"{self.folder_path}/{self.name} {self.reason}".lstrip("/")
 
 
 @frozen(kw_only=True)

@@ -7,14 +7,15 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from aps_async.downloads.archives import unpack_archive
 from aps_async.downloads.filenames import in_folder
-from aps_async.downloads.sinks import PartFile, checked_path
+from aps_async.downloads.sinks import PartFile, checked_path, target_error
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
 from aps_async.exports.wait import checked_job, download_export, effective_timeout, export_poller, export_rules
+from aps_async.filesystem import make_folders
 from aps_async.ledger.journal import Journal, Record
 from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRef, ExportRequest, Progress
 from aps_async.polling import Policy, Poller
@@ -277,17 +278,31 @@ class Run:
             entry.received = progress.received
             self._tell()
 
+        async def arriving(file: Downloaded) -> None:
+            notes.extend(await self.journal.arriving(entry.record, file))
+
+        notes: list[str] = []
         async with poller.until_deadline(since=self._now()):  # anew: the job may have waited for this slot
             got = await download_export(
                 self.session,
                 job,
-                PartFile(checked_path(in_folder(self.folder, entry.record.name)), self.journal.tag),
+                PartFile(self._path(entry), self.journal.tag),
                 add_suffix=True,
                 sha256=self.journal.lasting,
-                before_rename=partial(self.journal.arriving, entry.record) if self.journal.lasting else None,
+                before_rename=arriving if self.journal.lasting else None,
                 on_progress=note,
             )
-        return got  # noqa: RET504 - mypy takes a context manager for one that may swallow errors
+        return evolve(got, warnings=(*got.warnings, *notes)) if notes else got
+
+    def _path(self, entry: Entry) -> Path:
+        """Where the file goes, still without its suffix; the folders above it are made."""
+        path = in_folder(self.folder, entry.record.name)
+        if path.parent != self.folder:
+            try:
+                make_folders(self.folder, path.parent.relative_to(self.folder).parts)
+            except OSError as problem:
+                raise target_error(path, problem) from problem
+        return checked_path(path)
 
     async def _unpack(self, entry: Entry, got: Downloaded) -> None:
         if self.unpack and got.path is not None and got.path.suffix == ".zip":

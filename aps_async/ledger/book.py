@@ -1,24 +1,25 @@
 """The ledger as a bulk run uses it."""
 
 import asyncio
-import hashlib
 import os
 import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from aps_async.downloads.filenames import NameBook, safe_stem
-from aps_async.downloads.sinks import local_path, made_folder, remove_parts
+from aps_async.downloads.sinks import local_path, made_folder, remove_parts, target_error
 from aps_async.errors import ExportFailedError, InputError, LedgerError
-from aps_async.filesystem import open_own
+from aps_async.filesystem import check_real_folders
 from aps_async.ledger import rows
+from aps_async.ledger.files import are_whole, known_file
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.store import Store
+from aps_async.ledger.superseded import make_way, put_away
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
 
 _CHECKS = 4  # files hashed at once, in threads: more do not make a disk faster
@@ -38,6 +39,9 @@ class Ledger:
             another name; otherwise the newer one takes its place.
         again: export everything anew, although it is there: markups change without a new version. Only the first run
             after opening does; when it was stopped, go on without this.
+        superseded: what becomes of the file that a newer version replaces: `keep` moves it to the folder `superseded`,
+            `drop` removes it; a file that somebody has changed is moved there by both. None: it is removed, or
+            overwritten if it has the same name.
         command: any text that tells how to run the same again; `ledger_status` gives it back.
     """
 
@@ -49,12 +53,14 @@ class Ledger:
         *,
         keep_older: bool = False,
         again: bool = False,
+        superseded: Literal["keep", "drop"] | None = None,
         command: str | None = None,
     ) -> None:
         self.folder = local_path(folder)
         self.tag = ""
         self._keep_older = keep_older
         self._again = again
+        self._superseded = superseded
         self._command = command
         self._lock = FolderLock(self.folder)
         self._store = Store(self.folder / LEDGER_NAME)
@@ -85,7 +91,8 @@ class Ledger:
         try:
             await self._store.open()
             tag = await self._store.call(_tag, durable=False)
-            await loop.run_in_executor(None, remove_parts, self.folder, tag)
+            subfolders = await self._store.call(rows.subfolders, durable=False)
+            await loop.run_in_executor(None, _remove_parts, self.folder, subfolders, tag)
         except BaseException:
             await self.__aexit__()
             raise
@@ -133,22 +140,38 @@ class Ledger:
         if not record.files:
             return False
         async with self._checks:
-            return await asyncio.to_thread(_are_whole, self.folder, record.files)
+            return await asyncio.to_thread(are_whole, self.folder, record.files)
 
     async def started(self, record: Record, ref: ExportRef) -> None:
         """Writes the reference down, for good: to start twice costs quota, and with ACC a second job."""
         await self._store.call(lambda db: rows.started(db, record.id, ref.export_id))
         record.ref = ref
 
-    async def arriving(self, record: Record, file: Downloaded) -> None:
-        """Writes down what is about to get its final name.
+    async def arriving(self, record: Record, file: Downloaded) -> tuple[str, ...]:
+        """Writes down what is about to get its final name, and makes way for it.
 
         A kill between that and `ended` then costs nothing: the next run finds the file, and that it is the right one.
+
+        Returns:
+            Warnings: what people had changed, and where it is now.
         """
         if file.path is None or file.sha256 is None:
             raise LedgerError(f"nothing is known of the file for {record.name}")
-        known = [KnownFile(file.path.name, file.size, file.sha256)]
-        await self._store.call(lambda db: rows.arriving(db, record.id, known), durable=False)
+        name = "/".join((*record.name.split("/")[:-1], file.path.name))
+        known = [KnownFile(name, file.size, file.sha256)]
+
+        def arriving(connection: sqlite3.Connection) -> list[rows.Former]:
+            rows.arriving(connection, record.id, known)
+            return rows.former(connection, record.id)
+
+        former = await self._store.call(arriving, durable=False)
+        if self._superseded is None:
+            return ()
+        try:
+            note = await asyncio.to_thread(make_way, self.folder, name, former, keep=self._superseded == "keep")
+        except OSError as problem:
+            raise target_error(self.folder / name, problem) from problem
+        return (note,) if note else ()
 
     async def ended(self, record: Record, outcome: ExportOutcome) -> None:
         """Writes the outcome down, and removes the older version's file if a newer one has taken its place."""
@@ -161,10 +184,13 @@ class Ledger:
         as_before = outcome.reused and {each.name for each in unpacked} <= {each.name for each in record.files}
         if as_before and record.done:
             return
-        files = await asyncio.to_thread(_known, unpacked) if unpacked and not as_before else None
+        files = await asyncio.to_thread(_known_files, self.folder, unpacked) if unpacked and not as_before else None
         left = await self._store.call(lambda db: _done(db, record.id, files))
         if left:
-            await asyncio.to_thread(_remove, self.folder, left)
+            try:
+                await asyncio.to_thread(put_away, self.folder, left, self._superseded)
+            except OSError as problem:
+                raise target_error(self.folder, problem) from problem
 
     def names(self, record: Record) -> NameBook:
         """Names that the ledger remembers, for the files of an archive."""
@@ -204,34 +230,20 @@ def _tag(connection: sqlite3.Connection) -> str:
     return str(found[0])
 
 
-def _done(connection: sqlite3.Connection, record: int, files: list[KnownFile] | None) -> list[KnownFile]:
+def _done(connection: sqlite3.Connection, record: int, files: list[KnownFile] | None) -> list[rows.Former]:
     if files is not None:
         rows.arriving(connection, record, files)
     return rows.done(connection, record)
 
 
-def _are_whole(folder: Path, files: Sequence[KnownFile]) -> bool:
-    """Sizes first: they reveal most changes, and cost nothing. A link in the place of a file is a change."""
-    try:
-        if any((folder / each.name).stat().st_size != each.size for each in files):
-            return False
-        return all(_sha256(folder / each.name) == each.sha256 for each in files)
-    except OSError:
-        return False
+def _known_files(folder: Path, paths: Sequence[Path]) -> list[KnownFile]:
+    return [known_file(folder, path) for path in paths]
 
 
-def _known(paths: Sequence[Path]) -> list[KnownFile]:
-    return [KnownFile(path.name, path.stat().st_size, _sha256(path)) for path in paths]
-
-
-def _sha256(path: Path) -> str:
-    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _remove(folder: Path, files: Sequence[KnownFile]) -> None:
-    """Only what is ours and as we left it."""
-    for each in files:
-        if _are_whole(folder, [each]):
-            with suppress(OSError):
-                (folder / each.name).unlink()
+def _remove_parts(folder: Path, subfolders: Sequence[str], tag: str) -> None:
+    remove_parts(folder, tag)
+    for each in subfolders:
+        parts = each.split("/")
+        with suppress(OSError):  # it is missing, or a link, behind which nothing is ours
+            check_real_folders(folder, parts)
+            remove_parts(folder.joinpath(*parts), tag)

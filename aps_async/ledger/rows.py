@@ -9,11 +9,13 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
-from pathlib import PurePath
+from typing import Any
 
-from aps_async.downloads.filenames import checked_name, safe_stem
+from attrs import frozen
+
+from aps_async.downloads.filenames import checked_relative, safe_path, safe_stem, stem_of
 from aps_async.errors import InputError, LedgerError
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.models import ExportKind, ExportRef, ExportRequest
@@ -45,8 +47,8 @@ class Wanted:
         self.plain = to_dict(request)
         # Cost documents that are there already: several of one request may be.
         document = export_id if request.kind is ExportKind.COST else None
-        # Without the identity, which older versions did not write: their requests keep their keys.
-        known = {name: value for name, value in self.plain.items() if name != "identity"}
+        # Without what older versions did not write and what only names the file: requests keep their keys.
+        known = {name: value for name, value in self.plain.items() if name not in ("identity", "subfolder")}
         self._key = _digest({**known, "name": None}, document)
 
     def key(self, repeat: int) -> bytes:
@@ -85,8 +87,8 @@ class Wanted:
 
     @property
     def title(self) -> str:
-        """What its file is to be called."""
-        return safe_stem(self.request.name or self.request.source_ids[0])
+        """What its file is to be called, with the folders that it goes to."""
+        return safe_path(self.request.name or self.request.source_ids[0], self.request.subfolder)
 
     @property
     def version(self) -> str | None:
@@ -104,10 +106,18 @@ def begin_run(connection: sqlite3.Connection, command: str | None, total: int | 
     return int(made.lastrowid or 0)
 
 
+def subfolders(connection: sqlite3.Connection) -> list[str]:
+    """The folders below the ledger's own that exports go to."""
+    found = connection.execute("SELECT name FROM exports WHERE name LIKE '%/%'")
+    return sorted({_stored(name).rpartition("/")[0] for [name] in found})
+
+
 def forget_files(connection: sqlite3.Connection) -> None:
     """Lets everything be exported anew, under the names that it has."""
+    rows = connection.execute("SELECT id FROM exports WHERE name IS NOT NULL").fetchall()
     connection.execute("UPDATE exports SET state=?, export_id=NULL, problem=NULL", (State.WANTED,))
-    connection.execute("DELETE FROM files WHERE export IN (SELECT id FROM exports WHERE name IS NOT NULL)")
+    for [number] in rows:
+        set_former(connection, number)
 
 
 def end_run(connection: sqlite3.Connection, run: int, total: int) -> None:
@@ -148,7 +158,7 @@ def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record |
     connection.execute("UPDATE exports SET run=? WHERE id=?", (run, number))
     _learn_identity(connection, number, wanted)
     if wanted.export_id is not None and wanted.export_id != export_id:  # another job: what the older one made is past
-        connection.execute("DELETE FROM files WHERE export=?", (number,))
+        set_former(connection, number)
         return Record(id=number, name=_stored(name))
     return _record(connection, wanted, number, name, export_id, done=state == State.DONE)
 
@@ -165,15 +175,15 @@ def _record(
     )
 
 
-def _files(connection: sqlite3.Connection, export: int) -> list[KnownFile]:
-    rows = connection.execute("SELECT name, size, sha256 FROM files WHERE export=?", (export,))
+def _files(connection: sqlite3.Connection, export: int, table: str = "files") -> list[KnownFile]:
+    rows = connection.execute(f"SELECT name, size, sha256 FROM {table} WHERE export=?", (export,))  # noqa: S608 - ours
     return [KnownFile(_stored(name), int(size), bytes(sha256).hex()) for name, size, sha256 in rows]
 
 
 def _stored(name: object) -> str:
     """A name as it comes from the ledger, which others may have written."""
     try:
-        return checked_name(name)
+        return "/".join(checked_relative(name))
     except InputError as problem:
         raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {MOVE_AWAY}") from None
 
@@ -242,7 +252,7 @@ def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: 
     """
     title = wanted.title
     name = _stored(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
-    for stem in {name, *(PurePath(each.name).stem for each in _files(connection, older))}:
+    for stem in {name, *(stem_of(each.name) for each in _files(connection, older))}:
         connection.execute("UPDATE names SET export=? WHERE folded=? AND export=?", (number, _folded(stem), older))
     connection.execute("UPDATE exports SET name=NULL, lineage=? WHERE id=?", (wanted.lineage(), older))
     _move_replaced(connection, wanted)
@@ -302,31 +312,68 @@ def started(connection: sqlite3.Connection, record: int, export_id: str) -> None
 
 def arriving(connection: sqlite3.Connection, record: int, files: Iterable[KnownFile]) -> None:
     """Notes what is about to be put into the folder."""
-    connection.execute("DELETE FROM files WHERE export=?", (record,))
+    set_former(connection, record)
     connection.executemany(
         "INSERT INTO files VALUES (?, ?, ?, ?)",
         [(record, each.name, each.size, bytes.fromhex(each.sha256)) for each in files],
     )
 
 
-def done(connection: sqlite3.Connection, record: int) -> list[KnownFile]:
-    """Notes that the files are there; gives those of older versions whose place they took, to be removed."""
+def set_former(connection: sqlite3.Connection, record: int) -> None:
+    """What is known of an export's files is past: they are still recognized until others have taken their place."""
+    connection.execute("INSERT OR REPLACE INTO former_files SELECT * FROM files WHERE export=?", (record,))
+    connection.execute("DELETE FROM files WHERE export=?", (record,))
+
+
+@frozen
+class Former:
+    """A file whose place an export takes."""
+
+    file: KnownFile
+    version: str | None
+    """The older version that it is, in words for its name; None if it is of the same version."""
+
+
+def former(connection: sqlite3.Connection, record: int) -> list[Former]:
+    """The files whose place an export takes: of older versions, and its own of an earlier time."""
+    found = []
+    for number, request in _older_versions(connection, record):
+        label = version_label(json.loads(request))
+        found += [Former(each, label) for each in _files(connection, number)]
+    return found + [Former(each, None) for each in _files(connection, record, "former_files")]
+
+
+def _older_versions(connection: sqlite3.Connection, record: int) -> list[tuple[int, str]]:
+    return connection.execute(
+        "SELECT id, request FROM exports WHERE name IS NULL AND lineage=(SELECT lineage FROM exports WHERE id=?)",
+        (record,),
+    ).fetchall()
+
+
+def version_label(request: Mapping[str, Any]) -> str:
+    """Which version a stored request is of, in words for a file name; ACC numbers none."""
+    subjects = request.get("subjects") or [""]
+    found = _VERSION.search(str(subjects[0]))
+    return f"version {found[1]}" if found else "earlier"
+
+
+def done(connection: sqlite3.Connection, record: int) -> list[Former]:
+    """Notes that the files are there; gives those under other names whose place they took, to be put away."""
     now = time.time()
     connection.execute("UPDATE exports SET state=?, problem=NULL, changed=? WHERE id=?", (State.DONE, now, record))
-    older = connection.execute(
-        "SELECT id FROM exports WHERE name IS NULL AND lineage=(SELECT lineage FROM exports WHERE id=?)", (record,)
-    ).fetchall()
-    mine = {folded(each.name) for each in _files(connection, record)} if older else set()
-    left = []
-    for [number] in older:
-        left += [each for each in _files(connection, number) if folded(each.name) not in mine]
-        connection.execute("DELETE FROM files WHERE export=?", (number,))
-    return [each for each in left if _is_free(connection, each.name, record)]
+    left = former(connection, record)
+    if not left:
+        return []
+    mine = {folded(each.name) for each in _files(connection, record)}
+    connection.execute("DELETE FROM former_files WHERE export=?", (record,))
+    connection.executemany("DELETE FROM files WHERE export=?", [(n,) for n, _ in _older_versions(connection, record)])
+    left = [each for each in left if folded(each.file.name) not in mine]
+    return [each for each in left if _is_free(connection, each.file.name, record)]
 
 
 def _is_free(connection: sqlite3.Connection, file: str, record: int) -> bool:
     """Gives back the name of a file that has gone out of use, unless another export has it."""
-    stem = _folded(PurePath(file).stem)
+    stem = _folded(stem_of(file))
     row = connection.execute("SELECT export FROM names WHERE folded=?", (stem,)).fetchone()
     if row is not None and row[0] == record:
         connection.execute("DELETE FROM names WHERE folded=?", (stem,))
