@@ -19,9 +19,7 @@ from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
     ASSET_MARKUPS,
-    COLLECTION,
     DIR,
-    FOLDER,
     HYPERLINKS,
     ISSUE_MARKUPS,
     JSON_ARRAY,
@@ -44,6 +42,21 @@ from aps_async.cli.options import (
     profile_option,
 )
 from aps_async.cli.output import print_result, print_status, tolerate_any_text, turn_logging_on
+from aps_async.cli.selecting import (
+    COLLECTION,
+    EXCLUDE,
+    FILE_NAME,
+    FOLDER,
+    MATCH,
+    SET,
+    SHEET,
+    SINCE,
+    TAG,
+    TREE,
+    Choice,
+    many,
+    pattern_of,
+)
 
 NAME = "aps-async"
 _ENVIRONMENT = (
@@ -190,15 +203,31 @@ def projects(user_id: USER_ID = None, json: JSON_ARRAY = False) -> Any:
 @app.command()
 def sheets(
     project: PROJECT,
+    sheet: SHEET = None,
+    match: MATCH = None,
+    exclude: EXCLUDE = None,
     folder: FOLDER = None,
+    sheet_set: SET = None,
     collection: COLLECTION = None,
+    tag: TAG = None,
+    since: SINCE = None,
     user_id: USER_ID = None,
     json: JSON_ARRAY = False,
 ) -> Any:
     """List a project's sheets that can be exported."""
     from aps_async.cli import listing
 
-    return partial(listing.sheets, project, folder=folder, collection=collection, user_id=user_id, as_json=json)
+    choice = Choice(
+        sheets=many(sheet),
+        match=many(match),
+        exclude=many(exclude),
+        folder=folder,
+        sheet_set=sheet_set,
+        collection=collection,
+        tag=many(tag),
+        since=since,
+    )
+    return partial(listing.sheets, project, choice, user_id=user_id, as_json=json)
 
 
 @app.command()
@@ -213,14 +242,16 @@ def collections(project: PROJECT, user_id: USER_ID = None, json: JSON_ARRAY = Fa
 def export(
     project: PROJECT,
     out: OUT,
+    sheet: SHEET = None,
+    match: MATCH = None,
+    exclude: EXCLUDE = None,
     folder: FOLDER = None,
+    sheet_set: SET = None,
     collection: COLLECTION = None,
-    sheet: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ID", help="One sheet by its version or item URN (ACC: id or number); may be given again."
-        ),
-    ] = None,
+    tag: TAG = None,
+    since: SINCE = None,
+    name: FILE_NAME = None,
+    tree: TREE = False,
     files: Annotated[
         bool, typer.Option("--files", help="ACC: PDF, DWG and RVT files and not sheets, as ZIPs.")
     ] = False,
@@ -245,14 +276,23 @@ def export(
     from aps_async.cli import export as exporting
     from aps_async.cli.wanted import check_together, export_options
 
-    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=asset_markups)
+    pattern = pattern_of(name, tree=tree)
+    check_together(sheets=sheet or (), files=files, collection=collection, assets=asset_markups)
+    if files and (match or exclude or sheet_set or tag or since or pattern):
+        raise UsageProblem("--files goes with --folder only: the other options choose and name sheets")
     if (unpack or no_partial) and not files:
         raise UsageProblem("--unpack and --no-partial go with --files: sheets come one by one")
     choices = exporting.ExportChoices(
         project=project,
+        sheets=many(sheet),
+        match=many(match),
+        exclude=many(exclude),
         folder=folder,
+        sheet_set=sheet_set,
         collection=collection,
-        sheets=tuple(dict.fromkeys(sheet or ())),
+        tag=many(tag),
+        since=since,
+        name=pattern,
         files=files,
         unpack=unpack,
         allow_partial=not no_partial,

@@ -2,10 +2,12 @@
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.output import count, print_json, print_status, print_table
+from aps_async.cli.selecting import Choice
+from aps_async.cli.wanted import chosen_sheets
 from aps_async.errors import NotAllowedError, NotFoundInProjectError
-from aps_async.exports.project import list_collections, list_sheets
+from aps_async.exports.project import list_collections
 from aps_async.models import Hub, Project
-from aps_async.resources.projects import list_hubs, list_projects
+from aps_async.resources.projects import find_project, list_hubs, list_projects
 from aps_async.transport.converter import to_dict
 
 NO_HUB = (
@@ -48,12 +50,13 @@ def _as_json(hub: Hub, project: Project) -> dict[str, str]:
     }
 
 
-async def sheets(
-    project: str, *, folder: str | None, collection: str | None, user_id: str | None, as_json: bool
-) -> int:
+async def sheets(project: str, choice: Choice, *, user_id: str | None, as_json: bool) -> int:
     """`aps-async sheets`."""
     async with open_session(user_id) as session:
-        found = [sheet async for sheet in list_sheets(session, project, folder=folder, collection=collection)]
+        selected = await chosen_sheets(session, await find_project(session, project), choice)
+    if selected.unmatched:
+        raise next(iter(selected.unmatched.values()))
+    found = [each.sheet for each in selected.chosen]
     if as_json:
         print_json(
             [

@@ -86,7 +86,7 @@ def enqueue(
     from aps_async.cli import workers as fleet
     from aps_async.cli.wanted import check_together, export_options
 
-    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=asset_markups)
+    check_together(sheets=sheet or (), files=files, collection=collection, assets=asset_markups)
     if no_partial and not files:
         raise UsageProblem("--no-partial goes with --files: sheets come one by one")
     choices = fleet.EnqueueChoices(

@@ -355,19 +355,23 @@ def _several(wanted: str, matches: Sequence[Project]) -> str:
     if all(look(each.name) == look(wanted) for each in matches):
         ids = ", ".join(each.id for each in matches)
         return f"{len(matches)} projects are named {wanted!r}; give one's id: {ids}"
-    more = f" and {len(matches) - 10} more" if len(matches) > 10 else ""
-    shown = ", ".join(f"{each.name} ({bare_id(each.id)})" for each in matches[:10])
-    return f"{wanted!r} fits {len(matches)} projects; give the name or id of one: {shown}{more}"
+    return f"{wanted!r} fits {len(matches)} projects; give the name or id of one: {_shown(matches)}"
+
+
+def _shown(projects: Sequence[Project]) -> str:
+    more = f" and {len(projects) - 10} more" if len(projects) > 10 else ""
+    return ", ".join(f"{each.name} ({bare_id(each.id)})" for each in projects[:10]) + more
 
 
 def _what_there_is(wanted: str, found: Hubs, known: Sequence[Project]) -> str:
     if known:
-        near = nearest(wanted, (each.name for each in known))
-        if near:
-            known = [each for name in near for each in known if each.name == name]
-        shown = ", ".join(f"{each.name} ({bare_id(each.id)})" for each in known[:10])
-        more = f" and {len(known) - 10} more" if len(known) > 10 else ""
-        return f"{'did you mean' if near else 'there are'} {shown}{more}{'?' if near else ''}"
+        names = nearest(wanted, (each.name for each in known))
+        near = [each for name in names for each in known if each.name == name]
+        rest = [each for each in known if each.name not in names]
+        if not near:
+            return f"there are {_shown(known)}"
+        others = f" There are also {_shown(rest)}" if rest and len(known) <= 10 else ""
+        return f"did you mean {_shown(near)}?{others}"
     if found.hubs:
         return f"the hub {found.hubs[0].name!r} shows no projects to this app or user"
     told = "; ".join(warning.title for warning in found.warnings)
