@@ -136,6 +136,13 @@ async def cost(client: Client) -> None:
             for container in {project.id, project.cost.container}:
                 query = f"associationId={one.id}&associationType={one.kind}&filter[latest]=true"
                 await client.get(f"/cost/v1/containers/{container}/documents?{query}", headers={"region": "US"})
+            lists = {"CostItem": "cost-items", "Expense": "expenses", "MainContract": "main-contracts",
+                     "Payment": "payments?filter[associationType]=Contract",
+                     "BudgetPayment": "payments?filter[associationType]=MainContract"}  # fmt: skip
+            plural = lists.get(one.kind, f"{one.kind.lower()}s")
+            found = f"change-orders/{one.kind.lower()}" if one.kind.endswith("CO") else plural
+            await client.get(f"/cost/v1/containers/{project.id}/{found}")
+            await client.get(f"/cost/v1/containers/{project.id}/budgets?limit=1&filter[id]={one.id}")
             template = next(iter(project.cost.templates), "none")
             body = {"type": "Document", "name": "New", "associationId": one.id, "associationType": one.kind}
             path = f"/cost/v1/containers/{project.id}"
