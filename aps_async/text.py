@@ -113,6 +113,7 @@ def listing(wanted: str, names: Iterable[str]) -> str:
     """What there is instead of a name that does not exist: the nearest names, or the first ten; `none` of none."""
     known = list(dict.fromkeys(names))
     if found := nearest(wanted, known):
-        return ", ".join(found) + (" ..." if len(found) < len(known) else "")
+        rest = len(known) - len(found)
+        return ", ".join(found) + (f" and {rest:,} more" if rest else "")
     more = f" and {len(known) - 10:,} more" if len(known) > 10 else ""
     return (", ".join(known[:10]) or "none") + more

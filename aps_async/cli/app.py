@@ -15,6 +15,7 @@ import typer
 from typer.main import get_command
 
 import aps_async
+from aps_async.cli import finding
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
@@ -22,7 +23,6 @@ from aps_async.cli.options import (
     DIR,
     HYPERLINKS,
     ISSUE_MARKUPS,
-    JSON_ARRAY,
     JSON_LINES,
     JSON_OBJECT,
     MARKUPS,
@@ -53,7 +53,6 @@ from aps_async.cli.selecting import (
     SINCE,
     TAG,
     TREE,
-    Choice,
     many,
     pattern_of,
 )
@@ -192,50 +191,7 @@ def simulate(
     return partial(simulation.simulate, options, port=port, speed=speed, faults=faults, switches=switches)
 
 
-@app.command()
-def projects(user_id: USER_ID = None, json: JSON_ARRAY = False) -> Any:
-    """List the projects that the app (or the user) may see."""
-    from aps_async.cli import listing
-
-    return partial(listing.projects, user_id=user_id, as_json=json)
-
-
-@app.command()
-def sheets(
-    project: PROJECT,
-    sheet: SHEET = None,
-    match: MATCH = None,
-    exclude: EXCLUDE = None,
-    folder: FOLDER = None,
-    sheet_set: SET = None,
-    collection: COLLECTION = None,
-    tag: TAG = None,
-    since: SINCE = None,
-    user_id: USER_ID = None,
-    json: JSON_ARRAY = False,
-) -> Any:
-    """List a project's sheets that can be exported."""
-    from aps_async.cli import listing
-
-    choice = Choice(
-        sheets=many(sheet),
-        match=many(match),
-        exclude=many(exclude),
-        folder=folder,
-        sheet_set=sheet_set,
-        collection=collection,
-        tag=many(tag),
-        since=since,
-    )
-    return partial(listing.sheets, project, choice, user_id=user_id, as_json=json)
-
-
-@app.command()
-def collections(project: PROJECT, user_id: USER_ID = None, json: JSON_ARRAY = False) -> Any:
-    """List the collections of an ACC project's sheets."""
-    from aps_async.cli import listing
-
-    return partial(listing.collections, project, user_id=user_id, as_json=json)
+finding.register(app)
 
 
 @app.command()
@@ -319,18 +275,16 @@ def export(
 def cost_documents(
     project: PROJECT,
     out: OUT,
-    association_type: Annotated[
-        str, typer.Option("--type", metavar="WORD", help="What the ids are: Budget, Contract, FormInstance and so on.")
-    ],
+    association_type: finding.TYPE,
     association_id: Annotated[
-        list[str], typer.Option("--id", metavar="UUID", help="Whose documents; may be given again.")
+        list[str], typer.Option("--id", metavar="UUID", help="Whose documents, as 'cost' lists them. Repeatable.")
     ],
-    container: Annotated[
-        str | None, typer.Option(metavar="ID", help="The cost container, where it is not the project's id.")
+    template: Annotated[
+        str | None,
+        typer.Option("--template", metavar="ID", help="Make a new document for each id, from this document template."),
     ] = None,
-    region: Annotated[
-        str | None, typer.Option(metavar="REGION", help="US, EMEA and so on: saves the service a look-up.")
-    ] = None,
+    container: finding.CONTAINER = None,
+    region: finding.REGION = None,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
     json: JSON_LINES = False,
@@ -338,6 +292,8 @@ def cost_documents(
     """Bring the Word documents that Cost Management generated for budgets, contracts and so on. Needs a login."""
     from aps_async.cli import fetching
 
+    if template is not None and not template.strip():
+        raise UsageProblem("--template is empty: give the id of a document template of Cost Management")
     choices = fetching.DocumentChoices(
         project=project,
         out=out,
@@ -345,6 +301,7 @@ def cost_documents(
         ids=tuple(dict.fromkeys(association_id)),
         container=container,
         region=region,
+        template=template,
         slots=slots,
         timeout=timeout,
         as_json=json,

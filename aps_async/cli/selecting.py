@@ -34,6 +34,17 @@ def a_pattern(text: str) -> str:
         raise typer.BadParameter(str(problem)) from None
 
 
+def a_cost_type(text: str) -> str:
+    """The published word for a type of Cost Management."""
+    from aps_async.errors import InputError
+    from aps_async.resources.associations import published_type
+
+    try:
+        return published_type(text)
+    except InputError as problem:
+        raise typer.BadParameter(str(problem)) from None
+
+
 SHEET = Annotated[
     list[str] | None,
     typer.Option(

@@ -3,15 +3,20 @@
 https://aps.autodesk.com/en/docs/acc/v1/reference/http/cost-budgets-GET/
 """
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from aps_async.errors import InputError
+from aps_async.downloads.filenames import split_suffix
+from aps_async.errors import APSError, InputError, NotAllowedError, NotFoundError, ResponseError
 from aps_async.ids import bare_id, path_part
+from aps_async.models import CostSource, ExportJob
 from aps_async.resources.jsonapi import NewItems
+from aps_async.resources.projects import get_version
 from aps_async.session import Session
-from aps_async.text import listing
+from aps_async.text import look
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 
@@ -46,8 +51,13 @@ LISTS = {
     **{kind: _List(f"change-orders/{kind.lower()}", _CHANGE_ORDERS) for kind in ("PCO", "RFQ", "RCO", "OCO", "SCO")},
 }
 """The types that can be listed. A `FormInstance` is a change order of any kind."""
-TYPES = (*LISTS, "FormInstance")
+TYPES = (
+    *LISTS, "FormInstance", "CostPayment", "PaymentItem", "ScheduleOfValue", "ExpenseItem", "DistributionItem",
+    "BudgetTransfer", "Fee",
+)  # fmt: skip
 """The published words of association types."""
+
+_log = logging.getLogger("aps_async")
 
 
 @lenient
@@ -89,7 +99,7 @@ def published_type(word: str) -> str:
     known = {each.casefold(): each for each in TYPES}
     if found := known.get(word.strip().casefold()):
         return found
-    raise InputError(f"there is no association type {word!r}; there are: {listing(word, TYPES)}")
+    raise InputError(f"there is no association type {word!r}; there are: {', '.join(TYPES)}")
 
 
 async def list_associations(
@@ -117,7 +127,8 @@ async def list_associations(
     """
     word = published_type(association_type)
     if word not in LISTS:
-        raise InputError(f"{word} documents belong to change orders: list these as PCO, RFQ, RCO, OCO or SCO")
+        hint = "; list change orders as PCO, RFQ, RCO, OCO or SCO" if word == "FormInstance" else ""
+        raise InputError(f"the service has no list of type {word}: choose one of {', '.join(LISTS)}{hint}")
     known = LISTS[word]
     path = f"/cost/v1/containers/{path_part(bare_id(container_id, 'container'))}/{known.path}"
     cuts = [ids[at : at + _AT_ONCE] for at in range(0, len(ids), _AT_ONCE)] if ids is not None else [None]
@@ -139,3 +150,69 @@ async def list_associations(
             total = page.pagination.total_results if page.pagination else None
             if offset >= total if total is not None else len(page.results) < PAGE:
                 break
+
+
+async def find_labels(session: Session, source: CostSource, ids: Iterable[str]) -> dict[str, str] | None:
+    """Codes and names of associations by their ids in lower case; None if the service does not list them.
+
+    Raises:
+        APSError: as `list_associations`, except for refusals of the list.
+    """
+    if source.association_type not in LISTS:
+        return None
+    try:
+        listed = list_associations(
+            session, source.container_id, source.association_type, ids=list(ids), region=source.region
+        )
+        return {each.id.lower(): each.label async for each in listed}
+    except ResponseError as problem:
+        if not isinstance(problem, NotAllowedError | NotFoundError) and problem.status != 400:
+            raise
+        _log.info("no names of %s, ids serve instead: %s", source.association_type, problem)
+        return None
+
+
+async def name_jobs(session: Session, jobs: Sequence[ExportJob]) -> list[ExportJob]:
+    """The same jobs of Cost documents, with names for their files: what they belong to, and their own names in Docs.
+
+    Costs one call per document, and one per 40 things that they belong to. What cannot be found out is left out: its
+    id serves instead.
+
+    Args:
+        session: the session; a user's token.
+        jobs: as `cost.document_jobs` gives them, all of one container and type.
+
+    Raises:
+        APSError: as `list_associations`, except for refusals.
+    """
+    source = next((job.ref.request.cost for job in jobs if job.ref.request.cost), None)
+    if source is None:
+        return list(jobs)
+    labels = await find_labels(session, source, {job.ref.request.source_ids[0] for job in jobs}) or {}
+    own = await asyncio.gather(*(_name_in_docs(session, job) for job in jobs))
+    named = []
+    for job, name in zip(jobs, own, strict=True):
+        request = job.ref.request
+        label = labels.get(request.source_ids[0].lower())
+        whole = _joined(label or request.name or "", name)
+        named.append(evolve(job, ref=evolve(job.ref, request=evolve(request, name=whole))))
+    return named
+
+
+async def _name_in_docs(session: Session, job: ExportJob) -> str:
+    """The name of a document's file, without suffix; empty while it has none, or if it may not be seen."""
+    if job.version_urn is None:
+        return ""
+    try:
+        version = await get_version(session, job.ref.project_id, job.version_urn)
+    except APSError as problem:  # the download asks again, and reports it
+        _log.info("no name of %s in Docs: %s", job.ref, problem)
+        return ""
+    return "" if version.name == version.urn else split_suffix(version.name)[0]
+
+
+def _joined(label: str, name: str) -> str:
+    """Both, unless the name says the label already."""
+    if f" {look(label)} " in f" {look(name)} ":
+        return name
+    return f"{label} - {name}" if name else label

@@ -198,7 +198,7 @@ class _Walk:
             yield sheet
 
     async def _exportable(self, folder: Folder, item: Item, version: Version | None) -> Version | None:
-        if item.hidden or not _is_document(item.type):
+        if item.hidden or not is_document(item.type):
             return None
         version = await newest(self.session, self.project, item, version, self.user_id)
         if version is None or (reason := why_not(version)) is None:
@@ -230,7 +230,8 @@ def is_deleted(version: Version) -> bool:
     return version.type.endswith(":Deleted")
 
 
-def _is_document(extension_type: str) -> bool:
+def is_document(extension_type: str) -> bool:
+    """Whether the type of an item or version is that of a sheet, and not of an uploaded file."""
     return extension_type.replace(".", ":").endswith("bim360:Document")  # the reference also spells it with a dot
 
 
@@ -238,7 +239,7 @@ def why_not(version: Version) -> str | None:
     """What keeps a version from being exported, and what to use instead; None if nothing does."""
     if is_deleted(version):
         return "is deleted; export an earlier version, or restore it"
-    if not _is_document(version.type):
+    if not is_document(version.type):
         return "is an uploaded file, not a sheet: export the sheets split from it, or download the file itself"
     if not (version.source_file_name or "").lower().endswith(".pdf"):
         return f"comes from {version.source_file_name or 'an unknown file'}; only sheets of PDF files can be exported"

@@ -61,7 +61,7 @@ async def payments(call: Call) -> Reply:
 
 async def change_orders(call: Call) -> Reply:
     """GET change-orders/:changeOrder."""
-    kind = call.params["changeOrder"]
+    kind = call.params["kind"]
     if kind not in ("pco", "rfq", "rco", "oco", "sco"):
         raise refuse(400, "", "changeOrder must be pco, rfq, rco, oco or sco.", "changeOrder")
     return _page(call, kind.upper())
@@ -74,5 +74,5 @@ ENDPOINTS = (
     Endpoint("cost_items", "GET", f"{CONTAINER}/cost-items", "data:read", 60, _lists("CostItem")),
     Endpoint("cost_expenses", "GET", f"{CONTAINER}/expenses", "data:read", 50, _lists("Expense")),
     Endpoint("cost_payments", "GET", f"{CONTAINER}/payments", "data:read", 300, payments),
-    Endpoint("cost_change_orders", "GET", f"{CONTAINER}/change-orders/{{changeOrder}}", "data:read", 60, change_orders),
+    Endpoint("cost_change_orders", "GET", f"{CONTAINER}/change-orders/{{kind}}", "data:read", 60, change_orders),
 )

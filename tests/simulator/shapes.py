@@ -32,6 +32,7 @@ PARAMS: dict[str, Schema] = {
     "hub": text(r"\Ab\.\S+\Z"),
     "project": ANY_PROJECT,
     "container": UUID,
+    "kind": enum("pco", "rfq", "rco", "oco", "sco"),
     "folder": URN_FOLDER,
     "item": URN_ITEM,
     "version": URN_VERSION,
