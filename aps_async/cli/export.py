@@ -178,7 +178,7 @@ async def _tasks(session: Session, project: Project, choices: ExportChoices, run
 
 
 async def _sheet_tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
-    selected = await chosen_sheets(session, project, choices)
+    selected = await chosen_sheets(session, project, choices, allow_unmatched=True)
     for text, problem in selected.unmatched.items():
         keep(Result(name=text, id=text, error=problem), choices, run)
     if not selected.chosen and not selected.unmatched:

@@ -64,8 +64,6 @@ async def sheets(project: str, choice: Choice, *, user_id: str | None, as_json: 
     """`aps-async sheets`."""
     async with open_session(user_id) as session:
         selected = await chosen_sheets(session, await find_project(session, project), choice)
-    if selected.unmatched:
-        raise next(iter(selected.unmatched.values()))
     found = [each.sheet for each in selected.chosen]
     if as_json:
         print_json(
@@ -75,7 +73,10 @@ async def sheets(project: str, choice: Choice, *, user_id: str | None, as_json: 
                     "title": sheet.title,
                     "folder": sheet.folder_path,
                     "collection": to_dict(sheet.collection) if sheet.collection else None,
+                    "tags": list(sheet.tags),
                     "version": sheet.version,
+                    "revision": sheet.revision,
+                    "changedAt": sheet.changed_at.isoformat() if sheet.changed_at else None,
                     "sourceFile": sheet.source_file_name,
                     "kind": str(sheet.kind),
                     "id": sheet.id,

@@ -47,15 +47,17 @@ def check_together(*, sheets: Sequence[str], files: bool, collection: str | None
         raise UsageProblem("--files and --asset-markups cannot be given together: only sheets have asset markups")
 
 
-async def chosen_sheets(session: Session, project: Project, choice: Choice) -> Selected:
+async def chosen_sheets(
+    session: Session, project: Project, choice: Choice, *, allow_unmatched: bool = False
+) -> Selected:
     """The sheets that options choose, with a line on what is worth knowing about them.
 
     Raises:
-        APSError: as `list_selected`; texts of `--sheet` that fit nothing are `Selected.unmatched`.
+        APSError: as `list_selected`.
     """
     if pattern := choice.pattern:
         pattern.check(project)
-    selected = await list_selected(session, project, choice.selection, allow_unmatched=True)
+    selected = await list_selected(session, project, choice.selection, allow_unmatched=allow_unmatched)
     for text, shared in selected.ambiguous.items():
         shown = "; ".join(f"{each.sheet.name} ({'/'.join(each.folders)})" for each in shared)
         print_status(f"{text!r} is the number of {len(shared)} sheets, and all of them are selected: {shown}")

@@ -24,7 +24,7 @@ WORLD: dict[str, Any] = {
                 {"name": "Tower", "projectType": "ACC",
                  "folders": [{"name": "Project Files", "items": [{"type": "file", "name": "F-1.pdf"}]}],
                  "sheets": [{"number": "A-1", "versionSet": "Issued", "collection": "East"},
-                            {"number": "A-2", "versionSet": "Tender"}],
+                            {"number": "A-2", "versionSet": "Tender", "tags": ["core"]}],
                  "cost": {"budgets": [{"name": "Steel", "code": "05 12", "documents": 2}]
                                      + [{"name": f"B {n}"} for n in range(150)],
                           "contracts": [{"name": "Core", "code": "SC-1"}],
@@ -136,3 +136,16 @@ def test_types_that_cannot_be_listed(cli: Cli, signed_in: dict[str, str], word: 
 def test_cost_wants_a_login(cli: Cli, account: Simulation) -> None:
     ran = cli("cost", "Tower", "--type", "Budget", env=account.env)
     assert (ran.code, "aps-async login" in ran.err) == (3, True)
+
+
+def test_all_wrong_numbers_are_named_at_once(cli: Cli, account: Simulation) -> None:
+    ran = cli("sheets", "Tower", "--sheet", "A-1", "--sheet", "Q-1", "--sheet", "Q-2", "--json", env=account.env)
+    assert (ran.code, ran.out, "'Q-1'" in ran.err, "'Q-2'" in ran.err) == (4, "", True, True)
+
+
+def test_sheets_are_listed_with_what_they_can_be_chosen_by(cli: Cli, account: Simulation) -> None:
+    [found] = json.loads(cli("sheets", "Tower", "--tag", "CORE", "--json", env=account.env).out)
+    assert (found["number"], found["tags"], found["revision"]) == ("A-2", ["core"], None)
+    assert found["changedAt"] is not None
+    [found] = json.loads(cli("sheets", "Clinic", "--match", "a*", "--json", env=account.env).out)
+    assert (found["number"], found["tags"], found["version"], found["revision"]) == ("A-101", [], 1, 1)
