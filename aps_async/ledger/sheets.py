@@ -19,7 +19,7 @@ from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.store import Store
 from aps_async.ledger.superseded import move_aside, rename
 from aps_async.models import ExportKind, ExportRequest, Sheet
-from aps_async.transport.converter import structure, to_json
+from aps_async.transport.converter import structure, to_dict, to_json
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class SheetBook:
     async def note(self, project_id: str, notes: Sequence[SheetNote]) -> None:
         """Keeps what was found of sheets."""
         values = [
-            (each.lineage, project_id, to_json(each.sheet), each.viewer, each.state, each.reason, each.moved)
+            (each.lineage, project_id, to_json(to_dict(each.sheet)), each.viewer, each.state, each.reason, each.moved)
             for each in notes
         ]
         statement = "INSERT OR REPLACE INTO sheets VALUES (?, ?, ?, ?, ?, ?, ?)"

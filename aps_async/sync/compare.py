@@ -59,7 +59,8 @@ class Folder:
             found = [each for each in self._by_name.get(request.name or "", ()) if each.request.kind is request.kind]
         same = [each for each in found if _is_same(each.request, request)]
         alike = [each for each in found if each.request.options == request.options]
-        return (same or alike or found or [None])[-1]
+        best = same or alike or found
+        return best[-1] if best else None
 
 
 def plan(
@@ -109,10 +110,8 @@ def _planned(
     if known.request.options != options:
         return evolve(found, state=SheetState.REFRESHED, reason="exported with other options")
     if refresh_before is not None and known.exported_at < refresh_before:
-        at = known.exported_at.astimezone()
-        return evolve(
-            found, state=SheetState.REFRESHED, reason=f"the export of {at:%Y-%m-%d} was too old", is_too_old=True
-        )
+        reason = f"the export of {known.exported_at.astimezone():%Y-%m-%d} was too old"
+        return evolve(found, state=SheetState.REFRESHED, reason=reason, is_too_old=True)
     if found.is_renamed or (known.facts is not None and _title(known.facts) != _title(sheet.sheet)):
         before = known.facts.name if known.facts else known.name
         return evolve(found, state=SheetState.RENAMED, reason=f"was {before}")

@@ -14,12 +14,14 @@ from aps_async.session import Session
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.run import SyncOptions, SyncRun
 
+_DEFAULT = SyncOptions()
+
 
 async def sync_project(
     session: Session,
     project: Project | str,
     folder: str | os.PathLike[str],
-    how: SyncOptions = SyncOptions(),
+    how: SyncOptions = _DEFAULT,
     *,
     command: str | None = None,
     max_concurrent_downloads: int | None = None,

@@ -270,8 +270,8 @@ class SyncRun:
         allowed = max(PRUNE_LEAST, total // PRUNE_SHARE) if self.how.max_prune is None else self.how.max_prune
         if len(withdrawn) > allowed:
             self._problem = PruneLimitError(
-                f"{len(withdrawn)} of {total} sheets are withdrawn, more than the {allowed} that one run moves: nothing "
-                f"was moved. If they are to go, allow that many (max_prune={len(withdrawn)})",
+                f"{len(withdrawn)} of {total} sheets are withdrawn, more than the {allowed} that one run moves: "
+                f"nothing was moved. If they are to go, allow that many (max_prune={len(withdrawn)})",
                 withdrawn=len(withdrawn),
                 allowed=allowed,
             )
@@ -339,7 +339,7 @@ def outcome_of(planned: Planned, outcome: ExportOutcome, folder: Path) -> SyncOu
     """What an export's outcome means for the sheet."""
     known, sheet = planned.known, planned.sheet.sheet
     state, reason, path = planned.state, planned.reason, outcome.path
-    exported_at = known.exported_at if known and outcome.reused else datetime.now(UTC)
+    exported_at: datetime | None = known.exported_at if known and outcome.reused else datetime.now(UTC)
     if outcome.error is not None:
         state, reason = SheetState.FAILED, " ".join(str(outcome.error).split())
         kept = known.files[0] if known and known.files else None

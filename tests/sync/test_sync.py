@@ -14,7 +14,7 @@ from aps_async.sync.project import sync_project
 from aps_async.sync.run import SyncOptions
 from tests.support import service, session_for
 
-QUICK = Behaviour(job_time=JobTime.fixed(0.5)) if hasattr(JobTime, "fixed") else Behaviour()
+QUICK = Behaviour(job_time=JobTime.fixed(0.5))
 
 
 async def sync(session: Session, simulator: Simulator, folder: Path, **how: Any) -> dict[str, SyncOutcome]:
