@@ -70,7 +70,7 @@ async def sync_project(
         if on_total is not None:
             on_total(len(run.planned))
         for outcome in run.left_out():
-            yield outcome
+            yield run.reported(outcome)
         await run.rename()
         exports = export_many(
             session,
@@ -84,7 +84,7 @@ async def sync_project(
         )
         async with aclosing(exports) as outcomes:
             async for each in outcomes:
-                yield await run.exported(each)
+                yield run.reported(await run.exported(each))
         for outcome in await run.missing():
-            yield outcome
+            yield run.reported(outcome)
         await run.finish()

@@ -19,6 +19,7 @@ from aps_async.session import Session
 from aps_async.sync.compare import Folder, Planned, plan, version_name, version_of
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
+from aps_async.sync.register import register_of, write_register
 from aps_async.sync.selection import Selection, select
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.sync.withdrawn import Prover, Verdict
@@ -72,6 +73,7 @@ class SyncRun:
     _inside: set[int] = field(factory=set[int], init=False)
     """Records of sheets that are not listed and belong to the selection."""
     _notes: list[SheetNote] = field(factory=list[SheetNote], init=False)
+    _reported: list[SyncOutcome] = field(factory=list[SyncOutcome], init=False)
     _problem: Exception | None = field(default=None, init=False)
 
     @property
@@ -298,13 +300,23 @@ class SyncRun:
             exported_at=known.exported_at if known.is_done else None,
         )
 
+    def reported(self, outcome: SyncOutcome) -> SyncOutcome:
+        """Remembers an outcome for the register, without what makes it large."""
+        self._reported.append(evolve(outcome, outcome=None, error=None))
+        return outcome
+
     async def finish(self) -> None:
-        """Keeps what was found.
+        """Keeps what was found, and writes the register.
 
         Raises:
             PruneLimitError: more was withdrawn than may be moved.
+            TargetError: the register cannot be written.
         """
         await self._keep_notes()
+        known = await self.ledger.sheets.known(self._project_id)
+        folder, now = self.ledger.folder, datetime.now(UTC)
+        register = register_of(self.project, self._reported, known, folder, now)
+        await asyncio.to_thread(write_register, folder, register)
         if self._problem is not None:
             raise self._problem
 
