@@ -158,20 +158,29 @@ def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record |
     repeat = 0
     while True:
         row = connection.execute(
-            "SELECT id, run, state, name, export_id FROM exports WHERE key=?", (wanted.key(repeat),)
+            "SELECT id, run, state, name, export_id, request FROM exports WHERE key=?", (wanted.key(repeat),)
         ).fetchone()
-        if row is None or row[3] is None:
+        if row is None or row[3] is None or _is_renumbered(connection, row[0], row[5], wanted):
             return None
         if row[1] != run:
             break
         repeat += 1  # this run has asked for it before
-    number, _, state, name, export_id = row
+    number, _, state, name, export_id, _ = row
     connection.execute("UPDATE exports SET run=? WHERE id=?", (run, number))
     _learn_identity(connection, number, wanted)
     if wanted.export_id is not None and wanted.export_id != export_id:  # another job: what the older one made is past
         set_former(connection, number)
         return Record(id=number, name=stored_name(name))
     return _record(connection, wanted, number, name, export_id, done=state == State.DONE)
+
+
+def _is_renumbered(connection: sqlite3.Connection, number: int, stored: str, wanted: Wanted) -> bool:
+    """Whether the id is another sheet's now: ACC keeps it when a number changes. The row stays the former sheet's."""
+    before, now = json.loads(stored).get("identity"), wanted.plain.get("identity")
+    if before is None or now is None or before == now:
+        return False
+    connection.execute("UPDATE exports SET key=? WHERE id=?", (_digest("renumbered", number), number))
+    return True
 
 
 def _record(
@@ -264,7 +273,8 @@ def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: 
     """
     title = wanted.title
     name = stored_name(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
-    for stem in {name, *(stem_of(each.name) for each in files_of(connection, older))}:
+    in_place = [*files_of(connection, older), *(each.file for each in former(connection, older))]
+    for stem in {name, *(stem_of(each.name) for each in in_place)}:
         connection.execute("UPDATE names SET export=? WHERE folded=? AND export=?", (number, _folded(stem), older))
     connection.execute("UPDATE exports SET name=NULL, lineage=? WHERE id=?", (wanted.lineage(), older))
     _move_replaced(connection, wanted)

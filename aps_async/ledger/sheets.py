@@ -40,7 +40,8 @@ class KnownSheet:
     exported_at: datetime
     """When its state changed last: if it is done, when its file got its name."""
     previous: str | None = None
-    """What the older version was exported from whose file is still in its place: the export was not finished."""
+    """What the older version was exported from whose files are still in place: the export was not finished."""
+    previous_files: tuple[KnownFile, ...] = ()
     facts: Sheet | None = None
     """The sheet as it was listed last; None if only exports without a list brought it."""
     viewer: str = ""
@@ -50,6 +51,11 @@ class KnownSheet:
     def source_id(self) -> str:
         """The id that it was exported from."""
         return self.request.source_ids[0]
+
+    @property
+    def in_place(self) -> tuple[KnownFile, ...]:
+        """The files that are in the folder for this sheet, be they of the older version."""
+        return self.files or self.previous_files
 
     @property
     def title(self) -> str:
@@ -135,7 +141,7 @@ class SheetBook:
             TargetError: a file cannot be moved.
         """
         moved = None
-        for file in sheet.files:
+        for file in sheet.in_place:
             try:
                 moved = await asyncio.to_thread(move_aside, self._folder, file.name)
             except FileNotFoundError:
@@ -160,6 +166,7 @@ def _known(connection: sqlite3.Connection, project_id: str) -> list[KnownSheet]:
     replaced = _replaced(connection)
     for record, lineage, name, stored, state, changed, facts, viewer in connection.execute(select).fetchall():
         request = _structured(stored, ExportRequest)
+        older = replaced.get(lineage)
         if request.project_id != project_id or not is_sheet(request):
             continue
         found.append(
@@ -171,7 +178,8 @@ def _known(connection: sqlite3.Connection, project_id: str) -> list[KnownSheet]:
                 files=tuple(rows.files_of(connection, record) or rows.files_of(connection, record, "former_files")),
                 is_done=state == rows.State.DONE,
                 exported_at=datetime.fromtimestamp(changed, UTC),
-                previous=replaced.get(lineage),
+                previous=_structured(older[1], ExportRequest).source_ids[0] if older else None,
+                previous_files=tuple(rows.files_of(connection, older[0])) if older else (),
                 facts=_structured(facts, Sheet) if facts else None,
                 viewer=viewer or "",
             )
@@ -184,13 +192,11 @@ def is_sheet(request: ExportRequest) -> bool:
     return request.kind in (ExportKind.BIM360, ExportKind.SHEETS) and len(request.source_ids) == 1
 
 
-def _replaced(connection: sqlite3.Connection) -> dict[bytes, str]:
-    """By lineage: what a version was exported from whose files are still there although a newer one has its name."""
-    select = "SELECT lineage, request FROM exports WHERE name IS NULL AND id IN (SELECT export FROM files) ORDER BY id"
-    return {
-        lineage: _structured(stored, ExportRequest).source_ids[0]
-        for lineage, stored in connection.execute(select).fetchall()
-    }
+def _replaced(connection: sqlite3.Connection) -> dict[bytes, tuple[int, str]]:
+    """By lineage: the latest version whose files are still there although a newer one has its name."""
+    select = "SELECT lineage, id, request FROM exports WHERE name IS NULL AND id IN (SELECT export FROM files)"
+    found = connection.execute(f"{select} ORDER BY id").fetchall()
+    return {lineage: (record, stored) for lineage, record, stored in found}
 
 
 def _notes(connection: sqlite3.Connection, project_id: str) -> list[SheetNote]:
@@ -223,6 +229,9 @@ def _renamed(
 
 def _withdrawn(connection: sqlite3.Connection, sheet: KnownSheet) -> None:
     connection.execute("UPDATE exports SET name=NULL WHERE id=?", (sheet.record,))
-    connection.execute("DELETE FROM files WHERE export=?", (sheet.record,))
+    connection.execute(
+        "DELETE FROM files WHERE export IN (SELECT id FROM exports WHERE lineage=? AND (name IS NULL OR id=?))",
+        (sheet.lineage, sheet.record),
+    )
     connection.execute("DELETE FROM former_files WHERE export=?", (sheet.record,))
     rows.release_name(connection, sheet.record, sheet.name)

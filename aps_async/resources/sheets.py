@@ -301,7 +301,7 @@ async def get_sheets(
         APSError: as `Session.request`.
     """
     found: dict[str, SheetStatus] = {}
-    ids = [bare_id(each, "sheet") for each in sheet_ids]
+    ids = list(dict.fromkeys(bare_id(each, "sheet") for each in sheet_ids))
     for start in range(0, len(ids), BATCH_LIMIT):
         page = await session.request(
             BATCH_GET,

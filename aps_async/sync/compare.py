@@ -38,7 +38,8 @@ class Planned:
     @property
     def is_renamed(self) -> bool:
         """Whether its file is there under another name than it should have."""
-        return self.known is not None and bool(self.known.files) and not is_named(self.known.name, self.file_stem)
+        known = self.known
+        return known is not None and known.source_id == self.sheet.id and not is_named(known.name, self.file_stem)
 
 
 class Folder:
@@ -119,7 +120,9 @@ def _planned(
 
 
 def version_of(known: KnownSheet) -> str | None:
-    """The version that a file is of, as reports name it."""
+    """The version that the file in the folder is of, as reports name it."""
+    if not known.files and known.previous is not None:
+        return _version_in(known.previous)
     if number := _version_in(known.source_id):
         return number
     return version_name(known.facts) if known.facts and known.facts.id == known.source_id else None

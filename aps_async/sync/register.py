@@ -94,7 +94,7 @@ def register_of(
         folder: where the files are.
         now: the time of writing.
     """
-    by_file = {file.name: (each, file) for each in known for file in each.files}
+    by_file = {file.name: (each, file) for each in known for file in each.in_place}
     rows = [_row(project, each, by_file, folder) for each in outcomes]
     rows.sort(key=lambda row: (row.collection or "", row.folder, row.number, row.name))
     return Register(

@@ -187,7 +187,7 @@ class SyncRun:
             known = None if each.is_folder else self._kept(each)
             sheet = self._sheet_of(each)
             reason = each.reason
-            if known is not None and known.files:
+            if known is not None and known.in_place:
                 reason = f"version {each.version} {reason}; version {version_of(known)} kept"
             elif each.version is not None and not each.is_folder:
                 reason = f"version {each.version} {reason}"
@@ -344,7 +344,7 @@ class SyncRun:
             )
 
     def _path(self, known: KnownSheet) -> Path | None:
-        return self.ledger.folder / known.files[0].name if known.files else None
+        return self.ledger.folder / known.in_place[0].name if known.in_place else None
 
 
 def outcome_of(planned: Planned, outcome: ExportOutcome, folder: Path) -> SyncOutcome:
@@ -354,7 +354,7 @@ def outcome_of(planned: Planned, outcome: ExportOutcome, folder: Path) -> SyncOu
     exported_at: datetime | None = known.exported_at if known and outcome.reused else datetime.now(UTC)
     if outcome.error is not None:
         state, reason = SheetState.FAILED, " ".join(str(outcome.error).split())
-        kept = known.files[0] if known and known.files else None
+        kept = known.in_place[0] if known and known.in_place else None
         path = folder / kept.name if kept else None
         exported_at = known.exported_at if known and kept else None
     elif state is SheetState.NEW and known is None and outcome.reused:
