@@ -9,10 +9,13 @@ in the middle. After every whole sync the folder is compared with the project, b
 import asyncio
 import hashlib
 import json
+import os
 import random
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,9 +34,12 @@ from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import SyncOptions
 from aps_async.sync.selection import Selection
+from benchmarks import children
 
 EPOCH = 1_800_000_000.0
-STEPS = 30
+STEPS = 6
+COUNT = 10_000
+_PART = 50
 USERS = ("U1AAAAAAAAAA", "U2BBBBBBBBBB")
 PATTERNS = ("{number} - {title}", "{number}", TREE, "{discipline}/{number} {title}")
 SAME = (SheetState.NEW, SheetState.REVISED, SheetState.RENAMED, SheetState.REFRESHED, SheetState.UNCHANGED)
@@ -467,13 +473,41 @@ def play(seed: int, kind: str = "bim360", steps: int = STEPS) -> History:
         loop.close()
 
 
+def measure(rounds: int, count: int = COUNT, kinds: Sequence[str] = ("bim360", "acc")) -> str:
+    """Plays `count` histories, half of each kind of project, `rounds` / 7 of them, over the cores of this machine."""
+    count = max(len(kinds), count * rounds // 7)
+    each = count // len(kinds)
+    parts = [
+        {"kind": kind, "first": first, "count": min(_PART, each - first), "steps": STEPS}
+        for kind in kinds
+        for first in range(0, each, _PART)
+    ]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        found = list(pool.map(lambda options: children.run("benchmarks.histories", **options), parts))
+    lines = [
+        f"{each * len(kinds):,} histories of {STEPS} syncs each, seeds 0 to {each - 1:,} of each kind of project.",
+        "",
+        "| project | histories | syncs | stale, missing or lost and not named |",
+        "|---|---|---|---|",
+    ]
+    for kind in kinds:
+        own = [result for options, result in zip(parts, found, strict=True) if options["kind"] == kind]
+        wrong = [words for result in own for words in result["wrong"]]
+        lines.append(f"| {kind} | {each:,} | {sum(result['syncs'] for result in own):,} | {len(wrong)} |")
+        lines += [f"| | | | {words} |" for words in wrong[:10]]
+    return "\n".join(lines)
+
+
 def main() -> None:
     """A part of the histories, in a process of its own."""
     options = json.loads(sys.argv[1])
-    syncs = 0
+    syncs, wrong = 0, list[str]()
     for seed in range(options["first"], options["first"] + options["count"]):
-        syncs += play(seed, options["kind"], options["steps"]).syncs
-    sys.stdout.write(json.dumps({"syncs": syncs}) + "\n")
+        try:
+            syncs += play(seed, options["kind"], options["steps"]).syncs
+        except WrongFolderError as problem:
+            wrong.append(f"seed {seed}: {problem}")
+    sys.stdout.write(json.dumps({"syncs": syncs, "wrong": wrong}) + "\n")
 
 
 if __name__ == "__main__":
