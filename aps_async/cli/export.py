@@ -182,8 +182,8 @@ async def _tasks(session: Session, project: Project, choices: ExportChoices, run
         tasks = [Task(name=each.name or project.name, folder=choices.folder, wanted=each) async for each in requests]
     else:
         what = "finished sheets of PDFs" if project.is_bim360 else "published sheets"
-        chosen = {"folder": choices.folder, "collection": choices.collection}
-        found = [sheet async for sheet in list_sheets(session, project, **chosen)]
+        listed = list_sheets(session, project, folder=choices.folder, collection=choices.collection)
+        found = [sheet async for sheet in listed]
         tasks = sheet_tasks(found, choices)
     if not tasks:
         where = part_of(project, choices.folder, choices.collection)

@@ -168,7 +168,7 @@ class Ledger:
 
         def arriving(connection: sqlite3.Connection) -> list[rows.Former]:
             rows.arriving(connection, record.id, known)
-            return rows.former(connection, record.id)
+            return rows.former(connection, record.id) if self._superseded is not None else []
 
         former = await self._store.call(arriving, durable=False)
         if self._superseded is None:
