@@ -330,6 +330,7 @@ class Folder:
     actions: tuple[str, ...] = ()
     visible_types: tuple[str, ...] = ()
     folder_type: str | None = None
+    parent_id: str | None = None
     path: str = ""
     """The names from the top folder down, joined with `/`, as far as the walk that found it knows them."""
 
@@ -350,6 +351,7 @@ class Item:
     hidden: bool = False
     source_file_name: str | None = None
     tip_version_urn: str | None = None
+    folder_id: str | None = None
 
 
 @frozen(kw_only=True)
@@ -454,11 +456,12 @@ class Sheet:
             options=options or ExportOptions(markups=markups, hyperlinks=hyperlinks),
             user_id=user_id,
             name=self.name,
-            identity=self._identity,
+            identity=self.identity,
         )
 
     @property
-    def _identity(self) -> SheetIdentity | None:
+    def identity(self) -> SheetIdentity | None:
+        """ACC: what stays the same when it is revised."""
         if self.kind is not ExportKind.SHEETS:
             return None
         return SheetIdentity(number=self.number, collection_id=self.collection.id if self.collection else None)

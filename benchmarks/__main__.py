@@ -29,7 +29,7 @@ NAMES = (
     "values",
     "sdk",
 )
-LONG = ("kills", "ledger", "workers", "million")
+LONG = ("kills", "ledger", "workers", "million", "histories")
 """What a run lives through rather than how fast it is: by name only, so that all the rest takes half an hour."""
 RESULTS = Path(__file__).with_name("results")
 

@@ -18,6 +18,7 @@ from aps_async.ledger.files import are_whole, known_file
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.schema import LEDGER_NAME
+from aps_async.ledger.sheets import SheetBook
 from aps_async.ledger.store import Store
 from aps_async.ledger.superseded import make_way, put_away
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
@@ -68,6 +69,11 @@ class Ledger:
         self._opened = False
         self._checks = asyncio.Semaphore(_CHECKS)
         self._counts: dict[str, int] = {}
+
+    @property
+    def sheets(self) -> SheetBook:
+        """What is known of the sheets in the folder."""
+        return SheetBook(self._store, self.folder)
 
     @property
     def is_open(self) -> bool:
@@ -162,7 +168,7 @@ class Ledger:
 
         def arriving(connection: sqlite3.Connection) -> list[rows.Former]:
             rows.arriving(connection, record.id, known)
-            return rows.former(connection, record.id)
+            return rows.former(connection, record.id) if self._superseded is not None else []
 
         former = await self._store.call(arriving, durable=False)
         if self._superseded is None:

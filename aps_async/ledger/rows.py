@@ -9,21 +9,21 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
-from typing import Any
 
 from attrs import frozen
 
 from aps_async.downloads.filenames import checked_relative, safe_path, safe_stem, stem_of
 from aps_async.errors import InputError, LedgerError
+from aps_async.ids import version_number
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.models import ExportKind, ExportRef, ExportRequest
 from aps_async.text import folded, well_formed
 from aps_async.transport.converter import to_dict, to_json
 
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
-_VERSION = re.compile(r"\?version=(\d+)$")
+_VERSION = re.compile(r"\?version=\d+$")
 
 
 class State(IntEnum):
@@ -93,8 +93,8 @@ class Wanted:
     @property
     def version(self) -> str | None:
         """The number of the version, where there is one."""
-        found = _VERSION.search(self.request.source_ids[0]) if len(self.request.source_ids) == 1 else None
-        return found[1] if found else None
+        number = version_number(self.request.source_ids[0]) if len(self.request.source_ids) == 1 else None
+        return None if number is None else str(number)
 
 
 def begin_run(connection: sqlite3.Connection, command: str | None, total: int | None) -> int:
@@ -109,7 +109,18 @@ def begin_run(connection: sqlite3.Connection, command: str | None, total: int | 
 def subfolders(connection: sqlite3.Connection) -> list[str]:
     """The folders below the ledger's own that exports go to."""
     found = connection.execute("SELECT name FROM exports WHERE name LIKE '%/%'")
-    return sorted({_stored(name).rpartition("/")[0] for [name] in found})
+    return sorted({stored_name(name).rpartition("/")[0] for [name] in found})
+
+
+def forget(connection: sqlite3.Connection, record: int) -> None:
+    """Lets one export be made anew, under the name that it has."""
+    connection.execute("UPDATE exports SET state=?, export_id=NULL, problem=NULL WHERE id=?", (State.WANTED, record))
+    set_former(connection, record)
+
+
+def release_name(connection: sqlite3.Connection, record: int, name: str) -> None:
+    """Gives back a name that an export had."""
+    connection.execute("DELETE FROM names WHERE folded=? AND export=?", (_folded(name), record))
 
 
 def forget_files(connection: sqlite3.Connection) -> None:
@@ -147,20 +158,29 @@ def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record |
     repeat = 0
     while True:
         row = connection.execute(
-            "SELECT id, run, state, name, export_id FROM exports WHERE key=?", (wanted.key(repeat),)
+            "SELECT id, run, state, name, export_id, request FROM exports WHERE key=?", (wanted.key(repeat),)
         ).fetchone()
-        if row is None or row[3] is None:
+        if row is None or row[3] is None or _is_renumbered(connection, row[0], row[5], wanted):
             return None
         if row[1] != run:
             break
         repeat += 1  # this run has asked for it before
-    number, _, state, name, export_id = row
+    number, _, state, name, export_id, _ = row
     connection.execute("UPDATE exports SET run=? WHERE id=?", (run, number))
     _learn_identity(connection, number, wanted)
     if wanted.export_id is not None and wanted.export_id != export_id:  # another job: what the older one made is past
         set_former(connection, number)
-        return Record(id=number, name=_stored(name))
+        return Record(id=number, name=stored_name(name))
     return _record(connection, wanted, number, name, export_id, done=state == State.DONE)
+
+
+def _is_renumbered(connection: sqlite3.Connection, number: int, stored: str, wanted: Wanted) -> bool:
+    """Whether the id is another sheet's now: ACC keeps it when a number changes. The row stays the former sheet's."""
+    before, now = json.loads(stored).get("identity"), wanted.plain.get("identity")
+    if before is None or now is None or before == now:
+        return False
+    connection.execute("UPDATE exports SET key=? WHERE id=?", (_digest("renumbered", number), number))
+    return True
 
 
 def _record(
@@ -168,19 +188,20 @@ def _record(
 ) -> Record:
     return Record(
         id=number,
-        name=_stored(name),
+        name=stored_name(name),
         ref=ExportRef(request=wanted.request, export_id=export_id) if export_id else None,
-        files=tuple(_files(connection, number)),
+        files=tuple(files_of(connection, number)),
         done=done,
     )
 
 
-def _files(connection: sqlite3.Connection, export: int, table: str = "files") -> list[KnownFile]:
+def files_of(connection: sqlite3.Connection, export: int, table: str = "files") -> list[KnownFile]:
+    """What is known of an export's files."""
     rows = connection.execute(f"SELECT name, size, sha256 FROM {table} WHERE export=?", (export,))  # noqa: S608 - ours
-    return [KnownFile(_stored(name), int(size), bytes(sha256).hex()) for name, size, sha256 in rows]
+    return [KnownFile(stored_name(name), int(size), bytes(sha256).hex()) for name, size, sha256 in rows]
 
 
-def _stored(name: object) -> str:
+def stored_name(name: object) -> str:
     """A name as it comes from the ledger, which others may have written."""
     try:
         return "/".join(checked_relative(name))
@@ -251,8 +272,9 @@ def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: 
         The older one's name, if it was made of the same title.
     """
     title = wanted.title
-    name = _stored(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
-    for stem in {name, *(stem_of(each.name) for each in _files(connection, older))}:
+    name = stored_name(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
+    in_place = [*files_of(connection, older), *(each.file for each in former(connection, older))]
+    for stem in {name, *(stem_of(each.name) for each in in_place)}:
         connection.execute("UPDATE names SET export=? WHERE folded=? AND export=?", (number, _folded(stem), older))
     connection.execute("UPDATE exports SET name=NULL, lineage=? WHERE id=?", (wanted.lineage(), older))
     _move_replaced(connection, wanted)
@@ -338,9 +360,10 @@ def former(connection: sqlite3.Connection, record: int) -> list[Former]:
     """The files whose place an export takes: of older versions, and its own of an earlier time."""
     found = []
     for number, request in _older_versions(connection, record):
-        label = version_label(json.loads(request))
-        found += [Former(each, label) for each in _files(connection, number)]
-    return found + [Former(each, None) for each in _files(connection, record, "former_files")]
+        source_id = str((json.loads(request).get("subjects") or [""])[0])
+        label = version_label(source_id, _version_set(connection, record, source_id))
+        found += [Former(each, label) for each in files_of(connection, number)]
+    return found + [Former(each, None) for each in files_of(connection, record, "former_files")]
 
 
 def _older_versions(connection: sqlite3.Connection, record: int) -> list[tuple[int, str]]:
@@ -350,11 +373,19 @@ def _older_versions(connection: sqlite3.Connection, record: int) -> list[tuple[i
     ).fetchall()
 
 
-def version_label(request: Mapping[str, Any]) -> str:
-    """Which version a stored request is of, in words for a file name; ACC numbers none."""
-    subjects = request.get("subjects") or [""]
-    found = _VERSION.search(str(subjects[0]))
-    return f"version {found[1]}" if found else "earlier"
+def _version_set(connection: sqlite3.Connection, record: int, source_id: str) -> str | None:
+    """ACC: the version set of a sheet that was replaced, if it was the one that was listed before."""
+    row = connection.execute(
+        "SELECT facts FROM sheets WHERE lineage=(SELECT lineage FROM exports WHERE id=?)", (record,)
+    ).fetchone()
+    facts = json.loads(row[0]) if row else {}
+    return str(facts["folderPath"]) if facts.get("id") == source_id and facts.get("folderPath") else None
+
+
+def version_label(source_id: str, version_set: str | None) -> str:
+    """Which version an export was of, in words for a file name. ACC numbers none, and has version sets."""
+    number = version_number(source_id)
+    return f"version {number}" if number is not None else version_set or "earlier"
 
 
 def done(connection: sqlite3.Connection, record: int) -> list[Former]:
@@ -364,7 +395,7 @@ def done(connection: sqlite3.Connection, record: int) -> list[Former]:
     left = former(connection, record)
     if not left:
         return []
-    mine = {folded(each.name) for each in _files(connection, record)}
+    mine = {folded(each.name) for each in files_of(connection, record)}
     connection.execute("DELETE FROM former_files WHERE export=?", (record,))
     connection.executemany("DELETE FROM files WHERE export=?", [(n,) for n, _ in _older_versions(connection, record)])
     left = [each for each in left if folded(each.file.name) not in mine]

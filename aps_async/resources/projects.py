@@ -306,6 +306,7 @@ def _folder(found: Resource, parent: str) -> Folder:
         actions=_words(found.data.get("actions")),
         visible_types=_words(found.data.get("visibleTypes")),
         folder_type=found.text("folderType"),
+        parent_id=found.related("parent"),
         path=f"{parent}/{name}" if parent else name,
     )
 
@@ -318,6 +319,7 @@ def _item(found: Resource) -> Item:
         hidden=bool(found.attributes.hidden),
         source_file_name=found.text("sourceFileName"),
         tip_version_urn=found.related("tip"),
+        folder_id=found.related("parent"),
     )
 
 

@@ -177,6 +177,7 @@ _converter = Converter()
 for _kind in (str, bool, int, float):
     _converter.register_structure_hook(_kind, _strict(_kind))
 _converter.register_structure_hook(datetime | None, _moment)
+_converter.register_unstructure_hook(datetime, datetime.isoformat)
 _converter.register_structure_hook(type(None), lambda _, __: None)  # for calls without a response
 
 
