@@ -202,6 +202,15 @@ class FolderInUseError(LedgerError):
     """Another run works in this folder."""
 
 
+class PruneLimitError(APSError):
+    """More sheets are withdrawn than one run of a sync may move to `superseded`; none was moved."""
+
+    def __init__(self, message: str, *, withdrawn: int = 0, allowed: int = 0) -> None:
+        super().__init__(message)
+        self.withdrawn = withdrawn
+        self.allowed = allowed
+
+
 class DownloadError(APSError):
     """A result could not be brought to its target. A file that had the final name before is unchanged."""
 

@@ -144,6 +144,31 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def check_real_folders(folder: Path, parts: Sequence[str]) -> None:
+    """Makes sure that what lies at `parts` below a folder is reached through no link; missing folders are fine.
+
+    Raises:
+        OSError: ELOOP, if one of them is a link or a file.
+    """
+    for each in parts:
+        folder = folder / each
+        try:
+            if not stat.S_ISDIR(folder.lstat().st_mode):
+                raise OSError(errno.ELOOP, "is a link or a file", str(folder))
+        except FileNotFoundError:
+            return
+
+
+def make_folders(folder: Path, parts: Sequence[str]) -> None:
+    """Makes the folders at `parts` below a folder.
+
+    Raises:
+        OSError: one cannot be made; ELOOP if one of them is a link or a file.
+    """
+    check_real_folders(folder, parts)
+    folder.joinpath(*parts).mkdir(parents=True, exist_ok=True)
+
+
 def move_below(file: Path, folder: Path, parts: Sequence[str]) -> None:
     """Moves a file to `parts` below a folder, durably. Creates the folders in between, and refuses links among them.
 

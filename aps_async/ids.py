@@ -54,6 +54,8 @@ _NEXT_ID = re.compile(r"(?i),\s*(?=https?[:%]|urn[:%]|dXJu)")  # other commas ar
 _MOST_ENCODINGS = 5  # an address within an address is encoded twice
 _MOST_SHOWN = 80
 
+_VERSION_NUMBER = re.compile(r"\?version=(\d{1,9})$")
+
 
 def is_web_address(value: str) -> bool:
     """Whether this is the address of a page, such as a project's, a folder's or a file's on acc.autodesk.com."""
@@ -244,6 +246,12 @@ def _check_one(found: Collection[str], what: str) -> None:
 
 
 @lru_cache(maxsize=4096)  # a poll repeats the same three segments, and quoting them costs a tenth of its CPU
+def version_number(urn: str) -> int | None:
+    """The number of the version in a version URN; None if it has none."""
+    found = _VERSION_NUMBER.search(urn)
+    return int(found[1]) if found else None
+
+
 def path_part(value: str) -> str:
     """One segment of a path, with everything encoded: `:`, `?`, `=` and `/` too, as the reference writes it."""
     try:

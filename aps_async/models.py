@@ -154,6 +154,8 @@ class ExportRequest:
     """The `x-user-id` that the job runs as; every later call about it must use the same one."""
     name: str | None = None
     """A name for the file, without extension; any text, it is made safe before it is used."""
+    subfolder: str | None = None
+    """Where the file goes below the run's folder, with `/` between folders; each is made safe."""
     allow_partial: bool = True
     """Whether a result that lacks some of what was asked for is taken; False makes it an error."""
     cost: CostSource | None = None
@@ -455,6 +457,7 @@ class Folder:
     actions: tuple[str, ...] = ()
     visible_types: tuple[str, ...] = ()
     folder_type: str | None = None
+    parent_id: str | None = None
     path: str = ""
     """The names from the top folder down, joined with `/`, as far as the walk that found it knows them."""
 
@@ -477,6 +480,7 @@ class Item:
     hidden: bool = False
     source_file_name: str | None = None
     tip_version_urn: str | None = None
+    folder_id: str | None = None
 
     __repr__ = short_repr
 
@@ -503,6 +507,29 @@ class Version:
 
 
 @frozen(kw_only=True)
+class LeftOut:
+    """What a list found and does not return: a sheet that cannot be exported now, or a folder that cannot be listed."""
+
+    id: str
+    """The item's or the folder's URN."""
+    name: str
+    folder_path: str
+    reason: str
+    """Such as `is still being processed (PROCESSING_COPY)`."""
+    version: int | None = None
+    version_urn: str | None = None
+    """Of the version that cannot be exported; None for a folder."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether this is a folder, of which everything below is left out."""
+        return self.version_urn is None
+
+    def __str__(self) -> str:
+        return f"{self.folder_path}/{self.name} {self.reason}".lstrip("/")
+
+
+@frozen(kw_only=True)
 class Sheet:
     """One exportable sheet, of a BIM 360 or an ACC project."""
 
@@ -523,6 +550,16 @@ class Sheet:
     """The uploaded file that it was split from."""
     collection: Collection | None = None
     """ACC: the collection that it is in; None if it is ungrouped."""
+    changed_at: datetime | None = None
+    """BIM 360: when this version was created. ACC: when the sheet was last updated."""
+    revision: int | None = None
+    """BIM 360: the number of the revision as Docs counts it. ACC has none."""
+    version_set_id: str | None = None
+    """ACC: the version set that it was issued in."""
+    issuance_date: str | None = None
+    """ACC: the date of that version set, as the service writes it."""
+    tags: tuple[str, ...] = ()
+    """ACC: its tags."""
 
     __repr__ = short_repr
 
@@ -554,11 +591,12 @@ class Sheet:
             options=options or ExportOptions(markups=markups, hyperlinks=hyperlinks),
             user_id=user_id,
             name=self.name,
-            identity=self._identity,
+            identity=self.identity,
         )
 
     @property
-    def _identity(self) -> SheetIdentity | None:
+    def identity(self) -> SheetIdentity | None:
+        """ACC: what stays the same when it is revised."""
         if self.kind is not ExportKind.SHEETS:
             return None
         return SheetIdentity(number=self.number, collection_id=self.collection.id if self.collection else None)

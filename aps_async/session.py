@@ -232,6 +232,19 @@ class Session:
         async with call_deadline(timeout, "the token"):
             await self._tokens.token(self)
 
+    async def acting_as(self, user_id: str | None = None) -> str:
+        """The app and the user that the service answers, as a text to store and compare; it holds no secret.
+
+        Raises:
+            AuthError: there is no token.
+        """
+        app = str(getattr(self._tokens, "client_id", None) or "an app")
+        if self.two_legged:
+            user = user_id or self._user_id
+            return f"{app} for {user}" if user else app
+        claims = (await self._tokens.token(self)).claims
+        return f"{claims.get('client_id') or app} as {claims.get('userid') or claims.get('sub') or 'a user'}"
+
     def rate_limiter(self, endpoint: Endpoint) -> RateLimiter:
         """The rate limiter for this session's calls to an endpoint."""
         found = self._rate_limiters.get(endpoint.name)

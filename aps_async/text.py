@@ -1,9 +1,11 @@
 """Text from outside: made safe to encode, and compared the way people read it."""
 
+import difflib
+import fnmatch
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 __all__ = ["folded", "look", "named", "well_formed", "well_formed_values"]
 __dir__ = __all__.copy
@@ -38,23 +40,83 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
 
 
+def spelling(name: str) -> str:
+    """The form in which two names are equal if they are spelled the same, whatever spaces and encodings of accents.
+
+    Composed, so that a `?` of a pattern stands for one letter with its accent.
+    """
+    visible = name if name.isascii() else "".join(each for each in name if unicodedata.category(each) != "Cf")
+    return unicodedata.normalize("NFC", " ".join(visible.split()))
+
+
 def look(name: str) -> str:
     """The form in which two names are equal if they look the same: case, accents, spaces, invisible characters."""
-    if name.isascii():
-        return " ".join(name.lower().split())
-    visible = "".join(each for each in name if unicodedata.category(each) != "Cf")
-    return folded(" ".join(visible.split()))
+    return " ".join(name.lower().split()) if name.isascii() else folded(spelling(name))
 
 
-def named(wanted: str, things: Iterable[T], names: Callable[[T], Iterable[str]]) -> list[T]:
-    """The things that a user may mean by a name they typed: all that look like it, those with exactly that name first.
+class NameIndex(Generic[T]):
+    """Finds things by the names that a user types.
 
     Args:
-        wanted: what was typed.
         things: what there is.
         names: the names, numbers or ids that one thing goes by.
     """
-    known = ((each, tuple(names(each))) for each in things)
+
+    def __init__(self, things: Iterable[T], names: Callable[[T], Iterable[str]]) -> None:
+        self._forms: dict[Callable[[str], str], dict[str, dict[int, T]]] = {str: {}, spelling: {}, look: {}}
+        for at, thing in enumerate(things):
+            for name in names(thing):
+                for form, known in self._forms.items():
+                    known.setdefault(form(name), {})[at] = thing
+
+    def find(self, wanted: str) -> list[T]:
+        """The things with exactly that name; without any, those spelled like it; and then those that look like it.
+
+        So case only counts where two names differ in nothing else. An empty name finds nothing.
+        """
+        if not look(wanted):
+            return []
+        found = (known.get(form(wanted)) for form, known in self._forms.items())
+        return next((list(things.values()) for things in found if things), [])
+
+
+def named(wanted: str, things: Iterable[T], names: Callable[[T], Iterable[str]]) -> list[T]:
+    """The things that a user may mean by a name they typed; see `NameIndex`."""
+    return NameIndex(things, names).find(wanted)
+
+
+def globbed(pattern: str, things: Iterable[T], name: Callable[[T], str]) -> list[T]:
+    """The things whose name matches a pattern with `*`, `?` and `[...]`; case counts unless nothing matches with it."""
+    known = [(each, spelling(name(each))) for each in things]
+    seen = spelling(pattern)
+    for flags in (re.NOFLAG, re.IGNORECASE):
+        matches = re.compile(fnmatch.translate(seen), flags).match
+        if found := [each for each, called in known if matches(called)]:
+            return found
+    return []
+
+
+def nearest(wanted: str, names: Iterable[str], count: int = 5) -> list[str]:
+    """The names most like one that does not exist: those that contain it, then those with a few other letters.
+
+    A single word is also compared with each word of the names.
+    """
     seen = look(wanted)
-    found = [(wanted not in called, each) for each, called in known if seen and seen in map(look, called)]
-    return [each for _, each in sorted(found, key=lambda pair: pair[0])]
+    forms: dict[str, dict[str, None]] = {}
+    for name in names:
+        whole = look(name)
+        for form in dict.fromkeys((whole, *whole.split())):
+            forms.setdefault(form, {})[name] = None
+    containing = [form for form in forms if seen and seen in form]
+    close = difflib.get_close_matches(seen, forms, n=count)
+    return list(dict.fromkeys(name for form in (*containing, *close) for name in forms[form]))[:count]
+
+
+def listing(wanted: str, names: Iterable[str]) -> str:
+    """What there is instead of a name that does not exist: the nearest names, or the first ten; `none` of none."""
+    known = list(dict.fromkeys(names))
+    if found := nearest(wanted, known):
+        rest = len(known) - len(found)
+        return ", ".join(found) + (f" and {rest:,} more" if rest else "")
+    more = f" and {len(known) - 10:,} more" if len(known) > 10 else ""
+    return (", ".join(known[:10]) or "none") + more

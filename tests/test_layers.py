@@ -28,6 +28,7 @@ LAYERS = [
     ["polling", "downloads", "resources"],
     ["sync"],
     ["exports"],
+    ["sync"],
     ["workers"],
     [""],
     ["cli", "__main__"],

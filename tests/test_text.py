@@ -36,7 +36,7 @@ from aps_async.resources import plans
 from aps_async.resources.bim360 import ExportAnswer
 from aps_async.resources.jsonapi import PAGES, STALLED_PAGES, Document, NewItems, Page, Resource
 from aps_async.resources.walking import DEPTH_LIMIT
-from aps_async.text import look, named, well_formed, well_formed_values
+from aps_async.text import globbed, listing, look, named, nearest, well_formed, well_formed_values
 from aps_async.transport import converter as convert
 from aps_async.transport.converter import request_from_json, request_to_json, structure
 from tests.generated import PDF
@@ -335,8 +335,60 @@ def test_names_that_look_different_are_different(typed: str, stored: str) -> Non
     assert named(typed, [stored], lambda each: (each,)) == []
 
 
-def test_of_names_that_look_the_same_the_exact_one_comes_first() -> None:
-    assert named("plans", ["Plans", "PLANS", "plans"], lambda each: (each,)) == ["plans", "Plans", "PLANS"]
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("plans", ["plans"]),
+        ("PLANS", ["PLANS", "PLANS"]),
+        (" plans", ["plans"]),
+        ("pLans", ["PLANS", "plans", "PLANS"]),
+        ("Z\u00fcrich", ["Zu\u0308rich"]),
+        ("z\u00fcrich", ["Zu\u0308rich"]),
+        ("nothing", []),
+    ],
+)
+def test_case_counts_only_where_names_differ_in_nothing_else(typed: str, found: list[str]) -> None:
+    assert named(typed, ["PLANS", "plans", "Zu\u0308rich", "PLANS"], lambda each: (each,)) == found
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("A-1*", ["A-101", "A-102"]),
+        ("a-1*", ["a-1"]),
+        ("b-?", ["B-1"]),
+        ("A-10[13]", ["A-101"]),
+        ("A-10[!1]", ["A-102"]),
+        ("*  x", ["A  x"]),
+        ("\u00c4?", ["A\u03081"]),
+        ("?1", ["A\u03081"]),
+        ("A-101", ["A-101"]),
+        ("A-1", ["a-1"]),
+        ("A-", []),
+        ("", []),
+    ],
+)
+def test_patterns(pattern: str, found: list[str]) -> None:
+    names = ["A-101", "A-102", "a-1", "B-1", "A  x", "A\u03081"]
+    assert globbed(pattern, names, str) == found
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [("A-10l", "A-102"), ("ground", "Ground floor plan"), ("a-102", "A-102"), ("Rof", "Roof"), ("zzzzzz", None)],
+)
+def test_the_nearest_names(typed: str, first: str | None) -> None:
+    found = nearest(typed, ["A-101", "A-102", "Ground floor plan", "Roof", *(f"X{n:04}" for n in range(500))])
+    assert (found[0] if found else None) == first
+    assert len(found) <= 5
+
+
+def test_a_list_of_names_shows_the_nearest_or_the_first() -> None:
+    many = [f"Project {n:03}" for n in range(100)]
+    assert listing("Projekt 042", many).startswith("Project 042, ")
+    assert listing("zzz", many).endswith("Project 009 and 90 more")
+    assert listing("zzz", ["A", "B"]) == "A, B"
+    assert listing("zzz", []) == "none"
 
 
 # ---------------------------------------------------------------------- limits

@@ -15,13 +15,11 @@ import typer
 from typer.main import get_command
 
 import aps_async
+from aps_async.cli import finding
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
-    COLLECTION,
     DIR,
-    FOLDER,
-    JSON_ARRAY,
     JSON_LINES,
     JSON_OBJECT,
     NO_PARTIAL,
@@ -39,6 +37,20 @@ from aps_async.cli.options import (
     with_page_options,
 )
 from aps_async.cli.output import print_result, print_status, tolerate_any_text, turn_logging_on
+from aps_async.cli.selecting import (
+    COLLECTION,
+    EXCLUDE,
+    FILE_NAME,
+    FOLDER,
+    MATCH,
+    SET,
+    SHEET,
+    SINCE,
+    TAG,
+    TREE,
+    many,
+    pattern_of,
+)
 
 NAME = "aps-async"
 _ENVIRONMENT = (
@@ -175,34 +187,7 @@ def simulate(
     return partial(simulation.simulate, options, port=port, speed=speed, faults=faults, switches=switches)
 
 
-@app.command()
-def projects(user_id: USER_ID = None, json: JSON_ARRAY = False) -> Any:
-    """List the projects that the app (or the user) may see."""
-    from aps_async.cli import listing
-
-    return partial(listing.projects, user_id=user_id, as_json=json)
-
-
-@app.command()
-def sheets(
-    project: PROJECT,
-    folder: FOLDER = None,
-    collection: COLLECTION = None,
-    user_id: USER_ID = None,
-    json: JSON_ARRAY = False,
-) -> Any:
-    """List a project's sheets that can be exported."""
-    from aps_async.cli import listing
-
-    return partial(listing.sheets, project, folder=folder, collection=collection, user_id=user_id, as_json=json)
-
-
-@app.command()
-def collections(project: PROJECT, user_id: USER_ID = None, json: JSON_ARRAY = False) -> Any:
-    """List the collections of an ACC project's sheets."""
-    from aps_async.cli import listing
-
-    return partial(listing.collections, project, user_id=user_id, as_json=json)
+finding.register(app)
 
 
 @app.command()
@@ -210,12 +195,16 @@ def collections(project: PROJECT, user_id: USER_ID = None, json: JSON_ARRAY = Fa
 def export(
     project: PROJECT,
     out: OUT,
+    sheet: SHEET = None,
+    match: MATCH = None,
+    exclude: EXCLUDE = None,
     folder: FOLDER = None,
+    sheet_set: SET = None,
     collection: COLLECTION = None,
-    sheet: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ID", help="One sheet by its version or item URN (ACC: id or number). Repeatable."),
-    ] = None,
+    tag: TAG = None,
+    since: SINCE = None,
+    name: FILE_NAME = None,
+    tree: TREE = False,
     files: Annotated[
         bool, typer.Option("--files", help="ACC: PDF, DWG and RVT files as ZIPs, instead of sheets.")
     ] = False,
@@ -235,14 +224,23 @@ def export(
     from aps_async.cli import export as exporting
     from aps_async.cli.wanted import check_together
 
-    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
+    pattern = pattern_of(name, tree=tree)
+    check_together(sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
+    if files and (match or exclude or sheet_set or tag or since or pattern):
+        raise UsageProblem("--files goes with --folder only: the other options choose and name sheets")
     if (unpack or no_partial) and not files:
         raise UsageProblem("--unpack and --no-partial need --files: sheets are exported one by one")
     choices = exporting.ExportChoices(
         project=project,
+        sheets=many(sheet),
+        match=many(match),
+        exclude=many(exclude),
         folder=folder,
+        sheet_set=sheet_set,
         collection=collection,
-        sheets=tuple(dict.fromkeys(sheet or ())),
+        tag=many(tag),
+        since=since,
+        name=pattern,
         files=files,
         unpack=unpack,
         allow_partial=not no_partial,
@@ -262,19 +260,16 @@ def export(
 def cost_documents(
     project: PROJECT,
     out: OUT,
-    association_type: Annotated[
-        str,
-        typer.Option("--type", metavar="WORD", help="The type of the ids: Budget, Contract, FormInstance, ..."),
-    ],
+    association_type: finding.TYPE,
     association_id: Annotated[
-        list[str], typer.Option("--id", metavar="UUID", help="The object whose documents to download. Repeatable.")
+        list[str], typer.Option("--id", metavar="UUID", help="Whose documents, as 'cost' lists them. Repeatable.")
     ],
-    container: Annotated[
-        str | None, typer.Option(metavar="ID", help="The cost container, if its id differs from the project's.")
+    template: Annotated[
+        str | None,
+        typer.Option("--template", metavar="ID", help="Make a new document for each id, from this document template."),
     ] = None,
-    region: Annotated[
-        str | None, typer.Option(metavar="REGION", help="US, EMEA and so on; saves the service a lookup.")
-    ] = None,
+    container: finding.CONTAINER = None,
+    region: finding.REGION = None,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
     json: JSON_LINES = False,
@@ -282,6 +277,8 @@ def cost_documents(
     """Download the Word documents that Cost Management generated for budgets, contracts and so on. Needs a login."""
     from aps_async.cli import fetching
 
+    if template is not None and not template.strip():
+        raise UsageProblem("--template is empty: give the id of a document template of Cost Management")
     choices = fetching.DocumentChoices(
         project=project,
         out=out,
@@ -289,6 +286,7 @@ def cost_documents(
         ids=tuple(dict.fromkeys(association_id)),
         container=container,
         region=region,
+        template=template,
         slots=slots,
         timeout=timeout,
         as_json=json,

@@ -16,10 +16,11 @@ from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import shown
-from aps_async.cli.wanted import exportable_project, part_of
-from aps_async.errors import APSError, DecodeError, DiskFullError, LedgerError, NotFoundInProjectError
+from aps_async.cli.selecting import Choice
+from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of
+from aps_async.errors import DecodeError, DiskFullError, LedgerError, NotFoundInProjectError
 from aps_async.exports.bulk import export_many
-from aps_async.exports.project import get_sheet, list_sheets, project_requests
+from aps_async.exports.project import project_requests
 from aps_async.ledger import Ledger, refuse_if_in_use
 from aps_async.models import (
     DeliveredExport,
@@ -29,10 +30,9 @@ from aps_async.models import (
     ExportRef,
     ExportRequest,
     Project,
-    Sheet,
 )
-from aps_async.resources.sheets import SheetIndex
 from aps_async.session import Session
+from aps_async.sync.sheets import ProjectSheet
 from aps_async.transport.converter import ref_to_json, to_dict
 
 
@@ -51,12 +51,9 @@ class RunChoices:
 
 
 @frozen(kw_only=True)
-class ExportChoices(RunChoices):
+class ExportChoices(RunChoices, Choice):
     """Options of `export`."""
 
-    folder: str | None = None
-    collection: str | None = None
-    sheets: tuple[str, ...] = ()
     files: bool = False
     unpack: bool = False
     allow_partial: bool = True
@@ -170,70 +167,49 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
 
 
 async def _tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
-    if choices.sheets:
-        looked_up = await _named(session, project, choices.sheets, choices.collection)
-        for failed in looked_up:
-            if isinstance(failed, Result):
-                keep(failed, choices, run)
-        # An item URN and the URN of its newest version mean the same sheet.
-        return sheet_tasks({each.id: each for each in looked_up if isinstance(each, Sheet)}.values(), choices)
-    if choices.files:
-        requests = project_requests(
-            session,
-            project,
-            what="files",
-            folder=choices.folder,
-            options=choices.options,
-            user_id=choices.user_id,
-            allow_partial=choices.allow_partial,
-        )
-        what = "PDF, DWG or RVT files"
-        tasks = [Task(name=each.name or project.name, folder=choices.folder, wanted=each) async for each in requests]
-    else:
-        what = "processed sheets of PDFs" if project.is_bim360 else "published sheets"
-        chosen = {"folder": choices.folder, "collection": choices.collection}
-        found = [sheet async for sheet in list_sheets(session, project, **chosen)]
-        tasks = sheet_tasks(found, choices)
+    if not choices.files:
+        return await _sheet_tasks(session, project, choices, run)
+    requests = project_requests(
+        session,
+        project,
+        what="files",
+        folder=choices.folder,
+        options=choices.options,
+        user_id=choices.user_id,
+        allow_partial=choices.allow_partial,
+    )
+    tasks = [Task(name=each.name or project.name, folder=choices.folder, wanted=each) async for each in requests]
     if not tasks:
-        where = part_of(project, choices.folder, choices.collection)
-        raise NotFoundInProjectError(f"there is nothing to export in {where}: it contains no {what}")
+        where = part_of(project, choices.folder, None)
+        raise NotFoundInProjectError(f"there is nothing to export in {where}: it holds no PDF, DWG or RVT files")
     return tasks
 
 
-async def _named(
-    session: Session, project: Project, ids: Sequence[str], collection: str | None
-) -> Sequence[Sheet | Result]:
-    if not project.is_acc and collection is None:
-        return await asyncio.gather(*(_looked_up(session, project, each) for each in ids))
-    # The service cannot look up a sheet by its number; one list serves all ids.
-    index = SheetIndex(project.name, [each async for each in list_sheets(session, project, collection=collection)])
-    return [_found(index, each) for each in ids]
+async def _sheet_tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
+    selected = await chosen_sheets(session, project, choices, allow_unmatched=True)
+    for text, problem in selected.unmatched.items():
+        keep(Result(name=text, id=text, error=problem), choices, run)
+    if not selected.chosen and not selected.unmatched:
+        where = part_of(project, choices.folder or choices.sheet_set, choices.collection)
+        if not selected.not_selected:
+            what = "finished sheets of PDFs" if project.is_bim360 else "published sheets"
+            raise NotFoundInProjectError(f"there is nothing to export in {where}: it holds no {what}")
+        if choices.since is None:
+            raise NotFoundInProjectError(f"none of the {len(selected.not_selected):,} sheets in {where} is selected")
+    return sheet_tasks(selected.chosen, choices)
 
 
-def _found(index: SheetIndex, sheet_id: str) -> Sheet | Result:
-    try:
-        return index.find(sheet_id)
-    except NotFoundInProjectError as problem:
-        return Result(name=sheet_id, id=sheet_id, error=problem)
-
-
-async def _looked_up(session: Session, project: Project, sheet_id: str) -> Sheet | Result:
-    try:
-        return await get_sheet(session, project, sheet_id)
-    except APSError as problem:
-        return Result(name=sheet_id, id=sheet_id, error=problem)
-
-
-def sheet_tasks(sheets: Iterable[Sheet], choices: ExportChoices) -> list[Task]:
-    """One task for each sheet."""
+def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[Task]:
+    """One PDF for each sheet."""
+    pattern = choices.pattern
     return [
         Task(
-            name=sheet.name,
-            id=sheet.id,
-            folder=sheet.folder_path,
-            wanted=sheet.to_request(choices.options, user_id=choices.user_id),
+            name=each.sheet.name,
+            id=each.id,
+            folder=each.sheet.folder_path,
+            wanted=named_request(each, pattern, choices.options, choices.user_id),
         )
-        for sheet in sheets
+        for each in sheets
     ]
 
 

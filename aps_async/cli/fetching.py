@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.export import Result, Run, RunChoices, Task, delivered, export_tasks, keep, ledger_for
@@ -11,6 +11,7 @@ from aps_async.cli.output import print_json, print_result, print_status, size
 from aps_async.errors import NotFoundInProjectError
 from aps_async.exports.uploads import download_urn
 from aps_async.resources import cost
+from aps_async.resources.associations import find_labels, name_jobs
 from aps_async.resources.projects import find_project_id
 from aps_async.session import Session
 
@@ -23,6 +24,8 @@ class DocumentChoices(RunChoices):
     ids: tuple[str, ...]
     container: str | None = None
     region: str | None = None
+    template: str | None = None
+    """Makes a new document for each id; None: those that there are."""
 
 
 async def cost_documents(choices: DocumentChoices) -> int:
@@ -34,6 +37,13 @@ async def cost_documents(choices: DocumentChoices) -> int:
 async def _documents(session: Session, choices: DocumentChoices, run: Run) -> None:
     session.check_user(cost.DOCUMENTS)
     project = await find_project_id(session, choices.project)
+    make = _existing if choices.template is None else _new
+    tasks = await make(session, project, choices, run)
+    await export_tasks(session, tasks, choices, run, ledger=ledger_for("cost-documents", choices))
+
+
+async def _existing(session: Session, project: str, choices: DocumentChoices, run: Run) -> list[Task]:
+    """The documents that there are for the ids."""
     jobs = await cost.document_jobs(
         session,
         project,
@@ -47,8 +57,35 @@ async def _documents(session: Session, choices: DocumentChoices, run: Run) -> No
         if each.strip().lower() not in having:
             problem = NotFoundInProjectError(f"no document was generated for it, or the {choices.type} does not exist")
             keep(Result(name=f"{choices.type} {each}", id=each, error=problem), choices, run)
-    tasks = [Task(name=job.ref.request.name or "", id=job.ref.export_id, wanted=job) for job in jobs]
-    await export_tasks(session, tasks, choices, run, ledger=ledger_for("cost-documents", choices))
+    named = await name_jobs(session, jobs)
+    return [Task(name=job.ref.request.name or "", id=job.ref.export_id, wanted=job) for job in named]
+
+
+async def _new(session: Session, project: str, choices: DocumentChoices, run: Run) -> list[Task]:
+    """A document to be made from the template for each of the ids."""
+    requests = [
+        cost.make_request(
+            project,
+            association_type=choices.type,
+            association_id=each.lower(),
+            template_id=choices.template or "",
+            container_id=choices.container,
+            region=choices.region,
+        )
+        for each in choices.ids
+    ]
+    source = requests[0].cost
+    labels = await find_labels(session, source, choices.ids) if source else None
+    tasks = []
+    for request in requests:
+        [each] = request.source_ids
+        if labels is not None and each not in labels:
+            problem = NotFoundInProjectError(f"there is no such {choices.type}; 'aps-async cost' lists them")
+            keep(Result(name=request.name or each, id=each, error=problem), choices, run)
+            continue
+        name = (labels or {}).get(each) or request.name or each
+        tasks.append(Task(name=name, id=each, wanted=evolve(request, name=name)))
+    return tasks
 
 
 async def download(urn: str, *, out: Path, project: str | None, user_id: str | None, as_json: bool) -> int:

@@ -1,11 +1,23 @@
 """The commands `projects`, `sheets` and `collections`."""
 
+from collections import Counter
+from typing import Any
+
 from aps_async.cli.environment import open_session
-from aps_async.cli.output import count, print_json, print_status, print_table
+from aps_async.cli.output import count, print_json, print_status, print_table, size
+from aps_async.cli.selecting import Choice
+from aps_async.cli.wanted import chosen_sheets
 from aps_async.errors import NotAllowedError, NotFoundInProjectError
-from aps_async.exports.project import list_collections, list_sheets
-from aps_async.models import Hub, Project
-from aps_async.resources.projects import list_hubs, list_projects
+from aps_async.exports.project import list_collections
+from aps_async.ids import bare_id
+from aps_async.models import Folder, Hub, Item, Project, Version
+from aps_async.resources.associations import list_associations
+from aps_async.resources.cost import DOCUMENTS, list_documents
+from aps_async.resources.plans import is_document
+from aps_async.resources.projects import find_project, find_project_id, list_hubs, list_projects
+from aps_async.resources.sheets import list_version_sets
+from aps_async.resources.walking import walk
+from aps_async.sync.selection import Selection
 from aps_async.transport.converter import to_dict
 
 NO_HUB = (
@@ -48,12 +60,11 @@ def _as_json(hub: Hub, project: Project) -> dict[str, str]:
     }
 
 
-async def sheets(
-    project: str, *, folder: str | None, collection: str | None, user_id: str | None, as_json: bool
-) -> int:
+async def sheets(project: str, choice: Choice, *, user_id: str | None, as_json: bool) -> int:
     """`aps-async sheets`."""
     async with open_session(user_id) as session:
-        found = [sheet async for sheet in list_sheets(session, project, folder=folder, collection=collection)]
+        selected = await chosen_sheets(session, await find_project(session, project), choice)
+    found = [each.sheet for each in selected.chosen]
     if as_json:
         print_json(
             [
@@ -62,7 +73,10 @@ async def sheets(
                     "title": sheet.title,
                     "folder": sheet.folder_path,
                     "collection": to_dict(sheet.collection) if sheet.collection else None,
+                    "tags": list(sheet.tags),
                     "version": sheet.version,
+                    "revision": sheet.revision,
+                    "changedAt": sheet.changed_at.isoformat() if sheet.changed_at else None,
                     "sourceFile": sheet.source_file_name,
                     "kind": str(sheet.kind),
                     "id": sheet.id,
@@ -93,4 +107,103 @@ async def collections(project: str, *, user_id: str | None, as_json: bool) -> in
     else:
         print_table(("COLLECTION", "ID"), [(each.name, each.id) for each in found])
         print_status(count(len(found), "collection"))
+    return 0
+
+
+async def sets(project: str, *, collection: str | None, user_id: str | None, as_json: bool) -> int:
+    """`aps-async sets`."""
+    async with open_session(user_id) as session:
+        known = await find_project(session, project)
+        Selection(sheet_set="any").check(known)
+        listed = list_version_sets(session, known.id, collection=collection)
+        found = [each async for each in listed]
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": each.name,
+                    "id": each.id,
+                    "issued": each.issuance_date,
+                    "collection": to_dict(each.collection) if each.collection else None,
+                }
+                for each in found
+            ]
+        )
+        return 0
+    rows = [
+        (each.name, (each.issuance_date or "")[:10], each.collection.name if each.collection else "", each.id)
+        for each in found
+    ]
+    print_table(("VERSION SET", "ISSUED", "COLLECTION", "ID"), rows)
+    print_status(count(len(found), "version set"))
+    return 0
+
+
+async def files(project: str, *, folder: str | None, user_id: str | None, as_json: bool) -> int:
+    """`aps-async files`."""
+    rows: list[dict[str, Any]] = []
+    async with open_session(user_id) as session:
+        known = await find_project(session, project)
+        async for at, items in walk(session, known, folder=folder):
+            rows.append({"type": "folder", "path": at.path or at.name, "urn": at.id})
+            rows += [_file(at, item, version) for item, version in items if not is_document(item.type)]
+    if as_json:
+        print_json(rows)
+        return 0
+    lines = [
+        (
+            row["path"] + ("/" if row["type"] == "folder" else ""),
+            size(row["bytes"]) if row.get("bytes") else "",
+            row["urn"],
+        )
+        for row in rows
+    ]
+    print_table(("FOLDER OR FILE", "SIZE", "URN"), lines)
+    folders = sum(row["type"] == "folder" for row in rows)
+    print_status(f"{count(folders, 'folder')}, {count(len(rows) - folders, 'file')}")
+    return 0
+
+
+def _file(folder: Folder, item: Item, version: Version | None) -> dict[str, Any]:
+    return {
+        "type": "file",
+        "path": f"{folder.path or folder.name}/{item.name}",
+        "urn": version.urn if version else item.id,
+        "itemUrn": item.id,
+        "version": version.number if version else None,
+        "bytes": version.size if version else None,
+        "changedAt": version.created_at.isoformat() if version and version.created_at else None,
+    }
+
+
+async def cost(project: str, *, kind: str, container: str | None, region: str | None, as_json: bool) -> int:
+    """`aps-async cost`."""
+    async with open_session() as session:
+        session.check_user(DOCUMENTS)
+        where = bare_id(container or await find_project_id(session, project), "container")
+        found = [each async for each in list_associations(session, where, kind, region=region)]
+        ids = [each.id for each in found]
+        documents = (
+            await list_documents(session, where, association_type=kind, association_ids=ids, region=region)
+            if ids
+            else ()
+        )
+    counts = Counter((each.association_id or "").lower() for each in documents)
+    if as_json:
+        print_json(
+            [
+                {
+                    "type": kind,
+                    "code": each.code or each.number,
+                    "name": each.name,
+                    "id": each.id,
+                    "documents": counts[each.id.lower()],
+                }
+                for each in found
+            ]
+        )
+        return 0
+    rows = [(each.code or each.number or "", each.name or "", str(counts[each.id.lower()]), each.id) for each in found]
+    print_table(("CODE", "NAME", "DOCUMENTS", "ID"), rows)
+    print_status(f"{len(found):,} of type {kind}, {count(len(documents), 'document')}")
     return 0

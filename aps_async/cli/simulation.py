@@ -14,10 +14,10 @@ from aps_async.cli.export import ExportChoices, Run, export_tasks, sheet_tasks, 
 from aps_async.cli.failures import UsageProblem, reason
 from aps_async.cli.output import clean, count, print_result, print_status, size
 from aps_async.errors import InputError
-from aps_async.exports.project import list_sheets
 from aps_async.extras import missing
 from aps_async.session import Session
 from aps_async.settings import Settings
+from aps_async.sync.selection import Selection, list_selected
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -56,8 +56,8 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
         )
         async with Session(tokens, base_url=simulator.url, settings=Settings().scaled(speed)) as session:
             try:
-                sheets = [sheet async for sheet in list_sheets(session, choices.project)]
-                await export_tasks(session, sheet_tasks(sheets, choices), choices, run)
+                selected = await list_selected(session, choices.project, Selection())
+                await export_tasks(session, sheet_tasks(selected.chosen, choices), choices, run)
             except asyncio.CancelledError:
                 print_status(stopped_words(run, out))
                 raise

@@ -2,11 +2,18 @@
 
 from collections.abc import Sequence
 
+from attrs import evolve
+
 from aps_async.cli.failures import UsageProblem
-from aps_async.models import ExportOptions, Project
+from aps_async.cli.output import count, print_status
+from aps_async.cli.selecting import Choice
+from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
+from aps_async.sync.naming import NamePattern, shared_names
+from aps_async.sync.selection import Selected, list_selected
+from aps_async.sync.sheets import ProjectSheet
 
 
 def export_options(
@@ -26,22 +33,53 @@ def export_options(
     )
 
 
-def check_together(
-    *, folder: str | None, sheets: Sequence[str], files: bool, collection: str | None, assets: bool
-) -> None:
+def check_together(*, sheets: Sequence[str], files: bool, collection: str | None, assets: bool) -> None:
     """Refuses contradictory options before any call to the service.
 
     Raises:
         UsageProblem: two options contradict each other.
     """
-    if folder is not None and sheets:
-        raise UsageProblem("--folder and --sheet cannot be given together: choose one")
     if files and sheets:
         raise UsageProblem("--files and --sheet cannot be given together: choose one")
     if files and collection is not None:
         raise UsageProblem("--files and --collection cannot be given together: collections contain sheets only")
     if files and assets:
         raise UsageProblem("--files and --asset-markups cannot be given together: only sheets have asset markups")
+
+
+async def chosen_sheets(
+    session: Session, project: Project, choice: Choice, *, allow_unmatched: bool = False
+) -> Selected:
+    """The sheets that options choose, with a line on what is worth knowing about them.
+
+    Raises:
+        APSError: as `list_selected`.
+    """
+    if pattern := choice.pattern:
+        pattern.check(project)
+    selected = await list_selected(session, project, choice.selection, allow_unmatched=allow_unmatched)
+    for text, shared in selected.ambiguous.items():
+        shown = "; ".join(f"{each.sheet.name} ({'/'.join(each.folders)})" for each in shared)
+        print_status(f"{text!r} is the number of {len(shared)} sheets, and all of them are selected: {shown}")
+    for unused in selected.unused:
+        print_status(f"--exclude {unused!r} fits no sheet")
+    if selected.not_selected:
+        total = len(selected.chosen) + len(selected.not_selected)
+        print_status(f"{len(selected.chosen):,} of {count(total, 'sheet')} selected")
+    for path, alike in (shared_names(selected.chosen, pattern) if pattern else {}).items():
+        print_status(f"{len(alike)} sheets are called {path!r} by the pattern, so that their files are numbered")
+    return selected
+
+
+def named_request(
+    sheet: ProjectSheet, pattern: NamePattern | None, options: ExportOptions, user_id: str | None
+) -> ExportRequest:
+    """The request for a sheet, whose file is called as the pattern says, or else as the sheet is."""
+    request = sheet.sheet.to_request(options, user_id=user_id)
+    if pattern is None:
+        return request
+    folder, _, stem = pattern.path(sheet).rpartition("/")
+    return evolve(request, name=stem, subfolder=folder or None)
 
 
 def part_of(project: Project, folder: str | None, collection: str | None) -> str:

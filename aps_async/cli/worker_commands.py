@@ -80,7 +80,7 @@ def enqueue(
     from aps_async.cli import workers as fleet
     from aps_async.cli.wanted import check_together
 
-    check_together(folder=folder, sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
+    check_together(sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
     if no_partial and not files:
         raise UsageProblem("--no-partial needs --files: sheets are exported one by one")
     choices = fleet.EnqueueChoices(

@@ -13,9 +13,10 @@ from aps_async.cli.failures import SOME_FAILED, UsageProblem, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, print_table, size
 from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.errors import InputError, NotFoundInProjectError
-from aps_async.exports.project import get_sheet, project_requests
+from aps_async.exports.project import project_requests
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.session import Session
+from aps_async.sync.selection import Selection, list_selected
 from aps_async.workers import (
     Database,
     Delivered,
@@ -133,9 +134,9 @@ async def enqueue(choices: EnqueueChoices) -> int:
 async def _requests(session: Session, project: Project, choices: EnqueueChoices) -> AsyncIterator[ExportRequest]:
     options = choices.options
     if choices.sheets:
-        for sheet_id in choices.sheets:
-            sheet = await get_sheet(session, project, sheet_id, collection=choices.collection)
-            yield sheet.to_request(options, user_id=choices.user_id)
+        chosen = Selection(sheet=choices.sheets, folder=choices.folder, collection=choices.collection)
+        for each in (await list_selected(session, project, chosen)).chosen:
+            yield each.sheet.to_request(options, user_id=choices.user_id)
         return
     found = project_requests(
         session,

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import unicodedata
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from aps_async.errors import InputError
 from aps_async.text import folded
@@ -82,13 +82,25 @@ def checked_name(name: object) -> str:
     return name
 
 
-def checked_relative(name: str) -> tuple[str, ...]:
+def checked_relative(name: object) -> tuple[str, ...]:
     """The parts of a relative name with `/` between folders, each checked by `checked_name`.
 
     Raises:
         InputError: one of them cannot be used.
     """
-    return tuple(checked_name(part) for part in name.split("/"))
+    return tuple(checked_name(part) for part in (name.split("/") if isinstance(name, str) else [name]))
+
+
+def safe_path(title: str, subfolder: str | None) -> str:
+    """A relative file name without extension, with `/` between folders, each part made safe by `safe_stem`."""
+    folders = [safe_stem(part) for part in (subfolder or "").split("/") if part.strip()]
+    return "/".join((*folders, safe_stem(title)))
+
+
+def stem_of(file: str) -> str:
+    """A relative file name without its last extension."""
+    folders, slash, name = file.rpartition("/")
+    return f"{folders}{slash}{PurePath(name).stem}"
 
 
 def name_limit(folder: str | os.PathLike[str]) -> int:
@@ -125,8 +137,12 @@ def cut(text: str, size: int) -> str:
 
 
 def in_folder(folder: Path, stem: str) -> Path:
-    """Where a file of this stem goes, still without its suffix: shortened if the folder's file system wants it."""
-    return folder / fitted(stem, name_limit(folder))
+    """Where a file of this stem goes, still without its suffix: shortened if the folder's file system wants it.
+
+    The stem may be a relative path with `/` between folders.
+    """
+    limit = name_limit(folder)
+    return folder.joinpath(*(fitted(part, limit) for part in stem.split("/")))
 
 
 def _is_device(name: str) -> bool:
@@ -143,7 +159,10 @@ class NameBook:
 
     def take(self, title: str, suffix: str = ".pdf") -> str:
         """A safe name for `title`: the second sheet of one title becomes `title (2).pdf`."""
-        stem = safe_stem(title)
+        return self.take_path(safe_stem(title), suffix)
+
+    def take_path(self, stem: str, suffix: str = "") -> str:
+        """The same for a stem that is safe already, perhaps with folders; see `safe_path`."""
         name = f"{stem}{suffix}"
         first = folded(name)
         count = self._counts.get(first, 1)

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from aps_async.downloads.archives import unpack_archive
 from aps_async.downloads.filenames import in_folder
@@ -19,6 +19,7 @@ from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
 from aps_async.exports.wait import checked_job, download_export, effective_timeout, export_poller
+from aps_async.filesystem import make_folders
 from aps_async.ledger.journal import Journal, Record
 from aps_async.models import (
     DeliveredExport,
@@ -296,14 +297,16 @@ class Run:
             _make_folder(staged)
             got = await self._fetch_into(staged, entry, poller)
             files = entry.unpacked or (got.path,)
-            entry.locations = tuple([await self.target.put(each, each.name) for each in files])
+            entry.locations = tuple(
+                [await self.target.put(each, each.relative_to(staged).as_posix()) for each in files]
+            )
             return got
         finally:
             shutil.rmtree(staged, ignore_errors=True)
             self.target.discard(staged)
 
     async def _fetch_into(self, folder: Path, entry: Entry, poller: Poller[ExportJob]) -> Downloaded:
-        got = await self._download(entry, poller, checked_path(in_folder(folder, entry.record.name)))
+        got = await self._download(entry, poller, _target_path(folder, entry.record.name))
         entry.warnings = got.warnings
         await self._unpack(entry, got, folder)
         return got
@@ -314,6 +317,10 @@ class Run:
             entry.received = progress.received
             self._tell()
 
+        async def arriving(file: Downloaded) -> None:
+            notes.extend(await self.journal.arriving(entry.record, file))
+
+        notes: list[str] = []
         async with poller.until_deadline(since=self._now()):  # anew: the job may have waited for this slot
             got = await download_export(
                 self.session,
@@ -321,10 +328,10 @@ class Run:
                 PartFile(path, self.journal.tag),
                 add_suffix=True,
                 sha256=self.journal.lasting,
-                before_rename=partial(self.journal.arriving, entry.record) if self.journal.lasting else None,
+                before_rename=arriving if self.journal.lasting else None,
                 on_progress=note,
             )
-        return got  # noqa: RET504 - mypy takes a context manager for one that may swallow errors
+        return evolve(got, warnings=(*got.warnings, *notes)) if notes else got
 
     async def _unpack(self, entry: Entry, got: Downloaded, folder: Path) -> None:
         if self.unpack and got.path.suffix == ".zip":
@@ -421,6 +428,17 @@ def _make_folder(path: Path) -> None:
         path.mkdir()
     except OSError as problem:
         raise target_error(path, problem) from problem
+
+
+def _target_path(folder: Path, name: str) -> Path:
+    """Where a file of this name goes, still without its suffix; the folders between are made."""
+    path = in_folder(folder, name)
+    if path.parent != folder:
+        try:
+            make_folders(folder, path.parent.relative_to(folder).parts)
+        except OSError as problem:
+            raise target_error(path, problem) from problem
+    return checked_path(path)
 
 
 def request_of(wanted: Wanted) -> ExportRequest:

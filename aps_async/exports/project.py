@@ -41,6 +41,7 @@ async def list_sheets(
     folder: str | None = None,
     collection: str | None = None,
     user_id: str | None = None,
+    on_left_out: plans.OnLeftOut | None = None,
 ) -> AsyncIterator[Sheet]:
     """The sheets of a project that can be exported: from the Plans folder (BIM 360) or the Sheets tool (ACC).
 
@@ -53,6 +54,7 @@ async def list_sheets(
             this version set, by name or id.
         collection: ACC: only this collection, by name or id; by default all collections and ungrouped sheets.
         user_id: the acting user of a two-legged call.
+        on_left_out: BIM 360: called with each sheet and folder that is left out; see `plans.list_sheets`.
 
     Raises:
         InputError: `collection` is given for a BIM 360 project, which has none.
@@ -67,7 +69,7 @@ async def list_sheets(
     if found.is_acc:
         listed = sheets.list_sheets(session, found.id, version_set=folder, collection=collection, user_id=user_id)
     else:
-        listed = plans.list_sheets(session, found, folder=folder, user_id=user_id)
+        listed = plans.list_sheets(session, found, folder=folder, user_id=user_id, on_left_out=on_left_out)
     async for sheet in listed:
         yield sheet
 

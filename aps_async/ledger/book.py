@@ -1,7 +1,6 @@
 """The ledger as a bulk run uses it."""
 
 import asyncio
-import hashlib
 import os
 import re
 import sqlite3
@@ -9,17 +8,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
-from typing import Self
+from typing import Literal, Self
 
 from aps_async.downloads.filenames import NameBook, safe_stem
-from aps_async.downloads.sinks import local_path, made_folder, remove_parts
+from aps_async.downloads.sinks import local_path, made_folder, remove_parts, target_error
 from aps_async.errors import ExportFailedError, InputError, LedgerError
-from aps_async.filesystem import open_own
+from aps_async.filesystem import check_real_folders
 from aps_async.ledger import rows
+from aps_async.ledger.files import are_whole, known_file
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.schema import LEDGER_NAME
+from aps_async.ledger.sheets import SheetBook
 from aps_async.ledger.store import Store
+from aps_async.ledger.superseded import make_way, put_away
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest, StoredExport
 from aps_async.threads import in_thread
 
@@ -44,6 +46,9 @@ class Ledger:
             another name; otherwise the newer one takes its place.
         again: export everything again, even unchanged files, since markups change without a new version. Only applies
             to the first run after opening; to continue a stopped run, omit it.
+        superseded: what becomes of the file that a newer version replaces: `keep` moves it to the folder `superseded`,
+            `drop` removes it; a file that was changed since its export is moved there by both. None: it is removed, or
+            overwritten if it has the same name.
         command: any text that describes how to repeat the run; `ledger_status` returns it.
     """
 
@@ -55,12 +60,14 @@ class Ledger:
         *,
         keep_older: bool = False,
         again: bool = False,
+        superseded: Literal["keep", "drop"] | None = None,
         command: str | None = None,
     ) -> None:
         self.folder = local_path(folder)
         self.tag = ""
         self._keep_older = keep_older
         self._again = again
+        self._superseded = superseded
         self._command = command
         self._lock = FolderLock(self.folder)
         self._store = Store(self.folder / LEDGER_NAME)
@@ -68,6 +75,11 @@ class Ledger:
         self._opened = False
         self._checks = asyncio.Semaphore(_CHECKS)
         self._counts: dict[str, int] = {}
+
+    @property
+    def sheets(self) -> SheetBook:
+        """What is known of the sheets in the folder."""
+        return SheetBook(self._store, self.folder)
 
     @property
     def is_open(self) -> bool:
@@ -90,7 +102,8 @@ class Ledger:
         try:
             await self._store.open()
             tag = await self._store.call(_tag, durable=False)
-            await in_thread(remove_parts, self.folder, tag)
+            subfolders = await self._store.call(rows.subfolders, durable=False)
+            await in_thread(_remove_parts, self.folder, subfolders, tag)
         except BaseException:
             await self.__aexit__()
             raise
@@ -139,22 +152,38 @@ class Ledger:
             return False
         async with self._checks:
             stop = Event()
-            return await in_thread(_are_whole, self.folder, record.files, stop, on_cancel=stop.set)
+            return await in_thread(are_whole, self.folder, record.files, stop, on_cancel=stop.set)
 
     async def started(self, record: Record, ref: ExportRef) -> None:
         """Stores the reference durably: starting twice costs quota, and in ACC creates a second job."""
         await self._store.call(lambda db: rows.started(db, record.id, ref.export_id))
         record.ref = ref
 
-    async def arriving(self, record: Record, file: Downloaded) -> None:
-        """Stores size and hash of a file that is about to get its final name.
+    async def arriving(self, record: Record, file: Downloaded) -> tuple[str, ...]:
+        """Stores size and hash of a file that is about to get its final name, and makes way for it.
 
         If the run is killed between this and `ended`, the next run recognizes the file.
+
+        Returns:
+            A warning, if a changed file was in its place and has been moved.
         """
         if file.sha256 is None:
             raise LedgerError(f"nothing is known of the file for {record.name}")
-        known = [KnownFile(file.path.name, file.size, file.sha256)]
-        await self._store.call(lambda db: rows.arriving(db, record.id, known), durable=False)
+        name = "/".join((*record.name.split("/")[:-1], file.path.name))
+        known = [KnownFile(name, file.size, file.sha256)]
+
+        def arriving(connection: sqlite3.Connection) -> list[rows.Former]:
+            rows.arriving(connection, record.id, known)
+            return rows.former(connection, record.id) if self._superseded is not None else []
+
+        former = await self._store.call(arriving, durable=False)
+        if self._superseded is None:
+            return ()
+        try:
+            note = await asyncio.to_thread(make_way, self.folder, name, former, keep=self._superseded == "keep")
+        except OSError as problem:
+            raise target_error(self.folder / name, problem) from problem
+        return (note,) if note else ()
 
     async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
         """Writes the outcome down, and removes the older version's file if a newer one has taken its place."""
@@ -169,10 +198,13 @@ class Ledger:
             return
         files, stop = None, Event()
         if unpacked and not as_before:
-            files = await in_thread(_known, unpacked, stop, on_cancel=stop.set)
+            files = await in_thread(_known_files, self.folder, unpacked, stop, on_cancel=stop.set)
         left = await self._store.call(lambda db: _done(db, record.id, files))
         if left:
-            await in_thread(_remove, self.folder, left)
+            try:
+                await in_thread(put_away, self.folder, left, self._superseded)
+            except OSError as problem:
+                raise target_error(self.folder, problem) from problem
 
     def names(self, record: Record) -> NameBook:
         """Names that the ledger remembers, for the files of an archive."""
@@ -212,38 +244,20 @@ def _tag(connection: sqlite3.Connection) -> str:
     return str(found[0])
 
 
-def _done(connection: sqlite3.Connection, record: int, files: list[KnownFile] | None) -> list[KnownFile]:
+def _done(connection: sqlite3.Connection, record: int, files: list[KnownFile] | None) -> list[rows.Former]:
     if files is not None:
         rows.arriving(connection, record, files)
     return rows.done(connection, record)
 
 
-def _are_whole(folder: Path, files: Sequence[KnownFile], stop: Event) -> bool:
-    """Sizes first: they reveal most changes, and cost nothing. A link in the place of a file is a change."""
-    try:
-        if any((folder / each.name).stat().st_size != each.size for each in files):
-            return False
-        return all(_sha256(folder / each.name, stop) == each.sha256 for each in files)
-    except OSError:
-        return False
+def _known_files(folder: Path, paths: Sequence[Path], stop: Event) -> list[KnownFile]:
+    return [known_file(folder, path, stop) for path in paths]
 
 
-def _known(paths: Sequence[Path], stop: Event) -> list[KnownFile]:
-    return [KnownFile(path.name, path.stat().st_size, _sha256(path, stop)) for path in paths]
-
-
-def _sha256(path: Path, stop: Event) -> str:
-    """Of a whole file, or until `stop` is set."""
-    digest = hashlib.sha256()
-    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
-        while not stop.is_set() and (chunk := file.read(_CHUNK)):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _remove(folder: Path, files: Sequence[KnownFile]) -> None:
-    """Removes only our own files, and only if they are unchanged."""
-    for each in files:
-        if _are_whole(folder, [each], Event()):
-            with suppress(OSError):
-                (folder / each.name).unlink()
+def _remove_parts(folder: Path, subfolders: Sequence[str], tag: str) -> None:
+    remove_parts(folder, tag)
+    for each in subfolders:
+        parts = each.split("/")
+        with suppress(OSError):  # it is missing, or a link, behind which nothing is ours
+            check_real_folders(folder, parts)
+            remove_parts(folder.joinpath(*parts), tag)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from attrs import define, frozen
 
-from aps_async.downloads.filenames import NameBook
+from aps_async.downloads.filenames import NameBook, safe_path
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest, StoredExport
 
 __all__ = ["Journal", "KnownFile", "NoLedger", "Record"]
@@ -60,8 +60,8 @@ class Journal(Protocol):
         """The service has accepted the request; its status is not requested before this returns."""
         ...
 
-    async def arriving(self, record: Record, file: Downloaded) -> None:
-        """The file is complete, and gets its final name when this returns."""
+    async def arriving(self, record: Record, file: Downloaded) -> tuple[str, ...]:
+        """The file is complete, and gets its final name when this returns; returns warnings about what was there."""
         ...
 
     async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
@@ -91,7 +91,10 @@ class NoLedger:
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
         """Names the files."""
-        return [Record(0, self._names.take(each.name or each.source_ids[0], "")) for each, _ in wanted]
+        return [
+            Record(0, self._names.take_path(safe_path(each.name or each.source_ids[0], each.subfolder)))
+            for each, _ in wanted
+        ]
 
     async def holds(self, record: Record) -> bool:  # noqa: ARG002 - the protocol's
         """Nothing is known."""
@@ -100,8 +103,9 @@ class NoLedger:
     async def started(self, record: Record, ref: ExportRef) -> None:
         """Nothing to keep."""
 
-    async def arriving(self, record: Record, file: Downloaded) -> None:
+    async def arriving(self, record: Record, file: Downloaded) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
         """Nothing to keep."""
+        return ()
 
     async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
         """Nothing to keep."""

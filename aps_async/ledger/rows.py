@@ -11,10 +11,12 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
-from pathlib import PurePath
 
-from aps_async.downloads.filenames import checked_name, safe_stem
+from attrs import frozen
+
+from aps_async.downloads.filenames import checked_relative, safe_path, safe_stem, stem_of
 from aps_async.errors import InputError, LedgerError
+from aps_async.ids import version_number
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.models import ExportKind, ExportRef, ExportRequest
 from aps_async.text import folded, well_formed
@@ -37,7 +39,7 @@ __all__ = [
 __dir__ = __all__.copy
 
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
-_VERSION = re.compile(r"\?version=(\d+)$")
+_VERSION = re.compile(r"\?version=\d+$")
 
 
 class State(IntEnum):
@@ -61,8 +63,8 @@ class Wanted:
         self.plain = to_dict(request)
         # Cost documents that are there already: several of one request may be.
         document = export_id if request.kind is ExportKind.COST else None
-        # Without the identity, which older versions did not write: their requests keep their keys.
-        known = {name: value for name, value in self.plain.items() if name != "identity"}
+        # Without what older versions did not write and what only names the file: requests keep their keys.
+        known = {name: value for name, value in self.plain.items() if name not in ("identity", "subfolder")}
         self._key = _digest({**known, "name": None}, document)
 
     def key(self, repeat: int) -> bytes:
@@ -101,14 +103,14 @@ class Wanted:
 
     @property
     def title(self) -> str:
-        """The preferred name of its file."""
-        return safe_stem(self.request.name or self.request.source_ids[0])
+        """What its file is to be called, with the folders that it goes to."""
+        return safe_path(self.request.name or self.request.source_ids[0], self.request.subfolder)
 
     @property
     def version(self) -> str | None:
         """The number of the version, where there is one."""
-        found = _VERSION.search(self.request.source_ids[0]) if len(self.request.source_ids) == 1 else None
-        return found[1] if found else None
+        number = version_number(self.request.source_ids[0]) if len(self.request.source_ids) == 1 else None
+        return None if number is None else str(number)
 
 
 def begin_run(connection: sqlite3.Connection, command: str | None, total: int | None) -> int:
@@ -120,10 +122,29 @@ def begin_run(connection: sqlite3.Connection, command: str | None, total: int | 
     return int(made.lastrowid or 0)
 
 
+def subfolders(connection: sqlite3.Connection) -> list[str]:
+    """The folders below the ledger's own that exports go to."""
+    found = connection.execute("SELECT name FROM exports WHERE name LIKE '%/%'")
+    return sorted({stored_name(name).rpartition("/")[0] for [name] in found})
+
+
+def forget(connection: sqlite3.Connection, record: int) -> None:
+    """Lets one export be made anew, under the name that it has."""
+    connection.execute("UPDATE exports SET state=?, export_id=NULL, problem=NULL WHERE id=?", (State.WANTED, record))
+    set_former(connection, record)
+
+
+def release_name(connection: sqlite3.Connection, record: int, name: str) -> None:
+    """Gives back a name that an export had."""
+    connection.execute("DELETE FROM names WHERE folded=? AND export=?", (_folded(name), record))
+
+
 def forget_files(connection: sqlite3.Connection) -> None:
     """Marks everything to be exported again, under the same names."""
+    rows = connection.execute("SELECT id FROM exports WHERE name IS NOT NULL").fetchall()
     connection.execute("UPDATE exports SET state=?, export_id=NULL, problem=NULL", (State.WANTED,))
-    connection.execute("DELETE FROM files WHERE export IN (SELECT id FROM exports WHERE name IS NOT NULL)")
+    for [number] in rows:
+        set_former(connection, number)
 
 
 def end_run(connection: sqlite3.Connection, run: int, total: int) -> None:
@@ -153,20 +174,29 @@ def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record |
     repeat = 0
     while True:
         row = connection.execute(
-            "SELECT id, run, state, name, export_id FROM exports WHERE key=?", (wanted.key(repeat),)
+            "SELECT id, run, state, name, export_id, request FROM exports WHERE key=?", (wanted.key(repeat),)
         ).fetchone()
-        if row is None or row[3] is None:
+        if row is None or row[3] is None or _is_renumbered(connection, row[0], row[5], wanted):
             return None
         if row[1] != run:
             break
         repeat += 1  # this run has asked for it before
-    number, _, state, name, export_id = row
+    number, _, state, name, export_id, _ = row
     connection.execute("UPDATE exports SET run=? WHERE id=?", (run, number))
     _learn_identity(connection, number, wanted)
     if wanted.export_id is not None and wanted.export_id != export_id:  # another job: what the older one made is past
-        connection.execute("DELETE FROM files WHERE export=?", (number,))
-        return Record(id=number, name=_stored(name))
+        set_former(connection, number)
+        return Record(id=number, name=stored_name(name))
     return _record(connection, wanted, number, name, export_id, done=state == State.DONE)
+
+
+def _is_renumbered(connection: sqlite3.Connection, number: int, stored: str, wanted: Wanted) -> bool:
+    """Whether the id is another sheet's now: ACC keeps it when a number changes. The row stays the former sheet's."""
+    before, now = json.loads(stored).get("identity"), wanted.plain.get("identity")
+    if before is None or now is None or before == now:
+        return False
+    connection.execute("UPDATE exports SET key=? WHERE id=?", (_digest("renumbered", number), number))
+    return True
 
 
 def _record(
@@ -174,22 +204,23 @@ def _record(
 ) -> Record:
     return Record(
         id=number,
-        name=_stored(name),
+        name=stored_name(name),
         ref=ExportRef(request=wanted.request, export_id=export_id) if export_id else None,
-        files=tuple(_files(connection, number)),
+        files=tuple(files_of(connection, number)),
         done=done,
     )
 
 
-def _files(connection: sqlite3.Connection, export: int) -> list[KnownFile]:
-    rows = connection.execute("SELECT name, size, sha256 FROM files WHERE export=?", (export,))
-    return [KnownFile(_stored(name), int(size), bytes(sha256).hex()) for name, size, sha256 in rows]
+def files_of(connection: sqlite3.Connection, export: int, table: str = "files") -> list[KnownFile]:
+    """What is known of an export's files."""
+    rows = connection.execute(f"SELECT name, size, sha256 FROM {table} WHERE export=?", (export,))  # noqa: S608 - ours
+    return [KnownFile(stored_name(name), int(size), bytes(sha256).hex()) for name, size, sha256 in rows]
 
 
-def _stored(name: object) -> str:
+def stored_name(name: object) -> str:
     """A name from the ledger, which others may have written, checked."""
     try:
-        return checked_name(name)
+        return "/".join(checked_relative(name))
     except InputError as problem:
         raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {MOVE_AWAY}") from None
 
@@ -257,8 +288,9 @@ def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: 
         The older one's name, if it was made of the same title.
     """
     title = wanted.title
-    name = _stored(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
-    for stem in {name, *(PurePath(each.name).stem for each in _files(connection, older))}:
+    name = stored_name(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
+    in_place = [*files_of(connection, older), *(each.file for each in former(connection, older))]
+    for stem in {name, *(stem_of(each.name) for each in in_place)}:
         connection.execute("UPDATE names SET export=? WHERE folded=? AND export=?", (number, _folded(stem), older))
     connection.execute("UPDATE exports SET name=NULL, lineage=? WHERE id=?", (wanted.lineage(), older))
     _move_replaced(connection, wanted)
@@ -318,31 +350,77 @@ def started(connection: sqlite3.Connection, record: int, export_id: str) -> None
 
 def arriving(connection: sqlite3.Connection, record: int, files: Iterable[KnownFile]) -> None:
     """Records the files that are about to get their names in the folder."""
-    connection.execute("DELETE FROM files WHERE export=?", (record,))
+    set_former(connection, record)
     connection.executemany(
         "INSERT INTO files VALUES (?, ?, ?, ?)",
         [(record, each.name, each.size, bytes.fromhex(each.sha256)) for each in files],
     )
 
 
-def done(connection: sqlite3.Connection, record: int) -> list[KnownFile]:
-    """Records that the files are complete; returns files of the versions that they replace, to be removed."""
+def set_former(connection: sqlite3.Connection, record: int) -> None:
+    """What is known of an export's files is past: they are still recognized until others have taken their place."""
+    connection.execute("INSERT OR REPLACE INTO former_files SELECT * FROM files WHERE export=?", (record,))
+    connection.execute("DELETE FROM files WHERE export=?", (record,))
+
+
+@frozen
+class Former:
+    """A file whose place an export takes."""
+
+    file: KnownFile
+    version: str | None
+    """The older version that it is, in words for its name; None if it is of the same version."""
+
+
+def former(connection: sqlite3.Connection, record: int) -> list[Former]:
+    """The files whose place an export takes: of older versions, and its own of an earlier time."""
+    found = []
+    for number, request in _older_versions(connection, record):
+        source_id = str((json.loads(request).get("subjects") or [""])[0])
+        label = version_label(source_id, _version_set(connection, record, source_id))
+        found += [Former(each, label) for each in files_of(connection, number)]
+    return found + [Former(each, None) for each in files_of(connection, record, "former_files")]
+
+
+def _older_versions(connection: sqlite3.Connection, record: int) -> list[tuple[int, str]]:
+    return connection.execute(
+        "SELECT id, request FROM exports WHERE name IS NULL AND lineage=(SELECT lineage FROM exports WHERE id=?)",
+        (record,),
+    ).fetchall()
+
+
+def _version_set(connection: sqlite3.Connection, record: int, source_id: str) -> str | None:
+    """ACC: the version set of a sheet that was replaced, if it was the one that was listed before."""
+    row = connection.execute(
+        "SELECT facts FROM sheets WHERE lineage=(SELECT lineage FROM exports WHERE id=?)", (record,)
+    ).fetchone()
+    facts = json.loads(row[0]) if row else {}
+    return str(facts["folderPath"]) if facts.get("id") == source_id and facts.get("folderPath") else None
+
+
+def version_label(source_id: str, version_set: str | None) -> str:
+    """Which version an export was of, in words for a file name. ACC numbers none, and has version sets."""
+    number = version_number(source_id)
+    return f"version {number}" if number is not None else version_set or "earlier"
+
+
+def done(connection: sqlite3.Connection, record: int) -> list[Former]:
+    """Notes that the files are there; gives those under other names whose place they took, to be put away."""
     now = time.time()
     connection.execute("UPDATE exports SET state=?, problem=NULL, changed=? WHERE id=?", (State.DONE, now, record))
-    older = connection.execute(
-        "SELECT id FROM exports WHERE name IS NULL AND lineage=(SELECT lineage FROM exports WHERE id=?)", (record,)
-    ).fetchall()
-    mine = {folded(each.name) for each in _files(connection, record)} if older else set()
-    left = []
-    for [number] in older:
-        left += [each for each in _files(connection, number) if folded(each.name) not in mine]
-        connection.execute("DELETE FROM files WHERE export=?", (number,))
-    return [each for each in left if _is_free(connection, each.name, record)]
+    left = former(connection, record)
+    if not left:
+        return []
+    mine = {folded(each.name) for each in files_of(connection, record)}
+    connection.execute("DELETE FROM former_files WHERE export=?", (record,))
+    connection.executemany("DELETE FROM files WHERE export=?", [(n,) for n, _ in _older_versions(connection, record)])
+    left = [each for each in left if folded(each.file.name) not in mine]
+    return [each for each in left if _is_free(connection, each.file.name, record)]
 
 
 def _is_free(connection: sqlite3.Connection, file: str, record: int) -> bool:
     """Releases the name of a file that is no longer used; False if another export has it."""
-    stem = _folded(PurePath(file).stem)
+    stem = _folded(stem_of(file))
     row = connection.execute("SELECT export FROM names WHERE folded=?", (stem,)).fetchone()
     if row is not None and row[0] == record:
         connection.execute("DELETE FROM names WHERE folded=?", (stem,))

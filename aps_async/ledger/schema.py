@@ -79,6 +79,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     # these two, so it learns them from the next request for it (`rows.py`); the number keeps older versions out, which
     # would look for the name and not find it.
     (),
+    (
+        """CREATE TABLE sheets (
+            lineage BLOB PRIMARY KEY, -- as in exports
+            project TEXT NOT NULL,
+            facts TEXT NOT NULL, -- JSON: the sheet as it was listed last
+            viewer TEXT NOT NULL, -- a digest of the app and user that it was listed for
+            state TEXT NOT NULL, -- what the last sync found
+            reason TEXT,
+            moved TEXT -- where its file is now, once that has been withdrawn and moved
+        ) WITHOUT ROWID""",
+        """CREATE TABLE former_files (
+            export INTEGER NOT NULL,
+            name TEXT NOT NULL, -- in the folder
+            size INTEGER NOT NULL,
+            sha256 BLOB NOT NULL,
+            PRIMARY KEY (export, name)
+        ) WITHOUT ROWID""",
+    ),
 )
 
 

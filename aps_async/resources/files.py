@@ -20,7 +20,7 @@ from aps_async.models import (
 )
 from aps_async.resources import acc
 from aps_async.resources.projects import get_folder, list_folder_contents, list_top_folders
-from aps_async.resources.walking import Walk, descend, newest
+from aps_async.resources.walking import Walk, descend, is_open, newest
 from aps_async.session import Session
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import call_deadline
@@ -143,7 +143,7 @@ async def list_files(
     if folder is not None and decoded_urn(folder, "folder").startswith("urn:"):
         ahead = [await get_folder(session, project.id, folder, user_id=user_id)]
     else:
-        top = [each for each in await list_top_folders(session, project, user_id=user_id) if _is_open(each)]
+        top = [each for each in await list_top_folders(session, project, user_id=user_id) if is_open(each)]
         ahead = top if folder is None else [await descend(session, project, top, folder, user_id)]
     walk = Walk(session, project)
     while ahead:
@@ -161,8 +161,3 @@ async def list_files(
                 session.warn(ItemWarning(call=f"the files in {at.path}", id=item.id, reason=problem, left_out=True))
             elif found is not None:
                 yield item, found
-
-
-def _is_open(folder: Folder) -> bool:
-    """Whether a folder is for users: the list also has service folders, whose contents are internal."""
-    return not folder.hidden and folder.folder_type != "CONTAINER_VIRTUAL" and folder.actions != ()

@@ -4,13 +4,14 @@ https://aps.autodesk.com/en/docs/bim360/v1/tutorials/document-management/export-
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
 from attrs import frozen
 
 from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import bare_id, decoded_urn, is_folder_urn, is_item_urn, is_version_urn, path_part, shown
-from aps_async.models import Folder, Item, Project, Sheet, Version
+from aps_async.models import Folder, Item, ItemWarning, LeftOut, Project, Sheet, Version
 from aps_async.resources.projects import (
     find_project,
     get_folder,
@@ -44,6 +45,7 @@ class _Names:
     name: str | None = None
     title: str | None = None
     number: str | None = None
+    revision_number: int | None = None
 
 
 @frozen
@@ -51,15 +53,25 @@ class _Batch:
     results: tuple[_Names, ...] = ()
 
 
+OnLeftOut = Callable[[LeftOut], object]
+"""Called with everything that a list finds and does not return."""
+
+
 async def list_sheets(
-    session: Session, project: Project | str, *, folder: str | None = None, user_id: str | None = None
+    session: Session,
+    project: Project | str,
+    *,
+    folder: str | None = None,
+    user_id: str | None = None,
+    on_left_out: OnLeftOut | None = None,
 ) -> AsyncIterator[Sheet]:
     """The sheets that can be exported, folder by folder, in the service's order.
 
     Walks the Plans folder (the one whose uploads are split into sheets, whatever it is called) and everything below.
-    Left out are uploaded files, hidden or deleted items and folders, older versions, what the app or the user may not
-    see, and (logged at INFO) sheets that are still being processed or do not come from a PDF file. The walk costs one
-    call per 200 entries of a folder, and one more per 50 sheets for their numbers and titles.
+    Left out are uploaded files, hidden or deleted items and folders, older versions, and what the app or the user may
+    not see; and, each reported to `on_left_out`, sheets that are still being processed or do not come from a PDF file,
+    and subfolders that may not be listed. The walk costs one call per 200 entries of a folder, and one more per 50
+    sheets for their numbers and titles.
 
     Args:
         session: the session; scope `data:read`.
@@ -67,6 +79,8 @@ async def list_sheets(
         folder: only this folder and what is below: a path such as `Plans/Architecture` or `Architecture` (case does
             not matter), or a folder URN.
         user_id: the acting user of a two-legged call.
+        on_left_out: called with each sheet and folder that is left out; None: sheets are logged at INFO, folders are
+            warnings of the session.
 
     Raises:
         NotExportableError: the project is not a BIM 360 project; the message says what to use instead.
@@ -74,7 +88,9 @@ async def list_sheets(
         APSError: as `Session.request`.
     """
     found = await bim360_project(session, project, user_id=user_id)
-    async for sheet in _walk(session, found, await _starts(session, found, folder, user_id), user_id):
+    starts = await _starts(session, found, folder, user_id)
+    walk = _Walk(session, found, user_id, on_left_out or partial(_report, session, found))
+    async for sheet in walk.sheets(starts):
         yield sheet
 
 
@@ -98,7 +114,7 @@ async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, 
         raise NotExportableError(f"{item.name} ({urn}) is hidden or deleted; restore it, or export another sheet")
     if version is None:
         version = await get_tip(session, found.id, urn, user_id=user_id)
-    if reason := _why_not(version):
+    if reason := why_not(version):
         raise NotExportableError(f"{version.name} ({version.urn}) {reason}")
     [sheet] = await _with_names(session, found, "", [(version.item_id or "", version)], user_id)
     return sheet
@@ -142,20 +158,40 @@ async def _starts(session: Session, project: Project, folder: str | None, user_i
     return (await descend(session, project, plans, folder, user_id),)
 
 
-async def _walk(
-    session: Session, project: Project, starts: Sequence[Folder], user_id: str | None
-) -> AsyncIterator[Sheet]:
-    walk = Walk(session, project)
-    ahead = list(reversed(starts))
-    while ahead:
-        folder = ahead.pop()
-        below: list[Folder] = []
+@frozen
+class _Walk:
+    """Through folders and everything below them, in the service's order."""
+
+    session: Session
+    project: Project
+    user_id: str | None
+    leave_out: OnLeftOut
+
+    async def sheets(self, starts: Sequence[Folder]) -> AsyncIterator[Sheet]:
+        """The sheets that can be exported."""
+        walk = Walk(self.session, self.project)
+        ahead = list(reversed(starts))
+        while ahead:
+            folder = ahead.pop()
+            below: list[Folder] = []
+            try:
+                async for sheet in self._in_folder(folder, below):
+                    yield sheet
+            except (NotAllowedError, NotFoundError) as problem:
+                if folder in starts:
+                    raise
+                reason = f"could not be listed: {problem}"
+                self.leave_out(LeftOut(id=folder.id, name=folder.name, folder_path=folder.path, reason=reason))
+            ahead.extend(reversed(walk.enters(below)))
+
+    async def _in_folder(self, folder: Folder, below: list[Folder]) -> AsyncIterator[Sheet]:
+        session, project, user_id = self.session, self.project, self.user_id
         batch: list[tuple[str, Version]] = []
         async for entry in list_folder_contents(session, project.id, folder, user_id=user_id):
             if isinstance(entry, Folder):
                 below.append(entry)
                 continue
-            if version := await _exportable(session, project, *entry, user_id):
+            if version := await self._exportable(folder, *entry):
                 batch.append((entry[0].id, version))
             if len(batch) == BATCH_LIMIT:
                 for sheet in await _with_names(session, project, folder.path, batch, user_id):
@@ -163,32 +199,50 @@ async def _walk(
                 batch = []
         for sheet in await _with_names(session, project, folder.path, batch, user_id):
             yield sheet
-        ahead.extend(reversed(walk.enters(below)))
 
-
-async def _exportable(
-    session: Session, project: Project, item: Item, version: Version | None, user_id: str | None
-) -> Version | None:
-    if item.hidden or not _is_document(item.type):
+    async def _exportable(self, folder: Folder, item: Item, version: Version | None) -> Version | None:
+        if item.hidden or not is_document(item.type):
+            return None
+        version = await newest(self.session, self.project, item, version, self.user_id)
+        if version is None or (reason := why_not(version)) is None:
+            return version
+        if not is_deleted(version):
+            self.leave_out(
+                LeftOut(
+                    id=item.id,
+                    name=item.name,
+                    folder_path=folder.path,
+                    reason=reason,
+                    version=version.number,
+                    version_urn=version.urn,
+                )
+            )
         return None
-    version = await newest(session, project, item, version, user_id)
-    if version is None:
-        return None
-    if reason := _why_not(version):
-        _log.info("left out: %s %s", item.name, reason)
-        return None
-    return version
 
 
-def _is_document(extension_type: str) -> bool:
+def _report(session: Session, project: Project, found: LeftOut) -> None:
+    if found.is_folder:
+        call = f"folders of project {project.id}"
+        session.warn(ItemWarning(call=call, id=found.id, reason=str(found), left_out=True))
+    else:
+        _log.info("left out: %s %s", found.name, found.reason)
+
+
+def is_deleted(version: Version) -> bool:
+    """Whether this version marks the deletion of its item."""
+    return version.type.endswith(":Deleted")
+
+
+def is_document(extension_type: str) -> bool:
+    """Whether the type of an item or version is that of a sheet, and not of an uploaded file."""
     return extension_type.replace(".", ":").endswith("bim360:Document")  # the reference also spells it with a dot
 
 
-def _why_not(version: Version) -> str | None:
+def why_not(version: Version) -> str | None:
     """What keeps a version from being exported, and what to use instead; None if nothing does."""
-    if version.type.endswith(":Deleted"):
+    if is_deleted(version):
         return "is deleted; export an earlier version, or restore it"
-    if not _is_document(version.type):
+    if not is_document(version.type):
         return "is an uploaded file, not a sheet: export the sheets split from it, or download the file itself"
     if not (version.source_file_name or "").lower().endswith(".pdf"):
         return f"comes from {version.source_file_name or 'an unknown file'}; only sheets of PDF files can be exported"
@@ -226,6 +280,8 @@ async def _with_names(
             folder_path=folder_path,
             version=version.number,
             source_file_name=version.source_file_name,
+            changed_at=version.created_at,
+            revision=found.revision_number,
         )
         for item_id, version in batch
     ]

@@ -3,7 +3,7 @@
 https://aps.autodesk.com/en/docs/data/v2/reference/http/
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
@@ -12,7 +12,7 @@ from aps_async.ids import version_urn as checked_version_urn
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
 from aps_async.resources.jsonapi import Document, Resource, pages
 from aps_async.session import Session
-from aps_async.text import named
+from aps_async.text import globbed, look, named, nearest
 from aps_async.transport.quotas import Endpoint
 
 __all__ = [
@@ -119,10 +119,13 @@ async def get_project(session: Session, hub_id: str, project_id: str, *, user_id
 
 
 async def find_project(session: Session, project: str, *, user_id: str | None = None) -> Project:
-    """A project by its id (with or without `b.`), name (see `aps_async.text.named`) or web address, in any hub.
+    """A project by its id (with or without `b.`), web address, name, pattern or the beginning of its name, in any hub.
+
+    Names and patterns are compared as `matching_projects` does; they must fit exactly one project.
 
     Raises:
-        NotFoundInProjectError: no hub has it; the message lists the projects there are, or why none are seen.
+        NotFoundInProjectError: no hub has it, or several projects fit; the message lists the nearest names, or why no
+            projects are visible.
         NotAllowedError: it exists, but the app or the user may not see it.
         APSError: as `Session.request`.
     """
@@ -140,21 +143,72 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
         except ResponseError as problem:
             if problem.status != 400:  # a name that has the form of an id
                 raise
-    known = list[Project]()
+    known, refused = await _all_projects(session, found, user_id)
+    matches = matching_projects(project, known)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise NotFoundInProjectError(_several(project, matches))
+    if refusal := refused or refusal:
+        raise refusal
+    raise NotFoundInProjectError(f"no project {project!r}: {_what_there_is(project, found, known)}")
+
+
+async def find_projects(session: Session, *wanted: str, user_id: str | None = None) -> tuple[Project, ...]:
+    """All projects that the texts name, each once: ids, web addresses, names, patterns such as `Tower*`, or prefixes.
+
+    Args:
+        session: the session; scope `data:read`.
+        wanted: as `find_project` takes them, but a pattern or prefix may fit any number of projects; `*` fits all.
+        user_id: the acting user of a two-legged call.
+
+    Raises:
+        NotFoundInProjectError: one of the texts fits none; the message lists the nearest names.
+        APSError: as `find_project`.
+    """
+    chosen: dict[str, Project] = {}
+    hubs, known, refusal = Hubs(()), list[Project](), None
+    for text in wanted:
+        if is_web_address(text) or UUID.fullmatch(text.strip().removeprefix("b.")):
+            project = await find_project(session, text, user_id=user_id)
+            chosen[project.id] = project
+            continue
+        if not hubs.hubs:
+            hubs = await list_hubs(session, user_id=user_id)
+            known, refusal = await _all_projects(session, hubs, user_id)
+        matches = matching_projects(text, known)
+        if not matches and refusal is not None:
+            raise refusal
+        if not matches:
+            raise NotFoundInProjectError(f"no project {text!r}: {_what_there_is(text, hubs, known)}")
+        chosen |= {each.id: each for each in matches}
+    return tuple(chosen.values())
+
+
+def matching_projects(wanted: str, known: Sequence[Project]) -> list[Project]:
+    """The projects of a name; without any, those that match a pattern (`Tower*`); and then those that begin like it.
+
+    Case and spaces only count where names differ in nothing else; see `aps_async.text`.
+    """
+    if found := named(wanted, known, lambda each: (each.name,)):
+        return found
+    if any(sign in wanted for sign in "*?["):
+        return globbed(wanted, known, lambda each: each.name)
+    seen = look(wanted)
+    return [each for each in known if seen and look(each.name).startswith(seen)]
+
+
+async def _all_projects(
+    session: Session, found: Hubs, user_id: str | None
+) -> tuple[list[Project], NotAllowedError | None]:
+    """The projects of all hubs, and the refusal of a hub that does not show its own."""
+    known, refusal = list[Project](), None
     for hub in found.hubs:
         try:
             known += [each async for each in list_projects(session, hub.id, user_id=user_id)]
         except NotAllowedError as problem:
             refusal = problem
-    matches = named(project, known, lambda each: (each.name,))
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        ids = ", ".join(each.id for each in matches)
-        raise NotFoundInProjectError(f"{len(matches)} projects are named {project!r}; give one's id: {ids}")
-    if refusal is not None:
-        raise refusal
-    raise NotFoundInProjectError(f"no project {project!r}: {_what_there_is(found, known)}")
+    return known, refusal
 
 
 async def find_project_id(session: Session, project: Project | str, *, user_id: str | None = None) -> str:
@@ -284,6 +338,7 @@ def _folder(found: Resource, parent: str) -> Folder:
         actions=_words(found.data.get("actions")),
         visible_types=_words(found.data.get("visibleTypes")),
         folder_type=found.text("folderType"),
+        parent_id=found.related("parent"),
         path=f"{parent}/{name}" if parent else name,
     )
 
@@ -296,6 +351,7 @@ def _item(found: Resource) -> Item:
         hidden=bool(found.attributes.hidden),
         source_file_name=found.text("sourceFileName"),
         tip_version_urn=found.related("tip"),
+        folder_id=found.related("parent"),
     )
 
 
@@ -329,10 +385,27 @@ def _warning(found: dict[str, Any]) -> ServiceWarning:
     )
 
 
-def _what_there_is(found: Hubs, known: list[Project]) -> str:
+def _several(wanted: str, matches: Sequence[Project]) -> str:
+    if all(look(each.name) == look(wanted) for each in matches):
+        ids = ", ".join(each.id for each in matches)
+        return f"{len(matches)} projects are named {wanted!r}; give one's id: {ids}"
+    return f"{wanted!r} fits {len(matches)} projects; give the name or id of one: {_shown(matches)}"
+
+
+def _shown(projects: Sequence[Project]) -> str:
+    more = f" and {len(projects) - 10} more" if len(projects) > 10 else ""
+    return ", ".join(f"{each.name} ({bare_id(each.id)})" for each in projects[:10]) + more
+
+
+def _what_there_is(wanted: str, found: Hubs, known: Sequence[Project]) -> str:
     if known:
-        shown = ", ".join(f"{each.name} ({bare_id(each.id)})" for each in known[:10])
-        return f"there are {shown}" + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+        names = nearest(wanted, (each.name for each in known))
+        near = [each for name in names for each in known if each.name == name]
+        rest = [each for each in known if each.name not in names]
+        if not near:
+            return f"there are {_shown(known)}"
+        others = f" There are also {_shown(rest)}" if rest and len(known) <= 10 else ""
+        return f"did you mean {_shown(near)}?{others}"
     if found.hubs:
         return f"the hub {found.hubs[0].name!r} shows no projects to this app or user"
     warned = "; ".join(warning.title for warning in found.warnings)

@@ -4,6 +4,7 @@ https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-exports-POST/
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
@@ -23,7 +24,7 @@ from aps_async.models import (
 from aps_async.resources import acc
 from aps_async.resources.jsonapi import HasId, NewItems
 from aps_async.session import Session
-from aps_async.text import look, named
+from aps_async.text import NameIndex, listing, named
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import Query
@@ -88,6 +89,8 @@ class _Found:
     is_current: bool | None = None
     deleted: bool | None = None
     collection: Collection | None = None
+    updated_at: datetime | None = None
+    tags: tuple[str, ...] | None = None
 
 
 class _Named(Protocol):
@@ -290,25 +293,63 @@ async def list_sheets(
             yield _sheet(project_id, found)
 
 
+BATCH_GET = Endpoint("sheets.batch_get", 100, large=True)
+BATCH_LIMIT = 200
+"""Ids in one call. Unconfirmed: the reference names no limit; this is the largest page of the service's lists."""
+
+
+@frozen
+class SheetStatus:
+    """What the service shows of a sheet that was asked for by its id, deleted ones included."""
+
+    sheet: Sheet
+    is_current: bool
+    """False: a later version set has a sheet of this number."""
+    deleted: bool
+
+
+async def get_sheets(
+    session: Session, project_id: str, sheet_ids: Sequence[str], *, user_id: str | None = None
+) -> dict[str, SheetStatus]:
+    """Sheets by their ids (`POST …/sheets:batch-get`; scope `data:read`; 200 a call).
+
+    Returns:
+        What is known of each, by id. Ids that do not exist, or may not be seen, are missing.
+
+    Raises:
+        APSError: as `Session.request`.
+    """
+    found: dict[str, SheetStatus] = {}
+    ids = list(dict.fromkeys(bare_id(each, "sheet") for each in sheet_ids))
+    for start in range(0, len(ids), BATCH_LIMIT):
+        page = await session.request(
+            BATCH_GET,
+            "POST",
+            f"{_base(project_id)}/sheets:batch-get",
+            into=_Sheets,
+            json={"ids": ids[start : start + BATCH_LIMIT]},
+            user_id=user_id,
+        )
+        for each in page.results:
+            status = SheetStatus(_sheet(project_id, each), each.is_current is not False, bool(each.deleted))
+            found[each.id] = status
+    return found
+
+
 class SheetIndex:
     """Finds sheets of one list by id or number."""
 
     def __init__(self, where: str, listed: Iterable[Sheet]) -> None:
         self._where = where
-        self._known: dict[str, dict[str, Sheet]] = {}
-        for sheet in listed:
-            for key in (look(sheet.id), look(sheet.number)):
-                self._known.setdefault(key, {})[sheet.id] = sheet
+        self._known = NameIndex(listed, lambda sheet: (sheet.id, sheet.number))
 
     def find(self, wanted: str) -> Sheet:
-        """The sheet with this id or number; if several differ from it in case only, the one spelled like it.
+        """The sheet with this id or number; see `NameIndex`.
 
         Raises:
             NotFoundInProjectError: there is none, or there are several, such as one number in two collections.
         """
-        found = list(self._known.get(look(wanted), {}).values())
-        if len(found) > 1:
-            found = [each for each in found if each.number == wanted.strip()] or found
+        found = self._known.find(wanted)
         if len(found) == 1:
             return found[0]
         if not found:
@@ -365,8 +406,8 @@ def _named(wanted: str, known: Sequence[Named], what: str) -> Named:
     if found:
         ids = ", ".join(f"{each.id}{_note(each)}" for each in found)
         raise NotFoundInProjectError(f"{len(found)} {what}s are named {wanted!r}; give one's id: {ids}")
-    shown = ", ".join(each.name for each in known) or "none"
-    raise NotFoundInProjectError(f"there is no {what} {wanted!r}; the project has {shown}")
+    names = [each.name for each in known]
+    raise NotFoundInProjectError(f"there is no {what} {wanted!r}; the project has {listing(wanted, names)}")
 
 
 def _note(found: _Named) -> str:
@@ -387,6 +428,10 @@ def _sheet(project_id: str, found: _Found) -> Sheet:
         folder_path=found.version_set.name if found.version_set else "",
         source_file_name=found.upload_file_name,
         collection=found.collection,
+        changed_at=found.updated_at,
+        version_set_id=found.version_set.id if found.version_set else None,
+        issuance_date=found.version_set.issuance_date if found.version_set else None,
+        tags=found.tags or (),
     )
 
 

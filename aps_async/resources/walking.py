@@ -1,10 +1,11 @@
 """Walks the folders of a project: along a path of names, and through all levels."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
-from aps_async.errors import DecodeError, NotFoundInProjectError
+from aps_async.errors import DecodeError, NotAllowedError, NotFoundInProjectError
+from aps_async.ids import decoded_urn, is_folder_urn
 from aps_async.models import Folder, Item, ItemWarning, Project, Version
-from aps_async.resources.projects import get_tip, list_folder_contents
+from aps_async.resources.projects import get_folder, get_tip, list_folder_contents, list_top_folders
 from aps_async.session import Session
 from aps_async.text import named
 
@@ -84,6 +85,53 @@ async def newest(
         call = f"the newest version of {item.name}"
         session.warn(ItemWarning(call=call, id=item.id, reason=str(problem), left_out=True))
         return None
+
+
+async def walk(
+    session: Session, project: Project, *, folder: str | None = None, user_id: str | None = None
+) -> AsyncIterator[tuple[Folder, list[tuple[Item, Version | None]]]]:
+    """Every folder of a project with its items and their newest versions, from the top down, in the service's order.
+
+    Left out are hidden items and folders, service folders, and (with a warning of the session) folders that may not be
+    listed.
+
+    Args:
+        session: the session; scope `data:read`.
+        project: of either kind.
+        folder: only this folder and what is below: a path from a top folder down, or a folder URN.
+        user_id: the acting user of a two-legged call.
+
+    Raises:
+        NotFoundInProjectError: no such folder; the message lists what there is.
+        APSError: as `Session.request`.
+    """
+    if folder is not None and is_folder_urn(decoded_urn(folder, "folder")):
+        ahead = [await get_folder(session, project.id, folder, user_id=user_id)]
+    else:
+        top = [each for each in await list_top_folders(session, project, user_id=user_id) if is_open(each)]
+        ahead = top if folder is None else [await descend(session, project, top, folder, user_id)]
+    way = Walk(session, project)
+    ahead.reverse()
+    while ahead:
+        at = ahead.pop()
+        below, items = list[Folder](), list[tuple[Item, Version | None]]()
+        try:
+            async for entry in list_folder_contents(session, project.id, at, user_id=user_id):
+                if isinstance(entry, Folder):
+                    below.append(entry)
+                elif not entry[0].hidden:
+                    items.append(entry)
+        except NotAllowedError as problem:
+            call = f"the contents of {at.path or at.name}"
+            session.warn(ItemWarning(call=call, id=at.id, reason=str(problem), left_out=True))
+            continue
+        yield at, items
+        ahead.extend(reversed(way.enters(below)))
+
+
+def is_open(folder: Folder) -> bool:
+    """Whether a folder is meant for people: service folders are listed beside the others."""
+    return not folder.hidden and folder.folder_type != "CONTAINER_VIRTUAL" and folder.actions != ()
 
 
 def _names(folder: Folder) -> tuple[str]:

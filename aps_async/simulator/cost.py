@@ -85,7 +85,7 @@ class Desk:
     """By project id."""
 
 
-def _project(call: Call) -> Project:
+def project_of(call: Call) -> Project:
     """The project of the container, if the user may work in it."""
     behaviour = call.simulator.behaviour
     if call.token is None or call.token.user is None:
@@ -228,7 +228,7 @@ def _iso(at: float) -> str:
 
 async def cost_documents(call: Call) -> Reply:
     """GET documents."""
-    project = _project(call)
+    project = project_of(call)
     chosen = _associations(call, project)
     kind = call.query["associationType"]
     found = [_document(call, one, kind) for each in chosen for one in _latest(call, project, each)]
@@ -260,7 +260,7 @@ async def _attachment(call: Call) -> dict[str, Any]:
 
 async def cost_attachments(call: Call) -> Reply:
     """POST attachments: with a template, the generation of a document begins."""
-    simulator, project = call.simulator, _project(call)
+    simulator, project = call.simulator, project_of(call)
     body = await _attachment(call)
     association = project.cost.associations.get(body["associationId"].lower())
     if association is None or not _fits(call, association, body["associationType"]):
@@ -310,9 +310,9 @@ def _begin(call: Call, association: Association, identity: str, template_id: str
     simulator.state(Desk).runs[identity] = _new_run(call, document, simulator.now(), simulator.clock())
 
 
-_CONTAINER = "/cost/v1/containers/{container}"
+CONTAINER = "/cost/v1/containers/{container}"
 
 ENDPOINTS = (
-    Endpoint("cost_documents", "GET", f"{_CONTAINER}/documents", "data:read", 30, cost_documents),
-    Endpoint("cost_attachments", "POST", f"{_CONTAINER}/attachments", "data:write", 50, cost_attachments),
+    Endpoint("cost_documents", "GET", f"{CONTAINER}/documents", "data:read", 30, cost_documents),
+    Endpoint("cost_attachments", "POST", f"{CONTAINER}/attachments", "data:write", 50, cost_attachments),
 )

@@ -5,6 +5,7 @@ from . import (
     accsheets,
     bim360,
     cost,
+    costlists,
     datamanagement,
     derivatives,
     oauth,
@@ -24,6 +25,7 @@ ENDPOINTS = (
     *accfiles.ENDPOINTS,
     *accsheets.ENDPOINTS,
     *cost.ENDPOINTS,
+    *costlists.ENDPOINTS,
     *oss.ENDPOINTS,
     *derivatives.ENDPOINTS,
 )

@@ -1,1 +1,1 @@
-"""Folders that agree with a project, and the set of sheets as one PDF."""
+"""A folder that matches a project: which sheets are chosen, what their files are called, and what has changed."""

@@ -201,6 +201,7 @@ for _kind in (str, bool, int, float):
     _converter.register_structure_hook(_kind, _strict(_kind))
 _converter.register_structure_hook(datetime | None, _moment)
 _converter.register_structure_hook(int | float | str | None, _number_or_text)
+_converter.register_unstructure_hook(datetime, datetime.isoformat)
 _converter.register_structure_hook(type(None), lambda _, __: None)  # for calls without a response
 
 

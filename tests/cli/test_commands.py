@@ -128,10 +128,58 @@ def test_every_failure_is_listed_with_its_reason(cli: Cli, service: Simulation, 
     assert ran.code == 1
     failed = [line for line in ran.err.splitlines() if line.startswith("failed: ")]
     assert len(failed) == 2
-    assert "expected the item or version URN" in failed[0]
-    assert "404" in failed[1]
+    assert "404" in failed[0]
+    assert "no sheet has the number or id 'nonsense'" in failed[1]
     assert ran.out.startswith("1 of 3 PDFs")
     assert [path.name for path in paths_in(tmp_path)] == ["A-101 - Ground.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "names", "words"),
+    [
+        (("--sheet", "A-101", "--sheet", "b-2"), ["A-101 - Ground", "B-2 - Sheet B-2"], "2 of 9 sheets selected"),
+        (("--match", "A-10?", "--exclude", "*2"), ["A-101 - Ground", "A-103 - Schnitt Ä-Ä"], "2 of 9"),
+        (("--folder", "good", "--exclude", "A-102", "--exclude", "Q*"),
+         ["A-101 - Ground", "A-103 - Schnitt Ä-Ä"], "--exclude 'Q*' fits no sheet"),
+        (("--match", "A-101", "--since", "2000-01-01", "--name", "{discipline}/{number}, {title}"),
+         ["A/A-101, Ground"], ""),
+        (("--sheet", "B-2", "--sheet", "A-101", "--tree"),
+         ["Plans/Broken/B-2 - Sheet B-2", "Plans/Good/A-101 - Ground"], ""),
+        (("--sheet", "B-2", "--sheet", "A-101", "--name", "{folder}/plan"), ["Plans/Broken/plan", "Plans/Good/plan"],
+         ""),
+        (("--sheet", "B-2", "--sheet", "A-101", "--name", "plan"), ["plan (2)", "plan"], "2 sheets are called 'plan'"),
+        (("--folder", "Good", "--since", "2200-01-01"), [], "0 of 3 sheets selected"),
+    ],
+)  # fmt: skip
+def test_sheets_are_chosen_and_named(
+    cli: Cli, service: Simulation, tmp_path: Path, chosen: tuple[str, ...], names: list[str], words: str
+) -> None:
+    ran = cli("export", "River*", *chosen, "--out", tmp_path, env=service.env)
+    assert (ran.code, words in ran.err) == (0, True), ran.err
+    files = sorted(each.relative_to(tmp_path).as_posix() for each in tmp_path.rglob("*.pdf"))
+    assert files == [f"{name}.pdf" for name in names]
+    if names:
+        again = cli("resume", tmp_path, env=service.env)
+        assert (again.code, f"({len(names)} there already)" in again.out) == (0, True), again.err
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        (("--match", "Z*"), "no sheet has a number that matches 'Z*'; there are: "),
+        (("--match", "A*", "--exclude", "a*"), "none of the 9 sheets in Riverside is selected"),
+        (("--set", "Tender"), "Riverside is a BIM 360 project, and only ACC"),
+        (("--tag", "core"), "leave out a tag"),
+        (("--name", "{set}/{number}"), "which sheets of BIM 360 projects such as Riverside do not have"),
+        (("--folder", "Plans/God"), "it holds Good"),
+        (("--sheet", "A-1O1"), "there are: A-101 - Ground"),
+    ],
+)
+def test_what_cannot_be_chosen_is_one_line(
+    cli: Cli, service: Simulation, tmp_path: Path, chosen: tuple[str, ...], words: str
+) -> None:
+    ran = cli("export", "Riverside", *chosen, "--out", tmp_path, env=service.env)
+    assert (ran.code, words in ran.err) == (4, True), ran.err
 
 
 def test_one_sheet_named_twice_is_exported_once(cli: Cli, service: Simulation, tmp_path: Path) -> None:

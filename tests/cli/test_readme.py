@@ -156,7 +156,9 @@ def test_the_lines_for_signing_in(account: Simulation, tmp_path: Path) -> None:
 def test_the_line_for_cost_documents(account: Simulation, tmp_path: Path) -> None:
     token = account.control("user-token", "POST", {})["access_token"]
     run_block("aps-async cost-documents", tmp_path, {**account.env, "APS_ACCESS_TOKEN": token})
-    assert lying_in(tmp_path / "budget") == [f"Budget {BUDGET} (2).docx", f"Budget {BUDGET}.docx"]
+    assert lying_in(tmp_path / "budget") == [
+        f"05 12 00 Tower Structural Steel - Budget Summary{each}.docx" for each in (" 2", "")
+    ]
 
 
 def test_the_line_for_downloads(account: Simulation, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from aiohttp import web
 from aps_async.cli.export import ExportChoices, export
 from aps_async.cli.listing import sheets
 from aps_async.cli.output import turn_logging_on
+from aps_async.cli.selecting import Choice
 from tests.documents import lying_in
 from tests.generated import PDF, PROJECT
 from tests.support import served
@@ -49,7 +50,7 @@ async def test_an_item_that_cannot_be_read_is_a_failure_with_its_name(
         turn_logging_on(0)
         assert await export(ExportChoices(project=PROJECT, out=tmp_path, as_json=as_json)) == 1
         printed = capsys.readouterr()
-        assert await sheets(PROJECT, folder=None, collection=None, user_id=None, as_json=True) == 0
+        assert await sheets(PROJECT, Choice(), user_id=None, as_json=True) == 0
         listed = capsys.readouterr()
     assert [each for each in lying_in(tmp_path) if each.endswith(".pdf")] == ["A-1.pdf", "A-3.pdf"]
     assert "failed: A-2 \\x1b[31m: A-2" in printed.err

@@ -168,6 +168,9 @@ async def test_the_ledger_holds_no_secret_and_no_link(tmp_path: Path) -> None:
         "exports.request", "exports.export_id", "exports.problem", "exports.changed",
         "names.folded", "names.export",
         "files.export", "files.name", "files.size", "files.sha256",
+        "former_files.export", "former_files.name", "former_files.size", "former_files.sha256",
+        "sheets.lineage", "sheets.project", "sheets.facts", "sheets.viewer", "sheets.state", "sheets.reason",
+        "sheets.moved",
     }  # fmt: skip
     assert set(json.loads(text)) == {"kind", "projectId", "subjects", "name"}
 

@@ -129,7 +129,7 @@ async def test_collections_are_listed(session: Session) -> None:
     ("project", "chosen", "words"),
     [
         ("Tower", {"collection": "North"}, "no collection 'North'; the project has East, West"),
-        ("Twins", {"collection": "Twin"}, f"2 collections are named 'Twin'; give one's id: {TWIN_1}, {TWIN_2}"),
+        ("Twins", {"collection": "TWIN"}, f"2 collections are named 'TWIN'; give one's id: {TWIN_1}, {TWIN_2}"),
         ("Tower", {"folder": ISSUED}, r"3 version sets are named 'Issued'; .*\(ungrouped\).*\(collection 'East'\)"),
         ("Tower", {"folder": "Only East", "collection": "West"}, "no version set 'Only East'; the project has Issued"),
     ],

@@ -12,7 +12,7 @@ from aiohttp import web
 from aps_async import DecodeError, InputError, NotAllowedError, NotFoundError, Project, Session, StaticToken, projects
 from aps_async.errors import NotFoundInProjectError
 from aps_async.models import Folder, ServiceWarning
-from aps_async.resources.projects import find_project
+from aps_async.resources.projects import find_project, find_projects
 from aps_async.simulator import Behaviour, Fault, Simulator, World
 from tests.support import served, service, session_for
 
@@ -168,9 +168,60 @@ async def test_of_many_projects_the_first_ten_are_listed() -> None:
 
 async def test_two_projects_of_one_name_are_listed_with_their_ids() -> None:
     async with account(world_of({"name": "Clinic"}, {"name": "clinic"})) as (simulator, session):
-        with pytest.raises(NotFoundInProjectError, match="2 projects are named 'Clinic'") as caught:
-            await find_project(session, "Clinic")
+        with pytest.raises(NotFoundInProjectError, match="2 projects are named 'CLINIC'") as caught:
+            await find_project(session, "CLINIC")
+        assert (await find_project(session, "clinic")).name == "clinic"
         assert all(f"b.{each.id}" in str(caught.value) for each in simulator.world.hubs[0].projects)
+
+
+NAMES = ("Riverside", "Riverside Annex", "Tower 1", "Tower 2", "Klinik Z\u00fcrich", "Lab [A]")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ("Riverside", ["Riverside"]),
+        ("riverside", ["Riverside"]),
+        ("Riverside A", ["Riverside Annex"]),
+        ("river", ["Riverside", "Riverside Annex"]),
+        ("Tower", ["Tower 1", "Tower 2"]),
+        ("Tower*", ["Tower 1", "Tower 2"]),
+        ("*er*", ["Riverside", "Riverside Annex", "Tower 1", "Tower 2"]),
+        ("tower ?", ["Tower 1", "Tower 2"]),
+        ("Tower [1]", ["Tower 1"]),
+        ("Lab [A]", ["Lab [A]"]),
+        ("klinik zu\u0308", ["Klinik Z\u00fcrich"]),
+        ("*", list(NAMES)),
+    ],
+)
+async def test_projects_by_name_pattern_and_beginning(wanted: str, names: list[str]) -> None:
+    async with account(world_of(*({"name": each} for each in NAMES))) as (_, session):
+        assert [each.name for each in await find_projects(session, wanted)] == names
+        if len(names) == 1:
+            assert [(await find_project(session, wanted)).name] == names
+        else:
+            with pytest.raises(NotFoundInProjectError, match=f"fits {len(names)} projects") as caught:
+                await find_project(session, wanted)
+            assert all(each in str(caught.value) for each in names)
+
+
+async def test_several_texts_give_each_project_once() -> None:
+    async with account(world_of(*({"name": each} for each in NAMES))) as (_, session):
+        tower = await find_project(session, "Tower 2")
+        address = f"https://acc.autodesk.com/docs/files/projects/{tower.id[2:]}"
+        found = await find_projects(session, "Tower 2", "Tower*", tower.id, address, "Lab")
+        assert [each.name for each in found] == ["Tower 2", "Tower 1", "Lab [A]"]
+        assert await find_projects(session) == ()
+
+
+@pytest.mark.parametrize("wanted", ["Riversid Anex", "anex", "Towr 2", "Tower X*"])
+async def test_a_wrong_name_is_answered_with_the_nearest_of_all(wanted: str) -> None:
+    others = [{"name": f"Filler {number}"} for number in range(20)]
+    async with account(world_of(*others, *({"name": each} for each in NAMES))) as (_, session):
+        near = "Riverside Annex" if "nex" in wanted else "Tower 2"
+        for find in (find_project, find_projects):
+            with pytest.raises(NotFoundInProjectError, match=f"did you mean .*{near}"):
+                await find(session, wanted)
 
 
 async def test_a_project_that_one_may_not_see_is_a_matter_of_permission() -> None:

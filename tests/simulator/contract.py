@@ -27,6 +27,7 @@ from tests.simulator.shapes import (
     ACC_PART,
     ACC_RUNS,
     ACCOUNT,
+    ASSOCIATION,
     ATTACHMENT,
     ATTACHMENT_BODY,
     AUTHORIZE,
@@ -38,6 +39,7 @@ from tests.simulator.shapes import (
     COST_DOCUMENT,
     COST_ERROR,
     COST_KINDS,
+    COST_PAGINATION,
     DIAGNOSTIC,
     DIGITS,
     DISCOVERY,
@@ -125,6 +127,17 @@ def acc_list(entry: Schema, *names: str) -> Contract:
     )
 
 
+def cost_list(query: Mapping[str, Schema] | None = None) -> Contract:
+    """A paged list of Cost Management."""
+    paging = {name: SHEETS_QUERY[name] for name in ("offset", "limit")}
+    return Contract(
+        ok={200: obj({"results": arr(ASSOCIATION), "pagination": COST_PAGINATION})},
+        errors=either(COST_ERROR),
+        query={**paging, "filter[id]": text(r"\A[0-9a-fA-F-]{36}(,[0-9a-fA-F-]{36})*\Z"), **(query or {})},
+        user_header=False,
+    )
+
+
 def form(schema: Schema, answer: Schema | None) -> Contract:
     """An endpoint that takes a form with the client's credentials."""
     return Contract(ok={200: answer}, errors=TOKEN_ERROR, form=schema, user_header=False, bearer=False)
@@ -209,6 +222,9 @@ CONTRACT: dict[str, Contract] = {
         required=("associationId", "associationType"),
         user_header=False,
     ),
+    **{f"cost_{name}": cost_list() for name in ("budgets", "contracts", "main_contracts", "items", "expenses")},
+    "cost_payments": cost_list({"filter[associationType]": enum("Contract", "MainContract")}),
+    "cost_change_orders": cost_list(),
     "cost_attachments": Contract(
         ok={201: ATTACHMENT}, errors=either(COST_ERROR), body=ATTACHMENT_BODY, user_header=False
     ),

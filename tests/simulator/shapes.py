@@ -32,6 +32,7 @@ PARAMS: dict[str, Schema] = {
     "hub": text(r"\Ab\.\S+\Z"),
     "project": ANY_PROJECT,
     "container": UUID,
+    "kind": enum("pco", "rfq", "rco", "oco", "sco"),
     "folder": URN_FOLDER,
     "item": URN_ITEM,
     "version": URN_VERSION,
@@ -339,6 +340,8 @@ COST_DOCUMENT = closed(
         "updatedAt": text(r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z"),
     }
 )
+ASSOCIATION = obj({"id": UUID, "name": null_or(STR)}, code=null_or(STR), number=null_or(STR), description=null_or(STR))
+COST_PAGINATION = obj({"limit": COUNT, "offset": COUNT, "totalResults": COUNT}, nextUrl=STR)
 ATTACHMENT = obj(
     {
         "id": UUID,

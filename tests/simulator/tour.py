@@ -131,8 +131,14 @@ async def acc(client: Client) -> None:
 
 async def cost(client: Client) -> None:
     """Documents of everything that can have some, by both ids of the container, and a new one."""
+    lists = ("budgets", "contracts", "main-contracts", "cost-items", "expenses", "payments", "change-orders/sco")
+    more = ("budgets?limit=1&offset=1", "payments?filter[associationType]=MainContract", "payments?limit=0",
+            "payments?filter[associationType]=Budget", "change-orders/xyz")  # fmt: skip
     for project in client.simulator.world.projects.values():
+        for each in (*lists, *more):
+            await client.get(f"/cost/v1/containers/{project.id}/{each}")
         for one in project.cost.associations.values():
+            await client.get(f"/cost/v1/containers/{project.id}/budgets?filter[id]={one.id}")
             for container in {project.id, project.cost.container}:
                 query = f"associationId={one.id}&associationType={one.kind}&filter[latest]=true"
                 await client.get(f"/cost/v1/containers/{container}/documents?{query}", headers={"region": "US"})

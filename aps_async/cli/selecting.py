@@ -1,0 +1,195 @@
+"""The options that choose sheets and name their files, shared by all commands that take them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from aps_async.sync.naming import NamePattern
+    from aps_async.sync.selection import Selection
+
+CHOOSE = "Choose sheets"
+NAMES = "Name files"
+
+
+def a_time(text: str) -> str:
+    """A date or time from the command line, in ISO form with its time zone; without one it is local."""
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone().isoformat()
+    except (ValueError, OverflowError, OSError):
+        raise typer.BadParameter(f"{text!r} is not a date such as 2024-05-31 or 2024-05-31T18:00") from None
+
+
+def a_pattern(text: str) -> str:
+    """A name pattern from the command line, checked at once."""
+    from aps_async.errors import InputError
+    from aps_async.sync.naming import NamePattern
+
+    try:
+        return NamePattern(text).text
+    except InputError as problem:
+        raise typer.BadParameter(str(problem)) from None
+
+
+def a_cost_type(text: str) -> str:
+    """The published word for a type of Cost Management."""
+    from aps_async.errors import InputError
+    from aps_async.resources.associations import published_type
+
+    try:
+        return published_type(text)
+    except InputError as problem:
+        raise typer.BadParameter(str(problem)) from None
+
+
+SHEET = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sheet",
+        metavar="NUMBER",
+        rich_help_panel=CHOOSE,
+        help="A sheet by its number or id (BIM 360: version or item URN). Repeatable.",
+    ),
+]
+MATCH = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--match", metavar="PATTERN", rich_help_panel=CHOOSE, help="Also sheets by number, such as 'A-1*'. Repeatable."
+    ),
+]
+EXCLUDE = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="PATTERN", rich_help_panel=CHOOSE, help="But none of these numbers. Repeatable."),
+]
+FOLDER = Annotated[
+    str | None,
+    typer.Option(
+        "--folder",
+        metavar="PATH",
+        rich_help_panel=CHOOSE,
+        help="Only this folder and what is below, such as Plans/Architecture; or a folder URN. For sheets of ACC: only "
+        "this version set.",
+    ),
+]
+SET = Annotated[
+    str | None,
+    typer.Option(
+        "--set", metavar="NAME_OR_ID", rich_help_panel=CHOOSE, help="ACC: only this version set, all of its sheets."
+    ),
+]
+COLLECTION = Annotated[
+    str | None,
+    typer.Option(
+        "--collection",
+        metavar="NAME_OR_ID",
+        rich_help_panel=CHOOSE,
+        help="ACC: only this collection; all of them and ungrouped sheets without it.",
+    ),
+]
+TAG = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", rich_help_panel=CHOOSE, help="ACC: only sheets with this tag. Repeatable."),
+]
+SINCE = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="DATE",
+        parser=a_time,
+        rich_help_panel=CHOOSE,
+        help="Only sheets that changed since then, such as 2024-05-31 (local time).",
+    ),
+]
+FILE_NAME = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="PATTERN",
+        parser=a_pattern,
+        rich_help_panel=NAMES,
+        help="Such as '{number} - {title}'. Fields: number, title, set, folder, discipline, version, revision, date, "
+        "project; a / makes folders.",
+    ),
+]
+TREE = Annotated[
+    bool,
+    typer.Option("--tree", rich_help_panel=NAMES, help="The source's folders: --name '{folder}/{number} - {title}'."),
+]
+
+
+@frozen(kw_only=True, slots=False)  # so that it can be one of two bases
+class Choice:
+    """What the options of selection and naming were given; the same words as `Selection`, in plain values to store."""
+
+    sheets: tuple[str, ...] = ()
+    match: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    folder: str | None = None
+    sheet_set: str | None = None
+    collection: str | None = None
+    tag: tuple[str, ...] = ()
+    since: str | None = None
+    """In ISO form."""
+    name: str | None = None
+    """A name pattern."""
+
+    @property
+    def selection(self) -> "Selection":
+        """As the library takes it."""
+        from aps_async.sync.selection import Selection
+
+        return Selection(
+            sheet=self.sheets,
+            match=self.match,
+            exclude=self.exclude,
+            folder=self.folder,
+            sheet_set=self.sheet_set,
+            collection=self.collection,
+            tag=self.tag,
+            since=datetime.fromisoformat(self.since) if self.since else None,
+        )
+
+    @property
+    def pattern(self) -> "NamePattern | None":
+        """None: files are called as sheets are."""
+        from aps_async.sync.naming import NamePattern
+
+        return NamePattern(self.name) if self.name else None
+
+    @property
+    def words(self) -> str:
+        """The restrictions as options, for messages; empty if there are none."""
+        given: list[tuple[str, str | Sequence[str] | None]] = [
+            ("sheet", self.sheets),
+            ("match", self.match),
+            ("exclude", self.exclude),
+            ("folder", self.folder),
+            ("set", self.sheet_set),
+            ("collection", self.collection),
+            ("tag", self.tag),
+            ("since", self.since),
+        ]
+        found = [(name, [value] if isinstance(value, str) else value) for name, value in given if value]
+        return " ".join(f"--{name} {each!r}" for name, values in found for each in values or ())
+
+
+def pattern_of(name: str | None, *, tree: bool) -> str | None:
+    """The pattern that `--name` and `--tree` ask for.
+
+    Raises:
+        UsageProblem: both are given.
+    """
+    from aps_async.cli.failures import UsageProblem
+    from aps_async.sync.naming import TREE as OF_FOLDERS
+
+    if tree and name is not None:
+        raise UsageProblem("--tree and --name cannot be given together: --tree is --name '{folder}/{number} - {title}'")
+    return OF_FOLDERS if tree else name
+
+
+def many(values: Sequence[str] | None) -> tuple[str, ...]:
+    """The values of a repeatable option, each once."""
+    return tuple(dict.fromkeys(values or ()))

@@ -1,0 +1,237 @@
+"""What a ledger knows of the sheets in its folder: for `sync`, which compares them with the project."""
+
+import asyncio
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from attrs import frozen
+
+from aps_async.downloads.filenames import stem_of
+from aps_async.downloads.sinks import target_error
+from aps_async.errors import DecodeError, LedgerError
+from aps_async.ledger import rows
+from aps_async.ledger.journal import KnownFile
+from aps_async.ledger.store import Store
+from aps_async.ledger.superseded import move_aside, rename
+from aps_async.models import ExportKind, ExportRequest, Sheet
+from aps_async.transport.converter import structure, to_dict, to_json
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class KnownSheet:
+    """A sheet of which an export lies in the folder, or was begun."""
+
+    record: int
+    lineage: bytes
+    """Which sheet it is, through all its versions; see `lineage_of`."""
+    name: str
+    """Of its file, relative to the folder, without suffix."""
+    request: ExportRequest
+    files: tuple[KnownFile, ...]
+    """Until an export that is made again is done, those of the export before."""
+    is_done: bool
+    exported_at: datetime
+    """When its state changed last: if it is done, when its file got its name."""
+    previous: str | None = None
+    """What the older version was exported from whose files are still in place: the export was not finished."""
+    previous_files: tuple[KnownFile, ...] = ()
+    facts: Sheet | None = None
+    """The sheet as it was listed last; None if only exports without a list brought it."""
+    viewer: str = ""
+    """For whom it was listed last."""
+
+    @property
+    def source_id(self) -> str:
+        """The id that it was exported from."""
+        return self.request.source_ids[0]
+
+    @property
+    def in_place(self) -> tuple[KnownFile, ...]:
+        """The files that are in the folder for this sheet, be they of the older version."""
+        return self.files or self.previous_files
+
+    @property
+    def title(self) -> str:
+        """What to call it in reports."""
+        return self.facts.name if self.facts else self.request.name or self.source_id
+
+
+@frozen(kw_only=True)
+class SheetNote:
+    """What a run found of a sheet, to be kept."""
+
+    lineage: bytes
+    sheet: Sheet
+    viewer: str
+    state: str
+    reason: str | None = None
+    moved: str | None = None
+
+
+def lineage_of(request: ExportRequest) -> bytes:
+    """What stays the same through all versions of what is exported, and for all options."""
+    return rows.Wanted(request, None).lineage()
+
+
+class SheetBook:
+    """The sheets of one open ledger."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self._store = store
+        self._folder = folder
+
+    async def known(self, project_id: str) -> list[KnownSheet]:
+        """The sheets of a project, in the order in which they were first asked for.
+
+        Raises:
+            LedgerError: the ledger holds values that cannot be used.
+        """
+        return await self._store.call(lambda db: _known(db, project_id), durable=False)
+
+    async def note(self, project_id: str, notes: Sequence[SheetNote]) -> None:
+        """Keeps what was found of sheets."""
+        values = [
+            (each.lineage, project_id, to_json(to_dict(each.sheet)), each.viewer, each.state, each.reason, each.moved)
+            for each in notes
+        ]
+        statement = "INSERT OR REPLACE INTO sheets VALUES (?, ?, ?, ?, ?, ?, ?)"
+        await self._store.call(lambda db: db.executemany(statement, values) and None)
+
+    async def notes(self, project_id: str) -> list[SheetNote]:
+        """What was kept of a project's sheets."""
+        return await self._store.call(lambda db: _notes(db, project_id), durable=False)
+
+    async def forget(self, sheets: Iterable[KnownSheet]) -> None:
+        """Lets these be exported again, under the names that they have."""
+        records = [each.record for each in sheets]
+
+        def forget(connection: sqlite3.Connection) -> None:
+            for record in records:
+                rows.forget(connection, record)
+
+        await self._store.call(forget)
+
+    async def rename(self, sheet: KnownSheet, title: str) -> str:
+        """Gives a sheet's files another name, numbered if another sheet has it; gives the new name, without suffix.
+
+        Raises:
+            TargetError: a file cannot be renamed.
+        """
+        name = await self._store.call(lambda db: rows.take_name(db, sheet.record, title, {}))
+        moves = [(each, each.name.replace(sheet.name, name, 1)) for each in sheet.files]
+        moves = [(file, new) for file, new in moves if stem_of(file.name) == sheet.name]
+        try:
+            await asyncio.to_thread(rename, self._folder, moves)
+        except OSError as problem:
+            raise target_error(self._folder / name, problem) from problem
+        await self._store.call(lambda db: _renamed(db, sheet, name, moves))
+        return name
+
+    async def withdraw(self, sheet: KnownSheet) -> str | None:
+        """Moves a sheet's files to `superseded/` and forgets that they are in the folder; gives the new location.
+
+        Raises:
+            TargetError: a file cannot be moved.
+        """
+        moved = None
+        for file in sheet.in_place:
+            try:
+                moved = await asyncio.to_thread(move_aside, self._folder, file.name)
+            except FileNotFoundError:
+                continue
+            except OSError as problem:
+                raise target_error(self._folder / file.name, problem) from problem
+        await self._store.call(lambda db: _withdrawn(db, sheet))
+        return moved
+
+
+def is_named(name: str, title: str) -> bool:
+    """Whether a name is a title, or that title with a number."""
+    return name == title or re.fullmatch(re.escape(title) + r" \(\d+\)", name) is not None
+
+
+def _known(connection: sqlite3.Connection, project_id: str) -> list[KnownSheet]:
+    found = []
+    select = (
+        "SELECT id, exports.lineage, name, request, exports.state, changed, facts, viewer FROM exports"
+        " LEFT JOIN sheets ON sheets.lineage=exports.lineage WHERE name IS NOT NULL ORDER BY id"
+    )
+    replaced = _replaced(connection)
+    for record, lineage, name, stored, state, changed, facts, viewer in connection.execute(select).fetchall():
+        request = _structured(stored, ExportRequest)
+        older = replaced.get(lineage)
+        if request.project_id != project_id or not is_sheet(request):
+            continue
+        found.append(
+            KnownSheet(
+                record=record,
+                lineage=lineage,
+                name=rows.stored_name(name),
+                request=request,
+                files=tuple(rows.files_of(connection, record) or rows.files_of(connection, record, "former_files")),
+                is_done=state == rows.State.DONE,
+                exported_at=datetime.fromtimestamp(changed, UTC),
+                previous=_structured(older[1], ExportRequest).source_ids[0] if older else None,
+                previous_files=tuple(rows.files_of(connection, older[0])) if older else (),
+                facts=_structured(facts, Sheet) if facts else None,
+                viewer=viewer or "",
+            )
+        )
+    return found
+
+
+def is_sheet(request: ExportRequest) -> bool:
+    """Whether a request is for one sheet."""
+    return request.kind in (ExportKind.BIM360, ExportKind.SHEETS) and len(request.source_ids) == 1
+
+
+def _replaced(connection: sqlite3.Connection) -> dict[bytes, tuple[int, str]]:
+    """By lineage: the latest version whose files are still there although a newer one has its name."""
+    select = "SELECT lineage, id, request FROM exports WHERE name IS NULL AND id IN (SELECT export FROM files)"
+    found = connection.execute(f"{select} ORDER BY id").fetchall()
+    return {lineage: (record, stored) for lineage, record, stored in found}
+
+
+def _notes(connection: sqlite3.Connection, project_id: str) -> list[SheetNote]:
+    select = "SELECT lineage, facts, viewer, state, reason, moved FROM sheets WHERE project=?"
+    return [
+        SheetNote(
+            lineage=lineage, sheet=_structured(facts, Sheet), viewer=viewer, state=state, reason=reason, moved=moved
+        )
+        for lineage, facts, viewer, state, reason, moved in connection.execute(select, (project_id,)).fetchall()
+    ]
+
+
+def _structured(text: str, into: type[T]) -> T:
+    try:
+        return structure(json.loads(text), into, strict=True)
+    except (DecodeError, ValueError) as problem:
+        raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {rows.MOVE_AWAY}") from None
+
+
+def _renamed(
+    connection: sqlite3.Connection, sheet: KnownSheet, name: str, moves: Sequence[tuple[KnownFile, str]]
+) -> None:
+    connection.execute("UPDATE exports SET name=? WHERE id=?", (name, sheet.record))
+    for file, new in moves:
+        for table in ("files", "former_files"):
+            update = f"UPDATE {table} SET name=? WHERE export=? AND name=?"  # noqa: S608 - ours
+            connection.execute(update, (new, sheet.record, file.name))
+    rows.release_name(connection, sheet.record, sheet.name)
+
+
+def _withdrawn(connection: sqlite3.Connection, sheet: KnownSheet) -> None:
+    connection.execute("UPDATE exports SET name=NULL WHERE id=?", (sheet.record,))
+    connection.execute(
+        "DELETE FROM files WHERE export IN (SELECT id FROM exports WHERE lineage=? AND (name IS NULL OR id=?))",
+        (sheet.lineage, sheet.record),
+    )
+    connection.execute("DELETE FROM former_files WHERE export=?", (sheet.record,))
+    rows.release_name(connection, sheet.record, sheet.name)

@@ -1,0 +1,146 @@
+"""What is to be done with each sheet of a list, given what the folder's ledger knows."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from attrs import evolve, frozen
+
+from aps_async.ids import version_number
+from aps_async.ledger.sheets import KnownSheet, is_named, lineage_of
+from aps_async.models import ExportOptions, ExportRequest, Sheet
+from aps_async.sync.naming import NamePattern
+from aps_async.sync.outcomes import SheetState
+from aps_async.sync.sheets import ProjectSheet
+
+
+@frozen(kw_only=True)
+class Planned:
+    """One sheet of the list, and what is expected of it."""
+
+    sheet: ProjectSheet
+    request: ExportRequest
+    lineage: bytes
+    state: SheetState
+    """What it will be if all goes well; UNCHANGED and RENAMED if its file is found whole."""
+    known: KnownSheet | None = None
+    previous: str | None = None
+    reason: str | None = None
+    is_too_old: bool = False
+    """Whether the same export has to be made again."""
+
+    @property
+    def file_stem(self) -> str:
+        """What its file is to be called, relative to the folder."""
+        request = self.request
+        return f"{request.subfolder}/{request.name}" if request.subfolder else request.name or ""
+
+    @property
+    def is_renamed(self) -> bool:
+        """Whether its file is there under another name than it should have."""
+        known = self.known
+        return known is not None and known.source_id == self.sheet.id and not is_named(known.name, self.file_stem)
+
+
+class Folder:
+    """The sheets that the ledger knows, to be found again."""
+
+    def __init__(self, known: Iterable[KnownSheet]) -> None:
+        self._by_lineage: dict[bytes, list[KnownSheet]] = defaultdict(list)
+        self._by_name: dict[str, list[KnownSheet]] = defaultdict(list)
+        for each in known:
+            self._by_lineage[each.lineage].append(each)
+            if each.request.identity is None:  # of an older version, which knew ACC sheets by the names of their files
+                self._by_name[each.request.name or ""].append(each)
+
+    def find(self, request: ExportRequest) -> KnownSheet | None:
+        """The export of this sheet that the folder has: of this version and options, or else the latest of others."""
+        found = self._by_lineage.get(lineage_of(request)) or []
+        if not found and request.identity is not None and request.identity.collection_id is None:
+            found = [each for each in self._by_name.get(request.name or "", ()) if each.request.kind is request.kind]
+        same = [each for each in found if _is_same(each.request, request)]
+        alike = [each for each in found if each.request.options == request.options]
+        best = same or alike or found
+        return best[-1] if best else None
+
+
+def plan(
+    sheets: Sequence[ProjectSheet],
+    known: Iterable[KnownSheet],
+    *,
+    pattern: NamePattern,
+    options: ExportOptions,
+    user_id: str | None = None,
+    refresh_before: datetime | None = None,
+) -> list[Planned]:
+    """Compares a list with what the ledger knows.
+
+    Args:
+        sheets: as listed.
+        known: of the same project.
+        pattern: how files are named.
+        options: what goes onto the pages.
+        user_id: the user that jobs run as.
+        refresh_before: what was exported before is exported again.
+    """
+    folder = Folder(known)
+    return [_planned(each, folder, pattern, options, user_id, refresh_before) for each in sheets]
+
+
+def _planned(
+    sheet: ProjectSheet,
+    folder: Folder,
+    pattern: NamePattern,
+    options: ExportOptions,
+    user_id: str | None,
+    refresh_before: datetime | None,
+) -> Planned:
+    subfolder, _, stem = pattern.path(sheet).rpartition("/")
+    plain = sheet.sheet.to_request(options, user_id=user_id)
+    known = folder.find(plain)
+    request = evolve(plain, name=stem, subfolder=subfolder or None)
+    found = Planned(sheet=sheet, request=request, lineage=lineage_of(request), state=SheetState.NEW, known=known)
+    if known is None:
+        return found
+    if known.source_id != sheet.id:
+        return evolve(found, state=SheetState.REVISED, previous=version_of(known))
+    if known.previous is not None and known.previous != sheet.id:  # it was stopped before the file was replaced
+        return evolve(found, state=SheetState.REVISED, previous=_version_in(known.previous))
+    if not known.files or not known.is_done:
+        return found
+    if known.request.options != options:
+        return evolve(found, state=SheetState.REFRESHED, reason="exported with other options")
+    if refresh_before is not None and known.exported_at < refresh_before:
+        reason = f"the export of {known.exported_at.astimezone():%Y-%m-%d} was too old"
+        return evolve(found, state=SheetState.REFRESHED, reason=reason, is_too_old=True)
+    if found.is_renamed or (known.facts is not None and _title(known.facts) != _title(sheet.sheet)):
+        before = known.facts.name if known.facts else known.name
+        return evolve(found, state=SheetState.RENAMED, reason=f"was {before}")
+    return evolve(found, state=SheetState.UNCHANGED)
+
+
+def version_of(known: KnownSheet) -> str | None:
+    """The version that the file in the folder is of, as reports name it."""
+    if not known.files and known.previous is not None:
+        return _version_in(known.previous)
+    if number := _version_in(known.source_id):
+        return number
+    return version_name(known.facts) if known.facts and known.facts.id == known.source_id else None
+
+
+def version_name(sheet: Sheet) -> str | None:
+    """BIM 360: the number of the version. ACC, which numbers none: the version set."""
+    return str(sheet.version) if sheet.version is not None else _version_in(sheet.id) or sheet.folder_path or None
+
+
+def _version_in(source_id: str) -> str | None:
+    number = version_number(source_id)
+    return None if number is None else str(number)
+
+
+def _title(sheet: Sheet) -> tuple[str, str]:
+    return sheet.number, sheet.title
+
+
+def _is_same(known: ExportRequest, wanted: ExportRequest) -> bool:
+    return known.source_ids == wanted.source_ids and known.options == wanted.options

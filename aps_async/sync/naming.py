@@ -1,0 +1,255 @@
+"""What the files of sheets are called: patterns such as `{set}/{number} - {title}`."""
+
+import re
+import string
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from attrs import field, frozen
+
+from aps_async.downloads.filenames import fitted, safe_stem
+from aps_async.errors import InputError
+from aps_async.models import Project
+from aps_async.sync.sheets import ProjectSheet
+from aps_async.text import folded
+
+SUFFIX = ".pdf"
+FIELDS: dict[str, Callable[[ProjectSheet], str]] = {
+    "number": lambda sheet: sheet.number,
+    "title": lambda sheet: sheet.title,
+    "set": lambda sheet: sheet.set_name,
+    "folder": lambda sheet: "/".join(sheet.folders),
+    "discipline": lambda sheet: sheet.discipline,
+    "version": lambda sheet: _number(sheet.sheet.version),
+    "revision": lambda sheet: _number(sheet.sheet.revision),
+    "date": lambda sheet: sheet.date.isoformat() if sheet.date else "",
+    "project": lambda sheet: sheet.project.name,
+}
+"""The fields of a pattern. `folder` alone between two `/` makes all the folders that the sheet is in."""
+TREE = "{folder}/{number} - {title}"
+"""The pattern of the source's folders. In ACC these are the collection, if any, and the version set."""
+RESERVED = frozenset({"superseded", "register.csv", "register.json"})
+"""Names in the target that are not given to folders of sheets."""
+
+_ONLY_IN = {"set": "ACC", "version": "BIM 360", "revision": "BIM 360"}
+_REFUSED = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]')
+_NUMBERED = re.compile(r" \([1-9][0-9]*\)")
+_LONGEST = 255
+
+Piece = tuple[str, str | None]
+"""A literal text and the field after it, as `string.Formatter` parses them."""
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+@frozen
+class NamePattern:
+    """How files are named after sheets, without suffix: `NamePattern("{set}/{number} - {title}")`.
+
+    A `/` of the pattern makes a folder; one in a value never does. Where a value is empty, the separator beside it
+    goes too. Values are made safe as file names are; a `.pdf` at the end of the pattern is dropped.
+
+    Raises:
+        InputError: it is empty, absolute, contains `..`, an unknown field or characters that not every system allows in
+            names; the message lists the fields.
+    """
+
+    text: str
+    _parts: tuple[tuple[Piece, ...], ...] = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "_parts", _parsed(self.text))
+        except ValueError as problem:
+            known = ", ".join(f"{{{name}}}" for name in FIELDS)
+            message = f"the name pattern {self.text!r} cannot be used: {problem}. Fields: {known}; / makes folders"
+            raise InputError(message) from None
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that it uses."""
+        return frozenset(name for part in self._parts for _, name in part if name)
+
+    @property
+    def makes_folders(self) -> bool:
+        """Whether files go to folders of their own."""
+        return len(self._parts) > 1
+
+    def check(self, project: Project) -> None:
+        """Refuses fields that are empty for all sheets of this kind of project.
+
+        Raises:
+            InputError: there is one.
+        """
+        kind = "ACC" if project.is_acc else "BIM 360"
+        for name in sorted(self.fields):
+            if _ONLY_IN.get(name, kind) != kind:
+                instead = "{folder}, {version} or {date}" if kind == "BIM 360" else "{set} or {date}"
+                raise InputError(
+                    f"the name pattern {self.text!r} uses {{{name}}}, which sheets of {kind} projects such as "
+                    f"{project.name} do not have: use {instead}"
+                )
+
+    def path(self, sheet: ProjectSheet, *, limit: int = _LONGEST) -> str:
+        """The sheet's relative path without suffix, with `/` between folders; other sheets may have the same.
+
+        Args:
+            sheet: the sheet.
+            limit: bytes that the file system allows in one name, see `filenames.name_limit`.
+        """
+        folders = list[str]()
+        for part in self._parts[:-1]:
+            if part == (("", "folder"),):
+                folders += sheet.folders
+            else:
+                folders.append(_rendered(part, sheet))
+        stems = [_folder_name(safe_stem(each)) for each in folders if each.strip()]
+        if stems and folded(stems[0]) in RESERVED:
+            stems[0] = f"_{stems[0]}"
+        return "/".join(fitted(each, limit) for each in (*stems, safe_stem(_rendered(self._parts[-1], sheet))))
+
+
+def names(
+    items: Iterable[ProjectSheet],
+    pattern: NamePattern,
+    taken: Mapping[str, str] | None = None,
+    *,
+    limit: int = _LONGEST,
+) -> dict[str, str]:
+    """The file of each sheet, by the sheet's key: a relative path with `/` between folders and the suffix.
+
+    Where several sheets would have the same name, all but the first are numbered, in the order given. Names differ in
+    more than case and the encoding of accents.
+
+    Args:
+        items: the sheets, in the service's order. Of several revisions of one sheet, the first is named.
+        pattern: how to name them.
+        taken: names given earlier, by key. A sheet keeps its own if the pattern still gives it, whatever its number in
+            brackets; a name is never given to another sheet, so that nothing is overwritten while files are renamed.
+        limit: bytes that the file system allows in one name, see `filenames.name_limit`.
+    """
+    given = taken or {}
+    wanted: dict[str, str] = {}
+    for each in items:
+        if each.key not in wanted:
+            wanted[each.key] = pattern.path(each, limit=limit)
+    owners: dict[str, str | None] = {}
+    for key, name in given.items():
+        owners[folded(name)] = None if folded(name) in owners else key
+    counts: dict[str, int] = {}
+    found: dict[str, str] = {}
+    for key, path in wanted.items():
+        earlier = given.get(key)
+        if earlier is not None and owners[folded(earlier)] == key and _is_numbered(earlier, path, limit):
+            found[key] = earlier
+        else:
+            found[key] = _free(key, path, owners, counts, limit)
+    return found
+
+
+def shared_names(items: Iterable[ProjectSheet], pattern: NamePattern) -> dict[str, tuple[ProjectSheet, ...]]:
+    """The paths that the pattern gives to several sheets each, so that their files are numbered, with these sheets."""
+    found = defaultdict[str, list[ProjectSheet]](list)
+    paths: dict[str, str] = {}
+    for each in {each.key: each for each in items}.values():
+        path = pattern.path(each)
+        found[paths.setdefault(folded(path), path)].append(each)
+    return {path: tuple(sheets) for path, sheets in found.items() if len(sheets) > 1}
+
+
+def _free(key: str, path: str, owners: dict[str, str | None], counts: dict[str, int], limit: int) -> str:
+    """A name that no other sheet has; it is the sheet's from now on. Counts go on from the last number of a path."""
+    count = counts.get(folded(path), 1)
+    name = f"{path}{SUFFIX}"
+    while owners.get(folded(name), key) != key:
+        count += 1
+        name = f"{_with_number(path, count, limit)}{SUFFIX}"
+    counts[folded(path)] = count
+    owners[folded(name)] = key
+    return name
+
+
+def _with_number(path: str, number: int, limit: int) -> str:
+    folder, slash, stem = path.rpartition("/")
+    return f"{folder}{slash}{fitted(f'{stem} ({number})', limit)}"
+
+
+def _is_numbered(name: str, path: str, limit: int) -> bool:
+    """Whether a name is what the pattern gives, with or without a number in brackets."""
+    stem = name.removesuffix(SUFFIX)
+    if stem == name:
+        return False
+    rest = stem.removeprefix(path)
+    if stem == path or (rest != stem and _NUMBERED.fullmatch(rest)):
+        return True
+    # A name that was shortened does not show its number.
+    return limit < _LONGEST and any(stem == _with_number(path, number, limit) for number in range(2, 100))
+
+
+def _folder_name(stem: str) -> str:
+    """So that no folder is called like a file."""
+    return f"{stem[: -len(SUFFIX)]}_pdf" if folded(stem).endswith(SUFFIX) else stem
+
+
+def _parsed(text: str) -> tuple[tuple[Piece, ...], ...]:
+    """The parts between the pattern's `/`.
+
+    Raises:
+        ValueError: it cannot be used; says why.
+    """
+    if text.casefold().endswith(SUFFIX):
+        text = text[: -len(SUFFIX)]
+    if not text.strip():
+        raise ValueError("it is empty")
+    parts: list[list[Piece]] = [[]]
+    for literal, name, spec, conversion in string.Formatter().parse(text):
+        if name is not None and (name not in FIELDS or spec or conversion):
+            shown = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+            raise ValueError(f"there is no field {{{shown}}}")
+        first, *others = literal.split("/")
+        if first or not others:
+            parts[-1].append((first, None if others else name))
+        for at, other in enumerate(others, 1):
+            parts.append([(other, name if at == len(others) else None)])
+    for part in parts:
+        _check_part(part, is_first=part is parts[0])
+    return tuple(tuple(part) for part in parts)
+
+
+def _check_part(part: Sequence[Piece], *, is_first: bool) -> None:
+    literals = "".join(literal for literal, _ in part)
+    if refused := _REFUSED.search(literals):
+        hint = "use / to make folders" if refused[0] == "\\" else "not every system allows it in names"
+        raise ValueError(f"it contains {refused[0]!r}; {hint}")
+    if any(name for _, name in part):
+        return
+    name = literals.strip()
+    if not name:
+        raise ValueError("it is absolute" if is_first else "a name beside a / is empty")
+    if is_first and name == "~":
+        raise ValueError("it is absolute")
+    if not name.strip(" ."):
+        raise ValueError(f"it contains {name!r} as a name")
+
+
+def _rendered(part: Sequence[Piece], sheet: ProjectSheet) -> str:
+    """A part with its values. The separator before an empty value goes too; at the beginning, the one after it."""
+    text, at_start, opened = "", False, False
+    for literal, name in part:
+        if at_start and not _says_something(literal):
+            literal = ""
+        elif opened:
+            literal = literal.lstrip(")]")
+        at_start = opened = False
+        value = FIELDS[name](sheet).strip() if name else ""
+        if name is None or value or _says_something(literal):
+            text += literal + value
+        else:
+            at_start, opened = not text, literal.endswith(("(", "["))
+    return text
+
+
+def _says_something(literal: str) -> bool:
+    return any(each.isalnum() for each in literal)

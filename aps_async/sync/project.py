@@ -1,0 +1,90 @@
+"""`sync_project`: makes a folder agree with a project, and reports on every sheet."""
+
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from aps_async.exports.bulk import BulkProgress, export_many
+from aps_async.ledger import Ledger
+from aps_async.models import Project
+from aps_async.polling import Policy
+from aps_async.resources import files
+from aps_async.resources.projects import find_project
+from aps_async.session import Session
+from aps_async.sync.outcomes import SyncOutcome
+from aps_async.sync.run import SyncOptions, SyncRun
+
+_DEFAULT = SyncOptions()
+
+
+async def sync_project(
+    session: Session,
+    project: Project | str,
+    folder: str | os.PathLike[str],
+    how: SyncOptions = _DEFAULT,
+    *,
+    command: str | None = None,
+    max_concurrent_downloads: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+    on_total: Callable[[int], object] | None = None,
+) -> AsyncGenerator[SyncOutcome, None]:
+    """Makes a folder agree with the sheets of a project, and yields one outcome for each sheet as it is known.
+
+    What is new or revised is exported, what has another name is renamed, and what is unchanged stays. Every sheet that
+    the folder has and the project no longer shows is asked for by its id: only an answer about that very sheet makes
+    it withdrawn. A run that was stopped, by whatever, goes on where it was when it is begun again.
+
+    A changed file is never overwritten: when the sheet is exported again, it is moved to `superseded` under its own
+    name. Leaving the loop early needs `contextlib.aclosing` around it.
+
+    Args:
+        session: the session; scope `data:read`, and for ACC `data:write`.
+        project: a `Project`, its id or its name.
+        folder: where the files are; it is made when it is missing.
+        how: which sheets, how they are named, and what happens to those that give way.
+        command: any text that describes how to run the same again; `ledger_status` gives it back.
+        max_concurrent_downloads: None: `Settings.max_concurrent_downloads`.
+        timeout: as `export_many`.
+        policy: as `export_many`.
+        on_progress: called with the state of the exports.
+        on_total: called with the number of sheets that were listed and chosen, once it is known.
+
+    Raises:
+        InputError: the selection or the pattern cannot be used with this project; or ACC needs a user.
+        NotFoundInProjectError: there is no such project, folder, set or sheet; or there is no sheet at all.
+        PruneLimitError: at the end, if more sheets are withdrawn than may be moved; then none was moved.
+        FolderInUseError: another run works in the folder.
+        LedgerError: the folder's ledger cannot be used.
+        APSError: as `list_sheets`; failures of single exports are outcomes.
+    """
+    found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
+    if found.is_acc:
+        session.check_user(files.SERVICE.start, how.user_id)
+    how.selection.check(found)
+    how.pattern.check(found)
+    async with Ledger(folder, superseded=how.superseded, command=command) as ledger:
+        run = SyncRun(session, found, ledger, how, viewer=await session.acting_as(how.user_id))
+        await run.look()
+        if on_total is not None:
+            on_total(len(run.planned))
+        for outcome in run.left_out():
+            yield run.reported(outcome)
+        await run.rename()
+        exports = export_many(
+            session,
+            [each.request for each in run.planned],
+            ledger.folder,
+            max_concurrent_downloads=max_concurrent_downloads,
+            timeout=timeout,
+            policy=policy,
+            ledger=ledger,
+            on_progress=on_progress,
+        )
+        async with aclosing(exports) as outcomes:
+            async for each in outcomes:
+                yield run.reported(await run.exported(each))
+        for outcome in await run.missing():
+            yield run.reported(outcome)
+        await run.finish()

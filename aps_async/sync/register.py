@@ -1,0 +1,202 @@
+"""`register.csv` and `register.json`: what is in a folder, written by every run, for people and for other programs.
+
+`register.schema.json` beside this module describes the JSON file.
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, field, fields, frozen
+
+from aps_async.downloads.filenames import checked_relative
+from aps_async.downloads.sinks import target_error
+from aps_async.errors import DecodeError, InputError, LedgerError
+from aps_async.filesystem import open_own, replacing
+from aps_async.ids import bare_id
+from aps_async.ledger.sheets import KnownSheet
+from aps_async.models import ExportOptions, Project
+from aps_async.sync.outcomes import SyncOutcome
+from aps_async.text import well_formed
+from aps_async.transport.converter import structure, to_dict
+
+REGISTER_CSV, REGISTER_JSON = "register.csv", "register.json"
+FORM = 1
+"""Of `register.json`; a change that older readers would misunderstand gets another number."""
+_LARGEST = 256 << 20
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@frozen(kw_only=True)
+class RegisterRow:
+    """One sheet of a folder."""
+
+    number: str = ""
+    title: str = ""
+    name: str = ""
+    """Number and title, or what else the sheet is known by."""
+    version: str | None = None
+    """BIM 360: the version's number. ACC: the version set."""
+    set: str | None = None
+    """ACC: the version set."""
+    folder: str = ""
+    """BIM 360: the folder in the project."""
+    collection: str | None = None
+    file: str | None = None
+    """Relative to the folder, with `/`; None if there is no file."""
+    size: int | None = None
+    """Bytes."""
+    sha256: str | None = None
+    """Hexadecimal."""
+    state: str
+    """See `SheetState`."""
+    reason: str | None = None
+    options: tuple[str, ...] = ()
+    """What is on the pages, such as `markups`."""
+    exported_at: str | None = None
+    """ISO 8601, in UTC."""
+    source: str = ""
+    """BIM 360: the version URN. ACC: the UUID of the sheet."""
+
+
+@frozen(kw_only=True)
+class Register:
+    """What is in a folder."""
+
+    form: int
+    project: str
+    project_id: str
+    """Without `b.`."""
+    written_at: str
+    """ISO 8601, in UTC."""
+    sheets: tuple[RegisterRow, ...] = field(factory=tuple)
+
+
+def register_of(
+    project: Project,
+    outcomes: Iterable[SyncOutcome],
+    known: Iterable[KnownSheet],
+    folder: Path,
+    now: datetime,
+) -> Register:
+    """The register after a run.
+
+    Args:
+        project: that was compared with the folder.
+        outcomes: of all sheets.
+        known: what the ledger knows after the run.
+        folder: where the files are.
+        now: the time of writing.
+    """
+    by_file = {file.name: (each, file) for each in known for file in each.in_place}
+    rows = [_row(project, each, by_file, folder) for each in outcomes]
+    rows.sort(key=lambda row: (row.collection or "", row.folder, row.number, row.name))
+    return Register(
+        form=FORM,
+        project=project.name,
+        project_id=bare_id(project.id),
+        written_at=now.isoformat(timespec="seconds"),
+        sheets=tuple(rows),
+    )
+
+
+def _row(project: Project, outcome: SyncOutcome, by_file: Any, folder: Path) -> RegisterRow:
+    file = outcome.path.relative_to(folder).as_posix() if outcome.path else None
+    known, found = by_file.get(file, (None, None))
+    collection = known.facts.collection if known and known.facts else None
+    return RegisterRow(
+        number=outcome.number,
+        title=outcome.title,
+        name=outcome.name,
+        version=outcome.version,
+        set=outcome.folder if project.is_acc else None,
+        folder="" if project.is_acc else outcome.folder,
+        collection=collection.name if collection else None,
+        file=file,
+        size=found.size if found else None,
+        sha256=found.sha256 if found else None,
+        state=str(outcome.state),
+        reason=outcome.reason,
+        options=options_in_words(known.request.options) if known else (),
+        exported_at=outcome.exported_at.isoformat(timespec="seconds") if outcome.exported_at else None,
+        source=outcome.id,
+    )
+
+
+def options_in_words(options: ExportOptions) -> tuple[str, ...]:
+    """The page options that are on, by their names."""
+    return tuple(name for name, value in asdict(options).items() if value is True)
+
+
+def write_register(folder: Path, register: Register) -> None:
+    """Writes both files, each in one step.
+
+    Raises:
+        TargetError: one cannot be written.
+    """
+    text = json.dumps(to_dict(register), ensure_ascii=False, indent=1)
+    for name, content in ((REGISTER_JSON, f"{text}\n".encode()), (REGISTER_CSV, as_csv(register).encode("utf-8-sig"))):
+        try:
+            with replacing(folder / name, 0o666) as file:
+                file.write(content)
+        except OSError as problem:
+            raise target_error(folder / name, problem) from problem
+
+
+def as_csv(register: Register) -> str:
+    """The sheets as CSV, with a head. A text that a spreadsheet would take for a formula gets a `'` in front."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    names = [each.name for each in fields(RegisterRow)]
+    writer.writerow(names)
+    for row in register.sheets:
+        writer.writerow([_cell(getattr(row, name)) for name in names])
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    text = " ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def read_register(folder: Path) -> Register:
+    """Reads `register.json`, which others may have written: names of files are checked.
+
+    Raises:
+        LedgerError: there is none, or it cannot be used.
+    """
+    path = folder / REGISTER_JSON
+    try:
+        with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+            content = file.read(_LARGEST)
+    except FileNotFoundError:
+        raise LedgerError(f"{folder} has no {REGISTER_JSON}: nothing was exported or synced into it") from None
+    except OSError as problem:
+        raise LedgerError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+    try:
+        plain = json.loads(well_formed(content.decode()))
+        if plain["form"] != FORM:
+            raise LedgerError(f"{path} is of another form ({plain['form']}) than this version reads ({FORM})")
+        register = structure(plain, Register, strict=True)
+        _check_files(register.sheets)
+    except (ValueError, TypeError, LookupError, RecursionError, DecodeError, InputError) as problem:
+        raise LedgerError(f"{path} cannot be used ({problem}): run the sync again to have it written") from None
+    return register
+
+
+def _check_files(rows: Sequence[RegisterRow]) -> None:
+    for row in rows:
+        if row.file is not None:
+            checked_relative(row.file)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of `register.json`."""
+    found: dict[str, Any] = json.loads(files("aps_async.sync").joinpath("register.schema.json").read_text("utf-8"))
+    return found

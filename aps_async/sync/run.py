@@ -1,0 +1,384 @@
+"""One run of `sync_project`: its list, what the folder knows, and what comes of both."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from attrs import define, evolve, field, frozen
+
+from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError
+from aps_async.exports.project import list_sheets
+from aps_async.ids import bare_id
+from aps_async.ledger import Ledger
+from aps_async.ledger.files import are_whole
+from aps_async.ledger.sheets import KnownSheet, SheetNote, lineage_of
+from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet
+from aps_async.session import Session
+from aps_async.sync.compare import Folder, Planned, plan, version_name, version_of
+from aps_async.sync.naming import NamePattern
+from aps_async.sync.outcomes import SheetState, SyncOutcome
+from aps_async.sync.register import register_of, write_register
+from aps_async.sync.selection import Selection, select
+from aps_async.sync.sheets import ProjectSheet
+from aps_async.sync.withdrawn import Prover, Verdict
+
+DEFAULT_PATTERN = NamePattern("{number} - {title}")
+PRUNE_SHARE, PRUNE_LEAST = 10, 10
+"""At most a tenth of the set is moved by one run, and 10 sheets in any case, unless a larger number is allowed."""
+_NOTES = 500  # kept in one transaction
+_OUTSIDE = "outside the selection of this run"
+
+
+@frozen(kw_only=True)
+class SyncOptions:
+    """How a folder is made to agree with a project."""
+
+    options: ExportOptions = field(factory=ExportOptions)
+    """What goes onto the pages; nothing by default."""
+    selection: Selection = field(factory=Selection)
+    """Which sheets are wanted. Others that are in the folder are not looked at, and stay."""
+    pattern: NamePattern = DEFAULT_PATTERN
+    """How files are named. Another pattern than last time renames files and exports nothing."""
+    superseded: Literal["keep", "drop"] = "keep"
+    """What becomes of an older version's file: it is moved to the folder `superseded`, or removed."""
+    prune: bool = False
+    """Move the files of withdrawn sheets to `superseded`; otherwise they stay, and are reported by every run."""
+    max_prune: int | None = None
+    """Sheets that one run may move; by default a tenth of the set, and at least 10."""
+    refresh: timedelta | None = None
+    """Export again what was exported longer ago than this: markups change without a new version."""
+    user_id: str | None = None
+    """The user that jobs run as; ACC requires one with two-legged tokens."""
+
+
+@define(eq=False)
+class SyncRun:
+    """One call of `sync_project`, in the order of its methods."""
+
+    session: Session
+    project: Project
+    ledger: Ledger
+    how: SyncOptions
+    viewer: str = field(kw_only=True)
+    planned: list[Planned] = field(factory=list[Planned], init=False)
+    """The sheets that were listed and chosen."""
+    _by_id: dict[tuple[str, ...], Planned] = field(factory=dict[tuple[str, ...], Planned], init=False)
+    _listed: list[ProjectSheet] = field(factory=list[ProjectSheet], init=False)
+    _left_out: list[LeftOut] = field(factory=list[LeftOut], init=False)
+    _unlisted: list[str] = field(factory=list[str], init=False)
+    """Paths of folders that could not be listed."""
+    _known: list[KnownSheet] = field(factory=list[KnownSheet], init=False)
+    _inside: set[int] = field(factory=set[int], init=False)
+    """Records of sheets that are not listed and belong to the selection."""
+    _notes: list[SheetNote] = field(factory=list[SheetNote], init=False)
+    _reported: list[SyncOutcome] = field(factory=list[SyncOutcome], init=False)
+    _problem: Exception | None = field(default=None, init=False)
+
+    @property
+    def _project_id(self) -> str:
+        return bare_id(self.project.id)
+
+    async def look(self) -> None:
+        """Lists the project, and compares it with the folder."""
+        how = self.how
+        self._known = await self.ledger.sheets.known(self._project_id)
+        self._listed = await self._list()
+        chosen = self._choose()
+        if not (chosen or self._left_out or self._known):
+            raise NotFoundInProjectError(f"{self.project.name} shows no sheets that can be exported")
+        before = datetime.now(UTC) - how.refresh if how.refresh is not None else None
+        planned = plan(
+            chosen,
+            self._known,
+            pattern=how.pattern,
+            options=how.options,
+            user_id=how.user_id,
+            refresh_before=before,
+        )
+        self.planned = [await self._with_user(each) for each in planned]
+        too_old = [each.known for each in self.planned if each.is_too_old and each.known]
+        await self.ledger.sheets.forget(too_old)
+        self._by_id = {each.request.source_ids: each for each in self.planned}
+        first_seen = [each for each in self.planned if each.known is None or each.known.facts is None]
+        await self.ledger.sheets.note(self._project_id, [self._note(each, each.state) for each in first_seen])
+
+    async def _list(self) -> list[ProjectSheet]:
+        selection = self.how.selection
+        listed = list_sheets(
+            self.session,
+            self.project,
+            folder=selection.folder or selection.sheet_set,
+            collection=selection.collection,
+            user_id=self.how.user_id,
+            on_left_out=self._left_out.append,
+        )
+        found = {sheet.id: ProjectSheet(sheet=sheet, project=self.project) async for sheet in listed}
+        self._unlisted = [each.folder_path for each in self._left_out if each.is_folder]
+        return list(found.values())
+
+    def _choose(self) -> list[ProjectSheet]:
+        """The listed sheets that are wanted. What else the folder or the list has is asked about in the same way."""
+        listed = {each.id for each in self._listed}
+        elsewhere = {each.record: each.facts for each in self._known if each.source_id not in listed and each.facts}
+        places = Selection(
+            folder=self.how.selection.folder,
+            sheet_set=self.how.selection.sheet_set,
+            collection=self.how.selection.collection,
+        )
+        in_place = self._selected([self._in_project(each) for each in elsewhere.values()], places)
+        lost = {each.version_urn or "": self._in_project(self._sheet_of(each)) for each in self._sheets_left_out()}
+        rest = evolve(self.how.selection, folder=None, sheet_set=None, collection=None)
+        if not (self._listed or in_place or lost):
+            return []
+        chosen = {each.id for each in select([*self._listed, *in_place, *lost.values()], rest).chosen}
+        self._left_out = [each for each in self._left_out if each.is_folder or each.version_urn in chosen]
+        all_are_meant = self.how.selection == Selection()
+        self._inside = {
+            each.record
+            for each in self._known
+            if all_are_meant or (each.facts is not None and each.facts.id in chosen and each.record in elsewhere)
+        }
+        return [each for each in self._listed if each.id in chosen]
+
+    def _selected(self, sheets: Sequence[ProjectSheet], selection: Selection) -> Sequence[ProjectSheet]:
+        if selection == Selection():
+            return sheets
+        try:
+            return select(sheets, selection).chosen if sheets else ()
+        except (InputError, NotFoundInProjectError):  # none of them is there, or the place is known by its URN only
+            return ()
+
+    def _in_project(self, sheet: Sheet) -> ProjectSheet:
+        return ProjectSheet(sheet=sheet, project=self.project)
+
+    def _sheets_left_out(self) -> list[LeftOut]:
+        return [each for each in self._left_out if not each.is_folder]
+
+    def _sheet_of(self, found: LeftOut) -> Sheet:
+        """What is known of a sheet that cannot be exported: its number is only known from an earlier version."""
+        earlier = next((each.facts for each in self._known if each.facts and each.facts.item_id == found.id), None)
+        return Sheet(
+            project_id=self._project_id,
+            id=found.version_urn or found.id,
+            item_id=found.id,
+            number=earlier.number if earlier else found.name,
+            title=earlier.title if earlier else "",
+            folder_path=found.folder_path,
+            version=found.version,
+        )
+
+    async def _with_user(self, planned: Planned) -> Planned:
+        """A file stays good when another user asks for it: the ledger finds it under the user that it was made for."""
+        known = planned.known
+        if known is None or planned.state not in (SheetState.UNCHANGED, SheetState.RENAMED):
+            return planned
+        if known.request.user_id == planned.request.user_id or not known.is_done:
+            return planned
+        if not await asyncio.to_thread(are_whole, self.ledger.folder, known.files):
+            return planned
+        return evolve(planned, request=evolve(planned.request, user_id=known.request.user_id))
+
+    def left_out(self) -> list[SyncOutcome]:
+        """What the list shows and does not offer."""
+        found = []
+        for each in self._left_out:
+            known = None if each.is_folder else self._kept(each)
+            sheet = self._sheet_of(each)
+            reason = each.reason
+            if known is not None and known.in_place:
+                reason = f"version {each.version} {reason}; version {version_of(known)} kept"
+            elif each.version is not None and not each.is_folder:
+                reason = f"version {each.version} {reason}"
+            found.append(
+                SyncOutcome(
+                    state=SheetState.LEFT_OUT,
+                    name=each.name if each.is_folder else sheet.name,
+                    number="" if each.is_folder else sheet.number,
+                    title=sheet.title,
+                    id=sheet.id,
+                    version=version_name(sheet),
+                    previous=version_of(known) if known else None,
+                    folder=each.folder_path,
+                    path=self._path(known) if known else None,
+                    reason=reason,
+                    exported_at=known.exported_at if known and known.is_done else None,
+                )
+            )
+            if known is not None:
+                self._keep(known, SheetState.LEFT_OUT, reason)
+        return found
+
+    def _kept(self, found: LeftOut) -> KnownSheet | None:
+        lineage = lineage_of(self._sheet_of(found).to_request())
+        return next((each for each in self._known if each.lineage == lineage), None)
+
+    async def rename(self) -> None:
+        """Gives files the names that they should have now, those first whose new name nobody has."""
+        waiting = [each for each in self.planned if each.is_renamed and each.known is not None]
+        taken = {each.name for each in self._known}
+        while waiting:
+            free = [each for each in waiting if each.file_stem not in taken] or waiting[:1]
+            for each in free:
+                known = each.known
+                assert known is not None  # noqa: S101 - for the type checker
+                name = await self.ledger.sheets.rename(known, each.file_stem)
+                taken = (taken - {known.name}) | {name}
+            done = {id(each) for each in free}
+            waiting = [each for each in waiting if id(each) not in done]
+
+    async def exported(self, outcome: ExportOutcome) -> SyncOutcome:
+        """What came of one export."""
+        planned = self._by_id[outcome.request.source_ids]
+        found = outcome_of(planned, outcome, self.ledger.folder)
+        if outcome.error is None:
+            self._notes.append(self._note(planned, found.state, found.reason))
+            if len(self._notes) >= _NOTES:
+                await self._keep_notes()
+        return found
+
+    async def missing(self) -> list[SyncOutcome]:
+        """What became of the sheets that the folder has and this run has not exported."""
+        await self._keep_notes()
+        known = await self.ledger.sheets.known(self._project_id)
+        folder = Folder(known)
+        handled = {found.record for each in self.planned if (found := folder.find(each.request)) is not None}
+        handled |= {found.record for each in self._sheets_left_out() if (found := self._kept(each)) is not None}
+        rest = [each for each in known if each.record not in handled]
+        reasons = {each.record: reason for each in rest if (reason := self._why_not_asked(each)) is not None}
+        prover = Prover(self.session, self.project, self.viewer, self.how.user_id)
+        verdicts = await prover.verdicts([each for each in rest if each.record not in reasons])
+        verdicts |= {record: Verdict(SheetState.NOT_LOOKED_AT, reason) for record, reason in reasons.items()}
+        moved = await self._prune([each for each in rest if _is_withdrawn(verdicts[each.record])], len(known))
+        return [self._missed(each, verdicts[each.record], moved) for each in rest]
+
+    def _why_not_asked(self, known: KnownSheet) -> str | None:
+        """Why the service is not asked about a sheet that this run has not exported; None if it is."""
+        if known.lineage in {lineage_of(each.sheet.to_request()) for each in self._listed}:
+            chosen = any(each.lineage == known.lineage for each in self.planned)
+            return "exported with other options than this run's" if chosen else _OUTSIDE
+        if known.record not in self._inside:
+            return _OUTSIDE
+        path = known.facts.folder_path if known.facts else ""
+        if any(path == each or path.startswith(f"{each}/") for each in self._unlisted):
+            return "its folder could not be listed"
+        return None
+
+    async def _prune(self, withdrawn: Sequence[KnownSheet], total: int) -> dict[int, str | None]:
+        """Moves the files of withdrawn sheets, if that is wanted and they are few enough; gives where they are now."""
+        if not self.how.prune or not withdrawn:
+            return {}
+        allowed = max(PRUNE_LEAST, total // PRUNE_SHARE) if self.how.max_prune is None else self.how.max_prune
+        if len(withdrawn) > allowed:
+            self._problem = PruneLimitError(
+                f"{len(withdrawn)} of {total} sheets are withdrawn, more than the {allowed} that one run moves: "
+                f"nothing was moved. If they are to go, allow that many (max_prune={len(withdrawn)})",
+                withdrawn=len(withdrawn),
+                allowed=allowed,
+            )
+            return {}
+        return {each.record: await self.ledger.sheets.withdraw(each) for each in withdrawn}
+
+    def _missed(self, known: KnownSheet, verdict: Verdict, moved: Mapping[int, str | None]) -> SyncOutcome:
+        path = self._path(known)
+        if known.record in moved:
+            to = moved[known.record]
+            path = self.ledger.folder / to if to else None
+        self._keep(known, verdict.state, verdict.reason, moved.get(known.record))
+        facts = known.facts
+        return SyncOutcome(
+            state=verdict.state,
+            name=known.title,
+            number=facts.number if facts else "",
+            title=facts.title if facts else "",
+            id=known.source_id,
+            version=version_of(known),
+            folder=facts.folder_path if facts else "",
+            path=path,
+            reason=verdict.reason,
+            exported_at=known.exported_at if known.is_done else None,
+        )
+
+    def reported(self, outcome: SyncOutcome) -> SyncOutcome:
+        """Remembers an outcome for the register, without what makes it large."""
+        self._reported.append(evolve(outcome, outcome=None, error=None))
+        return outcome
+
+    async def finish(self) -> None:
+        """Keeps what was found, and writes the register.
+
+        Raises:
+            PruneLimitError: more was withdrawn than may be moved.
+            TargetError: the register cannot be written.
+        """
+        await self._keep_notes()
+        known = await self.ledger.sheets.known(self._project_id)
+        folder, now = self.ledger.folder, datetime.now(UTC)
+        register = register_of(self.project, self._reported, known, folder, now)
+        await asyncio.to_thread(write_register, folder, register)
+        if self._problem is not None:
+            raise self._problem
+
+    async def _keep_notes(self) -> None:
+        notes, self._notes = self._notes, []
+        if notes:
+            await self.ledger.sheets.note(self._project_id, notes)
+
+    def _note(self, planned: Planned, state: SheetState, reason: str | None = None) -> SheetNote:
+        return SheetNote(
+            lineage=planned.lineage, sheet=planned.sheet.sheet, viewer=self.viewer, state=str(state), reason=reason
+        )
+
+    def _keep(self, known: KnownSheet, state: SheetState, reason: str, moved: str | None = None) -> None:
+        if known.facts is not None:
+            self._notes.append(
+                SheetNote(
+                    lineage=known.lineage,
+                    sheet=known.facts,
+                    viewer=known.viewer,
+                    state=str(state),
+                    reason=reason,
+                    moved=moved,
+                )
+            )
+
+    def _path(self, known: KnownSheet) -> Path | None:
+        return self.ledger.folder / known.in_place[0].name if known.in_place else None
+
+
+def outcome_of(planned: Planned, outcome: ExportOutcome, folder: Path) -> SyncOutcome:
+    """What an export's outcome means for the sheet."""
+    known, sheet = planned.known, planned.sheet.sheet
+    state, reason, path = planned.state, planned.reason, outcome.path
+    exported_at: datetime | None = known.exported_at if known and outcome.reused else datetime.now(UTC)
+    if outcome.error is not None:
+        state, reason = SheetState.FAILED, " ".join(str(outcome.error).split())
+        kept = known.in_place[0] if known and known.in_place else None
+        path = folder / kept.name if kept else None
+        exported_at = known.exported_at if known and kept else None
+    elif state is SheetState.NEW and known is None and outcome.reused:
+        state = SheetState.UNCHANGED  # an older ledger knew it by other means
+    elif state in (SheetState.UNCHANGED, SheetState.RENAMED) and not outcome.reused:
+        lost = "its file was missing or had been changed"
+        state, reason = SheetState.REFRESHED, f"{lost}; {reason}" if reason else lost
+    return SyncOutcome(
+        state=state,
+        name=sheet.name,
+        number=sheet.number,
+        title=sheet.title,
+        id=sheet.id,
+        version=version_name(sheet),
+        previous=planned.previous if state is SheetState.REVISED else None,
+        folder=sheet.folder_path,
+        path=path,
+        reason=reason,
+        exported_at=exported_at,
+        warnings=outcome.warnings,
+        outcome=outcome,
+        error=outcome.error,
+    )
+
+
+def _is_withdrawn(verdict: Verdict) -> bool:
+    return verdict.state is SheetState.WITHDRAWN

@@ -1,0 +1,320 @@
+"""Which sheets of a project are meant: by number, pattern, folder, version set, collection, tag or date."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from attrs import evolve, field, fields_dict, frozen
+
+from aps_async.errors import APSError, InputError, NotFoundInProjectError
+from aps_async.exports.project import get_sheet, list_sheets
+from aps_async.ids import decoded_urn, is_folder_urn, is_item_urn, is_version_urn
+from aps_async.models import Project, Sheet
+from aps_async.resources.projects import find_project
+from aps_async.session import Session
+from aps_async.sync.sheets import ProjectSheet
+from aps_async.text import NameIndex, globbed, listing, look, named
+
+_SUGGESTIONS = 10
+"""Texts of one selection for which the nearest matches are looked up, which takes a tenth of a second each."""
+_ACC_ONLY = {"sheet_set": "a version set", "collection": "a collection", "tag": "a tag"}
+
+
+def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+@frozen(kw_only=True)
+class Selection:
+    """Which sheets are chosen; what is not given restricts nothing, so that `Selection()` is all of them.
+
+    `sheet` and `match` add up: a sheet needs to fit one of all their texts. Everything else restricts further. Names
+    are compared as people read them, and case counts only where two of them differ in nothing else.
+
+    Raises:
+        InputError: a text is empty, or `since` has no time zone.
+    """
+
+    sheet: tuple[str, ...] = field(default=(), converter=_texts)
+    """Numbers such as `A-101`, or ids (BIM 360: version or item URNs; ACC: UUIDs)."""
+    match: tuple[str, ...] = field(default=(), converter=_texts)
+    """Patterns of numbers, such as `A-1*` or `[AS]-10?`."""
+    exclude: tuple[str, ...] = field(default=(), converter=_texts)
+    """Patterns of numbers that are left out. One that fits nothing is no error, see `Selected.unused`."""
+    folder: str | None = None
+    """BIM 360: a folder and everything below it, by URN or path from the Plans folder down, which may be left out.
+    ACC: as `sheet_set`."""
+    sheet_set: str | None = None
+    """ACC: a version set, by name or id."""
+    collection: str | None = None
+    """ACC: a collection, by name or id."""
+    tag: tuple[str, ...] = field(default=(), converter=_texts)
+    """ACC: sheets with any of these tags."""
+    since: datetime | None = None
+    """Sheets changed at or after this time (BIM 360: the version was created; ACC: the sheet was updated), and those
+    without a time."""
+
+    def __attrs_post_init__(self) -> None:
+        for name in fields_dict(Selection):
+            value = getattr(self, name)
+            for text in value if isinstance(value, tuple) else (value,):
+                if isinstance(text, str) and not look(text):
+                    raise InputError(f"the selection contains an empty text ({name}): leave it out or name something")
+        if self.since is not None and self.since.tzinfo is None:
+            raise InputError(f"the time {self.since.isoformat()} has no time zone: add one, such as +00:00")
+
+    def check(self, project: Project) -> None:
+        """Refuses what this kind of project does not have.
+
+        Raises:
+            InputError: a version set, collection or tag of a BIM 360 project; or both a folder and a version set.
+        """
+        asked = [words for name, words in _ACC_ONLY.items() if getattr(self, name)]
+        if asked and not project.is_acc:
+            kind = "BIM 360" if project.is_bim360 else project.project_type or "unknown"
+            raise InputError(
+                f"{project.name} is a {kind} project, and only ACC (Forma) projects have version sets, collections and "
+                f"tags: leave out {' and '.join(asked)}, and choose by number, pattern, folder or date"
+            )
+        if self.folder is not None and self.sheet_set is not None:
+            raise InputError("in an ACC project a folder of sheets is a version set: give only one of the two")
+
+
+@frozen(kw_only=True)
+class NotSelected:
+    """A sheet that was listed and not chosen."""
+
+    sheet: ProjectSheet
+    reason: str
+
+
+@frozen(kw_only=True)
+class Selected:
+    """What a selection chose, in the order of the list."""
+
+    chosen: tuple[ProjectSheet, ...]
+    not_selected: tuple[NotSelected, ...] = ()
+    """What was listed besides. Sheets of other folders, version sets and collections need not have been listed."""
+    ambiguous: Mapping[str, tuple[ProjectSheet, ...]] = field(factory=dict)
+    """Texts of `Selection.sheet` that several sheets share, with all of these; all are chosen."""
+    unmatched: Mapping[str, APSError] = field(factory=dict)
+    """Texts of `Selection.sheet` that no sheet fits, if that was allowed, each with the reason."""
+    unused: tuple[str, ...] = ()
+    """Patterns of `Selection.exclude` that fit nothing."""
+
+
+async def list_selected(
+    session: Session,
+    project: Project | str,
+    selection: Selection,
+    *,
+    user_id: str | None = None,
+    allow_unmatched: bool = False,
+) -> Selected:
+    """Lists a project's sheets and chooses among them.
+
+    URNs of a BIM 360 project are looked up one by one, and may be those of older versions; everything else takes a list
+    of the project, or of the folder, version set or collection.
+
+    Args:
+        session: the session; scope `data:read`.
+        project: a `Project`, its id or its name.
+        selection: what to choose.
+        user_id: the acting user of a two-legged call.
+        allow_unmatched: whether texts of `Selection.sheet` that fit nothing become `Selected.unmatched`.
+
+    Raises:
+        InputError: the selection cannot be used with this kind of project, see `Selection.check`.
+        NotFoundInProjectError: no such project, folder, version set, collection, tag, pattern or sheet; the message
+            lists the nearest.
+        APSError: as `list_sheets`.
+    """
+    found = project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
+    selection.check(found)
+    urns = _urns(selection) if found.is_bim360 and selection.folder is None else {}
+    looked_up = await asyncio.gather(*(_looked_up(session, found, urn, user_id) for urn in urns.values()))
+    failed = {text: each for text, each in zip(urns, looked_up, strict=True) if isinstance(each, APSError)}
+    if failed and not allow_unmatched:
+        raise next(iter(failed.values()))
+    sheets = {each.id: each for each in looked_up if isinstance(each, Sheet)}
+    if set(selection.sheet) - set(urns) or selection.match or not urns:
+        folder = selection.folder or selection.sheet_set
+        listed = list_sheets(session, found, folder=folder, collection=selection.collection, user_id=user_id)
+        sheets |= {each.id: each async for each in listed}
+    remaining = tuple(text for text in selection.sheet if text not in failed)
+    if failed and not remaining and not selection.match:
+        return Selected(chosen=(), unmatched=failed)
+    items = [ProjectSheet(sheet=each, project=found) for each in sheets.values()]
+    # The service has chosen by these already.
+    rest = evolve(selection, sheet=remaining, folder=None, sheet_set=None, collection=None)
+    selected = select(items, rest, allow_unmatched=allow_unmatched)
+    return evolve(selected, unmatched={**failed, **selected.unmatched})
+
+
+def select(items: Iterable[ProjectSheet], selection: Selection, *, allow_unmatched: bool = False) -> Selected:
+    """Chooses among sheets of one project, and keeps their order.
+
+    Args:
+        items: the sheets.
+        selection: what to choose; a folder by its path, since sheets do not know the URN of theirs.
+        allow_unmatched: as `list_selected`.
+
+    Raises:
+        InputError: the selection cannot be used with this kind of project, see `Selection.check`.
+        NotFoundInProjectError: a text fits no sheet at all; the message lists the nearest.
+    """
+    known = list(items)
+    for project in {each.project.id: each.project for each in known}.values():
+        selection.check(project)
+    named_ones, ambiguous, unmatched = _by_number(known, selection)
+    if unmatched and not allow_unmatched:
+        shown = [str(each) for each in unmatched.values()][:_SUGGESTIONS]
+        more = [f"and {len(unmatched) - len(shown)} more"] if len(unmatched) > len(shown) else []
+        raise NotFoundInProjectError("; ".join([*shown, *more]))
+    excluded = {pattern: globbed(pattern, known, _number) for pattern in selection.exclude}
+    rules = [
+        *_named_rule(known, selection, named_ones),
+        *_place_rules(known, selection),
+        *_other_rules(known, selection),
+    ]
+    rules += [(f"excluded by {pattern!r}", _not_in(found)) for pattern, found in excluded.items() if found]
+    chosen, rest = list[ProjectSheet](), list[NotSelected]()
+    for each in known:
+        reason = next((reason for reason, fits in rules if not fits(each)), None)
+        if reason is None:
+            chosen.append(each)
+        else:
+            rest.append(NotSelected(sheet=each, reason=reason))
+    return Selected(
+        chosen=tuple(chosen),
+        not_selected=tuple(rest),
+        ambiguous=ambiguous,
+        unmatched=unmatched,
+        unused=tuple(pattern for pattern, found in excluded.items() if not found),
+    )
+
+
+Rule = tuple[str, Callable[[ProjectSheet], bool]]
+"""Why a sheet is not chosen, and whether it may be."""
+
+
+def _by_number(
+    known: Sequence[ProjectSheet], selection: Selection
+) -> tuple[list[ProjectSheet], dict[str, tuple[ProjectSheet, ...]], dict[str, APSError]]:
+    """The sheets that are named, and the texts that name several or none."""
+    chosen, ambiguous, unmatched = list[ProjectSheet](), dict[str, tuple[ProjectSheet, ...]](), dict[str, APSError]()
+    index = NameIndex(known, lambda each: (each.number, each.id, each.sheet.item_id or each.id))
+    for text in selection.sheet:
+        found = index.find(_decoded(text))
+        chosen += found
+        if len(found) > 1:
+            ambiguous[text] = tuple(found)
+        if not found:
+            unmatched[text] = _no_sheet(text, known if len(unmatched) < _SUGGESTIONS else ())
+    return chosen, ambiguous, unmatched
+
+
+def _no_sheet(text: str, known: Sequence[ProjectSheet], what: str = "no sheet has the number or id") -> APSError:
+    instead = f"; there are: {listing(text, (each.sheet.name for each in known))}" if known else ""
+    return NotFoundInProjectError(f"{what} {text!r}{instead}")
+
+
+def _named_rule(
+    known: Sequence[ProjectSheet], selection: Selection, named_ones: Iterable[ProjectSheet]
+) -> Iterable[Rule]:
+    if not selection.sheet and not selection.match:
+        return
+    chosen = {each.id for each in named_ones}
+    for pattern in selection.match:
+        found = globbed(pattern, known, _number)
+        if not found:
+            raise _no_sheet(pattern, known, "no sheet has a number that matches")
+        chosen |= {each.id for each in found}
+    yield "not among the chosen numbers", lambda each: each.id in chosen
+
+
+def _place_rules(known: Sequence[ProjectSheet], selection: Selection) -> Iterable[Rule]:
+    if (folder := selection.folder) is not None:
+        if is_folder_urn(decoded_urn(folder, "folder")):
+            raise InputError(f"sheets do not know the URN of their folder: give its path instead of {folder!r}")
+        yield from _known_rule("folder", folder, known, _folder_names)
+    if selection.sheet_set is not None:
+        yield from _known_rule("version set", selection.sheet_set, known, _set_names)
+    if selection.collection is not None:
+        yield from _known_rule("collection", selection.collection, known, _collection_names)
+
+
+def _known_rule(
+    what: str, wanted: str, known: Sequence[ProjectSheet], names: Callable[[ProjectSheet], Sequence[str]]
+) -> Iterable[Rule]:
+    """Sheets of a place by one of its names; of all that look alike, those that are spelled like it."""
+    found = {each.id for each in named(_path(wanted) if what == "folder" else wanted, known, names)}
+    if not found:
+        shown = listing(wanted, (names(each)[0] for each in known if names(each)))
+        raise NotFoundInProjectError(f"no sheet is in a {what} {wanted!r}; there are: {shown}")
+    yield f"not in the {what} {wanted!r}", lambda each: each.id in found
+
+
+def _other_rules(known: Sequence[ProjectSheet], selection: Selection) -> Iterable[Rule]:
+    if selection.tag:
+        tags = dict.fromkeys(tag for each in known for tag in each.sheet.tags)
+        wanted = set[str]()
+        for text in selection.tag:
+            if not (found := named(text, tags, lambda tag: (tag,))):
+                raise NotFoundInProjectError(f"no sheet has the tag {text!r}; there are: {listing(text, tags)}")
+            wanted.update(found)
+        yield f"not tagged {' or '.join(map(repr, selection.tag))}", lambda each: not wanted.isdisjoint(each.sheet.tags)
+    if (since := selection.since) is not None:
+        reason = f"not changed since {since.isoformat()}"
+        yield reason, lambda each: each.changed_at is None or each.changed_at >= since
+
+
+def _not_in(sheets: Iterable[ProjectSheet]) -> Callable[[ProjectSheet], bool]:
+    ids = {each.id for each in sheets}
+    return lambda each: each.id not in ids
+
+
+def _number(sheet: ProjectSheet) -> str:
+    return sheet.number
+
+
+def _folder_names(sheet: ProjectSheet) -> Sequence[str]:
+    """Every folder that the sheet is in or below, by path; the top folder may be left out."""
+    if sheet.project.is_acc:
+        return _set_names(sheet)
+    names = sheet.folders
+    ways = [names[:end] for end in range(len(names), 0, -1)] + [names[1:end] for end in range(len(names), 1, -1)]
+    return ["/".join(each) for each in ways]
+
+
+def _set_names(sheet: ProjectSheet) -> Sequence[str]:
+    return [each for each in (sheet.set_name, sheet.sheet.version_set_id) if each]
+
+
+def _collection_names(sheet: ProjectSheet) -> Sequence[str]:
+    collection = sheet.sheet.collection
+    return [collection.name, collection.id] if collection else []
+
+
+def _path(text: str) -> str:
+    return "/".join(name for name in map(str.strip, text.split("/")) if name)
+
+
+def _urns(selection: Selection) -> dict[str, str]:
+    """The texts that are URNs of items or versions, with these."""
+    decoded = {text: _decoded(text) for text in selection.sheet}
+    return {text: urn for text, urn in decoded.items() if is_item_urn(urn) or is_version_urn(urn)}
+
+
+def _decoded(text: str) -> str:
+    try:
+        return decoded_urn(text, "version", "item")
+    except InputError:  # not a URN in any form
+        return text
+
+
+async def _looked_up(session: Session, project: Project, urn: str, user_id: str | None) -> Sheet | APSError:
+    try:
+        return await get_sheet(session, project, urn, user_id=user_id)
+    except APSError as problem:
+        return problem

@@ -1,0 +1,121 @@
+"""Whether a sheet that a list no longer shows has been withdrawn: only an answer about that very sheet proves it."""
+
+from collections.abc import Sequence
+
+from attrs import field, frozen
+
+from aps_async.errors import NotAllowedError, NotFoundError
+from aps_async.ledger.sheets import KnownSheet
+from aps_async.models import Project
+from aps_async.resources import plans, sheets
+from aps_async.resources.projects import get_folder, get_item, get_tip, get_version
+from aps_async.session import Session
+from aps_async.sync.outcomes import SheetState
+
+_LEVELS = 100
+
+
+@frozen
+class Verdict:
+    """What an answer about one sheet shows."""
+
+    state: SheetState
+    """WITHDRAWN, LEFT_OUT or NOT_LOOKED_AT."""
+    reason: str
+
+
+@frozen
+class Prover:
+    """Asks the service about sheets of one project.
+
+    A sheet that is not found is withdrawn only if the same app and user have seen it before; for others it may merely
+    be out of sight.
+    """
+
+    session: Session
+    project: Project
+    viewer: str
+    user_id: str | None = None
+    _folders: dict[str, Verdict | None] = field(factory=dict[str, "Verdict | None"], init=False)
+    """By folder: what it means for everything in it."""
+
+    async def verdicts(self, missing: Sequence[KnownSheet]) -> dict[int, Verdict]:
+        """A verdict on each, by its record.
+
+        Raises:
+            APSError: as `Session.request`, but for 403 and 404.
+        """
+        if self.project.is_acc:
+            return await self._acc(missing)
+        return {each.record: await self._bim360(each) for each in missing}
+
+    def _not_found(self, known: KnownSheet, what: str) -> Verdict:
+        if known.viewer and known.viewer != self.viewer:
+            return Verdict(SheetState.NOT_LOOKED_AT, f"{what}, but it was {known.viewer} that saw it before")
+        return Verdict(SheetState.WITHDRAWN, what)
+
+    async def _bim360(self, known: KnownSheet) -> Verdict:
+        session, project, user_id = self.session, self.project.id, self.user_id
+        try:
+            item_id = known.facts.item_id if known.facts else None
+            if item_id is None:
+                item_id = (await get_version(session, project, known.source_id, user_id=user_id)).item_id
+            if item_id is None:
+                return Verdict(SheetState.NOT_LOOKED_AT, "the service does not name its item")
+            item = await get_item(session, project, item_id, user_id=user_id)
+            if item.hidden:
+                return Verdict(SheetState.WITHDRAWN, "it is hidden or deleted")
+            if item.folder_id and (gone := await self._why_folder_is_gone(item.folder_id)):
+                return gone
+            tip = await get_tip(session, project, item_id, user_id=user_id)
+        except NotFoundError:
+            return self._not_found(known, "it is no longer there")
+        except NotAllowedError as problem:
+            return Verdict(SheetState.NOT_LOOKED_AT, f"the service refuses to show it ({problem.code or 'status 403'})")
+        if plans.is_deleted(tip):
+            return Verdict(SheetState.WITHDRAWN, "it is deleted")
+        if reason := plans.why_not(tip):
+            return Verdict(SheetState.LEFT_OUT, f"it {reason}")
+        return Verdict(SheetState.NOT_LOOKED_AT, "it is there, but was not listed")
+
+    async def _why_folder_is_gone(self, folder_id: str) -> Verdict | None:
+        """An item of a deleted folder is not marked itself; one that was moved may lie where nothing is exported."""
+        if folder_id not in self._folders:
+            self._folders[folder_id] = await self._folder_verdict(folder_id)
+        return self._folders[folder_id]
+
+    async def _folder_verdict(self, folder_id: str) -> Verdict | None:
+        folder = first = await get_folder(self.session, self.project.id, folder_id, user_id=self.user_id)
+        for _ in range(_LEVELS):
+            if folder.hidden:
+                return Verdict(SheetState.WITHDRAWN, f"its folder {folder.name!r} is hidden or deleted")
+            if folder.parent_id is None or folder.parent_id == self.project.root_folder_id:
+                break
+            try:
+                folder = await get_folder(self.session, self.project.id, folder.parent_id, user_id=self.user_id)
+            except (NotFoundError, NotAllowedError):  # above the first folder that may be seen
+                break
+        if first.actions and not first.is_plans:
+            return Verdict(SheetState.LEFT_OUT, f"it was moved to {first.name!r}, which is not below a Plans folder")
+        return None
+
+    async def _acc(self, missing: Sequence[KnownSheet]) -> dict[int, Verdict]:
+        try:
+            ids = [each.source_id for each in missing]
+            shown = await sheets.get_sheets(self.session, self.project.id, ids, user_id=self.user_id)
+        except NotAllowedError as problem:
+            reason = f"the service refuses to show sheets ({problem.code or 'status 403'})"
+            return {each.record: Verdict(SheetState.NOT_LOOKED_AT, reason) for each in missing}
+        return {each.record: self._acc_verdict(each, shown.get(each.source_id)) for each in missing}
+
+    def _acc_verdict(self, known: KnownSheet, found: sheets.SheetStatus | None) -> Verdict:
+        if found is None:
+            return self._not_found(known, "it is no longer there")
+        if found.deleted:
+            return Verdict(SheetState.WITHDRAWN, "it is deleted")
+        identity, now = known.request.identity, found.sheet.identity
+        if identity is not None and now != identity:
+            return Verdict(SheetState.WITHDRAWN, f"it is now {found.sheet.name}")
+        if not found.is_current:
+            return Verdict(SheetState.LEFT_OUT, "a later version set has it, which was not listed")
+        return Verdict(SheetState.NOT_LOOKED_AT, "it is there, but was not listed")

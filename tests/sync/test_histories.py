@@ -1,0 +1,12 @@
+"""A sample of the histories that `python -m benchmarks histories` plays by the thousand."""
+
+import pytest
+
+from benchmarks.histories import play
+
+
+@pytest.mark.parametrize("kind", ["bim360", "acc"])
+@pytest.mark.parametrize("first", range(0, 50, 10))
+def test_no_file_is_stale_or_missing_without_being_named(kind: str, first: int) -> None:
+    syncs = sum(play(seed, kind, steps=4).syncs for seed in range(first, first + 10))
+    assert syncs == 40

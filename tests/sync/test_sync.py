@@ -1,0 +1,465 @@
+"""A folder that agrees with its project: every sheet's state, and what becomes of files that give way."""
+
+import csv
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, evolve
+
+from aps_async import Session, export_many
+from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError
+from aps_async.exports.project import project_requests
+from aps_async.ledger.schema import LEDGER_NAME
+from aps_async.models import ExportOptions
+from aps_async.simulator import Behaviour, JobTime, Simulator, World
+from aps_async.simulator.parts import BuildSheet, Folder, Item, User, Version, VersionSet
+from aps_async.sync.naming import NamePattern
+from aps_async.sync.outcomes import SyncCounts, SyncOutcome
+from aps_async.sync.project import sync_project
+from aps_async.sync.run import SyncOptions
+from aps_async.sync.selection import Selection
+from tests.support import service, session_for
+
+QUICK = Behaviour(job_time=JobTime.fixed(1))
+ADA = "BW9RM76WZBGL"
+
+
+@define(eq=False)
+class Site:
+    """A project with a folder that is synced."""
+
+    simulator: Simulator
+    session: Session
+    folder: Path
+    user_id: str | None = None
+
+    async def sync(self, **how: Any) -> dict[str, SyncOutcome]:
+        """All outcomes of one sync, by the names of the sheets."""
+        found: dict[str, SyncOutcome] = {}
+        project = self.simulator.world.hubs[0].projects[0]
+        options = SyncOptions(user_id=self.user_id, **how)
+        async with aclosing(sync_project(self.session, project.id, self.folder, options)) as outcomes:
+            async for each in outcomes:
+                assert each.name not in found, "one outcome for each sheet"
+                found[each.name] = each
+        return found
+
+    async def words(self, **how: Any) -> dict[str, str]:
+        """What a sync reports, by the numbers of the sheets."""
+        return {each.number or each.name: each.in_words for each in (await self.sync(**how)).values()}
+
+    def files(self) -> list[str]:
+        """Every PDF in the folder."""
+        return sorted(path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*.pdf"))
+
+    def index(self) -> None:
+        """The world was changed."""
+        self.simulator.world.index()
+
+    def revise(self, item: Item) -> None:
+        """A new version."""
+        number = item.tip.number + 1
+        item.versions.append(Version(f"{item.tip.id.partition('?')[0]}?version={number}", number, item))
+        self.index()
+
+    def starts(self) -> int:
+        """POSTs of exports so far."""
+        return int(self.simulator.counts()["endpoints"].get("export_start", {}).get("calls", 0))
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """A BIM 360 project with A-101 to A-104 in its Plans folder."""
+    async with service(World.single_folder(4), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        yield Site(simulator, session, tmp_path)
+
+
+@pytest.fixture
+async def acc_site(tmp_path: Path) -> AsyncIterator[Site]:
+    """An ACC project with B-1001 to B-1003."""
+    async with service(World.acc(0, 3), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        yield Site(simulator, session, tmp_path, ADA)
+
+
+FIRST = ["A-101 - Plan 1.pdf", "A-102 - Plan 2.pdf", "A-103 - Plan 3.pdf", "A-104 - Plan 4.pdf"]
+
+
+async def test_everything_is_new_then_unchanged(site: Site) -> None:
+    found = await site.sync()
+    assert {each.state for each in found.values()} == {"new"}
+    assert site.files() == FIRST
+    again = await site.sync()
+    assert str(SyncCounts.of(again.values())) == "4 unchanged"
+    assert site.starts() == 4
+    assert {each.exported_at for each in again.values()} != {None}
+
+
+def hide(item: Item) -> None:
+    item.hidden = True
+
+
+def process(item: Item) -> None:
+    item.process_state = "PROCESSING_COPY"
+
+
+def retitle(item: Item) -> None:
+    item.title = "Roof"
+
+
+def remove(item: Item) -> None:
+    item.folder.items.remove(item)
+
+
+def hide_folder(item: Item) -> None:
+    below = Folder("urn:adsk.wipprod:fs.folder:co.below", "Below", item.folder.project, parent=item.folder, hidden=True)
+    below.actions = item.folder.actions
+    item.folder.folders.append(below)
+    item.folder.items.remove(item)
+    below.items.append(item)
+    item.folder = below
+
+
+def move_away(item: Item) -> None:
+    other = next(folder for folder in item.folder.project.folders if folder is not item.folder)
+    item.folder.items.remove(item)
+    other.items.append(item)
+    item.folder = other
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "file"),
+    [
+        (hide, "withdrawn: it is hidden or deleted", "A-101 - Plan 1.pdf"),
+        (remove, "withdrawn: it is no longer there", "A-101 - Plan 1.pdf"),
+        (hide_folder, "withdrawn: its folder 'Below' is hidden or deleted", "A-101 - Plan 1.pdf"),
+        (move_away, "left out: it was moved to 'Project Files', which is not below a Plans folder", FIRST[0]),
+        (
+            process,
+            "left out: version 1 is still being processed (PROCESSING_COPY); try again when Docs shows it; "
+            "version 1 kept",
+            "A-101 - Plan 1.pdf",
+        ),
+        (retitle, "renamed: was A-101 - Plan 1", "A-101 - Roof.pdf"),
+    ],
+)
+async def test_a_change_is_reported(site: Site, change: Callable[[Item], None], words: str, file: str) -> None:
+    project = site.simulator.world.hubs[0].projects[0]
+    if len(project.folders) == 1:
+        other = Folder("urn:adsk.wipprod:fs.folder:co.files", "Project Files", project, actions=("CONVERT",))
+        project.folders.append(other)
+    site.index()
+    await site.sync()
+    change(site.simulator.world.find_sheet("A-101"))
+    site.index()
+    found = await site.words()
+    assert found.pop("A-101") == words
+    assert set(found.values()) == {"unchanged"}
+    assert file in site.files()
+    assert site.starts() == 4, "nothing was exported again"
+
+
+async def test_a_newer_version_replaces_the_older_one_which_is_kept(site: Site) -> None:
+    await site.sync()
+    sheet = site.simulator.world.find_sheet("A-101")
+    first = (site.folder / FIRST[0]).read_bytes()
+    site.revise(sheet)
+    assert (await site.words())["A-101"] == "revised (1 -> 2)"
+    assert (site.folder / FIRST[0]).read_bytes() != first
+    assert (site.folder / "superseded" / "A-101 - Plan 1 (version 1).pdf").read_bytes() == first
+    second = (site.folder / FIRST[0]).read_bytes()
+    sheet.title = "Roof"
+    site.revise(sheet)
+    assert (await site.words())["A-101"] == "revised (2 -> 3)"
+    assert (site.folder / "superseded" / "A-101 - Plan 1 (version 2).pdf").read_bytes() == second
+    assert "A-101 - Roof.pdf" in site.files()
+    assert FIRST[0] not in site.files()
+    site.revise(sheet)
+    await site.sync(superseded="drop")
+    assert len(list((site.folder / "superseded").iterdir())) == 2
+
+
+async def test_a_version_in_processing_keeps_the_older_file(site: Site) -> None:
+    await site.sync()
+    sheet = site.simulator.world.find_sheet("A-102")
+    site.revise(sheet)
+    process(sheet)
+    site.index()
+    found = (await site.sync())["A-102 - Plan 2"]
+    assert found.state == "left out"
+    assert found.reason is not None
+    assert found.reason.startswith("version 2 is still being processed")
+    assert found.reason.endswith("version 1 kept")
+    assert found.path == site.folder / "A-102 - Plan 2.pdf"
+
+
+@pytest.mark.parametrize("superseded", ["keep", "drop"])
+async def test_a_changed_file_is_moved_and_never_overwritten(site: Site, superseded: str) -> None:
+    await site.sync()
+    mine = site.folder / FIRST[0]
+    mine.write_bytes(b"my notes")
+    (site.folder / FIRST[1]).unlink()
+    found = await site.words(superseded=superseded)
+    assert found["A-101"] == (
+        "refreshed: its file was missing or had been changed; the file that was there had been changed; it is now "
+        "superseded/A-101 - Plan 1.pdf"
+    )
+    assert found["A-102"] == "refreshed: its file was missing or had been changed"
+    mine.write_bytes(b"more notes")
+    site.revise(site.simulator.world.find_sheet("A-101"))
+    await site.sync(superseded=superseded)
+    kept = {path.read_bytes() for path in (site.folder / "superseded").iterdir()}
+    assert {b"my notes", b"more notes"} <= kept
+    assert mine.read_bytes().startswith(b"%PDF")
+
+
+async def test_withdrawn_files_are_moved_only_by_prune_and_come_back(site: Site) -> None:
+    await site.sync()
+    sheet = site.simulator.world.find_sheet("A-103")
+    hide(sheet)
+    site.index()
+    for _ in range(2):
+        assert (await site.words())["A-103"].startswith("withdrawn")
+    assert site.files() == FIRST
+    found = (await site.sync(prune=True))["A-103 - Plan 3"]
+    assert found.path == site.folder / "superseded" / "A-103 - Plan 3.pdf"
+    assert found.path.is_file()
+    assert "A-103" not in await site.words(prune=True)
+    sheet.hidden = False
+    site.index()
+    assert (await site.words())["A-103"] == "new"
+    assert (site.folder / "A-103 - Plan 3.pdf").is_file()
+
+
+async def test_prune_stops_before_it_moves_too_many(tmp_path: Path) -> None:
+    async with service(World.single_folder(30), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        site = Site(simulator, session, tmp_path)
+        await site.sync()
+        for sheet in simulator.world.sheets[:11]:
+            hide(sheet)
+        site.index()
+        with pytest.raises(PruneLimitError, match=r"11 of 30 sheets are withdrawn, more than the 10") as refused:
+            await site.sync(prune=True)
+        assert (refused.value.withdrawn, refused.value.allowed) == (11, 10)
+        assert len(site.files()) == 30
+        register = json.loads((tmp_path / "register.json").read_text())
+        assert sum(row["state"] == "withdrawn" for row in register["sheets"]) == 11
+        with pytest.raises(PruneLimitError):
+            await site.sync(prune=True, max_prune=5)
+        await site.sync(prune=True, max_prune=11)
+        assert sum(name.startswith("superseded/") for name in site.files()) == 11
+
+
+async def test_what_a_selection_does_not_choose_is_not_looked_at(site: Site) -> None:
+    await site.sync()
+    for number in ("A-102", "A-104"):
+        hide(site.simulator.world.find_sheet(number))
+    site.index()
+    outside = "not looked at: outside the selection of this run"
+    assert await site.words(selection=Selection(match=("A-10[12]",)), prune=True) == {
+        "A-101": "unchanged",
+        "A-102": "withdrawn: it is hidden or deleted",
+        "A-103": outside,
+        "A-104": outside,
+    }
+
+
+async def test_a_folder_that_may_not_be_listed_hides_nothing(site: Site) -> None:
+    sheet = site.simulator.world.find_sheet("A-101")
+    hide_folder(sheet)
+    sheet.folder.hidden = False
+    site.index()
+    await site.sync()
+    users = site.simulator.world.users
+    users[ADA] = evolve(users[ADA], denied_folders=frozenset({"Below"}))
+    site.user_id = ADA
+    found = await site.words(prune=True)
+    assert found["A-101"].startswith("not looked at: ")
+    assert FIRST[0] in site.files()
+
+
+async def test_another_user_proves_nothing_by_not_finding_a_sheet(site: Site) -> None:
+    users = site.simulator.world.users
+    users["OTHER1234567"] = User("OTHER1234567")
+    site.user_id = ADA
+    await site.sync()
+    remove(site.simulator.world.find_sheet("A-101"))
+    site.index()
+    site.user_id = "OTHER1234567"
+    assert (await site.words())["A-101"] == (
+        "not looked at: it is no longer there, but it was simulator-client for BW9RM76WZBGL that saw it before"
+    )
+    site.user_id = ADA
+    assert (await site.words())["A-101"] == "withdrawn: it is no longer there"
+
+
+async def test_a_new_pattern_renames_and_exports_nothing(site: Site) -> None:
+    await site.sync()
+    found = await site.sync(pattern=NamePattern("{discipline}/{number}"))
+    assert {each.state for each in found.values()} == {"renamed"}
+    assert site.files() == [f"A/A-10{number}.pdf" for number in (1, 2, 3, 4)]
+    await site.sync()
+    assert site.files() == FIRST
+    assert not (site.folder / "A").exists()
+    assert site.starts() == 4
+
+
+async def test_names_that_swap_end_up_right(site: Site) -> None:
+    site.simulator.world.find_sheet("A-101").title = "North"
+    site.simulator.world.find_sheet("A-102").title = "South"
+    site.index()
+    by_title = NamePattern("{title}")
+    await site.sync(pattern=by_title)
+    north = (site.folder / "North.pdf").read_bytes()
+    site.simulator.world.find_sheet("A-101").title = "South"
+    site.simulator.world.find_sheet("A-102").title = "North"
+    site.index()
+    found = await site.sync(pattern=by_title)
+    path = found["A-101 - South"].path
+    assert path is not None
+    assert path.read_bytes() == north
+    found = await site.sync(pattern=by_title)
+    assert site.starts() == 4
+
+
+async def test_other_options_and_old_exports_are_exported_again(site: Site) -> None:
+    await site.sync()
+    found = await site.words(options=ExportOptions(markups=True))
+    assert set(found.values()) == {"refreshed: exported with other options"}
+    with sqlite3.connect(site.folder / LEDGER_NAME) as ledger:
+        ledger.execute("UPDATE exports SET changed=changed-8*86400 WHERE name LIKE 'A-101%'")
+    ledger.close()
+    found = await site.words(options=ExportOptions(markups=True), refresh=timedelta(days=7))
+    assert found.pop("A-101").startswith("refreshed: the export of ")
+    assert set(found.values()) == {"unchanged"}
+    assert (site.folder / FIRST[0]).is_file()
+
+
+async def test_a_failed_revision_keeps_the_older_file(site: Site) -> None:
+    await site.sync()
+    sheet = site.simulator.world.find_sheet("A-101")
+    site.revise(sheet)
+    sheet.fails = True
+    site.index()
+    found = (await site.sync())["A-101 - Plan 1"]
+    assert found.state == "failed"
+    assert found.path == site.folder / FIRST[0]
+    assert found.path.is_file()
+    sheet.fails = False
+    site.index()
+    assert (await site.words())["A-101"] == "revised (1 -> 2)"
+
+
+async def test_a_run_that_was_stopped_goes_on(site: Site) -> None:
+    await site.sync()
+    for sheet in site.simulator.world.sheets:
+        site.revise(sheet)
+    project = site.simulator.world.hubs[0].projects[0]
+    async with aclosing(sync_project(site.session, project.id, site.folder)) as outcomes:
+        async for _ in outcomes:
+            break
+    found = await site.words()
+    assert sum(each == "revised (1 -> 2)" for each in found.values()) >= 3
+    assert site.starts() == 8
+    assert len(list((site.folder / "superseded").iterdir())) == 4
+
+
+async def test_a_folder_of_export_is_taken_up(site: Site) -> None:
+    project = site.simulator.world.hubs[0].projects[0]
+    requests = project_requests(site.session, project.id)
+    async with aclosing(export_many(site.session, requests, site.folder, ledger=True)) as outcomes:
+        assert [each.ok async for each in outcomes] == [True] * 4
+    hide(site.simulator.world.find_sheet("A-104"))
+    site.index()
+    found = await site.words()
+    assert found.pop("A-104 - Plan 4") == "withdrawn: it is hidden or deleted"
+    assert set(found.values()) == {"unchanged"}
+
+
+async def test_the_register_lists_every_sheet(site: Site) -> None:
+    site.simulator.world.find_sheet("A-102").title = '=HYPERLINK("http://x.example")'
+    hide(site.simulator.world.find_sheet("A-104"))
+    process(site.simulator.world.find_sheet("A-103"))
+    site.index()
+    await site.sync()
+    register = json.loads((site.folder / "register.json").read_text())
+    assert [row["number"] for row in register["sheets"]] == ["A-101", "A-102", "A-103"]
+    first = register["sheets"][0]
+    assert (first["file"], first["state"], first["version"]) == (FIRST[0], "new", "1")
+    assert len(first["sha256"]) == 64
+    assert first["size"] == (site.folder / FIRST[0]).stat().st_size
+    assert "file" not in register["sheets"][2]
+    with (site.folder / "register.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["number"] for row in rows] == ["A-101", "A-102", "A-103"]
+    assert rows[1]["title"].startswith("'=")
+
+
+def issue(site: Site, sheet: BuildSheet, name: str, **values: Any) -> BuildSheet:
+    """The sheet in a later version set."""
+    later = VersionSet(f"00000000-0000-4000-8000-{len(name):012d}", name, "2031-01-01", sheet.collection)
+    site.simulator.world.hubs[0].projects[0].version_sets.append(later)
+    new = BuildSheet(
+        id=f"10000000-0000-4000-8000-{len(name):012d}",
+        number=sheet.number,
+        title=sheet.title,
+        project=sheet.project,
+        version_set=later,
+        order=sheet.order,
+        page=sheet.page,
+        collection=sheet.collection,
+    )
+    for key, value in values.items():
+        setattr(new, key, value)
+    sheet.project.sheets.append(new)
+    site.index()
+    return new
+
+
+async def test_acc_sheets_are_known_by_collection_and_number(acc_site: Site) -> None:
+    site = acc_site
+    assert set((await site.words()).values()) == {"new"}
+    one, two, three = site.simulator.world.hubs[0].projects[0].sheets
+    first = site.files()[0]
+    issue(site, one, "Addendum 1")
+    two.deleted = True
+    three.number = "B-2003"
+    site.index()
+    found = await site.words()
+    set_name = one.version_set.name
+    assert found == {
+        "B-1001": f"revised ({set_name} -> Addendum 1)",
+        "B-1002": "withdrawn: it is deleted",
+        "B-2003": "new",
+        "B-1003": f"withdrawn: it is now B-2003 - {three.title}",
+    }
+    assert f"superseded/{first.removesuffix('.pdf')} ({set_name}).pdf" in site.files()
+    two.deleted = False
+    site.index()
+    assert (await site.words())["B-1002"] == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"selection": Selection(collection="x")}, "only ACC"),
+        ({"pattern": NamePattern("{set}/{number}")}, "do not have"),
+    ],
+)
+async def test_what_bim_360_does_not_have_is_refused(site: Site, how: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        await site.sync(**how)
+    assert site.starts() == 0
+
+
+async def test_a_project_and_a_folder_with_nothing_are_an_error(site: Site) -> None:
+    for sheet in list(site.simulator.world.sheets):
+        hide(sheet)
+    site.index()
+    with pytest.raises(NotFoundInProjectError, match="shows no sheets"):
+        await site.sync()
