@@ -31,6 +31,7 @@ __all__ = [
     "NotFoundError",
     "NotFoundInProjectError",
     "PollTimeoutError",
+    "PruneLimitError",
     "RateLimitedError",
     "ResponseError",
     "ServerError",

@@ -13,7 +13,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["NO_FOLLOW", "move_below", "open_own", "part_of", "refuse_link", "replacing", "sync_folder", "try_lock"]
+__all__ = [
+    "NO_FOLLOW",
+    "check_real_folders",
+    "make_folders",
+    "move_below",
+    "open_own",
+    "part_of",
+    "refuse_link",
+    "replacing",
+    "sync_folder",
+    "try_lock",
+]
 __dir__ = __all__.copy
 
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)

@@ -19,12 +19,15 @@ __all__ = [
     "bare_id",
     "decoded_urn",
     "dm_id",
+    "id_list",
     "is_folder_urn",
     "is_item_urn",
     "is_version_urn",
     "is_web_address",
     "path_part",
     "region_of",
+    "shown",
+    "version_number",
     "version_urn",
 ]
 __dir__ = __all__.copy
@@ -54,7 +57,7 @@ _NEXT_ID = re.compile(r"(?i),\s*(?=https?[:%]|urn[:%]|dXJu)")  # other commas ar
 _MOST_ENCODINGS = 5  # an address within an address is encoded twice
 _MOST_SHOWN = 80
 
-_VERSION_NUMBER = re.compile(r"\?version=(\d{1,9})$")
+_NUMBER = re.compile(r"\?version=(\d{1,9})$")
 
 
 def is_web_address(value: str) -> bool:
@@ -248,7 +251,7 @@ def _check_one(found: Collection[str], what: str) -> None:
 @lru_cache(maxsize=4096)  # a poll repeats the same three segments, and quoting them costs a tenth of its CPU
 def version_number(urn: str) -> int | None:
     """The number of the version in a version URN; None if it has none."""
-    found = _VERSION_NUMBER.search(urn)
+    found = _NUMBER.search(urn)
     return int(found[1]) if found else None
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "Hubs",
     "Item",
     "ItemWarning",
+    "LeftOut",
     "Progress",
     "Project",
     "Received",

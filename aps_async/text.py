@@ -7,7 +7,18 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-__all__ = ["folded", "look", "named", "well_formed", "well_formed_values"]
+__all__ = [
+    "NameIndex",
+    "folded",
+    "globbed",
+    "listing",
+    "look",
+    "named",
+    "nearest",
+    "spelling",
+    "well_formed",
+    "well_formed_values",
+]
 __dir__ = __all__.copy
 
 T = TypeVar("T")

@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
+__all__ = ["ended", "in_thread"]
+__dir__ = __all__.copy
+
 T = TypeVar("T")
 
 

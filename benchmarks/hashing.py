@@ -19,12 +19,12 @@ from benchmarks.memory import resident_mib
 
 SIZE = 1 << 30
 LINKS = {"1 Gbit/s": 125e6, "2.5 Gbit/s": 312.5e6, "as fast as this machine": 0.0}
-"""Bytes a second; 0 is no limit."""
+"""Bytes a second; 0: no limit."""
 WAYS = {"without": "no hash", "thread": "SHA-256 in a thread (ours)", "loop": "SHA-256 in the event loop"}
 
 
 def _serve(file: str) -> None:
-    """Sends the file to whoever connects, by the kernel, so that the server takes little of the CPU."""
+    """Sends the file to every client, by the kernel, so that the server takes little of the CPU."""
     server = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(json.dumps({"port": server.getsockname()[1]}) + "\n")
     sys.stdout.flush()
@@ -58,13 +58,13 @@ async def _client(port: int, out: str, way: str, rate: float) -> dict[str, float
         began, cpu = time.perf_counter(), time.process_time()
         link = SignedUrl(f"http://127.0.0.1:{port}/{rate}")
         got = await download(session, link, Path(out) / "large.pdf", sha256=way != "without")
-        told = {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+        results = {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu}
     assert got.size == SIZE
     if got.sha256 is not None:
         with got.path.open("rb") as file:
             assert hashlib.file_digest(file, "sha256").hexdigest() == got.sha256
     got.path.unlink()
-    return {**told, "grown": resident_mib("VmHWM") - idle}
+    return {**results, "grown": resident_mib("VmHWM") - idle}
 
 
 def _bare_seconds() -> dict[str, float]:
@@ -94,15 +94,15 @@ def measure(rounds: int) -> str:
             for link, rate in LINKS.items():
                 found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
                 for _ in range(rounds):
-                    for way, told in found.items():
-                        told.append(run("benchmarks.hashing", way=way, port=server["port"], out=memory, rate=rate))
-                for way, told in found.items():
-                    over = [one["wall"] / other["wall"] for one, other in zip(told, found["without"], strict=True)]
+                    for way, results in found.items():
+                        results.append(run("benchmarks.hashing", way=way, port=server["port"], out=memory, rate=rate))
+                for way, results in found.items():
+                    over = [one["wall"] / other["wall"] for one, other in zip(results, found["without"], strict=True)]
                     cells = [
-                        spread([one["wall"] for one in told]),
+                        spread([one["wall"] for one in results]),
                         "" if way == "without" else figure(f"x without, {way}, {link}", over),
-                        spread([one["cpu"] for one in told]),
-                        figure(f"MiB over idle, {way}, {link}", [one["grown"] for one in told], 1),
+                        spread([one["cpu"] for one in results]),
+                        figure(f"MiB over idle, {way}, {link}", [one["grown"] for one in results], 1),
                     ]
                     rows.append(f"| {link} | {WAYS[way]} | " + " | ".join(cells) + " |")
                     if way == "thread":
@@ -127,8 +127,8 @@ def _main(options: dict[str, Any]) -> None:
     if way == "serve":
         _serve(options["file"])
     else:
-        told = _bare_seconds() if way == "bare" else asyncio.run(_client(**options))
-        sys.stdout.write(json.dumps(told) + "\n")
+        results = _bare_seconds() if way == "bare" else asyncio.run(_client(**options))
+        sys.stdout.write(json.dumps(results) + "\n")
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ class Bim360:
         version = self.simulator.world.versions.get(known)
         return version.item if version and version.item in self.items else None
 
-    def gone(self, known: str, number: str) -> bool:  # noqa: ARG002 - of BIM 360, the number is no identity
+    def gone(self, known: str, number: str) -> bool:  # noqa: ARG002 - of ACC only
         """See `Model`."""
         item = self._of(known)
         return item is None or self._is_hidden(item)

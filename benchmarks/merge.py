@@ -96,7 +96,7 @@ def _child(way: str, at: str, count: int) -> dict[str, float]:
     target = Path(at, f"{way}.pdf")
     began, cpu = time.perf_counter(), time.process_time()
     WAYS[way][0](files, target)
-    told = {
+    results = {
         "wall": time.perf_counter() - began,
         "cpu": time.process_time() - cpu,
         "peak": resident_mib("VmHWM"),
@@ -105,7 +105,7 @@ def _child(way: str, at: str, count: int) -> dict[str, float]:
     with pikepdf.open(target) as pdf:
         assert len(pdf.pages) == count
     target.unlink()
-    return told
+    return results
 
 
 def measure(rounds: int, count: int = SHEETS) -> str:
@@ -117,11 +117,11 @@ def measure(rounds: int, count: int = SHEETS) -> str:
             for way, rows in found.items():
                 rows.append(run("benchmarks.merge", way=way, at=folder, count=count))
     rows = []
-    for way, told in found.items():
-        wall = figure(f"s, {way}", [row["wall"] for row in told])
-        peak = figure(f"peak MiB, {way}", [row["peak"] for row in told], 0)
-        rows.append(f"| {WAYS[way][1]} | {wall} | {spread([row['cpu'] for row in told])} | {peak} |")
-    chart = {way: median([row["peak"] for row in told]) for way, told in found.items()}
+    for way, results in found.items():
+        wall = figure(f"s, {way}", [row["wall"] for row in results])
+        peak = figure(f"peak MiB, {way}", [row["peak"] for row in results], 0)
+        rows.append(f"| {WAYS[way][1]} | {wall} | {spread([row['cpu'] for row in results])} | {peak} |")
+    chart = {way: median([row["peak"] for row in results]) for way, results in found.items()}
     return "\n".join(
         [
             f"{count} made sheets of one page, {size:.0f} MiB: 400 lines, a raster of noise, text, two links (one by",

@@ -152,7 +152,7 @@ def test_the_library_needs_only_its_four_dependencies_and_what_they_bring() -> N
         ("cattrs", "transport.converter"),
         ("asyncpg", "workers.database"),
         ("obstore", "downloads.object_storage"),
-        ("pikepdf", "sync.layers sync.destinations sync.annotations sync.objects"),  # and sync.merge as an extra
+        ("pikepdf", "sync.layers sync.destinations sync.annotations sync.objects sync.merge"),
     ],
 )
 def test_some_packages_are_imported_in_one_place_only(package: str, homes: str) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "AppCredentials",
     "claimed_text",
     "read_token",
+    "request_token",
     "seconds_from",
     "unverified_claims",
 ]

@@ -17,8 +17,10 @@ __all__ = [
     "fitted",
     "in_folder",
     "name_limit",
+    "safe_path",
     "safe_stem",
     "split_suffix",
+    "stem_of",
 ]
 __dir__ = __all__.copy
 

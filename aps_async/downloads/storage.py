@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Protocol
 
+__all__ = ["Storage"]
+__dir__ = __all__.copy
+
 
 class Storage(Protocol):
     """Takes verified files. One event loop uses it, for many files at once.

@@ -59,8 +59,8 @@ async def list_sheets(
     Raises:
         InputError: `collection` is given for a BIM 360 project, which has none.
         NotExportableError: the project is in neither BIM 360 nor ACC.
-        NotFoundInProjectError: there is no such project, folder or collection, there are several of that name, or there
-            is no Plans folder among them; the message lists the existing ones.
+        NotFoundInProjectError: there is no such project, folder or collection, there are several of that name, or the
+            Plans folder is missing; the message lists the existing ones.
         APSError: as `Session.request`.
     """
     found = await _found(session, project, user_id)

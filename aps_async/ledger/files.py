@@ -9,13 +9,16 @@ from threading import Event
 from aps_async.filesystem import open_own
 from aps_async.ledger.journal import KnownFile
 
+__all__ = ["are_whole", "is_whole", "known_file", "sha256"]
+__dir__ = __all__.copy
+
 _CHUNK = 1 << 20
 
 
 def are_whole(folder: Path, files: Sequence[KnownFile], stop: Event | None = None) -> bool:
     """Whether all files are there and unchanged. Sizes first: they reveal most changes, and cost nothing.
 
-    `stop` ends it early, when nobody waits for the answer any more.
+    `stop` ends it early, once the caller was cancelled.
     """
     try:
         if any((folder / each.name).stat().st_size != each.size for each in files):

@@ -24,6 +24,7 @@ from aps_async.transport.converter import to_dict, to_json
 
 __all__ = [
     "MOVE_AWAY",
+    "Former",
     "State",
     "Wanted",
     "arriving",
@@ -32,9 +33,17 @@ __all__ = [
     "end_run",
     "enter",
     "failed",
+    "files_of",
+    "forget",
     "forget_files",
+    "former",
+    "release_name",
+    "set_former",
     "started",
+    "stored_name",
+    "subfolders",
     "take_name",
+    "version_label",
 ]
 __dir__ = __all__.copy
 

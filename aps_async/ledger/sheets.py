@@ -21,6 +21,9 @@ from aps_async.ledger.superseded import move_aside, rename
 from aps_async.models import ExportKind, ExportRequest, Sheet
 from aps_async.transport.converter import structure, to_dict, to_json
 
+__all__ = ["KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet", "lineage_of"]
+__dir__ = __all__.copy
+
 T = TypeVar("T")
 
 
@@ -45,7 +48,7 @@ class KnownSheet:
     facts: Sheet | None = None
     """The sheet as it was listed last; None if only exports without a list brought it."""
     viewer: str = ""
-    """For whom it was listed last."""
+    """The app and user that it was listed for last."""
 
     @property
     def source_id(self) -> str:

@@ -26,7 +26,18 @@ from aps_async.session import Session
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 
-__all__ = ["BATCH_GET", "BATCH_LIMIT", "READY", "bim360_project", "get_sheet", "list_sheets"]
+__all__ = [
+    "BATCH_GET",
+    "BATCH_LIMIT",
+    "READY",
+    "OnLeftOut",
+    "bim360_project",
+    "get_sheet",
+    "is_deleted",
+    "is_document",
+    "list_sheets",
+    "why_not",
+]
 __dir__ = __all__.copy
 
 # No budget is published for batch-get; that of the other Document Management lists is a careful guess.

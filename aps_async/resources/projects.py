@@ -28,6 +28,7 @@ __all__ = [
     "VERSIONS",
     "find_project",
     "find_project_id",
+    "find_projects",
     "get_folder",
     "get_item",
     "get_project",
@@ -38,6 +39,7 @@ __all__ = [
     "list_projects",
     "list_top_folders",
     "list_versions",
+    "matching_projects",
 ]
 __dir__ = __all__.copy
 

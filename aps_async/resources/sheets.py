@@ -32,14 +32,18 @@ from aps_async.transport.retry import call_deadline
 
 __all__ = [
     "ALL",
+    "BATCH_GET",
+    "BATCH_LIMIT",
     "COLLECTIONS",
     "LIST",
     "PAGE",
     "SERVICE",
     "VERSION_SETS",
     "SheetIndex",
+    "SheetStatus",
     "VersionSet",
     "get_export",
+    "get_sheets",
     "list_collections",
     "list_sheets",
     "list_version_sets",

@@ -9,7 +9,7 @@ from aps_async.resources.projects import get_folder, get_tip, list_folder_conten
 from aps_async.session import Session
 from aps_async.text import named
 
-__all__ = ["DEPTH_LIMIT", "Walk", "descend", "newest"]
+__all__ = ["DEPTH_LIMIT", "Walk", "descend", "is_open", "newest", "walk"]
 __dir__ = __all__.copy
 
 DEPTH_LIMIT = 100

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+__all__ = ["array", "dictionaries", "dictionary"]
+__dir__ = __all__.copy
+
 
 def dictionary(holder: Any, key: str) -> Any:
     """The dictionary under this key; an empty one if something else is there, as damaged files have it."""

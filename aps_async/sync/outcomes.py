@@ -10,6 +10,9 @@ from attrs import frozen
 
 from aps_async.models import ExportOutcome
 
+__all__ = ["SheetState", "SyncCounts", "SyncOutcome"]
+__dir__ = __all__.copy
+
 
 class SheetState(StrEnum):
     """What became of a sheet since the run before."""

@@ -14,6 +14,9 @@ from aps_async.session import Session
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.run import SyncOptions, SyncRun
 
+__all__ = ["sync_project"]
+__dir__ = __all__.copy
+
 _DEFAULT = SyncOptions()
 
 

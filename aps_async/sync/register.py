@@ -26,6 +26,21 @@ from aps_async.sync.outcomes import SyncOutcome
 from aps_async.text import well_formed
 from aps_async.transport.converter import structure, to_dict
 
+__all__ = [
+    "FORM",
+    "REGISTER_CSV",
+    "REGISTER_JSON",
+    "Register",
+    "RegisterRow",
+    "as_csv",
+    "options_in_words",
+    "read_register",
+    "register_of",
+    "schema",
+    "write_register",
+]
+__dir__ = __all__.copy
+
 REGISTER_CSV, REGISTER_JSON = "register.csv", "register.json"
 FORM = 1
 """Of `register.json`; a change that older readers would misunderstand gets another number."""

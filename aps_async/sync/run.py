@@ -24,6 +24,9 @@ from aps_async.sync.selection import Selection, select
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.sync.withdrawn import Prover, Verdict
 
+__all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun", "outcome_of"]
+__dir__ = __all__.copy
+
 DEFAULT_PATTERN = NamePattern("{number} - {title}")
 PRUNE_SHARE, PRUNE_LEAST = 10, 10
 """At most a tenth of the set is moved by one run, and 10 sheets in any case, unless a larger number is allowed."""

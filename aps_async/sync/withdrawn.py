@@ -12,6 +12,9 @@ from aps_async.resources.projects import get_folder, get_item, get_tip, get_vers
 from aps_async.session import Session
 from aps_async.sync.outcomes import SheetState
 
+__all__ = ["Prover", "Verdict"]
+__dir__ = __all__.copy
+
 _LEVELS = 100
 
 
