@@ -9,7 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from aps_async.errors import DecodeError, InputError, NotExportableError
-from aps_async.ids import decoded_urn, is_item_urn, is_version_urn, path_part
+from aps_async.ids import decoded_urn, is_item_urn, is_version_urn, path_part, shown
 from aps_async.links import Part, SignedUrl, Source
 from aps_async.resources.projects import get_tip, get_version
 from aps_async.session import Session
@@ -54,7 +54,7 @@ def checked_urn(urn: str) -> str:
     decoded = decoded_urn(urn, "version", "item")
     if is_item_urn(decoded) or is_version_urn(decoded) or is_storage_urn(decoded):
         return decoded
-    raise InputError(f"{urn!r} is not a valid version, item or storage URN")
+    raise InputError(f"{shown(urn)} is not a valid version, item or storage URN")
 
 
 async def find_storage(session: Session, project_id: str, urn: str, *, user_id: str | None = None) -> str:
@@ -95,7 +95,7 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
     found = _STORAGE.fullmatch(storage_urn)
     if found is None:
         raise InputError(
-            f"{storage_urn!r} is not a valid storage URN: expected urn:adsk.objects:os.object:<bucket>/<key>"
+            f"{shown(storage_urn)} is not a valid storage URN: expected urn:adsk.objects:os.object:<bucket>/<key>"
         )
     path = f"/oss/v2/buckets/{path_part(found[1])}/objects/{path_part(found[2])}/signeds3download"
     query = {"minutesExpiration": minutes}
