@@ -143,6 +143,9 @@ PATIENT = Scenario(
 
 SLOW = faults("slow", "status", {
     "a response after 9 s": (Reply(after=9.0), delivered(SMOOTH + 9, after=9)),
+    "every response after 15 s": (
+        Reply(after=15.0, times=ALWAYS), delivered(SMOOTH + CALL + 15, after=CALL + 15),
+    ),
     "a response in pieces, for 9 s": (Reply(slowly=(60, 1.0)), delivered(SMOOTH + 12)),
     "a byte every 2 s": (Reply(slowly=(1, 2.0)), delivered(SMOOTH + CALL + AT_ONCE, after=CALL)),
     "a 102 every second": (

@@ -262,6 +262,12 @@ CLOCKS = [
 ]
 
 JUMPS = [
+    Scenario(
+        id="our clock is almost an hour ahead, and a download breaks",
+        does={"link": [Reply(sent=5000, ends="hangs")]},
+        ends=delivered(SMOOTH + 60 + ONE_BREAK, after=60, most={"start": 1, "status": 2, "link": 2}),
+        clock_off=3590,
+    ),
     *(
         Scenario(
             id=f"our clock goes {seconds:+} s between two polls",

@@ -199,6 +199,8 @@ class RawServer:
         elif step != "token" and "\r\nx-user-id: U1\r\n" not in head:
             self.wrong.append(f"{method} {path} without its user")
         start = re.search(r"(?i)\r\nrange: bytes=(\d+)-\r", head)
+        if start and "\r\nif-match: " not in head.lower():
+            self.wrong.append("a rest was asked for without If-Match")
         number = self.requests[step]
         self.requests[step] += 1
         now = self.clock()
