@@ -189,7 +189,8 @@ class PartFile:
             if verify is None:
                 return ()
             stop = Event()
-            return tuple(await in_thread(verify, self.part, stop, on_cancel=stop.set) or ())
+            warnings: Sequence[str] | None = await in_thread(verify, self.part, stop, on_cancel=stop.set)
+            return tuple(warnings or ())
         except OSError as problem:
             raise target_error(self.path, problem) from problem
 
