@@ -30,7 +30,7 @@ class PatchedFile(io.FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Bytes from the current position on."""
-        start = self.tell()
+        start = self.seek(0, io.SEEK_CUR)
         data = super().read(-1 if size is None else size) or b""
         first, last = bisect_left(self._places, start), bisect_left(self._places, start + len(data))
         if first == last:

@@ -18,7 +18,7 @@ from aps_async.ledger.lock import LOCK_NAME
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.session import TOKENS
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator
-from aps_async.transport.quotas import Quotas
+from aps_async.transport.quotas import LocalRateLimiter, Quotas
 from tests.kinds import SCENES, Scene, is_whole, world
 from tests.support import service
 
@@ -59,7 +59,7 @@ class Steps:
     async def interrupted(self, work: Coroutine[Any, Any, None]) -> bool:
         """Runs the work; False: it ended before it could be interrupted."""
         loop = asyncio.get_running_loop()
-        loop.set_task_factory(_watched)
+        loop.set_task_factory(_watched)  # type: ignore[arg-type]  # typeshed: any kind of future
         watched = _watching.set(self)
         try:
             self._main = asyncio.create_task(self._run(work))
@@ -133,7 +133,9 @@ def _watched(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **
 
 def left_behind(session: Session, tasks: Sequence["asyncio.Task[Any]"], folder: Path) -> list[str]:
     """Tasks, open files and places in a quota."""
-    limiters = [session.rate_limiter(each) for kind in KINDS.values() for each in (kind.status, kind.start_endpoint)]
+    endpoints = [each for kind in KINDS.values() for each in (kind.status, kind.start_endpoint)]
+    limiters = [each for each in map(session.rate_limiter, endpoints) if isinstance(each, LocalRateLimiter)]
+    assert len(limiters) == len(endpoints)
     return [
         *(repr(task) for task in tasks if not task.done()),
         *(f"{each} exports share a quota" for each in limiters if each.sharers),
