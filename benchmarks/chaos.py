@@ -9,7 +9,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -136,13 +136,9 @@ def _command(at: dict[str, Any], folder: Path, tally: Survived, killed_after: in
             if brought == killed_after:
                 process.kill()
                 killed_after = None
-            if (
-                not tally.restarts + tally.kills
-                and brought
-                and brought % size.step == 0
-                and brought not in tally.memory
-            ):
-                tally.memory[brought] = resident_mib("VmHWM", process.pid)
+            elif not tally.restarts + tally.kills and brought and brought % size.step == 0:
+                with suppress(LookupError):  # it has just ended
+                    tally.memory.setdefault(brought, resident_mib("VmHWM", process.pid))
         code = process.wait()
         if not guard.is_alive():
             tally.untyped.append(f"a command did not end in {LONGEST:g} s")

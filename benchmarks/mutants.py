@@ -3,6 +3,7 @@
 `mutants.toml` lists them, each with the few tests of which one must fail.
 """
 
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from benchmarks.children import FIGURES, RAW
 
@@ -55,6 +56,8 @@ class Verdict:
     """`killed`, `survived`, `equivalent`, or `broken` if the tests could not be run."""
     seconds: float = 0.0
     words: str = ""
+    failed: tuple[str, ...] = ()
+    """The tests that noticed it."""
 
 
 def mutants() -> list[Mutant]:
@@ -70,12 +73,9 @@ def measure(rounds: int) -> str:
     began, table = time.monotonic(), mutants()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(COPIES) as threads:
         copies = [copied(Path(folder) / str(number)) for number in range(COPIES)]
-        everything = dict.fromkeys(test for each in table for test in each.tests)
-        code, words = _tested(copies[0], everything, "-n", str(COPIES), limit=10 * LIMIT)
-        if code != 0:
-            raise AssertionError(f"the tests fail without any mutant: {words}")
         shares = [table[number::COPIES] for number in range(COPIES)]
         verdicts = [one for share in threads.map(_judged_all, copies, shares) for one in share]
+        verdicts = _confirmed(copies[0], verdicts)
     RAW.extend(asdict(each) for each in verdicts)
     return _text(table, verdicts, time.monotonic() - began)
 
@@ -94,6 +94,16 @@ def _judged_all(copy: Path, table: Iterable[Mutant]) -> list[Verdict]:
     return [judged(copy, each) for each in table]
 
 
+def _confirmed(copy: Path, verdicts: list[Verdict]) -> list[Verdict]:
+    """The same, except that a test which fails without a mutant too has killed none."""
+    noticed = dict.fromkeys(test for each in verdicts for test in each.failed)
+    _, words, failed = _tested(copy, noticed, "-n", str(COPIES), limit=10 * LIMIT)
+    if not re.match(rf"\d+ passed|{len(failed)} failed", words):
+        raise AssertionError(f"the tests without any mutant: {words}")
+    unsure = {"result": "broken", "words": "its test fails without it too"}
+    return [evolve(each, **unsure) if set(each.failed) & set(failed) else each for each in verdicts]
+
+
 def judged(copy: Path, mutant: Mutant) -> Verdict:
     """Applies a mutant to a copy, runs its tests, and takes it back."""
     if mutant.equivalent:
@@ -103,11 +113,12 @@ def judged(copy: Path, mutant: Mutant) -> Verdict:
     assert text.count(mutant.old) == 1, f"{mutant.file}: {mutant.old!r}"
     try:
         _put(path, text.replace(mutant.old, mutant.new))
-        code, words = _tested(copy, mutant.tests, "-n", "0", limit=LIMIT)
+        code, words, failed = _tested(copy, (f"tests/{test}" for test in mutant.tests), "-x", "-n", "0", limit=LIMIT)
     finally:
         _put(path, text)
     result = {0: "survived", 1: "killed"}.get(code, "broken")
-    return Verdict(name=mutant.name, file=mutant.file, result=result, seconds=time.monotonic() - began, words=words)
+    seconds = time.monotonic() - began
+    return Verdict(name=mutant.name, file=mutant.file, result=result, seconds=seconds, words=words, failed=failed)
 
 
 def _put(path: Path, text: str) -> None:
@@ -116,11 +127,13 @@ def _put(path: Path, text: str) -> None:
     os.utime(path, (tick, tick))
 
 
-def _tested(copy: Path, tests: Iterable[str], *options: str, limit: float) -> tuple[int, str]:
-    """pytest's exit code and summary. Tests that do not end have noticed something: 1."""
-    argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"--basetemp={copy}.tmp", *options]
+def _tested(copy: Path, tests: Iterable[str], *options: str, limit: float) -> tuple[int, str, tuple[str, ...]]:
+    """pytest's exit code, its summary, and the tests that failed. Tests that do not end have noticed something: 1."""
+    cache = copy.with_suffix(".cache")
+    shutil.rmtree(cache, ignore_errors=True)
+    places = ("-o", f"cache_dir={cache}", f"--basetemp={copy}.tmp")
     process = subprocess.Popen(
-        [*argv, *(f"tests/{test}" for test in tests)],
+        [sys.executable, "-m", "pytest", "-q", *places, *options, *tests],
         cwd=copy,
         env={**os.environ, "PYTHONPATH": str(copy)},
         stdout=subprocess.PIPE,
@@ -133,9 +146,11 @@ def _tested(copy: Path, tests: Iterable[str], *options: str, limit: float) -> tu
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)  # what the tests started too
         process.communicate()
-        return 1, f"not done in {limit:g} s"
+        return 1, f"not done in {limit:g} s", ()
     summaries = re.findall(r"^\d+ (?:passed|failed|error).*", output, re.MULTILINE)
-    return process.returncode, summaries[-1] if summaries else output[-500:]
+    noted = cache / "v" / "cache" / "lastfailed"
+    failed = tuple(json.loads(noted.read_text())) if noted.exists() else ()
+    return process.returncode, summaries[-1] if summaries else output[-500:], failed
 
 
 def _text(table: list[Mutant], verdicts: list[Verdict], seconds: float) -> str:

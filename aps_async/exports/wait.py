@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -436,9 +437,10 @@ class Result:
         session, kind, loop = self._session, KINDS[self.job.ref.kind], asyncio.get_running_loop()
         ends = loop.time() + session.settings.not_found_grace
         while True:
-            # As a poll: a 404 or a far-off Retry-After in the middle of a download must not end it.
-            poller = export_poller(session, self.job.ref)
-            self.job = await poller.result()
+            # As a poll: a 404 or a far-off Retry-After in the middle of a download must not end it. Without the pace
+            # of all that share the quota, since a download slot waits.
+            ask = partial(kind.get, session, self.job.ref, retry=False)
+            self.job = await Poller(ask, export_rules(session, self.job.ref)).result()
             try:
                 found = await kind.resolve(session, self.job, self._refused)
             except ExportError:  # it names no file
