@@ -198,12 +198,11 @@ def _canonical(urn: str) -> str:
 
 def _project_in(address: str) -> str:
     """The one project of a web address, by its content: the forms of these addresses are documented nowhere."""
-    found = dict.fromkeys(each.lower() for each in _WEB_PROJECT.findall(_unquoted(address)))
+    found: list[str] = list(dict.fromkeys(each.lower() for each in _WEB_PROJECT.findall(_unquoted(address))))
     if not found:
         raise InputError("the address names no project: open the project in a browser and copy its address")
     _check_one(found, "project")
-    [project] = found
-    return str(project)
+    return found[0]
 
 
 def _urn_in(address: str, kinds: tuple[str, ...]) -> str:

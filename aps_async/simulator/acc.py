@@ -1,6 +1,5 @@
 """What exports of ACC Files and ACC Sheets have in common: permissions, options, jobs and their responses."""
 
-import json
 import logging
 import uuid
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from .marks import Options
 from .parts import BuildSheet, Project, Version
 from .refusals import shaped
 from .replies import Refusal, Reply, json_reply
+from .requests import read_object
 from .results import Results
 from .routing import Call
 from .storage import Storage
@@ -70,11 +70,8 @@ async def read_body(call: Call) -> dict[str, Any]:
     """The JSON object of a start."""
     if not call.request.headers.get("Content-Type", "").lower().startswith("application/json"):
         raise refuse(call, 400, "ERR_BAD_INPUT", "The Content-Type header must be application/json.")
-    try:
-        body = json.loads(await call.request.read())
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
+    body = await read_object(call)
+    if body is None:
         raise refuse(call, 400, "ERR_BAD_INPUT", "The request body must be a JSON object.")
     return body
 

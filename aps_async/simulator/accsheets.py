@@ -15,6 +15,7 @@ from . import acc
 from .jsonapi import timestamp
 from .parts import BuildSheet, Collection, Project, VersionSet
 from .replies import Reply, json_reply
+from .requests import whole_number
 from .routing import Call, Endpoint
 from .urns import derived_uuid
 
@@ -38,9 +39,10 @@ def _values(call: Call, name: str) -> list[str]:
 
 def _number(call: Call, name: str, default: int, least: int, most: int) -> int:
     text = call.query.get(name, str(default))
-    if not text.isdecimal() or not least <= int(text) <= most:
+    number = whole_number(text, least, most)
+    if number is None:
         raise _bad(call, f"{name} must be a number from {least} to {most}, not {text!r}.")
-    return int(text)
+    return number
 
 
 def _flag(call: Call, name: str, *, default: bool = False) -> bool:

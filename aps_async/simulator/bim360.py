@@ -1,6 +1,5 @@
 """BIM 360 Document Management: exports of single sheets, and versions:batch-get."""
 
-import json
 import uuid
 from collections import Counter
 from typing import Any
@@ -15,6 +14,7 @@ from .pages import Content, Pages
 from .parts import DOCUMENT, Project, Version
 from .refusals import shaped
 from .replies import Refusal, Reply, json_reply
+from .requests import read_body, read_object
 from .routing import Call, Endpoint
 from .storage import BUCKET, Storage
 from .urns import b64urn, derived_uuid, token22
@@ -122,16 +122,13 @@ def _sheet(call: Call, project: Project) -> Version:
 
 async def _options(call: Call) -> tuple[bool, bool]:
     refuse = _refuse_as(call)
-    text = await call.request.read()
+    text = await read_body(call)
     if not text and not call.simulator.behaviour.body_required:
         return False, False
     if not call.request.headers.get("Content-Type", "").lower().startswith("application/json"):
         raise refuse(400, "AUTH-007", "The Content-Type header must be application/json.")
-    try:
-        body = json.loads(text)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
+    body = await read_object(call)
+    if body is None:
         raise refuse(400, "ERR_BAD_INPUT", "The request body must be a JSON object.")
     values = [body.get(name, False) for name in ("includeMarkups", "includeHyperlinks")]
     if not all(isinstance(value, bool) for value in values):
@@ -275,11 +272,7 @@ async def batch_get(call: Call) -> Reply:
     """POST versions:batch-get: number, title and state of up to 50 items or versions."""
     refuse, world = _refuse_as(call), call.simulator.world
     project = _project(call)
-    try:
-        body = json.loads(await call.request.read())
-    except ValueError:
-        body = None
-    urns = body.get("urns") if isinstance(body, dict) else None
+    urns = (await read_object(call) or {}).get("urns")
     if not isinstance(urns, list) or not 1 <= len(urns) <= 50 or not all(isinstance(urn, str) for urn in urns):
         raise refuse(400, "ERR_BAD_INPUT", "urns must be a list of 1 to 50 item or version URNs.")
     results, errors = [], []

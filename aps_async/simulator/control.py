@@ -1,6 +1,5 @@
 """Looking into a running simulator and scripting it, over HTTP."""
 
-import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -10,7 +9,8 @@ from .bearers import Tokens
 from .behaviour import Behaviour
 from .faults import Faults, read_faults
 from .record import Record
-from .replies import Reply, json_reply
+from .replies import Refusal, Reply, json_reply
+from .requests import parse_json, read_body
 from .routing import Call, Endpoint, Services
 from .tokens import USER_SCOPES
 
@@ -109,9 +109,11 @@ class Control:
 
 def _endpoint(method: str, name: str, answer: Callable[[Any], object]) -> Endpoint:
     async def handler(call: Call) -> Reply:
-        body = await call.request.read()
         try:
-            document = json.loads(body) if body and method == "POST" else None
+            body = await read_body(call)
+            document = parse_json(body) if body and method == "POST" else None
+        except Refusal as refusal:
+            return refusal.reply
         except ValueError as error:
             return json_reply(400, {"error": f"is not JSON: {error}"})
         try:

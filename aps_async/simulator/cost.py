@@ -1,6 +1,5 @@
 """Cost Management: documents that are generated from templates, and the attachments that start them."""
 
-import json
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ from .gateway import unauthorized
 from .jsonapi import timestamp
 from .parts import Association, CostDocument, Project
 from .replies import Refusal, Reply, json_reply
+from .requests import read_object
 from .routing import Call, Endpoint
 from .urns import derived_uuid
 
@@ -240,11 +240,8 @@ async def cost_documents(call: Call) -> Reply:
 
 
 async def _attachment(call: Call) -> dict[str, Any]:
-    try:
-        body = json.loads(await call.request.read())
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
+    body = await read_object(call)
+    if body is None:
         raise refuse(400, "", "The request body must be a JSON object.", "body")
     for name in ("name", "associationId", "type"):
         if not isinstance(body.get(name), str) or not body[name]:

@@ -22,6 +22,7 @@ from .jsonapi import (
 from .pages import Cache
 from .parts import Folder, Hub, Item, Project, Version
 from .replies import Reply
+from .requests import whole_number
 from .routing import Call, Endpoint
 from .urns import derived_uuid
 
@@ -83,9 +84,10 @@ def _text(value: Any) -> str:
 
 def _number(call: Call, name: str, default: int, least: int, most: int) -> int:
     text = call.query.get(name, str(default))
-    if not text.isdigit() or not least <= int(text) <= most:
+    number = whole_number(text, least, most)
+    if number is None:
         raise dm_refusal(400, "BAD_INPUT", f"{name} must be a number from {least} to {most}, not {text!r}.")
-    return int(text)
+    return number
 
 
 def _flag(call: Call, name: str) -> bool:
@@ -126,7 +128,7 @@ def find_hub(call: Call) -> Hub:
 
 def find_project(call: Call) -> Project:
     """The project that the path names, if the caller may see it."""
-    identity = call.params["project"]
+    identity = call.params["project"].lower()
     if not identity.startswith("b.") and call.simulator.behaviour.dm_prefix_required:
         raise dm_refusal(400, "BAD_INPUT", "The project id must begin with 'b.'.")
     return access.find_project(call, identity.removeprefix("b."), dm_refusal)

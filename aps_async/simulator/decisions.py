@@ -8,6 +8,7 @@ from .behaviour import SWITCHES, Behaviour
 from .switches import Switch
 
 NOT_SIMULATED = (
+    "No CORS: browsers that ask with OPTIONS, before a page of another origin may call, get a 404.",
     "Folders, items and versions without links to elsewhere, and versions that can be converted to no other format.",
     "Sheets of BIM 360 whose name in Data Management is their number; versions:batch-get has the title as well.",
     "No `response_type=id_token`; and `/userinfo`, which has a host of its own in reality, is served here.",

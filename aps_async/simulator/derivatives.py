@@ -11,6 +11,7 @@ from . import access
 from .behaviour import JobPolls
 from .bim360 import Job, Jobs
 from .replies import Refusal, Reply, json_reply
+from .requests import whole_number
 from .routing import Call, Endpoint
 from .signing import cookie_safe
 from .storage import BUCKET, CDN, Storage, content_reply, xml_error
@@ -76,10 +77,10 @@ async def derivative(call: Call) -> Reply:
 
 
 def _minutes(call: Call) -> int:
-    text = call.query.get("minutes-expiration", str(_MINUTES))
-    if not text.isdecimal() or not 1 <= int(text) <= _MINUTES:
+    minutes = whole_number(call.query.get("minutes-expiration", str(_MINUTES)), 1, _MINUTES)
+    if minutes is None:
         raise refuse(400, "", f"minutes-expiration must be a number from 1 to {_MINUTES}.")
-    return int(text)
+    return minutes
 
 
 async def signedcookies(call: Call) -> Reply:

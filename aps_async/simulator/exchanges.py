@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from .replies import Reply
+from .replies import Refusal, Reply
+from .requests import read_body
 from .routing import Call
 
 
@@ -30,6 +31,10 @@ class Exchange:
 async def exchange(call: Call, reply: Reply) -> Exchange:
     """The exchange of a call and its reply."""
     request = call.request
+    try:
+        body = await read_body(call)
+    except Refusal:  # it was refused for this
+        body = b""
     return Exchange(
         call.endpoint.name,
         request.method,
@@ -37,7 +42,7 @@ async def exchange(call: Call, reply: Reply) -> Exchange:
         dict(call.params),
         call.raw_query,
         {name.lower(): value for name, value in request.headers.items()},
-        await request.read(),
+        body,
         reply.status,
         {name.lower(): value for name, value in reply.headers.items()},
         b"".join(reply.pieces()),

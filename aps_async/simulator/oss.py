@@ -10,6 +10,7 @@ from . import access
 from .pages import Content
 from .parts import Version
 from .replies import Refusal, Reply, json_reply
+from .requests import whole_number
 from .routing import Call, Endpoint
 from .sources import Part, Sources, media_of
 from .storage import Storage, content_reply
@@ -48,10 +49,10 @@ def _flag(call: Call, name: str) -> bool:
 
 
 def _minutes(call: Call) -> int:
-    text = call.query.get("minutesExpiration", "2")
-    if not text.isdecimal() or not 1 <= int(text) <= 60:
+    minutes = whole_number(call.query.get("minutesExpiration", "2"), 1, 60)
+    if minutes is None:
         raise refuse(400, "", "minutesExpiration must be a number from 1 to 60.")
-    return int(text)
+    return minutes
 
 
 def _not_modified(call: Call, sha1: str, content: Content, modified: float) -> bool:

@@ -148,7 +148,8 @@ class Router:
         self.endpoints[endpoint.name] = endpoint
 
     def match(self, method: str, raw_path: str) -> tuple[Endpoint, dict[str, str]] | None:
-        """The endpoint for this raw path and its decoded parameters."""
+        """The endpoint for this raw path and its decoded parameters; HEAD is answered like GET."""
+        method = "GET" if method == "HEAD" else method
         node, values = self._root, []
         for segment in raw_path[1:].split("/"):
             child = node.get(unquote(segment)) if segment not in ("", "{}") else None

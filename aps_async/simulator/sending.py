@@ -73,7 +73,7 @@ async def send(simulator: Services, request: web.BaseRequest, reply: Reply) -> w
         simulator.state(Record).bytes_sent += len(body)
         return web.Response(status=reply.status, headers=_headers(simulator, reply), body=body)
     response = await _begin(simulator, request, reply)
-    for piece in reply.pieces():
+    for piece in () if request.method == "HEAD" else reply.pieces():
         await response.write(piece)
         simulator.state(Record).bytes_sent += len(piece)
     await response.write_eof()

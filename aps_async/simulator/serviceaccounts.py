@@ -15,6 +15,7 @@ from .bearers import ISSUER, Tokens
 from .oauthkeys import new_key_pair, unverified_header, verified_claims
 from .parts import App, User
 from .replies import Refusal, Reply, gateway_error, json_reply
+from .requests import read_object
 from .routing import Call, Endpoint
 from .tokens import grant_type, issue_token, oauth_error, scopes_of, token_document
 
@@ -87,13 +88,8 @@ def _bad(detail: str, status: int = 400) -> Refusal:
 
 
 async def _body(call: Call) -> dict[str, Any]:
-    import json
-
-    try:
-        value = json.loads(await call.request.read())
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
+    value = await read_object(call)
+    if value is None:
         raise _bad("The body must be a JSON object.")
     return value
 

@@ -10,6 +10,7 @@ from .bearers import Token, Tokens
 from .gateway import over_quota
 from .parts import App, User
 from .replies import Refusal, Reply, gateway_error, json_reply
+from .requests import read_body
 from .routing import Call, Endpoint, Services
 
 SCOPES = frozenset(
@@ -68,7 +69,7 @@ async def read_form(call: Call) -> dict[str, str]:
     kind = call.request.headers.get("Content-Type", "")
     if not kind.lower().startswith("application/x-www-form-urlencoded"):
         raise Refusal(gateway_error(400, "AUTH-007", "The Content-Type header must be x-www-form-urlencoded."))
-    return dict(parse_qsl((await call.request.read()).decode("utf-8", "replace"), keep_blank_values=True))
+    return dict(parse_qsl((await read_body(call)).decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def client_of(call: Call, form: dict[str, str]) -> App:

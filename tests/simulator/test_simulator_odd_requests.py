@@ -1,0 +1,190 @@
+"""Requests as programs in other languages send them: none of them may end in a 500."""
+
+import gzip
+import io
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+import pytest
+
+from aps_async.simulator import Behaviour, JobPolls, World
+
+USER = "BW9RM76WZBGL"
+DEEP = b"[" * 100_000
+NUMBERS = ["", "0", "-1", "+5", "1e2", "1.0", " 1", "\u00b2", "\u0665", "9" * 5000, "abc", "0x1"]
+WORLD = {
+    "users": [{"id": USER, "name": "Ada Brandt"}],
+    "hubs": [
+        {
+            "projects": [
+                {
+                    "name": "Clinic",
+                    "folders": [{"name": "Plans", "items": [{"number": "A-101"}]}],
+                    "cost": {"budgets": [{"name": "Steel", "documents": 1}]},
+                },
+                {"name": "Tower", "projectType": "ACC", "sheets": 2},
+            ]
+        }
+    ],
+}
+NOW = Behaviour(job_time=JobPolls(0), unauthorized="json")
+
+
+@attrs.frozen
+class Paths:
+    """The addresses of one world."""
+
+    client: Any
+
+    def project(self, name: str) -> Any:
+        return next(each for each in self.client.simulator.world.projects.values() if each.name == name)
+
+    @property
+    def hub(self) -> str:
+        return f"/project/v1/hubs/{self.client.simulator.world.hubs[0].id}"
+
+    @property
+    def bodies(self) -> dict[str, str]:
+        """Every call that takes JSON, with the scope or token that it needs."""
+        clinic, tower = self.project("Clinic").id, self.project("Tower").id
+        return {
+            self.client.exports(): "app",
+            f"/bim360/docs/v1/projects/{clinic}/versions:batch-get": "app",
+            f"/construction/sheets/v1/projects/{tower}/exports": "app",
+            f"/construction/files/v1/projects/{tower}/exports": "app",
+            f"/construction/sheets/v1/projects/{tower}/sheets:batch-get": "app",
+            f"/cost/v1/containers/{clinic}/attachments": "user",
+            "/authentication/v2/service-accounts": "accounts",
+            "/simulator/behaviour": "app",
+            "/simulator/faults": "app",
+            "/simulator/user-token": "app",
+        }
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """Every parameter that takes a number."""
+        plans = self.project("Clinic").folders[0]
+        folder = f"/data/v1/projects/b.{self.project('Clinic').id}/folders/{quote(plans.id, safe='')}"
+        sheets = f"/construction/sheets/v1/projects/{self.project('Tower').id}"
+        return {
+            f"{self.hub}/projects?page[limit]=": "app",
+            f"{self.hub}/projects?page[number]=": "app",
+            f"{folder}/contents?page[number]=": "app",
+            f"{folder}/search?page[number]=": "app",
+            f"{sheets}/sheets?offset=": "app",
+            f"{sheets}/sheets?limit=": "app",
+            f"{sheets}/version-sets?limit=": "app",
+            f"{sheets}/collections?offset=": "app",
+        }
+
+    async def sign_in(self, kind: str) -> None:
+        if kind == "user":
+            self.client.bearer = self.client.simulator.user_token(scopes="data:read data:write")
+        else:
+            accounts = "application:service_account:write"
+            await self.client.login(accounts if kind == "accounts" else "data:read data:write")
+
+
+BODIES: dict[str, tuple[bytes, dict[str, str], set[int]]] = {
+    "nothing": (b"", {}, {400, 200}),
+    "nested deeply": (DEEP, {}, {400}),
+    "nested deeply in an object": (b'{"sheets": ' + DEEP, {}, {400}),
+    "a list": (b"[]", {}, {400, 200}),
+    "null": (b"null", {}, {400, 200}),
+    "a number of 5,000 digits": (b'{"a": ' + b"9" * 5000 + b"}", {}, {400}),
+    "not UTF-8": (b'{"a": "\xff"}', {}, {400}),
+    "half of a surrogate pair": (b'{"name": "\\ud800"}', {}, {400, 202, 200}),
+    "a broken gzip": (b"{}", {"Content-Encoding": "gzip"}, {400}),
+    "too large": (b'{"a": "' + b"x" * 2_000_000 + b'"}', {}, {413}),
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+async def test_no_body_ends_in_a_500(serve: Any, case: str) -> None:
+    body, headers, allowed = BODIES[case]
+    async with serve(World.from_json(WORLD), behaviour=NOW) as client:
+        on = Paths(client)
+        for path, kind in on.bodies.items():
+            await on.sign_in(kind)
+            sent = {"Content-Type": "application/json", **headers}
+            answer = await client.api("POST", path, data=io.BytesIO(body), headers=sent, user=USER)
+            assert answer.status in allowed, path
+            assert answer.headers["Content-Type"].startswith("application/json"), path
+
+
+@pytest.mark.parametrize("body", [b"{}", gzip.compress(b"{}"), b"\xef\xbb\xbf{}", "{}".encode("utf-16")])
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8"])
+async def test_an_object_is_read_however_it_is_encoded(serve: Any, body: bytes, content_type: str) -> None:
+    packed = {"Content-Encoding": "gzip"} if body[:2] == b"\x1f\x8b" else {}
+    async with serve(World.from_json(WORLD), behaviour=NOW) as client:
+        headers = {"Content-Type": content_type, **packed}
+        assert (await client.api("POST", client.exports(), data=body, headers=headers)).status == 202
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+async def test_no_number_ends_in_a_500(serve: Any, text: str) -> None:
+    async with serve(World.from_json(WORLD), behaviour=NOW) as client:
+        on = Paths(client)
+        for path, kind in on.numbers.items():
+            await on.sign_in(kind)
+            answer = await client.get(path + quote(text))
+            fits = text == "0" and ("offset" in path or "number" in path)
+            assert answer.status == (200 if fits else 400), path
+
+
+@pytest.mark.parametrize("text", ["0", "\u00b2", "61", "9" * 5000])
+async def test_minutes_that_make_no_sense_are_refused(serve: Any, text: str) -> None:
+    async with serve(behaviour=NOW) as client:
+        stored = next(each for each in client.simulator.world.objects if each.endswith(".pdf"))
+        bucket, _, key = stored.removeprefix("urn:adsk.objects:os.object:").partition("/")
+        path = f"/oss/v2/buckets/{bucket}/objects/{quote(key, safe='')}/signeds3download?minutesExpiration="
+        assert (await client.get(path + "60")).status == 200
+        assert (await client.get(path + quote(text))).status == 400
+
+
+async def test_head_has_the_headers_of_get_and_no_body(serve: Any) -> None:
+    async with serve(World.from_json(WORLD), behaviour=NOW) as client:
+        on = Paths(client)
+        data = (await client.get(f"{client.exports()}/{(await client.start()).json['id']}")).json["data"]
+        resource = quote(data["resourceId"], safe="")
+        derivative = f"/modelderivative/v2/designdata/{data['versionUrn']}/manifest/{resource}"
+        for path in ("/project/v1/hubs", on.hub, derivative, "/simulator/counts"):
+            got, head = await client.get(path), await client.api("HEAD", path)
+            assert (head.status, head.body) == (200, b""), path
+            assert head.headers["Content-Type"] == got.headers["Content-Type"]
+            assert path == "/simulator/counts" or int(head.headers["Content-Length"]) == len(got.body)
+        assert (await client.api("HEAD", "/project/v1/nothing")).status == 404
+        assert (await client.call("HEAD", data["signedUrl"])).status == 403, "the signature covers the method"
+
+
+async def test_ids_of_projects_are_taken_in_capitals_too(serve: Any) -> None:
+    async with serve(World.from_json(WORLD), behaviour=NOW) as client:
+        on = Paths(client)
+        clinic, tower = on.project("Clinic").id.upper(), on.project("Tower").id.upper()
+        assert (await client.get(f"{on.hub}/projects/b.{clinic}")).status == 200
+        assert (await client.get(f"//construction/sheets/v1/projects/{tower}/sheets")).status == 200
+        path = client.exports().replace(on.project("Clinic").id, clinic)
+        assert (await client.api("POST", path, json={})).status == 202
+
+
+HEADERS = [
+    {"Accept": "application/xml"},
+    {"Accept": "application/vnd.api+json"},
+    {"Accept-Encoding": "gzip, br"},
+    {"X-Forwarded-For": "10.0.0.1"},
+    {"If-None-Match": "*"},
+    {"Authorization": "bearer {token}"},
+]
+
+
+@pytest.mark.parametrize("headers", HEADERS, ids=str)
+@pytest.mark.parametrize(
+    "path", ["/project/v1/hubs", "//project/v1/hubs", "/project/v1/hubs?utm=x", "/%70roject/v1/hubs"]
+)
+async def test_what_a_service_ignores_changes_nothing(serve: Any, path: str, headers: dict[str, str]) -> None:
+    async with serve(World.from_json(WORLD), behaviour=NOW) as client:
+        plain = await client.get("/project/v1/hubs")
+        sent = {name: value.format(token=client.bearer) for name, value in headers.items()}
+        answer = await client.get(path, headers=sent)
+        assert (answer.status, answer.json) == (200, plain.json)
