@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 __all__ = ["NO_FOLLOW", "move_below", "open_own", "part_of", "refuse_link", "replacing", "sync_folder", "try_lock"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 """Windows does not have it; there, `refuse_link` looks before a file is opened."""

@@ -23,7 +23,7 @@ __all__ = [
     "region_of",
     "version_urn",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _VERSION = re.compile(r"urn:adsk\.[a-z0-9]+:fs\.file:vf\.[\w-]+\?version=[0-9]+")

@@ -39,7 +39,7 @@ __all__ = [
     "SheetIdentity",
     "Version",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class ExportKind(StrEnum):

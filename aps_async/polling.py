@@ -33,7 +33,7 @@ __all__ = [
     "poll",
     "poll_states",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 

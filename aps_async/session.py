@@ -40,7 +40,7 @@ from aps_async.transport.response import Answer, error_of, json_of, read_answer,
 from aps_async.transport.retry import call_deadline, is_transient, note_error, obeyed, retrying, was_not_sent
 
 __all__ = ["SPEED_HEADER", "TOKENS", "USER_AGENT", "Session"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from attrs import Attribute, evolve, field, fields, frozen
 from aps_async.reprs import short_repr
 
 __all__ = ["Settings"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _SERVICE = {"service_time": True}  # lengths that the service sets: a simulator that runs faster shrinks them
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 __all__ = ["folded", "look", "named", "well_formed", "well_formed_values"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from aps_async.extras import needed
 from aps_async.filesystem import open_own, part_of, replacing, sync_folder, try_lock
 
 __all__ = ["FileStore", "data_folder"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _PAUSE = 0.02  # between two looks at a lock that somebody holds; a renewal takes a few hundred milliseconds
 _log = logging.getLogger("aps_async")

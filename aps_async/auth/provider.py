@@ -20,7 +20,7 @@ __all__ = [
     "TokenProvider",
     "renewal_time",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 @frozen

@@ -20,7 +20,7 @@ from aps_async.extras import needed
 from aps_async.transport.retry import is_transient
 
 __all__ = ["AUDIENCE", "GRANT", "ServiceAccount", "key_from_file"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 AUDIENCE = "https://developer.api.autodesk.com/authentication/v2/token"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

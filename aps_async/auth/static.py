@@ -6,7 +6,7 @@ from aps_async.errors import AuthError
 from aps_async.transport.headers import token_value
 
 __all__ = ["StaticToken"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class StaticToken:

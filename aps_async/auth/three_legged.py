@@ -26,7 +26,7 @@ from aps_async.errors import APSError, AuthError, InputError, ResponseError, Tra
 from aps_async.transport.retry import is_transient
 
 __all__ = ["ThreeLegged"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _LOG_IN = "log in again: aps-async login"
 _UNUSED_DAYS = 15  # the documented life of a refresh token

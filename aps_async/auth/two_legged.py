@@ -12,7 +12,7 @@ from aps_async.errors import APSError, AuthError, InputError, ResponseError
 from aps_async.transport.retry import is_transient
 
 __all__ = ["TwoLegged"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class TwoLegged(RenewingProvider):

@@ -18,7 +18,7 @@ from aps_async.downloads.sinks import new_file, part_name, target_error
 from aps_async.errors import APSError, IncompleteDownloadError
 
 __all__ = ["PDF_HEAD", "PDF_HEAD_WITHIN", "ArchiveLimits", "unpack_archive", "verify_archive"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 PDF_HEAD = b"%PDF-"
 PDF_HEAD_WITHIN = 1024

@@ -12,7 +12,7 @@ from aps_async.errors import IncompleteDownloadError
 from aps_async.transport.response import describe
 
 __all__ = ["ANY", "DOCX", "PDF", "ZIP", "ContentCheck", "Expected", "Signature"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _PADDING = b"\0 \t\r\n\f"
 

@@ -20,7 +20,7 @@ __all__ = [
     "safe_stem",
     "split_suffix",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _REFUSED = '/\\:*?"<>|'  # separators, drive letters, streams and wildcards of any system
 _REPLACED = dict.fromkeys(map(ord, _REFUSED), "_")

@@ -15,7 +15,7 @@ from aps_async.downloads.sinks import local_path, made_folder, target_error
 from aps_async.filesystem import move_below
 
 __all__ = ["Folder", "Storage", "is_object_storage", "storage_for"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _STALE = 24 * 3600.0
 _HIDDEN = ".aps-async"

@@ -15,7 +15,7 @@ from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
 
 __all__ = ["ObjectStorage"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class ObjectStorage:

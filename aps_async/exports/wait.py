@@ -39,7 +39,7 @@ __all__ = [
     "stream_export",
     "wait_for_export",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 ENDING_WORDS = frozenset({"aborted", "canceled", "cancelled", "expired", "timeout", "error", "rejected"})
 """Statuses that no service documents and that can only mean an end. Any other unknown word counts as running."""

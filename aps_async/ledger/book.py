@@ -22,7 +22,7 @@ from aps_async.ledger.store import Store
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
 
 __all__ = ["Ledger"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _CHECKS = 4  # files hashed at once, in threads: more do not make a disk faster
 _TAG = re.compile(r"[0-9a-f]{8}-")

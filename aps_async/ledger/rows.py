@@ -34,7 +34,7 @@ __all__ = [
     "started",
     "take_name",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
 _VERSION = re.compile(r"\?version=(\d+)$")

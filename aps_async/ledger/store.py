@@ -18,7 +18,7 @@ from aps_async.errors import LedgerError
 from aps_async.ledger.schema import WRONG_VALUES, explained, open_ledger
 
 __all__ = ["Store"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 
 __all__ = ["BATCH_GET", "BATCH_LIMIT", "READY", "bim360_project", "get_sheet", "list_sheets"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 # No budget is published for batch-get; that of the other Document Management lists is a careful guess.
 BATCH_GET = Endpoint("bim360.versions_batch_get", 300, large=True)

@@ -9,7 +9,7 @@ from aps_async.session import Session
 from aps_async.text import named
 
 __all__ = ["DEPTH_LIMIT", "Walk", "descend", "newest"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 DEPTH_LIMIT = 100
 """Levels of folders below the first; nobody nests that many, so they do not end."""

@@ -28,7 +28,7 @@ __all__ = [
     "WaitQueue",
     "shared_quotas",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 TokenKind = Literal["any", "user", "signed-in user", "app"]
 

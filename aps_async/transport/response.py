@@ -40,7 +40,7 @@ __all__ = [
     "transport_error",
     "xml_error",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _HINTS = {
     401: "the credentials are not valid for this service",

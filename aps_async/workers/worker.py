@@ -27,7 +27,7 @@ from aps_async.workers.runs import RunStore
 from aps_async.workers.steps import Delivered, NotWantedError
 
 __all__ = ["STARTS", "TRIES", "TURNS", "Told", "Worker"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 STARTS = 8
 """Starts in hand at once; all workers together need to bring 100 a minute on their way."""
