@@ -271,13 +271,11 @@ class Received:
     __repr__ = short_repr
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)  # that of `Received` is meant
 class Downloaded(Received):
     """A verified file under its final name."""
 
     path: Path
-
-    __repr__ = short_repr
 
 
 @frozen(kw_only=True)

@@ -145,10 +145,12 @@ class Poller(Generic[T]):
         state: T | None = None,
         quota: RateLimiter | None = None,
     ) -> None:
-        self.rules = evolve(rules, policy=_as_callable(rules.policy))
-        self.began = self.due = self._asked = _now()
-        self.status = PollStatus(answer=state)
-        self.done = False
+        self.rules: PollRules[T] = evolve(rules, policy=_as_callable(rules.policy))
+        self.began: float = _now()
+        self.due: float = self.began
+        self._asked = self.began
+        self.status: PollStatus[T] = PollStatus(answer=state)
+        self.done: bool = False
         self._ask, self._quota, self._share = ask, quota, ExitStack()
         if state is not None:
             self._judge(self.status)

@@ -97,8 +97,8 @@ class Session:
         patient: bool = False,
         on_unreachable: Callable[[TransportError], object] | None = None,
     ) -> None:
-        self.base_url = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
-        self.settings = settings or Settings()
+        self.base_url: str = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
+        self.settings: Settings = settings or Settings()
         self.now = clock
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)

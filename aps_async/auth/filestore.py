@@ -47,7 +47,7 @@ class FileStore:
     """
 
     def __init__(self, path: Path | str, *, patience: float = 300.0) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._patience = patience
 
     @classmethod

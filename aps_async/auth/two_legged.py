@@ -34,8 +34,8 @@ class TwoLegged(RenewingProvider):
         if not client_id or not client_secret:
             raise InputError("two-legged tokens need both a client id and a client secret")
         self._app = AppCredentials(client_id, client_secret)
-        self.client_id = self._app.client_id
-        self.scopes = tuple(scopes)
+        self.client_id: str = self._app.client_id
+        self.scopes: tuple[str, ...] = tuple(scopes)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, scopes: Sequence[str] = SCOPES) -> "TwoLegged":

@@ -56,7 +56,7 @@ class Folder:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.path = made_folder(local_path(folder).absolute())
+        self.path: Path = made_folder(local_path(folder).absolute())
         self._staging = made_folder(self.path / _HIDDEN)
         if self._staging.is_symlink():  # old files behind it would be removed
             raise target_error(self._staging, OSError(errno.ELOOP, ""))

@@ -385,7 +385,7 @@ class Result:
     """A finished job's result: where it is now, and where it is when that has died."""
 
     def __init__(self, session: Session, job: ExportJob) -> None:
-        self.job = job
+        self.job: ExportJob = job
         self._session = session
         self._refused: list[SignedUrl] = []
 

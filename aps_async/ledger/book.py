@@ -54,8 +54,8 @@ class Ledger:
         again: bool = False,
         command: str | None = None,
     ) -> None:
-        self.folder = local_path(folder)
-        self.tag = ""
+        self.folder: Path = local_path(folder)
+        self.tag: str = ""
         self._keep_older = keep_older
         self._again = again
         self._command = command

@@ -58,7 +58,7 @@ class Wanted:
         self.request = request
         self.export_id = export_id
         """Of what was started already."""
-        self.plain = to_dict(request)
+        self.plain: dict[str, object] = to_dict(request)
         # Cost documents that are there already: several of one request may be.
         document = export_id if request.kind is ExportKind.COST else None
         # Without the identity, which older versions did not write: their requests keep their keys.

@@ -124,7 +124,7 @@ class Receipt:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.at = clock()
+        self.at: float = clock()
         self.date: float | None = None
 
     def note(self, headers: Mapping[str, str]) -> None:

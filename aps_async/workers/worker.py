@@ -65,11 +65,11 @@ class Worker:
     ) -> None:
         self.session = session
         self.storage = storage
-        self.max_concurrent_downloads = max_concurrent_downloads or session.settings.max_concurrent_downloads
+        self.max_concurrent_downloads: int = max_concurrent_downloads or session.settings.max_concurrent_downloads
         self._database = database
         self._store = RunStore(database)
         self._on_outcome = on_outcome
-        self.unreadable = 0
+        self.unreadable: int = 0
         """Rows that could not be read and became dead letters; `on_outcome` is not called with them."""
         self._pending: dict[str, int] = {}
         self._words: dict[int, EndingWords] = {}
