@@ -40,7 +40,7 @@ __all__ = [
     "UnauthorizedError",
     "forget_frames",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class APSError(Exception):

@@ -6,7 +6,7 @@ from typing import Any
 from aps_async.errors import InputError
 
 __all__ = ["missing", "needed"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 def needed(module: str, extra: str, what: str) -> Any:

@@ -25,7 +25,7 @@ __all__ = [
     "sync_folder",
     "try_lock",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 """Windows has no such flag; there, `refuse_link` checks the path before a file is opened."""

@@ -30,7 +30,7 @@ __all__ = [
     "version_number",
     "version_urn",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _TAIL = "[A-Za-z0-9_-]+"

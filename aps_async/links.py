@@ -11,7 +11,7 @@ from aps_async.reprs import cut_middle, short_repr
 from aps_async.transport.addresses import checked_target, is_local
 
 __all__ = ["Part", "SignedUrl", "Source", "local_expiry", "redact", "redirect_target"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _AUTH = re.compile(r"(?i)\b(bearer\s+|authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[\w.~+/=-]+")
 _QUERY = re.compile(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+")

@@ -42,7 +42,7 @@ __all__ = [
     "StoredOutcome",
     "Version",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class ExportKind(StrEnum):
@@ -276,13 +276,11 @@ class Received:
     __repr__ = short_repr
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)  # that of `Received` is meant
 class Downloaded(Received):
     """A verified file under its final name."""
 
     path: Path
-
-    __repr__ = short_repr
 
 
 @frozen(kw_only=True)

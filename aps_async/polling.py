@@ -33,7 +33,7 @@ __all__ = [
     "poll",
     "poll_states",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 
@@ -145,11 +145,13 @@ class Poller(Generic[T]):
         state: T | None = None,
         quota: RateLimiter | None = None,
     ) -> None:
-        self.began = self.due = self._asked = _now()
-        self.status = PollStatus(answer=state)
-        self.done = False
+        self.began: float = _now()
+        self.due: float = self.began
+        self._asked = self.began
+        self.status: PollStatus[T] = PollStatus(answer=state)
+        self.done: bool = False
         self._ask, self._quota, self._share = ask, quota, ExitStack()
-        self.rules = _ready(rules)
+        self.rules: PollRules[T] = _ready(rules)
         if state is not None:
             self._judge(self.status)
         if quota is not None:

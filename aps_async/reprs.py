@@ -8,7 +8,7 @@ from typing import Any
 from attrs import NOTHING, Factory, fields, has
 
 __all__ = ["cut_middle", "short_repr"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _LONGEST = 200  # characters
 _LONGEST_VALUE = 110

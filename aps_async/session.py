@@ -40,7 +40,7 @@ from aps_async.transport.response import Answer, error_of, json_of, read_answer,
 from aps_async.transport.retry import call_deadline, is_transient, note_error, obeyed, retrying, was_not_sent
 
 __all__ = ["SPEED_HEADER", "TOKENS", "USER_AGENT", "Session"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 
@@ -99,9 +99,10 @@ class Session:
         patient: bool = False,
         on_unreachable: Callable[[TransportError], object] | None = None,
     ) -> None:
-        self.base_url = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
-        self.speed_is_known = not is_loopback(URL(self.base_url, encoded=True).raw_host or "")  # see `_learn_speed`
-        self.settings = settings or (Settings() if self.speed_is_known else Settings.from_env())
+        self.base_url: str = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
+        # See `_learn_speed`.
+        self.speed_is_known: bool = not is_loopback(URL(self.base_url, encoded=True).raw_host or "")
+        self.settings: Settings = settings or (Settings() if self.speed_is_known else Settings.from_env())
         self.now = clock
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)

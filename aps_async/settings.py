@@ -10,7 +10,7 @@ from aps_async.errors import InputError
 from aps_async.reprs import short_repr
 
 __all__ = ["SPEED_VARIABLE", "Settings"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 SPEED_VARIABLE = "APS_SPEED"
 

@@ -19,7 +19,7 @@ __all__ = [
     "well_formed",
     "well_formed_values",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 

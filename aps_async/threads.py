@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 __all__ = ["ended", "in_thread"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 

@@ -53,7 +53,7 @@ def write(path: Path) -> None:
     lines = text.splitlines(keepends=True)
     old = [node for node in tree.body if isinstance(node, ast.Assign) and "__all__" in ast.unparse(node)]
     names = sorted(own_names(tree) | set(listed_names(tree)))
-    block = [f"__all__ = {names}\n".replace("'", '"'), "__dir__ = __all__.copy\n"]
+    block = [f"__all__ = {names}\n".replace("'", '"'), "__dir__: object = __all__.copy\n"]
     if (names == sorted(listed_names(tree)) and len(old) == len(block)) or not names:
         return
     at = old[0].lineno - 1 if old else max(map(_end_of_imports, tree.body), default=1)

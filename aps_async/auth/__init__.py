@@ -35,4 +35,4 @@ __all__ = [
     "open_browser",
     "revoke",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy

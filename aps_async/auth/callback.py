@@ -18,7 +18,7 @@ from aps_async.errors import InputError
 from aps_async.transport.connections import HEADER_LIMIT
 
 __all__ = ["Callback", "Listener", "Page", "listening"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _HOST = "127.0.0.1"
 # Browsers resolve localhost to both addresses, and try the second one first.

@@ -28,7 +28,7 @@ __all__ = [
     "seconds_from",
     "unverified_claims",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 TOKEN_PATH = "/authentication/v2/token"  # noqa: S105 - an address
 SCOPES = ("data:read", "data:write")

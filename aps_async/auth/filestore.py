@@ -18,7 +18,7 @@ from aps_async.filesystem import open_own, part_of, replacing, sync_folder, try_
 from aps_async.threads import in_thread
 
 __all__ = ["FileStore", "data_folder"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _PAUSE = 0.02  # seconds between two attempts to take the lock; a renewal takes a few hundred milliseconds
 _log = logging.getLogger("aps_async")
@@ -47,7 +47,7 @@ class FileStore:
     """
 
     def __init__(self, path: Path | str, *, patience: float = 300.0) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._patience = patience
 
     @classmethod

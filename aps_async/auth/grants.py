@@ -20,7 +20,7 @@ from aps_async.errors import APSError, AuthError, InputError, forget_frames
 from aps_async.links import redact
 
 __all__ = ["AUTHORIZE_PATH", "REVOKE_PATH", "AuthorizationRequest", "login_from", "revoke"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 AUTHORIZE_PATH = "/authentication/v2/authorize"
 REVOKE_PATH = "/authentication/v2/revoke"

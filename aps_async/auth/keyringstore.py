@@ -14,7 +14,7 @@ from aps_async.errors import AuthError
 from aps_async.extras import needed
 
 __all__ = ["KeyringStore"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _SERVICE = "aps-async"
 _WINDOWS_LIMIT = 1280  # characters; CRED_MAX_CREDENTIAL_BLOB_SIZE is 2,560 bytes of UTF-16

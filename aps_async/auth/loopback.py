@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the server half of aiohttp would double the time of `import
     from aps_async.auth.callback import Listener
 
 __all__ = ["CALLBACK", "authorize", "authorize_elsewhere", "open_browser"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 CALLBACK = "http://127.0.0.1:8765/callback"
 """The default callback address. Exactly this address must be registered for the app."""

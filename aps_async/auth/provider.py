@@ -22,7 +22,7 @@ __all__ = [
     "TokenProvider",
     "renewal_time",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 @frozen

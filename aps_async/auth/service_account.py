@@ -19,7 +19,7 @@ from aps_async.errors import AuthError, InputError
 from aps_async.extras import needed
 
 __all__ = ["AUDIENCE", "GRANT", "ServiceAccount", "key_from_file"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 AUDIENCE = "https://developer.api.autodesk.com/authentication/v2/token"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -67,9 +67,9 @@ class ServiceAccount(RenewingProvider):
         if not scopes:
             raise InputError("a service account's tokens need at least one scope, such as data:read")
         self._app = AppCredentials(client_id, client_secret)
-        self.client_id = self._app.client_id
+        self.client_id: str = self._app.client_id
         self.account_id = account_id
-        self.scopes = tuple(scopes)
+        self.scopes: tuple[str, ...] = tuple(scopes)
         self._key_id = key_id
         self._key = _read_key(private_key)
 

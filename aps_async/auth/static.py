@@ -6,7 +6,7 @@ from aps_async.errors import AuthError
 from aps_async.transport.headers import token_value
 
 __all__ = ["StaticToken"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class StaticToken:
@@ -26,8 +26,8 @@ class StaticToken:
     def __init__(self, token: str, *, client_id: str | None = None) -> None:
         token = token_value(f"{token.strip()} ".removeprefix("Bearer "))
         claims = unverified_claims(token)
-        self.client_id = client_id or claimed_text(claims, "client_id")
-        self.two_legged = "userid" not in claims if claims else None
+        self.client_id: str = client_id or claimed_text(claims, "client_id")
+        self.two_legged: bool | None = "userid" not in claims if claims else None
         self._token = AccessToken(token)
 
     async def token(

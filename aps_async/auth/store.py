@@ -16,7 +16,7 @@ from aps_async.auth.provider import AccessToken
 from aps_async.errors import AuthError
 
 __all__ = ["Login", "MemoryStore", "TokenStore"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _FORMAT = 1
 

@@ -26,7 +26,7 @@ from aps_async.errors import APSError, AuthError, InputError, ResponseError, Tra
 from aps_async.transport.retry import is_transient
 
 __all__ = ["ThreeLegged"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _LOG_IN = "log in again: aps-async login"
 _UNUSED_DAYS = 15  # the documented life of a refresh token
@@ -54,8 +54,8 @@ class ThreeLegged(RenewingProvider):
         super().__init__()
         if not client_id:
             raise InputError("a user's tokens need the client id of the app that the user signs in to")
-        self.app = AppCredentials(client_id, client_secret)
-        self.client_id = self.app.client_id
+        self.app: AppCredentials = AppCredentials(client_id, client_secret)
+        self.client_id: str = self.app.client_id
         self.store = store
         self._user: str | None = None
         self._unsaved: Login | None = None

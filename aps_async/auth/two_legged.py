@@ -11,7 +11,7 @@ from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
 from aps_async.errors import AuthError, InputError
 
 __all__ = ["TwoLegged"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class TwoLegged(RenewingProvider):
@@ -33,8 +33,8 @@ class TwoLegged(RenewingProvider):
         if not client_id or not client_secret:
             raise InputError("two-legged tokens need both a client id and a client secret")
         self._app = AppCredentials(client_id, client_secret)
-        self.client_id = self._app.client_id
-        self.scopes = tuple(scopes)
+        self.client_id: str = self._app.client_id
+        self.scopes: tuple[str, ...] = tuple(scopes)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, scopes: Sequence[str] = SCOPES) -> "TwoLegged":

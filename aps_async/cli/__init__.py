@@ -7,7 +7,7 @@ from aps_async.cli.surroundings import make_usable
 from aps_async.extras import missing
 
 __all__ = ["main"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 def main(argv: Sequence[str] | None = None) -> int:

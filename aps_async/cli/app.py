@@ -63,7 +63,7 @@ _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nPrecedence: {ORDER}.\n\nExit codes:\
     f"{code}: {words}" for code, words in EXIT_CODES.items()
 )
 
-app = typer.Typer(name=NAME, add_completion=False, pretty_exceptions_enable=False, epilog=_EPILOG)
+app: typer.Typer = typer.Typer(name=NAME, add_completion=False, pretty_exceptions_enable=False, epilog=_EPILOG)
 
 
 def run(argv: Sequence[str]) -> int:

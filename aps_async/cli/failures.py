@@ -29,7 +29,7 @@ class Interrupted(Exception):  # noqa: N818 - a signal, not an error
 
     def __init__(self, signal: int) -> None:
         super().__init__(f"stopped by signal {signal}")
-        self.exit_code = 128 + signal
+        self.exit_code: int = 128 + signal
 
 
 def _codes() -> tuple[tuple[type[Exception], int], ...]:

@@ -19,7 +19,7 @@ from aps_async.filesystem import replacing
 from aps_async.threads import in_thread
 
 __all__ = ["PDF_HEAD", "PDF_HEAD_WITHIN", "ArchiveLimits", "unpack_archive", "verify_archive"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 PDF_HEAD = b"%PDF-"
 PDF_HEAD_WITHIN = 1024

@@ -12,7 +12,7 @@ from aps_async.errors import IncompleteDownloadError
 from aps_async.transport.response import describe
 
 __all__ = ["ANY", "DOCX", "PDF", "ZIP", "ContentCheck", "Expected", "Signature"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _PADDING = b"\0 \t\r\n\f"
 
@@ -67,9 +67,9 @@ class ContentCheck:
     """
 
     def __init__(self, expected: Expected, *, sha256: bool = False) -> None:
-        self.signature = expected.signatures[0]
-        self.received = 0
-        self.size = expected.size
+        self.signature: Signature = expected.signatures[0]
+        self.received: int = 0
+        self.size: int | None = expected.size
         """Bytes that the file must have, when that is known beforehand."""
         self._expected = expected
         self._longest_head = max(len(each.head) for each in expected.signatures)

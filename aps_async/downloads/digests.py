@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["Digests"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _SMALL = 1 << 20  # bytes of a file that are hashed at once: a thread would cost a small file more than its hash
 _BATCH = 1 << 19  # bytes that go to the thread together, so that the way there costs a hundredth of the work

@@ -16,7 +16,7 @@ from aps_async.models import Downloaded, Progress, Received
 from aps_async.session import Session
 
 __all__ = ["BeforeRename", "download", "stream"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 BeforeRename = Callable[[Downloaded], Awaitable[object]]
 """Awaited once a file is written and verified, before it is renamed. An exception prevents the rename."""

@@ -22,7 +22,7 @@ __all__ = [
     "split_suffix",
     "stem_of",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _REFUSED = '/\\:*?"<>|'  # separators, drive letters, streams and wildcards of any system
 _REPLACED = dict.fromkeys(map(ord, _REFUSED), "_")

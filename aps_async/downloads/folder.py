@@ -19,7 +19,7 @@ from aps_async.filesystem import move_below, refuse_link
 from aps_async.threads import in_thread
 
 __all__ = ["Folder", "is_object_storage", "storage_for"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Folder(Storage):
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.path = made_folder(local_path(folder).absolute())
+        self.path: Path = made_folder(local_path(folder).absolute())
         self._staging = made_folder(self.path / _HIDDEN)
         if self._staging.is_symlink():  # old files behind it would be removed
             raise target_error(self._staging, OSError(errno.ELOOP, ""))

@@ -56,7 +56,7 @@ _CREDENTIALS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = 
 """By scheme: how its variables begin, which settings are credentials, other variables, and what to set."""
 
 __all__ = ["ObjectStorage"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class ObjectStorage(Storage):

@@ -30,7 +30,7 @@ __all__ = [
     "remove_parts",
     "target_error",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full; make room and run it again",

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 __all__ = ["Storage"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class Storage(Protocol):

@@ -21,7 +21,7 @@ from aps_async.transport.response import Answer, describe, error_of, transport_e
 from aps_async.transport.retry import TRANSIENT, note_error, waits
 
 __all__ = ["Opener", "Renew", "Transfer"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 Renew = Callable[[SignedUrl | None], Awaitable[Source]]
 """Returns fresh links. Its argument is the link that was refused, or None when that one is only about to expire."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 __all__ = ["PatchedFile", "open_patched"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _END, _END_SIZE = b"PK\x05\x06", 22
 _END64_BEHIND = 20 + 56  # the record of large archives and its locator come before the end record

@@ -23,7 +23,7 @@ from aps_async.polling import Policy
 from aps_async.session import Session
 
 __all__ = ["BulkProgress", "export_many"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 @overload

@@ -37,7 +37,7 @@ from aps_async.session import Session
 from aps_async.transport.retry import call_deadline, may_start_again, waits
 
 __all__ = ["BulkProgress", "Entry", "Run", "Wanted", "batches", "request_of"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 Wanted = ExportRequest | Export
 """What a bulk run takes: something to start, or something that was started already, here or elsewhere."""

@@ -16,7 +16,7 @@ from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import call_deadline
 
 __all__ = ["KINDS", "Export", "Kind", "get_export", "ref_of", "start_export"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class _Get(Protocol):

@@ -16,7 +16,7 @@ from aps_async.resources.projects import find_project
 from aps_async.session import Session
 
 __all__ = ["export_project", "get_sheet", "list_collections", "list_sheets", "project_requests"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 async def list_collections(

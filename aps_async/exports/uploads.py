@@ -21,7 +21,7 @@ from aps_async.transport.addresses import api_url, path_of
 from aps_async.transport.quotas import Endpoint
 
 __all__ = ["DERIVATIVE", "download_link", "download_urn"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 # No limit is published for this call; that of the other download calls is a careful guess.
 DERIVATIVE = Endpoint("derivatives.derivative", 300)

@@ -41,7 +41,7 @@ __all__ = [
     "stream_export",
     "wait_for_export",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 ENDING_WORDS = frozenset({"aborted", "canceled", "cancelled", "expired", "timeout", "error", "rejected"})
 """Statuses that no service documents and that can only mean an end. Any other unknown word counts as running."""
@@ -403,7 +403,7 @@ class Result:
     """A finished job's result: where it is now, and where it is when that has died."""
 
     def __init__(self, session: Session, job: ExportJob) -> None:
-        self.job = job
+        self.job: ExportJob = job
         self._session = session
         self._refused: list[SignedUrl] = []
 

@@ -32,4 +32,4 @@ from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.summary import LedgerStatus, ledger_status
 
 __all__ = ["LEDGER_NAME", "Ledger", "LedgerStatus", "ledger_status", "refuse_if_in_use"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy

@@ -26,7 +26,7 @@ from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest
 from aps_async.threads import in_thread
 
 __all__ = ["Ledger"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _CHECKS = 4  # files hashed at once, in threads: more do not make a disk faster
 _CHUNK = 1 << 20
@@ -63,8 +63,8 @@ class Ledger:
         superseded: Literal["keep", "drop"] | None = None,
         command: str | None = None,
     ) -> None:
-        self.folder = local_path(folder)
-        self.tag = ""
+        self.folder: Path = local_path(folder)
+        self.tag: str = ""
         self._keep_older = keep_older
         self._again = again
         self._superseded = superseded

@@ -10,7 +10,7 @@ from aps_async.filesystem import open_own
 from aps_async.ledger.journal import KnownFile
 
 __all__ = ["are_whole", "is_whole", "known_file", "sha256"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _CHUNK = 1 << 20
 

@@ -9,7 +9,7 @@ from aps_async.downloads.filenames import NameBook, safe_path
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest, StoredExport
 
 __all__ = ["Journal", "KnownFile", "NoLedger", "Record"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 @frozen

@@ -15,7 +15,7 @@ from aps_async.errors import FolderInUseError, LedgerError
 from aps_async.filesystem import open_own, try_lock
 
 __all__ = ["LOCK_NAME", "FolderLock", "holder", "refuse_if_in_use"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 LOCK_NAME = ".aps-async.lock"
 

@@ -45,7 +45,7 @@ __all__ = [
     "take_name",
     "version_label",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
 _VERSION = re.compile(r"\?version=\d+$")
@@ -69,7 +69,7 @@ class Wanted:
         self.request = request
         self.export_id = export_id
         """Of what was started already."""
-        self.plain = to_dict(request)
+        self.plain: dict[str, object] = to_dict(request)
         # Cost documents that are there already: several of one request may be.
         document = export_id if request.kind is ExportKind.COST else None
         # Without what older versions did not write and what only names the file: requests keep their keys.

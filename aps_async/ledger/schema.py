@@ -27,7 +27,7 @@ __all__ = [
     "open_ledger",
     "read_ledger",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 LEDGER_NAME = ".aps-async.sqlite"
 APPLICATION = 0x41505361  # "APSa", in the file's header: whose it is

@@ -22,7 +22,7 @@ from aps_async.models import ExportKind, ExportRequest, Sheet
 from aps_async.transport.converter import structure, to_dict, to_json
 
 __all__ = ["KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet", "lineage_of"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 

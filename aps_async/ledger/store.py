@@ -19,7 +19,7 @@ from aps_async.ledger.schema import WRONG_VALUES, explained, open_ledger
 from aps_async.threads import ended
 
 __all__ = ["Store"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from aps_async.ledger.rows import State
 from aps_async.ledger.schema import LEDGER_NAME, WRONG_VALUES, explained, read_ledger
 
 __all__ = ["LedgerStatus", "ledger_status"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 @frozen(kw_only=True)

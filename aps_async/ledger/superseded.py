@@ -13,7 +13,7 @@ from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.rows import Former
 
 __all__ = ["SUPERSEDED", "make_way", "move_aside", "put_away", "rename"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 SUPERSEDED = "superseded"
 

@@ -33,7 +33,7 @@ __all__ = [
     "start",
     "the_only",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 STATES = {
     "processing": ExportStatus.RUNNING,

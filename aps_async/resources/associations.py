@@ -21,7 +21,7 @@ from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 
 __all__ = ["LISTS", "PAGE", "TYPES", "Association", "find_labels", "list_associations", "name_jobs", "published_type"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 PAGE = 100
 _AT_ONCE = 40

@@ -40,7 +40,7 @@ __all__ = [
     "start",
     "start_export",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 # https://aps.autodesk.com/en/docs/bim360/v1/overview/rate-limits/bim360-rate-limits/
 START = Endpoint("bim360.export_start", 100)  # a repeat answers with the same job, so it is harmless

@@ -35,7 +35,7 @@ __all__ = [
     "resolve",
     "start",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 # https://aps.autodesk.com/en/docs/acc/v1/overview/rate-limits/cost-rate-limits/
 DOCUMENTS = Endpoint("cost.documents", 30, token="signed-in user", polled=True)

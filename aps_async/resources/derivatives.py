@@ -17,7 +17,7 @@ from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 
 __all__ = ["COOKIES", "SignedCookies", "get_source"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 # No limit is published for this call; that of the other download calls is a careful guess.
 COOKIES = Endpoint("derivatives.signedcookies", 300)

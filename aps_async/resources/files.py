@@ -26,7 +26,7 @@ from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import call_deadline
 
 __all__ = ["EXTENSIONS", "SERVICE", "get_export", "list_files", "make_requests", "start", "start_export"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 SERVICE = acc.Service(
     name="files",

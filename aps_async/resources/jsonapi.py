@@ -28,7 +28,7 @@ __all__ = [
     "Resource",
     "pages",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 @lenient

@@ -38,7 +38,7 @@ __all__ = [
     "list_sheets",
     "why_not",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 # No budget is published for batch-get; that of the other Document Management lists is a careful guess.
 BATCH_GET = Endpoint("bim360.versions_batch_get", 300, large=True)

@@ -41,7 +41,7 @@ __all__ = [
     "list_versions",
     "matching_projects",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 HUBS = Endpoint("hubs", 50, large=True)
 PROJECTS = Endpoint("projects", 50, large=True)

@@ -40,7 +40,7 @@ __all__ = [
     "set_service_account_enabled",
     "set_service_account_key_enabled",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _PATH = "/authentication/v2/service-accounts"
 # No quota is published for these; that of similar calls keeps a loop from being refused.

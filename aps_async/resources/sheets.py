@@ -51,7 +51,7 @@ __all__ = [
     "start",
     "start_export",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 SERVICE = acc.Service(
     name="sheets",

@@ -17,7 +17,7 @@ from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 
 __all__ = ["SIGNED", "SignedDownload", "checked_urn", "find_storage", "get_source", "is_storage_urn"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 SIGNED = Endpoint(
     "oss.signeds3download", 1000

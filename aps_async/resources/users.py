@@ -12,7 +12,7 @@ from aps_async.session import Session
 from aps_async.transport.quotas import Endpoint
 
 __all__ = ["USER_INFO", "UserInfo", "get_user_info"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 # No quota is published for it.
 USER_INFO = Endpoint("userinfo", 100, token="signed-in user", host="https://api.userprofile.autodesk.com")

@@ -10,7 +10,7 @@ from aps_async.session import Session
 from aps_async.text import named
 
 __all__ = ["DEPTH_LIMIT", "Walk", "descend", "is_open", "newest", "walk"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 DEPTH_LIMIT = 100
 """Levels of folders below the first. Real projects have far fewer, so more mean folders that contain themselves."""

@@ -58,4 +58,4 @@ __all__ = [
     "load_faults",
     "parse_setting",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy

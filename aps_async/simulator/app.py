@@ -84,22 +84,24 @@ class Simulator:
         if world is None:
             world = World.demo() if pdf is None else World.with_pdf(pdf)
         self.world = world
-        self.speed, self.seed, self.clock = speed, seed, clock
-        self.faults = Faults(seed, faults)
-        self.tokens = Tokens(seed)
-        self.logins = oauth.Logins()
-        self.browsers = oauthpages.Browsers()
-        self.accounts = serviceaccounts.Accounts()
-        self.storage = Storage(Signer(seed))
-        self.jobs = bim360.Jobs()
-        self.acc_jobs = AccJobs()
-        self.results = Results(self)
-        self.cost = cost.Desk()
-        self.pages = Pages(world, data or world.pdf, seed)
-        self.sources = Sources(world, self.pages, seed)
-        self.documents = Documents(512)
-        self.record = Record(_LOG)
-        self.router = Router((*services.ENDPOINTS, *Control(self).endpoints))
+        self.speed: float = speed
+        self.seed: int = seed
+        self.clock: Callable[[], float] = clock
+        self.faults: Faults = Faults(seed, faults)
+        self.tokens: Tokens = Tokens(seed)
+        self.logins: oauth.Logins = oauth.Logins()
+        self.browsers: oauthpages.Browsers = oauthpages.Browsers()
+        self.accounts: serviceaccounts.Accounts = serviceaccounts.Accounts()
+        self.storage: Storage = Storage(Signer(seed))
+        self.jobs: bim360.Jobs = bim360.Jobs()
+        self.acc_jobs: AccJobs = AccJobs()
+        self.results: Results = Results(self)
+        self.cost: cost.Desk = cost.Desk()
+        self.pages: Pages = Pages(world, data or world.pdf, seed)
+        self.sources: Sources = Sources(world, self.pages, seed)
+        self.documents: Documents = Documents(512)
+        self.record: Record = Record(_LOG)
+        self.router: Router = Router((*services.ENDPOINTS, *Control(self).endpoints))
         self.on_exchange = on_exchange
         self._ports = (port, storage_port)
         self._handlers = (self._handle_api, self._handle_storage)
@@ -107,10 +109,12 @@ class Simulator:
         self._requests = 0
         self._request_base = random.Random(f"requests|{seed}").getrandbits(127)  # noqa: S311
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.url = self.storage_url = ""
-        self.began, self.began_loop = clock(), 0.0
+        self.url: str = ""
+        self.storage_url: str = ""
+        self.began: float = clock()
+        self.began_loop: float = 0.0
         self._first_behaviour = behaviour or world.behaviour
-        self.quotas = Quotas(self._first_behaviour, speed, 0.0)
+        self.quotas: Quotas = Quotas(self._first_behaviour, speed, 0.0)
         self.use_behaviour(None)
         self._states: dict[type, Any] = {
             type(one): one
@@ -145,7 +149,7 @@ class Simulator:
         loop = self._loop = asyncio.get_running_loop()
         self.quotas.use(self.behaviour, loop.time())
         self.began, self.began_loop = self.clock(), loop.time()
-        urls = []
+        urls: list[str] = []
         for handler, port in zip(self._handlers, self._ports, strict=True):
             server = web.Server(handler, access_log=None, handler_cancellation=True)
             try:

@@ -35,7 +35,7 @@ class Tokens:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(f"tokens|{seed}")  # noqa: S311 - reproducible, and good for nothing but loopback
         self._tokens: dict[str, Token] = {}
-        self.issued = 0
+        self.issued: int = 0
 
     def issue(self, token: Token, now: float) -> str:
         """A new bearer; dead ones are forgotten from time to time."""

@@ -23,7 +23,7 @@ class PdfPages:
             self._reader = PdfReader(io.BytesIO(data))
             if self._reader.is_encrypted and not self._reader.decrypt(""):
                 raise WorldError("pdf", "is protected by a password")
-            self.count = len(self._reader.pages)
+            self.count: int = len(self._reader.pages)
         except (PyPdfError, ValueError, KeyError) as error:
             if isinstance(error, WorldError):
                 raise

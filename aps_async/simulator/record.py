@@ -37,8 +37,8 @@ class Record:
     def __init__(self, length: int) -> None:
         self.log: deque[Seen] = deque(maxlen=length)
         self._tallies: dict[str, _Tally] = {}
-        self.bytes_sent = 0
-        self.token_requests = 0
+        self.bytes_sent: int = 0
+        self.token_requests: int = 0
 
     def clear(self) -> None:
         """Forget everything."""

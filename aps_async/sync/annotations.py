@@ -6,7 +6,7 @@ from typing import Any
 from aps_async.sync.objects import array, dictionaries, dictionary
 
 __all__ = ["reconnect", "refer_to_others", "rename_links"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _DEPTH = 32  # of actions that follow each other: they may be made to run in circles
 _PARTNERS = ("/Popup", "/IRT", "/Parent")

@@ -14,7 +14,7 @@ from aps_async.sync.outcomes import SheetState
 from aps_async.sync.sheets import ProjectSheet
 
 __all__ = ["Folder", "Planned", "plan", "version_name", "version_of"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 @frozen(kw_only=True)

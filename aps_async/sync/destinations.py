@@ -6,7 +6,7 @@ from typing import Any
 from aps_async.sync.objects import array, dictionaries, dictionary
 
 __all__ = ["DestinationTable"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _DEPTH = 32  # a damaged tree may run in circles
 

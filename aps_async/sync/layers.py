@@ -9,7 +9,7 @@ from typing import Any
 from aps_async.sync.objects import array, dictionaries, dictionary
 
 __all__ = ["LayerTable"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _ELSEWHERE = frozenset(("/Parent", "/P", "/Dest", "/A", "/AA", "/B", "/Pg", "/StructParent", "/Popup"))
 """Keys of a page's parts that lead back to the page, to its tree, or to another page."""

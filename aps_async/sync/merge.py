@@ -24,7 +24,7 @@ from aps_async.sync.layers import LayerTable
 from aps_async.text import well_formed
 
 __all__ = ["MergeSheet", "MergedPdf", "discipline_of", "merge_pdfs", "merge_sheets", "run_child"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _CHILD = "from aps_async.sync import merge; merge.run_child()"
 

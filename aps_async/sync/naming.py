@@ -14,7 +14,7 @@ from aps_async.sync.sheets import ProjectSheet
 from aps_async.text import folded
 
 __all__ = ["FIELDS", "RESERVED", "SUFFIX", "TREE", "NamePattern", "Piece", "names", "shared_names"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 SUFFIX = ".pdf"
 FIELDS: dict[str, Callable[[ProjectSheet], str]] = {

@@ -3,7 +3,7 @@
 from typing import Any
 
 __all__ = ["array", "dictionaries", "dictionary"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 def dictionary(holder: Any, key: str) -> Any:

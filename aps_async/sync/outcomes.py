@@ -11,7 +11,7 @@ from attrs import frozen
 from aps_async.models import ExportOutcome
 
 __all__ = ["SheetState", "SyncCounts", "SyncOutcome"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 
 class SheetState(StrEnum):

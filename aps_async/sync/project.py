@@ -15,7 +15,7 @@ from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.run import SyncOptions, SyncRun
 
 __all__ = ["sync_project"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _DEFAULT = SyncOptions()
 

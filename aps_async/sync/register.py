@@ -39,7 +39,7 @@ __all__ = [
     "schema",
     "write_register",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 REGISTER_CSV, REGISTER_JSON = "register.csv", "register.json"
 FORM = 1

@@ -25,7 +25,7 @@ from aps_async.sync.sheets import ProjectSheet
 from aps_async.sync.withdrawn import Prover, Verdict
 
 __all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun", "outcome_of"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 DEFAULT_PATTERN = NamePattern("{number} - {title}")
 PRUNE_SHARE, PRUNE_LEAST = 10, 10

@@ -16,7 +16,7 @@ from aps_async.sync.sheets import ProjectSheet
 from aps_async.text import NameIndex, globbed, listing, look, named
 
 __all__ = ["NotSelected", "Rule", "Selected", "Selection", "list_selected", "select"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _SUGGESTIONS = 10
 """Texts of one selection for which the nearest matches are looked up, which takes a tenth of a second each."""

@@ -11,7 +11,7 @@ from aps_async.ids import is_version_urn
 from aps_async.models import Project, Sheet
 
 __all__ = ["ProjectSheet"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _DISCIPLINE = re.compile(r"[^\W\d_]*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")

@@ -13,7 +13,7 @@ from aps_async.session import Session
 from aps_async.sync.outcomes import SheetState
 
 __all__ = ["Prover", "Verdict"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _LEVELS = 100
 

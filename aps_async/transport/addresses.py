@@ -7,7 +7,7 @@ from urllib.parse import quote
 from yarl import URL
 
 __all__ = ["api_url", "checked_target", "encoded", "is_local", "is_loopback", "path_of", "read_address"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _ENDS = "".join(map(chr, range(0x21)))  # control characters and the space, which every URL parser strips
 _LINE_BREAKS = {ord(each): None for each in "\t\r\n"}  # which every URL parser removes

@@ -10,7 +10,7 @@ from aps_async.errors import InputError
 from aps_async.settings import Settings
 
 __all__ = ["HEADER_LIMIT", "TlsTrust", "open_api", "open_links", "request_options", "tls_context"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 HEADER_LIMIT = 64 * 1024
 """Bytes of one header line. Cookies and policies of corporate proxies exceed aiohttp's default of 8,190."""

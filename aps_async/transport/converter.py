@@ -34,7 +34,7 @@ __all__ = [
     "to_dict",
     "to_json",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _log = logging.getLogger("aps_async")
 

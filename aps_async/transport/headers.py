@@ -7,7 +7,7 @@ from typing import Any
 from aps_async.errors import APSError, AuthError, InputError
 
 __all__ = ["bearer", "checked_headers", "header_value", "token_value"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 

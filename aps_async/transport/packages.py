@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 __all__ = ["BROKEN_BACKOFF", "warn_of_two_backoffs"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _REPAIR = "pip uninstall -y backoff python-backoff, then pip install python-backoff"
 BROKEN_BACKOFF = (

@@ -28,7 +28,7 @@ __all__ = [
     "WaitQueue",
     "shared_quotas",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 TokenKind = Literal["any", "user", "signed-in user", "app"]
 
@@ -112,7 +112,7 @@ class WaitQueue(Generic[P]):
             raise ValueError(f"a quota of {budget} calls admits nothing")
         self.budget = budget
         self.window = window
-        self.sharers = 0
+        self.sharers: int = 0
         """Exports of this process that are being polled through this rate limiter now."""
         self._backoff_base = backoff_base
         self._refusals = 0  # 429s in a row, those of one pause counted once

@@ -21,7 +21,7 @@ __all__ = [
     "checked_link_target",
     "form_encoded",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 Query = Mapping[str, str | int | bool | Sequence[str]]
 

@@ -40,7 +40,7 @@ __all__ = [
     "transport_error",
     "xml_error",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 _HINTS = {
     401: "the credentials are not valid for this service",
@@ -124,7 +124,7 @@ class Receipt:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.at = clock()
+        self.at: float = clock()
         self.date: float | None = None
 
     def note(self, headers: Mapping[str, str]) -> None:

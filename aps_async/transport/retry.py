@@ -41,7 +41,7 @@ __all__ = [
     "waits",
     "was_not_sent",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 try:
     import backoff

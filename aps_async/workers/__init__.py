@@ -66,4 +66,4 @@ __all__ = [
     "start",
     "storage_for",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy

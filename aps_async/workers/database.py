@@ -12,7 +12,7 @@ from aps_async.errors import DatabaseError
 from aps_async.extras import needed
 
 __all__ = ["CONNECTIONS", "STATEMENT_SECONDS", "Database", "driver", "is_outage", "opened"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 T = TypeVar("T")
 

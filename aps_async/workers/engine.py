@@ -40,7 +40,7 @@ __all__ = [
     "upgrade",
     "work",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 Lane = Literal["start", "fetch"]
 Handle = Callable[[int, int], Awaitable[float | None]]

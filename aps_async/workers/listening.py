@@ -15,7 +15,7 @@ from pgqueuer.domain.settings import DBSettings, Durability
 from aps_async.workers.database import Database, driver, is_outage
 
 __all__ = ["Listening", "Patient", "patient_queries", "queries_on"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 Q = TypeVar("Q", bound=Queries)
 

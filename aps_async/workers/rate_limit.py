@@ -19,7 +19,7 @@ from aps_async.transport.quotas import Endpoint, WaitQueue
 from aps_async.workers.database import Database
 
 __all__ = ["LEASE", "SharedQuotas", "SharedRateLimiter"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 LEASE = 120.0
 """Seconds that a call may take: more than `Settings.request_timeout`, so that no call outlives its lease."""

@@ -36,7 +36,7 @@ __all__ = [
     "record_of",
     "status_of",
 ]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 

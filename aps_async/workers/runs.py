@@ -33,7 +33,7 @@ from aps_async.workers.records import (
 from aps_async.workers.steps import Delivered
 
 __all__ = ["BATCH", "RunStore", "Wanted"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 Wanted = ExportRequest | Export
 """Anything that `export_many` accepts."""

@@ -9,7 +9,7 @@ from typing import Any
 from aps_async.errors import DatabaseError
 
 __all__ = ["LOCK", "VERSION", "install"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 VERSION = 1
 LOCK = 0x617073  # the advisory lock for creating the tables

@@ -27,7 +27,7 @@ from aps_async.session import Session
 from aps_async.transport.retry import error_may_recover
 
 __all__ = ["NOT_WANTED", "Delivered", "NotWantedError", "deliver", "passes", "poll_interval", "poll_once", "start"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 NOT_WANTED = "the export is no longer this worker's"
 

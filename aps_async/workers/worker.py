@@ -28,7 +28,7 @@ from aps_async.workers.runs import RunStore
 from aps_async.workers.steps import Delivered, NotWantedError
 
 __all__ = ["STARTS", "TRIES", "TURNS", "OutcomeListener", "Worker"]
-__dir__ = __all__.copy
+__dir__: object = __all__.copy
 
 STARTS = 8
 """Concurrent starts; all workers together need 100 starts a minute."""
@@ -76,11 +76,11 @@ class Worker:
     ) -> None:
         self.session = session
         self.storage = storage
-        self.max_concurrent_downloads = max_concurrent_downloads or session.settings.max_concurrent_downloads
+        self.max_concurrent_downloads: int = max_concurrent_downloads or session.settings.max_concurrent_downloads
         self._database = database
         self._store = RunStore(database)
         self._on_outcome = on_outcome
-        self.unreadable = 0
+        self.unreadable: int = 0
         """The number of unreadable rows that became dead letters; `on_outcome` is not called for them."""
         self._pending: dict[str, int] = {}
         self._words: dict[int, EndingWords] = {}
