@@ -22,7 +22,8 @@ HUNTED = re.compile(
     re.IGNORECASE,
 )
 ALLOWED = re.compile(
-    r"""file\.tell\(|"tell"|"spreads? |\bno pacer\b|blank_issues|\bsigns (a user )?in\b|\bkey signs\b""", re.IGNORECASE
+    r"""file\.tell\(|"tell"|"told":|"spreads? |\bno pacer\b|blank_issues|\bsigns (a user )?in\b|\bkey signs\b""",
+    re.IGNORECASE,
 )
 
 
