@@ -52,7 +52,7 @@ def run(module: str, **options: Any) -> dict[str, Any]:
     kept = {
         name: value for name, value in options.items() if name not in ("at", "url", "base", "out")
     }  # specific to this run
-    RAW.append({"module": module, "options": kept, "result": found})
+    RAW.append({"module": module, "options": kept, "told": found})
     return found
 
 

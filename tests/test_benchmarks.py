@@ -20,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 
 def results(folder: Path, name: str, **figures: list[float]) -> Path:
     folder.mkdir(exist_ok=True)
-    told: dict[str, Any] = {"ended": "2026-11-22 01:00 UTC", "figures": figures}
-    (folder / f"{name}.json").write_text(json.dumps(told))
+    kept: dict[str, Any] = {"ended": "2026-11-22 01:00 UTC", "figures": figures}
+    (folder / f"{name}.json").write_text(json.dumps(kept))
     return folder
 
 
