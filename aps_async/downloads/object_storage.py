@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from attrs import frozen
+
 from aps_async.downloads.filenames import checked_relative
 from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, TargetError
@@ -20,8 +22,22 @@ from aps_async.extras import needed
 from aps_async.links import redact
 
 _CHUNK = 1 << 20
-_CREDENTIALS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
-    "s3": (
+
+
+@frozen
+class _Cloud:
+    """Where obstore finds the credentials of a cloud."""
+
+    prefix: str
+    """Of its variables, in small letters."""
+    settings: tuple[str, ...]
+    """Each is enough, as a variable or as an option; several with `+` only together."""
+    advice: str
+    other_variables: tuple[str, ...] = ()
+
+
+_CLOUDS = {
+    "s3": _Cloud(
         "aws_",
         (
             "access_key_id+secret_access_key",
@@ -31,29 +47,38 @@ _CREDENTIALS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = 
             "skip_signature",
             "metadata_endpoint",
         ),
-        (),
         "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; or AWS_METADATA_ENDPOINT to use the role of this machine",
     ),
-    "gs": (
+    "gs": _Cloud(
         "google_",
         ("service_account", "service_account_path", "service_account_key", "application_credentials"),
-        ("GCE_METADATA_HOST",),
         "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account, or GOOGLE_SERVICE_ACCOUNT_KEY to its "
         "content; or GCE_METADATA_HOST to use the account of this machine",
+        ("GCE_METADATA_HOST",),
     ),
-    "az": (
+    "az": _Cloud(
         "azure_",
         (
-            *("account_key", "access_key", "master_key", "account_master_key", "sas_key", "sas_token"),
-            *("token", "bearer_token", "client_id+client_secret", "federated_token_file", "use_azure_cli"),
-            *("use_emulator", "skip_signature", "msi_endpoint", "fabric_session_token"),
+            "account_key",
+            "access_key",
+            "master_key",
+            "account_master_key",
+            "sas_key",
+            "sas_token",
+            "token",
+            "bearer_token",
+            "client_id+client_secret",
+            "federated_token_file",
+            "use_azure_cli",
+            "use_emulator",
+            "skip_signature",
+            "msi_endpoint",
+            "fabric_session_token",
         ),
-        (),
         "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_SAS_TOKEN; or "
         "AZURE_MSI_ENDPOINT to use the identity of this machine",
     ),
 }
-"""By scheme: how its variables begin, which settings are credentials, other variables, and what to set."""
 
 __all__ = ["ObjectStorage"]
 __dir__: object = __all__.copy
@@ -77,7 +102,7 @@ class ObjectStorage(Storage):
     def __init__(self, url: str, *, allow_http: bool = False, **options: str) -> None:
         self._url = url.rstrip("/")
         scheme = url.partition("://")[0].lower()
-        if scheme not in _CREDENTIALS:
+        if scheme not in _CLOUDS:
             raise InputError(f"{url} cannot be used as a storage: it is not s3://, gs:// or az://")
         make = needed("obstore.store", "s3", "object storage").from_url
         _check_credentials(self._url, scheme, options)
@@ -138,19 +163,21 @@ def _first_line(problem: BaseException) -> str:
 
 def _check_credentials(url: str, scheme: str, options: Mapping[str, str]) -> None:
     """Refuses a storage without credentials: obstore would ask the cloud's metadata address for some, for minutes."""
-    prefix, credentials, variables, advice = _CREDENTIALS[scheme]
-    given = {name.lower(): value for name, value in os.environ.items() if name.lower().startswith(prefix)}
+    cloud = _CLOUDS[scheme]
+    given = {name.lower(): value for name, value in os.environ.items() if name.lower().startswith(cloud.prefix)}
     given |= {name.lower(): str(value) for name, value in options.items()}
     usable = {
-        name.removeprefix(prefix).removeprefix("storage_")
+        name.removeprefix(cloud.prefix).removeprefix("storage_")
         for name, value in given.items()
         if value.strip().lower() not in ("", "0", "false", "no", "off")
     }
-    if any(usable.issuperset(each.split("+")) for each in credentials) or any(map(os.environ.get, variables)):
+    if any(usable.issuperset(each.split("+")) for each in cloud.settings):
+        return
+    if any(map(os.environ.get, cloud.other_variables)):
         return
     if scheme == "gs" and _gcloud_login().is_file():
         return
-    raise InputError(f"{url} needs credentials, and there are none: {advice}")
+    raise InputError(f"{url} needs credentials, and there are none: {cloud.advice}")
 
 
 def _gcloud_login() -> Path:
