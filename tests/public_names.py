@@ -51,7 +51,9 @@ def write(path: Path) -> None:
     text = path.read_text("utf-8")
     tree = ast.parse(text)
     lines = text.splitlines(keepends=True)
-    old = [node for node in tree.body if isinstance(node, ast.Assign) and "__all__" in ast.unparse(node)]
+    old = [
+        node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and "__all__" in ast.unparse(node)
+    ]
     names = sorted(own_names(tree) | set(listed_names(tree)))
     block = [f"__all__ = {names}\n".replace("'", '"'), "__dir__: object = __all__.copy\n"]
     if (names == sorted(listed_names(tree)) and len(old) == len(block)) or not names:
