@@ -15,7 +15,7 @@ import typer
 from typer.main import get_command
 
 import aps_async
-from aps_async.cli import finding
+from aps_async.cli import finding, set_commands
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
@@ -188,6 +188,7 @@ def simulate(
 
 
 finding.register(app)
+set_commands.register(app)
 
 
 @app.command()

@@ -215,11 +215,16 @@ def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[
 
 def ledger_for(command: str, choices: RunChoices) -> Ledger:
     """The folder's ledger, which also stores the command and its options for `resume`."""
+    stored = stored_choices(command, choices)
+    return Ledger(choices.out, keep_older=choices.keep_older, again=choices.again, command=stored)
+
+
+def stored_choices(command: str, choices: RunChoices) -> str:
+    """A command and its options, as the ledger stores them for `resume`."""
     plain = to_dict(choices)
     for of_this_call in ("out", "asJson", "again"):
         plain.pop(of_this_call, None)
-    to_do_again = json.dumps({"command": command, **plain})
-    return Ledger(choices.out, keep_older=choices.keep_older, again=choices.again, command=to_do_again)
+    return json.dumps({"command": command, **plain})
 
 
 def keep(result: Result, choices: RunChoices, run: Run) -> None:
@@ -282,10 +287,13 @@ def as_json(result: Result) -> dict[str, Any]:
         "polls": outcome.polls if outcome else 0,
         "reused": outcome.reused if outcome else False,
         "ref": json.loads(ref_to_json(ref)) if ref else None,
-        "error": None
-        if error is None
-        else {"type": type(error).__name__, "message": reason(error), "exitCode": exit_code(error)},
+        "error": None if error is None else error_as_json(error),
     }
+
+
+def error_as_json(error: Exception) -> dict[str, Any]:
+    """An error in a line of `--json`."""
+    return {"type": type(error).__name__, "message": reason(error), "exitCode": exit_code(error)}
 
 
 def summary(run: Run, out: Path) -> str:

@@ -10,11 +10,13 @@ EXIT_CODES = {
     6: "network or service trouble",
     7: "the target cannot be written: permissions or a full disk",
     8: "another run works in the folder, or its ledger cannot be used",
+    9: "with --strict: a sheet was left out or withdrawn; or more are withdrawn than --prune may move",
     70: "a fault of aps-async itself",
     130: "stopped by Ctrl-C (143: by SIGTERM)",
 }
 
 SOME_FAILED = 1
+NOT_STRICT = 9
 _FAULT = 70
 
 
@@ -43,6 +45,7 @@ def _codes() -> tuple[tuple[type[Exception], int], ...]:
         (errors.InputError, 4),
         (errors.TargetError, 7),
         (errors.LedgerError, 8),
+        (errors.PruneLimitError, NOT_STRICT),
         (errors.DownloadError, 6),
         (errors.ExportError, SOME_FAILED),
         (errors.APSError, 6),

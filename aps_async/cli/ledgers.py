@@ -10,6 +10,7 @@ from aps_async.cli.export import ExportChoices, export
 from aps_async.cli.failures import SOME_FAILED
 from aps_async.cli.fetching import DocumentChoices, cost_documents
 from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.syncing import SyncChoices, sync
 from aps_async.errors import DecodeError, LedgerError
 from aps_async.ledger import LedgerStatus, ledger_status
 from aps_async.transport.converter import structure
@@ -70,10 +71,14 @@ async def resume(folder: Path, *, as_json: bool) -> int:
     """`aps-async resume DIR`: repeats the last command into the folder with the same options."""
     found = await asyncio.to_thread(ledger_status, folder)
     choices = stored_command(found, folder, as_json=as_json)
+    if isinstance(choices, SyncChoices):
+        return await sync(choices)
     return await (export(choices) if isinstance(choices, ExportChoices) else cost_documents(choices))
 
 
-def stored_command(found: LedgerStatus, folder: Path, *, as_json: bool) -> ExportChoices | DocumentChoices:
+def stored_command(
+    found: LedgerStatus, folder: Path, *, as_json: bool
+) -> ExportChoices | DocumentChoices | SyncChoices:
     """The options of the last command into the folder, to run it again.
 
     Raises:
@@ -81,7 +86,8 @@ def stored_command(found: LedgerStatus, folder: Path, *, as_json: bool) -> Expor
     """
     try:
         plain = json.loads(found.command or "null")
-        choices = {"export": ExportChoices, "cost-documents": DocumentChoices}[plain.pop("command")]
+        known = {"export": ExportChoices, "cost-documents": DocumentChoices, "sync": SyncChoices}
+        choices = known[plain.pop("command")]
         return structure(plain | {"out": str(folder), "asJson": as_json}, choices, strict=True)
     except (ValueError, AttributeError, KeyError, TypeError, DecodeError):
         raise LedgerError(

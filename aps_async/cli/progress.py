@@ -25,14 +25,21 @@ class View(Protocol):
     def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool, reused: bool = False) -> None:
         """One export has ended."""
 
+    def expect(self, total: int) -> None:
+        """The total is known now."""
+
+    def passed(self) -> None:
+        """One sheet needed no export."""
+
 
 @contextmanager
-def shown(total: int, things: str = "sheet", *, live: bool | None = None) -> Iterator[View]:
-    """Shows the progress of `total` exports on standard error until the block ends."""
+def shown(total: int | None, things: str = "sheet", *, live: bool | None = None) -> Iterator[View]:
+    """Shows the progress of `total` exports on standard error until the block ends; None: not known yet."""
     if live is None:
         live = sys.stderr.isatty()
     if not live:
-        print_status(f"exporting {count(total, things)}")
+        if total is not None:
+            print_status(f"exporting {count(total, things)}")
         yield _Lines(total)
         return
     bar = _Bar(total)
@@ -49,7 +56,7 @@ def shown(total: int, things: str = "sheet", *, live: bool | None = None) -> Ite
 
 
 class _Lines:
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int | None) -> None:
         self._total = total
         self._ended = 0
 
@@ -59,13 +66,19 @@ class _Lines:
     def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool, reused: bool = False) -> None:
         self._ended += 1
         what = f"{size(bytes_)}, {'already there' if reused else f'{seconds:.1f} s'}" if ok else "FAILED"
-        print_status(f"[{self._ended}/{self._total}] {name}: {what}")
+        print_status(f"[{self._ended}/{self._total if self._total is not None else '?'}] {name}: {what}")
+
+    def expect(self, total: int) -> None:
+        self._total = total
+
+    def passed(self) -> None:
+        self._ended += 1
 
 
 class _Bar:
     """Keeps the latest figures; the display reads them a few times a second, however often they change."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int | None) -> None:
         self._total = total
         self._at = BulkProgress(starting=0, running=0, done=0, failed=0, received=0)
         self._began = time.monotonic()
@@ -76,11 +89,21 @@ class _Bar:
     def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool, reused: bool = False) -> None:
         pass
 
+    def expect(self, total: int) -> None:
+        self._total = total
+
+    def passed(self) -> None:
+        pass
+
     def render(self) -> Table:
         at = self._at
         ended = at.done + at.failed
         elapsed = int(time.monotonic() - self._began)
-        figures = [f"{ended}/{self._total}", f"{at.running + at.starting} running", size(at.received)]
+        figures = [
+            f"{ended}/{self._total}" if self._total is not None else "listing",
+            f"{at.running + at.starting} running",
+            size(at.received),
+        ]
         if at.failed:
             figures.append(f"{at.failed} failed")
         figures.append(f"{elapsed // 60}:{elapsed % 60:02d}")

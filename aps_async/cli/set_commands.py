@@ -1,0 +1,132 @@
+"""The commands that keep a folder in agreement with a project: `sync` and `register`."""
+
+import re
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from aps_async.cli.options import DIR, JSON_LINES, OUT, PROJECT, SLOTS, TIMEOUT, USER_ID, with_page_options
+from aps_async.cli.selecting import (
+    COLLECTION,
+    EXCLUDE,
+    FILE_NAME,
+    FOLDER,
+    MATCH,
+    SET,
+    SHEET,
+    SINCE,
+    TAG,
+    TREE,
+    many,
+    pattern_of,
+)
+
+_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def a_duration(text: str) -> float:
+    """Seconds from a duration such as `15m`, `12h`, `7d` or `2w`."""
+    found = re.fullmatch(r"\s*(\d{1,6}(?:\.\d+)?)\s*([mhdw])\s*", text.lower())
+    if not found:
+        raise typer.BadParameter(f"{text!r} is not a duration such as 15m, 12h, 7d or 2w")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("sync")(sync)
+    app.command("register")(show_register)
+
+
+@with_page_options
+def sync(
+    project: PROJECT,
+    out: OUT,
+    sheet: SHEET = None,
+    match: MATCH = None,
+    exclude: EXCLUDE = None,
+    folder: FOLDER = None,
+    sheet_set: SET = None,
+    collection: COLLECTION = None,
+    tag: TAG = None,
+    since: SINCE = None,
+    name: FILE_NAME = None,
+    tree: TREE = False,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Move files of withdrawn sheets to superseded/; without it, they are reported."),
+    ] = False,
+    max_prune: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Sheets that --prune may move; a tenth of the set by default, at least 10."
+        ),
+    ] = None,
+    drop_superseded: Annotated[
+        bool, typer.Option("--drop-superseded", help="Delete older versions instead of moving them to superseded/.")
+    ] = False,
+    refresh: Annotated[
+        float | None,
+        typer.Option(
+            metavar="AGE",
+            parser=a_duration,
+            help="Export again what is older, such as 7d: markups change without a new version.",
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 9 if a sheet is left out or withdrawn.")] = False,
+    options: Any = None,
+    slots: SLOTS = None,
+    timeout: TIMEOUT = None,
+    user_id: USER_ID = None,
+    json: JSON_LINES = False,
+) -> Any:
+    """Make a folder agree with a project's sheets: export what is new or revised, report what is withdrawn or left out.
+
+    Files that give way are moved to superseded/ in the folder. register.csv and register.json list what is there.
+    """
+    from aps_async.cli import syncing
+    from aps_async.cli.failures import UsageProblem
+    from aps_async.cli.wanted import check_together
+
+    check_together(sheets=sheet or (), files=False, collection=collection, assets=options.asset_markups)
+    if max_prune is not None and not prune:
+        raise UsageProblem("--max-prune needs --prune")
+    choices = syncing.SyncChoices(
+        project=project,
+        out=out,
+        sheets=many(sheet),
+        match=many(match),
+        exclude=many(exclude),
+        folder=folder,
+        sheet_set=sheet_set,
+        collection=collection,
+        tag=many(tag),
+        since=since,
+        name=pattern_of(name, tree=tree),
+        prune=prune,
+        max_prune=max_prune,
+        drop_superseded=drop_superseded,
+        refresh=refresh,
+        strict=strict,
+        options=options,
+        slots=slots,
+        timeout=timeout,
+        user_id=user_id,
+        as_json=json,
+    )
+    return partial(syncing.sync, choices)
+
+
+def show_register(
+    directory: DIR,
+    as_json: Annotated[bool, typer.Option("--json", help="register.json as it is.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="register.csv as it is.")] = False,
+) -> Any:
+    """List the sheets in a folder: version, state, file and when it was exported."""
+    from aps_async.cli import registers
+    from aps_async.cli.failures import UsageProblem
+
+    if as_json and csv:
+        raise UsageProblem("--json and --csv cannot be given together: choose one")
+    return partial(registers.show, directory, as_json=as_json, as_csv=csv)
