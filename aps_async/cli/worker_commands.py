@@ -15,6 +15,7 @@ from aps_async.cli.options import (
     MARKUPS,
     NO_PARTIAL,
     PHOTO_MARKUPS,
+    PROJECT,
     UNPUBLISHED_MARKUPS,
     a_path,
 )
@@ -58,7 +59,7 @@ def worker(
 
 
 def enqueue(
-    project: Annotated[str, typer.Argument(metavar="PROJECT", help="The project's id or its exact name.")],
+    project: PROJECT,
     database: DATABASE = None,
     folder: Annotated[
         str | None, typer.Option(metavar="PATH", help="Only this folder (or version set) and what is below.")
