@@ -26,7 +26,12 @@ def a_path(text: str) -> Path:
 
 
 PROJECT = Annotated[
-    str, typer.Argument(metavar="PROJECT", help="The project's id, with or without b., its name or its web address.")
+    str,
+    typer.Argument(
+        metavar="PROJECT",
+        help="The project's id, with or without b., its name or how it begins, a pattern such as 'Tower*', or its web "
+        "address.",
+    ),
 ]
 FOLDER = Annotated[
     str | None,

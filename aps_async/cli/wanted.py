@@ -61,6 +61,8 @@ async def chosen_sheets(
     for text, shared in selected.ambiguous.items():
         shown = "; ".join(f"{each.sheet.name} ({'/'.join(each.folders)})" for each in shared)
         print_status(f"{text!r} is the number of {len(shared)} sheets, and all of them are selected: {shown}")
+    for each in selected.left_out:
+        print_status(f"left out: {each}")
     for unused in selected.unused:
         print_status(f"--exclude {unused!r} fits no sheet")
     if selected.not_selected:

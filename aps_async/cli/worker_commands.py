@@ -10,6 +10,7 @@ from aps_async.cli.options import (
     COLLECTION,
     JSON_OBJECT,
     NO_PARTIAL,
+    PROJECT,
     a_path,
     with_page_options,
 )
@@ -56,7 +57,7 @@ def worker(
 
 @with_page_options
 def enqueue(
-    project: Annotated[str, typer.Argument(metavar="PROJECT", help="The project's id or its exact name.")],
+    project: PROJECT,
     database: DATABASE = None,
     folder: Annotated[
         str | None, typer.Option(metavar="PATH", help="Only this folder and its subfolders (or this version set).")

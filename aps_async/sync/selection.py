@@ -6,10 +6,10 @@ from datetime import datetime
 
 from attrs import evolve, field, fields_dict, frozen
 
-from aps_async.errors import APSError, InputError, NotFoundInProjectError
+from aps_async.errors import APSError, InputError, NotExportableError, NotFoundInProjectError
 from aps_async.exports.project import get_sheet, list_sheets
 from aps_async.ids import decoded_urn, is_folder_urn, is_item_urn, is_version_urn
-from aps_async.models import Project, Sheet
+from aps_async.models import LeftOut, Project, Sheet
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync.sheets import ProjectSheet
@@ -104,6 +104,9 @@ class Selected:
     """Texts of `Selection.sheet` that no sheet fits, if that was allowed, each with the reason."""
     unused: tuple[str, ...] = ()
     """Patterns of `Selection.exclude` that fit nothing."""
+    left_out: tuple[LeftOut, ...] = ()
+    """BIM 360: sheets and folders that the list found and could not return, whether they would have been chosen or not.
+    """
 
 
 async def list_selected(
@@ -137,21 +140,30 @@ async def list_selected(
     urns = _urns(selection) if found.is_bim360 and selection.folder is None else {}
     looked_up = await asyncio.gather(*(_looked_up(session, found, urn, user_id) for urn in urns.values()))
     failed = {text: each for text, each in zip(urns, looked_up, strict=True) if isinstance(each, APSError)}
-    if failed and not allow_unmatched:
-        raise next(iter(failed.values()))
     sheets = {each.id: each for each in looked_up if isinstance(each, Sheet)}
+    left_out: list[LeftOut] = []
     if set(selection.sheet) - set(urns) or selection.match or not urns:
         folder = selection.folder or selection.sheet_set
-        listed = list_sheets(session, found, folder=folder, collection=selection.collection, user_id=user_id)
+        listed = list_sheets(
+            session,
+            found,
+            folder=folder,
+            collection=selection.collection,
+            user_id=user_id,
+            on_left_out=left_out.append,
+        )
         sheets |= {each.id: each async for each in listed}
+    failed |= _not_exportable(selection, list(sheets.values()), left_out)
+    if failed and not allow_unmatched:
+        raise next(iter(failed.values()))
     remaining = tuple(text for text in selection.sheet if text not in failed)
     if failed and not remaining and not selection.match:
-        return Selected(chosen=(), unmatched=failed)
+        return Selected(chosen=(), unmatched=failed, left_out=tuple(left_out))
     items = [ProjectSheet(sheet=each, project=found) for each in sheets.values()]
     # The service has chosen by these already.
     rest = evolve(selection, sheet=remaining, folder=None, sheet_set=None, collection=None)
     selected = select(items, rest, allow_unmatched=allow_unmatched)
-    return evolve(selected, unmatched={**failed, **selected.unmatched})
+    return evolve(selected, unmatched={**failed, **selected.unmatched}, left_out=tuple(left_out))
 
 
 def select(items: Iterable[ProjectSheet], selection: Selection, *, allow_unmatched: bool = False) -> Selected:
@@ -314,6 +326,14 @@ def _decoded(text: str) -> str:
         return decoded_urn(text, "version", "item")
     except InputError:  # not a URN in any form
         return text
+
+
+def _not_exportable(selection: Selection, sheets: Sequence[Sheet], left_out: Sequence[LeftOut]) -> dict[str, APSError]:
+    """The texts that name only what the list had to leave out, with the reason for that."""
+    exportable = NameIndex(sheets, lambda each: (each.number, each.id, each.item_id or each.id))
+    others = NameIndex(left_out, lambda each: (each.name, each.id, each.version_urn or each.id))
+    found = {text: others.find(_decoded(text)) for text in selection.sheet if not exportable.find(_decoded(text))}
+    return {text: NotExportableError(str(each[0])) for text, each in found.items() if each}
 
 
 async def _looked_up(session: Session, project: Project, urn: str, user_id: str | None) -> Sheet | APSError:

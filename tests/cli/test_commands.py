@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from tests.cli.support import ITEM, PROJECT_ID, SHEET, Ran, Simulation, paths_in, text_of
+from tests.cli.support import ITEM, PROJECT_ID, SHEET, Ran, Simulation, paths_in, simulation, text_of
 
 Cli = Callable[..., Ran]
 
@@ -57,7 +58,10 @@ def test_sheets_as_json(cli: Cli, service: Simulation) -> None:
     ran = cli("sheets", "Riverside", "--json", env=service.env)
     assert ran.code == 0
     found = {each["number"]: each for each in json.loads(ran.out)}
+    assert datetime.fromisoformat(found["A-101"].pop("changedAt")).tzinfo is not None
     assert found["A-101"] == {
+        "tags": [],
+        "revision": 1,
         "number": "A-101",
         "title": "Ground",
         "folder": "Plans/Good",
@@ -240,3 +244,16 @@ def _token(service: Simulation) -> str:
     )
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
         return str(json.load(answer)["access_token"])
+
+
+def test_what_is_left_out_is_named(cli: Cli, tmp_path: Path) -> None:
+    world = {"hubs": [{"projects": [{"name": "P", "folders": [{"name": "Plans", "items": [
+        {"number": "A-1"}, {"number": "A-2", "processState": "PROCESSING"}]}]}]}]}  # fmt: skip
+    file = tmp_path / "world.json"
+    file.write_text(json.dumps(world), "utf-8")
+    with simulation("--world", str(file), "--speed", "60") as running:
+        ran = cli("export", "P", "--out", tmp_path / "out", env=running.env)
+        assert (ran.code, ran.out[:6]) == (0, "1 PDF,")
+        assert "left out: Plans/A-2 is still being processed (PROCESSING)" in ran.err
+        ran = cli("export", "P", "--sheet", "A-2", "--out", tmp_path / "out", env=running.env)
+        assert (ran.code, "A-2 is still being processed" in ran.err) == (4, True)

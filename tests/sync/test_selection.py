@@ -10,7 +10,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aps_async import InputError, NotFoundInProjectError, Session
+from aps_async import InputError, NotExportableError, NotFoundInProjectError, Session
 from aps_async.models import Collection
 from aps_async.simulator import Simulator, World
 from aps_async.sync.selection import Selection, list_selected, select
@@ -210,7 +210,8 @@ WORLD: dict[str, Any] = {
             "projects": [
                 {"name": "Clinic", "folders": [{"name": "Plans", "folders": [
                     {"name": "Core", "items": [{"number": "A-101", "versions": 2}, {"number": "A-102"}]},
-                    {"name": "Rest", "items": [{"number": "A-101"}, {"number": "B-1", "hidden": True}]}]}]},
+                    {"name": "Rest", "items": [{"number": "A-101"}, {"number": "B-1", "hidden": True}]},
+                    {"name": "New", "items": [{"number": "N-1", "processState": "PROCESSING"}]}]}]},
                 {"name": "Tower", "projectType": "ACC", "sheets": [
                     {"number": "A-101", "versionSet": "Tender", "current": False, "tags": ["core"]},
                     {"number": "A-101", "versionSet": "Issued", "tags": ["core"]},
@@ -285,3 +286,12 @@ async def test_urns_are_looked_up_without_a_list(session: Session, simulator: Si
     assert ([each.number for each in found.chosen], sorted(found.unmatched)) == (["A-102"], sorted(["Q", missing]))
     found = await list_selected(session, "Clinic", Selection(sheet=(missing,)), allow_unmatched=True)
     assert (found.chosen, list(found.unmatched)) == ((), [missing])
+
+
+async def test_what_the_list_leaves_out_is_reported(session: Session) -> None:
+    found = await list_selected(session, "Clinic", Selection(folder="New"))
+    assert [(each.name, "is still being processed" in each.reason) for each in found.left_out] == [("N-1", True)]
+    with pytest.raises(NotExportableError, match="N-1 is still being processed"):
+        await list_selected(session, "Clinic", Selection(sheet="n-1"))
+    found = await list_selected(session, "Clinic", Selection(sheet=("N-1", "A-102")), allow_unmatched=True)
+    assert ([each.number for each in found.chosen], list(found.unmatched)) == (["A-102"], ["N-1"])
