@@ -130,6 +130,14 @@ def test_the_lines_for_going_on(account: Simulation, tmp_path: Path) -> None:
         assert option in run("export", "--help", env={"COLUMNS": "200"}).out
 
 
+def test_the_lines_for_a_folder_that_matches(account: Simulation, tmp_path: Path) -> None:
+    ran = run_block('aps-async sync "Riverside Clinic"', tmp_path, account.env)
+    assert "12 new, 1 left out; " in ran.stdout
+    assert "12 renamed, 1 left out; " in ran.stdout
+    assert "Plans/Architecture/A-101 - " in ran.stdout
+    assert len(list((tmp_path / "clinic" / "Plans").rglob("*.pdf"))) == 12
+
+
 def test_the_lines_for_acc(account: Simulation, tmp_path: Path) -> None:
     run_block("export APS_USER_ID", tmp_path, account.env)
     assert len([text_of(file) for file in (tmp_path / "tower").glob("*.pdf")]) == 12
@@ -155,14 +163,16 @@ def test_the_lines_for_signing_in(account: Simulation, tmp_path: Path) -> None:
 
 def test_the_line_for_cost_documents(account: Simulation, tmp_path: Path) -> None:
     token = account.control("user-token", "POST", {})["access_token"]
-    run_block("aps-async cost-documents", tmp_path, {**account.env, "APS_ACCESS_TOKEN": token})
+    ran = run_block("aps-async cost ", tmp_path, {**account.env, "APS_ACCESS_TOKEN": token})
+    assert "18d97ae0-9484-11e8-a7ec-7ddae203e404" in ran.stdout
     assert lying_in(tmp_path / "budget") == [
         f"05 12 00 Tower Structural Steel - Budget Summary{each}.docx" for each in (" 2", "")
     ]
 
 
 def test_the_line_for_downloads(account: Simulation, tmp_path: Path) -> None:
-    run_block("aps-async download", tmp_path, account.env)
+    ran = run_block("aps-async files", tmp_path, account.env)
+    assert "urn:adsk.wipprod:fs.file:vf.PqW3mKfTSZ2aL9xNcVbE7g?version=1" in ran.stdout
     assert pages_in(tmp_path / "plans.pdf") == 5
 
 
@@ -173,8 +183,9 @@ def test_every_shell_block_is_run_by_one_of_these() -> None:
         "export APS_USER_ID",
         "aps-async login",
         "aps-async cost",
-        "aps-async download",
+        "aps-async files",
         "aps-async status",
+        "aps-async sync",
         "export APS_DATABASE_URL",  # in tests/workers, where there is a database
     )
     assert [text for text in SHELL if not text.startswith(run_here) and text not in SET_UP] == []
@@ -203,7 +214,9 @@ def test_the_python_blocks(account: Simulation, tmp_path: Path) -> None:
     assert len(PYTHON[0].splitlines()) <= 13
     assert len(list((tmp_path / "plans").glob("*.pdf"))) == 12
     told = "5 ['ERR_NO_PROCESSABLE_FILES']\nuploaded.pdf\n"
-    assert printed[1:] == ["A-101.pdf\n", "", "later.pdf\n", told]
+    assert printed[1:4] + printed[5:] == ["A-101.pdf\n", "", "later.pdf\n", told]
+    assert sorted(printed[4].splitlines())[0] == "A-101 - Ground Floor General Arrangement new"
+    assert len(printed[4].splitlines()) == 5
     assert pages_in(tmp_path / "uploaded.pdf") == 5
     assert "A-101" in text_of(tmp_path / "A-101.pdf")
     assert "A-101" in text_of(tmp_path / "later.pdf")
