@@ -94,7 +94,7 @@ def test_3_credentials(cli: Cli, service: Simulation, env: dict[str, str], words
         (("export", "Tower", "--user-id", "USER1", "--files", "--out", "x"), "it holds no PDF, DWG or RVT files"),
         (("export", "Tower", "--out", "x"), "give user_id"),
         (("export", "Riverside", "--files", "--out", "x"), "aps-async download"),
-        (("download", "nonsense", "--out", "x"), "no version, item or storage URN"),
+        (("download", "nonsense", "--out", "x"), "not a version, item or storage URN"),
         (("download", SHEET, "--out", "x"), "give the project as well"),
         (("download", SHEET, "--project", "Riverside", "--out", "x"), "a sheet has to be exported"),
     ],
