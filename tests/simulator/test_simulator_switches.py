@@ -12,8 +12,8 @@ import pytest
 
 from aps_async.simulator import Behaviour, Fault, JobPolls, JobTime, World
 from aps_async.simulator.behaviour import SWITCHES
-from tests.simulator.conftest import Client
-from tests.simulator.test_simulator_logins import HUBS, Browser, account, assertion, exchange, refresh
+from tests.simulator.conftest import Client, exports_path
+from tests.simulator.test_simulator_logins import HUBS, Browser, account, asked, assertion, exchange, refresh
 
 pytestmark = pytest.mark.looptime
 
@@ -25,7 +25,14 @@ WORLD = {
                 {
                     "name": "Clinic",
                     "folders": [
-                        {"name": "Plans", "items": [{"number": "A-101"}, {"number": "A-102", "fails": True}]},
+                        {
+                            "name": "Plans",
+                            "items": [
+                                {"number": "A-101"},
+                                {"number": "A-102", "fails": True},
+                                {"number": "A-103", "processState": "PROCESSING"},
+                            ],
+                        },
                         {"name": "Project Files", "items": [{"type": "file", "name": "big.pdf", "chunked": True}]},
                     ],
                     "cost": {
@@ -261,6 +268,29 @@ async def hubs_after_the_refresh_token_is_revoked(on: Observer) -> int:
     return await on.status(HUBS)
 
 
+async def late_refresh(on: Observer) -> int:
+    tokens = (await exchange(on.client, await Browser(on.client).code())).json
+    await asyncio.sleep(20)
+    return (await refresh(on.client, tokens["refresh_token"])).status
+
+
+async def late_exchange(on: Observer) -> int:
+    code = await Browser(on.client).code()
+    await asyncio.sleep(10)
+    return (await exchange(on.client, code)).status
+
+
+async def second_authorize(on: Observer) -> int:
+    browser = Browser(on.client)
+    await browser.code()
+    return (await browser.get(asked())).status
+
+
+def search_path(on: Observer) -> str:
+    plans = on.project("Clinic").folders[0]
+    return f"/data/v1/projects/b.{on.project('Clinic').id}/folders/{quote(plans.id, safe='')}/search"
+
+
 async def projects_of_a_service_account(on: Observer) -> int:
     form = assertion(on.client, *(await account(on.client)))
     on.client.bearer = (await on.client.token(**form)).json["access_token"]
@@ -359,6 +389,12 @@ TABLE: list[tuple[str, Any, Observation, object, object, dict[str, Any]]] = [
     ("code_reuse", "refuse", hubs_after_a_second_use_of_the_code, 401, 200, {}),
     ("revoke_ends_access", False, hubs_after_the_refresh_token_is_revoked, 401, 200, {}),
     ("service_accounts_invited", False, projects_of_a_service_account, 2, 0, {}),
+    ("unprocessed_status", 202,
+     lambda on: status_of(on.client.api("POST", exports_path(on.version("A-103")), json={})), 400, 202, {}),
+    ("search_needs_user", True, lambda on: on.status(search_path(on)), 200, 403, {}),
+    ("refresh_token_life", 10, late_refresh, 200, 400, {}),
+    ("code_life", 5, late_exchange, 200, 400, {}),
+    ("remembers_consent", True, second_authorize, 200, 302, {}),
     ("quota_counts_refused", True, third_call, 200, 429, {**LIMITS, "quota_window": "rolling"}),
     ("quota_counts_faults", False, call_after_a_fault, 429, 200, LIMITS),
 ]  # fmt: skip
