@@ -181,7 +181,7 @@ async def _tasks(session: Session, project: Project, choices: ExportChoices, run
     tasks = [Task(name=each.name or project.name, folder=choices.folder, wanted=each) async for each in requests]
     if not tasks:
         where = part_of(project, choices.folder, None)
-        raise NotFoundInProjectError(f"there is nothing to export in {where}: it holds no PDF, DWG or RVT files")
+        raise NotFoundInProjectError(f"there is nothing to export in {where}: it contains no PDF, DWG or RVT files")
     return tasks
 
 

@@ -215,7 +215,7 @@ def test_the_python_blocks(account: Simulation, tmp_path: Path) -> None:
     assert len(list((tmp_path / "plans").glob("*.pdf"))) == 12
     told = "5 ['ERR_NO_PROCESSABLE_FILES']\nuploaded.pdf\n"
     assert printed[1:4] + printed[5:] == ["A-101.pdf\n", "", "later.pdf\n", told]
-    assert sorted(printed[4].splitlines())[0] == "A-101 - Ground Floor General Arrangement new"
+    assert min(printed[4].splitlines()) == "A-101 - Ground Floor General Arrangement new"
     assert len(printed[4].splitlines()) == 5
     assert pages_in(tmp_path / "uploaded.pdf") == 5
     assert "A-101" in text_of(tmp_path / "A-101.pdf")
