@@ -32,6 +32,9 @@ from aps_async.models import (
     Project,
 )
 from aps_async.session import Session
+from aps_async.sync.outcomes import SheetState
+from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions, SyncRun
+from aps_async.sync.selection import Selected
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.transport.converter import ref_to_json, to_dict
 
@@ -58,6 +61,16 @@ class ExportChoices(RunChoices, Choice):
     unpack: bool = False
     allow_partial: bool = True
     options: ExportOptions = field(factory=ExportOptions)
+
+    def how(self) -> SyncOptions:
+        """As the comparison with the folder takes it."""
+        return SyncOptions(
+            options=self.options,
+            selection=self.selection,
+            pattern=self.pattern or DEFAULT_PATTERN,
+            user_id=self.user_id,
+            again=self.again,
+        )
 
 
 @frozen(kw_only=True)
@@ -162,13 +175,33 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
 
 async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
-    tasks = await _tasks(session, project, choices, run)
-    await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger_for("export", choices))
+    if choices.files:
+        tasks = await _file_tasks(session, project, choices)
+        await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger_for("export", choices))
+        return
+    selected = await _selected(session, project, choices, run)
+    tasks = sheet_tasks(selected.chosen, choices)
+    if not tasks:
+        run.total = len(run.results)
+        return
+    async with ledger_for("export", choices) as ledger:
+        compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
+        await compared.look(selected)
+        for left_out in compared.left_out():
+            compared.reported(left_out)
+
+        async def reported(outcome: ExportOutcome) -> None:
+            compared.reported(await compared.exported(outcome))
+
+        await export_tasks(session, tasks, choices, run, ledger=ledger, on_outcome=reported)
+        for missing in await compared.missing():
+            compared.reported(missing)
+            if missing.state is SheetState.WITHDRAWN:
+                print_status(f"{missing.state}: {missing.name}: {missing.reason}; its file is still in the folder")
+        await compared.finish()
 
 
-async def _tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
-    if not choices.files:
-        return await _sheet_tasks(session, project, choices, run)
+async def _file_tasks(session: Session, project: Project, choices: ExportChoices) -> list[Task]:
     requests = project_requests(
         session,
         project,
@@ -185,7 +218,7 @@ async def _tasks(session: Session, project: Project, choices: ExportChoices, run
     return tasks
 
 
-async def _sheet_tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
+async def _selected(session: Session, project: Project, choices: ExportChoices, run: Run) -> Selected:
     selected = await chosen_sheets(session, project, choices, allow_unmatched=True)
     for text, problem in selected.unmatched.items():
         keep(Result(name=text, id=text, error=problem), choices, run)
@@ -196,7 +229,7 @@ async def _sheet_tasks(session: Session, project: Project, choices: ExportChoice
             raise NotFoundInProjectError(f"there is nothing to export in {where}: it holds no {what}")
         if choices.since is None:
             raise NotFoundInProjectError(f"none of the {len(selected.not_selected):,} sheets in {where} is selected")
-    return sheet_tasks(selected.chosen, choices)
+    return selected
 
 
 def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[Task]:
@@ -242,6 +275,7 @@ async def export_tasks(
     *,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    on_outcome: Callable[[ExportOutcome], Awaitable[None]] | None = None,
 ) -> None:
     """Exports everything, shows progress and keeps each result."""
     run.total = len(run.results) + len(tasks)
@@ -266,6 +300,8 @@ async def export_tasks(
                 view.finished(task.name, outcome.size, outcome.seconds, ok=outcome.ok, reused=outcome.reused)
                 result = Result(name=task.name, id=task.id, folder=task.folder, outcome=outcome, error=outcome.error)
                 keep(result, choices, run)
+                if on_outcome is not None:
+                    await on_outcome(outcome)
 
 
 def as_json(result: Result) -> dict[str, Any]:

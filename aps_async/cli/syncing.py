@@ -16,7 +16,7 @@ from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
 from aps_async.cli.selecting import Choice
-from aps_async.cli.wanted import exportable_project
+from aps_async.cli.wanted import exportable_project, print_selected
 from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
 from aps_async.ledger import refuse_if_in_use
 from aps_async.models import ExportOptions
@@ -127,6 +127,7 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView) -> None
             timeout=choices.timeout,
             on_progress=view.moved,
             on_total=listed,
+            on_selected=lambda selected: print_selected(selected, choices.pattern),
         )
         async with aclosing(run) as outcomes:
             async for outcome in outcomes:

@@ -58,11 +58,17 @@ async def chosen_sheets(
     if pattern := choice.pattern:
         pattern.check(project)
     selected = await list_selected(session, project, choice.selection, allow_unmatched=allow_unmatched)
+    for each in selected.left_out:
+        print_status(f"left out: {each}")
+    print_selected(selected, pattern)
+    return selected
+
+
+def print_selected(selected: Selected, pattern: NamePattern | None) -> None:
+    """What is worth knowing about a selection."""
     for text, shared in selected.ambiguous.items():
         shown = "; ".join(f"{each.sheet.name} ({'/'.join(each.folders)})" for each in shared)
         print_status(f"{text!r} is the number of {len(shared)} sheets, and all of them are selected: {shown}")
-    for each in selected.left_out:
-        print_status(f"left out: {each}")
     for unused in selected.unused:
         print_status(f"--exclude {unused!r} fits no sheet")
     if selected.not_selected:
@@ -70,7 +76,6 @@ async def chosen_sheets(
         print_status(f"{len(selected.chosen):,} of {count(total, 'sheet')} selected")
     for path, alike in (shared_names(selected.chosen, pattern) if pattern else {}).items():
         print_status(f"{len(alike)} sheets are called {path!r} by the pattern, so that their files are numbered")
-    return selected
 
 
 def named_request(

@@ -13,6 +13,7 @@ from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.run import SyncOptions, SyncRun
+from aps_async.sync.selection import Selected
 
 __all__ = ["sync_project"]
 __dir__: object = __all__.copy
@@ -32,6 +33,7 @@ async def sync_project(
     policy: Policy | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
     on_total: Callable[[int], object] | None = None,
+    on_selected: Callable[[Selected], object] | None = None,
 ) -> AsyncGenerator[SyncOutcome, None]:
     """Makes a folder agree with the sheets of a project, and yields one outcome for each sheet as it is known.
 
@@ -52,6 +54,7 @@ async def sync_project(
         timeout: as `export_many`.
         policy: as `export_many`.
         on_progress: called with the state of the exports.
+        on_selected: called with what the selection chose, before anything is exported.
         on_total: called with the number of sheets that were listed and chosen, once it is known.
 
     Raises:
@@ -70,6 +73,8 @@ async def sync_project(
     async with Ledger(folder, superseded=how.superseded, command=command) as ledger:
         run = SyncRun(session, found, ledger, how, viewer=await session.acting_as(how.user_id))
         await run.look()
+        if on_selected is not None:
+            on_selected(run.selected)
         if on_total is not None:
             on_total(len(run.planned))
         for outcome in run.left_out():

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -14,13 +15,13 @@ from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
 from aps_async.ledger.files import are_whole
 from aps_async.ledger.sheets import KnownSheet, SheetNote, lineage_of
-from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet
+from aps_async.models import ExportOptions, ExportOutcome, ItemWarning, LeftOut, Project, Sheet
 from aps_async.session import Session
 from aps_async.sync.compare import Folder, Planned, plan, version_name, version_of
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import register_of, write_register
-from aps_async.sync.selection import Selection, select
+from aps_async.sync.selection import Selected, Selection, select
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.sync.withdrawn import Prover, Verdict
 
@@ -54,6 +55,8 @@ class SyncOptions:
     """Export again what was exported longer ago than this: markups change without a new version."""
     user_id: str | None = None
     """The user that jobs run as; ACC requires one with two-legged tokens."""
+    again: bool = False
+    """Whether the ledger was opened to export everything again; for reports."""
 
 
 @define(eq=False)
@@ -65,11 +68,14 @@ class SyncRun:
     ledger: Ledger
     how: SyncOptions
     viewer: str = field(kw_only=True)
+    selected: Selected = field(default=Selected(chosen=()), init=False)
+    """What the selection has chosen, for reports."""
     planned: list[Planned] = field(factory=list[Planned], init=False)
     """The sheets that were listed and chosen."""
     _by_id: dict[tuple[str, ...], Planned] = field(factory=dict[tuple[str, ...], Planned], init=False)
     _listed: list[ProjectSheet] = field(factory=list[ProjectSheet], init=False)
     _left_out: list[LeftOut] = field(factory=list[LeftOut], init=False)
+    _unreadable: list[ItemWarning] = field(factory=list[ItemWarning], init=False)
     _unlisted: list[str] = field(factory=list[str], init=False)
     """Paths of folders that could not be listed."""
     _known: list[KnownSheet] = field(factory=list[KnownSheet], init=False)
@@ -83,12 +89,26 @@ class SyncRun:
     def _project_id(self) -> str:
         return bare_id(self.project.id)
 
-    async def look(self) -> None:
-        """Lists the project, and compares it with the folder."""
+    async def look(self, selected: Selected | None = None) -> None:
+        """Lists the project unless that has been done, and compares it with the folder.
+
+        Args:
+            selected: what was listed and chosen; None: list it here.
+        """
         how = self.how
         self._known = await self.ledger.sheets.known(self._project_id)
-        self._listed = await self._list()
-        chosen = self._choose()
+        if selected is None:
+            self._listed = await self._list()
+            self.selected = self._choose()
+        else:
+            self._listed = [*selected.chosen, *(each.sheet for each in selected.not_selected)]
+            self._left_out = list(selected.left_out)
+            self._unlisted = [each.folder_path for each in self._left_out if each.is_folder]
+            with suppress(InputError, NotFoundInProjectError):  # ids of single sheets, which are not in a list
+                self._choose()
+            self.selected = selected
+        listed = {each.id for each in self._listed}
+        chosen = [each for each in self.selected.chosen if each.id in listed]
         if not (chosen or self._left_out or self._known):
             raise NotFoundInProjectError(f"{self.project.name} shows no sheets that can be exported")
         before = datetime.now(UTC) - how.refresh if how.refresh is not None else None
@@ -117,12 +137,14 @@ class SyncRun:
             user_id=self.how.user_id,
             on_left_out=self._left_out.append,
         )
+        before = len(self.session.warnings)
         found = {sheet.id: ProjectSheet(sheet=sheet, project=self.project) async for sheet in listed}
         self._unlisted = [each.folder_path for each in self._left_out if each.is_folder]
+        self._unreadable = [each for each in self.session.warnings[before:] if each.left_out]
         return list(found.values())
 
-    def _choose(self) -> list[ProjectSheet]:
-        """The listed sheets that are wanted. What else the folder or the list has is asked about in the same way."""
+    def _choose(self) -> Selected:
+        """The sheets that are wanted. What else the folder or the list has is asked about in the same way."""
         listed = {each.id for each in self._listed}
         elsewhere = {each.record: each.facts for each in self._known if each.source_id not in listed and each.facts}
         places = Selection(
@@ -134,8 +156,9 @@ class SyncRun:
         lost = {each.version_urn or "": self._in_project(self._sheet_of(each)) for each in self._sheets_left_out()}
         rest = evolve(self.how.selection, folder=None, sheet_set=None, collection=None)
         if not (self._listed or in_place or lost):
-            return []
-        chosen = {each.id for each in select([*self._listed, *in_place, *lost.values()], rest).chosen}
+            return Selected(chosen=())
+        selected = select([*self._listed, *in_place, *lost.values()], rest)
+        chosen = {each.id for each in selected.chosen}
         self._left_out = [each for each in self._left_out if each.is_folder or each.version_urn in chosen]
         all_are_meant = self.how.selection == Selection()
         self._inside = {
@@ -143,7 +166,7 @@ class SyncRun:
             for each in self._known
             if all_are_meant or (each.facts is not None and each.facts.id in chosen and each.record in elsewhere)
         }
-        return [each for each in self._listed if each.id in chosen]
+        return selected
 
     def _selected(self, sheets: Sequence[ProjectSheet], selection: Selection) -> Sequence[ProjectSheet]:
         if selection == Selection():
@@ -185,7 +208,10 @@ class SyncRun:
 
     def left_out(self) -> list[SyncOutcome]:
         """What the list shows and does not offer."""
-        found = []
+        found = [
+            SyncOutcome(state=SheetState.LEFT_OUT, name=each.id or each.call, id=each.id or "", reason=str(each))
+            for each in self._unreadable
+        ]
         for each in self._left_out:
             known = None if each.is_folder else self._kept(each)
             sheet = self._sheet_of(each)
@@ -235,6 +261,8 @@ class SyncRun:
         """What came of one export."""
         planned = self._by_id[outcome.request.source_ids]
         found = outcome_of(planned, outcome, self.ledger.folder)
+        if found.state is SheetState.REFRESHED and self.how.again:
+            found = evolve(found, reason="everything was exported again")
         if outcome.error is None:
             self._notes.append(self._note(planned, found.state, found.reason))
             if len(self._notes) >= _NOTES:
@@ -259,8 +287,11 @@ class SyncRun:
     def _why_not_asked(self, known: KnownSheet) -> str | None:
         """Why the service is not asked about a sheet that this run has not exported; None if it is."""
         if known.lineage in {lineage_of(each.sheet.to_request()) for each in self._listed}:
-            chosen = any(each.lineage == known.lineage for each in self.planned)
-            return "exported with other options than this run's" if chosen else _OUTSIDE
+            planned = next((each for each in self.planned if each.lineage == known.lineage), None)
+            if planned is None:
+                return _OUTSIDE
+            is_older = known.source_id != planned.sheet.id
+            return "an older version, kept beside the newer one" if is_older else "exported with other options"
         if known.record not in self._inside:
             return _OUTSIDE
         path = known.facts.folder_path if known.facts else ""
