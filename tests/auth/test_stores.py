@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from aps_async import AuthError, InputError, Session
 from aps_async.auth import FileStore, KeyringStore, Login, ServiceAccount, ThreeLegged, TokenStore
+from aps_async.auth.filestore import _to_the_end
 from aps_async.auth.provider import AccessToken
 from aps_async.simulator import Behaviour, Simulator, World
 from benchmarks import logins
@@ -319,3 +321,22 @@ def test_the_library_imports_none_of_it() -> None:
     code = f"import sys, aps_async; print(sorted({unwanted} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == "[]\n"
+
+
+async def test_a_cancelled_write_keeps_the_lock_until_its_thread_has_ended() -> None:
+    goes, ended = threading.Event(), threading.Event()
+
+    def write() -> None:
+        assert goes.wait(20)
+        ended.set()
+
+    writing = asyncio.create_task(_to_the_end(write))
+    await asyncio.sleep(0)
+    writing.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not writing.done()
+    goes.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert ended.is_set()
