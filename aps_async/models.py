@@ -524,6 +524,8 @@ class LeftOut:
         """Whether this is a folder, of which everything below is left out."""
         return self.version_urn is None
 
+    __repr__ = short_repr
+
     def __str__(self) -> str:
         return f"{self.folder_path}/{self.name} {self.reason}".lstrip("/")
 

@@ -51,7 +51,6 @@ TOKENS = Endpoint("token", 500)
 
 _FIRST_CONNECT = 2.0  # seconds for each of two attempts at a command's first connection
 _MOST_PATHS = 10_000
-_POLLS_AS_LONG = 3  # so that one or two that hang cost little, and a service that is slow still gets to answer
 _NOT_OPEN = "the session is not open: use 'async with Session(...) as session', or 'await session.open()'"
 
 _log = logging.getLogger("aps_async")
@@ -526,12 +525,11 @@ class Session:
         raise lost  # outside the handler, since aiohttp's own message may contain the whole URL
 
     def _time_limit(self, call: Call) -> float:
-        """Seconds for one attempt: twice as many after each that took longer, or after every third poll that did."""
+        """Seconds for one attempt: twice as many after each that took longer."""
         numbers = self.settings
         if call.endpoint.large or not call.repeatable:
             return numbers.request_timeout
-        doublings = self._timeouts.get(call.path, 0) // (_POLLS_AS_LONG if call.endpoint.polled else 1)
-        return min(numbers.call_timeout * 2.0**doublings, numbers.request_timeout)
+        return min(numbers.call_timeout * 2.0 ** self._timeouts.get(call.path, 0), numbers.request_timeout)
 
     def _connect_limits(self) -> aiohttp.ClientTimeout:
         seconds = self.settings.connect_timeout

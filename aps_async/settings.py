@@ -58,7 +58,7 @@ class Settings:
     normal."""
     call_timeout: float = field(default=10.0, validator=_positive, metadata={**_SERVICE, "least": 0.5})
     """One API call from end to end, if it is small and may be repeated, such as a status. After a call that took
-    longer the next attempt at the same gets twice as long, up to `request_timeout`; polls only after three."""
+    longer the next attempt at the same gets twice as long, up to `request_timeout`."""
     request_timeout: float = field(default=90.0, validator=_positive, metadata={**_SERVICE, "least": 5.0})
     """The same for pages of 200 items, and for calls that must not be repeated: an ACC start, where a lost response
     means a second job, and a token refresh, where it means a lost login."""

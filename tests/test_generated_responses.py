@@ -45,6 +45,7 @@ from aps_async.links import Part, Source
 from aps_async.models import CostSource, Derivative, ExportKind, Folder, Item
 from aps_async.resources import (
     acc,
+    associations,
     bim360,
     cost,
     derivatives,
@@ -58,6 +59,10 @@ from aps_async.resources import (
     walking,
 )
 from aps_async.resources import jsonapi as paging
+from aps_async.sync import project as syncing
+from aps_async.sync import selection
+from aps_async.sync.run import SyncOptions
+from aps_async.sync.selection import Selection
 from aps_async.transport.quotas import Endpoint, Quotas
 from tests.generated import FOLDER, ITEM, PROJECT, STORAGE, URN, GeneratedServer, generated_server
 
@@ -128,6 +133,19 @@ ANY = Endpoint("any", 1000)
 OUT = "file.pdf"
 _KINDS = list(ExportKind)
 CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
+    associations.find_labels: [
+        lambda s: associations.find_labels(s.session, s.request(ExportKind.COST).cost, [PROJECT])
+    ],
+    associations.list_associations: [
+        lambda s, each=each: associations.list_associations(s.session, PROJECT, each) for each in associations.LISTS
+    ],
+    associations.name_jobs: [lambda s: associations.name_jobs(s.session, [s.job(ExportKind.COST)])],
+    selection.list_selected: [lambda s: selection.list_selected(s.session, PROJECT, Selection(match="A*"))],
+    syncing.sync_project: [
+        lambda s: syncing.sync_project(s.session, s.project, s.folder),
+        lambda s: syncing.sync_project(s.session, s.acc_project, s.folder, SyncOptions(user_id="U")),
+    ],
+    walking.walk: [lambda s: walking.walk(s.session, s.project)],
     auth.revoke: [lambda s: auth.revoke(s.session, AppCredentials("c", "s"), "t")],
     doors.export_project: [lambda s: doors.export_project(s.session, PROJECT, s.folder)],
     doors.get_sheet: [lambda s, each=each: doors.get_sheet(s.session, PROJECT, each) for each in (URN, "A-101")],
@@ -194,6 +212,7 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     projects.find_project: [
         lambda s, each=each: projects.find_project(s.session, each) for each in (PROJECT, "A-101.pdf")
     ],
+    projects.find_projects: [lambda s: projects.find_projects(s.session, "A*", PROJECT)],
     projects.find_project_id: [lambda s: projects.find_project_id(s.session, "A-101.pdf")],
     projects.get_folder: [lambda s: projects.get_folder(s.session, PROJECT, FOLDER)],
     projects.get_item: [lambda s: projects.get_item(s.session, PROJECT, ITEM)],
@@ -225,6 +244,7 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
         lambda s: service_accounts.set_service_account_key_enabled(s.session, "s", "k", enabled=True)
     ],
     sheets.get_export: [lambda s: sheets.get_export(s.session, s.ref(ExportKind.SHEETS))],
+    sheets.get_sheets: [lambda s: sheets.get_sheets(s.session, PROJECT, [PROJECT])],
     sheets.list_sheets: [
         lambda s, each=each: sheets.list_sheets(s.session, PROJECT, version_set=each) for each in (None, "V")
     ],
@@ -255,7 +275,7 @@ FLAT = [(called.__qualname__, call) for called, calls in CALLS.items() for call 
 
 
 def test_every_public_coroutine_is_in_the_table() -> None:
-    homes = [archives, auth, bulk, doors, downloads, exports, kinds, paging, urns]
+    homes = [archives, auth, bulk, doors, downloads, exports, kinds, paging, selection, syncing, urns]
     folder = import_module("aps_async.resources").__path__
     homes += [import_module(f"aps_async.resources.{each.name}") for each in pkgutil.iter_modules(folder)]
     found = {
@@ -311,5 +331,5 @@ async def test_every_response_ends_in_a_value_or_an_error_of_ours(part: int) -> 
                 left = {
                     each.name for each in Path(folder).iterdir() if not each.name.endswith((".pdf", ".zip", ".docx"))
                 }
-                assert not {each for each in left if not each.startswith(".aps-async")}, number
+                assert not {each for each in left if not each.startswith((".aps-async", "register."))}, number
         assert server.requests > COUNT // 10

@@ -290,6 +290,14 @@ def _older(connection: sqlite3.Connection, number: int, run: int, wanted: Wanted
     return None
 
 
+_NAMES_IN_PLACE = """
+    SELECT name FROM files WHERE export=:export UNION SELECT name FROM former_files WHERE export=:export
+    UNION SELECT files.name FROM files JOIN exports ON exports.id=files.export
+    WHERE exports.name IS NULL AND lineage=(SELECT lineage FROM exports WHERE id=:export)
+"""
+"""Names of the files that an export has in the folder, and of those whose place it has not taken yet."""
+
+
 def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: Wanted) -> str | None:
     """The newer version gets the older one's names, whose file goes when the newer one has come.
 
@@ -298,8 +306,8 @@ def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: 
     """
     title = wanted.title
     name = stored_name(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
-    in_place = [*files_of(connection, older), *(each.file for each in former(connection, older))]
-    for stem in {name, *(stem_of(each.name) for each in in_place)}:
+    in_place = connection.execute(_NAMES_IN_PLACE, {"export": older})
+    for stem in {name, *(stem_of(stored_name(each)) for [each] in in_place)}:
         connection.execute("UPDATE names SET export=? WHERE folded=? AND export=?", (number, _folded(stem), older))
     connection.execute("UPDATE exports SET name=NULL, lineage=? WHERE id=?", (wanted.lineage(), older))
     _move_replaced(connection, wanted)

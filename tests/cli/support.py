@@ -150,7 +150,7 @@ def simulation(*options: str) -> Iterator[Simulation]:
 
 
 def paths_in(folder: Path) -> list[Path]:
-    """Everything in a folder but its ledger."""
+    """Everything in a folder but its ledger and register."""
     return [folder / name for name in lying_in(folder)]
 
 

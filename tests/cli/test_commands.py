@@ -164,7 +164,7 @@ def test_sheets_are_chosen_and_named(
     assert files == [f"{name}.pdf" for name in names]
     if names:
         again = cli("resume", tmp_path, env=service.env)
-        assert (again.code, f"({len(names)} there already)" in again.out) == (0, True), again.err
+        assert (again.code, f"({len(names)} already there)" in again.out) == (0, True), again.err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.support import COMMAND, Simulation, clean_environment, simulation
-from tests.documents import LEDGER
+from tests.documents import OURS
 
 SHEETS = 120
 resource = pytest.importorskip("resource")  # not on Windows
@@ -33,7 +33,7 @@ def whole(account: Simulation, tmp_path_factory: pytest.TempPathFactory) -> dict
         capture_output=True, text=True, env=clean_environment(account.env), check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in LEDGER}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in OURS}
 
 
 def can_mount(folder: Path) -> bool:
@@ -67,7 +67,7 @@ def test_a_small_disk(account: Simulation, whole: dict[str, bytes], tmp_path: Pa
 
     assert after["code"] == 0, (kilobytes, after["err"])
     assert after["err"].count("already there") >= len(found)
-    assert {name: digest for name, digest in after["files"].items() if name not in LEDGER} == right
+    assert {name: digest for name, digest in after["files"].items() if name not in OURS} == right
 
 
 def test_a_limit_on_the_size_of_files(account: Simulation, whole: dict[str, bytes], tmp_path: Path) -> None:
@@ -90,4 +90,4 @@ def test_a_limit_on_the_size_of_files(account: Simulation, whole: dict[str, byte
         argv, capture_output=True, text=True, env=clean_environment(account.env), check=False
     )
     assert again.returncode == 0, again.stderr
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name not in LEDGER} == whole
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name not in OURS} == whole
