@@ -5,7 +5,7 @@ import shlex
 import time
 from collections import Counter
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from attrs import define, field, frozen
@@ -64,6 +64,8 @@ class SyncView:
     received: int = 0
     total: int = 0
     failures: list[SyncOutcome] = field(factory=list[SyncOutcome])
+    exported: set[date] = field(factory=set[date])
+    """The days on which the files of today's set were exported."""
     began: float = field(factory=time.monotonic)
 
     def add(self, outcome: SyncOutcome) -> None:
@@ -71,6 +73,8 @@ class SyncView:
         self.counts[outcome.state] += 1
         if outcome.outcome is not None and outcome.outcome.ok and not outcome.outcome.reused:
             self.received += outcome.outcome.size
+        if outcome.path is not None and outcome.exported_at is not None:
+            self.exported.add(outcome.exported_at.astimezone().date())
         if outcome.error is not None:
             self.failures.append(outcome)
 
@@ -174,5 +178,7 @@ def as_json(outcome: SyncOutcome) -> dict[str, Any]:
 def summary(view: SyncView, choices: SyncChoices) -> str:
     """The last line of a finished sync."""
     words = str(SyncCounts(view.counts)) or "nothing to do"
+    if choices.options.markups and view.exported:
+        words += f"; markups as of {' to '.join(map(str, sorted({min(view.exported), max(view.exported)})))}"
     seconds = time.monotonic() - view.began
     return f"{words}; {size(view.received)} in {seconds:.1f} s: {choices.out}"
