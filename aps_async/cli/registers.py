@@ -14,7 +14,8 @@ async def show(folder: Path, *, as_json: bool, as_csv: bool) -> int:
     if as_json:
         print_json(to_dict(found))
     elif as_csv:
-        print_result(register.as_csv(found).rstrip("\r\n"))
+        for line in register.as_csv(found).splitlines():
+            print_result(line)
     else:
         rows = [
             (
