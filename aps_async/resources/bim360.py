@@ -44,7 +44,7 @@ __dir__: object = __all__.copy
 
 # https://aps.autodesk.com/en/docs/bim360/v1/overview/rate-limits/bim360-rate-limits/
 START = Endpoint("bim360.export_start", 100)  # a repeat answers with the same job, so it is harmless
-STATUS = Endpoint("bim360.export_status", 1000, polled=True)
+STATUS = Endpoint("bim360.export_status", 1000)
 
 STATES = {
     "committed": ExportStatus.RUNNING,

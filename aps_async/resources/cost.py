@@ -38,7 +38,7 @@ __all__ = [
 __dir__: object = __all__.copy
 
 # https://aps.autodesk.com/en/docs/acc/v1/overview/rate-limits/cost-rate-limits/
-DOCUMENTS = Endpoint("cost.documents", 30, token="signed-in user", polled=True)
+DOCUMENTS = Endpoint("cost.documents", 30, token="signed-in user")
 ATTACHMENTS = Endpoint(
     "cost.attachments", 50, repeatable=False, token="signed-in user"
 )  # a repeat creates another document

@@ -31,7 +31,7 @@ __dir__: object = __all__.copy
 SERVICE = acc.Service(
     name="files",
     start=Endpoint("files.export_start", 100, repeatable=False, token="user"),  # a repeat starts another job
-    status=Endpoint("files.export_status", 200, token="user", polled=True),
+    status=Endpoint("files.export_status", 200, token="user"),
     key="fileVersions",
     limit=200,
     what="files",

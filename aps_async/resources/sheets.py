@@ -56,7 +56,7 @@ __dir__: object = __all__.copy
 SERVICE = acc.Service(
     name="sheets",
     start=Endpoint("sheets.export_start", 100, repeatable=False, token="user"),  # a repeat starts another job
-    status=Endpoint("sheets.export_status", 100, token="user", polled=True),
+    status=Endpoint("sheets.export_status", 100, token="user"),
     key="sheets",
     limit=1000,
     what="sheets",

@@ -49,9 +49,6 @@ class Endpoint:
     same, but an app must name one with `x-user-id`. `signed-in user`: no app's. `app`: an app's only, for itself."""
     large: bool = False
     """Whether a response can take long, such as a page of 200 items: it gets `Settings.request_timeout`."""
-    polled: bool = False
-    """Whether it is asked again and again until a job is done: one or two responses that never come must cost little,
-    so its calls get more than `Settings.call_timeout` only after three of them."""
     host: str | None = None
     """Where it is served, when that is not Autodesk's main host."""
 

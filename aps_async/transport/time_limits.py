@@ -7,7 +7,6 @@ __all__ = ["TimeLimits", "headers_timeout"]
 __dir__: object = __all__.copy
 
 _MOST_PATHS = 10_000
-_POLLS_AS_LONG = 3  # so that one or two that hang cost little, and a service that is slow still gets to answer
 
 
 class TimeLimits:
@@ -17,11 +16,10 @@ class TimeLimits:
         self._timeouts: dict[str, int] = {}
 
     def attempt(self, call: Call, settings: Settings) -> float:
-        """Seconds for one attempt: twice as many after each that took longer, or after every third poll that did."""
+        """Seconds for one attempt: twice as many after each that took longer."""
         if call.endpoint.large or not call.repeatable:
             return settings.request_timeout
-        doublings = self._timeouts.get(call.path, 0) // (_POLLS_AS_LONG if call.endpoint.polled else 1)
-        return min(settings.call_timeout * 2.0**doublings, settings.request_timeout)
+        return min(settings.call_timeout * 2.0 ** self._timeouts.get(call.path, 0), settings.request_timeout)
 
     def timed_out(self, call: Call) -> None:
         """The attempt took longer."""
