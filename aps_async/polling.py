@@ -19,8 +19,9 @@ from typing import Any, Generic, TypeVar, cast
 from attrs import evolve, field, frozen
 
 from aps_async.errors import PollTimeoutError, UnauthorizedError
+from aps_async.transport import retry
 from aps_async.transport.quotas import RateLimiter
-from aps_async.transport.retry import WaitGenerator, error_may_recover, requested_wait, seconds_of, stepping, until
+from aps_async.transport.retry import WaitGenerator, requested_wait, seconds_of, stepping, until
 
 __all__ = [
     "Policy",
@@ -92,7 +93,7 @@ def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
 
 def may_recover(error: Exception, status: PollStatus[Any]) -> bool:
     """The default rule: 429, 5xx, lost connections and garbled answers pass; a 401 until three tokens were fresh."""
-    return error_may_recover(error) and status.failed(UnauthorizedError) < _FRESH_TOKENS
+    return retry.may_recover(error) and status.failed(UnauthorizedError) < _FRESH_TOKENS
 
 
 @frozen(kw_only=True)

@@ -1,57 +1,40 @@
 """The session: API calls with quota, token, retries and typed responses, and signed links, which need none of these."""
 
-import asyncio
 import json as json_text
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import aiohttp
 from aiohttp import hdrs
-from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
+from multidict import CIMultiDictProxy
 
 from aps_async.auth import AccessToken, HasClientId, HasTokenKind, Settles, TokenProvider
-from aps_async.auth.credentials import seconds_from
-from aps_async.errors import APSError, DecodeError, InputError, TransportError, forget_frames
+from aps_async.errors import APSError, DecodeError, InputError, TransportError
 from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
 from aps_async.settings import Settings
-from aps_async.transport.addresses import is_loopback
-from aps_async.transport.connections import TlsTrust, open_api, open_links, request_options, tls_context
+from aps_async.transport.connections import NOT_OPEN, Connections, TlsTrust
 from aps_async.transport.converter import Unread, structure
-from aps_async.transport.headers import bearer, checked_headers, header_value
+from aps_async.transport.first_contact import FirstContact
+from aps_async.transport.headers import USER_AGENT, checked_headers, header_value
 from aps_async.transport.quotas import Endpoint, RateLimiter, RateLimiters, shared_quotas
-from aps_async.transport.request import (
-    PRODUCTION,
-    Call,
-    Query,
-    acting_user,
-    call_to,
-    checked_base,
-    checked_link_target,
-    form_encoded,
-)
-from aps_async.transport.response import Answer, error_of, json_of, read_answer, retry_after, transport_error
-from aps_async.transport.retry import call_deadline, is_transient, note_error, obeyed, retrying, was_not_sent
+from aps_async.transport.request import PRODUCTION, Call, Query, acting_user, call_to, checked_base, form_encoded
+from aps_async.transport.response import Answer, retry_after, value_of
+from aps_async.transport.retry import call_deadline, note_error, obeyed
+from aps_async.transport.speed import SimulatorSpeed
 
-__all__ = ["SPEED_HEADER", "TOKENS", "USER_AGENT", "Session"]
+__all__ = ["TOKENS", "Session"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
 
-USER_AGENT = "aps-async"
-SPEED_HEADER = "X-Simulator-Speed"
 _WARNINGS = 1000
 TOKENS = Endpoint("token", 500)
-
-_FIRST_CONNECT = 2.0  # seconds for each of two attempts at a command's first connection
-_MOST_PATHS = 10_000
-_NOT_OPEN = "the session is not open: use 'async with Session(...) as session', or 'await session.open()'"
+_FOR_JSON: dict[str, str] = {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: USER_AGENT}
 
 _log = logging.getLogger("aps_async")
 
@@ -99,49 +82,27 @@ class Session:
         on_unreachable: Callable[[TransportError], object] | None = None,
     ) -> None:
         self.base_url: str = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
-        # See `_learn_speed`.
-        self.speed_is_known: bool = not is_loopback(URL(self.base_url, encoded=True).raw_host or "")
-        self.settings: Settings = settings or (Settings() if self.speed_is_known else Settings.from_env())
+        self._speed = SimulatorSpeed(self.base_url)
+        self.settings: Settings = settings or (Settings() if self._speed.is_known else Settings.from_env())
         self.now = clock
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)
-        self._options = request_options(tls_context(ssl), proxy)
+        self._first_contact = FirstContact(patient=patient, on_unreachable=on_unreachable)
+        self._connections = Connections(http, ssl, proxy, self._first_contact)
         self._quotas = quotas
         client_id = tokens.client_id if isinstance(tokens, HasClientId) else None
         self._two_legged = tokens.two_legged if isinstance(tokens, HasTokenKind) else False
         self._owner: tuple[Any, ...] = (self.base_url, client_id or id(tokens))
-        self._api: aiohttp.ClientSession | None = http
-        self._api_is_ours = http is None
-        self._links: aiohttp.ClientSession | None = None
         self._rate_limiters: dict[str, RateLimiter] = {}
         self._warnings: dict[ItemWarning, None] = {}
-        self._on_unreachable = on_unreachable
-        self._reached = patient  # whether any response has arrived
-        self._first_failures = 0
-        self._timeouts: dict[str, int] = {}  # in a row, by path
-        self._attempts = self._prepared_attempts()
-
-    def _prepared_attempts(self) -> dict[bool, Callable[[Call], Coroutine[Any, Any, Any]]]:
-        """The retried attempt, for calls that may be repeated (True) and for calls that must not be (False)."""
-        again = {True: is_transient, False: was_not_sent}
-        return {
-            key: retrying(self._attempt, self.settings, partial(self._may_repeat, may), self._note_retry)
-            for key, may in again.items()
-        }
+        self._attempts = self._first_contact.retried(self._attempt, self.settings)
 
     def _learn_speed(self, headers: Mapping[str, str]) -> None:
-        """Scales the settings to a simulator on this machine, which states its speed in every response.
-
-        Settings that are already scaled stay as they are.
-        """
-        self.speed_is_known = True
-        speed = seconds_from(headers.get(SPEED_HEADER))
-        if speed is None or speed <= 0 or speed == 1 or self.settings.time_scale != 1.0:
-            return
-        self.settings = self.settings.scaled(speed)
-        self._owner = (*self._owner, speed)  # other windows: other rate limiters
-        self._rate_limiters.clear()
-        self._attempts = self._prepared_attempts()
+        if scaled := self._speed.learn(headers, self.settings):
+            self.settings = scaled
+            self._owner = (*self._owner, scaled.time_scale)  # other windows: other rate limiters
+            self._rate_limiters.clear()
+            self._attempts = self._first_contact.retried(self._attempt, self.settings)
 
     async def open(self) -> Self:
         """Opens the session, as `async with` does; `close` ends it, and after that it can be opened again.
@@ -152,14 +113,10 @@ class Session:
         Raises:
             InputError: it is open already.
         """
-        if self._links is not None:
+        if self._connections.is_open:
             raise InputError("the session is open already: share it, or create another one")
-        numbers = self.settings
         self._quotas = self._quotas or shared_quotas()
-        self._rate_limiters = {}
-        if self._api_is_ours:
-            self._api = open_api(numbers)
-        self._links = open_links(numbers, None if self._api_is_ours or self._api is None else self._api.connector)
+        self._connections.open(self.settings)
         return self
 
     async def __aenter__(self) -> Self:
@@ -173,12 +130,7 @@ class Session:
         if isinstance(self._tokens, Settles):
             await self._tokens.settle()
         self._rate_limiters.clear()
-        links, self._links = self._links, None
-        if links is not None:
-            await links.close()
-        if self._api_is_ours and self._api is not None:
-            api, self._api = self._api, None
-            await api.close()
+        await self._connections.close()
 
     @property
     def warnings(self) -> tuple[ItemWarning, ...]:
@@ -203,6 +155,11 @@ class Session:
             self.warn(ItemWarning(call=call, id=found.id, reason=found.reason, left_out=found.left_out))
 
         return keep
+
+    @property
+    def speed_is_known(self) -> bool:
+        """Whether `settings` are final: a simulator on this machine names its speed in its first response."""
+        return self._speed.is_known
 
     @property
     def two_legged(self) -> bool:
@@ -249,8 +206,8 @@ class Session:
         """The rate limiter for this session's calls to an endpoint."""
         found = self._rate_limiters.get(endpoint.name)
         if found is None:
-            if self._quotas is None or self._links is None:
-                raise InputError(_NOT_OPEN)
+            if self._quotas is None or not self._connections.is_open:
+                raise InputError(NOT_OPEN)
             numbers = self.settings
             budget = numbers.budgets.get(endpoint.name, endpoint.budget)
             found = self._quotas.rate_limiter(self._owner, endpoint, budget, numbers.quota_window, numbers.backoff_base)
@@ -297,9 +254,7 @@ class Session:
             InputError: `user_id` is given although the call or the token does not allow it, or is missing although they
                 require it (see `Endpoint.token`); or the session is not open.
         """
-        sent: dict[str, str] = {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: USER_AGENT}
-        if headers:
-            sent.update(checked_headers(headers))
+        sent: dict[str, str] = {**_FOR_JSON, **checked_headers(headers)}
         if user := self._acting_user(endpoint, user_id):
             sent["x-user-id"] = user
         body = None
@@ -349,12 +304,7 @@ class Session:
             TOKENS,
             "POST",
             path,
-            {
-                "Accept": "application/json",
-                "User-Agent": USER_AGENT,
-                "Content-Type": "application/x-www-form-urlencoded",
-                **checked_headers(headers),
-            },
+            {**_FOR_JSON, hdrs.CONTENT_TYPE: "application/x-www-form-urlencoded", **checked_headers(headers)},
             body=form_encoded(form).encode(),
             authorized=False,
             may_be_empty=may_be_empty,
@@ -369,10 +319,9 @@ class Session:
             raise DecodeError(f"POST {path}: expected a JSON object")
         return answer
 
-    @asynccontextmanager
-    async def open_link(
+    def open_link(
         self, link: SignedUrl, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Opens a signed link exactly as it is, without a token and without following redirects.
 
         Yields the response with any status, its body unread. Errors of aiohttp are not converted.
@@ -380,24 +329,7 @@ class Session:
         Raises:
             InputError: the session is not open, a header is not allowed, or the link's address is not allowed.
         """
-        if self._links is None or self._links.closed:
-            raise InputError(_NOT_OPEN)
-        sent: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: USER_AGENT}
-        sent.update(checked_headers(headers))
-        if headers and any(name.lower() == "authorization" for name in headers):
-            raise InputError("a signed link carries its own authorization: storage responds with 400 to a second one")
-        url = checked_link_target(link.reveal(), self.base_url)
-        if cookie := link.reveal_cookie():
-            sent["Cookie"] = header_value("the cookie of the signed link", cookie)
-        async with asyncio.timeout(self._headers_timeout):
-            response = await self._links.get(url, headers=sent, **self._options)
-        async with response:
-            yield response
-
-    @property
-    def _headers_timeout(self) -> float:
-        """Seconds until a download's headers: aiohttp's own read timeout does not apply after a 1xx response."""
-        return self.settings.connect_timeout + self.settings.read_timeout
+        return self._connections.open_link(link, headers, self.base_url, self.settings)
 
     @asynccontextmanager
     async def open_with_token(
@@ -420,17 +352,11 @@ class Session:
             yield response
 
     async def _begin(self, call: Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
-        """Makes one call up to its headers, with no time limit for a large body."""
-        rate_limiter, numbers = self.rate_limiter(call.endpoint), self.settings
+        rate_limiter = self.rate_limiter(call.endpoint)
         await rate_limiter.acquire(call.priority)
         try:
             token = await self._tokens.token(self, rejected)
-            timeout = aiohttp.ClientTimeout(
-                total=None, sock_connect=numbers.connect_timeout, sock_read=numbers.read_timeout
-            )
-            async with asyncio.timeout(self._headers_timeout):
-                response = await self._open(call, token, timeout)
-            return response, token
+            return await self._connections.begin(call, token, self.settings), token
         finally:
             rate_limiter.release(used=True)
 
@@ -445,24 +371,19 @@ class Session:
         answer, token = await self._exchange(call, None)
         if answer.status == 401 and token is not None:
             answer, _ = await self._exchange(call, token)
-        if not 200 <= answer.status < 300:
-            raise error_of(call.method, call.path, answer, self.now())
-        if answer.status == 204 or (call.may_be_empty and not answer.body.strip()):
-            return None, answer.headers
-        return json_of(call.method, call.path, answer), answer.headers
+        return value_of(call, answer, self.now()), answer.headers
 
     async def _exchange(self, call: Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
         """Makes one call when the quota allows it. The token is taken last, so that it cannot expire in the queue."""
         rate_limiter = self.rate_limiter(call.endpoint)
-        self._http()  # before a token is asked for: it could not be had either
+        self._connections.api()  # before a token is asked for: it could not be had either
         await rate_limiter.acquire(call.priority)
         counts = False
         try:
-            token = None
-            if call.authorized:
-                token = await self._tokens.token(self, rejected)
+            token = await self._tokens.token(self, rejected) if call.authorized else None
             counts = True
-            answer = await self._send(call, token)
+            answer = await self._connections.send(call, token, self.settings)
+            self._learn_speed(answer.headers)
             if answer.status == 429:
                 named = retry_after(answer.headers, self.now())
                 asked = obeyed(named, self.settings.retry_after_max)
@@ -476,82 +397,3 @@ class Session:
             raise
         finally:
             rate_limiter.release(used=counts)
-
-    async def _open(
-        self, call: Call, token: AccessToken | None, timeout: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
-        """Sends one call: the only place where the token becomes a header, which no frame of ours keeps."""
-        api = self._http()
-        try:
-            return await api.request(
-                call.method,
-                call.url,
-                data=call.body,
-                headers={**call.headers, hdrs.AUTHORIZATION: bearer(token)} if call.authorized else call.headers,
-                timeout=timeout,
-                **self._options,
-            )
-        except BaseException as problem:
-            forget_frames(problem)  # those of the HTTP client contain the token
-            if isinstance(problem, aiohttp.ClientResponseError):  # and so does this error
-                problem.request_info = problem.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
-                problem.args = (problem.request_info, problem.history)
-            raise
-
-    def _http(self) -> aiohttp.ClientSession:
-        if self._api is None or self._links is None:
-            raise InputError(_NOT_OPEN)
-        if self._api.closed:
-            raise InputError("the aiohttp session of this session was closed: keep it open for as long as this one")
-        return self._api
-
-    async def _send(self, call: Call, token: AccessToken | None) -> Answer:
-        try:
-            async with asyncio.timeout(self._time_limit(call)):
-                response = await self._open(call, token, self._connect_limits())
-                answer = await read_answer(response, self.settings.response_limit, f"{call.method} {call.path}")
-        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            lost = transport_error(f"{call.method} {call.path}", problem)
-            if isinstance(problem, TimeoutError) and len(self._timeouts) < _MOST_PATHS:
-                self._timeouts[call.path] = self._timeouts.get(call.path, 0) + 1
-        else:
-            self._reached = True
-            self._timeouts.pop(call.path, None)
-            if not self.speed_is_known:
-                self._learn_speed(answer.headers)
-            if _log.isEnabledFor(logging.DEBUG):
-                _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))
-            return answer
-        raise lost  # outside the handler, since aiohttp's own message may contain the whole URL
-
-    def _time_limit(self, call: Call) -> float:
-        """Seconds for one attempt: twice as many after each that took longer."""
-        numbers = self.settings
-        if call.endpoint.large or not call.repeatable:
-            return numbers.request_timeout
-        return min(numbers.call_timeout * 2.0 ** self._timeouts.get(call.path, 0), numbers.request_timeout)
-
-    def _connect_limits(self) -> aiohttp.ClientTimeout:
-        seconds = self.settings.connect_timeout
-        if self._on_unreachable is not None and not self._reached:
-            return aiohttp.ClientTimeout(total=None, connect=min(seconds, _FIRST_CONNECT))  # including the DNS lookup
-        return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
-
-    def _may_repeat(self, may: Callable[[BaseException], bool], problem: BaseException) -> bool:
-        """Whether `may` holds, and it is not the first connection that cannot be made; see `on_unreachable`."""
-        obstacle = problem.obstacle if isinstance(problem, TransportError) and not self._reached else None
-        if obstacle in ("certificate", "host") or (obstacle and self._on_unreachable is not None):
-            self._first_failures += 1
-            return may(problem) and self._first_failures == 1
-        return may(problem)
-
-    def _note_retry(self, details: Mapping[str, Any]) -> None:
-        problem: Any = details.get("exception")
-        if (
-            self._on_unreachable is not None
-            and isinstance(problem, TransportError)
-            and problem.obstacle
-            and not self._reached
-        ):
-            self._on_unreachable(problem)
-        _log.info("attempt %d failed, next in %.1f s: %s", details["tries"], details["wait"], problem)

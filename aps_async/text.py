@@ -2,6 +2,7 @@
 
 import difflib
 import fnmatch
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -9,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 __all__ = [
     "NameIndex",
+    "finite_number",
     "folded",
     "globbed",
     "listing",
@@ -131,3 +133,14 @@ def listing(wanted: str, names: Iterable[str]) -> str:
         return ", ".join(found) + (f" and {rest:,} more" if rest else "")
     more = f" and {len(known) - 10:,} more" if len(known) > 10 else ""
     return (", ".join(known[:10]) or "none") + more
+
+
+def finite_number(stated: object) -> float | None:
+    """A finite number, given as a number or as text; None for anything else."""
+    if isinstance(stated, bool) or not isinstance(stated, int | float | str):
+        return None
+    try:
+        number = float(stated)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

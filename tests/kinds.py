@@ -139,7 +139,7 @@ def _cost(simulator: Simulator, which: str) -> ExportRequest:
 
 
 async def _running_document(session: Session, simulator: Simulator, which: str) -> ExportJob:
-    [job] = await cost.document_jobs(
+    [job] = await cost.list_exports(
         session,
         project_id(simulator, "Tower"),
         association_type="Budget",

@@ -186,8 +186,8 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     bim360.resolve: [lambda s: bim360.resolve(s.session, s.job(link=False), [])],
     bim360.start: [lambda s: bim360.start(s.session, s.request())],
     bim360.start_export: [lambda s, urn=urn: bim360.start_export(s.session, PROJECT, urn) for urn in (URN, ITEM)],
-    cost.document_jobs: [
-        lambda s: cost.document_jobs(s.session, PROJECT, association_type="Budget", association_ids=[PROJECT])
+    cost.list_exports: [
+        lambda s: cost.list_exports(s.session, PROJECT, association_type="Budget", association_ids=[PROJECT])
     ],
     cost.get_export: [lambda s: cost.get_export(s.session, s.ref(ExportKind.COST))],
     cost.list_documents: [

@@ -5,7 +5,6 @@ https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 
 import base64
 import json
-import math
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from attrs import field, frozen
 
 from aps_async.auth.provider import AccessToken, TokenClient
 from aps_async.errors import APSError, AuthError, DecodeError, ResponseError
+from aps_async.text import finite_number
 from aps_async.transport.headers import header_value, token_value
 from aps_async.transport.retry import is_transient
 
@@ -25,7 +25,6 @@ __all__ = [
     "claimed_text",
     "read_token",
     "request_token",
-    "seconds_from",
     "unverified_claims",
 ]
 __dir__: object = __all__.copy
@@ -130,19 +129,8 @@ def _life(stated: object) -> float:
 
     If the default is too long, the service responds with 401, which also renews the token.
     """
-    seconds = seconds_from(stated)
+    seconds = finite_number(stated)
     return min(seconds, LONGEST_LIFE) if seconds is not None and seconds > 0 else DEFAULT_LIFE
-
-
-def seconds_from(stated: object) -> float | None:
-    """A finite number, given as a number or as text; None for anything else."""
-    if isinstance(stated, bool) or not isinstance(stated, int | float | str):
-        return None
-    try:
-        seconds = float(stated)
-    except (ValueError, OverflowError):
-        return None
-    return seconds if math.isfinite(seconds) else None
 
 
 def unverified_claims(token: str) -> dict[str, object]:

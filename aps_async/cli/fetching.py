@@ -44,7 +44,7 @@ async def _documents(session: Session, choices: DocumentChoices, run: Run) -> No
 
 async def _existing(session: Session, project: str, choices: DocumentChoices, run: Run) -> list[Task]:
     """The documents that there are for the ids."""
-    jobs = await cost.document_jobs(
+    jobs = await cost.list_exports(
         session,
         project,
         association_type=choices.type,

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from aps_async.auth import Login, ThreeLegged, authorize, authorize_elsewhere, open_browser
 from aps_async.auth.background import in_daemon_thread
-from aps_async.auth.credentials import claimed_text, seconds_from, unverified_claims
+from aps_async.auth.credentials import claimed_text, unverified_claims
 from aps_async.auth.loopback import CALLBACK
 from aps_async.cli import profiles
 from aps_async.cli.environment import session_with
@@ -22,6 +22,7 @@ from aps_async.cli.profiles import Profile
 from aps_async.errors import APSError, AuthError, NotAllowedError
 from aps_async.resources.users import UserInfo, get_user_info
 from aps_async.session import Session
+from aps_async.text import finite_number
 from aps_async.transport.request import PRODUCTION
 
 _REFRESH_DAYS = 15
@@ -178,7 +179,7 @@ def _facts(acting: Identity, claims: dict[str, object], user: UserInfo | None, s
         "profile": acting.profile.name,
         "clientId": claimed_text(claims, "client_id") or acting.client_id,
         "scopes": [each for each in scopes if isinstance(each, str)] if isinstance(scopes, list) else [],
-        "tokenUntil": _moment(stored.expires_at if expires is None and stored else seconds_from(expires)),
+        "tokenUntil": _moment(stored.expires_at if expires is None and stored else finite_number(expires)),
         # Each renewal extends this.
         "loginUntil": _moment(stored.issued_at + _REFRESH_DAYS * 86400) if stored and stored.refresh_token else "",
         "service": acting.base_url,

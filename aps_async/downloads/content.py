@@ -77,7 +77,7 @@ class ContentCheck:
         self._keep = max(1, *(each.tail_within for each in expected.signatures))
         self._head = self._tail = b""
         self._padding = 0  # bytes after the tail
-        self.digests = Digests(*["sha1"] * bool(expected.sha1), *["sha256"] * sha256)
+        self.digests: Digests = Digests(*["sha1"] * bool(expected.sha1), *["sha256"] * sha256)
         self.mark()
 
     @property

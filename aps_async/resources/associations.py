@@ -183,7 +183,7 @@ async def name_jobs(session: Session, jobs: Sequence[ExportJob]) -> list[ExportJ
 
     Args:
         session: the session; a user's token.
-        jobs: as `cost.document_jobs` gives them, all of one container and type.
+        jobs: as `cost.list_exports` gives them, all of one container and type.
 
     Raises:
         APSError: as `list_associations`, except for refusals.

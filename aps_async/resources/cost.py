@@ -27,10 +27,10 @@ __all__ = [
     "STATES",
     "CostDocument",
     "ErrorInfo",
-    "document_jobs",
     "find_container",
     "get_export",
     "list_documents",
+    "list_exports",
     "make_request",
     "resolve",
     "start",
@@ -182,7 +182,7 @@ def find_container(project: Project) -> str:
     return project.cost_container_id
 
 
-async def document_jobs(
+async def list_exports(
     session: Session,
     project_id: str,
     *,

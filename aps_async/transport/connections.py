@@ -1,16 +1,41 @@
-"""The two HTTP sessions of a session, and what every request of theirs has in common."""
+"""The two HTTP sessions of a session, and one attempt at a call or a signed link over them."""
 
+import asyncio
+import logging
 import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import hdrs
+from multidict import CIMultiDict, CIMultiDictProxy
 
-from aps_async.errors import InputError
+from aps_async.errors import InputError, forget_frames
+from aps_async.links import SignedUrl
 from aps_async.settings import Settings
+from aps_async.transport.first_contact import FirstContact
+from aps_async.transport.headers import USER_AGENT, bearer, checked_headers, header_value
+from aps_async.transport.request import Call, checked_link_target
+from aps_async.transport.response import Answer, read_answer, transport_error
+from aps_async.transport.time_limits import TimeLimits, headers_timeout
 
-__all__ = ["HEADER_LIMIT", "TlsTrust", "open_api", "open_links", "request_options", "tls_context"]
+__all__ = [
+    "HEADER_LIMIT",
+    "NOT_OPEN",
+    "Connections",
+    "TlsTrust",
+    "open_api",
+    "open_links",
+    "request_options",
+    "tls_context",
+]
 __dir__: object = __all__.copy
+
+NOT_OPEN = "the session is not open: use 'async with Session(...) as session', or 'await session.open()'"
+
+_log = logging.getLogger("aps_async")
 
 HEADER_LIMIT = 64 * 1024
 """Bytes of one header line. Cookies and policies of corporate proxies exceed aiohttp's default of 8,190."""
@@ -77,3 +102,124 @@ def open_links(settings: Settings, shared: aiohttp.BaseConnector | None = None) 
             total=None, connect=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
         ),
     )
+
+
+class Connections:
+    """The two HTTP sessions: one for the API, one for signed links.
+
+    Args:
+        http: the caller's own aiohttp session for API calls, which stays open; None: one of ours.
+        trust: see `tls_context`.
+        proxy: the address of an HTTP proxy for both.
+        first_contact: is informed of every response, and limits the connections before the first.
+    """
+
+    def __init__(
+        self, http: aiohttp.ClientSession | None, trust: TlsTrust, proxy: str | None, first_contact: FirstContact
+    ) -> None:
+        self._api: aiohttp.ClientSession | None = http
+        self._api_is_ours = http is None
+        self._links: aiohttp.ClientSession | None = None
+        self._options = request_options(tls_context(trust), proxy)
+        self._first_contact = first_contact
+        self._time_limits = TimeLimits()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether they were opened and not closed since."""
+        return self._links is not None
+
+    def open(self, settings: Settings) -> None:
+        """Opens both."""
+        if self._api_is_ours:
+            self._api = open_api(settings)
+        self._links = open_links(settings, None if self._api_is_ours or self._api is None else self._api.connector)
+
+    async def close(self) -> None:
+        """Closes what `open` opened."""
+        links, self._links = self._links, None
+        if links is not None:
+            await links.close()
+        if self._api_is_ours and self._api is not None:
+            api, self._api = self._api, None
+            await api.close()
+
+    def api(self) -> aiohttp.ClientSession:
+        """The HTTP session for API calls.
+
+        Raises:
+            InputError: it is not open.
+        """
+        if self._api is None or self._links is None:
+            raise InputError(NOT_OPEN)
+        if self._api.closed:
+            raise InputError("the aiohttp session of this session was closed: keep it open for as long as this one")
+        return self._api
+
+    async def send(self, call: Call, token: Any, settings: Settings) -> Answer:
+        """One attempt at a call, with its whole response, whatever its status.
+
+        Raises:
+            TransportError: no complete response came in time.
+        """
+        try:
+            async with asyncio.timeout(self._time_limits.attempt(call, settings)):
+                response = await self._begin(call, token, self._first_contact.connect_limits(settings.connect_timeout))
+                answer = await read_answer(response, settings.response_limit, f"{call.method} {call.path}")
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            lost = transport_error(f"{call.method} {call.path}", problem)
+            if isinstance(problem, TimeoutError):
+                self._time_limits.timed_out(call)
+        else:
+            self._first_contact.made()
+            self._time_limits.answered(call)
+            if _log.isEnabledFor(logging.DEBUG):
+                _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))
+            return answer
+        raise lost  # outside the handler, since aiohttp's own message may contain the whole URL
+
+    async def begin(self, call: Call, token: Any, settings: Settings) -> aiohttp.ClientResponse:
+        """Makes one call up to its headers, with no time limit for a large body; errors of aiohttp stay as they are."""
+        limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
+        )
+        async with asyncio.timeout(headers_timeout(settings)):
+            return await self._begin(call, token, limits)
+
+    async def _begin(self, call: Call, token: Any, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        """The only place where the token becomes a header, which no frame of ours keeps."""
+        api = self.api()
+        try:
+            return await api.request(
+                call.method,
+                call.url,
+                data=call.body,
+                headers={**call.headers, hdrs.AUTHORIZATION: bearer(token)} if call.authorized else call.headers,
+                timeout=timeout,
+                **self._options,
+            )
+        except BaseException as problem:
+            forget_frames(problem)  # those of the HTTP client contain the token
+            if isinstance(problem, aiohttp.ClientResponseError):  # and so does this error
+                problem.request_info = problem.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
+                problem.args = (problem.request_info, problem.history)
+            raise
+
+    @asynccontextmanager
+    async def open_link(
+        self, link: SignedUrl, headers: Mapping[str, str] | None, base_url: str, settings: Settings
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """See `Session.open_link`."""
+        if self._links is None or self._links.closed:
+            raise InputError(NOT_OPEN)
+        sent: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: USER_AGENT}
+        sent.update(checked_headers(headers))
+        if headers and any(name.lower() == "authorization" for name in headers):
+            raise InputError("a signed link carries its own authorization: storage responds with 400 to a second one")
+        url = checked_link_target(link.reveal(), base_url)
+        if cookie := link.reveal_cookie():
+            sent["Cookie"] = header_value("the cookie of the signed link", cookie)
+        async with asyncio.timeout(headers_timeout(settings)):
+            response = await self._links.get(url, headers=sent, **self._options)
+        async with response:
+            yield response

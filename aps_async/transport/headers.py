@@ -6,8 +6,10 @@ from typing import Any
 
 from aps_async.errors import APSError, AuthError, InputError
 
-__all__ = ["bearer", "checked_headers", "header_value", "token_value"]
+__all__ = ["USER_AGENT", "bearer", "checked_headers", "header_value", "token_value"]
 __dir__: object = __all__.copy
+
+USER_AGENT = "aps-async"
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 

@@ -27,6 +27,7 @@ from aps_async.errors import (
 from aps_async.links import SignedUrl, redact
 from aps_async.text import well_formed
 from aps_async.transport.converter import loads
+from aps_async.transport.request import Call
 
 __all__ = [
     "Answer",
@@ -38,6 +39,7 @@ __all__ = [
     "readable_headers",
     "retry_after",
     "transport_error",
+    "value_of",
     "xml_error",
 ]
 __dir__: object = __all__.copy
@@ -152,6 +154,20 @@ def json_of(method: str, path: str, answer: Answer) -> Any:
     except ValueError:
         pass
     raise DecodeError(f"{method} {path}: {answer.status} with {describe(answer.body)} instead of JSON", garbled=True)
+
+
+def value_of(call: Call, answer: Answer, now: float) -> Any:
+    """The JSON value of a response; None if it is empty, as it may be.
+
+    Raises:
+        ResponseError: the status is an error's.
+        DecodeError: it is not JSON.
+    """
+    if not 200 <= answer.status < 300:
+        raise error_of(call.method, call.path, answer, now)
+    if answer.status == 204 or (call.may_be_empty and not answer.body.strip()):
+        return None
+    return json_of(call.method, call.path, answer)
 
 
 def describe(body: bytes) -> str:

@@ -28,8 +28,8 @@ __all__ = [
     "TRANSIENT",
     "WaitGenerator",
     "call_deadline",
-    "error_may_recover",
     "is_transient",
+    "may_recover",
     "may_start_again",
     "note_error",
     "obeyed",
@@ -70,7 +70,7 @@ def is_transient(problem: BaseException) -> bool:
     return isinstance(problem, TransportError)
 
 
-def error_may_recover(problem: BaseException) -> bool:
+def may_recover(problem: BaseException) -> bool:
     """The wider view of a wait that has minutes: also a 401 in the middle, or a token service that is down."""
     if isinstance(problem, AuthError):
         return isinstance(problem, ResponseError) or (problem.__cause__ is not None and is_transient(problem.__cause__))
@@ -87,7 +87,7 @@ def was_not_sent(problem: BaseException) -> bool:
 def may_start_again(problem: BaseException, *, repeatable: bool) -> bool:
     """Whether to start a job once more after this error; a start that is not `Endpoint.repeatable` may have worked."""
     if repeatable or isinstance(problem, AuthError):  # without a token nothing was started
-        return error_may_recover(problem)
+        return may_recover(problem)
     return was_not_sent(problem)
 
 

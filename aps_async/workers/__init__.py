@@ -44,7 +44,7 @@ from aps_async.workers.database import Database
 from aps_async.workers.rate_limit import SharedQuotas, SharedRateLimiter
 from aps_async.workers.records import Entry, Record, RunStatus
 from aps_async.workers.runs import RunStore
-from aps_async.workers.steps import Delivered, deliver, passes, poll_interval, poll_once, start
+from aps_async.workers.steps import Delivered, deliver, may_recover, poll_interval, poll_once, start
 from aps_async.workers.worker import Worker
 
 __all__ = [
@@ -60,7 +60,7 @@ __all__ = [
     "Storage",
     "Worker",
     "deliver",
-    "passes",
+    "may_recover",
     "poll_interval",
     "poll_once",
     "start",

@@ -24,9 +24,9 @@ from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.polling import PollPolicy, PollStatus
 from aps_async.reprs import short_repr
 from aps_async.session import Session
-from aps_async.transport.retry import error_may_recover
+from aps_async.transport import retry
 
-__all__ = ["NOT_WANTED", "Delivered", "NotWantedError", "deliver", "passes", "poll_interval", "poll_once", "start"]
+__all__ = ["NOT_WANTED", "Delivered", "NotWantedError", "deliver", "may_recover", "poll_interval", "poll_once", "start"]
 __dir__: object = __all__.copy
 
 NOT_WANTED = "the export is no longer this worker's"
@@ -59,7 +59,7 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
 
     Raises:
         ExportFailedError: the job has already failed (BIM 360 returns the job of an earlier start).
-        APSError: the call failed; see `start_export`. `passes` returns whether to try again later.
+        APSError: the call failed; see `start_export`. `may_recover` returns whether to try again later.
     """
     job = await start_export(session, request)
     return checked_job(job) if job.status.is_final else job
@@ -70,7 +70,7 @@ async def poll_once(session: Session, ref: ExportRef) -> ExportJob:
 
     Raises:
         ExportFailedError: the job failed.
-        APSError: the call failed; see `get_export`. `passes` returns whether to try again later.
+        APSError: the call failed; see `get_export`. `may_recover` returns whether to try again later.
     """
     job = await get_export(session, ref, retry=False)
     return checked_job(job) if job.status.is_final else job
@@ -122,11 +122,11 @@ async def deliver(
     return Delivered(location=location, size=got.size, sha256=got.sha256 or "", warnings=got.warnings)
 
 
-def passes(problem: BaseException) -> bool:
+def may_recover(problem: BaseException) -> bool:
     """Whether the same step may succeed later: after an outage, a broken connection, a full disk, an early 404."""
     if isinstance(problem, NotWantedError):
         return False
-    return error_may_recover(problem) or isinstance(problem, DownloadError)
+    return retry.may_recover(problem) or isinstance(problem, DownloadError)
 
 
 def poll_interval(session: Session, kind: ExportKind, pending: int) -> float:

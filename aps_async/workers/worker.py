@@ -20,7 +20,7 @@ from aps_async.exports.wait import EndingWords, checked_job, export_rules
 from aps_async.models import ExportJob, ExportKind, ExportRef
 from aps_async.polling import PollRules, PollStatus
 from aps_async.session import Session
-from aps_async.transport.retry import error_may_recover, may_start_again
+from aps_async.transport.retry import may_recover, may_start_again
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
 from aps_async.workers.records import Entry
@@ -247,7 +247,7 @@ class Worker:
                 return False
             if entry.ref is None:
                 return may_start_again(error, repeatable=KINDS[entry.request.kind].start_endpoint.repeatable)
-            return rules.may_recover(error, status) or (isinstance(error, DownloadError) and steps.passes(error))
+            return rules.may_recover(error, status) or (isinstance(error, DownloadError) and steps.may_recover(error))
 
         rules = export_rules(self.session, entry.ref or ExportRef(request=entry.request, export_id=""))
         return evolve(rules, policy=policy, not_yet=not_yet, may_recover=recovers)
@@ -259,8 +259,8 @@ class Worker:
         at its end."""
         if isinstance(problem, DatabaseError):
             raise problem
-        if isinstance(problem, AuthError) and not error_may_recover(problem):
-            if (found := await self._token_problem()) is not None and not error_may_recover(found):
+        if isinstance(problem, AuthError) and not may_recover(problem):
+            if (found := await self._token_problem()) is not None and not may_recover(found):
                 raise problem  # not the export's fault: others may have better credentials
             problem = found or problem
         failed = (type(problem),) * (entry.tries + 1)

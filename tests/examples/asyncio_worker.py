@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 
 from aps_async import APSError, ExportRef, ExportRequest, Session
-from aps_async.workers import Delivered, Storage, deliver, passes, poll_interval, poll_once, start
+from aps_async.workers import Delivered, Storage, deliver, may_recover, poll_interval, poll_once, start
 
 Step = ExportRequest | ExportRef
 """What to start, or what to look after."""
@@ -34,7 +34,7 @@ class Workers:
             try:
                 await self.do(step)
             except APSError as problem:
-                if passes(problem) and tries < TRIES:
+                if may_recover(problem) and tries < TRIES:
                     self.later(5.0 * 2**tries, step, tries + 1)
                 else:
                     request = step if isinstance(step, ExportRequest) else step.request

@@ -91,7 +91,7 @@ def test_labels(given: dict[str, Any], label: str) -> None:
 
 
 async def jobs_of(simulator: Any, session: Any, *names: str, kind: str = "Budget") -> Any:
-    return await cost.document_jobs(
+    return await cost.list_exports(
         session, project_of(simulator).id, association_type=kind, association_ids=ids(simulator, *names)
     )
 

@@ -204,10 +204,10 @@ async def test_the_container_is_the_project_unless_another_is_named() -> None:
         [steel] = ids(simulator, "Steel", project="Clinic")
         query: dict[str, Any] = {"association_type": "Budget", "association_ids": steel}
         with pytest.raises(NotFoundError):
-            await cost.document_jobs(session, clinic.id, **query)
+            await cost.list_exports(session, clinic.id, **query)
         container = cost.find_container(clinic)
         assert container == project_of(simulator, "Clinic").cost.container
-        [job] = await cost.document_jobs(session, clinic.id, container_id=container, **query)
+        [job] = await cost.list_exports(session, clinic.id, container_id=container, **query)
         assert (await get_export(session, job.ref)).status is ExportStatus.SUCCEEDED, "the ref remembers it"
         assert job.ref.project_id == clinic.id.removeprefix("b."), "where the file lies"
 
@@ -227,7 +227,7 @@ async def test_a_two_legged_token_is_refused_before_the_call(user: str | None) -
         project, [steel] = project_of(simulator), ids(simulator, "Signed")
         for call in (
             cost.list_documents(session, project.id, association_type="Budget", association_ids=[steel]),
-            cost.document_jobs(session, project.id, association_type="Budget", association_ids=[steel]),
+            cost.list_exports(session, project.id, association_type="Budget", association_ids=[steel]),
             start_export(
                 session,
                 cost.make_request(project.id, association_type="Budget", association_id=steel, template_id="t"),
@@ -256,7 +256,7 @@ ASSOCIATION = "18d97ae0-9484-11e8-a7ec-7ddae203e404"
 
 
 async def jobs(session: Session) -> list[Any]:
-    return await cost.document_jobs(session, "p", association_type="Budget", association_ids=[ASSOCIATION])
+    return await cost.list_exports(session, "p", association_type="Budget", association_ids=[ASSOCIATION])
 
 
 async def test_unknown_words_are_kept() -> None:
@@ -323,7 +323,7 @@ async def test_done_without_a_file(tmp_path: Path) -> None:
 )
 async def test_quirks_do_not_keep_a_document_from_coming(quirk: dict[str, bool], tmp_path: Path) -> None:
     async with account(**quirk) as (simulator, session):
-        [job] = await cost.document_jobs(
+        [job] = await cost.list_exports(
             session,
             project_of(simulator).id,
             association_type="Budget",
@@ -339,7 +339,7 @@ async def test_quirks_do_not_keep_a_document_from_coming(quirk: dict[str, bool],
 @pytest.mark.parametrize("state", STATES)
 async def test_all_six_states(state: str, tmp_path: Path) -> None:
     async with account() as (simulator, session):
-        [job] = await cost.document_jobs(
+        [job] = await cost.list_exports(
             session, project_of(simulator).id, association_type="Budget", association_ids=ids(simulator, state)
         )
         words = [each.raw_status async for each in export_states(session, job)]
@@ -382,7 +382,7 @@ async def test_a_document_of_our_own(tmp_path: Path) -> None:
 
 async def test_starting_needs_a_template() -> None:
     async with account() as (simulator, session):
-        [job] = await cost.document_jobs(
+        [job] = await cost.list_exports(
             session, project_of(simulator).id, association_type="Budget", association_ids=ids(simulator, "Signed")
         )
         with pytest.raises(InputError, match="needs a template"):
@@ -394,11 +394,11 @@ async def test_a_family_of_documents(tmp_path: Path) -> None:
     async with account() as (simulator, session):
         project = project_of(simulator).id
         names = (*STATES, "Two", "None")
-        found = await cost.document_jobs(
+        found = await cost.list_exports(
             session, project, association_type="Budget", association_ids=ids(simulator, *names)
         )
         # A change order's documents are those of a form.
-        found += await cost.document_jobs(
+        found += await cost.list_exports(
             session, project, association_type="FormInstance", association_ids=ids(simulator, "Piles")
         )
         outcomes = [outcome async for outcome in export_many(session, found, tmp_path)]

@@ -184,7 +184,7 @@ async def test_more_can_be_demanded_of_a_file(tmp_path: Path) -> None:
 async def documents(simulator: Simulator, session: Session) -> list[Any]:
     project = simulator.world.hubs[0].projects[0]
     async with session_for(simulator, tokens=StaticToken(simulator.user_token("ADA"))) as signed_in:
-        return await cost.document_jobs(
+        return await cost.list_exports(
             signed_in, project.id, association_type="Budget", association_ids=list(project.cost.associations)
         )
 

@@ -31,7 +31,7 @@ from aps_async.errors import CallTimeoutError, ServerError
 from aps_async.resources.jsonapi import Page
 from aps_async.simulator import Fault, World
 from aps_async.transport.quotas import Endpoint
-from aps_async.transport.retry import call_deadline, error_may_recover, is_transient, waits, was_not_sent
+from aps_async.transport.retry import call_deadline, is_transient, may_recover, waits, was_not_sent
 from tests.support import EPOCH, served, service, session_for, virtual_clock
 
 virtual_time = pytest.mark.looptime  # for coroutines only: it would leave a loop behind with the others
@@ -331,15 +331,15 @@ def problem(status: int) -> ResponseError:
     ],
 )  # fmt: skip
 def test_what_is_repeated(error: Exception, transient: bool, passing: bool, unsent: bool) -> None:
-    assert (is_transient(error), error_may_recover(error), was_not_sent(error)) == (transient, passing, unsent)
+    assert (is_transient(error), may_recover(error), was_not_sent(error)) == (transient, passing, unsent)
 
 
 def test_a_wait_of_minutes_also_outlives_a_token_service_that_is_down() -> None:
     down, wrong = AuthError("down"), AuthError("wrong")
     down.__cause__ = problem(500)
     wrong.__cause__ = problem(401)
-    assert error_may_recover(down)
-    assert not error_may_recover(wrong)
+    assert may_recover(down)
+    assert not may_recover(wrong)
     assert not is_transient(down)
 
 

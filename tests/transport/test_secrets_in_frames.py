@@ -184,7 +184,7 @@ async def test_a_hanging_call_shows_nothing_nor_does_its_end(case: str, tmp_path
         task = asyncio.ensure_future(call(session, tmp_path))
         await came.wait()
         frames = frames_alive()
-        assert {"_open", "_send"} & {each.f_code.co_name for each in frames}
+        assert {"begin", "send"} & {each.f_code.co_name for each in frames}
         assert_hidden(frames)
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:

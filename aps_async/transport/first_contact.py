@@ -1,0 +1,72 @@
+"""The first contact with a service: until anything has answered, the address may be wrong, so retries are few."""
+
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import aiohttp
+
+from aps_async.errors import TransportError
+from aps_async.settings import Settings
+from aps_async.transport.retry import is_transient, retrying, was_not_sent
+
+__all__ = ["FirstContact"]
+__dir__: object = __all__.copy
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+_log = logging.getLogger("aps_async")
+_FIRST_CONNECT = 2.0  # seconds for each of two attempts at a command's first connection
+
+
+class FirstContact:
+    """Whether any response has arrived, and what may be repeated until then.
+
+    Args:
+        patient: see `Session`; as if a response had arrived already.
+        on_unreachable: see `Session`.
+    """
+
+    def __init__(self, *, patient: bool, on_unreachable: Callable[[TransportError], object] | None) -> None:
+        self._reached = patient
+        self._on_unreachable = on_unreachable
+        self._failures = 0
+
+    def made(self) -> None:
+        """A response has arrived."""
+        self._reached = True
+
+    def connect_limits(self, seconds: float) -> aiohttp.ClientTimeout:
+        """The limits for connecting, where `seconds` is the usual one."""
+        if self._on_unreachable is not None and not self._reached:
+            return aiohttp.ClientTimeout(total=None, connect=min(seconds, _FIRST_CONNECT))  # including the DNS lookup
+        return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
+
+    def retried(
+        self, target: Callable[[A], Coroutine[Any, Any, T]], settings: Settings
+    ) -> dict[bool, Callable[[A], Coroutine[Any, Any, T]]]:
+        """The same coroutine function with retries: for calls that may be repeated (True), and that must not be."""
+        again = {True: is_transient, False: was_not_sent}
+        return {
+            key: retrying(target, settings, partial(self._may_repeat, may), self._note_retry)
+            for key, may in again.items()
+        }
+
+    def _may_repeat(self, may: Callable[[BaseException], bool], problem: BaseException) -> bool:
+        """Whether `may` holds, and it is not the first connection that cannot be made."""
+        obstacle = self._obstacle(problem)
+        if obstacle in ("certificate", "host") or (obstacle and self._on_unreachable is not None):
+            self._failures += 1
+            return may(problem) and self._failures == 1
+        return may(problem)
+
+    def _note_retry(self, details: Mapping[str, Any]) -> None:
+        problem = details.get("exception")
+        if self._on_unreachable is not None and isinstance(problem, TransportError) and self._obstacle(problem):
+            self._on_unreachable(problem)
+        _log.info("attempt %d failed, next in %.1f s: %s", details["tries"], details["wait"], problem)
+
+    def _obstacle(self, problem: BaseException) -> str | None:
+        return problem.obstacle if isinstance(problem, TransportError) and not self._reached else None

@@ -1,0 +1,36 @@
+"""How long one attempt at a call may take: longer after attempts that needed more."""
+
+from aps_async.settings import Settings
+from aps_async.transport.request import Call
+
+__all__ = ["TimeLimits", "headers_timeout"]
+__dir__: object = __all__.copy
+
+_MOST_PATHS = 10_000
+
+
+class TimeLimits:
+    """The limits of attempts, by the path of the call and its timeouts in a row."""
+
+    def __init__(self) -> None:
+        self._timeouts: dict[str, int] = {}
+
+    def attempt(self, call: Call, settings: Settings) -> float:
+        """Seconds for one attempt: twice as many after each that took longer."""
+        if call.endpoint.large or not call.repeatable:
+            return settings.request_timeout
+        return min(settings.call_timeout * 2.0 ** self._timeouts.get(call.path, 0), settings.request_timeout)
+
+    def timed_out(self, call: Call) -> None:
+        """The attempt took longer."""
+        if len(self._timeouts) < _MOST_PATHS:
+            self._timeouts[call.path] = self._timeouts.get(call.path, 0) + 1
+
+    def answered(self, call: Call) -> None:
+        """The attempt brought a response."""
+        self._timeouts.pop(call.path, None)
+
+
+def headers_timeout(settings: Settings) -> float:
+    """Seconds until a download's headers: aiohttp's own read timeout does not apply after a 1xx response."""
+    return settings.connect_timeout + settings.read_timeout
