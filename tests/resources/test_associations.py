@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aps_async import InputError, NotAllowedError, ServerError
+from aps_async.errors import InputError, NotAllowedError, ServerError
 from aps_async.resources import cost
 from aps_async.resources.associations import (
     LISTS,
