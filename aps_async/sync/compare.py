@@ -108,7 +108,7 @@ def _planned(
     if known.source_id != sheet.id:
         return evolve(found, state=SheetState.REVISED, previous=version_of(known))
     if known.previous is not None and known.previous != sheet.id:  # it was stopped before the file was replaced
-        return evolve(found, state=SheetState.REVISED, previous=_version_in(known.previous))
+        return evolve(found, state=SheetState.REVISED, previous=_version_from(known, known.previous))
     if not known.files or not known.is_done:
         return found
     if known.request.options != options:
@@ -124,11 +124,15 @@ def _planned(
 
 def version_of(known: KnownSheet) -> str | None:
     """The version that the file in the folder is of, as reports name it."""
-    if not known.files and known.previous is not None:
-        return _version_in(known.previous)
-    if number := _version_in(known.source_id):
+    older = None if known.files else known.previous
+    return _version_from(known, older or known.source_id)
+
+
+def _version_from(known: KnownSheet, source_id: str) -> str | None:
+    """The version that was exported from this id."""
+    if (number := _version_in(source_id)) is not None:
         return number
-    return version_name(known.facts) if known.facts and known.facts.id == known.source_id else None
+    return version_name(known.facts) if known.facts and known.facts.id == source_id else None
 
 
 def version_name(sheet: Sheet) -> str | None:

@@ -16,7 +16,6 @@ import pytest
 
 from aps_async import AuthError, InputError, Session
 from aps_async.auth import FileStore, KeyringStore, Login, ServiceAccount, ThreeLegged, TokenStore
-from aps_async.auth.filestore import _to_the_end
 from aps_async.auth.provider import AccessToken
 from aps_async.simulator import Behaviour, Simulator, World
 from benchmarks import logins
@@ -323,20 +322,29 @@ def test_the_library_imports_none_of_it() -> None:
     assert done.stdout == "[]\n"
 
 
-async def test_a_cancelled_write_keeps_the_lock_until_its_thread_has_ended() -> None:
-    goes, ended = threading.Event(), threading.Event()
+async def test_a_cancelled_write_keeps_the_lock_until_its_thread_has_ended(tmp_path: Path) -> None:
+    goes = threading.Event()
 
-    def write() -> None:
-        assert goes.wait(20)
-        ended.set()
+    class SlowStore(FileStore):
+        def _save(self, data: bytes) -> None:
+            assert goes.wait(5)
+            super()._save(data)
 
-    writing = asyncio.create_task(_to_the_end(write))
+    async def write(store: FileStore) -> None:
+        async with store.lock():
+            await store.save(some_login())
+
+    path = tmp_path / "login.json"
+    writing = asyncio.create_task(write(SlowStore(path)))
     await asyncio.sleep(0)
     writing.cancel()
     for _ in range(5):
         await asyncio.sleep(0)
     assert not writing.done()
+    with pytest.raises(AuthError, match="has held"):
+        async with FileStore(path, patience=0).lock():
+            pass
     goes.set()
     with pytest.raises(asyncio.CancelledError):
         await writing
-    assert ended.is_set()
+    assert await FileStore(path).load() == some_login()

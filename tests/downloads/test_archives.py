@@ -284,9 +284,10 @@ class Gate(NameBook):
         return super().take(title, suffix)
 
 
-async def test_no_file_appears_after_a_cancel(tmp_path: Path) -> None:
+@pytest.mark.parametrize("second", [PDF, b""])
+async def test_no_file_appears_after_a_cancel(second: bytes, tmp_path: Path) -> None:
     archive, folder, gate = tmp_path / "x.zip", tmp_path / "out", Gate()
-    archive.write_bytes(zipped(*((f"{name}.pdf", PDF) for name in "abc")))
+    archive.write_bytes(zipped(("a.pdf", PDF), ("b.pdf", second), ("c.pdf", PDF)))
     folder.mkdir()
     unpacking = asyncio.create_task(unpack_archive(archive, folder, gate))
     await asyncio.to_thread(gate.reached.wait, 10)

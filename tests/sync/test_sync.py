@@ -3,6 +3,7 @@
 import csv
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import timedelta
@@ -13,11 +14,11 @@ import pytest
 from attrs import define, evolve
 
 from aps_async import Session, export_many
-from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError
+from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError, TargetError
 from aps_async.exports.project import project_requests
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.models import ExportOptions
-from aps_async.simulator import Behaviour, JobTime, Simulator, World
+from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.simulator.parts import BuildSheet, Folder, Item, User, Version, VersionSet
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SyncCounts, SyncOutcome
@@ -125,6 +126,16 @@ def hide_folder(item: Item) -> None:
     item.folder = below
 
 
+def hide_upper_folder(item: Item) -> None:
+    hide_folder(item)
+    deep = Folder("urn:adsk.wipprod:fs.folder:co.deep", "Deep", item.folder.project, parent=item.folder)
+    deep.actions = item.folder.actions
+    item.folder.folders.append(deep)
+    item.folder.items.remove(item)
+    deep.items.append(item)
+    item.folder = deep
+
+
 def move_away(item: Item) -> None:
     other = next(folder for folder in item.folder.project.folders if folder is not item.folder)
     item.folder.items.remove(item)
@@ -138,6 +149,7 @@ def move_away(item: Item) -> None:
         (hide, "withdrawn: it is hidden or deleted", "A-101 - Plan 1.pdf"),
         (remove, "withdrawn: it is no longer there", "A-101 - Plan 1.pdf"),
         (hide_folder, "withdrawn: its folder 'Below' is hidden or deleted", "A-101 - Plan 1.pdf"),
+        (hide_upper_folder, "withdrawn: its folder 'Below' is hidden or deleted", "A-101 - Plan 1.pdf"),
         (move_away, "left out: it was moved to 'Project Files', which is not below a Plans folder", FIRST[0]),
         (
             process,
@@ -162,6 +174,18 @@ async def test_a_change_is_reported(site: Site, change: Callable[[Item], None], 
     assert set(found.values()) == {"unchanged"}
     assert file in site.files()
     assert site.starts() == 4, "nothing was exported again"
+
+
+async def test_only_files_of_withdrawn_sheets_are_moved(site: Site) -> None:
+    project = site.simulator.world.hubs[0].projects[0]
+    project.folders.append(Folder("urn:adsk.wipprod:fs.folder:co.files", "Files", project, actions=("CONVERT",)))
+    site.index()
+    await site.sync()
+    move_away(site.simulator.world.find_sheet("A-101"))
+    hide(site.simulator.world.find_sheet("A-102"))
+    site.index()
+    assert (await site.words(prune=True))["A-101"].startswith("left out")
+    assert site.files() == [FIRST[0], *FIRST[2:], f"superseded/{FIRST[1]}"]
 
 
 async def test_a_newer_version_replaces_the_older_one_which_is_kept(site: Site) -> None:
@@ -255,6 +279,18 @@ async def test_prune_stops_before_it_moves_too_many(tmp_path: Path) -> None:
         assert sum(name.startswith("superseded/") for name in site.files()) == 11
 
 
+async def test_a_tenth_of_a_large_set_may_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aps_async.sync.run.PRUNE_LEAST", 1)  # or the set would have to be large
+    async with service(World.single_folder(20), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        site = Site(simulator, session, tmp_path)
+        await site.sync()
+        for sheet in simulator.world.sheets[:2]:
+            hide(sheet)
+        site.index()
+        await site.sync(prune=True)
+        assert sum(name.startswith("superseded/") for name in site.files()) == 2
+
+
 async def test_what_a_selection_does_not_choose_is_not_looked_at(site: Site) -> None:
     await site.sync()
     for number in ("A-102", "A-104"):
@@ -269,7 +305,30 @@ async def test_what_a_selection_does_not_choose_is_not_looked_at(site: Site) -> 
     }
 
 
-async def test_a_folder_that_may_not_be_listed_hides_nothing(site: Site) -> None:
+async def test_a_folder_that_could_not_be_listed_hides_nothing(site: Site) -> None:
+    plans = site.simulator.world.find_sheet("A-101").folder
+    for name, number in (("Below", "A-101"), ("Below 2", "A-102")):
+        folder = Folder(f"urn:adsk.wipprod:fs.folder:co.{name[-1]}", name, plans.project, parent=plans)
+        folder.actions = plans.actions
+        plans.folders.append(folder)
+        item = site.simulator.world.find_sheet(number)
+        plans.items.remove(item)
+        folder.items.append(item)
+        item.folder = folder
+    site.index()
+    await site.sync()
+    for number in ("A-101", "A-102"):
+        hide(site.simulator.world.find_sheet(number))
+    site.index()
+    site.simulator.add_fault(Fault(endpoint="folder_contents", status=403, nth=(2,)))
+    found = await site.words(prune=True)
+    assert found["Below"].startswith("left out: could not be listed")
+    assert found["A-101"] == "not looked at: its folder could not be listed"
+    assert found["A-102"] == "withdrawn: it is hidden or deleted"
+    assert FIRST[0] in site.files()
+
+
+async def test_a_folder_that_may_not_be_seen_hides_nothing(site: Site) -> None:
     sheet = site.simulator.world.find_sheet("A-101")
     hide_folder(sheet)
     sheet.folder.hidden = False
@@ -279,7 +338,7 @@ async def test_a_folder_that_may_not_be_listed_hides_nothing(site: Site) -> None
     users[ADA] = evolve(users[ADA], denied_folders=frozenset({"Below"}))
     site.user_id = ADA
     found = await site.words(prune=True)
-    assert found["A-101"].startswith("not looked at: ")
+    assert found["A-101"].startswith("not looked at: the service refuses to show it")
     assert FIRST[0] in site.files()
 
 
@@ -291,9 +350,12 @@ async def test_another_user_proves_nothing_by_not_finding_a_sheet(site: Site) ->
     remove(site.simulator.world.find_sheet("A-101"))
     site.index()
     site.user_id = "OTHER1234567"
-    assert (await site.words())["A-101"] == (
+    found = await site.words()
+    assert found.pop("A-101") == (
         "not looked at: it is no longer there, but it was simulator-client for BW9RM76WZBGL that saw it before"
     )
+    assert set(found.values()) == {"unchanged"}
+    assert site.starts() == 4
     site.user_id = ADA
     assert (await site.words())["A-101"] == "withdrawn: it is no longer there"
 
@@ -306,6 +368,20 @@ async def test_a_new_pattern_renames_and_exports_nothing(site: Site) -> None:
     await site.sync()
     assert site.files() == FIRST
     assert not (site.folder / "A").exists()
+    assert site.starts() == 4
+
+
+async def test_a_rename_overwrites_nothing(site: Site) -> None:
+    await site.sync()
+    retitle(site.simulator.world.find_sheet("A-101"))
+    site.index()
+    mine = site.folder / "A-101 - Roof.pdf"
+    mine.write_bytes(b"my notes")
+    with pytest.raises(TargetError, match="Roof"):
+        await site.sync()
+    assert mine.read_bytes() == b"my notes"
+    mine.unlink()
+    assert (await site.words())["A-101"] == "renamed: was A-101 - Plan 1"
     assert site.starts() == 4
 
 
@@ -334,10 +410,11 @@ async def test_other_options_and_old_exports_are_exported_again(site: Site) -> N
     with sqlite3.connect(site.folder / LEDGER_NAME) as ledger:
         ledger.execute("UPDATE exports SET changed=changed-8*86400 WHERE name LIKE 'A-101%'")
     ledger.close()
+    files = site.files()
     found = await site.words(options=ExportOptions(markups=True), refresh=timedelta(days=7))
-    assert found.pop("A-101").startswith("refreshed: the export of ")
+    assert found.pop("A-101").endswith(" was too old")
     assert set(found.values()) == {"unchanged"}
-    assert (site.folder / FIRST[0]).is_file()
+    assert site.files() == files
 
 
 async def test_a_failed_revision_keeps_the_older_file(site: Site) -> None:
@@ -346,10 +423,11 @@ async def test_a_failed_revision_keeps_the_older_file(site: Site) -> None:
     site.revise(sheet)
     sheet.fails = True
     site.index()
-    found = (await site.sync())["A-101 - Plan 1"]
-    assert found.state == "failed"
-    assert found.path == site.folder / FIRST[0]
-    assert found.path.is_file()
+    for _ in range(2):
+        found = (await site.sync())["A-101 - Plan 1"]
+        assert found.state == "failed"
+        assert found.path == site.folder / FIRST[0]
+        assert found.path.is_file()
     sheet.fails = False
     site.index()
     assert (await site.words())["A-101"] == "revised (1 -> 2)"
@@ -379,6 +457,20 @@ async def test_a_folder_of_export_is_taken_up(site: Site) -> None:
     found = await site.words()
     assert found.pop("A-104 - Plan 4") == "withdrawn: it is hidden or deleted"
     assert set(found.values()) == {"unchanged"}
+
+
+async def test_of_two_exports_that_one_with_the_same_options_is_taken(site: Site) -> None:
+    project = site.simulator.world.hubs[0].projects[0]
+    with_markups = ExportOptions(markups=True)
+    requests = [each async for each in project_requests(site.session, project.id)]
+    requests += [evolve(each, options=with_markups) for each in requests]
+    async with aclosing(export_many(site.session, requests, site.folder, ledger=True)) as outcomes:
+        assert [each.ok async for each in outcomes] == [True] * 8
+    for options in (ExportOptions(), with_markups):
+        found = sync_project(site.session, project.id, site.folder, SyncOptions(options=options))
+        words = Counter([each.in_words async for each in found])
+        assert words == {"unchanged": 4, "not looked at: exported with other options": 4}
+    assert site.starts() == 8
 
 
 async def test_the_register_lists_every_sheet(site: Site) -> None:
@@ -442,6 +534,19 @@ async def test_acc_sheets_are_known_by_collection_and_number(acc_site: Site) -> 
     two.deleted = False
     site.index()
     assert (await site.words())["B-1002"] == "unchanged"
+
+
+async def test_a_failed_revision_of_an_acc_sheet_keeps_the_older_file(acc_site: Site) -> None:
+    site = acc_site
+    await site.sync()
+    sheet = site.simulator.world.hubs[0].projects[0].sheets[0]
+    first, set_name = site.files()[0], sheet.version_set.name
+    new = issue(site, sheet, "Addendum 1", fails=True)
+    failed = next(each for each in (await site.sync()).values() if each.number == sheet.number)
+    assert (failed.state, failed.path) == ("failed", site.folder / first)
+    new.fails = False
+    assert (await site.words())[sheet.number] == f"revised ({set_name} -> Addendum 1)"
+    assert f"superseded/{first.removesuffix('.pdf')} ({set_name}).pdf" in site.files()
 
 
 @pytest.mark.parametrize(
