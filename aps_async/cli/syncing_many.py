@@ -70,8 +70,8 @@ async def sync_many(choices: SyncChoices, watched: Watched | None = None) -> int
         async with open_session(choices.user_id, patient=watched is not None) as session:
             await _sync_many(session, choices, view, watched)
     except (asyncio.CancelledError, DiskFullError, LedgerError):
-        print_status(f"stopped after {count(len(view.codes), 'project')}; no unfinished file is left")
         if view.codes or view.current.total:
+            print_status(f"stopped after {count(len(view.codes), 'project')}; no unfinished file is left")
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
     conclude(f"{view}: {choices.out}", choices, watched)

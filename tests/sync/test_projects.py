@@ -1,7 +1,7 @@
 """Several projects, each in its own subfolder: which one is whose, and what becomes of the others when one fails."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -180,26 +180,30 @@ async def test_the_folder_of_one_project_is_refused(account: Account) -> None:
 ENTRY = {"projectId": "6f1d2c4e-8a53-4c0b-9f7e-2b1a90c3d4e5", "project": "Tower", "folder": "Tower"}
 
 
+def entries(*projects: object) -> str:
+    return json.dumps({"form": 1, "projects": projects})
+
+
 @pytest.mark.parametrize(
-    "spoil",
+    "content",
     [
-        lambda known: "[]",
-        lambda known: "nothing",
-        lambda known: "\udcff",
-        lambda known: json.dumps({**known, "form": 2}),
-        lambda known: json.dumps({**known, "projects": 1}),
-        lambda known: json.dumps({**known, "projects": [{**ENTRY, "folder": "../elsewhere"}]}),
-        lambda known: json.dumps({**known, "projects": [{**ENTRY, "folder": "/tmp"}]}),
-        lambda known: json.dumps({**known, "projects": [{**ENTRY, "folder": ""}]}),
-        lambda known: json.dumps({**known, "projects": [{**ENTRY, "folder": "SUPERSEDED"}]}),
-        lambda known: json.dumps({**known, "projects": [ENTRY, {**ENTRY, "projectId": "another", "folder": "TOWER"}]}),
-        lambda known: json.dumps({**known, "projects": [ENTRY, {**ENTRY, "folder": "Other"}]}),
+        "[]",
+        "nothing",
+        "\udcff",
+        json.dumps({"form": 2, "projects": [ENTRY]}),
+        json.dumps({"projects": [ENTRY]}),
+        json.dumps({"form": 1, "projects": 1}),
+        entries({**ENTRY, "folder": "../elsewhere"}),
+        entries({**ENTRY, "folder": "/elsewhere"}),
+        entries({**ENTRY, "folder": ""}),
+        entries({**ENTRY, "folder": "SUPERSEDED"}),
+        entries(ENTRY, {**ENTRY, "projectId": "another", "folder": "TOWER"}),
+        entries(ENTRY, {**ENTRY, "folder": "Other"}),
     ],
 )
-async def test_a_projects_json_from_elsewhere_is_checked(account: Account, spoil: Callable[[object], str]) -> None:
+async def test_a_projects_json_from_elsewhere_is_checked(account: Account, content: str) -> None:
     account.folder.mkdir()
-    known = {"form": 1, "projects": [ENTRY]}
-    (account.folder / PROJECTS_JSON).write_bytes(spoil(known).encode("utf-8", "surrogateescape"))
+    (account.folder / PROJECTS_JSON).write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(LedgerError, match=r"projects\.json"):
         await account.sync("*")
     assert account.files() == []
