@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,7 +19,7 @@ from aps_async.cli.watching import watch
 from aps_async.errors import AuthError, NotFoundInProjectError, TransportError
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.simulator.parts import Item, Version
-from tests.cli.support import clean_environment
+from tests.cli.support import Simulation, clean_environment, start
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
 
@@ -249,3 +250,35 @@ async def test_unchanged_sheets_in_many_folders_cost_a_call_for_each_folder(
     assert names <= 170
     assert 170 < sum(after.values()) - sum(before.values()) <= 200
     assert after["export_start"] == before["export_start"] == 170
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("projects", [("Riverside",), ("Rivers*",)])
+def test_a_signal_ends_it_while_it_waits(
+    service: Simulation, tmp_path: Path, projects: tuple[str, ...], number: signal.Signals, code: int
+) -> None:
+    argv = ("sync", *projects, "--sheet", "A-101", "--out", str(tmp_path), "--watch", "15m")
+    with start(*argv, env=service.env) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if STAMP.match(line):
+                break
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err.splitlines()[-1]) == (code, "", "aps-async: stopped")
+    assert len(list(tmp_path.rglob("*.pdf"))) == 1
+
+
+def test_a_service_that_is_down_ends_no_watch(service: Simulation, tmp_path: Path) -> None:
+    argv = ("sync", "Riverside", "--out", str(tmp_path), "--watch", "15m")
+    with start(*argv, env=service.env | {"APS_BASE_URL": "http://127.0.0.1:9"}) as process:
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if STAMP.match(line):
+                break
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert "this round failed: " in lines[-1]

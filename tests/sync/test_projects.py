@@ -215,3 +215,13 @@ async def test_a_link_in_place_of_projects_json_is_refused(account: Account, tmp
     (account.folder / PROJECTS_JSON).symlink_to(tmp_path / "elsewhere.json")
     with pytest.raises(LedgerError, match="cannot be read"):
         await account.sync("*")
+
+
+async def test_a_run_that_was_stopped_goes_on(account: Account) -> None:
+    async with aclosing(sync_projects(account.session, ["*"], account.folder)) as outcomes:
+        async for each in outcomes:
+            assert isinstance(each, SheetSynced)
+            break
+    found = await account.sync("*")
+    assert account.files() == ALL
+    assert sum(str(each.outcome.state) == "unchanged" for each in found.sheets) >= 1
