@@ -40,7 +40,7 @@ systemd: two files in ~/.config/systemd/user/
 
   then: systemctl --user daemon-reload
         systemctl --user enable --now aps-async-nightly.timer
-        loginctl enable-linger            (so that it also runs while nobody is logged in)
+        loginctl enable-linger            (so that it also runs while you are logged out)
   logs: journalctl --user -u aps-async-nightly.service
   For a job with watch: Type=exec and Restart=on-failure instead of Type=oneshot, no timer, and WantedBy=default.target
   in an [Install] section of the service; systemctl --user enable --now aps-async-nightly.service.

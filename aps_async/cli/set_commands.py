@@ -42,7 +42,7 @@ def an_interval(text: str) -> float:
 
 
 def is_pattern(project: str) -> bool:
-    """Whether a text may name several projects: it has `*`, `?` or `[`, and is no web address."""
+    """Whether a text is a pattern with `*`, `?` or `[`, and not a web address, which may contain them too."""
     return any(each in project for each in "*?[") and "://" not in project
 
 

@@ -65,16 +65,20 @@ def test_all(cli: Cli, service: Simulation, tmp_path: Path) -> None:
     assert "4 projects (3 failed): 3 new" in ran.err
 
 
-def test_resume_and_status_of_such_a_folder(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+def test_the_commands_for_a_folder_know_such_a_folder(cli: Cli, service: Simulation, tmp_path: Path) -> None:
     out = tmp_path / "out"
     cli("sync", "Rivers*", "--out", out, *GOOD, env=service.env)
     again = cli("resume", out, env=service.env)
     assert (again.code, again.out.splitlines()[-1].partition(";")[0]) == (0, "1 project: 3 unchanged")
     one = cli("resume", out / "Riverside", env=service.env)
     assert (one.code, one.out.partition(";")[0]) == (0, "3 unchanged")
-    assert pdfs(out / "Riverside") == pdfs(out / "Riverside")
     state = cli("status", out)
     assert (state.code, state.out.partition(",")[0]) == (0, "3 of 3 exports done")
+    register = cli("register", out)
+    assert (register.code, len(register.out.splitlines())) == (0, 4)
+    assert register.err.startswith("Riverside: 3 sheets")
+    assert json.loads(cli("register", out, "--json").out)["project"] == "Riverside"
+    assert cli("register", out, "--csv").code == 2
 
 
 @pytest.mark.parametrize(
