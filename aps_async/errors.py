@@ -18,6 +18,7 @@ __all__ = [
     "DecodeError",
     "DiskFullError",
     "DownloadError",
+    "EmptyProjectError",
     "ExportError",
     "ExportFailedError",
     "ExportTimeoutError",
@@ -85,6 +86,10 @@ class NotExportableError(InputError):
 
 class NotFoundInProjectError(InputError, LookupError):
     """A project, folder or sheet by that name or id is not there; the message lists what is."""
+
+
+class EmptyProjectError(NotFoundInProjectError):
+    """A project shows no sheets at all that can be exported, and its folder has none either."""
 
 
 class AuthError(APSError):

@@ -15,7 +15,7 @@ import typer
 from typer.main import get_command
 
 import aps_async
-from aps_async.cli import finding, set_commands
+from aps_async.cli import finding, job_commands, set_commands
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
@@ -255,6 +255,9 @@ def export(
         again=again,
     )
     return partial(exporting.export, choices)
+
+
+job_commands.register(app, {"sync": set_commands.sync, "export": export})
 
 
 @app.command("cost-documents")

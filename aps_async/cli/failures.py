@@ -1,5 +1,7 @@
 """Maps errors to one line of text and an exit code."""
 
+from collections.abc import Iterable
+
 EXIT_CODES = {
     0: "everything was done",
     1: "some exports failed; each is listed with its reason (status: something is left to do)",
@@ -15,6 +17,8 @@ EXIT_CODES = {
     130: "stopped by Ctrl-C (143: by SIGTERM)",
 }
 
+SEVERITY = (70, 7, 8, 3, 5, 6, 4, 2, 1, 9, 0)
+"""Exit codes, the worst first, for a command that does several things."""
 SOME_FAILED = 1
 NOT_STRICT = 9
 _FAULT = 70
@@ -65,6 +69,11 @@ def exit_code(problem: BaseException) -> int:
             return code
     own = getattr(problem, "exit_code", None)  # the classes above, and Typer's usage errors
     return own if isinstance(own, int) else _FAULT
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The worst of several exit codes, by `SEVERITY`; 0 of none."""
+    return min(codes, key=SEVERITY.index, default=0)
 
 
 def reason(problem: BaseException) -> str:

@@ -11,13 +11,23 @@ from aps_async.cli.failures import SOME_FAILED
 from aps_async.cli.fetching import DocumentChoices, cost_documents
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.syncing import SyncChoices, sync
+from aps_async.cli.syncing_many import sync_many
 from aps_async.errors import DecodeError, LedgerError
 from aps_async.ledger import LedgerStatus, ledger_status
+from aps_async.sync.subfolders import read_subfolders
 from aps_async.transport.converter import structure
 
 
 async def status(folder: Path, *, as_json: bool) -> int:
-    """`aps-async status DIR`."""
+    """`aps-async status DIR`; of a folder with several projects, of each one's subfolder that is there."""
+    several = await asyncio.to_thread(read_subfolders, folder)
+    if several is None:
+        return await _status(folder, as_json=as_json)
+    found = [folder / each.folder for each in several.projects]
+    return max([await _status(each, as_json=as_json) for each in found if each.is_dir()], default=0)
+
+
+async def _status(folder: Path, *, as_json: bool) -> int:
     found = await asyncio.to_thread(ledger_status, folder)
     if as_json:
         print_json(_as_json(found))
@@ -69,15 +79,16 @@ def _as_json(found: LedgerStatus) -> dict[str, Any]:
 
 async def resume(folder: Path, *, as_json: bool) -> int:
     """`aps-async resume DIR`: repeats the last command into the folder with the same options."""
-    found = await asyncio.to_thread(ledger_status, folder)
-    choices = stored_command(found, folder, as_json=as_json)
+    several = await asyncio.to_thread(read_subfolders, folder)
+    command = several.command if several else (await asyncio.to_thread(ledger_status, folder)).command
+    choices = stored_command(command, folder, as_json=as_json)
     if isinstance(choices, SyncChoices):
-        return await sync(choices)
+        return await (sync_many(choices) if choices.projects else sync(choices))
     return await (export(choices) if isinstance(choices, ExportChoices) else cost_documents(choices))
 
 
 def stored_command(
-    found: LedgerStatus, folder: Path, *, as_json: bool
+    command: str | None, folder: Path, *, as_json: bool
 ) -> ExportChoices | DocumentChoices | SyncChoices:
     """The options of the last command into the folder, to run it again.
 
@@ -85,7 +96,7 @@ def stored_command(
         LedgerError: the ledger contains no command that this version can repeat.
     """
     try:
-        plain = json.loads(found.command or "null")
+        plain = json.loads(command or "null")
         known = {"export": ExportChoices, "cost-documents": DocumentChoices, "sync": SyncChoices}
         choices = known[plain.pop("command")]
         return structure(plain | {"out": str(folder), "asJson": as_json}, choices, strict=True)

@@ -33,6 +33,13 @@ PROJECT = Annotated[
         "address.",
     ),
 ]
+PROJECTS = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PROJECT",
+        help="As for 'export', but a pattern such as 'Tower*' may fit several; several projects get a subfolder each.",
+    ),
+]
 FOLDER = Annotated[
     str | None,
     typer.Option(

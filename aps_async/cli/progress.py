@@ -26,7 +26,7 @@ class View(Protocol):
         """One export has ended."""
 
     def expect(self, total: int) -> None:
-        """The total is known now."""
+        """The total is known now, of a project that begins."""
 
     def passed(self) -> None:
         """One sheet needed no export."""
@@ -69,7 +69,7 @@ class _Lines:
         print_status(f"[{self._ended}/{self._total if self._total is not None else '?'}] {name}: {what}")
 
     def expect(self, total: int) -> None:
-        self._total = total
+        self._total, self._ended = total, 0
 
     def passed(self) -> None:
         self._ended += 1

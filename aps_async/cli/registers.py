@@ -3,13 +3,27 @@
 import asyncio
 from pathlib import Path
 
+from aps_async.cli.failures import UsageProblem
 from aps_async.cli.output import count, print_json, print_result, print_status, print_table
 from aps_async.sync import register
+from aps_async.sync.subfolders import read_subfolders
 from aps_async.transport.converter import to_dict
 
 
 async def show(folder: Path, *, as_json: bool, as_csv: bool) -> int:
-    """`aps-async register DIR`."""
+    """`aps-async register DIR`; of a folder with several projects, of each one's subfolder that has one."""
+    several = await asyncio.to_thread(read_subfolders, folder)
+    if several is None:
+        return await _show(folder, as_json=as_json, as_csv=as_csv)
+    if as_csv:
+        raise UsageProblem(f"{folder} has a register.csv in the subfolder of each project: name one subfolder")
+    for each in several.projects:
+        if (folder / each.folder / register.REGISTER_JSON).exists():
+            await _show(folder / each.folder, as_json=as_json, as_csv=False)
+    return 0
+
+
+async def _show(folder: Path, *, as_json: bool, as_csv: bool) -> int:
     found = await asyncio.to_thread(register.read_register, folder)
     if as_json:
         print_json(to_dict(found))

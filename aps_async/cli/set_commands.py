@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aps_async.cli.options import DIR, JSON_LINES, OUT, PROJECT, SLOTS, TIMEOUT, USER_ID, with_page_options
+from aps_async.cli.options import DIR, JSON_LINES, OUT, PROJECTS, SLOTS, TIMEOUT, USER_ID, with_page_options
 from aps_async.cli.selecting import (
     COLLECTION,
     EXCLUDE,
@@ -33,6 +33,19 @@ def a_duration(text: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
+def an_interval(text: str) -> float:
+    """Seconds between the rounds of `--watch`, at least a minute, which is as long as the quotas' windows."""
+    seconds = a_duration(text)
+    if seconds < _SECONDS["m"]:
+        raise typer.BadParameter(f"{text!r} is less than a minute, the time that the quotas count")
+    return seconds
+
+
+def is_pattern(project: str) -> bool:
+    """Whether a text is a pattern with `*`, `?` or `[`, and not a web address, which may contain them too."""
+    return any(each in project for each in "*?[") and "://" not in project
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("sync")(sync)
@@ -41,8 +54,11 @@ def register(app: typer.Typer) -> None:
 
 @with_page_options
 def sync(
-    project: PROJECT,
     out: OUT,
+    project: PROJECTS = None,
+    every_project: Annotated[
+        bool, typer.Option("--all", help="All projects that the app or user can see, each in its own subfolder.")
+    ] = False,
     sheet: SHEET = None,
     match: MATCH = None,
     exclude: EXCLUDE = None,
@@ -75,6 +91,14 @@ def sync(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 9 if a sheet is left out or withdrawn.")] = False,
+    watch: Annotated[
+        float | None,
+        typer.Option(
+            metavar="INTERVAL",
+            parser=an_interval,
+            help="Sync again and again until Ctrl-C, such as every 15m; only changes are printed.",
+        ),
+    ] = None,
     options: Any = None,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
@@ -84,16 +108,25 @@ def sync(
     """Make a folder agree with a project's sheets: export what is new or revised, report what is withdrawn or left out.
 
     Files that give way are moved to superseded/ in the folder. register.csv and register.json list what is there.
+
+    Several projects, a pattern and --all get a subfolder for each project (projects.json lists them), even where only
+    one project fits. One that fails does not stop the others, and the exit code is that of the worst: 70, 7, 8, 3, 5,
+    6, 4, 2, 1, 9, 0.
     """
-    from aps_async.cli import syncing
+    from aps_async.cli import syncing, syncing_many, watching
     from aps_async.cli.failures import UsageProblem
     from aps_async.cli.wanted import check_together
 
     check_together(sheets=sheet or (), files=False, collection=collection, assets=options.asset_markups)
     if max_prune is not None and not prune:
         raise UsageProblem("--max-prune needs --prune")
+    named = many(project)
+    if bool(named) == every_project:
+        raise UsageProblem("give at least one PROJECT, or --all, and not both")
+    is_single = len(named) == 1 and not is_pattern(named[0])
     choices = syncing.SyncChoices(
-        project=project,
+        project=named[0] if is_single else "",
+        projects=() if is_single else named or ("*",),
         out=out,
         sheets=many(sheet),
         match=many(match),
@@ -115,7 +148,10 @@ def sync(
         user_id=user_id,
         as_json=json,
     )
-    return partial(syncing.sync, choices)
+    work = syncing.sync if is_single else syncing_many.sync_many
+    if watch is None:
+        return partial(work, choices)
+    return partial(watching.watch, partial(work, choices, syncing.Watched()), watch)
 
 
 def show_register(

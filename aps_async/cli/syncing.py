@@ -5,25 +5,28 @@ import shlex
 import time
 from collections import Counter
 from contextlib import aclosing
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from attrs import define, field, frozen
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.export import RunChoices, error_as_json, stored_choices
-from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, exit_code, reason
+from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
 from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import exportable_project, print_selected
 from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
+from aps_async.ids import bare_id
 from aps_async.ledger import refuse_if_in_use
-from aps_async.models import ExportOptions
+from aps_async.models import ExportOptions, Project
 from aps_async.session import Session
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions
+from aps_async.sync.subfolders import PROJECTS_JSON
 
 QUIET = (SheetState.UNCHANGED, SheetState.NEW, SheetState.NOT_LOOKED_AT)
 """States that get no line of their own on standard error: the progress shows what is fetched."""
@@ -41,6 +44,8 @@ class SyncChoices(RunChoices, Choice):
     """Seconds."""
     strict: bool = False
     options: ExportOptions = field(factory=ExportOptions)
+    projects: tuple[str, ...] = ()
+    """Several projects or patterns, each project in its own subfolder; empty: `project`, directly in the folder."""
 
     def how(self) -> SyncOptions:
         """As the library takes it."""
@@ -60,6 +65,8 @@ class SyncChoices(RunChoices, Choice):
 class SyncView:
     """What one command has found so far."""
 
+    markups: bool = False
+    """Whether the pages have markups, which change without a new version."""
     counts: Counter[SheetState] = field(factory=Counter[SheetState])
     received: int = 0
     total: int = 0
@@ -86,13 +93,31 @@ class SyncView:
         return NOT_STRICT if strict and any(self.counts[state] for state in INCOMPLETE) else 0
 
 
-async def sync(choices: SyncChoices) -> int:
-    """`aps-async sync`."""
+@define
+class Watched:
+    """What the rounds of `--watch` have printed, so that each one prints only what changed."""
+
+    _last: dict[tuple[str, str], str] = field(factory=dict[tuple[str, str], str])
+
+    def is_news(self, project: Project, outcome: SyncOutcome) -> bool:
+        """Whether a sheet's state differs from what was printed of it; unchanged files are never news."""
+        key = project.id, outcome.id or outcome.name
+        if outcome.state in (SheetState.UNCHANGED, SheetState.NOT_LOOKED_AT) and not outcome.warnings:
+            self._last.pop(key, None)
+            return False
+        before, self._last[key] = self._last.get(key), outcome.in_words
+        return before != outcome.in_words
+
+
+async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
+    """`aps-async sync` of one project; `watched` is given in the rounds of `--watch`."""
     refuse_if_in_use(choices.out)
-    view, too_many = SyncView(), None
+    if (choices.out / PROJECTS_JSON).exists():
+        raise UsageProblem(f"{choices.out} has a subfolder for each project: choose one of them, or another --out")
+    view, too_many = SyncView(markups=choices.options.markups), None
     try:
-        async with open_session(choices.user_id) as session:
-            await _sync(session, choices, view)
+        async with open_session(choices.user_id, patient=watched is not None) as session:
+            await _sync(session, choices, view, watched)
     except PruneLimitError as problem:
         too_many = problem
     except (asyncio.CancelledError, DiskFullError, LedgerError):
@@ -101,21 +126,23 @@ async def sync(choices: SyncChoices) -> int:
         if view.total:
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
-    words = summary(view, choices)
-    if choices.as_json:
-        print_status(words)
-    else:
-        print_result(words)
+    conclude(summary(view, choices.out), choices, watched)
     if too_many is not None:
         print_status(f"error: {str(too_many).replace('(max_prune=', '(--max-prune ')}")
         return view.code(strict=choices.strict) or NOT_STRICT
     return view.code(strict=choices.strict)
 
 
-async def _sync(session: Session, choices: SyncChoices, found: SyncView) -> None:
+def conclude(words: str, choices: SyncChoices, watched: Watched | None) -> None:
+    """Prints a summary; of a round with its time."""
+    text = words if watched is None else f"{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S} {words}"
+    (print_status if choices.as_json else print_result)(text)
+
+
+async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched: Watched | None) -> None:
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
     # The number of sheets is only known after the list, when the display has begun.
-    with shown(None, live=False if choices.as_json else None) as view:
+    with shown(None, live=False if choices.as_json or watched else None) as view:
 
         def listed(total: int) -> None:
             found.total = total
@@ -136,20 +163,25 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView) -> None
         async with aclosing(run) as outcomes:
             async for outcome in outcomes:
                 found.add(outcome)
-                _show(outcome, view, choices)
+                show(outcome, project, view, choices, watched)
 
 
-def _show(outcome: SyncOutcome, view: View, choices: SyncChoices) -> None:
-    if choices.as_json:
-        print_json(as_json(outcome))
+def show(
+    outcome: SyncOutcome, project: Project, view: View, choices: SyncChoices, watched: Watched | None = None
+) -> None:
+    """Prints what is worth knowing of one sheet, and moves the progress."""
+    is_news = watched is None or watched.is_news(project, outcome)
+    if choices.as_json and is_news:
+        print_json({"project": project.name, "projectId": bare_id(project.id), **as_json(outcome)})
     exported = outcome.outcome
     if exported is not None and not exported.reused:
         view.finished(outcome.name, exported.size, exported.seconds, ok=exported.ok)
     elif exported is not None:
         view.passed()
-    if outcome.state not in QUIET or outcome.warnings:
+    if is_news and (outcome.state not in QUIET or outcome.warnings):
         words = reason(outcome.error) if outcome.error is not None else None
-        print_status(f"{outcome.name}: {f'{outcome.state}: {words}' if words else outcome.in_words}")
+        name = f"{project.name}: {outcome.name}" if choices.projects else outcome.name
+        print_status(f"{name}: {f'{outcome.state}: {words}' if words else outcome.in_words}")
 
 
 def as_json(outcome: SyncOutcome) -> dict[str, Any]:
@@ -175,10 +207,10 @@ def as_json(outcome: SyncOutcome) -> dict[str, Any]:
     }
 
 
-def summary(view: SyncView, choices: SyncChoices) -> str:
+def summary(view: SyncView, out: Path) -> str:
     """The last line of a finished sync."""
     words = str(SyncCounts(view.counts)) or "nothing to do"
-    if choices.options.markups and view.exported:
+    if view.markups and view.exported:
         words += f"; markups as of {' to '.join(map(str, sorted({min(view.exported), max(view.exported)})))}"
     seconds = time.monotonic() - view.began
-    return f"{words}; {size(view.received)} in {seconds:.1f} s: {choices.out}"
+    return f"{words}; {size(view.received)} in {seconds:.1f} s: {out}"

@@ -4,9 +4,10 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from aps_async.errors import InputError
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.ledger import Ledger
-from aps_async.models import Project
+from aps_async.models import ExportOptions, Project
 from aps_async.polling import Policy
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
@@ -58,8 +59,9 @@ async def sync_project(
         on_total: called with the number of sheets that were listed and chosen, once it is known.
 
     Raises:
-        InputError: the selection or the pattern cannot be used with this project; or ACC needs a user.
-        NotFoundInProjectError: there is no such project, folder, set or sheet; or there is no sheet at all.
+        InputError: the selection, the pattern or an option cannot be used with this project; or ACC needs a user.
+        NotFoundInProjectError: there is no such project, folder, set or sheet.
+        EmptyProjectError: neither the project nor the folder has any sheet.
         PruneLimitError: at the end, if more sheets are withdrawn than may be moved; then none was moved.
         FolderInUseError: another run works in the folder.
         LedgerError: the folder's ledger cannot be used.
@@ -68,6 +70,8 @@ async def sync_project(
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
     if found.is_acc:
         session.check_user(files.SERVICE.start, how.user_id)
+    elif how.options != ExportOptions(markups=how.options.markups, hyperlinks=how.options.hyperlinks):
+        raise InputError(f"{found.name} is not an ACC project: only published markups and hyperlinks are supported")
     how.selection.check(found)
     how.pattern.check(found)
     async with Ledger(folder, superseded=how.superseded, command=command) as ledger:

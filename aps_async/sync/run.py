@@ -9,7 +9,7 @@ from typing import Literal
 
 from attrs import define, evolve, field, frozen
 
-from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError
+from aps_async.errors import EmptyProjectError, InputError, NotFoundInProjectError, PruneLimitError
 from aps_async.exports.project import list_sheets
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
@@ -110,7 +110,7 @@ class SyncRun:
         listed = {each.id for each in self._listed}
         chosen = [each for each in self.selected.chosen if each.id in listed]
         if not (chosen or self._left_out or self._known):
-            raise NotFoundInProjectError(f"{self.project.name} shows no sheets that can be exported")
+            raise EmptyProjectError(f"{self.project.name} shows no sheets that can be exported")
         before = datetime.now(UTC) - how.refresh if how.refresh is not None else None
         planned = plan(
             chosen,

@@ -1,0 +1,123 @@
+"""The command `sync` with several projects, each in its own subfolder."""
+
+import asyncio
+import shlex
+import time
+from collections import Counter
+from contextlib import aclosing
+
+from attrs import define, evolve, field
+
+from aps_async.cli.environment import open_session
+from aps_async.cli.export import error_as_json, stored_choices
+from aps_async.cli.failures import NOT_STRICT, exit_code, reason, worst
+from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.progress import shown
+from aps_async.cli.syncing import SyncChoices, SyncView, Watched, conclude, show, summary
+from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
+from aps_async.ids import bare_id
+from aps_async.ledger import refuse_if_in_use
+from aps_async.models import Project
+from aps_async.session import Session
+from aps_async.sync.outcomes import SheetState, SyncCounts
+from aps_async.sync.projects import ProjectSynced, SheetSynced, sync_projects
+
+_SAME = (SheetState.UNCHANGED, SheetState.NOT_LOOKED_AT, SheetState.LEFT_OUT, SheetState.WITHDRAWN)
+"""States in which a round of `--watch` has changed nothing."""
+
+
+@define
+class ManyView:
+    """What one command has found so far."""
+
+    current: SyncView = field(factory=SyncView)
+    """Of the project that is being synced."""
+    codes: list[int] = field(factory=list[int])
+    """The exit code of each project."""
+    counts: Counter[SheetState] = field(factory=Counter[SheetState])
+    received: int = 0
+    failed: int = 0
+    """Projects that could not be synced to their end."""
+    began: float = field(factory=time.monotonic)
+
+    def next_project(self, done: ProjectSynced, *, strict: bool) -> None:
+        """Adds a project's figures."""
+        code = self.current.code(strict=strict)
+        if isinstance(done.error, PruneLimitError):
+            code = code or NOT_STRICT
+        elif done.error is not None:
+            code = exit_code(done.error)
+        self.codes.append(code)
+        self.failed += done.error is not None
+        self.counts += self.current.counts
+        self.received += self.current.received
+        self.current = SyncView(markups=choices.options.markups)
+
+    def __str__(self) -> str:
+        words = f"{count(len(self.codes), 'project')}" + (f" ({self.failed:,} failed)" if self.failed else "")
+        seconds = time.monotonic() - self.began
+        return f"{words}: {str(SyncCounts(self.counts)) or 'nothing to do'}; {size(self.received)} in {seconds:.1f} s"
+
+
+async def sync_many(choices: SyncChoices, watched: Watched | None = None) -> int:
+    """`aps-async sync` of several projects; `watched` is given in the rounds of `--watch`.
+
+    The exit code is that of the project with the worst one, by `SEVERITY`.
+    """
+    refuse_if_in_use(choices.out)
+    view = ManyView()
+    try:
+        async with open_session(choices.user_id, patient=watched is not None) as session:
+            await _sync_many(session, choices, view, watched)
+    except (asyncio.CancelledError, DiskFullError, LedgerError):
+        if view.codes or view.current.total:
+            print_status(f"stopped after {count(len(view.codes), 'project')}; no unfinished file is left")
+            print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
+        raise
+    conclude(f"{view}: {choices.out}", choices, watched)
+    return worst(view.codes)
+
+
+async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, watched: Watched | None) -> None:
+    def command_for(project: Project) -> str:
+        return stored_choices("sync", evolve(choices, project=project.id, projects=()))
+
+    with shown(None, live=False if choices.as_json or watched else None) as view:
+
+        def listed(total: int) -> None:
+            found.current.total = total
+            view.expect(total)
+
+        run = sync_projects(
+            session,
+            choices.projects,
+            choices.out,
+            choices.how(),
+            command=stored_choices("sync", choices),
+            project_command=command_for,
+            max_concurrent_downloads=choices.slots,
+            timeout=choices.timeout,
+            on_progress=view.moved,
+            on_total=listed,
+        )
+        async with aclosing(run) as outcomes:
+            async for each in outcomes:
+                if isinstance(each, SheetSynced):
+                    found.current.add(each.outcome)
+                    show(each.outcome, each.project, view, choices, watched)
+                else:
+                    _show_project(each, found.current, choices, watched)
+                    found.next_project(each, strict=choices.strict)
+
+
+def _show_project(done: ProjectSynced, view: SyncView, choices: SyncChoices, watched: Watched | None) -> None:
+    if done.error is not None:
+        words = reason(done.error).replace("(max_prune=", "(--max-prune ")
+        print_status(f"{done.project.name}: failed: {words}")
+        if choices.as_json:
+            which = {"project": done.project.name, "projectId": bare_id(done.project.id)}
+            print_json({"ok": False, **which, "error": error_as_json(done.error)})
+    is_quiet = watched is not None and not any(view.counts[state] for state in SheetState if state not in _SAME)
+    if not is_quiet and not (done.error is not None and not view.counts):
+        words = f"{done.project.name}: {summary(view, done.folder)}"
+        (print_status if choices.as_json else print_result)(words)

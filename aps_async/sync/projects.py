@@ -1,0 +1,162 @@
+"""`sync_projects`: makes the subfolders of one folder agree with a project each."""
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from aps_async.downloads.sinks import local_path, made_folder
+from aps_async.errors import APSError, DiskFullError, EmptyProjectError, LedgerError
+from aps_async.exports.bulk import BulkProgress
+from aps_async.ledger.lock import FolderLock
+from aps_async.ledger.schema import LEDGER_NAME
+from aps_async.models import Project
+from aps_async.polling import Policy
+from aps_async.resources.projects import find_projects
+from aps_async.session import Session
+from aps_async.sync.outcomes import SyncCounts, SyncOutcome
+from aps_async.sync.project import sync_project
+from aps_async.sync.run import SyncOptions
+from aps_async.sync.subfolders import read_subfolders, with_projects, write_subfolders
+from aps_async.threads import in_thread
+
+__all__ = ["ProjectSynced", "SheetSynced", "sync_projects"]
+__dir__: object = __all__.copy
+
+_DEFAULT = SyncOptions()
+
+
+@frozen(kw_only=True)
+class SheetSynced:
+    """What a sync of several projects found of one sheet."""
+
+    project: Project
+    folder: Path
+    """The project's subfolder."""
+    outcome: SyncOutcome
+
+
+@frozen(kw_only=True)
+class ProjectSynced:
+    """One project is done: all its sheets have been reported before."""
+
+    project: Project
+    folder: Path
+    """The project's subfolder."""
+    counts: SyncCounts
+    """All zero for a project without sheets."""
+    error: Exception | None = None
+    """Why the project could not be synced to its end; failures of single sheets are in their outcomes."""
+
+
+async def sync_projects(
+    session: Session,
+    projects: Iterable[Project | str],
+    folder: str | os.PathLike[str],
+    how: SyncOptions = _DEFAULT,
+    *,
+    command: str | None = None,
+    project_command: Callable[[Project], str] | None = None,
+    max_concurrent_downloads: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+    on_total: Callable[[int], object] | None = None,
+) -> AsyncGenerator[SheetSynced | ProjectSynced, None]:
+    """Syncs projects one after the other, each into its own subfolder, and yields every outcome as it is known.
+
+    The subfolder is called as the project, as far as a file system allows. `projects.json` in the folder remembers
+    which belongs to which, so that a project that was renamed keeps its own. A project that fails does not stop the
+    others, unless the disk is full. One without sheets has nothing to agree with, and is no failure.
+    Leaving the loop early needs `contextlib.aclosing` around it.
+
+    Args:
+        session: as `sync_project`; all projects share its quotas.
+        projects: projects, or texts as `find_projects` takes them: patterns and beginnings of names may fit several,
+            and `*` fits all.
+        folder: where the subfolders are; it is made when it is missing.
+        how: as `sync_project`, the same for all projects.
+        command: any text that describes how to run the same again; `read_subfolders` gives it back.
+        project_command: makes such a text for one project, which `ledger_status` of its subfolder gives back.
+        max_concurrent_downloads: as `sync_project`.
+        timeout: as `sync_project`.
+        policy: as `sync_project`.
+        on_progress: called with the state of the current project's exports.
+        on_total: called once for each project with the number of its sheets that were listed and chosen.
+
+    Raises:
+        NotFoundInProjectError: one of the texts fits no project; nothing was done.
+        FolderInUseError: another run of this kind works in the folder.
+        LedgerError: `projects.json` cannot be used, or the folder is that of one project.
+        DiskFullError: the disk is full; the rest was not looked at.
+        TargetError: the folder cannot be written to.
+        APSError: as `find_projects`.
+    """
+    root = local_path(folder)
+    found = await _found(session, projects, how.user_id)
+    async with _locked(root):
+        known = with_projects(root, await in_thread(read_subfolders, root), found.values())
+        known = evolve(known, command=command)
+        await in_thread(write_subfolders, root, known)
+        for project in found.values():
+            run = sync_project(
+                session,
+                project,
+                root / known.of(project),
+                how,
+                command=project_command(project) if project_command else None,
+                max_concurrent_downloads=max_concurrent_downloads,
+                timeout=timeout,
+                policy=policy,
+                on_progress=on_progress,
+                on_total=on_total,
+            )
+            async with aclosing(_one(run, project, root / known.of(project))) as outcomes:
+                async for each in outcomes:
+                    yield each
+
+
+async def _one(
+    run: AsyncGenerator[SyncOutcome, None], project: Project, folder: Path
+) -> AsyncGenerator[SheetSynced | ProjectSynced, None]:
+    """One project's outcomes and its end."""
+    counts, problem = SyncCounts.of(()), None
+    try:
+        async with aclosing(run) as outcomes:
+            async for each in outcomes:
+                counts.by_state[each.state] += 1
+                yield SheetSynced(project=project, folder=folder, outcome=each)
+    except DiskFullError:
+        raise
+    except EmptyProjectError:
+        pass
+    except (APSError, OSError) as error:
+        problem = error
+    yield ProjectSynced(project=project, folder=folder, counts=counts, error=problem)
+
+
+async def _found(session: Session, projects: Iterable[Project | str], user_id: str | None) -> dict[str, Project]:
+    """The projects by their ids."""
+    wanted = list(projects)
+    found = {each.id: each for each in wanted if isinstance(each, Project)}
+    texts = [each for each in wanted if isinstance(each, str)]
+    return found | {each.id: each for each in await find_projects(session, *texts, user_id=user_id)}
+
+
+@asynccontextmanager
+async def _locked(root: Path) -> AsyncIterator[None]:
+    """Keeps other runs of this kind away.
+
+    Raises:
+        LedgerError: the folder has a ledger itself, so it is that of one project.
+    """
+    await in_thread(made_folder, root)
+    if (root / LEDGER_NAME).exists():
+        raise LedgerError(f"{root} is the folder of an export or of one project: choose another folder for several")
+    lock = FolderLock(root).acquire()
+    try:
+        yield
+    finally:
+        lock.release()
