@@ -67,7 +67,7 @@ async def sync_project(
         session.check_user(files.SERVICE.start, how.user_id)
     how.selection.check(found)
     how.pattern.check(found)
-    async with Ledger(folder, superseded=how.superseded, command=command) as ledger:
+    async with Ledger(folder, superseded=how.superseded, verify=how.verify, command=command) as ledger:
         run = SyncRun(session, found, ledger, how, viewer=await session.acting_as(how.user_id))
         await run.look()
         if on_total is not None:
