@@ -480,6 +480,7 @@ class Item:
     source_file_name: str | None = None
     tip_version_urn: str | None = None
     folder_id: str | None = None
+    modified_at: datetime | None = None
 
     __repr__ = short_repr
 
@@ -497,6 +498,7 @@ class Version:
     source_file_name: str | None = None
     process_state: str | None = None
     created_at: datetime | None = None
+    modified_at: datetime | None = None
     storage_urn: str | None = None
     """Where the bytes lie; sheets have none, they are made by an export."""
     size: int | None = None
@@ -553,6 +555,8 @@ class Sheet:
     """ACC: the collection that it is in; None if it is ungrouped."""
     changed_at: datetime | None = None
     """BIM 360: when this version was created. ACC: when the sheet was last updated."""
+    modified_at: datetime | None = None
+    """BIM 360: when the item or this version was modified last, as the service says; None if it does not."""
     revision: int | None = None
     """BIM 360: the number of the revision as Docs counts it. ACC has none."""
     version_set_id: str | None = None

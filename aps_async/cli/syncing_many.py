@@ -51,7 +51,7 @@ class ManyView:
         self.failed += done.error is not None
         self.counts += self.current.counts
         self.received += self.current.received
-        self.current = SyncView(markups=choices.options.markups)
+        self.current = SyncView(markups=self.current.markups)
 
     def __str__(self) -> str:
         words = f"{count(len(self.codes), 'project')}" + (f" ({self.failed:,} failed)" if self.failed else "")
@@ -65,7 +65,7 @@ async def sync_many(choices: SyncChoices, watched: Watched | None = None) -> int
     The exit code is that of the project with the worst one, by `SEVERITY`.
     """
     refuse_if_in_use(choices.out)
-    view = ManyView()
+    view = ManyView(current=SyncView(markups=choices.options.markups))
     try:
         async with open_session(choices.user_id, patient=watched is not None) as session:
             await _sync_many(session, choices, view, watched)

@@ -16,11 +16,13 @@ from aps_async.downloads.sinks import local_path, made_folder
 from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError
 from aps_async.exports.bulk_run import BulkProgress, Run, Wanted
+from aps_async.exports.kinds import KINDS
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import Journal, NoLedger
 from aps_async.models import ExportOutcome, StoredExport, StoredOutcome
 from aps_async.polling import Policy
 from aps_async.session import Session
+from aps_async.transport.quotas import LocalRateLimiter
 
 __all__ = ["BulkProgress", "export_many"]
 __dir__: object = __all__.copy
@@ -120,12 +122,23 @@ async def export_many(
         )
         stack.push_async_callback(run.close)
         await journal.begin(len(requests) if isinstance(requests, Collection) else None)
+        await _count_recent_starts(session, journal)
         run.begin(requests)
         while (outcome := await run.outcomes.get()) is not None:
             yield outcome
         if run.ending is not None:
             raise run.ending
         await journal.complete(run.taken)
+
+
+async def _count_recent_starts(session: Session, journal: Journal) -> None:
+    """What a run that was stopped has started in the last minute counts against the quota."""
+    numbers = session.settings
+    recent = await journal.recent_starts(numbers.quota_window, numbers.max_concurrent_starts)
+    for kind, ages in recent.items():
+        limiter = session.rate_limiter(KINDS[kind].start_endpoint)
+        if isinstance(limiter, LocalRateLimiter):  # shared ones have counted them
+            limiter.count_earlier(ages)
 
 
 def _target(given: str | os.PathLike[str] | Storage) -> Path | Storage:

@@ -4,25 +4,28 @@ import asyncio
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import Literal, Self
 
+from attrs import evolve
+
 from aps_async.downloads.filenames import NameBook, safe_stem
 from aps_async.downloads.sinks import local_path, made_folder, remove_parts, target_error
 from aps_async.errors import ExportFailedError, InputError, LedgerError
 from aps_async.filesystem import check_real_folders
 from aps_async.ledger import rows
-from aps_async.ledger.files import are_whole, known_file
+from aps_async.ledger.files import are_unchanged, known_file, read_again, stamp_of
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.sheets import SheetBook
 from aps_async.ledger.store import Store
 from aps_async.ledger.superseded import make_way, put_away
-from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest, StoredExport
+from aps_async.models import Downloaded, ExportKind, ExportOutcome, ExportRef, ExportRequest, StoredExport
 from aps_async.threads import in_thread
 
 __all__ = ["Ledger"]
@@ -49,6 +52,8 @@ class Ledger:
         superseded: what becomes of the file that a newer version replaces: `keep` moves it to the folder `superseded`,
             `drop` removes it; a file that was changed since its export is moved there by both. None: it is removed, or
             overwritten if it has the same name.
+        verify: read every file and compare its hash; otherwise a file whose size, times and inode are as they were is
+            taken as unchanged.
         command: any text that describes how to repeat the run; `ledger_status` returns it.
     """
 
@@ -61,6 +66,7 @@ class Ledger:
         keep_older: bool = False,
         again: bool = False,
         superseded: Literal["keep", "drop"] | None = None,
+        verify: bool = False,
         command: str | None = None,
     ) -> None:
         self.folder: Path = local_path(folder)
@@ -68,6 +74,7 @@ class Ledger:
         self._keep_older = keep_older
         self._again = again
         self._superseded = superseded
+        self._verify = verify
         self._command = command
         self._lock = FolderLock(self.folder)
         self._store = Store(self.folder / LEDGER_NAME)
@@ -141,18 +148,33 @@ class Ledger:
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
         """Finds requests, or enters those that are new."""
         run, keep, counts = self._run, self._keep_older, self._counts
+
+        def enter(connection: sqlite3.Connection) -> list[Record]:
+            found = rows.enter(connection, run, wanted, keep_older=keep, counts=counts)
+            for each in found if not self._verify else ():
+                each.is_unchanged = bool(each.files) and are_unchanged(self.folder, each.files)
+            return found
+
         # Lost in a power cut, they are simply entered again.
-        return await self._store.call(
-            lambda db: rows.enter(db, run, wanted, keep_older=keep, counts=counts), durable=False
-        )
+        return await self._store.call(enter, durable=False)
+
+    async def recent_starts(self, within: float, at_once: int) -> dict[ExportKind, list[float]]:
+        """See `rows.recent_starts`; how many seconds ago each was, by its kind."""
+        found: dict[ExportKind, list[float]] = {}
+        for kind, ago in await self._store.call(lambda db: rows.recent_starts(db, within, at_once), durable=False):
+            found.setdefault(kind, []).append(ago)
+        return found
 
     async def holds(self, record: Record) -> bool:
-        """Compares size and SHA-256 of the record's files, in a thread."""
-        if not record.files:
-            return False
+        """Compares size and SHA-256 of the files, in a thread, unless their stamps show that they are unchanged."""
+        if not record.files or record.is_unchanged:
+            return record.is_unchanged
         async with self._checks:
             stop = Event()
-            return await in_thread(are_whole, self.folder, record.files, stop, on_cancel=stop.set)
+            found = await in_thread(read_again, self.folder, record.files, stop, on_cancel=stop.set)
+        if found is not None:
+            await self._store.call(lambda db: rows.set_stamps(db, record.id, found), durable=False)
+        return found is not None
 
     async def started(self, record: Record, ref: ExportRef) -> None:
         """Stores the reference durably: starting twice costs quota, and in ACC creates a second job."""
@@ -170,10 +192,11 @@ class Ledger:
         if file.sha256 is None:
             raise LedgerError(f"nothing is known of the file for {record.name}")
         name = "/".join((*record.name.split("/")[:-1], file.path.name))
-        known = [KnownFile(name, file.size, file.sha256)]
+        known = record.arrived = KnownFile(name, file.size, file.sha256)
+        record.arrived_at = time.time()
 
         def arriving(connection: sqlite3.Connection) -> list[rows.Former]:
-            rows.arriving(connection, record.id, known)
+            rows.arriving(connection, record.id, [known])
             return rows.former(connection, record.id) if self._superseded is not None else []
 
         former = await self._store.call(arriving, durable=False)
@@ -199,7 +222,7 @@ class Ledger:
         files, stop = None, Event()
         if unpacked and not as_before:
             files = await in_thread(_known_files, self.folder, unpacked, stop, on_cancel=stop.set)
-        left = await self._store.call(lambda db: _done(db, record.id, files))
+        left = await self._store.call(lambda db: _done(db, self.folder, record, files))
         if left:
             try:
                 await in_thread(put_away, self.folder, left, self._superseded)
@@ -244,10 +267,15 @@ def _tag(connection: sqlite3.Connection) -> str:
     return str(found[0])
 
 
-def _done(connection: sqlite3.Connection, record: int, files: list[KnownFile] | None) -> list[rows.Former]:
+def _done(
+    connection: sqlite3.Connection, folder: Path, record: Record, files: list[KnownFile] | None
+) -> list[rows.Former]:
     if files is not None:
-        rows.arriving(connection, record, files)
-    return rows.done(connection, record)
+        rows.arriving(connection, record.id, files)
+    elif (file := record.arrived) is not None:
+        stamp = stamp_of(folder / file.name, file.size, record.arrived_at)
+        rows.set_stamps(connection, record.id, [evolve(file, stamp=stamp)])
+    return rows.done(connection, record.id)
 
 
 def _known_files(folder: Path, paths: Sequence[Path], stop: Event) -> list[KnownFile]:

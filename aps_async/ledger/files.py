@@ -1,31 +1,95 @@
-"""Files in the folder, compared with what the ledger knows of them. All of it runs in threads."""
+"""Files in the folder, compared with what the ledger knows of them. All of it runs in threads.
+
+A file whose size, times and inode are as they were is taken as unchanged, as git does; any difference makes its hash
+decide. Such a stamp is only kept if a later write cannot have the same times: clocks of file systems tick every few
+milliseconds, those of FAT every two seconds.
+"""
 
 import hashlib
 import os
+import stat
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
+from attrs import evolve
+
 from aps_async.filesystem import open_own
 from aps_async.ledger.journal import KnownFile
 
-__all__ = ["are_whole", "is_whole", "known_file", "sha256"]
+__all__ = ["are_unchanged", "are_whole", "is_whole", "known_file", "read_again", "sha256", "stamp_of"]
 __dir__: object = __all__.copy
 
 _CHUNK = 1 << 20
+_TICK = 2.0
+"""Seconds; a file that was changed in the last ones may change again and keep its times."""
 
 
-def are_whole(folder: Path, files: Sequence[KnownFile], stop: Event | None = None) -> bool:
-    """Whether all files are there and unchanged. Sizes first: they reveal most changes, and cost nothing.
-
-    `stop` ends it early, once the caller was cancelled.
-    """
+def are_unchanged(folder: Path, files: Sequence[KnownFile]) -> bool:
+    """Whether all files have the size and the stamp that is known of them; nothing is read."""
     try:
-        if any((folder / each.name).stat().st_size != each.size for each in files):
-            return False
-        return all(sha256(folder / each.name, stop) == each.sha256 for each in files)
+        return all(each.stamp is not None and _is_stamped(folder / each.name, each) for each in files)
     except OSError:
         return False
+
+
+def _is_stamped(path: Path, file: KnownFile) -> bool:
+    found = os.lstat(path)
+    return found.st_size == file.size and _stamp(found) == file.stamp
+
+
+def _stamp(found: os.stat_result) -> str | None:
+    """Not the device, whose number may change when it is mounted again."""
+    return f"{found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}" if stat.S_ISREG(found.st_mode) else None
+
+
+def stamp_of(path: Path, size: int, renamed_after: float) -> str | None:
+    """The stamp of a file that was verified before it got its name; None if it may have been changed since.
+
+    Args:
+        path: of the file.
+        size: in bytes.
+        renamed_after: a time before the rename, in seconds since the epoch. `PartFile` sets the file's time back, so
+            that one which is later shows a change.
+    """
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    is_ours = found.st_size == size and found.st_mtime < renamed_after - _TICK / 2
+    return _stamp(found) if is_ours else None
+
+
+def read_again(folder: Path, files: Sequence[KnownFile], stop: Event | None = None) -> tuple[KnownFile, ...] | None:
+    """The files with new stamps, if all are there with the bytes that are known of them; None otherwise.
+
+    Sizes first: they reveal most changes, and cost nothing. `stop` ends it early, once the caller was cancelled.
+    """
+    now = time.time()
+    try:
+        before = [os.lstat(folder / each.name) for each in files]
+        if any(found.st_size != each.size for found, each in zip(before, files, strict=True)):
+            return None
+        if not all(sha256(folder / each.name, stop) == each.sha256 for each in files):
+            return None
+        return tuple(
+            evolve(each, stamp=_settled(found, os.lstat(folder / each.name), now))
+            for found, each in zip(before, files, strict=True)
+        )
+    except OSError:
+        return None
+
+
+def _settled(before: os.stat_result, after: os.stat_result, began: float) -> str | None:
+    """The stamp of a file that was read in between; None if a change in the meantime might not show."""
+    is_old = max(before.st_mtime, before.st_ctime) < began - _TICK
+    return _stamp(before) if is_old and _stamp(before) == _stamp(after) else None
+
+
+def are_whole(folder: Path, files: Sequence[KnownFile]) -> bool:
+    """Whether all files are there and unchanged; those whose stamps differ are read."""
+    return are_unchanged(folder, files) or read_again(folder, files) is not None
 
 
 def is_whole(folder: Path, file: KnownFile, name: str | None = None) -> bool:

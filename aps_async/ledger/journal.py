@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from aps_async.downloads.filenames import NameBook, safe_path
-from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest, StoredExport
+from aps_async.models import Downloaded, ExportKind, ExportOutcome, ExportRef, ExportRequest, StoredExport
 
 __all__ = ["Journal", "KnownFile", "NoLedger", "Record"]
 __dir__: object = __all__.copy
@@ -20,6 +20,8 @@ class KnownFile:
     """In the run's folder."""
     size: int
     sha256: str
+    stamp: str | None = field(default=None, eq=False)
+    """Times and inode when it was last read, by which `Ledger` recognizes it without reading it."""
 
 
 @define(eq=False)
@@ -34,6 +36,12 @@ class Record:
     files: tuple[KnownFile, ...] = ()
     """Files to check before any call to the service."""
     done: bool = False
+    arrived: KnownFile | None = None
+    """What this run is about to put under its final name, or has."""
+    arrived_at: float = 0.0
+    """A time before it got that name, in seconds since the epoch."""
+    is_unchanged: bool = False
+    """Whether the stamps of all files are as they were."""
 
 
 class Journal(Protocol):
@@ -50,6 +58,10 @@ class Journal(Protocol):
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
         """Enters requests, each with its reference if it is already started, and returns what is known about them."""
+        ...
+
+    async def recent_starts(self, within: float, at_once: int) -> dict[ExportKind, list[float]]:
+        """How many seconds ago the starts of the last seconds were, by their kind; `at_once` of them may be unknown."""
         ...
 
     async def holds(self, record: Record) -> bool:
@@ -95,6 +107,10 @@ class NoLedger:
             Record(0, self._names.take_path(safe_path(each.name or each.source_ids[0], each.subfolder)))
             for each, _ in wanted
         ]
+
+    async def recent_starts(self, within: float, at_once: int) -> dict[ExportKind, list[float]]:  # noqa: ARG002
+        """Nothing is known."""
+        return {}
 
     async def holds(self, record: Record) -> bool:  # noqa: ARG002 - the protocol's
         """Nothing is known."""

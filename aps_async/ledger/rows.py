@@ -37,8 +37,10 @@ __all__ = [
     "forget",
     "forget_files",
     "former",
+    "recent_starts",
     "release_name",
     "set_former",
+    "set_stamps",
     "started",
     "stored_name",
     "subfolders",
@@ -222,8 +224,17 @@ def _record(
 
 def files_of(connection: sqlite3.Connection, export: int, table: str = "files") -> list[KnownFile]:
     """What is known of an export's files."""
-    rows = connection.execute(f"SELECT name, size, sha256 FROM {table} WHERE export=?", (export,))  # noqa: S608 - ours
-    return [KnownFile(stored_name(name), int(size), bytes(sha256).hex()) for name, size, sha256 in rows]
+    select = f"SELECT name, size, sha256, stamp FROM {table} WHERE export=?"  # noqa: S608 - ours
+    rows = connection.execute(select, (export,))
+    return [KnownFile(stored_name(name), int(size), bytes(sha256).hex(), stamp) for name, size, sha256, stamp in rows]
+
+
+def set_stamps(connection: sqlite3.Connection, export: int, files: Iterable[KnownFile]) -> None:
+    """Keeps the stamps of an export's files, unless others have taken their place since they were read."""
+    connection.executemany(
+        "UPDATE files SET stamp=? WHERE export=? AND name=? AND sha256=?",
+        [(each.stamp, export, each.name, bytes.fromhex(each.sha256)) for each in files],
+    )
 
 
 def stored_name(name: object) -> str:
@@ -359,18 +370,34 @@ def take_name(
 
 def started(connection: sqlite3.Connection, record: int, export_id: str) -> None:
     """Records the reference of a started export."""
+    now = time.time()
     connection.execute(
-        "UPDATE exports SET export_id=?, state=?, problem=NULL, changed=? WHERE id=?",
-        (export_id, State.STARTED, time.time(), record),
+        "UPDATE exports SET export_id=?, state=?, problem=NULL, changed=?, started=? WHERE id=?",
+        (export_id, State.STARTED, now, now, record),
     )
+
+
+def recent_starts(connection: sqlite3.Connection, within: float, at_once: int) -> list[tuple[ExportKind, float]]:
+    """The starts of the last seconds: of which kind each was, and how many seconds ago.
+
+    A run that was killed may have had `at_once` more under way, which it could not record: they count as made now.
+    """
+    now = time.time()
+    found = connection.execute("SELECT request, started FROM exports WHERE started>?", (now - within,)).fetchall()
+    stopped = (
+        "SELECT request, ? FROM exports WHERE state=? AND run=(SELECT id FROM runs WHERE ended IS NULL"
+        " AND id=(SELECT max(id) - 1 FROM runs)) AND (SELECT max(changed) FROM exports)>? ORDER BY id LIMIT ?"
+    )
+    found += connection.execute(stopped, (now, State.WANTED, now - 2 * within, at_once)).fetchall()
+    return [(ExportKind(json.loads(request)["kind"]), max(0.0, now - started)) for request, started in found]
 
 
 def arriving(connection: sqlite3.Connection, record: int, files: Iterable[KnownFile]) -> None:
     """Records the files that are about to get their names in the folder."""
     set_former(connection, record)
     connection.executemany(
-        "INSERT INTO files VALUES (?, ?, ?, ?)",
-        [(record, each.name, each.size, bytes.fromhex(each.sha256)) for each in files],
+        "INSERT INTO files VALUES (?, ?, ?, ?, ?)",
+        [(record, each.name, each.size, bytes.fromhex(each.sha256), each.stamp) for each in files],
     )
 
 

@@ -87,15 +87,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             viewer TEXT NOT NULL, -- a digest of the app and user that it was listed for
             state TEXT NOT NULL, -- what the last sync found
             reason TEXT,
-            moved TEXT -- where its file is now, once that has been withdrawn and moved
+            moved TEXT, -- where its file is now, once that has been withdrawn and moved
+            named REAL -- when the service was last asked for its number and title
         ) WITHOUT ROWID""",
         """CREATE TABLE former_files (
             export INTEGER NOT NULL,
             name TEXT NOT NULL, -- in the folder
             size INTEGER NOT NULL,
             sha256 BLOB NOT NULL,
+            stamp TEXT,
             PRIMARY KEY (export, name)
         ) WITHOUT ROWID""",
+        # By which an unchanged file is recognized without reading it, see `files.py`; NULL: it has to be read.
+        "ALTER TABLE files ADD COLUMN stamp TEXT",
+        # When it was last sent to the service: a run that follows counts it against the quota.
+        "ALTER TABLE exports ADD COLUMN started REAL",
     ),
 )
 

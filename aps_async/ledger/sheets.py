@@ -49,6 +49,10 @@ class KnownSheet:
     """The sheet as it was listed last; None if only exports without a list brought it."""
     viewer: str = ""
     """The app and user that it was listed for last."""
+    state: str = ""
+    """What the last run found, without a reason; empty if there was one."""
+    named_at: float | None = None
+    """When the service was last asked for its number and title, in seconds since the epoch."""
 
     @property
     def source_id(self) -> str:
@@ -76,6 +80,7 @@ class SheetNote:
     state: str
     reason: str | None = None
     moved: str | None = None
+    named_at: float | None = None
 
 
 def lineage_of(request: ExportRequest) -> bytes:
@@ -101,10 +106,13 @@ class SheetBook:
     async def note(self, project_id: str, notes: Sequence[SheetNote]) -> None:
         """Keeps what was found of sheets."""
         values = [
-            (each.lineage, project_id, to_json(to_dict(each.sheet)), each.viewer, each.state, each.reason, each.moved)
+            (
+                each.lineage, project_id, to_json(to_dict(each.sheet)), each.viewer, each.state, each.reason,
+                each.moved, each.named_at,
+            )
             for each in notes
-        ]
-        statement = "INSERT OR REPLACE INTO sheets VALUES (?, ?, ?, ?, ?, ?, ?)"
+        ]  # fmt: skip
+        statement = "INSERT OR REPLACE INTO sheets VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         await self._store.call(lambda db: db.executemany(statement, values) and None)
 
     async def notes(self, project_id: str) -> list[SheetNote]:
@@ -163,11 +171,14 @@ def is_named(name: str, title: str) -> bool:
 def _known(connection: sqlite3.Connection, project_id: str) -> list[KnownSheet]:
     found = []
     select = (
-        "SELECT id, exports.lineage, name, request, exports.state, changed, facts, viewer FROM exports"
+        "SELECT id, exports.lineage, name, request, exports.state, changed, facts, viewer, named,"
+        " iif(reason IS NULL AND moved IS NULL, sheets.state, '') FROM exports"
         " LEFT JOIN sheets ON sheets.lineage=exports.lineage WHERE name IS NOT NULL ORDER BY id"
     )
     replaced = _replaced(connection)
-    for record, lineage, name, stored, state, changed, facts, viewer in connection.execute(select).fetchall():
+    for record, lineage, name, stored, state, changed, facts, viewer, named, found_as in connection.execute(
+        select
+    ).fetchall():
         request = _structured(stored, ExportRequest)
         older = replaced.get(lineage)
         if request.project_id != project_id or not is_sheet(request):
@@ -185,6 +196,8 @@ def _known(connection: sqlite3.Connection, project_id: str) -> list[KnownSheet]:
                 previous_files=tuple(rows.files_of(connection, older[0])) if older else (),
                 facts=_structured(facts, Sheet) if facts else None,
                 viewer=viewer or "",
+                state=found_as or "",
+                named_at=named,
             )
         )
     return found

@@ -52,6 +52,7 @@ class Attributes:
     version_number: int | None = None
     storage_size: int | None = None
     create_time: datetime | None = None
+    last_modified_time: datetime | None = None
     extension: Extension = field(factory=Extension)
 
 

@@ -4,10 +4,10 @@ https://aps.autodesk.com/en/docs/bim360/v1/tutorials/document-management/export-
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import bare_id, decoded_urn, is_folder_urn, is_item_urn, is_version_urn, path_part, shown
@@ -33,6 +33,7 @@ __all__ = [
     "OnLeftOut",
     "bim360_project",
     "get_sheet",
+    "has_known_name",
     "is_deleted",
     "is_document",
     "list_sheets",
@@ -74,6 +75,7 @@ async def list_sheets(
     *,
     folder: str | None = None,
     user_id: str | None = None,
+    known: Mapping[str, Sheet] | None = None,
     on_left_out: OnLeftOut | None = None,
 ) -> AsyncIterator[Sheet]:
     """The sheets that can be exported, folder by folder, in the service's order.
@@ -90,6 +92,8 @@ async def list_sheets(
         folder: only this folder and what is below: a path such as `Plans/Architecture` or `Architecture` (case does
             not matter), or a folder URN.
         user_id: the acting user of a two-legged call.
+        known: sheets of an earlier list, by id: those that were not modified since keep their numbers and titles, and
+            cost no call.
         on_left_out: called with each sheet and folder that is left out; None: sheets are logged at INFO, folders are
             warnings of the session.
 
@@ -100,7 +104,7 @@ async def list_sheets(
     """
     found = await bim360_project(session, project, user_id=user_id)
     starts = await _starts(session, found, folder, user_id)
-    walk = _Walk(session, found, user_id, on_left_out or partial(_report, session, found))
+    walk = _Walk(session, found, user_id, known or {}, on_left_out or partial(_report, session, found))
     async for sheet in walk.sheets(starts):
         yield sheet
 
@@ -121,13 +125,14 @@ async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, 
         raise NotFoundInProjectError(f"{shown(sheet_id)} is not a sheet: expected the item or version URN of one")
     version = await get_version(session, found.id, urn, user_id=user_id) if is_version_urn(urn) else None
     item_id = version.item_id if version else urn
-    if item_id and (item := await get_item(session, found.id, item_id, user_id=user_id)).hidden:
+    item = await get_item(session, found.id, item_id, user_id=user_id) if item_id else None
+    if item is not None and item.hidden:
         raise NotExportableError(f"{item.name} ({urn}) is hidden or deleted; restore it, or export another sheet")
     if version is None:
         version = await get_tip(session, found.id, urn, user_id=user_id)
     if reason := why_not(version):
         raise NotExportableError(f"{version.name} ({version.urn}) {reason}")
-    [sheet] = await _with_names(session, found, "", [(version.item_id or "", version)], user_id)
+    [sheet] = await _with_names(session, [_sheet(found, "", version.item_id or "", item, version)], user_id)
     return sheet
 
 
@@ -176,6 +181,7 @@ class _Walk:
     session: Session
     project: Project
     user_id: str | None
+    known: Mapping[str, Sheet]
     leave_out: OnLeftOut
 
     async def sheets(self, starts: Sequence[Folder]) -> AsyncIterator[Sheet]:
@@ -197,18 +203,25 @@ class _Walk:
 
     async def _in_folder(self, folder: Folder, below: list[Folder]) -> AsyncIterator[Sheet]:
         session, project, user_id = self.session, self.project, self.user_id
-        batch: list[tuple[str, Version]] = []
+        waiting, nameless = list[Sheet](), 0
         async for entry in list_folder_contents(session, project.id, folder, user_id=user_id):
             if isinstance(entry, Folder):
                 below.append(entry)
                 continue
-            if version := await self._exportable(folder, *entry):
-                batch.append((entry[0].id, version))
-            if len(batch) == BATCH_LIMIT:
-                for sheet in await _with_names(session, project, folder.path, batch, user_id):
+            if not (version := await self._exportable(folder, *entry)):
+                continue
+            listed = _sheet(project, folder.path, entry[0].id, entry[0], version)
+            if has_known_name(listed, self.known):
+                earlier = self.known[listed.id]
+                listed = evolve(listed, number=earlier.number, title=earlier.title, revision=earlier.revision)
+            else:
+                nameless += 1
+            waiting.append(listed)
+            if nameless in (0, BATCH_LIMIT):
+                for sheet in await _with_names(session, waiting, user_id):
                     yield sheet
-                batch = []
-        for sheet in await _with_names(session, project, folder.path, batch, user_id):
+                waiting, nameless = [], 0
+        for sheet in await _with_names(session, waiting, user_id):
             yield sheet
 
     async def _exportable(self, folder: Folder, item: Item, version: Version | None) -> Version | None:
@@ -262,17 +275,39 @@ def why_not(version: Version) -> str | None:
     return None
 
 
-async def _with_names(
-    session: Session, project: Project, folder_path: str, batch: list[tuple[str, Version]], user_id: str | None
-) -> list[Sheet]:
-    """Numbers and titles, which Data Management does not have, from BIM 360's own batch call."""
-    if not batch:
-        return []
-    path = f"/bim360/docs/v1/projects/{path_part(bare_id(project.id))}/versions:batch-get"
+def has_known_name(sheet: Sheet, known: Mapping[str, Sheet]) -> bool:
+    """Whether the number and title of an earlier list are still the sheet's: it was not modified since."""
+    earlier = known.get(sheet.id)
+    return earlier is not None and earlier.modified_at is not None and earlier.modified_at == sheet.modified_at
+
+
+def _sheet(project: Project, folder_path: str, item_id: str, item: Item | None, version: Version) -> Sheet:
+    """A sheet as Data Management knows it: still without number, title and revision."""
+    modified = [each.modified_at for each in (item, version) if each is not None and each.modified_at is not None]
+    return Sheet(
+        project_id=bare_id(project.id),
+        id=version.urn,
+        item_id=item_id,
+        number="",
+        title=version.name,
+        folder_path=folder_path,
+        version=version.number,
+        source_file_name=version.source_file_name,
+        changed_at=version.created_at,
+        modified_at=max(modified, default=None),
+    )
+
+
+async def _with_names(session: Session, sheets: list[Sheet], user_id: str | None) -> list[Sheet]:
+    """Adds numbers and titles, which Data Management does not have, from BIM 360's own batch call."""
+    nameless = [each for each in sheets if not each.number]
+    if not nameless:
+        return sheets
+    path = f"/bim360/docs/v1/projects/{path_part(nameless[0].project_id)}/versions:batch-get"
     names: dict[str, _Names] = {}
     try:
         answer = await session.request(
-            BATCH_GET, "POST", path, into=_Batch, json={"urns": [version.urn for _, version in batch]}, user_id=user_id
+            BATCH_GET, "POST", path, into=_Batch, json={"urns": [each.id for each in nameless]}, user_id=user_id
         )
         names = {found.urn: found for found in answer.results}
     except (NotAllowedError, NotFoundError) as problem:
@@ -281,18 +316,11 @@ async def _with_names(
         if problem.status != 400:
             raise
         _log.info("no sheet numbers, names serve instead: %s", problem)
-    return [
-        Sheet(
-            project_id=bare_id(project.id),
-            id=version.urn,
-            item_id=item_id,
-            number=(found := names.get(version.urn) or _Names(version.urn)).number or version.name,
-            title=found.title or "",
-            folder_path=folder_path,
-            version=version.number,
-            source_file_name=version.source_file_name,
-            changed_at=version.created_at,
-            revision=found.revision_number,
-        )
-        for item_id, version in batch
-    ]
+    return [each if each.number else _named(each, names.get(each.id)) for each in sheets]
+
+
+def _named(sheet: Sheet, found: _Names | None) -> Sheet:
+    """The name serves where there is no number; such a sheet is asked about again by the next list."""
+    if found is None:
+        return evolve(sheet, number=sheet.title, title="", modified_at=None)
+    return evolve(sheet, number=found.number or sheet.title, title=found.title or "", revision=found.revision_number)

@@ -354,6 +354,7 @@ def _item(found: Resource) -> Item:
         source_file_name=found.text("sourceFileName"),
         tip_version_urn=found.related("tip"),
         folder_id=found.related("parent"),
+        modified_at=found.attributes.last_modified_time,
     )
 
 
@@ -367,6 +368,7 @@ def _version(found: Resource) -> Version:
         source_file_name=found.text("sourceFileName"),
         process_state=found.text("processState"),
         created_at=found.attributes.create_time,
+        modified_at=found.attributes.last_modified_time,
         storage_urn=found.related("storage"),
         size=found.attributes.storage_size,
     )

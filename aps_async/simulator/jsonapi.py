@@ -169,6 +169,11 @@ def folder_resource(folder: Folder, links: Links) -> Resource:
     }
 
 
+def _modified(item: Item) -> str:
+    names = "" if item.hides_renames else f"{item.name} {item.title}"
+    return timestamp(item.id, len(item.versions) + 300 + crc32(names.encode()) % 1000)
+
+
 def item_resource(item: Item, links: Links) -> Resource:
     """An item, with its newest version by name only."""
     here = ("data", "v1", "projects", f"b.{item.folder.project.id}", "items", item.id)
@@ -178,7 +183,7 @@ def item_resource(item: Item, links: Links) -> Resource:
         "attributes": {
             "displayName": item.name,
             "createTime": timestamp(item.id),
-            "lastModifiedTime": timestamp(item.id, len(item.versions)),
+            "lastModifiedTime": _modified(item),
             **_people(item.id),
             "hidden": item.hidden,
             "reserved": False,

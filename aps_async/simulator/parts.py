@@ -191,6 +191,8 @@ class Item:
     pages: int = 1
     """Pages of an uploaded PDF that no sheets were split from; drawings of a DWG or RVT."""
     no_views: bool = False
+    hides_renames: bool = False
+    """Whether another name or title leaves `lastModifiedTime` as it was: what the service does is not documented."""
     unprocessed: bool = False
     """DWG and RVT: nothing that ACC could export."""
     chunked: bool = False

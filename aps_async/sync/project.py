@@ -74,7 +74,7 @@ async def sync_project(
         raise InputError(f"{found.name} is not an ACC project: only published markups and hyperlinks are supported")
     how.selection.check(found)
     how.pattern.check(found)
-    async with Ledger(folder, superseded=how.superseded, command=command) as ledger:
+    async with Ledger(folder, superseded=how.superseded, verify=how.verify, command=command) as ledger:
         run = SyncRun(session, found, ledger, how, viewer=await session.acting_as(how.user_id))
         await run.look()
         if on_selected is not None:

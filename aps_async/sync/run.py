@@ -16,6 +16,7 @@ from aps_async.ledger import Ledger
 from aps_async.ledger.files import are_whole
 from aps_async.ledger.sheets import KnownSheet, SheetNote, lineage_of
 from aps_async.models import ExportOptions, ExportOutcome, ItemWarning, LeftOut, Project, Sheet
+from aps_async.resources.plans import has_known_name
 from aps_async.session import Session
 from aps_async.sync.compare import Folder, Planned, plan, version_name, version_of
 from aps_async.sync.naming import NamePattern
@@ -32,6 +33,8 @@ DEFAULT_PATTERN = NamePattern("{number} - {title}")
 PRUNE_SHARE, PRUNE_LEAST = 10, 10
 """At most a tenth of the set is moved by one run, and 10 sheets in any case, unless a larger number is allowed."""
 _NOTES = 500  # kept in one transaction
+_NAMES_FOR = 86400.0
+"""Seconds after which numbers and titles are asked for again, though nothing seems to be modified."""
 _OUTSIDE = "outside the selection of this run"
 
 
@@ -53,6 +56,10 @@ class SyncOptions:
     """Sheets that one run may move; by default a tenth of the set, and at least 10."""
     refresh: timedelta | None = None
     """Export again what was exported longer ago than this: markups change without a new version."""
+    verify: bool = False
+    """Read every file and compare its hash, and ask for every number and title; otherwise files whose size, times and
+    inode are as they were are taken as unchanged, and numbers and titles as known for a day where nothing was modified.
+    """
     user_id: str | None = None
     """The user that jobs run as; ACC requires one with two-legged tokens."""
     again: bool = False
@@ -79,6 +86,8 @@ class SyncRun:
     _unlisted: list[str] = field(factory=list[str], init=False)
     """Paths of folders that could not be listed."""
     _known: list[KnownSheet] = field(factory=list[KnownSheet], init=False)
+    _named_at: dict[str, float] = field(factory=dict[str, float], init=False)
+    """By id: when the service was last asked for the number and title of a sheet."""
     _inside: set[int] = field(factory=set[int], init=False)
     """Records of sheets that are not listed and belong to the selection."""
     _notes: list[SheetNote] = field(factory=list[SheetNote], init=False)
@@ -104,6 +113,7 @@ class SyncRun:
             self._listed = [*selected.chosen, *(each.sheet for each in selected.not_selected)]
             self._left_out = list(selected.left_out)
             self._unlisted = [each.folder_path for each in self._left_out if each.is_folder]
+            self._named_at = {each.id: self.session.now() for each in self._listed}
             with suppress(InputError, NotFoundInProjectError):  # ids of single sheets, which are not in a list
                 self._choose()
             self.selected = selected
@@ -128,17 +138,24 @@ class SyncRun:
         await self.ledger.sheets.note(self._project_id, [self._note(each, each.state) for each in first_seen])
 
     async def _list(self) -> list[ProjectSheet]:
-        selection = self.how.selection
+        selection, now = self.how.selection, self.session.now()
+        recent = [] if self.how.verify else [each for each in self._known if (each.named_at or 0.0) > now - _NAMES_FOR]
+        names = {each.facts.id: each.facts for each in recent if each.facts is not None}
+        named_at = {each.facts.id: each.named_at for each in recent if each.facts is not None}
         listed = list_sheets(
             self.session,
             self.project,
             folder=selection.folder or selection.sheet_set,
             collection=selection.collection,
             user_id=self.how.user_id,
+            known=names,
             on_left_out=self._left_out.append,
         )
         before = len(self.session.warnings)
         found = {sheet.id: ProjectSheet(sheet=sheet, project=self.project) async for sheet in listed}
+        self._named_at = {
+            each.id: (has_known_name(each.sheet, names) and named_at.get(each.id)) or now for each in found.values()
+        }
         self._unlisted = [each.folder_path for each in self._left_out if each.is_folder]
         self._unreadable = [each for each in self.session.warnings[before:] if each.left_out]
         return list(found.values())
@@ -263,11 +280,23 @@ class SyncRun:
         found = outcome_of(planned, outcome, self.ledger.folder)
         if found.state is SheetState.REFRESHED and self.how.again:
             found = evolve(found, reason="everything was exported again")
-        if outcome.error is None:
+        if outcome.error is None and not self._is_noted(planned, found):
             self._notes.append(self._note(planned, found.state, found.reason))
             if len(self._notes) >= _NOTES:
                 await self._keep_notes()
         return found
+
+    def _is_noted(self, planned: Planned, found: SyncOutcome) -> bool:
+        """Whether the ledger has it like this already."""
+        known, sheet = planned.known, planned.sheet.sheet
+        return (
+            known is not None
+            and found.reason is None
+            and known.state == found.state
+            and known.viewer == self.viewer
+            and known.named_at == self._named_at[sheet.id]
+            and known.facts == sheet
+        )
 
     async def missing(self) -> list[SyncOutcome]:
         """What became of the sheets that the folder has and this run has not exported."""
@@ -361,7 +390,12 @@ class SyncRun:
 
     def _note(self, planned: Planned, state: SheetState, reason: str | None = None) -> SheetNote:
         return SheetNote(
-            lineage=planned.lineage, sheet=planned.sheet.sheet, viewer=self.viewer, state=str(state), reason=reason
+            lineage=planned.lineage,
+            sheet=planned.sheet.sheet,
+            viewer=self.viewer,
+            state=str(state),
+            reason=reason,
+            named_at=self._named_at.get(planned.sheet.id),
         )
 
     def _keep(self, known: KnownSheet, state: SheetState, reason: str, moved: str | None = None) -> None:
@@ -374,6 +408,7 @@ class SyncRun:
                     state=str(state),
                     reason=reason,
                     moved=moved,
+                    named_at=known.named_at,
                 )
             )
 

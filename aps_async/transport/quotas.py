@@ -11,7 +11,7 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Generic, Literal, Protocol, TypeVar
 from weakref import WeakKeyDictionary
@@ -209,6 +209,15 @@ class LocalRateLimiter(WaitQueue[None]):
             self._spent.append(asyncio.get_running_loop().time())
         if self._queue:
             self._wake()
+
+    def count_earlier(self, ages: Iterable[float]) -> None:
+        """Counts calls that another process made, each so many seconds ago; ignored if this one has made calls itself,
+        since it may have counted them then.
+        """
+        if self._spent or self._in_flight:
+            return
+        now = asyncio.get_running_loop().time()
+        self._spent.extend(sorted(now - age for age in ages if age < self.window))
 
     def refused(self, retry_after: float | None) -> None:
         """Records a 429: all callers pause. `Retry-After` also shows when the service's window ends."""
