@@ -215,5 +215,5 @@ def _rows(folder: Path) -> list[tuple[str, str, str | None]]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file by its name, ours left out."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[!.]*")}
+    """The SHA-256 of every sheet's file by its name."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[!.]*.pdf")}
