@@ -79,7 +79,7 @@ def test_half_of_all_responses_harmed_and_two_kills(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(children, "RAW", runs := [])
     monkeypatch.setattr(chaos, "RAW", runs)
     text = chaos.measure(2, chaos.Size(sheets=40, kills=2, step=20))
-    undisturbed, killed = (run["told"] for run in runs)
+    undisturbed, killed = (run["result"] for run in runs)
     for run in (undisturbed, killed):
         assert (run["wrong"], run["lost"], run["untyped"]) == (0, 0, []), run
         assert run["left"] == [".aps-async.lock", ".aps-async.sqlite", "register.csv", "register.json"]
