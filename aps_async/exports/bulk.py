@@ -19,7 +19,7 @@ from aps_async.exports.bulk_run import BulkProgress, Run, Wanted
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import Journal, NoLedger
 from aps_async.models import ExportOutcome, StoredExport, StoredOutcome
-from aps_async.polling import Policy
+from aps_async.policies import Policy
 from aps_async.session import Session
 
 __all__ = ["BulkProgress", "export_many"]
