@@ -10,8 +10,6 @@ questions that hang, returns the unfinished answer at its end, and ends at the f
 """
 
 import asyncio
-import inspect
-import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, closing
 from typing import Any, Generic, TypeVar, cast
@@ -19,70 +17,17 @@ from typing import Any, Generic, TypeVar, cast
 from attrs import evolve, field, frozen
 
 from aps_async.errors import PollTimeoutError, UnauthorizedError
+from aps_async.policies import Policy, PollPolicy, PollStatus, as_callable, seconds_of
 from aps_async.transport import retry
 from aps_async.transport.quotas import RateLimiter
-from aps_async.transport.retry import WaitGenerator, requested_wait, seconds_of, stepping, until
+from aps_async.transport.retry import requested_wait, until
 
-__all__ = [
-    "Policy",
-    "PollPolicy",
-    "PollRules",
-    "PollStatus",
-    "Poller",
-    "WaitPolicy",
-    "may_recover",
-    "poll",
-    "poll_states",
-]
+__all__ = ["PollRules", "Poller", "may_recover", "poll", "poll_states"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
 
 _FRESH_TOKENS = 3  # 401s since the last answer that end a wait; each came although the token was fresh
-
-
-@frozen(kw_only=True)
-class PollStatus(Generic[T]):
-    """What is known of one job after a question; policies and rules judge by nothing else."""
-
-    answer: T | None = None
-    """The last of `polls` answers; questions that failed since have not changed it."""
-    polls: int = 0
-    error: Exception | None = None
-    """Why the last question brought no answer; None when it did."""
-    failed_with: tuple[type[Exception], ...] = ()
-    """The errors of the questions since the last answer, by type."""
-    age: float = 0.0
-    """Seconds since the wait, or the job, began."""
-    fair_interval: float = 0.0
-    """Seconds that the quota allows between two questions, shared fairly."""
-
-    @property
-    def failures(self) -> int:
-        """Questions in a row that brought no answer."""
-        return len(self.failed_with)
-
-    def failed(self, kind: type[Exception]) -> int:
-        """Those of them that met this error."""
-        return sum(issubclass(each, kind) for each in self.failed_with)
-
-
-WaitPolicy = Callable[[PollStatus[Any]], float]
-Policy = WaitPolicy | WaitGenerator
-"""When to ask again: a callable from what is known to seconds, such as `PollPolicy`; or a wait generator of backoff,
-such as `backoff.expo` or `functools.partial(backoff.expo, max_value=15)` (not in a lambda)."""
-
-
-@frozen(kw_only=True)
-class PollPolicy:
-    """Asks every `interval` seconds, up to a share `jitter` later; less often on a shared quota and after errors."""
-
-    interval: float = 2.0
-    jitter: float = 0.1
-
-    def __call__(self, status: PollStatus[Any]) -> float:
-        spread = random.uniform(1.0, 1.0 + self.jitter)  # noqa: S311 - spreads load
-        return max(self.interval, status.fair_interval) * spread * 2.0 ** min(status.failures, 4)
 
 
 def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
@@ -152,7 +97,7 @@ class Poller(Generic[T]):
         self.status: PollStatus[T] = PollStatus(answer=state)
         self.done: bool = False
         self._ask, self._quota, self._share = ask, quota, ExitStack()
-        self.rules: PollRules[T] = _ready(rules)
+        self.rules: PollRules[T] = evolve(rules, policy=as_callable(rules.policy))
         if state is not None:
             self._judge(self.status)
         if quota is not None:
@@ -161,7 +106,7 @@ class Poller(Generic[T]):
     def use(self, rules: PollRules[T], quota: RateLimiter) -> None:
         """Other rules and another quota from the next decision on; the deadline still counts from the beginning."""
         self.close()
-        self.rules, self._quota = _ready(rules), quota
+        self.rules, self._quota = evolve(rules, policy=as_callable(rules.policy)), quota
         self._share.enter_context(quota.sharing())
 
     @property
@@ -185,8 +130,7 @@ class Poller(Generic[T]):
             failed = () if self.rules.not_yet(error, before) else (type(error),)
             self._judge(evolve(before, error=error, failed_with=before.failed_with + failed))
         else:
-            polls = self.status.polls + 1
-            self._judge(evolve(self.status, answer=answer, error=None, polls=polls, failed_with=()))
+            self._judge(evolve(self.status, answer=answer, error=None, polls=self.status.polls + 1, failed_with=()))
 
     async def ask_or_end(self) -> None:
         """`ask` at `wakes_at`; if `Retry-After` forbids questions until after the deadline, that has come."""
@@ -242,19 +186,6 @@ class Poller(Generic[T]):
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _ready(rules: PollRules[T]) -> PollRules[T]:
-    """The same for one job, with its policy as a function."""
-    return evolve(rules, policy=_as_callable(rules.policy))
-
-
-def _as_callable(policy: Policy) -> WaitPolicy:
-    """Any policy as a callable; a wait generator begins anew for every job."""
-    if not inspect.isgeneratorfunction(policy):
-        return cast("WaitPolicy", policy)
-    step = stepping(policy)
-    return lambda status: step(status.error or status.answer) * 2.0 ** min(status.failures, 4)
 
 
 async def poll(

@@ -21,7 +21,7 @@ import looptime
 
 from aps_async import ExportRequest, Session, Settings, TwoLegged, bim360, export_many, start_export
 from aps_async.exports.wait import Policy, download_export, poll_export
-from aps_async.polling import PollPolicy
+from aps_async.policies import PollPolicy
 from aps_async.simulator import Behaviour, Fault, Simulator, World
 from benchmarks.bulk import OTHERS, bound, others
 from benchmarks.charts import bars

@@ -25,6 +25,7 @@ LAYERS = [
     ["ledger"],
     ["auth"],
     ["session"],
+    ["policies"],
     ["polling", "downloads", "resources"],
     ["sync"],
     ["exports"],

@@ -12,7 +12,8 @@ import pytest
 
 from aps_async import RateLimitedError, poll, poll_states, polling
 from aps_async.errors import PollTimeoutError, ServerError, UnauthorizedError
-from aps_async.polling import PollPolicy, PollRules, PollStatus
+from aps_async.policies import PollPolicy, PollStatus
+from aps_async.polling import PollRules
 
 pytestmark = pytest.mark.looptime
 STEADY = PollPolicy(interval=2, jitter=0)

@@ -20,7 +20,7 @@ from aps_async.exports.kinds import KINDS
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import Journal, NoLedger
 from aps_async.models import ExportOutcome, StoredExport, StoredOutcome
-from aps_async.polling import Policy
+from aps_async.policies import Policy
 from aps_async.session import Session
 from aps_async.transport.quotas import LocalRateLimiter
 

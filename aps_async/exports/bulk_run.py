@@ -32,7 +32,8 @@ from aps_async.models import (
     Progress,
     StoredExport,
 )
-from aps_async.polling import Policy, Poller
+from aps_async.policies import Policy
+from aps_async.polling import Poller
 from aps_async.session import Session
 from aps_async.transport.retry import call_deadline, may_start_again, waits
 

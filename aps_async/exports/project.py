@@ -10,7 +10,7 @@ from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
 from aps_async.models import Collection, ExportOptions, ExportOutcome, ExportRequest, Project, Sheet
-from aps_async.polling import Policy
+from aps_async.policies import Policy
 from aps_async.resources import acc, files, plans, sheets
 from aps_async.resources.projects import find_project
 from aps_async.session import Session

@@ -21,7 +21,8 @@ from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTim
 from aps_async.exports.kinds import KINDS, Export, get_export, ref_of
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Progress, Received
-from aps_async.polling import Policy, Poller, PollPolicy, PollRules, PollStatus, may_recover
+from aps_async.policies import Policy, PollPolicy, PollStatus
+from aps_async.polling import Poller, PollRules, may_recover
 from aps_async.session import Session
 from aps_async.transport.quotas import RateLimiter
 

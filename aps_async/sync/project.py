@@ -8,7 +8,7 @@ from aps_async.errors import InputError
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.ledger import Ledger
 from aps_async.models import ExportOptions, Project
-from aps_async.polling import Policy
+from aps_async.policies import Policy
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session

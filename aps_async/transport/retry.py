@@ -1,11 +1,9 @@
 """What is repeated, how long it waits, and how a deadline ends it: the only place that knows backoff."""
 
 import asyncio
-import inspect
-import math
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -16,7 +14,6 @@ from aps_async.errors import (
     AuthError,
     CallTimeoutError,
     DecodeError,
-    InputError,
     ResponseError,
     TransportError,
 )
@@ -26,7 +23,6 @@ from aps_async.transport.packages import BROKEN_BACKOFF, warn_of_two_backoffs
 __all__ = [
     "NEVER_ARRIVED",
     "TRANSIENT",
-    "WaitGenerator",
     "call_deadline",
     "is_transient",
     "may_recover",
@@ -35,8 +31,6 @@ __all__ = [
     "obeyed",
     "requested_wait",
     "retrying",
-    "seconds_of",
-    "stepping",
     "until",
     "waits",
     "was_not_sent",
@@ -52,9 +46,6 @@ warn_of_two_backoffs(backoff.__file__)
 
 A = TypeVar("A")
 T = TypeVar("T")
-
-WaitGenerator = Callable[[], Generator[float, Any, None]]
-"""backoff's own form: called once per wait, it yields once to begin and then the seconds before each next try."""
 
 # 500 is not in Autodesk's own SDKs' lists, but sporadic ones are known, and a GET is free to ask again.
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
@@ -120,36 +111,6 @@ def waits(settings: Settings, *, paced: bool = True) -> Generator[float, Any, No
             wait += requested_wait(problem, settings.retry_after_max) or 0.0
         problem = yield wait
         step = min(step * 2, settings.backoff_max)
-
-
-def seconds_of(policy: Callable[[Any], float] | WaitGenerator, status: Any) -> float:
-    """A policy's wait, checked.
-
-    Raises:
-        InputError: the policy raised, or returned something else than seconds.
-    """
-    try:
-        seconds: Any = policy(status)  # type: ignore[call-arg]  # generators were made callable before
-    except Exception as error:
-        raise InputError(f"the poll policy failed: {type(error).__name__}: {error}") from error
-    if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-        raise InputError(f"a poll policy must return a number of seconds, at least 0, not {seconds!r}")
-    return seconds
-
-
-def stepping(policy: WaitGenerator) -> Callable[[Any], float]:
-    """A wait generator as a function from what is sent into it to seconds; when it ends, its last wait stays."""
-    generator, last = policy(), 2.0
-
-    def step(sent: Any) -> float:
-        nonlocal last
-        if inspect.getgeneratorstate(generator) == inspect.GEN_CREATED:
-            next(generator, None)  # backoff's generators begin with an empty yield
-        with suppress(StopIteration):
-            last = generator.send(sent)
-        return last
-
-    return step
 
 
 def retrying(

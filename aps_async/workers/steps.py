@@ -21,7 +21,7 @@ from aps_async.errors import APSError, DownloadError
 from aps_async.exports.kinds import KINDS, get_export, start_export
 from aps_async.exports.wait import checked_job, download_export, export_rules
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
-from aps_async.polling import PollPolicy, PollStatus
+from aps_async.policies import PollPolicy, PollStatus
 from aps_async.reprs import short_repr
 from aps_async.session import Session
 from aps_async.transport import retry

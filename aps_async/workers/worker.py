@@ -18,7 +18,8 @@ from aps_async.errors import APSError, AuthError, DatabaseError, DownloadError, 
 from aps_async.exports.kinds import KINDS
 from aps_async.exports.wait import EndingWords, checked_job, export_rules
 from aps_async.models import ExportJob, ExportKind, ExportRef
-from aps_async.polling import PollRules, PollStatus
+from aps_async.policies import PollStatus
+from aps_async.polling import PollRules
 from aps_async.session import Session
 from aps_async.transport.retry import may_recover, may_start_again
 from aps_async.workers import engine, steps

@@ -33,7 +33,7 @@ from aps_async.errors import IncompleteDownloadError, ServerError, TargetError
 from aps_async.exports.kinds import KINDS
 from aps_async.exports.wait import export_states, poll_export, stream_export
 from aps_async.models import ExportKind
-from aps_async.polling import PollPolicy
+from aps_async.policies import PollPolicy
 from aps_async.simulator import Fault, Simulator
 from tests.kinds import SCENES, Scene, is_whole, twenty_seconds, world
 from tests.support import service
