@@ -52,11 +52,13 @@ def read_jobs(file: Path) -> dict[str, Job]:
     """
     try:
         with file.open("rb") as opened:
-            plain = tomllib.loads(opened.read(_LARGEST).decode())
+            plain = tomllib.loads(opened.read(_LARGEST).decode("utf-8-sig"))
     except FileNotFoundError:
         raise UsageProblem(f"there is no {file}: write it, or name another with --file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise UsageProblem(f"{file} cannot be read: {getattr(problem, 'strerror', None) or problem}") from None
+        words = str(getattr(problem, "strerror", None) or problem)
+        words += ": write paths with / or in 'single quotes'" if "\\" in words else ""
+        raise UsageProblem(f"{file} cannot be read: {words}") from None
     for key in plain:
         if key != "jobs":
             _refuse(f"{file}", key, ("jobs",), "a job is a table such as [jobs.nightly]")

@@ -118,6 +118,7 @@ def job(text: str) -> str:
         ("jobs = 1", "jobs must be tables such as [jobs.nightly]"),
         ("[jobs]\nnightly = 1", "jobs must be tables such as [jobs.nightly]"),
         ("[jobs.nightly", "cannot be read: "),
+        ('[jobs.nightly]\nout = "C:\\plans"\n', "write paths with / or in 'single quotes'"),
         ("[jobs.nigthly]", "no job 'nightly': did you mean 'nigthly'?"),
         ("", "no job 'nightly': there are none"),
     ],
@@ -177,6 +178,10 @@ def test_every_option_is_a_key() -> None:
     }
     assert ours <= set(keys_of(sync))
     assert {"project", "out", "files", "no-partial", "keep-older", "again", "set", "json"} <= set(keys_of(export))
+
+
+def test_a_byte_order_mark_does_no_harm(cli: Cli, written: Callable[[str], Path]) -> None:
+    assert cli("run", "--list", "--file", written(f"\ufeff{JOBS}")).code == 0
 
 
 def test_there_is_no_file(cli: Cli, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 from attrs import define, field
 
 from aps_async import Session
-from aps_async.errors import EmptyProjectError, FolderInUseError, LedgerError, NotFoundInProjectError
+from aps_async.errors import EmptyProjectError, FolderInUseError, InputError, LedgerError, NotFoundInProjectError
 from aps_async.ledger.lock import FolderLock
+from aps_async.models import ExportOptions
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.simulator.parts import Project
 from aps_async.sync.project import sync_project
@@ -225,3 +226,13 @@ async def test_a_run_that_was_stopped_goes_on(account: Account) -> None:
     found = await account.sync("*")
     assert account.files() == ALL
     assert sum(str(each.outcome.state) == "unchanged" for each in found.sheets) >= 1
+
+
+async def test_options_that_a_project_does_not_know_are_refused_for_it(account: Account) -> None:
+    how = SyncOptions(options=ExportOptions(markups=True, issue_markups=True))
+    async with aclosing(sync_projects(account.session, ["Tower: West"], account.folder, how)) as outcomes:
+        [done] = [each async for each in outcomes]
+    assert isinstance(done, ProjectSynced)
+    assert isinstance(done.error, InputError)
+    assert "only published markups and hyperlinks" in str(done.error)
+    assert account.files() == []
