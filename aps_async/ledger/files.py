@@ -74,17 +74,17 @@ def read_again(folder: Path, files: Sequence[KnownFile], stop: Event | None = No
         if not all(sha256(folder / each.name, stop) == each.sha256 for each in files):
             return None
         return tuple(
-            evolve(each, stamp=_settled(found, os.lstat(folder / each.name), now))
+            each if _stamp(found) == each.stamp else evolve(each, stamp=_settled(found, folder / each.name, now))
             for found, each in zip(before, files, strict=True)
         )
     except OSError:
         return None
 
 
-def _settled(before: os.stat_result, after: os.stat_result, began: float) -> str | None:
+def _settled(before: os.stat_result, path: Path, began: float) -> str | None:
     """The stamp of a file that was read in between; None if a change in the meantime might not show."""
     is_old = max(before.st_mtime, before.st_ctime) < began - _TICK
-    return _stamp(before) if is_old and _stamp(before) == _stamp(after) else None
+    return _stamp(before) if is_old and _stamp(before) == _stamp(os.lstat(path)) else None
 
 
 def are_whole(folder: Path, files: Sequence[KnownFile]) -> bool:
