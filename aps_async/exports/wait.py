@@ -15,7 +15,7 @@ from typing import overload
 from attrs import evolve
 
 from aps_async.downloads.content import Expected
-from aps_async.downloads.download import BeforeRename, download, stream
+from aps_async.downloads.download import BeforeRename, download
 from aps_async.downloads.sinks import PartFile, Writable, checked_path
 from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
 from aps_async.exports.kinds import KINDS, Export, get_export, ref_of
@@ -38,7 +38,6 @@ __all__ = [
     "export_timeout_error",
     "poll_export",
     "poll_many",
-    "stream_export",
     "wait_for_export",
 ]
 __dir__: object = __all__.copy
@@ -388,15 +387,6 @@ async def download_export(
         before_rename=before_rename,
         on_progress=on_progress,
     )
-
-
-async def stream_export(session: Session, job: ExportJob) -> AsyncGenerator[bytes, None]:
-    """A finished job's result as chunks; see `stream` for what that can and cannot promise."""
-    result = Result(session, job)
-    expected = Expected(signatures=KINDS[job.ref.kind].signatures)
-    async with aclosing(stream(session, await result.source(), renew=result.source, expected=expected)) as chunks:
-        async for chunk in chunks:
-            yield chunk
 
 
 class Result:
