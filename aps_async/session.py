@@ -5,7 +5,7 @@ import json as json_text
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -25,6 +25,7 @@ from aps_async.transport.addresses import is_loopback
 from aps_async.transport.connections import TlsTrust, open_api, open_links, request_options, tls_context
 from aps_async.transport.converter import Unread, structure
 from aps_async.transport.headers import bearer, checked_headers, header_value
+from aps_async.transport.hooks import Hook, RateLimited, Waited, attempted, emit
 from aps_async.transport.quotas import Endpoint, RateLimiter, RateLimiters, shared_quotas
 from aps_async.transport.request import (
     PRODUCTION,
@@ -54,7 +55,7 @@ _MOST_PATHS = 10_000
 _POLLS_AS_LONG = 3  # so that one or two that hang cost little, and a service that is slow still gets to answer
 _NOT_OPEN = "the session is not open: use 'async with Session(...) as session', or 'await session.open()'"
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 class Session:
@@ -80,6 +81,7 @@ class Session:
         clock: returns seconds since the epoch, for expiries; waits use the event loop's clock.
         patient: for programs that may start before the network is up: an unknown host and an untrusted certificate are
             retried like any other fault. Otherwise they are retried once, until the first response has arrived.
+        hooks: called with what the session does; see `aps_async.transport.hooks`.
         on_unreachable: for interactive commands: a first connection that is refused or not made within 2 s is also
             retried only once. Called with the first error, before the second attempt.
     """
@@ -97,6 +99,7 @@ class Session:
         quotas: RateLimiters | None = None,
         clock: Callable[[], float] = time.time,
         patient: bool = False,
+        hooks: Iterable[Hook] = (),
         on_unreachable: Callable[[TransportError], object] | None = None,
     ) -> None:
         self.base_url: str = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
@@ -104,6 +107,7 @@ class Session:
         self.speed_is_known: bool = not is_loopback(URL(self.base_url, encoded=True).raw_host or "")
         self.settings: Settings = settings or (Settings() if self.speed_is_known else Settings.from_env())
         self.now = clock
+        self.hooks: tuple[Hook, ...] = tuple(hooks)
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)
         self._options = request_options(tls_context(ssl), proxy)
@@ -390,8 +394,10 @@ class Session:
         url = checked_link_target(link.reveal(), self.base_url)
         if cookie := link.reveal_cookie():
             sent["Cookie"] = header_value("the cookie of the signed link", cookie)
-        async with asyncio.timeout(self._headers_timeout):
-            response = await self._links.get(url, headers=sent, **self._options)
+        with attempted(self.hooks, "storage", "GET", f"{url.origin()}{url.raw_path}") as attempt:
+            async with asyncio.timeout(self._headers_timeout):
+                response = await self._links.get(url, headers=sent, **self._options)
+            attempt.status = response.status
         async with response:
             yield response
 
@@ -423,14 +429,16 @@ class Session:
     async def _begin(self, call: Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
         """Makes one call up to its headers, with no time limit for a large body."""
         rate_limiter, numbers = self.rate_limiter(call.endpoint), self.settings
-        await rate_limiter.acquire(call.priority)
+        await self._acquire(rate_limiter, call)
         try:
             token = await self._tokens.token(self, rejected)
             timeout = aiohttp.ClientTimeout(
                 total=None, sock_connect=numbers.connect_timeout, sock_read=numbers.read_timeout
             )
-            async with asyncio.timeout(self._headers_timeout):
-                response = await self._open(call, token, timeout)
+            with attempted(self.hooks, call.endpoint.name, "GET", f"{call.url.origin()}{call.path}") as attempt:
+                async with asyncio.timeout(self._headers_timeout):
+                    response = await self._open(call, token, timeout)
+                attempt.status = response.status
             return response, token
         finally:
             rate_limiter.release(used=True)
@@ -456,7 +464,7 @@ class Session:
         """Makes one call when the quota allows it. The token is taken last, so that it cannot expire in the queue."""
         rate_limiter = self.rate_limiter(call.endpoint)
         self._http()  # before a token is asked for: it could not be had either
-        await rate_limiter.acquire(call.priority)
+        await self._acquire(rate_limiter, call)
         counts = False
         try:
             token = None
@@ -468,6 +476,8 @@ class Session:
                 named = retry_after(answer.headers, self.now())
                 asked = obeyed(named, self.settings.retry_after_max)
                 rate_limiter.refused(0.0 if named == 0 else asked)
+                if self.hooks:
+                    emit(self.hooks, RateLimited(endpoint=call.endpoint.name, retry_after=named))
                 counts = asked is None  # otherwise it counts in the window that ends then
             else:
                 rate_limiter.accepted()
@@ -506,7 +516,25 @@ class Session:
             raise InputError("the aiohttp session of this session was closed: keep it open for as long as this one")
         return self._api
 
+    async def _acquire(self, rate_limiter: RateLimiter, call: Call) -> None:
+        if not self.hooks:
+            await rate_limiter.acquire(call.priority)
+            return
+        began = asyncio.get_running_loop().time()
+        await rate_limiter.acquire(call.priority)
+        seconds = asyncio.get_running_loop().time() - began
+        if seconds > 0:
+            emit(self.hooks, Waited(reason="quota", seconds=seconds, what=call.endpoint.name))
+
     async def _send(self, call: Call, token: AccessToken | None) -> Answer:
+        if not self.hooks:
+            return await self._answered(call, token)
+        with attempted(self.hooks, call.endpoint.name, call.method, f"{call.url.origin()}{call.path}") as attempt:
+            answer = await self._answered(call, token)
+            attempt.status, attempt.size = answer.status, len(answer.body)
+        return answer
+
+    async def _answered(self, call: Call, token: AccessToken | None) -> Answer:
         try:
             async with asyncio.timeout(self._time_limit(call)):
                 response = await self._open(call, token, self._connect_limits())
@@ -556,4 +584,7 @@ class Session:
             and not self._reached
         ):
             self._on_unreachable(problem)
+        if self.hooks:
+            what = type(problem).__name__
+            emit(self.hooks, Waited(reason="retry", seconds=details["wait"], what=what))
         _log.info("attempt %d failed, next in %.1f s: %s", details["tries"], details["wait"], problem)

@@ -21,7 +21,7 @@ __dir__: object = __all__.copy
 BeforeRename = Callable[[Downloaded], Awaitable[object]]
 """Awaited once a file is written and verified, before it is renamed. An exception prevents the rename."""
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 @overload

@@ -10,9 +10,10 @@ from aps_async.downloads.download import in_order
 from aps_async.downloads.filenames import safe_stem, split_suffix
 from aps_async.downloads.transfer import Transfer
 from aps_async.errors import ClientDisconnectedError
-from aps_async.exports.kinds import KINDS, Export
+from aps_async.exports.kinds import KINDS, Export, ref_of
+from aps_async.exports.outcomes import Delivery, report_outcome
 from aps_async.exports.wait import Result, checked_job, export_poller
-from aps_async.models import ExportJob
+from aps_async.models import ExportJob, ExportRef
 from aps_async.polling import Policy
 from aps_async.session import Session
 
@@ -20,6 +21,7 @@ __all__ = ["ExportStream", "export_stream"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
+_Report = Callable[[BaseException | None, int | None], None]
 _Close = Callable[[], Coroutine[Any, Any, None]]
 _LOOK = 0.5  # seconds between two looks at whether the client is still there
 
@@ -107,10 +109,26 @@ async def export_stream(
         DownloadError: the result cannot be read.
         APSError: a fault that does not pass.
     """
-    opening = _opened(session, export, filename, timeout, policy, is_disconnected)
-    if is_disconnected is None:
-        return await opening
-    return await _while_connected(opening, is_disconnected)
+    report = _report_once(session, ref_of(export))
+    opening = _opened(session, export, filename, timeout, policy, is_disconnected, report)
+    try:
+        return await (opening if is_disconnected is None else _while_connected(opening, is_disconnected))
+    except BaseException as error:
+        report(error, None)
+        raise
+
+
+def _report_once(session: Session, ref: ExportRef) -> _Report:
+    """Reports how a stream ended, whichever part of it that is known in."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    def report(error: BaseException | None, size: int | None) -> None:
+        if isinstance(error, GeneratorExit):
+            error = ClientDisconnectedError("the stream was closed before its end")
+        report_outcome(session, ref.request, ref, loop.time() - began, delivery=Delivery(size=size), error=error)
+
+    return report
 
 
 async def _opened(
@@ -120,6 +138,7 @@ async def _opened(
     timeout: float | None,
     policy: Policy | None,
     is_disconnected: Callable[[], Awaitable[bool]] | None,
+    report: _Report,
 ) -> ExportStream:
     """The stream, once its first chunk has come: only that shows what the file is and how long."""
     poller = export_poller(session, export, timeout=timeout, policy=policy)
@@ -137,21 +156,30 @@ async def _opened(
     suffix = transfer.signature.suffix
     stem = safe_stem(job.ref.export_id if filename is None else filename)
     name = stem if split_suffix(stem)[1].lower() == suffix else stem + suffix
-    return ExportStream(job, name, transfer, _body(first, chunks, is_disconnected), chunks.aclose)
+    return ExportStream(job, name, transfer, _body(first, chunks, is_disconnected, report), chunks.aclose)
 
 
 async def _body(
-    first: bytes, chunks: AsyncGenerator[bytes, None], is_disconnected: Callable[[], Awaitable[bool]] | None
+    first: bytes,
+    chunks: AsyncGenerator[bytes, None],
+    is_disconnected: Callable[[], Awaitable[bool]] | None,
+    report: _Report,
 ) -> AsyncGenerator[bytes, None]:
-    held = first
+    held, size = first, len(first)
     try:
         async for chunk in chunks:
-            if is_disconnected is not None and await is_disconnected():
-                raise ClientDisconnectedError("the client disconnected before the whole export was sent")
+            if is_disconnected is not None:
+                await _check_connected(is_disconnected, "the whole export was sent")
             yield held
             held = chunk
+            size += len(chunk)
         if held:
             yield held
+    except BaseException as error:
+        report(error, None)
+        raise
+    else:
+        report(None, size)
     finally:
         await chunks.aclose()
 
@@ -161,11 +189,15 @@ async def _while_connected(work: Coroutine[Any, Any, T], is_disconnected: Callab
     task = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait([task], timeout=_LOOK))[0]:
-            if await is_disconnected():
-                raise ClientDisconnectedError("the client disconnected before the export was ready")
+            await _check_connected(is_disconnected, "the export was ready")
         return task.result()
     finally:
         task.cancel()
         await asyncio.wait([task])
         if not task.cancelled():
             task.exception()  # or asyncio would report that nobody looked at it
+
+
+async def _check_connected(is_disconnected: Callable[[], Awaitable[bool]], before: str) -> None:
+    if await is_disconnected():
+        raise ClientDisconnectedError(f"the client disconnected before {before}")
