@@ -14,6 +14,7 @@ __all__ = [
     "APSError",
     "AuthError",
     "CallTimeoutError",
+    "ClientDisconnectedError",
     "DatabaseError",
     "DecodeError",
     "DiskFullError",
@@ -239,6 +240,10 @@ class LinkExpiredError(DownloadError):
 
 class IncompleteDownloadError(DownloadError):
     """What came is not the whole, right file: length, signature or hash disagree, or the line broke too often."""
+
+
+class ClientDisconnectedError(APSError, ConnectionError):
+    """The client of a web service that streams an export left before its end."""
 
 
 class DatabaseError(APSError):

@@ -1,10 +1,11 @@
 """The session: API calls with quota, token, retries and typed responses, and signed links, which need none of these."""
 
+import asyncio
 import json as json_text
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self, TypeVar
 
@@ -21,6 +22,7 @@ from aps_async.transport.connections import NOT_OPEN, Connections, TlsTrust
 from aps_async.transport.converter import Unread, structure
 from aps_async.transport.first_contact import FirstContact
 from aps_async.transport.headers import USER_AGENT, checked_headers, header_value
+from aps_async.transport.hooks import Hook, RateLimited, Waited, emit
 from aps_async.transport.quotas import Endpoint, RateLimiter, RateLimiters, shared_quotas
 from aps_async.transport.request import PRODUCTION, Call, Query, acting_user, call_to, checked_base, form_encoded
 from aps_async.transport.response import Answer, retry_after, value_of
@@ -36,7 +38,7 @@ _WARNINGS = 1000
 TOKENS = Endpoint("token", 500)
 _FOR_JSON: dict[str, str] = {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: USER_AGENT}
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 class Session:
@@ -62,6 +64,7 @@ class Session:
         clock: returns seconds since the epoch, for expiries; waits use the event loop's clock.
         patient: for programs that may start before the network is up: an unknown host and an untrusted certificate are
             retried like any other fault. Otherwise they are retried once, until the first response has arrived.
+        hooks: called with what the session does; see `aps_async.transport.hooks`.
         on_unreachable: for interactive commands: a first connection that is refused or not made within 2 s is also
             retried only once. Called with the first error, before the second attempt.
     """
@@ -79,16 +82,18 @@ class Session:
         quotas: RateLimiters | None = None,
         clock: Callable[[], float] = time.time,
         patient: bool = False,
+        hooks: Iterable[Hook] = (),
         on_unreachable: Callable[[TransportError], object] | None = None,
     ) -> None:
         self.base_url: str = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
         self._speed = SimulatorSpeed(self.base_url)
         self.settings: Settings = settings or (Settings() if self._speed.is_known else Settings.from_env())
         self.now = clock
+        self.hooks: tuple[Hook, ...] = tuple(hooks)
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)
-        self._first_contact = FirstContact(patient=patient, on_unreachable=on_unreachable)
-        self._connections = Connections(http, ssl, proxy, self._first_contact)
+        self._first_contact = FirstContact(patient=patient, on_unreachable=on_unreachable, hooks=self.hooks)
+        self._connections = Connections(http, ssl, proxy, self._first_contact, self.hooks)
         self._quotas = quotas
         client_id = tokens.client_id if isinstance(tokens, HasClientId) else None
         self._two_legged = tokens.two_legged if isinstance(tokens, HasTokenKind) else False
@@ -353,7 +358,7 @@ class Session:
 
     async def _begin(self, call: Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
         rate_limiter = self.rate_limiter(call.endpoint)
-        await rate_limiter.acquire(call.priority)
+        await self._acquire(rate_limiter, call)
         try:
             token = await self._tokens.token(self, rejected)
             return await self._connections.begin(call, token, self.settings), token
@@ -377,7 +382,7 @@ class Session:
         """Makes one call when the quota allows it. The token is taken last, so that it cannot expire in the queue."""
         rate_limiter = self.rate_limiter(call.endpoint)
         self._connections.api()  # before a token is asked for: it could not be had either
-        await rate_limiter.acquire(call.priority)
+        await self._acquire(rate_limiter, call)
         counts = False
         try:
             token = await self._tokens.token(self, rejected) if call.authorized else None
@@ -388,6 +393,8 @@ class Session:
                 named = retry_after(answer.headers, self.now())
                 asked = obeyed(named, self.settings.retry_after_max)
                 rate_limiter.refused(0.0 if named == 0 else asked)
+                if self.hooks:
+                    emit(self.hooks, RateLimited(endpoint=call.endpoint.name, retry_after=named))
                 counts = asked is None  # otherwise it counts in the window that ends then
             else:
                 rate_limiter.accepted()
@@ -397,3 +404,13 @@ class Session:
             raise
         finally:
             rate_limiter.release(used=counts)
+
+    async def _acquire(self, rate_limiter: RateLimiter, call: Call) -> None:
+        if not self.hooks:
+            await rate_limiter.acquire(call.priority)
+            return
+        began = asyncio.get_running_loop().time()
+        await rate_limiter.acquire(call.priority)
+        seconds = asyncio.get_running_loop().time() - began
+        if seconds > 0:
+            emit(self.hooks, Waited(reason="quota", seconds=seconds, what=call.endpoint.name))

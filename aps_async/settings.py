@@ -9,12 +9,14 @@ from attrs import Attribute, evolve, field, fields, frozen, validators
 from aps_async.errors import InputError
 from aps_async.reprs import short_repr
 
-__all__ = ["SPEED_VARIABLE", "Settings"]
+__all__ = ["SPEED_VARIABLE", "WAITING_VARIABLE", "Settings"]
 __dir__: object = __all__.copy
 
 SPEED_VARIABLE = "APS_SPEED"
+WAITING_VARIABLE = "APS_WAITING"
 
 _SERVICE = {"service_time": True}  # durations that depend on the service: shorter with a simulator that runs faster
+_AT_ONCE = 0.001  # seconds
 _positive: Any = validators.gt(0)
 _not_negative: Any = validators.ge(0)
 
@@ -106,16 +108,36 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """The defaults, scaled by `APS_SPEED` if it is set: the speed of a simulator.
+        """The defaults, scaled by `APS_SPEED` if it is set: the speed of a simulator. `APS_WAITING=off`: see
+        `without_waiting`.
 
         Raises:
-            InputError: `APS_SPEED` is not a number greater than 0.
+            InputError: `APS_SPEED` is not a number greater than 0, or `APS_WAITING` is neither `on` nor `off`.
         """
         text = environ.get(SPEED_VARIABLE, "").strip()
         try:
-            return cls().scaled(float(text)) if text else cls()
+            found = cls().scaled(float(text)) if text else cls()
         except (ValueError, ZeroDivisionError):
             raise InputError(f"{SPEED_VARIABLE} must be a number greater than 0, not {text!r}") from None
+        waiting = environ.get(WAITING_VARIABLE, "").strip().lower() or "on"
+        if waiting not in ("on", "off"):
+            raise InputError(f"{WAITING_VARIABLE} must be 'on' or 'off', not {waiting!r}")
+        return found if waiting == "on" else found.without_waiting()
+
+    def without_waiting(self) -> Self:
+        """The same for tests that should not wait: polls and retries follow at once, and the client counts no quota.
+
+        Time limits stay, and `Retry-After` is obeyed. The service must not count its quotas either; the pytest plugin
+        turns off both.
+        """
+        return evolve(
+            self,
+            poll_interval=_AT_ONCE,
+            poll_jitter=0.0,
+            backoff_base=_AT_ONCE,
+            backoff_max=_AT_ONCE,
+            quota_window=_AT_ONCE,
+        )
 
     def scaled(self, speed: float) -> Self:
         """The same for a simulator that runs `speed` times as fast: what the service's clock sets is divided by it.

@@ -37,7 +37,7 @@ from aps_async.auth import AppCredentials
 from aps_async.downloads import archives
 from aps_async.downloads import download as downloads
 from aps_async.downloads.content import Expected
-from aps_async.exports import bulk, kinds
+from aps_async.exports import bulk, kinds, streaming
 from aps_async.exports import project as doors
 from aps_async.exports import uploads as urns
 from aps_async.exports import wait as exports
@@ -132,6 +132,13 @@ class Scene:
 ANY = Endpoint("any", 1000)
 OUT = "file.pdf"
 _KINDS = list(ExportKind)
+
+
+async def _streamed(session: Session, job: ExportJob) -> list[bytes]:
+    async with aclosing(await streaming.export_stream(session, job)) as body:
+        return [chunk async for chunk in body]
+
+
 CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     associations.find_labels: [
         lambda s: associations.find_labels(s.session, s.request(ExportKind.COST).cost, [PROJECT])
@@ -160,7 +167,7 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     exports.download_export: [lambda s: exports.download_export(s.session, s.job(), s.folder / OUT)],
     exports.export_states: [lambda s: exports.export_states(s.session, s.ref())],
     exports.poll_export: [lambda s, kind=kind: exports.poll_export(s.session, s.ref(kind)) for kind in _KINDS],
-    exports.stream_export: [lambda s: exports.stream_export(s.session, s.job(link=False))],
+    streaming.export_stream: [lambda s: _streamed(s.session, s.job(link=False))],
     exports.wait_for_export: [
         lambda s, kind=kind: exports.wait_for_export(s.session, s.ref(kind), s.folder / OUT) for kind in _KINDS
     ],
@@ -263,6 +270,7 @@ NOT_CALLED = {
     auth.authorize: "opens a browser: tests/auth",
     auth.authorize_elsewhere: "asks a person: tests/auth",
     auth.open_browser: "calls no service",
+    downloads.in_order: "the same as stream",
     archives.unpack_archive: "calls no service: tests/test_archives.py",
 }
 
@@ -275,7 +283,7 @@ FLAT = [(called.__qualname__, call) for called, calls in CALLS.items() for call 
 
 
 def test_every_public_coroutine_is_in_the_table() -> None:
-    homes = [archives, auth, bulk, doors, downloads, exports, kinds, paging, selection, syncing, urns]
+    homes = [archives, auth, bulk, doors, downloads, exports, kinds, paging, selection, streaming, syncing, urns]
     folder = import_module("aps_async.resources").__path__
     homes += [import_module(f"aps_async.resources.{each.name}") for each in pkgutil.iter_modules(folder)]
     found = {

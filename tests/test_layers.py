@@ -32,7 +32,7 @@ LAYERS = [
     ["sync"],
     ["workers"],
     [""],
-    ["cli", "__main__"],
+    ["cli", "__main__", "integrations"],
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 
@@ -110,7 +110,7 @@ def test_the_simulator_imports_nothing_from_the_rest() -> None:
     }
     assert outside == set()
     users = {name for name in LIBRARY if any("simulator" in each for each in GRAPH[name])}
-    assert all(name.startswith("aps_async.cli") for name in users)
+    assert all(name.startswith("aps_async.cli") or name == "aps_async.integrations.pytest_plugin" for name in users)
 
 
 CORE = {"aiohttp", "attr", "attrs", "cattrs", "backoff", "yarl", "multidict"}
@@ -140,6 +140,7 @@ def test_the_library_needs_only_its_four_dependencies_and_what_they_bring() -> N
         name: others
         for name, path in LIBRARY.items()
         if not name.startswith("aps_async.cli.")
+        and not name.startswith("aps_async.integrations.")  # each is for the users of one other package
         and name != "aps_async.workers.listening"  # the one home of PgQueuer, itself imported by functions only
         and (others := roots(path, guarded=False) - CORE - {"aps_async"} - set(sys.stdlib_module_names))
     }

@@ -27,7 +27,7 @@ _ADDRESSES = {_HOST: (_HOST,), "localhost": (_HOST, "::1")}
 _NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, socket.EAI_ADDRFAMILY, socket.EAI_NONAME, None}
 _LONGEST_TARGET = 8190
 _PLAIN = {"Server": "aps-async", "X-Content-Type-Options": "nosniff"}
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 # aiohttp logs the bytes of requests that it cannot parse. They may contain the code, or cookies of other programs.
 _silent = logging.Logger("aps_async.callback")  # noqa: LOG001 - deliberately outside the hierarchy
 _silent.disabled = True

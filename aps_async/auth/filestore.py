@@ -21,7 +21,7 @@ __all__ = ["FileStore", "data_folder"]
 __dir__: object = __all__.copy
 
 _PAUSE = 0.02  # seconds between two attempts to take the lock; a renewal takes a few hundred milliseconds
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 def data_folder() -> Path:

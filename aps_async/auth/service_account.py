@@ -25,7 +25,7 @@ AUDIENCE = "https://developer.api.autodesk.com/authentication/v2/token"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LIFE = 300  # seconds; the longest that the service accepts
 _BACK = 30  # seconds by which the assertion is backdated, for clocks that are ahead of the service's
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 _KEYS = ("APS_SERVICE_ACCOUNT_KEY", "APS_SERVICE_ACCOUNT_KEY_FILE")
 
 

@@ -12,7 +12,7 @@ from aps_async.cli.identity import identity
 from aps_async.cli.output import print_status
 from aps_async.errors import InputError, TransportError
 from aps_async.session import Session
-from aps_async.settings import SPEED_VARIABLE, Settings
+from aps_async.settings import SPEED_VARIABLE, WAITING_VARIABLE, Settings
 from aps_async.transport import addresses
 from aps_async.transport.quotas import RateLimiters
 
@@ -65,11 +65,10 @@ def _second_attempt(problem: TransportError) -> None:
 
 
 def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:
-    """`APS_SPEED` shortens the service's times, which only a simulator on this machine can keep."""
-    if environ.get(SPEED_VARIABLE, "").strip() and not is_loopback(base_url):
-        raise UsageProblem(
-            f"{SPEED_VARIABLE} is for a simulator on this machine, and {base_url} is not on it: unset it"
-        )
+    """`APS_SPEED` and `APS_WAITING` shorten times, which only a simulator on this machine can keep."""
+    for name in (SPEED_VARIABLE, WAITING_VARIABLE):
+        if environ.get(name, "").strip() and not is_loopback(base_url):
+            raise UsageProblem(f"{name} is for a simulator on this machine, and {base_url} is not on it: unset it")
     try:
         return Settings.from_env(environ)
     except InputError as problem:

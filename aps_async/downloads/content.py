@@ -34,6 +34,7 @@ class Signature:
     """The head may begin this many bytes into the file."""
     tail_required: bool = True
     """Whether a file of the right length without the tail is an error; otherwise it is a warning."""
+    media_type: str = "application/octet-stream"
 
 
 def _verify_archive(path: Path, stop: Event) -> tuple[str, ...]:
@@ -41,9 +42,26 @@ def _verify_archive(path: Path, stop: Event) -> tuple[str, ...]:
 
 
 # Viewers accept bytes before the header, and a file with a damaged end: both are common in users' own documents.
-PDF = Signature("PDF", ".pdf", PDF_HEAD, b"%%EOF", 65_536, head_within=PDF_HEAD_WITHIN, tail_required=False)
-ZIP = Signature("ZIP", ".zip", b"PK", b"PK\x05\x06", 65_557, _verify_archive)
-DOCX = Signature("DOCX", ".docx", b"PK\x03\x04", b"PK\x05\x06", 65_557, _verify_archive)
+PDF = Signature(
+    "PDF",
+    ".pdf",
+    PDF_HEAD,
+    b"%%EOF",
+    65_536,
+    head_within=PDF_HEAD_WITHIN,
+    tail_required=False,
+    media_type="application/pdf",
+)
+ZIP = Signature("ZIP", ".zip", b"PK", b"PK\x05\x06", 65_557, _verify_archive, media_type="application/zip")
+DOCX = Signature(
+    "DOCX",
+    ".docx",
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    65_557,
+    _verify_archive,
+    media_type="application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+)
 ANY = Signature("file", "", b"")
 
 

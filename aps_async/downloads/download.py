@@ -15,13 +15,13 @@ from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, Progress, Received
 from aps_async.session import Session
 
-__all__ = ["BeforeRename", "download", "stream"]
+__all__ = ["BeforeRename", "download", "in_order", "stream"]
 __dir__: object = __all__.copy
 
 BeforeRename = Callable[[Downloaded], Awaitable[object]]
 """Awaited once a file is written and verified, before it is renamed. An exception prevents the rename."""
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 @overload
@@ -137,8 +137,15 @@ async def stream(
         IncompleteDownloadError: also when the file changed after a part of it was yielded.
         APSError: as `download`.
     """
-    _keep_memory()
     transfer = Transfer(session, _as_source(source), renew, expected)
+    async with aclosing(in_order(transfer)) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+async def in_order(transfer: Transfer) -> AsyncGenerator[bytes, None]:
+    """A transfer's bytes for a reader that cannot go back, each once; see `stream`."""
+    _keep_memory()
     given = end = 0
     etag: str | None = None
     async with aclosing(transfer.pieces()) as pieces:

@@ -17,6 +17,7 @@ from aps_async.downloads.content import ContentCheck, Expected, Signature
 from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
 from aps_async.links import SignedUrl, Source, redirect_target
 from aps_async.session import Session
+from aps_async.transport.hooks import BytesReceived, Waited, emit
 from aps_async.transport.response import Answer, describe, error_of, transport_error, xml_error
 from aps_async.transport.retry import TRANSIENT, note_error, waits
 
@@ -37,7 +38,7 @@ _ENCODINGS = frozenset(
 # A number with more digits is not a size, and one with thousands is more than int() takes.
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _EXPIRED_CODES = ("ExpiredToken", "InvalidToken")  # of the temporary credentials that signed the link; status 400
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 class Transfer:
@@ -290,6 +291,8 @@ class Transfer:
     def _take(self, piece: bytes) -> tuple[int, bytes]:
         position = self.received
         self._check.feed(piece)
+        if self._session.hooks:
+            emit(self._session.hooks, BytesReceived(size=len(piece)))
         if self.received > self._furthest:
             self._furthest = self.received
             self._breaks, self._waits = 0, None
@@ -309,7 +312,7 @@ class Transfer:
                 raise DownloadError(words)
             raise LinkExpiredError(f"{words}; a fresh URL is needed: get the export again")
         if self._refusals > 1:
-            await asyncio.sleep(self._next_wait(None))
+            await self._sleep(self._next_wait(None))
         source = await self._renew(self._link if refused else None)
         if [part.size for part in source.parts] == [part.size for part in self._source.parts]:
             self._source = source
@@ -330,7 +333,12 @@ class Transfer:
             ) from problem
         wait = self._next_wait(problem)
         _log.info("%s; keeping %d bytes, going on in %.1f s", problem, self._at, wait)
-        await asyncio.sleep(wait)
+        await self._sleep(wait)
+
+    async def _sleep(self, seconds: float) -> None:
+        if self._session.hooks:
+            emit(self._session.hooks, Waited(reason="download", seconds=seconds, what="a download"))
+        await asyncio.sleep(seconds)
 
     def _next_wait(self, problem: APSError | None) -> float:
         if self._waits is None:

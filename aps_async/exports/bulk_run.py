@@ -18,6 +18,7 @@ from aps_async.downloads.sinks import PartFile, checked_path, target_error
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
+from aps_async.exports.outcomes import Delivery, report_outcome
 from aps_async.exports.wait import checked_job, download_export, effective_timeout, export_poller
 from aps_async.filesystem import make_folders
 from aps_async.ledger.journal import Journal, Record
@@ -352,6 +353,7 @@ class Run:
             self._stop(result)
             return
         outcome = self._outcome(entry, result)
+        self._report(outcome)
         try:
             await self.journal.ended(entry.record, outcome)
         except Exception as problem:  # noqa: BLE001 - the ledger's own; without it the run would not last
@@ -386,6 +388,16 @@ class Run:
             unpacked=entry.unpacked,
             reused=entry.reused,
             warnings=entry.warnings,
+        )
+
+    def _report(self, outcome: ExportOutcome | StoredExport) -> None:
+        if isinstance(outcome, FailedExport):
+            delivery = None
+        else:
+            place = outcome.path if isinstance(outcome, DeliveredExport) else ", ".join(outcome.locations)
+            delivery = Delivery(size=outcome.size, location=str(place))
+        report_outcome(
+            self.session, outcome.request, outcome.ref, outcome.seconds, delivery=delivery, error=outcome.error
         )
 
     def _release(self, entry: Entry) -> None:

@@ -15,15 +15,17 @@ from typing import overload
 from attrs import evolve
 
 from aps_async.downloads.content import Expected
-from aps_async.downloads.download import BeforeRename, download, stream
+from aps_async.downloads.download import BeforeRename, download
 from aps_async.downloads.sinks import PartFile, Writable, checked_path
 from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
 from aps_async.exports.kinds import KINDS, Export, get_export, ref_of
+from aps_async.exports.outcomes import reported
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Progress, Received
 from aps_async.policies import Policy, PollPolicy, PollStatus
 from aps_async.polling import Poller, PollRules, may_recover
 from aps_async.session import Session
+from aps_async.transport.hooks import Polled, Waited, emit
 from aps_async.transport.quotas import RateLimiter
 
 __all__ = [
@@ -39,7 +41,6 @@ __all__ = [
     "export_timeout_error",
     "poll_export",
     "poll_many",
-    "stream_export",
     "wait_for_export",
 ]
 __dir__: object = __all__.copy
@@ -48,7 +49,7 @@ ENDING_WORDS = frozenset({"aborted", "canceled", "cancelled", "expired", "timeou
 """Statuses that no service documents and that can only mean an end. Any other unknown word counts as running."""
 _ENDING_POLLS = 5
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 class EndingWords:
@@ -131,6 +132,8 @@ def export_poller(
 ) -> Poller[ExportJob]:
     """One export, ready to be asked about; it counts in the status quota until it is closed."""
     ref, words, settings = ref_of(export), EndingWords(session), session.settings
+    loop = asyncio.get_running_loop()
+    idle_since: float | None = None
 
     def rules() -> PollRules[ExportJob]:
         return export_rules(session, export, timeout=timeout, policy=policy)
@@ -139,13 +142,19 @@ def export_poller(
         return session.rate_limiter(KINDS[ref.kind].status)
 
     async def ask() -> ExportJob:
-        nonlocal settings
+        nonlocal settings, idle_since
+        if session.hooks and idle_since is not None:
+            emit(session.hooks, Waited(reason="poll", seconds=loop.time() - idle_since, what=str(ref)))
         try:
-            return words.judge(await get_export(session, ref, retry=False))
+            job = words.judge(await get_export(session, ref, retry=False))
+            if session.hooks:
+                emit(session.hooks, Polled(ref=ref, status=job.status, raw_status=job.raw_status))
+            return job
         except APSError as error:
             error.add_note(f"while waiting for {ref}")
             raise
         finally:
+            idle_since = loop.time()
             if session.settings is not settings:  # the first response named the speed of a simulator
                 settings = session.settings
                 poller.use(rules(), quota())
@@ -320,10 +329,13 @@ async def wait_for_export(
     """
     target = checked_path(target) if isinstance(target, str | os.PathLike) else target
     poller = export_poller(session, export, timeout=timeout, policy=policy)
-    job = checked_job(await poller.result(on_answer=on_status))
-    async with poller.until_deadline():
-        got = await download_export(session, job, target, on_progress=on_progress)
-    return got.path if isinstance(got, Downloaded) else None
+    with reported(session, ref_of(export)) as delivery:
+        job = checked_job(await poller.result(on_answer=on_status))
+        async with poller.until_deadline():
+            got = await download_export(session, job, target, on_progress=on_progress)
+        path = got.path if isinstance(got, Downloaded) else None
+        delivery.size, delivery.location = got.size, None if path is None else str(path)
+    return path
 
 
 @overload
@@ -389,15 +401,6 @@ async def download_export(
         before_rename=before_rename,
         on_progress=on_progress,
     )
-
-
-async def stream_export(session: Session, job: ExportJob) -> AsyncGenerator[bytes, None]:
-    """A finished job's result as chunks; see `stream` for what that can and cannot promise."""
-    result = Result(session, job)
-    expected = Expected(signatures=KINDS[job.ref.kind].signatures)
-    async with aclosing(stream(session, await result.source(), renew=result.source, expected=expected)) as chunks:
-        async for chunk in chunks:
-            yield chunk
 
 
 class Result:

@@ -60,7 +60,7 @@ TYPES = (
 )  # fmt: skip
 """The published words of association types."""
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 @lenient

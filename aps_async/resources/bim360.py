@@ -53,7 +53,7 @@ STATES = {
 }
 
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 @lenient

@@ -46,7 +46,7 @@ BATCH_GET = Endpoint("bim360.versions_batch_get", 300, large=True)
 BATCH_LIMIT = 50
 READY = "PROCESSING_COMPLETE"
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 @lenient

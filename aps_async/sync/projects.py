@@ -13,7 +13,7 @@ from aps_async.exports.bulk import BulkProgress
 from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.models import Project
-from aps_async.polling import Policy
+from aps_async.policies import Policy
 from aps_async.resources.projects import find_projects
 from aps_async.session import Session
 from aps_async.sync.outcomes import SyncCounts, SyncOutcome

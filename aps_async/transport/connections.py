@@ -17,6 +17,7 @@ from aps_async.links import SignedUrl
 from aps_async.settings import Settings
 from aps_async.transport.first_contact import FirstContact
 from aps_async.transport.headers import USER_AGENT, bearer, checked_headers, header_value
+from aps_async.transport.hooks import Hook, attempted
 from aps_async.transport.request import Call, checked_link_target
 from aps_async.transport.response import Answer, read_answer, transport_error
 from aps_async.transport.time_limits import TimeLimits, headers_timeout
@@ -35,7 +36,7 @@ __dir__: object = __all__.copy
 
 NOT_OPEN = "the session is not open: use 'async with Session(...) as session', or 'await session.open()'"
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 HEADER_LIMIT = 64 * 1024
 """Bytes of one header line. Cookies and policies of corporate proxies exceed aiohttp's default of 8,190."""
@@ -112,11 +113,18 @@ class Connections:
         trust: see `tls_context`.
         proxy: the address of an HTTP proxy for both.
         first_contact: is informed of every response, and limits the connections before the first.
+        hooks: called with every attempt.
     """
 
     def __init__(
-        self, http: aiohttp.ClientSession | None, trust: TlsTrust, proxy: str | None, first_contact: FirstContact
+        self,
+        http: aiohttp.ClientSession | None,
+        trust: TlsTrust,
+        proxy: str | None,
+        first_contact: FirstContact,
+        hooks: tuple[Hook, ...] = (),
     ) -> None:
+        self._hooks = hooks
         self._api: aiohttp.ClientSession | None = http
         self._api_is_ours = http is None
         self._links: aiohttp.ClientSession | None = None
@@ -162,6 +170,14 @@ class Connections:
         Raises:
             TransportError: no complete response came in time.
         """
+        if not self._hooks:
+            return await self._answered(call, token, settings)
+        with attempted(self._hooks, call.endpoint.name, call.method, f"{call.url.origin()}{call.path}") as attempt:
+            answer = await self._answered(call, token, settings)
+            attempt.status, attempt.size = answer.status, len(answer.body)
+        return answer
+
+    async def _answered(self, call: Call, token: Any, settings: Settings) -> Answer:
         try:
             async with asyncio.timeout(self._time_limits.attempt(call, settings)):
                 response = await self._begin(call, token, self._first_contact.connect_limits(settings.connect_timeout))
@@ -183,8 +199,11 @@ class Connections:
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
         )
-        async with asyncio.timeout(headers_timeout(settings)):
-            return await self._begin(call, token, limits)
+        with attempted(self._hooks, call.endpoint.name, "GET", f"{call.url.origin()}{call.path}") as attempt:
+            async with asyncio.timeout(headers_timeout(settings)):
+                response = await self._begin(call, token, limits)
+            attempt.status = response.status
+        return response
 
     async def _begin(self, call: Call, token: Any, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         """The only place where the token becomes a header, which no frame of ours keeps."""
@@ -219,7 +238,9 @@ class Connections:
         url = checked_link_target(link.reveal(), base_url)
         if cookie := link.reveal_cookie():
             sent["Cookie"] = header_value("the cookie of the signed link", cookie)
-        async with asyncio.timeout(headers_timeout(settings)):
-            response = await self._links.get(url, headers=sent, **self._options)
+        with attempted(self._hooks, "storage", "GET", f"{url.origin()}{url.raw_path}") as attempt:
+            async with asyncio.timeout(headers_timeout(settings)):
+                response = await self._links.get(url, headers=sent, **self._options)
+            attempt.status = response.status
         async with response:
             yield response

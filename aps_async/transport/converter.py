@@ -36,7 +36,7 @@ __all__ = [
 ]
 __dir__: object = __all__.copy
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)

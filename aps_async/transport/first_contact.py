@@ -9,6 +9,7 @@ import aiohttp
 
 from aps_async.errors import TransportError
 from aps_async.settings import Settings
+from aps_async.transport.hooks import Hook, Waited, emit
 from aps_async.transport.retry import is_transient, retrying, was_not_sent
 
 __all__ = ["FirstContact"]
@@ -17,7 +18,7 @@ __dir__: object = __all__.copy
 A = TypeVar("A")
 T = TypeVar("T")
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 _FIRST_CONNECT = 2.0  # seconds for each of two attempts at a command's first connection
 
 
@@ -27,9 +28,17 @@ class FirstContact:
     Args:
         patient: see `Session`; as if a response had arrived already.
         on_unreachable: see `Session`.
+        hooks: see `Session`.
     """
 
-    def __init__(self, *, patient: bool, on_unreachable: Callable[[TransportError], object] | None) -> None:
+    def __init__(
+        self,
+        *,
+        patient: bool,
+        on_unreachable: Callable[[TransportError], object] | None,
+        hooks: tuple[Hook, ...] = (),
+    ) -> None:
+        self._hooks = hooks
         self._reached = patient
         self._on_unreachable = on_unreachable
         self._failures = 0
@@ -66,6 +75,8 @@ class FirstContact:
         problem = details.get("exception")
         if self._on_unreachable is not None and isinstance(problem, TransportError) and self._obstacle(problem):
             self._on_unreachable(problem)
+        if self._hooks:
+            emit(self._hooks, Waited(reason="retry", seconds=details["wait"], what=type(problem).__name__))
         _log.info("attempt %d failed, next in %.1f s: %s", details["tries"], details["wait"], problem)
 
     def _obstacle(self, problem: BaseException) -> str | None:

@@ -11,7 +11,7 @@ BROKEN_BACKOFF = (
     "the package backoff is missing or incomplete. The distributions backoff and python-backoff install the same "
     f"files, so removing one of them breaks the other: {_REPAIR}"
 )
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 def warn_of_two_backoffs(package: str | None) -> None:

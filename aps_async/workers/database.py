@@ -29,7 +29,7 @@ _POOLER = (
     "statements: use the pooler's session mode, or PostgreSQL's own address"
 )
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 def driver() -> Any:

@@ -53,7 +53,7 @@ IDLE = 5.0
 """Seconds between two queries of an idle lane; a dead worker's exports are found that much later."""
 _KEEP_LOG = timedelta(minutes=10)
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 def installed() -> None:

@@ -25,7 +25,7 @@ _DUE = (
 )
 _MOMENT = 0.02  # seconds; PgQueuer queries the lane once for each wake-up, so several within a moment become one
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 def queries_on(connection: Any) -> Queries:

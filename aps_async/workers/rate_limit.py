@@ -26,7 +26,7 @@ LEASE = 120.0
 _MOST_AT_ONCE = 200
 _TAKE = "SELECT places, wait, refused FROM aps_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 @frozen

@@ -36,7 +36,7 @@ class NotWantedError(DownloadError):
     """The verified file is no longer needed: its run was cancelled, or another worker was faster."""
 
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 @frozen(kw_only=True)

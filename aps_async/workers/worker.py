@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, AuthError, DatabaseError, DownloadError, ExportError, InputError
 from aps_async.exports.kinds import KINDS
+from aps_async.exports.outcomes import Delivery, report_outcome
 from aps_async.exports.wait import EndingWords, checked_job, export_rules
 from aps_async.models import ExportJob, ExportKind, ExportRef
 from aps_async.policies import PollStatus
@@ -43,7 +44,7 @@ _ANSWER_LIFETIME = 60.0  # half of a signed link's
 
 OutcomeListener = Callable[[Entry, Delivered | None, BaseException | None], object]
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 @frozen(eq=False)
@@ -291,6 +292,8 @@ class Worker:
         return None
 
     def _report(self, entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
+        delivery = None if file is None else Delivery(size=file.size, location=file.location)
+        report_outcome(self.session, entry.request, entry.ref, entry.age, delivery=delivery, error=problem)
         if self._on_outcome is not None:
             self._on_outcome(entry, file, problem)
 

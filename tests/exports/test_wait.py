@@ -31,7 +31,8 @@ from aps_async import (
 )
 from aps_async.errors import IncompleteDownloadError, ServerError, TargetError
 from aps_async.exports.kinds import KINDS
-from aps_async.exports.wait import export_states, poll_export, stream_export
+from aps_async.exports.streaming import export_stream
+from aps_async.exports.wait import export_states, poll_export
 from aps_async.models import ExportKind
 from aps_async.policies import PollPolicy
 from aps_async.simulator import Fault, Simulator
@@ -334,7 +335,7 @@ async def test_open_files_and_chunks(scene: Scene, simulator: Simulator, session
     job = await poll_export(session, await scene.begin(session, simulator, scene.large))
     file = io.BytesIO()
     assert await wait_for_export(session, job, file) is None
-    async with aclosing(stream_export(session, job)) as chunks:
+    async with aclosing(await export_stream(session, job)) as chunks:
         streamed = b"".join([chunk async for chunk in chunks])
     await wait_for_export(session, job, tmp_path / "x.pdf")
     assert streamed == file.getvalue() == (tmp_path / "x.pdf").read_bytes()

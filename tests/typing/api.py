@@ -40,8 +40,9 @@ from aps_async import (
 )
 from aps_async.auth import AccessToken, FileStore, ThreeLegged, TokenClient, TokenProvider
 from aps_async.exports.kinds import get_export
+from aps_async.exports.streaming import ExportStream, export_stream
 from aps_async.exports.uploads import download_urn
-from aps_async.exports.wait import download_export, export_states, poll_export, stream_export
+from aps_async.exports.wait import download_export, export_states, poll_export
 from aps_async.ledger import Ledger, LedgerStatus, ledger_status
 from aps_async.links import Source
 from aps_async.models import DeliveredExport, Downloaded, FailedExport, Received, Sheet
@@ -73,7 +74,7 @@ async def one_download(session: Session, job: ExportJob, link: SignedUrl, source
     assert_type((await download_urn(session, "urn:x", "A-101.pdf")).path, Path)
     assert_type(await download_urn(session, "urn:x", BytesIO()), Received)
     assert_type(stream(session, link), AsyncGenerator[bytes, None])
-    assert_type(stream_export(session, job), AsyncGenerator[bytes, None])
+    assert_type(await export_stream(session, job, filename="A-101"), ExportStream)
 
 
 async def many_exports(session: Session, requests: list[ExportRequest], project: Project) -> None:

@@ -1,0 +1,203 @@
+"""An export as the body of a web response: it is passed on as it comes, and stops when the client disconnects."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from aps_async.downloads.content import Expected
+from aps_async.downloads.download import in_order
+from aps_async.downloads.filenames import safe_stem, split_suffix
+from aps_async.downloads.transfer import Transfer
+from aps_async.errors import ClientDisconnectedError
+from aps_async.exports.kinds import KINDS, Export, ref_of
+from aps_async.exports.outcomes import Delivery, report_outcome
+from aps_async.exports.wait import Result, checked_job, export_poller
+from aps_async.models import ExportJob, ExportRef
+from aps_async.policies import Policy
+from aps_async.session import Session
+
+__all__ = ["ExportStream", "export_stream"]
+__dir__: object = __all__.copy
+
+T = TypeVar("T")
+_Report = Callable[[BaseException | None, int | None], None]
+_Close = Callable[[], Coroutine[Any, Any, None]]
+_LOOK = 0.5  # seconds between two looks at whether the client is still there
+
+
+class ExportStream:
+    """The bytes of one export, and what a web response states about them. Made by `export_stream`.
+
+    Iterate over it once: `async for chunk in body`. The last chunk is given out once the whole file is verified, so
+    that a client never takes a broken file for a complete one: with an error, the response stays too short.
+    """
+
+    def __init__(
+        self, job: ExportJob, filename: str, transfer: Transfer, body: AsyncGenerator[bytes, None], close: _Close
+    ) -> None:
+        self.job: ExportJob = job
+        self.filename: str = filename
+        self.media_type: str = transfer.signature.media_type
+        self.size: int | None = transfer.total
+        """Bytes; None if the storage does not say."""
+        self._body, self._close = body, close
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Content-Type`, `Content-Disposition`, and `Content-Length` if the size is known."""
+        plain = self.filename.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
+        encoded = quote(self.filename, safe="")
+        found = {
+            "Content-Type": self.media_type,
+            "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return found if self.size is None else {**found, "Content-Length": str(self.size)}
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._body
+
+    async def aclose(self) -> None:
+        """Closes the connection to the storage, at the end or before it; for `contextlib.aclosing`."""
+        await self._body.aclose()
+        await self._close()  # a body that nobody has begun to read closes nothing
+
+
+async def export_stream(
+    session: Session,
+    export: Export,
+    *,
+    filename: str | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    is_disconnected: Callable[[], Awaitable[bool]] | None = None,
+) -> ExportStream:
+    """Waits for an export and opens its result, for a web response that passes it on. Nothing is written to disk.
+
+    With FastAPI or Starlette:
+
+        body = await export_stream(session, ref, filename="A-101", is_disconnected=request.is_disconnected)
+        return StreamingResponse(body, headers=body.headers)
+
+    With aiohttp:
+
+        async with aclosing(await export_stream(session, ref, filename="A-101")) as body:
+            response = web.StreamResponse(headers=body.headers)
+            await response.prepare(request)
+            async for chunk in body:
+                await response.write(chunk)
+
+    Breaks on the way are resumed, and a link that dies is renewed. Errors up to the first byte are raised here, while
+    the response can still have another status; later ones are raised by the iteration.
+
+    Args:
+        session: the session, open for as long as the response.
+        export: a reference, from any process, or a job, running or finished.
+        filename: for the client to save the file as; without its suffix, which depends on the content. None: the id.
+        timeout: seconds until the first byte; None: `Settings.export_timeout` (10 minutes; 35 for ACC). The body has no
+            limit.
+        policy: when to ask; see `Policy`.
+        is_disconnected: returns whether the client is gone; called twice a second during the wait, and before every
+            chunk.
+
+    Raises:
+        ClientDisconnectedError: `is_disconnected` returned True. Nothing is left running here; the service goes on
+            with its job.
+        ExportFailedError: the service gave the job up.
+        ExportTimeoutError: the deadline passed first.
+        DownloadError: the result cannot be read.
+        APSError: a fault that does not pass.
+    """
+    report = _report_once(session, ref_of(export))
+    opening = _opened(session, export, filename, timeout, policy, is_disconnected, report)
+    try:
+        return await (opening if is_disconnected is None else _while_connected(opening, is_disconnected))
+    except BaseException as error:
+        report(error, None)
+        raise
+
+
+def _report_once(session: Session, ref: ExportRef) -> _Report:
+    """Reports how a stream ended, whichever part of it that is known in."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    def report(error: BaseException | None, size: int | None) -> None:
+        if isinstance(error, GeneratorExit):
+            error = ClientDisconnectedError("the stream was closed before its end")
+        report_outcome(session, ref.request, ref, loop.time() - began, delivery=Delivery(size=size), error=error)
+
+    return report
+
+
+async def _opened(
+    session: Session,
+    export: Export,
+    filename: str | None,
+    timeout: float | None,
+    policy: Policy | None,
+    is_disconnected: Callable[[], Awaitable[bool]] | None,
+    report: _Report,
+) -> ExportStream:
+    """The stream, once its first chunk has come: only that shows what the file is and how long."""
+    poller = export_poller(session, export, timeout=timeout, policy=policy)
+    job = checked_job(await poller.result())
+    async with poller.until_deadline():
+        result = Result(session, job)
+        expected = Expected(signatures=KINDS[job.ref.kind].signatures)
+        transfer = Transfer(session, await result.source(), result.source, expected)
+        chunks = in_order(transfer)
+        try:
+            first = await anext(chunks, b"")
+        except BaseException:
+            await chunks.aclose()
+            raise
+    suffix = transfer.signature.suffix
+    stem = safe_stem(job.ref.export_id if filename is None else filename)
+    name = stem if split_suffix(stem)[1].lower() == suffix else stem + suffix
+    return ExportStream(job, name, transfer, _body(first, chunks, is_disconnected, report), chunks.aclose)
+
+
+async def _body(
+    first: bytes,
+    chunks: AsyncGenerator[bytes, None],
+    is_disconnected: Callable[[], Awaitable[bool]] | None,
+    report: _Report,
+) -> AsyncGenerator[bytes, None]:
+    held, size = first, len(first)
+    try:
+        async for chunk in chunks:
+            if is_disconnected is not None:
+                await _check_connected(is_disconnected, "the whole export was sent")
+            yield held
+            held = chunk
+            size += len(chunk)
+        if held:
+            yield held
+    except BaseException as error:
+        report(error, None)
+        raise
+    else:
+        report(None, size)
+    finally:
+        await chunks.aclose()
+
+
+async def _while_connected(work: Coroutine[Any, Any, T], is_disconnected: Callable[[], Awaitable[bool]]) -> T:
+    """Does the work, and stops it when the client is gone."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([task], timeout=_LOOK))[0]:
+            await _check_connected(is_disconnected, "the export was ready")
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # or asyncio would report that nobody looked at it
+
+
+async def _check_connected(is_disconnected: Callable[[], Awaitable[bool]], before: str) -> None:
+    if await is_disconnected():
+        raise ClientDisconnectedError(f"the client disconnected before {before}")

@@ -1,0 +1,1 @@
+"""What connects the library to other packages; each module needs an extra, and nothing else imports it."""
