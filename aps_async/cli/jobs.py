@@ -20,7 +20,7 @@ COMMANDS = ("sync", "export")
 _PATHS = ("DIR", "FILE")
 """What the help calls a path."""
 _LARGEST = 1 << 20
-_SECRET = re.compile(r"secret|passw|token|credential|api.?key|private|bearer")
+_SECRET = re.compile(r"secret|passw|passphrase|\bpass\b|pwd|token|credential|key\b|private|bearer|\bauth")
 _ADVICE = (
     "secrets do not belong in this file: remove it, and name a profile (profile = ..., see 'aps-async login') or set "
     "the environment variables of the app (APS_CLIENT_ID and APS_CLIENT_SECRET)"
@@ -91,7 +91,7 @@ def _job(name: str, file: Path, table: Mapping[str, Any]) -> Job:
         values[word] = value
     command, profile = values.pop("command", COMMANDS[0]), values.pop("profile", None)
     if command not in COMMANDS:
-        raise UsageProblem(f"{label}: command must be {' or '.join(COMMANDS)}, not {command!r}")
+        raise UsageProblem(f"{label}: command must be {' or '.join(COMMANDS)}, not {_shown(command)}")
     if profile is not None and not isinstance(profile, str):
         raise UsageProblem(f"{label}: profile must be text in quotation marks: the name of a profile")
     return Job(name=name, file=file, command=command, profile=profile, values=values)
@@ -103,7 +103,7 @@ def _refuse(label: str, key: str, known: Iterable[str], otherwise: str) -> NoRet
     Raises:
         UsageProblem: always.
     """
-    if _SECRET.search(key.lower().replace("-", "_")):
+    if _SECRET.search(key.lower().replace("_", "-")):
         raise UsageProblem(f"{label}: {key!r}: {_ADVICE}")
     word, keys = key.replace("_", "-"), list(known)
     near = get_close_matches(word, keys, 1, 0.7) or nearest(word, keys, 1)
@@ -160,7 +160,7 @@ def arguments(job: Job, command: Callable[..., Any]) -> list[str]:
             _refuse(job.label, word, valid, f"valid keys: {', '.join(valid)}")
         if key.is_flag:
             if not isinstance(value, bool):
-                raise UsageProblem(f"{job.label}: {word} must be true or false, not {value!r}")
+                raise UsageProblem(f"{job.label}: {word} must be true or false, not {_shown(value)}")
             options += [f"{key.option}"] if value else []
             continue
         texts = _texts(f"{job.label}: {word}", value, is_several=key.is_several)
@@ -178,8 +178,13 @@ def _texts(label: str, value: Any, *, is_several: bool) -> list[str]:
     values = value if isinstance(value, list) and is_several else [value]
     if any(isinstance(each, bool | list | dict) for each in values):
         kind = "text, or a list of texts" if is_several else "one text or number"
-        raise UsageProblem(f"{label} must be {kind}, not {value!r}")
+        raise UsageProblem(f"{label} must be {kind}, not {_shown(value)}")
     return [str(each) for each in values]
+
+
+def _shown(value: Any) -> str:
+    """A value for an error; what is inside a list or table may be secret."""
+    return "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
 
 
 def _from(file: Path, text: str) -> str:
