@@ -35,5 +35,5 @@ LEDGER = (".aps-async.sqlite", ".aps-async.lock")
 
 
 def lying_in(folder: Path) -> list[str]:
-    """The names of everything in a folder but its ledger."""
-    return sorted(path.name for path in folder.iterdir() if path.name not in LEDGER)
+    """The names of everything in a folder but its ledger and its report."""
+    return sorted(path.name for path in folder.iterdir() if path.name not in (*LEDGER, "report.html"))

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import shown
+from aps_async.cli.reporting import leave_report
 from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of
 from aps_async.errors import DecodeError, DiskFullError, LedgerError, NotFoundInProjectError
@@ -30,8 +32,12 @@ from aps_async.models import (
     ExportRef,
     ExportRequest,
     Project,
+    Sheet,
 )
+from aps_async.report.entries import Report
 from aps_async.session import Session
+from aps_async.sync.compare import version_name
+from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.transport.converter import ref_to_json, to_dict
 
@@ -57,6 +63,7 @@ class ExportChoices(RunChoices, Choice):
     files: bool = False
     unpack: bool = False
     allow_partial: bool = True
+    report: bool = True
     options: ExportOptions = field(factory=ExportOptions)
 
 
@@ -67,6 +74,7 @@ class Task:
     name: str
     id: str | None = None
     folder: str | None = None
+    sheet: Sheet | None = None
     wanted: ExportRequest | ExportJob
 
     @property
@@ -82,8 +90,28 @@ class Result:
     name: str
     id: str | None = None
     folder: str | None = None
+    sheet: Sheet | None = None
     outcome: ExportOutcome | None = None
     error: Exception | None = None
+
+    @property
+    def of_sheet(self) -> SyncOutcome:
+        """As a sync would report it, which knows more of the runs before."""
+        sheet, outcome = self.sheet, self.outcome
+        state = SheetState.FAILED if self.error else SheetState.NEW
+        return SyncOutcome(
+            state=SheetState.UNCHANGED if outcome and outcome.reused else state,
+            name=self.name,
+            number=sheet.number if sheet else "",
+            title=sheet.title if sheet else "",
+            version=version_name(sheet) if sheet else None,
+            folder=self.folder or "",
+            path=outcome.path if outcome else None,
+            exported_at=datetime.now(UTC) if outcome and outcome.ok and not outcome.reused else None,
+            warnings=outcome.warnings if outcome else (),
+            outcome=outcome,
+            error=self.error,
+        )
 
 
 @define
@@ -96,6 +124,7 @@ class Run:
     """What each one is delivered as."""
     total: int = 0
     results: list[Result] = field(factory=list)
+    report: Report | None = None
     began: float = field(factory=time.monotonic)
 
     @property
@@ -144,6 +173,8 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
         if run.total:
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
+    if run.report is not None:
+        await leave_report(choices.out, run.report)
     for failed in run.failures:
         print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
     for outcome in run.files:
@@ -162,6 +193,8 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
 
 async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
+    if choices.report and not choices.files:
+        run.report = Report(project=project.name)
     tasks = await _tasks(session, project, choices, run)
     await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger_for("export", choices))
 
@@ -207,6 +240,7 @@ def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[
             name=each.sheet.name,
             id=each.id,
             folder=each.sheet.folder_path,
+            sheet=each.sheet,
             wanted=named_request(each, pattern, choices.options, choices.user_id),
         )
         for each in sheets
@@ -230,6 +264,8 @@ def stored_choices(command: str, choices: RunChoices) -> str:
 def keep(result: Result, choices: RunChoices, run: Run) -> None:
     """Adds a result, and prints it with `--json`."""
     run.results.append(result)
+    if run.report is not None:
+        run.report.add(result.of_sheet, reason(result.error) if result.error is not None else None)
     if choices.as_json:
         print_json(as_json(result))
 
@@ -264,7 +300,14 @@ async def export_tasks(
             async for outcome in outcomes:
                 task = by_key[outcome.ref if outcome.ref in by_key else outcome.request]
                 view.finished(task.name, outcome.size, outcome.seconds, ok=outcome.ok, reused=outcome.reused)
-                result = Result(name=task.name, id=task.id, folder=task.folder, outcome=outcome, error=outcome.error)
+                result = Result(
+                    name=task.name,
+                    id=task.id,
+                    folder=task.folder,
+                    sheet=task.sheet,
+                    outcome=outcome,
+                    error=outcome.error,
+                )
                 keep(result, choices, run)
 
 

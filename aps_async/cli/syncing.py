@@ -15,11 +15,13 @@ from aps_async.cli.export import RunChoices, error_as_json, stored_choices
 from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
+from aps_async.cli.reporting import leave_report
 from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import exportable_project
 from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
 from aps_async.ledger import refuse_if_in_use
 from aps_async.models import ExportOptions
+from aps_async.report.entries import Report
 from aps_async.session import Session
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
@@ -40,6 +42,7 @@ class SyncChoices(RunChoices, Choice):
     refresh: float | None = None
     """Seconds."""
     strict: bool = False
+    report: bool = True
     options: ExportOptions = field(factory=ExportOptions)
 
     def how(self) -> SyncOptions:
@@ -64,11 +67,14 @@ class SyncView:
     received: int = 0
     total: int = 0
     failures: list[SyncOutcome] = field(factory=list[SyncOutcome])
+    report: Report | None = None
     began: float = field(factory=time.monotonic)
 
     def add(self, outcome: SyncOutcome) -> None:
         """Counts one outcome."""
         self.counts[outcome.state] += 1
+        if self.report is not None:
+            self.report.add(outcome, reason(outcome.error) if outcome.error is not None else None)
         if outcome.outcome is not None and outcome.outcome.ok and not outcome.outcome.reused:
             self.received += outcome.outcome.size
         if outcome.error is not None:
@@ -97,6 +103,8 @@ async def sync(choices: SyncChoices) -> int:
         if view.total:
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
+    if view.report is not None:
+        await leave_report(choices.out, view.report)
     words = summary(view, choices)
     if choices.as_json:
         print_status(words)
@@ -110,6 +118,7 @@ async def sync(choices: SyncChoices) -> int:
 
 async def _sync(session: Session, choices: SyncChoices, found: SyncView) -> None:
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
+    found.report = Report(project=project.name) if choices.report else None
     # The number of sheets is only known after the list, when the display has begun.
     with shown(None, live=False if choices.as_json else None) as view:
 
