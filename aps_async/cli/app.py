@@ -411,4 +411,18 @@ def whoami(user_id: USER_ID = None, json: JSON_OBJECT = False) -> Any:
     return partial(signing_in.whoami, user_id=user_id, as_json=json)
 
 
+@app.command()
+def doctor(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", parser=a_path, help="The folder to check write access to.")
+    ] = Path(),
+    user_id: USER_ID = None,
+    json: JSON_OBJECT = False,
+) -> Any:
+    """Check network, proxy, certificate, clock, credentials, scopes, hubs and write access; no secret is shown."""
+    from aps_async.cli import doctor as examination
+
+    return partial(examination.doctor, user_id=user_id, folder=out.absolute(), as_json=json)
+
+
 fleetcommands.register(app)
