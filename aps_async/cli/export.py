@@ -15,6 +15,7 @@ from attrs import asdict, define, field, frozen
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, exit_code, reason
+from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import shown
 from aps_async.cli.reporting import leave_report
@@ -188,6 +189,7 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
         print_status(words)
     else:
         print_result(words)
+    await notify(f"export from {choices.project}: {words}", ok=run.code == 0)
     return run.code
 
 

@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 from aps_async.cli.environment import open_session
 from aps_async.cli.export import RunChoices, error_as_json, stored_choices
 from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, exit_code, reason
+from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
@@ -106,14 +107,17 @@ async def sync(choices: SyncChoices) -> int:
     if view.report is not None:
         await leave_report(choices.out, view.report)
     words = summary(view, choices)
+    code = view.code(strict=choices.strict)
+    if too_many is not None:
+        code = code or NOT_STRICT
     if choices.as_json:
         print_status(words)
     else:
         print_result(words)
     if too_many is not None:
         print_status(f"error: {str(too_many).replace('(max_prune=', '(--max-prune ')}")
-        return view.code(strict=choices.strict) or NOT_STRICT
-    return view.code(strict=choices.strict)
+    await notify(f"sync of {choices.project}: {words}", ok=code == 0)
+    return code
 
 
 async def _sync(session: Session, choices: SyncChoices, found: SyncView) -> None:
