@@ -198,8 +198,8 @@ def _attention(sheets: Sequence[ReportSheet]) -> str:
     for (state, _), found in groups.items():
         names = ", ".join(f'<a href="#s{at}">{isolated(each.label)}</a>' for at, each in found[:_NAMED])
         more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
-        reason = found[0][1].reason
-        why = f'<p class="why">{isolated(reason)}</p>' if reason else ""
+        first = found[0][1].reason
+        why = f'<p class="why">{isolated(first)}</p>' if first else ""
         items.append(f'<li class="{_class(state)}"><b>{len(found):,} {state}</b>: {names}{more}{why}</li>')
     if not items:
         return ""

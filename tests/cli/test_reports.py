@@ -44,9 +44,10 @@ def test_an_export_leaves_a_report_too(cli: Cli, service: Simulation, tmp_path: 
 
 
 def test_nothing_secret_and_nothing_of_this_machine_is_in_it(cli: Cli, service: Simulation, tmp_path: Path) -> None:
-    with service.faults({"endpoint": "*download*", "kind": "expired"}, {"endpoint": "*object*", "kind": "expired"}):
+    with service.faults({"endpoint": "signed_get", "kind": "expired"}, {"endpoint": "cdn_get", "kind": "expired"}):
         cli("export", "Riverside", "--sheet", "A-102", "--sheet", "B-1", "--out", tmp_path / "mine", env=service.env)
     page = (tmp_path / "mine" / "report.html").read_text("utf-8")
+    assert states(page) == ["failed", "failed"]
     for secret in ("Signature=", "X-Amz-", "Policy=", "Bearer", "eyJ", service.env["APS_CLIENT_SECRET"]):
         assert secret not in re.sub(r"base64,[^\"]*", "", page)
     assert str(tmp_path) not in page
