@@ -31,9 +31,9 @@ def entries_of(archive: Path) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
-OURS = (".aps-async.sqlite", ".aps-async.lock", "register.csv", "register.json")
+OURS = (".aps-async.sqlite", ".aps-async.lock", "register.csv", "register.json", "report.html")
 
 
 def lying_in(folder: Path) -> list[str]:
-    """The names of everything in a folder but its ledger and register."""
+    """The names of everything in a folder but its ledger, register and report."""
     return sorted(path.name for path in folder.iterdir() if path.name not in OURS)

@@ -30,7 +30,7 @@ LAYERS = [
     ["sync"],
     ["exports"],
     ["sync"],
-    ["workers"],
+    ["report", "workers"],
     [""],
     ["cli", "__main__", "integrations"],
 ]
@@ -154,6 +154,8 @@ def test_the_library_needs_only_its_four_dependencies_and_what_they_bring() -> N
         ("cattrs", "transport.converter"),
         ("asyncpg", "workers.database"),
         ("obstore", "downloads.object_storage"),
+        ("pypdfium2", "report.thumbnails"),
+        ("PIL", "report.thumbnails"),
         ("pikepdf", "sync.layers sync.destinations sync.annotations sync.objects sync.merge"),
     ],
 )

@@ -23,6 +23,7 @@ from aps_async.cli.options import (
     JSON_LINES,
     JSON_OBJECT,
     NO_PARTIAL,
+    NO_REPORT,
     ORDER,
     OUT,
     PDF,
@@ -57,6 +58,7 @@ _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
     "APS_BASE_URL (by default Autodesk's); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
+    "APS_NOTIFY_URL (a chat's https address that gets a summary); "
     "HTTPS_PROXY; APS_CA_FILE (a PEM file of CA certificates to trust, for networks that re-sign TLS)"
 )
 _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nPrecedence: {ORDER}.\n\nExit codes:\n" + "\n".join(
@@ -211,6 +213,7 @@ def export(
     ] = False,
     unpack: Annotated[bool, typer.Option("--unpack", help="With --files: keep the PDFs instead of the ZIPs.")] = False,
     no_partial: NO_PARTIAL = False,
+    no_report: NO_REPORT = False,
     options: Any = None,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
@@ -245,6 +248,7 @@ def export(
         files=files,
         unpack=unpack,
         allow_partial=not no_partial,
+        report=not no_report,
         options=options,
         out=out,
         slots=slots,
@@ -409,6 +413,20 @@ def whoami(user_id: USER_ID = None, json: JSON_OBJECT = False) -> Any:
     from aps_async.cli import login as signing_in
 
     return partial(signing_in.whoami, user_id=user_id, as_json=json)
+
+
+@app.command()
+def doctor(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", parser=a_path, help="The folder to check write access to.")
+    ] = Path(),
+    user_id: USER_ID = None,
+    json: JSON_OBJECT = False,
+) -> Any:
+    """Check network, proxy, certificate, clock, credentials, scopes, hubs and write access; no secret is shown."""
+    from aps_async.cli import doctor as examination
+
+    return partial(examination.doctor, user_id=user_id, folder=out.absolute(), as_json=json)
 
 
 fleetcommands.register(app)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from attrs import asdict, define, field, frozen
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, exit_code, reason
+from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import shown
+from aps_async.cli.reporting import leave_report
 from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of
 from aps_async.errors import DecodeError, DiskFullError, LedgerError, NotFoundInProjectError
@@ -30,9 +33,12 @@ from aps_async.models import (
     ExportRef,
     ExportRequest,
     Project,
+    Sheet,
 )
+from aps_async.report.entries import Report
 from aps_async.session import Session
-from aps_async.sync.outcomes import SheetState
+from aps_async.sync.compare import version_name
+from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions, SyncRun
 from aps_async.sync.selection import Selected
 from aps_async.sync.sheets import ProjectSheet
@@ -60,6 +66,7 @@ class ExportChoices(RunChoices, Choice):
     files: bool = False
     unpack: bool = False
     allow_partial: bool = True
+    report: bool = True
     options: ExportOptions = field(factory=ExportOptions)
 
     def how(self) -> SyncOptions:
@@ -80,6 +87,7 @@ class Task:
     name: str
     id: str | None = None
     folder: str | None = None
+    sheet: Sheet | None = None
     wanted: ExportRequest | ExportJob
 
     @property
@@ -95,8 +103,28 @@ class Result:
     name: str
     id: str | None = None
     folder: str | None = None
+    sheet: Sheet | None = None
     outcome: ExportOutcome | None = None
     error: Exception | None = None
+
+    @property
+    def of_sheet(self) -> SyncOutcome:
+        """As a sync would report it, which knows more of the runs before."""
+        sheet, outcome = self.sheet, self.outcome
+        state = SheetState.FAILED if self.error else SheetState.NEW
+        return SyncOutcome(
+            state=SheetState.UNCHANGED if outcome and outcome.reused else state,
+            name=self.name,
+            number=sheet.number if sheet else "",
+            title=sheet.title if sheet else "",
+            version=version_name(sheet) if sheet else None,
+            folder=self.folder or "",
+            path=outcome.path if outcome else None,
+            exported_at=datetime.now(UTC) if outcome and outcome.ok and not outcome.reused else None,
+            warnings=outcome.warnings if outcome else (),
+            outcome=outcome,
+            error=self.error,
+        )
 
 
 @define
@@ -109,7 +137,15 @@ class Run:
     """What each one is delivered as."""
     total: int = 0
     results: list[Result] = field(factory=list)
+    report: Report | None = None
+    is_compared: bool = False
+    """Whether outcomes are compared with the folder first, and are added to the report after that."""
     began: float = field(factory=time.monotonic)
+
+    def add_to_report(self, outcome: SyncOutcome) -> None:
+        """Adds what became of one sheet to the report, if there is to be one."""
+        if self.report is not None:
+            self.report.add(outcome, reason(outcome.error) if outcome.error is not None else None)
 
     @property
     def failures(self) -> list[Result]:
@@ -157,6 +193,8 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
         if run.total:
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
+    if run.report is not None:
+        await leave_report(choices.out, run.report)
     for failed in run.failures:
         print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
     for outcome in run.files:
@@ -170,6 +208,7 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
         print_status(words)
     else:
         print_result(words)
+    await notify(f"export from {choices.project}: {words}", ok=run.code == 0)
     return run.code
 
 
@@ -184,18 +223,21 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
     if not tasks:
         run.total = len(run.results)
         return
+    if choices.report:
+        run.report = Report(project=project.name)
+    run.is_compared = True
     async with ledger_for("export", choices) as ledger:
         compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
         await compared.look(selected)
         for left_out in compared.left_out():
-            compared.reported(left_out)
+            run.add_to_report(compared.reported(left_out))
 
         async def reported(outcome: ExportOutcome) -> None:
-            compared.reported(await compared.exported(outcome))
+            run.add_to_report(compared.reported(await compared.exported(outcome)))
 
         await export_tasks(session, tasks, choices, run, ledger=ledger, on_outcome=reported)
         for missing in await compared.missing():
-            compared.reported(missing)
+            run.add_to_report(compared.reported(missing))
             if missing.state is SheetState.WITHDRAWN:
                 print_status(f"{missing.state}: {missing.name}: {missing.reason}; its file is still in the folder")
         await compared.finish()
@@ -240,6 +282,7 @@ def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[
             name=each.sheet.name,
             id=each.id,
             folder=each.sheet.folder_path,
+            sheet=each.sheet,
             wanted=named_request(each, pattern, choices.options, choices.user_id),
         )
         for each in sheets
@@ -263,6 +306,8 @@ def stored_choices(command: str, choices: RunChoices) -> str:
 def keep(result: Result, choices: RunChoices, run: Run) -> None:
     """Adds a result, and prints it with `--json`."""
     run.results.append(result)
+    if not run.is_compared or result.outcome is None:
+        run.add_to_report(result.of_sheet)
     if choices.as_json:
         print_json(as_json(result))
 
@@ -298,7 +343,14 @@ async def export_tasks(
             async for outcome in outcomes:
                 task = by_key[outcome.ref if outcome.ref in by_key else outcome.request]
                 view.finished(task.name, outcome.size, outcome.seconds, ok=outcome.ok, reused=outcome.reused)
-                result = Result(name=task.name, id=task.id, folder=task.folder, outcome=outcome, error=outcome.error)
+                result = Result(
+                    name=task.name,
+                    id=task.id,
+                    folder=task.folder,
+                    sheet=task.sheet,
+                    outcome=outcome,
+                    error=outcome.error,
+                )
                 keep(result, choices, run)
                 if on_outcome is not None:
                     await on_outcome(outcome)

@@ -64,6 +64,7 @@ TIMEOUT = Annotated[
 NO_PARTIAL = Annotated[
     bool, typer.Option("--no-partial", help="With --files: treat a ZIP with missing files as a failure.")
 ]
+NO_REPORT = Annotated[bool, typer.Option("--no-report", help="Do not write report.html into the folder.")]
 JSON_OBJECT = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 JSON_ARRAY = Annotated[bool, typer.Option("--json", help="One JSON array.")]
 JSON_LINES = Annotated[bool, typer.Option("--json", help="One line of JSON for each export when it finishes.")]

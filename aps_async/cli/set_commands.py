@@ -6,7 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from aps_async.cli.options import DIR, JSON_LINES, OUT, PROJECTS, SLOTS, TIMEOUT, USER_ID, with_page_options
+from aps_async.cli.options import (
+    DIR,
+    JSON_LINES,
+    NO_REPORT,
+    OUT,
+    PROJECTS,
+    SLOTS,
+    TIMEOUT,
+    USER_ID,
+    with_page_options,
+)
 from aps_async.cli.selecting import (
     COLLECTION,
     EXCLUDE,
@@ -90,6 +100,7 @@ def sync(
             help="Export again what is older, such as 7d: markups change without a new version.",
         ),
     ] = None,
+    no_report: NO_REPORT = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 9 if a sheet is left out or withdrawn.")] = False,
     watch: Annotated[
         float | None,
@@ -107,7 +118,8 @@ def sync(
 ) -> Any:
     """Make a folder agree with a project's sheets: export what is new or revised, report what is withdrawn or left out.
 
-    Files that give way are moved to superseded/ in the folder. register.csv and register.json list what is there.
+    Files that give way are moved to superseded/ in the folder. register.csv and register.json list what is there, and
+    report.html shows it.
 
     Several projects, a pattern and --all get a subfolder for each project (projects.json lists them), even where only
     one project fits. One that fails does not stop the others, and the exit code is that of the worst: 70, 7, 8, 3, 5,
@@ -142,6 +154,7 @@ def sync(
         drop_superseded=drop_superseded,
         refresh=refresh,
         strict=strict,
+        report=not no_report,
         options=options,
         slots=slots,
         timeout=timeout,

@@ -13,8 +13,10 @@ from aps_async.auth.loopback import CALLBACK
 from aps_async.cli.export import ExportChoices, Run, export_tasks, sheet_tasks, stopped_words
 from aps_async.cli.failures import UsageProblem, reason
 from aps_async.cli.output import clean, count, print_result, print_status, size
+from aps_async.cli.reporting import leave_report
 from aps_async.errors import InputError
 from aps_async.extras import missing
+from aps_async.report.entries import Report
 from aps_async.session import Session
 from aps_async.settings import Settings
 from aps_async.sync.selection import Selection, list_selected
@@ -48,8 +50,9 @@ class SwitchOptions:
 async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: bool) -> int:
     """`aps-async demo`."""
     async with _simulator(options, speed=speed) as simulator:
-        run = Run()
-        choices = ExportChoices(project=_project(simulator.world).id, out=out)
+        project = _project(simulator.world)
+        run = Run(report=Report(project=project.name))
+        choices = ExportChoices(project=project.id, out=out)
         tokens = TwoLegged(simulator.client_id, simulator.client_secret)
         print_result(
             f"A simulator of Autodesk's services is running on this machine, {speed:g} times as fast as the real ones."
@@ -64,13 +67,15 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
         for failed in run.failures:
             print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
         print_result(f"{len(run.files)} PDFs, {size(run.received)}, are in {out}")
+        if run.report is not None:
+            await leave_report(out, run.report)
         print_result()
         if keep_open:
             _print_address(simulator)
             await asyncio.Event().wait()
         print_result("To do the same in two terminals:")
         print_result("  aps-async simulate --speed 20        (prints the lines to copy into the other terminal)")
-        print_result(f"  aps-async export {shlex.quote(_project(simulator.world).name)} --out plans --markups")
+        print_result(f"  aps-async export {shlex.quote(project.name)} --out plans --markups")
         print_result("To use your own PDF as the plan set:  aps-async demo --pdf FILE")
         return run.code
 

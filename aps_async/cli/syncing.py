@@ -14,14 +14,17 @@ from attrs import define, field, frozen
 from aps_async.cli.environment import open_session
 from aps_async.cli.export import RunChoices, error_as_json, stored_choices
 from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason
+from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
+from aps_async.cli.reporting import leave_report
 from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import exportable_project, print_selected
 from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
 from aps_async.ids import bare_id
 from aps_async.ledger import refuse_if_in_use
 from aps_async.models import ExportOptions, Project
+from aps_async.report.entries import Report
 from aps_async.session import Session
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
@@ -43,6 +46,7 @@ class SyncChoices(RunChoices, Choice):
     refresh: float | None = None
     """Seconds."""
     strict: bool = False
+    report: bool = True
     options: ExportOptions = field(factory=ExportOptions)
     projects: tuple[str, ...] = ()
     """Several projects or patterns, each project in its own subfolder; empty: `project`, directly in the folder."""
@@ -73,11 +77,14 @@ class SyncView:
     failures: list[SyncOutcome] = field(factory=list[SyncOutcome])
     exported: set[date] = field(factory=set[date])
     """The days on which the files of today's set were exported."""
+    report: Report | None = None
     began: float = field(factory=time.monotonic)
 
     def add(self, outcome: SyncOutcome) -> None:
         """Counts one outcome."""
         self.counts[outcome.state] += 1
+        if self.report is not None:
+            self.report.add(outcome, reason(outcome.error) if outcome.error is not None else None)
         if outcome.outcome is not None and outcome.outcome.ok and not outcome.outcome.reused:
             self.received += outcome.outcome.size
         if outcome.path is not None and outcome.exported_at is not None:
@@ -126,11 +133,17 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
         if view.total:
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
-    conclude(summary(view, choices.out), choices, watched)
+    if view.report is not None:
+        await leave_report(choices.out, view.report)
+    words = summary(view, choices.out)
+    code = view.code(strict=choices.strict)
+    if too_many is not None:
+        code = code or NOT_STRICT
+    conclude(words, choices, watched)
     if too_many is not None:
         print_status(f"error: {str(too_many).replace('(max_prune=', '(--max-prune ')}")
-        return view.code(strict=choices.strict) or NOT_STRICT
-    return view.code(strict=choices.strict)
+    await notify(f"sync of {choices.project}: {words}", ok=code == 0)
+    return code
 
 
 def conclude(words: str, choices: SyncChoices, watched: Watched | None) -> None:
@@ -141,6 +154,7 @@ def conclude(words: str, choices: SyncChoices, watched: Watched | None) -> None:
 
 async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched: Watched | None) -> None:
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
+    found.report = Report(project=project.name) if choices.report else None
     # The number of sheets is only known after the list, when the display has begun.
     with shown(None, live=False if choices.as_json or watched else None) as view:
 

@@ -1,0 +1,323 @@
+"""The command `doctor`: checks one thing after another that an export needs, and says what to do about each."""
+
+import asyncio
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from email.utils import parsedate_to_datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from attrs import asdict, define, field, frozen
+
+import aps_async
+from aps_async.auth.credentials import claimed_text, unverified_claims
+from aps_async.cli.environment import CA_FILE, host_of, proxy_for, session_with
+from aps_async.cli.failures import UsageProblem, exit_code, reason
+from aps_async.cli.identity import Identity, identity
+from aps_async.cli.output import print_json, print_result
+from aps_async.errors import APSError, AuthError, NotAllowedError, TransportError
+from aps_async.resources.projects import list_hubs
+from aps_async.resources.users import get_user_info
+from aps_async.session import Session
+from aps_async.settings import Settings
+from aps_async.transport.connections import open_api, request_options, tls_context
+from aps_async.transport.request import PRODUCTION, checked_base
+from aps_async.transport.response import transport_error
+
+TIMEOUT = 30.0
+"""Seconds for one check that calls the service."""
+CLOCK_TOLERANCE = 60.0
+"""Seconds. Signed requests and expiries of tokens are good for minutes."""
+_PACKAGES = (
+    *("aiohttp", "attrs", "cattrs", "python-backoff", "typer", "rich", "joserfc", "keyring", "pypdfium2", "pillow"),
+    *("pikepdf", "obstore", "orjson", "uvloop", "asyncpg", "pgqueuer"),
+)
+_NETWORK = "check APS_BASE_URL and the network, and name a proxy in HTTPS_PROXY if this network needs one"
+_CREDENTIALS = (
+    "compare APS_CLIENT_ID and APS_CLIENT_SECRET with the app's page at aps.autodesk.com/myapps, or run "
+    "'aps-async login'"
+)
+
+
+@frozen(kw_only=True)
+class Check:
+    """What one check found."""
+
+    name: str
+    ok: bool | None
+    """None: it was not checked, or it matters for some commands only."""
+    detail: str
+    remedy: str = ""
+    exit_code: int = 0
+    """Of a command that fails because of this."""
+
+
+@define(kw_only=True)
+class Doctor:
+    """One examination."""
+
+    user_id: str | None
+    folder: Path
+    environ: dict[str, str] = field(factory=lambda: dict(os.environ), repr=False)
+    clock: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+    timeout: float = TIMEOUT
+
+    async def checks(self) -> AsyncIterator[Check]:
+        """Every check, in an order in which the first one that fails explains those after it."""
+        yield _versions()
+        yield await asyncio.to_thread(_write_access, self.folder)
+        acting, found = self._credentials()
+        yield found
+        reached = False
+        async for each in self._network(acting):
+            reached = reached or (each.name == "network" and each.ok is True)
+            yield each
+        why_not = "there are no credentials" if acting is None else "the service was not reached"
+        async for each in self._account(acting if reached else None, why_not):
+            yield each
+
+    def _credentials(self) -> tuple[Identity | None, Check]:
+        try:
+            acting = identity(self.environ, self.user_id)
+        except (APSError, UsageProblem) as problem:
+            return None, _failed("credentials", problem)
+        known = f", client id {acting.client_id}" if acting.client_id and acting.kind != "token" else ""
+        return acting, _good("credentials", f"{acting.kind}, from the {acting.source}{known}")
+
+    async def _network(self, acting: Identity | None) -> AsyncIterator[Check]:
+        try:
+            address = acting.base_url if acting else self.environ.get("APS_BASE_URL", "").strip() or PRODUCTION
+            base, proxy = checked_base(address), proxy_for(address)
+            options = request_options(tls_context(self.environ.get(CA_FILE, "").strip() or None), proxy)
+        except APSError as problem:
+            yield _failed("network", problem)
+            return
+        yield Check(name="proxy", ok=True, detail=_without_user(proxy) if proxy else "none")
+        try:
+            async with open_api(Settings()) as http, asyncio.timeout(self.timeout), http.get(base, **options) as answer:
+                said, now = answer.headers.get("Date", ""), self.clock()
+        except (aiohttp.ClientError, OSError) as problem:
+            failed = transport_error(f"GET {host_of(base)}", problem)
+            if failed.obstacle == "certificate":
+                yield _failed(
+                    "certificate", failed, f"name the CA file (PEM) of a proxy that re-signs TLS in {CA_FILE}"
+                )
+            else:
+                yield _failed("network", failed, _proxy_remedy(proxy))
+            return
+        yield _good("network", f"{host_of(base)} answers")
+        encrypted = base.startswith("https:")
+        yield Check(name="certificate", ok=True if encrypted else None, detail="trusted" if encrypted else "plain http")
+        yield _clock(said, now)
+
+    async def _account(self, acting: Identity | None, why_not: str) -> AsyncIterator[Check]:
+        names = ("token", "scopes", "hubs", "user id")
+        if acting is None:
+            for name in names:
+                yield Check(name=name, ok=None, detail=f"not checked: {why_not}")
+            return
+        try:
+            session = session_with(
+                acting.tokens, acting.base_url, user_id=acting.user_id, environ=self.environ, patient=True
+            )
+        except (APSError, UsageProblem) as problem:
+            yield _failed("token", problem)
+            return
+        async with session:
+            try:
+                async with asyncio.timeout(self.timeout):
+                    token = await acting.tokens.token(session)
+            except (APSError, TimeoutError) as problem:
+                yield _failed("token", problem, _CREDENTIALS)
+                async for each in self._account(None, "there is no token"):
+                    if each.name != "token":
+                        yield each
+                return
+            yield _good("token", "the service gave one" if acting.kind != "token" else "the given one is used")
+            yield _scopes(unverified_claims(token.value))
+            yield await _in_time("hubs", _hubs(session, acting), self.timeout)
+            yield await _in_time("user id", _user(session, acting), self.timeout)
+
+
+async def doctor(*, user_id: str | None, folder: Path, as_json: bool, clock: Callable[[], float] = time.time) -> int:
+    """`aps-async doctor`: 0 if nothing is wrong, otherwise the exit code that the first fault leads to."""
+    found: list[Check] = []
+    async for each in Doctor(user_id=user_id, folder=folder, clock=clock).checks():
+        found.append(each)
+        if not as_json:
+            _print(each)
+    bad = [each for each in found if each.ok is False]
+    if as_json:
+        print_json({"ok": not bad, "checks": [_as_json(each) for each in found]})
+    else:
+        print_result()
+        print_result("nothing is wrong" if not bad else f"to fix: {', '.join(each.name for each in bad)}")
+    return bad[0].exit_code if bad else 0
+
+
+def _print(check: Check) -> None:
+    marks = {True: "\N{CHECK MARK}", False: "\N{BALLOT X}", None: "-"}
+    if not _can_show("".join(marks.values())):
+        marks = {True: "ok", False: "NO", None: "--"}
+    mark = marks[check.ok]
+    print_result(f"{mark:<2} {check.name:<12} {check.detail}")
+    if check.remedy:
+        print_result(f"{'':<16}to do: {check.remedy}")
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _as_json(check: Check) -> dict[str, Any]:
+    plain = asdict(check)
+    plain["exitCode"] = plain.pop("exit_code")
+    return plain
+
+
+def _good(name: str, detail: str) -> Check:
+    return Check(name=name, ok=True, detail=detail)
+
+
+def _failed(name: str, problem: BaseException, remedy: str = "") -> Check:
+    """A check that ended with an error, whose message says what to do unless there is another remedy."""
+    if isinstance(problem, TimeoutError) and not isinstance(problem, APSError):
+        problem = TransportError("no response in time", sent=True)
+    return Check(name=name, ok=False, detail=reason(problem), remedy=remedy, exit_code=exit_code(problem))
+
+
+def _versions() -> Check:
+    found = []
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue  # of an extra that is not installed
+    system = f"{platform.system()} {platform.release()} {platform.machine()}".strip()
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return _good("versions", f"aps-async {aps_async.__version__}, {python}, {system}; {', '.join(found)}")
+
+
+def _write_access(folder: Path) -> Check:
+    """Whether a file can be written to the folder, or where the folder would be made."""
+    place = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"aps-async")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as problem:
+        remedy = "choose another folder with --out, or change its permissions"
+        words = f"{_short(place)} cannot be written to: {problem.strerror or problem}"
+        return Check(name="write access", ok=False, detail=words, remedy=remedy, exit_code=exit_code(problem))
+    return _good("write access", f"{_short(place)} can be written to")
+
+
+def _short(path: Path) -> str:
+    """The path without the name of the person whose home it is in."""
+    try:
+        return str("~" / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):
+        return str(path)
+
+
+def _without_user(proxy: str) -> str:
+    """Scheme, host and port: a proxy's address may hold a password."""
+    try:
+        parts = urlsplit(proxy)
+        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        return "an address that cannot be read"
+
+
+def _proxy_remedy(proxy: str | None) -> str:
+    return (
+        f"check that the proxy {_without_user(proxy)} (HTTPS_PROXY) runs and lets this host through"
+        if proxy
+        else _NETWORK
+    )
+
+
+def _clock(said: str, now: float) -> Check:
+    try:
+        difference = now - parsedate_to_datetime(said).timestamp()
+    except ValueError:
+        return Check(name="clock", ok=None, detail="not checked: the response has no date")
+    if abs(difference) <= CLOCK_TOLERANCE:
+        return _good("clock", "agrees with the service")
+    words = f"{abs(difference):,.0f} s {'ahead of' if difference > 0 else 'behind'} the service"
+    remedy = "set this machine's clock, or turn on its synchronization: tokens and certificates depend on it"
+    return Check(name="clock", ok=False, detail=words, remedy=remedy, exit_code=6)
+
+
+def _scopes(claims: dict[str, object]) -> Check:
+    scopes = claims.get("scope")
+    if isinstance(scopes, str):
+        scopes = scopes.split()
+    if not isinstance(scopes, list):
+        return Check(name="scopes", ok=None, detail="not checked: the token does not state them")
+    held = " ".join(map(str, scopes))
+    if "data:read" not in scopes:
+        remedy = "add data:read to APS_SCOPES, or sign in again with --scope data:read --scope data:write"
+        return Check(
+            name="scopes", ok=False, detail=f"data:read is missing; there is {held}", remedy=remedy, exit_code=5
+        )
+    if "data:write" not in scopes:
+        remedy = "for exports from ACC, add data:write to APS_SCOPES, or sign in again with it"
+        return Check(name="scopes", ok=None, detail=f"{held}; data:write is missing", remedy=remedy)
+    return _good("scopes", held)
+
+
+async def _in_time(name: str, check: Awaitable[Check], timeout: float) -> Check:
+    """A check that calls the service."""
+    try:
+        async with asyncio.timeout(timeout):
+            return await check
+    except (APSError, TimeoutError) as problem:
+        return _failed(name, problem)
+
+
+async def _hubs(session: Session, acting: Identity) -> Check:
+    found = await list_hubs(session)
+    if not found.hubs:
+        remedy = (
+            f"an account admin must add the app (client id {acting.client_id}) under Custom Integrations in "
+            "Account Admin; a user must belong to an account"
+        )
+        return Check(name="hubs", ok=False, detail="no account is visible", remedy=remedy, exit_code=5)
+    regions = ", ".join(sorted({each.region or "unknown region" for each in found.hubs}))
+    odd = "".join(f"; warning: {each.title} {each.detail}".rstrip() for each in found.warnings)
+    return _good("hubs", f"{len(found.hubs)} visible ({regions}): the app is in Custom Integrations{odd}")
+
+
+async def _user(session: Session, acting: Identity) -> Check:
+    """Whether there is a user, as exports from ACC need."""
+    if session.two_legged and acting.user_id:
+        return _good("user id", f"calls are made for a user ({acting.user_id_source})")
+    if session.two_legged:
+        remedy = (
+            "for exports from ACC, give --user-id or APS_USER_ID: the Autodesk id of a member of the project "
+            "(aps-async whoami shows it to a user who has signed in), or sign in with 'aps-async login'"
+        )
+        return Check(name="user id", ok=None, detail="none: exports from BIM 360 work without", remedy=remedy)
+    if acting.kind == "token" and not claimed_text(
+        unverified_claims((await acting.tokens.token(session)).value), "userid"
+    ):
+        return Check(name="user id", ok=None, detail="not checked: the token does not state a user")
+    try:
+        await get_user_info(session)
+    except (AuthError, NotAllowedError):
+        return Check(name="user id", ok=None, detail="the token acts for a user, whose profile it may not read")
+    return _good("user id", "the token acts for a user")

@@ -1,0 +1,22 @@
+"""`report.html` at the end of a run."""
+
+import asyncio
+from pathlib import Path
+
+from aps_async.cli.failures import reason
+from aps_async.cli.output import print_status
+from aps_async.errors import TargetError
+from aps_async.report.entries import Report
+from aps_async.report.page import write_report
+
+
+async def leave_report(folder: Path, report: Report) -> None:
+    """Writes the report and shows where it is. What was exported stays good without it, so a failure is a warning."""
+    if not await asyncio.to_thread(folder.is_dir):  # nothing was exported into it
+        return
+    try:
+        path = await write_report(folder, report)
+    except TargetError as problem:
+        print_status(f"warning: the report was not written: {reason(problem)}")
+    else:
+        print_status(f"report: {path}")

@@ -1,0 +1,238 @@
+"""Writes `report.html`: one file with everything in it, which asks no host for anything."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from importlib.resources import files
+from pathlib import Path
+
+from attrs import frozen
+
+from aps_async.downloads.sinks import target_error
+from aps_async.filesystem import replacing
+from aps_async.report.entries import ATTENTION, ORDER, Report, ReportSheet
+from aps_async.report.markup import breakable, escaped, isolated, link_to
+from aps_async.report.thumbnails import Thumbnail, ThumbnailProcess, why_none
+from aps_async.report.timeline import in_words, timeline
+from aps_async.threads import in_thread
+
+__all__ = ["REPORT_HTML", "write_report"]
+__dir__: object = __all__.copy
+
+REPORT_HTML = "report.html"
+_NAMED = 8  # sheets that are named for one reason
+_VARIABLE = re.compile(r"https?://\S+|urn:\S+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+")
+_COLUMNS = ("Number", "Title", "Folder or set", "Version", "What changed", "Exported", "Size", "Took")
+
+
+async def write_report(folder: Path, report: Report, *, thumbnails: bool = True) -> Path:
+    """Writes the report into the folder of the run, and returns its path.
+
+    Args:
+        folder: where the sheets are; links to them are relative, so the folder can be moved or zipped.
+        report: the run.
+        thumbnails: whether to show the first page of each sheet, for which the extra `report` must be installed. They
+            are made in another process, which takes about 5 ms for a sheet; a report of more than 2,000 has none.
+
+    Raises:
+        TargetError: the file cannot be written; the old one stays.
+    """
+    sheets = report.sheets
+    notice = why_none(len(sheets)) if thumbnails else None
+    shown = thumbnails and notice is None
+    pictured = [each.path for each in sheets if _is_pdf(each.path)] if shown else []
+    page = _Page(folder=folder, report=report, sheets=sheets, notice=notice, has_thumbnails=shown)
+    with ThumbnailProcess([each for each in pictured if each]) if pictured else nullcontext() as process:
+        await in_thread(page.write, process, on_cancel=process.stop if process else None)
+    return folder / REPORT_HTML
+
+
+def _is_pdf(path: Path | None) -> bool:
+    return path is not None and path.suffix.lower() == ".pdf"
+
+
+@frozen(kw_only=True)
+class _Page:
+    folder: Path
+    report: Report
+    sheets: Sequence[ReportSheet]
+    notice: str | None
+    has_thumbnails: bool
+
+    def write(self, process: ThumbnailProcess | None) -> None:
+        """Writes the page piece by piece: it is never whole in memory."""
+        path = self.folder / REPORT_HTML
+        if process:
+            process.send()
+        try:
+            with replacing(path) as file:
+                for piece in self._pieces(process):
+                    file.write(piece.encode())
+        except OSError as problem:
+            raise target_error(path, problem) from problem
+
+    def _pieces(self, process: ThumbnailProcess | None) -> Iterator[str]:
+        style, script = (_asset(name) for name in ("report.css", "report.js"))
+        yield _head(self.report.project, style, script)
+        yield self._top()
+        yield _attention(self.sheets)
+        yield timeline(self.sheets, self.report.seconds)
+        yield self._controls()
+        yield f'<table role="table" aria-labelledby="sheets"{"" if self.has_thumbnails else " class=bare"}>'
+        yield _headings(thumbnails=self.has_thumbnails)
+        yield '<tbody role="rowgroup">'
+        for at, sheet in enumerate(self.sheets):
+            picture = process.read() if process and _is_pdf(sheet.path) else None
+            yield self._row(at, sheet, picture)
+        yield '</tbody></table><p id="none" hidden>No sheet matches.</p></section></main>'
+        yield f"<script>{script}</script></body></html>\n"
+
+    def _top(self) -> str:
+        began = self.report.began_at.strftime("%Y-%m-%d %H:%M UTC")
+        exported = sum(each.ended is not None for each in self.sheets)
+        words = f"{len(self.sheets):,} sheets, {exported:,} exported in this run" if self.sheets else "No sheets"
+        return (
+            f"<header><h1>{isolated(self.report.project)}</h1>"
+            f'<p><time datetime="{self.report.began_at.isoformat(timespec="seconds")}">{began}</time>, '
+            f"{in_words(self.report.seconds)}: {words}</p></header><main>"
+        )
+
+    def _controls(self) -> str:
+        counts = self.report.counts
+        chips = "".join(
+            f'<button type="button" class="chip" aria-pressed="false" data-state="{_class(state)}">'
+            f"{counts[state]:,} {state}</button>"
+            for state in ORDER
+            if counts[state]
+        )
+        notice = f'<p class="notice">{escaped(self.notice)}</p>' if self.notice else ""
+        return (
+            '<section aria-labelledby="sheets"><h2 id="sheets">Sheets</h2>'
+            '<div class="controls" role="search"><label for="search">Search</label>'
+            '<input id="search" type="search" autocomplete="off" spellcheck="false" disabled>'
+            f'<div class="chips" role="group" aria-label="Show only">{chips}</div>'
+            '<p id="shown" role="status" aria-live="polite"></p></div>'
+            f"{notice}"
+        )
+
+    def _row(self, at: int, sheet: ReportSheet, picture: Thumbnail | None) -> str:
+        size, link = self._file(sheet)
+        title = isolated(sheet.title)
+        opened = f'<a href="{escaped(link)}">{title or isolated(sheet.number)}</a>' if link else title
+        exported = sheet.exported_at
+        changed = f'<span class="state">{sheet.state}</span>' + "".join(
+            f" <span class=why>{isolated(each)}</span>" for each in (sheet.reason, *sheet.warnings) if each
+        )
+        cells = (
+            ("number", "", isolated(sheet.number)),
+            ("title", "", opened),
+            ("place", "", breakable(sheet.place)),
+            ("version", "", _versions(sheet)),
+            ("changed", str(ORDER.index(sheet.state)), changed),
+            ("exported", exported.isoformat() if exported else "", _moment(sheet)),
+            ("size", str(size or 0), _bytes(size) if size is not None else ""),
+            ("took", f"{sheet.seconds:.3f}", in_words(sheet.seconds) if sheet.ended is not None else ""),
+        )
+        image = f'<td role="cell" class="picture">{_image(picture)}</td>' if self.has_thumbnails else ""
+        return (
+            f'<tr role="row" id="s{at}" tabindex="-1" class="{_class(sheet.state)}">{image}'
+            + "".join(
+                f'<td role="cell" class="{name}"{f" data-key={key}" if key else ""}>{content}</td>'
+                for name, key, content in cells
+            )
+            + "</tr>\n"
+        )
+
+    def _file(self, sheet: ReportSheet) -> tuple[int | None, str]:
+        """Size and address of its file, if it is there."""
+        try:
+            if sheet.path is not None:
+                return sheet.path.stat().st_size, link_to(sheet.path.relative_to(self.folder))
+        except (OSError, ValueError):
+            pass
+        return None, ""
+
+
+def _asset(name: str) -> str:
+    # A browser counts each line's end as one character when it checks the hash.
+    return files("aps_async.report").joinpath(name).read_text("utf-8").replace("\r\n", "\n")
+
+
+def _head(title: str, style: str, script: str) -> str:
+    allowed = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in (style, script)]
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{allowed[0]}'; script-src 'sha256-{allowed[1]}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
+        f"<title>{escaped(title)}: sheets</title><style>{style}</style></head><body>\n"
+    )
+
+
+def _headings(*, thumbnails: bool) -> str:
+    picture = '<th role="columnheader" scope="col" class="picture">First page</th>' if thumbnails else ""
+    return (
+        f'<thead role="rowgroup"><tr role="row">{picture}'
+        + "".join(
+            f'<th role="columnheader" scope="col" aria-sort="none"><button type="button" disabled>{name}</button></th>'
+            for name in _COLUMNS
+        )
+        + "</tr></thead>"
+    )
+
+
+def _attention(sheets: Sequence[ReportSheet]) -> str:
+    """What failed or is missing, by reason."""
+    groups: dict[tuple[str, str], list[tuple[int, ReportSheet]]] = {}
+    for at, each in enumerate(sheets):
+        if each.state in ATTENTION:
+            reason = (each.reason or "").replace(each.number or "\0", "#")
+            groups.setdefault((str(each.state), _VARIABLE.sub("#", reason)), []).append((at, each))
+    items = []
+    for (state, _), found in groups.items():
+        names = ", ".join(f'<a href="#s{at}">{isolated(each.label)}</a>' for at, each in found[:_NAMED])
+        more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+        first = found[0][1].reason
+        why = f'<p class="why">{isolated(first)}</p>' if first else ""
+        items.append(f'<li class="{_class(state)}"><b>{len(found):,} {state}</b>: {names}{more}{why}</li>')
+    if not items:
+        return ""
+    return f'<section aria-labelledby="attention"><h2 id="attention">To look at</h2><ul>{"".join(items)}</ul></section>'
+
+
+def _class(state: str) -> str:
+    return str(state).replace(" ", "-")
+
+
+def _versions(sheet: ReportSheet) -> str:
+    if sheet.previous and sheet.version and sheet.previous != sheet.version:
+        return f"{isolated(sheet.previous)} \N{RIGHTWARDS ARROW} {isolated(sheet.version)}"
+    return isolated(sheet.version or "")
+
+
+def _bytes(size: int) -> str:
+    """In decimal units, as the command line shows them."""
+    for unit, count in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= count:
+            return f"{size / count:.1f} {unit}"
+    return f"{size} bytes"
+
+
+def _moment(sheet: ReportSheet) -> str:
+    at = sheet.exported_at
+    return f'<time datetime="{at.isoformat(timespec="seconds")}">{at:%Y-%m-%d %H:%M}</time>' if at else ""
+
+
+def _image(picture: Thumbnail | None) -> str:
+    if picture is None:
+        return ""
+    return (
+        f'<img loading="lazy" decoding="async" width="{picture.width}" height="{picture.height}" alt="" '
+        f'src="data:image/webp;base64,{picture.data}">'
+    )

@@ -1,0 +1,176 @@
+"""`aps-async doctor`, when all is well and when one thing is not."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
+
+from aps_async.cli.doctor import Doctor
+from tests.certificates import company
+from tests.cli.support import Ran, Simulation
+
+Cli = Callable[..., Ran]
+
+
+def checks(ran: Ran) -> dict[str, dict[str, Any]]:
+    """The checks of `--json` by name."""
+    return {each["name"]: each for each in json.loads(ran.out)["checks"]}
+
+
+def marks(ran: Ran) -> dict[str, bool | None]:
+    """What each check found."""
+    return {name: each["ok"] for name, each in checks(ran).items()}
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+ALL_WELL = {
+    "versions": True,
+    "write access": True,
+    "credentials": True,
+    "proxy": True,
+    "network": True,
+    "certificate": None,
+    "clock": True,
+    "token": True,
+    "scopes": True,
+    "hubs": True,
+    "user id": None,
+}
+
+
+def test_nothing_is_wrong(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    ran = cli("doctor", "--out", tmp_path / "new" / "folder", "--json", env=service.env)
+    assert (ran.code, marks(ran), json.loads(ran.out)["ok"]) == (0, ALL_WELL, True)
+    shown = cli("doctor", "--out", tmp_path, env=service.env)
+    assert shown.code == 0
+    assert "\N{CHECK MARK}  clock        agrees with the service\n" in shown.out
+    assert shown.out.endswith("\nnothing is wrong\n")
+    assert "--user-id" in shown.out
+    secret = service.env["APS_CLIENT_SECRET"]
+    assert secret not in ran.out + ran.err + shown.out + shown.err
+
+
+def test_a_user_of_the_app_is_recognized(cli: Cli, service: Simulation) -> None:
+    assert checks(cli("doctor", "--json", "--user-id", "USER1", env=service.env))["user id"]["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("env", "wrong", "code", "words"),
+    [
+        ({"APS_CLIENT_SECRET": "not-its-secret"}, "token", 3, "APS_CLIENT_SECRET"),
+        ({"APS_CLIENT_ID": ""}, "credentials", 3, "APS_CLIENT_ID"),
+        ({"APS_SCOPES": "viewables:read"}, "scopes", 5, "data:read"),
+        (
+            {"APS_CLIENT_ID": "stranger", "APS_CLIENT_SECRET": "secret-of-a-stranger"},
+            "hubs",
+            5,
+            "Custom Integrations",
+        ),
+        ({"APS_BASE_URL": f"http://127.0.0.1:{closed_port()}"}, "network", 6, "APS_BASE_URL"),
+        ({"APS_BASE_URL": "http://user:hunter2@127.0.0.1:1"}, "network", 4, "APS_BASE_URL"),
+        ({"APS_BASE_URL": "ftp://127.0.0.1"}, "network", 4, "APS_BASE_URL"),
+        ({"APS_CA_FILE": os.devnull}, "network", 4, "PEM"),
+        ({"APS_SPEED": "never"}, "token", 2, "APS_SPEED"),
+        ({"APS_PROFILE": "nowhere"}, "credentials", 4, "nowhere"),
+    ],
+)
+def test_the_first_fault_is_named_with_its_remedy(
+    cli: Cli, service: Simulation, env: dict[str, str], wrong: str, code: int, words: str
+) -> None:
+    ran = cli("doctor", "--json", env=service.env | env)
+    found = checks(ran)
+    assert next(name for name, each in found.items() if each["ok"] is False) == wrong
+    assert words in found[wrong]["detail"] + found[wrong]["remedy"]
+    assert ran.code == found[wrong]["exitCode"] == code
+    for secret in ("not-its-secret", "hunter2", "secret-of-a-stranger", service.env["APS_CLIENT_SECRET"]):
+        assert secret not in ran.out + ran.err
+
+
+def test_what_depends_on_a_fault_is_not_checked(cli: Cli, service: Simulation) -> None:
+    ran = cli("doctor", "--json", env=service.env | {"APS_CLIENT_SECRET": "not-its-secret"})
+    after = [each["detail"] for name, each in checks(ran).items() if name in ("scopes", "hubs", "user id")]
+    assert after == ["not checked: there is no token"] * 3
+    ran = cli("doctor", env=service.env | {"APS_BASE_URL": f"http://127.0.0.1:{closed_port()}"})
+    assert ran.out.count("not checked: the service was not reached") == 4
+    assert ran.out.endswith("\nto fix: network\n")
+
+
+@pytest.mark.parametrize(("offset", "words"), [(3600, "ahead of"), (-3600, "behind"), (20, None)])
+async def test_the_clock(service: Simulation, tmp_path: Path, offset: float, words: str | None) -> None:
+    doctor = Doctor(user_id=None, folder=tmp_path, environ=service.env, clock=lambda: time.time() + offset)
+    [clock] = [each async for each in doctor.checks() if each.name == "clock"]
+    assert clock.ok is (words is None)
+    if words:
+        assert words in clock.detail
+        assert "3,6" in clock.detail or "3,59" in clock.detail
+        assert "clock" in clock.remedy
+
+
+async def test_a_service_that_does_not_answer(service: Simulation, tmp_path: Path) -> None:
+    with service.faults({"endpoint": "hubs", "kind": "hang"}):
+        doctor = Doctor(user_id=None, folder=tmp_path, environ=service.env, timeout=1)
+        found = {each.name: each async for each in doctor.checks()}
+    assert (found["token"].ok, found["hubs"].ok, found["hubs"].exit_code) == (True, False, 6)
+
+
+def test_a_service_that_refuses_the_app(cli: Cli, service: Simulation) -> None:
+    with service.faults({"endpoint": "hubs", "status": 403, "times": 5}):
+        ran = cli("doctor", "--json", env=service.env)
+    assert (ran.code, checks(ran)["hubs"]["ok"]) == (5, False)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="asks for a folder that only this user cannot write to")
+def test_a_folder_that_cannot_be_written_to(cli: Cli, service: Simulation) -> None:
+    ran = cli("doctor", "--json", "--out", "/proc/aps-async", env=service.env)
+    assert (ran.code, checks(ran)["write access"]["ok"]) == (7, False)
+    assert "--out" in checks(ran)["write access"]["remedy"]
+
+
+def test_a_proxy_is_shown_without_its_password(cli: Cli, service: Simulation) -> None:
+    proxy = f"http://ada:hunter2@127.0.0.1:{closed_port()}"
+    ran = cli("doctor", "--json", env=service.env | {"HTTPS_PROXY": proxy, "APS_BASE_URL": "https://aps.invalid"})
+    found = checks(ran)
+    assert (found["network"]["ok"], "(HTTPS_PROXY)" in found["network"]["remedy"]) == (False, True)
+    assert found["proxy"]["detail"] == proxy.replace("ada:hunter2@", "")
+    assert "hunter2" not in ran.out + ran.err
+
+
+def test_a_token_is_not_shown(cli: Cli, service: Simulation) -> None:
+    token = "eyJhbGciOiJub25lIn0.eyJzY29wZSI6WyJkYXRhOnJlYWQiXX0.canary"
+    ran = cli("doctor", env=service.env | {"APS_ACCESS_TOKEN": token})
+    assert "hubs" in ran.out
+    assert "canary" not in ran.out + ran.err
+    assert "eyJ" not in ran.out + ran.err
+
+
+async def test_a_certificate_of_a_company(service: Simulation, tmp_path: Path) -> None:
+    """A network that re-signs TLS: its CA has to be named."""
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        return web.Response(status=404)
+
+    ca, context = company(tmp_path)
+    server = RawTestServer(answer, host="127.0.0.1", scheme="https")
+    await server.start_server(ssl=context)
+    env = service.env | {"APS_BASE_URL": str(server.make_url("")).rstrip("/")}
+    try:
+        for more, trusted in (({}, False), ({"APS_CA_FILE": str(ca)}, True)):
+            doctor = Doctor(user_id=None, folder=tmp_path, environ=env | more)
+            found = {each.name: each async for each in doctor.checks() if each.name in ("certificate", "network")}
+            assert found["certificate"].ok is trusted
+            assert ("APS_CA_FILE" in found["certificate"].remedy) is not trusted
+            assert ("network" in found) is trusted
+    finally:
+        await server.close()
