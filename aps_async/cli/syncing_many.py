@@ -11,13 +11,16 @@ from attrs import define, evolve, field
 from aps_async.cli.environment import open_session
 from aps_async.cli.export import error_as_json, stored_choices
 from aps_async.cli.failures import NOT_STRICT, exit_code, reason, worst
+from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import shown
+from aps_async.cli.reporting import leave_report
 from aps_async.cli.syncing import SyncChoices, SyncView, Watched, conclude, show, summary
 from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
 from aps_async.ids import bare_id
 from aps_async.ledger import refuse_if_in_use
 from aps_async.models import Project
+from aps_async.report.entries import Report
 from aps_async.session import Session
 from aps_async.sync.outcomes import SheetState, SyncCounts
 from aps_async.sync.projects import ProjectSynced, SheetSynced, sync_projects
@@ -75,7 +78,9 @@ async def sync_many(choices: SyncChoices, watched: Watched | None = None) -> int
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
     conclude(f"{view}: {choices.out}", choices, watched)
-    return worst(view.codes)
+    code = worst(view.codes)
+    await notify(f"sync of {view}", ok=code == 0)
+    return code
 
 
 async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, watched: Watched | None) -> None:
@@ -103,9 +108,13 @@ async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, wa
         async with aclosing(run) as outcomes:
             async for each in outcomes:
                 if isinstance(each, SheetSynced):
+                    if choices.report and found.current.report is None:
+                        found.current.report = Report(project=each.project.name)
                     found.current.add(each.outcome)
                     show(each.outcome, each.project, view, choices, watched)
                 else:
+                    if found.current.report is not None:
+                        await leave_report(each.folder, found.current.report)
                     _show_project(each, found.current, choices, watched)
                     found.next_project(each, strict=choices.strict)
 
