@@ -17,13 +17,14 @@ async def serve(options: dict[str, Any]) -> None:
     )
     faults = [Fault.from_json(fault) for fault in options.get("faults", [])]
     async with Simulator(world, speed=options.get("speed", 1.0), behaviour=behaviour, faults=faults) as simulator:
-        project = world.hubs[0].projects[0]
+        projects = world.hubs[0].projects
         address = {
             "url": simulator.url,
             "storage_url": simulator.storage_url,
             "client_id": simulator.client_id,
             "client_secret": simulator.client_secret,
-            "project": project.id,
+            "project": projects[0].id,
+            "projects": {project.id: project.kind for project in projects},
             "sheets": [sheet.tip.id for sheet in world.sheets],
         }
         sys.stdout.write(json.dumps(address) + "\n")

@@ -85,6 +85,7 @@ def test_half_of_all_responses_harmed_and_two_kills(monkeypatch: pytest.MonkeyPa
         assert run["left"] == [".aps-async.lock", ".aps-async.sqlite", "register.csv", "register.json"]
         assert 0.4 < sum(run["faults"].values()) / run["requests"] < 0.6
     assert (undisturbed["kills"], killed["kills"]) == (0, 2)
+    assert "| projects | BIM360 | BIM360 and ACC |" in text
     assert "| sheets lost | 0 | 0 |" in text
 
 
