@@ -15,7 +15,8 @@ from aps_async.downloads.folder import is_object_storage, storage_for
 from aps_async.downloads.sinks import local_path, made_folder
 from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError
-from aps_async.exports.bulk_run import BulkProgress, Run, Wanted
+from aps_async.exports.bulk_requests import Wanted
+from aps_async.exports.bulk_run import BulkProgress, Run
 from aps_async.exports.kinds import KINDS
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import Journal, NoLedger

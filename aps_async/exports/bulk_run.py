@@ -3,10 +3,9 @@
 import asyncio
 import secrets
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Coroutine, Iterable
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ from aps_async.downloads.filenames import in_folder
 from aps_async.downloads.sinks import PartFile, checked_path, target_error
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
-from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
+from aps_async.exports.bulk_requests import Wanted, batches, request_of, start_patiently
+from aps_async.exports.kinds import Export, ref_of
 from aps_async.exports.outcomes import Delivery, report_outcome
-from aps_async.exports.wait import checked_job, download_export, effective_timeout, export_poller
+from aps_async.exports.wait import checked_job, download_export, export_poller
 from aps_async.filesystem import make_folders
 from aps_async.ledger.journal import Journal, Record
 from aps_async.models import (
@@ -36,16 +36,9 @@ from aps_async.models import (
 from aps_async.policies import Policy
 from aps_async.polling import Poller
 from aps_async.session import Session
-from aps_async.transport.retry import call_deadline, may_start_again, waits
 
-__all__ = ["BulkProgress", "Entry", "Run", "Wanted", "batches", "request_of"]
+__all__ = ["BulkProgress", "Entry", "Run"]
 __dir__: object = __all__.copy
-
-Wanted = ExportRequest | Export
-"""What a bulk run takes: something to start, or something that was started already, here or elsewhere."""
-
-_START_ROUNDS = 3  # each with all of Settings.max_attempts; more would only delay the report of an outage
-_AT_ONCE = 250  # requests that are written to a ledger together, where they are known beforehand
 
 
 @frozen(kw_only=True)
@@ -216,27 +209,11 @@ class Run:
         if isinstance(entry.wanted, ExportRequest):
             if entry.record.ref is not None:
                 return entry.record.ref
-            export: Export = await self._started(entry.wanted)
+            export: Export = await start_patiently(self.session, entry.wanted, self.timeout)
         else:
             export = entry.wanted
         await self.journal.started(entry.record, ref_of(export))
         return export
-
-    async def _started(self, request: ExportRequest) -> ExportJob:
-        """Starts a job, patiently: among thousands, some meet a service that is down or a token just revoked."""
-        own_waits, repeatable = waits(self.session.settings, paced=False), KINDS[request.kind].start_endpoint.repeatable
-        next(own_waits)
-        limit = effective_timeout(self.session, ExportRef(request=request, export_id=""), self.timeout)
-        async with call_deadline(limit, f"the start of {request.name or ', '.join(request.source_ids[:3])}"):
-            for _ in range(_START_ROUNDS - 1):
-                try:
-                    return await start_export(self.session, request)
-                except APSError as problem:
-                    if not may_start_again(problem, repeatable=repeatable):
-                        raise
-                    wait = own_waits.send(problem)
-                await asyncio.sleep(wait)
-            return await start_export(self.session, request)
 
     def _ask_when_due(self, entry: Entry, poller: Poller[ExportJob]) -> None:
         entry.timer = asyncio.get_running_loop().call_at(poller.wakes_at, self._ready.put_nowait, entry)
@@ -452,25 +429,3 @@ def _target_path(folder: Path, name: str) -> Path:
         except OSError as problem:
             raise target_error(path, problem) from problem
     return checked_path(path)
-
-
-def request_of(wanted: Wanted) -> ExportRequest:
-    """What was asked for."""
-    return wanted if isinstance(wanted, ExportRequest) else ref_of(wanted).request
-
-
-async def batches(
-    requests: Iterable[Wanted] | AsyncIterable[Wanted],
-) -> AsyncGenerator[list[Wanted], None]:
-    """As many at once as are there: what comes out of an iterator is taken one by one, when there is room for it."""
-    if isinstance(requests, AsyncIterable):
-        try:
-            async for request in requests:
-                yield [request]
-        finally:
-            if isinstance(requests, AsyncGenerator):
-                await requests.aclose()
-    else:
-        rest = iter(requests)
-        while batch := list(islice(rest, _AT_ONCE if isinstance(requests, Collection) else 1)):
-            yield batch

@@ -4,7 +4,6 @@ An export has one permanent row, which is found by the digest of its request. It
 the same sheet takes it over.
 """
 
-import hashlib
 import json
 import re
 import sqlite3
@@ -14,19 +13,18 @@ from enum import IntEnum
 
 from attrs import frozen
 
-from aps_async.downloads.filenames import checked_relative, safe_path, safe_stem, stem_of
+from aps_async.downloads.filenames import checked_relative, stem_of
 from aps_async.errors import InputError, LedgerError
 from aps_async.ids import version_number
 from aps_async.ledger.journal import KnownFile, Record
-from aps_async.models import ExportKind, ExportRef, ExportRequest
+from aps_async.ledger.keys import Wanted, digest
+from aps_async.models import ExportRef, ExportRequest
 from aps_async.text import folded, well_formed
-from aps_async.transport.converter import to_dict, to_json
 
 __all__ = [
     "MOVE_AWAY",
     "Former",
     "State",
-    "Wanted",
     "arriving",
     "begin_run",
     "done",
@@ -50,7 +48,6 @@ __all__ = [
 __dir__: object = __all__.copy
 
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
-_VERSION = re.compile(r"\?version=\d+$")
 
 
 class State(IntEnum):
@@ -62,66 +59,6 @@ class State(IntEnum):
     DONE = 2
     """Its files are under their final names."""
     FAILED = 3
-
-
-class Wanted:
-    """A request with the keys that the ledger derives from it."""
-
-    def __init__(self, request: ExportRequest, export_id: str | None) -> None:
-        self.request = request
-        self.export_id = export_id
-        """Of what was started already."""
-        self.plain: dict[str, object] = to_dict(request)
-        # Cost documents that are there already: several of one request may be.
-        document = export_id if request.kind is ExportKind.COST else None
-        # Without what older versions did not write and what only names the file: requests keep their keys.
-        known = {name: value for name, value in self.plain.items() if name not in ("identity", "subfolder")}
-        self._key = _digest({**known, "name": None}, document)
-
-    def key(self, repeat: int) -> bytes:
-        """The unique key of the request; `repeat` counts equal requests within one run."""
-        return _digest(self._key.hex(), repeat) if repeat else self._key
-
-    def lineage(self) -> bytes:
-        """What it is a version of: the same for all versions of a sheet, and for all options."""
-        request = self.request
-        if request.identity is not None and request.kind is ExportKind.SHEETS and len(request.source_ids) == 1:
-            identity = request.identity
-            return _digest(request.kind, request.project_id, [identity.collection_id, identity.number], "identity")
-        return self._lineage_without_identity()
-
-    def former_lineage(self) -> bytes | None:
-        """The lineage that older versions wrote for it; None if they cannot have meant this sheet.
-
-        They identified ACC sheets by their file names, and knew only ungrouped sheets.
-        """
-        identity = self.request.identity
-        if identity is None or identity.collection_id is not None:
-            return None
-        return self._lineage_without_identity()
-
-    def _lineage_without_identity(self) -> bytes:
-        request = self.request
-        bases = sorted(_VERSION.sub("", subject) for subject in request.source_ids)
-        if request.kind is ExportKind.SHEETS and len(bases) == 1 and request.name:
-            bases = [safe_stem(request.name)]  # a revision has another id
-        cost = request.cost and [request.cost.association_type, request.cost.template_id]
-        return _digest(request.kind, request.project_id, bases, cost)
-
-    def stored(self) -> str:
-        """The request as the ledger keeps it."""
-        return to_json(self.plain)
-
-    @property
-    def title(self) -> str:
-        """What its file is to be called, with the folders that it goes to."""
-        return safe_path(self.request.name or self.request.source_ids[0], self.request.subfolder)
-
-    @property
-    def version(self) -> str | None:
-        """The number of the version, where there is one."""
-        number = version_number(self.request.source_ids[0]) if len(self.request.source_ids) == 1 else None
-        return None if number is None else str(number)
 
 
 def begin_run(connection: sqlite3.Connection, command: str | None, total: int | None) -> int:
@@ -206,7 +143,7 @@ def _is_renumbered(connection: sqlite3.Connection, number: int, stored: str, wan
     before, now = json.loads(stored).get("identity"), wanted.plain.get("identity")
     if before is None or now is None or before == now:
         return False
-    connection.execute("UPDATE exports SET key=? WHERE id=?", (_digest("renumbered", number), number))
+    connection.execute("UPDATE exports SET key=? WHERE id=?", (digest("renumbered", number), number))
     return True
 
 
@@ -479,10 +416,5 @@ def failed(connection: sqlite3.Connection, record: int, problem: str, *, given_u
     )
 
 
-def _digest(*values: object) -> bytes:
-    """16 bytes, enough to exclude collisions even among a million million values."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).digest()[:16]
-
-
 def _folded(name: str) -> bytes:
-    return _digest(folded(name))
+    return digest(folded(name))

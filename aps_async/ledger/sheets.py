@@ -16,6 +16,7 @@ from aps_async.downloads.sinks import target_error
 from aps_async.errors import DecodeError, LedgerError
 from aps_async.ledger import rows
 from aps_async.ledger.journal import KnownFile
+from aps_async.ledger.keys import Wanted
 from aps_async.ledger.store import Store
 from aps_async.ledger.superseded import move_aside, rename
 from aps_async.models import ExportKind, ExportRequest, Sheet
@@ -85,7 +86,7 @@ class SheetNote:
 
 def lineage_of(request: ExportRequest) -> bytes:
     """What stays the same through all versions of what is exported, and for all options."""
-    return rows.Wanted(request, None).lineage()
+    return Wanted(request, None).lineage()
 
 
 class SheetBook:

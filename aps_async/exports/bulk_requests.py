@@ -1,0 +1,65 @@
+"""What a bulk run takes: requests, in batches as they come, each started patiently."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Iterable
+from itertools import islice
+
+from aps_async.errors import APSError
+from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
+from aps_async.exports.wait import effective_timeout
+from aps_async.models import ExportJob, ExportRef, ExportRequest
+from aps_async.session import Session
+from aps_async.transport.retry import call_deadline, may_start_again, waits
+
+__all__ = ["Wanted", "batches", "request_of", "start_patiently"]
+__dir__: object = __all__.copy
+
+Wanted = ExportRequest | Export
+"""What a bulk run takes: something to start, or something that was started already, here or elsewhere."""
+
+_START_ROUNDS = 3  # each with all of Settings.max_attempts; more would only delay the report of an outage
+_AT_ONCE = 250  # requests that are written to a ledger together, where they are known beforehand
+
+
+def request_of(wanted: Wanted) -> ExportRequest:
+    """What was asked for."""
+    return wanted if isinstance(wanted, ExportRequest) else ref_of(wanted).request
+
+
+async def batches(
+    requests: Iterable[Wanted] | AsyncIterable[Wanted],
+) -> AsyncGenerator[list[Wanted], None]:
+    """As many at once as are there: what comes out of an iterator is taken one by one, when there is room for it."""
+    if isinstance(requests, AsyncIterable):
+        try:
+            async for request in requests:
+                yield [request]
+        finally:
+            if isinstance(requests, AsyncGenerator):
+                await requests.aclose()
+    else:
+        rest = iter(requests)
+        while batch := list(islice(rest, _AT_ONCE if isinstance(requests, Collection) else 1)):
+            yield batch
+
+
+async def start_patiently(session: Session, request: ExportRequest, timeout: float | None) -> ExportJob:
+    """Starts a job, in several rounds: among thousands, some meet a service that is down or a token just revoked.
+
+    Raises:
+        CallTimeoutError: the time that the whole export has is over.
+        APSError: see `start_export`.
+    """
+    own_waits, repeatable = waits(session.settings, paced=False), KINDS[request.kind].start_endpoint.repeatable
+    next(own_waits)
+    limit = effective_timeout(session, ExportRef(request=request, export_id=""), timeout)
+    async with call_deadline(limit, f"the start of {request.name or ', '.join(request.source_ids[:3])}"):
+        for _ in range(_START_ROUNDS - 1):
+            try:
+                return await start_export(session, request)
+            except APSError as problem:
+                if not may_start_again(problem, repeatable=repeatable):
+                    raise
+                wait = own_waits.send(problem)
+            await asyncio.sleep(wait)
+        return await start_export(session, request)
