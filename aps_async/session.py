@@ -52,6 +52,7 @@ TOKENS = Endpoint("token", 500)
 
 _FIRST_CONNECT = 2.0  # seconds for each of two attempts at a command's first connection
 _MOST_PATHS = 10_000
+_NOTICEABLE = 0.001  # seconds in the queue of a quota that count as a wait
 _POLLS_AS_LONG = 3  # so that one or two that hang cost little, and a service that is slow still gets to answer
 _NOT_OPEN = "the session is not open: use 'async with Session(...) as session', or 'await session.open()'"
 
@@ -523,7 +524,7 @@ class Session:
         began = asyncio.get_running_loop().time()
         await rate_limiter.acquire(call.priority)
         seconds = asyncio.get_running_loop().time() - began
-        if seconds > 0:
+        if seconds >= _NOTICEABLE:
             emit(self.hooks, Waited(reason="quota", seconds=seconds, what=call.endpoint.name))
 
     async def _send(self, call: Call, token: AccessToken | None) -> Answer:
