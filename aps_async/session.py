@@ -37,6 +37,7 @@ T = TypeVar("T")
 _WARNINGS = 1000
 TOKENS = Endpoint("token", 500)
 _FOR_JSON: dict[str, str] = {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: USER_AGENT}
+_NOTICEABLE = 0.001  # seconds in the queue of a quota that count as a wait
 
 _log = logging.getLogger(__name__)
 
@@ -412,5 +413,5 @@ class Session:
         began = asyncio.get_running_loop().time()
         await rate_limiter.acquire(call.priority)
         seconds = asyncio.get_running_loop().time() - began
-        if seconds > 0:
+        if seconds >= _NOTICEABLE:
             emit(self.hooks, Waited(reason="quota", seconds=seconds, what=call.endpoint.name))

@@ -24,7 +24,8 @@ HUNTED = re.compile(
     re.IGNORECASE,
 )
 ALLOWED = re.compile(
-    r"""(file|self)\.tell\(|"tell"|"told":|"spreads? |\bno pacer\b|blank_issues|\bre-signs\b|\bsigns (a user )?in\b|\bkey signs\b""",
+    r"""(file|self)\.tell\(|"tell"|"told":|"spreads? |\bno pacer\b|blank_issues|\bre-signs\b|\bsigns (a user )?in\b|"""
+    r"""\bkey signs\b""",
     re.IGNORECASE,
 )
 

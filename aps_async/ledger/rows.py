@@ -18,7 +18,7 @@ from aps_async.errors import InputError, LedgerError
 from aps_async.ids import version_number
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.keys import Wanted, digest
-from aps_async.models import ExportRef, ExportRequest
+from aps_async.models import ExportKind, ExportRef, ExportRequest
 from aps_async.text import folded, well_formed
 
 __all__ = [
