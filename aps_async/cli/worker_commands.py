@@ -73,6 +73,10 @@ def enqueue(
         str | None,
         typer.Option(metavar="NAME", help="The name of the run and its folder; by default the project's."),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="A name of your own: repeating the command with it enqueues nothing twice."),
+    ] = None,
     priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Runs with a higher priority go first.")] = 0,
     user_id: USER_ID = None,
     json: JSON_OBJECT = False,
@@ -94,6 +98,7 @@ def enqueue(
         allow_partial=not no_partial,
         options=options,
         run=run,
+        key=key,
         priority=priority,
         user_id=user_id,
         as_json=json,

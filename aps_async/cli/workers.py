@@ -1,6 +1,7 @@
 """The commands for workers on several machines: `worker`, `enqueue`, `cancel`, `dead-letters`, `status --database`."""
 
 import os
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,6 +30,7 @@ from aps_async.workers import (
     storage_for,
 )
 from aps_async.workers.database import driver
+from aps_async.workers.owners import Owner
 
 PATIENCE = 3.0
 WORKER_PATIENCE = 15.0  # it may start while the database does
@@ -49,6 +51,7 @@ class EnqueueChoices:
     allow_partial: bool = True
     options: ExportOptions
     run: str | None = None
+    key: str | None = None
     priority: int = 0
     user_id: str | None = None
     as_json: bool = False
@@ -118,12 +121,19 @@ async def enqueue(choices: EnqueueChoices) -> int:
             async with open_session(choices.user_id, quotas=quotas) as session:
                 project = await exportable_project(session, choices.project, choices.options, choices.user_id)
                 requests = [each async for each in _requests(session, project, choices)]
+                client_id, user_id = await session.credentials(choices.user_id)
         finally:
             await quotas.close()
         if not requests:
             where = part_of(project, choices.folder, choices.collection)
             raise NotFoundInProjectError(f"there is nothing to export in {where}")
-        run = await store.enqueue(requests, choices.run or project.name, priority=choices.priority)
+        run = await store.enqueue(
+            requests,
+            choices.run or project.name,
+            priority=choices.priority,
+            owner=Owner(client_id, user_id) if client_id else None,
+            key=choices.key or secrets.token_hex(16),
+        )
     if choices.as_json:
         print_json(_as_json(run))
     else:
