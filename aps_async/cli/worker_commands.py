@@ -1,6 +1,7 @@
 """The options of the commands in `workers.py`, which need the extra `workers`."""
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -45,14 +46,29 @@ def worker(
     ] = None,
     until_done: Annotated[bool, typer.Option("--until-done", help="Exit when nothing is left to do.")] = False,
     user_id: USER_ID = None,
+    clients: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            parser=a_path,
+            help="A TOML file that names a profile, or two variables with id and secret, for each of several client ids.",
+        ),
+    ] = None,
 ) -> Any:
     """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
     from aps_async.cli import workers as fleet
     from aps_async.downloads.folder import is_object_storage
 
     location = out if is_object_storage(out) else str(a_path(out).absolute())
-    url = fleet.database_url(database)
-    return partial(fleet.worker, url, location, slots=slots, until_done=until_done, user_id=user_id)
+    choices = fleet.WorkerChoices(
+        database=fleet.database_url(database),
+        out=location,
+        slots=slots,
+        until_done=until_done,
+        user_id=user_id,
+        clients=clients,
+    )
+    return partial(fleet.worker, choices)
 
 
 @with_page_options

@@ -1,19 +1,22 @@
 """The commands for workers on several machines: `worker`, `enqueue`, `cancel`, `dead-letters`, `status --database`."""
 
+import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from aps_async.cli.clients import open_sessions
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, UsageProblem, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, print_table, size
 from aps_async.cli.wanted import exportable_project, part_of
-from aps_async.errors import InputError, NotFoundInProjectError
+from aps_async.errors import APSError, InputError, NotFoundInProjectError
 from aps_async.exports.project import project_requests
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.session import Session
@@ -36,6 +39,18 @@ PATIENCE = 3.0
 WORKER_PATIENCE = 15.0  # it may start while the database does
 """Seconds for which a command waits for a database that is restarting."""
 NEEDED = "no database is given: use --database URL or set APS_DATABASE_URL, such as postgresql://user@host/name"
+
+
+@frozen(kw_only=True)
+class WorkerChoices:
+    """Options of `worker`."""
+
+    database: str
+    out: str
+    slots: int | None = None
+    until_done: bool = False
+    user_id: str | None = None
+    clients: Path | None = None
 
 
 @frozen(kw_only=True)
@@ -86,9 +101,9 @@ async def _store(url: str) -> AsyncIterator[RunStore]:
         yield await RunStore.opened(database)
 
 
-async def worker(url: str, out: str, *, slots: int | None, until_done: bool, user_id: str | None) -> int:
+async def worker(choices: WorkerChoices) -> int:
     """`aps-async worker`."""
-    storage = storage_for(out)
+    storage = storage_for(choices.out)
     failed: list[int] = []
 
     def report(entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
@@ -98,19 +113,40 @@ async def worker(url: str, out: str, *, slots: int | None, until_done: bool, use
             failed.append(entry.id)
             print_status(f"{entry.folder}: {entry.name}: FAILED: {reason(problem)}")
 
-    async with Database(url, patience=WORKER_PATIENCE) as database:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(choices.database, patience=WORKER_PATIENCE))
         await RunStore.opened(database)
         database.patience = None  # the database is reachable; from now on, wait out any outage
         quotas = SharedQuotas(database)
+        stack.push_async_callback(quotas.close)
+        sessions = open_sessions(choices.clients, choices.user_id, os.environ, quotas)
+        workers = []
+        for session in sessions:
+            await stack.enter_async_context(session)
+            await session.check_token()
+            slots = choices.slots
+            workers.append(Worker(session, database, storage, max_concurrent_downloads=slots, on_outcome=report))
+        await storage.check()
+        print_status(f"processing the queue at {database.shown}, files go to {choices.out}; press Ctrl-C to stop")
+        await _run_all(workers, until_done=choices.until_done)
+    return SOME_FAILED if failed or any(each.unreadable for each in workers) else 0
+
+
+async def _run_all(workers: Sequence[Worker], *, until_done: bool) -> None:
+    """Runs one worker for each client id: if one has to stop, the others continue, and its error is raised at the
+    end."""
+
+    async def run(one: Worker) -> None:
         try:
-            async with open_session(user_id, quotas=quotas, patient=True) as session:
-                await session.check_token()
-                print_status(f"processing the queue at {database.shown}, files go to {out}; press Ctrl-C to stop")
-                working = Worker(session, database, storage, max_concurrent_downloads=slots, on_outcome=report)
-                await working.run(until_done=until_done)
-        finally:
-            await quotas.close()
-    return SOME_FAILED if failed or working.unreadable else 0
+            await one.run(until_done=until_done)
+        except APSError as problem:
+            if len(workers) > 1:
+                print_status(f"one worker of {len(workers)} has stopped: {reason(problem)}")
+            raise
+
+    for ended in await asyncio.gather(*map(run, workers), return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended
 
 
 async def enqueue(choices: EnqueueChoices) -> int:

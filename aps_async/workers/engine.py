@@ -124,13 +124,16 @@ async def put(
 
 
 # The only direct access to the queue's table, since PgQueuer does not know about runs.
-_OF_RUN = """
-dedupe_key IN (
+_DROP = """
+DELETE FROM aps_pgqueuer WHERE status = 'queued' AND dedupe_key IN (
     SELECT lane || id FROM aps_export, (VALUES ('start:'), ('fetch:')) AS lanes (lane) WHERE run = $1
 )
 """
-_DROP = f"DELETE FROM aps_pgqueuer WHERE status = 'queued' AND {_OF_RUN}"
-_PRIORITY = f"UPDATE aps_pgqueuer SET priority = $2 WHERE {_OF_RUN}"
+_PRIORITY = """
+UPDATE aps_pgqueuer SET priority = $2 WHERE dedupe_key IN (
+    SELECT lane || id FROM aps_export, (VALUES ('start:'), ('fetch:')) AS lanes (lane) WHERE run = $1
+)
+"""
 _LOST = """
 SELECT e.id, r.priority, r.client_id, r.user_id FROM aps_export e JOIN aps_run r ON r.id = e.run
 WHERE e.state = $1 AND NOT EXISTS (
@@ -180,6 +183,7 @@ async def run_maintenance(database: Database) -> int:
         await database.transaction(partial(put_rows, lane=lane, rows=lost))
         found += len(lost)
     await database.fetch("DELETE FROM aps_pgqueuer_log WHERE created < now() - $1::interval", _KEEP_LOG)
+    await database.fetch("DELETE FROM aps_worker WHERE heartbeat < now() - interval '1 day'")
     return found
 
 

@@ -92,7 +92,7 @@ SELECT e.*, extract(epoch FROM e.finished - e.started)::float8 AS seconds FROM a
 WHERE e.run = coalesce($1, e.run) AND e.state = ANY ($2) AND e.id > $3 ORDER BY e.id LIMIT $4
 """
 _RETRY = """
-UPDATE aps_export SET finished = NULL, error = NULL, tries = 0, refusals = 0, unfinished = 0, turns = turns + 1,
+UPDATE aps_export SET finished = NULL, error = NULL, tries = 0, refusals = 0, turns = 0,
     state = CASE WHEN goes_on THEN 'running' ELSE 'waiting' END,
     started = CASE WHEN goes_on THEN clock_timestamp() END, export_id = CASE WHEN goes_on THEN export_id END
 FROM (
@@ -224,6 +224,11 @@ class RunStore:
         found: int | None = await self.database.value(sql, export)
         return found
 
+    async def delivery_ended(self, export: int, delivery_attempt: int) -> None:
+        """Forgets an attempt that ended without a file, though its worker is alive: only those that never end count."""
+        sql = "UPDATE aps_export SET turns = turns - 1 WHERE id = $1 AND state = 'running' AND turns = $2"
+        await self.database.fetch(sql, export, delivery_attempt)
+
     async def is_mine(self, export: int, delivery_attempt: int) -> bool:
         """Whether this attempt still holds the right to deliver."""
         sql = "SELECT EXISTS (SELECT FROM aps_export WHERE id = $1 AND state = 'running' AND turns = $2)"
@@ -251,7 +256,7 @@ class RunStore:
 
     async def record_refusal(self, export: int) -> None:
         """Counts one more consecutive step that the service refused."""
-        await self.database.fetch("UPDATE aps_export SET refusals = refusals + 1, unfinished = 0 WHERE id = $1", export)
+        await self.database.fetch("UPDATE aps_export SET refusals = refusals + 1 WHERE id = $1", export)
 
     async def recovered(self, export: int) -> None:
         """Resets both counts."""

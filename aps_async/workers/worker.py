@@ -23,6 +23,7 @@ from aps_async.errors import (
     InputError,
     NotAllowedError,
     ResponseError,
+    TargetError,
     UnauthorizedError,
 )
 from aps_async.exports.kinds import KINDS
@@ -34,9 +35,11 @@ from aps_async.transport.retry import error_may_recover, may_start_again
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner, owner_of
+from aps_async.workers.presence import Presence
 from aps_async.workers.records import Entry
 from aps_async.workers.runs import RunStore
 from aps_async.workers.steps import Delivered, NotWantedError
+from aps_async.workers.target import Target
 
 __all__ = ["REFUSALS", "REFUSED_IN_A_ROW", "STARTS", "TRIES", "TURNS", "OutcomeListener", "Worker"]
 __dir__: object = __all__.copy
@@ -104,6 +107,8 @@ class Worker:
         self._on_outcome = on_outcome
         self.unreadable: int = 0
         """The number of unreadable rows that became dead letters; `on_outcome` is not called for them."""
+        self._target = Target(storage, lambda: self._scale, self._note_change)
+        self._presence: Presence | None = None
         self._owner: Owner | None = None
         self._refused: dict[engine.Lane, set[int]] = {"start": set(), "fetch": set()}
         self._pending: dict[str, int] = {}
@@ -126,6 +131,7 @@ class Worker:
         Raises:
             AuthError: no token can be obtained, or the service refused several exports in a row; the exports stay
                 queued for other workers.
+            TargetError: the storage cannot be written to and read from at the start.
             DatabaseError: the tables are of another version.
         """
         self._store = await RunStore.opened(self._database)
@@ -136,19 +142,33 @@ class Worker:
         fetches = engine.LaneOptions(
             lane="fetch", handle=self.fetch, slots=self.max_concurrent_downloads, owner=self._owner
         )
+        await self.storage.check()
+        self._presence = Presence(self._database, self._owner, self._waits_for)
         aside = asyncio.create_task(self._aside(stop, until_done))
+        presence = asyncio.create_task(self._presence.keep())
         lanes = [asyncio.create_task(engine.work(self._database, each, stop)) for each in (starts, fetches)]
-        everything = {aside, *lanes}
+        everything = {aside, presence, *lanes}
         try:
             await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.set()
             aside.cancel()
+            presence.cancel()
             ended = await asyncio.gather(*everything, return_exceptions=True)
             await self._stop_asking()
+            await self._target.close()
+            await self._presence.leave()
         for problem in ended:
             if isinstance(problem, Exception):
                 raise problem
+
+    def _waits_for(self) -> str | None:
+        problem = self._target.problem
+        return None if problem is None else f"deliveries wait for the target: {problem}"
+
+    def _note_change(self) -> None:
+        if self._presence is not None:
+            self._presence.changed.set()
 
     # ---------------------------------------------------------------- the steps, by number
 
@@ -171,6 +191,7 @@ class Worker:
 
     async def fetch(self, export: int, polls: int = 0) -> float | None:
         """Makes one status call for an export, and delivers it if it is done. `polls`: earlier status calls for it."""
+        await self._target.ready()
         entry = await self._entry(export)
         if entry is None or entry.state != "running" or entry.ref is None:
             return None
@@ -262,7 +283,13 @@ class Worker:
             return await self._store.is_mine(entry.id, delivery_attempt)
 
         name = f"{entry.folder}/{entry.name}"
-        file = await steps.deliver(self.session, job, self.storage, name, wanted=wanted)
+        try:
+            file = await steps.deliver(self.session, job, self._target.delivery(wanted), name, wanted=wanted)
+        except BaseException:
+            with suppress(APSError, TimeoutError):
+                async with asyncio.timeout(2.0):
+                    await self._store.delivery_ended(entry.id, delivery_attempt)
+            raise
         if await self._store.delivered(entry.id, delivery_attempt, file, polls=polls, failed_files=job.failed_files):
             self._report(entry, file, None)
 
@@ -303,6 +330,8 @@ class Worker:
             if (found := await self._token_problem()) is not None and not error_may_recover(found):
                 raise problem  # not the export's fault: others may have better credentials
             problem = found or problem
+        if isinstance(problem, TargetError) and await self._target.failed(problem):
+            return 0.0  # it is not the export's fault, and waits with the others
         if isinstance(problem, NotAllowedError | UnauthorizedError):
             return await self._handle_refusal(entry, problem, polls)
         failed = (type(problem),) * (entry.tries + 1)
