@@ -1,11 +1,11 @@
 """The file that names the credentials of several client ids, for one worker process. It holds no secret.
 
-    [[client]]
-    profile = "north"                      # a profile with a login, or with the file of the app's secret
+[[client]]
+profile = "north"                      # a profile with a login, or with the file of the app's secret
 
-    [[client]]
-    client_id_env = "SOUTH_CLIENT_ID"      # the names of two environment variables
-    client_secret_env = "SOUTH_CLIENT_SECRET"
+[[client]]
+client_id_env = "SOUTH_CLIENT_ID"      # the names of two environment variables
+client_secret_env = "SOUTH_CLIENT_SECRET"
 """
 
 import tomllib

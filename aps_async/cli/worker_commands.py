@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command()(worker)
     app.command()(enqueue)
     app.command()(cancel)
+    app.command()(priority)
     app.command("dead-letters")(dead_letters)
 
 
@@ -51,7 +52,7 @@ def worker(
         typer.Option(
             metavar="FILE",
             parser=a_path,
-            help="A TOML file that names a profile, or two variables with id and secret, for each of several client ids.",
+            help="A TOML file that names several client ids: for each a profile, or the variables with id and secret.",
         ),
     ] = None,
 ) -> Any:
@@ -122,29 +123,59 @@ def enqueue(
     return partial(fleet.enqueue, choices)
 
 
-def status(database: str | None, run: str | None, *, as_json: bool) -> Any:
+def status(database: str | None, run: str | None, *, as_json: bool, watch: bool) -> Any:
     """`status --database`."""
+    from aps_async.cli import run_commands
     from aps_async.cli import workers as fleet
 
-    return partial(fleet.status, fleet.database_url(database), run, as_json=as_json)
+    return partial(run_commands.status, fleet.database_url(database), run, as_json=as_json, watch=watch)
 
 
 def cancel(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's number or name.")], database: DATABASE = None
 ) -> Any:
     """Cancel a run: nothing more of it is started or delivered; finished files stay."""
+    from aps_async.cli import run_commands
     from aps_async.cli import workers as fleet
 
-    return partial(fleet.cancel, fleet.database_url(database), run)
+    return partial(run_commands.cancel, fleet.database_url(database), run)
+
+
+def priority(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's number or name.")],
+    number: Annotated[int, typer.Argument(min=-1000, max=1000, help="Write -- before a negative one.")],
+    database: DATABASE = None,
+) -> Any:
+    """Change the priority of a run that is under way: runs with a higher priority go first."""
+    from aps_async.cli import run_commands
+    from aps_async.cli import workers as fleet
+
+    return partial(run_commands.priority, fleet.database_url(database), run, number)
 
 
 def dead_letters(
     run: RUN = None,
     database: DATABASE = None,
     retry: Annotated[bool, typer.Option("--retry", help="Queue them again.")] = False,
+    export: Annotated[
+        list[int] | None, typer.Option("--id", metavar="ID", help="With --retry: only this one. Repeatable.")
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="With --retry: only those with this ERROR, or this text in their REASON."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> Any:
     """List the exports that failed permanently, with their reasons."""
+    from aps_async.cli import run_commands
     from aps_async.cli import workers as fleet
 
-    return partial(fleet.dead_letters, fleet.database_url(database), run, retry=retry, as_json=json)
+    choices = run_commands.DeadLetterChoices(
+        database=fleet.database_url(database),
+        run=run,
+        exports=tuple(dict.fromkeys(export or ())),
+        reason=reason,
+        retry=retry,
+        as_json=json,
+    )
+    return partial(run_commands.dead_letters, choices)

@@ -14,7 +14,7 @@ from attrs import frozen
 from aps_async.cli.clients import open_sessions
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, UsageProblem, reason
-from aps_async.cli.output import count, print_json, print_result, print_status, print_table, size
+from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.errors import APSError, InputError, NotFoundInProjectError
 from aps_async.exports.project import project_requests
@@ -126,7 +126,6 @@ async def worker(choices: WorkerChoices) -> int:
             await session.check_token()
             slots = choices.slots
             workers.append(Worker(session, database, storage, max_concurrent_downloads=slots, on_outcome=report))
-        await storage.check()
         print_status(f"processing the queue at {database.shown}, files go to {choices.out}; press Ctrl-C to stop")
         await _run_all(workers, until_done=choices.until_done)
     return SOME_FAILED if failed or any(each.unreadable for each in workers) else 0
@@ -171,7 +170,7 @@ async def enqueue(choices: EnqueueChoices) -> int:
             key=choices.key or secrets.token_hex(16),
         )
     if choices.as_json:
-        print_json(_as_json(run))
+        print_json(run_as_json(run))
     else:
         print_result(f"run {run.id}, {run.name!r}: {count(run.total, 'export')} enqueued")
     return 0
@@ -198,74 +197,22 @@ async def _requests(session: Session, project: Project, choices: EnqueueChoices)
         yield request
 
 
-async def status(url: str, run: str | None, *, as_json: bool) -> int:
-    """`aps-async status --database URL`."""
-    async with _store(url) as store:
-        runs = [await store.run(run)] if run else await store.runs()
-    if as_json:
-        print_json([_as_json(each) for each in runs])
-        return 0
-    headings = ("RUN", "NAME", "STATE", "WAITING", "RUNNING", "DONE", "FAILED", "DROPPED", "SIZE")
-    print_table(headings, [_row(each) for each in runs])
-    print_status(count(len(runs), "run"))
-    return 0
-
-
-async def cancel(url: str, run: str) -> int:
-    """`aps-async cancel`."""
-    async with _store(url) as store:
-        found = await store.run(run)
-        dropped = await store.cancel(found.id)
-    print_result(f"run {found.id}, {found.name!r}: {count(dropped, 'export')} dropped, {found.done:,} were done")
-    return 0
-
-
-async def dead_letters(url: str, run: str | None, *, retry: bool, as_json: bool) -> int:
-    """`aps-async dead-letters`."""
-    async with _store(url) as store:
-        number = (await store.run(run)).id if run else None
-        if retry:
-            print_result(f"{count(await store.retry(number), 'export')} queued again")
-            return 0
-        names = {each.id: each.name for each in await store.runs()}
-        rows: list[tuple[str, ...]] = []
-        async for record in store.records(number, states=["failed"]):
-            problem = record.outcome.error
-            why = reason(problem) if problem else ""
-            kind = type(problem).__name__
-            if as_json:
-                print_json({"id": record.id, "run": record.run, "name": record.name, "error": kind, "reason": why})
-            rows.append((str(record.id), names.get(record.run, ""), record.name, kind, why))
-    if not as_json:
-        print_table(("ID", "RUN", "NAME", "ERROR", "REASON"), rows)
-        print_status(count(len(rows), "dead letter"))
-    return 0
-
-
-def _state(run: RunStatus) -> str:
-    if run.cancelled:
-        return "cancelled"
-    return "over" if run.is_over else "open"
-
-
-def _row(run: RunStatus) -> tuple[str, ...]:
-    numbers = (run.waiting, run.running, run.done, run.failed, run.dropped)
-    return (str(run.id), run.name, _state(run), *(f"{each:,}" for each in numbers), size(run.size))
-
-
-def _as_json(run: RunStatus) -> dict[str, Any]:
+def run_as_json(run: RunStatus) -> dict[str, Any]:
+    """A run as `enqueue --json` and `status --json` show it."""
     return {
         "run": run.id,
         "name": run.name,
-        "state": _state(run),
+        "state": run.state,
+        "client_id": run.client_id,
+        "user_id": run.user_id or None,
         "priority": run.priority,
         "created": run.created.isoformat(),
         "total": run.total,
-        "waiting": run.waiting,
+        "pending": run.waiting,
         "running": run.running,
         "done": run.done,
         "failed": run.failed,
-        "dropped": run.dropped,
+        "cancelled": run.dropped,
         "bytes": run.size,
         "last": run.last.isoformat() if run.last else None,
     }

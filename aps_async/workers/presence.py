@@ -5,7 +5,7 @@ import importlib.metadata
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -16,8 +16,9 @@ from aps_async.errors import APSError
 from aps_async.reprs import short_repr
 from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner
+from aps_async.workers.records import RunStatus
 
-__all__ = ["BEAT", "SILENT", "Presence", "WorkerStatus", "list_workers"]
+__all__ = ["BEAT", "SILENT", "Presence", "WorkerStatus", "list_workers", "waits_for"]
 __dir__: object = __all__.copy
 
 BEAT = 5.0
@@ -55,6 +56,11 @@ class WorkerStatus:
     __repr__ = short_repr
 
     @property
+    def owner(self) -> Owner | None:
+        """Whose runs it takes, besides those of nobody."""
+        return Owner(self.client_id, self.user_id or "") if self.client_id else None
+
+    @property
     def is_alive(self) -> bool:
         """Whether it has sent a heartbeat within the last 20 s."""
         return self.heartbeat_age < SILENT
@@ -72,6 +78,16 @@ def _version() -> str:
     with suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version("aps-async")
     return "unknown"
+
+
+def waits_for(run: RunStatus, workers: Sequence[WorkerStatus]) -> tuple[str, ...]:
+    """Why nothing of an open run is delivered at present; empty if some worker can deliver."""
+    able = [each for each in workers if each.is_alive and run.owner in (None, each.owner)]
+    if run.is_over or any(each.waits_for is None for each in able):
+        return ()
+    if not able:
+        return (f"no worker {f'with {run.owner} ' if run.owner else ''}is running",)
+    return tuple(f"worker {each.pid} on {each.host}: {each.waits_for}" for each in able)
 
 
 class Presence:

@@ -83,6 +83,7 @@ class RunStatus:
     created: datetime
     cancelled: datetime | None = None
     waiting: int = 0
+    """Not started yet."""
     running: int = 0
     done: int = 0
     failed: int = 0
@@ -108,6 +109,15 @@ class RunStatus:
     def total(self) -> int:
         """All exports of the run."""
         return self.waiting + self.running + self.done + self.failed + self.dropped
+
+    @property
+    def state(self) -> Literal["pending", "running", "done", "failed", "cancelled"]:
+        """The run's state in one word; `failed` means that it is over and has dead letters."""
+        if self.cancelled:
+            return "cancelled"
+        if self.is_over:
+            return "failed" if self.failed else "done"
+        return "running" if self.running or self.done or self.failed else "pending"
 
     @property
     def is_over(self) -> bool:
