@@ -201,12 +201,26 @@ class Session:
         Raises:
             AuthError: there is no token.
         """
-        app = str(getattr(self._tokens, "client_id", None) or "an app")
+        app, user = await self.credentials(user_id)
+        app = app or "an app"
         if self.two_legged:
-            user = user_id or self._user_id
             return f"{app} for {user}" if user else app
+        return f"{app} as {user or 'a user'}"
+
+    async def credentials(self, user_id: str | None = None) -> tuple[str, str]:
+        """The client id and the id of the user of this session's calls; each is empty if there is none, or unknown.
+
+        Args:
+            user_id: the user that calls with a two-legged token are made for; None: the session's own.
+
+        Raises:
+            AuthError: there is no token.
+        """
+        app = str(getattr(self._tokens, "client_id", None) or "")
+        if self.two_legged:
+            return app, user_id or self._user_id or ""
         claims = (await self._tokens.token(self)).claims
-        return f"{claims.get('client_id') or app} as {claims.get('userid') or claims.get('sub') or 'a user'}"
+        return str(claims.get("client_id") or app), str(claims.get("userid") or claims.get("sub") or "")
 
     def rate_limiter(self, endpoint: Endpoint) -> RateLimiter:
         """The rate limiter for this session's calls to an endpoint."""

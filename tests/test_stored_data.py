@@ -15,6 +15,7 @@ from aps_async.cli.ledgers import stored_command
 from aps_async.ledger import LEDGER_NAME, Ledger, ledger_status
 from aps_async.transport.converter import request_from_json, request_to_json
 from aps_async.workers import Database, Delivered, RunStore
+from aps_async.workers.presence import list_workers
 from tests.postgres import postgres
 
 STORED = Path(__file__).parent / "stored"
@@ -81,8 +82,13 @@ async def take_over(url: str) -> None:
     await connection.execute((STORED / "workers-1.sql").read_text("utf-8"))
     await connection.close()
     async with Database(url, patience=20.0) as database:
+        looking = await RunStore.existing(database)
+        assert looking is not None
+        [seen] = await looking.runs()
+        assert (seen.owner, await list_workers(database)) == (None, [])
         store = await RunStore.opened(database)
         [run] = await store.runs()
+        assert run == seen
         assert (run.name, run.priority, run.done, run.failed, run.running, run.waiting) == ("clinic", 2, 1, 1, 1, 2)
         entries = [await store.entry(number) for number in range(1, 6)]
         stored = [json.loads(text) for text in lines("requests-1.jsonl")]

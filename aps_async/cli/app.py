@@ -332,12 +332,15 @@ def status(
     ] = None,
     run: Annotated[str | None, typer.Option(metavar="RUN", help="Only this workers' run, by number or name.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object; for workers' runs, one JSON array.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Workers' runs: show it again every 2 s, until all runs are over.")
+    ] = False,
 ) -> Any:
     """Show the progress of the last export into a folder, even while it runs, or the status of workers' runs."""
     if folder is None:
-        return fleetcommands.status(database, run, as_json=json)
-    if database is not None or run is not None:
-        raise UsageProblem("--database and --run cannot be combined with a DIR, which has its own ledger")
+        return fleetcommands.status(database, run, as_json=json, watch=watch)
+    if database is not None or run is not None or watch:
+        raise UsageProblem("--database, --run and --watch cannot be combined with a DIR, which has its own ledger")
     from aps_async.cli import ledgers
 
     return partial(ledgers.status, folder, as_json=json)

@@ -1,6 +1,7 @@
 """The options of the commands in `workers.py`, which need the extra `workers`."""
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command()(worker)
     app.command()(enqueue)
     app.command()(cancel)
+    app.command()(priority)
     app.command("dead-letters")(dead_letters)
 
 
@@ -45,14 +47,29 @@ def worker(
     ] = None,
     until_done: Annotated[bool, typer.Option("--until-done", help="Exit when nothing is left to do.")] = False,
     user_id: USER_ID = None,
+    clients: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            parser=a_path,
+            help="A TOML file that names several client ids: for each a profile, or the variables with id and secret.",
+        ),
+    ] = None,
 ) -> Any:
     """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
     from aps_async.cli import workers as fleet
     from aps_async.downloads.folder import is_object_storage
 
     location = out if is_object_storage(out) else str(a_path(out).absolute())
-    url = fleet.database_url(database)
-    return partial(fleet.worker, url, location, slots=slots, until_done=until_done, user_id=user_id)
+    choices = fleet.WorkerChoices(
+        database=fleet.database_url(database),
+        out=location,
+        slots=slots,
+        until_done=until_done,
+        user_id=user_id,
+        clients=clients,
+    )
+    return partial(fleet.worker, choices)
 
 
 @with_page_options
@@ -72,6 +89,10 @@ def enqueue(
     run: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The name of the run and its folder; by default the project's."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="A name of your own: repeating the command with it enqueues nothing twice."),
     ] = None,
     priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Runs with a higher priority go first.")] = 0,
     user_id: USER_ID = None,
@@ -94,6 +115,7 @@ def enqueue(
         allow_partial=not no_partial,
         options=options,
         run=run,
+        key=key,
         priority=priority,
         user_id=user_id,
         as_json=json,
@@ -101,29 +123,59 @@ def enqueue(
     return partial(fleet.enqueue, choices)
 
 
-def status(database: str | None, run: str | None, *, as_json: bool) -> Any:
+def status(database: str | None, run: str | None, *, as_json: bool, watch: bool) -> Any:
     """`status --database`."""
+    from aps_async.cli import run_commands
     from aps_async.cli import workers as fleet
 
-    return partial(fleet.status, fleet.database_url(database), run, as_json=as_json)
+    return partial(run_commands.status, fleet.database_url(database), run, as_json=as_json, watch=watch)
 
 
 def cancel(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's number or name.")], database: DATABASE = None
 ) -> Any:
     """Cancel a run: nothing more of it is started or delivered; finished files stay."""
+    from aps_async.cli import run_commands
     from aps_async.cli import workers as fleet
 
-    return partial(fleet.cancel, fleet.database_url(database), run)
+    return partial(run_commands.cancel, fleet.database_url(database), run)
+
+
+def priority(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's number or name.")],
+    number: Annotated[int, typer.Argument(min=-1000, max=1000, help="Write -- before a negative one.")],
+    database: DATABASE = None,
+) -> Any:
+    """Change the priority of a run that is under way: runs with a higher priority go first."""
+    from aps_async.cli import run_commands
+    from aps_async.cli import workers as fleet
+
+    return partial(run_commands.priority, fleet.database_url(database), run, number)
 
 
 def dead_letters(
     run: RUN = None,
     database: DATABASE = None,
     retry: Annotated[bool, typer.Option("--retry", help="Queue them again.")] = False,
+    export: Annotated[
+        list[int] | None, typer.Option("--id", metavar="ID", help="With --retry: only this one. Repeatable.")
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="With --retry: only those with this ERROR, or this text in their REASON."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> Any:
     """List the exports that failed permanently, with their reasons."""
+    from aps_async.cli import run_commands
     from aps_async.cli import workers as fleet
 
-    return partial(fleet.dead_letters, fleet.database_url(database), run, retry=retry, as_json=json)
+    choices = run_commands.DeadLetterChoices(
+        database=fleet.database_url(database),
+        run=run,
+        exports=tuple(dict.fromkeys(export or ())),
+        reason=reason,
+        retry=retry,
+        as_json=json,
+    )
+    return partial(run_commands.dead_letters, choices)

@@ -1,18 +1,22 @@
 """The commands for workers on several machines: `worker`, `enqueue`, `cancel`, `dead-letters`, `status --database`."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from aps_async.cli.clients import open_sessions
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, UsageProblem, reason
-from aps_async.cli.output import count, print_json, print_result, print_status, print_table, size
+from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.wanted import exportable_project, part_of
-from aps_async.errors import InputError, NotFoundInProjectError
+from aps_async.errors import APSError, InputError, NotFoundInProjectError
 from aps_async.exports.project import project_requests
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.session import Session
@@ -29,11 +33,24 @@ from aps_async.workers import (
     storage_for,
 )
 from aps_async.workers.database import driver
+from aps_async.workers.owners import Owner
 
 PATIENCE = 3.0
 WORKER_PATIENCE = 15.0  # it may start while the database does
 """Seconds for which a command waits for a database that is restarting."""
 NEEDED = "no database is given: use --database URL or set APS_DATABASE_URL, such as postgresql://user@host/name"
+
+
+@frozen(kw_only=True)
+class WorkerChoices:
+    """Options of `worker`."""
+
+    database: str
+    out: str
+    slots: int | None = None
+    until_done: bool = False
+    user_id: str | None = None
+    clients: Path | None = None
 
 
 @frozen(kw_only=True)
@@ -49,6 +66,7 @@ class EnqueueChoices:
     allow_partial: bool = True
     options: ExportOptions
     run: str | None = None
+    key: str | None = None
     priority: int = 0
     user_id: str | None = None
     as_json: bool = False
@@ -83,9 +101,9 @@ async def _store(url: str) -> AsyncIterator[RunStore]:
         yield await RunStore.opened(database)
 
 
-async def worker(url: str, out: str, *, slots: int | None, until_done: bool, user_id: str | None) -> int:
+async def worker(choices: WorkerChoices) -> int:
     """`aps-async worker`."""
-    storage = storage_for(out)
+    storage = storage_for(choices.out)
     failed: list[int] = []
 
     def report(entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
@@ -95,19 +113,39 @@ async def worker(url: str, out: str, *, slots: int | None, until_done: bool, use
             failed.append(entry.id)
             print_status(f"{entry.folder}: {entry.name}: FAILED: {reason(problem)}")
 
-    async with Database(url, patience=WORKER_PATIENCE) as database:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(choices.database, patience=WORKER_PATIENCE))
         await RunStore.opened(database)
         database.patience = None  # the database is reachable; from now on, wait out any outage
         quotas = SharedQuotas(database)
+        stack.push_async_callback(quotas.close)
+        sessions = open_sessions(choices.clients, choices.user_id, os.environ, quotas)
+        workers = []
+        for session in sessions:
+            await stack.enter_async_context(session)
+            await session.check_token()
+            slots = choices.slots
+            workers.append(Worker(session, database, storage, max_concurrent_downloads=slots, on_outcome=report))
+        print_status(f"processing the queue at {database.shown}, files go to {choices.out}; press Ctrl-C to stop")
+        await _run_all(workers, until_done=choices.until_done)
+    return SOME_FAILED if failed or any(each.unreadable for each in workers) else 0
+
+
+async def _run_all(workers: Sequence[Worker], *, until_done: bool) -> None:
+    """Runs one worker for each client id: if one has to stop, the others continue, and its error is raised at the
+    end."""
+
+    async def run(one: Worker) -> None:
         try:
-            async with open_session(user_id, quotas=quotas, patient=True) as session:
-                await session.check_token()
-                print_status(f"processing the queue at {database.shown}, files go to {out}; press Ctrl-C to stop")
-                working = Worker(session, database, storage, max_concurrent_downloads=slots, on_outcome=report)
-                await working.run(until_done=until_done)
-        finally:
-            await quotas.close()
-    return SOME_FAILED if failed or working.unreadable else 0
+            await one.run(until_done=until_done)
+        except APSError as problem:
+            if len(workers) > 1:
+                print_status(f"one worker of {len(workers)} has stopped: {reason(problem)}")
+            raise
+
+    for ended in await asyncio.gather(*map(run, workers), return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended
 
 
 async def enqueue(choices: EnqueueChoices) -> int:
@@ -118,14 +156,21 @@ async def enqueue(choices: EnqueueChoices) -> int:
             async with open_session(choices.user_id, quotas=quotas) as session:
                 project = await exportable_project(session, choices.project, choices.options, choices.user_id)
                 requests = [each async for each in _requests(session, project, choices)]
+                client_id, user_id = await session.credentials(choices.user_id)
         finally:
             await quotas.close()
         if not requests:
             where = part_of(project, choices.folder, choices.collection)
             raise NotFoundInProjectError(f"there is nothing to export in {where}")
-        run = await store.enqueue(requests, choices.run or project.name, priority=choices.priority)
+        run = await store.enqueue(
+            requests,
+            choices.run or project.name,
+            priority=choices.priority,
+            owner=Owner(client_id, user_id) if client_id else None,
+            key=choices.key or secrets.token_hex(16),
+        )
     if choices.as_json:
-        print_json(_as_json(run))
+        print_json(run_as_json(run))
     else:
         print_result(f"run {run.id}, {run.name!r}: {count(run.total, 'export')} enqueued")
     return 0
@@ -152,74 +197,22 @@ async def _requests(session: Session, project: Project, choices: EnqueueChoices)
         yield request
 
 
-async def status(url: str, run: str | None, *, as_json: bool) -> int:
-    """`aps-async status --database URL`."""
-    async with _store(url) as store:
-        runs = [await store.run(run)] if run else await store.runs()
-    if as_json:
-        print_json([_as_json(each) for each in runs])
-        return 0
-    headings = ("RUN", "NAME", "STATE", "WAITING", "RUNNING", "DONE", "FAILED", "DROPPED", "SIZE")
-    print_table(headings, [_row(each) for each in runs])
-    print_status(count(len(runs), "run"))
-    return 0
-
-
-async def cancel(url: str, run: str) -> int:
-    """`aps-async cancel`."""
-    async with _store(url) as store:
-        found = await store.run(run)
-        dropped = await store.cancel(found.id)
-    print_result(f"run {found.id}, {found.name!r}: {count(dropped, 'export')} dropped, {found.done:,} were done")
-    return 0
-
-
-async def dead_letters(url: str, run: str | None, *, retry: bool, as_json: bool) -> int:
-    """`aps-async dead-letters`."""
-    async with _store(url) as store:
-        number = (await store.run(run)).id if run else None
-        if retry:
-            print_result(f"{count(await store.retry(number), 'export')} queued again")
-            return 0
-        names = {each.id: each.name for each in await store.runs()}
-        rows: list[tuple[str, ...]] = []
-        async for record in store.records(number, states=["failed"]):
-            problem = record.outcome.error
-            why = reason(problem) if problem else ""
-            kind = type(problem).__name__
-            if as_json:
-                print_json({"id": record.id, "run": record.run, "name": record.name, "error": kind, "reason": why})
-            rows.append((str(record.id), names.get(record.run, ""), record.name, kind, why))
-    if not as_json:
-        print_table(("ID", "RUN", "NAME", "ERROR", "REASON"), rows)
-        print_status(count(len(rows), "dead letter"))
-    return 0
-
-
-def _state(run: RunStatus) -> str:
-    if run.cancelled:
-        return "cancelled"
-    return "over" if run.is_over else "open"
-
-
-def _row(run: RunStatus) -> tuple[str, ...]:
-    numbers = (run.waiting, run.running, run.done, run.failed, run.dropped)
-    return (str(run.id), run.name, _state(run), *(f"{each:,}" for each in numbers), size(run.size))
-
-
-def _as_json(run: RunStatus) -> dict[str, Any]:
+def run_as_json(run: RunStatus) -> dict[str, Any]:
+    """A run as `enqueue --json` and `status --json` show it."""
     return {
         "run": run.id,
         "name": run.name,
-        "state": _state(run),
+        "state": run.state,
+        "client_id": run.client_id,
+        "user_id": run.user_id or None,
         "priority": run.priority,
         "created": run.created.isoformat(),
         "total": run.total,
-        "waiting": run.waiting,
+        "pending": run.waiting,
         "running": run.running,
         "done": run.done,
         "failed": run.failed,
-        "dropped": run.dropped,
+        "cancelled": run.dropped,
         "bytes": run.size,
         "last": run.last.isoformat() if run.last else None,
     }

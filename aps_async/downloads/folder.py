@@ -64,6 +64,11 @@ class Folder(Storage):
         target = self.path.joinpath(*parts)
         return await self._in_thread(_copy_below, source, staged, self.path, parts, target=target)
 
+    async def check(self) -> None:
+        """See `Storage`."""
+        staged = await self.stage(f"check-{secrets.token_hex(8)}")
+        await self._in_thread(_check_writable, staged, target=staged)
+
     def _parts(self, name: str) -> tuple[str, ...]:
         limit = name_limit(self.path)
         *folders, last = checked_relative(name)
@@ -81,6 +86,17 @@ class Folder(Storage):
         """See `Storage`."""
         with suppress(OSError):
             file.unlink(missing_ok=True)
+
+
+def _check_writable(staged: Path) -> None:
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    text = staged.name.encode()
+    try:
+        staged.write_bytes(text)
+        if staged.read_bytes() != text:
+            raise OSError(errno.EIO, "what was written cannot be read back")
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def _copy_below(source: Path, staged: Path, folder: Path, parts: tuple[str, ...]) -> bool:

@@ -6,6 +6,7 @@ in parts, and the object appears as a whole or not at all. The same lines serve 
 
 import asyncio
 import os
+import secrets
 import shutil
 import tempfile
 import weakref
@@ -150,6 +151,22 @@ class ObjectStorage(Storage):
             where = f"{self._url}/{name} to {self._url}/{to}"
             raise TargetError(f"cannot copy {where}: {_first_line(problem)}") from None
         return True
+
+    async def check(self) -> None:
+        """See `Storage`."""
+        import obstore
+
+        name = f".aps-async/check-{secrets.token_hex(8)}"
+        try:
+            await obstore.put_async(self._store, name, name.encode())
+            try:
+                found = await (await obstore.get_async(self._store, name)).bytes_async()
+            finally:
+                await obstore.delete_async(self._store, name)
+        except Exception as problem:  # noqa: BLE001 - the same
+            raise TargetError(f"cannot write to and read from {self._url}: {_first_line(problem)}") from None
+        if bytes(found) != name.encode():
+            raise TargetError(f"cannot use {self._url}: what was written cannot be read back")
 
     def discard(self, file: Path) -> None:
         """See `Storage`."""

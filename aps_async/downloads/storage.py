@@ -51,6 +51,14 @@ class Storage(Protocol):
         await self.copy(name, superseded)
         return await self.put(file, name)
 
+    async def check(self) -> None:
+        """Writes a small file, reads it back and removes it, to find out whether files can be stored now.
+
+        Raises:
+            TargetError: that failed.
+        """
+        ...
+
     def discard(self, file: Path) -> None:
         """Forgets what was staged, if it is still there."""
         ...

@@ -25,6 +25,7 @@ from attrs import define, field, frozen
 
 from aps_async.extras import needed
 from aps_async.workers.database import Database, is_outage
+from aps_async.workers.owners import Owner, owner_of_row
 
 __all__ = [
     "HEARTBEAT",
@@ -33,10 +34,14 @@ __all__ = [
     "Lane",
     "LaneOptions",
     "drop_run",
+    "entrypoint_of",
     "install",
     "installed",
+    "move",
     "put",
+    "put_rows",
     "run_maintenance",
+    "set_run_priority",
     "upgrade",
     "work",
 ]
@@ -51,6 +56,8 @@ HEARTBEAT = 12.0
 """Seconds without a heartbeat after which others take over a worker's exports; heartbeats are sent every 6 s."""
 IDLE = 5.0
 """Seconds between two queries of an idle lane; a dead worker's exports are found that much later."""
+_AT_ONCE = 500
+"""Rows in one of PgQueuer's statements, whose time grows with the square of their number."""
 _KEEP_LOG = timedelta(minutes=10)
 
 _log = logging.getLogger(__name__)
@@ -84,44 +91,85 @@ async def upgrade(connection: Any) -> None:
         await queries.apply_upgrade()
 
 
-async def put(connection: Any, lane: Lane, exports: Sequence[int], *, priority: int = 0, delay: float = 0.0) -> None:
-    """Adds exports to a lane, due after `delay` seconds, unless they are there; inside the caller's transaction."""
+def entrypoint_of(lane: Lane, owner: Owner | None) -> str:
+    """PgQueuer's name for the lane of an owner's exports; workers that know of no owners do not take from it."""
+    return " ".join((lane, owner.client_id, owner.user_id)).strip() if owner else lane
+
+
+async def put(
+    connection: Any,
+    lane: Lane,
+    exports: Sequence[int],
+    *,
+    owner: Owner | None = None,
+    priority: int = 0,
+    delay: float = 0.0,
+) -> None:
+    """Adds exports to an owner's lane, due after `delay` seconds, unless they are there; inside the caller's
+    transaction."""
     from aps_async.workers.listening import queries_on
 
-    if not exports:
-        return
-    count = len(exports)
-    delays: list[timedelta | None] = [timedelta(seconds=delay)] * count
-    keys: list[str | None] = [f"{lane}:{each}" for each in exports]
-    await queries_on(connection).enqueue(
-        [lane] * count,
-        [str(each).encode() for each in exports],
-        [priority] * count,
-        delays,
-        keys,
-        on_conflict="skip",
-    )
+    queries = queries_on(connection)
+    for first in range(0, len(exports), _AT_ONCE):
+        batch = exports[first : first + _AT_ONCE]
+        count = len(batch)
+        await queries.enqueue(
+            [entrypoint_of(lane, owner)] * count,
+            [str(each).encode() for each in batch],
+            [priority] * count,
+            [timedelta(seconds=delay)] * count,
+            [f"{lane}:{each}" for each in batch],
+            on_conflict="skip",
+        )
 
 
 # The only direct access to the queue's table, since PgQueuer does not know about runs.
 _DROP = """
-DELETE FROM aps_pgqueuer q USING aps_export e
-WHERE e.run = $1 AND q.status = 'queued' AND q.dedupe_key IN ('start:' || e.id, 'fetch:' || e.id)
+DELETE FROM aps_pgqueuer WHERE status = 'queued' AND dedupe_key IN (
+    SELECT lane || id FROM aps_export, (VALUES ('start:'), ('fetch:')) AS lanes (lane) WHERE run = $1
+)
+"""
+_PRIORITY = """
+UPDATE aps_pgqueuer SET priority = $2 WHERE dedupe_key IN (
+    SELECT lane || id FROM aps_export, (VALUES ('start:'), ('fetch:')) AS lanes (lane) WHERE run = $1
+)
 """
 _LOST = """
-SELECT e.id, r.priority FROM aps_export e JOIN aps_run r ON r.id = e.run
+SELECT e.id, r.priority, r.client_id, r.user_id FROM aps_export e JOIN aps_run r ON r.id = e.run
 WHERE e.state = $1 AND NOT EXISTS (
     SELECT FROM aps_pgqueuer q WHERE q.dedupe_key = $2 || ':' || e.id AND q.status IN ('queued', 'picked')
 ) LIMIT 10000
 """
 _LANE_IS_EMPTY = """
-SELECT NOT EXISTS (SELECT FROM aps_pgqueuer WHERE entrypoint = $1 AND status IN ('queued', 'picked'))
+SELECT NOT EXISTS (
+    SELECT FROM aps_pgqueuer WHERE split_part(entrypoint, ' ', 1) = $1 AND status IN ('queued', 'picked')
+)
 """
+_MOVE = "UPDATE aps_pgqueuer SET entrypoint = $2 WHERE dedupe_key = $1"
 
 
 async def drop_run(connection: Any, run: int) -> None:
     """Removes a run's exports from the lanes, except those that a worker holds."""
     await connection.execute(_DROP, run)
+
+
+async def set_run_priority(connection: Any, run: int, priority: int) -> None:
+    """Changes the priority of a run's exports in the lanes, also of those that a worker holds and may put back."""
+    await connection.execute(_PRIORITY, run, priority)
+
+
+async def move(database: Database, lane: Lane, export: int, owner: Owner | None) -> None:
+    """Moves an export's row, which the caller holds, to the lane of its owner."""
+    await database.fetch(_MOVE, f"{lane}:{export}", entrypoint_of(lane, owner))
+
+
+async def put_rows(connection: Any, lane: Lane, rows: Sequence[Any]) -> None:
+    """The same as `put` for rows with `id`, and `priority`, `client_id` and `user_id` of their run."""
+    groups: dict[tuple[int, Owner | None], list[int]] = {}
+    for row in rows:
+        groups.setdefault((row["priority"], owner_of_row(row)), []).append(row["id"])
+    for (priority, owner), exports in groups.items():
+        await put(connection, lane, exports, owner=owner, priority=priority)
 
 
 async def run_maintenance(database: Database) -> int:
@@ -132,11 +180,10 @@ async def run_maintenance(database: Database) -> int:
         lanes.append(("start", "waiting"))
     for lane, state in lanes:
         lost = await database.fetch(_LOST, state, lane)
-        for priority in {row["priority"] for row in lost}:
-            chosen = [row["id"] for row in lost if row["priority"] == priority]
-            await database.transaction(partial(put, lane=lane, exports=chosen, priority=priority))
+        await database.transaction(partial(put_rows, lane=lane, rows=lost))
         found += len(lost)
     await database.fetch("DELETE FROM aps_pgqueuer_log WHERE created < now() - $1::interval", _KEEP_LOG)
+    await database.fetch("DELETE FROM aps_worker WHERE heartbeat < now() - interval '1 day'")
     return found
 
 
@@ -148,6 +195,8 @@ class LaneOptions:
     handle: Handle
     slots: int
     """Exports held at once."""
+    owner: Owner | None = None
+    """Whose exports are taken, besides those of nobody."""
     pace: float = 0.1
     """Seconds between two queries of a lane in which more exports are due than this worker has slots."""
 
@@ -209,7 +258,9 @@ class _Shift:
         manager = QueueManager(queries, Channel(queries.qbe.settings.channel))
         manager.min_dequeue_poll_interval = timedelta(seconds=self.options.pace)
         listening.on_lost = manager.shutdown.set
-        manager.entrypoint(self.options.lane, on_failure="hold")(self._entrypoint(manager.shutdown))
+        entrypoint = self._entrypoint(manager.shutdown)
+        for name in {entrypoint_of(self.options.lane, owner) for owner in (None, self.options.owner)}:
+            manager.entrypoint(name, on_failure="hold")(entrypoint)
         slots = max(2, self.options.slots)
         shift = manager.run(
             dequeue_timeout=timedelta(seconds=IDLE),

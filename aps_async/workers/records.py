@@ -23,6 +23,7 @@ from aps_async.models import (
 )
 from aps_async.reprs import short_repr
 from aps_async.transport.converter import request_from_json, structure
+from aps_async.workers.owners import Owner, owner_of_row
 
 __all__ = [
     "Entry",
@@ -31,6 +32,7 @@ __all__ = [
     "State",
     "entry_of",
     "error_from_json",
+    "error_patterns",
     "error_to_json",
     "failed_files_to_json",
     "record_of",
@@ -58,6 +60,10 @@ class Entry:
     """Seconds since it was started, by the database's clock."""
     tries: int = 0
     """Consecutive steps that failed with a transient error."""
+    refusals: int = 0
+    """Consecutive steps that the service refused with 401 or 403."""
+    owner: Owner | None = None
+    """Whose workers may take it; None: all."""
 
     __repr__ = short_repr
 
@@ -77,6 +83,7 @@ class RunStatus:
     created: datetime
     cancelled: datetime | None = None
     waiting: int = 0
+    """Not started yet."""
     running: int = 0
     done: int = 0
     failed: int = 0
@@ -87,12 +94,30 @@ class RunStatus:
     last: datetime | None = None
     """When the last export ended."""
 
+    client_id: str | None = None
+    """Only workers with this client id and user take it; None: all workers."""
+    user_id: str | None = None
+
     __repr__ = short_repr
+
+    @property
+    def owner(self) -> Owner | None:
+        """Whose workers may take it; None: all."""
+        return Owner(self.client_id, self.user_id or "") if self.client_id else None
 
     @property
     def total(self) -> int:
         """All exports of the run."""
         return self.waiting + self.running + self.done + self.failed + self.dropped
+
+    @property
+    def state(self) -> Literal["pending", "running", "done", "failed", "cancelled"]:
+        """The run's state in one word; `failed` means that it is over and has dead letters."""
+        if self.cancelled:
+            return "cancelled"
+        if self.is_over:
+            return "failed" if self.failed else "done"
+        return "running" if self.running or self.done or self.failed else "pending"
 
     @property
     def is_over(self) -> bool:
@@ -127,6 +152,12 @@ def error_to_json(problem: BaseException) -> str:
     notes: list[str] = getattr(problem, "__notes__", [])
     message = ". ".join((str(problem) or type(problem).__name__, *notes))
     return json.dumps({"type": _public(type(problem)), "message": message, **known}, separators=(",", ":"))
+
+
+def error_patterns(reason: str) -> tuple[str, str]:
+    """How the JSON of an error of the type `reason` begins, and what the JSON of one with this text contains, in small
+    letters."""
+    return json.dumps({"type": reason}, separators=(",", ":"))[:-1], json.dumps(reason)[1:-1].lower()
 
 
 def error_from_json(text: str, ref: ExportRef | None = None) -> Exception:
@@ -173,7 +204,9 @@ def entry_of(row: Any) -> Entry:
         request = request_from_json(values["request"])
     except _UNREADABLE as problem:
         raise InputError(f"export {values['id']} in the database cannot be read: {problem}") from problem
-    return Entry(**values | {"request": request, "age": values["age"] or 0.0})
+    owner = owner_of_row(values)
+    del values["client_id"], values["user_id"]
+    return Entry(**values | {"request": request, "age": values["age"] or 0.0, "owner": owner})
 
 
 def status_of(row: Any) -> RunStatus:

@@ -8,10 +8,14 @@ Each step is one statement or one transaction that does nothing if it was alread
 any interruption, and two workers with the same export cannot both record an outcome.
 """
 
+import itertools
 import json
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Self
+
+from attrs import frozen
 
 from aps_async.downloads.filenames import NameBook, safe_stem
 from aps_async.errors import ExportError, InputError
@@ -20,11 +24,13 @@ from aps_async.models import ExportRequest
 from aps_async.transport.converter import request_to_json
 from aps_async.workers import engine, schema
 from aps_async.workers.database import Database
+from aps_async.workers.owners import Owner
 from aps_async.workers.records import (
     Entry,
     Record,
     RunStatus,
     entry_of,
+    error_patterns,
     error_to_json,
     failed_files_to_json,
     record_of,
@@ -42,13 +48,18 @@ BATCH = 2000
 """Exports enqueued in one transaction, about 1 MB."""
 
 _ENTRY = """
-SELECT e.id, e.request, e.state, e.name, e.export_id, e.tries, r.name AS folder, r.priority,
+SELECT e.id, e.request, e.state, e.name, e.export_id, e.tries, e.refusals, r.name AS folder, r.priority,
+    r.client_id, r.user_id,
     extract(epoch FROM clock_timestamp() - e.started)::float8 AS age
 FROM aps_export e JOIN aps_run r ON r.id = e.run WHERE e.id = $1
 """
 _STARTED = """
-UPDATE aps_export SET state = 'running', export_id = $2, started = clock_timestamp(), tries = 0
+UPDATE aps_export SET state = 'running', export_id = $2, started = clock_timestamp(), tries = 0, refusals = 0
 WHERE id = $1 AND state = 'waiting' RETURNING id
+"""
+_INSERT_RUN = """
+INSERT INTO aps_run (name, priority, client_id, user_id, key) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING RETURNING id
 """
 _INSERT = """
 INSERT INTO aps_export (run, name, kind, request, state, export_id, started)
@@ -72,7 +83,7 @@ SELECT r.id, r.name, r.priority, r.created, r.cancelled,
     count(*) FILTER (WHERE e.state = 'waiting') AS waiting, count(*) FILTER (WHERE e.state = 'running') AS running,
     count(*) FILTER (WHERE e.state = 'done') AS done, count(*) FILTER (WHERE e.state = 'failed') AS failed,
     count(*) FILTER (WHERE e.state = 'cancelled') AS dropped, coalesce(sum(e.size), 0)::bigint AS size,
-    max(e.finished) AS last
+    max(e.finished) AS last, to_jsonb(r) ->> 'client_id' AS client_id, to_jsonb(r) ->> 'user_id' AS user_id
 FROM aps_run r LEFT JOIN aps_export e ON e.run = r.id
 WHERE $1::bigint IS NULL OR r.id = $1 GROUP BY r.id ORDER BY r.id
 """
@@ -81,14 +92,17 @@ SELECT e.*, extract(epoch FROM e.finished - e.started)::float8 AS seconds FROM a
 WHERE e.run = coalesce($1, e.run) AND e.state = ANY ($2) AND e.id > $3 ORDER BY e.id LIMIT $4
 """
 _RETRY = """
-UPDATE aps_export SET finished = NULL, error = NULL, tries = 0, turns = turns + 1,
+UPDATE aps_export SET finished = NULL, error = NULL, tries = 0, refusals = 0, turns = 0,
     state = CASE WHEN goes_on THEN 'running' ELSE 'waiting' END,
     started = CASE WHEN goes_on THEN clock_timestamp() END, export_id = CASE WHEN goes_on THEN export_id END
 FROM (
-    SELECT id AS of, export_id IS NOT NULL AND error NOT LIKE '{"type":"ExportFailedError"%' AS goes_on
-    FROM aps_export WHERE state = 'failed' AND run = coalesce($1, run) AND ($2::bigint[] IS NULL OR id = ANY ($2))
-    ORDER BY id LIMIT 5000
-) chosen WHERE id = of AND state = 'failed' RETURNING id, run, state
+    SELECT e.id AS of, export_id IS NOT NULL AND error NOT LIKE '{"type":"ExportFailedError"%' AS goes_on,
+        r.priority, r.client_id, r.user_id
+    FROM aps_export e JOIN aps_run r ON r.id = e.run
+    WHERE e.state = 'failed' AND e.run = coalesce($1, e.run) AND ($2::bigint[] IS NULL OR e.id = ANY ($2))
+        AND ($3::text IS NULL OR starts_with(e.error, $3) OR strpos(lower(e.error), $4) > 0)
+    ORDER BY e.id LIMIT 25000 FOR UPDATE OF e
+) chosen WHERE id = of RETURNING id, state, priority, client_id, user_id
 """
 
 
@@ -100,6 +114,15 @@ class RunStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+
+    @classmethod
+    async def existing(cls, database: Database) -> Self | None:
+        """The store for a program that only reads: no table is created or changed; None if there are none.
+
+        Raises:
+            DatabaseError: the tables are of another version, or cannot be read.
+        """
+        return cls(database) if await database.bare(schema.is_installed) else None
 
     @classmethod
     async def opened(cls, database: Database) -> Self:
@@ -123,7 +146,13 @@ class RunStore:
     # ---------------------------------------------------------------- enqueueing
 
     async def enqueue(
-        self, wanted: Iterable[Wanted] | AsyncIterable[Wanted], name: str, *, priority: int = 0
+        self,
+        wanted: Iterable[Wanted] | AsyncIterable[Wanted],
+        name: str,
+        *,
+        priority: int = 0,
+        owner: Owner | None = None,
+        key: str | None = None,
     ) -> RunStatus:
         """Creates a run of these exports. Workers begin at once, while more exports are still being enqueued.
 
@@ -131,54 +160,39 @@ class RunStore:
             wanted: requests, or references to exports that were started elsewhere.
             name: the name of the run and of its folder; a number is added if another run has that name.
             priority: runs with a higher priority go first.
+            owner: whose workers may take the run, such as `await owner_of(session)`; None: all workers.
+            key: a text of your own for this run, which makes it safe to repeat the call after any error: all exports
+                are read first and enqueued in one transaction, and a run that has this key already is returned as it
+                is.
 
         Raises:
-            Exception: any error of iterating over `wanted`; exports before it stay enqueued.
+            Exception: any error of iterating over `wanted`. Without a key, exports before it stay enqueued.
         """
-        run = await self._new_run(name, priority)
-        names = NameBook()
-        batch: list[tuple[str, Wanted]] = []
-        async with aclosing(_each(wanted)) as each:
-            async for one in each:
-                request = _request_of(one)
-                batch.append((names.take(request.name or request.source_ids[0], ""), one))
-                if len(batch) == BATCH:
-                    await self._add(run, priority, batch)
-                    batch = []
-        await self._add(run, priority, batch)
+        new = _NewRun(safe_stem(name), priority, owner, key)
+        if key is None:
+            run = await self._enqueue_in_batches(new, wanted)
+        else:
+            names = NameBook()
+            async with aclosing(_each(wanted)) as each:
+                everything = [(_name_of(one, names), one) async for one in each]
+            run = await self.database.transaction(partial(_enqueue_once, new=new, everything=everything))
         found = await self.run(run)
         if found.total > BATCH:  # queries take fifty times as long while PostgreSQL assumes a small table
             await self.database.fetch("ANALYZE aps_export, aps_pgqueuer")
         return found
 
-    async def _new_run(self, name: str, priority: int) -> int:
-        stem, count = safe_stem(name), 1
-        sql = "INSERT INTO aps_run (name, priority) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id"
-        while True:
-            found = await self.database.value(sql, stem if count == 1 else f"{stem} ({count})", priority)
-            if found is not None:
-                return int(found)
-            count += 1
-
-    async def _add(self, run: int, priority: int, batch: Sequence[tuple[str, Wanted]]) -> None:
-        requests = [_request_of(one) for _, one in batch]
-        ids = [None if isinstance(one, ExportRequest) else ref_of(one).export_id for _, one in batch]
-
-        async def add(connection: Any) -> None:
-            rows = await connection.fetch(
-                _INSERT,
-                run,
-                [name for name, _ in batch],
-                [str(request.kind) for request in requests],
-                [request_to_json(request) for request in requests],
-                ids,
-            )
-            lanes: tuple[tuple[engine.Lane, str], ...] = (("start", "waiting"), ("fetch", "running"))
-            for lane, state in lanes:
-                due = [row["id"] for row in rows if row["state"] == state]
-                await engine.put(connection, lane, due, priority=priority)
-
-        await self.database.transaction(add)
+    async def _enqueue_in_batches(self, new: "_NewRun", wanted: Iterable[Wanted] | AsyncIterable[Wanted]) -> int:
+        run, _ = await self.database.bare(partial(_insert_run, new=new))
+        names = NameBook()
+        batch: list[tuple[str, Wanted]] = []
+        async with aclosing(_each(wanted)) as each:
+            async for one in each:
+                batch.append((_name_of(one, names), one))
+                if len(batch) == BATCH:
+                    await self.database.transaction(partial(_insert_exports, run=run, new=new, batch=batch))
+                    batch = []
+        await self.database.transaction(partial(_insert_exports, run=run, new=new, batch=batch))
+        return run
 
     # ---------------------------------------------------------------- a worker's steps
 
@@ -198,7 +212,9 @@ class RunStore:
 
         async def keep(connection: Any) -> None:
             if await connection.fetchval(_STARTED, entry.id, export_id) is not None:
-                await engine.put(connection, "fetch", [entry.id], priority=entry.priority, delay=delay)
+                await engine.put(
+                    connection, "fetch", [entry.id], owner=entry.owner, priority=entry.priority, delay=delay
+                )
 
         await self.database.transaction(keep)
 
@@ -207,6 +223,11 @@ class RunStore:
         sql = "UPDATE aps_export SET turns = turns + 1 WHERE id = $1 AND state = 'running' RETURNING turns"
         found: int | None = await self.database.value(sql, export)
         return found
+
+    async def delivery_ended(self, export: int, delivery_attempt: int) -> None:
+        """Forgets an attempt that ended without a file, though its worker is alive: only those that never end count."""
+        sql = "UPDATE aps_export SET turns = turns - 1 WHERE id = $1 AND state = 'running' AND turns = $2"
+        await self.database.fetch(sql, export, delivery_attempt)
 
     async def is_mine(self, export: int, delivery_attempt: int) -> bool:
         """Whether this attempt still holds the right to deliver."""
@@ -233,9 +254,13 @@ class RunStore:
         """Counts one more consecutive step that failed with a transient error."""
         await self.database.fetch("UPDATE aps_export SET tries = tries + 1 WHERE id = $1", export)
 
+    async def record_refusal(self, export: int) -> None:
+        """Counts one more consecutive step that the service refused."""
+        await self.database.fetch("UPDATE aps_export SET refusals = refusals + 1 WHERE id = $1", export)
+
     async def recovered(self, export: int) -> None:
-        """Resets that count."""
-        await self.database.fetch("UPDATE aps_export SET tries = 0 WHERE id = $1", export)
+        """Resets both counts."""
+        await self.database.fetch("UPDATE aps_export SET tries = 0, refusals = 0 WHERE id = $1", export)
 
     async def pending(self) -> dict[str, int]:
         """The number of running exports by kind."""
@@ -291,25 +316,94 @@ class RunStore:
 
         return await self.database.transaction(end)
 
-    async def retry(self, run: int | None = None, exports: Sequence[int] | None = None) -> int:
+    async def set_priority(self, run: int, priority: int) -> None:
+        """Changes a run's priority, also of the exports that are in the queue already."""
+
+        async def change(connection: Any) -> None:
+            await connection.execute("UPDATE aps_run SET priority = $2 WHERE id = $1", run, priority)
+            await engine.set_run_priority(connection, run, priority)
+
+        await self.database.transaction(change)
+
+    async def retry(
+        self, run: int | None = None, exports: Sequence[int] | None = None, *, reason: str | None = None
+    ) -> int:
         """Queues dead letters again, all of them by default. Returns how many.
 
         Exports that were started are polled again; those that failed at the service or were never accepted are started
         again.
+
+        Args:
+            run: only those of this run.
+            exports: only these.
+            reason: only those whose error is of this type, such as `NotAllowedError`, or contains this text.
         """
+        kind, text = (None, None) if reason is None else error_patterns(reason)
+        chosen = None if exports is None else list(exports)
 
         async def again(connection: Any) -> int:
-            rows = await connection.fetch(_RETRY, run, None if exports is None else list(exports))
-            for row in rows:
-                priority = await connection.fetchval("SELECT priority FROM aps_run WHERE id = $1", row["run"])
-                lane: engine.Lane = "start" if row["state"] == "waiting" else "fetch"
-                await engine.put(connection, lane, [row["id"]], priority=priority)
+            rows = await connection.fetch(_RETRY, run, chosen, kind, text)
+            for lane, state in _LANES:
+                await engine.put_rows(connection, lane, [row for row in rows if row["state"] == state])
             return len(rows)
 
         total = 0
         while count := await self.database.transaction(again):
             total += count
         return total
+
+
+@frozen
+class _NewRun:
+    stem: str
+    priority: int
+    owner: Owner | None
+    key: str | None
+
+
+_LANES: tuple[tuple[engine.Lane, str], ...] = (("start", "waiting"), ("fetch", "running"))
+
+
+async def _enqueue_once(connection: Any, new: _NewRun, everything: Sequence[tuple[str, Wanted]]) -> int:
+    run, is_new = await _insert_run(connection, new)
+    if is_new:
+        for first in range(0, len(everything), BATCH):
+            await _insert_exports(connection, run, new, everything[first : first + BATCH])
+    return run
+
+
+async def _insert_run(connection: Any, new: _NewRun) -> tuple[int, bool]:
+    """The run's number, and whether it is new: another one may have its key."""
+    client_id, user_id = (new.owner.client_id, new.owner.user_id) if new.owner else (None, None)
+    for count in itertools.count(1):
+        found = await connection.fetchval("SELECT id FROM aps_run WHERE key = $1", new.key)
+        if found is not None:
+            return int(found), False
+        name = new.stem if count == 1 else f"{new.stem} ({count})"
+        found = await connection.fetchval(_INSERT_RUN, name, new.priority, client_id, user_id, new.key)
+        if found is not None:
+            return int(found), True
+    raise AssertionError
+
+
+async def _insert_exports(connection: Any, run: int, new: _NewRun, batch: Sequence[tuple[str, Wanted]]) -> None:
+    requests = [_request_of(one) for _, one in batch]
+    rows = await connection.fetch(
+        _INSERT,
+        run,
+        [name for name, _ in batch],
+        [str(request.kind) for request in requests],
+        [request_to_json(request) for request in requests],
+        [None if isinstance(one, ExportRequest) else ref_of(one).export_id for _, one in batch],
+    )
+    for lane, state in _LANES:
+        due = [row["id"] for row in rows if row["state"] == state]
+        await engine.put(connection, lane, due, owner=new.owner, priority=new.priority)
+
+
+def _name_of(wanted: Wanted, names: NameBook) -> str:
+    request = _request_of(wanted)
+    return names.take(request.name or request.source_ids[0], "")
 
 
 def _request_of(wanted: Wanted) -> ExportRequest:

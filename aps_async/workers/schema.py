@@ -8,7 +8,7 @@ from typing import Any
 
 from aps_async.errors import DatabaseError
 
-__all__ = ["LOCK", "VERSION", "install"]
+__all__ = ["LOCK", "VERSION", "install", "is_installed"]
 __dir__: object = __all__.copy
 
 VERSION = 1
@@ -42,7 +42,6 @@ CREATE TABLE aps_export (
     sha256 text,
     lacks text,
     error text,
-    warnings text,
     UNIQUE (run, name)
 ) WITH (fillfactor = 80);
 CREATE INDEX aps_export_open ON aps_export (state, kind) WHERE state IN ('waiting', 'running');
@@ -62,6 +61,20 @@ CREATE TABLE aps_place (
     counts_until timestamptz NOT NULL,
     PRIMARY KEY (quota, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
+"""
+
+_WORKERS = """
+CREATE TABLE aps_worker (
+    id text PRIMARY KEY,
+    host text NOT NULL,
+    pid int NOT NULL,
+    version text NOT NULL,
+    client_id text,
+    user_id text,
+    started timestamptz NOT NULL DEFAULT clock_timestamp(),
+    heartbeat timestamptz NOT NULL DEFAULT clock_timestamp(),
+    waits_for text
+)
 """
 
 # One call, one commit: returns used places, records a 429, and reserves as many places as are free, all under the lock
@@ -124,25 +137,45 @@ END $$;
 """
 
 
-# Added within version 1: workers that do not know the column work on beside those that do.
-_HAS_WARNINGS = """
-SELECT EXISTS (
-    SELECT FROM pg_attribute
-    WHERE attrelid = 'aps_export'::regclass AND attname = 'warnings' AND NOT attisdropped
-)
+# Added within version 1: workers that do not know these columns continue beside those that do.
+_ADDED = {
+    "aps_export.warnings": "ALTER TABLE aps_export ADD COLUMN warnings text",
+    "aps_export.refusals": "ALTER TABLE aps_export ADD COLUMN refusals int NOT NULL DEFAULT 0",
+    "aps_run.client_id": "ALTER TABLE aps_run ADD COLUMN client_id text",
+    "aps_run.user_id": "ALTER TABLE aps_run ADD COLUMN user_id text",
+    "aps_run.key": "ALTER TABLE aps_run ADD COLUMN key text UNIQUE",
+    "aps_worker.id": _WORKERS,
+}
+_EXISTING = """
+SELECT relname || '.' || attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+WHERE attrelid IN (to_regclass('aps_export'), to_regclass('aps_run'), to_regclass('aps_worker')) AND NOT attisdropped
 """
 
 
 async def install(connection: Any) -> bool:
-    """Creates missing tables, inside the caller's transaction and lock; True if there were any.
+    """Creates missing tables and columns, inside the caller's transaction and lock; True if there were any.
+
+    Raises:
+        DatabaseError: the tables are of another version.
+    """
+    if fresh := not await is_installed(connection):
+        await connection.execute(_TABLES + _TAKE)
+        await connection.execute("INSERT INTO aps_schema VALUES ($1)", VERSION)
+    existing = {row[0] for row in await connection.fetch(_EXISTING)}
+    missing = [statement for name, statement in _ADDED.items() if name not in existing]
+    for statement in missing:
+        await connection.execute(statement)
+    return fresh or bool(missing)
+
+
+async def is_installed(connection: Any) -> bool:
+    """Whether there are tables of this version.
 
     Raises:
         DatabaseError: the tables are of another version.
     """
     if await connection.fetchval("SELECT to_regclass('aps_schema')") is None:
-        await connection.execute(_TABLES + _TAKE)
-        await connection.execute("INSERT INTO aps_schema VALUES ($1)", VERSION)
-        return True
+        return False
     found = await connection.fetchval("SELECT max(version) FROM aps_schema")
     if found != VERSION:
         newer = "a newer" if (found or 0) > VERSION else "an older"
@@ -150,7 +183,4 @@ async def install(connection: Any) -> bool:
             f"the tables in this database are of {newer} version of aps-async ({found}; this one needs {VERSION}): use "
             "that version, or another database"
         )
-    if await connection.fetchval(_HAS_WARNINGS):
-        return False
-    await connection.execute("ALTER TABLE aps_export ADD COLUMN warnings text")
     return True

@@ -14,7 +14,18 @@ from functools import partial
 from attrs import evolve, frozen
 
 from aps_async.downloads.storage import Storage
-from aps_async.errors import APSError, AuthError, DatabaseError, DownloadError, ExportError, InputError
+from aps_async.errors import (
+    APSError,
+    AuthError,
+    DatabaseError,
+    DownloadError,
+    ExportError,
+    InputError,
+    NotAllowedError,
+    ResponseError,
+    TargetError,
+    UnauthorizedError,
+)
 from aps_async.exports.kinds import KINDS
 from aps_async.exports.outcomes import Delivery, report_outcome
 from aps_async.exports.wait import EndingWords, checked_job, export_rules
@@ -25,22 +36,36 @@ from aps_async.session import Session
 from aps_async.transport.retry import may_recover, may_start_again
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
+from aps_async.workers.owners import Owner, owner_of
+from aps_async.workers.presence import Presence
 from aps_async.workers.records import Entry
 from aps_async.workers.runs import RunStore
 from aps_async.workers.steps import Delivered, NotWantedError
+from aps_async.workers.target import Target
 
-__all__ = ["STARTS", "TRIES", "TURNS", "OutcomeListener", "Worker"]
+__all__ = ["REFUSALS", "REFUSED_IN_A_ROW", "STARTS", "TRIES", "TURNS", "OutcomeListener", "Worker"]
 __dir__: object = __all__.copy
 
 STARTS = 8
 """Concurrent starts; all workers together need 100 starts a minute."""
 TRIES = 12
 """Consecutive steps with a transient error before an export becomes a dead letter: enough for an outage of an hour."""
+REFUSED_IN_A_ROW = 5
+"""Exports refused with 401 or 403 one after the other, after which a worker stops."""
+REFUSALS = 3
+"""Consecutive refusals of one export before it becomes a dead letter."""
 TURNS = 10
 """Maximum number of delivery attempts, so that a file that crashes its worker does not crash all of them."""
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
 _HOUSEKEEPING = 30.0
 _ANSWER_LIFETIME = 60.0  # half of a signed link's
+
+_IS_DONE = """
+SELECT NOT EXISTS (
+    SELECT FROM aps_export e JOIN aps_run r ON r.id = e.run WHERE e.state IN ('waiting', 'running')
+        AND (r.client_id IS NULL OR (r.client_id, coalesce(r.user_id, '')) = ($1, $2))
+)
+"""
 
 OutcomeListener = Callable[[Entry, Delivered | None, BaseException | None], object]
 
@@ -84,6 +109,10 @@ class Worker:
         self._on_outcome = on_outcome
         self.unreadable: int = 0
         """The number of unreadable rows that became dead letters; `on_outcome` is not called for them."""
+        self._target = Target(storage, lambda: self._scale, self._note_change)
+        self._presence: Presence | None = None
+        self._owner: Owner | None = None
+        self._refused: dict[engine.Lane, set[int]] = {"start": set(), "fetch": set()}
         self._pending: dict[str, int] = {}
         self._words: dict[int, EndingWords] = {}
         self._questions: dict[int, _Question] = {}
@@ -96,32 +125,52 @@ class Worker:
         return 1.0 / self.session.settings.time_scale
 
     async def run(self, *, until_done: bool = False, stop: asyncio.Event | None = None) -> None:
-        """Processes the queue until `stop` is set, it is cancelled, or (`until_done`) all enqueued exports have ended.
+        """Processes the queue until `stop` is set, it is cancelled, or (`until_done`) all enqueued exports that
+        it may take have ended.
 
         The exports that it holds then go back to the other workers at once; no unfinished file is left.
 
         Raises:
-            AuthError: no token can be obtained; the exports stay queued for workers that have one.
+            AuthError: no token can be obtained, or the service refused several exports in a row; the exports stay
+                queued for other workers.
+            TargetError: the storage cannot be written to and read from at the start.
             DatabaseError: the tables are of another version.
         """
         self._store = await RunStore.opened(self._database)
+        self._owner = await self._own_credentials()
         stop = stop or asyncio.Event()
         pace = min(1.0, max(0.1, self._scale))  # starts wait for the quota anyway
-        starts = engine.LaneOptions(lane="start", handle=self.start, slots=STARTS, pace=pace)
-        fetches = engine.LaneOptions(lane="fetch", handle=self.fetch, slots=self.max_concurrent_downloads)
+        starts = engine.LaneOptions(lane="start", handle=self.start, slots=STARTS, owner=self._owner, pace=pace)
+        fetches = engine.LaneOptions(
+            lane="fetch", handle=self.fetch, slots=self.max_concurrent_downloads, owner=self._owner
+        )
+        await self.storage.check()
+        self._presence = Presence(self._database, self._owner, self._waits_for)
         aside = asyncio.create_task(self._aside(stop, until_done))
+        presence = asyncio.create_task(self._presence.keep())
         lanes = [asyncio.create_task(engine.work(self._database, each, stop)) for each in (starts, fetches)]
-        everything = {aside, *lanes}
+        everything = {aside, presence, *lanes}
         try:
             await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.set()
             aside.cancel()
+            presence.cancel()
             ended = await asyncio.gather(*everything, return_exceptions=True)
             await self._stop_asking()
+            await self._target.close()
+            await self._presence.leave()
         for problem in ended:
             if isinstance(problem, Exception):
                 raise problem
+
+    def _waits_for(self) -> str | None:
+        problem = self._target.problem
+        return None if problem is None else f"deliveries wait for the target: {problem}"
+
+    def _note_change(self) -> None:
+        if self._presence is not None:
+            self._presence.changed.set()
 
     # ---------------------------------------------------------------- the steps, by number
 
@@ -130,20 +179,26 @@ class Worker:
         entry = await self._entry(export)
         if entry is None or entry.state != "waiting":
             return None
+        if entry.owner not in (None, self._owner):
+            return await self._hand_over("start", entry)
         await self._wait_for_capacity(entry.request.kind)
         try:
             job = await steps.start(self.session, entry.request)
         except Exception as problem:  # noqa: BLE001 - any error becomes this export's outcome or its delay
             return await self._handle_failure(entry, problem)
+        self._refused["start"].clear()
         delay = 0.0 if job.status.is_final else self._interval(entry.request.kind)
         await self._store.started(entry, job.ref.export_id, delay)
         return None
 
     async def fetch(self, export: int, polls: int = 0) -> float | None:
         """Makes one status call for an export, and delivers it if it is done. `polls`: earlier status calls for it."""
+        await self._target.ready()
         entry = await self._entry(export)
         if entry is None or entry.state != "running" or entry.ref is None:
             return None
+        if entry.owner not in (None, self._owner):
+            return await self._hand_over("fetch", entry)
         await self._count()
         question = await self._question(export, entry.ref)
         if not question.task.done():
@@ -152,10 +207,11 @@ class Worker:
         try:
             words = self._words.setdefault(export, EndingWords(self.session))
             job = words.judge(await question.task)
+            self._refused["fetch"].clear()
             if job.status.is_final:
                 checked_job(job)
                 del self._words[export]
-            if entry.tries:
+            if entry.tries or entry.refusals:
                 await self._store.recovered(export)
             wait = self._rules(entry).decide(PollStatus(answer=job, age=entry.age))
             if wait is not None:
@@ -166,6 +222,11 @@ class Worker:
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
             return await self._handle_failure(entry, problem, polls + 1, took)
         return None
+
+    async def _hand_over(self, lane: engine.Lane, entry: Entry) -> float:
+        """Moves an export that an older version has put into the lane of nobody."""
+        await engine.move(self._database, lane, entry.id, entry.owner)
+        return 0.0
 
     async def _question(self, export: int, ref: ExportRef) -> "_Question":
         """A question about an export, new or from before; one that takes long goes on without holding a slot."""
@@ -224,7 +285,13 @@ class Worker:
             return await self._store.is_mine(entry.id, delivery_attempt)
 
         name = f"{entry.folder}/{entry.name}"
-        file = await steps.deliver(self.session, job, self.storage, name, wanted=wanted)
+        try:
+            file = await steps.deliver(self.session, job, self._target.delivery(wanted), name, wanted=wanted)
+        except BaseException:
+            with suppress(APSError, TimeoutError):
+                async with asyncio.timeout(2.0):
+                    await self._store.delivery_ended(entry.id, delivery_attempt)
+            raise
         if await self._store.delivered(entry.id, delivery_attempt, file, polls=polls, failed_files=job.failed_files):
             self._report(entry, file, None)
 
@@ -265,6 +332,10 @@ class Worker:
             if (found := await self._token_problem()) is not None and not may_recover(found):
                 raise problem  # not the export's fault: others may have better credentials
             problem = found or problem
+        if isinstance(problem, TargetError) and await self._target.failed(problem):
+            return 0.0  # it is not the export's fault, and waits with the others
+        if isinstance(problem, NotAllowedError | UnauthorizedError):
+            return await self._handle_refusal(entry, problem, polls)
         failed = (type(problem),) * (entry.tries + 1)
         status = PollStatus[ExportJob](error=problem, polls=max(0, polls - 1), failed_with=failed, age=entry.age)
         rules = evolve(self._rules(entry), timeout=None)
@@ -274,14 +345,56 @@ class Worker:
         except Exception as final:  # noqa: BLE001 - the one above
             if not isinstance(final, APSError):
                 _log.error("export %d: unexpected %s", entry.id, type(final).__name__, exc_info=final)
-            if await self._store.failed(entry.id, final, polls=polls):
-                self._report(entry, None, final)
+            await self._give_up(entry, final, polls)
             return None
         if not rules.not_yet(problem, status):
             await self._store.record_transient_failure(entry.id)
         wait = max(wait - took, rules.floor(status))
         _log.info("export %d: %s; again in %.1f s", entry.id, problem, wait)
         return wait
+
+    async def _give_up(self, entry: Entry, problem: Exception, polls: int) -> None:
+        if await self._store.failed(entry.id, problem, polls=polls):
+            self._report(entry, None, problem)
+
+    async def _handle_refusal(self, entry: Entry, problem: ResponseError, polls: int) -> float | None:
+        """Puts an export back for other workers, which may have the access that this one lacks.
+
+        Raises:
+            AuthError: several exports in a row were refused, so this worker must stop.
+        """
+        refused = self._refused["start" if entry.ref is None else "fetch"]
+        refused.add(entry.id)
+        if len(refused) >= REFUSED_IN_A_ROW:
+            whose = f" ({self._owner})" if self._owner else ""
+            raise AuthError(
+                f"this worker{whose} was refused for {len(refused)} exports in a row and has stopped; the exports wait "
+                f"for other workers. Give its app access to the account and the project, and its token the scopes that "
+                f"it needs. The last refusal: {problem}"
+            ) from problem
+        if entry.refusals + 1 >= REFUSALS:
+            await self._give_up(entry, problem, polls)
+            return None
+        await self._store.record_refusal(entry.id)
+        wait = _FIRST_WAIT * 2.0**entry.refusals * self._scale
+        _log.warning("export %d was refused and waits %.1f s for any worker: %s", entry.id, wait, problem)
+        return wait
+
+    async def _own_credentials(self) -> Owner | None:
+        """Whose exports this worker takes; an outage of the token service is waited out.
+
+        Raises:
+            AuthError: no token can be obtained.
+        """
+        while True:
+            try:
+                return await owner_of(self.session)
+            except APSError as problem:
+                if not error_may_recover(problem):
+                    found = await self._token_problem()
+                    if found is not None and not error_may_recover(found):
+                        raise
+            await asyncio.sleep(_FIRST_WAIT * self._scale)
 
     async def _token_problem(self) -> APSError | None:
         """Why there is no token to be had now."""
@@ -332,5 +445,5 @@ class Worker:
                     await stop.wait()
 
     async def _is_done(self) -> bool:
-        sql = "SELECT NOT EXISTS (SELECT FROM aps_export WHERE state IN ('waiting', 'running'))"
-        return bool(await self._database.value(sql))
+        owner = self._owner or Owner("")
+        return bool(await self._database.value(_IS_DONE, owner.client_id, owner.user_id))

@@ -44,7 +44,7 @@ def test_workers_die_freeze_and_wake_and_the_database_restarts_yet_all_is_delive
     with fleet.service.faults(slow):
         assert fleet.enqueue("Riverside Clinic")["total"] == SHEETS
         fleet.start(3)
-        fleet.wait_for("SELECT count(*) FROM aps_pgqueuer WHERE entrypoint = 'fetch' AND status = 'picked'", 12, 20)
+        fleet.wait_for("SELECT count(*) FROM aps_pgqueuer WHERE entrypoint LIKE 'fetch%' AND status = 'picked'", 12, 20)
         fleet.signal(0, signal.SIGKILL)
         fleet.signal(1, signal.SIGSTOP)
         held = fleet.in_hand()
@@ -72,18 +72,26 @@ def test_workers_die_freeze_and_wake_and_the_database_restarts_yet_all_is_delive
 
 
 def test_the_commands_show_and_cancel_a_run(fleet: Fleet) -> None:
+    assert json.loads(run("status", "--json", env=fleet.env).out) == []
+    assert run("cancel", "first", env=fleet.env).code == 4
+    assert fleet.query("SELECT to_regclass('aps_schema') AS made") == [{"made": None}]  # looking makes no tables
     fleet.enqueue("Riverside Clinic", "--run", "first", "--priority", "3")
     told = run("status", "--json", env=fleet.env)
     assert told.code == 0, told.err
     [first] = json.loads(told.out)
-    assert (first["name"], first["priority"], first["waiting"], first["state"]) == ("first", 3, SHEETS, "open")
+    assert (first["name"], first["priority"], first["pending"], first["state"]) == ("first", 3, SHEETS, "pending")
+    client_id = fleet.env["APS_CLIENT_ID"]
+    assert first["client_id"] == client_id
+    assert first["waits_for"] == [f"no worker with client id {client_id} is running"]
     table = run("status", "--run", "first", env=fleet.env)
     assert table.out.splitlines()[0].split() == [
-        "RUN", "NAME", "STATE", "WAITING", "RUNNING", "DONE", "FAILED", "DROPPED", "SIZE"
+        "RUN", "NAME", "STATE", "PENDING", "RUNNING", "DONE", "FAILED", "CANCELLED", "SIZE"
     ]  # fmt: skip
-    assert table.err == "1 run\n"
+    assert table.err.splitlines() == [f"run 1, 'first', waits: {first['waits_for'][0]}", "1 run"]
+    raised = run("priority", "first", "7", env=fleet.env)
+    assert (raised.code, raised.out) == (0, "run 1, 'first': the priority is now 7\n")
     ended = run("cancel", "first", env=fleet.env)
-    assert (ended.code, ended.out) == (0, f"run 1, 'first': {SHEETS} exports dropped, 0 were done\n")
+    assert (ended.code, ended.out) == (0, f"run 1, 'first': {SHEETS} exports cancelled, 0 were done\n")
     assert json.loads(run("status", "--json", env=fleet.env).out)[0]["state"] == "cancelled"
     unknown = run("cancel", "nowhere", env=fleet.env)
     assert (unknown.code, unknown.out) == (4, "")
@@ -94,7 +102,7 @@ def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fle
     sheets = json.loads(run("sheets", "Riverside Clinic", "--json", env=fleet.env).out)[:3]
     chosen = [word for sheet in sheets for word in ("--sheet", sheet["id"])]
     fleet.enqueue("Riverside Clinic", *chosen, "--markups", "--run", "three")
-    refused = {"endpoint": "export_start", "kind": "status", "status": 403, "nth": [1]}
+    refused = {"endpoint": "export_start", "kind": "status", "status": 404, "nth": [1]}
     with fleet.service.faults(refused):
         worked = run("worker", "--out", str(fleet.out), "--until-done", env=fleet.env)
     assert worked.code == 1
@@ -102,11 +110,15 @@ def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fle
     assert worked.err.count("FAILED") == 1
     assert len(list(fleet.out.rglob("*.pdf"))) == 2
     [letter] = [json.loads(line) for line in run("dead-letters", "--json", env=fleet.env).out.splitlines()]
-    assert letter["error"] == "NotAllowedError"
+    assert letter["error"] == "NotFoundError"
     table = run("dead-letters", "three", env=fleet.env)
-    assert "NotAllowedError" in table.out
+    assert "NotFoundError" in table.out
     assert table.err == "1 dead letter\n"
-    again = run("dead-letters", "--retry", env=fleet.env)
+    unasked = run("dead-letters", "--reason", "NotFoundError", env=fleet.env)
+    assert (unasked.code, "add --retry" in unasked.err) == (2, True)
+    other = run("dead-letters", "--retry", "--reason", "ServerError", env=fleet.env)
+    assert other.out == "0 exports queued again\n"
+    again = run("dead-letters", "--retry", "--id", str(letter["id"]), "--reason", "NotFoundError", env=fleet.env)
     assert again.out == "1 export queued again\n"
     worked = run("worker", "--out", str(fleet.out), "--until-done", "--slots", "2", env=fleet.env)
     assert worked.code == 0, worked.err
@@ -156,6 +168,8 @@ def test_one_collection_is_enqueued_or_all(fleet: Fleet) -> None:
         (("cancel", "1", "--database", "http://[broken"), 2, "postgresql://"),
         (("enqueue", "P", "--sheet", "x", "--files", "--database", "postgresql://x/y"), 2, "choose one"),
         (("enqueue", "P", "--no-partial", "--database", "postgresql://x/y"), 2, "--files"),
+        (("worker", "--out", "http://x/y", "--database", "postgresql://x/y"), 2, "not a path on this machine"),
+        (("status", ".", "--watch"), 2, "cannot be combined"),
         (("worker", "--out", "x", "--slots", "1", "--database", "postgresql://x/y"), 2, "slots"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from aps_async import (
 from aps_async.errors import DatabaseError, TargetError
 from aps_async.models import FailedFile
 from aps_async.workers import Database, Delivered, RunStore, engine
+from aps_async.workers.owners import Owner
 from aps_async.workers.records import error_from_json, error_to_json
 from tests.postgres import Postgres
 
@@ -213,6 +215,55 @@ async def test_only_the_chosen_dead_letters_go_again(database: Database) -> None
     [one, *_] = await ids(database, run.id)
     assert await store.retry(exports=[one]) == 1
     assert (await store.run(run.id)).failed == 2
+
+
+async def test_dead_letters_go_again_by_their_reason(database: Database) -> None:
+    store = RunStore(database)
+    run = await store.enqueue(requests(4), "dead", priority=7, owner=Owner("app", "ada"))
+    reasons = [NotFoundError("gone", status=404, method="GET", path="/x"), APSError('odd "50 %" Ä'), APSError("other")]
+    exports = await ids(database, run.id)
+    await database.fetch("DELETE FROM aps_pgqueuer")
+    for export, problem in zip(exports, [*reasons, APSError("NotFoundError is only mentioned")], strict=True):
+        await store.failed(export, problem)
+    assert await store.retry(reason="nothing like that") == 0
+    assert await store.retry(run.id, reason='ODD "50 %" Ä') == 1
+    assert await store.retry(run.id, exports[2:], reason="NotFoundError") == 1
+    assert await store.retry(run.id + 1) == 0
+    assert await lane(database, "start app ada") == [(str(exports[1]), 7), (str(exports[3]), 7)]
+    assert await store.retry() == 2
+    assert (await store.run(run.id)).waiting == 4
+
+
+async def test_a_run_with_a_key_is_enqueued_whole_and_once(database: Database) -> None:
+    store = RunStore(database)
+
+    def broken() -> Iterator[ExportRequest]:
+        yield from requests(3)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await store.enqueue(broken(), "keyed", key="today")
+    assert await store.runs() == []
+    several = await asyncio.gather(*(store.enqueue(requests(3), "keyed", key="today") for _ in range(3)))
+    again = await store.enqueue(requests(5), "other", key="today")
+    other = await store.enqueue(requests(1), "keyed", key="tomorrow")
+    assert {(each.id, each.name, each.total) for each in (*several, again)} == {(again.id, "keyed", 3)}
+    assert (other.name, other.total) == ("keyed (2)", 1)
+    assert len(await lane(database, "start")) == 4
+
+
+async def test_a_priority_changes_also_what_is_queued_and_in_hand(database: Database) -> None:
+    store = RunStore(database)
+    run, other = await store.enqueue(requests(3), "one"), await store.enqueue(requests(1), "other")
+    started, *_ = await ids(database, run.id)
+    entry = await store.entry(started)
+    assert entry is not None
+    await store.started(entry, "job", 0.0)
+    await database.fetch("UPDATE aps_pgqueuer SET status = 'picked' WHERE dedupe_key = $1", f"start:{started}")
+    await store.set_priority(run.id, 9)
+    rows = await database.fetch("SELECT priority, count(*) AS count FROM aps_pgqueuer GROUP BY 1 ORDER BY 1")
+    assert [tuple(row) for row in rows] == [(0, 1), (9, 4)]
+    assert ((await store.run(run.id)).priority, (await store.run(other.id)).priority) == (9, 0)
 
 
 async def test_records_come_in_pages_and_all_of_them(database: Database) -> None:

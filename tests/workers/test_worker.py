@@ -16,6 +16,7 @@ from aps_async import (
     ExportRef,
     ExportRequest,
     ExportTimeoutError,
+    NotAllowedError,
     NotFoundError,
     Session,
     Settings,
@@ -28,6 +29,8 @@ from aps_async.auth import AccessToken, TokenClient
 from aps_async.errors import TargetError
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.workers import Database, Entry, Folder, RunStatus, RunStore, SharedQuotas, Worker, engine, worker
+from aps_async.workers.owners import Owner
+from aps_async.workers.presence import list_workers
 from tests.postgres import Postgres
 from tests.support import service, session_for
 
@@ -566,3 +569,125 @@ async def test_a_job_in_the_queue_that_names_no_export_is_dropped(
             await work(session, database, tmp_path)
         assert (await RunStore(database).run(run.id)).done == 2
     assert caplog.text.count("it is dropped") == 5
+
+
+REFUSED = Fault(endpoint="export_start", kind="status", status=403)
+
+
+async def test_a_worker_without_access_stops_and_its_exports_wait_for_another(
+    database: Database, tmp_path: Path
+) -> None:
+    async with service(World.single_folder(40), speed=SPEED, behaviour=QUICK, faults=[REFUSED]) as simulator:
+        run = await run_of(simulator, database)
+        async with working_session(simulator, database) as session:
+            with pytest.raises(AuthError, match=f"refused for {worker.REFUSED_IN_A_ROW} exports in a row"):
+                await work(session, database, tmp_path)
+            now = await RunStore(database).run(run.id)
+            assert (now.waiting, now.failed) == (40, 0)
+            simulator.clear_faults()
+            await work(session, database, tmp_path)
+    assert len(whole_files(tmp_path)) == 40
+
+
+async def test_a_single_export_that_is_refused_becomes_a_dead_letter(database: Database, tmp_path: Path) -> None:
+    async with service(World.single_folder(2), speed=SPEED, behaviour=QUICK, faults=[REFUSED]) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database) as session:
+            await work(session, database, tmp_path)
+        calls = simulator.counts()["endpoints"]["export_start"]["calls"]
+    assert {type(each) for each in (await letters(database)).values()} == {NotAllowedError}
+    assert calls == 2 * worker.REFUSALS
+
+
+async def test_a_run_is_taken_only_with_its_own_credentials(database: Database, tmp_path: Path) -> None:
+    """Also if an older version, which knows of no owners, has put an export back into the common lane."""
+    async with service(World.single_folder(6), speed=SPEED, behaviour=QUICK) as simulator:
+        requests, store = requests_of(simulator), RunStore(database)
+        mine = await store.enqueue(requests[:2], "mine", owner=Owner(simulator.client_id))
+        other = await store.enqueue(requests[2:4], "other", owner=Owner("another-app"))
+        user = await store.enqueue(requests[4:5], "user", owner=Owner(simulator.client_id, "ada"))
+        await store.enqueue(requests[5:], "anyone")
+        await database.fetch("UPDATE aps_pgqueuer SET entrypoint = 'start' WHERE id % 2 = 0")
+        async with working_session(simulator, database) as session:
+            await work(session, database, tmp_path)
+        assert {(each.name, each.waiting) for each in await store.runs()} == {
+            ("mine", 0), ("other", 2), ("user", 1), ("anyone", 0)
+        }  # fmt: skip
+        assert (mine.owner, other.owner) == (Owner(simulator.client_id), Owner("another-app"))
+        lanes = await database.fetch("SELECT DISTINCT entrypoint FROM aps_pgqueuer ORDER BY 1")
+        assert [row[0] for row in lanes] == ["start another-app", f"start {simulator.client_id} ada"]
+        assert user.waiting == 1
+
+
+class Dead(Folder):
+    """A target that is down for a while: nothing can be written, and nobody knows why."""
+
+    down = False
+    checks = 0
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.has_file, self.checked_often = asyncio.Event(), asyncio.Event()
+
+    async def put(self, file: Path, name: str) -> str:
+        self.has_file.set()
+        if self.down:
+            raise TargetError("the target does not respond", path=file)
+        return await super().put(file, name)
+
+    async def check(self) -> None:
+        self.checks += 1
+        if self.checks == 6:
+            self.checked_often.set()
+        if self.down:
+            raise TargetError("the target does not respond")
+        await super().check()
+
+
+async def test_while_the_target_is_down_deliveries_wait_and_nothing_is_downloaded_again(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = Dead(tmp_path)
+    async with service(World.single_folder(20), speed=SPEED, behaviour=QUICK) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database) as session, asyncio.timeout(30):
+            working = asyncio.create_task(Worker(session, database, target).run(until_done=True))
+            await target.has_file.wait()
+            target.down = True
+            await target.checked_often.wait()
+            [seen] = await list_workers(database)
+            assert seen.is_alive
+            assert seen.waits_for == "deliveries wait for the target: the target does not respond"
+            target.down = False
+            await working
+        downloads = simulator.counts()["endpoints"]["signed_get"]["calls"]
+    assert downloads == 20
+    assert len(whole_files(tmp_path)) == 20
+    assert await letters(database) == {}
+    assert caplog.text.count("files cannot be stored") == caplog.text.count("files can be stored again") == 1
+    assert await list_workers(database) == []
+    assert await database.value("SELECT max(turns) FROM aps_export") == 1
+
+
+async def test_a_target_that_is_down_at_the_start_ends_the_worker(database: Database, tmp_path: Path) -> None:
+    target = Dead(tmp_path)
+    target.down = True
+    async with service(World.single_folder(1), speed=SPEED, behaviour=QUICK) as simulator:
+        run = await run_of(simulator, database)
+        async with working_session(simulator, database) as session:
+            with pytest.raises(TargetError, match="does not respond"):
+                await Worker(session, database, target).run(until_done=True)
+        assert "export_start" not in simulator.counts()["endpoints"]
+    assert (await RunStore(database).run(run.id)).waiting == 1
+
+
+async def test_a_delivery_that_fails_in_a_living_worker_is_no_sign_of_its_death(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "TURNS", 2)
+    fault = Fault(endpoint="signed_get", kind="status", status=500, times=30)
+    async with service(World.single_folder(1), speed=SPEED, behaviour=QUICK, faults=[fault]) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database) as session:
+            await work(session, database, tmp_path)
+    assert len(whole_files(tmp_path)) == 1

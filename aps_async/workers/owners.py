@@ -1,0 +1,38 @@
+"""Whose runs a worker may process: those of its own client id and user, and those that belong to nobody."""
+
+from typing import Any
+
+from attrs import frozen
+
+from aps_async.session import Session
+
+__all__ = ["Owner", "owner_of", "owner_of_row"]
+__dir__: object = __all__.copy
+
+
+@frozen
+class Owner:
+    """The credentials that a run belongs to. It holds no secret."""
+
+    client_id: str
+    user_id: str = ""
+    """The signed-in user, or the user that a two-legged session acts for; empty for the app itself."""
+
+    def __str__(self) -> str:
+        user = f" and user {self.user_id}" if self.user_id else ""
+        return f"client id {self.client_id}{user}"
+
+
+async def owner_of(session: Session) -> Owner | None:
+    """The owner of runs enqueued with this session; None if its tokens name no client id, so that anyone takes them.
+
+    Raises:
+        AuthError: there is no token.
+    """
+    client_id, user_id = await session.credentials()
+    return Owner(client_id, user_id) if client_id else None
+
+
+def owner_of_row(row: Any) -> Owner | None:
+    """The owner in a row with `client_id` and `user_id`."""
+    return Owner(row["client_id"], row["user_id"] or "") if row["client_id"] else None
