@@ -196,7 +196,7 @@ class LaneOptions:
     slots: int
     """Exports held at once."""
     owner: Owner | None = None
-    """Whose exports are taken, besides those of nobody."""
+    """Whose exports are taken, besides those without an owner."""
     pace: float = 0.1
     """Seconds between two queries of a lane in which more exports are due than this worker has slots."""
 

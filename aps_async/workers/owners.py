@@ -1,4 +1,4 @@
-"""Whose runs a worker may process: those of its own client id and user, and those that belong to nobody."""
+"""Whose runs a worker may process: those of its own client id and user, and those without an owner."""
 
 from typing import Any
 

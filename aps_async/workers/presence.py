@@ -57,7 +57,7 @@ class WorkerStatus:
 
     @property
     def owner(self) -> Owner | None:
-        """Whose runs it takes, besides those of nobody."""
+        """Whose runs it takes, besides those without an owner."""
         return Owner(self.client_id, self.user_id or "") if self.client_id else None
 
     @property

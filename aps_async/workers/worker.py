@@ -224,7 +224,7 @@ class Worker:
         return None
 
     async def _hand_over(self, lane: engine.Lane, entry: Entry) -> float:
-        """Moves an export that an older version has put into the lane of nobody."""
+        """Moves an export that an older version has put into the queue without an owner."""
         await engine.move(self._database, lane, entry.id, entry.owner)
         return 0.0
 
@@ -390,9 +390,9 @@ class Worker:
             try:
                 return await owner_of(self.session)
             except APSError as problem:
-                if not error_may_recover(problem):
+                if not may_recover(problem):
                     found = await self._token_problem()
-                    if found is not None and not error_may_recover(found):
+                    if found is not None and not may_recover(found):
                         raise
             await asyncio.sleep(_FIRST_WAIT * self._scale)
 
