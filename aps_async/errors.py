@@ -212,6 +212,10 @@ class PruneLimitError(APSError):
         self.allowed = allowed
 
 
+class MergeError(APSError):
+    """The sheets of a run could not be joined into one PDF; its other work is done. The cause says why."""
+
+
 class DownloadError(APSError):
     """A result could not be brought to its target. A file that had the final name before is unchanged."""
 

@@ -22,6 +22,7 @@ from aps_async.cli.options import (
     DIR,
     JSON_LINES,
     JSON_OBJECT,
+    MERGE,
     NO_PARTIAL,
     ORDER,
     OUT,
@@ -206,6 +207,7 @@ def export(
     since: SINCE = None,
     name: FILE_NAME = None,
     tree: TREE = False,
+    merge: MERGE = None,
     files: Annotated[
         bool, typer.Option("--files", help="ACC: PDF, DWG and RVT files as ZIPs, instead of sheets.")
     ] = False,
@@ -227,8 +229,8 @@ def export(
 
     pattern = pattern_of(name, tree=tree)
     check_together(sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
-    if files and (match or exclude or sheet_set or tag or since or pattern):
-        raise UsageProblem("--files goes with --folder only: the other options choose and name sheets")
+    if files and (match or exclude or sheet_set or tag or since or pattern or merge):
+        raise UsageProblem("--files goes with --folder only: the other options choose, name and join sheets")
     if (unpack or no_partial) and not files:
         raise UsageProblem("--unpack and --no-partial need --files: sheets are exported one by one")
     choices = exporting.ExportChoices(
@@ -246,6 +248,7 @@ def export(
         unpack=unpack,
         allow_partial=not no_partial,
         options=options,
+        merge=merge,
         out=out,
         slots=slots,
         timeout=timeout,

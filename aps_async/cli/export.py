@@ -18,7 +18,7 @@ from aps_async.cli.output import count, print_json, print_result, print_status, 
 from aps_async.cli.progress import shown
 from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of
-from aps_async.errors import DecodeError, DiskFullError, LedgerError, NotFoundInProjectError
+from aps_async.errors import DecodeError, DiskFullError, LedgerError, MergeError, NotFoundInProjectError
 from aps_async.exports.bulk import export_many
 from aps_async.exports.project import project_requests
 from aps_async.ledger import Ledger, refuse_if_in_use
@@ -30,8 +30,11 @@ from aps_async.models import (
     ExportRef,
     ExportRequest,
     Project,
+    Sheet,
 )
 from aps_async.session import Session
+from aps_async.sync.joined import JoinedSet, join_set
+from aps_async.sync.merge import MergeSheet
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.transport.converter import ref_to_json, to_dict
 
@@ -57,6 +60,7 @@ class ExportChoices(RunChoices, Choice):
     files: bool = False
     unpack: bool = False
     allow_partial: bool = True
+    merge: Path | None = None
     options: ExportOptions = field(factory=ExportOptions)
 
 
@@ -67,6 +71,7 @@ class Task:
     name: str
     id: str | None = None
     folder: str | None = None
+    sheet: Sheet | None = None
     wanted: ExportRequest | ExportJob
 
     @property
@@ -97,6 +102,8 @@ class Run:
     total: int = 0
     results: list[Result] = field(factory=list)
     began: float = field(factory=time.monotonic)
+    joined: JoinedSet | None = None
+    unfinished: MergeError | None = None
 
     @property
     def failures(self) -> list[Result]:
@@ -118,7 +125,9 @@ class Run:
         """The exit code: 0; the code that all failures share, if there is no file at all; otherwise `SOME_FAILED`."""
         codes = {exit_code(each.error) for each in self.results if each.error is not None}
         if not codes:
-            return SOME_FAILED if any(each.failed_files for each in self.files) else 0
+            if any(each.failed_files for each in self.files):
+                return SOME_FAILED
+            return exit_code(self.unfinished) if self.unfinished else 0
         return codes.pop() if len(codes) == 1 and not self.files else SOME_FAILED
 
 
@@ -157,13 +166,50 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
         print_status(words)
     else:
         print_result(words)
+    show_joined(run.joined, as_json=choices.as_json)
+    if run.unfinished is not None:
+        print_status(f"error: {reason(run.unfinished)}")
     return run.code
+
+
+def show_joined(joined: JoinedSet | None, *, as_json: bool) -> None:
+    """Reports on the PDF of a set."""
+    if joined is None:
+        return
+    for each in joined.missing:
+        print_status(f"not in {joined.path.name}: {each}")
+    for warning in joined.merged.warnings if joined.merged else ():
+        print_status(f"warning: {joined.path.name}: {warning}")
+    (print_status if as_json else print_result)(joined.in_words)
 
 
 async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
     tasks = await _tasks(session, project, choices, run)
-    await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger_for("export", choices))
+    if not tasks:
+        run.total = len(run.results)
+        return
+    async with ledger_for("export", choices) as ledger:
+        if choices.merge is not None:
+            await ledger.reserve(choices.merge)
+        await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger)
+        if choices.merge is not None:
+            await _join(tasks, choices.merge, run, ledger)
+
+
+async def _join(tasks: Sequence[Task], target: Path, run: Run, ledger: Ledger) -> None:
+    sheets = {task.id: task.sheet for task in tasks}
+    chosen = [
+        MergeSheet(each.outcome.path, sheet.number, sheet.title)
+        for each in run.results
+        if isinstance(each.outcome, DeliveredExport) and (sheet := sheets.get(each.id)) is not None
+    ]
+    missing = [f"{each.name}: {reason(each.error)}" for each in run.results if each.error is not None]
+    digests = {ledger.folder / name: digest for name, digest in (await ledger.digests()).items()}
+    try:
+        run.joined = await join_set(chosen, digests, target, missing=missing)
+    except MergeError as problem:
+        run.unfinished = problem
 
 
 async def _tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
@@ -207,6 +253,7 @@ def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[
             name=each.sheet.name,
             id=each.id,
             folder=each.sheet.folder_path,
+            sheet=each.sheet,
             wanted=named_request(each, pattern, choices.options, choices.user_id),
         )
         for each in sheets

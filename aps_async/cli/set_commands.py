@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aps_async.cli.options import DIR, JSON_LINES, OUT, PROJECT, SLOTS, TIMEOUT, USER_ID, with_page_options
+from aps_async.cli.options import DIR, JSON_LINES, MERGE, OUT, PROJECT, SLOTS, TIMEOUT, USER_ID, with_page_options
 from aps_async.cli.selecting import (
     COLLECTION,
     EXCLUDE,
@@ -74,6 +74,7 @@ def sync(
             help="Export again what is older, such as 7d: markups change without a new version.",
         ),
     ] = None,
+    merge: MERGE = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 9 if a sheet is left out or withdrawn.")] = False,
     options: Any = None,
     slots: SLOTS = None,
@@ -108,6 +109,7 @@ def sync(
         max_prune=max_prune,
         drop_superseded=drop_superseded,
         refresh=refresh,
+        merge=merge,
         strict=strict,
         options=options,
         slots=slots,

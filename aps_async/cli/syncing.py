@@ -6,21 +6,23 @@ import time
 from collections import Counter
 from contextlib import aclosing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from attrs import define, field, frozen
 
 from aps_async.cli.environment import open_session
-from aps_async.cli.export import RunChoices, error_as_json, stored_choices
+from aps_async.cli.export import RunChoices, error_as_json, show_joined, stored_choices
 from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
 from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import exportable_project
-from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
+from aps_async.errors import DiskFullError, LedgerError, MergeError, PruneLimitError
 from aps_async.ledger import refuse_if_in_use
 from aps_async.models import ExportOptions
 from aps_async.session import Session
+from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions
@@ -40,6 +42,7 @@ class SyncChoices(RunChoices, Choice):
     refresh: float | None = None
     """Seconds."""
     strict: bool = False
+    merge: Path | None = None
     options: ExportOptions = field(factory=ExportOptions)
 
     def how(self) -> SyncOptions:
@@ -53,6 +56,7 @@ class SyncChoices(RunChoices, Choice):
             max_prune=self.max_prune,
             refresh=None if self.refresh is None else timedelta(seconds=self.refresh),
             user_id=self.user_id,
+            merge=self.merge,
         )
 
 
@@ -64,6 +68,7 @@ class SyncView:
     received: int = 0
     total: int = 0
     failures: list[SyncOutcome] = field(factory=list[SyncOutcome])
+    joined: JoinedSet | None = None
     began: float = field(factory=time.monotonic)
 
     def add(self, outcome: SyncOutcome) -> None:
@@ -85,12 +90,12 @@ class SyncView:
 async def sync(choices: SyncChoices) -> int:
     """`aps-async sync`."""
     refuse_if_in_use(choices.out)
-    view, too_many = SyncView(), None
+    view, unfinished = SyncView(), None
     try:
         async with open_session(choices.user_id) as session:
             await _sync(session, choices, view)
-    except PruneLimitError as problem:
-        too_many = problem
+    except (PruneLimitError, MergeError) as problem:
+        unfinished = problem
     except (asyncio.CancelledError, DiskFullError, LedgerError):
         done = sum(view.counts.values())
         print_status(f"stopped: {done:,} of {count(view.total, 'sheet')} done; no unfinished file is left")
@@ -102,9 +107,10 @@ async def sync(choices: SyncChoices) -> int:
         print_status(words)
     else:
         print_result(words)
-    if too_many is not None:
-        print_status(f"error: {str(too_many).replace('(max_prune=', '(--max-prune ')}")
-        return view.code(strict=choices.strict) or NOT_STRICT
+    show_joined(view.joined, as_json=choices.as_json)
+    if unfinished is not None:
+        print_status(f"error: {reason(unfinished).replace('(max_prune=', '(--max-prune ')}")
+        return view.code(strict=choices.strict) or exit_code(unfinished)
     return view.code(strict=choices.strict)
 
 
@@ -117,6 +123,9 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView) -> None
             found.total = total
             view.expect(total)
 
+        def joined(done: JoinedSet) -> None:
+            found.joined = done
+
         run = sync_project(
             session,
             project,
@@ -127,6 +136,7 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView) -> None
             timeout=choices.timeout,
             on_progress=view.moved,
             on_total=listed,
+            on_joined=joined,
         )
         async with aclosing(run) as outcomes:
             async for outcome in outcomes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Literal, Self
 
-from aps_async.downloads.filenames import NameBook, safe_stem
+from aps_async.downloads.filenames import NameBook, safe_stem, stem_of
 from aps_async.downloads.sinks import local_path, made_folder, remove_parts, target_error
 from aps_async.errors import ExportFailedError, InputError, LedgerError
 from aps_async.filesystem import check_real_folders
@@ -21,8 +21,9 @@ from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.sheets import SheetBook
 from aps_async.ledger.store import Store
-from aps_async.ledger.superseded import make_way, put_away
+from aps_async.ledger.superseded import SUPERSEDED, make_way, put_away
 from aps_async.models import Downloaded, ExportOutcome, ExportRef, ExportRequest, StoredExport
+from aps_async.text import folded
 from aps_async.threads import in_thread
 
 __all__ = ["Ledger"]
@@ -125,6 +126,26 @@ class Ledger:
         """
         if folder.resolve() != self.folder.resolve():
             raise InputError(f"this ledger is for {self.folder}, and the files are to go to {folder}: use one folder")
+
+    async def reserve(self, file: Path) -> None:
+        """Keeps the name of a file that no export makes from being given to one, if the file lies in the folder.
+
+        Raises:
+            InputError: an export's file has the name, or it lies in `superseded/`.
+        """
+        folder, path = self.folder.resolve(), file.parent.resolve() / file.name
+        if not path.is_relative_to(folder):
+            return
+        name = path.relative_to(folder).as_posix()
+        if folded(name).startswith(f"{SUPERSEDED}/"):
+            raise InputError(f"{file} lies in the folder for older versions: choose another place")
+        owner = await self._store.call(lambda db: rows.reserve_name(db, stem_of(name)))
+        if owner is not None:
+            raise InputError(f"{file} is the file of {owner}: choose another name")
+
+    async def digests(self) -> dict[str, str]:
+        """The SHA-256 of every file of an export, by its name in the folder."""
+        return await self._store.call(rows.digests, durable=False)
 
     async def begin(self, total: int | None) -> None:
         """A run begins."""

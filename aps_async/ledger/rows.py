@@ -29,6 +29,7 @@ __all__ = [
     "Wanted",
     "arriving",
     "begin_run",
+    "digests",
     "done",
     "end_run",
     "enter",
@@ -38,6 +39,7 @@ __all__ = [
     "forget_files",
     "former",
     "release_name",
+    "reserve_name",
     "set_former",
     "started",
     "stored_name",
@@ -48,6 +50,7 @@ __all__ = [
 __dir__: object = __all__.copy
 
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
+_RESERVED = 0  # in place of an export: a name that no export gets
 _VERSION = re.compile(r"\?version=\d+$")
 
 
@@ -226,6 +229,11 @@ def files_of(connection: sqlite3.Connection, export: int, table: str = "files") 
     return [KnownFile(stored_name(name), int(size), bytes(sha256).hex()) for name, size, sha256 in rows]
 
 
+def digests(connection: sqlite3.Connection) -> dict[str, str]:
+    """The SHA-256 of every file, by its name."""
+    return {str(name): bytes(sha256).hex() for name, sha256 in connection.execute("SELECT name, sha256 FROM files")}
+
+
 def stored_name(name: object) -> str:
     """A name from the ledger, which others may have written, checked."""
     try:
@@ -347,6 +355,16 @@ def take_name(
             counts[first] = count
             return name
         count += 1
+
+
+def reserve_name(connection: sqlite3.Connection, stem: str) -> str | None:
+    """Keeps a name from exports; gives the name of the export that has it already, if there is one."""
+    connection.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (_folded(stem), _RESERVED))
+    [owner] = connection.execute("SELECT export FROM names WHERE folded=?", (_folded(stem),)).fetchone()
+    if owner == _RESERVED:
+        return None
+    row = connection.execute("SELECT request FROM exports WHERE id=?", (owner,)).fetchone()
+    return str(json.loads(row[0]).get("name") or stem) if row else stem
 
 
 def started(connection: sqlite3.Connection, record: int, export_id: str) -> None:

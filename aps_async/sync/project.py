@@ -11,6 +11,7 @@ from aps_async.polling import Policy
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
+from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.run import SyncOptions, SyncRun
 
@@ -32,6 +33,7 @@ async def sync_project(
     policy: Policy | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
     on_total: Callable[[int], object] | None = None,
+    on_joined: Callable[[JoinedSet], object] | None = None,
 ) -> AsyncGenerator[SyncOutcome, None]:
     """Makes a folder agree with the sheets of a project, and yields one outcome for each sheet as it is known.
 
@@ -53,11 +55,13 @@ async def sync_project(
         policy: as `export_many`.
         on_progress: called with the state of the exports.
         on_total: called with the number of sheets that were listed and chosen, once it is known.
+        on_joined: called with what became of the PDF that `how.merge` names.
 
     Raises:
         InputError: the selection or the pattern cannot be used with this project; or ACC needs a user.
         NotFoundInProjectError: there is no such project, folder, set or sheet; or there is no sheet at all.
         PruneLimitError: at the end, if more sheets are withdrawn than may be moved; then none was moved.
+        MergeError: at the end, if the sheets cannot be joined; everything else is done.
         FolderInUseError: another run works in the folder.
         LedgerError: the folder's ledger cannot be used.
         APSError: as `list_sheets`; failures of single exports are outcomes.
@@ -90,4 +94,6 @@ async def sync_project(
                 yield run.reported(await run.exported(each))
         for outcome in await run.missing():
             yield run.reported(outcome)
-        await run.finish()
+        joined = await run.finish()
+        if joined is not None and on_joined is not None:
+            on_joined(joined)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from attrs import define, evolve, field, frozen
+from attrs.converters import optional
 
-from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError
+from aps_async.errors import InputError, MergeError, NotFoundInProjectError, PruneLimitError
 from aps_async.exports.project import list_sheets
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
@@ -17,6 +18,8 @@ from aps_async.ledger.sheets import KnownSheet, SheetNote, lineage_of
 from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet
 from aps_async.session import Session
 from aps_async.sync.compare import Folder, Planned, plan, version_name, version_of
+from aps_async.sync.joined import JoinedSet, checked_pdf, join_set
+from aps_async.sync.merge import MergeSheet
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import register_of, write_register
@@ -31,6 +34,7 @@ DEFAULT_PATTERN = NamePattern("{number} - {title}")
 PRUNE_SHARE, PRUNE_LEAST = 10, 10
 """At most a tenth of the set is moved by one run, and 10 sheets in any case, unless a larger number is allowed."""
 _NOTES = 500  # kept in one transaction
+_IN_SET = (SheetState.NEW, SheetState.REVISED, SheetState.RENAMED, SheetState.REFRESHED, SheetState.UNCHANGED)
 _OUTSIDE = "outside the selection of this run"
 
 
@@ -54,6 +58,8 @@ class SyncOptions:
     """Export again what was exported longer ago than this: markups change without a new version."""
     user_id: str | None = None
     """The user that jobs run as; ACC requires one with two-legged tokens."""
+    merge: Path | None = field(default=None, converter=optional(checked_pdf))
+    """A PDF to join the sheets into, in the order of their numbers; see `JoinedSet`. Needs the extra `pdf`."""
 
 
 @define(eq=False)
@@ -86,6 +92,8 @@ class SyncRun:
     async def look(self) -> None:
         """Lists the project, and compares it with the folder."""
         how = self.how
+        if how.merge is not None:
+            await self.ledger.reserve(how.merge)
         self._known = await self.ledger.sheets.known(self._project_id)
         self._listed = await self._list()
         chosen = self._choose()
@@ -308,11 +316,12 @@ class SyncRun:
         self._reported.append(evolve(outcome, outcome=None, error=None))
         return outcome
 
-    async def finish(self) -> None:
-        """Keeps what was found, and writes the register.
+    async def finish(self) -> JoinedSet | None:
+        """Keeps what was found, writes the register, and joins the sheets if that is wanted.
 
         Raises:
             PruneLimitError: more was withdrawn than may be moved.
+            MergeError: the sheets cannot be joined.
             TargetError: the register cannot be written.
         """
         await self._keep_notes()
@@ -320,8 +329,26 @@ class SyncRun:
         folder, now = self.ledger.folder, datetime.now(UTC)
         register = register_of(self.project, self._reported, known, folder, now)
         await asyncio.to_thread(write_register, folder, register)
+        try:
+            joined = await self._joined(self.how.merge) if self.how.merge is not None else None
+        except MergeError as problem:
+            if self._problem is None:
+                raise
+            self._problem.add_note(str(problem))
         if self._problem is not None:
             raise self._problem
+        return joined
+
+    async def _joined(self, target: Path) -> JoinedSet:
+        chosen = [each for each in self._reported if each.state in _IN_SET and each.path is not None]
+        others = [each for each in self._reported if each.state not in _IN_SET and each.reason != _OUTSIDE]
+        digests = {self.ledger.folder / name: digest for name, digest in (await self.ledger.digests()).items()}
+        return await join_set(
+            [MergeSheet(each.path, each.number, each.title) for each in chosen if each.path],
+            digests,
+            target,
+            missing=[f"{each.name}: {each.in_words}" for each in others],
+        )
 
     async def _keep_notes(self) -> None:
         notes, self._notes = self._notes, []
