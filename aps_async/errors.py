@@ -26,6 +26,7 @@ __all__ = [
     "InputError",
     "LedgerError",
     "LinkExpiredError",
+    "MergeError",
     "NotAllowedError",
     "NotExportableError",
     "NotFoundError",

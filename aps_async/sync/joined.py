@@ -11,8 +11,7 @@ from attrs import frozen
 
 from aps_async.downloads.sinks import checked_path, local_path
 from aps_async.errors import APSError, InputError, MergeError
-from aps_async.extras import needed
-from aps_async.sync.merge import MergedPdf, MergeSheet, merge_sheets
+from aps_async.sync.merge import MergedPdf, MergeSheet, identifier_of, merge_sheets
 from aps_async.threads import in_thread
 
 __all__ = ["JoinedSet", "checked_pdf", "in_sheet_order", "join_set"]
@@ -50,9 +49,8 @@ def checked_pdf(file: str | os.PathLike[str]) -> Path:
     """The absolute path of a PDF that is to be written.
 
     Raises:
-        InputError: it is no path on this machine, or does not end in `.pdf`; or pikepdf is not installed.
+        InputError: it is no path on this machine, or does not end in `.pdf`.
     """
-    needed("pikepdf", "pdf", "joining PDFs")
     path = local_path(file).absolute()
     if path.suffix.lower() != ".pdf":
         raise InputError(f"{file} is to become a PDF: give it a name that ends in .pdf")
@@ -89,7 +87,7 @@ async def join_set(
     try:
         if not ordered:
             raise InputError("there is no sheet to join")
-        if await in_thread(_is_made_of, checked_path(target), identifier):
+        if await in_thread(identifier_of, checked_path(target)) == identifier:
             return found
         merged = await merge_sheets(ordered, target, identifier=identifier)
     except (APSError, OSError) as problem:
@@ -100,13 +98,3 @@ async def join_set(
 def _identifier(sheets: Sequence[MergeSheet], digests: Mapping[Path, str]) -> bytes:
     parts = [_FORM, *((each.number, each.title, digests[each.path]) for each in sheets)]
     return hashlib.sha256(json.dumps(parts).encode()).digest()[:16]
-
-
-def _is_made_of(path: Path, identifier: bytes) -> bool:
-    """Whether the file is whole and carries this identifier."""
-    pikepdf = needed("pikepdf", "pdf", "joining PDFs")
-    try:
-        with pikepdf.open(path, attempt_recovery=False) as pdf:
-            return bytes(pdf.trailer["/ID"][0]) == identifier
-    except (OSError, LookupError, ValueError, TypeError, pikepdf.PdfError):
-        return False

@@ -23,7 +23,7 @@ from aps_async.sync.destinations import DestinationTable
 from aps_async.sync.layers import LayerTable
 from aps_async.text import well_formed
 
-__all__ = ["MergeSheet", "MergedPdf", "discipline_of", "merge_pdfs", "merge_sheets", "run_child"]
+__all__ = ["MergeSheet", "MergedPdf", "discipline_of", "identifier_of", "merge_pdfs", "merge_sheets", "run_child"]
 __dir__: object = __all__.copy
 
 _CHILD = "from aps_async.sync import merge; merge.run_child()"
@@ -104,6 +104,20 @@ async def merge_sheets(
         pages, warnings = _child_result(answer, process.returncode)
         size = os.fstat(file.fileno()).st_size
     return MergedPdf(path=path, pages=pages, size=size, warnings=warnings)
+
+
+def identifier_of(path: Path) -> bytes | None:
+    """The permanent identifier of a PDF; None if there is no such file, or it is not whole.
+
+    Raises:
+        InputError: pikepdf is not installed.
+    """
+    pikepdf = needed("pikepdf", "pdf", "joining PDFs")
+    try:
+        with pikepdf.open(path, attempt_recovery=False) as pdf:
+            return bytes(pdf.trailer["/ID"][0])
+    except (OSError, LookupError, ValueError, TypeError, pikepdf.PdfError):
+        return None
 
 
 @contextmanager

@@ -83,7 +83,7 @@ async def test_what_is_withdrawn_or_left_out_is_named_and_not_in_it(site: Site, 
 
 @pytest.mark.parametrize("folder", ["", "sub"])
 async def test_a_set_in_the_folder_is_not_a_sheet(site: Site, folder: str) -> None:
-    item = list(site.simulator.world.items.values())[0]
+    item = next(iter(site.simulator.world.items.values()))
     item.title = "SET"
     site.index()
     file = site.folder / folder / "set.pdf"
