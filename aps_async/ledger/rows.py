@@ -428,7 +428,7 @@ def _version_set(connection: sqlite3.Connection, record: int, source_id: str) ->
 def version_label(source_id: str, version_set: str | None) -> str:
     """Which version an export was of, in words for a file name. ACC numbers none, and has version sets."""
     number = version_number(source_id)
-    return f"version {number}" if number is not None else version_set or "earlier"
+    return f"version {number}" if number is not None else safe_stem(version_set) if version_set else "earlier"
 
 
 def done(connection: sqlite3.Connection, record: int) -> list[Former]:

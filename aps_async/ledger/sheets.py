@@ -1,23 +1,20 @@
 """What a ledger knows of the sheets in its folder: for `sync`, which compares them with the project."""
 
-import asyncio
 import json
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeVar
 
 from attrs import frozen
 
 from aps_async.downloads.filenames import stem_of
-from aps_async.downloads.sinks import target_error
 from aps_async.errors import DecodeError, LedgerError
 from aps_async.ledger import rows
 from aps_async.ledger.journal import KnownFile
+from aps_async.ledger.places import Place
 from aps_async.ledger.store import Store
-from aps_async.ledger.superseded import move_aside, rename
 from aps_async.models import ExportKind, ExportRequest, Sheet
 from aps_async.transport.converter import structure, to_dict, to_json
 
@@ -86,9 +83,9 @@ def lineage_of(request: ExportRequest) -> bytes:
 class SheetBook:
     """The sheets of one open ledger."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, place: Place) -> None:
         self._store = store
-        self._folder = folder
+        self._place = place
 
     async def known(self, project_id: str) -> list[KnownSheet]:
         """The sheets of a project, in the order in which they were first asked for.
@@ -130,10 +127,7 @@ class SheetBook:
         name = await self._store.call(lambda db: rows.take_name(db, sheet.record, title, {}))
         moves = [(each, each.name.replace(sheet.name, name, 1)) for each in sheet.files]
         moves = [(file, new) for file, new in moves if stem_of(file.name) == sheet.name]
-        try:
-            await asyncio.to_thread(rename, self._folder, moves)
-        except OSError as problem:
-            raise target_error(self._folder / name, problem) from problem
+        await self._place.rename(moves)
         await self._store.call(lambda db: _renamed(db, sheet, name, moves))
         return name
 
@@ -145,12 +139,7 @@ class SheetBook:
         """
         moved = None
         for file in sheet.in_place:
-            try:
-                moved = await asyncio.to_thread(move_aside, self._folder, file.name)
-            except FileNotFoundError:
-                continue
-            except OSError as problem:
-                raise target_error(self._folder / file.name, problem) from problem
+            moved = await self._place.move_aside(file.name) or moved
         await self._store.call(lambda db: _withdrawn(db, sheet))
         return moved
 
