@@ -31,10 +31,10 @@ from aps_async.models import (
     ExportRequest,
     Project,
     Sheet,
+    StoredExport,
 )
 from aps_async.session import Session
-from aps_async.sync.joined import JoinedSet, join_set
-from aps_async.sync.merge import MergeSheet
+from aps_async.sync.joined import JoinedSet, SetSheet, join_set
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.transport.converter import ref_to_json, to_dict
 
@@ -197,17 +197,23 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
             await _join(tasks, choices.merge, run, ledger)
 
 
+def _file(outcome: ExportOutcome | StoredExport | None, ledger: Ledger) -> str | None:
+    """The name of the file in the folder or storage."""
+    if isinstance(outcome, StoredExport):
+        return outcome.names[0]
+    return outcome.path.relative_to(ledger.folder).as_posix() if isinstance(outcome, DeliveredExport) else None
+
+
 async def _join(tasks: Sequence[Task], target: Path, run: Run, ledger: Ledger) -> None:
     sheets = {task.id: task.sheet for task in tasks}
     chosen = [
-        MergeSheet(each.outcome.path, sheet.number, sheet.title)
+        SetSheet(file, sheet.number, sheet.title)
         for each in run.results
-        if isinstance(each.outcome, DeliveredExport) and (sheet := sheets.get(each.id)) is not None
+        if (sheet := sheets.get(each.id)) is not None and (file := _file(each.outcome, ledger)) is not None
     ]
     missing = [f"{each.name}: {reason(each.error)}" for each in run.results if each.error is not None]
-    digests = {ledger.folder / name: digest for name, digest in (await ledger.digests()).items()}
     try:
-        run.joined = await join_set(chosen, digests, target, missing=missing)
+        run.joined = await join_set(ledger, chosen, target, missing=missing)
     except MergeError as problem:
         run.unfinished = problem
 

@@ -1,16 +1,19 @@
 """The command `register`."""
 
-import asyncio
 from pathlib import Path
 
 from aps_async.cli.output import count, print_json, print_result, print_status, print_table
+from aps_async.errors import LedgerError
+from aps_async.ledger.places import FolderPlace
 from aps_async.sync import register
 from aps_async.transport.converter import to_dict
 
 
 async def show(folder: Path, *, as_json: bool, as_csv: bool) -> int:
     """`aps-async register DIR`."""
-    found = await asyncio.to_thread(register.read_register, folder)
+    found = await register.read_register(FolderPlace(folder))
+    if found is None:
+        raise LedgerError(f"{folder} has no {register.REGISTER_JSON}: nothing was synced into it")
     if as_json:
         print_json(to_dict(found))
     elif as_csv:

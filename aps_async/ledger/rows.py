@@ -27,6 +27,7 @@ __all__ = [
     "Former",
     "State",
     "Wanted",
+    "adopt",
     "arriving",
     "begin_run",
     "digests",
@@ -180,6 +181,20 @@ def enter(
         record or _known(connection, run, each) or _new(connection, run, each, keep_older=keep_older, counts=counts)
         for record, each in zip(found, wanted, strict=True)
     ]
+
+
+def adopt(
+    connection: sqlite3.Connection, request: ExportRequest, name: str, file: KnownFile, exported_at: float
+) -> None:
+    """Enters an export that is done: its file is there."""
+    wanted = Wanted(request, None)
+    made = connection.execute(
+        "INSERT INTO exports (key, lineage, run, state, name, request, changed) VALUES (?, ?, 0, ?, ?, ?, ?)",
+        (wanted.key(0), wanted.lineage(), State.DONE, name, wanted.stored(), exported_at),
+    )
+    connection.execute("INSERT INTO names VALUES (?, ?)", (_folded(name), made.lastrowid))
+    digest = bytes.fromhex(file.sha256)
+    connection.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (made.lastrowid, file.name, file.size, digest))
 
 
 def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record | None:

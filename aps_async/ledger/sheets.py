@@ -18,7 +18,7 @@ from aps_async.ledger.store import Store
 from aps_async.models import ExportKind, ExportRequest, Sheet
 from aps_async.transport.converter import structure, to_dict, to_json
 
-__all__ = ["KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet", "lineage_of"]
+__all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet", "lineage_of"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
@@ -58,6 +58,11 @@ class KnownSheet:
         return self.files or self.previous_files
 
     @property
+    def in_place_source(self) -> str | None:
+        """What those files were exported from."""
+        return self.source_id if self.files else self.previous
+
+    @property
     def title(self) -> str:
         """What to call it in reports."""
         return self.facts.name if self.facts else self.request.name or self.source_id
@@ -73,6 +78,18 @@ class SheetNote:
     state: str
     reason: str | None = None
     moved: str | None = None
+
+
+@frozen(kw_only=True)
+class FoundSheet:
+    """A sheet of a ledger that was lost, as something else knows it."""
+
+    name: str
+    """Of its file, without suffix."""
+    request: ExportRequest
+    file: KnownFile
+    exported_at: datetime
+    note: SheetNote
 
 
 def lineage_of(request: ExportRequest) -> bytes:
@@ -94,6 +111,20 @@ class SheetBook:
             LedgerError: the ledger holds values that cannot be used.
         """
         return await self._store.call(lambda db: _known(db, project_id), durable=False)
+
+    async def is_empty(self) -> bool:
+        """Whether the ledger knows no export at all."""
+        return await self._store.call(lambda db: db.execute("SELECT 1 FROM exports LIMIT 1").fetchone() is None)
+
+    async def adopt(self, project_id: str, found: Sequence[FoundSheet]) -> None:
+        """Enters sheets whose files are there already, all or none."""
+
+        def adopt(connection: sqlite3.Connection) -> None:
+            for each in found:
+                rows.adopt(connection, each.request, each.name, each.file, each.exported_at.timestamp())
+
+        await self._store.call(adopt)
+        await self.note(project_id, [each.note for each in found])
 
     async def note(self, project_id: str, notes: Sequence[SheetNote]) -> None:
         """Keeps what was found of sheets."""

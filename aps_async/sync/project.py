@@ -4,8 +4,9 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from aps_async.downloads.storage import Storage
 from aps_async.exports.bulk import BulkProgress, export_many
-from aps_async.ledger import Ledger
+from aps_async.exports.targets import ledger_for, target_for
 from aps_async.models import Project
 from aps_async.polling import Policy
 from aps_async.resources import files
@@ -13,6 +14,7 @@ from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SyncOutcome
+from aps_async.sync.rebuild import rebuild
 from aps_async.sync.run import SyncOptions, SyncRun
 
 __all__ = ["sync_project"]
@@ -24,9 +26,10 @@ _DEFAULT = SyncOptions()
 async def sync_project(
     session: Session,
     project: Project | str,
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | Storage,
     how: SyncOptions = _DEFAULT,
     *,
+    state: str | os.PathLike[str] | None = None,
     command: str | None = None,
     max_concurrent_downloads: int | None = None,
     timeout: float | None = None,
@@ -47,8 +50,11 @@ async def sync_project(
     Args:
         session: the session; scope `data:read`, and for ACC `data:write`.
         project: a `Project`, its id or its name.
-        folder: where the files are; it is made when it is missing.
+        folder: where the files are; it is made when it is missing. Or `s3://bucket/prefix`, `gs://bucket/prefix` or
+            `az://container/prefix`, with the extra `s3`; or a `ReadableStorage`.
         how: which sheets, how they are named, and what happens to those that give way.
+        state: for a storage: the folder on this machine that the ledger is kept in; None: see `state_folder`. If it is
+            lost, it is made again from the register.
         command: any text that describes how to run the same again; `ledger_status` gives it back.
         max_concurrent_downloads: None: `Settings.max_concurrent_downloads`.
         timeout: as `export_many`.
@@ -71,7 +77,9 @@ async def sync_project(
         session.check_user(files.SERVICE.start, how.user_id)
     how.selection.check(found)
     how.pattern.check(found)
-    async with Ledger(folder, superseded=how.superseded, command=command) as ledger:
+    target = target_for(folder)
+    async with ledger_for(target, state, superseded=how.superseded, command=command) as ledger:
+        await rebuild(ledger, found)
         run = SyncRun(session, found, ledger, how, viewer=await session.acting_as(how.user_id))
         await run.look()
         if on_total is not None:
@@ -82,7 +90,7 @@ async def sync_project(
         exports = export_many(
             session,
             [each.request for each in run.planned],
-            ledger.folder,
+            ledger.folder if ledger.storage is None else ledger.storage,
             max_concurrent_downloads=max_concurrent_downloads,
             timeout=timeout,
             policy=policy,

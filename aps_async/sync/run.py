@@ -1,10 +1,9 @@
 """One run of `sync_project`: its list, what the folder knows, and what comes of both."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import define, evolve, field, frozen
 from attrs.converters import optional
@@ -13,13 +12,12 @@ from aps_async.errors import InputError, MergeError, NotFoundInProjectError, Pru
 from aps_async.exports.project import list_sheets
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
-from aps_async.ledger.files import are_whole
+from aps_async.ledger.places import Place
 from aps_async.ledger.sheets import KnownSheet, SheetNote, lineage_of
-from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet
+from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet, StoredExport
 from aps_async.session import Session
 from aps_async.sync.compare import Folder, Planned, plan, version_name, version_of
-from aps_async.sync.joined import JoinedSet, checked_pdf, join_set
-from aps_async.sync.merge import MergeSheet
+from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, join_set
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import register_of, write_register
@@ -187,7 +185,7 @@ class SyncRun:
             return planned
         if known.request.user_id == planned.request.user_id or not known.is_done:
             return planned
-        if not await asyncio.to_thread(are_whole, self.ledger.folder, known.files):
+        if not await self.ledger.place.are_whole(known.files):
             return planned
         return evolve(planned, request=evolve(planned.request, user_id=known.request.user_id))
 
@@ -212,7 +210,7 @@ class SyncRun:
                     version=version_name(sheet),
                     previous=version_of(known) if known else None,
                     folder=each.folder_path,
-                    path=self._path(known) if known else None,
+                    **_at(self.ledger.place, _file(known)),
                     reason=reason,
                     exported_at=known.exported_at if known and known.is_done else None,
                 )
@@ -239,10 +237,10 @@ class SyncRun:
             done = {id(each) for each in free}
             waiting = [each for each in waiting if id(each) not in done]
 
-    async def exported(self, outcome: ExportOutcome) -> SyncOutcome:
+    async def exported(self, outcome: ExportOutcome | StoredExport) -> SyncOutcome:
         """What came of one export."""
         planned = self._by_id[outcome.request.source_ids]
-        found = outcome_of(planned, outcome, self.ledger.folder)
+        found = outcome_of(planned, outcome, self.ledger.place)
         if outcome.error is None:
             self._notes.append(self._note(planned, found.state, found.reason))
             if len(self._notes) >= _NOTES:
@@ -292,10 +290,7 @@ class SyncRun:
         return {each.record: await self.ledger.sheets.withdraw(each) for each in withdrawn}
 
     def _missed(self, known: KnownSheet, verdict: Verdict, moved: Mapping[int, str | None]) -> SyncOutcome:
-        path = self._path(known)
-        if known.record in moved:
-            to = moved[known.record]
-            path = self.ledger.folder / to if to else None
+        file = moved[known.record] if known.record in moved else _file(known)
         self._keep(known, verdict.state, verdict.reason, moved.get(known.record))
         facts = known.facts
         return SyncOutcome(
@@ -306,7 +301,7 @@ class SyncRun:
             id=known.source_id,
             version=version_of(known),
             folder=facts.folder_path if facts else "",
-            path=path,
+            **_at(self.ledger.place, file),
             reason=verdict.reason,
             exported_at=known.exported_at if known.is_done else None,
         )
@@ -326,9 +321,8 @@ class SyncRun:
         """
         await self._keep_notes()
         known = await self.ledger.sheets.known(self._project_id)
-        folder, now = self.ledger.folder, datetime.now(UTC)
-        register = register_of(self.project, self._reported, known, folder, now)
-        await asyncio.to_thread(write_register, folder, register)
+        register = register_of(self.project, self._reported, known, datetime.now(UTC))
+        await write_register(self.ledger.place, register)
         try:
             joined = await self._joined(self.how.merge) if self.how.merge is not None else None
         except MergeError as problem:
@@ -340,12 +334,11 @@ class SyncRun:
         return joined
 
     async def _joined(self, target: Path) -> JoinedSet:
-        chosen = [each for each in self._reported if each.state in _IN_SET and each.path is not None]
+        chosen = [each for each in self._reported if each.state in _IN_SET]
         others = [each for each in self._reported if each.state not in _IN_SET and each.reason != _OUTSIDE]
-        digests = {self.ledger.folder / name: digest for name, digest in (await self.ledger.digests()).items()}
         return await join_set(
-            [MergeSheet(each.path, each.number, each.title) for each in chosen if each.path],
-            digests,
+            self.ledger,
+            [SetSheet(each.file, each.number, each.title) for each in chosen if each.file],
             target,
             missing=[f"{each.name}: {each.in_words}" for each in others],
         )
@@ -373,20 +366,32 @@ class SyncRun:
                 )
             )
 
-    def _path(self, known: KnownSheet) -> Path | None:
-        return self.ledger.folder / known.in_place[0].name if known.in_place else None
+
+def _file(known: KnownSheet | None) -> str | None:
+    return known.in_place[0].name if known and known.in_place else None
 
 
-def outcome_of(planned: Planned, outcome: ExportOutcome, folder: Path) -> SyncOutcome:
+def _at(place: Place, file: str | None) -> dict[str, Any]:
+    """Where a file is, as an outcome has it."""
+    return {} if file is None else {"file": file, "path": place.path(file), "location": place.location(file)}
+
+
+def _delivered(outcome: ExportOutcome | StoredExport, place: Place) -> str | None:
+    if isinstance(outcome, StoredExport):
+        return outcome.names[0]
+    folder = place.path("")
+    return outcome.path.relative_to(folder).as_posix() if outcome.path and folder else None
+
+
+def outcome_of(planned: Planned, outcome: ExportOutcome | StoredExport, place: Place) -> SyncOutcome:
     """What an export's outcome means for the sheet."""
     known, sheet = planned.known, planned.sheet.sheet
-    state, reason, path = planned.state, planned.reason, outcome.path
+    state, reason, file = planned.state, planned.reason, _delivered(outcome, place)
     exported_at: datetime | None = known.exported_at if known and outcome.reused else datetime.now(UTC)
     if outcome.error is not None:
         state, reason = SheetState.FAILED, " ".join(str(outcome.error).split())
-        kept = known.in_place[0] if known and known.in_place else None
-        path = folder / kept.name if kept else None
-        exported_at = known.exported_at if known and kept else None
+        file = _file(known)
+        exported_at = known.exported_at if known and file else None
     elif state is SheetState.NEW and known is None and outcome.reused:
         state = SheetState.UNCHANGED  # an older ledger knew it by other means
     elif state in (SheetState.UNCHANGED, SheetState.RENAMED) and not outcome.reused:
@@ -401,7 +406,7 @@ def outcome_of(planned: Planned, outcome: ExportOutcome, folder: Path) -> SyncOu
         version=version_name(sheet),
         previous=planned.previous if state is SheetState.REVISED else None,
         folder=sheet.folder_path,
-        path=path,
+        **_at(place, file),
         reason=reason,
         exported_at=exported_at,
         warnings=outcome.warnings,

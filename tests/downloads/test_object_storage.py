@@ -13,10 +13,10 @@ import obstore
 import pytest
 from aiohttp import web
 
-from aps_async import InputError, TargetError
 from aps_async.downloads.folder import Folder, storage_for
 from aps_async.downloads.object_storage import ObjectStorage
 from aps_async.downloads.storage import Storage
+from aps_async.errors import InputError, TargetError
 from tests.storages import Bucket, InMemory, azure_server, azurite_command, make_container, s3_server
 from tests.support import served
 

@@ -73,7 +73,7 @@ async def stored(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         options: dict[str, str] = request.getfixturevalue("s3")
         bucket = Bucket(options, f"bucket-{tmp_path.name.replace('_', '-').lower()[-40:]}")
         storage = ObjectStorage(f"s3://{bucket.name}/2026", allow_http=True, **options)
-        yield Stored(storage, lambda: sorted(each.removeprefix("2026/") for each in bucket.keys()))
+        yield Stored(storage, lambda: sorted(each.removeprefix("2026/") for each in bucket.keys()))  # noqa: SIM118 - its own method
         bucket.close()
     else:
         import obstore

@@ -7,8 +7,7 @@ import pikepdf
 import pytest
 
 from aps_async.errors import InputError, MergeError, PruneLimitError
-from aps_async.sync.joined import JoinedSet, in_sheet_order
-from aps_async.sync.merge import MergeSheet
+from aps_async.sync.joined import JoinedSet, SetSheet, in_sheet_order
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import SyncOptions
@@ -31,7 +30,7 @@ async def joined(site: Site, file: Path, **how: Any) -> JoinedSet:
 
 def test_sheets_come_in_the_order_of_their_numbers() -> None:
     numbers = ["A-10", "a-2", "M-1", "A-1.10", "A-1.9", "", "7", "10", "A-1"]
-    ordered = in_sheet_order([MergeSheet(Path(f"{each}.pdf"), each) for each in numbers])
+    ordered = in_sheet_order([SetSheet(f"{each}.pdf", each) for each in numbers])
     assert [each.number for each in ordered] == ["", "7", "10", "A-1", "A-1.9", "A-1.10", "a-2", "A-10", "M-1"]
 
 

@@ -10,7 +10,8 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aps_async import InputError, NotExportableError, NotFoundInProjectError, Session
+from aps_async import Session
+from aps_async.errors import InputError, NotExportableError, NotFoundInProjectError
 from aps_async.models import Collection
 from aps_async.simulator import Simulator, World
 from aps_async.sync.selection import Selection, list_selected, select
