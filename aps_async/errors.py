@@ -28,6 +28,7 @@ __all__ = [
     "InputError",
     "LedgerError",
     "LinkExpiredError",
+    "MergeError",
     "NotAllowedError",
     "NotExportableError",
     "NotFoundError",
@@ -216,6 +217,10 @@ class PruneLimitError(APSError):
         super().__init__(message)
         self.withdrawn = withdrawn
         self.allowed = allowed
+
+
+class MergeError(APSError):
+    """The sheets of a run could not be joined into one PDF; its other work is done. The cause says why."""
 
 
 class DownloadError(APSError):

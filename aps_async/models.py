@@ -326,11 +326,14 @@ class StoredExport(FinishedExport):
     path: ClassVar[None] = None
     error: ClassVar[None] = None
     unpacked: ClassVar[tuple[Path, ...]] = ()
-    reused: ClassVar[Literal[False]] = False
     size: int
     """Bytes."""
     locations: tuple[str, ...] = ()
     """Where its files are, such as `s3://plans/A-101.pdf`."""
+    names: tuple[str, ...] = ()
+    """Their names in the storage, with `/` between folders."""
+    reused: bool = False
+    """The files are an earlier run's, found whole and unchanged: nothing was fetched."""
     warnings: tuple[str, ...] = ()
     """What is odd about the file; see `Downloaded.warnings`."""
 

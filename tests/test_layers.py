@@ -20,7 +20,7 @@ LAYERS = [
     ["models"],
     ["errors"],
     ["extras", "filesystem", "ids", "settings", "transport.converter", "transport.quotas"],
-    ["downloads.filenames", "downloads.sinks", "downloads.archives", "downloads.zip_directory"],
+    ["downloads.filenames", "downloads.sinks", "downloads.archives", "downloads.zip_directory", "downloads.storage"],
     ["transport"],
     ["ledger"],
     ["auth"],

@@ -22,6 +22,7 @@ from aps_async.cli.options import (
     DIR,
     JSON_LINES,
     JSON_OBJECT,
+    MERGE,
     NO_PARTIAL,
     NO_REPORT,
     ORDER,
@@ -208,6 +209,7 @@ def export(
     since: SINCE = None,
     name: FILE_NAME = None,
     tree: TREE = False,
+    merge: MERGE = None,
     files: Annotated[
         bool, typer.Option("--files", help="ACC: PDF, DWG and RVT files as ZIPs, instead of sheets.")
     ] = False,
@@ -230,8 +232,8 @@ def export(
 
     pattern = pattern_of(name, tree=tree)
     check_together(sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
-    if files and (match or exclude or sheet_set or tag or since or pattern):
-        raise UsageProblem("--files goes with --folder only: the other options choose and name sheets")
+    if files and (match or exclude or sheet_set or tag or since or pattern or merge):
+        raise UsageProblem("--files goes with --folder only: the other options choose, name and join sheets")
     if (unpack or no_partial) and not files:
         raise UsageProblem("--unpack and --no-partial need --files: sheets are exported one by one")
     choices = exporting.ExportChoices(
@@ -250,6 +252,7 @@ def export(
         allow_partial=not no_partial,
         report=not no_report,
         options=options,
+        merge=merge,
         out=out,
         slots=slots,
         timeout=timeout,

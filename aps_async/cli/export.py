@@ -21,7 +21,7 @@ from aps_async.cli.progress import shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of
-from aps_async.errors import DecodeError, DiskFullError, LedgerError, NotFoundInProjectError
+from aps_async.errors import DecodeError, DiskFullError, LedgerError, MergeError, NotFoundInProjectError
 from aps_async.exports.bulk import export_many
 from aps_async.exports.project import project_requests
 from aps_async.ledger import Ledger, refuse_if_in_use
@@ -34,10 +34,12 @@ from aps_async.models import (
     ExportRequest,
     Project,
     Sheet,
+    StoredExport,
 )
 from aps_async.report.entries import Report
 from aps_async.session import Session
 from aps_async.sync.compare import version_name
+from aps_async.sync.joined import JoinedSet, SetSheet, join_set
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions, SyncRun
 from aps_async.sync.selection import Selected
@@ -67,6 +69,7 @@ class ExportChoices(RunChoices, Choice):
     unpack: bool = False
     allow_partial: bool = True
     report: bool = True
+    merge: Path | None = None
     options: ExportOptions = field(factory=ExportOptions)
 
     def how(self) -> SyncOptions:
@@ -141,6 +144,8 @@ class Run:
     is_compared: bool = False
     """Whether outcomes are compared with the folder first, and are added to the report after that."""
     began: float = field(factory=time.monotonic)
+    joined: JoinedSet | None = None
+    unfinished: MergeError | None = None
 
     def add_to_report(self, outcome: SyncOutcome) -> None:
         """Adds what became of one sheet to the report, if there is to be one."""
@@ -167,7 +172,9 @@ class Run:
         """The exit code: 0; the code that all failures share, if there is no file at all; otherwise `SOME_FAILED`."""
         codes = {exit_code(each.error) for each in self.results if each.error is not None}
         if not codes:
-            return SOME_FAILED if any(each.failed_files for each in self.files) else 0
+            if any(each.failed_files for each in self.files):
+                return SOME_FAILED
+            return exit_code(self.unfinished) if self.unfinished else 0
         return codes.pop() if len(codes) == 1 and not self.files else SOME_FAILED
 
 
@@ -208,8 +215,22 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
         print_status(words)
     else:
         print_result(words)
+    show_joined(run.joined, as_json=choices.as_json)
+    if run.unfinished is not None:
+        print_status(f"error: {reason(run.unfinished)}")
     await notify(f"export from {choices.project}: {words}", ok=run.code == 0)
     return run.code
+
+
+def show_joined(joined: JoinedSet | None, *, as_json: bool) -> None:
+    """Reports on the PDF of a set."""
+    if joined is None:
+        return
+    for each in joined.missing:
+        print_status(f"not in {joined.path.name}: {each}")
+    for warning in joined.merged.warnings if joined.merged else ():
+        print_status(f"warning: {joined.path.name}: {warning}")
+    (print_status if as_json else print_result)(joined.in_words)
 
 
 async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
@@ -227,6 +248,8 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
         run.report = Report(project=project.name)
     run.is_compared = True
     async with ledger_for("export", choices) as ledger:
+        if choices.merge is not None:
+            await ledger.reserve(choices.merge)
         compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
         await compared.look(selected)
         for left_out in compared.left_out():
@@ -241,6 +264,29 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
             if missing.state is SheetState.WITHDRAWN:
                 print_status(f"{missing.state}: {missing.name}: {missing.reason}; its file is still in the folder")
         await compared.finish()
+        if choices.merge is not None:
+            await _join(tasks, choices.merge, run, ledger)
+
+
+def _file(outcome: ExportOutcome | StoredExport | None, ledger: Ledger) -> str | None:
+    """The name of the file in the folder or storage."""
+    if isinstance(outcome, StoredExport):
+        return outcome.names[0]
+    return outcome.path.relative_to(ledger.folder).as_posix() if isinstance(outcome, DeliveredExport) else None
+
+
+async def _join(tasks: Sequence[Task], target: Path, run: Run, ledger: Ledger) -> None:
+    sheets = {task.id: task.sheet for task in tasks}
+    chosen = [
+        SetSheet(file, sheet.number, sheet.title)
+        for each in run.results
+        if (sheet := sheets.get(each.id)) is not None and (file := _file(each.outcome, ledger)) is not None
+    ]
+    missing = [f"{each.name}: {reason(each.error)}" for each in run.results if each.error is not None]
+    try:
+        run.joined = await join_set(ledger, chosen, target, missing=missing)
+    except MergeError as problem:
+        run.unfinished = problem
 
 
 async def _file_tasks(session: Session, project: Project, choices: ExportChoices) -> list[Task]:

@@ -59,11 +59,13 @@ def _codes() -> tuple[tuple[type[Exception], int], ...]:
 
 def exit_code(problem: BaseException) -> int:
     """The exit code for an error."""
-    from aps_async.errors import AuthError
+    from aps_async.errors import AuthError, MergeError
     from aps_async.transport.retry import is_transient
 
     if isinstance(problem, AuthError) and problem.__cause__ is not None and is_transient(problem.__cause__):
         return exit_code(problem.__cause__)  # the token service is unreachable; the credentials are not to blame
+    if isinstance(problem, MergeError) and problem.__cause__ is not None:
+        return exit_code(problem.__cause__)
     for kind, code in _codes():
         if isinstance(problem, kind):
             return code

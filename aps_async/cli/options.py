@@ -25,6 +25,17 @@ def a_path(text: str) -> Path:
         raise typer.BadParameter(str(problem)) from None
 
 
+def a_pdf(text: str) -> Path:
+    """The absolute path of a PDF to write: a run may be resumed in another folder."""
+    from aps_async.errors import InputError
+    from aps_async.sync.joined import checked_pdf
+
+    try:
+        return checked_pdf(text)
+    except InputError as problem:
+        raise typer.BadParameter(str(problem)) from None
+
+
 PROJECT = Annotated[
     str,
     typer.Argument(
@@ -57,6 +68,15 @@ COLLECTION = Annotated[
 ]
 DIR = Annotated[Path, typer.Argument(metavar="DIR", parser=a_path, help="A folder with an earlier export.")]
 OUT = Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="The folder for the files; created if missing.")]
+MERGE = Annotated[
+    Path | None,
+    typer.Option(
+        "--merge",
+        metavar="FILE.pdf",
+        parser=a_pdf,
+        help="Join the sheets into one PDF too, in the order of their numbers, with page labels and bookmarks.",
+    ),
+]
 SLOTS = Annotated[int | None, typer.Option(min=1, help="Concurrent downloads; 8 by default.")]
 TIMEOUT = Annotated[
     float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 by default.")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.output import count, print_json, print_result, print_status, print_table
+from aps_async.errors import LedgerError
+from aps_async.ledger.places import FolderPlace
 from aps_async.sync import register
 from aps_async.sync.subfolders import read_subfolders
 from aps_async.transport.converter import to_dict
@@ -24,7 +26,9 @@ async def show(folder: Path, *, as_json: bool, as_csv: bool) -> int:
 
 
 async def _show(folder: Path, *, as_json: bool, as_csv: bool) -> int:
-    found = await asyncio.to_thread(register.read_register, folder)
+    found = await register.read_register(FolderPlace(folder))
+    if found is None:
+        raise LedgerError(f"{folder} has no {register.REGISTER_JSON}: nothing was exported or synced into it")
     if as_json:
         print_json(to_dict(found))
     elif as_csv:

@@ -9,6 +9,7 @@ import typer
 from aps_async.cli.options import (
     DIR,
     JSON_LINES,
+    MERGE,
     NO_REPORT,
     OUT,
     PROJECTS,
@@ -101,6 +102,7 @@ def sync(
         ),
     ] = None,
     no_report: NO_REPORT = False,
+    merge: MERGE = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 9 if a sheet is left out or withdrawn.")] = False,
     watch: Annotated[
         float | None,
@@ -153,6 +155,7 @@ def sync(
         max_prune=max_prune,
         drop_superseded=drop_superseded,
         refresh=refresh,
+        merge=merge,
         strict=strict,
         report=not no_report,
         options=options,

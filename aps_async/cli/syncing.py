@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.cli.environment import open_session
-from aps_async.cli.export import RunChoices, error_as_json, stored_choices
+from aps_async.cli.export import RunChoices, error_as_json, show_joined, stored_choices
 from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
@@ -20,12 +20,13 @@ from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import exportable_project, print_selected
-from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
+from aps_async.errors import DiskFullError, LedgerError, MergeError, PruneLimitError
 from aps_async.ids import bare_id
 from aps_async.ledger import refuse_if_in_use
 from aps_async.models import ExportOptions, Project
 from aps_async.report.entries import Report
 from aps_async.session import Session
+from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions
@@ -47,6 +48,7 @@ class SyncChoices(RunChoices, Choice):
     """Seconds."""
     strict: bool = False
     report: bool = True
+    merge: Path | None = None
     options: ExportOptions = field(factory=ExportOptions)
     projects: tuple[str, ...] = ()
     """Several projects or patterns, each project in its own subfolder; empty: `project`, directly in the folder."""
@@ -62,6 +64,7 @@ class SyncChoices(RunChoices, Choice):
             max_prune=self.max_prune,
             refresh=None if self.refresh is None else timedelta(seconds=self.refresh),
             user_id=self.user_id,
+            merge=self.merge,
         )
 
 
@@ -78,6 +81,7 @@ class SyncView:
     exported: set[date] = field(factory=set[date])
     """The days on which the files of today's set were exported."""
     report: Report | None = None
+    joined: JoinedSet | None = None
     began: float = field(factory=time.monotonic)
 
     def add(self, outcome: SyncOutcome) -> None:
@@ -121,12 +125,12 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
     refuse_if_in_use(choices.out)
     if (choices.out / PROJECTS_JSON).exists():
         raise UsageProblem(f"{choices.out} has a subfolder for each project: choose one of them, or another --out")
-    view, too_many = SyncView(markups=choices.options.markups), None
+    view, unfinished = SyncView(markups=choices.options.markups), None
     try:
         async with open_session(choices.user_id, patient=watched is not None) as session:
             await _sync(session, choices, view, watched)
-    except PruneLimitError as problem:
-        too_many = problem
+    except (PruneLimitError, MergeError) as problem:
+        unfinished = problem
     except (asyncio.CancelledError, DiskFullError, LedgerError):
         done = sum(view.counts.values())
         print_status(f"stopped: {done:,} of {count(view.total, 'sheet')} done; no unfinished file is left")
@@ -137,11 +141,12 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
         await leave_report(choices.out, view.report)
     words = summary(view, choices.out)
     code = view.code(strict=choices.strict)
-    if too_many is not None:
-        code = code or NOT_STRICT
+    if unfinished is not None:
+        code = code or exit_code(unfinished)
     conclude(words, choices, watched)
-    if too_many is not None:
-        print_status(f"error: {str(too_many).replace('(max_prune=', '(--max-prune ')}")
+    show_joined(view.joined, as_json=choices.as_json)
+    if unfinished is not None:
+        print_status(f"error: {reason(unfinished).replace('(max_prune=', '(--max-prune ')}")
     await notify(f"sync of {choices.project}: {words}", ok=code == 0)
     return code
 
@@ -162,6 +167,9 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
             found.total = total
             view.expect(total)
 
+        def joined(done: JoinedSet) -> None:
+            found.joined = done
+
         run = sync_project(
             session,
             project,
@@ -173,6 +181,7 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
             on_progress=view.moved,
             on_total=listed,
             on_selected=lambda selected: print_selected(selected, choices.pattern),
+            on_joined=joined,
         )
         async with aclosing(run) as outcomes:
             async for outcome in outcomes:

@@ -1,6 +1,7 @@
 """A folder that many processes and their users see; and which storage an address means."""
 
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -14,8 +15,8 @@ from typing import TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit, split_suffix
 from aps_async.downloads.sinks import local_path, made_folder, target_error
-from aps_async.downloads.storage import Storage
-from aps_async.filesystem import move_below, refuse_link
+from aps_async.downloads.storage import ReadableStorage, Storage, StoredFile
+from aps_async.filesystem import check_real_folders, move_below, open_own, refuse_link
 from aps_async.threads import in_thread
 
 __all__ = ["Folder", "is_object_storage", "storage_for"]
@@ -28,7 +29,7 @@ _HIDDEN = ".aps-async"
 _BUCKET = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
 
 
-class Folder(Storage):
+class Folder(ReadableStorage):
     """A folder that all workers and their users see, such as one on a file server.
 
     Files are downloaded to a hidden folder in it and take their name by a rename, so that nothing unfinished is ever
@@ -69,6 +70,26 @@ class Folder(Storage):
         staged = await self.stage(f"check-{secrets.token_hex(8)}")
         await self._in_thread(_check_writable, staged, target=staged)
 
+    def location(self, name: str) -> str:
+        """See `ReadableStorage`."""
+        return str(self.path.joinpath(*self._parts(name)))
+
+    async def find(self, name: str) -> StoredFile | None:
+        """See `ReadableStorage`. Reads the file."""
+        path = self.path.joinpath(*self._parts(name))
+        return await self._in_thread(_found, path, target=path)
+
+    async def fetch(self, name: str, file: Path) -> bool:
+        """See `ReadableStorage`."""
+        path = self.path.joinpath(*self._parts(name))
+        return await self._in_thread(_copy_out, path, file, target=path)
+
+    async def remove(self, name: str) -> None:
+        """See `ReadableStorage`."""
+        parts = self._parts(name)
+        path = self.path.joinpath(*parts)
+        await self._in_thread(_remove_below, self.path, parts, target=path)
+
     def _parts(self, name: str) -> tuple[str, ...]:
         limit = name_limit(self.path)
         *folders, last = checked_relative(name)
@@ -108,6 +129,25 @@ def _copy_below(source: Path, staged: Path, folder: Path, parts: tuple[str, ...]
     finally:
         staged.unlink(missing_ok=True)
     return True
+
+
+def _found(path: Path) -> StoredFile | None:
+    if not refuse_link(path):
+        return None
+    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+        return StoredFile(size=os.fstat(file.fileno()).st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _copy_out(path: Path, to: Path) -> bool:
+    if not refuse_link(path):
+        return False
+    shutil.copyfile(path, to, follow_symlinks=False)
+    return True
+
+
+def _remove_below(folder: Path, parts: tuple[str, ...]) -> None:
+    check_real_folders(folder, parts[:-1])
+    folder.joinpath(*parts).unlink(missing_ok=True)
 
 
 def _sweep(folder: Path) -> None:

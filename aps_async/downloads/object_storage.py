@@ -5,6 +5,7 @@ in parts, and the object appears as a whole or not at all. The same lines serve 
 """
 
 import asyncio
+import hashlib
 import os
 import secrets
 import shutil
@@ -17,12 +18,14 @@ from pathlib import Path
 from attrs import frozen
 
 from aps_async.downloads.filenames import checked_relative
-from aps_async.downloads.storage import Storage
+from aps_async.downloads.storage import ReadableStorage, StoredFile
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
 from aps_async.links import redact
 
 _CHUNK = 1 << 20
+_SHA256 = "sha256"
+"""The name of the metadata that holds an object's digest: a copy keeps it, and what others put there lacks it."""
 
 
 @frozen
@@ -85,7 +88,7 @@ __all__ = ["ObjectStorage"]
 __dir__: object = __all__.copy
 
 
-class ObjectStorage(Storage):
+class ObjectStorage(ReadableStorage):
     """`s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
 
     Credentials, region and endpoint come from the variables `AWS_*`, `GOOGLE_*` or `AZURE_*`, or from `options`. Files
@@ -134,7 +137,10 @@ class ObjectStorage(Storage):
 
         # Not put_async: cancelled, it leaves the parts that were uploaded so far, and they cost money until removed.
         with await asyncio.to_thread(file.open, "rb") as opened:
-            async with obstore.open_writer_async(self._store, name) as writer:
+            digest = await asyncio.to_thread(hashlib.file_digest, opened, "sha256")
+            opened.seek(0)
+            metadata = {_SHA256: digest.hexdigest()}
+            async with obstore.open_writer_async(self._store, name, attributes=metadata) as writer:
                 while chunk := await asyncio.to_thread(opened.read, _CHUNK):
                     await writer.write(chunk)
 
@@ -167,6 +173,51 @@ class ObjectStorage(Storage):
             raise TargetError(f"cannot write to and read from {self._url}: {_first_line(problem)}") from None
         if bytes(found) != name.encode():
             raise TargetError(f"cannot use {self._url}: what was written cannot be read back")
+
+    def location(self, name: str) -> str:
+        """See `ReadableStorage`."""
+        return f"{self._url}/{'/'.join(checked_relative(name))}"
+
+    async def find(self, name: str) -> StoredFile | None:
+        """See `ReadableStorage`. The digest is metadata that `put` writes."""
+        import obstore
+
+        location = self.location(name)
+        try:
+            found = await obstore.get_async(self._store, "/".join(checked_relative(name)), options={"head": True})
+        except FileNotFoundError:
+            return None
+        except Exception as problem:  # noqa: BLE001 - the same
+            raise TargetError(f"cannot look at {location}: {_first_line(problem)}") from None
+        return StoredFile(size=found.meta["size"], sha256=found.attributes.get(_SHA256))
+
+    async def fetch(self, name: str, file: Path) -> bool:
+        """See `ReadableStorage`."""
+        import obstore
+
+        location = self.location(name)
+        try:
+            found = await obstore.get_async(self._store, "/".join(checked_relative(name)))
+            with await asyncio.to_thread(file.open, "wb") as opened:
+                async for chunk in found.stream(_CHUNK):
+                    await asyncio.to_thread(opened.write, bytes(chunk))
+        except FileNotFoundError:
+            return False
+        except Exception as problem:  # noqa: BLE001 - the same
+            raise TargetError(f"cannot read {location}: {_first_line(problem)}") from None
+        return True
+
+    async def remove(self, name: str) -> None:
+        """See `ReadableStorage`."""
+        import obstore
+
+        location = self.location(name)
+        try:
+            await obstore.delete_async(self._store, "/".join(checked_relative(name)))
+        except FileNotFoundError:
+            return
+        except Exception as problem:  # noqa: BLE001 - the same
+            raise TargetError(f"cannot remove {location}: {_first_line(problem)}") from None
 
     def discard(self, file: Path) -> None:
         """See `Storage`."""

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Storage"]
+from attrs import frozen
+
+__all__ = ["ReadableStorage", "Storage", "StoredFile"]
 __dir__: object = __all__.copy
 
 
@@ -61,4 +63,37 @@ class Storage(Protocol):
 
     def discard(self, file: Path) -> None:
         """Forgets what was staged, if it is still there."""
+        ...
+
+
+@frozen(kw_only=True)
+class StoredFile:
+    """What a storage knows of a file without reading it."""
+
+    size: int
+    """Bytes."""
+    sha256: str | None = None
+    """Hexadecimal, as it was when the file was put; None if the file has to be read to know it."""
+
+
+class ReadableStorage(Storage, Protocol):
+    """A storage that also gives back and removes what it holds: a ledger, and so a sync, needs one.
+
+    All of these raise InputError for a name that could lead out of the storage, and TargetError for trouble with it.
+    """
+
+    def location(self, name: str) -> str:
+        """The location of a file, to show to users."""
+        ...
+
+    async def find(self, name: str) -> StoredFile | None:
+        """What is known of a file; None if there is none."""
+        ...
+
+    async def fetch(self, name: str, file: Path) -> bool:
+        """Copies a stored file to a path on this machine; False if there is none."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Removes a file, if there is one."""
         ...

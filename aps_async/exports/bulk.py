@@ -9,15 +9,14 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Literal, overload
+from typing import overload
 
-from aps_async.downloads.folder import is_object_storage, storage_for
-from aps_async.downloads.sinks import local_path, made_folder
+from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
-from aps_async.errors import InputError
 from aps_async.exports.bulk_requests import Wanted
 from aps_async.exports.bulk_run import BulkProgress, Run
 from aps_async.exports.kinds import KINDS
+from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import Journal, NoLedger
 from aps_async.models import ExportOutcome, StoredExport, StoredOutcome
@@ -54,7 +53,7 @@ def export_many(
     timeout: float | None = None,
     policy: Policy | None = None,
     unpack: bool = False,
-    ledger: Literal[False] = False,
+    ledger: Ledger | bool = False,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[StoredOutcome, None]: ...
 
@@ -93,15 +92,17 @@ async def export_many(
             done, and again its download; None: as `wait_for_export`.
         policy: when to ask about a job; see `Policy`. One that raises, or returns no seconds, fails that export.
         unpack: put the files of a ZIP (several ACC files) into the folder, and no ZIP.
-        ledger: keep a ledger in the folder, see `Ledger`; one that is not open is opened for this run. Not in a
-            storage.
+        ledger: keep a ledger in the folder, see `Ledger`; one that is not open is opened for this run. That of a
+            storage is kept in its `state_folder` on this machine, and the storage has to be a `ReadableStorage`; an
+            older version's file is copied to `superseded/` there before it is replaced.
         on_progress: called after every change; keep it quick.
 
     Yields:
         A `DeliveredExport` with its path, or a `FailedExport` with its error; `outcome.ok` distinguishes them.
 
     Raises:
-        InputError: the address is of another kind, has no credentials, or is to hold a ledger; or an extra is missing.
+        InputError: the address is of another kind or has no credentials; a ledger needs more than the storage can do;
+            or an extra is missing.
         TargetError: the folder cannot be made or written to.
         LedgerError: its ledger cannot be used, or another run works there (`FolderInUseError`).
         DiskFullError: the disk is full, and there is a ledger: the run ends, to go on when there is room.
@@ -109,7 +110,7 @@ async def export_many(
             raised, at once.
     """
     async with AsyncExitStack() as stack:
-        target = _target(folder)
+        target = target_for(folder)
         journal = await _journal(ledger, target, stack)
         run = Run(
             session,
@@ -142,21 +143,9 @@ async def _count_recent_starts(session: Session, journal: Journal) -> None:
             limiter.count_earlier(ages)
 
 
-def _target(given: str | os.PathLike[str] | Storage) -> Path | Storage:
-    if isinstance(given, str) and is_object_storage(given):
-        return storage_for(given)
-    if isinstance(given, str | os.PathLike):
-        return local_path(given)
-    if all(callable(getattr(given, name, None)) for name in ("stage", "put", "discard")):
-        return given
-    raise InputError(f"files go to a folder, an address or a Storage, and {type(given).__name__} is none of them")
-
-
 async def _journal(ledger: Ledger | bool, target: Path | Storage, stack: AsyncExitStack) -> Journal:
     if ledger is False:
         return NoLedger()
-    if not isinstance(target, Path):
-        raise InputError("a ledger lies in the folder of its files, and a storage has none: leave the ledger out")
-    book = Ledger(target) if ledger is True else ledger
-    book.check_folder(target)
+    book = ledger_for(target) if ledger is True else ledger
+    book.check_target(target)
     return book if book.is_open else await stack.enter_async_context(book)

@@ -68,6 +68,8 @@ class Entry:
     received: int = 0
     reused: bool = False
     locations: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """In a storage."""
     unpacked: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -169,12 +171,18 @@ class Run:
     async def _look(self, entry: Entry) -> None:
         """Takes what an earlier run has brought, if it is still as it was."""
         try:
-            if not await self.journal.holds(entry.record):
+            files = entry.record.files
+            to_unpack = self.unpack and len(files) == 1 and files[0].name.endswith(".zip")
+            in_storage = not isinstance(self.target, Path)
+            if (to_unpack and in_storage) or not await self.journal.holds(entry.record):
                 await self._begin(entry)
                 return
             entry.reused = True
-            files = entry.record.files
-            assert isinstance(self.target, Path)  # noqa: S101 - for the type checker: a storage has no ledger
+            if not isinstance(self.target, Path):
+                entry.names = tuple(each.name for each in files)
+                entry.locations = self.journal.locations(entry.record)
+                await self._finish(entry, Downloaded(path=Path(files[0].name), size=sum(each.size for each in files)))
+                return
             paths = [self.target / each.name for each in files]
             if len(files) > 1:
                 entry.unpacked = tuple(paths)
@@ -276,8 +284,11 @@ class Run:
             _make_folder(staged)
             got = await self._fetch_into(staged, entry, poller)
             files = entry.unpacked or (got.path,)
+            notes = await self.journal.storing(entry.record, staged, files)
+            entry.warnings = (*entry.warnings, *notes)
+            entry.names = tuple(each.relative_to(staged).as_posix() for each in files)
             entry.locations = tuple(
-                [await self.target.put(each, each.relative_to(staged).as_posix()) for each in files]
+                [await self.target.put(each, name) for each, name in zip(files, entry.names, strict=True)]
             )
             return got
         finally:
@@ -307,7 +318,7 @@ class Run:
                 PartFile(path, self.journal.tag),
                 add_suffix=True,
                 sha256=self.journal.lasting,
-                before_rename=arriving if self.journal.lasting else None,
+                before_rename=arriving if self.journal.lasting and isinstance(self.target, Path) else None,
                 on_progress=note,
             )
         return evolve(got, warnings=(*got.warnings, *notes)) if notes else got
@@ -357,7 +368,14 @@ class Run:
         if isinstance(result, Exception):
             return FailedExport(**known, error=result)
         if entry.locations:
-            return StoredExport(**known, size=result.size, locations=entry.locations, warnings=entry.warnings)
+            return StoredExport(
+                **known,
+                size=result.size,
+                locations=entry.locations,
+                names=entry.names,
+                reused=entry.reused,
+                warnings=entry.warnings,
+            )
         return DeliveredExport(
             **known,
             path=result.path,

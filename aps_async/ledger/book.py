@@ -13,45 +13,49 @@ from typing import Literal, Self
 
 from attrs import evolve
 
-from aps_async.downloads.filenames import NameBook, safe_stem
-from aps_async.downloads.sinks import local_path, made_folder, remove_parts, target_error
+from aps_async.downloads.filenames import NameBook, safe_stem, stem_of
+from aps_async.downloads.sinks import local_path, made_folder, remove_parts
+from aps_async.downloads.storage import ReadableStorage, Storage
 from aps_async.errors import ExportFailedError, InputError, LedgerError
 from aps_async.filesystem import check_real_folders
 from aps_async.ledger import rows
 from aps_async.ledger.files import are_unchanged, known_file, read_again, stamp_of
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.lock import FolderLock
+from aps_async.ledger.places import FolderPlace, Place, StoragePlace
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.sheets import SheetBook
 from aps_async.ledger.store import Store
-from aps_async.ledger.superseded import make_way, put_away
+from aps_async.ledger.superseded import SUPERSEDED
 from aps_async.models import Downloaded, ExportKind, ExportOutcome, ExportRef, ExportRequest, StoredExport
+from aps_async.text import folded
 from aps_async.threads import in_thread
 
 __all__ = ["Ledger"]
 __dir__: object = __all__.copy
 
-_CHECKS = 4  # files hashed at once, in threads: more do not make a disk faster
-_CHUNK = 1 << 20
 _TAG = re.compile(r"[0-9a-f]{8}-")
 _PROBLEM = 1000  # characters of an error's message that are stored
 
 
 class Ledger:
-    """Remembers, in a folder, what has been exported into it and how far everything else has come.
+    """Remembers, in a folder, what has been exported into it, or into a storage, and how far all else has come.
 
     Give it to `export_many`, which opens it, or open it yourself for several runs: `async with Ledger(folder)`. While
     it is open, no other run can use the folder, until it is closed or the process ends.
 
     Args:
-        folder: the folder that the files go to; it is made when it is missing.
+        folder: the folder that the files go to; it is made when it is missing. With a storage, a folder of this
+            ledger's own, in which nothing else is; `state_folder` gives one.
+        storage: where the files go if not to the folder. Only this ledger may write there: the lock that keeps two runs
+            apart is in the folder.
         keep_older: when a newer version of a sheet is exported, leave the older one's file and give the newer one
             another name; otherwise the newer one takes its place.
         again: export everything again, even unchanged files, since markups change without a new version. Only applies
             to the first run after opening; to continue a stopped run, omit it.
         superseded: what becomes of the file that a newer version replaces: `keep` moves it to the folder `superseded`,
             `drop` removes it; a file that was changed since its export is moved there by both. None: it is removed, or
-            overwritten if it has the same name.
+            overwritten if it has the same name; in a storage, as `keep`.
         verify: read every file and compare its hash; otherwise a file whose size, times and inode are as they were is
             taken as unchanged.
         command: any text that describes how to repeat the run; `ledger_status` returns it.
@@ -63,6 +67,7 @@ class Ledger:
         self,
         folder: str | os.PathLike[str],
         *,
+        storage: ReadableStorage | None = None,
         keep_older: bool = False,
         again: bool = False,
         superseded: Literal["keep", "drop"] | None = None,
@@ -73,20 +78,22 @@ class Ledger:
         self.tag: str = ""
         self._keep_older = keep_older
         self._again = again
-        self._superseded = superseded
+        self._superseded = superseded or (None if storage is None else "keep")
         self._verify = verify
+        self.storage = storage
+        self.place: Place = FolderPlace(self.folder) if storage is None else StoragePlace(storage)
         self._command = command
         self._lock = FolderLock(self.folder)
         self._store = Store(self.folder / LEDGER_NAME)
         self._run = 0
         self._opened = False
-        self._checks = asyncio.Semaphore(_CHECKS)
+        self._checks = asyncio.Semaphore(self.place.checks)
         self._counts: dict[str, int] = {}
 
     @property
     def sheets(self) -> SheetBook:
         """What is known of the sheets in the folder."""
-        return SheetBook(self._store, self.folder)
+        return SheetBook(self._store, self.place)
 
     @property
     def is_open(self) -> bool:
@@ -124,14 +131,39 @@ class Ledger:
         finally:
             self._lock.release()
 
-    def check_folder(self, folder: Path) -> None:
-        """Checks that this ledger belongs to the folder.
+    def check_target(self, target: Path | Storage) -> None:
+        """Checks that this ledger is for files in this folder or storage.
 
         Raises:
-            InputError: it belongs to another folder.
+            InputError: it is for others.
         """
-        if folder.resolve() != self.folder.resolve():
-            raise InputError(f"this ledger is for {self.folder}, and the files are to go to {folder}: use one folder")
+        if not isinstance(target, Path):
+            if target is not self.storage:
+                raise InputError("this ledger is not for this storage: make it with Ledger(folder, storage=...)")
+        elif self.storage is not None:
+            raise InputError(f"this ledger is for a storage, and the files are to go to {target}")
+        elif target.resolve() != self.folder.resolve():
+            raise InputError(f"this ledger is for {self.folder}, and the files are to go to {target}: use one folder")
+
+    async def reserve(self, file: Path) -> None:
+        """Keeps the name of a file that no export makes from being given to one, if the file lies among theirs.
+
+        Raises:
+            InputError: an export's file has the name, or it lies in `superseded/`.
+        """
+        folder, path = self.folder.resolve(), file.parent.resolve() / file.name
+        if self.storage is not None or not path.is_relative_to(folder):
+            return
+        name = path.relative_to(folder).as_posix()
+        if folded(name).startswith(f"{SUPERSEDED}/"):
+            raise InputError(f"{file} lies in the folder for older versions: choose another place")
+        owner = await self._store.call(lambda db: rows.reserve_name(db, stem_of(name)))
+        if owner is not None:
+            raise InputError(f"{file} is the file of {owner}: choose another name")
+
+    async def digests(self) -> dict[str, str]:
+        """The SHA-256 of every file of an export, by its name in the folder."""
+        return await self._store.call(rows.digests, durable=False)
 
     async def begin(self, total: int | None) -> None:
         """A run begins."""
@@ -166,15 +198,21 @@ class Ledger:
         return found
 
     async def holds(self, record: Record) -> bool:
-        """Compares size and SHA-256 of the files, in a thread, unless their stamps show that they are unchanged."""
+        """Compares size and SHA-256 of the files, unless their stamps show that they are unchanged."""
         if not record.files or record.is_unchanged:
             return record.is_unchanged
         async with self._checks:
+            if self.storage is not None:
+                return await self.place.are_whole(record.files)
             stop = Event()
             found = await in_thread(read_again, self.folder, record.files, stop, on_cancel=stop.set)
         if found is not None:
             await self._store.call(lambda db: rows.set_stamps(db, record.id, found), durable=False)
         return found is not None
+
+    def locations(self, record: Record) -> tuple[str, ...]:
+        """Where the record's files are, to show to users."""
+        return tuple(self.place.location(each.name) for each in record.files)
 
     async def started(self, record: Record, ref: ExportRef) -> None:
         """Stores the reference durably: starting twice costs quota, and in ACC creates a second job."""
@@ -194,19 +232,25 @@ class Ledger:
         name = "/".join((*record.name.split("/")[:-1], file.path.name))
         known = record.arrived = KnownFile(name, file.size, file.sha256)
         record.arrived_at = time.time()
+        return await self._arriving(record, [known])
 
+    async def storing(self, record: Record, staged: Path, files: Sequence[Path]) -> tuple[str, ...]:
+        """Does the same as `arriving` for files that are about to be put from a folder into the storage."""
+        stop = Event()
+        known = await in_thread(_known_files, staged, files, stop, on_cancel=stop.set)
+        return await self._arriving(record, known)
+
+    async def _arriving(self, record: Record, known: Sequence[KnownFile]) -> tuple[str, ...]:
         def arriving(connection: sqlite3.Connection) -> list[rows.Former]:
-            rows.arriving(connection, record.id, [known])
+            rows.arriving(connection, record.id, known)
             return rows.former(connection, record.id) if self._superseded is not None else []
 
         former = await self._store.call(arriving, durable=False)
         if self._superseded is None:
             return ()
-        try:
-            note = await asyncio.to_thread(make_way, self.folder, name, former, keep=self._superseded == "keep")
-        except OSError as problem:
-            raise target_error(self.folder / name, problem) from problem
-        return (note,) if note else ()
+        keep = self._superseded == "keep"
+        notes = [await self.place.make_way(each.name, former, keep=keep) for each in known]
+        return tuple(each for each in notes if each)
 
     async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
         """Writes the outcome down, and removes the older version's file if a newer one has taken its place."""
@@ -224,10 +268,7 @@ class Ledger:
             files = await in_thread(_known_files, self.folder, unpacked, stop, on_cancel=stop.set)
         left = await self._store.call(lambda db: _done(db, self.folder, record, files))
         if left:
-            try:
-                await in_thread(put_away, self.folder, left, self._superseded)
-            except OSError as problem:
-                raise target_error(self.folder, problem) from problem
+            await self.place.put_away(left, self._superseded)
 
     def names(self, record: Record) -> NameBook:
         """Names that the ledger remembers, for the files of an archive."""

@@ -1,6 +1,7 @@
 """The journal of a bulk run: in memory here, on the disk in `aps_async.ledger`."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from attrs import define, field, frozen
@@ -76,6 +77,14 @@ class Journal(Protocol):
         """The file is complete, and gets its final name when this returns; returns warnings about what was there."""
         ...
 
+    async def storing(self, record: Record, staged: Path, files: Sequence[Path]) -> tuple[str, ...]:
+        """Files in a folder are complete, and are put into the storage when this returns; the rest as `arriving`."""
+        ...
+
+    def locations(self, record: Record) -> tuple[str, ...]:
+        """Where the record's files are, to show to users."""
+        ...
+
     async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
         """The export has ended; its outcome is reported when this returns."""
         ...
@@ -121,6 +130,14 @@ class NoLedger:
 
     async def arriving(self, record: Record, file: Downloaded) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
         """Nothing to keep."""
+        return ()
+
+    async def storing(self, record: Record, staged: Path, files: Sequence[Path]) -> tuple[str, ...]:  # noqa: ARG002
+        """Nothing to keep."""
+        return ()
+
+    def locations(self, record: Record) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
+        """Nothing is known."""
         return ()
 
     async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:

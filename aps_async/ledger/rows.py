@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from attrs import frozen
 
-from aps_async.downloads.filenames import checked_relative, stem_of
+from aps_async.downloads.filenames import checked_relative, safe_stem, stem_of
 from aps_async.errors import InputError, LedgerError
 from aps_async.ids import version_number
 from aps_async.ledger.journal import KnownFile, Record
@@ -25,8 +25,10 @@ __all__ = [
     "MOVE_AWAY",
     "Former",
     "State",
+    "adopt",
     "arriving",
     "begin_run",
+    "digests",
     "done",
     "end_run",
     "enter",
@@ -37,6 +39,7 @@ __all__ = [
     "former",
     "recent_starts",
     "release_name",
+    "reserve_name",
     "set_former",
     "set_stamps",
     "started",
@@ -48,6 +51,7 @@ __all__ = [
 __dir__: object = __all__.copy
 
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
+_RESERVED = 0  # in place of an export: a name that no export gets
 
 
 class State(IntEnum):
@@ -118,6 +122,20 @@ def enter(
     ]
 
 
+def adopt(
+    connection: sqlite3.Connection, request: ExportRequest, name: str, file: KnownFile, exported_at: float
+) -> None:
+    """Enters an export that is done: its file is there."""
+    wanted = Wanted(request, None)
+    made = connection.execute(
+        "INSERT INTO exports (key, lineage, run, state, name, request, changed) VALUES (?, ?, 0, ?, ?, ?, ?)",
+        (wanted.key(0), wanted.lineage(), State.DONE, name, wanted.stored(), exported_at),
+    )
+    connection.execute("INSERT INTO names VALUES (?, ?)", (_folded(name), made.lastrowid))
+    digest = bytes.fromhex(file.sha256)
+    connection.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (made.lastrowid, file.name, file.size, digest))
+
+
 def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record | None:
     repeat = 0
     while True:
@@ -172,6 +190,11 @@ def set_stamps(connection: sqlite3.Connection, export: int, files: Iterable[Know
         "UPDATE files SET stamp=? WHERE export=? AND name=? AND sha256=?",
         [(each.stamp, export, each.name, bytes.fromhex(each.sha256)) for each in files],
     )
+
+
+def digests(connection: sqlite3.Connection) -> dict[str, str]:
+    """The SHA-256 of every file, by its name."""
+    return {str(name): bytes(sha256).hex() for name, sha256 in connection.execute("SELECT name, sha256 FROM files")}
 
 
 def stored_name(name: object) -> str:
@@ -305,6 +328,16 @@ def take_name(
         count += 1
 
 
+def reserve_name(connection: sqlite3.Connection, stem: str) -> str | None:
+    """Keeps a name from exports; gives the name of the export that has it already, if there is one."""
+    connection.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (_folded(stem), _RESERVED))
+    [owner] = connection.execute("SELECT export FROM names WHERE folded=?", (_folded(stem),)).fetchone()
+    if owner == _RESERVED:
+        return None
+    row = connection.execute("SELECT request FROM exports WHERE id=?", (owner,)).fetchone()
+    return str(json.loads(row[0]).get("name") or stem) if row else stem
+
+
 def started(connection: sqlite3.Connection, record: int, export_id: str) -> None:
     """Records the reference of a started export."""
     now = time.time()
@@ -382,7 +415,7 @@ def _version_set(connection: sqlite3.Connection, record: int, source_id: str) ->
 def version_label(source_id: str, version_set: str | None) -> str:
     """Which version an export was of, in words for a file name. ACC numbers none, and has version sets."""
     number = version_number(source_id)
-    return f"version {number}" if number is not None else version_set or "earlier"
+    return f"version {number}" if number is not None else safe_stem(version_set) if version_set else "earlier"
 
 
 def done(connection: sqlite3.Connection, record: int) -> list[Former]:

@@ -1,28 +1,25 @@
 """What a ledger knows of the sheets in its folder: for `sync`, which compares them with the project."""
 
-import asyncio
 import json
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeVar
 
 from attrs import frozen
 
 from aps_async.downloads.filenames import stem_of
-from aps_async.downloads.sinks import target_error
 from aps_async.errors import DecodeError, LedgerError
 from aps_async.ledger import rows
 from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.keys import Wanted
+from aps_async.ledger.places import Place
 from aps_async.ledger.store import Store
-from aps_async.ledger.superseded import move_aside, rename
 from aps_async.models import ExportKind, ExportRequest, Sheet
 from aps_async.transport.converter import structure, to_dict, to_json
 
-__all__ = ["KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet", "lineage_of"]
+__all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet", "lineage_of"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
@@ -66,6 +63,11 @@ class KnownSheet:
         return self.files or self.previous_files
 
     @property
+    def in_place_source(self) -> str | None:
+        """What those files were exported from."""
+        return self.source_id if self.files else self.previous
+
+    @property
     def title(self) -> str:
         """What to call it in reports."""
         return self.facts.name if self.facts else self.request.name or self.source_id
@@ -84,6 +86,18 @@ class SheetNote:
     named_at: float | None = None
 
 
+@frozen(kw_only=True)
+class FoundSheet:
+    """A sheet of a ledger that was lost, as something else knows it."""
+
+    name: str
+    """Of its file, without suffix."""
+    request: ExportRequest
+    file: KnownFile
+    exported_at: datetime
+    note: SheetNote
+
+
 def lineage_of(request: ExportRequest) -> bytes:
     """What stays the same through all versions of what is exported, and for all options."""
     return Wanted(request, None).lineage()
@@ -92,9 +106,9 @@ def lineage_of(request: ExportRequest) -> bytes:
 class SheetBook:
     """The sheets of one open ledger."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, place: Place) -> None:
         self._store = store
-        self._folder = folder
+        self._place = place
 
     async def known(self, project_id: str) -> list[KnownSheet]:
         """The sheets of a project, in the order in which they were first asked for.
@@ -103,6 +117,20 @@ class SheetBook:
             LedgerError: the ledger holds values that cannot be used.
         """
         return await self._store.call(lambda db: _known(db, project_id), durable=False)
+
+    async def is_empty(self) -> bool:
+        """Whether the ledger knows no export at all."""
+        return await self._store.call(lambda db: db.execute("SELECT 1 FROM exports LIMIT 1").fetchone() is None)
+
+    async def adopt(self, project_id: str, found: Sequence[FoundSheet]) -> None:
+        """Enters sheets whose files are there already, all or none."""
+
+        def adopt(connection: sqlite3.Connection) -> None:
+            for each in found:
+                rows.adopt(connection, each.request, each.name, each.file, each.exported_at.timestamp())
+
+        await self._store.call(adopt)
+        await self.note(project_id, [each.note for each in found])
 
     async def note(self, project_id: str, notes: Sequence[SheetNote]) -> None:
         """Keeps what was found of sheets."""
@@ -139,10 +167,7 @@ class SheetBook:
         name = await self._store.call(lambda db: rows.take_name(db, sheet.record, title, {}))
         moves = [(each, each.name.replace(sheet.name, name, 1)) for each in sheet.files]
         moves = [(file, new) for file, new in moves if stem_of(file.name) == sheet.name]
-        try:
-            await asyncio.to_thread(rename, self._folder, moves)
-        except OSError as problem:
-            raise target_error(self._folder / name, problem) from problem
+        await self._place.rename(moves)
         await self._store.call(lambda db: _renamed(db, sheet, name, moves))
         return name
 
@@ -154,12 +179,7 @@ class SheetBook:
         """
         moved = None
         for file in sheet.in_place:
-            try:
-                moved = await asyncio.to_thread(move_aside, self._folder, file.name)
-            except FileNotFoundError:
-                continue
-            except OSError as problem:
-                raise target_error(self._folder / file.name, problem) from problem
+            moved = await self._place.move_aside(file.name) or moved
         await self._store.call(lambda db: _withdrawn(db, sheet))
         return moved
 

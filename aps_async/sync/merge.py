@@ -23,7 +23,7 @@ from aps_async.sync.destinations import DestinationTable
 from aps_async.sync.layers import LayerTable
 from aps_async.text import well_formed
 
-__all__ = ["MergeSheet", "MergedPdf", "discipline_of", "merge_pdfs", "merge_sheets", "run_child"]
+__all__ = ["MergeSheet", "MergedPdf", "discipline_of", "identifier_of", "merge_pdfs", "merge_sheets", "run_child"]
 __dir__: object = __all__.copy
 
 _CHILD = "from aps_async.sync import merge; merge.run_child()"
@@ -52,7 +52,9 @@ class MergedPdf:
     """What a sheet lost, or what is odd about it; each begins with the sheet."""
 
 
-def merge_pdfs(sheets: Sequence[MergeSheet], target: str | os.PathLike[str]) -> MergedPdf:
+def merge_pdfs(
+    sheets: Sequence[MergeSheet], target: str | os.PathLike[str], *, identifier: bytes | None = None
+) -> MergedPdf:
     """Joins the PDFs of sheets in the given order, with a page label and a bookmark for each.
 
     Bookmarks lie under their discipline, in the order of the sheets. Links, also those by name, form fields, markups
@@ -62,6 +64,7 @@ def merge_pdfs(sheets: Sequence[MergeSheet], target: str | os.PathLike[str]) -> 
 
     Args:
         target: the file to write or to replace; may be one of the sheets.
+        identifier: becomes the permanent identifier in the file (`/ID`); None: a random one.
 
     Raises:
         InputError: there is no sheet; a sheet is not a PDF, is damaged or needs a password; pikepdf is not installed.
@@ -69,12 +72,14 @@ def merge_pdfs(sheets: Sequence[MergeSheet], target: str | os.PathLike[str]) -> 
     """
     path = checked_path(local_path(target))
     with _written(path) as file:
-        pages, warnings = _merge(sheets, file)
+        pages, warnings = _merge(sheets, file, identifier)
         size = file.tell()
     return MergedPdf(path=path, pages=pages, size=size, warnings=warnings)
 
 
-async def merge_sheets(sheets: Sequence[MergeSheet], target: str | os.PathLike[str]) -> MergedPdf:
+async def merge_sheets(
+    sheets: Sequence[MergeSheet], target: str | os.PathLike[str], *, identifier: bytes | None = None
+) -> MergedPdf:
     """Does the same as `merge_pdfs` without holding up the event loop.
 
     When it is cancelled, the target stays as it was.
@@ -86,7 +91,8 @@ async def merge_sheets(sheets: Sequence[MergeSheet], target: str | os.PathLike[s
     # In a process of its own, not in a thread: pikepdf keeps the interpreter's lock for half a second at a time, and
     # this way the memory is given back, and a cancelled merge ends at once.
     path = checked_path(local_path(target))
-    request = json.dumps([{**asdict(each), "path": str(each.path.absolute())} for each in sheets]).encode()
+    plain = [{**asdict(each), "path": str(each.path.absolute())} for each in sheets]
+    request = json.dumps({"sheets": plain, "identifier": identifier.hex() if identifier else None}).encode()
     with _written(path) as file:
         process = _start_child(file)
         try:
@@ -98,6 +104,20 @@ async def merge_sheets(sheets: Sequence[MergeSheet], target: str | os.PathLike[s
         pages, warnings = _child_result(answer, process.returncode)
         size = os.fstat(file.fileno()).st_size
     return MergedPdf(path=path, pages=pages, size=size, warnings=warnings)
+
+
+def identifier_of(path: Path) -> bytes | None:
+    """The permanent identifier of a PDF; None if there is no such file, or it is not whole.
+
+    Raises:
+        InputError: pikepdf is not installed.
+    """
+    pikepdf = needed("pikepdf", "pdf", "joining PDFs")
+    try:
+        with pikepdf.open(path, attempt_recovery=False) as pdf:
+            return bytes(pdf.trailer["/ID"][0])
+    except (OSError, LookupError, ValueError, TypeError, pikepdf.PdfError):
+        return None
 
 
 @contextmanager
@@ -117,10 +137,12 @@ def _start_child(file: BinaryIO) -> "subprocess.Popen[bytes]":
 
 def run_child() -> None:
     """The other process of `merge_sheets`: sheets come in as JSON, the PDF goes out, and the result to stderr."""
-    sheets = [MergeSheet(**each) for each in json.load(sys.stdin.buffer)]
+    request = json.load(sys.stdin.buffer)
+    sheets = [MergeSheet(**each) for each in request["sheets"]]
+    identifier = bytes.fromhex(request["identifier"]) if request["identifier"] else None
     result: dict[str, Any]
     try:
-        pages, warnings = _merge(sheets, sys.stdout.buffer)
+        pages, warnings = _merge(sheets, sys.stdout.buffer, identifier)
         sys.stdout.buffer.flush()
         os.fsync(sys.stdout.fileno())  # here, so that nothing is left to do in the event loop
         result = {"pages": pages, "warnings": warnings}
@@ -155,7 +177,7 @@ class _Checked:
     warnings: tuple[str, ...]
 
 
-def _merge(sheets: Sequence[MergeSheet], file: BinaryIO) -> tuple[int, tuple[str, ...]]:
+def _merge(sheets: Sequence[MergeSheet], file: BinaryIO, identifier: bytes | None) -> tuple[int, tuple[str, ...]]:
     """Writes the joined PDF; returns its pages and the warnings."""
     if not sheets:
         raise InputError("there is no sheet to join")
@@ -169,6 +191,8 @@ def _merge(sheets: Sequence[MergeSheet], file: BinaryIO) -> tuple[int, tuple[str
             warnings = _complete(pikepdf, pdf, checked)
             version = ".".join(map(str, max((1, 7), *(each.version for each in checked))))
             raw = pikepdf.StreamDecodeLevel.none
+            if identifier is not None:
+                pdf.trailer["/ID"] = pikepdf.Array([pikepdf.String(identifier)] * 2)
             with catch_warnings():
                 simplefilter("ignore", pikepdf.PageCopyWarning)  # buttons outside of a form: a sheet has them that way
                 pdf.save(file, min_version=version, compress_streams=False, stream_decode_level=raw)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from aps_async.models import ExportOutcome
+from aps_async.models import ExportOutcome, StoredExport
 
 __all__ = ["SheetState", "SyncCounts", "SyncOutcome"]
 __dir__: object = __all__.copy
@@ -51,13 +51,17 @@ class SyncOutcome:
     """The version whose file was replaced, or is kept."""
     folder: str = ""
     """BIM 360: the folder in the project. ACC: the version set."""
+    file: str | None = None
+    """The name of the sheet's file now, relative to the folder or storage, with `/`; None if there is none."""
     path: Path | None = None
-    """The sheet's file now; None if there is none."""
+    """Where that is; None in a storage."""
+    location: str | None = None
+    """The same to show to users: a path, or an address."""
     reason: str | None = None
     exported_at: datetime | None = None
     """When the file was exported: markups are as of then."""
     warnings: tuple[str, ...] = ()
-    outcome: ExportOutcome | None = None
+    outcome: ExportOutcome | StoredExport | None = None
     """Of the export, where there was one."""
     error: Exception | None = None
 

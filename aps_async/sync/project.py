@@ -4,15 +4,18 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError
 from aps_async.exports.bulk import BulkProgress, export_many
-from aps_async.ledger import Ledger
+from aps_async.exports.targets import ledger_for, target_for
 from aps_async.models import ExportOptions, Project
 from aps_async.policies import Policy
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
+from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SyncOutcome
+from aps_async.sync.rebuild import rebuild
 from aps_async.sync.run import SyncOptions, SyncRun
 from aps_async.sync.selection import Selected
 
@@ -25,9 +28,10 @@ _DEFAULT = SyncOptions()
 async def sync_project(
     session: Session,
     project: Project | str,
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | Storage,
     how: SyncOptions = _DEFAULT,
     *,
+    state: str | os.PathLike[str] | None = None,
     command: str | None = None,
     max_concurrent_downloads: int | None = None,
     timeout: float | None = None,
@@ -35,6 +39,7 @@ async def sync_project(
     on_progress: Callable[[BulkProgress], object] | None = None,
     on_total: Callable[[int], object] | None = None,
     on_selected: Callable[[Selected], object] | None = None,
+    on_joined: Callable[[JoinedSet], object] | None = None,
 ) -> AsyncGenerator[SyncOutcome, None]:
     """Makes a folder agree with the sheets of a project, and yields one outcome for each sheet as it is known.
 
@@ -48,8 +53,11 @@ async def sync_project(
     Args:
         session: the session; scope `data:read`, and for ACC `data:write`.
         project: a `Project`, its id or its name.
-        folder: where the files are; it is made when it is missing.
+        folder: where the files are; it is made when it is missing. Or `s3://bucket/prefix`, `gs://bucket/prefix` or
+            `az://container/prefix`, with the extra `s3`; or a `ReadableStorage`.
         how: which sheets, how they are named, and what happens to those that give way.
+        state: for a storage: the folder on this machine that the ledger is kept in; None: see `state_folder`. If it is
+            lost, it is made again from the register.
         command: any text that describes how to run the same again; `ledger_status` gives it back.
         max_concurrent_downloads: None: `Settings.max_concurrent_downloads`.
         timeout: as `export_many`.
@@ -57,12 +65,14 @@ async def sync_project(
         on_progress: called with the state of the exports.
         on_selected: called with what the selection chose, before anything is exported.
         on_total: called with the number of sheets that were listed and chosen, once it is known.
+        on_joined: called with what became of the PDF that `how.merge` names.
 
     Raises:
         InputError: the selection, the pattern or an option cannot be used with this project; or ACC needs a user.
         NotFoundInProjectError: there is no such project, folder, set or sheet.
         EmptyProjectError: neither the project nor the folder has any sheet.
         PruneLimitError: at the end, if more sheets are withdrawn than may be moved; then none was moved.
+        MergeError: at the end, if the sheets cannot be joined; everything else is done.
         FolderInUseError: another run works in the folder.
         LedgerError: the folder's ledger cannot be used.
         APSError: as `list_sheets`; failures of single exports are outcomes.
@@ -74,7 +84,9 @@ async def sync_project(
         raise InputError(f"{found.name} is not an ACC project: only published markups and hyperlinks are supported")
     how.selection.check(found)
     how.pattern.check(found)
-    async with Ledger(folder, superseded=how.superseded, verify=how.verify, command=command) as ledger:
+    target = target_for(folder)
+    async with ledger_for(target, state, superseded=how.superseded, verify=how.verify, command=command) as ledger:
+        await rebuild(ledger, found)
         run = SyncRun(session, found, ledger, how, viewer=await session.acting_as(how.user_id))
         await run.look()
         if on_selected is not None:
@@ -87,7 +99,7 @@ async def sync_project(
         exports = export_many(
             session,
             [each.request for each in run.planned],
-            ledger.folder,
+            ledger.folder if ledger.storage is None else ledger.storage,
             max_concurrent_downloads=max_concurrent_downloads,
             timeout=timeout,
             policy=policy,
@@ -99,4 +111,6 @@ async def sync_project(
                 yield run.reported(await run.exported(each))
         for outcome in await run.missing():
             yield run.reported(outcome)
-        await run.finish()
+        joined = await run.finish()
+        if joined is not None and on_joined is not None:
+            on_joined(joined)

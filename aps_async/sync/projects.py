@@ -97,7 +97,7 @@ async def sync_projects(
     root = local_path(folder)
     found = await _found(session, projects, how.user_id)
     async with _locked(root):
-        known = with_projects(root, await in_thread(read_subfolders, root), found.values())
+        known = await with_projects(root, await in_thread(read_subfolders, root), found.values())
         known = evolve(known, command=command)
         await in_thread(write_subfolders, root, known)
         for project in found.values():

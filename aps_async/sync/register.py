@@ -3,23 +3,21 @@
 `register.schema.json` beside this module describes the JSON file.
 """
 
+import asyncio
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from attrs import asdict, field, fields, frozen
 
 from aps_async.downloads.filenames import checked_relative
-from aps_async.downloads.sinks import target_error
 from aps_async.errors import DecodeError, InputError, LedgerError
-from aps_async.filesystem import open_own, replacing
 from aps_async.ids import bare_id
+from aps_async.ledger.places import Place
 from aps_async.ledger.sheets import KnownSheet
 from aps_async.models import ExportOptions, Project
 from aps_async.sync.outcomes import SyncOutcome
@@ -63,6 +61,8 @@ class RegisterRow:
     folder: str = ""
     """BIM 360: the folder in the project."""
     collection: str | None = None
+    collection_id: str | None = None
+    """ACC: UUID; None: ungrouped."""
     file: str | None = None
     """Relative to the folder, with `/`; None if there is no file."""
     size: int | None = None
@@ -78,6 +78,8 @@ class RegisterRow:
     """ISO 8601, in UTC."""
     source: str = ""
     """BIM 360: the version URN. ACC: the UUID of the sheet."""
+    file_source: str | None = None
+    """What the file was exported from: an older version than `source`, if the newer one could not be exported."""
 
 
 @frozen(kw_only=True)
@@ -97,7 +99,6 @@ def register_of(
     project: Project,
     outcomes: Iterable[SyncOutcome],
     known: Iterable[KnownSheet],
-    folder: Path,
     now: datetime,
 ) -> Register:
     """The register after a run.
@@ -106,11 +107,10 @@ def register_of(
         project: that was compared with the folder.
         outcomes: of all sheets.
         known: what the ledger knows after the run.
-        folder: where the files are.
         now: the time of writing.
     """
     by_file = {file.name: (each, file) for each in known for file in each.in_place}
-    rows = [_row(project, each, by_file, folder) for each in outcomes]
+    rows = [_row(project, each, by_file) for each in outcomes]
     rows.sort(key=lambda row: (row.collection or "", row.folder, row.number, row.name))
     return Register(
         form=FORM,
@@ -121,10 +121,11 @@ def register_of(
     )
 
 
-def _row(project: Project, outcome: SyncOutcome, by_file: Any, folder: Path) -> RegisterRow:
-    file = outcome.path.relative_to(folder).as_posix() if outcome.path else None
+def _row(project: Project, outcome: SyncOutcome, by_file: Any) -> RegisterRow:
+    file = outcome.file
     known, found = by_file.get(file, (None, None))
     collection = known.facts.collection if known and known.facts else None
+    identity = known.request.identity if known else None
     return RegisterRow(
         number=outcome.number,
         title=outcome.title,
@@ -133,6 +134,7 @@ def _row(project: Project, outcome: SyncOutcome, by_file: Any, folder: Path) -> 
         set=outcome.folder if project.is_acc else None,
         folder="" if project.is_acc else outcome.folder,
         collection=collection.name if collection else None,
+        collection_id=identity.collection_id if identity else None,
         file=file,
         size=found.size if found else None,
         sha256=found.sha256 if found else None,
@@ -141,6 +143,7 @@ def _row(project: Project, outcome: SyncOutcome, by_file: Any, folder: Path) -> 
         options=options_in_words(known.request.options) if known else (),
         exported_at=outcome.exported_at.isoformat(timespec="seconds") if outcome.exported_at else None,
         source=outcome.id,
+        file_source=known.in_place_source if known else None,
     )
 
 
@@ -149,19 +152,15 @@ def options_in_words(options: ExportOptions) -> tuple[str, ...]:
     return tuple(name for name, value in asdict(options).items() if value is True)
 
 
-def write_register(folder: Path, register: Register) -> None:
+async def write_register(place: Place, register: Register) -> None:
     """Writes both files, each in one step.
 
     Raises:
         TargetError: one cannot be written.
     """
     text = json.dumps(to_dict(register), ensure_ascii=False, indent=1)
-    for name, content in ((REGISTER_JSON, f"{text}\n".encode()), (REGISTER_CSV, as_csv(register).encode("utf-8-sig"))):
-        try:
-            with replacing(folder / name, 0o666) as file:
-                file.write(content)
-        except OSError as problem:
-            raise target_error(folder / name, problem) from problem
+    await place.write(REGISTER_JSON, f"{text}\n".encode())
+    await place.write(REGISTER_CSV, as_csv(register).encode("utf-8-sig"))
 
 
 def as_csv(register: Register) -> str:
@@ -180,20 +179,18 @@ def _cell(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def read_register(folder: Path) -> Register:
-    """Reads `register.json`, which others may have written: names of files are checked.
+async def read_register(place: Place) -> Register | None:
+    """Reads `register.json`, which others may have written: names of files are checked. None if there is none.
 
     Raises:
-        LedgerError: there is none, or it cannot be used.
+        LedgerError: it cannot be used.
+        TargetError: it cannot be read.
     """
-    path = folder / REGISTER_JSON
-    try:
-        with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
-            content = file.read(_LARGEST)
-    except FileNotFoundError:
-        raise LedgerError(f"{folder} has no {REGISTER_JSON}: nothing was exported or synced into it") from None
-    except OSError as problem:
-        raise LedgerError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+    path, content = place.location(REGISTER_JSON), await place.read(REGISTER_JSON, _LARGEST)
+    return None if content is None else await asyncio.to_thread(_parsed, content, path)
+
+
+def _parsed(content: bytes, path: str) -> Register:
     try:
         plain = json.loads(well_formed(content.decode()))
         if plain["form"] != FORM:

@@ -1,24 +1,25 @@
 """One run of `sync_project`: its list, what the folder knows, and what comes of both."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import define, evolve, field, frozen
+from attrs.converters import optional
 
-from aps_async.errors import EmptyProjectError, InputError, NotFoundInProjectError, PruneLimitError
+from aps_async.errors import EmptyProjectError, InputError, MergeError, NotFoundInProjectError, PruneLimitError
 from aps_async.exports.project import list_sheets
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
-from aps_async.ledger.files import are_whole
+from aps_async.ledger.places import Place
 from aps_async.ledger.sheets import KnownSheet, SheetNote, lineage_of
-from aps_async.models import ExportOptions, ExportOutcome, ItemWarning, LeftOut, Project, Sheet
+from aps_async.models import ExportOptions, ExportOutcome, ItemWarning, LeftOut, Project, Sheet, StoredExport
 from aps_async.resources.plans import has_known_name
 from aps_async.session import Session
 from aps_async.sync.compare import Folder, Planned, plan, version_name, version_of
+from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, join_set
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import register_of, write_register
@@ -35,6 +36,7 @@ PRUNE_SHARE, PRUNE_LEAST = 10, 10
 _NOTES = 500  # kept in one transaction
 _NAMES_FOR = 86400.0
 """Seconds after which numbers and titles are asked for again, though nothing seems to be modified."""
+_IN_SET = (SheetState.NEW, SheetState.REVISED, SheetState.RENAMED, SheetState.REFRESHED, SheetState.UNCHANGED)
 _OUTSIDE = "outside the selection of this run"
 
 
@@ -64,6 +66,8 @@ class SyncOptions:
     """The user that jobs run as; ACC requires one with two-legged tokens."""
     again: bool = False
     """Whether the ledger was opened to export everything again; for reports."""
+    merge: Path | None = field(default=None, converter=optional(checked_pdf))
+    """A PDF to join the sheets into, in the order of their numbers; see `JoinedSet`. Needs the extra `pdf`."""
 
 
 @define(eq=False)
@@ -105,6 +109,8 @@ class SyncRun:
             selected: what was listed and chosen; None: list it here.
         """
         how = self.how
+        if how.merge is not None:
+            await self.ledger.reserve(how.merge)
         self._known = await self.ledger.sheets.known(self._project_id)
         if selected is None:
             self._listed = await self._list()
@@ -219,7 +225,7 @@ class SyncRun:
             return planned
         if known.request.user_id == planned.request.user_id or not known.is_done:
             return planned
-        if not await asyncio.to_thread(are_whole, self.ledger.folder, known.files):
+        if not await self.ledger.place.are_whole(known.files):
             return planned
         return evolve(planned, request=evolve(planned.request, user_id=known.request.user_id))
 
@@ -247,7 +253,7 @@ class SyncRun:
                     version=version_name(sheet),
                     previous=version_of(known) if known else None,
                     folder=each.folder_path,
-                    path=self._path(known) if known else None,
+                    **_at(self.ledger.place, _file(known)),
                     reason=reason,
                     exported_at=known.exported_at if known and known.is_done else None,
                 )
@@ -274,10 +280,10 @@ class SyncRun:
             done = {id(each) for each in free}
             waiting = [each for each in waiting if id(each) not in done]
 
-    async def exported(self, outcome: ExportOutcome) -> SyncOutcome:
+    async def exported(self, outcome: ExportOutcome | StoredExport) -> SyncOutcome:
         """What came of one export."""
         planned = self._by_id[outcome.request.source_ids]
-        found = outcome_of(planned, outcome, self.ledger.folder)
+        found = outcome_of(planned, outcome, self.ledger.place)
         if found.state is SheetState.REFRESHED and self.how.again:
             found = evolve(found, reason="everything was exported again")
         if outcome.error is None and not self._is_noted(planned, found):
@@ -344,10 +350,7 @@ class SyncRun:
         return {each.record: await self.ledger.sheets.withdraw(each) for each in withdrawn}
 
     def _missed(self, known: KnownSheet, verdict: Verdict, moved: Mapping[int, str | None]) -> SyncOutcome:
-        path = self._path(known)
-        if known.record in moved:
-            to = moved[known.record]
-            path = self.ledger.folder / to if to else None
+        file = moved[known.record] if known.record in moved else _file(known)
         self._keep(known, verdict.state, verdict.reason, moved.get(known.record))
         facts = known.facts
         return SyncOutcome(
@@ -358,7 +361,7 @@ class SyncRun:
             id=known.source_id,
             version=version_of(known),
             folder=facts.folder_path if facts else "",
-            path=path,
+            **_at(self.ledger.place, file),
             reason=verdict.reason,
             exported_at=known.exported_at if known.is_done else None,
         )
@@ -368,20 +371,37 @@ class SyncRun:
         self._reported.append(evolve(outcome, outcome=None, error=None))
         return outcome
 
-    async def finish(self) -> None:
-        """Keeps what was found, and writes the register.
+    async def finish(self) -> JoinedSet | None:
+        """Keeps what was found, writes the register, and joins the sheets if that is wanted.
 
         Raises:
             PruneLimitError: more was withdrawn than may be moved.
+            MergeError: the sheets cannot be joined.
             TargetError: the register cannot be written.
         """
         await self._keep_notes()
         known = await self.ledger.sheets.known(self._project_id)
-        folder, now = self.ledger.folder, datetime.now(UTC)
-        register = register_of(self.project, self._reported, known, folder, now)
-        await asyncio.to_thread(write_register, folder, register)
+        register = register_of(self.project, self._reported, known, datetime.now(UTC))
+        await write_register(self.ledger.place, register)
+        try:
+            joined = await self._joined(self.how.merge) if self.how.merge is not None else None
+        except MergeError as problem:
+            if self._problem is None:
+                raise
+            self._problem.add_note(str(problem))
         if self._problem is not None:
             raise self._problem
+        return joined
+
+    async def _joined(self, target: Path) -> JoinedSet:
+        chosen = [each for each in self._reported if each.state in _IN_SET]
+        others = [each for each in self._reported if each.state not in _IN_SET and each.reason != _OUTSIDE]
+        return await join_set(
+            self.ledger,
+            [SetSheet(each.file, each.number, each.title) for each in chosen if each.file],
+            target,
+            missing=[f"{each.name}: {each.in_words}" for each in others],
+        )
 
     async def _keep_notes(self) -> None:
         notes, self._notes = self._notes, []
@@ -412,20 +432,32 @@ class SyncRun:
                 )
             )
 
-    def _path(self, known: KnownSheet) -> Path | None:
-        return self.ledger.folder / known.in_place[0].name if known.in_place else None
+
+def _file(known: KnownSheet | None) -> str | None:
+    return known.in_place[0].name if known and known.in_place else None
 
 
-def outcome_of(planned: Planned, outcome: ExportOutcome, folder: Path) -> SyncOutcome:
+def _at(place: Place, file: str | None) -> dict[str, Any]:
+    """Where a file is, as an outcome has it."""
+    return {} if file is None else {"file": file, "path": place.path(file), "location": place.location(file)}
+
+
+def _delivered(outcome: ExportOutcome | StoredExport, place: Place) -> str | None:
+    if isinstance(outcome, StoredExport):
+        return outcome.names[0]
+    folder = place.path("")
+    return outcome.path.relative_to(folder).as_posix() if outcome.path and folder else None
+
+
+def outcome_of(planned: Planned, outcome: ExportOutcome | StoredExport, place: Place) -> SyncOutcome:
     """What an export's outcome means for the sheet."""
     known, sheet = planned.known, planned.sheet.sheet
-    state, reason, path = planned.state, planned.reason, outcome.path
+    state, reason, file = planned.state, planned.reason, _delivered(outcome, place)
     exported_at: datetime | None = known.exported_at if known and outcome.reused else datetime.now(UTC)
     if outcome.error is not None:
         state, reason = SheetState.FAILED, " ".join(str(outcome.error).split())
-        kept = known.in_place[0] if known and known.in_place else None
-        path = folder / kept.name if kept else None
-        exported_at = known.exported_at if known and kept else None
+        file = _file(known)
+        exported_at = known.exported_at if known and file else None
     elif state is SheetState.NEW and known is None and outcome.reused:
         state = SheetState.UNCHANGED  # an older ledger knew it by other means
     elif state in (SheetState.UNCHANGED, SheetState.RENAMED) and not outcome.reused:
@@ -440,7 +472,7 @@ def outcome_of(planned: Planned, outcome: ExportOutcome, folder: Path) -> SyncOu
         version=version_name(sheet),
         previous=planned.previous if state is SheetState.REVISED else None,
         folder=sheet.folder_path,
-        path=path,
+        **_at(place, file),
         reason=reason,
         exported_at=exported_at,
         warnings=outcome.warnings,

@@ -3,6 +3,7 @@
 A project keeps its subfolder when it gets another name, and when another project with its name is added.
 """
 
+import asyncio
 import json
 import os
 from collections.abc import Iterable
@@ -13,9 +14,10 @@ from attrs import evolve, field, frozen
 
 from aps_async.downloads.filenames import NameBook, checked_name, safe_stem
 from aps_async.downloads.sinks import target_error
-from aps_async.errors import DecodeError, InputError, LedgerError
+from aps_async.errors import DecodeError, InputError, LedgerError, TargetError
 from aps_async.filesystem import open_own, replacing
 from aps_async.ids import bare_id
+from aps_async.ledger.places import FolderPlace
 from aps_async.models import Project
 from aps_async.sync.register import REGISTER_CSV, REGISTER_JSON, read_register
 from aps_async.text import folded, well_formed
@@ -99,12 +101,12 @@ def _check(projects: Iterable[Subfolder]) -> None:
         ids.add(each.project_id)
 
 
-def with_projects(folder: Path, known: Subfolders | None, projects: Iterable[Project]) -> Subfolders:
+async def with_projects(folder: Path, known: Subfolders | None, projects: Iterable[Project]) -> Subfolders:
     """The subfolders with those of more projects: the names of the projects made safe, and numbered where they meet.
 
     Without a `projects.json`, the registers in the subfolders show which project each one belongs to.
     """
-    found = {each.project_id: each for each in (known.projects if known else _by_registers(folder))}
+    found = {each.project_id: each for each in (known.projects if known else await _by_registers(folder))}
     book = NameBook()
     for name in (*_OURS, *(each.folder for each in found.values())):
         book.take_path(name)
@@ -118,13 +120,15 @@ def with_projects(folder: Path, known: Subfolders | None, projects: Iterable[Pro
     return Subfolders(form=FORM, command=known.command if known else None, projects=tuple(found.values()))
 
 
-def _by_registers(folder: Path) -> list[Subfolder]:
+async def _by_registers(folder: Path) -> list[Subfolder]:
     found: dict[str, Subfolder] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        with suppress(LedgerError, InputError):  # no folder of ours
-            register = read_register(path)
-            own = Subfolder(project_id=register.project_id, project=register.project, folder=checked_name(path.name))
-            found.setdefault(own.project_id, own)
+    for path in await asyncio.to_thread(lambda: sorted(folder.iterdir()) if folder.is_dir() else []):
+        with suppress(LedgerError, InputError, TargetError):  # no folder of ours
+            if register := await read_register(FolderPlace(path)):
+                own = Subfolder(
+                    project_id=register.project_id, project=register.project, folder=checked_name(path.name)
+                )
+                found.setdefault(own.project_id, own)
     return list(found.values())
 
 

@@ -1,0 +1,123 @@
+"""One PDF of a set: which of its sheets are in it, in which order, and whether it has to be written at all."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from attrs import frozen
+
+from aps_async.downloads.sinks import checked_path, local_path
+from aps_async.errors import APSError, InputError, MergeError, TargetError
+from aps_async.ledger import Ledger
+from aps_async.sync.merge import MergedPdf, MergeSheet, identifier_of, merge_sheets
+from aps_async.threads import in_thread
+
+__all__ = ["JoinedSet", "SetSheet", "checked_pdf", "in_sheet_order", "join_set"]
+__dir__: object = __all__.copy
+
+_FORM = 1
+"""Of what the identifier is made from; another number has every set written again."""
+
+
+@frozen
+class SetSheet:
+    """One sheet of a set."""
+
+    file: str
+    """Its name in the folder or storage of the ledger."""
+    number: str
+    title: str = ""
+
+
+@frozen(kw_only=True)
+class JoinedSet:
+    """The PDF of a set after a run."""
+
+    path: Path
+    sheets: int
+    """That are in it."""
+    missing: tuple[str, ...] = ()
+    """Names of the sheets that are not in it, each with the reason."""
+    merged: MergedPdf | None = None
+    """What was written; None if the file was there and nothing had changed."""
+
+    @property
+    def in_words(self) -> str:
+        """One line on the file."""
+        done = "is up to date" if self.merged is None else f"has {_pages(self.merged.pages)}"
+        words = f"{self.path} {done} (sheets: {self.sheets:,})"
+        return f"{words}; not in it: {len(self.missing):,}" if self.missing else words
+
+
+def _pages(number: int) -> str:
+    return f"{number:,} page" if number == 1 else f"{number:,} pages"
+
+
+def checked_pdf(file: str | os.PathLike[str]) -> Path:
+    """The absolute path of a PDF that is to be written.
+
+    Raises:
+        InputError: it is no path on this machine, or does not end in `.pdf`.
+    """
+    path = local_path(file).absolute()
+    if path.suffix.lower() != ".pdf":
+        raise InputError(f"{file} is to become a PDF: give it a name that ends in .pdf")
+    return path
+
+
+def in_sheet_order(sheets: Sequence[SetSheet]) -> list[SetSheet]:
+    """By number, as people count: A-2 before A-10."""
+    return sorted(sheets, key=lambda each: (_counted(each.number), _counted(each.title), each.file))
+
+
+def _counted(text: str) -> list[tuple[int, int, str]]:
+    found = re.findall(r"[0-9]+|[^0-9]+", text.strip().casefold())
+    return [(0, int(each), each) if each.isdigit() else (1, 0, each) for each in found if len(each) < 1000]
+
+
+async def join_set(
+    ledger: Ledger, sheets: Sequence[SetSheet], target: Path, *, missing: Sequence[str] = ()
+) -> JoinedSet:
+    """Joins sheets in their order, unless the file is there and was made from just these.
+
+    Args:
+        ledger: that knows the files; open. Those of a storage are fetched, if the set has to be written.
+        sheets: in any order.
+        target: see `checked_pdf`.
+        missing: names of sheets that belong to the set and are not in it.
+
+    Raises:
+        MergeError: they cannot be joined; what was at the target stays.
+    """
+    ordered = in_sheet_order(sheets)
+    identifier = _identifier(ordered, await ledger.digests())
+    found = JoinedSet(path=target, sheets=len(ordered), missing=tuple(missing))
+    try:
+        if not ordered:
+            raise InputError("there is no sheet to join")
+        if await in_thread(identifier_of, checked_path(target)) == identifier:
+            return found
+        with TemporaryDirectory(prefix="aps-async-") as folder:
+            files = [await _on_disk(ledger, each, Path(folder, f"{n}.pdf")) for n, each in enumerate(ordered)]
+            merged = await merge_sheets(files, target, identifier=identifier)
+    except (APSError, OSError) as problem:
+        raise MergeError(f"{target} was not written, all else is done: {problem}") from problem
+    return JoinedSet(path=target, sheets=len(ordered), missing=tuple(missing), merged=merged)
+
+
+async def _on_disk(ledger: Ledger, sheet: SetSheet, fetched: Path) -> MergeSheet:
+    path = ledger.place.path(sheet.file)
+    if path is None:
+        path = fetched
+        if not await ledger.place.fetch(sheet.file, fetched):
+            raise TargetError(f"{ledger.place.location(sheet.file)} is no longer there: run it again")
+    return MergeSheet(path, sheet.number, sheet.title)
+
+
+def _identifier(sheets: Sequence[SetSheet], digests: Mapping[str, str]) -> bytes:
+    parts = [_FORM, *((each.number, each.title, digests.get(each.file)) for each in sheets)]
+    return hashlib.sha256(json.dumps(parts).encode()).digest()[:16]

@@ -1,0 +1,115 @@
+"""A lost ledger, made again from the register among the files, which others may have written."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from attrs import fields
+
+from aps_async.downloads.filenames import stem_of
+from aps_async.errors import InputError, LedgerError
+from aps_async.ids import bare_id, is_version_urn, version_number
+from aps_async.ledger import Ledger
+from aps_async.ledger.journal import KnownFile
+from aps_async.ledger.sheets import FoundSheet, SheetNote, lineage_of
+from aps_async.ledger.superseded import SUPERSEDED
+from aps_async.models import Collection, ExportKind, ExportOptions, Project, Sheet
+from aps_async.sync.outcomes import SheetState
+from aps_async.sync.register import REGISTER_JSON, Register, RegisterRow, read_register
+from aps_async.text import folded
+
+__all__ = ["rebuild"]
+__dir__: object = __all__.copy
+
+_VIEWER = "a run whose ledger was lost"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_STATES = frozenset(map(str, SheetState))
+_OPTIONS = frozenset(each.name for each in fields(ExportOptions) if each.default is False)
+
+
+async def rebuild(ledger: Ledger, project: Project) -> int:
+    """Fills an empty ledger from the register among its files, and gives the number of sheets.
+
+    Their files are compared with the register as with any ledger before they are used. Who saw a sheet is lost: one
+    that is no longer found is not taken for withdrawn.
+
+    Raises:
+        LedgerError: the register holds what no run writes.
+    """
+    if not await ledger.sheets.is_empty():
+        return 0
+    register = await read_register(ledger.place)
+    if register is None or register.project_id != bare_id(project.id):
+        return 0
+    found = list(_found(register, project, ledger.place.location(REGISTER_JSON)))
+    await ledger.sheets.adopt(register.project_id, found)
+    return len(found)
+
+
+def _found(register: Register, project: Project, path: str) -> Iterator[FoundSheet]:
+    seen: set[object] = set()
+    for number, row in enumerate(register.sheets, 1):
+        if row.file is None or folded(row.file).startswith(f"{SUPERSEDED}/"):
+            continue
+        try:
+            found = _sheet(row, project)
+            _check_new(seen, folded(found.name))
+            _check_new(seen, (row.file_source, frozenset(row.options)))
+        except (InputError, ValueError) as problem:
+            raise LedgerError(
+                f"the ledger is lost and cannot be made again from {path}: sheet {number} cannot be used ({problem}). "
+                "Move that file away and run again; everything will be exported anew then"
+            ) from None
+        yield found
+
+
+def _check_new(seen: set[object], value: object) -> None:
+    if value in seen:
+        raise InputError("its file or its source is in the list twice")
+    seen.add(value)
+
+
+def _sheet(row: RegisterRow, project: Project) -> FoundSheet:
+    """What a row says, if all of it is such as we write.
+
+    Raises:
+        InputError: it is not.
+    """
+    source, size, digest = row.file_source or "", row.size, row.sha256 or ""
+    is_source = _UUID.fullmatch(source) if project.is_acc else is_version_urn(source) and version_number(source)
+    if not is_source:
+        raise InputError(f"{source[:200]!r} is not the id of a sheet")
+    if not (row.file or "").lower().endswith(".pdf"):
+        raise InputError(f"{row.file!r} is not a PDF")
+    if size is None or not 0 < size < 1 << 50 or not _SHA256.fullmatch(digest):
+        raise InputError(f"{row.file!r} has no valid size and SHA-256")
+    if row.state not in _STATES:
+        raise InputError(f"{row.state[:200]!r} is not a state")
+    if not _OPTIONS.issuperset(row.options) or len(set(row.options)) != len(row.options):
+        raise InputError(f"{row.options!r} are not options")
+    if row.collection_id is not None and not _UUID.fullmatch(row.collection_id):
+        raise InputError(f"{row.collection_id[:200]!r} is not the id of a collection")
+    exported_at = datetime.fromisoformat(row.exported_at or "")
+    if exported_at.tzinfo is None or not 2000 <= exported_at.year < 2100:
+        raise InputError(f"{row.exported_at!r} is not the time of an export")
+    sheet = Sheet(
+        kind=ExportKind.SHEETS if project.is_acc else ExportKind.BIM360,
+        project_id=bare_id(project.id),
+        id=source,
+        number=row.number,
+        title=row.title,
+        folder_path=(row.set or "") if project.is_acc else row.folder,
+        version=None if project.is_acc else version_number(source),
+        collection=Collection(id=row.collection_id, name=row.collection or "") if row.collection_id else None,
+    )
+    options: dict[str, Any] = dict.fromkeys(row.options, True)
+    request = sheet.to_request(ExportOptions(**options))
+    return FoundSheet(
+        name=stem_of(row.file or ""),
+        request=request,
+        file=KnownFile(row.file or "", size, digest),
+        exported_at=exported_at.astimezone(UTC),
+        note=SheetNote(lineage=lineage_of(request), sheet=sheet, viewer=_VIEWER, state=row.state, reason=row.reason),
+    )

@@ -1,0 +1,52 @@
+"""`--merge` of `export` and `sync`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cli.support import Ran, Simulation
+from tests.sync.sheets import labels_of
+
+Cli = Callable[..., Ran]
+
+
+def test_sync_and_export_join_the_sheets(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    for command in ("sync", "export"):
+        out, file = tmp_path / command, tmp_path / f"{command}.pdf"
+        argv = (command, "Riverside", "--folder", "Good", "--out", str(out), "--merge", str(file))
+        ran = cli(*argv, env=service.env)
+        assert ran.code == 0, ran.err
+        assert ran.out.splitlines()[-1] == f"{file} has 3 pages (sheets: 3)"
+        assert labels_of(file) == ["A-101", "A-102", "A-103"]
+        again = cli(*argv, "--json", env=service.env)
+        assert f"{file} is up to date (sheets: 3)" in again.err
+        assert [json.loads(line)["ok"] for line in again.out.splitlines()] == [True] * 3
+        file.unlink()
+        assert cli("resume", str(out), env=service.env).code == 0
+        assert file.is_file()
+
+
+def test_a_sheet_without_a_file_is_named(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    for command in ("sync", "export"):
+        file = tmp_path / command / "broken.pdf"
+        ran = cli(
+            *(command, "Riverside", "--folder", "Broken", "--out", str(file.parent), "--merge", str(file)),
+            env=service.env,
+        )
+        assert ran.code == 1
+        assert "not in broken.pdf: B-1" in ran.err
+        assert ran.out.splitlines()[-1] == f"{file} has 1 page (sheets: 1); not in it: 1"
+
+
+def test_a_failed_merge_is_one_error(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    for command in ("sync", "export"):
+        out, file = tmp_path / command, tmp_path / "missing" / "set.pdf"
+        argv = (command, "Riverside", "--folder", "Good", "--out", str(out), "--merge", str(file))
+        ran = cli(*argv, env=service.env)
+        assert ran.code == 7
+        assert ran.err.count("error:") == 1
+        assert "set.pdf was not written, all else is done" in ran.err
+        assert len(list(out.glob("*.pdf"))) == 3
+    refused = cli("export", "Riverside", "--files", "--out", str(tmp_path), "--merge", "x.pdf", env=service.env)
+    assert refused.code == 2
+    assert cli("sync", "Riverside", "--out", str(tmp_path), "--merge", "x.zip", env=service.env).code == 2

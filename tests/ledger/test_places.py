@@ -1,0 +1,222 @@
+"""A ledger whose files are in a storage: the same run twice, newer versions, and what others have changed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define
+
+from aps_async import InputError, Session, export_many
+from aps_async.downloads.folder import Folder
+from aps_async.downloads.object_storage import ObjectStorage
+from aps_async.downloads.storage import ReadableStorage
+from aps_async.exports.project import project_requests
+from aps_async.exports.targets import ledger_for, state_folder
+from aps_async.ledger import Ledger
+from aps_async.ledger.journal import KnownFile
+from aps_async.ledger.places import FolderPlace, Place, StoragePlace
+from aps_async.ledger.rows import Former
+from aps_async.models import StoredExport
+from aps_async.simulator import World
+from tests.storages import Bucket, InMemory, ReadableInMemory, azure_server, azurite_command, make_container, s3_server
+from tests.support import service, session_for
+from tests.sync.test_sync import QUICK, Site
+
+needs_azurite = pytest.mark.skipif(azurite_command() is None, reason="Azurite is not installed: npm install -g azurite")
+KINDS = ["memory", "folder", "s3", pytest.param("az", marks=needs_azurite)]
+
+
+@define
+class Stored:
+    """A storage, and how to see what is in it."""
+
+    storage: ReadableStorage
+    names: Any
+
+    async def read(self, name: str, at: Path) -> bytes:
+        assert await self.storage.fetch(name, at)
+        return at.read_bytes()
+
+    async def put(self, name: str, body: bytes) -> None:
+        file = await self.storage.stage("theirs")
+        file.write_bytes(body)
+        await self.storage.put(file, name)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, str]]:
+    with s3_server() as options:
+        yield options
+
+
+@pytest.fixture(params=KINDS)
+async def stored(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stored]:
+    """Each kind of storage, empty."""
+    folder = tmp_path / "storage"
+    folder.mkdir()
+    if request.param == "memory":
+        memory = ReadableInMemory(folder)
+        yield Stored(memory, lambda: sorted(memory.files))
+    elif request.param == "folder":
+        yield Stored(
+            Folder(folder),
+            lambda: sorted(
+                each.relative_to(folder).as_posix()
+                for each in folder.rglob("*")
+                if each.is_file() and ".aps-async" not in each.parts
+            ),
+        )
+    elif request.param == "s3":
+        options: dict[str, str] = request.getfixturevalue("s3")
+        bucket = Bucket(options, f"bucket-{tmp_path.name.replace('_', '-').lower()[-40:]}")
+        storage = ObjectStorage(f"s3://{bucket.name}/2026", allow_http=True, **options)
+        yield Stored(storage, lambda: sorted(each.removeprefix("2026/") for each in bucket.keys()))  # noqa: SIM118 - its own method
+        bucket.close()
+    else:
+        import obstore
+
+        with azure_server() as options:
+            await make_container("plans", options)
+            reader: Any = obstore.store.AzureStore("plans", config=options, client_options={"allow_http": True})
+            yield Stored(
+                ObjectStorage("az://plans/2026", allow_http=True, **options),
+                lambda: sorted(each["path"].removeprefix("2026/") for batch in obstore.list(reader) for each in batch),
+            )
+
+
+def known(name: str, body: bytes) -> KnownFile:
+    import hashlib
+
+    return KnownFile(name, len(body), hashlib.sha256(body).hexdigest())
+
+
+async def places(stored: Stored, folder: Path) -> list[tuple[Place, Any]]:
+    """The storage's place and a folder's, both with the same files, and their names."""
+    files = {"A.pdf": b"one", "sub/B.pdf": b"two", "C.pdf": b"changed"}
+    for name, body in files.items():
+        await stored.put(name, body)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(body)
+
+    def names() -> list[str]:
+        return sorted(each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file())
+
+    return [(StoragePlace(stored.storage), stored.names), (FolderPlace(folder), names)]
+
+
+async def test_a_storage_does_with_files_what_a_folder_does(stored: Stored, tmp_path: Path) -> None:
+    ours = [known("A.pdf", b"one"), known("sub/B.pdf", b"two"), known("C.pdf", b"three")]
+    for place, names in await places(stored, tmp_path / "folder"):
+        assert await place.are_whole(ours[:2])
+        assert not await place.are_whole(ours)
+        assert not await place.are_whole([known("missing.pdf", b"")])
+        await place.rename([(ours[0], "sub/A2.pdf")])
+        await place.rename([(ours[0], "sub/A2.pdf")])
+        left = [
+            Former(KnownFile("sub/A2.pdf", ours[0].size, ours[0].sha256), "version 1"),
+            Former(ours[2], "version 1"),
+        ]
+        await place.put_away(left, "keep")
+        assert await place.move_aside("sub/B.pdf") == "superseded/sub/B.pdf"
+        assert await place.move_aside("sub/B.pdf") is None
+        assert await asyncio.to_thread(names) == [
+            "superseded/C.pdf",
+            "superseded/sub/A2 (version 1).pdf",
+            "superseded/sub/B.pdf",
+        ]
+        await place.write("register.json", b"1" * 100)
+        assert await place.read("register.json", 10) == b"1" * 10
+        assert await place.read("other.json", 10) is None
+        assert await place.fetch("superseded/C.pdf", tmp_path / "fetched")
+        assert (tmp_path / "fetched").read_bytes() == b"changed"
+        assert place.location("a/b.pdf").endswith("a/b.pdf")
+
+
+async def test_what_gives_way_in_a_storage_is_copied_once(stored: Stored) -> None:
+    place, ours = StoragePlace(stored.storage), Former(known("A.pdf", b"one"), "version 1")
+    assert await place.make_way("A.pdf", [ours], keep=True) is None
+    await stored.put("A.pdf", b"one")
+    for _ in range(2):  # a run that was stopped in between does it again
+        assert await place.make_way("A.pdf", [ours], keep=True) is None
+    assert await place.make_way("A.pdf", [ours], keep=False) is None
+    assert await asyncio.to_thread(stored.names) == ["A.pdf", "superseded/A (version 1).pdf"]
+    await stored.put("A.pdf", b"two")
+    note = "the file that was there had been changed; it is now superseded/A.pdf"
+    assert await place.make_way("A.pdf", [ours], keep=True) == note
+    await stored.put("A.pdf", b"six")  # as long as the one before
+    assert await place.make_way("A.pdf", [ours], keep=True) == note.replace("A.pdf", "A (2).pdf")
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """A project with four sheets."""
+    async with service(World.single_folder(4), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        yield Site(simulator, session, tmp_path / "state")
+
+
+async def exported(session: Session, site: Site, stored: Stored, ledger: Ledger) -> list[StoredExport]:
+    """All outcomes of one run, each with a file."""
+    project = site.simulator.world.hubs[0].projects[0]
+    run = export_many(session, project_requests(session, project.id), stored.storage, ledger=ledger)
+    async with aclosing(run) as outcomes:
+        found = [each async for each in outcomes]
+    assert all(isinstance(each, StoredExport) for each in found), found
+    return [each for each in found if isinstance(each, StoredExport)]
+
+
+async def test_a_run_into_a_storage_is_not_repeated(site: Site, stored: Stored, tmp_path: Path) -> None:
+    def ledger() -> Ledger:
+        return ledger_for(stored.storage, tmp_path / "state")
+
+    first = await exported(site.session, site, stored, ledger())
+    assert not any(each.reused for each in first)
+    names = await asyncio.to_thread(stored.names)
+    assert sorted(each.names[0] for each in first) == names
+    again = await exported(site.session, site, stored, ledger())
+    assert all(each.reused for each in again)
+    assert {each.locations for each in again} == {each.locations for each in first}
+    assert site.starts() == 4
+
+    item = next(iter(site.simulator.world.items.values()))
+    before = await stored.read(names[0], tmp_path / "before")
+    site.revise(item)
+    await stored.put(names[1], b"%PDF-1.4 theirs")
+    await stored.storage.remove(names[2])
+    third = await exported(site.session, site, stored, ledger())
+    assert [each.names[0] for each in third if not each.reused] != []
+    assert sorted(each.reused for each in third) == [False, False, False, True]
+    [warning] = [each.warnings for each in third if each.warnings]
+    assert warning == (f"the file that was there had been changed; it is now superseded/{names[1]}",)
+    older = f"superseded/{names[0].removesuffix('.pdf')} (version 1).pdf"
+    assert await asyncio.to_thread(stored.names) == sorted([*names, older, f"superseded/{names[1]}"])
+    assert await stored.read(older, tmp_path / "after") == before
+    assert await stored.read(names[0], tmp_path / "after") != before
+    assert all(each.reused for each in await exported(site.session, site, stored, ledger()))
+
+
+async def test_a_ledger_needs_a_storage_that_can_be_read(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"InMemory has not all of location, find, fetch, remove, copy"):
+        ledger_for(InMemory(tmp_path))
+    with pytest.raises(InputError, match="a state folder is for storages only"):
+        ledger_for(tmp_path, tmp_path / "state")
+    storage, other = ReadableInMemory(tmp_path), ReadableInMemory(tmp_path)
+    for target, ledger in ((other, ledger_for(storage, tmp_path)), (tmp_path, ledger_for(storage, tmp_path))):
+        with pytest.raises(InputError, match="this ledger is "):
+            async for _ in export_many(site.session, [], target, ledger=ledger):  # type: ignore[call-overload]
+                pass
+
+
+def test_every_address_has_its_own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APS_STATE_DIR", str(tmp_path))
+    assert state_folder("S3://plans/2026/") == state_folder("s3://plans/2026")
+    addresses = ["s3://plans/2026", "s3://plans/2026/a", "gs://plans/2026", "s3://plans-2026", "s3://Plans/2026"]
+    found = {state_folder(each) for each in addresses}
+    assert len(found) == len(addresses)
+    assert {each.parent for each in found} == {tmp_path}
+    assert state_folder("s3://plans/2026").name.startswith("s3-plans-2026-")
+    monkeypatch.delenv("APS_STATE_DIR")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert state_folder("s3://plans").is_absolute()
