@@ -87,9 +87,9 @@ def _settled(before: os.stat_result, path: Path, began: float) -> str | None:
     return _stamp(before) if is_old and _stamp(before) == _stamp(os.lstat(path)) else None
 
 
-def are_whole(folder: Path, files: Sequence[KnownFile]) -> bool:
+def are_whole(folder: Path, files: Sequence[KnownFile], stop: Event | None = None) -> bool:
     """Whether all files are there and unchanged; those whose stamps differ are read."""
-    return are_unchanged(folder, files) or read_again(folder, files) is not None
+    return are_unchanged(folder, files) or read_again(folder, files, stop) is not None
 
 
 def is_whole(folder: Path, file: KnownFile, name: str | None = None) -> bool:

@@ -133,7 +133,10 @@ def adopt(
     )
     connection.execute("INSERT INTO names VALUES (?, ?)", (_folded(name), made.lastrowid))
     digest = bytes.fromhex(file.sha256)
-    connection.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (made.lastrowid, file.name, file.size, digest))
+    connection.execute(
+        "INSERT INTO files (export, name, size, sha256) VALUES (?, ?, ?, ?)",
+        (made.lastrowid, file.name, file.size, digest),
+    )
 
 
 def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record | None:
