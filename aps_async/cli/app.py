@@ -17,6 +17,8 @@ from typer.main import get_command
 import aps_async
 from aps_async.cli import finding, set_commands
 from aps_async.cli import worker_commands as fleetcommands
+from aps_async.cli.arguments import in_front, usage_hint
+from aps_async.cli.examples import add_examples
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
     DIR,
@@ -65,7 +67,12 @@ _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nPrecedence: {ORDER}.\n\nExit codes:\
     f"{code}: {words}" for code, words in EXIT_CODES.items()
 )
 
-app: typer.Typer = typer.Typer(name=NAME, add_completion=False, pretty_exceptions_enable=False, epilog=_EPILOG)
+app: typer.Typer = typer.Typer(
+    name=NAME,
+    pretty_exceptions_enable=False,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -79,7 +86,8 @@ def run(argv: Sequence[str]) -> int:
     work: Any = None
     try:
         # Not Typer's standalone mode, which has its own exit codes and draws frames around errors.
-        work = get_command(app).main(args=list(argv), prog_name=NAME, standalone_mode=False)
+        parser = get_command(app)
+        work = parser.main(args=in_front(argv, parser), prog_name=NAME, standalone_mode=False)
         if not callable(work):
             return int(work or 0)
         from aps_async.cli.runtime import Work, run_to_the_end
@@ -101,6 +109,8 @@ def run(argv: Sequence[str]) -> int:
         if debug:
             note_traceback(problem)
         print_status(f"{NAME}: error: {reason(problem)}")
+        if hint := usage_hint(problem):
+            print_status(hint)
         return exit_code(problem)
 
 
@@ -127,7 +137,7 @@ def _options(
         str | None, typer.Option("--profile", metavar="NAME", help="The profile to use; see login and APS_PROFILE.")
     ] = None,
     version: Annotated[  # noqa: ARG001 - its callback handles it
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Sheets, files and cost documents of Autodesk BIM 360, ACC (Forma), as verified files in a folder.
@@ -427,3 +437,4 @@ def doctor(
 
 
 fleetcommands.register(app)
+add_examples(app)

@@ -108,7 +108,7 @@ class Doctor:
             failed = transport_error(f"GET {host_of(base)}", problem)
             if failed.obstacle == "certificate":
                 yield _failed(
-                    "certificate", failed, f"name the CA file (PEM) of a proxy that re-signs TLS in {CA_FILE}"
+                    "certificate", failed, f"name the CA file (PEM) of a proxy that inspects TLS in {CA_FILE}"
                 )
             else:
                 yield _failed("network", failed, _proxy_remedy(proxy))
