@@ -111,6 +111,8 @@ def _planned(
         return evolve(found, state=SheetState.REVISED, previous=_version_from(known, known.previous))
     if not known.files or not known.is_done:
         return found
+    if known.facts is not None and known.facts.id != sheet.id:  # the run that replaced its file never noted it
+        return evolve(found, state=SheetState.REVISED, previous=version_name(known.facts))
     if known.request.options != options:
         return evolve(found, state=SheetState.REFRESHED, reason="exported with other options")
     if refresh_before is not None and known.exported_at < refresh_before:
