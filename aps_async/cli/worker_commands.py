@@ -55,6 +55,10 @@ def worker(
             help="A TOML file that names several client ids: for each a profile, or the variables with id and secret.",
         ),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve /metrics for Prometheus, /healthz and /readyz there."),
+    ] = None,
 ) -> Any:
     """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
     from aps_async.cli import workers as fleet
@@ -68,8 +72,16 @@ def worker(
         until_done=until_done,
         user_id=user_id,
         clients=clients,
+        metrics=_address(metrics) if metrics else None,
     )
     return partial(fleet.worker, choices)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.strip().rpartition(":")
+    if host and port.isascii() and port.isdigit() and int(port) < 1 << 16:
+        return host.removeprefix("[").removesuffix("]"), int(port)
+    raise UsageProblem(f"--metrics {text!r} is not a valid address: write HOST:PORT, such as 127.0.0.1:9464")
 
 
 @with_page_options

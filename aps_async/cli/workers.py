@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ from aps_async.workers import (
     storage_for,
 )
 from aps_async.workers.database import driver
+from aps_async.workers.monitor import Monitor
 from aps_async.workers.owners import Owner
 
 PATIENCE = 3.0
@@ -51,6 +53,7 @@ class WorkerChoices:
     until_done: bool = False
     user_id: str | None = None
     clients: Path | None = None
+    metrics: tuple[str, int] | None = None
 
 
 @frozen(kw_only=True)
@@ -104,13 +107,13 @@ async def _store(url: str) -> AsyncIterator[RunStore]:
 async def worker(choices: WorkerChoices) -> int:
     """`aps-async worker`."""
     storage = storage_for(choices.out)
-    failed: list[int] = []
+    sizes: list[int] = []
 
     def report(entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
         if file is not None:
+            sizes.append(file.size)
             print_status(f"{entry.folder}: {entry.name}: {size(file.size)}")
         elif problem is not None:
-            failed.append(entry.id)
             print_status(f"{entry.folder}: {entry.name}: FAILED: {reason(problem)}")
 
     async with AsyncExitStack() as stack:
@@ -127,8 +130,21 @@ async def worker(choices: WorkerChoices) -> int:
             slots = choices.slots
             workers.append(Worker(session, database, storage, max_concurrent_downloads=slots, on_outcome=report))
         print_status(f"processing the queue at {database.shown}, files go to {choices.out}; press Ctrl-C to stop")
+        if choices.metrics is not None:
+            port = await stack.enter_async_context(Monitor(database, quotas, workers).listening(*choices.metrics))
+            print_status(f"metrics and health are at http://{choices.metrics[0]}:{port}/metrics, /healthz and /readyz")
+        stack.callback(_summarize, workers, quotas, time.monotonic(), sizes)
         await _run_all(workers, until_done=choices.until_done)
-    return SOME_FAILED if failed or any(each.unreadable for each in workers) else 0
+    return SOME_FAILED if any(each.failed or each.unreadable for each in workers) else 0
+
+
+def _summarize(workers: Sequence[Worker], quotas: SharedQuotas, began: float, sizes: Sequence[int]) -> None:
+    failed = sum(each.failed + each.unreadable for each in workers)
+    refused = sum(each.rate_limited for each in quotas.rate_limiters.values())
+    print_status(
+        f"this worker has delivered {count(len(sizes), 'file')}, {size(sum(sizes))}, in "
+        f"{time.monotonic() - began:.0f} s; {failed:,} failed; 429s: {refused:,}"
+    )
 
 
 async def _run_all(workers: Sequence[Worker], *, until_done: bool) -> None:

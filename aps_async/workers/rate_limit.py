@@ -9,7 +9,7 @@ a worker that was frozen while it held a place discards it and reserves another.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 
 from attrs import frozen
@@ -48,6 +48,8 @@ class SharedRateLimiter(WaitQueue[_Place]):
         self._unused: list[int] = []
         self._pause: tuple[float, float, bool] | None = None  # until when, recorded when, whether a new window begins
         self._accepted = False
+        self.rate_limited: int = 0
+        """The number of 429s that this process has met."""
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
@@ -85,6 +87,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
 
     def refused(self, retry_after: float | None) -> None:
         """Records a 429: every worker pauses. `Retry-After` also shows when the service's window ends."""
+        self.rate_limited += 1
         now = asyncio.get_running_loop().time()
         pause = self._pause_after(retry_after)
         if self._pause is None or now + pause > self._pause[0]:
@@ -208,6 +211,11 @@ class SharedQuotas:
             found = SharedRateLimiter(self._database, whose, endpoint.name, budget, window, backoff_base)
             self._rate_limiters[whose, endpoint.name] = found
         return found
+
+    @property
+    def rate_limiters(self) -> Mapping[tuple[str, str], SharedRateLimiter]:
+        """The rate limiters of this process, by owner and endpoint."""
+        return self._rate_limiters
 
     async def close(self) -> None:
         """Gives back every place that this process holds."""

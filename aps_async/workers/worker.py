@@ -37,7 +37,7 @@ from aps_async.transport.retry import may_recover, may_start_again
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner, owner_of
-from aps_async.workers.presence import Presence
+from aps_async.workers.presence import SILENT, Presence
 from aps_async.workers.records import Entry
 from aps_async.workers.runs import RunStore
 from aps_async.workers.steps import Delivered, NotWantedError
@@ -113,6 +113,10 @@ class Worker:
         self._presence: Presence | None = None
         self._owner: Owner | None = None
         self._refused: dict[engine.Lane, set[int]] = {"start": set(), "fetch": set()}
+        self.delivered: int = 0
+        """Exports that it has delivered."""
+        self.failed: int = 0
+        """Exports that it has made dead letters, besides the unreadable ones."""
         self._pending: dict[str, int] = {}
         self._words: dict[int, EndingWords] = {}
         self._questions: dict[int, _Question] = {}
@@ -145,7 +149,7 @@ class Worker:
             lane="fetch", handle=self.fetch, slots=self.max_concurrent_downloads, owner=self._owner
         )
         await self.storage.check()
-        self._presence = Presence(self._database, self._owner, self._waits_for)
+        self._presence = Presence(self._database, self._owner, lambda: self.waits_for)
         aside = asyncio.create_task(self._aside(stop, until_done))
         presence = asyncio.create_task(self._presence.keep())
         lanes = [asyncio.create_task(engine.work(self._database, each, stop)) for each in (starts, fetches)]
@@ -160,13 +164,29 @@ class Worker:
             await self._stop_asking()
             await self._target.close()
             await self._presence.leave()
+            self._presence = None
         for problem in ended:
             if isinstance(problem, Exception):
                 raise problem
 
-    def _waits_for(self) -> str | None:
+    @property
+    def owner(self) -> Owner | None:
+        """Whose exports it takes, besides those of nobody; known once it runs."""
+        return self._owner
+
+    @property
+    def waits_for(self) -> str | None:
+        """Why it delivers nothing at present; None if it can."""
         problem = self._target.problem
         return None if problem is None else f"deliveries wait for the target: {problem}"
+
+    @property
+    def problem(self) -> str | None:
+        """Why it is not able to work: it is not running, cannot reach the database, or waits for the target."""
+        if self._presence is None or self._presence.last is None:
+            return "it is not running"
+        age = asyncio.get_running_loop().time() - self._presence.last
+        return f"its last heartbeat was {age:.0f} s ago" if age > SILENT else self.waits_for
 
     def _note_change(self) -> None:
         if self._presence is not None:
@@ -407,6 +427,8 @@ class Worker:
     def _report(self, entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
         delivery = None if file is None else Delivery(size=file.size, location=file.location)
         report_outcome(self.session, entry.request, entry.ref, entry.age, delivery=delivery, error=problem)
+        self.failed += problem is not None
+        self.delivered += file is not None
         if self._on_outcome is not None:
             self._on_outcome(entry, file, problem)
 

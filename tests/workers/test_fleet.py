@@ -108,6 +108,7 @@ def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fle
     assert worked.code == 1
     assert worked.err.count("three: ") == 3
     assert worked.err.count("FAILED") == 1
+    assert re.search(r"^this worker has delivered 2 files, .* in \d+ s; 1 failed; 429s: 0$", worked.err, re.MULTILINE)
     assert len(list(fleet.out.rglob("*.pdf"))) == 2
     [letter] = [json.loads(line) for line in run("dead-letters", "--json", env=fleet.env).out.splitlines()]
     assert letter["error"] == "NotFoundError"
@@ -169,6 +170,7 @@ def test_one_collection_is_enqueued_or_all(fleet: Fleet) -> None:
         (("enqueue", "P", "--sheet", "x", "--files", "--database", "postgresql://x/y"), 2, "choose one"),
         (("enqueue", "P", "--no-partial", "--database", "postgresql://x/y"), 2, "--files"),
         (("worker", "--out", "http://x/y", "--database", "postgresql://x/y"), 2, "not a path on this machine"),
+        (("worker", "--out", "x", "--metrics", "9464", "--database", "postgresql://x/y"), 2, "HOST:PORT"),
         (("status", ".", "--watch"), 2, "cannot be combined"),
         (("worker", "--out", "x", "--slots", "1", "--database", "postgresql://x/y"), 2, "slots"),
     ],
