@@ -395,7 +395,7 @@ class Session:
         url = checked_link_target(link.reveal(), self.base_url)
         if cookie := link.reveal_cookie():
             sent["Cookie"] = header_value("the cookie of the signed link", cookie)
-        with attempted(self.hooks, "storage", "GET", f"{url.origin()}{url.raw_path}") as attempt:
+        with attempted(self.hooks, "storage", "GET", url) as attempt:
             async with asyncio.timeout(self._headers_timeout):
                 response = await self._links.get(url, headers=sent, **self._options)
             attempt.status = response.status
@@ -436,7 +436,7 @@ class Session:
             timeout = aiohttp.ClientTimeout(
                 total=None, sock_connect=numbers.connect_timeout, sock_read=numbers.read_timeout
             )
-            with attempted(self.hooks, call.endpoint.name, "GET", f"{call.url.origin()}{call.path}") as attempt:
+            with attempted(self.hooks, call.endpoint.name, "GET", call.url) as attempt:
                 async with asyncio.timeout(self._headers_timeout):
                     response = await self._open(call, token, timeout)
                 attempt.status = response.status
@@ -530,7 +530,7 @@ class Session:
     async def _send(self, call: Call, token: AccessToken | None) -> Answer:
         if not self.hooks:
             return await self._answered(call, token)
-        with attempted(self.hooks, call.endpoint.name, call.method, f"{call.url.origin()}{call.path}") as attempt:
+        with attempted(self.hooks, call.endpoint.name, call.method, call.url) as attempt:
             answer = await self._answered(call, token)
             attempt.status, attempt.size = answer.status, len(answer.body)
         return answer
