@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -133,3 +134,25 @@ async def test_web_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             assert (again.status, again.body[:5]) == (200, b"%PDF-")
             assert (await until_done(app, started.json["id"])).body == done.body
         assert simulator.counts()["endpoints"]["export_start"]["calls"] == starts, "nothing was started twice"
+
+
+async def test_prometheus_metrics(tmp_path: Path) -> None:
+    async with Simulator(World.from_json(WORLD), behaviour=Behaviour(job_time=JobTime.fixed(0.1))) as simulator:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "error", str(EXAMPLES / "prometheus_metrics.py"), "Clinic", str(tmp_path / "plans"),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=clean_environment({**environment_of(simulator), "METRICS_PORT": "0"}),
+        )  # fmt: skip
+        out, err = (each.decode() for each in await process.communicate())
+    assert process.returncode == 1, err  # one of the three sheets fails
+    samples = {}
+    for line in out.splitlines():
+        found = re.fullmatch(r"# (?:HELP|TYPE) \w+ .+|(\w+(?:\{(?:\w+=\"[^\"\\]*\",?)+\})?) ([0-9.e+-]+)", line)
+        assert found, line
+        if found[1]:
+            samples[found[1]] = float(found[2])
+    assert samples['aps_exports_total{kind="bim360",error=""}'] == 2
+    assert samples['aps_exports_total{kind="bim360",error="ExportFailedError"}'] == 1
+    assert samples['aps_requests_total{endpoint="storage",status="200"}'] == 2
+    files = sum(path.stat().st_size for path in (tmp_path / "plans").glob("*.pdf"))
+    assert samples["aps_received_bytes_total"] == files

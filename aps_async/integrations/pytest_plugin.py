@@ -15,10 +15,8 @@ It needs `pip install 'aps-async[testing]'`.
         assert pdf.read_bytes().startswith(b"%PDF-")
 """
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -71,8 +69,7 @@ def aps_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     `Session(TwoLegged.from_env())` as it does elsewhere. The markers `aps_simulator` and `aps_fault`, and the
     settings `aps_speed` and `aps_waiting`, say how it runs. `Retry-After` is sent as given, and obeyed.
     """
-    simulator = _simulator(request)
-    with _in_thread(simulator):
+    with _running(request) as simulator:
         for name, value in _environment(simulator, waiting=_waiting(request)).items():
             monkeypatch.setenv(name, value)
         yield simulator
@@ -110,10 +107,10 @@ def _environment(simulator: "Simulator", *, waiting: bool) -> dict[str, str]:
     }
 
 
-def _simulator(request: pytest.FixtureRequest) -> "Simulator":
+def _running(request: pytest.FixtureRequest) -> "AbstractContextManager[Simulator]":
     """The simulator that markers and configuration ask for."""
     try:
-        from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
+        from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World, running_in_thread
     except ModuleNotFoundError as problem:
         _fail_without(problem, "aps_simulator")
     options = _options(request)
@@ -123,7 +120,7 @@ def _simulator(request: pytest.FixtureRequest) -> "Simulator":
     options.pop("waiting", None)
     if not _waiting(request):
         options.setdefault("behaviour", Behaviour(job_time=JobPolls(1), quotas=False))
-    return Simulator(world, **options)
+    return running_in_thread(Simulator(world, **options))
 
 
 def _fault(kind: Any, mark: pytest.Mark) -> Any:
@@ -150,37 +147,3 @@ def _fail_without(problem: ModuleNotFoundError, fixture: str) -> NoReturn:
 
     failure = pytest.fail.Exception(missing(problem, "testing", fixture), pytrace=False)
     raise failure from None
-
-
-@contextmanager
-def _in_thread(simulator: "Simulator") -> Iterator[None]:
-    """Runs a simulator in an event loop of its own, so that it answers whatever the test's thread does."""
-    runner, started, ended = asyncio.Runner(), threading.Event(), asyncio.Event()
-    problems: list[BaseException] = []
-
-    async def serve() -> None:
-        async with simulator:
-            started.set()
-            await ended.wait()
-
-    def run() -> None:
-        try:
-            with runner:
-                runner.run(serve())
-        except BaseException as problem:  # noqa: BLE001 - raised again in the thread of the test
-            problems.append(problem)
-        finally:
-            started.set()
-
-    thread = threading.Thread(target=run, name="aps_simulator", daemon=True)
-    thread.start()
-    started.wait()
-    try:
-        if not problems:
-            yield
-    finally:
-        if not problems:
-            runner.get_loop().call_soon_threadsafe(ended.set)
-        thread.join()
-    if problems:
-        raise problems[0]

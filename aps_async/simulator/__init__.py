@@ -38,6 +38,7 @@ from .faults import Fault, FaultError, Faults, load_faults
 from .parts import WorldError
 from .record import Seen
 from .switches import BehaviourError, parse_setting
+from .threads import running_in_thread
 from .world import World
 
 __all__ = [
@@ -57,5 +58,6 @@ __all__ = [
     "load_behaviour",
     "load_faults",
     "parse_setting",
+    "running_in_thread",
 ]
 __dir__: object = __all__.copy

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from attrs import define, frozen
+from yarl import URL
 
 from aps_async.models import ExportRef, ExportStatus
 
@@ -139,7 +140,7 @@ def emit(hooks: Iterable[Hook], event: Event) -> None:
 
 
 @contextmanager
-def attempted(hooks: tuple[Hook, ...], endpoint: str, method: str, url: str) -> Iterator[AttemptResult]:
+def attempted(hooks: tuple[Hook, ...], endpoint: str, method: str, url: URL) -> Iterator[AttemptResult]:
     """Emits `Attempt` for the block, which fills in the result."""
     result = AttemptResult()
     if not hooks:
@@ -159,7 +160,7 @@ def attempted(hooks: tuple[Hook, ...], endpoint: str, method: str, url: str) -> 
             Attempt(
                 endpoint=endpoint,
                 method=method,
-                url=url,
+                url=f"{url.origin()}{url.raw_path}",
                 seconds=seconds,
                 status=result.status,
                 error=error,
