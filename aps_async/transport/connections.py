@@ -172,7 +172,7 @@ class Connections:
         """
         if not self._hooks:
             return await self._answered(call, token, settings)
-        with attempted(self._hooks, call.endpoint.name, call.method, f"{call.url.origin()}{call.path}") as attempt:
+        with attempted(self._hooks, call.endpoint.name, call.method, call.url) as attempt:
             answer = await self._answered(call, token, settings)
             attempt.status, attempt.size = answer.status, len(answer.body)
         return answer
@@ -199,7 +199,7 @@ class Connections:
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
         )
-        with attempted(self._hooks, call.endpoint.name, "GET", f"{call.url.origin()}{call.path}") as attempt:
+        with attempted(self._hooks, call.endpoint.name, "GET", call.url) as attempt:
             async with asyncio.timeout(headers_timeout(settings)):
                 response = await self._begin(call, token, limits)
             attempt.status = response.status
@@ -238,7 +238,7 @@ class Connections:
         url = checked_link_target(link.reveal(), base_url)
         if cookie := link.reveal_cookie():
             sent["Cookie"] = header_value("the cookie of the signed link", cookie)
-        with attempted(self._hooks, "storage", "GET", f"{url.origin()}{url.raw_path}") as attempt:
+        with attempted(self._hooks, "storage", "GET", url) as attempt:
             async with asyncio.timeout(headers_timeout(settings)):
                 response = await self._links.get(url, headers=sent, **self._options)
             attempt.status = response.status
