@@ -34,6 +34,6 @@ EXAMPLES = {
 def add_examples(app: typer.Typer) -> None:
     """Puts each example below the options of its command."""
     for command in app.registered_commands:
-        name: str = command.name or getattr(command.callback, "__name__", "")
+        name = str(command.name or getattr(command.callback, "__name__", ""))
         if command.epilog is None and (example := EXAMPLES.get(name)):
             command.epilog = f"Example: aps-async {example}"

@@ -62,7 +62,7 @@ async def assert_nothing_is_left(session: Session, before: set["asyncio.Task[Any
     gc.collect()
     for _ in range(20):  # until generators that a framework dropped are closed
         await asyncio.sleep(0)
-    assert not session._links.connector._acquired  # type: ignore[union-attr]
+    assert not session._connections._links.connector._acquired  # type: ignore[union-attr]
     assert ours() == before
 
 
@@ -220,7 +220,7 @@ async def test_aiohttp_stops_when_the_client_leaves(session: Session, simulator:
             await ended.wait()
     [problem] = outcomes
     assert isinstance(problem, ConnectionError | asyncio.CancelledError)
-    assert not session._links.connector._acquired  # type: ignore[union-attr]
+    assert not session._connections._links.connector._acquired  # type: ignore[union-attr]
 
 
 async def test_aiohttp_breaks_the_response_off_when_the_file_changes(session: Session, simulator: Simulator) -> None:
@@ -311,7 +311,7 @@ async def test_a_client_that_leaves_between_two_chunks(session: Session, simulat
     with pytest.raises(ClientDisconnectedError, match="before the whole export was sent"):
         async for _ in body:
             pass
-    assert not session._links.connector._acquired  # type: ignore[union-attr]
+    assert not session._connections._links.connector._acquired  # type: ignore[union-attr]
 
 
 async def test_cancelling_the_wait_leaves_nothing(session: Session, simulator: Simulator) -> None:
