@@ -104,6 +104,8 @@ class Session:
         self.speed_is_known: bool = not is_loopback(URL(self.base_url, encoded=True).raw_host or "")
         self.settings: Settings = settings or (Settings() if self.speed_is_known else Settings.from_env())
         self.now = clock
+        self.calls: int = 0
+        """API calls that were sent so far, repeats included; without those for tokens, and without downloads."""
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)
         self._options = request_options(tls_context(ssl), proxy)
@@ -462,6 +464,7 @@ class Session:
             token = None
             if call.authorized:
                 token = await self._tokens.token(self, rejected)
+                self.calls += 1
             counts = True
             answer = await self._send(call, token)
             if answer.status == 429:
