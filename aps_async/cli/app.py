@@ -218,6 +218,8 @@ def export(
         bool, typer.Option("--keep-older", help="Keep a sheet's file when a newer version is exported.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Export everything again, even unchanged files.")] = False,
+    verify: VERIFY = False,
+    dry_run: DRY_RUN = False,
     user_id: USER_ID = None,
     json: JSON_LINES = False,
 ) -> Any:
@@ -253,8 +255,11 @@ def export(
         as_json=json,
         keep_older=keep_older,
         again=again,
+        verify=verify,
     )
-    return partial(exporting.export, choices)
+    if dry_run and json:
+        raise UsageProblem("--dry-run of an export is one line of text: leave out --json")
+    return partial(exporting.dry_run if dry_run else exporting.export, choices)
 
 
 @app.command("cost-documents")

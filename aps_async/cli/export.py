@@ -32,6 +32,7 @@ from aps_async.models import (
     Project,
 )
 from aps_async.session import Session
+from aps_async.sync.forecast import Work, forecast_exports
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.transport.converter import ref_to_json, to_dict
 
@@ -48,6 +49,7 @@ class RunChoices:
     as_json: bool = False
     keep_older: bool = False
     again: bool = False
+    verify: bool = False
 
 
 @frozen(kw_only=True)
@@ -126,6 +128,32 @@ async def export(choices: ExportChoices) -> int:
     """`aps-async export`."""
     run = Run(things="job", comes_as="result") if choices.files else Run()
     return await delivered(choices, run, lambda session: _export(session, choices, run))
+
+
+async def dry_run(choices: ExportChoices) -> int:
+    """`aps-async export --dry-run`."""
+    run = Run()
+    async with open_session(choices.user_id) as session:
+        project = await exportable_project(session, choices.project, choices.options, choices.user_id)
+        tasks = await _tasks(session, project, choices, run)
+        requests = [each.wanted for each in tasks if isinstance(each.wanted, ExportRequest)]
+        work = await forecast_exports(session, choices.out, requests, again=choices.again)
+        calls = session.calls + work.calls
+    for failed in run.failures:
+        print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
+    words = f"{work.there:,} already there; {work_in_words(work, calls, work.seconds / 60)}"
+    print_result(f"{words}; nothing was changed: {choices.out}")
+    return run.code
+
+
+def work_in_words(work: Work, calls: int, minutes: float) -> str:
+    """What a run would take."""
+    exports = work.starts + work.waits
+    words = f"{count(exports, 'export')}, {count(calls, 'call')}, about {minutes:.1f} min at the published quota"
+    if exports:
+        words += f", {size(work.size)}"
+        words += f" and {count(work.unknown, 'file')} of unknown size" if work.unknown else ""
+    return words
 
 
 async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awaitable[None]]) -> int:
@@ -216,13 +244,13 @@ def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[
 def ledger_for(command: str, choices: RunChoices) -> Ledger:
     """The folder's ledger, which also stores the command and its options for `resume`."""
     stored = stored_choices(command, choices)
-    return Ledger(choices.out, keep_older=choices.keep_older, again=choices.again, command=stored)
+    return Ledger(choices.out, keep_older=choices.keep_older, again=choices.again, verify=choices.verify, command=stored)
 
 
 def stored_choices(command: str, choices: RunChoices) -> str:
     """A command and its options, as the ledger stores them for `resume`."""
     plain = to_dict(choices)
-    for of_this_call in ("out", "asJson", "again"):
+    for of_this_call in ("out", "asJson", "again", "verify"):
         plain.pop(of_this_call, None)
     return json.dumps({"command": command, **plain})
 

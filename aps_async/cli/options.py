@@ -49,6 +49,15 @@ COLLECTION = Annotated[
     ),
 ]
 DIR = Annotated[Path, typer.Argument(metavar="DIR", parser=a_path, help="A folder with an earlier export.")]
+DRY_RUN = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Report what would change, how many calls and minutes it takes and how many bytes; do nothing."
+    ),
+]
+VERIFY = Annotated[
+    bool, typer.Option("--verify", help="Read all files again and compare their hashes, not only size, times and inode.")
+]
 OUT = Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="The folder for the files; created if missing.")]
 SLOTS = Annotated[int | None, typer.Option(min=1, help="Concurrent downloads; 8 by default.")]
 TIMEOUT = Annotated[

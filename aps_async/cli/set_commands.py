@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aps_async.cli.options import DIR, JSON_LINES, OUT, PROJECT, SLOTS, TIMEOUT, USER_ID, with_page_options
+from aps_async.cli.options import DIR, DRY_RUN, JSON_LINES, OUT, PROJECT, SLOTS, TIMEOUT, USER_ID, VERIFY, with_page_options
 from aps_async.cli.selecting import (
     COLLECTION,
     EXCLUDE,
@@ -75,6 +75,8 @@ def sync(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 9 if a sheet is left out or withdrawn.")] = False,
+    verify: VERIFY = False,
+    dry_run: DRY_RUN = False,
     options: Any = None,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
@@ -109,13 +111,14 @@ def sync(
         drop_superseded=drop_superseded,
         refresh=refresh,
         strict=strict,
+        verify=verify,
         options=options,
         slots=slots,
         timeout=timeout,
         user_id=user_id,
         as_json=json,
     )
-    return partial(syncing.sync, choices)
+    return partial(syncing.dry_run if dry_run else syncing.sync, choices)
 
 
 def show_register(

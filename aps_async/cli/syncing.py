@@ -11,7 +11,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.cli.environment import open_session
-from aps_async.cli.export import RunChoices, error_as_json, stored_choices
+from aps_async.cli.export import RunChoices, error_as_json, stored_choices, work_in_words
 from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
@@ -21,6 +21,7 @@ from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
 from aps_async.ledger import refuse_if_in_use
 from aps_async.models import ExportOptions
 from aps_async.session import Session
+from aps_async.sync.forecast import forecast
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions
@@ -51,6 +52,7 @@ class SyncChoices(RunChoices, Choice):
             superseded="drop" if self.drop_superseded else "keep",
             prune=self.prune,
             max_prune=self.max_prune,
+            verify=self.verify,
             refresh=None if self.refresh is None else timedelta(seconds=self.refresh),
             user_id=self.user_id,
         )
@@ -105,6 +107,23 @@ async def sync(choices: SyncChoices) -> int:
     if too_many is not None:
         print_status(f"error: {str(too_many).replace('(max_prune=', '(--max-prune ')}")
         return view.code(strict=choices.strict) or NOT_STRICT
+    return view.code(strict=choices.strict)
+
+
+async def dry_run(choices: SyncChoices) -> int:
+    """`aps-async sync --dry-run`."""
+    async with open_session(choices.user_id) as session:
+        project = await exportable_project(session, choices.project, choices.options, choices.user_id)
+        before = session.calls
+        found = await forecast(session, project, choices.out, choices.how())
+    for outcome in found.outcomes:
+        if choices.as_json:
+            print_json(as_json(outcome))
+        elif outcome.state not in (SheetState.UNCHANGED, SheetState.NOT_LOOKED_AT):
+            print_status(f"{outcome.name}: {outcome.in_words}")
+    words = f"{found.counts or 'nothing to do'}; {work_in_words(found.work, before + found.calls, found.minutes)}"
+    (print_status if choices.as_json else print_result)(f"{words}; nothing was changed: {choices.out}")
+    view = SyncView(counts=found.counts.by_state)
     return view.code(strict=choices.strict)
 
 
