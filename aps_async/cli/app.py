@@ -22,6 +22,7 @@ from aps_async.cli.examples import add_examples
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
     DIR,
+    DRY_RUN,
     JSON_LINES,
     JSON_OBJECT,
     MERGE,
@@ -36,6 +37,7 @@ from aps_async.cli.options import (
     SPEED,
     TIMEOUT,
     USER_ID,
+    VERIFY,
     a_path,
     profile_option,
     with_page_options,
@@ -233,11 +235,14 @@ def export(
         bool, typer.Option("--keep-older", help="Keep a sheet's file when a newer version is exported.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Export everything again, even unchanged files.")] = False,
+    verify: VERIFY = False,
+    dry_run: DRY_RUN = False,
     user_id: USER_ID = None,
     json: JSON_LINES = False,
 ) -> Any:
     """Export sheets as PDFs into a folder: those of the whole project, of one folder, or named ones. Or ACC files."""
     from aps_async.cli import export as exporting
+    from aps_async.cli import forecasts
     from aps_async.cli.wanted import check_together
 
     pattern = pattern_of(name, tree=tree)
@@ -270,8 +275,9 @@ def export(
         as_json=json,
         keep_older=keep_older,
         again=again,
+        verify=verify,
     )
-    return partial(exporting.export, choices)
+    return partial(forecasts.export if dry_run else exporting.export, choices)
 
 
 job_commands.register(app, {"sync": set_commands.sync, "export": export})

@@ -59,6 +59,7 @@ class RunChoices:
     as_json: bool = False
     keep_older: bool = False
     again: bool = False
+    verify: bool = False
 
 
 @frozen(kw_only=True)
@@ -233,6 +234,13 @@ def show_joined(joined: JoinedSet | None, *, as_json: bool) -> None:
     (print_status if as_json else print_result)(joined.in_words)
 
 
+async def chosen_tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
+    """What is to be exported; what was not found is in the run's results."""
+    if choices.files:
+        return await _file_tasks(session, project, choices)
+    return sheet_tasks((await _selected(session, project, choices, run)).chosen, choices)
+
+
 async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
     if choices.files:
@@ -338,13 +346,15 @@ def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[
 def ledger_for(command: str, choices: RunChoices) -> Ledger:
     """The folder's ledger, which also stores the command and its options for `resume`."""
     stored = stored_choices(command, choices)
-    return Ledger(choices.out, keep_older=choices.keep_older, again=choices.again, command=stored)
+    return Ledger(
+        choices.out, keep_older=choices.keep_older, again=choices.again, verify=choices.verify, command=stored
+    )
 
 
 def stored_choices(command: str, choices: RunChoices) -> str:
     """A command and its options, as the ledger stores them for `resume`."""
     plain = to_dict(choices)
-    for of_this_call in ("out", "asJson", "again"):
+    for of_this_call in ("out", "asJson", "again", "verify"):
         plain.pop(of_this_call, None)
     return json.dumps({"command": command, **plain})
 

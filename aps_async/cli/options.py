@@ -67,6 +67,17 @@ COLLECTION = Annotated[
     ),
 ]
 DIR = Annotated[Path, typer.Argument(metavar="DIR", parser=a_path, help="A folder with an earlier export.")]
+DRY_RUN = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Report what would change, how many calls and minutes it takes and how many bytes; do nothing.",
+    ),
+]
+VERIFY = Annotated[
+    bool,
+    typer.Option("--verify", help="Compare the hashes of all files, not only size, times and inode."),
+]
 OUT = Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="The folder for the files; created if missing.")]
 MERGE = Annotated[
     Path | None,

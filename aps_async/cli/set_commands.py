@@ -8,6 +8,7 @@ import typer
 
 from aps_async.cli.options import (
     DIR,
+    DRY_RUN,
     JSON_LINES,
     MERGE,
     NO_REPORT,
@@ -16,6 +17,7 @@ from aps_async.cli.options import (
     SLOTS,
     TIMEOUT,
     USER_ID,
+    VERIFY,
     with_page_options,
 )
 from aps_async.cli.selecting import (
@@ -112,6 +114,8 @@ def sync(
             help="Sync again and again until Ctrl-C, such as every 15m; only changes are printed.",
         ),
     ] = None,
+    verify: VERIFY = False,
+    dry_run: DRY_RUN = False,
     options: Any = None,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
@@ -127,7 +131,7 @@ def sync(
     one project fits. One that fails does not stop the others, and the exit code is that of the worst: 70, 7, 8, 3, 5,
     6, 4, 2, 1, 9, 0.
     """
-    from aps_async.cli import syncing, syncing_many, watching
+    from aps_async.cli import forecasts, syncing, syncing_many, watching
     from aps_async.cli.failures import UsageProblem
     from aps_async.cli.wanted import check_together
 
@@ -158,12 +162,17 @@ def sync(
         merge=merge,
         strict=strict,
         report=not no_report,
+        verify=verify,
         options=options,
         slots=slots,
         timeout=timeout,
         user_id=user_id,
         as_json=json,
     )
+    if dry_run:
+        if watch is not None:
+            raise UsageProblem("--dry-run and --watch cannot be given together")
+        return partial(forecasts.sync if is_single else forecasts.sync_many, choices)
     work = syncing.sync if is_single else syncing_many.sync_many
     if watch is None:
         return partial(work, choices)

@@ -62,6 +62,7 @@ class SyncChoices(RunChoices, Choice):
             superseded="drop" if self.drop_superseded else "keep",
             prune=self.prune,
             max_prune=self.max_prune,
+            verify=self.verify,
             refresh=None if self.refresh is None else timedelta(seconds=self.refresh),
             user_id=self.user_id,
             merge=self.merge,
