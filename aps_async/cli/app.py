@@ -31,8 +31,11 @@ from aps_async.cli.options import (
     SHEETS,
     SLOTS,
     SPEED,
+    STATE,
+    TARGET,
     TIMEOUT,
     USER_ID,
+    a_ledgers_folder,
     a_path,
     profile_option,
     with_page_options,
@@ -196,7 +199,7 @@ set_commands.register(app)
 @with_page_options
 def export(
     project: PROJECT,
-    out: OUT,
+    out: TARGET,
     sheet: SHEET = None,
     match: MATCH = None,
     exclude: EXCLUDE = None,
@@ -208,6 +211,7 @@ def export(
     name: FILE_NAME = None,
     tree: TREE = False,
     merge: MERGE = None,
+    state: STATE = None,
     files: Annotated[
         bool, typer.Option("--files", help="ACC: PDF, DWG and RVT files as ZIPs, instead of sheets.")
     ] = False,
@@ -225,7 +229,7 @@ def export(
 ) -> Any:
     """Export sheets as PDFs into a folder: those of the whole project, of one folder, or named ones. Or ACC files."""
     from aps_async.cli import export as exporting
-    from aps_async.cli.wanted import check_together
+    from aps_async.cli.wanted import check_together, placed
 
     pattern = pattern_of(name, tree=tree)
     check_together(sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
@@ -249,7 +253,7 @@ def export(
         allow_partial=not no_partial,
         options=options,
         merge=merge,
-        out=out,
+        **placed(out, state),
         slots=slots,
         timeout=timeout,
         user_id=user_id,
@@ -320,7 +324,7 @@ def download(
 @app.command()
 def status(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", parser=a_path, help="A folder with an earlier export.")
+        Path | None, typer.Argument(metavar="[DIR]", parser=a_ledgers_folder, help="A folder with an earlier export.")
     ] = None,
     database: Annotated[
         str | None,

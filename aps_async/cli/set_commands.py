@@ -6,7 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from aps_async.cli.options import DIR, JSON_LINES, MERGE, OUT, PROJECT, SLOTS, TIMEOUT, USER_ID, with_page_options
+from aps_async.cli.options import (
+    JSON_LINES,
+    MERGE,
+    PROJECT,
+    SLOTS,
+    STATE,
+    SYNCED,
+    TARGET,
+    TIMEOUT,
+    USER_ID,
+    with_page_options,
+)
 from aps_async.cli.selecting import (
     COLLECTION,
     EXCLUDE,
@@ -42,7 +53,7 @@ def register(app: typer.Typer) -> None:
 @with_page_options
 def sync(
     project: PROJECT,
-    out: OUT,
+    out: TARGET,
     sheet: SHEET = None,
     match: MATCH = None,
     exclude: EXCLUDE = None,
@@ -75,6 +86,7 @@ def sync(
         ),
     ] = None,
     merge: MERGE = None,
+    state: STATE = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 9 if a sheet is left out or withdrawn.")] = False,
     options: Any = None,
     slots: SLOTS = None,
@@ -88,14 +100,14 @@ def sync(
     """
     from aps_async.cli import syncing
     from aps_async.cli.failures import UsageProblem
-    from aps_async.cli.wanted import check_together
+    from aps_async.cli.wanted import check_together, placed
 
     check_together(sheets=sheet or (), files=False, collection=collection, assets=options.asset_markups)
     if max_prune is not None and not prune:
         raise UsageProblem("--max-prune needs --prune")
     choices = syncing.SyncChoices(
         project=project,
-        out=out,
+        **placed(out, state),
         sheets=many(sheet),
         match=many(match),
         exclude=many(exclude),
@@ -121,7 +133,7 @@ def sync(
 
 
 def show_register(
-    directory: DIR,
+    directory: SYNCED,
     as_json: Annotated[bool, typer.Option("--json", help="register.json as it is.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="register.csv as it is.")] = False,
 ) -> Any:

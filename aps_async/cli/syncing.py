@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.cli.environment import open_session
-from aps_async.cli.export import RunChoices, error_as_json, show_joined, stored_choices
+from aps_async.cli.export import RunChoices, error_as_json, show_joined, show_state, stored_choices
 from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
@@ -90,6 +90,7 @@ class SyncView:
 async def sync(choices: SyncChoices) -> int:
     """`aps-async sync`."""
     refuse_if_in_use(choices.out)
+    show_state(choices)
     view, unfinished = SyncView(), None
     try:
         async with open_session(choices.user_id) as session:
@@ -129,8 +130,9 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView) -> None
         run = sync_project(
             session,
             project,
-            choices.out,
+            choices.target,
             choices.how(),
+            state=choices.out if choices.storage else None,
             command=stored_choices("sync", choices),
             max_concurrent_downloads=choices.slots,
             timeout=choices.timeout,
@@ -170,7 +172,7 @@ def as_json(outcome: SyncOutcome) -> dict[str, Any]:
         "previous": outcome.previous,
         "folder": outcome.folder,
         "source": outcome.id,
-        "path": str(outcome.path) if outcome.path else None,
+        "path": outcome.location,
         "reason": outcome.reason,
         "warnings": list(outcome.warnings),
         "exportedAt": outcome.exported_at.isoformat(timespec="seconds") if outcome.exported_at else None,
@@ -184,4 +186,4 @@ def summary(view: SyncView, choices: SyncChoices) -> str:
     """The last line of a finished sync."""
     words = str(SyncCounts(view.counts)) or "nothing to do"
     seconds = time.monotonic() - view.began
-    return f"{words}; {size(view.received)} in {seconds:.1f} s: {choices.out}"
+    return f"{words}; {size(view.received)} in {seconds:.1f} s: {choices.where}"
