@@ -29,14 +29,16 @@ async def export(choices: ExportChoices) -> int:
         project = await exportable_project(session, choices.project, choices.options, choices.user_id)
         tasks = await chosen_tasks(session, project, choices, run)
         requests = [each.wanted for each in tasks if isinstance(each.wanted, ExportRequest)]
-        work = await forecast_exports(session, choices.out, requests, again=choices.again, verify=choices.verify)
+        work = await forecast_exports(
+            session, choices.target, requests, again=choices.again, verify=choices.verify, state=choices.state
+        )
         work = evolve(work, calls=session.calls + work.calls)
     for failed in run.failures:
         print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
     if choices.as_json:
         print_json(to_dict(work))
     words = f"{work.there:,} already there; {_in_words(work, work.calls, work.seconds / 60)}"
-    (print_status if choices.as_json else print_result)(f"{words}; nothing was started: {choices.out}")
+    (print_status if choices.as_json else print_result)(f"{words}; nothing was started: {choices.where}")
     return run.code
 
 
@@ -45,7 +47,7 @@ async def sync(choices: SyncChoices) -> int:
     refuse_if_in_use(choices.out)
     async with open_session(choices.user_id) as session:
         project = await exportable_project(session, choices.project, choices.options, choices.user_id)
-        found = await forecast(session, project, choices.out, choices.how())
+        found = await forecast(session, project, choices.target, choices.how(), state=choices.state)
         calls = session.calls + found.work.calls  # those to find the project, too
     _show(found, choices)
     _conclude(f"{_changes(found)}; {_in_words(found.work, calls, found.minutes)}", choices)
@@ -103,7 +105,7 @@ def _changes(found: Forecast) -> str:
 
 
 def _conclude(words: str, choices: SyncChoices) -> None:
-    (print_status if choices.as_json else print_result)(f"{words}; nothing was started: {choices.out}")
+    (print_status if choices.as_json else print_result)(f"{words}; nothing was started: {choices.where}")
 
 
 def _in_words(work: Work, calls: int, minutes: float) -> str:

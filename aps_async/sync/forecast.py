@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 from attrs import evolve, field, frozen
 
-from aps_async.downloads.storage import ReadableStorage
+from aps_async.downloads.storage import Storage
 from aps_async.exports.kinds import KINDS
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
@@ -78,7 +78,7 @@ class Forecast:
 async def forecast(
     session: Session,
     project: Project | str,
-    folder: str | os.PathLike[str] | ReadableStorage,
+    folder: str | os.PathLike[str] | Storage,
     how: SyncOptions = _DEFAULT,
     *,
     state: str | os.PathLike[str] | None = None,
@@ -117,7 +117,7 @@ async def forecast(
 
 async def forecast_exports(
     session: Session,
-    folder: str | os.PathLike[str] | ReadableStorage,
+    folder: str | os.PathLike[str] | Storage,
     requests: Sequence[ExportRequest],
     *,
     again: bool = False,
