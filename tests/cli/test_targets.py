@@ -56,7 +56,7 @@ def test_a_bucket_takes_the_place_of_a_folder(
     assert any(line.endswith(f" s: {out}") for line in ran.out.splitlines())
     keys = [each.removeprefix(f"{command}/") for each in s3.bucket.keys(f"{command}/")]
     assert set(GOOD) < set(keys)
-    assert ("register.json" in keys) is (command == "sync")
+    assert {"register.json", "register.csv", "report.html"} < set(keys)
     assert labels_of(merged) == ["A-101", "A-102", "A-103"]
 
     again = cli(*argv, "--json", env=env)
