@@ -15,7 +15,7 @@ import typer
 from typer.main import get_command
 
 import aps_async
-from aps_async.cli import finding, job_commands, set_commands
+from aps_async.cli import finding, guides, job_commands, set_commands
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.arguments import in_front, usage_hint
 from aps_async.cli.examples import add_examples
@@ -456,4 +456,5 @@ def doctor(
 
 
 fleetcommands.register(app)
+guides.register(app)
 add_examples(app)
