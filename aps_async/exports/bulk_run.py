@@ -36,6 +36,7 @@ from aps_async.models import (
 from aps_async.policies import Policy
 from aps_async.polling import Poller
 from aps_async.session import Session
+from aps_async.threads import settled
 
 __all__ = ["BulkProgress", "Entry", "Run"]
 __dir__: object = __all__.copy
@@ -121,7 +122,7 @@ class Run:
         self._closing = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await settled(self._tasks)
         for entry in self._open:
             self._release(entry)
 

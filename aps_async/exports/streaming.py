@@ -16,6 +16,7 @@ from aps_async.exports.wait import Result, checked_job, export_poller
 from aps_async.models import ExportJob, ExportRef
 from aps_async.policies import Policy
 from aps_async.session import Session
+from aps_async.threads import settled
 
 __all__ = ["ExportStream", "export_stream"]
 __dir__: object = __all__.copy
@@ -193,9 +194,7 @@ async def _while_connected(work: Coroutine[Any, Any, T], is_disconnected: Callab
         return task.result()
     finally:
         task.cancel()
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # or asyncio would report that nobody looked at it
+        await settled([task])
 
 
 async def _check_connected(is_disconnected: Callable[[], Awaitable[bool]], before: str) -> None:

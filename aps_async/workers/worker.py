@@ -33,6 +33,7 @@ from aps_async.models import ExportJob, ExportKind, ExportRef
 from aps_async.policies import PollStatus
 from aps_async.polling import PollRules
 from aps_async.session import Session
+from aps_async.threads import settled
 from aps_async.transport.retry import may_recover, may_start_again
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
@@ -278,7 +279,7 @@ class Worker:
         self._questions.clear()
         for task in questions:
             task.cancel()
-        await asyncio.gather(*questions, return_exceptions=True)
+        await settled(questions)
 
     async def _entry(self, export: int) -> Entry | None:
         """The export; None if there is none, or if its row was unreadable and has become a dead letter."""
