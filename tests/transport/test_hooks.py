@@ -70,10 +70,14 @@ async def test_an_export_from_its_start_to_its_file(simulator: Simulator, tmp_pa
     assert [each.status for each in of(events, Polled)] == [ExportStatus.RUNNING, ExportStatus.SUCCEEDED]
     assert {each.reason for each in of(events, Waited)} >= {"poll", "download"}
     assert sum(each.size for each in of(events, BytesReceived)) == SIZE
-    assert of(events, ExportBegan) == [ExportBegan(ref=job.ref)]
+    assert of(events, ExportBegan) == [ExportBegan(ref=job.ref, kind=str(job.ref.kind))]
     [ended] = of(events, ExportEnded)
     assert (ended.ref, ended.kind, ended.size, ended.error) == (job.ref, str(job.ref.kind), SIZE, None)
     assert events[-1] is ended
+    began = events.index(of(events, ExportBegan)[0])
+    assert {each.export_number for each in events[:began]} == {None}
+    assert len({each.export_number for each in events[began:]} - {None}) == 1
+    assert all(each.export_number for each in events[began:])
     text = repr(events)
     for secret in (simulator.client_secret, "Signature", "X-Amz", "Bearer"):
         assert secret not in text
