@@ -3,7 +3,8 @@
 https://aps.autodesk.com/en/docs/data/v2/reference/http/
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
@@ -15,32 +16,7 @@ from aps_async.session import Session
 from aps_async.text import globbed, look, named, nearest
 from aps_async.transport.quotas import Endpoint
 
-__all__ = [
-    "CONTENTS",
-    "FOLDER",
-    "HUBS",
-    "ITEM",
-    "PROJECT",
-    "PROJECTS",
-    "TIP",
-    "TOP_FOLDERS",
-    "VERSION",
-    "VERSIONS",
-    "find_project",
-    "find_project_id",
-    "find_projects",
-    "get_folder",
-    "get_item",
-    "get_project",
-    "get_tip",
-    "get_version",
-    "list_folder_contents",
-    "list_hubs",
-    "list_projects",
-    "list_top_folders",
-    "list_versions",
-    "matching_projects",
-]
+__all__ = ["CONTENTS", "Entry", "FOLDER", "HUBS", "ITEM", "PROJECT", "PROJECTS", "TIP", "TOP_FOLDERS", "VERSION", "VERSIONS", "find_project", "find_project_id", "find_projects", "get_folder", "get_item", "get_project", "get_tip", "get_version", "list_folder_contents", "list_folder_pages", "list_hubs", "list_projects", "list_top_folders", "list_versions", "matching_projects"]
 __dir__: object = __all__.copy
 
 HUBS = Endpoint("hubs", 50, large=True)
@@ -53,6 +29,9 @@ ITEM = Endpoint("item", 300)
 TIP = Endpoint("item_tip", 50)
 VERSIONS = Endpoint("item_versions", 800, large=True)
 VERSION = Endpoint("version", 300)
+
+Entry = Folder | tuple[Item, Version | None]
+"""Of a folder: a subfolder, or an item with its newest version, if the service includes that."""
 
 
 async def list_hubs(session: Session, *, user_id: str | None = None) -> Hubs:
@@ -247,7 +226,7 @@ async def get_folder(session: Session, project_id: str, folder_id: str, *, user_
 
 async def list_folder_contents(
     session: Session, project_id: str, folder: Folder | str, *, hidden: bool = False, user_id: str | None = None
-) -> AsyncIterator[Folder | tuple[Item, Version | None]]:
+) -> AsyncGenerator[Entry, None]:
     """What a folder holds: folders, and items with their newest version (`GET …/folders/:folder_id/contents`).
 
     200 entries a page, to the last. The service leaves out hidden (deleted) items by default, and what the app or the
@@ -264,6 +243,16 @@ async def list_folder_contents(
     Raises:
         APSError: as `Session.request`.
     """
+    async with aclosing(list_folder_pages(session, project_id, folder, hidden=hidden, user_id=user_id)) as found:
+        async for page in found:
+            for entry in page:
+                yield entry
+
+
+async def list_folder_pages(
+    session: Session, project_id: str, folder: Folder | str, *, hidden: bool = False, user_id: str | None = None
+) -> AsyncGenerator[list[Entry], None]:
+    """Does the same as `list_folder_contents`, a page at a time."""
     parent = folder.path if isinstance(folder, Folder) else ""
     urn = folder.id if isinstance(folder, Folder) else decoded_urn(folder, "folder")
     path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{path_part(urn)}/contents"
@@ -272,12 +261,16 @@ async def list_folder_contents(
         query["includeHidden"] = True
     async for page in pages(session, CONTENTS, path, query=query, user_id=user_id):
         versions = {found.id: _version(found) for found in page.included if found.type == "versions"}
-        for found in page.data:
-            if found.type == "folders":
-                yield _folder(found, parent)
-            elif found.type == "items":
-                item = _item(found)
-                yield item, versions.get(item.tip_version_urn or "")
+        yield [entry for found in page.data if (entry := _entry(found, parent, versions)) is not None]
+
+
+def _entry(found: Resource, parent: str, versions: Mapping[str, Version]) -> Entry | None:
+    if found.type == "folders":
+        return _folder(found, parent)
+    if found.type != "items":
+        return None
+    item = _item(found)
+    return item, versions.get(item.tip_version_urn or "")
 
 
 async def get_item(session: Session, project_id: str, item_id: str, *, user_id: str | None = None) -> Item:
