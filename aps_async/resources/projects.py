@@ -16,7 +16,34 @@ from aps_async.session import Session
 from aps_async.text import globbed, look, named, nearest
 from aps_async.transport.quotas import Endpoint
 
-__all__ = ["CONTENTS", "Entry", "FOLDER", "HUBS", "ITEM", "PROJECT", "PROJECTS", "TIP", "TOP_FOLDERS", "VERSION", "VERSIONS", "find_project", "find_project_id", "find_projects", "get_folder", "get_item", "get_project", "get_tip", "get_version", "list_folder_contents", "list_folder_pages", "list_hubs", "list_projects", "list_top_folders", "list_versions", "matching_projects"]
+__all__ = [
+    "CONTENTS",
+    "Entry",
+    "FOLDER",
+    "HUBS",
+    "ITEM",
+    "PROJECT",
+    "PROJECTS",
+    "TIP",
+    "TOP_FOLDERS",
+    "VERSION",
+    "VERSIONS",
+    "find_project",
+    "find_project_id",
+    "find_projects",
+    "get_folder",
+    "get_item",
+    "get_project",
+    "get_tip",
+    "get_version",
+    "list_folder_contents",
+    "list_folder_pages",
+    "list_hubs",
+    "list_projects",
+    "list_top_folders",
+    "list_versions",
+    "matching_projects",
+]
 __dir__: object = __all__.copy
 
 HUBS = Endpoint("hubs", 50, large=True)
@@ -114,7 +141,7 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
         project = bare_id(project)
     found = await list_hubs(session, user_id=user_id)
     refusal: NotAllowedError | None = None
-    for hub in found.hubs:
+    for hub in found.hubs if _may_be_id(project) else ():
         try:
             return await get_project(session, hub.id, project, user_id=user_id)
         except NotAllowedError as problem:  # services also mask "not in this hub" as 403, so look further first
@@ -133,6 +160,11 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
     if refusal := refused or refusal:
         raise refusal
     raise NotFoundInProjectError(f"no project {project!r}: {_what_there_is(project, found, known)}")
+
+
+def _may_be_id(text: str) -> bool:
+    """Whether it is worth a call in every hub, which a name is not."""
+    return text.strip().startswith(("a.", "b.")) or UUID.fullmatch(text.strip()) is not None
 
 
 async def find_projects(session: Session, *wanted: str, user_id: str | None = None) -> tuple[Project, ...]:
