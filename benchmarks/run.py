@@ -173,7 +173,7 @@ def _run(way: str, folder: str) -> None:
     import resource
 
     if way in COMMANDS:
-        from aps_async.cli import app, main, export, syncing  # noqa: F401 - loaded before the clock starts
+        from aps_async.cli import app, export, main, syncing  # noqa: F401 - loaded before the clock starts
 
         _print(began=time.time())
         main([way, "Clinic", "--out", folder])

@@ -18,7 +18,6 @@ from aps_async.transport.quotas import Endpoint
 
 __all__ = [
     "CONTENTS",
-    "Entry",
     "FOLDER",
     "HUBS",
     "ITEM",
@@ -28,6 +27,7 @@ __all__ = [
     "TOP_FOLDERS",
     "VERSION",
     "VERSIONS",
+    "Entry",
     "find_project",
     "find_project_id",
     "find_projects",
