@@ -13,12 +13,11 @@ from aps_async.downloads.sinks import PartFile, part_name, target_error
 from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError
 from aps_async.exports.entries import Entry
-from aps_async.extras import needed
 from aps_async.ledger.files import known_file
 from aps_async.ledger.journal import Record
 from aps_async.models import Downloaded, ExportKind, ExportRequest
 from aps_async.pdf.page_names import same_number
-from aps_async.pdf.splitting import split_sheets
+from aps_async.pdf.splitting import check_installed, split_sheets
 from aps_async.resources import sheets
 from aps_async.threads import in_thread
 
@@ -42,8 +41,7 @@ class Batches:
     def __attrs_post_init__(self) -> None:
         if not 1 <= self.size <= sheets.SERVICE.limit:
             raise InputError(f"a batch has 1 to {sheets.SERVICE.limit:,} sheets, not {self.size}")
-        needed("pikepdf", "pdf", "splitting PDFs")
-        needed("pypdfium2", "pdf", "splitting PDFs")
+        check_installed()
 
     @property
     def waiting(self) -> int:

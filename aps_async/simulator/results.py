@@ -112,7 +112,7 @@ class Results:
 
 
 def _cited(sheet: BuildSheet) -> tuple[tuple[str, str], ...]:
-    """Other sheets that this one refers to: text on its page that is no number of its own."""
+    """Other sheets that this one refers to: text on its page that is not its own number."""
     sheets = sheet.project.sheets
     found = [sheets[(sheet.order + step) % len(sheets)] for step in (1, 2)]
     return tuple((one.number, f"{LINK}?sheet={one.id}") for one in found if one is not sheet)
