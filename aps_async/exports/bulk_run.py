@@ -215,8 +215,11 @@ class Run:
 
     async def _start(self, entry: Entry) -> None:
         try:
+            is_new = isinstance(entry.wanted, ExportRequest) and entry.record.ref is None
             export = await self._export(entry)
             entry.ref = ref_of(export)
+            entry.running_at = self._now()
+            entry.started_at = entry.running_at if is_new else None
             entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=self.policy)
             self._ask_when_due(entry, entry.poller)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
@@ -263,8 +266,20 @@ class Run:
         if not poller.done and not await self._asked(entry, poller):
             return False
         if not poller.done:
+            entry.running_at = self._now()
             self._ask_when_due(entry, poller)
-        return poller.done
+            return False
+        self._note_duration(entry)
+        return True
+
+    def _note_duration(self, entry: Entry) -> None:
+        """How long the job took, unless it was asked about too rarely to know."""
+        if entry.started_at is None or entry.record.job_seconds is not None:
+            return
+        now = self._now()
+        seconds, unsure = (entry.running_at + now) / 2 - entry.started_at, now - entry.running_at
+        if unsure <= max(2 * self.session.settings.poll_interval, seconds / 4):
+            entry.record.job_seconds = seconds
 
     async def _asked(self, entry: Entry, poller: Poller[ExportJob]) -> bool:
         """Asks, or takes the answer that came since. False: it takes long, and comes back without holding this slot."""

@@ -33,6 +33,10 @@ class Entry:
     began: float
     ref: ExportRef | None = None
     poller: Poller[ExportJob] | None = None
+    started_at: float | None = None
+    """None: it was started elsewhere, or by an earlier run."""
+    running_at: float = 0.0
+    """When the job was last known to run."""
     timer: asyncio.TimerHandle | None = None
     asking: "asyncio.Task[None] | None" = None
     """A question about the job that is under way."""

@@ -5,11 +5,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Literal
 
+from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, NotExportableError
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
-from aps_async.models import Collection, ExportOptions, ExportOutcome, ExportRequest, Project, Sheet
+from aps_async.models import Collection, ExportOptions, ExportOutcome, ExportRequest, Project, Sheet, StoredExport
 from aps_async.policies import Policy
 from aps_async.resources import acc, files, plans, sheets
 from aps_async.resources.projects import find_project
@@ -166,7 +167,7 @@ async def project_requests(
 async def export_project(
     session: Session,
     project: Project | str,
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | Storage,
     *,
     what: Literal["sheets", "files"] = "sheets",
     source_folder: str | None = None,
@@ -180,8 +181,10 @@ async def export_project(
     unpack: bool = False,
     ledger: Ledger | bool = False,
     on_progress: Callable[[BulkProgress], object] | None = None,
-) -> AsyncGenerator[ExportOutcome, None]:
-    """Exports all sheets or files of a project into a folder. Arguments: see `project_requests` and `export_many`.
+) -> AsyncGenerator[ExportOutcome | StoredExport, None]:
+    """Exports all sheets or files of a project into a folder or a storage.
+
+    Arguments: see `project_requests` and `export_many`.
 
     Raises:
         APSError: as for both; failures of single exports are outcomes.
@@ -197,7 +200,7 @@ async def export_project(
         user_id=user_id,
         allow_partial=allow_partial,
     )
-    run = export_many(
+    run: AsyncGenerator[ExportOutcome | StoredExport, None] = export_many(
         session,
         requests,
         folder,
