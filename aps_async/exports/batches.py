@@ -15,14 +15,46 @@ from aps_async.errors import InputError
 from aps_async.exports.entries import Entry
 from aps_async.ledger.files import known_file
 from aps_async.ledger.journal import Record
-from aps_async.models import Downloaded, ExportKind, ExportRequest
+from aps_async.models import Downloaded, ExportKind, ExportRequest, Project
 from aps_async.pdf.page_names import same_number
 from aps_async.pdf.splitting import check_installed, split_sheets
 from aps_async.resources import sheets
 from aps_async.threads import in_thread
 
-__all__ = ["Batches", "put_in_place"]
+__all__ = ["LARGEST", "Batches", "batch_for", "put_in_place"]
 __dir__: object = __all__.copy
+
+LARGEST = sheets.SERVICE.limit
+"""Sheets that one job takes."""
+
+
+def batch_for(project: Project, batch: int | None, *, one_pdf: bool = False) -> int | None:
+    """The `batch` of `export_many` for a project's sheets.
+
+    Args:
+        project: where the sheets are.
+        batch: what is asked for.
+        one_pdf: whether the sheets are to become one PDF: ACC makes that of up to 1,000 by one job.
+
+    Raises:
+        InputError: the project is not in ACC, or the number is out of range.
+    """
+    if batch is None:
+        return LARGEST if one_pdf and project.is_acc else None
+    if not project.is_acc:
+        raise InputError(f"{project.name} is not an ACC project, whose sheets are exported one by one: use no batches")
+    return checked_batch(batch)
+
+
+def checked_batch(batch: int) -> int:
+    """The number, if a job can have so many sheets.
+
+    Raises:
+        InputError: it is out of range.
+    """
+    if not 1 <= batch <= LARGEST:
+        raise InputError(f"a batch has 1 to {LARGEST:,} sheets, not {batch}")
+    return batch
 
 
 @define(eq=False)
@@ -39,8 +71,7 @@ class Batches:
     _files: set[Path] = field(factory=set[Path])
 
     def __attrs_post_init__(self) -> None:
-        if not 1 <= self.size <= sheets.SERVICE.limit:
-            raise InputError(f"a batch has 1 to {sheets.SERVICE.limit:,} sheets, not {self.size}")
+        checked_batch(self.size)
         check_installed()
 
     @property

@@ -416,7 +416,7 @@ class Run:
                 entry.ref = job.ref
                 self._ready.put_nowait(entry)
             else:
-                entry.notes = (f"exported on its own, not as one of {len(job.members):,} by one job: {problem}",)
+                entry.notes = (f"exported on its own: its batch of {len(job.members):,} was not usable: {problem}",)
                 await self._begin(entry)
 
     def _report(self, outcome: ExportOutcome | StoredExport) -> None:

@@ -93,7 +93,7 @@ async def test_what_cannot_be_identified_is_exported_on_its_own(tmp_path: Path, 
         assert starts(simulator) == 2 + 12
         for each in outcomes:
             [warning] = each.warnings
-            assert warning.startswith("exported on its own, not as one of 6 by one job: ")
+            assert warning.startswith("exported on its own: its batch of 6 was not usable: ")
         assert len(list(tmp_path.iterdir())) == 12
 
 
