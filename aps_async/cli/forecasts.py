@@ -9,6 +9,7 @@ from aps_async.cli.output import count, print_json, print_result, print_status, 
 from aps_async.cli.syncing import SyncChoices, SyncView, as_json
 from aps_async.cli.wanted import exportable_project
 from aps_async.errors import APSError, EmptyProjectError
+from aps_async.exports.batches import batch_for
 from aps_async.ledger import refuse_if_in_use
 from aps_async.models import ExportRequest
 from aps_async.resources.projects import find_projects
@@ -27,7 +28,13 @@ async def export(choices: ExportChoices) -> int:
         tasks = await chosen_tasks(session, project, choices, run)
         requests = [each.wanted for each in tasks if isinstance(each.wanted, ExportRequest)]
         work = await forecast_exports(
-            session, choices.target, requests, again=choices.again, verify=choices.verify, state=choices.state
+            session,
+            choices.target,
+            requests,
+            again=choices.again,
+            verify=choices.verify,
+            state=choices.state,
+            batch=None if choices.files else batch_for(project, choices.batch, one_pdf=choices.merge is not None),
         )
         work = evolve(work, calls=session.calls + work.calls)
     for failed in run.failures:
