@@ -92,6 +92,8 @@ class Session:
         self.settings: Settings = settings or (Settings() if self._speed.is_known else Settings.from_env())
         self.now = clock
         self.hooks: tuple[Hook, ...] = tuple(hooks)
+        self.calls: int = 0
+        """API calls that were sent so far, repeats included; without those for tokens, and without downloads."""
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)
         self._first_contact = FirstContact(patient=patient, on_unreachable=on_unreachable, hooks=self.hooks)
@@ -404,7 +406,10 @@ class Session:
         await self._acquire(rate_limiter, call)
         counts = False
         try:
-            token = await self._tokens.token(self, rejected) if call.authorized else None
+            token = None
+            if call.authorized:
+                token = await self._tokens.token(self, rejected)
+                self.calls += 1
             counts = True
             answer = await self._connections.send(call, token, self.settings)
             self._learn_speed(answer.headers)

@@ -21,7 +21,10 @@ from aps_async.cli.progress import shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of
+from aps_async.downloads.folder import storage_for
+from aps_async.downloads.storage import Storage
 from aps_async.errors import DecodeError, DiskFullError, LedgerError, MergeError, NotFoundInProjectError
+from aps_async.exports import targets
 from aps_async.exports.bulk import export_many
 from aps_async.exports.project import project_requests
 from aps_async.ledger import Ledger, refuse_if_in_use
@@ -53,12 +56,31 @@ class RunChoices:
 
     project: str
     out: Path
+    """The folder of the ledger, and of the files unless there is a storage."""
+    storage: str | None = None
+    """The address of an object storage that the files go to."""
     slots: int | None = None
     timeout: float | None = None
     user_id: str | None = None
     as_json: bool = False
     keep_older: bool = False
     again: bool = False
+    verify: bool = False
+
+    @property
+    def where(self) -> str:
+        """Where the files go, to show to users."""
+        return self.storage or str(self.out)
+
+    @property
+    def state(self) -> Path | None:
+        """The folder of a storage's ledger."""
+        return self.out if self.storage else None
+
+    @property
+    def target(self) -> Path | Storage:
+        """Where the files go."""
+        return storage_for(self.storage) if self.storage else self.out
 
 
 @frozen(kw_only=True)
@@ -107,7 +129,7 @@ class Result:
     id: str | None = None
     folder: str | None = None
     sheet: Sheet | None = None
-    outcome: ExportOutcome | None = None
+    outcome: ExportOutcome | StoredExport | None = None
     error: Exception | None = None
 
     @property
@@ -158,9 +180,9 @@ class Run:
         return [each for each in self.results if each.error is not None]
 
     @property
-    def files(self) -> list[DeliveredExport]:
+    def files(self) -> list[DeliveredExport | StoredExport]:
         """Those with one."""
-        return [each.outcome for each in self.results if isinstance(each.outcome, DeliveredExport)]
+        return [each.outcome for each in self.results if isinstance(each.outcome, DeliveredExport | StoredExport)]
 
     @property
     def received(self) -> int:
@@ -187,6 +209,7 @@ async def export(choices: ExportChoices) -> int:
 async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awaitable[None]]) -> int:
     """Does the work with a session, and prints a summary at the end."""
     refuse_if_in_use(choices.out)
+    show_state(choices)
     try:
         async with open_session(choices.user_id) as session:
             await work(session)
@@ -196,21 +219,21 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
                     problem = DecodeError(str(missing))
                     keep(Result(name=missing.id or missing.call, id=missing.id, error=problem), choices, run)
     except (asyncio.CancelledError, DiskFullError, LedgerError):
-        print_status(stopped_words(run, choices.out))
+        print_status(stopped_words(run, choices.where))
         if run.total:
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
     if run.report is not None:
-        await leave_report(choices.out, run.report)
+        await leave_report(choices.out, run.report, choices.storage)
     for failed in run.failures:
         print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
     for outcome in run.files:
         for lost in outcome.failed_files:
             words = ": ".join(part for part in (lost.reason, lost.detail) if part) or "no reason given"
-            print_status(f"missing in {outcome.path.name}: {lost.id}: {words}")
+            print_status(f"missing in {file_name(outcome)}: {lost.id}: {words}")
         for warning in outcome.warnings:
-            print_status(f"warning: {outcome.path.name}: {warning}")
-    words = summary(run, choices.out)
+            print_status(f"warning: {file_name(outcome)}: {warning}")
+    words = summary(run, choices.where)
     if choices.as_json:
         print_status(words)
     else:
@@ -220,6 +243,17 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
         print_status(f"error: {reason(run.unfinished)}")
     await notify(f"export from {choices.project}: {words}", ok=run.code == 0)
     return run.code
+
+
+def show_state(choices: RunChoices) -> None:
+    """Names the folder of a storage's ledger."""
+    if choices.storage is not None:
+        print_status(f"the ledger of {choices.storage} is kept in {choices.out}")
+
+
+def file_name(outcome: DeliveredExport | StoredExport) -> str:
+    """The name of the file that was delivered."""
+    return (outcome.names[0] if isinstance(outcome, StoredExport) else outcome.path.name).rpartition("/")[2]
 
 
 def show_joined(joined: JoinedSet | None, *, as_json: bool) -> None:
@@ -233,11 +267,19 @@ def show_joined(joined: JoinedSet | None, *, as_json: bool) -> None:
     (print_status if as_json else print_result)(joined.in_words)
 
 
+async def chosen_tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
+    """What is to be exported; what was not found is in the run's results."""
+    if choices.files:
+        return await _file_tasks(session, project, choices)
+    return sheet_tasks((await _selected(session, project, choices, run)).chosen, choices)
+
+
 async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
+    ledger = ledger_for("export", choices)
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
     if choices.files:
         tasks = await _file_tasks(session, project, choices)
-        await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger_for("export", choices))
+        await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger)
         return
     selected = await _selected(session, project, choices, run)
     tasks = sheet_tasks(selected.chosen, choices)
@@ -247,7 +289,7 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
     if choices.report:
         run.report = Report(project=project.name)
     run.is_compared = True
-    async with ledger_for("export", choices) as ledger:
+    async with ledger:
         if choices.merge is not None:
             await ledger.reserve(choices.merge)
         compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
@@ -255,7 +297,7 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
         for left_out in compared.left_out():
             run.add_to_report(compared.reported(left_out))
 
-        async def reported(outcome: ExportOutcome) -> None:
+        async def reported(outcome: ExportOutcome | StoredExport) -> None:
             run.add_to_report(compared.reported(await compared.exported(outcome)))
 
         await export_tasks(session, tasks, choices, run, ledger=ledger, on_outcome=reported)
@@ -337,14 +379,19 @@ def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[
 
 def ledger_for(command: str, choices: RunChoices) -> Ledger:
     """The folder's ledger, which also stores the command and its options for `resume`."""
-    stored = stored_choices(command, choices)
-    return Ledger(choices.out, keep_older=choices.keep_older, again=choices.again, command=stored)
+    known: dict[str, Any] = {
+        "keep_older": choices.keep_older,
+        "again": choices.again,
+        "verify": choices.verify,
+        "command": stored_choices(command, choices),
+    }
+    return targets.ledger_for(choices.target, choices.state, **known)
 
 
 def stored_choices(command: str, choices: RunChoices) -> str:
     """A command and its options, as the ledger stores them for `resume`."""
     plain = to_dict(choices)
-    for of_this_call in ("out", "asJson", "again"):
+    for of_this_call in ("out", "asJson", "again", "verify"):
         plain.pop(of_this_call, None)
     return json.dumps({"command": command, **plain})
 
@@ -366,7 +413,7 @@ async def export_tasks(
     *,
     unpack: bool = False,
     ledger: Ledger | bool = False,
-    on_outcome: Callable[[ExportOutcome], Awaitable[None]] | None = None,
+    on_outcome: Callable[[ExportOutcome | StoredExport], Awaitable[None]] | None = None,
 ) -> None:
     """Exports everything, shows progress and keeps each result."""
     run.total = len(run.results) + len(tasks)
@@ -378,7 +425,7 @@ async def export_tasks(
         outcomes = export_many(
             session,
             [task.wanted for task in by_key.values()],
-            choices.out,
+            ledger.storage if isinstance(ledger, Ledger) and ledger.storage else choices.out,
             max_concurrent_downloads=choices.slots,
             timeout=choices.timeout,
             unpack=unpack,
@@ -406,14 +453,15 @@ def as_json(result: Result) -> dict[str, Any]:
     """One line of `--json`."""
     outcome, error = result.outcome, result.error
     ref = outcome.ref if outcome else None
+    places = locations(outcome)
     return {
         "ok": error is None,
         "kind": str(outcome.request.kind) if outcome else None,
         "name": result.name,
         "folder": result.folder,
         "id": result.id,
-        "path": str(outcome.path) if outcome and outcome.path else None,
-        "unpacked": [str(path) for path in outcome.unpacked] if outcome else [],
+        "path": next(iter(places), None),
+        "unpacked": places if len(places) > 1 else [str(path) for path in outcome.unpacked] if outcome else [],
         "missing": [asdict(each) for each in outcome.failed_files] if outcome else [],
         "warnings": list(outcome.warnings) if outcome else [],
         "bytes": outcome.size if outcome else 0,
@@ -425,18 +473,25 @@ def as_json(result: Result) -> dict[str, Any]:
     }
 
 
+def locations(outcome: ExportOutcome | StoredExport | None) -> list[str]:
+    """The file that was delivered; in a storage, all of them."""
+    if isinstance(outcome, StoredExport):
+        return list(outcome.locations)
+    return [str(outcome.path)] if outcome and outcome.path else []
+
+
 def error_as_json(error: Exception) -> dict[str, Any]:
     """An error in a line of `--json`."""
     return {"type": type(error).__name__, "message": reason(error), "exitCode": exit_code(error)}
 
 
-def summary(run: Run, out: Path) -> str:
+def summary(run: Run, out: Path | str) -> str:
     """The last line of a finished run."""
     done = len(run.files)
     of = f" of {run.total:,}" if run.failures else ""
     seconds = time.monotonic() - run.began
     words = f"{done:,}{of} {run.comes_as}{'' if run.total == 1 else 's'}"
-    if entries := sum(len(each.unpacked) - (each.path in each.unpacked) for each in run.files):
+    if entries := sum(map(_unpacked, run.files)):
         words += f", unpacked to {count(entries, 'file')}"
     if reused := sum(each.reused for each in run.files):
         words += f" ({reused:,} already there)"
@@ -446,7 +501,14 @@ def summary(run: Run, out: Path) -> str:
     return f"{words}: {out}" if done else words
 
 
-def stopped_words(run: Run, out: Path) -> str:
+def _unpacked(outcome: DeliveredExport | StoredExport) -> int:
+    """How many files an archive was unpacked to."""
+    if isinstance(outcome, StoredExport):
+        return sum(not each.endswith(".zip") for each in outcome.names) if len(outcome.names) > 1 else 0
+    return len(outcome.unpacked) - (outcome.path in outcome.unpacked)
+
+
+def stopped_words(run: Run, out: Path | str) -> str:
     """What a stopped run had done."""
     if not run.total:
         return "stopped before the first export; nothing was written"

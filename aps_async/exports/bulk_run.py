@@ -67,6 +67,10 @@ class Entry:
     reported: bool = False
     ref: ExportRef | None = None
     poller: Poller[ExportJob] | None = None
+    started_at: float | None = None
+    """None: it was started elsewhere, or by an earlier run."""
+    running_at: float = 0.0
+    """When the job was last known to run."""
     timer: asyncio.TimerHandle | None = None
     asking: "asyncio.Task[None] | None" = None
     """A question about the job that is under way."""
@@ -213,9 +217,12 @@ class Run:
 
     async def _start(self, entry: Entry) -> None:
         try:
+            is_new = isinstance(entry.wanted, ExportRequest) and entry.record.ref is None
             with working_on(entry.number):
                 export = await self._export(entry)
             entry.ref = ref_of(export)
+            entry.running_at = self._now()
+            entry.started_at = entry.running_at if is_new else None
             entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=self.policy)
             self._ask_when_due(entry, entry.poller)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
@@ -250,8 +257,10 @@ class Run:
                     if not poller.done and not await self._asked(entry, poller):
                         continue
                     if not poller.done:
+                        entry.running_at = self._now()
                         self._ask_when_due(entry, poller)
                         continue
+                    self._note_duration(entry)
                     got = await self._fetch(entry, poller)
             except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
                 if self._is_forgotten(entry, problem):
@@ -260,6 +269,15 @@ class Run:
                     await self._finish(entry, problem)
             else:
                 await self._finish(entry, got)
+
+    def _note_duration(self, entry: Entry) -> None:
+        """How long the job took, unless it was asked about too rarely to know."""
+        if entry.started_at is None or entry.record.job_seconds is not None:
+            return
+        now = self._now()
+        seconds, unsure = (entry.running_at + now) / 2 - entry.started_at, now - entry.running_at
+        if unsure <= max(2 * self.session.settings.poll_interval, seconds / 4):
+            entry.record.job_seconds = seconds
 
     async def _asked(self, entry: Entry, poller: Poller[ExportJob]) -> bool:
         """Asks, or takes the answer that came since. False: it takes long, and comes back without holding this slot."""

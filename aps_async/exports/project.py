@@ -3,13 +3,23 @@
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from typing import Literal
+from typing import Literal, overload
 
+from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, NotExportableError
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
-from aps_async.models import Collection, ExportOptions, ExportOutcome, ExportRequest, Project, Sheet
+from aps_async.models import (
+    Collection,
+    ExportOptions,
+    ExportOutcome,
+    ExportRequest,
+    Project,
+    Sheet,
+    StoredExport,
+    StoredOutcome,
+)
 from aps_async.policies import Policy
 from aps_async.resources import acc, files, plans, sheets
 from aps_async.resources.projects import find_project
@@ -163,7 +173,8 @@ async def project_requests(
         yield request
 
 
-async def export_project(
+@overload
+def export_project(
     session: Session,
     project: Project | str,
     folder: str | os.PathLike[str],
@@ -180,8 +191,51 @@ async def export_project(
     unpack: bool = False,
     ledger: Ledger | bool = False,
     on_progress: Callable[[BulkProgress], object] | None = None,
-) -> AsyncGenerator[ExportOutcome, None]:
-    """Exports all sheets or files of a project into a folder. Arguments: see `project_requests` and `export_many`.
+) -> AsyncGenerator[ExportOutcome, None]: ...
+
+
+@overload
+def export_project(
+    session: Session,
+    project: Project | str,
+    folder: Storage,
+    *,
+    what: Literal["sheets", "files"] = "sheets",
+    source_folder: str | None = None,
+    collection: str | None = None,
+    options: ExportOptions | None = None,
+    user_id: str | None = None,
+    allow_partial: bool = True,
+    max_concurrent_downloads: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    unpack: bool = False,
+    ledger: Ledger | bool = False,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+) -> AsyncGenerator[StoredOutcome, None]: ...
+
+
+async def export_project(
+    session: Session,
+    project: Project | str,
+    folder: str | os.PathLike[str] | Storage,
+    *,
+    what: Literal["sheets", "files"] = "sheets",
+    source_folder: str | None = None,
+    collection: str | None = None,
+    options: ExportOptions | None = None,
+    user_id: str | None = None,
+    allow_partial: bool = True,
+    max_concurrent_downloads: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    unpack: bool = False,
+    ledger: Ledger | bool = False,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+) -> AsyncGenerator[ExportOutcome | StoredExport, None]:
+    """Exports all sheets or files of a project into a folder or a storage.
+
+    Arguments: see `project_requests` and `export_many`.
 
     Raises:
         APSError: as for both; failures of single exports are outcomes.
@@ -197,7 +251,7 @@ async def export_project(
         user_id=user_id,
         allow_partial=allow_partial,
     )
-    run = export_many(
+    run: AsyncGenerator[ExportOutcome | StoredExport, None] = export_many(
         session,
         requests,
         folder,

@@ -41,6 +41,8 @@ class Record:
     """What this run is about to put under its final name, or has."""
     arrived_at: float = 0.0
     """A time before it got that name, in seconds since the epoch."""
+    job_seconds: float | None = None
+    """How long the job took, as far as its status showed."""
     is_unchanged: bool = False
     """Whether the stamps of all files are as they were."""
 

@@ -37,6 +37,7 @@ __all__ = [
     "forget",
     "forget_files",
     "former",
+    "job_seconds",
     "recent_starts",
     "release_name",
     "reserve_name",
@@ -421,10 +422,19 @@ def version_label(source_id: str, version_set: str | None) -> str:
     return f"version {number}" if number is not None else safe_stem(version_set) if version_set else "earlier"
 
 
-def done(connection: sqlite3.Connection, record: int) -> list[Former]:
+def job_seconds(connection: sqlite3.Connection, most: int) -> list[float]:
+    """How long the latest jobs took."""
+    select = "SELECT seconds FROM exports WHERE seconds IS NOT NULL ORDER BY changed DESC LIMIT ?"
+    return [float(seconds) for [seconds] in connection.execute(select, (most,))]
+
+
+def done(connection: sqlite3.Connection, record: int, seconds: float | None = None) -> list[Former]:
     """Notes that the files are there; gives those under other names whose place they took, to be put away."""
     now = time.time()
-    connection.execute("UPDATE exports SET state=?, problem=NULL, changed=? WHERE id=?", (State.DONE, now, record))
+    connection.execute(
+        "UPDATE exports SET state=?, problem=NULL, changed=?, seconds=coalesce(?, seconds) WHERE id=?",
+        (State.DONE, now, seconds, record),
+    )
     left = former(connection, record)
     if not left:
         return []

@@ -77,6 +77,7 @@ async def sync_project(
         LedgerError: the folder's ledger cannot be used.
         APSError: as `list_sheets`; failures of single exports are outcomes.
     """
+    target = target_for(folder)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
     if found.is_acc:
         session.check_user(files.SERVICE.start, how.user_id)
@@ -84,7 +85,6 @@ async def sync_project(
         raise InputError(f"{found.name} is not an ACC project: only published markups and hyperlinks are supported")
     how.selection.check(found)
     how.pattern.check(found)
-    target = target_for(folder)
     async with ledger_for(target, state, superseded=how.superseded, verify=how.verify, command=command) as ledger:
         await rebuild(ledger, found)
         run = SyncRun(session, found, ledger, how, viewer=await session.acting_as(how.user_id))

@@ -174,7 +174,7 @@ class Worker:
 
     @property
     def owner(self) -> Owner | None:
-        """Whose exports it takes, besides those of nobody; known once it runs."""
+        """The owner of the exports that it takes, besides those without an owner; known once it runs."""
         return self._owner
 
     @property
@@ -418,7 +418,7 @@ class Worker:
         return wait
 
     async def _own_credentials(self) -> Owner | None:
-        """Whose exports this worker takes; an outage of the token service is waited out.
+        """The owner of the exports that this worker takes; an outage of the token service is waited out.
 
         Raises:
             AuthError: no token can be obtained.
