@@ -14,6 +14,7 @@ from aps_async import InputError, Settings
 from aps_async.cli.environment import settings_from
 from aps_async.cli.failures import UsageProblem
 from aps_async.integrations import pytest_plugin
+from tests.docstrings import programs
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,7 +60,8 @@ def test_the_entry_point_is_the_plugin() -> None:
 
 def example() -> str:
     """The code of the plugin's docstring, as it is written there."""
-    return "\n".join(line[4:] for line in (pytest_plugin.__doc__ or "").splitlines() if line.startswith("    "))
+    [program] = programs(pytest_plugin.__doc__)
+    return program
 
 
 def test_the_example_of_the_docstring_passes(installed: Path, tmp_path: Path) -> None:
