@@ -24,7 +24,9 @@ def read_guides() -> dict[str, str]:
     folder = files("aps_async") / "guides"
     listed = (folder / "llms.txt").read_text("utf-8")
     texts = {entry.name.removesuffix(".md"): entry for entry in folder.iterdir() if entry.name.endswith(".md")}
-    return {name: texts[name].read_text("utf-8") for name in sorted(texts, key=lambda name: listed.find(f"({name}.md)"))}
+    return {
+        name: texts[name].read_text("utf-8") for name in sorted(texts, key=lambda name: listed.find(f"({name}.md)"))
+    }
 
 
 async def show(name: str | None) -> int:
