@@ -1,6 +1,10 @@
-"""What the tests read out of the README and the guides: code blocks, headings and links."""
+"""What the tests read out of the README and the guides: code blocks, headings and links.
+
+`python -m tests.docs.markdown powershell FILE` writes the README's first block in that language.
+"""
 
 import re
+import sys
 from pathlib import Path
 
 from attrs import frozen
@@ -55,3 +59,8 @@ def anchors(page: Path) -> set[str]:
 def links(page: Path) -> list[str]:
     """The targets of all links and pictures."""
     return [inline or bare for inline, bare in _LINK.findall(prose(page))]
+
+
+if __name__ == "__main__":
+    language, target = sys.argv[1:]
+    Path(target).write_text(next(block.text for block in blocks(README) if block.language == language), "utf-8")
