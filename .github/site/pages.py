@@ -1,10 +1,10 @@
-"""Gathers the pages of the site in `pages/` beside this file: README, guides, one for each public module, changelog.
+"""Gathers the pages of the site in `build/site/`: README, guides, one for each public module, changelog.
 
     python -m pip install -r .github/site/requirements.txt
     python .github/site/pages.py
-    python -m zensical build --clean --config-file .github/site/mkdocs.yml
+    python -m zensical build --clean --config-file build/site/mkdocs.yml
 
-The site is then in `.github/site/build/`. Neither folder is committed.
+The site is then in `build/site/html/`. The folder is not committed.
 """
 
 import json
@@ -15,7 +15,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PACKAGE = ROOT / "aps_async"
-PAGES = HERE / "pages"
+SITE = ROOT / "build" / "site"
+PAGES = SITE / "pages"
 INTERNAL = ("cli", "simulator")
 """Packages of which only the top is for other programs."""
 _GUIDE = re.compile(r"^- \[([^\]]+)\]\((\w+)\.md\)", re.MULTILINE)
@@ -59,7 +60,7 @@ def navigation() -> list[dict[str, object]]:
 
 def main() -> None:
     """Writes everything, and the configuration with the navigation in it."""
-    shutil.rmtree(PAGES, ignore_errors=True)
+    shutil.rmtree(SITE, ignore_errors=True)
     shutil.copytree(PACKAGE / "guides", PAGES)
     (PAGES / "index.md").write_text(front_page(), "utf-8")
     shutil.copyfile(ROOT / "CHANGELOG.md", PAGES / "changelog.md")
@@ -67,7 +68,7 @@ def main() -> None:
     for name, page in modules().items():
         (PAGES / page).write_text(f"# {name}\n\n::: {name}\n", "utf-8")
     settings = (HERE / "settings.yml").read_text("utf-8")
-    (HERE / "mkdocs.yml").write_text(f"{settings}\nnav: {json.dumps(navigation())}\n", "utf-8")
+    (SITE / "mkdocs.yml").write_text(f"{settings}\nnav: {json.dumps(navigation())}\n", "utf-8")
 
 
 if __name__ == "__main__":
