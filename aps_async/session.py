@@ -18,6 +18,7 @@ from aps_async.errors import APSError, DecodeError, InputError, TransportError
 from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
 from aps_async.settings import Settings
+from aps_async.threads import ended
 from aps_async.transport.connections import NOT_OPEN, Connections, TlsTrust
 from aps_async.transport.converter import Unread, structure
 from aps_async.transport.first_contact import FirstContact
@@ -135,6 +136,9 @@ class Session:
 
     async def close(self) -> None:
         """Closes what this session opened, once or more often; your own aiohttp session stays open."""
+        await ended(self._close())  # also when cancelled, or connections would stay open
+
+    async def _close(self) -> None:
         if isinstance(self._tokens, Settles):
             await self._tokens.settle()
         self._rate_limiters.clear()

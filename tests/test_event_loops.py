@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from aps_async import Session, TwoLegged, wait_for_export
+from aps_async import Session, TwoLegged, export_many, wait_for_export
 from aps_async.exports.streaming import export_stream
 from aps_async.simulator import Behaviour, JobPolls, Simulator, World, running_in_thread
 from aps_async.threads import in_thread
@@ -144,6 +144,21 @@ def test_a_cancel_scope_of_anyio_leaves_nothing(
 
     anyio.run(main)
     assert [path.name for path in tmp_path.iterdir()] == ["b.pdf"]
+
+
+def test_a_cancelled_bulk_run_and_session_leave_nothing(simulator: Simulator, tmp_path: Path) -> None:
+    async def main() -> None:
+        before = asyncio.all_tasks()
+        with anyio.move_on_after(0.2) as scope:
+            async with Session(TwoLegged.from_env()) as session:
+                job = await begin(session, simulator, "never")
+                async for _ in export_many(session, [job.ref.request] * 20, tmp_path):
+                    pass
+        assert scope.cancelled_caught
+        assert asyncio.all_tasks() == before
+
+    anyio.run(main)  # with a warning of aiohttp, which is an error here, if its session stays open
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_work_in_a_thread_is_waited_for_under_anyio_too() -> None:

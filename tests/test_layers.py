@@ -21,7 +21,7 @@ LAYERS = [
     ["errors"],
     ["extras", "filesystem", "ids", "settings", "transport.converter", "transport.quotas"],
     ["downloads.filenames", "downloads.sinks", "downloads.archives", "downloads.zip_directory", "downloads.storage"],
-    ["transport"],
+    ["transport", "pdf"],
     ["ledger"],
     ["auth"],
     ["session"],
@@ -154,9 +154,9 @@ def test_the_library_needs_only_its_four_dependencies_and_what_they_bring() -> N
         ("cattrs", "transport.converter"),
         ("asyncpg", "workers.database"),
         ("obstore", "downloads.object_storage"),
-        ("pypdfium2", "report.thumbnails"),
+        ("pypdfium2", "report.thumbnails pdf.title_blocks"),
         ("PIL", "report.thumbnails"),
-        ("pikepdf", "sync.layers sync.destinations sync.annotations sync.objects sync.merge"),
+        ("pikepdf", "pdf.layers pdf.destinations pdf.annotations pdf.objects pdf.page_names pdf.splitting sync.merge"),
     ],
 )
 def test_some_packages_are_imported_in_one_place_only(package: str, homes: str) -> None:

@@ -3,14 +3,23 @@
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from typing import Literal
+from typing import Literal, overload
 
 from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, NotExportableError
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
-from aps_async.models import Collection, ExportOptions, ExportOutcome, ExportRequest, Project, Sheet, StoredExport
+from aps_async.models import (
+    Collection,
+    ExportOptions,
+    ExportOutcome,
+    ExportRequest,
+    Project,
+    Sheet,
+    StoredExport,
+    StoredOutcome,
+)
 from aps_async.policies import Policy
 from aps_async.resources import acc, files, plans, sheets
 from aps_async.resources.projects import find_project
@@ -162,6 +171,48 @@ async def project_requests(
         allow_partial=allow_partial,
     ):
         yield request
+
+
+@overload
+def export_project(
+    session: Session,
+    project: Project | str,
+    folder: str | os.PathLike[str],
+    *,
+    what: Literal["sheets", "files"] = "sheets",
+    source_folder: str | None = None,
+    collection: str | None = None,
+    options: ExportOptions | None = None,
+    user_id: str | None = None,
+    allow_partial: bool = True,
+    max_concurrent_downloads: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    unpack: bool = False,
+    ledger: Ledger | bool = False,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+) -> AsyncGenerator[ExportOutcome, None]: ...
+
+
+@overload
+def export_project(
+    session: Session,
+    project: Project | str,
+    folder: Storage,
+    *,
+    what: Literal["sheets", "files"] = "sheets",
+    source_folder: str | None = None,
+    collection: str | None = None,
+    options: ExportOptions | None = None,
+    user_id: str | None = None,
+    allow_partial: bool = True,
+    max_concurrent_downloads: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    unpack: bool = False,
+    ledger: Ledger | bool = False,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+) -> AsyncGenerator[StoredOutcome, None]: ...
 
 
 async def export_project(

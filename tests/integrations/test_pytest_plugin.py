@@ -37,8 +37,9 @@ def run(folder: Path, site: Path, tests: str, *options: str, **environ: str) -> 
     (folder / "test_mine.py").write_text(tests)
     (folder / "pytest.ini").touch()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("APS_", "PYTEST", "COV"))}
+    # Without the short summary: it repeats messages, whole where `CI` is set or the terminal is wide.
     ran = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error",
+        [sys.executable, "-m", "pytest", "-q", "-rN", "--color=no", "-p", "no:cacheprovider", "-W", "error",
          "-W", "ignore:The configuration option \"asyncio_default", "--strict-markers", *options],
         cwd=folder, check=False, capture_output=True, text=True, timeout=120,
         env={**kept, "PYTHONPATH": str(site), **environ},
