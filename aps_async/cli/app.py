@@ -67,7 +67,7 @@ _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
     "APS_BASE_URL (by default Autodesk's); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
-    "APS_NOTIFY_URL (a chat's https address that gets a summary); "
+    "APS_NOTIFY_URL (a chat's https address that gets a summary); APS_STATE_DIR (for the ledgers of storages); "
     "HTTPS_PROXY; APS_CA_FILE (a PEM file of CA certificates to trust, for networks that re-sign TLS)"
 )
 _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nPrecedence: {ORDER}.\n\nExit codes:\n" + "\n".join(
