@@ -37,13 +37,19 @@ class View(Protocol):
 
 @contextmanager
 def shown(total: int | None, things: str = "sheet", *, live: bool | None = None) -> Iterator[View]:
-    """Shows the progress of `total` exports on standard error until the block ends; None: not known yet."""
+    """Shows the progress of `total` exports on standard error until the block ends.
+
+    Args:
+        total: None: not known yet.
+        things: what they are called in the line with the total; empty: there is no such line.
+        live: whether to show a bar instead of lines; None: on a terminal.
+    """
     if live is None:
         live = sys.stderr.isatty()
     if not live:
         if total is not None:
             print_status(f"exporting {count(total, things)}")
-        yield _Lines(total)
+        yield _Lines(total, things)
         return
     bar = _Bar(total)
     # Standard output stays untouched: the result goes there, perhaps into a pipe.
@@ -59,8 +65,9 @@ def shown(total: int | None, things: str = "sheet", *, live: bool | None = None)
 
 
 class _Lines:
-    def __init__(self, total: int | None) -> None:
+    def __init__(self, total: int | None, things: str) -> None:
         self._total = total
+        self._things = things
         self._ended = 0
         self._complete = total is not None
 
@@ -77,6 +84,8 @@ class _Lines:
 
     def expect(self, total: int, *, complete: bool = True) -> None:
         self._total, self._complete = total, complete
+        if complete and self._things:
+            print_status(f"exporting {count(total, self._things)}")
 
     def passed(self) -> None:
         self._ended += 1

@@ -108,6 +108,11 @@ class SyncRun:
     def _project_id(self) -> str:
         return bare_id(self.project.id)
 
+    @property
+    def not_listed(self) -> tuple[LeftOut, ...]:
+        """BIM 360: sheets and folders that the list has found so far and could not return."""
+        return tuple(self._left_out)
+
     async def look(self, selected: Selected | None = None) -> None:
         """Lists the project unless that has been done, and compares it with the folder.
 
@@ -140,7 +145,7 @@ class SyncRun:
                 async for sheets in batches:
                     if self.how.selection.takes_all:
                         yield await self._plan(sheets)
-            left_out = tuple(self._left_out)
+            left_out = self.not_listed
             self.selected = evolve(self._choose(), left_out=left_out)
         done = {each.sheet.id for each in self.planned}
         ids = {each.id for each in self._listed} - done
