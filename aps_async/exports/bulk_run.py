@@ -144,6 +144,7 @@ class Run:
                             self._spawn_part(self._look(entry))
                         else:
                             await self._begin(entry)
+            await self.journal.expect(self.taken)
         except Exception as problem:  # noqa: BLE001 - the caller's iterator may raise anything; raised again at the end
             self.ending = problem
         self._fed = True

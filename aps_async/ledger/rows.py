@@ -100,6 +100,11 @@ def forget_files(connection: sqlite3.Connection) -> None:
         set_former(connection, number)
 
 
+def expect(connection: sqlite3.Connection, run: int, total: int) -> None:
+    """Records how many requests a run has."""
+    connection.execute("UPDATE runs SET total=? WHERE id=?", (total, run))
+
+
 def end_run(connection: sqlite3.Connection, run: int, total: int) -> None:
     """Records that a run is complete: every request has its outcome."""
     connection.execute("UPDATE runs SET ended=?, total=? WHERE id=?", (time.time(), total, run))
