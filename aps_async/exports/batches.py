@@ -21,7 +21,7 @@ from aps_async.pdf.splitting import check_installed, split_sheets
 from aps_async.resources import sheets
 from aps_async.threads import in_thread
 
-__all__ = ["Batches", "LARGEST", "batch_for", "checked_batch", "put_in_place"]
+__all__ = ["LARGEST", "Batches", "batch_for", "checked_batch", "put_in_place"]
 __dir__: object = __all__.copy
 
 LARGEST = sheets.SERVICE.limit
