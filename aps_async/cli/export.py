@@ -291,16 +291,17 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
         return
     batch = batch_for(project, choices.batch, one_pdf=choices.merge is not None)
     compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
+    if choices.report:
+        run.report = Report(project=project.name)
     selected = None if choices.selection.takes_all else await _selected(session, project, choices, run)
     if selected is not None and not selected.chosen:
         run.total = len(run.results)
+        run.report = None
         return
     listed = ReadAhead(compared.list_sheets()) if selected is None else None
     async with aclosing(listed) if listed is not None else nullcontext():
         if listed is not None:
             await _check_begun(listed, compared, choices)
-        if choices.report:
-            run.report = Report(project=project.name)
         run.is_compared = True
         async with ledger:
             if choices.merge is not None:

@@ -143,7 +143,7 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
     if view.report is not None:
-        await leave_report(choices.out, view.report, choices.storage)
+        await leave_report(choices.out, view.report, choices.storage, quiet=watched is not None)
     words = summary(view, choices.where)
     code = view.code(strict=choices.strict)
     if unfinished is not None:
