@@ -25,6 +25,7 @@ from aps_async.downloads.folder import storage_for
 from aps_async.downloads.storage import Storage
 from aps_async.errors import DecodeError, DiskFullError, LedgerError, MergeError, NotFoundInProjectError
 from aps_async.exports import targets
+from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import export_many
 from aps_async.exports.project import project_requests
 from aps_async.ledger import Ledger, refuse_if_in_use
@@ -92,6 +93,7 @@ class ExportChoices(RunChoices, Choice):
     allow_partial: bool = True
     report: bool = True
     merge: Path | None = None
+    batch: int | None = None
     options: ExportOptions = field(factory=ExportOptions)
 
     def how(self) -> SyncOptions:
@@ -281,6 +283,7 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
         tasks = await _file_tasks(session, project, choices)
         await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger)
         return
+    batch = batch_for(project, choices.batch, one_pdf=choices.merge is not None)
     selected = await _selected(session, project, choices, run)
     tasks = sheet_tasks(selected.chosen, choices)
     if not tasks:
@@ -300,7 +303,7 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
         async def reported(outcome: ExportOutcome | StoredExport) -> None:
             run.add_to_report(compared.reported(await compared.exported(outcome)))
 
-        await export_tasks(session, tasks, choices, run, ledger=ledger, on_outcome=reported)
+        await export_tasks(session, tasks, choices, run, ledger=ledger, batch=batch, on_outcome=reported)
         for missing in await compared.missing():
             run.add_to_report(compared.reported(missing))
             if missing.state is SheetState.WITHDRAWN:
@@ -413,6 +416,7 @@ async def export_tasks(
     *,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    batch: int | None = None,
     on_outcome: Callable[[ExportOutcome | StoredExport], Awaitable[None]] | None = None,
 ) -> None:
     """Exports everything, shows progress and keeps each result."""
@@ -430,6 +434,7 @@ async def export_tasks(
             timeout=choices.timeout,
             unpack=unpack,
             ledger=ledger,
+            batch=batch,
             on_progress=view.moved,
         )
         async with aclosing(outcomes):

@@ -49,6 +49,7 @@ class SyncChoices(RunChoices, Choice):
     strict: bool = False
     report: bool = True
     merge: Path | None = None
+    batch: int | None = None
     options: ExportOptions = field(factory=ExportOptions)
     projects: tuple[str, ...] = ()
     """Several projects or patterns, each project in its own subfolder; empty: `project`, directly in the folder."""
@@ -66,6 +67,7 @@ class SyncChoices(RunChoices, Choice):
             refresh=None if self.refresh is None else timedelta(seconds=self.refresh),
             user_id=self.user_id,
             merge=self.merge,
+            batch=self.batch,
         )
 
 

@@ -66,7 +66,8 @@ def find_pages(pdf: Any, path: Path, numbers: Sequence[str]) -> NamedPages:
     """
     sheets = {same_number(each): index for index, each in enumerate(numbers)}
     if len(pdf.pages) != len(numbers):
-        return NamedPages(reason=f"{len(pdf.pages):,} pages came for {len(numbers):,} sheets")
+        counts = f"{len(numbers):,} sheets were asked for, and the number of pages is {len(pdf.pages):,}"
+        return NamedPages(reason=counts)
     if len(sheets) != len(numbers) or "" in sheets:
         return NamedPages(reason="two of its sheets have the same number, or one has none")
     readings = [_page_labels(pdf, sheets), _bookmarks(pdf, sheets), _title_blocks(path, numbers)]

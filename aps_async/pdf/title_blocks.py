@@ -9,7 +9,7 @@ from typing import Any
 from aps_async.extras import needed
 from aps_async.text import folded, spelling
 
-__all__ = ["numbers_in_title_blocks"]
+__all__ = ["check_installed", "numbers_in_title_blocks"]
 __dir__: object = __all__.copy
 
 _SHARE = 0.25
@@ -21,6 +21,15 @@ _EDGES = ".,:;()[]{}<>\"'*"
 _telling = re.compile(r"(?=.*\d)(?=.*[^\W\d_]).{3,}")
 """Letters and digits: `1` is also a scale or a revision, and `A1` a size of paper."""
 _pdfium = Lock()  # it cannot be used by two threads at once
+
+
+def check_installed() -> None:
+    """Checks that the text of PDFs can be read.
+
+    Raises:
+        InputError: the extra `pdf` is not installed.
+    """
+    needed("pypdfium2", "pdf", "splitting PDFs")
 
 
 def numbers_in_title_blocks(path: Path, numbers: Sequence[str]) -> list[int | None]:

@@ -9,6 +9,7 @@ from statistics import NormalDist
 from attrs import evolve, field, frozen
 
 from aps_async.downloads.storage import Storage
+from aps_async.exports.batches import batch_for
 from aps_async.exports.kinds import KINDS
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
@@ -100,11 +101,12 @@ async def forecast(
     async with ledger_for(target_for(folder), state, verify=how.verify, preview=True) as ledger:
         await rebuild(ledger, found)
         viewer = await session.acting_as(how.user_id)
+        batch = batch_for(found, how.batch, one_pdf=how.merge is not None)
         run = SyncRun(session, found, ledger, evolve(how, prune=False), viewer=viewer)
         await run.look()
         outcomes = run.left_out()
         known = {each.request: _size(each) for each in run.planned}
-        held, work = await _work(session, ledger, list(known), known)
+        held, work = await _work(session, ledger, list(known), known, batch)
         outcomes += [_expected(each, each.request in held, ledger.place) for each in run.planned]
         outcomes += await run.missing()
     return Forecast(
@@ -123,6 +125,7 @@ async def forecast_exports(
     again: bool = False,
     verify: bool = False,
     state: str | os.PathLike[str] | None = None,
+    batch: int | None = None,
 ) -> Work:
     """What `export_many` with the ledger of this folder would do with these requests now.
 
@@ -133,6 +136,7 @@ async def forecast_exports(
         again: as in `Ledger`.
         verify: as in `Ledger`.
         state: as in `sync_project`.
+        batch: as in `export_many`; if every page is identified.
 
     Raises:
         LedgerError: the folder's ledger cannot be read.
@@ -141,17 +145,21 @@ async def forecast_exports(
     target = target_for(folder)
     async with ledger_for(target, state, verify=verify, preview=True) as ledger:
         if not again:
-            return (await _work(session, ledger, requests, known))[1]
+            return (await _work(session, ledger, requests, known, batch))[1]
         await ledger.begin(len(requests))
         records = await ledger.enter([(each, None) for each in requests])
     for request, record in zip(requests, records, strict=True):
         known[request] = sum(file.size for file in record.files) or None
     async with ledger_for(target, state, again=True, preview=True) as ledger:
-        return (await _work(session, ledger, requests, known))[1]
+        return (await _work(session, ledger, requests, known, batch))[1]
 
 
 async def _work(
-    session: Session, ledger: Ledger, requests: Sequence[ExportRequest], known: dict[ExportRequest, int | None]
+    session: Session,
+    ledger: Ledger,
+    requests: Sequence[ExportRequest],
+    known: dict[ExportRequest, int | None],
+    batch: int | None,
 ) -> tuple[set[ExportRequest], Work]:
     """The requests whose files are there, and what the others take."""
     await ledger.begin(len(requests))
@@ -172,7 +180,9 @@ async def _work(
         of_kind = [record for request, record in rest if request.kind is kind]
         done = sum(record.ref is not None and record.done for record in of_kind)
         running = sum(record.ref is not None for record in of_kind) - done
-        calls, seconds = forecast_work(session, kind, len(of_kind) - running - done, running, done, took=took)
+        new = len(of_kind) - running - done
+        starts = math.ceil(new / batch) if batch and kind is ExportKind.SHEETS else new
+        calls, seconds = forecast_work(session, kind, starts, running, done, took=took)
         work = evolve(work, calls=work.calls + calls, seconds=max(work.seconds, seconds))
     return held, work
 
