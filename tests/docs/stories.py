@@ -35,6 +35,12 @@ _PACKAGES = {
 """What is not there before an extra is installed; `cli` and `simulator` always are."""
 EXTRAS = {"manager": ["pdf"], "developer": ["testing"], "operator": ["workers"]}
 """What a page has its reader install besides."""
+_NOTEBOOK = """\
+import ast, asyncio
+code = compile({0!r}, "notebook", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+async def main(): await eval(code, globals())
+asyncio.run(main())
+"""
 _PORTS = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
@@ -135,7 +141,10 @@ class Story:
         if block.title:
             self._write(block)
         else:
-            self._printed = self._run(f".venv/bin/python -c {shlex.quote(block.text)}")
+            program = (
+                _NOTEBOOK.format(block.text) if re.search(r"^(\w+ = )?await ", block.text, re.MULTILINE) else block.text
+            )
+            self._printed = self._run(f".venv/bin/python -c {shlex.quote(program)}")
 
     def _shell(self, block: Block) -> None:
         text = block.text
