@@ -43,12 +43,23 @@ class ReadAhead(Generic[T]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> list[T]:
+    async def ready(self) -> bool:
+        """Waits until something is there: False at the end. Raises what the generator raised, if nothing is left."""
         while not self._waiting and not self._task.done():
             self._news.clear()
             await self._news.wait()
         if not self._waiting:
             await self._task
+        return bool(self._waiting)
+
+    async def items(self) -> AsyncGenerator[T, None]:
+        """Everything one by one."""
+        async for batch in self:
+            for item in batch:
+                yield item
+
+    async def __anext__(self) -> list[T]:
+        if not await self.ready():
             raise StopAsyncIteration
         batch = self._waiting[: self._size]
         del self._waiting[: len(batch)]

@@ -5,8 +5,9 @@ import shutil
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from threading import Event
+from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from aps_async.downloads.download import BeforeRename
 from aps_async.downloads.sinks import PartFile, part_name, target_error
@@ -18,10 +19,11 @@ from aps_async.ledger.journal import Record
 from aps_async.models import Downloaded, ExportKind, ExportRequest, Project
 from aps_async.pdf.page_names import same_number
 from aps_async.pdf.splitting import check_installed, split_sheets
+from aps_async.policies import PollPolicy, PollStatus
 from aps_async.resources import sheets
 from aps_async.threads import in_thread
 
-__all__ = ["LARGEST", "Batches", "batch_for", "checked_batch", "put_in_place"]
+__all__ = ["LARGEST", "BatchPolicy", "Batches", "batch_for", "checked_batch", "put_in_place"]
 __dir__: object = __all__.copy
 
 LARGEST = sheets.SERVICE.limit
@@ -55,6 +57,14 @@ def checked_batch(batch: int) -> int:
     if not 1 <= batch <= LARGEST:
         raise InputError(f"a batch has 1 to {LARGEST:,} sheets, not {batch}")
     return batch
+
+
+@frozen(kw_only=True)
+class BatchPolicy(PollPolicy):
+    """For jobs that take longer the more sheets they have: asks first after ten intervals, then ever more rarely."""
+
+    def __call__(self, status: PollStatus[Any]) -> float:
+        return max(super().__call__(status), 10 * self.interval - status.age, status.age / 2)
 
 
 @define(eq=False)

@@ -15,7 +15,7 @@ from aps_async.downloads.filenames import in_folder
 from aps_async.downloads.sinks import PartFile, checked_path, target_error
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
-from aps_async.exports.batches import Batches, put_in_place
+from aps_async.exports.batches import Batches, BatchPolicy, put_in_place
 from aps_async.exports.bulk_requests import Wanted, batches, request_of, start_patiently
 from aps_async.exports.entries import Entry, outcome_of
 from aps_async.exports.kinds import Export, ref_of
@@ -144,6 +144,7 @@ class Run:
                             self._spawn_part(self._look(entry))
                         else:
                             await self._begin(entry)
+            await self.journal.expect(self.taken)
         except Exception as problem:  # noqa: BLE001 - the caller's iterator may raise anything; raised again at the end
             self.ending = problem
         self._fed = True
@@ -231,7 +232,8 @@ class Run:
             entry.ref = ref_of(export)
             entry.running_at = self._now()
             entry.started_at = entry.running_at if is_new else None
-            entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=self.policy)
+            policy = self.policy or self._policy_for(entry)
+            entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=policy)
             self._ask_when_due(entry, entry.poller)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
             await self._finish(entry, problem)
@@ -239,6 +241,10 @@ class Run:
             self._starting -= 1
             self._starts.release()
             self._tell()
+
+    def _policy_for(self, entry: Entry) -> Policy | None:
+        numbers = self.session.settings
+        return BatchPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter) if entry.members else None
 
     async def _export(self, entry: Entry) -> Export:
         """What to wait for: started before, here or elsewhere, or now."""

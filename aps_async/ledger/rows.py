@@ -21,34 +21,7 @@ from aps_async.ledger.keys import Wanted, digest
 from aps_async.models import ExportKind, ExportRef, ExportRequest
 from aps_async.text import folded, well_formed
 
-__all__ = [
-    "MOVE_AWAY",
-    "Former",
-    "State",
-    "adopt",
-    "arriving",
-    "begin_run",
-    "digests",
-    "done",
-    "end_run",
-    "enter",
-    "failed",
-    "files_of",
-    "forget",
-    "forget_files",
-    "former",
-    "job_seconds",
-    "recent_starts",
-    "release_name",
-    "reserve_name",
-    "set_former",
-    "set_stamps",
-    "started",
-    "stored_name",
-    "subfolders",
-    "take_name",
-    "version_label",
-]
+__all__ = ["Former", "MOVE_AWAY", "State", "adopt", "arriving", "begin_run", "digests", "done", "end_run", "enter", "expect", "failed", "files_of", "forget", "forget_files", "former", "job_seconds", "recent_starts", "release_name", "reserve_name", "set_former", "set_stamps", "started", "stored_name", "subfolders", "take_name", "version_label"]
 __dir__: object = __all__.copy
 
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
@@ -98,6 +71,11 @@ def forget_files(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE exports SET state=?, export_id=NULL, problem=NULL", (State.WANTED,))
     for [number] in rows:
         set_former(connection, number)
+
+
+def expect(connection: sqlite3.Connection, run: int, total: int) -> None:
+    """Records how many requests a run has."""
+    connection.execute("UPDATE runs SET total=? WHERE id=?", (total, run))
 
 
 def end_run(connection: sqlite3.Connection, run: int, total: int) -> None:

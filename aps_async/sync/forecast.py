@@ -9,12 +9,13 @@ from statistics import NormalDist
 from attrs import evolve, field, frozen
 
 from aps_async.downloads.storage import Storage
-from aps_async.exports.batches import batch_for
+from aps_async.exports.batches import BatchPolicy, batch_for
 from aps_async.exports.kinds import KINDS
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
 from aps_async.ledger.places import Place
 from aps_async.models import DeliveredExport, ExportKind, ExportRequest, Project, StoredExport
+from aps_async.policies import PollPolicy, PollStatus
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
@@ -181,8 +182,9 @@ async def _work(
         done = sum(record.ref is not None and record.done for record in of_kind)
         running = sum(record.ref is not None for record in of_kind) - done
         new = len(of_kind) - running - done
-        starts = math.ceil(new / batch) if batch and kind is ExportKind.SHEETS else new
-        calls, seconds = forecast_work(session, kind, starts, running, done, took=took)
+        in_batches = bool(batch and batch > 1 and kind is ExportKind.SHEETS)
+        starts = math.ceil(new / batch) if batch and in_batches else new
+        calls, seconds = forecast_work(session, kind, starts, running, done, took=took, in_batches=in_batches)
         work = evolve(work, calls=work.calls + calls, seconds=max(work.seconds, seconds))
     return held, work
 
@@ -213,7 +215,14 @@ def _expected(planned: Planned, is_there: bool, place: Place) -> SyncOutcome:
 
 
 def forecast_work(
-    session: Session, kind: ExportKind, starts: int, running: int = 0, done: int = 0, *, took: Sequence[float] = ()
+    session: Session,
+    kind: ExportKind,
+    starts: int,
+    running: int = 0,
+    done: int = 0,
+    *,
+    took: Sequence[float] = (),
+    in_batches: bool = False,
 ) -> tuple[int, float]:
     """Calls and seconds of so many exports, by playing the run through: starts by the window, polls as they share.
 
@@ -224,6 +233,7 @@ def forecast_work(
         running: jobs that were started before.
         done: jobs that were done before, whose files are missing.
         took: seconds of earlier jobs.
+        in_batches: whether the starts are for several sheets each; how much longer these take is not known.
     """
     numbers, service = session.settings, KINDS[kind]
     start_budget = numbers.budgets.get(service.start_endpoint.name, service.start_endpoint.budget)
@@ -245,7 +255,10 @@ def forecast_work(
                 sharing -= 1
                 last = max(last, now)
                 continue
-        wait = max(numbers.poll_interval, sharing * window / status_budget) * (1 + numbers.poll_jitter / 2)
+        fair = sharing * window / status_budget
+        policy = BatchPolicy if in_batches and not is_known[number] else PollPolicy
+        ask = policy(interval=numbers.poll_interval * (1 + numbers.poll_jitter / 2), jitter=0.0)
+        wait = ask(PollStatus(age=now - begins[number], fair_interval=fair * (1 + numbers.poll_jitter / 2)))
         heapq.heappush(ahead, (now + wait, number, turn + 1))
     return calls, last
 

@@ -177,10 +177,25 @@ UNKNOWN: dict[str, tuple[list[Draw], Sequence[str], str]] = {
         NUMBERS,
         "page labels and its title blocks contradict",
     ),
+    "labels against a title block of digits": (
+        [labels("2-", "1-", "3-"), blocks("1-", "3-", "2-")],
+        ("1-", "2-", "3-"),
+        "page labels and its title blocks contradict",
+    ),
     "labels against doubled pages": (
         [labels("A-10", "A-1", "A-101"), blocks("A-10", "A-10", "A-101")],
         NUMBERS,
-        "title blocks name a sheet or a page twice",
+        "page labels and its title blocks contradict",
+    ),
+    "labels against title blocks with other numbers too": (
+        [labels("A-10", "A-1", "A-101"), blocks("A-10 and A-1", "A-101 or A-10", "A-1")],
+        NUMBERS,
+        "page labels and its title blocks contradict",
+    ),
+    "labels against title blocks that lead to the next sheet": (
+        [labels("A-1", "A-101", "A-10"), blocks(("A-10", "next: A-1"), ("A-1", "next: A-101"), ("A-101", "next A-10"))],
+        NUMBERS,
+        "page labels and its title blocks contradict",
     ),
     "labels against broken bookmarks": (
         [labels("A-10", "A-1", "A-101"), bookmarks("A-1", "A-1", "A-101")],
