@@ -25,8 +25,22 @@ from threading import Thread
 from tests.cli.support import clean_environment, exported, pdf_with
 from tests.docs.markdown import README, ROOT, Block, blocks
 
-_SECONDS = 60.0
+_SECONDS = 120.0
 _SCRIPT = "#!{python}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+_HIDING = "APS_HIDDEN_PACKAGES"
+_PACKAGES = {
+    "pdf": ["pikepdf"], "s3": ["obstore"], "workers": ["asyncpg", "pgqueuer"], "otel": ["opentelemetry"],
+    "keyring": ["keyring"], "speed": ["orjson", "uvloop"], "testing": ["pytest", "pytest_asyncio"],
+}  # fmt: skip
+"""What is not there before an extra is installed; `cli` and `simulator` always are."""
+EXTRAS = {"manager": ["pdf"], "developer": ["testing"], "operator": ["workers"]}
+"""What a page has its reader install besides."""
+_NOTEBOOK = """\
+import ast, asyncio
+code = compile({0!r}, "notebook", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+async def main(): await eval(code, globals())
+asyncio.run(main())
+"""
 _PORTS = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
@@ -35,7 +49,10 @@ def make_environment(folder: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     venv.create(folder, symlinks=True)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
-    (site / "shared.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    (site / "shared.pth").write_text(
+        f"import os, site, sys; site.addsitedir({sysconfig.get_path('purelib')!r}); "
+        f"sys.modules.update(dict.fromkeys(filter(None, os.environ.get({_HIDING!r}, '').split(','))))\n"
+    )
     metadata = site / f"aps_async-{project['version']}.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.4\nName: aps-async\nVersion: {project['version']}\n")
@@ -53,7 +70,8 @@ def run_page(page: Path, environment: Path, folder: Path, variables: dict[str, s
     """Runs a page in an empty folder. Variables may be what only the reader can know, such as an address."""
     # The README activates its environment itself; the guides begin where aps-async is installed.
     path = {} if page == README else {"PATH": f"{environment / 'bin'}:{os.environ['PATH']}"}
-    story = Story(folder, environment, path | (variables or {}))
+    hidden = {name for extra in _PACKAGES.keys() - EXTRAS.get(page.stem, []) for name in _PACKAGES[extra]}
+    story = Story(folder, environment, {**path, _HIDING: ",".join(sorted(hidden)), **(variables or {})})
     try:
         story.tell(blocks(page))
     finally:
@@ -123,7 +141,10 @@ class Story:
         if block.title:
             self._write(block)
         else:
-            self._printed = self._run(f".venv/bin/python -c {shlex.quote(block.text)}")
+            program = (
+                _NOTEBOOK.format(block.text) if re.search(r"^(\w+ = )?await ", block.text, re.MULTILINE) else block.text
+            )
+            self._printed = self._run(f".venv/bin/python -c {shlex.quote(program)}")
 
     def _shell(self, block: Block) -> None:
         text = block.text

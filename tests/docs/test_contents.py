@@ -18,6 +18,7 @@ from aps_async.models import ExportKind
 from tests.cli.support import run
 from tests.docs.generated import FILES, FOLDER
 from tests.docs.markdown import GUIDES, PAGES, README, ROOT, anchors, blocks, links, prose, shell_blocks
+from tests.docs.stories import EXTRAS
 
 REFERENCE = (FOLDER / "reference.md").read_text("utf-8")
 OTHER_PROGRAMS = {"pip", "python", "pytest", "curl", "docker", "psql", "kubectl", "systemctl"}
@@ -68,6 +69,13 @@ def test_the_extras() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     table = README.read_text("utf-8").partition("## Extras")[2].partition("##")[0]
     assert {name for name in re.findall(r"`(\w+)`", table) if name != "aps"} == set(declared)
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_a_guide_names_the_extras_that_it_needs(name: str) -> None:
+    text = (FOLDER / f"{name}.md").read_text("utf-8")
+    named = {extra for words in re.findall(r"pip install 'aps-async\[([\w,]+)\]'", text) for extra in words.split(",")}
+    assert named >= set(EXTRAS[name])
 
 
 def test_the_table_of_kinds() -> None:

@@ -12,4 +12,4 @@ def test_the_guide_as_written(url: str, tmp_path: Path) -> None:
     make_environment(environment)
     folder.mkdir()
     run_page(page, environment, folder, {"APS_DATABASE_URL": url})
-    assert len(list(folder.glob("plans/*/*.pdf"))) == 12
+    assert len(list(folder.glob("plans/clinic/*.pdf"))) == 12
