@@ -133,7 +133,7 @@ class History:
             async for each in outcomes:
                 if each.state not in _STATES or each.outcome is None or each.outcome.reused:
                     continue
-                if each.path is None or not _shows(each.path, by_id[each.id].order):
+                if each.path is None or not shows(each.path, by_id[each.id].order):
                     raise WrongPageError(f"{each.name}: {each.path} shows another sheet")
                 self.files += 1
                 ref = each.outcome.ref
@@ -144,11 +144,11 @@ class History:
         """Every file in the folder shows the sheet that has its title, whether a run reported it or was killed."""
         for path in self._files():
             order = int(path.stem.partition("Unique ")[2].partition(" ")[0])
-            if not _shows(path, order):
+            if not shows(path, order):
                 raise WrongPageError(f"{path.name} shows another sheet")
 
 
-def _shows(path: Path, order: int) -> bool:
+def shows(path: Path, order: int) -> bool:
     """Whether a file is the one page of this sheet: its place in the project is on its page only."""
     with pypdfium2.PdfDocument(path) as document:
         if len(document) != 1:
@@ -220,7 +220,7 @@ async def _bulk(sheets: int, batch: int | None, seed: int, folder: Path) -> dict
             how = SyncOptions(user_id=_USER, batch=batch)
             async with aclosing(sync_project(session, project.id, folder, how)) as outcomes:
                 found = [each async for each in outcomes]
-            wrong = sum(each.path is None or not _shows(each.path, orders[each.id]) for each in found)
+            wrong = sum(each.path is None or not shows(each.path, orders[each.id]) for each in found)
             return {
                 "seconds": asyncio.get_running_loop().time() - began,
                 "calls": session.calls,
