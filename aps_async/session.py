@@ -278,7 +278,8 @@ class Session:
             headers: additional headers.
             retry: False for one attempt only (a 401 still renews the token once).
             timeout: seconds for everything: the quota, the token and all attempts; None: no limit. One attempt has
-                `Settings.call_timeout`, or `request_timeout` if `Endpoint.large` or not `Endpoint.repeatable`.
+                `Settings.call_timeout`, or `request_timeout` if not `Endpoint.repeatable`, or for the body if
+                `Endpoint.large`.
             on_headers: called with the headers of a successful response.
 
         Raises:
