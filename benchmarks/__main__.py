@@ -25,6 +25,7 @@ NAMES = (
     "downloads",
     "hashing",
     "pending",
+    "run",
     "policies",
     "growth",
     "values",

@@ -15,7 +15,7 @@ import typer
 from typer.main import get_command
 
 import aps_async
-from aps_async.cli import finding, job_commands, set_commands
+from aps_async.cli import finding, guides, job_commands, set_commands
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.arguments import in_front, usage_hint
 from aps_async.cli.examples import add_examples
@@ -67,7 +67,7 @@ _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
     "APS_BASE_URL (by default Autodesk's); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
-    "APS_NOTIFY_URL (a chat's https address that gets a summary); "
+    "APS_NOTIFY_URL (a chat's https address that gets a summary); APS_STATE_DIR (for the ledgers of storages); "
     "HTTPS_PROXY; APS_CA_FILE (a PEM file of CA certificates to trust, for networks that re-sign TLS)"
 )
 _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nPrecedence: {ORDER}.\n\nExit codes:\n" + "\n".join(
@@ -459,4 +459,5 @@ def doctor(
 
 
 fleetcommands.register(app)
+guides.register(app)
 add_examples(app)

@@ -19,7 +19,7 @@ from aps_async.exports.batches import Batches, BatchPolicy, put_in_place
 from aps_async.exports.bulk_requests import Wanted, batches, request_of, start_patiently
 from aps_async.exports.entries import Entry, outcome_of
 from aps_async.exports.kinds import Export, ref_of
-from aps_async.exports.outcomes import Delivery, report_outcome
+from aps_async.exports.outcomes import Delivery, report_began, report_ended, report_outcome
 from aps_async.exports.wait import checked_job, download_export, export_poller
 from aps_async.filesystem import make_folders
 from aps_async.ledger.journal import Journal, Record
@@ -36,6 +36,8 @@ from aps_async.models import (
 from aps_async.policies import Policy
 from aps_async.polling import Poller
 from aps_async.session import Session
+from aps_async.threads import settled
+from aps_async.transport.hooks import working_on
 
 __all__ = ["BulkProgress", "Run"]
 __dir__: object = __all__.copy
@@ -98,9 +100,13 @@ class Run:
         self._closing = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await settled(self._tasks)
         for entry in (*self._open, *self._jobs):
             self._release(entry)
+        for entry in self._open:
+            if not entry.reported:
+                seconds, error = self._now() - entry.began, asyncio.CancelledError()
+                report_ended(self.session, entry.request, entry.ref, seconds, number=entry.number, error=error)
         if self.batches is not None:
             self.batches.close()
 
@@ -130,7 +136,7 @@ class Run:
                 async for batch in each:
                     for wanted, record in zip(batch, await self._entered(batch), strict=True):
                         await self._room.acquire()
-                        entry = Entry(wanted, record, self._now())
+                        entry = self._opened(wanted, record)
                         self._open.add(entry)
                         self.taken += 1
                         if record.files:
@@ -138,11 +144,16 @@ class Run:
                             self._spawn_part(self._look(entry))
                         else:
                             await self._begin(entry)
+            await self.journal.expect(self.taken)
         except Exception as problem:  # noqa: BLE001 - the caller's iterator may raise anything; raised again at the end
             self.ending = problem
         self._fed = True
         await self._begin_batches()
         self._end_if_done()
+
+    def _opened(self, wanted: Wanted, record: Record) -> Entry:
+        ref = record.ref if isinstance(wanted, ExportRequest) else ref_of(wanted)
+        return Entry(wanted, record, self._now(), report_began(self.session, request_of(wanted), ref))
 
     async def _entered(self, batch: list[Wanted]) -> list[Record]:
         return await self.journal.enter(
@@ -216,7 +227,8 @@ class Run:
     async def _start(self, entry: Entry) -> None:
         try:
             is_new = isinstance(entry.wanted, ExportRequest) and entry.record.ref is None
-            export = await self._export(entry)
+            with working_on(entry.number):
+                export = await self._export(entry)
             entry.ref = ref_of(export)
             entry.running_at = self._now()
             entry.started_at = entry.running_at if is_new else None
@@ -254,9 +266,10 @@ class Run:
         while True:
             entry = await self._ready.get()
             try:
-                if entry.page is None and not await self._is_done(entry):
-                    continue
-                got = await self._fetch(entry)
+                with working_on(entry.number):
+                    if entry.page is None and not await self._is_done(entry):
+                        continue
+                    got = await self._fetch(entry)
             except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
                 if self._is_forgotten(entry, problem):
                     await self._begin(entry)
@@ -390,7 +403,8 @@ class Run:
             self._spawn_part(self._deal(entry, result))
             return
         outcome = outcome_of(entry, result, self._now())
-        self._report(outcome)
+        self._report(entry, outcome)
+        entry.reported = True
         try:
             await self.journal.ended(entry.record, outcome)
         except Exception as problem:  # noqa: BLE001 - the ledger's own; without it the run would not last
@@ -423,15 +437,14 @@ class Run:
                 entry.notes = (f"exported on its own: its batch of {len(job.members):,} was not usable: {problem}",)
                 await self._begin(entry)
 
-    def _report(self, outcome: ExportOutcome | StoredExport) -> None:
+    def _report(self, entry: Entry, outcome: ExportOutcome | StoredExport) -> None:
         if isinstance(outcome, FailedExport):
             delivery = None
         else:
             place = outcome.path if isinstance(outcome, DeliveredExport) else ", ".join(outcome.locations)
             delivery = Delivery(size=outcome.size, location=str(place))
-        report_outcome(
-            self.session, outcome.request, outcome.ref, outcome.seconds, delivery=delivery, error=outcome.error
-        )
+        request, ref, seconds, error = outcome.request, outcome.ref, outcome.seconds, outcome.error
+        report_outcome(self.session, request, ref, seconds, number=entry.number, delivery=delivery, error=error)
 
     def _release(self, entry: Entry) -> None:
         if entry.timer is not None:

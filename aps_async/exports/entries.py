@@ -31,6 +31,9 @@ class Entry:
     wanted: Wanted
     record: Record
     began: float
+    number: int | None = None
+    """For the hooks; None without them, and for the job of a batch."""
+    reported: bool = False
     ref: ExportRef | None = None
     poller: Poller[ExportJob] | None = None
     started_at: float | None = None

@@ -22,7 +22,7 @@ from .urns import derived_uuid
 BUCKET = "accpes-s-ue1-storage"
 _WORKFLOW = 1800.0
 """Seconds a job may run."""
-_log = logging.getLogger("aps_async.simulator")
+_log = logging.getLogger(__name__)
 _TITLES = {
     400: "ERR_BAD_INPUT",
     401: "ERR_AUTHENTICATED_ERROR",
