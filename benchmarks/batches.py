@@ -136,8 +136,7 @@ class History:
                 if each.path is None or not shows(each.path, by_id[each.id].order):
                     raise WrongPageError(f"{each.name}: {each.path} shows another sheet")
                 self.files += 1
-                ref = each.outcome.ref
-                self.in_batches += ref is not None and len(ref.request.source_ids) > 1
+                self.in_batches += each.outcome.ref is None
                 self.alone += any("exported on its own" in warning for warning in each.warnings)
 
     def _check_names(self) -> None:

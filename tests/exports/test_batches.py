@@ -80,7 +80,8 @@ async def test_every_sheet_gets_its_own_page(tmp_path: Path, names: Any, pages: 
         check(outcomes, simulator)
         assert starts(simulator) == 3
         assert {each.warnings for each in outcomes} == {()}
-        assert sorted(len(each.ref.request.source_ids) for each in outcomes) == [5] * 5 + [10] * 20
+        assert {each.ref for each in outcomes} == {None}, "nobody can wait for a sheet by a job for several"
+        assert sorted(len(job.inputs) for job in simulator.acc_jobs.by_id.values()) == [5, 10, 10]
         assert len(list(tmp_path.iterdir())) == 25
 
 
