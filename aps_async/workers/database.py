@@ -16,8 +16,8 @@ __dir__: object = __all__.copy
 
 T = TypeVar("T")
 
-CONNECTIONS = 6
-"""For each worker, besides the two that listen: statements are short, and no step holds a connection while it waits."""
+CONNECTIONS = 3
+"""For each worker, besides the one that listens: statements are short, and no step holds one while it waits."""
 STATEMENT_SECONDS = 30.0
 _LONGEST_PAUSE = 5.0
 _PROBES = 5
@@ -98,7 +98,7 @@ class Database:
                 max_inactive_connection_lifetime=60.0,
                 server_settings=_SETTINGS,
                 init=_limit_idle,
-                reset=_reset,
+                reset=_keep,
             )
 
         self._pool = await self._patiently(opened)
@@ -209,9 +209,8 @@ async def _limit_idle(connection: Any) -> None:
     await connection.execute(_LIMIT_IDLE)
 
 
-async def _reset(connection: Any) -> None:
-    """Like asyncpg's reset, which clears all settings, and then sets ours again, in one round trip."""
-    await connection.execute(f"{connection.get_reset_query()}\n;{_LIMIT_IDLE}")
+async def _keep(_: Any) -> None:
+    """Nothing to reset: no statement changes a setting of its connection, and asyncpg ends open transactions itself."""
 
 
 async def _backend(connection: Any) -> int:

@@ -152,8 +152,8 @@ class Worker:
         self._presence = Presence(self._database, self._owner, lambda: self.waits_for)
         aside = asyncio.create_task(self._aside(stop, until_done))
         presence = asyncio.create_task(self._presence.keep())
-        lanes = [asyncio.create_task(engine.work(self._database, each, stop)) for each in (starts, fetches)]
-        everything = {aside, presence, *lanes}
+        lanes = asyncio.create_task(engine.work(self._database, (starts, fetches), stop))
+        everything = {aside, presence, lanes}
         try:
             await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -171,7 +171,7 @@ class Worker:
 
     @property
     def owner(self) -> Owner | None:
-        """Whose exports it takes, besides those of nobody; known once it runs."""
+        """The owner of the exports that it takes, besides those without an owner; known once it runs."""
         return self._owner
 
     @property
@@ -401,7 +401,7 @@ class Worker:
         return wait
 
     async def _own_credentials(self) -> Owner | None:
-        """Whose exports this worker takes; an outage of the token service is waited out.
+        """The owner of the exports that this worker takes; an outage of the token service is waited out.
 
         Raises:
             AuthError: no token can be obtained.
