@@ -30,9 +30,6 @@ from aps_async.workers.database import Database, is_outage
 from aps_async.workers.owners import Owner, owner_of_row
 
 if TYPE_CHECKING:
-    from pgqueuer.core.qm import QueueManager
-    from pgqueuer.domain.models import Job
-
     from aps_async.workers.listening import Ears, Patient
 
 __all__ = [
@@ -246,7 +243,7 @@ def _is_outage(problem: BaseException) -> bool:
     return isinstance(problem, FailingListenerError) or is_outage(problem)
 
 
-def _export_of(job: "Job") -> int | None:
+def _export_of(job: Any) -> int | None:
     """The number of a job's export; None if the job is not one of ours, so that it is removed from the queue."""
     try:
         found = int(job.payload or b"")
@@ -309,8 +306,8 @@ class _Shift:
         for task in self.in_hand:
             task.cancel()
 
-    def _entrypoint(self, manager: "QueueManager", queries: "Patient") -> Callable[["Job"], Awaitable[None]]:
-        async def entrypoint(job: "Job") -> None:
+    def _entrypoint(self, manager: Any, queries: "Patient") -> Callable[[Any], Awaitable[None]]:
+        async def entrypoint(job: Any) -> None:
             delay = await self._step(job, manager.shutdown)
             if delay is not None:
                 manager.job_context.pop(job.id, None)  # or the next query of the lane would skip the row
@@ -318,7 +315,7 @@ class _Shift:
 
         return entrypoint
 
-    async def _step(self, job: "Job", shutdown: asyncio.Event) -> float | None:
+    async def _step(self, job: Any, shutdown: asyncio.Event) -> float | None:
         """Seconds after which the job is due again; None if it has ended."""
         if shutdown.is_set():
             return 0.0

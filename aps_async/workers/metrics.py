@@ -17,7 +17,7 @@ from aps_async.workers.records import RunStatus
 from aps_async.workers.runs import RunStore
 from aps_async.workers.worker import Worker
 
-__all__ = ["CONTENT_TYPE", "Metric", "collect", "render"]
+__all__ = ["CONTENT_TYPE", "Metric", "Sample", "collect", "render"]
 __dir__: object = __all__.copy
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
