@@ -18,6 +18,7 @@ from aps_async.errors import APSError, DecodeError, InputError, TransportError
 from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
 from aps_async.settings import Settings
+from aps_async.threads import ended
 from aps_async.transport.connections import NOT_OPEN, Connections, TlsTrust
 from aps_async.transport.converter import Unread, structure
 from aps_async.transport.first_contact import FirstContact
@@ -46,8 +47,18 @@ class Session:
     """Everything needed to talk to the services: tokens, quotas, retries and two HTTP sessions.
 
     One HTTP session is for the API; the other opens signed links and has no way to send `Authorization`.
-    Use it as `async with Session(TwoLegged.from_env()) as session:` and share it between tasks. In a notebook,
-    `session = await Session(TwoLegged.from_env()).open()` does the same until `await session.close()`.
+    Share one between tasks. A whole script:
+
+        import asyncio
+        from aps_async import Session, TwoLegged, export_project
+
+        async def main():
+            async with Session(TwoLegged.from_env()) as session:
+                print([outcome.ok async for outcome in export_project(session, "Riverside Clinic", "plans")])
+
+        asyncio.run(main())
+
+    In a notebook, `session = await Session(TwoLegged.from_env()).open()` does the same until `await session.close()`.
 
     Args:
         tokens: where tokens come from.
@@ -91,6 +102,8 @@ class Session:
         self.settings: Settings = settings or (Settings() if self._speed.is_known else Settings.from_env())
         self.now = clock
         self.hooks: tuple[Hook, ...] = tuple(hooks)
+        self.calls: int = 0
+        """API calls that were sent so far, repeats included; without those for tokens, and without downloads."""
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)
         self._first_contact = FirstContact(patient=patient, on_unreachable=on_unreachable, hooks=self.hooks)
@@ -133,6 +146,9 @@ class Session:
 
     async def close(self) -> None:
         """Closes what this session opened, once or more often; your own aiohttp session stays open."""
+        await ended(self._close())  # also when cancelled, or connections would stay open
+
+    async def _close(self) -> None:
         if isinstance(self._tokens, Settles):
             await self._tokens.settle()
         self._rate_limiters.clear()
@@ -400,7 +416,10 @@ class Session:
         await self._acquire(rate_limiter, call)
         counts = False
         try:
-            token = await self._tokens.token(self, rejected) if call.authorized else None
+            token = None
+            if call.authorized:
+                token = await self._tokens.token(self, rejected)
+                self.calls += 1
             counts = True
             answer = await self._connections.send(call, token, self.settings)
             self._learn_speed(answer.headers)

@@ -1,14 +1,33 @@
-"""Work in threads, which nobody can cancel: a cancellation goes on once the work has ended."""
+"""Work that must end before a cancellation goes on: in threads, which nobody can cancel, and in tasks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
-__all__ = ["ended", "in_thread"]
+__all__ = ["ended", "in_thread", "settled"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
+
+
+async def settled(tasks: "Iterable[asyncio.Future[Any]]") -> None:
+    """Waits until all of them have ended, whatever their results; a cancellation is raised only then.
+
+    anyio, and with it Starlette and FastAPI, cancels again and again until its scope is left, not once as asyncio does.
+    """
+    waiting = set(tasks)
+    cancellation = None
+    while not all(task.done() for task in waiting):
+        try:
+            await asyncio.wait(waiting)
+        except asyncio.CancelledError as problem:
+            cancellation = problem
+    for task in waiting:
+        if not task.cancelled():
+            task.exception()  # or asyncio would report that nobody looked at it
+    if cancellation is not None:
+        raise cancellation
 
 
 async def ended(work: Awaitable[T], *, on_cancel: Callable[[], object] | None = None) -> T:
@@ -24,9 +43,7 @@ async def ended(work: Awaitable[T], *, on_cancel: Callable[[], object] | None = 
     except asyncio.CancelledError:
         if on_cancel is not None:
             on_cancel()
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # or asyncio would report that nobody looked at it
+        await settled([task])
         raise
 
 

@@ -82,7 +82,7 @@ def test_half_of_all_responses_harmed_and_two_kills(monkeypatch: pytest.MonkeyPa
     undisturbed, killed = (run["result"] for run in runs)
     for run in (undisturbed, killed):
         assert (run["wrong"], run["lost"], run["untyped"]) == (0, 0, []), run
-        assert run["left"] == [".aps-async.lock", ".aps-async.sqlite", "register.csv", "register.json"]
+        assert run["left"] == [".aps-async.lock", ".aps-async.sqlite", "register.csv", "register.json", "report.html"]
         assert 0.4 < sum(run["faults"].values()) / run["requests"] < 0.6
     assert (undisturbed["kills"], killed["kills"]) == (0, 2)
     assert "| projects | BIM360 | BIM360 and ACC |" in text

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import inspect
+import subprocess
 import sys
 import threading
 import time
@@ -13,10 +14,12 @@ from typing import Any
 import anyio
 import pytest
 
-from aps_async import Session, TwoLegged, wait_for_export
+from aps_async import Session, TwoLegged, export_many, wait_for_export
 from aps_async.exports.streaming import export_stream
 from aps_async.simulator import Behaviour, JobPolls, Simulator, World, running_in_thread
 from aps_async.threads import in_thread
+from tests.cli.support import clean_environment
+from tests.docstrings import programs
 from tests.exports.test_streaming import SIZE, WORLD, begin
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
@@ -84,6 +87,19 @@ def test_an_export(way: Callable[[Main], Path], simulator: Simulator, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
 
 
+def test_the_script_in_the_docstring(tmp_path: Path) -> None:
+    script, *_ = programs(Session.__doc__)
+    with running_in_thread(Simulator(World.demo(2), behaviour=Behaviour(quotas=False), speed=60)) as running:
+        known = {"APS_BASE_URL": running.url, "APS_CLIENT_ID": running.client_id}
+        known["APS_CLIENT_SECRET"] = running.client_secret
+        ran = subprocess.run(  # noqa: S603
+            [sys.executable, "-W", "error", "-c", script], cwd=tmp_path, check=False, capture_output=True, timeout=60,
+            env=clean_environment(known),
+        )  # fmt: skip
+    assert (ran.stdout, ran.stderr) == (b"[True, True]\n", b"")
+    assert len([*tmp_path.glob("plans/*.pdf")]) == 2
+
+
 def test_a_notebook_keeps_a_session_from_cell_to_cell(simulator: Simulator, tmp_path: Path) -> None:
     """As ipykernel does it: one loop that never ends, and each cell is a task of its own."""
     sheet = next(each for each in simulator.world.sheets if each.name.startswith("large"))
@@ -144,6 +160,21 @@ def test_a_cancel_scope_of_anyio_leaves_nothing(
 
     anyio.run(main)
     assert [path.name for path in tmp_path.iterdir()] == ["b.pdf"]
+
+
+def test_a_cancelled_bulk_run_and_session_leave_nothing(simulator: Simulator, tmp_path: Path) -> None:
+    async def main() -> None:
+        before = asyncio.all_tasks()
+        with anyio.move_on_after(0.2) as scope:
+            async with Session(TwoLegged.from_env()) as session:
+                job = await begin(session, simulator, "never")
+                async for _ in export_many(session, [job.ref.request] * 20, tmp_path):
+                    pass
+        assert scope.cancelled_caught
+        assert asyncio.all_tasks() == before
+
+    anyio.run(main)  # with a warning of aiohttp, which is an error here, if its session stays open
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_work_in_a_thread_is_waited_for_under_anyio_too() -> None:

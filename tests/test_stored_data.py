@@ -66,7 +66,7 @@ def test_the_command_of_a_folder_is_read(tmp_path: Path) -> None:
     old_folder(tmp_path)
     found = ledger_status(tmp_path)
     assert found.done == 12
-    choices = stored_command(found, tmp_path, as_json=False)
+    choices = stored_command(found.command, tmp_path, as_json=False)
     assert isinstance(choices, ExportChoices)
     assert choices.project == "Riverside Clinic"
     assert choices.options.markups

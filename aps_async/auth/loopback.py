@@ -11,6 +11,7 @@ from aps_async.auth.provider import TokenClient
 from aps_async.auth.store import Login
 from aps_async.auth.three_legged import ThreeLegged
 from aps_async.errors import APSError, AuthError
+from aps_async.threads import settled
 
 if TYPE_CHECKING:  # the server half of aiohttp would double the time of `import aps_async`
     from aps_async.auth.callback import Listener
@@ -86,7 +87,7 @@ async def authorize(
         finally:
             for task in (showing, coming):
                 task.cancel()
-            await asyncio.gather(showing, coming, return_exceptions=True)
+            await settled([showing, coming])
 
 
 async def _finish(

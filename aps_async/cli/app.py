@@ -15,13 +15,15 @@ import typer
 from typer.main import get_command
 
 import aps_async
-from aps_async.cli import finding, job_commands, set_commands
+from aps_async.cli import finding, guides, job_commands, set_commands
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.arguments import in_front, usage_hint
 from aps_async.cli.examples import add_examples
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
+    BATCH,
     DIR,
+    DRY_RUN,
     JSON_LINES,
     JSON_OBJECT,
     MERGE,
@@ -34,8 +36,12 @@ from aps_async.cli.options import (
     SHEETS,
     SLOTS,
     SPEED,
+    STATE,
+    TARGET,
     TIMEOUT,
     USER_ID,
+    VERIFY,
+    a_ledgers_folder,
     a_path,
     profile_option,
     with_page_options,
@@ -61,7 +67,7 @@ _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
     "APS_BASE_URL (by default Autodesk's); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
-    "APS_NOTIFY_URL (a chat's https address that gets a summary); "
+    "APS_NOTIFY_URL (a chat's https address that gets a summary); APS_STATE_DIR (for the ledgers of storages); "
     "HTTPS_PROXY; APS_CA_FILE (a PEM file of CA certificates to trust, for networks that re-sign TLS)"
 )
 _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nPrecedence: {ORDER}.\n\nExit codes:\n" + "\n".join(
@@ -208,7 +214,7 @@ set_commands.register(app)
 @with_page_options
 def export(
     project: PROJECT,
-    out: OUT,
+    out: TARGET,
     sheet: SHEET = None,
     match: MATCH = None,
     exclude: EXCLUDE = None,
@@ -220,6 +226,8 @@ def export(
     name: FILE_NAME = None,
     tree: TREE = False,
     merge: MERGE = None,
+    batch: BATCH = None,
+    state: STATE = None,
     files: Annotated[
         bool, typer.Option("--files", help="ACC: PDF, DWG and RVT files as ZIPs, instead of sheets.")
     ] = False,
@@ -233,16 +241,19 @@ def export(
         bool, typer.Option("--keep-older", help="Keep a sheet's file when a newer version is exported.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Export everything again, even unchanged files.")] = False,
+    verify: VERIFY = False,
+    dry_run: DRY_RUN = False,
     user_id: USER_ID = None,
     json: JSON_LINES = False,
 ) -> Any:
     """Export sheets as PDFs into a folder: those of the whole project, of one folder, or named ones. Or ACC files."""
     from aps_async.cli import export as exporting
-    from aps_async.cli.wanted import check_together
+    from aps_async.cli import forecasts
+    from aps_async.cli.wanted import check_together, placed
 
     pattern = pattern_of(name, tree=tree)
     check_together(sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
-    if files and (match or exclude or sheet_set or tag or since or pattern or merge):
+    if files and (match or exclude or sheet_set or tag or since or pattern or merge or batch):
         raise UsageProblem("--files goes with --folder only: the other options choose, name and join sheets")
     if (unpack or no_partial) and not files:
         raise UsageProblem("--unpack and --no-partial need --files: sheets are exported one by one")
@@ -263,15 +274,17 @@ def export(
         report=not no_report,
         options=options,
         merge=merge,
-        out=out,
+        batch=batch,
+        **placed(out, state),
         slots=slots,
         timeout=timeout,
         user_id=user_id,
         as_json=json,
         keep_older=keep_older,
         again=again,
+        verify=verify,
     )
-    return partial(exporting.export, choices)
+    return partial(forecasts.export if dry_run else exporting.export, choices)
 
 
 job_commands.register(app, {"sync": set_commands.sync, "export": export})
@@ -337,7 +350,7 @@ def download(
 @app.command()
 def status(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", parser=a_path, help="A folder with an earlier export.")
+        Path | None, typer.Argument(metavar="[DIR]", parser=a_ledgers_folder, help="A folder with an earlier export.")
     ] = None,
     database: Annotated[
         str | None,
@@ -446,4 +459,5 @@ def doctor(
 
 
 fleetcommands.register(app)
+guides.register(app)
 add_examples(app)

@@ -28,6 +28,7 @@ EXAMPLES = {
     "cancel": "cancel 12",
     "priority": "priority 12 5",
     "dead-letters": "dead-letters 12",
+    "guide": "guide manager",
 }
 
 

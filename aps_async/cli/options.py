@@ -66,7 +66,58 @@ COLLECTION = Annotated[
         help="For ACC sheets: only this collection; by default all collections and ungrouped sheets.",
     ),
 ]
-DIR = Annotated[Path, typer.Argument(metavar="DIR", parser=a_path, help="A folder with an earlier export.")]
+DRY_RUN = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Report what would change, and how many calls, minutes and bytes it takes; start nothing."
+    ),
+]
+VERIFY = Annotated[
+    bool,
+    typer.Option("--verify", help="Compare the hashes of all files, not only size, times and inode."),
+]
+
+
+def a_target(text: str) -> Path | str:
+    """A folder, or the address of an object storage."""
+    from aps_async.downloads.folder import is_object_storage
+
+    return text.rstrip("/") if is_object_storage(text) else a_path(text)
+
+
+def a_ledgers_folder(text: str) -> Path:
+    """The folder that a ledger is in: the target, or the state folder of an object storage."""
+    from aps_async.downloads.folder import is_object_storage
+    from aps_async.exports.targets import state_folder
+
+    return state_folder(text) if is_object_storage(text) else a_path(text)
+
+
+DIR = Annotated[
+    Path,
+    typer.Argument(metavar="DIR", parser=a_ledgers_folder, help="A folder, or an address, with an earlier export."),
+]
+SYNCED = Annotated[Any, typer.Argument(metavar="DIR", parser=a_target, help="A folder or an address with a sync.")]
+TARGET = Annotated[
+    Any,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        parser=a_target,
+        help="The folder for the files, created if missing; or s3://bucket/prefix, gs://bucket/prefix, "
+        "az://container/prefix.",
+    ),
+]
+STATE = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        metavar="DIR",
+        parser=a_path,
+        help="With s3://, gs:// or az://: the folder for the ledger on this machine; default: below APS_STATE_DIR, or "
+        "where the system keeps the state of programs.",
+    ),
+]
 OUT = Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="The folder for the files; created if missing.")]
 MERGE = Annotated[
     Path | None,
@@ -75,6 +126,16 @@ MERGE = Annotated[
         metavar="FILE.pdf",
         parser=a_pdf,
         help="Join the sheets into one PDF too, in the order of their numbers, with page labels and bookmarks.",
+    ),
+]
+BATCH = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1000,
+        metavar="N",
+        help="ACC sheets: up to N in one job, split here into a file each where every page can be identified. By "
+        "default a job each; with --merge one for up to 1,000.",
     ),
 ]
 SLOTS = Annotated[int | None, typer.Option(min=1, help="Concurrent downloads; 8 by default.")]

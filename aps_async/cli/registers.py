@@ -5,30 +5,33 @@ from pathlib import Path
 
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.output import count, print_json, print_result, print_status, print_table
+from aps_async.downloads.folder import storage_for
 from aps_async.errors import LedgerError
-from aps_async.ledger.places import FolderPlace
+from aps_async.ledger.places import FolderPlace, Place, StoragePlace
 from aps_async.sync import register
 from aps_async.sync.subfolders import read_subfolders
 from aps_async.transport.converter import to_dict
 
 
-async def show(folder: Path, *, as_json: bool, as_csv: bool) -> int:
+async def show(folder: Path | str, *, as_json: bool, as_csv: bool) -> int:
     """`aps-async register DIR`; of a folder with several projects, of each one's subfolder that has one."""
+    if isinstance(folder, str):
+        return await _show(StoragePlace(storage_for(folder)), folder, as_json=as_json, as_csv=as_csv)
     several = await asyncio.to_thread(read_subfolders, folder)
     if several is None:
-        return await _show(folder, as_json=as_json, as_csv=as_csv)
+        return await _show(FolderPlace(folder), folder, as_json=as_json, as_csv=as_csv)
     if as_csv:
         raise UsageProblem(f"{folder} has a register.csv in the subfolder of each project: name one subfolder")
     for each in several.projects:
         if (folder / each.folder / register.REGISTER_JSON).exists():
-            await _show(folder / each.folder, as_json=as_json, as_csv=False)
+            await _show(FolderPlace(folder / each.folder), folder / each.folder, as_json=as_json, as_csv=False)
     return 0
 
 
-async def _show(folder: Path, *, as_json: bool, as_csv: bool) -> int:
-    found = await register.read_register(FolderPlace(folder))
+async def _show(place: Place, target: Path | str, *, as_json: bool, as_csv: bool) -> int:
+    found = await register.read_register(place)
     if found is None:
-        raise LedgerError(f"{folder} has no {register.REGISTER_JSON}: nothing was exported or synced into it")
+        raise LedgerError(f"{target} has no {register.REGISTER_JSON}: nothing was exported or synced into it")
     if as_json:
         print_json(to_dict(found))
     elif as_csv:

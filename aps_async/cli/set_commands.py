@@ -7,15 +7,19 @@ from typing import Annotated, Any
 import typer
 
 from aps_async.cli.options import (
-    DIR,
+    BATCH,
+    DRY_RUN,
     JSON_LINES,
     MERGE,
     NO_REPORT,
-    OUT,
     PROJECTS,
     SLOTS,
+    STATE,
+    SYNCED,
+    TARGET,
     TIMEOUT,
     USER_ID,
+    VERIFY,
     with_page_options,
 )
 from aps_async.cli.selecting import (
@@ -65,7 +69,7 @@ def register(app: typer.Typer) -> None:
 
 @with_page_options
 def sync(
-    out: OUT,
+    out: TARGET,
     project: PROJECTS = None,
     every_project: Annotated[
         bool, typer.Option("--all", help="All projects that the app or user can see, each in its own subfolder.")
@@ -103,6 +107,8 @@ def sync(
     ] = None,
     no_report: NO_REPORT = False,
     merge: MERGE = None,
+    batch: BATCH = None,
+    state: STATE = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 9 if a sheet is left out or withdrawn.")] = False,
     watch: Annotated[
         float | None,
@@ -112,6 +118,8 @@ def sync(
             help="Sync again and again until Ctrl-C, such as every 15m; only changes are printed.",
         ),
     ] = None,
+    verify: VERIFY = False,
+    dry_run: DRY_RUN = False,
     options: Any = None,
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
@@ -127,9 +135,9 @@ def sync(
     one project fits. One that fails does not stop the others, and the exit code is that of the worst: 70, 7, 8, 3, 5,
     6, 4, 2, 1, 9, 0.
     """
-    from aps_async.cli import syncing, syncing_many, watching
+    from aps_async.cli import forecasts, syncing, syncing_many, watching
     from aps_async.cli.failures import UsageProblem
-    from aps_async.cli.wanted import check_together
+    from aps_async.cli.wanted import check_together, placed
 
     check_together(sheets=sheet or (), files=False, collection=collection, assets=options.asset_markups)
     if max_prune is not None and not prune:
@@ -138,10 +146,12 @@ def sync(
     if bool(named) == every_project:
         raise UsageProblem("give at least one PROJECT, or --all, and not both")
     is_single = len(named) == 1 and not is_pattern(named[0])
+    if not is_single and isinstance(out, str):
+        raise UsageProblem("several projects go to subfolders of a folder: sync each one into an address of its own")
     choices = syncing.SyncChoices(
         project=named[0] if is_single else "",
         projects=() if is_single else named or ("*",),
-        out=out,
+        **placed(out, state),
         sheets=many(sheet),
         match=many(match),
         exclude=many(exclude),
@@ -156,14 +166,20 @@ def sync(
         drop_superseded=drop_superseded,
         refresh=refresh,
         merge=merge,
+        batch=batch,
         strict=strict,
         report=not no_report,
+        verify=verify,
         options=options,
         slots=slots,
         timeout=timeout,
         user_id=user_id,
         as_json=json,
     )
+    if dry_run:
+        if watch is not None:
+            raise UsageProblem("--dry-run and --watch cannot be given together")
+        return partial(forecasts.sync if is_single else forecasts.sync_many, choices)
     work = syncing.sync if is_single else syncing_many.sync_many
     if watch is None:
         return partial(work, choices)
@@ -171,7 +187,7 @@ def sync(
 
 
 def show_register(
-    directory: DIR,
+    directory: SYNCED,
     as_json: Annotated[bool, typer.Option("--json", help="register.json as it is.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="register.csv as it is.")] = False,
 ) -> Any:

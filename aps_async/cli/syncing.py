@@ -6,13 +6,14 @@ import time
 from collections import Counter
 from contextlib import aclosing
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field, frozen
 
 from aps_async.cli.environment import open_session
-from aps_async.cli.export import RunChoices, error_as_json, show_joined, stored_choices
+from aps_async.cli.export import RunChoices, error_as_json, show_joined, show_state, stored_choices
 from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
@@ -49,6 +50,7 @@ class SyncChoices(RunChoices, Choice):
     strict: bool = False
     report: bool = True
     merge: Path | None = None
+    batch: int | None = None
     options: ExportOptions = field(factory=ExportOptions)
     projects: tuple[str, ...] = ()
     """Several projects or patterns, each project in its own subfolder; empty: `project`, directly in the folder."""
@@ -62,9 +64,11 @@ class SyncChoices(RunChoices, Choice):
             superseded="drop" if self.drop_superseded else "keep",
             prune=self.prune,
             max_prune=self.max_prune,
+            verify=self.verify,
             refresh=None if self.refresh is None else timedelta(seconds=self.refresh),
             user_id=self.user_id,
             merge=self.merge,
+            batch=self.batch,
         )
 
 
@@ -125,6 +129,7 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
     refuse_if_in_use(choices.out)
     if (choices.out / PROJECTS_JSON).exists():
         raise UsageProblem(f"{choices.out} has a subfolder for each project: choose one of them, or another --out")
+    show_state(choices)
     view, unfinished = SyncView(markups=choices.options.markups), None
     try:
         async with open_session(choices.user_id, patient=watched is not None) as session:
@@ -138,8 +143,8 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
     if view.report is not None:
-        await leave_report(choices.out, view.report)
-    words = summary(view, choices.out)
+        await leave_report(choices.out, view.report, choices.storage, quiet=watched is not None)
+    words = summary(view, choices.where)
     code = view.code(strict=choices.strict)
     if unfinished is not None:
         code = code or exit_code(unfinished)
@@ -161,11 +166,11 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
     found.report = Report(project=project.name) if choices.report else None
     # The number of sheets is only known after the list, when the display has begun.
-    with shown(None, live=False if choices.as_json or watched else None) as view:
+    with shown(None, "", live=False if choices.as_json or watched else None) as view:
 
-        def listed(total: int) -> None:
+        def listed(total: int, *, complete: bool = False) -> None:
             found.total = total
-            view.expect(total)
+            view.expect(total, complete=complete)
 
         def joined(done: JoinedSet) -> None:
             found.joined = done
@@ -173,13 +178,15 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
         run = sync_project(
             session,
             project,
-            choices.out,
+            choices.target,
             choices.how(),
+            state=choices.state,
             command=stored_choices("sync", choices),
             max_concurrent_downloads=choices.slots,
             timeout=choices.timeout,
             on_progress=view.moved,
-            on_total=listed,
+            on_listed=listed,
+            on_total=partial(listed, complete=True),
             on_selected=lambda selected: print_selected(selected, choices.pattern),
             on_joined=joined,
         )
@@ -220,7 +227,7 @@ def as_json(outcome: SyncOutcome) -> dict[str, Any]:
         "previous": outcome.previous,
         "folder": outcome.folder,
         "source": outcome.id,
-        "path": str(outcome.path) if outcome.path else None,
+        "path": outcome.location,
         "reason": outcome.reason,
         "warnings": list(outcome.warnings),
         "exportedAt": outcome.exported_at.isoformat(timespec="seconds") if outcome.exported_at else None,
@@ -230,7 +237,7 @@ def as_json(outcome: SyncOutcome) -> dict[str, Any]:
     }
 
 
-def summary(view: SyncView, out: Path) -> str:
+def summary(view: SyncView, out: Path | str) -> str:
     """The last line of a finished sync."""
     words = str(SyncCounts(view.counts)) or "nothing to do"
     if view.markups and view.exported:

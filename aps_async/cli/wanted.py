@@ -1,12 +1,15 @@
 """The choice of what to export, which `export` and `enqueue` share."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from attrs import evolve
 
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.output import count, print_status
 from aps_async.cli.selecting import Choice
+from aps_async.exports.targets import state_folder
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
@@ -47,6 +50,19 @@ def check_together(*, sheets: Sequence[str], files: bool, collection: str | None
         raise UsageProblem("--files and --asset-markups cannot be given together: only sheets have asset markups")
 
 
+def placed(out: Path | str, state: Path | None) -> dict[str, Any]:
+    """The choices `out` and `storage` for a target: the ledger of an object storage is in a folder of its own.
+
+    Raises:
+        UsageProblem: a folder is given a state folder.
+    """
+    if isinstance(out, str):
+        return {"out": state or state_folder(out), "storage": out}
+    if state is not None:
+        raise UsageProblem("--state is for s3://, gs:// and az://: the ledger of a folder lies in it")
+    return {"out": out}
+
+
 async def chosen_sheets(
     session: Session, project: Project, choice: Choice, *, allow_unmatched: bool = False
 ) -> Selected:
@@ -58,10 +74,15 @@ async def chosen_sheets(
     if pattern := choice.pattern:
         pattern.check(project)
     selected = await list_selected(session, project, choice.selection, allow_unmatched=allow_unmatched)
+    print_listed(selected, pattern)
+    return selected
+
+
+def print_listed(selected: Selected, pattern: NamePattern | None) -> None:
+    """What is worth knowing about a list and a selection."""
     for each in selected.left_out:
         print_status(f"left out: {each}")
     print_selected(selected, pattern)
-    return selected
 
 
 def print_selected(selected: Selected, pattern: NamePattern | None) -> None:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit, split_suffix
 from aps_async.downloads.sinks import local_path, made_folder, target_error
-from aps_async.downloads.storage import ReadableStorage, Storage, StoredFile
+from aps_async.downloads.storage import ReadableStorage, StoredFile
 from aps_async.filesystem import check_real_folders, move_below, open_own, refuse_link
 from aps_async.threads import in_thread
 
@@ -164,7 +164,7 @@ def is_object_storage(location: str) -> bool:
     return bool(_BUCKET.match(location))
 
 
-def storage_for(location: str | os.PathLike[str]) -> Storage:
+def storage_for(location: str | os.PathLike[str]) -> ReadableStorage:
     """A folder; or for `s3://bucket/prefix` (also `gs://`, `az://`) an object storage, which needs the extra `s3`.
 
     Raises:

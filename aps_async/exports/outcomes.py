@@ -9,9 +9,9 @@ from attrs import define
 
 from aps_async.models import ExportRef, ExportRequest
 from aps_async.session import Session
-from aps_async.transport.hooks import ExportBegan, ExportEnded, emit
+from aps_async.transport.hooks import ExportBegan, ExportEnded, emit, next_number, working_on
 
-__all__ = ["Delivery", "report_outcome", "reported"]
+__all__ = ["Delivery", "report_began", "report_ended", "report_outcome", "reported"]
 __dir__: object = __all__.copy
 
 _log = logging.getLogger(__name__)
@@ -25,12 +25,22 @@ class Delivery:
     location: str | None = None
 
 
+def report_began(session: Session, request: ExportRequest, ref: ExportRef | None) -> int | None:
+    """Emits `ExportBegan`; the number for `working_on` and the end, None without hooks."""
+    if not session.hooks:
+        return None
+    number = next_number()
+    emit(session.hooks, ExportBegan(export_number=number, ref=ref, kind=str(request.kind)))
+    return number
+
+
 def report_outcome(
     session: Session,
     request: ExportRequest,
     ref: ExportRef | None,
     seconds: float,
     *,
+    number: int | None,
     delivery: Delivery | None = None,
     error: BaseException | None = None,
 ) -> None:
@@ -43,10 +53,28 @@ def report_outcome(
         _log.info("%s: delivered%s%s, after %.1f s", name, place, size, seconds)
     else:
         _log.info("%s: failed after %.1f s: %s: %s", name, seconds, type(error).__name__, error)
-    if session.hooks:
-        kind = str(request.kind)
-        what = None if error is None else type(error).__name__
-        emit(session.hooks, ExportEnded(ref=ref, kind=kind, seconds=seconds, size=found.size, error=what))
+    report_ended(session, request, ref, seconds, number=number, size=found.size, error=error)
+
+
+def report_ended(
+    session: Session,
+    request: ExportRequest,
+    ref: ExportRef | None,
+    seconds: float,
+    *,
+    number: int | None,
+    size: int | None = None,
+    error: BaseException | None = None,
+) -> None:
+    """Emits `ExportEnded`, without a line in the log."""
+    if not session.hooks:
+        return
+    what = None if error is None else type(error).__name__
+    kind = str(request.kind)
+    emit(
+        session.hooks,
+        ExportEnded(export_number=number, ref=ref, kind=kind, seconds=seconds, size=size, error=what),
+    )
 
 
 @contextmanager
@@ -54,11 +82,11 @@ def reported(session: Session, ref: ExportRef) -> Iterator[Delivery]:
     """Reports how the block ends; the block fills in the delivery. For blocks that run in one task."""
     loop = asyncio.get_running_loop()
     began, delivery = loop.time(), Delivery()
-    if session.hooks:
-        emit(session.hooks, ExportBegan(ref=ref))
+    number = report_began(session, ref.request, ref)
     try:
-        yield delivery
+        with working_on(number):
+            yield delivery
     except BaseException as error:
-        report_outcome(session, ref.request, ref, loop.time() - began, error=error)
+        report_outcome(session, ref.request, ref, loop.time() - began, number=number, error=error)
         raise
-    report_outcome(session, ref.request, ref, loop.time() - began, delivery=delivery)
+    report_outcome(session, ref.request, ref, loop.time() - began, number=number, delivery=delivery)

@@ -3,13 +3,24 @@
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from typing import Literal
+from typing import Literal, overload
 
+from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, NotExportableError
+from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
-from aps_async.models import Collection, ExportOptions, ExportOutcome, ExportRequest, Project, Sheet
+from aps_async.models import (
+    Collection,
+    ExportOptions,
+    ExportOutcome,
+    ExportRequest,
+    Project,
+    Sheet,
+    StoredExport,
+    StoredOutcome,
+)
 from aps_async.policies import Policy
 from aps_async.resources import acc, files, plans, sheets
 from aps_async.resources.projects import find_project
@@ -43,10 +54,11 @@ async def list_sheets(
     user_id: str | None = None,
     known: Mapping[str, Sheet] | None = None,
     on_left_out: plans.OnLeftOut | None = None,
-) -> AsyncIterator[Sheet]:
+) -> AsyncGenerator[Sheet, None]:
     """The sheets of a project that can be exported: from the Plans folder (BIM 360) or the Sheets tool (ACC).
 
-    For what is left out see `plans.list_sheets` (BIM 360) and `sheets.list_sheets` (ACC).
+    For what is left out see `plans.list_sheets` (BIM 360) and `sheets.list_sheets` (ACC). Several calls run at once,
+    ahead of the loop; leaving the loop early needs `contextlib.aclosing` around it, which ends them.
 
     Args:
         session: the session; scope `data:read`.
@@ -73,8 +85,9 @@ async def list_sheets(
         listed = sheets.list_sheets(session, found.id, version_set=folder, collection=collection, user_id=user_id)
     else:
         listed = plans.list_sheets(session, found, folder=folder, user_id=user_id, known=known, on_left_out=on_left_out)
-    async for sheet in listed:
-        yield sheet
+    async with aclosing(listed):
+        async for sheet in listed:
+            yield sheet
 
 
 async def get_sheet(
@@ -138,8 +151,10 @@ async def project_requests(
     if found.is_acc:
         session.check_user(files.SERVICE.start, user_id)
     if what == "sheets":
-        async for sheet in list_sheets(session, found, folder=folder, collection=collection, user_id=user_id):
-            yield sheet.to_request(options, user_id=user_id)
+        listed = list_sheets(session, found, folder=folder, collection=collection, user_id=user_id)
+        async with aclosing(listed):
+            async for sheet in listed:
+                yield sheet.to_request(options, user_id=user_id)
         return
     if not found.is_acc:
         raise NotExportableError(
@@ -163,7 +178,8 @@ async def project_requests(
         yield request
 
 
-async def export_project(
+@overload
+def export_project(
     session: Session,
     project: Project | str,
     folder: str | os.PathLike[str],
@@ -180,8 +196,52 @@ async def export_project(
     unpack: bool = False,
     ledger: Ledger | bool = False,
     on_progress: Callable[[BulkProgress], object] | None = None,
-) -> AsyncGenerator[ExportOutcome, None]:
-    """Exports all sheets or files of a project into a folder. Arguments: see `project_requests` and `export_many`.
+) -> AsyncGenerator[ExportOutcome, None]: ...
+
+
+@overload
+def export_project(
+    session: Session,
+    project: Project | str,
+    folder: Storage,
+    *,
+    what: Literal["sheets", "files"] = "sheets",
+    source_folder: str | None = None,
+    collection: str | None = None,
+    options: ExportOptions | None = None,
+    user_id: str | None = None,
+    allow_partial: bool = True,
+    max_concurrent_downloads: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    unpack: bool = False,
+    ledger: Ledger | bool = False,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+) -> AsyncGenerator[StoredOutcome, None]: ...
+
+
+async def export_project(
+    session: Session,
+    project: Project | str,
+    folder: str | os.PathLike[str] | Storage,
+    *,
+    what: Literal["sheets", "files"] = "sheets",
+    source_folder: str | None = None,
+    collection: str | None = None,
+    options: ExportOptions | None = None,
+    user_id: str | None = None,
+    allow_partial: bool = True,
+    max_concurrent_downloads: int | None = None,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    unpack: bool = False,
+    ledger: Ledger | bool = False,
+    batch: int | None = None,
+    on_progress: Callable[[BulkProgress], object] | None = None,
+) -> AsyncGenerator[ExportOutcome | StoredExport, None]:
+    """Exports all sheets or files of a project into a folder or a storage.
+
+    Arguments: see `project_requests` and `export_many`.
 
     Raises:
         APSError: as for both; failures of single exports are outcomes.
@@ -197,7 +257,7 @@ async def export_project(
         user_id=user_id,
         allow_partial=allow_partial,
     )
-    run = export_many(
+    run: AsyncGenerator[ExportOutcome | StoredExport, None] = export_many(
         session,
         requests,
         folder,
@@ -206,6 +266,7 @@ async def export_project(
         policy=policy,
         unpack=unpack,
         ledger=ledger,
+        batch=batch_for(found, batch),
         on_progress=on_progress,
     )
     async with aclosing(run) as outcomes:

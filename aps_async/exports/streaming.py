@@ -1,9 +1,72 @@
-"""An export as the body of a web response: it is passed on as it comes, and stops when the client disconnects."""
+"""An export as the body of a web response: it is passed on as it comes, and stops when the client disconnects.
+
+With FastAPI (or Starlette), `uvicorn mine:app`:
+
+    from contextlib import asynccontextmanager
+
+    from aps_async import Session, TwoLegged, bim360
+    from aps_async.errors import ClientDisconnectedError
+    from aps_async.exports.streaming import export_stream
+    from fastapi import FastAPI, Request, Response
+    from fastapi.responses import StreamingResponse
+
+    @asynccontextmanager
+    async def lifespan(app):
+        async with Session(TwoLegged.from_env()) as app.state.session:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/sheet")  # ?project=...&version=urn...
+    async def sheet(project: str, version: str, request: Request):
+        session = request.app.state.session
+        job = await bim360.start_export(session, project, version)
+        try:
+            body = await export_stream(session, job, filename="A-101", is_disconnected=request.is_disconnected)
+        except ClientDisconnectedError:
+            return Response(status_code=499)  # which nobody reads
+        return StreamingResponse(body, headers=body.headers)
+
+With aiohttp, whose handlers are cancelled when the client disconnects if `run_app` is asked to:
+
+    from contextlib import aclosing
+
+    from aiohttp import web
+    from aps_async import Session, TwoLegged, bim360
+    from aps_async.exports.streaming import export_stream
+
+    SESSION = web.AppKey("session", Session)
+
+    async def with_session(app):
+        async with Session(TwoLegged.from_env()) as app[SESSION]:
+            yield
+
+    async def sheet(request):
+        session = request.app[SESSION]
+        job = await bim360.start_export(session, request.query["project"], request.query["version"])
+        async with aclosing(await export_stream(session, job, filename="A-101")) as body:
+            response = web.StreamResponse(headers=body.headers)
+            await response.prepare(request)
+            async for chunk in body:
+                await response.write(chunk)
+            return response
+
+    app = web.Application()
+    app.cleanup_ctx.append(with_session)
+    app.router.add_get("/sheet", sheet)
+
+    if __name__ == "__main__":
+        web.run_app(app, handler_cancellation=True)
+
+Other errors of ours (`APSError`) become a 500 there unless you catch them too: nothing of the response is sent yet.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 from urllib.parse import quote
+
+from attrs import define, field
 
 from aps_async.downloads.content import Expected
 from aps_async.downloads.download import in_order
@@ -11,19 +74,20 @@ from aps_async.downloads.filenames import safe_stem, split_suffix
 from aps_async.downloads.transfer import Transfer
 from aps_async.errors import ClientDisconnectedError
 from aps_async.exports.kinds import KINDS, Export, ref_of
-from aps_async.exports.outcomes import Delivery, report_outcome
+from aps_async.exports.outcomes import Delivery, report_began, report_outcome
 from aps_async.exports.wait import Result, checked_job, export_poller
 from aps_async.models import ExportJob, ExportRef
 from aps_async.policies import Policy
 from aps_async.session import Session
+from aps_async.threads import settled
+from aps_async.transport.hooks import working_on
 
 __all__ = ["ExportStream", "export_stream"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
-_Report = Callable[[BaseException | None, int | None], None]
-_Close = Callable[[], Coroutine[Any, Any, None]]
 _LOOK = 0.5  # seconds between two looks at whether the client is still there
+_CLOSED = "the stream was closed before its end"
 
 
 class ExportStream:
@@ -34,14 +98,20 @@ class ExportStream:
     """
 
     def __init__(
-        self, job: ExportJob, filename: str, transfer: Transfer, body: AsyncGenerator[bytes, None], close: _Close
+        self,
+        job: ExportJob,
+        filename: str,
+        transfer: Transfer,
+        body: AsyncGenerator[bytes, None],
+        chunks: AsyncGenerator[bytes, None],
+        outcome: "_Outcome",
     ) -> None:
         self.job: ExportJob = job
         self.filename: str = filename
         self.media_type: str = transfer.signature.media_type
         self.size: int | None = transfer.total
         """Bytes; None if the storage does not say."""
-        self._body, self._close = body, close
+        self._body, self._chunks, self._outcome = body, chunks, outcome
 
     @property
     def headers(self) -> dict[str, str]:
@@ -61,7 +131,8 @@ class ExportStream:
     async def aclose(self) -> None:
         """Closes the connection to the storage, at the end or before it; for `contextlib.aclosing`."""
         await self._body.aclose()
-        await self._close()  # a body that nobody has begun to read closes nothing
+        await self._chunks.aclose()  # a body that nobody has begun to read closes nothing
+        self._outcome.report(ClientDisconnectedError(_CLOSED))
 
 
 async def export_stream(
@@ -75,21 +146,12 @@ async def export_stream(
 ) -> ExportStream:
     """Waits for an export and opens its result, for a web response that passes it on. Nothing is written to disk.
 
-    With FastAPI or Starlette:
-
         body = await export_stream(session, ref, filename="A-101", is_disconnected=request.is_disconnected)
         return StreamingResponse(body, headers=body.headers)
 
-    With aiohttp:
-
-        async with aclosing(await export_stream(session, ref, filename="A-101")) as body:
-            response = web.StreamResponse(headers=body.headers)
-            await response.prepare(request)
-            async for chunk in body:
-                await response.write(chunk)
-
-    Breaks on the way are resumed, and a link that dies is renewed. Errors up to the first byte are raised here, while
-    the response can still have another status; later ones are raised by the iteration.
+    Whole programs for FastAPI and aiohttp are in `aps_async.exports.streaming`. Breaks on the way are resumed, and a
+    link that dies is renewed. Errors up to the first byte are raised here, while the response can still have another
+    status; later ones are raised by the iteration.
 
     Args:
         session: the session, open for as long as the response.
@@ -109,26 +171,38 @@ async def export_stream(
         DownloadError: the result cannot be read.
         APSError: a fault that does not pass.
     """
-    report = _report_once(session, ref_of(export))
-    opening = _opened(session, export, filename, timeout, policy, is_disconnected, report)
+    outcome = _Outcome(session, ref_of(export))
+    opening = _opened(session, export, filename, timeout, policy, is_disconnected, outcome)
     try:
         return await (opening if is_disconnected is None else _while_connected(opening, is_disconnected))
     except BaseException as error:
-        report(error, None)
+        outcome.report(error)
         raise
 
 
-def _report_once(session: Session, ref: ExportRef) -> _Report:
-    """Reports how a stream ended, whichever part of it that is known in."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+@define
+class _Outcome:
+    """Reports how a stream ends, once, from whichever part of it finds out."""
 
-    def report(error: BaseException | None, size: int | None) -> None:
+    session: Session
+    ref: ExportRef
+    number: int | None = field(init=False)
+    _began: float = field(init=False)
+    _reported: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self._began = asyncio.get_running_loop().time()
+        self.number = report_began(self.session, self.ref.request, self.ref)
+
+    def report(self, error: BaseException | None, size: int | None = None) -> None:
+        if self._reported:
+            return
+        self._reported = True
         if isinstance(error, GeneratorExit):
-            error = ClientDisconnectedError("the stream was closed before its end")
-        report_outcome(session, ref.request, ref, loop.time() - began, delivery=Delivery(size=size), error=error)
-
-    return report
+            error = ClientDisconnectedError(_CLOSED)
+        seconds, delivery = asyncio.get_running_loop().time() - self._began, Delivery(size=size)
+        request, ref = self.ref.request, self.ref
+        report_outcome(self.session, request, ref, seconds, number=self.number, delivery=delivery, error=error)
 
 
 async def _opened(
@@ -138,36 +212,37 @@ async def _opened(
     timeout: float | None,
     policy: Policy | None,
     is_disconnected: Callable[[], Awaitable[bool]] | None,
-    report: _Report,
+    outcome: _Outcome,
 ) -> ExportStream:
     """The stream, once its first chunk has come: only that shows what the file is and how long."""
     poller = export_poller(session, export, timeout=timeout, policy=policy)
-    job = checked_job(await poller.result())
-    async with poller.until_deadline():
-        result = Result(session, job)
-        expected = Expected(signatures=KINDS[job.ref.kind].signatures)
-        transfer = Transfer(session, await result.source(), result.source, expected)
-        chunks = in_order(transfer)
-        try:
-            first = await anext(chunks, b"")
-        except BaseException:
-            await chunks.aclose()
-            raise
+    with working_on(outcome.number):
+        job = checked_job(await poller.result())
+        async with poller.until_deadline():
+            result = Result(session, job)
+            expected = Expected(signatures=KINDS[job.ref.kind].signatures)
+            transfer = Transfer(session, await result.source(), result.source, expected)
+            chunks = in_order(transfer)
+            try:
+                first = await anext(chunks, b"")
+            except BaseException:
+                await chunks.aclose()
+                raise
     suffix = transfer.signature.suffix
     stem = safe_stem(job.ref.export_id if filename is None else filename)
     name = stem if split_suffix(stem)[1].lower() == suffix else stem + suffix
-    return ExportStream(job, name, transfer, _body(first, chunks, is_disconnected, report), chunks.aclose)
+    return ExportStream(job, name, transfer, _body(first, chunks, is_disconnected, outcome), chunks, outcome)
 
 
 async def _body(
     first: bytes,
     chunks: AsyncGenerator[bytes, None],
     is_disconnected: Callable[[], Awaitable[bool]] | None,
-    report: _Report,
+    outcome: _Outcome,
 ) -> AsyncGenerator[bytes, None]:
     held, size = first, len(first)
     try:
-        async for chunk in chunks:
+        while chunk := await _next(chunks, outcome.number):
             if is_disconnected is not None:
                 await _check_connected(is_disconnected, "the whole export was sent")
             yield held
@@ -176,12 +251,18 @@ async def _body(
         if held:
             yield held
     except BaseException as error:
-        report(error, None)
+        outcome.report(error)
         raise
     else:
-        report(None, size)
+        outcome.report(None, size)
     finally:
         await chunks.aclose()
+
+
+async def _next(chunks: AsyncGenerator[bytes, None], number: int | None) -> bytes:
+    """The next chunk; empty at the end. Marked step by step: a generator shares the context of whatever reads it."""
+    with working_on(number):
+        return await anext(chunks, b"")
 
 
 async def _while_connected(work: Coroutine[Any, Any, T], is_disconnected: Callable[[], Awaitable[bool]]) -> T:
@@ -193,9 +274,7 @@ async def _while_connected(work: Coroutine[Any, Any, T], is_disconnected: Callab
         return task.result()
     finally:
         task.cancel()
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # or asyncio would report that nobody looked at it
+        await settled([task])
 
 
 async def _check_connected(is_disconnected: Callable[[], Awaitable[bool]], before: str) -> None:

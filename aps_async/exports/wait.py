@@ -25,6 +25,7 @@ from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Pro
 from aps_async.policies import Policy, PollPolicy, PollStatus
 from aps_async.polling import Poller, PollRules, may_recover
 from aps_async.session import Session
+from aps_async.threads import settled
 from aps_async.transport.hooks import Polled, Waited, emit
 from aps_async.transport.quotas import RateLimiter
 
@@ -250,7 +251,7 @@ async def poll_many(
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await settled(tasks)
 
 
 def checked_job(job: ExportJob) -> ExportJob:

@@ -5,25 +5,27 @@
     async with Session(TwoLegged.from_env(), hooks=[OpenTelemetryHook()]) as session:
         ...
 
-Each HTTP request is a client span, inside the span of its `wait_for_export` or else of whatever span is current. The
-names are those of the semantic conventions (https://opentelemetry.io/docs/specs/semconv/http/); what these do not know
-begins with `aps.`. No attribute holds a query, a header or a token.
+Each export is a span, inside the span that is current where it begins, and each of its HTTP requests is a client span
+inside that; in a bulk run, a worker and a web response as in a single wait. An export that several workers share has a
+span in each of them. The names are those of the semantic conventions
+(https://opentelemetry.io/docs/specs/semconv/http/); what these do not know begins with `aps.`. No attribute holds a
+query, a header or a token.
 """
 
 import time
-from contextvars import ContextVar, Token
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import frozen
-from opentelemetry import context, metrics, trace
+from opentelemetry import metrics, trace
 
+from aps_async.models import ExportRef
 from aps_async.transport.hooks import (
     Attempt,
     BytesReceived,
     Event,
     ExportBegan,
     ExportEnded,
+    ExportHandedOver,
     Polled,
     RateLimited,
     Waited,
@@ -43,17 +45,6 @@ _ERROR = "error.type"
 _DURATION = "http.client.request.duration"
 _DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 _EXPORT_BUCKETS = [1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 2400]
-
-
-@frozen
-class _OpenExport:
-    """The span of the export that this task waits for."""
-
-    span: trace.Span
-    attached: "Token[context.Context]"
-
-
-_open: "ContextVar[_OpenExport | None]" = ContextVar("aps_async_open_export", default=None)
 
 
 class OpenTelemetryHook:
@@ -87,6 +78,7 @@ class OpenTelemetryHook:
         self._limited = meter.create_counter("aps.rate_limited", unit="{response}", description="Responses with 429.")
         self._polls = meter.create_counter("aps.polls", unit="{poll}", description="Status responses about exports.")
         self._bytes = meter.create_counter("aps.download.io", unit="By", description="Bytes received of downloads.")
+        self._open: dict[int, trace.Span] = {}
 
     def __call__(self, event: Event) -> None:
         """Takes one event."""
@@ -105,6 +97,8 @@ class OpenTelemetryHook:
                 self._on_began(event)
             case ExportEnded():
                 self._on_ended(event)
+            case ExportHandedOver():
+                self._on_handed_over(event)
 
     def _on_attempt(self, event: Attempt) -> None:
         url = urlsplit(event.url)
@@ -122,8 +116,10 @@ class OpenTelemetryHook:
             attributes[_ERROR] = failed
         self._requests.record(event.seconds, attributes)
         now = time.time_ns()
+        parent = None if event.export_number is None else self._open.get(event.export_number)
         span = self._tracer.start_span(
             event.method,
+            context=None if parent is None else trace.set_span_in_context(parent),
             kind=trace.SpanKind.CLIENT,
             attributes={**attributes, _URL: event.url},
             start_time=now - int(event.seconds * 1e9),
@@ -131,28 +127,32 @@ class OpenTelemetryHook:
         _end(span, failed, now)
 
     def _on_began(self, event: ExportBegan) -> None:
-        span = self._tracer.start_span("aps.export", attributes=_export_attributes(str(event.ref.kind), event.ref))
-        _open.set(_OpenExport(span, context.attach(trace.set_span_in_context(span))))
+        assert event.export_number is not None  # noqa: S101 - for the type checker
+        attributes = _export_attributes(event.kind, event.ref)
+        self._open[event.export_number] = self._tracer.start_span("aps.export", attributes=attributes)
 
     def _on_ended(self, event: ExportEnded) -> None:
         attributes = {"aps.export.kind": event.kind, **({} if event.error is None else {_ERROR: event.error})}
         self._exports.record(event.seconds, attributes)
-        now = time.time_ns()
-        opened = _open.get()
-        if opened is not None:
-            _open.set(None)
-            context.detach(opened.attached)
-            span = opened.span
-        else:  # of a bulk run, a stream or a worker, whose parts run in several tasks
-            start = now - int(event.seconds * 1e9)
-            known = _export_attributes(event.kind, event.ref)
-            span = self._tracer.start_span("aps.export", attributes=known, start_time=start)
-        if event.size is not None:
-            span.set_attribute("aps.export.size", event.size)
-        _end(span, event.error, now)
+        if (span := self._taken(event)) is not None:
+            if event.size is not None:
+                span.set_attribute("aps.export.size", event.size)
+            _end(span, event.error, time.time_ns())
+
+    def _on_handed_over(self, event: ExportHandedOver) -> None:
+        if (span := self._taken(event)) is not None:
+            span.set_attribute("aps.export.handed_over", True)
+            _end(span, None, time.time_ns())
+
+    def _taken(self, event: ExportEnded | ExportHandedOver) -> trace.Span | None:
+        """The span of an export that has ended here; its id is known by now."""
+        span = None if event.export_number is None else self._open.pop(event.export_number, None)
+        if span is not None:
+            span.set_attributes(_export_attributes(event.kind, event.ref))
+        return span
 
 
-def _export_attributes(kind: str, ref: Any) -> dict[str, Any]:
+def _export_attributes(kind: str, ref: ExportRef | None) -> dict[str, Any]:
     known = {} if ref is None else {"aps.export.id": ref.export_id, "aps.project.id": ref.project_id}
     return {"aps.export.kind": kind, **known}
 

@@ -58,6 +58,8 @@ class Ledger:
             overwritten if it has the same name; in a storage, as `keep`.
         verify: read every file and compare its hash; otherwise a file whose size, times and inode are as they were is
             taken as unchanged.
+        preview: work on a copy of the ledger in memory, without a lock: nothing is written, not even the folder. For
+            forecasts; `export_many` refuses it.
         command: any text that describes how to repeat the run; `ledger_status` returns it.
     """
 
@@ -72,6 +74,7 @@ class Ledger:
         again: bool = False,
         superseded: Literal["keep", "drop"] | None = None,
         verify: bool = False,
+        preview: bool = False,
         command: str | None = None,
     ) -> None:
         self.folder: Path = local_path(folder)
@@ -84,8 +87,10 @@ class Ledger:
         self.place: Place = FolderPlace(self.folder) if storage is None else StoragePlace(storage)
         self._command = command
         self._lock = FolderLock(self.folder)
-        self._store = Store(self.folder / LEDGER_NAME)
+        self._preview = preview
+        self._store = Store(self.folder / LEDGER_NAME, copied=preview)
         self._run = 0
+        self._total: int | None = None
         self._opened = False
         self._checks = asyncio.Semaphore(self.place.checks)
         self._counts: dict[str, int] = {}
@@ -111,6 +116,10 @@ class Ledger:
         if self._opened:
             raise LedgerError("a ledger is opened once; make another one")
         self._opened = True
+        if self._preview:
+            await self._store.open()
+            self.tag = await self._store.call(_tag, durable=False)
+            return self
         await in_thread(made_folder, self.folder)
         self._lock.acquire()
         try:
@@ -135,8 +144,10 @@ class Ledger:
         """Checks that this ledger is for files in this folder or storage.
 
         Raises:
-            InputError: it is for others.
+            InputError: it is for others, or a preview.
         """
+        if self._preview:
+            raise InputError("a ledger that is opened as a preview takes no files: open it without preview")
         if not isinstance(target, Path):
             if target is not self.storage:
                 raise InputError("this ledger is not for this storage: make it with Ledger(folder, storage=...)")
@@ -169,6 +180,9 @@ class Ledger:
         """A run begins."""
         command, again = self._command, self._again
         self._again = False
+        if total is None:
+            total = self._total
+        self._total = None
 
         def begin(connection: sqlite3.Connection) -> int:
             if again:
@@ -176,6 +190,13 @@ class Ledger:
             return rows.begin_run(connection, command, total)
 
         self._run = await self._store.call(begin, durable=False)
+
+    async def expect(self, total: int) -> None:
+        """How many exports the run has, or the next one if none has begun: for a list that goes on while it runs."""
+        if run := self._run:
+            await self._store.call(lambda db: rows.expect(db, run, total), durable=False)
+        else:
+            self._total = total
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
         """Finds requests, or enters those that are new."""
@@ -189,6 +210,10 @@ class Ledger:
 
         # Lost in a power cut, they are simply entered again.
         return await self._store.call(enter, durable=False)
+
+    async def job_seconds(self, most: int = 500) -> list[float]:
+        """How long the latest jobs took, in seconds of the run's clock."""
+        return await self._store.call(lambda db: rows.job_seconds(db, most), durable=False)
 
     async def recent_starts(self, within: float, at_once: int) -> dict[ExportKind, list[float]]:
         """See `rows.recent_starts`; how many seconds ago each was, by its kind."""
@@ -276,7 +301,7 @@ class Ledger:
 
     async def complete(self, total: int) -> None:
         """The run is complete."""
-        run = self._run
+        run, self._run = self._run, 0
         await self._store.call(lambda db: rows.end_run(db, run, total))
 
 
@@ -316,7 +341,7 @@ def _done(
     elif (file := record.arrived) is not None:
         stamp = stamp_of(folder / file.name, file.size, record.arrived_at)
         rows.set_stamps(connection, record.id, [evolve(file, stamp=stamp)])
-    return rows.done(connection, record.id)
+    return rows.done(connection, record.id, record.job_seconds)
 
 
 def _known_files(folder: Path, paths: Sequence[Path], stop: Event) -> list[KnownFile]:

@@ -41,6 +41,8 @@ class Record:
     """What this run is about to put under its final name, or has."""
     arrived_at: float = 0.0
     """A time before it got that name, in seconds since the epoch."""
+    job_seconds: float | None = None
+    """How long the job took, as far as its status showed."""
     is_unchanged: bool = False
     """Whether the stamps of all files are as they were."""
 
@@ -55,6 +57,10 @@ class Journal(Protocol):
 
     async def begin(self, total: int | None) -> None:
         """A run begins, of so many requests if that is known."""
+        ...
+
+    async def expect(self, total: int) -> None:
+        """The run has so many requests, which may not have been known when it began."""
         ...
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
@@ -108,6 +114,9 @@ class NoLedger:
         self._names = NameBook()
 
     async def begin(self, total: int | None) -> None:
+        """Nothing to keep."""
+
+    async def expect(self, total: int) -> None:
         """Nothing to keep."""
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:

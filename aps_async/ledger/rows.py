@@ -32,11 +32,13 @@ __all__ = [
     "done",
     "end_run",
     "enter",
+    "expect",
     "failed",
     "files_of",
     "forget",
     "forget_files",
     "former",
+    "job_seconds",
     "recent_starts",
     "release_name",
     "reserve_name",
@@ -97,6 +99,11 @@ def forget_files(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE exports SET state=?, export_id=NULL, problem=NULL", (State.WANTED,))
     for [number] in rows:
         set_former(connection, number)
+
+
+def expect(connection: sqlite3.Connection, run: int, total: int) -> None:
+    """Records how many requests a run has."""
+    connection.execute("UPDATE runs SET total=? WHERE id=?", (total, run))
 
 
 def end_run(connection: sqlite3.Connection, run: int, total: int) -> None:
@@ -421,10 +428,19 @@ def version_label(source_id: str, version_set: str | None) -> str:
     return f"version {number}" if number is not None else safe_stem(version_set) if version_set else "earlier"
 
 
-def done(connection: sqlite3.Connection, record: int) -> list[Former]:
+def job_seconds(connection: sqlite3.Connection, most: int) -> list[float]:
+    """How long the latest jobs took."""
+    select = "SELECT seconds FROM exports WHERE seconds IS NOT NULL ORDER BY changed DESC LIMIT ?"
+    return [float(seconds) for [seconds] in connection.execute(select, (most,))]
+
+
+def done(connection: sqlite3.Connection, record: int, seconds: float | None = None) -> list[Former]:
     """Notes that the files are there; gives those under other names whose place they took, to be put away."""
     now = time.time()
-    connection.execute("UPDATE exports SET state=?, problem=NULL, changed=? WHERE id=?", (State.DONE, now, record))
+    connection.execute(
+        "UPDATE exports SET state=?, problem=NULL, changed=?, seconds=coalesce(?, seconds) WHERE id=?",
+        (State.DONE, now, seconds, record),
+    )
     left = former(connection, record)
     if not left:
         return []

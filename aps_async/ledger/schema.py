@@ -23,6 +23,7 @@ __all__ = [
     "MIGRATIONS",
     "READABLE_FROM",
     "WRONG_VALUES",
+    "copied_ledger",
     "explained",
     "open_ledger",
     "read_ledger",
@@ -102,6 +103,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE files ADD COLUMN stamp TEXT",
         # When it was last sent to the service: a run that follows counts it against the quota.
         "ALTER TABLE exports ADD COLUMN started REAL",
+        # How long the job took, as far as its status showed: for forecasts.
+        "ALTER TABLE exports ADD COLUMN seconds REAL",
     ),
 )
 
@@ -118,6 +121,24 @@ def open_ledger(path: Path) -> sqlite3.Connection:
         # Write-ahead: a commit is one write and one sync, and readers (`status`) block no writer.
         connection.execute("PRAGMA journal_mode=WAL")
         return connection
+
+
+def copied_ledger(path: Path) -> sqlite3.Connection:
+    """A copy in memory that can be changed and leaves the folder as it is; empty if there is no ledger.
+
+    Raises:
+        LedgerError: the ledger cannot be read by this version.
+    """
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        if _is_there(path):
+            with closing(read_ledger(path)) as connection:
+                connection.backup(copy)
+        _migrate(copy, _version(copy, path))
+    except BaseException:
+        copy.close()
+        raise
+    return copy
 
 
 def read_ledger(path: Path) -> sqlite3.Connection:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from aps_async.errors import LedgerError
-from aps_async.ledger.schema import WRONG_VALUES, explained, open_ledger
+from aps_async.ledger.schema import WRONG_VALUES, copied_ledger, explained, open_ledger
 from aps_async.threads import ended
 
 __all__ = ["Store"]
@@ -34,8 +34,9 @@ class _Work:
 class Store:
     """An open ledger file. After the first error it refuses all work, since its state is uncertain."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, copied: bool = False) -> None:
         self._path = path
+        self._open_file = copied_ledger if copied else open_ledger
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="aps-async-ledger")
         self._connection: sqlite3.Connection | None = None
         self._synchronous = ""
@@ -118,7 +119,7 @@ class Store:
     # The methods below run in the thread.
 
     def _open(self) -> None:
-        self._connection = open_ledger(self._path)
+        self._connection = self._open_file(self._path)
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -18,9 +18,9 @@ from aps_async.downloads.sinks import checked_path, local_path, target_error
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
 from aps_async.filesystem import replacing
-from aps_async.sync.annotations import reconnect, refer_to_others, rename_links
-from aps_async.sync.destinations import DestinationTable
-from aps_async.sync.layers import LayerTable
+from aps_async.pdf.annotations import reconnect, refer_to_others, rename_links
+from aps_async.pdf.destinations import DestinationTable, named_places
+from aps_async.pdf.layers import LayerTable
 from aps_async.text import well_formed
 
 __all__ = ["MergeSheet", "MergedPdf", "discipline_of", "identifier_of", "merge_pdfs", "merge_sheets", "run_child"]
@@ -252,9 +252,10 @@ def _complete(pikepdf: Any, pdf: Any, checked: Sequence[_Checked]) -> tuple[str,
         warnings += each.warnings
         if each.has_tables or refer_to_others(copies):
             with pikepdf.open(each.sheet.path) as source:
-                reconnect(source, copies)
-                places.add(source, copies, prefix)
-                warnings += [f"{_name(each.sheet)}: {one}" for one in layers.add(source, copies, _label(each.sheet))]
+                reconnect(source.pages, copies)
+                places.add(named_places(source), source.pages, copies, prefix)
+                lost = layers.add(source, source.pages, copies, _label(each.sheet))
+                warnings += [f"{_name(each.sheet)}: {one}" for one in lost]
     layers.write(pdf)
     places.write(pdf)
     _label_pages(pikepdf, pdf, checked)

@@ -7,16 +7,18 @@
         ...
 
 A hook is called in the event loop, in the task that does the work, so it must return soon. What it raises is logged.
-`aps_async.integrations.opentelemetry` is one.
+`aps_async.integrations.opentelemetry` is one. Every event has the `export_number` of the export that it is part of.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from itertools import count
 from typing import Literal
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from yarl import URL
 
 from aps_async.models import ExportRef, ExportStatus
@@ -28,6 +30,7 @@ __all__ = [
     "Event",
     "ExportBegan",
     "ExportEnded",
+    "ExportHandedOver",
     "Hook",
     "Polled",
     "RateLimited",
@@ -35,16 +38,27 @@ __all__ = [
     "Waited",
     "attempted",
     "emit",
+    "next_number",
+    "working_on",
 ]
 __dir__: object = __all__.copy
 
 WaitReason = Literal["quota", "retry", "poll", "download"]
 
 _log = logging.getLogger(__name__)
+_numbers = count(1)
+_number: ContextVar[int | None] = ContextVar("aps_async_export_number", default=None)
+_NO_CHANGE: AbstractContextManager[None] = nullcontext()
 
 
 @frozen(kw_only=True)
-class Attempt:
+class _PartOfExport:
+    export_number: int | None = field(factory=_number.get, eq=False)
+    """The number that its `ExportBegan` has in this process; None if it is part of no export."""
+
+
+@frozen(kw_only=True)
+class Attempt(_PartOfExport):
     """One HTTP request, from its sending to the whole response, or to the headers of a download."""
 
     endpoint: str
@@ -62,9 +76,9 @@ class Attempt:
 
 
 @frozen(kw_only=True)
-class Waited:
+class Waited(_PartOfExport):
     """A wait: for the quota or until the next poll (once it is over), or before a retry or the rest of a download (when
-    it begins)."""
+    it begins). In a worker, the time until the next poll is spent in the queue and is not reported."""
 
     reason: WaitReason
     seconds: float
@@ -73,7 +87,7 @@ class Waited:
 
 
 @frozen(kw_only=True)
-class RateLimited:
+class RateLimited(_PartOfExport):
     """A response with status 429."""
 
     endpoint: str
@@ -82,7 +96,7 @@ class RateLimited:
 
 
 @frozen(kw_only=True)
-class Polled:
+class Polled(_PartOfExport):
     """One answer about an export."""
 
     ref: ExportRef
@@ -91,22 +105,24 @@ class Polled:
 
 
 @frozen(kw_only=True)
-class BytesReceived:
+class BytesReceived(_PartOfExport):
     """A piece of a download; what has to be sent again is counted again."""
 
     size: int
 
 
 @frozen(kw_only=True)
-class ExportBegan:
-    """`wait_for_export` begins. `ExportEnded` follows in the same task."""
+class ExportBegan(_PartOfExport):
+    """An export begins: of `wait_for_export`, `export_stream`, a bulk run or a worker. One of the next two follows."""
 
-    ref: ExportRef
+    ref: ExportRef | None
+    """None for an export that has to be started first."""
+    kind: str
 
 
 @frozen(kw_only=True)
-class ExportEnded:
-    """An export is delivered, or has failed for good: of `wait_for_export`, `export_stream`, a bulk run or a worker."""
+class ExportEnded(_PartOfExport):
+    """An export is delivered, or has failed for good, or whatever waited for it was cancelled."""
 
     ref: ExportRef | None
     """None for an export that could not be started."""
@@ -118,6 +134,14 @@ class ExportEnded:
     """The type of the error; None if it is delivered."""
 
 
+@frozen(kw_only=True)
+class ExportHandedOver(_PartOfExport):
+    """A worker leaves an export to others, which go on with it."""
+
+    ref: ExportRef | None
+    kind: str
+
+
 @define
 class AttemptResult:
     """What an attempt brought, filled in by the block of `attempted`."""
@@ -126,7 +150,7 @@ class AttemptResult:
     size: int = 0
 
 
-Event = Attempt | Waited | RateLimited | Polled | BytesReceived | ExportBegan | ExportEnded
+Event = Attempt | Waited | RateLimited | Polled | BytesReceived | ExportBegan | ExportEnded | ExportHandedOver
 Hook = Callable[[Event], object]
 
 
@@ -137,6 +161,25 @@ def emit(hooks: Iterable[Hook], event: Event) -> None:
             hook(event)
         except Exception:  # noqa: BLE001 - a hook that fails must not end an export
             _log.exception("a hook failed with %s", type(event).__name__)
+
+
+def next_number() -> int:
+    """A number for an export that begins."""
+    return next(_numbers)
+
+
+def working_on(number: int | None) -> AbstractContextManager[None]:
+    """Events in the block and in tasks that it creates belong to this export; None, without hooks, changes nothing."""
+    return _NO_CHANGE if number is None else _marked(number)
+
+
+@contextmanager
+def _marked(number: int) -> Iterator[None]:
+    before = _number.set(number)
+    try:
+        yield
+    finally:
+        _number.reset(before)
 
 
 @contextmanager

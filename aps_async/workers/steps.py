@@ -25,6 +25,7 @@ from aps_async.policies import PollPolicy, PollStatus
 from aps_async.reprs import short_repr
 from aps_async.session import Session
 from aps_async.transport import retry
+from aps_async.transport.hooks import Polled, emit
 
 __all__ = ["NOT_WANTED", "Delivered", "NotWantedError", "deliver", "may_recover", "poll_interval", "poll_once", "start"]
 __dir__: object = __all__.copy
@@ -73,6 +74,8 @@ async def poll_once(session: Session, ref: ExportRef) -> ExportJob:
         APSError: the call failed; see `get_export`. `may_recover` returns whether to try again later.
     """
     job = await get_export(session, ref, retry=False)
+    if session.hooks:
+        emit(session.hooks, Polled(ref=ref, status=job.status, raw_status=job.raw_status))
     return checked_job(job) if job.status.is_final else job
 
 

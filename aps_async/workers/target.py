@@ -9,6 +9,7 @@ from attrs import define
 
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, TargetError
+from aps_async.threads import settled
 from aps_async.workers.steps import NOT_WANTED, NotWantedError
 
 __all__ = ["Target"]
@@ -17,7 +18,7 @@ __dir__: object = __all__.copy
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 60.0
 _PUTS = 5  # of one file that alone cannot be stored, over 75 s
 
-_log = logging.getLogger("aps_async")
+_log = logging.getLogger(__name__)
 
 
 class Target:
@@ -72,7 +73,7 @@ class Target:
         """Stops checking."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await settled([self._task])
 
     def pause_after(self, failures: int) -> float:
         """Seconds after which one file is tried again."""

@@ -27,18 +27,19 @@ from aps_async.errors import (
     UnauthorizedError,
 )
 from aps_async.exports.kinds import KINDS
-from aps_async.exports.outcomes import Delivery, report_outcome
 from aps_async.exports.wait import EndingWords, checked_job, export_rules
 from aps_async.models import ExportJob, ExportKind, ExportRef
 from aps_async.policies import PollStatus
 from aps_async.polling import PollRules
 from aps_async.session import Session
+from aps_async.threads import settled
 from aps_async.transport.retry import may_recover, may_start_again
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner, owner_of
 from aps_async.workers.presence import SILENT, Presence
 from aps_async.workers.records import Entry
+from aps_async.workers.reports import Reports
 from aps_async.workers.runs import RunStore
 from aps_async.workers.steps import Delivered, NotWantedError
 from aps_async.workers.target import Target
@@ -110,6 +111,7 @@ class Worker:
         self.unreadable: int = 0
         """The number of unreadable rows that became dead letters; `on_outcome` is not called for them."""
         self._target = Target(storage, lambda: self._scale, self._note_change)
+        self._reports = Reports(session)
         self._presence: Presence | None = None
         self._owner: Owner | None = None
         self._refused: dict[engine.Lane, set[int]] = {"start": set(), "fetch": set()}
@@ -162,6 +164,7 @@ class Worker:
             presence.cancel()
             ended = await asyncio.gather(*everything, return_exceptions=True)
             await self._stop_asking()
+            self._reports.hand_over(all_of_them=True)
             await self._target.close()
             await self._presence.leave()
             self._presence = None
@@ -201,6 +204,10 @@ class Worker:
             return None
         if entry.owner not in (None, self._owner):
             return await self._hand_over("start", entry)
+        with self._reports.working_on(entry):
+            return await self._start(entry)
+
+    async def _start(self, entry: Entry) -> float | None:
         await self._wait_for_capacity(entry.request.kind)
         try:
             job = await steps.start(self.session, entry.request)
@@ -216,11 +223,16 @@ class Worker:
         await self._target.ready()
         entry = await self._entry(export)
         if entry is None or entry.state != "running" or entry.ref is None:
+            self._reports.handed_over(export)
             return None
         if entry.owner not in (None, self._owner):
             return await self._hand_over("fetch", entry)
+        with self._reports.working_on(entry):
+            return await self._fetch(entry, entry.ref, polls)
+
+    async def _fetch(self, entry: Entry, ref: ExportRef, polls: int) -> float | None:
         await self._count()
-        question = await self._question(export, entry.ref)
+        export, question = entry.id, await self._question(entry.id, ref)
         if not question.task.done():
             return self.session.settings.poll_interval
         took = asyncio.get_running_loop().time() - question.asked
@@ -238,6 +250,7 @@ class Worker:
                 return wait
             await self._deliver(entry, job, polls + 1)
         except NotWantedError as problem:
+            self._reports.handed_over(export)
             _log.info("%s", problem)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
             return await self._handle_failure(entry, problem, polls + 1, took)
@@ -278,7 +291,7 @@ class Worker:
         self._questions.clear()
         for task in questions:
             task.cancel()
-        await asyncio.gather(*questions, return_exceptions=True)
+        await settled(questions)
 
     async def _entry(self, export: int) -> Entry | None:
         """The export; None if there is none, or if its row was unreadable and has become a dead letter."""
@@ -314,6 +327,8 @@ class Worker:
             raise
         if await self._store.delivered(entry.id, delivery_attempt, file, polls=polls, failed_files=job.failed_files):
             self._report(entry, file, None)
+        else:
+            self._reports.handed_over(entry.id)
 
     # ---------------------------------------------------------------- what comes next
 
@@ -376,6 +391,8 @@ class Worker:
     async def _give_up(self, entry: Entry, problem: Exception, polls: int) -> None:
         if await self._store.failed(entry.id, problem, polls=polls):
             self._report(entry, None, problem)
+        else:
+            self._reports.handed_over(entry.id)
 
     async def _handle_refusal(self, entry: Entry, problem: ResponseError, polls: int) -> float | None:
         """Puts an export back for other workers, which may have the access that this one lacks.
@@ -425,8 +442,7 @@ class Worker:
         return None
 
     def _report(self, entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
-        delivery = None if file is None else Delivery(size=file.size, location=file.location)
-        report_outcome(self.session, entry.request, entry.ref, entry.age, delivery=delivery, error=problem)
+        self._reports.ended(entry, file, problem)
         self.failed += problem is not None
         self.delivered += file is not None
         if self._on_outcome is not None:
@@ -458,6 +474,7 @@ class Worker:
         while not stop.is_set():
             if loop.time() - kept > _HOUSEKEEPING:
                 kept = loop.time()
+                self._reports.hand_over()
                 if lost := await engine.run_maintenance(self._database):
                     _log.warning("%d exports were missing from the queue, and were put back", lost)
             if until_done and await self._is_done():

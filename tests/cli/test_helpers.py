@@ -194,21 +194,26 @@ ADDRESSES = [
 
 
 COMMANDS = [
-    "export P --out OUT",
     "cost-documents P --type Budget --id 1 --out OUT",
     "download urn --out OUT",
     "demo --out OUT",
+]
+THOSE_WITH_STORAGE = [
+    "export P --out OUT",
+    "sync P --out OUT",
     "status OUT",
     "resume OUT",
+    "register OUT",
+    "worker --database postgresql://localhost/x --out OUT",
 ]
-WORKER = "worker --database postgresql://localhost/x --out OUT"
+OTHERS = ("", " ", "\t", "file:///tmp/x", "http://h/x", "memory://", "a+b.c-1://x", "s3:/b")
 
 
 @pytest.mark.parametrize(
     ("command", "out"),
     [
         *((command, out) for command in COMMANDS for out in ("", " ", "\t", *ADDRESSES)),
-        *((WORKER, out) for out in ("", " ", "file:///tmp/x", "http://h/x", "memory://", "s3:/b")),
+        *((command, out) for command in THOSE_WITH_STORAGE for out in OTHERS),
     ],
 )
 def test_a_path_that_is_none_is_refused_before_anything_is_made(

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from opentelemetry import trace
 
-from aps_async import ExportFailedError, Session, Settings, TwoLegged, export_many, wait_for_export
+from aps_async import ExportFailedError, ExportJob, Session, Settings, TwoLegged, export_many, wait_for_export
 from aps_async.exports.streaming import export_stream
 from aps_async.integrations.opentelemetry import OpenTelemetryHook
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
@@ -98,32 +98,90 @@ async def test_a_failure_is_on_the_span_and_in_the_metric(
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
-async def test_waits_at_the_same_time_do_not_mix(
-    session: Session, simulator: Simulator, providers: Providers, tmp_path: Path
-) -> None:
-    jobs = [await begin(session, simulator) for _ in range(5)]
+async def in_single_waits(session: Session, jobs: list[ExportJob], folder: Path) -> None:
     async with asyncio.TaskGroup() as group:
         for number, job in enumerate(jobs):
-            group.create_task(wait_for_export(session, job, tmp_path / f"{number}.pdf"))
+            group.create_task(wait_for_export(session, job, folder / f"{number}.pdf"))
+
+
+async def in_a_bulk_run(session: Session, jobs: list[ExportJob], folder: Path) -> None:
+    assert all([outcome.ok async for outcome in export_many(session, [job.ref for job in jobs], folder)])
+
+
+async def in_web_responses(session: Session, jobs: list[ExportJob], _: Path) -> None:
+    streams = [await export_stream(session, job) for job in jobs]
+    bodies = [aiter(each) for each in streams]
+    while bodies:  # in turn, in one task
+        bodies = [each for each in bodies if await anext(each, b"")]
+
+
+@pytest.mark.parametrize("way", [in_single_waits, in_a_bulk_run, in_web_responses])
+async def test_exports_at_the_same_time_have_a_span_each(
+    way: Callable[[Session, list[ExportJob], Path], Awaitable[None]],
+    session: Session, simulator: Simulator, providers: Providers, tmp_path: Path,
+) -> None:  # fmt: skip
+    jobs = [await begin(session, simulator) for _ in range(4)]
+    simulator.add_fault(Fault(endpoint="signed_get", kind="reset_body", nth=(1, 2, 3, 4), after_bytes=SIZE // 2))
+    await way(session, jobs, tmp_path)
     spans = exports(providers)
-    assert len(spans) == 5
+    assert sorted(span.attributes["aps.export.id"] for span in spans) == sorted(job.ref.export_id for job in jobs)
+    assert all((span.attributes["aps.export.size"], span.failed) == (SIZE, False) for span in spans)
+    assert all(span.ended is not None for span in spans)
     for span in spans:
         inside = [each for each in providers.tracer.spans if each.parent is span]
-        assert {each.attributes["aps.endpoint"] for each in inside} == {"bim360.export_status", "storage"}
+        assert [each.attributes["http.response.status_code"] for each in inside][-2:] == [200, 206]
         polls = [each for each in inside if each.attributes["aps.endpoint"] == "bim360.export_status"]
+        assert len(polls) >= 1
         assert all(span.attributes["aps.export.id"] in each.attributes["url.full"] for each in polls)
+    children = [each for each in providers.tracer.spans if each.parent in spans]
+    assert len(children) == len([*requests(providers, "bim360.export_status"), *requests(providers, "storage")])
 
 
-async def test_bulk_runs_and_streams_have_a_span_for_each_export(
+async def test_a_bulk_run_starts_an_export_inside_its_span(
     session: Session, simulator: Simulator, providers: Providers, tmp_path: Path
 ) -> None:
-    job = await begin(session, simulator)
-    outcomes = [outcome async for outcome in export_many(session, [job.ref.request], tmp_path)]
-    assert [outcome.ok for outcome in outcomes] == [True]
-    async for _ in await export_stream(session, job):
-        pass
-    assert [span.attributes["aps.export.size"] for span in exports(providers)] == [SIZE, SIZE]
-    assert all(span.start is not None and span.ended is not None for span in exports(providers))
+    request = (await begin(session, simulator)).ref.request
+    providers.tracer.spans.clear()
+    assert [outcome.ok async for outcome in export_many(session, [request], tmp_path)] == [True]
+    [span] = exports(providers)
+    [start] = requests(providers, "bim360.export_start")
+    assert start.parent is span
+    assert span.attributes["aps.project.id"] == request.project_id
+
+
+async def leave_a_bulk_run(session: Session, jobs: list[ExportJob], folder: Path) -> None:
+    async with asyncio.timeout(0.2):
+        await in_a_bulk_run(session, jobs, folder)
+
+
+async def cancel_waits(session: Session, jobs: list[ExportJob], folder: Path) -> None:
+    async with asyncio.timeout(0.2):
+        await in_single_waits(session, jobs, folder)
+
+
+async def drop_unread_streams(session: Session, jobs: list[ExportJob], _: Path) -> None:
+    for job in jobs:
+        await (await export_stream(session, job)).aclose()
+    raise TimeoutError
+
+
+@pytest.mark.parametrize(
+    ("way", "name", "error"),
+    [
+        (leave_a_bulk_run, "never", "CancelledError"),
+        (cancel_waits, "never", "CancelledError"),
+        (drop_unread_streams, "large", "ClientDisconnectedError"),
+    ],
+)
+async def test_no_span_stays_open(
+    way: Callable[[Session, list[ExportJob], Path], Awaitable[None]], name: str, error: str,
+    session: Session, simulator: Simulator, providers: Providers, tmp_path: Path,
+) -> None:  # fmt: skip
+    jobs = [await begin(session, simulator, name) for _ in range(3)]
+    with pytest.raises(TimeoutError):
+        await way(session, jobs, tmp_path)
+    assert [span.attributes["error.type"] for span in exports(providers)] == [error] * 3
+    assert all(span.ended is not None for span in exports(providers))
 
 
 async def test_nothing_secret_is_in_spans_and_metrics(

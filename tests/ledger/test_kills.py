@@ -29,4 +29,4 @@ def test_four_kills_cost_nothing_but_what_was_in_flight() -> None:
     assert [kill.files >= least for kill, least in zip(told.kills, moments, strict=True)] == [True] * 4, moments
     assert all(kill.lost <= kills.IN_FLIGHT for kill in told.kills)
     assert (told.fetched_again, told.started_again) == (0, 0)
-    assert told.left == {".aps-async.sqlite", ".aps-async.lock", "register.csv", "register.json"}
+    assert told.left == {".aps-async.sqlite", ".aps-async.lock", "register.csv", "register.json", "report.html"}

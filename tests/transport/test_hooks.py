@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -69,10 +70,14 @@ async def test_an_export_from_its_start_to_its_file(simulator: Simulator, tmp_pa
     assert [each.status for each in of(events, Polled)] == [ExportStatus.RUNNING, ExportStatus.SUCCEEDED]
     assert {each.reason for each in of(events, Waited)} >= {"poll", "download"}
     assert sum(each.size for each in of(events, BytesReceived)) == SIZE
-    assert of(events, ExportBegan) == [ExportBegan(ref=job.ref)]
+    assert of(events, ExportBegan) == [ExportBegan(ref=job.ref, kind=str(job.ref.kind))]
     [ended] = of(events, ExportEnded)
     assert (ended.ref, ended.kind, ended.size, ended.error) == (job.ref, str(job.ref.kind), SIZE, None)
     assert events[-1] is ended
+    began = events.index(of(events, ExportBegan)[0])
+    assert {each.export_number for each in events[:began]} == {None}
+    assert len({each.export_number for each in events[began:]} - {None}) == 1
+    assert all(each.export_number for each in events[began:])
     text = repr(events)
     for secret in (simulator.client_secret, "Signature", "X-Amz", "Bearer"):
         assert secret not in text
@@ -179,9 +184,11 @@ async def test_without_hooks_no_event_is_made(
 
 def test_each_module_has_its_own_logger() -> None:
     package = Path(hooks.__file__).parents[1]
-    shared = [
-        str(path.relative_to(package))
+    others = [
+        f"{path.relative_to(package)}: {name}"
         for path in package.rglob("*.py")
-        if "cli" not in path.parts and 'getLogger("aps_async")' in path.read_text("utf-8")
+        if "cli" not in path.parts  # which configures all of them
+        for name in re.findall(r"getLogger\((.*)\)", path.read_text("utf-8"))
+        if name != "__name__"
     ]
-    assert shared == []
+    assert others == []

@@ -1,9 +1,9 @@
-"""Annotations of joined PDFs: links by name get the names of their sheet, and markups find their notes again."""
+"""Annotations of joined and split PDFs: links by name get the names of their sheet, markups find their notes again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aps_async.sync.objects import array, dictionaries, dictionary
+from aps_async.pdf.objects import array, dictionaries, dictionary
 
 __all__ = ["reconnect", "refer_to_others", "rename_links"]
 __dir__: object = __all__.copy
@@ -50,9 +50,9 @@ def refer_to_others(pages: list[Any]) -> bool:
     return any(key in each for page in pages for each in dictionaries(array(page.obj, "/Annots")) for key in _PARTNERS)
 
 
-def reconnect(sheet: Any, copies: list[Any]) -> None:
-    """Lets annotations refer to each other as in `sheet`: each was copied alone, and again as another's partner."""
-    for page, copy in zip(sheet.pages, copies, strict=True):
+def reconnect(pages: Iterable[Any], copies: list[Any]) -> None:
+    """Lets annotations refer to each other as on `pages`: each was copied alone, and again as another's partner."""
+    for page, copy in zip(pages, copies, strict=True):
         originals = dictionaries(array(page.obj, "/Annots"))
         annotations = dictionaries(array(copy.obj, "/Annots"))
         if len(originals) != len(annotations):

@@ -1,12 +1,12 @@
-"""Layers of joined PDFs: no library copies the table that says which of them are off, so it is built again.
+"""Layers of joined and split PDFs: no library copies the table that says which of them are off, so it is built again.
 
 https://opensource.adobe.com/dc-acrobat-sdk-docs/pdfstandards/PDF32000_2008.pdf, section 8.11.4.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aps_async.sync.objects import array, dictionaries, dictionary
+from aps_async.pdf.objects import array, dictionaries, dictionary
 
 __all__ = ["LayerTable"]
 __dir__: object = __all__.copy
@@ -16,10 +16,10 @@ _ELSEWHERE = frozenset(("/Parent", "/P", "/Dest", "/A", "/AA", "/B", "/Pg", "/St
 
 
 class LayerTable:
-    """The `/OCProperties` of a joined PDF, with the layers of each sheet as they were in the sheet.
+    """The `/OCProperties` of a joined or split PDF, with the layers of each sheet as they were in the sheet.
 
     `add` pairs the layers of a sheet with their copies by walking over page and copy in step. `write` puts the table
-    into the joined PDF.
+    into the new PDF.
     """
 
     def __init__(self) -> None:
@@ -28,11 +28,11 @@ class LayerTable:
         self._order: list[Any] = []
         self._rest: dict[str, list[Any]] = {"/Locked": [], "/RBGroups": [], "/AS": []}
 
-    def add(self, sheet: Any, copies: list[Any], name: str) -> tuple[str, ...]:
-        """Takes over the layers of `sheet`, an open PDF, whose pages came out as `copies`; returns warnings.
+    def add(self, sheet: Any, pages: Iterable[Any], copies: list[Any], name: str = "") -> tuple[str, ...]:
+        """Takes over the layers of `sheet`, an open PDF, whose `pages` came out as `copies`; returns warnings.
 
         Args:
-            name: the heading for these layers in a viewer's list.
+            name: the heading for these layers in a viewer's list, if they need one.
         """
         from pikepdf import Array
 
@@ -40,13 +40,13 @@ class LayerTable:
         default = dictionary(table, "/D")
         copy_of: dict[Any, Any] = {}
         lost = 0
-        for page, copy in zip(sheet.pages, copies, strict=True):
+        for page, copy in zip(pages, copies, strict=True):
             lost += _pair(page.obj, copy.obj, copy_of)
         listed = [each for each in dictionaries(array(table, "/OCGs")) if each.objgen in copy_of]
         self._layers.update((copy_of[each.objgen].objgen, copy_of[each.objgen]) for each in listed)
         self._off += [copy_of[each.objgen] for each in listed if not _is_on(each, default)]
         if order := _mapped(array(default, "/Order"), copy_of):
-            self._order.append(Array([name, *order]))
+            self._order += [Array([name, *order])] if name else order
         for key, kept in self._rest.items():
             kept += _mapped(array(default, key), copy_of)
         warnings = []
@@ -57,7 +57,7 @@ class LayerTable:
         return tuple(warnings)
 
     def write(self, pdf: Any) -> None:
-        """Puts the table into the joined PDF, if any sheet had layers."""
+        """Puts the table into the new PDF, if any sheet had layers."""
         from pikepdf import Array, Dictionary, Name
 
         if not self._layers:

@@ -1,0 +1,273 @@
+"""What a run would do, before it does it: nothing is started, and nothing is written, renamed or moved."""
+
+import heapq
+import math
+import os
+from collections.abc import Sequence
+from statistics import NormalDist
+
+from attrs import evolve, field, frozen
+
+from aps_async.downloads.storage import Storage
+from aps_async.exports.batches import BatchPolicy, batch_for
+from aps_async.exports.kinds import KINDS
+from aps_async.exports.targets import ledger_for, target_for
+from aps_async.ledger import Ledger
+from aps_async.ledger.places import Place
+from aps_async.models import DeliveredExport, ExportKind, ExportRequest, Project, StoredExport
+from aps_async.policies import PollPolicy, PollStatus
+from aps_async.resources import files
+from aps_async.resources.projects import find_project
+from aps_async.session import Session
+from aps_async.sync.compare import Planned
+from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
+from aps_async.sync.rebuild import rebuild
+from aps_async.sync.run import SyncOptions, SyncRun, outcome_of
+
+__all__ = ["Forecast", "Work", "forecast", "forecast_exports", "forecast_work"]
+__dir__: object = __all__.copy
+
+_DEFAULT = SyncOptions()
+_MEDIAN, _P95 = 20.0, 60.0
+"""Seconds that jobs are expected to take where the ledger knows of none: the service documents no figure."""
+_STEP = 0.6180339887  # of the golden ratio: spreads any number of draws evenly
+
+
+@frozen(kw_only=True)
+class Work:
+    """What the exports of a run are expected to take."""
+
+    there: int = 0
+    """Files that are in the folder and unchanged."""
+    starts: int = 0
+    waits: int = 0
+    """Jobs that an earlier run has started, and that are only asked about."""
+    calls: int = 0
+    """Calls to start jobs and to ask for their status; downloads are no calls."""
+    seconds: float = 0.0
+    size: int = 0
+    """Bytes, of the exports whose earlier files the ledger knows."""
+    unknown: int = 0
+    """Exports that the ledger knows no size of."""
+
+
+@frozen(kw_only=True)
+class Forecast:
+    """What a sync would do."""
+
+    outcomes: tuple[SyncOutcome, ...]
+    """The state of every sheet after the run, if no export fails; a file that has still to come has no path."""
+    work: Work
+    listing: int = 0
+    """Calls to list the project and to ask about sheets that are not listed; the forecast has made them too."""
+    listing_seconds: float = 0.0
+    counts: SyncCounts = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "counts", SyncCounts.of(self.outcomes))
+
+    @property
+    def calls(self) -> int:
+        """Of the whole run, without tokens and downloads."""
+        return self.listing + self.work.calls
+
+    @property
+    def minutes(self) -> float:
+        """Of the whole run at the published quotas, without downloads that take longer than the jobs."""
+        return (self.listing_seconds + self.work.seconds) / 60
+
+
+async def forecast(
+    session: Session,
+    project: Project | str,
+    folder: str | os.PathLike[str] | Storage,
+    how: SyncOptions = _DEFAULT,
+    *,
+    state: str | os.PathLike[str] | None = None,
+) -> Forecast:
+    """What `sync_project` with the same arguments would do now.
+
+    The project is listed, and the service is asked about sheets that are not listed, just as the run does. Calls and
+    minutes of the exports follow from the quotas and from how long earlier jobs took, where the ledger knows that.
+
+    Raises:
+        APSError: as `sync_project`, except `PruneLimitError` and `FolderInUseError`.
+    """
+    calls, began = session.calls, session.now()
+    found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
+    if found.is_acc:
+        session.check_user(files.SERVICE.start, how.user_id)
+    how.selection.check(found)
+    how.pattern.check(found)
+    async with ledger_for(target_for(folder), state, verify=how.verify, preview=True) as ledger:
+        await rebuild(ledger, found)
+        viewer = await session.acting_as(how.user_id)
+        batch = batch_for(found, how.batch, one_pdf=how.merge is not None)
+        run = SyncRun(session, found, ledger, evolve(how, prune=False), viewer=viewer)
+        await run.look()
+        outcomes = run.left_out()
+        known = {each.request: _size(each) for each in run.planned}
+        held, work = await _work(session, ledger, list(known), known, batch)
+        outcomes += [_expected(each, each.request in held, ledger.place) for each in run.planned]
+        outcomes += await run.missing()
+    return Forecast(
+        outcomes=tuple(outcomes),
+        work=work,
+        listing=session.calls - calls,
+        listing_seconds=max(0.0, session.now() - began),
+    )
+
+
+async def forecast_exports(
+    session: Session,
+    folder: str | os.PathLike[str] | Storage,
+    requests: Sequence[ExportRequest],
+    *,
+    again: bool = False,
+    verify: bool = False,
+    state: str | os.PathLike[str] | None = None,
+    batch: int | None = None,
+) -> Work:
+    """What `export_many` with the ledger of this folder would do with these requests now.
+
+    Args:
+        session: the session, for its quotas; nothing is asked.
+        folder: or a storage; may be missing.
+        requests: what to export.
+        again: as in `Ledger`.
+        verify: as in `Ledger`.
+        state: as in `sync_project`.
+        batch: as in `export_many`; if every page is identified.
+
+    Raises:
+        LedgerError: the folder's ledger cannot be read.
+    """
+    known: dict[ExportRequest, int | None] = {}
+    target = target_for(folder)
+    async with ledger_for(target, state, verify=verify, preview=True) as ledger:
+        if not again:
+            return (await _work(session, ledger, requests, known, batch))[1]
+        await ledger.begin(len(requests))
+        records = await ledger.enter([(each, None) for each in requests])
+    for request, record in zip(requests, records, strict=True):
+        known[request] = sum(file.size for file in record.files) or None
+    async with ledger_for(target, state, again=True, preview=True) as ledger:
+        return (await _work(session, ledger, requests, known, batch))[1]
+
+
+async def _work(
+    session: Session,
+    ledger: Ledger,
+    requests: Sequence[ExportRequest],
+    known: dict[ExportRequest, int | None],
+    batch: int | None,
+) -> tuple[set[ExportRequest], Work]:
+    """The requests whose files are there, and what the others take."""
+    await ledger.begin(len(requests))
+    records = await ledger.enter([(each, None) for each in requests])
+    pairs = list(zip(requests, records, strict=True))
+    held = {request for request, record in pairs if await ledger.holds(record)}
+    rest = [(request, record) for request, record in pairs if request not in held]
+    sizes = [known.get(request) or sum(file.size for file in record.files) or None for request, record in rest]
+    work = Work(
+        there=len(held),
+        starts=sum(record.ref is None for _, record in rest),
+        waits=sum(record.ref is not None for _, record in rest),
+        size=sum(each or 0 for each in sizes),
+        unknown=sum(each is None for each in sizes),
+    )
+    took = await ledger.job_seconds()
+    for kind in {request.kind for request, _ in rest}:
+        of_kind = [record for request, record in rest if request.kind is kind]
+        done = sum(record.ref is not None and record.done for record in of_kind)
+        running = sum(record.ref is not None for record in of_kind) - done
+        new = len(of_kind) - running - done
+        in_batches = bool(batch and batch > 1 and kind is ExportKind.SHEETS)
+        starts = math.ceil(new / batch) if batch and in_batches else new
+        calls, seconds = forecast_work(session, kind, starts, running, done, took=took, in_batches=in_batches)
+        work = evolve(work, calls=work.calls + calls, seconds=max(work.seconds, seconds))
+    return held, work
+
+
+def _size(planned: Planned) -> int | None:
+    known = planned.known
+    return sum(each.size for each in known.in_place) or None if known is not None else None
+
+
+def _expected(planned: Planned, is_there: bool, place: Place) -> SyncOutcome:
+    """The outcome if all goes well."""
+    known = planned.known
+    before = known.in_place[0].name if known is not None and known.in_place else None
+    name = before or planned.file_stem
+    path = place.path(name)
+    found = outcome_of(
+        planned,
+        StoredExport(request=planned.request, size=0, names=(name,), reused=is_there)
+        if path is None
+        else DeliveredExport(request=planned.request, path=path, size=0, reused=is_there),
+        place,
+    )
+    if is_there:
+        return evolve(found, outcome=None)
+    if before is not None and found.state in (SheetState.REVISED, SheetState.REFRESHED):
+        return evolve(found, outcome=None, exported_at=None)
+    return evolve(found, outcome=None, exported_at=None, file=None, path=None, location=None)
+
+
+def forecast_work(
+    session: Session,
+    kind: ExportKind,
+    starts: int,
+    running: int = 0,
+    done: int = 0,
+    *,
+    took: Sequence[float] = (),
+    in_batches: bool = False,
+) -> tuple[int, float]:
+    """Calls and seconds of so many exports, by playing the run through: starts by the window, polls as they share.
+
+    Args:
+        session: for its settings.
+        kind: of all of them.
+        starts: jobs to start.
+        running: jobs that were started before.
+        done: jobs that were done before, whose files are missing.
+        took: seconds of earlier jobs.
+        in_batches: whether the starts are for several sheets each; how much longer these take is not known.
+    """
+    numbers, service = session.settings, KINDS[kind]
+    start_budget = numbers.budgets.get(service.start_endpoint.name, service.start_endpoint.budget)
+    status_budget = numbers.budgets.get(service.status.name, service.status.budget)
+    window, scale = numbers.quota_window, 1 / numbers.time_scale
+    batches = [running, *(min(start_budget, starts - first) for first in range(0, starts, start_budget))]
+    durations = [each for count in batches for each in _durations(count, sorted(took), scale)] + [0.0] * done
+    begins = [0.0] * running + [number // start_budget * window for number in range(starts)] + [0.0] * done
+    is_known = [number < running or number >= running + starts for number in range(len(begins))]
+    ahead = [(begin, number, 0) for number, begin in enumerate(begins)]
+    heapq.heapify(ahead)
+    calls, sharing, last = starts, 0, 0.0
+    while ahead:
+        now, number, turn = heapq.heappop(ahead)
+        sharing += turn == 0
+        if turn or is_known[number]:  # what was started before is asked about at once
+            calls += 1
+            if now >= begins[number] + durations[number]:
+                sharing -= 1
+                last = max(last, now)
+                continue
+        fair = sharing * window / status_budget
+        policy = BatchPolicy if in_batches and not is_known[number] else PollPolicy
+        ask = policy(interval=numbers.poll_interval * (1 + numbers.poll_jitter / 2), jitter=0.0)
+        wait = ask(PollStatus(age=now - begins[number], fair_interval=fair * (1 + numbers.poll_jitter / 2)))
+        heapq.heappush(ahead, (now + wait, number, turn + 1))
+    return calls, last
+
+
+def _durations(count: int, took: Sequence[float], scale: float) -> list[float]:
+    """So many durations, spread like those of earlier jobs, or like the expected ones; long ones come at any time."""
+    order = sorted(range(count), key=lambda number: number * _STEP % 1.0)
+    shares = [(number + 0.5) / count for number in order]
+    if took:
+        return [took[int(share * len(took))] for share in shares]
+    sigma, normal = math.log(_P95 / _MEDIAN) / NormalDist().inv_cdf(0.95), NormalDist()
+    return [_MEDIAN * math.exp(sigma * normal.inv_cdf(share)) * scale for share in shares]
