@@ -60,7 +60,7 @@ def measure(rounds: int) -> str:
         ("downloads while the target was away", "downloads_away", 0, "what was in hand"),
         ("starts repeated", "repeated", 0, "what was in hand"),
         ("downloads repeated", "downloads", 0, "what was in hand"),
-        ("the worker without access ended with a message, exit code", "refused_code", 0, "6"),
+        ("the worker without access ended with a message, exit code", "refused_code", 0, "3"),
         ("connections to PostgreSQL, at most", "connections", 0, "4 for each worker"),
         ("wall, s", "wall", 1, ""),
     ]

@@ -201,6 +201,11 @@ class Database:
             return DatabaseError(f"the database at {self.shown}: {_POOLER}")
         if isinstance(problem, driver().PostgresError | OSError | driver().InterfaceError | TimeoutError):
             words = str(problem).strip() or type(problem).__name__
+            unknown = (
+                exceptions.UndefinedColumnError | exceptions.UndefinedTableError | exceptions.UndefinedFunctionError
+            )
+            if isinstance(problem, unknown):
+                words += "; if a newer version of aps-async has upgraded the tables, install it here too"
             return DatabaseError(f"the database at {self.shown}: {words}")
         return problem
 

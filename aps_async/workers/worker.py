@@ -140,7 +140,7 @@ class Worker:
             AuthError: no token can be obtained, or the service refused several exports in a row; the exports stay
                 queued for other workers.
             TargetError: the storage cannot be written to and read from at the start.
-            DatabaseError: the tables are of another version.
+            DatabaseError: the tables are of another version, or become so while it works.
         """
         self._store = await RunStore.opened(self._database)
         self._owner = await self._own_credentials()
