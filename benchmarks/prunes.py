@@ -83,8 +83,8 @@ def measure(rounds: int, sheets: int = SHEETS) -> str:
     children.RAW.append({"module": "benchmarks.prunes", "told": {"kills": count, "lost": found.lost}})
     return "\n".join(
         [
-            f"`aps-async sync --prune` of {sheets} sheets, a third of them revised, a tenth withdrawn, a tenth renamed, "
-            f"five new and three edited, at `--speed {SPEED}`: {weeks.seconds:.1f} s when nothing disturbs it. Killed "
+            f"`aps-async sync --prune` of {sheets} sheets, a third of them revised, a tenth withdrawn, a tenth renamed "
+            f"and 5 new, 3 edited, at `--speed {SPEED}`: {weeks.seconds:.1f} s when nothing disturbs it. Killed "
             "at a moment drawn from all of that, or after so many starts and downloads, then begun again.",
             "",
             "| | |",
