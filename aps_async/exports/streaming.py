@@ -274,7 +274,8 @@ async def _while_connected(work: Coroutine[Any, Any, T], receive: Receive) -> T:
 
 
 async def _disconnected(receive: Receive) -> None:
-    """Waits until the client is gone. Asking now and then is not enough: behind a middleware, Starlette's
-    `is_disconnected` misses it."""
+    """Waits until the client is gone. Asking now and then is not enough: behind a middleware, Starlette's own check
+    misses it.
+    """
     while (await receive())["type"] != "http.disconnect":
         pass
