@@ -26,6 +26,7 @@ from aps_async.downloads.folder import storage_for
 from aps_async.downloads.storage import Storage
 from aps_async.errors import DecodeError, DiskFullError, LedgerError, MergeError, NotFoundInProjectError
 from aps_async.exports import targets
+from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import export_many
 from aps_async.exports.bulk_requests import Wanted
 from aps_async.exports.project import project_requests
@@ -96,6 +97,7 @@ class ExportChoices(RunChoices, Choice):
     allow_partial: bool = True
     report: bool = True
     merge: Path | None = None
+    batch: int | None = None
     options: ExportOptions = field(factory=ExportOptions)
 
     def how(self) -> SyncOptions:
@@ -287,22 +289,24 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
         tasks = await _file_tasks(session, project, choices)
         await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger)
         return
+    batch = batch_for(project, choices.batch, one_pdf=choices.merge is not None)
     compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
+    if choices.report:
+        run.report = Report(project=project.name)
     selected = None if choices.selection.takes_all else await _selected(session, project, choices, run)
     if selected is not None and not selected.chosen:
         run.total = len(run.results)
+        run.report = None
         return
     listed = ReadAhead(compared.list_sheets()) if selected is None else None
     async with aclosing(listed) if listed is not None else nullcontext():
         if listed is not None:
             await _check_begun(listed, compared, choices)
-        if choices.report:
-            run.report = Report(project=project.name)
         run.is_compared = True
         async with ledger:
             if choices.merge is not None:
                 await ledger.reserve(choices.merge)
-            await _export_sheets(compared, compared.looking(selected, listed), choices, run)
+            await _export_sheets(compared, compared.looking(selected, listed), choices, run, batch)
             if choices.merge is not None:
                 await _join(choices.merge, run, ledger)
 
@@ -318,7 +322,11 @@ async def _check_begun(listed: ReadAhead[Sheet], compared: SyncRun, choices: Exp
 
 
 async def _export_sheets(
-    compared: SyncRun, planned: AsyncGenerator[list[Planned], None], choices: ExportChoices, run: Run
+    compared: SyncRun,
+    planned: AsyncGenerator[list[Planned], None],
+    choices: ExportChoices,
+    run: Run,
+    batch: int | None,
 ) -> None:
     """Exports sheets while they are listed, and reports on them and on what is missing."""
 
@@ -335,7 +343,9 @@ async def _export_sheets(
     async def reported(outcome: ExportOutcome | StoredExport) -> None:
         run.add_to_report(compared.reported(await compared.exported(outcome)))
 
-    await export_listed(compared.session, tasks(), choices, run, ledger=compared.ledger, on_outcome=reported)
+    await export_listed(
+        compared.session, tasks(), choices, run, ledger=compared.ledger, batch=batch, on_outcome=reported
+    )
     for missing in await compared.missing():
         run.add_to_report(compared.reported(missing))
         if missing.state is SheetState.WITHDRAWN:
@@ -468,6 +478,7 @@ async def export_listed(
     run: Run,
     *,
     ledger: Ledger,
+    batch: int | None,
     on_outcome: OnOutcome,
 ) -> None:
     """Does the same for tasks that are still being listed, which goes on beside the exports."""
@@ -489,7 +500,17 @@ async def export_listed(
     run.is_listed = False
     with _shown(None, choices, run) as view:
         async with aclosing(ReadAhead(wanted())) as requests:
-            await _exported(session, requests.items(), by_key, view, choices, run, ledger=ledger, on_outcome=on_outcome)
+            await _exported(
+                session,
+                requests.items(),
+                by_key,
+                view,
+                choices,
+                run,
+                ledger=ledger,
+                batch=batch,
+                on_outcome=on_outcome,
+            )
 
 
 def _shown(total: int | None, choices: RunChoices, run: Run) -> AbstractContextManager[View]:
@@ -507,6 +528,7 @@ async def _exported(
     *,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    batch: int | None = None,
     on_outcome: OnOutcome | None = None,
 ) -> None:
     outcomes = export_many(
@@ -517,6 +539,7 @@ async def _exported(
         timeout=choices.timeout,
         unpack=unpack,
         ledger=ledger,
+        batch=batch,
         on_progress=view.moved,
     )
     async with aclosing(outcomes):

@@ -50,6 +50,7 @@ class SyncChoices(RunChoices, Choice):
     strict: bool = False
     report: bool = True
     merge: Path | None = None
+    batch: int | None = None
     options: ExportOptions = field(factory=ExportOptions)
     projects: tuple[str, ...] = ()
     """Several projects or patterns, each project in its own subfolder; empty: `project`, directly in the folder."""
@@ -67,6 +68,7 @@ class SyncChoices(RunChoices, Choice):
             refresh=None if self.refresh is None else timedelta(seconds=self.refresh),
             user_id=self.user_id,
             merge=self.merge,
+            batch=self.batch,
         )
 
 
@@ -141,7 +143,7 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
     if view.report is not None:
-        await leave_report(choices.out, view.report, choices.storage)
+        await leave_report(choices.out, view.report, choices.storage, quiet=watched is not None)
     words = summary(view, choices.where)
     code = view.code(strict=choices.strict)
     if unfinished is not None:

@@ -116,7 +116,7 @@ async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, wa
                     show(each.outcome, each.project, view, choices, watched)
                 else:
                     if found.current.report is not None:
-                        await leave_report(each.folder, found.current.report)
+                        await leave_report(each.folder, found.current.report, quiet=watched is not None)
                     _show_project(each, found.current, choices, watched)
                     found.next_project(each, strict=choices.strict)
                     view.begin()

@@ -7,6 +7,7 @@ from typing import Literal, overload
 
 from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, NotExportableError
+from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
@@ -235,6 +236,7 @@ async def export_project(
     policy: Policy | None = None,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    batch: int | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[ExportOutcome | StoredExport, None]:
     """Exports all sheets or files of a project into a folder or a storage.
@@ -264,6 +266,7 @@ async def export_project(
         policy=policy,
         unpack=unpack,
         ledger=ledger,
+        batch=batch_for(found, batch),
         on_progress=on_progress,
     )
     async with aclosing(run) as outcomes:

@@ -1,4 +1,65 @@
-"""An export as the body of a web response: it is passed on as it comes, and stops when the client disconnects."""
+"""An export as the body of a web response: it is passed on as it comes, and stops when the client disconnects.
+
+With FastAPI (or Starlette), `uvicorn mine:app`:
+
+    from contextlib import asynccontextmanager
+
+    from aps_async import Session, TwoLegged, bim360
+    from aps_async.errors import ClientDisconnectedError
+    from aps_async.exports.streaming import export_stream
+    from fastapi import FastAPI, Request, Response
+    from fastapi.responses import StreamingResponse
+
+    @asynccontextmanager
+    async def lifespan(app):
+        async with Session(TwoLegged.from_env()) as app.state.session:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/sheet")  # ?project=...&version=urn...
+    async def sheet(project: str, version: str, request: Request):
+        session = request.app.state.session
+        job = await bim360.start_export(session, project, version)
+        try:
+            body = await export_stream(session, job, filename="A-101", is_disconnected=request.is_disconnected)
+        except ClientDisconnectedError:
+            return Response(status_code=499)  # which nobody reads
+        return StreamingResponse(body, headers=body.headers)
+
+With aiohttp, whose handlers are cancelled when the client disconnects if `run_app` is asked to:
+
+    from contextlib import aclosing
+
+    from aiohttp import web
+    from aps_async import Session, TwoLegged, bim360
+    from aps_async.exports.streaming import export_stream
+
+    SESSION = web.AppKey("session", Session)
+
+    async def with_session(app):
+        async with Session(TwoLegged.from_env()) as app[SESSION]:
+            yield
+
+    async def sheet(request):
+        session = request.app[SESSION]
+        job = await bim360.start_export(session, request.query["project"], request.query["version"])
+        async with aclosing(await export_stream(session, job, filename="A-101")) as body:
+            response = web.StreamResponse(headers=body.headers)
+            await response.prepare(request)
+            async for chunk in body:
+                await response.write(chunk)
+            return response
+
+    app = web.Application()
+    app.cleanup_ctx.append(with_session)
+    app.router.add_get("/sheet", sheet)
+
+    if __name__ == "__main__":
+        web.run_app(app, handler_cancellation=True)
+
+Other errors of ours (`APSError`) become a 500 there unless you catch them too: nothing of the response is sent yet.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
@@ -85,21 +146,12 @@ async def export_stream(
 ) -> ExportStream:
     """Waits for an export and opens its result, for a web response that passes it on. Nothing is written to disk.
 
-    With FastAPI or Starlette:
-
         body = await export_stream(session, ref, filename="A-101", is_disconnected=request.is_disconnected)
         return StreamingResponse(body, headers=body.headers)
 
-    With aiohttp:
-
-        async with aclosing(await export_stream(session, ref, filename="A-101")) as body:
-            response = web.StreamResponse(headers=body.headers)
-            await response.prepare(request)
-            async for chunk in body:
-                await response.write(chunk)
-
-    Breaks on the way are resumed, and a link that dies is renewed. Errors up to the first byte are raised here, while
-    the response can still have another status; later ones are raised by the iteration.
+    Whole programs for FastAPI and aiohttp are in `aps_async.exports.streaming`. Breaks on the way are resumed, and a
+    link that dies is renewed. Errors up to the first byte are raised here, while the response can still have another
+    status; later ones are raised by the iteration.
 
     Args:
         session: the session, open for as long as the response.

@@ -32,6 +32,7 @@ __all__ = [
     "done",
     "end_run",
     "enter",
+    "expect",
     "failed",
     "files_of",
     "forget",

@@ -9,13 +9,24 @@ from warnings import catch_warnings, simplefilter
 
 from aps_async.downloads.sinks import new_file
 from aps_async.extras import needed
+from aps_async.pdf import title_blocks
 from aps_async.pdf.annotations import reconnect, refer_to_others
 from aps_async.pdf.destinations import DestinationTable, named_places
 from aps_async.pdf.layers import LayerTable
 from aps_async.pdf.page_names import find_pages
 
-__all__ = ["split_pages", "split_sheets"]
+__all__ = ["check_installed", "split_pages", "split_sheets"]
 __dir__: object = __all__.copy
+
+
+def check_installed() -> None:
+    """Checks that PDFs can be split.
+
+    Raises:
+        InputError: the extra `pdf` is not installed.
+    """
+    needed("pikepdf", "pdf", "splitting PDFs")
+    title_blocks.check_installed()
 
 
 def split_sheets(path: Path, numbers: Sequence[str], targets: Sequence[Path], stop: Event) -> str | None:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from aps_async.ahead import ReadAhead
 from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError
+from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.models import ExportOptions, Project
@@ -91,6 +92,7 @@ async def sync_project(
         raise InputError(f"{found.name} is not an ACC project: only published markups and hyperlinks are supported")
     how.selection.check(found)
     how.pattern.check(found)
+    batch = batch_for(found, how.batch, one_pdf=how.merge is not None)
     async with ledger_for(target, state, superseded=how.superseded, verify=how.verify, command=command) as ledger:
         await rebuild(ledger, found)
         run = SyncRun(session, found, ledger, how, viewer=await session.acting_as(how.user_id))
@@ -113,6 +115,7 @@ async def sync_project(
                 timeout=timeout,
                 policy=policy,
                 ledger=ledger,
+                batch=batch,
                 on_progress=on_progress,
             )
             async with aclosing(exports) as outcomes:

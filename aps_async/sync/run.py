@@ -69,6 +69,9 @@ class SyncOptions:
     """Whether the ledger was opened to export everything again; for reports."""
     merge: Path | None = field(default=None, converter=optional(checked_pdf))
     """A PDF to join the sheets into, in the order of their numbers; see `JoinedSet`. Needs the extra `pdf`."""
+    batch: int | None = None
+    """ACC: sheets in one job, see `export_many`. By default each has a job of its own, and with `merge` the service
+    makes one PDF of up to 1,000, which is split and joined here; 1: never."""
 
 
 @define(eq=False)

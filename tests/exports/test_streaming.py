@@ -86,6 +86,7 @@ class Client:
 
     spec: str = "2.4"
     leaves_after: int | None = None
+    query: str = ""
     sent: list[dict[str, Any]] = field(factory=list)
 
     @property
@@ -119,8 +120,8 @@ class Client:
 
         scope = {
             "type": "http", "asgi": {"version": "3.0", "spec_version": self.spec}, "http_version": "1.1",
-            "method": "GET", "path": "/sheet", "raw_path": b"/sheet", "query_string": b"", "headers": [],
-            "scheme": "http",
+            "method": "GET", "path": "/sheet", "raw_path": b"/sheet", "headers": [], "scheme": "http",
+            "query_string": self.query.encode(),
         }  # fmt: skip
         await app(scope, receive, send)
 
