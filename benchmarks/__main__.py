@@ -26,6 +26,7 @@ NAMES = (
     "hashing",
     "pending",
     "run",
+    "hangs",
     "policies",
     "growth",
     "values",
