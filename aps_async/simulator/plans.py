@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 import attrs
-from reportlab.lib.colors import Color, HexColor  # type: ignore[import-untyped]
-from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
+from reportlab.lib.colors import Color, HexColor
+from reportlab.pdfgen.canvas import Canvas
 
 from .marks import Mark, draw_marks
 from .strokes import Frame, SheetInfo, background, callouts, clouds, grid, latin, title_block, view_title

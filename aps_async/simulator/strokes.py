@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any, Self
 
 import attrs
-from reportlab.lib.colors import HexColor  # type: ignore[import-untyped]
+from reportlab.lib.colors import HexColor
 
 _INK = HexColor("#1f2430")
 _GREY = HexColor("#7c8597")
