@@ -161,7 +161,7 @@ class Run:
     comes_as: str = "PDF"
     """What each one is delivered as."""
     total: int = 0
-    results: list[Result] = field(factory=list)
+    results: list[Result] = field(factory=list[Result])
     report: Report | None = None
     is_compared: bool = False
     """Whether outcomes are compared with the folder first, and are added to the report after that."""

@@ -113,11 +113,12 @@ async def put(
     for first in range(0, len(exports), _AT_ONCE):
         batch = exports[first : first + _AT_ONCE]
         count = len(batch)
+        due: list[timedelta | None] = [timedelta(seconds=delay)] * count
         await queries.enqueue(
             [entrypoint_of(lane, owner)] * count,
             [str(each).encode() for each in batch],
             [priority] * count,
-            [timedelta(seconds=delay)] * count,
+            due,
             [f"{lane}:{each}" for each in batch],
             on_conflict="skip",
         )
@@ -244,7 +245,7 @@ class _Shift:
     database: Database
     options: LaneOptions
     stop: asyncio.Event
-    in_hand: "set[asyncio.Task[Any]]" = field(factory=set)
+    in_hand: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]])
     fault: Exception | None = None
 
     async def run(self) -> None:

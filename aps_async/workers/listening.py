@@ -73,8 +73,11 @@ class Listening(AsyncpgDriver):
         """Starts listening."""
         self._wake = callback
         await self._ears.add_listener(channel, self._hear)
-        self._ears.add_termination_listener(lambda _: self.on_lost())
+        self._ears.add_termination_listener(self._lost)
         self._listens.set()
+
+    def _lost(self, _connection: object) -> None:
+        self.on_lost()
 
     async def __aenter__(self) -> Self:
         self._ears = await self._database.unpooled()

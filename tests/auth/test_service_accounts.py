@@ -11,7 +11,7 @@ from joserfc.jwk import RSAKey
 
 from aps_async import AuthError, InputError, NotAllowedError, NotFoundError, Session, StaticToken, TwoLegged
 from aps_async.auth import ServiceAccount
-from aps_async.auth.credentials import unverified_claims
+from aps_async.auth.provider import unverified_claims
 from aps_async.auth.service_account import key_from_file
 from aps_async.resources import service_accounts as accounts
 from aps_async.resources.projects import list_hubs
