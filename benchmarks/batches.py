@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import looptime
-import pypdfium2  # type: ignore[import-untyped]
+import pypdfium2
 from attrs import define, field
 
 from aps_async import Session, TwoLegged

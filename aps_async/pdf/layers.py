@@ -95,7 +95,7 @@ class LayerTable:
             self._order += [Array([name, *order])] if name else order
         for key, kept in self._rest.items():
             kept += _mapped(layers.rest[key], copy_of)
-        warnings = []
+        warnings: list[str] = []
         if lost:
             warnings.append(f"{lost} of its layers could not be followed and are shown")
         if layers.has_views:
@@ -187,8 +187,8 @@ def _pair(page: Any, copy: Any, copy_of: dict[Any, Any]) -> int:
     """Finds each layer of a page in its copy, which has the same shape; returns how many have no partner."""
     from pikepdf import Array, Dictionary, Stream
 
-    alone = set()
-    seen = set()
+    alone: set[tuple[int, int]] = set()
+    seen: set[tuple[int, int]] = set()
     ahead = [(page, copy), (_inherited(page, "/Resources"), copy.get("/Resources"))]
     while ahead:
         source, own = ahead.pop()
