@@ -10,7 +10,7 @@ from attrs import frozen
 
 from aps_async.pdf.objects import array, dictionaries, dictionary
 
-__all__ = ["LayerTable", "Layers"]
+__all__ = ["LayerTable", "Layers", "Node"]
 __dir__: object = __all__.copy
 
 _ELSEWHERE = frozenset(("/Parent", "/P", "/Dest", "/A", "/AA", "/B", "/Pg", "/StructParent", "/Popup"))
