@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -121,7 +121,7 @@ def identifier_of(path: Path) -> bytes | None:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
+def _written(path: Path) -> Generator[BinaryIO, None, None]:
     """The file that takes the target's place at the end."""
     try:
         with replacing(path, 0o666) as file:
@@ -265,7 +265,7 @@ def _complete(pikepdf: Any, pdf: Any, checked: Sequence[_Checked]) -> tuple[str,
 
 def _label_pages(pikepdf: Any, pdf: Any, checked: Sequence[_Checked]) -> None:
     """The sheet's number as the label of its page; of several pages, each with its place in the sheet."""
-    labels = []
+    labels: list[Any] = []
     first = 0
     for each in checked:
         label = {"/P": _label(each.sheet)}

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, NoReturn
 from urllib.parse import unquote
@@ -93,7 +93,7 @@ class Client:
     spec: str = "2.4"
     leaves_after: int | None = None
     query: str = ""
-    sent: list[dict[str, Any]] = field(factory=list)
+    sent: list[MutableMapping[str, Any]] = field(factory=list)
 
     @property
     def body(self) -> bytes:
@@ -116,7 +116,7 @@ class Client:
             await left.wait()
             return {"type": "http.disconnect"}
 
-        async def send(message: dict[str, Any]) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             await asyncio.sleep(0)
             if self.has_left and self.spec == "2.4":
                 raise OSError("the client is gone")

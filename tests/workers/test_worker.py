@@ -28,7 +28,7 @@ from aps_async import (
 from aps_async.auth import AccessToken, TokenClient
 from aps_async.errors import TargetError
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
-from aps_async.workers import Database, Entry, Folder, RunStatus, RunStore, SharedQuotas, Worker, engine, worker
+from aps_async.workers import Database, Entry, Folder, RunStatus, RunStore, SharedQuotas, Worker, engine, steps, worker
 from aps_async.workers.owners import Owner
 from aps_async.workers.presence import list_workers
 from tests.postgres import Postgres
@@ -414,7 +414,7 @@ async def test_what_stumbles_too_often_and_what_ends_its_workers_become_dead_let
 async def test_a_fault_of_our_own_ends_one_export_and_not_the_worker(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    polled, poll = [], worker.steps.poll_once
+    polled, poll = [], steps.poll_once
 
     async def odd(session: Session, ref: Any) -> Any:
         polled.append(ref.export_id)
@@ -422,7 +422,7 @@ async def test_a_fault_of_our_own_ends_one_export_and_not_the_worker(
             raise ZeroDivisionError("division by zero")
         return await poll(session, ref)
 
-    monkeypatch.setattr(worker.steps, "poll_once", odd)
+    monkeypatch.setattr(steps, "poll_once", odd)
     async with service(World.single_folder(4), speed=SPEED, behaviour=QUICK) as simulator:
         await run_of(simulator, database)
         async with working_session(simulator, database) as session:
