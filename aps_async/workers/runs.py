@@ -54,7 +54,7 @@ SELECT e.id, e.request, e.state, e.name, e.export_id, e.tries, e.refusals, r.nam
 FROM aps_export e JOIN aps_run r ON r.id = e.run WHERE e.id = $1
 """
 _STARTED = """
-UPDATE aps_export SET state = 'running', export_id = $2, started = clock_timestamp(), tries = 0, refusals = 0,
+UPDATE aps_export SET state = 'running', export_id = $6, started = clock_timestamp(), tries = 0, refusals = 0,
     refused_by = '{}'
 WHERE id = $1 AND state = 'waiting' RETURNING id
 """
@@ -220,15 +220,9 @@ class RunStore:
         return entry_of(row)
 
     async def started(self, entry: Entry, export_id: str, delay: float) -> None:
-        """Stores the job's id, and queues its first status call after `delay` seconds, in one transaction."""
-
-        async def keep(connection: Any) -> None:
-            if await connection.fetchval(_STARTED, entry.id, export_id) is not None:
-                await engine.put(
-                    connection, "fetch", [entry.id], owner=entry.owner, priority=entry.priority, delay=delay
-                )
-
-        await self.database.transaction(keep)
+        """Stores the job's id, and queues its first status call after `delay` seconds, in one statement."""
+        values = (entry.id, export_id)
+        await engine.put_if(self.database, _STARTED, values, "fetch", entry.owner, entry.priority, delay)
 
     async def delivery_attempt(self, export: int) -> int | None:
         """Takes the right to deliver from its previous holder; None if there is nothing to deliver any more."""

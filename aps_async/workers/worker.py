@@ -414,7 +414,7 @@ class Worker:
             await self._give_up(entry, problem, polls)
             return None
         await self._store.record_refusal(entry.id, me)
-        wait = min(_FIRST_WAIT * 2.0**entry.refusals, _LONGEST_WAIT) * self._scale
+        wait = _FIRST_WAIT * 2.0 ** min(entry.refusals, REFUSALS) * self._scale
         _log.warning("export %d was refused and waits %.1f s for any worker: %s", entry.id, wait, problem)
         return wait
 

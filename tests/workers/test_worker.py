@@ -626,7 +626,7 @@ async def test_one_worker_without_access_makes_no_dead_letter_of_the_last_export
         run = await run_of(simulator, database)
         busy = presence.Presence(database, await owner_of(good), lambda: None)
         await busy._beat()
-        refusing = asyncio.create_task(work(bad, database, tmp_path))
+        refusing = asyncio.create_task(work(bad, database, tmp_path, 90.0))
         while forbidding.counts()["endpoints"].get("export_start", {"calls": 0})["calls"] < 2 * worker.REFUSALS:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         now = await RunStore(database).run(run.id)
