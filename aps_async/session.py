@@ -48,8 +48,18 @@ class Session:
     """Everything needed to talk to the services: tokens, quotas, retries and two HTTP sessions.
 
     One HTTP session is for the API; the other opens signed links and has no way to send `Authorization`.
-    Use it as `async with Session(TwoLegged.from_env()) as session:` and share it between tasks. In a notebook,
-    `session = await Session(TwoLegged.from_env()).open()` does the same until `await session.close()`.
+    Share one between tasks. A whole script:
+
+        import asyncio
+        from aps_async import Session, TwoLegged, export_project
+
+        async def main():
+            async with Session(TwoLegged.from_env()) as session:
+                print([outcome.ok async for outcome in export_project(session, "Riverside Clinic", "plans")])
+
+        asyncio.run(main())
+
+    In a notebook, `session = await Session(TwoLegged.from_env()).open()` does the same until `await session.close()`.
 
     Args:
         tokens: where tokens come from.
@@ -269,7 +279,8 @@ class Session:
             headers: additional headers.
             retry: False for one attempt only (a 401 still renews the token once).
             timeout: seconds for everything: the quota, the token and all attempts; None: no limit. One attempt has
-                `Settings.call_timeout`, or `request_timeout` if `Endpoint.large` or not `Endpoint.repeatable`.
+                `Settings.call_timeout`, or `request_timeout` if not `Endpoint.repeatable`, or for the body if
+                `Endpoint.large`.
             on_headers: called with the headers of a successful response.
 
         Raises:

@@ -1,9 +1,7 @@
 """Workers, as processes on this machine with a real PostgreSQL: which faults they survive, and what they cost."""
 
 import asyncio
-import hashlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +17,7 @@ from pgqueuer.ports.repository import EntrypointExecutionParameter
 from aps_async import bim360
 from aps_async.workers import Database, RunStore
 from aps_async.workers.listening import Listening, patient_queries
+from benchmarks import survival
 from benchmarks.children import RAW, spread
 from tests.cli.support import Simulation, simulation
 from tests.postgres import Postgres, postgres
@@ -30,86 +29,8 @@ IDLE_SECONDS = 60.0
 
 
 def measure(rounds: int) -> str:
-    """Three tables: three workers under faults, the cost of an export, and a large queue."""
-    return "\n\n".join([_survival(rounds), _cost(rounds), _enqueueing(min(rounds, 3))])
-
-
-# ------------------------------------------------------------------ survival
-
-
-def _survival(rounds: int) -> str:
-    speed = 6
-    rows = []
-    for _ in range(rounds):
-        with (
-            postgres() as server,
-            simulation("--sheets", str(SHEETS), "--speed", str(speed)) as service,
-            tempfile.TemporaryDirectory() as folder,
-        ):
-            fleet = Fleet(server, server.fresh_database("fleet"), service, Path(folder) / "plans")
-            try:
-                rows.append(_ill_treated(fleet))
-            finally:
-                fleet.stop()
-    RAW.extend(rows)
-    return "\n".join(
-        [
-            f"## {SHEETS} sheets, 3 workers: one killed, one frozen for 22 s and woken, PostgreSQL restarted",
-            "",
-            f"`aps-async worker`, three times, at `--speed {speed}` with published quotas. After a tenth is delivered "
-            "the first worker gets `kill -9` and the second SIGSTOP; once their work is taken over, PostgreSQL "
-            "is stopped with `-m immediate` and started again; then the second gets SIGCONT. Times are real seconds.",
-            "",
-            "| | median (least-most) | goal |",
-            "|---|---|---|",
-            f"| delivered, with the right hash | {spread([row['whole'] for row in rows], 0)} | {SHEETS} |",
-            f"| outcomes | {spread([row['outcomes'] for row in rows], 0)} | {SHEETS} |",
-            f"| files put after their outcome | {spread([row['twice'] for row in rows], 0)} | 0 |",
-            f"| exports held at the kill, by both | {spread([row['held'] for row in rows], 0)} | |",
-            f"| all of them taken over after, s | {spread([row['taken_over'] for row in rows], 1)} | at most 30 |",
-            f"| most starts in a window | {spread([row['starts'] for row in rows], 0)} | at most 100 |",
-            f"| most status calls in a window | {spread([row['polls'] for row in rows], 0)} | at most 1,000 |",
-            f"| 429s | {spread([row['refused'] for row in rows], 0)} | 0 |",
-            f"| expired links opened | {spread([row['expired'] for row in rows], 0)} | 0 |",
-            f"| starts repeated | {spread([row['repeated'] for row in rows], 0)} | what was in hand |",
-            f"| downloads repeated | {spread([row['downloads'] - SHEETS for row in rows], 0)} | what was in hand |",
-            f"| wall, s | {spread([row['wall'] for row in rows], 1)} | |",
-        ]
-    )
-
-
-def _ill_treated(fleet: Fleet) -> dict[str, Any]:
-    began = time.monotonic()
-    fleet.enqueue("Riverside Clinic")
-    fleet.start(3)
-    fleet.wait_for("SELECT count(*) FROM aps_export WHERE state = 'done'", SHEETS // 10, 60)
-    fleet.signal(0, signal.SIGKILL)
-    fleet.signal(1, signal.SIGSTOP)
-    frozen, held = time.monotonic(), fleet.in_hand()
-    taken_over = fleet.taken_over_in(held, 40)
-    fleet.server.restart()
-    time.sleep(max(0.0, frozen + 22 - time.monotonic()))
-    fleet.signal(1, signal.SIGCONT)
-    fleet.wait_until_done(240)
-    wall = time.monotonic() - began
-    time.sleep(2)
-    rows, counts = fleet.outcomes(), fleet.counts()
-    files = {row["id"]: Path(row["place"]) for row in rows if row["place"]}
-    starts, polls = (counts["endpoints"][name] for name in ("export_start", "export_status"))
-    return {
-        "whole": sum(hashlib.sha256(files[row["id"]].read_bytes()).hexdigest() == row["sha256"] for row in rows),
-        "outcomes": sum(row["state"] == "done" for row in rows),
-        "twice": sum(files[row["id"]].stat().st_mtime > row["finished"] for row in rows),
-        "held": len(held),
-        "taken_over": taken_over,
-        "starts": starts["most_in_a_window"],
-        "polls": polls["most_in_a_window"],
-        "refused": sum(each["429"] for each in counts["endpoints"].values()),
-        "expired": counts["expired_urls_opened"],
-        "repeated": starts["calls"] - SHEETS,
-        "downloads": counts["endpoints"]["signed_get"]["calls"],
-        "wall": wall,
-    }
+    """Three tables: four workers under faults, the cost of an export, and a large queue."""
+    return "\n\n".join([survival.measure(rounds), _cost(rounds), _enqueueing(min(rounds, 3))])
 
 
 # ---------------------------------------------------------------------- cost

@@ -1,6 +1,7 @@
 """Servers that speak the languages of object storages, on loopback; and a storage of one's own."""
 
 import hmac
+import json
 import shutil
 import subprocess
 from base64 import b64decode, b64encode
@@ -8,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import boto3
+from aiohttp import web
 
 from aps_async.downloads.storage import StoredFile
 
@@ -104,6 +106,44 @@ async def make_container(name: str, options: dict[str, str]) -> None:
         http.put(url, headers=headers, skip_auto_headers=["Content-Type"]) as response,
     ):
         assert response.status == 201, await response.text()
+
+
+class Google:
+    """Objects as Google's XML interface gives and takes them, of what the storage uses; there is no emulator for it."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
+        self.asked: list[str] = []
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request: `PUT`, `GET`, `HEAD` and `DELETE` of an object, and a copy."""
+        name, source = unquote(request.path), unquote(request.headers.get("x-goog-copy-source", ""))
+        self.asked.append(f"{request.method} {name}" + (f" from {source}" if source else ""))
+        body = await request.read()
+        if request.method == "PUT" and source:
+            source = f"/{source.lstrip('/')}"
+            if source not in self.files:
+                return web.Response(status=404)
+            self.files[name], self.metadata[name] = self.files[source], self.metadata[source]
+            return web.Response(headers={"ETag": '"copy"'})
+        if request.method == "PUT":
+            self.files[name] = body
+            self.metadata[name] = {key: value for key, value in request.headers.items() if "-meta-" in key.lower()}
+            return web.Response(headers={"ETag": '"one"'})
+        if name not in self.files:
+            return web.Response(status=404)
+        if request.method == "DELETE":
+            del self.files[name]
+            return web.Response(status=204)
+        headers = {"ETag": '"one"', "Last-Modified": formatdate(0, usegmt=True), **self.metadata[name]}
+        return web.Response(body=self.files[name], headers=headers)
+
+
+def google_key(address: str) -> str:
+    """A service account of a server on this machine, which takes no login."""
+    nothing = {"private_key": "", "private_key_id": "", "client_email": ""}
+    return json.dumps({"disable_oauth": True, "gcs_base_url": address, **nothing})
 
 
 class InMemory:

@@ -3,12 +3,13 @@
 import ast
 import asyncio
 import inspect
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import pytest
@@ -17,6 +18,8 @@ from aps_async import Session, TwoLegged, export_many, wait_for_export
 from aps_async.exports.streaming import export_stream
 from aps_async.simulator import Behaviour, JobPolls, Simulator, World, running_in_thread
 from aps_async.threads import in_thread
+from tests.cli.support import clean_environment
+from tests.docstrings import programs
 from tests.exports.test_streaming import SIZE, WORLD, begin
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
@@ -84,6 +87,19 @@ def test_an_export(way: Callable[[Main], Path], simulator: Simulator, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
 
 
+def test_the_script_in_the_docstring(tmp_path: Path) -> None:
+    script, *_ = programs(Session.__doc__)
+    with running_in_thread(Simulator(World.demo(2), behaviour=Behaviour(quotas=False), speed=60)) as running:
+        known = {"APS_BASE_URL": running.url, "APS_CLIENT_ID": running.client_id}
+        known["APS_CLIENT_SECRET"] = running.client_secret
+        ran = subprocess.run(  # noqa: S603
+            [sys.executable, "-W", "error", "-c", script], cwd=tmp_path, check=False, capture_output=True, timeout=60,
+            env=clean_environment(known),
+        )  # fmt: skip
+    assert (ran.stdout, ran.stderr) == (b"[True, True]\n", b"")
+    assert len([*tmp_path.glob("plans/*.pdf")]) == 2
+
+
 def test_a_notebook_keeps_a_session_from_cell_to_cell(simulator: Simulator, tmp_path: Path) -> None:
     """As ipykernel does it: one loop that never ends, and each cell is a task of its own."""
     sheet = next(each for each in simulator.world.sheets if each.name.startswith("large"))
@@ -125,8 +141,9 @@ def test_a_cancel_scope_of_anyio_leaves_nothing(
 ) -> None:
     """anyio cancels again and again until the scope is left, not once as asyncio does."""
 
-    async def stays() -> bool:
-        return False
+    async def stays() -> NoReturn:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
 
     async def main() -> None:
         async with Session(TwoLegged.from_env()) as session:
@@ -134,7 +151,7 @@ def test_a_cancel_scope_of_anyio_leaves_nothing(
             before = asyncio.all_tasks()
             with anyio.move_on_after(seconds) as scope:
                 if streamed:
-                    await export_stream(session, job, is_disconnected=stays)
+                    await export_stream(session, job, receive=stays)
                 else:
                     await wait_for_export(session, job, tmp_path / "a.pdf")
             assert scope.cancelled_caught

@@ -16,7 +16,7 @@ REVISED = [
     *[PACKAGE / "settings.py", PACKAGE / "text.py"],
     *[PACKAGE / "exports" / f"{name}.py" for name in ("kinds", "project", "uploads", "bulk", "bulk_run")],
     *[path for path in (ROOT / "benchmarks").iterdir() if path.suffix == ".py" and path.stem != "kills"],
-    *[ROOT / "benchmarks" / "results", ROOT / ".github"],
+    *[ROOT / "benchmarks" / "results", ROOT / ".github", ROOT / "README.md", PACKAGE / "guides"],
 ]
 HUNTED = re.compile(
     r"\b(tells?|told|whoever|whosoever|for whom|blanks?|signs|nobody|somebody|pacers?)\b"

@@ -21,6 +21,7 @@ from aps_async.cli.arguments import in_front, usage_hint
 from aps_async.cli.examples import add_examples
 from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
+    BATCH,
     DIR,
     DRY_RUN,
     JSON_LINES,
@@ -66,7 +67,7 @@ _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
     "APS_BASE_URL (by default Autodesk's); APS_USER_ID; APS_DATABASE_URL; APS_SPEED (a simulator's --speed); "
-    "APS_NOTIFY_URL (a chat's https address that gets a summary); "
+    "APS_NOTIFY_URL (a chat's https address that gets a summary); APS_STATE_DIR (for the ledgers of storages); "
     "HTTPS_PROXY; APS_CA_FILE (a PEM file of CA certificates to trust, for networks that re-sign TLS)"
 )
 _EPILOG = f"Environment: {_ENVIRONMENT}.\n\nPrecedence: {ORDER}.\n\nExit codes:\n" + "\n".join(
@@ -225,6 +226,7 @@ def export(
     name: FILE_NAME = None,
     tree: TREE = False,
     merge: MERGE = None,
+    batch: BATCH = None,
     state: STATE = None,
     files: Annotated[
         bool, typer.Option("--files", help="ACC: PDF, DWG and RVT files as ZIPs, instead of sheets.")
@@ -251,7 +253,7 @@ def export(
 
     pattern = pattern_of(name, tree=tree)
     check_together(sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
-    if files and (match or exclude or sheet_set or tag or since or pattern or merge):
+    if files and (match or exclude or sheet_set or tag or since or pattern or merge or batch):
         raise UsageProblem("--files goes with --folder only: the other options choose, name and join sheets")
     if (unpack or no_partial) and not files:
         raise UsageProblem("--unpack and --no-partial need --files: sheets are exported one by one")
@@ -272,6 +274,7 @@ def export(
         report=not no_report,
         options=options,
         merge=merge,
+        batch=batch,
         **placed(out, state),
         slots=slots,
         timeout=timeout,

@@ -5,27 +5,30 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from attrs import asdict, define, field, frozen
 
+from aps_async.ahead import ReadAhead
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, exit_code, reason
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
-from aps_async.cli.progress import shown
+from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.selecting import Choice
-from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of
+from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of, print_listed
 from aps_async.downloads.folder import storage_for
 from aps_async.downloads.storage import Storage
 from aps_async.errors import DecodeError, DiskFullError, LedgerError, MergeError, NotFoundInProjectError
 from aps_async.exports import targets
+from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import export_many
+from aps_async.exports.bulk_requests import Wanted
 from aps_async.exports.project import project_requests
 from aps_async.ledger import Ledger, refuse_if_in_use
 from aps_async.models import (
@@ -41,13 +44,15 @@ from aps_async.models import (
 )
 from aps_async.report.entries import Report
 from aps_async.session import Session
-from aps_async.sync.compare import version_name
+from aps_async.sync.compare import Planned, version_name
 from aps_async.sync.joined import JoinedSet, SetSheet, join_set
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions, SyncRun
 from aps_async.sync.selection import Selected
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.transport.converter import ref_to_json, to_dict
+
+OnOutcome = Callable[[ExportOutcome | StoredExport], Awaitable[None]]
 
 
 @frozen(kw_only=True)
@@ -92,6 +97,7 @@ class ExportChoices(RunChoices, Choice):
     allow_partial: bool = True
     report: bool = True
     merge: Path | None = None
+    batch: int | None = None
     options: ExportOptions = field(factory=ExportOptions)
 
     def how(self) -> SyncOptions:
@@ -161,6 +167,8 @@ class Run:
     comes_as: str = "PDF"
     """What each one is delivered as."""
     total: int = 0
+    is_listed: bool = True
+    """False: there may be more than `total`."""
     results: list[Result] = field(factory=list[Result])
     report: Report | None = None
     is_compared: bool = False
@@ -281,33 +289,68 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
         tasks = await _file_tasks(session, project, choices)
         await export_tasks(session, tasks, choices, run, unpack=choices.unpack, ledger=ledger)
         return
-    selected = await _selected(session, project, choices, run)
-    tasks = sheet_tasks(selected.chosen, choices)
-    if not tasks:
-        run.total = len(run.results)
-        return
+    batch = batch_for(project, choices.batch, one_pdf=choices.merge is not None)
+    compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
     if choices.report:
         run.report = Report(project=project.name)
-    run.is_compared = True
-    async with ledger:
-        if choices.merge is not None:
-            await ledger.reserve(choices.merge)
-        compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
-        await compared.look(selected)
+    selected = None if choices.selection.takes_all else await _selected(session, project, choices, run)
+    if selected is not None and not selected.chosen:
+        run.total = len(run.results)
+        run.report = None
+        return
+    listed = ReadAhead(compared.list_sheets()) if selected is None else None
+    async with aclosing(listed) if listed is not None else nullcontext():
+        if listed is not None:
+            await _check_begun(listed, compared, choices)
+        run.is_compared = True
+        async with ledger:
+            if choices.merge is not None:
+                await ledger.reserve(choices.merge)
+            await _export_sheets(compared, compared.looking(selected, listed), choices, run, batch)
+            if choices.merge is not None:
+                await _join(choices.merge, run, ledger)
+
+
+async def _check_begun(listed: ReadAhead[Sheet], compared: SyncRun, choices: ExportChoices) -> None:
+    """Raises what keeps a list from beginning, or that it is empty, before anything is written."""
+    choices.selection.check(compared.project)
+    if choices.pattern is not None:
+        choices.pattern.check(compared.project)
+    if not await listed.ready():
+        print_listed(Selected(chosen=(), left_out=compared.not_listed), choices.pattern)
+        raise _nothing(compared.project, choices)
+
+
+async def _export_sheets(
+    compared: SyncRun,
+    planned: AsyncGenerator[list[Planned], None],
+    choices: ExportChoices,
+    run: Run,
+    batch: int | None,
+) -> None:
+    """Exports sheets while they are listed, and reports on them and on what is missing."""
+
+    async def tasks() -> AsyncGenerator[list[Task], None]:
+        async with aclosing(planned) as parts:
+            async for part in parts:
+                yield sheet_tasks([each.sheet for each in part], choices)
+        await compared.ledger.expect(len(compared.planned))
+        if choices.selection.takes_all:
+            print_listed(compared.selected, choices.pattern)
         for left_out in compared.left_out():
             run.add_to_report(compared.reported(left_out))
 
-        async def reported(outcome: ExportOutcome | StoredExport) -> None:
-            run.add_to_report(compared.reported(await compared.exported(outcome)))
+    async def reported(outcome: ExportOutcome | StoredExport) -> None:
+        run.add_to_report(compared.reported(await compared.exported(outcome)))
 
-        await export_tasks(session, tasks, choices, run, ledger=ledger, on_outcome=reported)
-        for missing in await compared.missing():
-            run.add_to_report(compared.reported(missing))
-            if missing.state is SheetState.WITHDRAWN:
-                print_status(f"{missing.state}: {missing.name}: {missing.reason}; its file is still in the folder")
-        await compared.finish()
-        if choices.merge is not None:
-            await _join(tasks, choices.merge, run, ledger)
+    await export_listed(
+        compared.session, tasks(), choices, run, ledger=compared.ledger, batch=batch, on_outcome=reported
+    )
+    for missing in await compared.missing():
+        run.add_to_report(compared.reported(missing))
+        if missing.state is SheetState.WITHDRAWN:
+            print_status(f"{missing.state}: {missing.name}: {missing.reason}; its file is still in the folder")
+    await compared.finish()
 
 
 def _file(outcome: ExportOutcome | StoredExport | None, ledger: Ledger) -> str | None:
@@ -317,12 +360,11 @@ def _file(outcome: ExportOutcome | StoredExport | None, ledger: Ledger) -> str |
     return outcome.path.relative_to(ledger.folder).as_posix() if isinstance(outcome, DeliveredExport) else None
 
 
-async def _join(tasks: Sequence[Task], target: Path, run: Run, ledger: Ledger) -> None:
-    sheets = {task.id: task.sheet for task in tasks}
+async def _join(target: Path, run: Run, ledger: Ledger) -> None:
     chosen = [
         SetSheet(file, sheet.number, sheet.title)
         for each in run.results
-        if (sheet := sheets.get(each.id)) is not None and (file := _file(each.outcome, ledger)) is not None
+        if (sheet := each.sheet) is not None and (file := _file(each.outcome, ledger)) is not None
     ]
     missing = [f"{each.name}: {reason(each.error)}" for each in run.results if each.error is not None]
     try:
@@ -353,13 +395,18 @@ async def _selected(session: Session, project: Project, choices: ExportChoices, 
     for text, problem in selected.unmatched.items():
         keep(Result(name=text, id=text, error=problem), choices, run)
     if not selected.chosen and not selected.unmatched:
-        where = part_of(project, choices.folder or choices.sheet_set, choices.collection)
         if not selected.not_selected:
-            what = "finished sheets of PDFs" if project.is_bim360 else "published sheets"
-            raise NotFoundInProjectError(f"there is nothing to export in {where}: it holds no {what}")
+            raise _nothing(project, choices)
         if choices.since is None:
+            where = part_of(project, choices.folder or choices.sheet_set, choices.collection)
             raise NotFoundInProjectError(f"none of the {len(selected.not_selected):,} sheets in {where} is selected")
     return selected
+
+
+def _nothing(project: Project, choices: ExportChoices) -> NotFoundInProjectError:
+    where = part_of(project, choices.folder or choices.sheet_set, choices.collection)
+    what = "finished sheets of PDFs" if project.is_bim360 else "published sheets"
+    return NotFoundInProjectError(f"there is nothing to export in {where}: it holds no {what}")
 
 
 def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[Task]:
@@ -413,40 +460,99 @@ async def export_tasks(
     *,
     unpack: bool = False,
     ledger: Ledger | bool = False,
-    on_outcome: Callable[[ExportOutcome | StoredExport], Awaitable[None]] | None = None,
 ) -> None:
     """Exports everything, shows progress and keeps each result."""
     run.total = len(run.results) + len(tasks)
     if not tasks:
         return
     by_key = {task.key: task for task in tasks}
+    with _shown(len(by_key), choices, run) as view:
+        wanted = [task.wanted for task in by_key.values()]
+        await _exported(session, wanted, by_key, view, choices, run, unpack=unpack, ledger=ledger)
+
+
+async def export_listed(
+    session: Session,
+    parts: AsyncGenerator[list[Task], None],
+    choices: RunChoices,
+    run: Run,
+    *,
+    ledger: Ledger,
+    batch: int | None,
+    on_outcome: OnOutcome,
+) -> None:
+    """Does the same for tasks that are still being listed, which goes on beside the exports."""
+    by_key: dict[ExportRequest | ExportRef, Task] = {}
+    before = len(run.results)
+
+    async def wanted() -> AsyncGenerator[ExportRequest | ExportJob, None]:
+        async with aclosing(parts):
+            async for part in parts:
+                new = {task.key: task for task in part if task.key not in by_key}
+                by_key.update(new)
+                run.total = before + len(by_key)
+                view.expect(len(by_key), complete=False)
+                for task in new.values():
+                    yield task.wanted
+        run.is_listed = True
+        view.expect(len(by_key))
+
+    run.is_listed = False
+    with _shown(None, choices, run) as view:
+        async with aclosing(ReadAhead(wanted())) as requests:
+            await _exported(
+                session,
+                requests.items(),
+                by_key,
+                view,
+                choices,
+                run,
+                ledger=ledger,
+                batch=batch,
+                on_outcome=on_outcome,
+            )
+
+
+def _shown(total: int | None, choices: RunChoices, run: Run) -> AbstractContextManager[View]:
     lines_would_mix = choices.as_json and sys.stdout.isatty()
-    with shown(len(by_key), run.things, live=False if lines_would_mix else None) as view:
-        outcomes = export_many(
-            session,
-            [task.wanted for task in by_key.values()],
-            ledger.storage if isinstance(ledger, Ledger) and ledger.storage else choices.out,
-            max_concurrent_downloads=choices.slots,
-            timeout=choices.timeout,
-            unpack=unpack,
-            ledger=ledger,
-            on_progress=view.moved,
-        )
-        async with aclosing(outcomes):
-            async for outcome in outcomes:
-                task = by_key[outcome.ref if outcome.ref in by_key else outcome.request]
-                view.finished(task.name, outcome.size, outcome.seconds, ok=outcome.ok, reused=outcome.reused)
-                result = Result(
-                    name=task.name,
-                    id=task.id,
-                    folder=task.folder,
-                    sheet=task.sheet,
-                    outcome=outcome,
-                    error=outcome.error,
-                )
-                keep(result, choices, run)
-                if on_outcome is not None:
-                    await on_outcome(outcome)
+    return shown(total, run.things, live=False if lines_would_mix else None)
+
+
+async def _exported(
+    session: Session,
+    wanted: Iterable[Wanted] | AsyncIterable[Wanted],
+    by_key: Mapping[ExportRequest | ExportRef, Task],
+    view: View,
+    choices: RunChoices,
+    run: Run,
+    *,
+    unpack: bool = False,
+    ledger: Ledger | bool = False,
+    batch: int | None = None,
+    on_outcome: OnOutcome | None = None,
+) -> None:
+    outcomes = export_many(
+        session,
+        wanted,
+        ledger.storage if isinstance(ledger, Ledger) and ledger.storage else choices.out,
+        max_concurrent_downloads=choices.slots,
+        timeout=choices.timeout,
+        unpack=unpack,
+        ledger=ledger,
+        batch=batch,
+        on_progress=view.moved,
+    )
+    async with aclosing(outcomes):
+        async for outcome in outcomes:
+            ref = outcome.ref
+            task = by_key[ref if ref is not None and ref in by_key else outcome.request]
+            view.finished(task.name, outcome.size, outcome.seconds, ok=outcome.ok, reused=outcome.reused)
+            result = Result(
+                name=task.name, id=task.id, folder=task.folder, sheet=task.sheet, outcome=outcome, error=outcome.error
+            )
+            keep(result, choices, run)
+            if on_outcome is not None:
+                await on_outcome(outcome)
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -513,4 +619,6 @@ def stopped_words(run: Run, out: Path | str) -> str:
     if not run.total:
         return "stopped before the first export; nothing was written"
     where = f"in {out}" if run.files else "so no file was written"
-    return f"stopped: {len(run.files):,} of {count(run.total, run.things)} done, {where}; no unfinished file is left"
+    least = "" if run.is_listed else "at least "
+    of = f"{least}{count(run.total, run.things)}"
+    return f"stopped: {len(run.files):,} of {of} done, {where}; no unfinished file is left"

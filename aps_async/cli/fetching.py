@@ -11,7 +11,7 @@ from aps_async.cli.output import print_json, print_result, print_status, size
 from aps_async.errors import NotFoundInProjectError
 from aps_async.exports.uploads import download_urn
 from aps_async.resources import cost
-from aps_async.resources.associations import find_labels, name_jobs
+from aps_async.resources.associations import LISTS, find_labels, name_jobs
 from aps_async.resources.projects import find_project_id
 from aps_async.session import Session
 
@@ -79,7 +79,7 @@ async def _new(session: Session, project: str, choices: DocumentChoices, run: Ru
     tasks: list[Task] = []
     for request in requests:
         [each] = request.source_ids
-        if labels is not None and each not in labels:
+        if labels is not None and each not in labels and choices.type in LISTS:
             problem = NotFoundInProjectError(f"there is no such {choices.type}; 'aps-async cost' lists them")
             keep(Result(name=request.name or each, id=each, error=problem), choices, run)
             continue

@@ -1,24 +1,22 @@
 """`--dry-run` of `export` and `sync`: what a run would do and cost, without doing it."""
 
-from pathlib import Path
-
-from attrs import evolve
+from attrs import asdict, evolve
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.export import ExportChoices, Run, chosen_tasks
-from aps_async.cli.failures import reason
+from aps_async.cli.failures import exit_code, reason, worst
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.syncing import SyncChoices, SyncView, as_json
 from aps_async.cli.wanted import exportable_project
+from aps_async.errors import APSError, EmptyProjectError
+from aps_async.exports.batches import batch_for
 from aps_async.ledger import refuse_if_in_use
 from aps_async.models import ExportRequest
 from aps_async.resources.projects import find_projects
-from aps_async.session import Session
 from aps_async.sync.forecast import Forecast, Work, forecast, forecast_exports
 from aps_async.sync.outcomes import SheetState, SyncCounts
 from aps_async.sync.subfolders import read_subfolders, with_projects
 from aps_async.threads import in_thread
-from aps_async.transport.converter import to_dict
 
 
 async def export(choices: ExportChoices) -> int:
@@ -30,13 +28,19 @@ async def export(choices: ExportChoices) -> int:
         tasks = await chosen_tasks(session, project, choices, run)
         requests = [each.wanted for each in tasks if isinstance(each.wanted, ExportRequest)]
         work = await forecast_exports(
-            session, choices.target, requests, again=choices.again, verify=choices.verify, state=choices.state
+            session,
+            choices.target,
+            requests,
+            again=choices.again,
+            verify=choices.verify,
+            state=choices.state,
+            batch=None if choices.files else batch_for(project, choices.batch, one_pdf=choices.merge is not None),
         )
         work = evolve(work, calls=session.calls + work.calls)
     for failed in run.failures:
         print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
     if choices.as_json:
-        print_json(to_dict(work))
+        print_json(asdict(work))
     words = f"{work.there:,} already there; {_in_words(work, work.calls, work.seconds / 60)}"
     (print_status if choices.as_json else print_result)(f"{words}; nothing was started: {choices.where}")
     return run.code
@@ -55,29 +59,31 @@ async def sync(choices: SyncChoices) -> int:
 
 
 async def sync_many(choices: SyncChoices) -> int:
-    """`aps-async sync --dry-run` of several projects."""
+    """`aps-async sync --dry-run` of several projects; one that cannot be forecast does not stop the others."""
     refuse_if_in_use(choices.out)
-    view, work, minutes = SyncView(), Work(), 0.0
+    view, work, minutes, codes = SyncView(), Work(), 0.0, [0]
     async with open_session(choices.user_id) as session:
-        for folder, found in await _forecasts(session, choices):
+        projects = await find_projects(session, *choices.projects, user_id=choices.user_id)
+        known = await with_projects(choices.out, await in_thread(read_subfolders, choices.out), projects)
+        for project in projects:
+            try:
+                found = await forecast(session, project, choices.out / known.of(project), choices.how())
+            except EmptyProjectError:
+                continue
+            except APSError as problem:
+                codes.append(exit_code(problem))
+                print_status(f"{project.name}: failed: {reason(problem)}")
+                continue
             view.counts += found.counts.by_state
             work, minutes = _sum(work, found.work), minutes + found.minutes
             _show(found, choices)
-            words = f"{folder.name}: {_changes(found)}; {_in_words(found.work, found.calls, found.minutes)}"
+            words = f"{project.name}: {_changes(found)}; {_in_words(found.work, found.calls, found.minutes)}"
             (print_status if choices.as_json else print_result)(words)
         calls = session.calls + work.calls
-    _conclude(f"{SyncCounts(view.counts) or 'nothing to do'}; {_in_words(work, calls, minutes)}", choices)
-    return view.code(strict=choices.strict)
-
-
-async def _forecasts(session: Session, choices: SyncChoices) -> list[tuple[Path, Forecast]]:
-    projects = await find_projects(session, *choices.projects, user_id=choices.user_id)
-    known = await with_projects(choices.out, await in_thread(read_subfolders, choices.out), projects)
-    folders = [choices.out / known.of(each) for each in projects]
-    return [
-        (folder, await forecast(session, project, folder, choices.how()))
-        for project, folder in zip(projects, folders, strict=True)
-    ]
+    failed = f" ({len(codes) - 1:,} failed)" if len(codes) > 1 else ""
+    changes = str(SyncCounts(view.counts)) or "nothing to do"
+    _conclude(f"{count(len(projects), 'project')}{failed}: {changes}; {_in_words(work, calls, minutes)}", choices)
+    return worst([*codes, view.code(strict=choices.strict)])
 
 
 def _sum(one: Work, other: Work) -> Work:
@@ -111,7 +117,8 @@ def _conclude(words: str, choices: SyncChoices) -> None:
 def _in_words(work: Work, calls: int, minutes: float) -> str:
     """What a run would take."""
     exports = work.starts + work.waits
-    words = f"{count(exports, 'export')}, {count(calls, 'call')}, about {minutes:.1f} min at the published quota"
+    time = f"about {minutes:.1f} min" if minutes >= 0.1 else f"about {minutes * 60:.0f} s"
+    words = f"{count(exports, 'export')}, {count(calls, 'call')}, {time} at the published quota"
     if exports:
         words += f", {size(work.size)}"
         words += f" and {count(work.unknown, 'file')} of unknown size" if work.unknown else ""

@@ -128,6 +128,16 @@ MERGE = Annotated[
         help="Join the sheets into one PDF too, in the order of their numbers, with page labels and bookmarks.",
     ),
 ]
+BATCH = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1000,
+        metavar="N",
+        help="ACC sheets: up to N in one job, split here into a file each where every page can be identified. By "
+        "default a job each; with --merge one for up to 1,000.",
+    ),
+]
 SLOTS = Annotated[int | None, typer.Option(min=1, help="Concurrent downloads; 8 by default.")]
 TIMEOUT = Annotated[
     float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 by default.")

@@ -12,10 +12,10 @@ from aps_async.report.entries import Report
 from aps_async.report.page import write_report
 
 
-async def leave_report(folder: Path, report: Report, storage: str | None = None) -> None:
+async def leave_report(folder: Path, report: Report, storage: str | None = None, *, quiet: bool = False) -> None:
     """Writes the report, to a storage too, and shows where it is.
 
-    What was exported stays good without it, so a failure is a warning.
+    What was exported stays good without it, so a failure is a warning. `quiet`: a round of many, which shows no path.
     """
     if not await asyncio.to_thread(folder.is_dir):  # nothing was exported into it
         return
@@ -29,4 +29,5 @@ async def leave_report(folder: Path, report: Report, storage: str | None = None)
     except TargetError as problem:
         print_status(f"warning: the report was not written: {reason(problem)}")
     else:
-        print_status(f"report: {shown}")
+        if not quiet:
+            print_status(f"report: {shown}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from aps_async.cli.options import (
+    BATCH,
     DRY_RUN,
     JSON_LINES,
     MERGE,
@@ -106,6 +107,7 @@ def sync(
     ] = None,
     no_report: NO_REPORT = False,
     merge: MERGE = None,
+    batch: BATCH = None,
     state: STATE = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 9 if a sheet is left out or withdrawn.")] = False,
     watch: Annotated[
@@ -164,6 +166,7 @@ def sync(
         drop_superseded=drop_superseded,
         refresh=refresh,
         merge=merge,
+        batch=batch,
         strict=strict,
         report=not no_report,
         verify=verify,

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from contextlib import aclosing
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class SyncChoices(RunChoices, Choice):
     strict: bool = False
     report: bool = True
     merge: Path | None = None
+    batch: int | None = None
     options: ExportOptions = field(factory=ExportOptions)
     projects: tuple[str, ...] = ()
     """Several projects or patterns, each project in its own subfolder; empty: `project`, directly in the folder."""
@@ -66,6 +68,7 @@ class SyncChoices(RunChoices, Choice):
             refresh=None if self.refresh is None else timedelta(seconds=self.refresh),
             user_id=self.user_id,
             merge=self.merge,
+            batch=self.batch,
         )
 
 
@@ -140,7 +143,7 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
             print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
         raise
     if view.report is not None:
-        await leave_report(choices.out, view.report, choices.storage)
+        await leave_report(choices.out, view.report, choices.storage, quiet=watched is not None)
     words = summary(view, choices.where)
     code = view.code(strict=choices.strict)
     if unfinished is not None:
@@ -163,11 +166,11 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
     found.report = Report(project=project.name) if choices.report else None
     # The number of sheets is only known after the list, when the display has begun.
-    with shown(None, live=False if choices.as_json or watched else None) as view:
+    with shown(None, "", live=False if choices.as_json or watched else None) as view:
 
-        def listed(total: int) -> None:
+        def listed(total: int, *, complete: bool = False) -> None:
             found.total = total
-            view.expect(total)
+            view.expect(total, complete=complete)
 
         def joined(done: JoinedSet) -> None:
             found.joined = done
@@ -182,7 +185,8 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
             max_concurrent_downloads=choices.slots,
             timeout=choices.timeout,
             on_progress=view.moved,
-            on_total=listed,
+            on_listed=listed,
+            on_total=partial(listed, complete=True),
             on_selected=lambda selected: print_selected(selected, choices.pattern),
             on_joined=joined,
         )

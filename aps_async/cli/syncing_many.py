@@ -5,6 +5,7 @@ import shlex
 import time
 from collections import Counter
 from contextlib import aclosing
+from functools import partial
 
 from attrs import define, evolve, field
 
@@ -87,11 +88,11 @@ async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, wa
     def command_for(project: Project) -> str:
         return stored_choices("sync", evolve(choices, project=project.id, projects=()))
 
-    with shown(None, live=False if choices.as_json or watched else None) as view:
+    with shown(None, "", live=False if choices.as_json or watched else None) as view:
 
-        def listed(total: int) -> None:
+        def listed(total: int, *, complete: bool = False) -> None:
             found.current.total = total
-            view.expect(total)
+            view.expect(total, complete=complete)
 
         run = sync_projects(
             session,
@@ -103,7 +104,8 @@ async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, wa
             max_concurrent_downloads=choices.slots,
             timeout=choices.timeout,
             on_progress=view.moved,
-            on_total=listed,
+            on_listed=listed,
+            on_total=partial(listed, complete=True),
         )
         async with aclosing(run) as outcomes:
             async for each in outcomes:
@@ -114,9 +116,10 @@ async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, wa
                     show(each.outcome, each.project, view, choices, watched)
                 else:
                     if found.current.report is not None:
-                        await leave_report(each.folder, found.current.report)
+                        await leave_report(each.folder, found.current.report, quiet=watched is not None)
                     _show_project(each, found.current, choices, watched)
                     found.next_project(each, strict=choices.strict)
+                    view.begin()
 
 
 def _show_project(done: ProjectSynced, view: SyncView, choices: SyncChoices, watched: Watched | None) -> None:

@@ -74,10 +74,15 @@ async def chosen_sheets(
     if pattern := choice.pattern:
         pattern.check(project)
     selected = await list_selected(session, project, choice.selection, allow_unmatched=allow_unmatched)
+    print_listed(selected, pattern)
+    return selected
+
+
+def print_listed(selected: Selected, pattern: NamePattern | None) -> None:
+    """What is worth knowing about a list and a selection."""
     for each in selected.left_out:
         print_status(f"left out: {each}")
     print_selected(selected, pattern)
-    return selected
 
 
 def print_selected(selected: Selected, pattern: NamePattern | None) -> None:

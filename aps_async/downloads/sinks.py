@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from weakref import WeakKeyDictionary
 
 from aps_async.downloads.filenames import cut
 from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
+from aps_async.filesystem import open_own
 from aps_async.threads import in_thread
 
 __all__ = [
@@ -161,6 +162,20 @@ class PartFile:
         self._size = 0
         self._identity: tuple[int, int] | None = None
         self._is_left = False
+
+    @classmethod
+    def of(cls, part: Path, path: Path, tag: str = "") -> Self:
+        """One whose bytes are all in the file `part` already, in the same file system.
+
+        Raises:
+            OSError: the part file cannot be opened.
+        """
+        found = cls(path, tag)
+        found._part = os.fspath(part)
+        found._file = open_own(part, os.O_RDWR)
+        found._size = os.fstat(found._file).st_size
+        found._is_left = True
+        return found
 
     @property
     def part(self) -> Path:

@@ -13,6 +13,7 @@ from typing import overload
 
 from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
+from aps_async.exports.batches import Batches
 from aps_async.exports.bulk_requests import Wanted
 from aps_async.exports.bulk_run import BulkProgress, Run
 from aps_async.exports.kinds import KINDS
@@ -39,6 +40,7 @@ def export_many(
     policy: Policy | None = None,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    batch: int | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[ExportOutcome, None]: ...
 
@@ -54,6 +56,7 @@ def export_many(
     policy: Policy | None = None,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    batch: int | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[StoredOutcome, None]: ...
 
@@ -68,6 +71,7 @@ async def export_many(
     policy: Policy | None = None,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    batch: int | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[ExportOutcome | StoredExport, None]:
     """Exports every request into a folder, or a storage, and yields one outcome for each, as it finishes.
@@ -95,6 +99,11 @@ async def export_many(
         ledger: keep a ledger in the folder, see `Ledger`; one that is not open is opened for this run. That of a
             storage is kept in its `state_folder` on this machine, and the storage has to be a `ReadableStorage`; an
             older version's file is copied to `superseded/` there before it is replaced.
+        batch: sheets of ACC projects in one job, at most, 1 to 1,000; its PDF is split into one verified file each, if
+            page labels, bookmarks or title blocks identify every page. If not, or if the job fails, each of these
+            sheets is exported on its own, which a warning of its outcome reports. A job is started once so many
+            sheets have come, or `requests` has ended. All else is exported as without. What the service's PDF of
+            several sheets looks like is not documented, so this is never a default. Needs the extra `pdf`.
         on_progress: called after every change; keep it quick.
 
     Yields:
@@ -102,7 +111,7 @@ async def export_many(
 
     Raises:
         InputError: the address is of another kind or has no credentials; a ledger needs more than the storage can do;
-            or an extra is missing.
+            `batch` is out of range; or an extra is missing.
         TargetError: the folder cannot be made or written to.
         LedgerError: its ledger cannot be used, or another run works there (`FolderInUseError`).
         DiskFullError: the disk is full, and there is a ledger: the run ends, to go on when there is room.
@@ -121,6 +130,7 @@ async def export_many(
             unpack,
             journal,
             on_progress,
+            None if batch is None else Batches(batch, target, journal.tag),
         )
         stack.push_async_callback(run.close)
         await journal.begin(len(requests) if isinstance(requests, Collection) else None)

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Collection, Iterable
+from contextlib import aclosing
 from itertools import islice
 
+from aps_async.ahead import ReadAhead
 from aps_async.errors import APSError
 from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
 from aps_async.exports.wait import effective_timeout
@@ -18,7 +20,7 @@ Wanted = ExportRequest | Export
 """What a bulk run takes: something to start, or something that was started already, here or elsewhere."""
 
 _START_ROUNDS = 3  # each with all of Settings.max_attempts; more would only delay the report of an outage
-_AT_ONCE = 250  # requests that are written to a ledger together, where they are known beforehand
+_AT_ONCE = 250  # requests that are written to a ledger together
 
 
 def request_of(wanted: Wanted) -> ExportRequest:
@@ -29,18 +31,24 @@ def request_of(wanted: Wanted) -> ExportRequest:
 async def batches(
     requests: Iterable[Wanted] | AsyncIterable[Wanted],
 ) -> AsyncGenerator[list[Wanted], None]:
-    """As many at once as are there: what comes out of an iterator is taken one by one, when there is room for it."""
+    """As many at once as are there. An asynchronous source runs `_AT_ONCE` requests ahead, a plain iterator none."""
     if isinstance(requests, AsyncIterable):
-        try:
-            async for request in requests:
-                yield [request]
-        finally:
-            if isinstance(requests, AsyncGenerator):
-                await requests.aclose()
+        async with aclosing(ReadAhead(_generated(requests), limit=_AT_ONCE, size=_AT_ONCE)) as found:
+            async for batch in found:
+                yield batch
     else:
         rest = iter(requests)
         while batch := list(islice(rest, _AT_ONCE if isinstance(requests, Collection) else 1)):
             yield batch
+
+
+async def _generated(requests: AsyncIterable[Wanted]) -> AsyncGenerator[Wanted, None]:
+    try:
+        async for request in requests:
+            yield request
+    finally:
+        if isinstance(requests, AsyncGenerator):
+            await requests.aclose()
 
 
 async def start_patiently(session: Session, request: ExportRequest, timeout: float | None) -> ExportJob:

@@ -3,11 +3,10 @@
 import asyncio
 import secrets
 import shutil
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from attrs import define, evolve, field, frozen
 
@@ -16,7 +15,9 @@ from aps_async.downloads.filenames import in_folder
 from aps_async.downloads.sinks import PartFile, checked_path, target_error
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
+from aps_async.exports.batches import Batches, BatchPolicy, put_in_place
 from aps_async.exports.bulk_requests import Wanted, batches, request_of, start_patiently
+from aps_async.exports.entries import Entry, outcome_of
 from aps_async.exports.kinds import Export, ref_of
 from aps_async.exports.outcomes import Delivery, report_began, report_ended, report_outcome
 from aps_async.exports.wait import checked_job, download_export, export_poller
@@ -27,7 +28,6 @@ from aps_async.models import (
     Downloaded,
     ExportJob,
     ExportOutcome,
-    ExportRef,
     ExportRequest,
     FailedExport,
     Progress,
@@ -39,7 +39,7 @@ from aps_async.session import Session
 from aps_async.threads import settled
 from aps_async.transport.hooks import working_on
 
-__all__ = ["BulkProgress", "Entry", "Run"]
+__all__ = ["BulkProgress", "Run"]
 __dir__: object = __all__.copy
 
 
@@ -56,39 +56,6 @@ class BulkProgress:
 
 
 @define(eq=False)
-class Entry:
-    """One request on its way."""
-
-    wanted: Wanted
-    record: Record
-    began: float
-    number: int | None
-    """For the hooks."""
-    reported: bool = False
-    ref: ExportRef | None = None
-    poller: Poller[ExportJob] | None = None
-    started_at: float | None = None
-    """None: it was started elsewhere, or by an earlier run."""
-    running_at: float = 0.0
-    """When the job was last known to run."""
-    timer: asyncio.TimerHandle | None = None
-    asking: "asyncio.Task[None] | None" = None
-    """A question about the job that is under way."""
-    received: int = 0
-    reused: bool = False
-    locations: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    """In a storage."""
-    unpacked: tuple[Path, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def request(self) -> ExportRequest:
-        """What was asked for."""
-        return request_of(self.wanted)
-
-
-@define(eq=False)
 class Run:
     """One call of `export_many`."""
 
@@ -100,6 +67,7 @@ class Run:
     unpack: bool
     journal: Journal
     on_progress: Callable[[BulkProgress], object] | None
+    batches: Batches | None = None
     outcomes: asyncio.Queue[ExportOutcome | StoredExport | None] = field(
         factory=asyncio.Queue[ExportOutcome | StoredExport | None]
     )
@@ -108,6 +76,8 @@ class Run:
     taken: int = 0
     _ready: asyncio.Queue[Entry] = field(factory=asyncio.Queue[Entry])  # due to be asked about, in order
     _open: set[Entry] = field(factory=set[Entry])
+    _jobs: set[Entry] = field(factory=set[Entry])  # of batches
+    _looking: int = 0
     _tasks: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
     _room: asyncio.Semaphore = field(init=False)
     _starts: asyncio.Semaphore = field(init=False)
@@ -133,11 +103,14 @@ class Run:
         for task in self._tasks:
             task.cancel()
         await settled(self._tasks)
-        for entry in self._open:
+        for entry in (*self._open, *self._jobs):
             self._release(entry)
+        for entry in self._open:
             if not entry.reported:
                 seconds, error = self._now() - entry.began, asyncio.CancelledError()
                 report_ended(self.session, entry.request, entry.ref, seconds, number=entry.number, error=error)
+        if self.batches is not None:
+            self.batches.close()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
@@ -169,12 +142,15 @@ class Run:
                         self._open.add(entry)
                         self.taken += 1
                         if record.files:
+                            self._looking += 1
                             self._spawn_part(self._look(entry))
                         else:
                             await self._begin(entry)
+            await self.journal.expect(self.taken)
         except Exception as problem:  # noqa: BLE001 - the caller's iterator may raise anything; raised again at the end
             self.ending = problem
         self._fed = True
+        await self._begin_batches()
         self._end_if_done()
 
     def _opened(self, wanted: Wanted, record: Record) -> Entry:
@@ -187,35 +163,68 @@ class Run:
         )
 
     async def _look(self, entry: Entry) -> None:
-        """Takes what an earlier run has brought, if it is still as it was."""
+        """Takes what an earlier run has brought, if it is still as it was; otherwise it is exported."""
+        is_over = True
         try:
-            files = entry.record.files
-            to_unpack = self.unpack and len(files) == 1 and files[0].name.endswith(".zip")
-            in_storage = not isinstance(self.target, Path)
-            if (to_unpack and in_storage) or not await self.journal.holds(entry.record):
-                await self._begin(entry)
-                return
-            entry.reused = True
-            if not isinstance(self.target, Path):
-                entry.names = tuple(each.name for each in files)
-                entry.locations = self.journal.locations(entry.record)
-                await self._finish(entry, Downloaded(path=Path(files[0].name), size=sum(each.size for each in files)))
-                return
-            paths = [self.target / each.name for each in files]
-            if len(files) > 1:
-                entry.unpacked = tuple(paths)
-            got = Downloaded(path=paths[0], size=sum(each.size for each in files))
-            if not entry.unpacked:
-                await self._unpack(entry, got, self.target)
-            await self._finish(entry, got)
+            is_over = await self._reused(entry)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
             await self._finish(entry, problem)
+        self._looking -= 1
+        if not is_over:
+            await self._begin(entry)
+        await self._begin_batches()
+
+    async def _reused(self, entry: Entry) -> bool:
+        files = entry.record.files
+        to_unpack = self.unpack and len(files) == 1 and files[0].name.endswith(".zip")
+        in_storage = not isinstance(self.target, Path)
+        if (to_unpack and in_storage) or not await self.journal.holds(entry.record):
+            return False
+        entry.reused = True
+        if not isinstance(self.target, Path):
+            entry.names = tuple(each.name for each in files)
+            entry.locations = self.journal.locations(entry.record)
+            await self._finish(entry, Downloaded(path=Path(files[0].name), size=sum(each.size for each in files)))
+            return True
+        paths = [self.target / each.name for each in files]
+        if len(files) > 1:
+            entry.unpacked = tuple(paths)
+        got = Downloaded(path=paths[0], size=sum(each.size for each in files))
+        if not entry.unpacked:
+            await self._unpack(entry, got, self.target)
+        await self._finish(entry, got)
+        return True
 
     async def _begin(self, entry: Entry) -> None:
+        """Starts the entry's job, or lets it wait for others that go into the same one."""
+        if self.batches is not None and self.batches.takes(entry):
+            await self._begin_batch(self.batches.add(entry))
+            await self._begin_batches()
+        else:
+            await self._begin_job(entry)
+
+    async def _begin_job(self, entry: Entry) -> None:
         await self._starts.acquire()
         self._starting += 1
         self._tell()
         self._spawn_part(self._start(entry))
+
+    async def _begin_batches(self) -> None:
+        """Starts the batches that wait although no other entry can come to them."""
+        if self.batches is None:
+            return
+        is_stuck = self._room.locked() and self.batches.waiting == len(self._open)
+        if is_stuck or (self._fed and not self._looking):
+            for members in self.batches.rest():
+                await self._begin_batch(members)
+
+    async def _begin_batch(self, members: Sequence[Entry]) -> None:
+        if self.batches is None or not members:
+            return
+        entry = members[0] if len(members) == 1 else self.batches.job(members, self._now())
+        if entry.members:
+            self._jobs.add(entry)
+        await self._begin_job(entry)
 
     async def _start(self, entry: Entry) -> None:
         try:
@@ -225,7 +234,8 @@ class Run:
             entry.ref = ref_of(export)
             entry.running_at = self._now()
             entry.started_at = entry.running_at if is_new else None
-            entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=self.policy)
+            policy = self.policy or self._policy_for(entry)
+            entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=policy)
             self._ask_when_due(entry, entry.poller)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
             await self._finish(entry, problem)
@@ -233,6 +243,10 @@ class Run:
             self._starting -= 1
             self._starts.release()
             self._tell()
+
+    def _policy_for(self, entry: Entry) -> Policy | None:
+        numbers = self.session.settings
+        return BatchPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter) if entry.members else None
 
     async def _export(self, entry: Entry) -> Export:
         """What to wait for: started before, here or elsewhere, or now."""
@@ -242,7 +256,8 @@ class Run:
             export: Export = await start_patiently(self.session, entry.wanted, self.timeout)
         else:
             export = entry.wanted
-        await self.journal.started(entry.record, ref_of(export))
+        if not entry.members:  # the ledger knows sheets, and no sheet is to be waited for by a job for many
+            await self.journal.started(entry.record, ref_of(export))
         return export
 
     def _ask_when_due(self, entry: Entry, poller: Poller[ExportJob]) -> None:
@@ -253,17 +268,10 @@ class Run:
         while True:
             entry = await self._ready.get()
             try:
-                poller = entry.poller
-                assert poller is not None  # noqa: S101 - for the type checker
                 with working_on(entry.number):
-                    if not poller.done and not await self._asked(entry, poller):
+                    if entry.page is None and not await self._is_done(entry):
                         continue
-                    if not poller.done:
-                        entry.running_at = self._now()
-                        self._ask_when_due(entry, poller)
-                        continue
-                    self._note_duration(entry)
-                    got = await self._fetch(entry, poller)
+                    got = await self._fetch(entry)
             except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
                 if self._is_forgotten(entry, problem):
                     await self._begin(entry)
@@ -271,6 +279,18 @@ class Run:
                     await self._finish(entry, problem)
             else:
                 await self._finish(entry, got)
+
+    async def _is_done(self, entry: Entry) -> bool:
+        """Asks about the entry's job. False: it is asked about again later."""
+        poller = _poller_of(entry)
+        if not poller.done and not await self._asked(entry, poller):
+            return False
+        if not poller.done:
+            entry.running_at = self._now()
+            self._ask_when_due(entry, poller)
+            return False
+        self._note_duration(entry)
+        return True
 
     def _note_duration(self, entry: Entry) -> None:
         """How long the job took, unless it was asked about too rarely to know."""
@@ -309,14 +329,16 @@ class Run:
         entry.record.ref = None
         return True
 
-    async def _fetch(self, entry: Entry, poller: Poller[ExportJob]) -> Downloaded:
+    async def _fetch(self, entry: Entry) -> Downloaded:
         """Brings a finished job's files to the folder; or to one of their own, and from there to the storage."""
+        if entry.members and self.batches is not None:
+            return await self._download(entry, await self.batches.new_file())
         if isinstance(self.target, Path):
-            return await self._fetch_into(self.target, entry, poller)
+            return await self._fetch_into(self.target, entry)
         staged = await self.target.stage(secrets.token_hex(8))
         try:
             _make_folder(staged)
-            got = await self._fetch_into(staged, entry, poller)
+            got = await self._fetch_into(staged, entry)
             files = entry.unpacked or (got.path,)
             notes = await self.journal.storing(entry.record, staged, files)
             entry.warnings = (*entry.warnings, *notes)
@@ -329,13 +351,13 @@ class Run:
             shutil.rmtree(staged, ignore_errors=True)
             self.target.discard(staged)
 
-    async def _fetch_into(self, folder: Path, entry: Entry, poller: Poller[ExportJob]) -> Downloaded:
-        got = await self._download(entry, poller, _target_path(folder, entry.record.name))
-        entry.warnings = got.warnings
+    async def _fetch_into(self, folder: Path, entry: Entry) -> Downloaded:
+        got = await self._download(entry, _target_path(folder, entry.record.name))
+        entry.warnings = (*entry.notes, *got.warnings)
         await self._unpack(entry, got, folder)
         return got
 
-    async def _download(self, entry: Entry, poller: Poller[ExportJob], path: Path) -> Downloaded:
+    async def _download(self, entry: Entry, path: Path) -> Downloaded:
         def note(progress: Progress) -> None:
             self._bytes += progress.received - entry.received
             entry.received = progress.received
@@ -345,14 +367,19 @@ class Run:
             notes.extend(await self.journal.arriving(entry.record, file))
 
         notes: list[str] = []
+        before_rename = arriving if self.journal.lasting and isinstance(self.target, Path) else None
+        if entry.page is not None:
+            got = await put_in_place(entry.page, path, self.journal.tag, before_rename)
+            return evolve(got, warnings=tuple(notes))
+        poller = _poller_of(entry)
         async with poller.until_deadline(since=self._now()):  # anew: the job may have waited for this slot
             got = await download_export(
                 self.session,
                 checked_job(poller.answer),
                 PartFile(path, self.journal.tag),
-                add_suffix=True,
-                sha256=self.journal.lasting,
-                before_rename=arriving if self.journal.lasting and isinstance(self.target, Path) else None,
+                add_suffix=not entry.members,
+                sha256=self.journal.lasting and not entry.members,
+                before_rename=None if entry.members else before_rename,
                 on_progress=note,
             )
         return evolve(got, warnings=(*got.warnings, *notes)) if notes else got
@@ -374,7 +401,10 @@ class Run:
             # So it is for all of them, and with a ledger it is easy to go on: one error, not many.
             self._stop(result)
             return
-        outcome = self._outcome(entry, result)
+        if entry.members:
+            self._spawn_part(self._deal(entry, result))
+            return
+        outcome = outcome_of(entry, result, self._now())
         self._report(entry, outcome)
         entry.reported = True
         try:
@@ -388,37 +418,26 @@ class Run:
         self.outcomes.put_nowait(outcome)
         self._room.release()
         self._tell()
+        if self.batches is not None and self.batches.waiting:
+            self._spawn_part(self._begin_batches())
         self._end_if_done()
 
-    def _outcome(self, entry: Entry, result: Downloaded | Exception) -> ExportOutcome | StoredExport:
-        status = entry.poller.status if entry.poller else None
-        job = status.answer if status else None
-        known: dict[str, Any] = {
-            "request": entry.request,
-            "ref": entry.ref or entry.record.ref,
-            "failed_files": job.failed_files if job else (),
-            "seconds": self._now() - entry.began,
-            "polls": status.polls if status else 0,
-        }
-        if isinstance(result, Exception):
-            return FailedExport(**known, error=result)
-        if entry.locations:
-            return StoredExport(
-                **known,
-                size=result.size,
-                locations=entry.locations,
-                names=entry.names,
-                reused=entry.reused,
-                warnings=entry.warnings,
-            )
-        return DeliveredExport(
-            **known,
-            path=result.path,
-            size=result.size,
-            unpacked=entry.unpacked,
-            reused=entry.reused,
-            warnings=entry.warnings,
-        )
+    async def _deal(self, job: Entry, result: Downloaded | Exception) -> None:
+        """Gives every sheet of a batch its page; if they cannot be identified, each is exported on its own."""
+        self._jobs.discard(job)
+        try:
+            if isinstance(result, Exception):
+                raise result
+            assert self.batches is not None  # noqa: S101 - for the type checker
+            problem = await self.batches.split(job, result.path)
+        except APSError as error:
+            problem = f"it failed: {error}"
+        for entry in job.members:
+            if problem is None:  # without the reference, which gives no access to this sheet alone
+                self._ready.put_nowait(entry)
+            else:
+                entry.notes = (f"exported on its own: its batch of {len(job.members):,} was not usable: {problem}",)
+                await self._begin(entry)
 
     def _report(self, entry: Entry, outcome: ExportOutcome | StoredExport) -> None:
         if isinstance(outcome, FailedExport):
@@ -463,6 +482,11 @@ class Run:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _poller_of(entry: Entry) -> Poller[ExportJob]:
+    assert entry.poller is not None  # noqa: S101 - for the type checker
+    return entry.poller
 
 
 def _make_folder(path: Path) -> None:

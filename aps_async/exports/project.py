@@ -7,6 +7,7 @@ from typing import Literal, overload
 
 from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, NotExportableError
+from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
@@ -53,10 +54,11 @@ async def list_sheets(
     user_id: str | None = None,
     known: Mapping[str, Sheet] | None = None,
     on_left_out: plans.OnLeftOut | None = None,
-) -> AsyncIterator[Sheet]:
+) -> AsyncGenerator[Sheet, None]:
     """The sheets of a project that can be exported: from the Plans folder (BIM 360) or the Sheets tool (ACC).
 
-    For what is left out see `plans.list_sheets` (BIM 360) and `sheets.list_sheets` (ACC).
+    For what is left out see `plans.list_sheets` (BIM 360) and `sheets.list_sheets` (ACC). Several calls run at once,
+    ahead of the loop; leaving the loop early needs `contextlib.aclosing` around it, which ends them.
 
     Args:
         session: the session; scope `data:read`.
@@ -83,8 +85,9 @@ async def list_sheets(
         listed = sheets.list_sheets(session, found.id, version_set=folder, collection=collection, user_id=user_id)
     else:
         listed = plans.list_sheets(session, found, folder=folder, user_id=user_id, known=known, on_left_out=on_left_out)
-    async for sheet in listed:
-        yield sheet
+    async with aclosing(listed):
+        async for sheet in listed:
+            yield sheet
 
 
 async def get_sheet(
@@ -148,8 +151,10 @@ async def project_requests(
     if found.is_acc:
         session.check_user(files.SERVICE.start, user_id)
     if what == "sheets":
-        async for sheet in list_sheets(session, found, folder=folder, collection=collection, user_id=user_id):
-            yield sheet.to_request(options, user_id=user_id)
+        listed = list_sheets(session, found, folder=folder, collection=collection, user_id=user_id)
+        async with aclosing(listed):
+            async for sheet in listed:
+                yield sheet.to_request(options, user_id=user_id)
         return
     if not found.is_acc:
         raise NotExportableError(
@@ -231,6 +236,7 @@ async def export_project(
     policy: Policy | None = None,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    batch: int | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[ExportOutcome | StoredExport, None]:
     """Exports all sheets or files of a project into a folder or a storage.
@@ -260,6 +266,7 @@ async def export_project(
         policy=policy,
         unpack=unpack,
         ledger=ledger,
+        batch=batch_for(found, batch),
         on_progress=on_progress,
     )
     async with aclosing(run) as outcomes:

@@ -15,6 +15,7 @@ It needs `pip install 'aps-async[testing]'`.
         assert pdf.read_bytes().startswith(b"%PDF-")
 """
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -37,10 +38,11 @@ __dir__: object = __all__.copy
 
 _SPEED = "60"
 _MARKERS = (
-    "aps_simulator(world=None, sheets=12, speed=60, waiting=True, **options): how the simulator of this test runs; "
-    "options as for aps_async.simulator.Simulator",
-    "aps_fault(endpoint, kind='status', **options): something that goes wrong, as for aps_async.simulator.Fault; may "
-    "be repeated",
+    "aps_simulator(sheets=12, pdf=None, world=None, speed=60, waiting=True, **options): how the simulator of this test "
+    "runs: with that many drawn sheets, a PDF whose pages are the sheets, or a world (a World, its JSON, or a file of "
+    "it); waiting=False: nothing waits; options as for aps_async.simulator.Simulator",
+    "aps_fault(endpoint, kind='status', **options): something that goes wrong, as for aps_async.simulator.Fault, such "
+    "as aps_fault('export_status', status=503, nth=[1, 2]); may be repeated",
 )
 
 
@@ -66,11 +68,15 @@ def aps_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     """Autodesk's services on loopback, in a thread: for async tests, for `asyncio.run`, and for other processes.
 
     The environment variables of the library lead to it, so that code under test can use
-    `Session(TwoLegged.from_env())` as it does elsewhere. The markers `aps_simulator` and `aps_fault`, and the
-    settings `aps_speed` and `aps_waiting`, say how it runs. `Retry-After` is sent as given, and obeyed.
+    `Session(TwoLegged.from_env())` as it does elsewhere; your own `APS_` variables are not seen. The markers
+    `aps_simulator` and `aps_fault`, and the settings `aps_speed` and `aps_waiting`, say how it runs. `Retry-After` is
+    sent as given, and obeyed.
     """
-    with _running(request) as simulator:
-        for name, value in _environment(simulator, waiting=_waiting(request)).items():
+    running, waiting = _simulator_of(request)
+    with running as simulator:
+        for name in [each for each in os.environ if each.startswith("APS_")]:
+            monkeypatch.delenv(name)
+        for name, value in _environment(simulator, waiting=waiting).items():
             monkeypatch.setenv(name, value)
         yield simulator
 
@@ -107,39 +113,16 @@ def _environment(simulator: "Simulator", *, waiting: bool) -> dict[str, str]:
     }
 
 
-def _running(request: pytest.FixtureRequest) -> "AbstractContextManager[Simulator]":
-    """The simulator that markers and configuration ask for."""
+def _simulator_of(request: pytest.FixtureRequest) -> "tuple[AbstractContextManager[Simulator], bool]":
+    """The simulator that markers and configuration ask for, and whether the test waits."""
     try:
-        from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World, running_in_thread
+        from aps_async.integrations.markers import simulator_of, waits
+
+        return simulator_of(request), waits(request)
     except ModuleNotFoundError as problem:
         _fail_without(problem, "aps_simulator")
-    options = _options(request)
-    world = options.pop("world", None) or World.demo(options.pop("sheets", 12))
-    options.setdefault("speed", float(request.config.getini("aps_speed")))
-    options["faults"] = [*options.get("faults", ()), *(_fault(Fault, mark) for mark in _marks(request, "aps_fault"))]
-    options.pop("waiting", None)
-    if not _waiting(request):
-        options.setdefault("behaviour", Behaviour(job_time=JobPolls(1), quotas=False))
-    return running_in_thread(Simulator(world, **options))
-
-
-def _fault(kind: Any, mark: pytest.Mark) -> Any:
-    """A marker's fault; values as in the JSON form, so that `nth=1` is enough."""
-    names = ("endpoint", "kind")
-    return kind.from_json({**dict(zip(names, mark.args, strict=False)), **mark.kwargs})
-
-
-def _marks(request: pytest.FixtureRequest, name: str) -> list[pytest.Mark]:
-    return list(reversed(list(request.node.iter_markers(name))))
-
-
-def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What the markers `aps_simulator` say; that of the test wins over that of its class or module."""
-    return {name: value for mark in _marks(request, "aps_simulator") for name, value in mark.kwargs.items()}
-
-
-def _waiting(request: pytest.FixtureRequest) -> bool:
-    return bool(_options(request).get("waiting", request.config.getini("aps_waiting")))
+    except (ValueError, OSError) as problem:
+        raise pytest.fail.Exception(str(problem), pytrace=False) from None
 
 
 def _fail_without(problem: ModuleNotFoundError, fixture: str) -> NoReturn:

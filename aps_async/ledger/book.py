@@ -90,6 +90,7 @@ class Ledger:
         self._preview = preview
         self._store = Store(self.folder / LEDGER_NAME, copied=preview)
         self._run = 0
+        self._total: int | None = None
         self._opened = False
         self._checks = asyncio.Semaphore(self.place.checks)
         self._counts: dict[str, int] = {}
@@ -179,6 +180,9 @@ class Ledger:
         """A run begins."""
         command, again = self._command, self._again
         self._again = False
+        if total is None:
+            total = self._total
+        self._total = None
 
         def begin(connection: sqlite3.Connection) -> int:
             if again:
@@ -186,6 +190,13 @@ class Ledger:
             return rows.begin_run(connection, command, total)
 
         self._run = await self._store.call(begin, durable=False)
+
+    async def expect(self, total: int) -> None:
+        """How many exports the run has, or the next one if none has begun: for a list that goes on while it runs."""
+        if run := self._run:
+            await self._store.call(lambda db: rows.expect(db, run, total), durable=False)
+        else:
+            self._total = total
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
         """Finds requests, or enters those that are new."""
@@ -290,7 +301,7 @@ class Ledger:
 
     async def complete(self, total: int) -> None:
         """The run is complete."""
-        run = self._run
+        run, self._run = self._run, 0
         await self._store.call(lambda db: rows.end_run(db, run, total))
 
 

@@ -59,6 +59,10 @@ class Journal(Protocol):
         """A run begins, of so many requests if that is known."""
         ...
 
+    async def expect(self, total: int) -> None:
+        """The run has so many requests, which may not have been known when it began."""
+        ...
+
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
         """Enters requests, each with its reference if it is already started, and returns what is known about them."""
         ...
@@ -110,6 +114,9 @@ class NoLedger:
         self._names = NameBook()
 
     async def begin(self, total: int | None) -> None:
+        """Nothing to keep."""
+
+    async def expect(self, total: int) -> None:
         """Nothing to keep."""
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:

@@ -33,6 +33,7 @@ __all__ = [
     "done",
     "end_run",
     "enter",
+    "expect",
     "failed",
     "files_of",
     "forget",
@@ -99,6 +100,11 @@ def forget_files(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE exports SET state=?, export_id=NULL, problem=NULL", (State.WANTED,))
     for [number] in rows:
         set_former(connection, number)
+
+
+def expect(connection: sqlite3.Connection, run: int, total: int) -> None:
+    """Records how many requests a run has."""
+    connection.execute("UPDATE runs SET total=? WHERE id=?", (total, run))
 
 
 def end_run(connection: sqlite3.Connection, run: int, total: int) -> None:

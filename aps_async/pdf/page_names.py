@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from aps_async.pdf.destinations import named_places
 from aps_async.pdf.objects import array, dictionary
-from aps_async.pdf.title_blocks import numbers_in_title_blocks
+from aps_async.pdf.title_blocks import is_telling, title_blocks_of
 from aps_async.text import folded, spelling
 
 __all__ = ["NamedPages", "find_pages", "same_number"]
@@ -36,16 +36,26 @@ class NamedPages:
 
 @frozen
 class _Reading:
-    """What one source says: for some pages the sheet's place in the job."""
+    """What one source says of pages, by their index: the sheet's place in the job."""
 
     source: str
     names: Mapping[int, int]
     is_contradictory: bool = False
     """Whether it names a sheet or a page twice."""
+    may_prove: bool = True
+    """Whether it is proof where it names everything; otherwise it can only contradict."""
+    possible: Mapping[int, frozenset[int]] = field(factory=dict[int, frozenset[int]])
+    """Of pages that it does not name: those that they may be."""
 
     def proves(self, sheets: int) -> bool:
         """Whether it names each sheet and each page exactly once."""
-        return sorted(self.names.values()) == list(range(sheets))
+        return self.may_prove and sorted(self.names.values()) == list(range(sheets))
+
+    def contradicts(self, names: Mapping[int, int]) -> bool:
+        """Whether a page cannot be what it is called there."""
+        return any(names[page] != sheet for page, sheet in self.names.items()) or any(
+            names[page] not in sheets for page, sheets in self.possible.items()
+        )
 
 
 def same_number(number: str) -> str:
@@ -66,7 +76,8 @@ def find_pages(pdf: Any, path: Path, numbers: Sequence[str]) -> NamedPages:
     """
     sheets = {same_number(each): index for index, each in enumerate(numbers)}
     if len(pdf.pages) != len(numbers):
-        return NamedPages(reason=f"{len(pdf.pages):,} pages came for {len(numbers):,} sheets")
+        counts = f"{len(numbers):,} sheets were asked for, and the number of pages is {len(pdf.pages):,}"
+        return NamedPages(reason=counts)
     if len(sheets) != len(numbers) or "" in sheets:
         return NamedPages(reason="two of its sheets have the same number, or one has none")
     readings = [_page_labels(pdf, sheets), _bookmarks(pdf, sheets), _title_blocks(path, numbers)]
@@ -76,7 +87,7 @@ def find_pages(pdf: Any, path: Path, numbers: Sequence[str]) -> NamedPages:
     if proof is None:
         return NamedPages(reason="neither labels nor bookmarks nor title blocks name each sheet once")
     for each in readings:
-        if any(proof.names[page] != sheet for page, sheet in each.names.items()):
+        if each.contradicts(proof.names):
             return NamedPages(reason=f"its {proof.source} and its {each.source} contradict each other")
     page_of = {sheet: page for page, sheet in proof.names.items()}
     return NamedPages(page_of=tuple(page_of[index] for index in range(len(numbers))))
@@ -180,8 +191,12 @@ def _page_of(item: Any, page_at: Mapping[Any, int], places: Mapping[str, Any]) -
 
 
 def _title_blocks(path: Path, numbers: Sequence[str]) -> _Reading:
-    """One number in every title block is proof; a single one contradicts what else names that page otherwise."""
-    found = numbers_in_title_blocks(path, [same_number(each) for each in numbers])
-    names = {page: sheet for page, sheet in enumerate(found) if sheet is not None}
-    twice = len(set(names.values())) < len(names)
-    return _Reading("title blocks", names, is_contradictory=twice)
+    """The only number in every title block is proof. Where there are others, one of them has to be the page's own."""
+    known = [same_number(each) for each in numbers]
+    found = title_blocks_of(path, known)
+    return _Reading(
+        "title blocks",
+        {page: block.number for page, block in enumerate(found) if block.number is not None},
+        may_prove=all(map(is_telling, known)),
+        possible={page: block.possible for page, block in enumerate(found) if block.possible},
+    )

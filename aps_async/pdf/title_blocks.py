@@ -6,10 +6,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from attrs import frozen
+
 from aps_async.extras import needed
 from aps_async.text import folded, spelling
 
-__all__ = ["numbers_in_title_blocks"]
+__all__ = ["TitleBlock", "check_installed", "is_telling", "title_blocks_of"]
 __dir__: object = __all__.copy
 
 _SHARE = 0.25
@@ -18,16 +20,38 @@ _WIDER = 0.35
 """A text that the region's edge cuts is another one in this region: then neither counts."""
 _APART = re.compile(r"[\s/,;|]+")
 _EDGES = ".,:;()[]{}<>\"'*"
-_telling = re.compile(r"(?=.*\d)(?=.*[^\W\d_]).{3,}")
-"""Letters and digits: `1` is also a scale or a revision, and `A1` a size of paper."""
+_TELLING = re.compile(r"(?=.*\d)(?=.*[^\W\d_]).{3,}")
 _pdfium = Lock()  # it cannot be used by two threads at once
 
 
-def numbers_in_title_blocks(path: Path, numbers: Sequence[str]) -> list[int | None]:
-    """For each page the index of the one number whose text stands alone in a line of its title block.
+def check_installed() -> None:
+    """Checks that the text of PDFs can be read.
 
-    Text elsewhere on a page proves nothing, since sheets cite each other. So None for a page whose title block has
-    none of the numbers, several, or one only within a longer line.
+    Raises:
+        InputError: the extra `pdf` is not installed.
+    """
+    needed("pypdfium2", "pdf", "splitting PDFs")
+
+
+def is_telling(number: str) -> bool:
+    """Whether a text can only be a sheet's number: `1` is also a scale or a revision, and `A1` a size of paper."""
+    return _TELLING.fullmatch(number) is not None
+
+
+@frozen
+class TitleBlock:
+    """What the title block of a page says about the numbers of a job, by their places in it."""
+
+    number: int | None = None
+    """The only one in it, whose text stands alone in a line."""
+    possible: frozenset[int] = frozenset()
+    """Those that stand alone, or else all that occur; empty if it says nothing."""
+
+
+def title_blocks_of(path: Path, numbers: Sequence[str]) -> list[TitleBlock]:
+    """The title block of each page; none if the PDF cannot be read.
+
+    Text elsewhere on a page proves nothing, since sheets cite each other.
 
     Args:
         path: of the PDF.
@@ -38,34 +62,31 @@ def numbers_in_title_blocks(path: Path, numbers: Sequence[str]) -> list[int | No
     """
     pdfium = needed("pypdfium2", "pdf", "splitting PDFs")
     known = {each: index for index, each in enumerate(numbers)}
-    if not all(_telling.fullmatch(each) for each in numbers):
-        return []
     with _pdfium:
         try:
             document = pdfium.PdfDocument(path)
         except pdfium.PdfiumError:
             return []
         try:
-            return [_number(pdfium, document, index, known) for index in range(len(document))]
+            return [_title_block(pdfium, document, index, known) for index in range(len(document))]
         finally:
             document.close()
 
 
-def _number(pdfium: Any, document: Any, index: int, known: Mapping[str, int]) -> int | None:
+def _title_block(pdfium: Any, document: Any, index: int, known: Mapping[str, int]) -> TitleBlock:
     try:
         page = document[index]
         text = page.get_textpage()
     except pdfium.PdfiumError:
-        return None
+        return TitleBlock()
     found = [text.get_text_bounded(*_corner(page, share)).splitlines() for share in (_SHARE, _WIDER)]
     text.close()
     page.close()
     mentioned, in_wider = (_mentioned(lines, known) for lines in found)
-    if len(mentioned) != 1 or not mentioned <= in_wider:
-        return None
-    [number] = mentioned
-    stands_alone = any(known.get(_plain(line)) == number for line in found[0])
-    return number if stands_alone else None
+    mentioned &= in_wider
+    alone = mentioned & {known[each] for line in found[0] if (each := _plain(line)) in known}
+    is_certain = len(mentioned) == len(alone) == 1
+    return TitleBlock(min(alone) if is_certain else None, frozenset(alone or mentioned))
 
 
 def _corner(page: Any, share: float) -> tuple[float, float, float, float]:

@@ -43,6 +43,7 @@ def _endpoint(name: str, budget: int) -> Endpoint:
 
 _PAYMENTS = _endpoint("payments", 300)
 _CHANGE_ORDERS = _endpoint("change_orders", 60)
+_KINDS_OF_CHANGE_ORDERS = ("PCO", "RFQ", "RCO", "OCO", "SCO")
 LISTS = {
     "Budget": _List("budgets", _endpoint("budgets", 300)),
     "Contract": _List("contracts", _endpoint("contracts", 120)),
@@ -51,7 +52,7 @@ LISTS = {
     "BudgetPayment": _List("payments", _PAYMENTS, {"filter[associationType]": "MainContract"}),
     "Expense": _List("expenses", _endpoint("expenses", 50)),
     "MainContract": _List("main-contracts", _endpoint("main_contracts", 120)),
-    **{kind: _List(f"change-orders/{kind.lower()}", _CHANGE_ORDERS) for kind in ("PCO", "RFQ", "RCO", "OCO", "SCO")},
+    **{kind: _List(f"change-orders/{kind.lower()}", _CHANGE_ORDERS) for kind in _KINDS_OF_CHANGE_ORDERS},
 }
 """The types that can be listed. A `FormInstance` is a change order of any kind."""
 TYPES = (
@@ -158,28 +159,40 @@ async def list_associations(
 async def find_labels(session: Session, source: CostSource, ids: Iterable[str]) -> dict[str, str] | None:
     """Codes and names of associations by their ids in lower case; None if the service does not list them.
 
+    A `FormInstance` is looked for among the change orders of every kind.
+
     Raises:
         APSError: as `list_associations`, except for refusals of the list.
     """
-    if source.association_type not in LISTS:
+    is_form = source.association_type == "FormInstance"
+    kinds = _KINDS_OF_CHANGE_ORDERS if is_form else (source.association_type,)
+    if kinds[0] not in LISTS:
         return None
+    found: dict[str, str] | None = None
+    wanted = list(ids)
+    for kind in kinds:
+        rest = [each for each in wanted if each.lower() not in (found or {})]
+        if rest and (labels := await _labels(session, source, kind, rest)) is not None:
+            found = {**(found or {}), **labels}
+    return found
+
+
+async def _labels(session: Session, source: CostSource, kind: str, ids: Sequence[str]) -> dict[str, str] | None:
     try:
-        listed = list_associations(
-            session, source.container_id, source.association_type, ids=list(ids), region=source.region
-        )
+        listed = list_associations(session, source.container_id, kind, ids=ids, region=source.region)
         return {each.id.lower(): each.label async for each in listed}
     except ResponseError as problem:
         if not isinstance(problem, NotAllowedError | NotFoundError) and problem.status != 400:
             raise
-        _log.info("no names of %s, ids serve instead: %s", source.association_type, problem)
+        _log.info("no names of %s: %s", kind, problem)
         return None
 
 
 async def name_jobs(session: Session, jobs: Sequence[ExportJob]) -> list[ExportJob]:
     """The same jobs of Cost documents, with names for their files: what they belong to, and their own names in Docs.
 
-    Costs one call per document, and one per 40 things that they belong to. What cannot be found out is left out: its
-    id serves instead.
+    Costs one call per document, and one per 40 things that they belong to. What cannot be found out is left out; an id
+    serves only where neither is known.
 
     Args:
         session: the session; a user's token.
@@ -196,8 +209,8 @@ async def name_jobs(session: Session, jobs: Sequence[ExportJob]) -> list[ExportJ
     named: list[ExportJob] = []
     for job, name in zip(jobs, own, strict=True):
         request = job.ref.request
-        label = labels.get(request.source_ids[0].lower())
-        whole = _joined(label or request.name or "", name)
+        label = labels.get(request.source_ids[0].lower()) or ""
+        whole = _joined(label, name) if label else name or request.name
         named.append(evolve(job, ref=evolve(job.ref, request=evolve(request, name=whole))))
     return named
 

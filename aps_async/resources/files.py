@@ -3,7 +3,8 @@
 https://aps.autodesk.com/en/docs/acc/v1/reference/http/document-management-projects-project_id-exports-POST/
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 
 from aps_async.ids import bare_id, decoded_urn, id_list, is_version_urn, version_urn
 from aps_async.models import (
@@ -19,7 +20,8 @@ from aps_async.models import (
     Version,
 )
 from aps_async.resources import acc
-from aps_async.resources.projects import get_folder, list_folder_contents, list_top_folders
+from aps_async.resources.projects import get_folder, list_top_folders
+from aps_async.resources.reading import FolderReader
 from aps_async.resources.walking import Walk, descend, is_open, newest
 from aps_async.session import Session
 from aps_async.transport.quotas import Endpoint
@@ -124,7 +126,7 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
 
 async def list_files(
     session: Session, project: Project, *, folder: str | None = None, user_id: str | None = None
-) -> AsyncIterator[tuple[Item, Version]]:
+) -> AsyncGenerator[tuple[Item, Version], None]:
     """The files of a project that ACC can export, with their newest versions, folder by folder.
 
     Left out are files other than PDF, DWG and RVT, hidden or deleted files and folders, service folders, older
@@ -146,18 +148,29 @@ async def list_files(
         top = [each for each in await list_top_folders(session, project, user_id=user_id) if is_open(each)]
         ahead = top if folder is None else [await descend(session, project, top, folder, user_id)]
     walk = Walk(session, project)
-    while ahead:
-        at = ahead.pop(0)
-        async for entry in list_folder_contents(session, project.id, at, user_id=user_id):
-            if isinstance(entry, Folder):
-                ahead += walk.enters([entry])
-                continue
-            item, version = entry
-            if item.hidden or not item.name.lower().endswith(EXTENSIONS):
-                continue
-            found = await newest(session, project, item, version, user_id)
-            if found is not None and not is_version_urn(found.urn):
-                problem = f"its newest version has the id {found.urn!r}"
-                session.warn(ItemWarning(call=f"the files in {at.path}", id=item.id, reason=problem, left_out=True))
-            elif found is not None:
-                yield item, found
+    async with aclosing(FolderReader(session, project.id, user_id=user_id, by_level=True)) as reader:
+        reader.expect(ahead)
+        while ahead:
+            at = ahead.pop(0)
+            async for page in reader.pages(at):
+                ahead += walk.enters([entry for entry in page if isinstance(entry, Folder)])
+                for entry in page:
+                    if isinstance(entry, Folder) or not _is_wanted(entry[0]):
+                        continue
+                    if (version := await _newest(session, project, at, *entry, user_id)) is not None:
+                        yield entry[0], version
+
+
+def _is_wanted(item: Item) -> bool:
+    return not item.hidden and item.name.lower().endswith(EXTENSIONS)
+
+
+async def _newest(
+    session: Session, project: Project, folder: Folder, item: Item, version: Version | None, user_id: str | None
+) -> Version | None:
+    found = await newest(session, project, item, version, user_id)
+    if found is None or is_version_urn(found.urn):
+        return found
+    problem = f"its newest version has the id {found.urn!r}"
+    session.warn(ItemWarning(call=f"the files in {folder.path}", id=item.id, reason=problem, left_out=True))
+    return None

@@ -3,24 +3,28 @@
 https://aps.autodesk.com/en/docs/bim360/v1/tutorials/document-management/export-pdf-from-docs-s3/
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 
 from attrs import evolve, frozen
 
+from aps_async.ahead import ReadAhead
 from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import bare_id, decoded_urn, is_folder_urn, is_item_urn, is_version_urn, path_part, shown
 from aps_async.models import Folder, Item, ItemWarning, LeftOut, Project, Sheet, Version
 from aps_async.resources.projects import (
+    Entry,
     find_project,
     get_folder,
     get_item,
     get_tip,
     get_version,
-    list_folder_contents,
     list_top_folders,
 )
+from aps_async.resources.reading import FolderReader
 from aps_async.resources.walking import Walk, descend, newest
 from aps_async.session import Session
 from aps_async.transport.converter import lenient
@@ -45,6 +49,9 @@ __dir__: object = __all__.copy
 BATCH_GET = Endpoint("bim360.versions_batch_get", 300, large=True)
 BATCH_LIMIT = 50
 READY = "PROCESSING_COMPLETE"
+_BATCHES_AHEAD = 4
+_MOST_WAIT = 1000
+"""Sheets that wait for a full batch, if the names of most are known."""
 
 _log = logging.getLogger(__name__)
 
@@ -77,14 +84,15 @@ async def list_sheets(
     user_id: str | None = None,
     known: Mapping[str, Sheet] | None = None,
     on_left_out: OnLeftOut | None = None,
-) -> AsyncIterator[Sheet]:
+) -> AsyncGenerator[Sheet, None]:
     """The sheets that can be exported, folder by folder, in the service's order.
 
     Walks the Plans folder (the one whose uploads are split into sheets, whatever it is called) and everything below.
     Left out are uploaded files, hidden or deleted items and folders, older versions, and what the app or the user may
     not see; and, each reported to `on_left_out`, sheets that are still being processed or do not come from a PDF file,
     and subfolders that may not be listed. The walk costs one call per 200 entries of a folder, and one more per 50
-    sheets for their numbers and titles.
+    sheets for their numbers and titles. Several calls run at once, ahead of the loop; leaving the loop early needs
+    `contextlib.aclosing` around it, which ends them.
 
     Args:
         session: the session; scope `data:read`.
@@ -105,8 +113,9 @@ async def list_sheets(
     found = await bim360_project(session, project, user_id=user_id)
     starts = await _starts(session, found, folder, user_id)
     walk = _Walk(session, found, user_id, known or {}, on_left_out or partial(_report, session, found))
-    async for sheet in walk.sheets(starts):
-        yield sheet
+    async with aclosing(walk.sheets(starts)) as sheets:
+        async for sheet in sheets:
+            yield sheet
 
 
 async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, user_id: str | None = None) -> Sheet:
@@ -184,45 +193,81 @@ class _Walk:
     known: Mapping[str, Sheet]
     leave_out: OnLeftOut
 
-    async def sheets(self, starts: Sequence[Folder]) -> AsyncIterator[Sheet]:
+    async def sheets(self, starts: Sequence[Folder]) -> AsyncGenerator[Sheet, None]:
         """The sheets that can be exported."""
-        walk = Walk(self.session, self.project)
-        ahead = list(reversed(starts))
-        while ahead:
-            folder = ahead.pop()
-            below: list[Folder] = []
-            try:
-                async for sheet in self._in_folder(folder, below):
-                    yield sheet
-            except (NotAllowedError, NotFoundError) as problem:
-                if folder in starts:
-                    raise
-                reason = f"could not be listed: {problem}"
-                self.leave_out(LeftOut(id=folder.id, name=folder.name, folder_path=folder.path, reason=reason))
-            ahead.extend(reversed(walk.enters(below)))
+        asking: set[asyncio.Task[list[Sheet]]] = set()
+        try:
+            async with aclosing(ReadAhead(self._batches(starts, asking), limit=_BATCHES_AHEAD, size=1)) as batches:
+                async for [batch] in batches:
+                    for sheet in await batch:
+                        yield sheet
+                    asking.discard(batch)
+        finally:
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
 
-    async def _in_folder(self, folder: Folder, below: list[Folder]) -> AsyncIterator[Sheet]:
-        session, project, user_id = self.session, self.project, self.user_id
-        waiting, nameless = list[Sheet](), 0
-        async for entry in list_folder_contents(session, project.id, folder, user_id=user_id):
-            if isinstance(entry, Folder):
-                below.append(entry)
+    async def _batches(
+        self, starts: Sequence[Folder], asking: "set[asyncio.Task[list[Sheet]]]"
+    ) -> AsyncGenerator["asyncio.Task[list[Sheet]]", None]:
+        """Asks for numbers and titles, 50 at once; only the first sheets do not wait for others."""
+
+        def ask() -> "asyncio.Task[list[Sheet]]":
+            task = asyncio.create_task(_with_names(self.session, waiting.copy(), self.user_id))
+            asking.add(task)
+            waiting.clear()
+            return task
+
+        waiting, nameless, is_first = list[Sheet](), 0, True
+        try:
+            async with aclosing(self._pages(starts)) as pages:
+                async for page in pages:
+                    for sheet in page:
+                        waiting.append(sheet)
+                        nameless += not sheet.number
+                        if nameless == BATCH_LIMIT or len(waiting) == _MOST_WAIT:
+                            yield ask()
+                            is_first, nameless = False, 0
+                    if waiting and (is_first or not nameless):
+                        yield ask()
+                        is_first, nameless = False, 0
+        except Exception:
+            if waiting:
+                yield ask()
+            raise
+        if waiting:
+            yield ask()
+
+    async def _pages(self, starts: Sequence[Folder]) -> AsyncGenerator[list[Sheet], None]:
+        walk = Walk(self.session, self.project)
+        async with aclosing(FolderReader(self.session, self.project.id, user_id=self.user_id)) as reader:
+            reader.expect(starts)
+            ahead = list(reversed(starts))
+            while ahead:
+                folder = ahead.pop()
+                below: list[Folder] = []
+                try:
+                    async for page in reader.pages(folder):
+                        below += [entry for entry in page if isinstance(entry, Folder)]
+                        yield await self._on_page(folder, page)
+                except (NotAllowedError, NotFoundError) as problem:
+                    if folder in starts:
+                        raise
+                    reason = f"could not be listed: {problem}"
+                    self.leave_out(LeftOut(id=folder.id, name=folder.name, folder_path=folder.path, reason=reason))
+                ahead.extend(reversed(walk.enters(below)))
+
+    async def _on_page(self, folder: Folder, page: Sequence[Entry]) -> list[Sheet]:
+        found: list[Sheet] = []
+        for entry in page:
+            if isinstance(entry, Folder) or not (version := await self._exportable(folder, *entry)):
                 continue
-            if not (version := await self._exportable(folder, *entry)):
-                continue
-            listed = _sheet(project, folder.path, entry[0].id, entry[0], version)
+            listed = _sheet(self.project, folder.path, entry[0].id, entry[0], version)
             if has_known_name(listed, self.known):
                 earlier = self.known[listed.id]
                 listed = evolve(listed, number=earlier.number, title=earlier.title, revision=earlier.revision)
-            else:
-                nameless += 1
-            waiting.append(listed)
-            if nameless in (0, BATCH_LIMIT):
-                for sheet in await _with_names(session, waiting, user_id):
-                    yield sheet
-                waiting, nameless = [], 0
-        for sheet in await _with_names(session, waiting, user_id):
-            yield sheet
+            found.append(listed)
+        return found
 
     async def _exportable(self, folder: Folder, item: Item, version: Version | None) -> Version | None:
         if item.hidden or not is_document(item.type):

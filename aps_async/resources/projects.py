@@ -3,7 +3,8 @@
 https://aps.autodesk.com/en/docs/data/v2/reference/http/
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
@@ -27,6 +28,7 @@ __all__ = [
     "TOP_FOLDERS",
     "VERSION",
     "VERSIONS",
+    "Entry",
     "find_project",
     "find_project_id",
     "find_projects",
@@ -36,6 +38,7 @@ __all__ = [
     "get_tip",
     "get_version",
     "list_folder_contents",
+    "list_folder_pages",
     "list_hubs",
     "list_projects",
     "list_top_folders",
@@ -54,6 +57,9 @@ ITEM = Endpoint("item", 300)
 TIP = Endpoint("item_tip", 50)
 VERSIONS = Endpoint("item_versions", 800, large=True)
 VERSION = Endpoint("version", 300)
+
+Entry = Folder | tuple[Item, Version | None]
+"""Of a folder: a subfolder, or an item with its newest version, if the service includes that."""
 
 
 async def list_hubs(session: Session, *, user_id: str | None = None) -> Hubs:
@@ -136,7 +142,7 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
         project = bare_id(project)
     found = await list_hubs(session, user_id=user_id)
     refusal: NotAllowedError | None = None
-    for hub in found.hubs:
+    for hub in found.hubs if _may_be_id(project) else ():
         try:
             return await get_project(session, hub.id, project, user_id=user_id)
         except NotAllowedError as problem:  # services also mask "not in this hub" as 403, so look further first
@@ -155,6 +161,11 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
     if refusal := refused or refusal:
         raise refusal
     raise NotFoundInProjectError(f"no project {project!r}: {_what_there_is(project, found, known)}")
+
+
+def _may_be_id(text: str) -> bool:
+    """Whether it is worth a call in every hub, which a name is not."""
+    return text.strip().startswith(("a.", "b.")) or UUID.fullmatch(text.strip()) is not None
 
 
 async def find_projects(session: Session, *wanted: str, user_id: str | None = None) -> tuple[Project, ...]:
@@ -248,7 +259,7 @@ async def get_folder(session: Session, project_id: str, folder_id: str, *, user_
 
 async def list_folder_contents(
     session: Session, project_id: str, folder: Folder | str, *, hidden: bool = False, user_id: str | None = None
-) -> AsyncIterator[Folder | tuple[Item, Version | None]]:
+) -> AsyncGenerator[Entry, None]:
     """What a folder holds: folders, and items with their newest version (`GET …/folders/:folder_id/contents`).
 
     200 entries a page, to the last. The service leaves out hidden (deleted) items by default, and what the app or the
@@ -265,6 +276,16 @@ async def list_folder_contents(
     Raises:
         APSError: as `Session.request`.
     """
+    async with aclosing(list_folder_pages(session, project_id, folder, hidden=hidden, user_id=user_id)) as found:
+        async for page in found:
+            for entry in page:
+                yield entry
+
+
+async def list_folder_pages(
+    session: Session, project_id: str, folder: Folder | str, *, hidden: bool = False, user_id: str | None = None
+) -> AsyncGenerator[list[Entry], None]:
+    """Does the same as `list_folder_contents`, a page at a time."""
     parent = folder.path if isinstance(folder, Folder) else ""
     urn = folder.id if isinstance(folder, Folder) else decoded_urn(folder, "folder")
     path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{path_part(urn)}/contents"
@@ -273,12 +294,16 @@ async def list_folder_contents(
         query["includeHidden"] = True
     async for page in pages(session, CONTENTS, path, query=query, user_id=user_id):
         versions = {found.id: _version(found) for found in page.included if found.type == "versions"}
-        for found in page.data:
-            if found.type == "folders":
-                yield _folder(found, parent)
-            elif found.type == "items":
-                item = _item(found)
-                yield item, versions.get(item.tip_version_urn or "")
+        yield [entry for found in page.data if (entry := _entry(found, parent, versions)) is not None]
+
+
+def _entry(found: Resource, parent: str, versions: Mapping[str, Version]) -> Entry | None:
+    if found.type == "folders":
+        return _folder(found, parent)
+    if found.type != "items":
+        return None
+    item = _item(found)
+    return item, versions.get(item.tip_version_urn or "")
 
 
 async def get_item(session: Session, project_id: str, item_id: str, *, user_id: str | None = None) -> Item:

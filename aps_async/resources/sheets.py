@@ -3,7 +3,10 @@
 https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-exports-POST/
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -66,6 +69,7 @@ LIST = Endpoint("sheets.list", 100, large=True)
 VERSION_SETS = Endpoint("sheets.version_sets", 100, large=True)
 COLLECTIONS = Endpoint("sheets.collections", 100, large=True)
 PAGE = 100
+_PAGES_AHEAD = 4
 ALL = "*"
 """The `collectionId` of all collections; without one the service returns ungrouped sheets only."""
 
@@ -265,11 +269,12 @@ async def list_sheets(
     collection: str | None = None,
     current_only: bool = True,
     user_id: str | None = None,
-) -> AsyncIterator[Sheet]:
+) -> AsyncGenerator[Sheet, None]:
     """The published sheets of an ACC project (`GET …/sheets`; scope `data:read`; 100 a page).
 
     Asks for all collections, since the service's default leaves out every sheet in a collection. Left out are
-    unpublished and deleted sheets, and unless asked for, sheets that a later version set replaced.
+    unpublished and deleted sheets, and unless asked for, sheets that a later version set replaced. Several pages are
+    read at once; leaving the loop early needs `contextlib.aclosing` around it, which ends the calls.
 
     Args:
         session: the session.
@@ -292,9 +297,10 @@ async def list_sheets(
     if version_set is not None:
         known = [each async for each in _version_sets(session, project_id, collection_id, user_id)]
         query["filter[versionSetId]"] = _named(version_set, known, "version set").id
-    async for found in _paged(session, LIST, f"{_base(project_id)}/sheets", _Sheets, query, user_id):
-        if not found.deleted:
-            yield _sheet(project_id, found)
+    async with aclosing(_paged(session, LIST, f"{_base(project_id)}/sheets", _Sheets, query, user_id)) as listed:
+        async for found in listed:
+            if not found.deleted:
+                yield _sheet(project_id, found)
 
 
 BATCH_GET = Endpoint("sheets.batch_get", 100, large=True)
@@ -366,17 +372,36 @@ class SheetIndex:
 
 async def _paged(
     session: Session, endpoint: Endpoint, path: str, into: "type[_Page[Item]]", query: Query, user_id: str | None
-) -> AsyncIterator[Item]:
-    offset, new = 0, NewItems(path)
-    while True:
-        page_query = {**query, "limit": PAGE, "offset": offset}
-        page = await session.request(endpoint, "GET", path, into=into, query=page_query, user_id=user_id)
-        for found in new.of_page(page.results):
-            yield found
-        offset += len(page.results) or PAGE  # past a page of which nothing can be read
+) -> AsyncGenerator[Item, None]:
+    async def read(offset: int) -> "_Page[Item]":
         # Offsets and not nextUrl: the two say the same, and an offset cannot lead to another host.
-        if _is_last(page, offset):
-            return
+        page_query = {**query, "limit": PAGE, "offset": offset}
+        return await session.request(endpoint, "GET", path, into=into, query=page_query, user_id=user_id)
+
+    offset, new, ahead = 0, NewItems(path), deque[asyncio.Task["_Page[Item]"]]()
+    try:
+        while True:
+            page = await (ahead.popleft() if ahead else read(offset))
+            for found in new.of_page(page.results):
+                yield found
+            offset += len(page.results) or PAGE  # past a page of which nothing can be read
+            if _is_last(page, offset):
+                return
+            if len(page.results) < PAGE:  # the next page begins elsewhere
+                await _cancelled(ahead)
+                continue
+            total = page.pagination.total_results if page.pagination else None
+            while total and len(ahead) < _PAGES_AHEAD and (at := offset + len(ahead) * PAGE) < total:
+                ahead.append(asyncio.create_task(read(at)))
+    finally:
+        await _cancelled(ahead)
+
+
+async def _cancelled(tasks: "deque[asyncio.Task[_Page[Item]]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    tasks.clear()
 
 
 def _is_last(page: "_Page[Any]", offset: int) -> bool:

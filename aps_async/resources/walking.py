@@ -1,19 +1,18 @@
 """Walks the folders of a project: along a path of names, and through all levels."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 
 from aps_async.errors import DecodeError, NotAllowedError, NotFoundInProjectError
 from aps_async.ids import decoded_urn, is_folder_urn
 from aps_async.models import Folder, Item, ItemWarning, Project, Version
 from aps_async.resources.projects import get_folder, get_tip, list_folder_contents, list_top_folders
+from aps_async.resources.reading import DEPTH_LIMIT, FolderReader
 from aps_async.session import Session
 from aps_async.text import named
 
 __all__ = ["DEPTH_LIMIT", "Walk", "descend", "is_open", "newest", "walk"]
 __dir__: object = __all__.copy
-
-DEPTH_LIMIT = 100
-"""Levels of folders below the first. Real projects have far fewer, so more mean folders that contain themselves."""
 
 
 async def descend(session: Session, project: Project, top: Sequence[Folder], path: str, user_id: str | None) -> Folder:
@@ -89,7 +88,7 @@ async def newest(
 
 async def walk(
     session: Session, project: Project, *, folder: str | None = None, user_id: str | None = None
-) -> AsyncIterator[tuple[Folder, list[tuple[Item, Version | None]]]]:
+) -> AsyncGenerator[tuple[Folder, list[tuple[Item, Version | None]]], None]:
     """Every folder of a project with its items and their newest versions, from the top down, in the service's order.
 
     Left out are hidden items and folders, service folders, and (with a warning of the session) folders that may not be
@@ -111,22 +110,22 @@ async def walk(
         top = [each for each in await list_top_folders(session, project, user_id=user_id) if is_open(each)]
         ahead = top if folder is None else [await descend(session, project, top, folder, user_id)]
     way = Walk(session, project)
-    ahead.reverse()
-    while ahead:
-        at = ahead.pop()
-        below, items = list[Folder](), list[tuple[Item, Version | None]]()
-        try:
-            async for entry in list_folder_contents(session, project.id, at, user_id=user_id):
-                if isinstance(entry, Folder):
-                    below.append(entry)
-                elif not entry[0].hidden:
-                    items.append(entry)
-        except NotAllowedError as problem:
-            call = f"the contents of {at.path or at.name}"
-            session.warn(ItemWarning(call=call, id=at.id, reason=str(problem), left_out=True))
-            continue
-        yield at, items
-        ahead.extend(reversed(way.enters(below)))
+    async with aclosing(FolderReader(session, project.id, user_id=user_id)) as reader:
+        reader.expect(ahead)
+        ahead.reverse()
+        while ahead:
+            at = ahead.pop()
+            below, items = list[Folder](), list[tuple[Item, Version | None]]()
+            try:
+                async for page in reader.pages(at):
+                    below += [entry for entry in page if isinstance(entry, Folder)]
+                    items += [entry for entry in page if not isinstance(entry, Folder) and not entry[0].hidden]
+            except NotAllowedError as problem:
+                call = f"the contents of {at.path or at.name}"
+                session.warn(ItemWarning(call=call, id=at.id, reason=str(problem), left_out=True))
+                continue
+            yield at, items
+            ahead.extend(reversed(way.enters(below)))
 
 
 def is_open(folder: Folder) -> bool:

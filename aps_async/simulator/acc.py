@@ -156,7 +156,8 @@ def start(
     digest = derived_uuid("acc job", simulator.seed, *key, jobs.made[key])
     seconds = None
     if not isinstance(behaviour.job_time, JobPolls):
-        seconds = behaviour.job_time.draw(f"{simulator.seed}|{digest}") / simulator.speed
+        more = (len(inputs) - 1) * behaviour.acc_sheet_time if service == "sheets" else 0.0
+        seconds = (behaviour.job_time.draw(f"{simulator.seed}|{digest}") + more) / simulator.speed
     items = [one if isinstance(one, BuildSheet) else one.item for one in inputs]
     name = options.output_name or ("sheets" if service == "sheets" else f"{project.name} files")
     job = AccJob(

@@ -120,3 +120,18 @@ class AccSwitches:
         documented="200 by default for version sets",
         least=1,
     )
+    acc_sheet_time: float = switch(
+        0.25, "Seconds that each further sheet adds to a job of ACC Sheets, unless jobs are a matter of status calls."
+    )
+    acc_sheet_names: Literal["none", "labels", "bookmarks", "both", "as requested"] = switch(
+        "none",
+        "How the PDF of an export of several sheets names its pages besides their title blocks: by page labels, "
+        "bookmarks or both; or by labels in the order of the request, whatever the pages are.",
+        documented="one PDF for up to 1,000 sheets, and nothing about its pages",
+    )
+    acc_sheet_pages: Literal["in order", "shuffled", "one missing", "one twice"] = switch(
+        "in order",
+        "The pages of that PDF: in the order of the request or in any order; one of them missing; or one twice in "
+        "place of another.",
+        instrument=True,
+    )

@@ -39,6 +39,7 @@ HOST = "127.0.0.1"
 _S = TypeVar("_S")
 _LOG = 200_000
 _STORAGE = (SIGNED_GET, CDN_GET)
+_FAULTY = [*dict.fromkeys(each.name for each in (*services.ENDPOINTS, *_STORAGE)), "unknown"]
 _NOTED = ("x-user-id", "region", "Range", "If-Match")
 
 
@@ -62,6 +63,7 @@ class Simulator:
     Raises:
         ValueError: `speed` is not positive.
         BehaviourError: `quota_overrides` names an endpoint that does not exist.
+        FaultError: a fault names an endpoint that does not exist.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class Simulator:
         self.speed: float = speed
         self.seed: int = seed
         self.clock: Callable[[], float] = clock
-        self.faults: Faults = Faults(seed, faults)
+        self.faults: Faults = Faults(seed, faults, _FAULTY)
         self.tokens: Tokens = Tokens(seed)
         self.logins: oauth.Logins = oauth.Logins()
         self.browsers: oauthpages.Browsers = oauthpages.Browsers()
@@ -230,7 +232,7 @@ class Simulator:
         self.documents.clear()
 
     def add_fault(self, fault: Fault) -> None:
-        """Let something go wrong from now on."""
+        """Let something go wrong from now on; FaultError if it names no endpoint there is."""
         self.faults.append(fault)
 
     def clear_faults(self) -> None:

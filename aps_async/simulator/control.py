@@ -81,8 +81,10 @@ class Control:
         return {"revoked": self._simulator.state(Tokens).revoke_all()}
 
     def _add_faults(self, document: Any) -> object:
-        faults = self._simulator.state(Faults)
-        for fault in read_faults(document):
+        faults, new = self._simulator.state(Faults), read_faults(document)
+        for fault in new:
+            faults.check(fault)  # all or none
+        for fault in new:
             faults.append(fault)
         return {"faults": len(faults)}
 

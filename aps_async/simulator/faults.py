@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, cast, get_args
 import attrs
 
 from .narrowing import is_list
+from .switches import did_you_mean
 
 Kind = Literal[
     "status",
@@ -168,10 +169,11 @@ class _Rule:
 
 
 class Faults:
-    """The live rules of a simulator."""
+    """The live rules of a simulator with these endpoints."""
 
-    def __init__(self, seed: int, faults: Iterable[Fault] = ()) -> None:
+    def __init__(self, seed: int, faults: Iterable[Fault], endpoints: Collection[str]) -> None:
         self._seed = seed
+        self._endpoints = endpoints
         self._rules: list[_Rule] = []
         self._added = 0
         self._by_endpoint: dict[str, list[_Rule]] = {}
@@ -181,11 +183,18 @@ class Faults:
             self.append(fault)
 
     def append(self, fault: Fault) -> None:
-        """Add a rule behind those there are; its counting begins now."""
+        """Add a rule behind those there are; its counting begins now. FaultError as `check`."""
+        self.check(fault)
         self._rules.append(_Rule(fault, self._added))
         self._added += 1
         self._by_endpoint.clear()
         self._draws = self._draws or fault.probability is not None
+
+    def check(self, fault: Fault) -> None:
+        """FaultError if a fault names no endpoint there is: it would never fire."""
+        if not any(fnmatchcase(name, fault.endpoint) for name in self._endpoints):
+            near = did_you_mean(fault.endpoint, self._endpoints)
+            raise FaultError(f"there is no endpoint {fault.endpoint!r}{near}")
 
     def clear(self) -> None:
         """Drop all rules."""

@@ -13,7 +13,7 @@ from pypdf import PdfWriter
 from .marks import Mark
 from .parts import DOCUMENT, Item, Version, WorldError
 from .pdfpages import PdfPages
-from .plans import draw_sheet, new_canvas, paint_sheet
+from .plans import draw_sheet, name_page, new_canvas, paint_sheet
 from .strokes import SheetInfo
 from .world import World
 
@@ -111,6 +111,14 @@ class Painting:
     """Which page of the given PDF it is; None: it is drawn in any case."""
 
 
+@attrs.frozen
+class Naming:
+    """How a PDF of several sheets names its pages, in their order."""
+
+    labels: tuple[str, ...] = ()
+    bookmarks: tuple[str, ...] = ()
+
+
 Binding = Generator[None, None, bytes]
 
 
@@ -133,12 +141,15 @@ class Pages:
             self.cache.put(key, found, len(found.head))
         return found
 
-    def bind(self, paintings: Sequence[Painting], title: str, marks: Sequence[Mark] = ()) -> Binding:
+    def bind(
+        self, paintings: Sequence[Painting], title: str, marks: Sequence[Mark] = (), naming: Naming = Naming()
+    ) -> Binding:
         """One PDF of these pages in their order, a page at each step."""
         buffer = io.BytesIO()
         if self._pdf is None or any(painting.page is None for painting in paintings):
             canvas = new_canvas(buffer, title)
-            for painting in paintings:
+            for index, painting in enumerate(paintings):
+                name_page(canvas, index, naming.labels[index:][:1], naming.bookmarks[index:][:1])
                 paint_sheet(canvas, painting.info, marks)
                 yield
             canvas.save()
@@ -149,6 +160,10 @@ class Pages:
             data = self._pdf.page(painting.page or 0, info.key, revision=info.revision, marks=marks)
             writer.append(io.BytesIO(data))
             yield
+        for index, label in enumerate(naming.labels):
+            writer.set_page_label(index, index, prefix=label)
+        for index, text in enumerate(naming.bookmarks):
+            writer.add_outline_item(title=text, page_number=index)
         writer.write(buffer)
         return buffer.getvalue()
 

@@ -282,7 +282,12 @@ WEB_APP = App(
     ),
     name="Simulated web server",
 )
-DEFAULT_APPS = (DEFAULT_APP, PUBLIC_APP, WEB_APP)
+# The placeholders of the documentation, so that its commands work here as they are written.
+_NAMED_IN_THE_GUIDES = (
+    App("your-client-id", "your-client-secret", name="App of the guides"),
+    App("your-desktop-app", "", redirect_uris=_CALLBACKS, name="Desktop app of the guides"),
+)
+DEFAULT_APPS = (DEFAULT_APP, PUBLIC_APP, WEB_APP, *_NAMED_IN_THE_GUIDES)
 
 DEFAULT_USER = User("BW9RM76WZBGL", "Ada Brandt", email="ada@northlight.example")
 

@@ -80,6 +80,15 @@ def paint_sheet(canvas: Any, info: SheetInfo, marks: Sequence[Mark] = ()) -> Non
     canvas.showPage()
 
 
+def name_page(canvas: Any, index: int, labels: Sequence[str], bookmarks: Sequence[str]) -> None:
+    """A label and a bookmark for the page that comes next, if there are any."""
+    for label in labels:
+        canvas.addPageLabel(index, prefix=label)
+    for text in bookmarks:
+        canvas.bookmarkPage(f"page {index}")
+        canvas.addOutlineEntry(text, f"page {index}")
+
+
 def draw_overlay(
     width: float, height: float, key: str, *, markups: bool, revision: int, marks: Sequence[Mark] = ()
 ) -> bytes:

@@ -1,12 +1,13 @@
 """The files that ACC exports deliver: one combined PDF of sheets, one PDF, or a ZIP of PDFs."""
 
 import asyncio
+import random
 from collections.abc import Callable, Generator
 
 from .accjobs import AccJob
 from .archives import make_zip
-from .marks import marks_of
-from .pages import Content, Pages, Painting
+from .marks import LINK, marks_of
+from .pages import Content, Naming, Pages, Painting
 from .parts import BuildSheet, Version
 from .routing import Services
 from .strokes import SheetInfo
@@ -56,7 +57,9 @@ class Results:
         marks = marks_of(job.options, job.user.name or job.user.id)
         sheets = [one for one in job.inputs if isinstance(one, BuildSheet)]
         if sheets:
-            pdf = yield from pages.bind([self._sheet(one, revision) for one in sheets], title, marks)
+            shown = self._shown(sheets, job)
+            naming = self._naming(sheets, shown)
+            pdf = yield from pages.bind([self._sheet(one, revision) for one in shown], title, marks, naming)
             return Content.of(pdf)
         entries: list[tuple[str, bytes]] = []
         taken: set[str] = set()
@@ -71,6 +74,29 @@ class Results:
             entries.append((_free_name(name, taken), pdf))
         return Content.of(make_zip(entries, self._simulator.behaviour.acc_zip))
 
+    def _shown(self, sheets: list[BuildSheet], job: AccJob) -> list[BuildSheet]:
+        """The sheets as their pages come."""
+        pages, dice = list(sheets), random.Random(f"{self._simulator.seed}|{job.id}")  # noqa: S311 - a simulation's
+        how = self._simulator.behaviour.acc_sheet_pages
+        if how == "in order" or len(pages) < 2:
+            return pages
+        dice.shuffle(pages)
+        if how == "one missing":
+            pages.pop()
+        elif how == "one twice":
+            pages[0] = pages[-1]
+            dice.shuffle(pages)
+        return pages
+
+    def _naming(self, sheets: list[BuildSheet], shown: list[BuildSheet]) -> Naming:
+        how = self._simulator.behaviour.acc_sheet_names
+        numbers = tuple(one.number for one in (sheets if how == "as requested" else shown))
+        titled = tuple(f"{one.number} - {one.title}" if one.title else one.number for one in shown)
+        return Naming(
+            labels=numbers[: len(shown)] if how in ("labels", "both", "as requested") else (),
+            bookmarks=titled if how in ("bookmarks", "both") else (),
+        )
+
     def _sheet(self, sheet: BuildSheet, revision: int) -> Painting:
         info = SheetInfo(
             key=f"{self._simulator.seed}|{sheet.id}",
@@ -80,8 +106,16 @@ class Results:
             index=sheet.order,
             total=len(sheet.project.sheets),
             revision=revision,
+            references=_cited(sheet),
         )
         return Painting(info, sheet.page)
+
+
+def _cited(sheet: BuildSheet) -> tuple[tuple[str, str], ...]:
+    """Other sheets that this one refers to: text on its page that is not its own number."""
+    sheets = sheet.project.sheets
+    found = [sheets[(sheet.order + step) % len(sheets)] for step in (1, 2)]
+    return tuple((one.number, f"{LINK}?sheet={one.id}") for one in found if one is not sheet)
 
 
 def _run(building: Building) -> Content:

@@ -154,6 +154,7 @@ def _entries(canvas: Any, inner: float, room: float, info: SheetInfo) -> None:
         "3. Verify dimensions on site.",
         "4. Read with the specification.",
         "5. Report discrepancies at once.",
+        *(f"{number}. See {latin(label)}." for number, (label, _) in enumerate(info.references, 6)),
     )
     for i, note in enumerate(notes):
         canvas.drawString(inner, 1140 - 24 * i, note)

@@ -39,6 +39,11 @@ class Planned:
         return f"{request.subfolder}/{request.name}" if request.subfolder else request.name or ""
 
     @property
+    def keeps_name(self) -> bool:
+        """Whether the sheet has a file, or had one, under the name that it should have."""
+        return self.known is not None and is_named(self.known.name, self.file_stem)
+
+    @property
     def is_renamed(self) -> bool:
         """Whether its file is there under another name than it should have."""
         known = self.known
@@ -69,7 +74,7 @@ class Folder:
 
 def plan(
     sheets: Sequence[ProjectSheet],
-    known: Iterable[KnownSheet],
+    folder: Folder,
     *,
     pattern: NamePattern,
     options: ExportOptions,
@@ -80,13 +85,12 @@ def plan(
 
     Args:
         sheets: as listed.
-        known: of the same project.
+        folder: what is known of the same project.
         pattern: how files are named.
         options: what goes onto the pages.
         user_id: the user that jobs run as.
         refresh_before: what was exported before is exported again.
     """
-    folder = Folder(known)
     return [_planned(each, folder, pattern, options, user_id, refresh_before) for each in sheets]
 
 

@@ -9,11 +9,13 @@ from statistics import NormalDist
 from attrs import evolve, field, frozen
 
 from aps_async.downloads.storage import Storage
+from aps_async.exports.batches import BatchPolicy, batch_for
 from aps_async.exports.kinds import KINDS
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
 from aps_async.ledger.places import Place
 from aps_async.models import DeliveredExport, ExportKind, ExportRequest, Project, StoredExport
+from aps_async.policies import PollPolicy, PollStatus
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
@@ -100,11 +102,12 @@ async def forecast(
     async with ledger_for(target_for(folder), state, verify=how.verify, preview=True) as ledger:
         await rebuild(ledger, found)
         viewer = await session.acting_as(how.user_id)
+        batch = batch_for(found, how.batch, one_pdf=how.merge is not None)
         run = SyncRun(session, found, ledger, evolve(how, prune=False), viewer=viewer)
         await run.look()
         outcomes = run.left_out()
         known = {each.request: _size(each) for each in run.planned}
-        held, work = await _work(session, ledger, list(known), known)
+        held, work = await _work(session, ledger, list(known), known, batch)
         outcomes += [_expected(each, each.request in held, ledger.place) for each in run.planned]
         outcomes += await run.missing()
     return Forecast(
@@ -123,6 +126,7 @@ async def forecast_exports(
     again: bool = False,
     verify: bool = False,
     state: str | os.PathLike[str] | None = None,
+    batch: int | None = None,
 ) -> Work:
     """What `export_many` with the ledger of this folder would do with these requests now.
 
@@ -133,6 +137,7 @@ async def forecast_exports(
         again: as in `Ledger`.
         verify: as in `Ledger`.
         state: as in `sync_project`.
+        batch: as in `export_many`; if every page is identified.
 
     Raises:
         LedgerError: the folder's ledger cannot be read.
@@ -141,17 +146,21 @@ async def forecast_exports(
     target = target_for(folder)
     async with ledger_for(target, state, verify=verify, preview=True) as ledger:
         if not again:
-            return (await _work(session, ledger, requests, known))[1]
+            return (await _work(session, ledger, requests, known, batch))[1]
         await ledger.begin(len(requests))
         records = await ledger.enter([(each, None) for each in requests])
     for request, record in zip(requests, records, strict=True):
         known[request] = sum(file.size for file in record.files) or None
     async with ledger_for(target, state, again=True, preview=True) as ledger:
-        return (await _work(session, ledger, requests, known))[1]
+        return (await _work(session, ledger, requests, known, batch))[1]
 
 
 async def _work(
-    session: Session, ledger: Ledger, requests: Sequence[ExportRequest], known: dict[ExportRequest, int | None]
+    session: Session,
+    ledger: Ledger,
+    requests: Sequence[ExportRequest],
+    known: dict[ExportRequest, int | None],
+    batch: int | None,
 ) -> tuple[set[ExportRequest], Work]:
     """The requests whose files are there, and what the others take."""
     await ledger.begin(len(requests))
@@ -172,7 +181,10 @@ async def _work(
         of_kind = [record for request, record in rest if request.kind is kind]
         done = sum(record.ref is not None and record.done for record in of_kind)
         running = sum(record.ref is not None for record in of_kind) - done
-        calls, seconds = forecast_work(session, kind, len(of_kind) - running - done, running, done, took=took)
+        new = len(of_kind) - running - done
+        in_batches = bool(batch and batch > 1 and kind is ExportKind.SHEETS)
+        starts = math.ceil(new / batch) if batch and in_batches else new
+        calls, seconds = forecast_work(session, kind, starts, running, done, took=took, in_batches=in_batches)
         work = evolve(work, calls=work.calls + calls, seconds=max(work.seconds, seconds))
     return held, work
 
@@ -203,7 +215,14 @@ def _expected(planned: Planned, is_there: bool, place: Place) -> SyncOutcome:
 
 
 def forecast_work(
-    session: Session, kind: ExportKind, starts: int, running: int = 0, done: int = 0, *, took: Sequence[float] = ()
+    session: Session,
+    kind: ExportKind,
+    starts: int,
+    running: int = 0,
+    done: int = 0,
+    *,
+    took: Sequence[float] = (),
+    in_batches: bool = False,
 ) -> tuple[int, float]:
     """Calls and seconds of so many exports, by playing the run through: starts by the window, polls as they share.
 
@@ -214,6 +233,7 @@ def forecast_work(
         running: jobs that were started before.
         done: jobs that were done before, whose files are missing.
         took: seconds of earlier jobs.
+        in_batches: whether the starts are for several sheets each; how much longer these take is not known.
     """
     numbers, service = session.settings, KINDS[kind]
     start_budget = numbers.budgets.get(service.start_endpoint.name, service.start_endpoint.budget)
@@ -235,7 +255,10 @@ def forecast_work(
                 sharing -= 1
                 last = max(last, now)
                 continue
-        wait = max(numbers.poll_interval, sharing * window / status_budget) * (1 + numbers.poll_jitter / 2)
+        fair = sharing * window / status_budget
+        policy = BatchPolicy if in_batches and not is_known[number] else PollPolicy
+        ask = policy(interval=numbers.poll_interval * (1 + numbers.poll_jitter / 2), jitter=0.0)
+        wait = ask(PollStatus(age=now - begins[number], fair_interval=fair * (1 + numbers.poll_jitter / 2)))
         heapq.heappush(ahead, (now + wait, number, turn + 1))
     return calls, last
 

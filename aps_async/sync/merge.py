@@ -20,7 +20,7 @@ from aps_async.extras import needed
 from aps_async.filesystem import replacing
 from aps_async.pdf.annotations import reconnect, refer_to_others, rename_links
 from aps_async.pdf.destinations import DestinationTable, named_places
-from aps_async.pdf.layers import LayerTable
+from aps_async.pdf.layers import Layers, LayerTable
 from aps_async.text import well_formed
 
 __all__ = ["MergeSheet", "MergedPdf", "discipline_of", "identifier_of", "merge_pdfs", "merge_sheets", "run_child"]
@@ -254,7 +254,7 @@ def _complete(pikepdf: Any, pdf: Any, checked: Sequence[_Checked]) -> tuple[str,
             with pikepdf.open(each.sheet.path) as source:
                 reconnect(source.pages, copies)
                 places.add(named_places(source), source.pages, copies, prefix)
-                lost = layers.add(source, source.pages, copies, _label(each.sheet))
+                lost = layers.add(Layers(source), source.pages, copies, _label(each.sheet))
                 warnings += [f"{_name(each.sheet)}: {one}" for one in lost]
     layers.write(pdf)
     places.write(pdf)

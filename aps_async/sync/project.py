@@ -4,8 +4,10 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from aps_async.ahead import ReadAhead
 from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError
+from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.models import ExportOptions, Project
@@ -13,6 +15,7 @@ from aps_async.policies import Policy
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
+from aps_async.sync.alongside import requests
 from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.rebuild import rebuild
@@ -37,12 +40,14 @@ async def sync_project(
     timeout: float | None = None,
     policy: Policy | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
+    on_listed: Callable[[int], object] | None = None,
     on_total: Callable[[int], object] | None = None,
     on_selected: Callable[[Selected], object] | None = None,
     on_joined: Callable[[JoinedSet], object] | None = None,
 ) -> AsyncGenerator[SyncOutcome, None]:
     """Makes a folder agree with the sheets of a project, and yields one outcome for each sheet as it is known.
 
+    Exports begin while the list goes on, those last that need a new file name in a folder with files already.
     What is new or revised is exported, what has another name is renamed, and what is unchanged stays. Every sheet that
     the folder has and the project no longer shows is asked for by its id: only an answer about that very sheet makes
     it withdrawn. A run that was stopped, by whatever, goes on where it was when it is begun again.
@@ -63,8 +68,10 @@ async def sync_project(
         timeout: as `export_many`.
         policy: as `export_many`.
         on_progress: called with the state of the exports.
-        on_selected: called with what the selection chose, before anything is exported.
-        on_total: called with the number of sheets that were listed and chosen, once it is known.
+        on_selected: called with what the selection chose, once that is known: of a selection of all sheets when the
+            list has ended, of any other before anything is exported.
+        on_listed: called with the number of sheets that are listed and chosen so far, as the list goes on.
+        on_total: called with that number once it is known.
         on_joined: called with what became of the PDF that `how.merge` names.
 
     Raises:
@@ -85,31 +92,38 @@ async def sync_project(
         raise InputError(f"{found.name} is not an ACC project: only published markups and hyperlinks are supported")
     how.selection.check(found)
     how.pattern.check(found)
+    batch = batch_for(found, how.batch, one_pdf=how.merge is not None)
     async with ledger_for(target, state, superseded=how.superseded, verify=how.verify, command=command) as ledger:
         await rebuild(ledger, found)
         run = SyncRun(session, found, ledger, how, viewer=await session.acting_as(how.user_id))
-        await run.look()
-        if on_selected is not None:
-            on_selected(run.selected)
-        if on_total is not None:
-            on_total(len(run.planned))
-        for outcome in run.left_out():
-            yield run.reported(outcome)
-        await run.rename()
-        exports = export_many(
-            session,
-            [each.request for each in run.planned],
-            ledger.folder if ledger.storage is None else ledger.storage,
-            max_concurrent_downloads=max_concurrent_downloads,
-            timeout=timeout,
-            policy=policy,
-            ledger=ledger,
-            on_progress=on_progress,
-        )
-        async with aclosing(exports) as outcomes:
-            async for each in outcomes:
-                yield run.reported(await run.exported(each))
-        for outcome in await run.missing():
+
+        def listed(number: int) -> None:
+            if on_listed is not None:
+                on_listed(number)
+            if run.is_listed and on_selected is not None:
+                on_selected(run.selected)
+            if run.is_listed and on_total is not None:
+                on_total(number)
+
+        async with aclosing(ReadAhead(requests(run, listed))) as wanted:
+            await wanted.ready()  # a project that cannot be listed is an error before all else
+            exports = export_many(
+                session,
+                wanted.items(),
+                ledger.folder if ledger.storage is None else ledger.storage,
+                max_concurrent_downloads=max_concurrent_downloads,
+                timeout=timeout,
+                policy=policy,
+                ledger=ledger,
+                batch=batch,
+                on_progress=on_progress,
+            )
+            async with aclosing(exports) as outcomes:
+                async for each in outcomes:
+                    for outcome in run.left_out():
+                        yield run.reported(outcome)
+                    yield run.reported(await run.exported(each))
+        for outcome in [*run.left_out(), *await run.missing()]:
             yield run.reported(outcome)
         joined = await run.finish()
         if joined is not None and on_joined is not None:

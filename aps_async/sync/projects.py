@@ -63,6 +63,7 @@ async def sync_projects(
     timeout: float | None = None,
     policy: Policy | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
+    on_listed: Callable[[int], object] | None = None,
     on_total: Callable[[int], object] | None = None,
 ) -> AsyncGenerator[SheetSynced | ProjectSynced, None]:
     """Syncs projects one after the other, each into its own subfolder, and yields every outcome as it is known.
@@ -84,6 +85,7 @@ async def sync_projects(
         timeout: as `sync_project`.
         policy: as `sync_project`.
         on_progress: called with the state of the current project's exports.
+        on_listed: as `sync_project`, anew for each project.
         on_total: called once for each project with the number of its sheets that were listed and chosen.
 
     Raises:
@@ -111,6 +113,7 @@ async def sync_projects(
                 timeout=timeout,
                 policy=policy,
                 on_progress=on_progress,
+                on_listed=on_listed,
                 on_total=on_total,
             )
             async with aclosing(_one(run, project, root / known.of(project))) as outcomes:

@@ -1,7 +1,7 @@
 """One run of `sync_project`: its list, what the folder knows, and what comes of both."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +9,7 @@ from typing import Any, Literal
 from attrs import define, evolve, field, frozen
 from attrs.converters import optional
 
+from aps_async.ahead import ReadAhead
 from aps_async.errors import EmptyProjectError, InputError, MergeError, NotFoundInProjectError, PruneLimitError
 from aps_async.exports.project import list_sheets
 from aps_async.ids import bare_id
@@ -68,6 +69,9 @@ class SyncOptions:
     """Whether the ledger was opened to export everything again; for reports."""
     merge: Path | None = field(default=None, converter=optional(checked_pdf))
     """A PDF to join the sheets into, in the order of their numbers; see `JoinedSet`. Needs the extra `pdf`."""
+    batch: int | None = None
+    """ACC: sheets in one job, see `export_many`. By default each has a job of its own, and with `merge` the service
+    makes one PDF of up to 1,000, which is split and joined here; 1: never."""
 
 
 @define(eq=False)
@@ -83,6 +87,8 @@ class SyncRun:
     """What the selection has chosen, for reports."""
     planned: list[Planned] = field(factory=list[Planned], init=False)
     """The sheets that were listed and chosen."""
+    is_listed: bool = field(default=False, init=False)
+    """Whether the list has come to its end, so that `planned` and `selected` are complete."""
     _by_id: dict[tuple[str, ...], Planned] = field(factory=dict[tuple[str, ...], Planned], init=False)
     _listed: list[ProjectSheet] = field(factory=list[ProjectSheet], init=False)
     _left_out: list[LeftOut] = field(factory=list[LeftOut], init=False)
@@ -90,6 +96,9 @@ class SyncRun:
     _unlisted: list[str] = field(factory=list[str], init=False)
     """Paths of folders that could not be listed."""
     _known: list[KnownSheet] = field(factory=list[KnownSheet], init=False)
+    _is_told: bool = field(default=False, init=False)
+    _folder: Folder = field(factory=lambda: Folder(()), init=False)
+    _warnings_before: int = field(default=0, init=False)
     _named_at: dict[str, float] = field(factory=dict[str, float], init=False)
     """By id: when the service was last asked for the number and title of a sheet."""
     _inside: set[int] = field(factory=set[int], init=False)
@@ -102,69 +111,118 @@ class SyncRun:
     def _project_id(self) -> str:
         return bare_id(self.project.id)
 
+    @property
+    def not_listed(self) -> tuple[LeftOut, ...]:
+        """BIM 360: sheets and folders that the list has found so far and could not return."""
+        return tuple(self._left_out)
+
     async def look(self, selected: Selected | None = None) -> None:
         """Lists the project unless that has been done, and compares it with the folder.
 
         Args:
             selected: what was listed and chosen; None: list it here.
         """
-        how = self.how
-        if how.merge is not None:
-            await self.ledger.reserve(how.merge)
+        async with aclosing(self.looking(selected)) as planned:
+            async for _ in planned:
+                pass
+
+    async def looking(
+        self, selected: Selected | None = None, listed: ReadAhead[Sheet] | None = None
+    ) -> AsyncGenerator[list[Planned], None]:
+        """Does the same as `look`, and yields what is planned for the sheets while the list goes on.
+
+        A selection of some sheets takes the whole list, so that everything is yielded at its end.
+
+        Args:
+            selected: as `look`.
+            listed: `list_sheets`, if that has begun.
+        """
+        if self.how.merge is not None:
+            await self.ledger.reserve(self.how.merge)
         self._known = await self.ledger.sheets.known(self._project_id)
-        if selected is None:
-            self._listed = await self._list()
-            self.selected = self._choose()
+        self._folder = Folder(self._known)
+        if selected is not None:
+            self._take_over(selected)
         else:
-            self._listed = [*selected.chosen, *(each.sheet for each in selected.not_selected)]
-            self._left_out = list(selected.left_out)
-            self._unlisted = [each.folder_path for each in self._left_out if each.is_folder]
-            self._named_at = {each.id: self.session.now() for each in self._listed}
-            with suppress(InputError, NotFoundInProjectError):  # ids of single sheets, which are not in a list
-                self._choose()
-            self.selected = selected
-        listed = {each.id for each in self._listed}
-        chosen = [each for each in self.selected.chosen if each.id in listed]
-        if not (chosen or self._left_out or self._known):
+            async with aclosing(self._listing(listed or ReadAhead(self.list_sheets()))) as batches:
+                async for sheets in batches:
+                    if self.how.selection.takes_all:
+                        yield await self._plan(sheets)
+            left_out = self.not_listed
+            self.selected = evolve(self._choose(), left_out=left_out)
+        done = {each.sheet.id for each in self.planned}
+        ids = {each.id for each in self._listed} - done
+        chosen = [each for each in self.selected.chosen if each.id in ids]
+        if not (chosen or done or self._left_out or self._known):
             raise EmptyProjectError(f"{self.project.name} shows no sheets that can be exported")
-        before = datetime.now(UTC) - how.refresh if how.refresh is not None else None
-        planned = plan(
-            chosen,
-            self._known,
+        planned = await self._plan(chosen)
+        self.is_listed = True
+        yield planned
+
+    def _take_over(self, selected: Selected) -> None:
+        self._listed = [*selected.chosen, *(each.sheet for each in selected.not_selected)]
+        self._left_out = list(selected.left_out)
+        self._unlisted = [each.folder_path for each in self._left_out if each.is_folder]
+        self._named_at = {each.id: self.session.now() for each in self._listed}
+        with suppress(InputError, NotFoundInProjectError):  # ids of single sheets, which are not in a list
+            self._choose()
+        self.selected = selected
+
+    async def _plan(self, sheets: Sequence[ProjectSheet]) -> list[Planned]:
+        how = self.how
+        found = plan(
+            sheets,
+            self._folder,
             pattern=how.pattern,
             options=how.options,
             user_id=how.user_id,
-            refresh_before=before,
+            refresh_before=datetime.now(UTC) - how.refresh if how.refresh is not None else None,
         )
-        self.planned = [await self._with_user(each) for each in planned]
-        too_old = [each.known for each in self.planned if each.is_too_old and each.known]
-        await self.ledger.sheets.forget(too_old)
-        self._by_id = {each.request.source_ids: each for each in self.planned}
-        first_seen = [each for each in self.planned if each.known is None or each.known.facts is None]
+        planned = [await self._with_user(each) for each in found]
+        self.planned += planned
+        await self.ledger.sheets.forget([each.known for each in planned if each.is_too_old and each.known])
+        self._by_id |= {each.request.source_ids: each for each in planned}
+        first_seen = [each for each in planned if each.known is None or each.known.facts is None]
         await self.ledger.sheets.note(self._project_id, [self._note(each, each.state) for each in first_seen])
+        return planned
 
-    async def _list(self) -> list[ProjectSheet]:
-        selection, now = self.how.selection, self.session.now()
-        recent = [] if self.how.verify else [each for each in self._known if (each.named_at or 0.0) > now - _NAMES_FOR]
-        names = {each.facts.id: each.facts for each in recent if each.facts is not None}
-        named_at = {each.facts.id: each.named_at for each in recent if each.facts is not None}
+    async def list_sheets(self) -> AsyncGenerator[Sheet, None]:
+        """Lists the project's sheets, as far as the selection restricts the list."""
+        selection = self.how.selection
+        self._warnings_before = len(self.session.warnings)
         listed = list_sheets(
             self.session,
             self.project,
             folder=selection.folder or selection.sheet_set,
             collection=selection.collection,
             user_id=self.how.user_id,
-            known=names,
+            known={each.facts.id: each.facts for each in self._recently_named() if each.facts is not None},
             on_left_out=self._left_out.append,
         )
-        before = len(self.session.warnings)
-        found = {sheet.id: ProjectSheet(sheet=sheet, project=self.project) async for sheet in listed}
-        self._named_at = {
-            each.id: (has_known_name(each.sheet, names) and named_at.get(each.id)) or now for each in found.values()
-        }
+        async with aclosing(listed):
+            async for sheet in listed:
+                yield sheet
+
+    async def _listing(self, listed: ReadAhead[Sheet]) -> AsyncGenerator[list[ProjectSheet], None]:
+        now, recent = self.session.now(), self._recently_named()
+        names = {each.facts.id: each.facts for each in recent if each.facts is not None}
+        named_at = {each.facts.id: each.named_at for each in recent if each.facts is not None}
+        async with aclosing(listed):
+            async for batch in listed:
+                new = {each.id: each for each in batch if each.id not in self._named_at}
+                self._named_at |= {
+                    each.id: (has_known_name(each, names) and named_at.get(each.id)) or now for each in new.values()
+                }
+                sheets = [self._in_project(each) for each in new.values()]
+                self._listed += sheets
+                yield sheets
         self._unlisted = [each.folder_path for each in self._left_out if each.is_folder]
-        self._unreadable = [each for each in self.session.warnings[before:] if each.left_out]
-        return list(found.values())
+        self._unreadable = [each for each in self.session.warnings[self._warnings_before :] if each.left_out]
+
+    def _recently_named(self) -> list[KnownSheet]:
+        if self.how.verify:
+            return []
+        return [each for each in self._known if (each.named_at or 0.0) > self.session.now() - _NAMES_FOR]
 
     def _choose(self) -> Selected:
         """The sheets that are wanted. What else the folder or the list has is asked about in the same way."""
@@ -230,7 +288,10 @@ class SyncRun:
         return evolve(planned, request=evolve(planned.request, user_id=known.request.user_id))
 
     def left_out(self) -> list[SyncOutcome]:
-        """What the list shows and does not offer."""
+        """What the list shows and does not offer; once, when the list has ended."""
+        if not self.is_listed or self._is_told:
+            return []
+        self._is_told = True
         found = [
             SyncOutcome(state=SheetState.LEFT_OUT, name=each.id or each.call, id=each.id or "", reason=str(each))
             for each in self._unreadable
@@ -265,6 +326,10 @@ class SyncRun:
     def _kept(self, found: LeftOut) -> KnownSheet | None:
         lineage = lineage_of(self._sheet_of(found).to_request())
         return next((each for each in self._known if each.lineage == lineage), None)
+
+    def gives_name_now(self, planned: Planned) -> bool:
+        """Whether a file can get its name before the list has ended: no file in the folder could come to need it."""
+        return planned.keeps_name or not self._known
 
     async def rename(self) -> None:
         """Gives files the names that they should have now, those first whose new name nobody has."""

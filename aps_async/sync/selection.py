@@ -68,6 +68,11 @@ class Selection:
         if self.since is not None and self.since.tzinfo is None:
             raise InputError(f"the time {self.since.isoformat()} has no time zone: add one, such as +00:00")
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether it chooses all sheets of its folder, version set and collection, or of the project."""
+        return evolve(self, folder=None, sheet_set=None, collection=None) == Selection()
+
     def check(self, project: Project) -> None:
         """Refuses what this kind of project does not have.
 

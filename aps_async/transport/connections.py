@@ -179,8 +179,11 @@ class Connections:
 
     async def _answered(self, call: Call, token: Any, settings: Settings) -> Answer:
         try:
-            async with asyncio.timeout(self._time_limits.attempt(call, settings)):
+            until_headers, altogether = self._time_limits.attempt(call, settings)
+            began = asyncio.get_running_loop().time()
+            async with asyncio.timeout_at(began + until_headers) as limit:
                 response = await self._begin(call, token, self._first_contact.connect_limits(settings.connect_timeout))
+                limit.reschedule(began + altogether)
                 answer = await read_answer(response, settings.response_limit, f"{call.method} {call.path}")
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             lost = transport_error(f"{call.method} {call.path}", problem)

@@ -48,7 +48,7 @@ class Endpoint:
     """Whose token it takes. `any`: a user's, or an app's (two-legged) with or without `x-user-id`. `user`: the
     same, but an app must name one with `x-user-id`. `signed-in user`: no app's. `app`: an app's only, for itself."""
     large: bool = False
-    """Whether a response can take long, such as a page of 200 items: it gets `Settings.request_timeout`."""
+    """Whether a response can take long, such as a page of 200 items: its body gets `Settings.request_timeout`."""
     host: str | None = None
     """Where it is served, when that is not Autodesk's main host."""
 

@@ -140,7 +140,7 @@ class Worker:
             AuthError: no token can be obtained, or the service refused several exports in a row; the exports stay
                 queued for other workers.
             TargetError: the storage cannot be written to and read from at the start.
-            DatabaseError: the tables are of another version.
+            DatabaseError: the tables are of another version, or become so while it works.
         """
         self._store = await RunStore.opened(self._database)
         self._owner = await self._own_credentials()
@@ -154,8 +154,8 @@ class Worker:
         self._presence = Presence(self._database, self._owner, lambda: self.waits_for)
         aside = asyncio.create_task(self._aside(stop, until_done))
         presence = asyncio.create_task(self._presence.keep())
-        lanes = [asyncio.create_task(engine.work(self._database, each, stop)) for each in (starts, fetches)]
-        everything = {aside, presence, *lanes}
+        lanes = asyncio.create_task(engine.work(self._database, (starts, fetches), stop))
+        everything = {aside, presence, lanes}
         try:
             await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
         finally:

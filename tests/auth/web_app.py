@@ -1,4 +1,4 @@
-"""The README's web app: every visitor signs in at Autodesk's and sees their own projects.
+"""A web app: every visitor signs in at Autodesk's and sees their own projects.
 
 Each visitor has a store of their own. The visitor's browser holds a random number and nothing else; the request for
 authorization and the tokens stay on the server.

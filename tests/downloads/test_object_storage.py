@@ -1,7 +1,6 @@
 """Object storages: nothing without credentials, whole objects only, and the older version kept."""
 
 import asyncio
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from aps_async.downloads.folder import Folder, storage_for
 from aps_async.downloads.object_storage import ObjectStorage
 from aps_async.downloads.storage import Storage
 from aps_async.errors import TargetError
-from tests.storages import Bucket, InMemory, azure_server, azurite_command, make_container, s3_server
+from tests.storages import Bucket, InMemory, azure_server, azurite_command, google_key, make_container, s3_server
 from tests.support import served
 
 VARIABLES = ("AWS_", "GOOGLE_", "AZURE_", "GCE_")
@@ -39,12 +38,6 @@ async def staged(storage: Storage, body: bytes) -> Path:
     path = await storage.stage(os.urandom(4).hex())
     path.write_bytes(body)
     return path
-
-
-def google_key(address: str) -> str:
-    """A service account of a server on this machine, which takes no login."""
-    nothing = {"private_key": "", "private_key_id": "", "client_email": ""}
-    return json.dumps({"disable_oauth": True, "gcs_base_url": address, **nothing})
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The pytest plugin as users have it: found through its entry point, by a pytest in a fresh folder."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,11 +8,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from reportlab.pdfgen.canvas import Canvas
 
 from aps_async import InputError, Settings
 from aps_async.cli.environment import settings_from
 from aps_async.cli.failures import UsageProblem
 from aps_async.integrations import pytest_plugin
+from tests.docstrings import programs
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,10 +40,12 @@ def run(folder: Path, site: Path, tests: str, *options: str, **environ: str) -> 
     (folder / "test_mine.py").write_text(tests)
     (folder / "pytest.ini").touch()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("APS_", "PYTEST", "COV"))}
-    # Without the short summary: it repeats messages, whole where `CI` is set or the terminal is wide.
+    # Without the short summary: it repeats messages, whole where `CI` is set or the terminal is wide. And without a
+    # plugin that users do not have, whose look for an event loop is a DeprecationWarning from Python 3.12 on.
     ran = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "pytest", "-q", "-rN", "--color=no", "-p", "no:cacheprovider", "-W", "error",
-         "-W", "ignore:The configuration option \"asyncio_default", "--strict-markers", *options],
+        [sys.executable, "-m", "pytest", "-q", "-rN", "--color=no", "--strict-markers",
+         "-p", "no:cacheprovider", "-p", "no:looptime_plugin",
+         "-W", "error", "-W", "ignore:The configuration option \"asyncio_default", *options],
         cwd=folder, check=False, capture_output=True, text=True, timeout=120,
         env={**kept, "PYTHONPATH": str(site), **environ},
     )  # fmt: skip
@@ -57,7 +62,8 @@ def test_the_entry_point_is_the_plugin() -> None:
 
 def example() -> str:
     """The code of the plugin's docstring, as it is written there."""
-    return "\n".join(line[4:] for line in (pytest_plugin.__doc__ or "").splitlines() if line.startswith("    "))
+    [program] = programs(pytest_plugin.__doc__)
+    return program
 
 
 def test_the_example_of_the_docstring_passes(installed: Path, tmp_path: Path) -> None:
@@ -176,6 +182,73 @@ def test_imports():
     assert counts == {"passed": 1}, out
 
 
+WRONG = {
+    "aps_simulator(speeed=3)": "the marker aps_simulator has no option 'speeed'; did you mean 'speed'?",
+    "aps_simulator(60)": "the marker aps_simulator takes options by name, not 60",
+    "aps_simulator(speed=0)": "speed must be positive, not 0.0",
+    "aps_simulator(speed='fast')": "aps_speed must be a number, not 'fast'",
+    "aps_simulator(waiting='off')": "the marker aps_simulator: waiting must be True or False, not 'off'",
+    "aps_simulator(pdf='none.pdf')": "none.pdf: cannot be read: No such file or directory",
+    "aps_simulator(world='none.json')": "none.json: cannot be read: ",
+    "aps_simulator(world={'hubs': 3})": "hubs",
+    "aps_simulator(world={}, sheets=3)": "sheets applies to drawn sheets; a world or a PDF has its own",
+    "aps_simulator(sheets='3')": "the marker aps_simulator: ",
+    "aps_fault(status=503)": "the marker aps_fault takes an endpoint, a kind, and the rest by name",
+    "aps_fault('hubs', 'status', 503)": "the marker aps_fault takes an endpoint, a kind, and the rest by name",
+    "aps_fault('hubs', 'odd')": "the marker aps_fault: unknown kind 'odd'",
+    "aps_fault('hubs', stat=503)": "the marker aps_fault: unknown key 'stat'",
+    "aps_fault('export_statu', status=503)": "there is no endpoint 'export_statu'; did you mean 'export_status'?",
+}
+
+
+def test_a_wrong_marker_is_one_clear_error(installed: Path, tmp_path: Path) -> None:
+    tests = [f"@pytest.mark.{marker}\ndef test_{n}(aps_simulator): pass\n" for n, marker in enumerate(WRONG)]
+    counts, out = run(tmp_path, installed, "import pytest\n" + "".join(tests))
+    assert counts == {"error": len(WRONG)}, out
+    for marker, words in WRONG.items():
+        assert words in out, marker
+    assert "Traceback" not in out
+    assert "site-packages" not in out
+
+
+OWN_PLANS = """
+import pytest
+from aps_async import bim360, export_project, wait_for_export
+
+
+@pytest.mark.asyncio
+@pytest.mark.aps_simulator(pdf="plans/mine.pdf", waiting=False)
+async def test_sheets_of_my_own_pdf(aps_simulator, aps_session, tmp_path):
+    outcomes = [outcome async for outcome in export_project(aps_session, "Riverside Clinic", tmp_path)]
+    assert [outcome.ok for outcome in outcomes] == [True] * 3
+    assert len(list(tmp_path.glob("*.pdf"))) == 3
+
+
+@pytest.mark.aps_simulator(world="world.json")
+def test_a_world_of_my_own(aps_simulator):
+    assert [sheet.name for sheet in aps_simulator.world.sheets] == ["X-1"]
+
+
+def test_my_variables_are_not_seen(aps_simulator):
+    import os
+    assert "APS_ACCESS_TOKEN" not in os.environ
+"""
+
+
+def test_files_of_the_newcomer(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "plans").mkdir()
+    drawing = Canvas(str(tmp_path / "plans" / "mine.pdf"))
+    for number in range(3):
+        drawing.drawString(100, 100, f"Mine {number}")
+        drawing.showPage()
+    drawing.save()
+    folders = [{"name": "Plans", "items": [{"number": "X-1"}]}]
+    world = {"hubs": [{"name": "H", "projects": [{"name": "P", "projectType": "BIM360", "folders": folders}]}]}
+    (tmp_path / "world.json").write_text(json.dumps(world))
+    counts, out = run(tmp_path, installed, OWN_PLANS, APS_ACCESS_TOKEN="mine")
+    assert counts == {"passed": 3}, out
+
+
 @pytest.mark.parametrize(
     ("package", "fixture"),
     [
@@ -188,7 +261,7 @@ def test_imports():
 def test_a_missing_package_is_one_clear_error(installed: Path, tmp_path: Path, package: str, fixture: str) -> None:
     (tmp_path / "hide.py").write_text(f"import sys\nsys.modules[{package!r}] = None\n")
     tests = f"def test_of_others():\n    pass\n\ndef test_with_ours({fixture}):\n    pass\n"
-    options = ("-p", "hide", *([] if fixture == "aps_simulator" else ["-p", "no:asyncio", "-p", "no:looptime"]))
+    options = ("-p", "hide", *([] if fixture == "aps_simulator" else ["-p", "no:asyncio"]))
     site = os.pathsep.join((str(installed), str(tmp_path)))
     counts, out = run(tmp_path, Path(site), tests, *options)
     assert counts == {"passed": 1, "error": 1}, out

@@ -21,12 +21,22 @@ from aps_async.ledger.places import FolderPlace, Place, StoragePlace
 from aps_async.ledger.rows import Former
 from aps_async.models import StoredExport
 from aps_async.simulator import World
-from tests.storages import Bucket, InMemory, ReadableInMemory, azure_server, azurite_command, make_container, s3_server
-from tests.support import service, session_for
+from tests.storages import (
+    Bucket,
+    Google,
+    InMemory,
+    ReadableInMemory,
+    azure_server,
+    azurite_command,
+    google_key,
+    make_container,
+    s3_server,
+)
+from tests.support import served, service, session_for
 from tests.sync.test_sync import QUICK, Site
 
 needs_azurite = pytest.mark.skipif(azurite_command() is None, reason="Azurite is not installed: npm install -g azurite")
-KINDS = ["memory", "folder", "s3", pytest.param("az", marks=needs_azurite)]
+KINDS = ["memory", "folder", "s3", "gs", pytest.param("az", marks=needs_azurite)]
 
 
 @define
@@ -75,6 +85,11 @@ async def stored(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         storage = ObjectStorage(f"s3://{bucket.name}/2026", allow_http=True, **options)
         yield Stored(storage, lambda: sorted(each.removeprefix("2026/") for each in bucket.keys()))  # noqa: SIM118 - its own method
         bucket.close()
+    elif request.param == "gs":
+        google = Google()
+        async with served(google.serve) as address:
+            storage = ObjectStorage("gs://plans/2026", allow_http=True, service_account_key=google_key(address))
+            yield Stored(storage, lambda: sorted(each.removeprefix("/plans/2026/") for each in google.files))
     else:
         import obstore
 

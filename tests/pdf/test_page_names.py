@@ -151,8 +151,16 @@ UNKNOWN: dict[str, tuple[list[Draw], Sequence[str], str]] = {
     "a sheet named twice": ([bookmarks("A-10", "A-1", "A-1 again")], NUMBERS, "bookmarks name a sheet or a page twice"),
     "a page named twice": ([bookmarks("A-10", "A-1", "A-101", pages=(0, 0, 2))], NUMBERS, "bookmarks name"),
     "two sheets of a number": ([labels("A-1", "a-1", "A-3")], ("A-1", "a-1", "A-3"), "the same number"),
-    "a number too few": ([labels("A-10", "A-1", "A-101")], ("A-10", "A-1"), "3 pages came for 2 sheets"),
-    "a number too many": ([labels("A-10", "A-1", "A-101")], (*NUMBERS, "A-2"), "3 pages came for 4 sheets"),
+    "a number too few": (
+        [labels("A-10", "A-1", "A-101")],
+        ("A-10", "A-1"),
+        "2 sheets were asked for, and the number of pages is 3",
+    ),
+    "a number too many": (
+        [labels("A-10", "A-1", "A-101")],
+        (*NUMBERS, "A-2"),
+        "4 sheets were asked for, and the number of pages is 3",
+    ),
     "a number in two ways": ([labels("A-1 Plan", "A-2", "A-3")], ("A-1", "A-1 Plan", "A-2"), "page labels name"),
     "labels against bookmarks": (
         [labels("A-10", "A-1", "A-101"), bookmarks("A-1", "A-10", "A-101")],
@@ -169,10 +177,25 @@ UNKNOWN: dict[str, tuple[list[Draw], Sequence[str], str]] = {
         NUMBERS,
         "page labels and its title blocks contradict",
     ),
+    "labels against a title block of digits": (
+        [labels("2-", "1-", "3-"), blocks("1-", "3-", "2-")],
+        ("1-", "2-", "3-"),
+        "page labels and its title blocks contradict",
+    ),
     "labels against doubled pages": (
         [labels("A-10", "A-1", "A-101"), blocks("A-10", "A-10", "A-101")],
         NUMBERS,
-        "title blocks name a sheet or a page twice",
+        "page labels and its title blocks contradict",
+    ),
+    "labels against title blocks with other numbers too": (
+        [labels("A-10", "A-1", "A-101"), blocks("A-10 and A-1", "A-101 or A-10", "A-1")],
+        NUMBERS,
+        "page labels and its title blocks contradict",
+    ),
+    "labels against title blocks that lead to the next sheet": (
+        [labels("A-1", "A-101", "A-10"), blocks(("A-10", "next: A-1"), ("A-1", "next: A-101"), ("A-101", "next A-10"))],
+        NUMBERS,
+        "page labels and its title blocks contradict",
     ),
     "labels against broken bookmarks": (
         [labels("A-10", "A-1", "A-101"), bookmarks("A-1", "A-1", "A-101")],

@@ -108,12 +108,14 @@ async def test_files_are_named_by_what_they_belong_to_and_their_names_in_docs() 
 
 
 @pytest.mark.parametrize(("status", "endpoint"), [(403, "cost_budgets"), (404, "cost_budgets"), (400, "cost_budgets")])
-async def test_without_the_list_the_id_serves(status: int, endpoint: str) -> None:
+async def test_without_the_list_the_name_in_docs_serves(status: int, endpoint: str) -> None:
     async with account(MANY) as (simulator, session):
         simulator.add_fault(Fault(endpoint=endpoint, kind="status", status=status))
         [job] = await name_jobs(session, await jobs_of(simulator, session, "B 0"))
-        [budget] = ids(simulator, "B 0")
-        assert job.ref.request.name == f"Budget {budget} - 000 B 0 - Budget Summary"
+        assert job.ref.request.name == "000 B 0 - Budget Summary"
+        simulator.add_fault(Fault(endpoint="version", kind="status", status=403))
+        [job] = await name_jobs(session, await jobs_of(simulator, session, "B 0"))
+        assert job.ref.request.name == f"Budget {ids(simulator, 'B 0')[0]}", "where neither is known"
 
 
 async def test_without_the_name_in_docs_the_label_serves() -> None:
@@ -131,14 +133,18 @@ async def test_an_outage_is_no_missing_name() -> None:
             await name_jobs(session, jobs)
 
 
-async def test_change_orders_that_are_asked_for_as_forms_keep_their_ids() -> None:
+async def test_change_orders_that_are_asked_for_as_forms_are_named_too() -> None:
     async with account() as (simulator, session):
+        project_of(simulator).cost.documents[-1].item.name = "Letter.docx"
         [job] = await name_jobs(session, await jobs_of(simulator, session, "Piles", kind="FormInstance"))
         assert job.ref.request.name is not None
-        assert job.ref.request.name.startswith("FormInstance ")
+        assert job.ref.request.name.endswith("Piles - Letter")
+        assert len(asked(simulator, "cost_change_orders")) == 5, "one call for each kind, as it is the last one"
         source = job.ref.request.cost
         assert source is not None
         assert await find_labels(session, source, []) is None
         simulator.add_fault(Fault(endpoint="cost_change_orders", kind="status", status=403))
+        [job] = await name_jobs(session, await jobs_of(simulator, session, "Piles", kind="FormInstance"))
+        assert job.ref.request.name == "Letter"
         with pytest.raises(NotAllowedError):
             [each async for each in list_associations(session, project_of(simulator).id, "sco")]

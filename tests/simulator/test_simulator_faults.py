@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from aps_async.simulator import Behaviour, Fault, FaultError, JobPolls, load_faults
+from aps_async.simulator import Behaviour, Fault, FaultError, JobPolls, Simulator, load_faults
 from tests.simulator.conftest import Serve
 
 NOW = Behaviour(job_time=JobPolls(0))
@@ -206,6 +207,27 @@ def test_reading_faults(tmp_path: Path) -> None:
     assert first == Fault(endpoint="hubs", nth=(3,), status=500)
     assert second.kind == "slow"
     assert Fault.from_json(first.to_json()) == first
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "near"),
+    [("export_statu", "; did you mean 'export_status'?"), ("hubz", "; did you mean 'hub'?"), ("zzz*", ""), ("", "")],
+)
+async def test_a_fault_that_could_never_fire(endpoint: str, near: str) -> None:
+    fault, words = Fault(endpoint=endpoint), re.escape(f"there is no endpoint {endpoint!r}{near}")
+    with pytest.raises(FaultError, match=f"^{words}$"):
+        Simulator(faults=[fault])
+    async with Simulator() as simulator, aiohttp.ClientSession(simulator.url) as client:
+        with pytest.raises(FaultError, match=words):
+            simulator.add_fault(fault)
+        async with client.post("/simulator/faults", json=[{}, fault.to_json()]) as response:
+            assert (response.status, words.replace("\\", "") in await response.text()) == (400, True)
+        assert not simulator.faults
+
+
+@pytest.mark.parametrize("endpoint", ["*", "export_*", "hub[s]", "signed_get", "cdn_get", "unknown", "token"])
+def test_a_fault_of_any_endpoint_there_is(endpoint: str) -> None:
+    assert len(Simulator(faults=[Fault(endpoint=endpoint)]).faults) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -200,23 +199,6 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert ran.err.startswith("aps-async: error: the database at ")
     assert "canary" not in ran.err
     assert ran.err.count("\n") == 1
-
-
-def test_the_readmes_lines_bring_a_project(fleet: Fleet, tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    [block] = [
-        text
-        for text in re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
-        if "APS_DATABASE_URL" in text
-    ]
-    first, *lines = block.splitlines()
-    assert first.startswith("export APS_DATABASE_URL=postgresql://")
-    for line in lines:
-        command, *words = shlex.split(line)
-        assert command == "aps-async"
-        ran = run(*words, env=fleet.env, cwd=tmp_path)
-        assert ran.code == 0, ran.err
-    assert len(list((tmp_path / "plans" / "clinic").glob("*.pdf"))) == SHEETS
 
 
 def test_only_those_who_work_import_the_extras() -> None:

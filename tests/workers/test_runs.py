@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -295,8 +296,12 @@ async def test_what_falls_out_of_a_lane_is_put_back(database: Database) -> None:
 
 
 async def test_old_rows_of_the_log_are_forgotten(database: Database) -> None:
-    await RunStore(database).enqueue(requests(2), "log")
-    await database.fetch("UPDATE aps_pgqueuer_log SET created = now() - interval '1 hour' WHERE job_id % 2 = 0")
+    entry = """
+    INSERT INTO aps_pgqueuer_log (job_id, status, priority, entrypoint, created) VALUES ($1, 'successful', 0, '', $2)
+    """
+    now = datetime.now(UTC)
+    for number, age in enumerate((timedelta(hours=1), timedelta(0)), 1):
+        await database.fetch(entry, number, now - age)
     await engine.run_maintenance(database)
     assert await database.value("SELECT count(*) FROM aps_pgqueuer_log") == 1
 

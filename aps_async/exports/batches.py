@@ -1,0 +1,222 @@
+"""Sheets of an ACC project in batches: one job for many, whose PDF is split into a verified file for each."""
+
+import secrets
+import shutil
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from attrs import define, field, frozen
+
+from aps_async.downloads.download import BeforeRename
+from aps_async.downloads.sinks import PartFile, part_name, target_error
+from aps_async.downloads.storage import Storage
+from aps_async.errors import InputError
+from aps_async.exports.entries import Entry
+from aps_async.ledger.files import known_file
+from aps_async.ledger.journal import Record
+from aps_async.models import Downloaded, ExportKind, ExportRequest, Project
+from aps_async.pdf.page_names import same_number
+from aps_async.pdf.splitting import check_installed, split_sheets
+from aps_async.policies import PollPolicy, PollStatus
+from aps_async.resources import sheets
+from aps_async.threads import in_thread
+
+__all__ = ["LARGEST", "BatchPolicy", "Batches", "batch_for", "checked_batch", "put_in_place"]
+__dir__: object = __all__.copy
+
+LARGEST = sheets.SERVICE.limit
+"""Sheets that one job takes."""
+
+
+def batch_for(project: Project, batch: int | None, *, one_pdf: bool = False) -> int | None:
+    """The `batch` of `export_many` for a project's sheets.
+
+    Args:
+        project: where the sheets are.
+        batch: what is asked for.
+        one_pdf: whether the sheets are to become one PDF: ACC makes that of up to 1,000 by one job.
+
+    Raises:
+        InputError: the project is not in ACC, or the number is out of range.
+    """
+    if batch is None:
+        return LARGEST if one_pdf and project.is_acc else None
+    if not project.is_acc:
+        raise InputError(f"{project.name} is not an ACC project, whose sheets are exported one by one: use no batches")
+    return checked_batch(batch)
+
+
+def checked_batch(batch: int) -> int:
+    """The number, if a job can have so many sheets.
+
+    Raises:
+        InputError: it is out of range.
+    """
+    if not 1 <= batch <= LARGEST:
+        raise InputError(f"a batch has 1 to {LARGEST:,} sheets, not {batch}")
+    return batch
+
+
+@frozen(kw_only=True)
+class BatchPolicy(PollPolicy):
+    """For jobs that take longer the more sheets they have: asks first after ten intervals, then ever more rarely."""
+
+    def __call__(self, status: PollStatus[Any]) -> float:
+        return max(super().__call__(status), 10 * self.interval - status.age, status.age / 2)
+
+
+@define(eq=False)
+class Batches:
+    """The batches of one run: entries that wait for others, and the files of those that have come."""
+
+    size: int
+    """Sheets in one job, at most."""
+    target: Path | Storage
+    tag: str
+    """Marks the part files; see `part_name`."""
+    _waiting: dict[Hashable, list[dict[str, Entry]]] = field(factory=dict[Hashable, list[dict[str, Entry]]])
+    _scratch: Path | None = None
+    _files: set[Path] = field(factory=set[Path])
+
+    def __attrs_post_init__(self) -> None:
+        checked_batch(self.size)
+        check_installed()
+
+    @property
+    def waiting(self) -> int:
+        """Entries that wait for others."""
+        return sum(len(group) for groups in self._waiting.values() for group in groups)
+
+    def takes(self, entry: Entry) -> bool:
+        """Whether an entry can be one of several in a job: a single sheet with a number, not started yet."""
+        request = entry.request
+        return (
+            self.size > 1
+            and isinstance(entry.wanted, ExportRequest)
+            and entry.record.ref is None
+            and not entry.notes
+            and request.kind is ExportKind.SHEETS
+            and len(request.source_ids) == 1
+            and request.options.output_name is None
+            and request.identity is not None
+            and bool(same_number(request.identity.number))
+        )
+
+    def add(self, entry: Entry) -> Sequence[Entry]:
+        """Lets an entry wait for others; returns those of its batch if that is full now.
+
+        No two sheets of a batch have the same number, since their pages could not be distinguished.
+        """
+        request, number = entry.request, _number(entry)
+        groups = self._waiting.setdefault((request.project_id, request.options, request.user_id), [])
+        group = next((each for each in groups if number not in each), None)
+        if group is None:
+            group = dict[str, Entry]()
+            groups.append(group)
+        group[number] = entry
+        if len(group) < self.size:
+            return ()
+        groups.remove(group)
+        return list(group.values())
+
+    def rest(self) -> list[Sequence[Entry]]:
+        """What waits, as batches; nothing does after this."""
+        found: list[Sequence[Entry]] = [list(each.values()) for groups in self._waiting.values() for each in groups]
+        self._waiting.clear()
+        return found
+
+    def job(self, members: Sequence[Entry], began: float) -> Entry:
+        """The entry of a batch's job."""
+        first = members[0].request
+        request = ExportRequest(
+            kind=first.kind,
+            project_id=first.project_id,
+            source_ids=tuple(each.request.source_ids[0] for each in members),
+            options=first.options,
+            user_id=first.user_id,
+            name=f"{len(members):,} sheets",
+        )
+        return Entry(request, Record(0, ""), began, members=tuple(members))
+
+    async def new_file(self) -> Path:
+        """A new path for what is not a sheet's file yet; `close` removes what is there."""
+        if self._scratch is None:
+            if isinstance(self.target, Path):
+                self._scratch = self.target
+            else:
+                self._scratch = await self.target.stage(secrets.token_hex(8))
+                self._scratch.mkdir()
+        path = Path(part_name(self._scratch / "batch", self.tag))
+        self._files.add(path)
+        return path
+
+    async def split(self, job: Entry, pdf: Path) -> str | None:
+        """Splits a job's PDF into the `page` of each member; returns why not if that cannot be done.
+
+        Raises:
+            TargetError: a file cannot be written.
+        """
+        numbers = [_number(each) for each in job.members]
+        files = [await self.new_file() for _ in numbers]
+        stop = Event()
+        try:
+            problem = await in_thread(split_sheets, pdf, numbers, files, stop, on_cancel=stop.set)
+        except OSError as error:
+            raise target_error(pdf, error) from error
+        finally:
+            self._remove(pdf)
+        if problem is None:
+            for member, file in zip(job.members, files, strict=True):
+                member.page = file
+        else:
+            self._remove(*files)
+        return problem
+
+    def close(self) -> None:
+        """Removes what no sheet has taken."""
+        self._remove(*self._files)
+        if self._scratch is not None and not isinstance(self.target, Path):
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self.target.discard(self._scratch)
+
+    def _remove(self, *files: Path) -> None:
+        for each in files:
+            each.unlink(missing_ok=True)
+        self._files.difference_update(files)
+
+
+def _number(entry: Entry) -> str:
+    identity = entry.request.identity
+    return same_number(identity.number) if identity else ""
+
+
+async def put_in_place(page: Path, path: Path, tag: str, before_rename: BeforeRename | None) -> Downloaded:
+    """Gives a sheet that was split from a job's PDF its final name, durably, as `download` does.
+
+    Raises:
+        TargetError: it cannot get that name.
+    """
+    try:
+        sink = PartFile.of(page, path, tag)
+    except OSError as problem:
+        raise target_error(path, problem) from problem
+    try:
+        await sink.complete()
+        got = await _described(page, sink.final(".pdf"))
+        if before_rename is not None:
+            await before_rename(got)
+        sink.rename(".pdf")
+    finally:
+        sink.discard()
+    return got
+
+
+async def _described(page: Path, path: Path) -> Downloaded:
+    stop = Event()
+    try:
+        known = await in_thread(known_file, page.parent, page, stop, on_cancel=stop.set)
+    except OSError as problem:
+        raise target_error(path, problem) from problem
+    return Downloaded(path=path, size=known.size, sha256=known.sha256)

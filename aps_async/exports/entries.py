@@ -1,0 +1,95 @@
+"""One request of a bulk run on its way, and what becomes of it."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from attrs import define
+
+from aps_async.exports.bulk_requests import Wanted, request_of
+from aps_async.ledger.journal import Record
+from aps_async.models import (
+    DeliveredExport,
+    Downloaded,
+    ExportJob,
+    ExportOutcome,
+    ExportRef,
+    ExportRequest,
+    FailedExport,
+    StoredExport,
+)
+from aps_async.polling import Poller
+
+__all__ = ["Entry", "outcome_of"]
+__dir__: object = __all__.copy
+
+
+@define(eq=False)
+class Entry:
+    """One request on its way."""
+
+    wanted: Wanted
+    record: Record
+    began: float
+    number: int | None = None
+    """For the hooks; None without them, and for the job of a batch."""
+    reported: bool = False
+    ref: ExportRef | None = None
+    poller: Poller[ExportJob] | None = None
+    started_at: float | None = None
+    """None: it was started elsewhere, or by an earlier run."""
+    running_at: float = 0.0
+    """When the job was last known to run."""
+    timer: asyncio.TimerHandle | None = None
+    asking: "asyncio.Task[None] | None" = None
+    """A question about the job that is under way."""
+    received: int = 0
+    reused: bool = False
+    locations: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """In a storage."""
+    unpacked: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Warnings from before the download."""
+    members: "tuple[Entry, ...]" = ()
+    """Of a batch's job: the entries that it is for."""
+    page: Path | None = None
+    """What a batch's job has brought for this entry: a file that still needs its name."""
+
+    @property
+    def request(self) -> ExportRequest:
+        """What was asked for."""
+        return request_of(self.wanted)
+
+
+def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> ExportOutcome | StoredExport:
+    """What the caller gets for an entry that ended at `now`."""
+    status = entry.poller.status if entry.poller else None
+    job = status.answer if status else None
+    known: dict[str, Any] = {
+        "request": entry.request,
+        "ref": entry.ref or entry.record.ref,
+        "failed_files": job.failed_files if job else (),
+        "seconds": now - entry.began,
+        "polls": status.polls if status else 0,
+    }
+    if isinstance(result, Exception):
+        return FailedExport(**known, error=result)
+    if entry.locations:
+        return StoredExport(
+            **known,
+            size=result.size,
+            locations=entry.locations,
+            names=entry.names,
+            reused=entry.reused,
+            warnings=entry.warnings,
+        )
+    return DeliveredExport(
+        **known,
+        path=result.path,
+        size=result.size,
+        unpacked=entry.unpacked,
+        reused=entry.reused,
+        warnings=entry.warnings,
+    )

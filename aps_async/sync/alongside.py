@@ -1,0 +1,39 @@
+"""The exports of a sync, begun while the list goes on."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from aps_async.models import ExportRequest
+from aps_async.sync.compare import Planned
+from aps_async.sync.run import SyncRun
+
+__all__ = ["requests"]
+__dir__: object = __all__.copy
+
+
+async def requests(run: SyncRun, on_listed: Callable[[int], object]) -> AsyncGenerator[ExportRequest, None]:
+    """What is to be exported, as soon as it is certain which name its file gets.
+
+    Names are given in the order of the list, and first to files that have to be renamed, which takes the whole list.
+    So a sheet that needs a new name waits for its end, unless the folder has no file that could be renamed.
+
+    Args:
+        run: which has not begun to look.
+        on_listed: called with the number of sheets that are listed and chosen so far, after each part of the list.
+    """
+    waiting: list[Planned] = []
+    async with aclosing(run.looking()) as parts:
+        async for planned in parts:
+            on_listed(len(run.planned))
+            if run.is_listed:
+                waiting += planned
+                continue
+            for each in planned:
+                if run.gives_name_now(each):
+                    yield each.request
+                else:
+                    waiting.append(each)
+    await run.ledger.expect(len(run.planned))
+    await run.rename()
+    for each in waiting:
+        yield each.request

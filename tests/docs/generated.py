@@ -1,0 +1,81 @@
+"""What is made from the guides and the source: `llms.txt` and the picture of how one export travels.
+
+`python -m tests.docs.generated` writes both; a test compares them.
+"""
+
+import re
+from html import escape
+
+from tests.docs.markdown import README, ROOT
+from tests.test_layers import GRAPH
+
+FOLDER = ROOT / "aps_async" / "guides"
+ORDER = ("manager", "developer", "operator", "troubleshooting", "reference", "migration", "travel")
+_STEP = re.compile(r"^\d+\. `([\w.]+)` ", re.MULTILINE)
+_ROW, _TOP, _WIDTH, _BOX = 34, 12, 560, 250
+_STYLE = """<style>
+text { font: 13px ui-monospace, monospace; fill: #1f2937; }
+rect { fill: #f3f4f6; stroke: #9ca3af; }
+path { fill: none; stroke: #2563eb; stroke-width: 1.3; opacity: 0.7; }
+marker path { fill: #2563eb; opacity: 1; }
+@media (prefers-color-scheme: dark) { text { fill: #e5e7eb; } rect { fill: #1f2937; stroke: #6b7280; }
+  path { stroke: #60a5fa; } marker path { fill: #60a5fa; } }
+</style>"""
+_ARROW = (
+    '<marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    '<path d="M0 0 8 4 0 8z"/></marker>'
+)
+
+
+def llms_text() -> str:
+    """The index of the guides for programs that read them."""
+    summary = README.read_text("utf-8").splitlines()[2]
+    lines = ["# aps-async", "", f"> {summary}", "", "## Guides", ""]
+    for name in ORDER:
+        title, _, body = (FOLDER / f"{name}.md").read_text("utf-8").partition("\n")
+        sentence = " ".join(re.split(r"(?<=\.)\s", body.strip(), maxsplit=1)[0].split())
+        lines.append(f"- [{title.removeprefix('# ')}]({name}.md): {sentence}")
+    return "\n".join([*lines, ""])
+
+
+def picture() -> str:
+    """The modules of the guide `travel` in their order, with the imports between them."""
+    steps = _STEP.findall((FOLDER / "travel.md").read_text("utf-8"))
+    height = 2 * _TOP + _ROW * len(steps)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">',
+        "<title>The modules of an export, from top to bottom, and the imports between them</title>",
+        _STYLE,
+        f"<defs>{_ARROW}</defs>",
+    ]
+    for row, module in enumerate(steps):
+        y = _TOP + _ROW * row
+        name = escape(f"{row + 1:2}  {module.removeprefix('aps_async.')}")
+        lines.append(f'<rect x="8" y="{y}" width="{_BOX}" height="26" rx="5"/><text x="18" y="{y + 18}">{name}</text>')
+        lines += [_arc(row, steps.index(other)) for other in _next(module, set(steps))]
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def _next(module: str, steps: set[str]) -> list[str]:
+    """Which of the steps it imports, without those that it also reaches through another step."""
+    imported = GRAPH[module] & steps
+    return sorted(each for each in imported if not any(each in _reached(other, steps) for other in imported - {each}))
+
+
+def _reached(module: str, steps: set[str]) -> set[str]:
+    imported = GRAPH[module] & steps
+    return imported.union(*(_reached(each, steps) for each in imported))
+
+
+def _arc(start: int, end: int) -> str:
+    """An arrow at the right of the boxes; the farther it leads, the wider it swings."""
+    x, wide = _BOX + 8, _BOX + 40 + 20 * abs(end - start)
+    y1, y2 = (_TOP + _ROW * row + (9 if row == end else 17) for row in (start, end))
+    return f'<path d="M{x} {y1}C{wide} {y1} {wide} {y2} {x + 2} {y2}" marker-end="url(#end)"/>'
+
+
+FILES = {"llms.txt": llms_text, "travel.svg": picture}
+
+if __name__ == "__main__":
+    for name, make in FILES.items():
+        (FOLDER / name).write_text(make(), "utf-8")
