@@ -10,14 +10,14 @@ from attrs import frozen
 
 from aps_async.pdf.objects import array, dictionaries, dictionary
 
-__all__ = ["LayerTable", "Layers", "Node"]
+__all__ = ["LayerTable", "Layers"]
 __dir__: object = __all__.copy
 
 _ELSEWHERE = frozenset(("/Parent", "/P", "/Dest", "/A", "/AA", "/B", "/Pg", "/StructParent", "/Popup"))
 """Keys of a page's parts that lead back to the page, to its tree, or to another page."""
 
 _REST = ("/Locked", "/RBGroups", "/AS")
-Node = Any
+_Node = Any
 """A part of a table of layers: the `objgen` of one, a heading, a `_Group`, or a `_Usage`."""
 
 
@@ -25,7 +25,7 @@ Node = Any
 class _Group:
     """A list in a list."""
 
-    nodes: list[Node]
+    nodes: list[_Node]
     layers: frozenset[Any]
     """All that are in it, at any depth, so that most lists need not be looked through for each of many pages."""
 
@@ -36,7 +36,7 @@ class _Usage:
 
     events: tuple[str, ...]
     categories: tuple[str, ...]
-    groups: list[Node]
+    groups: list[_Node]
 
 
 class Layers:
@@ -58,8 +58,8 @@ class Layers:
         self.is_on: dict[Any, bool] = {each.objgen: is_on(each) for each in dictionaries(array(table, "/OCGs"))}
         """Whether each is shown when the sheet is opened, in the table's order."""
         self.has_views: bool = bool(array(table, "/Configs"))
-        self.order: list[Node] = _nodes(array(default, "/Order"))
-        self.rest: dict[str, list[Node]] = {key: _nodes(array(default, key)) for key in _REST}
+        self.order: list[_Node] = _nodes(array(default, "/Order"))
+        self.rest: dict[str, list[_Node]] = {key: _nodes(array(default, key)) for key in _REST}
         self.place: dict[Any, int] = {objgen: index for index, objgen in enumerate(self.is_on)}
 
 
@@ -126,11 +126,11 @@ def _names(holder: Any, key: str) -> set[str]:
     return {str(each) for each in names if isinstance(each, Name)}
 
 
-def _nodes(values: Any) -> list[Node]:
+def _nodes(values: Any) -> list[_Node]:
     """A table of layers as plain values."""
     from pikepdf import Array, Dictionary, String
 
-    found: list[Node] = []
+    found: list[_Node] = []
     for each in values:
         if isinstance(each, Array):
             nodes = _nodes(each)
@@ -145,7 +145,7 @@ def _nodes(values: Any) -> list[Node]:
     return found
 
 
-def _layers_in(nodes: list[Node]) -> Iterator[Any]:
+def _layers_in(nodes: list[_Node]) -> Iterator[Any]:
     for each in nodes:
         if isinstance(each, _Group | _Usage):
             yield from each.layers if isinstance(each, _Group) else _layers_in(each.groups)
@@ -153,7 +153,7 @@ def _layers_in(nodes: list[Node]) -> Iterator[Any]:
             yield each
 
 
-def _mapped(nodes: list[Node], copy_of: dict[Any, Any]) -> list[Any]:
+def _mapped(nodes: list[_Node], copy_of: dict[Any, Any]) -> list[Any]:
     """The same lists with the copies in place of the layers; what holds none of them is left out."""
     from pikepdf import Array, String
 
