@@ -60,7 +60,6 @@ _log = logging.getLogger(__name__)
 @frozen
 class _Names:
     urn: str
-    item_urn: str | None = None
     name: str | None = None
     title: str | None = None
     number: str | None = None
