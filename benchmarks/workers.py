@@ -1,25 +1,17 @@
 """Workers, as processes on this machine with a real PostgreSQL: which faults they survive, and what they cost."""
 
 import asyncio
-import hashlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
-from pgqueuer.ports.repository import EntrypointExecutionParameter
-
-from aps_async import bim360
-from aps_async.workers import Database, RunStore
-from aps_async.workers.listening import Listening, patient_queries
+from benchmarks import survival
 from benchmarks.children import RAW, spread
+from benchmarks.large_queue import measured
 from tests.cli.support import Simulation, simulation
 from tests.postgres import Postgres, postgres
 from tests.workers.fleet import Fleet
@@ -30,86 +22,8 @@ IDLE_SECONDS = 60.0
 
 
 def measure(rounds: int) -> str:
-    """Three tables: three workers under faults, the cost of an export, and a large queue."""
-    return "\n\n".join([_survival(rounds), _cost(rounds), _enqueueing(min(rounds, 3))])
-
-
-# ------------------------------------------------------------------ survival
-
-
-def _survival(rounds: int) -> str:
-    speed = 6
-    rows = []
-    for _ in range(rounds):
-        with (
-            postgres() as server,
-            simulation("--sheets", str(SHEETS), "--speed", str(speed)) as service,
-            tempfile.TemporaryDirectory() as folder,
-        ):
-            fleet = Fleet(server, server.fresh_database("fleet"), service, Path(folder) / "plans")
-            try:
-                rows.append(_ill_treated(fleet))
-            finally:
-                fleet.stop()
-    RAW.extend(rows)
-    return "\n".join(
-        [
-            f"## {SHEETS} sheets, 3 workers: one killed, one frozen for 22 s and woken, PostgreSQL restarted",
-            "",
-            f"`aps-async worker`, three times, at `--speed {speed}` with published quotas. After a tenth is delivered "
-            "the first worker gets `kill -9` and the second SIGSTOP; once their work is taken over, PostgreSQL "
-            "is stopped with `-m immediate` and started again; then the second gets SIGCONT. Times are real seconds.",
-            "",
-            "| | median (least-most) | goal |",
-            "|---|---|---|",
-            f"| delivered, with the right hash | {spread([row['whole'] for row in rows], 0)} | {SHEETS} |",
-            f"| outcomes | {spread([row['outcomes'] for row in rows], 0)} | {SHEETS} |",
-            f"| files put after their outcome | {spread([row['twice'] for row in rows], 0)} | 0 |",
-            f"| exports held at the kill, by both | {spread([row['held'] for row in rows], 0)} | |",
-            f"| all of them taken over after, s | {spread([row['taken_over'] for row in rows], 1)} | at most 30 |",
-            f"| most starts in a window | {spread([row['starts'] for row in rows], 0)} | at most 100 |",
-            f"| most status calls in a window | {spread([row['polls'] for row in rows], 0)} | at most 1,000 |",
-            f"| 429s | {spread([row['refused'] for row in rows], 0)} | 0 |",
-            f"| expired links opened | {spread([row['expired'] for row in rows], 0)} | 0 |",
-            f"| starts repeated | {spread([row['repeated'] for row in rows], 0)} | what was in hand |",
-            f"| downloads repeated | {spread([row['downloads'] - SHEETS for row in rows], 0)} | what was in hand |",
-            f"| wall, s | {spread([row['wall'] for row in rows], 1)} | |",
-        ]
-    )
-
-
-def _ill_treated(fleet: Fleet) -> dict[str, Any]:
-    began = time.monotonic()
-    fleet.enqueue("Riverside Clinic")
-    fleet.start(3)
-    fleet.wait_for("SELECT count(*) FROM aps_export WHERE state = 'done'", SHEETS // 10, 60)
-    fleet.signal(0, signal.SIGKILL)
-    fleet.signal(1, signal.SIGSTOP)
-    frozen, held = time.monotonic(), fleet.in_hand()
-    taken_over = fleet.taken_over_in(held, 40)
-    fleet.server.restart()
-    time.sleep(max(0.0, frozen + 22 - time.monotonic()))
-    fleet.signal(1, signal.SIGCONT)
-    fleet.wait_until_done(240)
-    wall = time.monotonic() - began
-    time.sleep(2)
-    rows, counts = fleet.outcomes(), fleet.counts()
-    files = {row["id"]: Path(row["place"]) for row in rows if row["place"]}
-    starts, polls = (counts["endpoints"][name] for name in ("export_start", "export_status"))
-    return {
-        "whole": sum(hashlib.sha256(files[row["id"]].read_bytes()).hexdigest() == row["sha256"] for row in rows),
-        "outcomes": sum(row["state"] == "done" for row in rows),
-        "twice": sum(files[row["id"]].stat().st_mtime > row["finished"] for row in rows),
-        "held": len(held),
-        "taken_over": taken_over,
-        "starts": starts["most_in_a_window"],
-        "polls": polls["most_in_a_window"],
-        "refused": sum(each["429"] for each in counts["endpoints"].values()),
-        "expired": counts["expired_urls_opened"],
-        "repeated": starts["calls"] - SHEETS,
-        "downloads": counts["endpoints"]["signed_get"]["calls"],
-        "wall": wall,
-    }
+    """Three tables: four workers under faults, the cost of an export, and a large queue."""
+    return "\n\n".join([survival.measure(rounds), _cost(rounds), _enqueueing(min(rounds, 3))])
 
 
 # ---------------------------------------------------------------------- cost
@@ -188,7 +102,7 @@ def _enqueueing(rounds: int) -> str:
     rows = []
     for _ in range(rounds):
         with postgres() as server:
-            rows.append(asyncio.run(enqueued(server, ENQUEUED)))
+            rows.append(asyncio.run(measured(server, ENQUEUED)))
     RAW.extend(rows)
     return "\n".join(
         [
@@ -204,55 +118,10 @@ def _enqueueing(rounds: int) -> str:
             f"| the queue's log in it, bytes a request | {spread([row['log'] for row in rows], 0)} |",
             f"| status of all runs, s | {spread([row['status'] for row in rows], 2)} |",
             f"| the queue's next 4 exports, ms | {spread([row['next'] for row in rows], 1)} |",
+            f"| retry of 25,000 dead letters, s (goal: at most 3) | {spread([row['retry'] for row in rows], 2)} |",
+            f"| cancel all of them, s | {spread([row['cancel'] for row in rows], 2)} |",
         ]
     )
-
-
-async def enqueued(server: Postgres, count: int) -> dict[str, float]:
-    """Enqueues that many, and measures size and speed of the database."""
-    urns = (f"urn:adsk.wipprod:fs.file:vf.{number:022d}?version=1" for number in range(count))
-    requests = (
-        bim360.make_request("5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18", urn, name=f"A-{number:06d} - Ground Floor Plan")
-        for number, urn in enumerate(urns)
-    )
-    async with Database(await asyncio.to_thread(server.fresh_database, "large")) as database:
-        store = await RunStore.opened(database)
-        began, cpu = time.monotonic(), time.process_time()
-        run_of_all = await store.enqueue(requests, "large")
-        seconds, cpu = time.monotonic() - began, time.process_time() - cpu
-        assert run_of_all.waiting == count
-        began = time.monotonic()
-        await store.runs()
-        status = time.monotonic() - began
-        waits = [await _next_four(database) for _ in range(20)]
-        sizes = {
-            name: await database.value("SELECT pg_total_relation_size($1::text::regclass)", table) / count
-            for name, table in {"exports": "aps_export", "queue": "aps_pgqueuer", "log": "aps_pgqueuer_log"}.items()
-        }
-        size = await database.value("SELECT pg_database_size(current_database())")
-    return {
-        "seconds": seconds,
-        "cpu": cpu / count * 1e3,
-        "size": size / 1e6,
-        "status": status,
-        "next": sorted(waits)[10],
-        **sizes,
-    }
-
-
-async def _next_four(database: Database) -> float:
-    """Milliseconds of the query by a worker with four free slots."""
-    queries = patient_queries(Listening(database))
-    began = time.monotonic()
-    jobs = await queries.dequeue(
-        4,
-        {QueueEntrypoint("start"): EntrypointExecutionParameter(0)},
-        QueueManagerId(uuid4()),
-        8,
-        timedelta(seconds=12),
-    )
-    assert len(jobs) == 4
-    return (time.monotonic() - began) * 1e3
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ class Run:
     total: int = 0
     is_listed: bool = True
     """False: there may be more than `total`."""
-    results: list[Result] = field(factory=list)
+    results: list[Result] = field(factory=list[Result])
     report: Report | None = None
     is_compared: bool = False
     """Whether outcomes are compared with the folder first, and are added to the report after that."""

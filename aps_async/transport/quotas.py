@@ -11,7 +11,7 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Generator, Hashable, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from typing import Generic, Literal, Protocol, TypeVar
 from weakref import WeakKeyDictionary
@@ -127,7 +127,7 @@ class WaitQueue(Generic[P]):
         return len(self._queue)
 
     @contextmanager
-    def sharing(self) -> Iterator[None]:
+    def sharing(self) -> Generator[None, None, None]:
         """Counts one more export that lives on this quota, for `fair_interval`."""
         self.sharers += 1
         try:

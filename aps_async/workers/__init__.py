@@ -11,7 +11,7 @@ Needs the extra `workers`.
             await Worker(session, database, Folder("/mnt/plans")).run()
 
 Requests, references and outcomes are those of `export_many`. Every step can be repeated, so nothing is lost if a worker
-dies: others take over its exports within 20 seconds. Two things can happen twice: a POST that was accepted just before
+dies: others take over its exports within 15 seconds. Two things can happen twice: a POST that was accepted just before
 its worker died (BIM 360 returns the same job), and a download; the file is then replaced in one step by an equal one.
 There is one row, and one outcome, for each export.
 

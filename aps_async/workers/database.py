@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -16,8 +16,8 @@ __dir__: object = __all__.copy
 
 T = TypeVar("T")
 
-CONNECTIONS = 6
-"""For each worker, besides the two that listen: statements are short, and no step holds a connection while it waits."""
+CONNECTIONS = 3
+"""For each worker, besides the one that listens: statements are short, and no step holds one while it waits."""
 STATEMENT_SECONDS = 30.0
 _LONGEST_PAUSE = 5.0
 _PROBES = 5
@@ -98,7 +98,7 @@ class Database:
                 max_inactive_connection_lifetime=60.0,
                 server_settings=_SETTINGS,
                 init=_limit_idle,
-                reset=_reset,
+                reset=_keep,
             )
 
         self._pool = await self._patiently(opened)
@@ -201,6 +201,11 @@ class Database:
             return DatabaseError(f"the database at {self.shown}: {_POOLER}")
         if isinstance(problem, driver().PostgresError | OSError | driver().InterfaceError | TimeoutError):
             words = str(problem).strip() or type(problem).__name__
+            unknown = (
+                exceptions.UndefinedColumnError | exceptions.UndefinedTableError | exceptions.UndefinedFunctionError
+            )
+            if isinstance(problem, unknown):
+                words += "; if a newer version of aps-async has upgraded the tables, install it here too"
             return DatabaseError(f"the database at {self.shown}: {words}")
         return problem
 
@@ -209,9 +214,8 @@ async def _limit_idle(connection: Any) -> None:
     await connection.execute(_LIMIT_IDLE)
 
 
-async def _reset(connection: Any) -> None:
-    """Like asyncpg's reset, which clears all settings, and then sets ours again, in one round trip."""
-    await connection.execute(f"{connection.get_reset_query()}\n;{_LIMIT_IDLE}")
+async def _keep(_: Any) -> None:
+    """Nothing to reset: no statement changes a setting of its connection, and asyncpg ends open transactions itself."""
 
 
 async def _backend(connection: Any) -> int:
@@ -221,7 +225,7 @@ async def _backend(connection: Any) -> int:
 
 
 @asynccontextmanager
-async def _closing(connection: Any) -> AsyncIterator[Any]:
+async def _closing(connection: Any) -> AsyncGenerator[Any, None]:
     try:
         yield connection
     finally:
@@ -229,7 +233,7 @@ async def _closing(connection: Any) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def opened(database: Database | str) -> AsyncIterator[Database]:
+async def opened(database: Database | str) -> AsyncGenerator[Database, None]:
     """An open database, given one or its address."""
     if isinstance(database, Database):
         yield database

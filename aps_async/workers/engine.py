@@ -8,6 +8,8 @@ for later on request. This module adds what PgQueuer does not do:
 
 - a row that cannot be put back because the database is unavailable is left as it is, and taken over once its heartbeat
   is old; PgQueuer would mark it as failed;
+- a row is put back, and rows are added, without an entry in PgQueuer's log: it would store a traceback for every status
+  call, and its statement for adding rows takes a time that grows with the square of their number;
 - a worker that stops puts back the rows that it holds; PgQueuer would mark them as cancelled, and delete them;
 - PgQueuer's trigger wakes every worker for every deleted row; here only a new row does, or a row of this worker that
   becomes due.
@@ -19,13 +21,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import define, field, frozen
 
 from aps_async.extras import needed
 from aps_async.workers.database import Database, is_outage
 from aps_async.workers.owners import Owner, owner_of_row
+
+if TYPE_CHECKING:
+    from aps_async.workers.listening import Ears, Patient
 
 __all__ = [
     "HEARTBEAT",
@@ -39,6 +44,7 @@ __all__ = [
     "installed",
     "move",
     "put",
+    "put_if",
     "put_rows",
     "run_maintenance",
     "set_run_priority",
@@ -52,12 +58,10 @@ Handle = Callable[[int, int], Awaitable[float | None]]
 """Called with an export's number and how often it was put back. Does one step; returns the seconds after which it has
 to be called again, or None if this lane has finished with the export."""
 
-HEARTBEAT = 12.0
-"""Seconds without a heartbeat after which others take over a worker's exports; heartbeats are sent every 6 s."""
+HEARTBEAT = 9.0
+"""Seconds without a heartbeat after which others take over a worker's exports; heartbeats are sent every 4.5 s."""
 IDLE = 5.0
 """Seconds between two queries of an idle lane; a dead worker's exports are found that much later."""
-_AT_ONCE = 500
-"""Rows in one of PgQueuer's statements, whose time grows with the square of their number."""
 _KEEP_LOG = timedelta(minutes=10)
 
 _log = logging.getLogger(__name__)
@@ -107,23 +111,36 @@ async def put(
 ) -> None:
     """Adds exports to an owner's lane, due after `delay` seconds, unless they are there; inside the caller's
     transaction."""
-    from aps_async.workers.listening import queries_on
-
-    queries = queries_on(connection)
-    for first in range(0, len(exports), _AT_ONCE):
-        batch = exports[first : first + _AT_ONCE]
-        count = len(batch)
-        await queries.enqueue(
-            [entrypoint_of(lane, owner)] * count,
-            [str(each).encode() for each in batch],
-            [priority] * count,
-            [timedelta(seconds=delay)] * count,
-            [f"{lane}:{each}" for each in batch],
-            on_conflict="skip",
-        )
+    if exports:
+        due = timedelta(seconds=delay)
+        await connection.execute(_PUT_MANY, list(exports), entrypoint_of(lane, owner), priority, due, lane)
 
 
-# The only direct access to the queue's table, since PgQueuer does not know about runs.
+_PUT = """
+INSERT INTO aps_pgqueuer (priority, entrypoint, payload, execute_after, dedupe_key, status)
+SELECT $3, $2, convert_to(id::text, 'UTF8'), now() + $4::interval, $5 || ':' || id, 'queued'
+FROM {rows} ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
+"""
+_PUT_MANY = _PUT.format(rows="(SELECT id FROM unnest($1::bigint[]) WITH ORDINALITY AS t (id, at) ORDER BY at) AS t")
+
+
+async def put_if(
+    database: Database,
+    statement: str,
+    values: Sequence[Any],
+    lane: Lane,
+    owner: Owner | None,
+    priority: int,
+    delay: float,
+) -> None:
+    """Adds the rows that a statement returns, which has the parameters `$1` and `$6` and later ones, to an owner's
+    lane, in the same statement."""
+    sql = f"WITH changed AS ({statement}) {_PUT.format(rows='changed')}"
+    first, *others = values
+    await database.fetch(sql, first, entrypoint_of(lane, owner), priority, timedelta(seconds=delay), lane, *others)
+
+
+# PgQueuer does not know about runs.
 _DROP = """
 DELETE FROM aps_pgqueuer WHERE status = 'queued' AND dedupe_key IN (
     SELECT lane || id FROM aps_export, (VALUES ('start:'), ('fetch:')) AS lanes (lane) WHERE run = $1
@@ -201,15 +218,35 @@ class LaneOptions:
     """Seconds between two queries of a lane in which more exports are due than this worker has slots."""
 
 
-async def work(database: Database, options: LaneOptions, stop: asyncio.Event) -> None:
-    """Processes a lane until `stop` is set, and resumes automatically after an outage.
+async def work(database: Database, lanes: Sequence[LaneOptions], stop: asyncio.Event) -> None:
+    """Processes lanes until `stop` is set or one of them fails, and resumes automatically after an outage.
+
+    Raises:
+        Exception: the error of a step that is not an outage.
+    """
+    from aps_async.workers.listening import Ears
+
+    ears = Ears(database)
+    tasks = [asyncio.create_task(_work(database, options, ears, stop)) for options in lanes]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for problem in ended:
+        if isinstance(problem, BaseException):
+            raise problem
+
+
+async def _work(database: Database, options: LaneOptions, ears: "Ears", stop: asyncio.Event) -> None:
+    """Processes one lane.
 
     Raises:
         Exception: the error of a step that is not an outage.
     """
     while not stop.is_set():
         try:
-            await _Shift(database, options, stop).run()
+            await _Shift(database, options, ears, stop).run()
         except Exception as problem:
             if not _is_outage(problem):
                 raise
@@ -228,7 +265,7 @@ def _is_outage(problem: BaseException) -> bool:
 def _export_of(job: Any) -> int | None:
     """The number of a job's export; None if the job is not one of ours, so that it is removed from the queue."""
     try:
-        found = int(job.payload)
+        found = int(job.payload or b"")
     except (TypeError, ValueError):
         found = 0
     if 0 < found < 1 << 63:
@@ -243,8 +280,9 @@ class _Shift:
 
     database: Database
     options: LaneOptions
+    ears: "Ears"
     stop: asyncio.Event
-    in_hand: "set[asyncio.Task[Any]]" = field(factory=set)
+    in_hand: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]])
     fault: Exception | None = None
 
     async def run(self) -> None:
@@ -253,12 +291,12 @@ class _Shift:
 
         from aps_async.workers.listening import Listening, patient_queries
 
-        listening = Listening(self.database)
+        listening = Listening(self.database, self.ears)
         queries = patient_queries(listening)
         manager = QueueManager(queries, Channel(queries.qbe.settings.channel))
         manager.min_dequeue_poll_interval = timedelta(seconds=self.options.pace)
         listening.on_lost = manager.shutdown.set
-        entrypoint = self._entrypoint(manager.shutdown)
+        entrypoint = self._entrypoint(manager, queries)
         for name in {entrypoint_of(self.options.lane, owner) for owner in (None, self.options.owner)}:
             manager.entrypoint(name, on_failure="hold")(entrypoint)
         slots = max(2, self.options.slots)
@@ -287,32 +325,36 @@ class _Shift:
         for task in self.in_hand:
             task.cancel()
 
-    def _entrypoint(self, shutdown: asyncio.Event) -> Callable[[Any], Awaitable[None]]:
-        from pgqueuer.domain.errors import RetryRequested
-
+    def _entrypoint(self, manager: Any, queries: "Patient") -> Callable[[Any], Awaitable[None]]:
         async def entrypoint(job: Any) -> None:
-            if shutdown.is_set():
-                raise RetryRequested
-            number = _export_of(job)
-            if number is None:
-                return
-            task = asyncio.current_task()
-            assert task is not None  # noqa: S101 - for the type checker
-            self.in_hand.add(task)
-            try:
-                delay = await self.options.handle(number, job.attempts)
-            except asyncio.CancelledError:
-                task.uncancel()
-                delay = 0.0  # for another worker, at once
-            except Exception as problem:  # noqa: BLE001 - a step handles what it can; anything else ends the worker
-                self.fault = self.fault or problem
-                shutdown.set()
-                delay = 1.0
-            finally:
-                self.in_hand.discard(task)
-            if self.fault is not None:
-                self._hand_back()
+            delay = await self._step(job, manager.shutdown)
             if delay is not None:
-                raise RetryRequested(timedelta(seconds=delay))
+                manager.job_context.pop(job.id, None)  # or the next query of the lane would skip the row
+                await queries.put_back(job, delay)
 
         return entrypoint
+
+    async def _step(self, job: Any, shutdown: asyncio.Event) -> float | None:
+        """Seconds after which the job is due again; None if it has ended."""
+        if shutdown.is_set():
+            return 0.0
+        number = _export_of(job)
+        if number is None:
+            return None
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        self.in_hand.add(task)
+        try:
+            delay = await self.options.handle(number, job.attempts)
+        except asyncio.CancelledError:
+            task.uncancel()
+            delay = 0.0  # for another worker, at once
+        except Exception as problem:  # noqa: BLE001 - a step handles what it can; anything else ends the worker
+            self.fault = self.fault or problem
+            shutdown.set()
+            delay = 1.0
+        finally:
+            self.in_hand.discard(task)
+        if self.fault is not None:
+            self._hand_back()
+        return delay

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from aps_async.errors import APSError
 from aps_async.reprs import short_repr
+from aps_async.workers import schema
 from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner
 from aps_async.workers.records import RunStatus
@@ -29,6 +30,7 @@ SILENT = 20.0
 _BEAT = """
 INSERT INTO aps_worker (id, host, pid, version, client_id, user_id, waits_for) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (id) DO UPDATE SET heartbeat = clock_timestamp(), waits_for = EXCLUDED.waits_for
+RETURNING (SELECT max(version) FROM aps_schema)
 """
 _LIST = """
 SELECT id, host, pid, version, client_id, user_id, started, waits_for,
@@ -107,9 +109,14 @@ class Presence:
         self._database = database
         self._owner = owner
         self._waits_for = waits_for
+        self._schema = schema.VERSION
 
     async def keep(self) -> None:
-        """Sends heartbeats until it is cancelled."""
+        """Sends heartbeats until it is cancelled.
+
+        Raises:
+            DatabaseError: a newer version has upgraded the tables.
+        """
         while True:
             await self._beat()
             self.changed.clear()
@@ -121,7 +128,8 @@ class Presence:
         client_id, user_id = (self._owner.client_id, self._owner.user_id) if self._owner else (None, None)
         words = (self._waits_for() or "")[:1000].replace("\0", "") or None
         host = socket.gethostname()
-        await self._database.fetch(_BEAT, self.id, host, os.getpid(), _version(), client_id, user_id, words)
+        known = (self.id, host, os.getpid(), _version(), client_id, user_id, words)
+        schema.check_version(await self._database.value(_BEAT, *known), self._schema)
         self.last = asyncio.get_running_loop().time()
 
     async def leave(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aps_async.errors import DatabaseError
 
-__all__ = ["LOCK", "VERSION", "install", "is_installed"]
+__all__ = ["LOCK", "MIGRATIONS", "VERSION", "check_version", "install", "is_installed"]
 __dir__: object = __all__.copy
 
 VERSION = 1
@@ -141,6 +141,7 @@ END $$;
 _ADDED = {
     "aps_export.warnings": "ALTER TABLE aps_export ADD COLUMN warnings text",
     "aps_export.refusals": "ALTER TABLE aps_export ADD COLUMN refusals int NOT NULL DEFAULT 0",
+    "aps_export.refused_by": "ALTER TABLE aps_export ADD COLUMN refused_by text[] NOT NULL DEFAULT '{}'",
     "aps_run.client_id": "ALTER TABLE aps_run ADD COLUMN client_id text",
     "aps_run.user_id": "ALTER TABLE aps_run ADD COLUMN user_id text",
     "aps_run.key": "ALTER TABLE aps_run ADD COLUMN key text UNIQUE",
@@ -152,20 +153,32 @@ WHERE attrelid IN (to_regclass('aps_export'), to_regclass('aps_run'), to_regclas
 """
 
 
+MIGRATIONS: dict[int, str] = {}
+"""The statements that lead to each later version from the one before. Workers of the earlier version stop."""
+
+
 async def install(connection: Any) -> bool:
-    """Creates missing tables and columns, inside the caller's transaction and lock; True if there were any.
+    """Creates missing tables and columns, and upgrades older ones, inside the caller's transaction and lock; True if
+    anything was changed.
 
     Raises:
-        DatabaseError: the tables are of another version.
+        DatabaseError: the tables are of another version, from which no upgrade leads to this one.
     """
-    if fresh := not await is_installed(connection):
+    found = await _version(connection)
+    if found is None:
         await connection.execute(_TABLES + _TAKE)
         await connection.execute("INSERT INTO aps_schema VALUES ($1)", VERSION)
+    steps = range((found or VERSION) + 1, VERSION + 1)
+    if all(step in MIGRATIONS for step in steps):
+        for step in steps:
+            await connection.execute(MIGRATIONS[step])
+            await connection.execute("UPDATE aps_schema SET version = $1", step)
+    check_version(await _version(connection))
     existing = {row[0] for row in await connection.fetch(_EXISTING)}
     missing = [statement for name, statement in _ADDED.items() if name not in existing]
     for statement in missing:
         await connection.execute(statement)
-    return fresh or bool(missing)
+    return found is None or bool(steps) or bool(missing)
 
 
 async def is_installed(connection: Any) -> bool:
@@ -174,13 +187,38 @@ async def is_installed(connection: Any) -> bool:
     Raises:
         DatabaseError: the tables are of another version.
     """
-    if await connection.fetchval("SELECT to_regclass('aps_schema')") is None:
+    found = await _version(connection)
+    if found is None:
         return False
-    found = await connection.fetchval("SELECT max(version) FROM aps_schema")
-    if found != VERSION:
-        newer = "a newer" if (found or 0) > VERSION else "an older"
-        raise DatabaseError(
-            f"the tables in this database are of {newer} version of aps-async ({found}; this one needs {VERSION}): use "
-            "that version, or another database"
-        )
+    check_version(found)
     return True
+
+
+async def _version(connection: Any) -> int | None:
+    if await connection.fetchval("SELECT to_regclass('aps_schema')") is None:
+        return None
+    return await connection.fetchval("SELECT max(version) FROM aps_schema") or 0
+
+
+def check_version(found: int | None, needed: int | None = None) -> None:
+    """Checks that tables of this version can be used.
+
+    Args:
+        found: the version of the tables.
+        needed: the version that the program needs; None: this one's.
+
+    Raises:
+        DatabaseError: it is another version.
+    """
+    needed = VERSION if needed is None else needed
+    if found == needed:
+        return
+    if (found or 0) > needed:
+        raise DatabaseError(
+            f"the tables in this database are of a newer version of aps-async ({found}; this one needs {needed}): "
+            "install that version here; workers that have it go on meanwhile"
+        )
+    raise DatabaseError(
+        f"the tables in this database are of an older version of aps-async ({found}; this one needs {needed}): "
+        "'aps-async worker' or 'aps-async enqueue' upgrades them if it can; otherwise use another database"
+    )

@@ -54,7 +54,7 @@ TRIES = 12
 REFUSED_IN_A_ROW = 5
 """Exports refused with 401 or 403 one after the other, after which a worker stops."""
 REFUSALS = 3
-"""Consecutive refusals of one export before it becomes a dead letter."""
+"""Consecutive refusals of one export before it becomes a dead letter, unless another worker has not tried it yet."""
 TURNS = 10
 """Maximum number of delivery attempts, so that a file that crashes its worker does not crash all of them."""
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
@@ -140,7 +140,7 @@ class Worker:
             AuthError: no token can be obtained, or the service refused several exports in a row; the exports stay
                 queued for other workers.
             TargetError: the storage cannot be written to and read from at the start.
-            DatabaseError: the tables are of another version.
+            DatabaseError: the tables are of another version, or become so while it works.
         """
         self._store = await RunStore.opened(self._database)
         self._owner = await self._own_credentials()
@@ -154,8 +154,8 @@ class Worker:
         self._presence = Presence(self._database, self._owner, lambda: self.waits_for)
         aside = asyncio.create_task(self._aside(stop, until_done))
         presence = asyncio.create_task(self._presence.keep())
-        lanes = [asyncio.create_task(engine.work(self._database, each, stop)) for each in (starts, fetches)]
-        everything = {aside, presence, *lanes}
+        lanes = asyncio.create_task(engine.work(self._database, (starts, fetches), stop))
+        everything = {aside, presence, lanes}
         try:
             await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -409,11 +409,12 @@ class Worker:
                 f"for other workers. Give its app access to the account and the project, and its token the scopes that "
                 f"it needs. The last refusal: {problem}"
             ) from problem
-        if entry.refusals + 1 >= REFUSALS:
+        me = self._presence.id if self._presence else ""
+        if entry.refusals + 1 >= REFUSALS and not await self._store.has_other_worker(entry.id, me):
             await self._give_up(entry, problem, polls)
             return None
-        await self._store.record_refusal(entry.id)
-        wait = _FIRST_WAIT * 2.0**entry.refusals * self._scale
+        await self._store.record_refusal(entry.id, me)
+        wait = _FIRST_WAIT * 2.0 ** min(entry.refusals, REFUSALS) * self._scale
         _log.warning("export %d was refused and waits %.1f s for any worker: %s", entry.id, wait, problem)
         return wait
 

@@ -1,12 +1,16 @@
 """What the README and the guides state agrees with the code, and their links lead somewhere."""
 
+import configparser
+import json
 import re
 import shlex
 import subprocess
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped] # comes with moto
 from typer.main import get_command
 
 from aps_async import bim360, cost, errors, files, sheets
@@ -44,7 +48,7 @@ def test_the_set_up_lines_are_run_by_ci() -> None:
 
 def test_the_readme_is_short_and_begins_with_what_people_search_for() -> None:
     lines = README.read_text("utf-8").splitlines()
-    assert len(lines) <= 150
+    assert len(lines) <= 140
     assert "Autodesk BIM 360 and ACC (Forma)" in lines[2]
 
 
@@ -87,6 +91,15 @@ def test_the_table_of_kinds() -> None:
     assert {kind: (start, polls) for kind, start, polls in rows} == {
         str(kind): (f"{starts[kind].budget:,}", f"{KINDS[kind].status.budget:,}") for kind in ExportKind
     }
+
+
+def test_the_messages_in_troubleshooting_are_those_of_the_code() -> None:
+    rows = re.findall(r"^\| (.+?) \|", (FOLDER / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+    quoted = {words for row in rows for words in re.findall(r"`([^`]+)`", row) if words.count(" ") > 1}
+    source = "".join(path.read_text("utf-8") for path in sorted((ROOT / "aps_async").rglob("*.py")))
+    source = re.sub(r'"\s+f?"', "", source)  # texts that are written in several parts
+    assert len(quoted) >= 4
+    assert {words for words in quoted if words not in source} == set()
 
 
 def test_the_errors() -> None:
@@ -146,6 +159,24 @@ def test_powershell_blocks_say_the_same_as_the_shell_blocks_before_them() -> Non
                 seen += 1
                 assert block.text.splitlines() == [each for line in shell.splitlines() for each in in_powershell(line)]
     assert seen >= 2
+
+
+def parsed_ini(text: str) -> object:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    return parser.sections()
+
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "toml": tomllib.loads, "json": json.loads, "yaml": yaml.safe_load, "ini": parsed_ini,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", PARSERS)
+def test_files_are_well_formed(language: str) -> None:
+    texts = [block.text for page in PAGES for block in blocks(page) if block.language == language]
+    assert texts
+    assert all(PARSERS[language](text) for text in texts)
 
 
 def test_the_guides_are_listed_everywhere() -> None:

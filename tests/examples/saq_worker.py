@@ -1,30 +1,95 @@
-"""The same steps under SAQ (https://saq-py.readthedocs.io), on PostgreSQL or Redis: two functions of a few lines.
+"""The same steps under SAQ (https://saq-py.readthedocs.io), on PostgreSQL: two functions of a few lines.
+
+    python tests/examples/saq_worker.py postgresql://plans@database/plans plans     # on every machine
 
 A pending export is a job scheduled for later, and holds no worker. What goes through the queue is the text of
-`request_to_json` and `ref_to_json`. For the quotas of many processes together, give the session
-`aps_async.workers.SharedQuotas`.
+`request_to_json` and `ref_to_json`. All processes share the published quotas, which needs the extra `workers`.
+
+If a worker is killed, the others repeat its jobs once their heartbeats are old: every step is safe to repeat.
 """
 
+import asyncio
+import sys
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import wraps
 from typing import Any
 
 from saq import Queue, Worker
+from saq.queue.postgres import PostgresQueue
 
-from aps_async import ExportRequest, ref_from_json, ref_to_json
+from aps_async import ExportRequest, Session, TwoLegged, ref_from_json, ref_to_json
 from aps_async.transport.converter import request_from_json, request_to_json
-from aps_async.workers import deliver, poll_interval, poll_once, start
+from aps_async.workers import (
+    Database,
+    RunStore,
+    SharedQuotas,
+    deliver,
+    may_recover,
+    poll_interval,
+    poll_once,
+    start,
+    storage_for,
+)
 
-OPTIONS: dict[str, Any] = {"retries": 8, "retry_delay": 5.0, "retry_backoff": True, "timeout": 900, "heartbeat": 0}
+HEARTBEAT = 10
+OPTIONS: dict[str, Any] = {
+    "retries": 12,
+    "retry_delay": 5.0,
+    "retry_backoff": 900.0,
+    "timeout": 0,
+    "heartbeat": HEARTBEAT,
+}
+TIMERS: Any = {"schedule": 1, "sweep": 5}
+Step = Callable[..., Awaitable[Any]]
 
 
+class PlansQueue(PostgresQueue):
+    """A killed worker does not answer, so SAQ waits for each of its jobs only briefly before it repeats it."""
+
+    async def sweep(self, lock: int = 60, abort: float = 0.5) -> list[str]:
+        """See the base class."""
+        return await super().sweep(lock, abort)
+
+
+def step(function: Step) -> Step:
+    """A step with a heartbeat, which is tried again only if its error may recover."""
+
+    @wraps(function)
+    async def run(context: Any, **words: str) -> Any:
+        job = context["job"]
+        beating = asyncio.create_task(_beat(job))
+        try:
+            return await function(context, **words)
+        except Exception as problem:
+            if not may_recover(problem):
+                job.retries = 0
+            raise
+        finally:
+            beating.cancel()
+            await asyncio.wait({beating})
+
+    return run
+
+
+async def _beat(job: Any) -> None:
+    while True:
+        await asyncio.sleep(HEARTBEAT / 3)
+        with suppress(Exception):  # the database may be away; the next one counts
+            await job.update()
+
+
+@step
 async def begin(context: Any, *, request: str) -> None:
-    """Starts the job, and lets it be looked after."""
+    """Starts the export, and schedules its first status call."""
     job = await start(context["session"], request_from_json(request))
     await _look_later(context, ref_to_json(job.ref))
 
 
+@step
 async def look(context: Any, *, ref: str) -> dict[str, Any] | None:
-    """Asks once; if it is done, delivers it."""
+    """Makes one status call; if the export is done, delivers it."""
     session, wanted = context["session"], ref_from_json(ref)
     job = await poll_once(session, wanted)
     if not job.status.is_final:
@@ -35,8 +100,11 @@ async def look(context: Any, *, ref: str) -> dict[str, Any] | None:
 
 
 async def _look_later(context: Any, ref: str) -> None:
+    """A step that is repeated schedules nothing twice: the key is that of this step, and one more."""
     wait = poll_interval(context["session"], ref_from_json(ref).kind, context.get("pending", 100))
-    await context["queue"].enqueue("look", ref=ref, scheduled=time.time() + wait, **OPTIONS)
+    key, _, turn = context["job"].key.rpartition("/")
+    key = f"{key or context['job'].key}/{int(turn) + 1 if key else 1}"
+    await context["queue"].enqueue("look", key=key, ref=ref, scheduled=time.time() + wait, **OPTIONS)
 
 
 async def enqueue(queue: Queue, request: ExportRequest) -> None:
@@ -44,10 +112,35 @@ async def enqueue(queue: Queue, request: ExportRequest) -> None:
     await queue.enqueue("begin", request=request_to_json(request), **OPTIONS)
 
 
-def worker(queue: Queue, session: Any, storage: Any, **options: Any) -> Worker[Any]:
+def worker(queue: Queue, session: Session, storage: Any, **options: Any) -> Worker[Any]:
     """A worker of SAQ's that knows both steps; the session is open, and outlives it."""
 
     async def startup(context: Any) -> None:
         context.update(queue=queue, session=session, storage=storage)
 
-    return Worker(queue, functions=[begin, look], startup=startup, **options)
+    functions = [("begin", begin), ("look", look)]
+    return Worker(queue, functions=functions, startup=startup, **{"timers": TIMERS, **options})
+
+
+@asynccontextmanager
+async def sharing_session(url: str) -> AsyncIterator[Session]:
+    """A session whose quotas are those of every process with this database."""
+    async with Database(url, patience=None) as database:
+        await RunStore.opened(database)  # creates the tables of the quotas
+        quotas = SharedQuotas(database)
+        async with Session(TwoLegged.from_env(), quotas=quotas) as session:
+            yield session
+        await quotas.close()
+
+
+async def main(url: str, folder: str) -> None:
+    """Works until it is stopped."""
+    queue = PlansQueue.from_url(url, name="plans")
+    await queue.connect()
+    async with sharing_session(url) as session:
+        await worker(queue, session, storage_for(folder), concurrency=8).start()
+    await queue.disconnect()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:3]))

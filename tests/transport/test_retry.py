@@ -299,7 +299,7 @@ async def test_a_refused_connection_is_a_transport_error_with_the_address() -> N
             await session.request(GET, "GET", "/x?secret=canary", into=dict)
         assert not caught.value.sent
         assert "canary" not in str(caught.value)
-        rate_limiter = session.rate_limiter(GET)
+        rate_limiter: Any = session.rate_limiter(GET)
         assert rate_limiter.waiting == 0
 
 

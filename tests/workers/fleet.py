@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.cli.support import Simulation, clean_environment, run, start
+from tests.cli.support import COMMAND, Simulation, clean_environment, run
 from tests.postgres import Postgres
 
 IN_HAND = "SELECT id, queue_manager_id::text AS who FROM aps_pgqueuer WHERE status = 'picked'"
@@ -38,13 +39,16 @@ class Fleet:
         told: dict[str, Any] = json.loads(done.out)
         return told
 
-    def start(self, count: int, *options: str) -> None:
-        """Lets so many workers work; they say what they do into files."""
+    def start(
+        self, count: int, *options: str, env: dict[str, str] | None = None, command: Sequence[str] = COMMAND
+    ) -> None:
+        """Starts so many workers, which write what they do into files; `env` may add variables of its own."""
         for _ in range(count):
             log = (self.out.parent / f"worker-{len(self.workers)}.log").open("w")
             with log:
-                words = ("-v", "worker", "--out", str(self.out), *options)
-                self.workers.append(start(*words, env=self.env, stdout=log, stderr=log))
+                words = (*command, "-v", "worker", "--out", str(self.out), *options)
+                full = clean_environment(self.env | (env or {}))
+                self.workers.append(subprocess.Popen(words, text=True, env=full, stdout=log, stderr=log))  # noqa: S603
 
     def signal(self, worker: int, number: signal.Signals) -> None:
         """Sends a signal to one of them."""

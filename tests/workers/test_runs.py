@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ async def test_what_was_started_elsewhere_is_looked_after_and_not_started(databa
     store = RunStore(database)
     [one, two] = requests(2)
 
-    async def source():  # type: ignore[no-untyped-def]
+    async def source() -> AsyncIterator[ExportRequest | ExportRef]:
         yield one
         yield ExportRef(request=two, export_id="from-elsewhere")
 
@@ -92,7 +93,7 @@ async def test_what_a_source_raises_comes_through_and_what_came_before_stays(
 ) -> None:
     monkeypatch.setattr("aps_async.workers.runs.BATCH", 2)
 
-    def source():  # type: ignore[no-untyped-def]
+    def source() -> Iterator[ExportRequest]:
         yield from requests(5)
         raise LookupError("the list ended badly")
 
@@ -193,8 +194,9 @@ async def test_dead_letters_have_a_reason_and_can_be_queued_again(database: Data
     problem = letters[never].outcome.error
     assert isinstance(problem, NotFoundError)
     assert (str(problem), problem.status, problem.detail, problem.retry_after) == ("no such sheet", 404, "gone", None)
-    assert isinstance(letters[gave_up].outcome.error, ExportFailedError)
-    assert letters[gave_up].outcome.error.ref.export_id == f"job-{gave_up}"
+    failure = letters[gave_up].outcome.error
+    assert isinstance(failure, ExportFailedError)
+    assert failure.ref.export_id == f"job-{gave_up}"
     assert letters[gave_up].outcome.polls == 4
     assert isinstance(letters[late].outcome.error, TimeoutError)
     assert await store.retry(run.id) == 3
@@ -294,8 +296,12 @@ async def test_what_falls_out_of_a_lane_is_put_back(database: Database) -> None:
 
 
 async def test_old_rows_of_the_log_are_forgotten(database: Database) -> None:
-    await RunStore(database).enqueue(requests(2), "log")
-    await database.fetch("UPDATE aps_pgqueuer_log SET created = now() - interval '1 hour' WHERE job_id % 2 = 0")
+    entry = """
+    INSERT INTO aps_pgqueuer_log (job_id, status, priority, entrypoint, created) VALUES ($1, 'successful', 0, '', $2)
+    """
+    now = datetime.now(UTC)
+    for number, age in enumerate((timedelta(hours=1), timedelta(0)), 1):
+        await database.fetch(entry, number, now - age)
     await engine.run_maintenance(database)
     assert await database.value("SELECT count(*) FROM aps_pgqueuer_log") == 1
 
