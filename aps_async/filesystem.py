@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -108,7 +108,9 @@ def try_lock(file: int, *, shared: bool = False) -> bool:
 
 
 @contextmanager
-def replacing(path: Path, mode: int = 0o666, *, part: Path | None = None, durable: bool = True) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, mode: int = 0o666, *, part: Path | None = None, durable: bool = True
+) -> Generator[BinaryIO, None, None]:
     """Yields a temporary file that replaces `path` in one step at the end of the block, after it is synced to the disk.
 
     A crash leaves the old file or the new one. If the block fails, the old file stays.

@@ -289,7 +289,7 @@ class FinishedExport:
 
     request: ExportRequest
     ref: ExportRef | None = field(default=None, repr=False)
-    """None if it was never started."""
+    """None if it was never started, or came as one of several sheets from one job; see `batch` of `export_many`."""
     seconds: float = 0.0
     """From the moment its turn to start came to the end."""
     polls: int = 0

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
-from attrs import NOTHING, Factory, fields, has
+from attrs import NOTHING, Attribute, AttrsInstance, Factory, fields, has
 
 __all__ = ["cut_middle", "short_repr"]
 __dir__: object = __all__.copy
@@ -20,7 +20,8 @@ def short_repr(self: Any) -> str:
     Fields with `repr=False`, which hold secrets, are left out.
     """
     name = type(self).__name__
-    shown = [(each.name, getattr(self, each.name)) for each in fields(type(self)) if each.repr and _differs(self, each)]
+    own = cast("tuple[Attribute[Any], ...]", fields(cast("type[AttrsInstance]", type(self))))
+    shown = [(each.name, getattr(self, each.name)) for each in own if each.repr and _differs(self, each)]
     text = ", ".join(f"{field}={_brief(value)}" for field, value in shown)
     room = _LONGEST - len(name) - len("()")
     return f"{name}({text if len(text) <= room else text[: room - 1] + '…'})"
@@ -45,11 +46,16 @@ def _brief(value: object) -> str:
     if isinstance(value, BaseException):
         return f"{type(value).__name__}({cut_middle(str(value), _LONGEST_VALUE)!r})"
     if isinstance(value, Collection) and not isinstance(value, bytes):
-        first = next(iter(value), None)
-        return f"<{len(value)}: {_brief(first)}{', …' if len(value) > 1 else ''}>" if value else repr(value)
+        return _brief_collection(cast("Collection[object]", value))
     if has(type(value)) and type(value).__str__ is not object.__str__:
         return f"<{cut_middle(str(value), _LONGEST_VALUE)}>"
     return cut_middle(repr(value), _LONGEST_VALUE)
+
+
+def _brief_collection(values: Collection[object]) -> str:
+    if not values:
+        return repr(values)
+    return f"<{len(values)}: {_brief(next(iter(values)))}{', …' if len(values) > 1 else ''}>"
 
 
 def cut_middle(text: str, limit: int) -> str:

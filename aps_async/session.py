@@ -5,7 +5,7 @@ import json as json_text
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self, TypeVar
 
@@ -15,6 +15,7 @@ from multidict import CIMultiDictProxy
 
 from aps_async.auth import AccessToken, HasClientId, HasTokenKind, Settles, TokenProvider
 from aps_async.errors import APSError, DecodeError, InputError, TransportError
+from aps_async.json_values import is_object
 from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
 from aps_async.settings import Settings
@@ -278,7 +279,8 @@ class Session:
             headers: additional headers.
             retry: False for one attempt only (a 401 still renews the token once).
             timeout: seconds for everything: the quota, the token and all attempts; None: no limit. One attempt has
-                `Settings.call_timeout`, or `request_timeout` if `Endpoint.large` or not `Endpoint.repeatable`.
+                `Settings.call_timeout`, or `request_timeout` if not `Endpoint.repeatable`, or for the body if
+                `Endpoint.large`.
             on_headers: called with the headers of a successful response.
 
         Raises:
@@ -351,7 +353,7 @@ class Session:
             answer, _ = await self._attempts[repeatable](call)
         if answer is None:
             return {}
-        if not isinstance(answer, dict):
+        if not is_object(answer):
             raise DecodeError(f"POST {path}: expected a JSON object")
         return answer
 
@@ -370,7 +372,7 @@ class Session:
     @asynccontextmanager
     async def open_with_token(
         self, endpoint: Endpoint, path: str, headers: Mapping[str, str] | None = None, *, user_id: str | None = None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Opens a file that the API itself serves. The token is sent to the API's host only.
 
         Yields the response with any status, its body unread; a 401 renews the token once. Errors of aiohttp are not

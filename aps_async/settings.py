@@ -59,8 +59,9 @@ class Settings:
     """The longest pause between two chunks of a download. There is no total limit: large files on slow connections are
     normal."""
     call_timeout: float = field(default=10.0, validator=_positive, metadata={**_SERVICE, "least": 0.5})
-    """One API call from end to end, if it is small and may be repeated, such as a status. After a call that took
-    longer the next attempt at the same gets twice as long, up to `request_timeout`."""
+    """One API call from end to end, if it is small and may be repeated, such as a status; of a page of 200 items until
+    its headers. After a call that took longer the next attempt at the same gets twice as long, up to `request_timeout`.
+    """
     request_timeout: float = field(default=90.0, validator=_positive, metadata={**_SERVICE, "least": 5.0})
     """The same for pages of 200 items, and for calls that must not be repeated: an ACC start, where a lost response
     means a second job, and a token refresh, where it means a lost login."""

@@ -5,8 +5,8 @@ import fnmatch
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar, cast
 
 __all__ = [
     "NameIndex",
@@ -42,9 +42,10 @@ def well_formed_values(value: Any) -> Any:
     if isinstance(value, str):
         return well_formed(value)
     if isinstance(value, dict):
-        return {well_formed_values(key): well_formed_values(each) for key, each in value.items()}
+        pairs = cast("dict[object, object]", value)
+        return {well_formed_values(key): well_formed_values(each) for key, each in pairs.items()}
     if isinstance(value, list | tuple):
-        return [well_formed_values(each) for each in value]
+        return [well_formed_values(each) for each in cast("Sequence[Any]", value)]
     return value
 
 
@@ -90,7 +91,7 @@ class NameIndex(Generic[T]):
         if not look(wanted):
             return []
         found = (known.get(form(wanted)) for form, known in self._forms.items())
-        return next((list(things.values()) for things in found if things), [])
+        return next((list(things.values()) for things in found if things), list[T]())
 
 
 def named(wanted: str, things: Iterable[T], names: Callable[[T], Iterable[str]]) -> list[T]:

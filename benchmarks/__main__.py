@@ -26,13 +26,14 @@ NAMES = (
     "hashing",
     "pending",
     "run",
+    "hangs",
     "policies",
     "growth",
     "values",
     "merge",
     "sdk",
 )
-LONG = ("batches", "chaos", "kills", "ledger", "workers", "million", "mutants", "histories")
+LONG = ("batches", "chaos", "kills", "prunes", "ledger", "workers", "million", "mutants", "histories")
 """Long measurements, of what a run survives rather than of speed: run only by name; the others take half an hour."""
 RESULTS = Path(__file__).with_name("results")
 

@@ -8,6 +8,7 @@ import struct
 import sys
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
@@ -59,7 +60,7 @@ class FaultyProxy:
     async def start(self) -> None:
         for name in self.upstream:
             listening = await asyncio.start_server(
-                lambda reader, writer, name=name: self._connection(name, reader, writer),
+                partial(self._connection, name),
                 "127.0.0.1",
                 limit=_LINE_LIMIT,
                 backlog=1024,

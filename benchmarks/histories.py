@@ -14,7 +14,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
@@ -113,14 +113,14 @@ class Bim360:
         if not items:
             return self._add(dice)
         item = dice.choice(items)
-        changes = {
+        changes: dict[str, Callable[[], object]] = {
             "add": lambda: self._add(dice),
             "revise": lambda: self._revise(item),
             "process": lambda: self._set(item, process_state=dice.choice(["PROCESSING_COPY", "PROCESSING_COMPLETE"])),
             "retitle": lambda: self._set(item, title=f"Title {dice.randrange(9)}"),
             "move": lambda: self._move(item, dice.choice(self.folders)),
             "hide": lambda: self._set(item, hidden=True),
-            "restore": lambda: self._restore(),
+            "restore": self._restore,
             "remove": lambda: self._remove(item),
             "hide folder": lambda: self._hide_folder(dice),
             "deny": lambda: self._deny(dice),

@@ -64,10 +64,10 @@ def measure(rounds: int) -> str:
             return
 
     def among_the_starts(process: "subprocess.Popen[str]", at: dict[str, Any]) -> None:
-        _wait_for_calls(process, at, ("export_start",), dice.randrange(1, SHEETS))
+        wait_for_calls(process, at, ("export_start",), dice.randrange(1, SHEETS))
 
     def soon(process: "subprocess.Popen[str]", at: dict[str, Any]) -> None:
-        _wait_for_calls(process, at, ("export_start", "signed_get"), dice.randrange(1, 4 * SHEETS // rounds))
+        wait_for_calls(process, at, ("export_start", "signed_get"), dice.randrange(1, 4 * SHEETS // rounds))
 
     apart = [killed([at_any_time], right) for _ in range(rounds)]
     starting = [killed([among_the_starts], right) for _ in range(rounds)]
@@ -142,21 +142,25 @@ def killed(moments: list[Moment], right: dict[str, str]) -> Told:
 
 
 def export_command(
-    at: dict[str, Any], folder: Path, *options: str, stdout: int | IO[str] = subprocess.DEVNULL
+    at: dict[str, Any],
+    folder: Path,
+    *options: str,
+    command: str = "export",
+    stdout: int | IO[str] = subprocess.DEVNULL,
 ) -> "subprocess.Popen[str]":
-    """Begins `aps-async export` of the whole project."""
+    """Begins `aps-async export`, or another command, of the whole project."""
     credentials = {
         "APS_BASE_URL": at["url"],
         "APS_CLIENT_ID": at["client_id"],
         "APS_CLIENT_SECRET": at["client_secret"],
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("APS_")}
-    argv = [sys.executable, "-m", "aps_async", "export", at["project"], "--out", str(folder), *options]
+    argv = [sys.executable, "-m", "aps_async", command, at["project"], "--out", str(folder), *options]
     environment |= credentials | {"APS_SPEED": str(SPEED)}
     return subprocess.Popen(argv, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
-def _wait_for_calls(
+def wait_for_calls(
     process: "subprocess.Popen[str]", at: dict[str, Any], endpoints: tuple[str, ...], count: int
 ) -> None:
     """Until the service has seen so many more of these calls, or the command has come to its end."""

@@ -36,7 +36,11 @@ async def _client(seed: int) -> dict[str, Any]:
                     first: list[float] = []
                     job = await bim360.start_export(session, world.hubs[0].projects[0].id, sheet.tip.id)
                     path = Path(folder) / "x.pdf"
-                    await wait_for_export(session, job, path, on_progress=lambda _, to=first: to.append(clock()))
+
+                    def note(_: object, to: list[float] = first) -> None:
+                        to.append(clock())
+
+                    await wait_for_export(session, job, path, on_progress=note)
                     late.append(first[0] - simulator.counts()["jobs"][job.ref.export_id]["finishes"])
         polls = [job["polls"] for job in simulator.counts()["jobs"].values()]
     late.sort()

@@ -128,12 +128,14 @@ async def _hashed(at: dict[str, Any], *, sha256: bool) -> dict[str, float]:
 
 def measure(rounds: int) -> str:
     """Tables: with and without a ledger in turn; a hundred thousand requests; checking existing files."""
-    without, with_one = [], []
+    without: list[dict[str, float]] = []
+    with_one: list[dict[str, float]] = []
     for _ in range(rounds):
         for rows, ledger in ((without, False), (with_one, True)):
             with simulator(sheets=SHEETS, speed=SPEED, job=20) as at:
                 rows.append(run("benchmarks.ledger", what="client", at=at, ledger=ledger))
-    plain, hashed = [], []
+    plain: list[dict[str, float]] = []
+    hashed: list[dict[str, float]] = []
     with simulator(world=WORLD, polls=1) as at:
         run("benchmarks.ledger", what="hash", at=at, sha256=False)  # the simulator draws its page
         for _ in range(rounds):

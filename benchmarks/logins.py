@@ -26,7 +26,7 @@ from attrs import asdict, define, field
 
 from aps_async import AuthError, Session, Settings
 from aps_async.auth import FileStore, Login, ThreeLegged
-from aps_async.auth.credentials import unverified_claims
+from aps_async.auth.provider import unverified_claims
 from aps_async.resources.projects import list_hubs
 from aps_async.simulator import Behaviour, Simulator, World
 from aps_async.simulator.oauth import Login as Family

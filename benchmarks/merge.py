@@ -116,11 +116,11 @@ def measure(rounds: int, count: int = SHEETS) -> str:
         for _ in range(rounds):
             for way, rows in found.items():
                 rows.append(run("benchmarks.merge", way=way, at=folder, count=count))
-    rows = []
+    lines = []
     for way, results in found.items():
         wall = figure(f"s, {way}", [row["wall"] for row in results])
         peak = figure(f"peak MiB, {way}", [row["peak"] for row in results], 0)
-        rows.append(f"| {WAYS[way][1]} | {wall} | {spread([row['cpu'] for row in results])} | {peak} |")
+        lines.append(f"| {WAYS[way][1]} | {wall} | {spread([row['cpu'] for row in results])} | {peak} |")
     chart = {way: median([row["peak"] for row in results]) for way, results in found.items()}
     return "\n".join(
         [
@@ -132,7 +132,7 @@ def measure(rounds: int, count: int = SHEETS) -> str:
             "",
             "| | s | CPU s | peak, MiB |",
             "|---|---|---|---|",
-            *rows,
+            *lines,
         ]
     )
 

@@ -100,8 +100,8 @@ def _confirmed(copy: Path, verdicts: list[Verdict]) -> list[Verdict]:
     _, words, failed = _tested(copy, noticed, "-n", str(COPIES), limit=10 * LIMIT)
     if not re.match(rf"\d+ passed|{len(failed)} failed", words):
         raise AssertionError(f"the tests without any mutant: {words}")
-    unsure = {"result": "broken", "words": "its test fails without it too"}
-    return [evolve(each, **unsure) if set(each.failed) & set(failed) else each for each in verdicts]
+    words = "its test fails without it too"
+    return [evolve(each, result="broken", words=words) if set(each.failed) & set(failed) else each for each in verdicts]
 
 
 def judged(copy: Path, mutant: Mutant) -> Verdict:

@@ -20,8 +20,8 @@ import backoff
 import looptime
 
 from aps_async import ExportRequest, Session, Settings, TwoLegged, bim360, export_many, start_export
-from aps_async.exports.wait import Policy, download_export, poll_export
-from aps_async.policies import PollPolicy
+from aps_async.exports.wait import download_export, poll_export
+from aps_async.policies import Policy, PollPolicy
 from aps_async.simulator import Behaviour, Fault, Simulator, World
 from benchmarks.bulk import OTHERS, bound, others
 from benchmarks.charts import bars

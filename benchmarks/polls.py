@@ -72,20 +72,18 @@ async def ours(url: str, at_once: int, calls: int, layer: str) -> float:
     ref = ExportRef(request=request, export_id=EXPORT)
     async with Session(TwoLegged("id", "secret"), base_url=url, settings=settings) as session:
         await session.check_token()
-        headers = {"Accept": "application/json", "User-Agent": "aps-async", "Authorization": "Bearer " + "t" * 900}
+        headers = {"Accept": "application/json", "User-Agent": "aps-async"}
         call = call_to(session.base_url, bim360.STATUS, "GET", PATH, headers)
-        http: Any = session._api
+        http, token = session._connections, await session._tokens.token(session)
 
         async def bare() -> bytes:
-            response = await http.request(
-                "GET", call.url, headers=headers, timeout=session._timeout, allow_redirects=False
-            )
+            response = await http.begin(call, token, settings)
             body: bytes = await response.read()
             return body
 
         layers: dict[str, Poll] = {
             "http": bare,
-            "send": lambda: session._send(call),
+            "send": lambda: http.send(call, token, settings),
             "exchange": lambda: session._exchange(call, None),
             "attempt": lambda: session._attempt(call),
             "request": lambda: session.request(bim360.STATUS, "GET", PATH, into=bim360.ExportAnswer),

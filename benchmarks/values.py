@@ -164,7 +164,7 @@ def _once(case: str) -> dict[str, float]:
     data, ours, model, many, count = CASES[case]
     struct = _struct(model, {})
     decoder = msgspec.json.Decoder(list[struct] if many else struct)  # type: ignore[valid-type]
-    adapter: Any = pydantic.TypeAdapter(list[model] if many else model)
+    adapter: Any = pydantic.TypeAdapter(list[model] if many else model)  # type: ignore[valid-type]
     return {
         "ours": _timed(lambda: structure(loads(data), ours), count),
         "msgspec": _timed(lambda: decoder.decode(data), count),

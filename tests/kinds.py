@@ -35,7 +35,11 @@ UPLOADS = [
     {"type": "file", "name": "fails.pdf", "fails": True},
     {"type": "file", "name": "never.pdf", "never": True},
 ]
-RUNNING = [{"name": "good", "ends": "Completed"}, {"name": "fails", "ends": "Failed"}, {"name": "never", "never": True}]
+RUNNING: list[dict[str, object]] = [
+    {"name": "good", "ends": "Completed"},
+    {"name": "fails", "ends": "Failed"},
+    {"name": "never", "never": True},
+]
 BUDGETS = [
     {"name": each["name"], "documents": [{"status": "Pending", **{k: v for k, v in each.items() if k != "name"}}]}
     for each in RUNNING

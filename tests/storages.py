@@ -173,6 +173,9 @@ class InMemory:
         await self.copy(name, superseded)
         return await self.put(file, name)
 
+    async def check(self) -> None:
+        """It can always store."""
+
     def discard(self, file: Path) -> None:
         file.unlink(missing_ok=True)
 

@@ -76,7 +76,8 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
 
 
 def test_half_of_all_responses_harmed_and_two_kills(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children, "RAW", runs := [])
+    runs: list[Any] = []
+    monkeypatch.setattr(children, "RAW", runs)
     monkeypatch.setattr(chaos, "RAW", runs)
     text = chaos.measure(2, chaos.Size(sheets=40, kills=2, step=20))
     undisturbed, killed = (run["result"] for run in runs)

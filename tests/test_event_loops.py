@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import pytest
@@ -141,8 +141,9 @@ def test_a_cancel_scope_of_anyio_leaves_nothing(
 ) -> None:
     """anyio cancels again and again until the scope is left, not once as asyncio does."""
 
-    async def stays() -> bool:
-        return False
+    async def stays() -> NoReturn:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
 
     async def main() -> None:
         async with Session(TwoLegged.from_env()) as session:
@@ -150,7 +151,7 @@ def test_a_cancel_scope_of_anyio_leaves_nothing(
             before = asyncio.all_tasks()
             with anyio.move_on_after(seconds) as scope:
                 if streamed:
-                    await export_stream(session, job, is_disconnected=stays)
+                    await export_stream(session, job, receive=stays)
                 else:
                     await wait_for_export(session, job, tmp_path / "a.pdf")
             assert scope.cancelled_caught

@@ -3,6 +3,7 @@
 import functools
 import operator
 import types
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -24,7 +25,7 @@ DOCUMENT = {
 }  # fmt: skip
 ERROR_INFO = {"code": str, "message": str, "detail": str}
 
-TABLES: dict[type, dict[str, type]] = {
+TABLES: dict[type, Mapping[str, object]] = {
     bim360.ExportAnswer: EXPORT,
     bim360.ExportResult: EXPORT_DATA,
     cost.CostDocument: DOCUMENT,

@@ -1,6 +1,7 @@
 """Our own files: replaced in one step, private where that is promised, and never written through a link."""
 
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def test_a_new_file_is_never_one_that_others_have_put_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str
 ) -> None:
     """A name that can be guessed must not do harm either: O_EXCL."""
-    monkeypatch.setattr(filesystem.secrets, "token_hex", lambda _: "guessed")
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
     part = part_of(tmp_path / "x", "guessed")
     if planted == "file":
         part.write_bytes(b"open for others")

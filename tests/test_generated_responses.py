@@ -7,8 +7,9 @@ import pkgutil
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -92,11 +93,11 @@ class Scene:
     session: Session
     base: str
     folder: Path
+    cost_source = CostSource(container_id=PROJECT, association_type="Budget", template_id="t")
 
     def request(self, kind: ExportKind = ExportKind.BIM360) -> ExportRequest:
-        source = CostSource(container_id=PROJECT, association_type="Budget", template_id="t")
         subject = {ExportKind.COST: PROJECT, ExportKind.SHEETS: PROJECT}.get(kind, URN)
-        return ExportRequest(kind=kind, project_id=PROJECT, source_ids=(subject,), cost=source)
+        return ExportRequest(kind=kind, project_id=PROJECT, source_ids=(subject,), cost=self.cost_source)
 
     def ref(self, kind: ExportKind = ExportKind.BIM360) -> ExportRef:
         return ExportRef(request=self.request(kind), export_id="1")
@@ -139,13 +140,20 @@ async def _streamed(session: Session, job: ExportJob) -> list[bytes]:
         return [chunk async for chunk in body]
 
 
+def _swapped(call: Callable[[Scene, Any], Any], value: Any, scene: Scene) -> Any:
+    return call(scene, value)
+
+
+def of_each(call: Callable[[Scene, Any], Any], values: Iterable[Any]) -> list[Callable[[Scene], Any]]:
+    """The call with each value."""
+    return [partial(_swapped, call, value) for value in values]
+
+
 CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
-    associations.find_labels: [
-        lambda s: associations.find_labels(s.session, s.request(ExportKind.COST).cost, [PROJECT])
-    ],
-    associations.list_associations: [
-        lambda s, each=each: associations.list_associations(s.session, PROJECT, each) for each in associations.LISTS
-    ],
+    associations.find_labels: [lambda s: associations.find_labels(s.session, s.cost_source, [PROJECT])],
+    associations.list_associations: of_each(
+        lambda s, each: associations.list_associations(s.session, PROJECT, each), associations.LISTS
+    ),
     associations.name_jobs: [lambda s: associations.name_jobs(s.session, [s.job(ExportKind.COST)])],
     selection.list_selected: [lambda s: selection.list_selected(s.session, PROJECT, Selection(match="A*"))],
     syncing.sync_project: [
@@ -155,7 +163,7 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     walking.walk: [lambda s: walking.walk(s.session, s.project)],
     auth.revoke: [lambda s: auth.revoke(s.session, AppCredentials("c", "s"), "t")],
     doors.export_project: [lambda s: doors.export_project(s.session, PROJECT, s.folder)],
-    doors.get_sheet: [lambda s, each=each: doors.get_sheet(s.session, PROJECT, each) for each in (URN, "A-101")],
+    doors.get_sheet: of_each(lambda s, each: doors.get_sheet(s.session, PROJECT, each), (URN, "A-101")),
     doors.list_sheets: [lambda s: doors.list_sheets(s.session, PROJECT)],
     doors.project_requests: [lambda s: doors.project_requests(s.session, s.acc_project, what="files")],
     bulk.export_many: [
@@ -166,17 +174,16 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     downloads.stream: [lambda s: downloads.stream(s.session, s.source, expected=Expected())],
     exports.download_export: [lambda s: exports.download_export(s.session, s.job(), s.folder / OUT)],
     exports.export_states: [lambda s: exports.export_states(s.session, s.ref())],
-    exports.poll_export: [lambda s, kind=kind: exports.poll_export(s.session, s.ref(kind)) for kind in _KINDS],
+    exports.poll_export: of_each(lambda s, kind: exports.poll_export(s.session, s.ref(kind)), _KINDS),
     streaming.export_stream: [lambda s: _streamed(s.session, s.job(link=False))],
     exports.wait_for_export: [
-        lambda s, kind=kind: exports.wait_for_export(s.session, s.ref(kind), s.folder / OUT) for kind in _KINDS
+        *of_each(lambda s, kind: exports.wait_for_export(s.session, s.ref(kind), s.folder / OUT), _KINDS),
     ],
-    kinds.start_export: [lambda s, kind=kind: kinds.start_export(s.session, s.request(kind)) for kind in _KINDS],
-    kinds.get_export: [lambda s, kind=kind: kinds.get_export(s.session, s.ref(kind)) for kind in _KINDS],
-    urns.download_urn: [
-        lambda s, urn=urn: urns.download_urn(s.session, urn, s.folder / OUT, project=PROJECT)
-        for urn in (URN, ITEM, STORAGE)
-    ],
+    kinds.start_export: of_each(lambda s, kind: kinds.start_export(s.session, s.request(kind)), _KINDS),
+    kinds.get_export: of_each(lambda s, kind: kinds.get_export(s.session, s.ref(kind)), _KINDS),
+    urns.download_urn: of_each(
+        lambda s, urn: urns.download_urn(s.session, urn, s.folder / OUT, project=PROJECT), (URN, ITEM, STORAGE)
+    ),
     urns.download_link: [lambda s: urns.download_link(s.session, s.job(), s.folder / OUT)],
     exports.poll_many: [lambda s: exports.poll_many(s.session, [s.ref(kind) for kind in _KINDS])],
     polling.poll: [lambda s: polling.poll(lambda: kinds.get_export(s.session, s.ref()), is_final=_ended, timeout=20)],
@@ -192,7 +199,7 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     bim360.get_export: [lambda s: bim360.get_export(s.session, s.ref())],
     bim360.resolve: [lambda s: bim360.resolve(s.session, s.job(link=False), [])],
     bim360.start: [lambda s: bim360.start(s.session, s.request())],
-    bim360.start_export: [lambda s, urn=urn: bim360.start_export(s.session, PROJECT, urn) for urn in (URN, ITEM)],
+    bim360.start_export: of_each(lambda s, urn: bim360.start_export(s.session, PROJECT, urn), (URN, ITEM)),
     cost.list_exports: [
         lambda s: cost.list_exports(s.session, PROJECT, association_type="Budget", association_ids=[PROJECT])
     ],
@@ -207,17 +214,17 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     ],
     files.get_export: [lambda s: files.get_export(s.session, s.ref(ExportKind.FILES))],
     files.list_files: [
-        lambda s, each=each: files.list_files(s.session, s.acc_project, folder=each) for each in (None, "Plans/x")
+        *of_each(lambda s, each: files.list_files(s.session, s.acc_project, folder=each), (None, "Plans/x")),
     ],
     files.start: [lambda s: files.start(s.session, s.request(ExportKind.FILES))],
     files.start_export: [lambda s: files.start_export(s.session, PROJECT, [URN])],
     plans.bim360_project: [lambda s: plans.bim360_project(s.session, PROJECT)],
-    plans.get_sheet: [lambda s, urn=urn: plans.get_sheet(s.session, s.project, urn) for urn in (URN, ITEM)],
+    plans.get_sheet: of_each(lambda s, urn: plans.get_sheet(s.session, s.project, urn), (URN, ITEM)),
     plans.list_sheets: [
-        lambda s, each=each: plans.list_sheets(s.session, s.project, folder=each) for each in (None, FOLDER, "Plans/x")
+        *of_each(lambda s, each: plans.list_sheets(s.session, s.project, folder=each), (None, FOLDER, "Plans/x")),
     ],
     projects.find_project: [
-        lambda s, each=each: projects.find_project(s.session, each) for each in (PROJECT, "A-101.pdf")
+        *of_each(lambda s, each: projects.find_project(s.session, each), (PROJECT, "A-101.pdf")),
     ],
     projects.find_projects: [lambda s: projects.find_projects(s.session, "A*", PROJECT)],
     projects.find_project_id: [lambda s: projects.find_project_id(s.session, "A-101.pdf")],
@@ -253,12 +260,12 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     sheets.get_export: [lambda s: sheets.get_export(s.session, s.ref(ExportKind.SHEETS))],
     sheets.get_sheets: [lambda s: sheets.get_sheets(s.session, PROJECT, [PROJECT])],
     sheets.list_sheets: [
-        lambda s, each=each: sheets.list_sheets(s.session, PROJECT, version_set=each) for each in (None, "V")
+        *of_each(lambda s, each: sheets.list_sheets(s.session, PROJECT, version_set=each), (None, "V")),
     ],
     sheets.list_version_sets: [lambda s: sheets.list_version_sets(s.session, PROJECT)],
     sheets.start: [lambda s: sheets.start(s.session, s.request(ExportKind.SHEETS))],
     sheets.start_export: [lambda s: sheets.start_export(s.session, PROJECT, [PROJECT])],
-    storage.find_storage: [lambda s, urn=urn: storage.find_storage(s.session, PROJECT, urn) for urn in (URN, ITEM)],
+    storage.find_storage: of_each(lambda s, urn: storage.find_storage(s.session, PROJECT, urn), (URN, ITEM)),
     storage.get_source: [lambda s: storage.get_source(s.session, STORAGE)],
     users.get_user_info: [lambda s: users.get_user_info(s.session)],
     walking.descend: [lambda s: walking.descend(s.session, s.project, s.top, "Plans/x", None)],

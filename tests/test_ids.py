@@ -75,7 +75,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @settings(deadline=None, max_examples=40)
 @given(urn=st.one_of(versions, items, folders))
-def test_every_form_of_a_urn_comes_down_to_the_raw_one(form, urn: str) -> None:
+def test_every_form_of_a_urn_comes_down_to_the_raw_one(form: Callable[[str], str], urn: str) -> None:
     assert decoded_urn(form(urn)) == urn
     assert decoded_urn(decoded_urn(form(urn))) == urn
 
@@ -92,7 +92,7 @@ def test_kinds_of_urns_are_distinguished(version: str, item: str, folder: str) -
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_a_version_urn_is_taken_in_every_form(form) -> None:
+def test_a_version_urn_is_taken_in_every_form(form: Callable[[str], str]) -> None:
     urn = "urn:adsk.wipqa:fs.file:vf.pf3frU0gTZaOotKXg2h1Fw?version=1"
     assert version_urn(form(urn)) == urn
 

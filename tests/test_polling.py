@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
+from typing import Any
 
 import backoff
 import pytest
@@ -83,7 +84,7 @@ async def test_backoffs_generators_are_policies() -> None:
 async def test_a_hung_question_ends_at_the_deadline() -> None:
     began = asyncio.get_running_loop().time()
     with pytest.raises(PollTimeoutError, match="no answer"):
-        await poll(functools.partial(asyncio.sleep, 3600, "x"), is_final=is_done, timeout=90)
+        await poll(lambda: asyncio.sleep(3600, "x"), is_final=is_done, timeout=90)
     assert asyncio.get_running_loop().time() - began == pytest.approx(90)
 
 
@@ -100,7 +101,8 @@ async def test_leaving_early_leaves_the_quota() -> None:
         def fair_interval(self, sharers: int | None = None) -> float:  # noqa: ARG002
             return 7.0
 
-    quota, service = Quota(), Service("run")
+    quota: Any = Quota()
+    service = Service("run")
     states: AsyncIterator[str] = poll_states(service, is_final=is_done, policy=STEADY, quota=quota)
     async with aclosing(states) as each:  # type: ignore[type-var]
         async for _ in each:

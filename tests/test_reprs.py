@@ -70,7 +70,7 @@ VALUES = [
     StoredExport(**KNOWN, size=1),
     Downloaded(path=PATH, size=1, etag=LONG, sha256="0" * 64, warnings=(LONG,)),
     Settings(max_attempts=9),
-    Settings(**{each.name: 9 for each in attrs.fields(Settings) if each.type in (int, float)}),
+    Settings(**dict[str, Any]({each.name: 9 for each in attrs.fields(Settings) if each.type in (int, float)})),
     Project(id=f"b.{PROJECT}", name=LONG, hub_id=PROJECT, project_type="ACC", root_folder_id=URN),
     Hubs(
         (Hub(id="b.1", name=LONG, region="US", extension_type=LONG),) * 9, (ServiceWarning(title=LONG, status="403"),)
@@ -125,6 +125,6 @@ def test_a_repr_shows_what_differs_from_the_defaults(value: object, shown: str) 
 
 def test_every_value_of_the_models_has_such_a_repr() -> None:
     classes = [each for each in vars(models).values() if isinstance(each, type) and attrs.has(each)]
-    left_out = {models.Progress, models.FinishedExport, models.SignedUrl}  # two numbers; a base class; its own
+    left_out = {models.Progress, models.FinishedExport, SignedUrl}  # two numbers; a base class; its own
     wrong = [each for each in classes if each not in left_out and each.__repr__.__module__ != "aps_async.reprs"]
     assert wrong == []

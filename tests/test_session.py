@@ -351,7 +351,8 @@ async def test_any_2xx_is_good() -> None:
 
 async def test_an_answer_without_a_body_can_be_what_is_expected() -> None:
     async with served(answering(204)) as url, Session(FixedToken(), base_url=url) as session:
-        assert await session.request(ANY, "DELETE", "/x", into=type(None)) is None
+        into: type[Any] = type(None)
+        assert await session.request(ANY, "DELETE", "/x", into=into) is None
 
 
 async def test_a_static_token_is_sent_as_it_is() -> None:

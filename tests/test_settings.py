@@ -1,5 +1,7 @@
 """Settings: senseless numbers are refused, and a fast simulator shortens the service's durations."""
 
+from typing import Any
+
 import attrs
 import pytest
 
@@ -10,18 +12,18 @@ from aps_async import Settings
 @pytest.mark.parametrize("wrong", [-1, float("nan")])
 def test_a_number_below_zero_is_refused_by_name(name: str, wrong: float) -> None:
     with pytest.raises(ValueError, match=name):
-        Settings(**{name: wrong})
+        Settings(**dict[str, Any]({name: wrong}))
 
 
 @pytest.mark.parametrize("name", ["poll_jitter", "not_found_grace"])
 def test_some_may_be_zero(name: str) -> None:
-    assert getattr(Settings(**{name: 0}), name) == 0
+    assert getattr(Settings(**dict[str, Any]({name: 0})), name) == 0
 
 
 @pytest.mark.parametrize("name", ["max_attempts", "read_timeout", "quota_window", "max_concurrent_downloads"])
 def test_the_others_may_not(name: str) -> None:
     with pytest.raises(ValueError, match=name):
-        Settings(**{name: 0})
+        Settings(**dict[str, Any]({name: 0}))
 
 
 def test_a_budget_that_admits_nothing_is_refused_by_name() -> None:

@@ -466,7 +466,7 @@ async def test_offsets_that_the_service_ignores_end() -> None:
 
 async def test_unreadable_sheets_shift_no_page() -> None:
     """One item of a page is left out, and a whole page: all others come, each once."""
-    sent = [{"id": str(number)} for number in range(250)]
+    sent: list[dict[str, object]] = [{"id": str(number)} for number in range(250)]
     sent[5] = sent[149] = {"number": "no id"}
     sent[100:140] = [{"id": 7}] * 40
 

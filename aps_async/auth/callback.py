@@ -6,7 +6,7 @@ import errno
 import hashlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from html import escape
 from urllib.parse import urlsplit
@@ -141,7 +141,7 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(callback: Callback, is_ours: Callable[[str], bool]) -> AsyncIterator[Listener]:
+async def listening(callback: Callback, is_ours: Callable[[str], bool]) -> AsyncGenerator[Listener, None]:
     """Runs the callback server, on loopback addresses only.
 
     Raises:

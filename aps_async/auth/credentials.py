@@ -4,7 +4,6 @@ https://aps.autodesk.com/en/docs/oauth/v2/reference/http/gettoken-POST/
 """
 
 import base64
-import json
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -25,7 +24,6 @@ __all__ = [
     "claimed_text",
     "read_token",
     "request_token",
-    "unverified_claims",
 ]
 __dir__: object = __all__.copy
 
@@ -131,16 +129,6 @@ def _life(stated: object) -> float:
     """
     seconds = finite_number(stated)
     return min(seconds, LONGEST_LIFE) if seconds is not None and seconds > 0 else DEFAULT_LIFE
-
-
-def unverified_claims(token: str) -> dict[str, object]:
-    """A JWT's claims, not verified: the service verifies them, here they only label the token."""
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError, RecursionError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
 
 
 def claimed_text(claims: Mapping[str, object], name: str) -> str:

@@ -13,10 +13,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from attrs import field, frozen
 
-from aps_async.auth.credentials import TOKEN_PATH, AppCredentials, claimed_text, read_token, unverified_claims
-from aps_async.auth.provider import TokenClient
+from aps_async.auth.credentials import TOKEN_PATH, AppCredentials, claimed_text, read_token
+from aps_async.auth.provider import TokenClient, unverified_claims
 from aps_async.auth.store import Login
 from aps_async.errors import APSError, AuthError, InputError, forget_frames
+from aps_async.json_values import is_list
 from aps_async.links import redact
 
 __all__ = ["AUTHORIZE_PATH", "REVOKE_PATH", "AuthorizationRequest", "login_from", "revoke"]
@@ -179,7 +180,7 @@ def login_from(
     claims = unverified_claims(token.value)
     refresh, granted = answer.get("refresh_token"), claims.get("scope")
     user = claimed_text(claims, "userid") or claimed_text(unverified_claims(str(answer.get("id_token"))), "sub")
-    if isinstance(granted, list):
+    if is_list(granted):
         scopes = tuple(each for each in granted if isinstance(each, str))
     return Login(
         client_id=client_id,

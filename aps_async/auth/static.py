@@ -1,7 +1,7 @@
 """A token that is obtained and renewed elsewhere."""
 
-from aps_async.auth.credentials import claimed_text, unverified_claims
-from aps_async.auth.provider import AccessToken, TokenClient
+from aps_async.auth.credentials import claimed_text
+from aps_async.auth.provider import AccessToken, TokenClient, unverified_claims
 from aps_async.errors import AuthError
 from aps_async.transport.headers import token_value
 

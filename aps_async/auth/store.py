@@ -6,7 +6,7 @@ renewal holds that store's lock from reading the old token until the new one is 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
@@ -74,7 +74,7 @@ class Login:
         raise AuthError("the stored login cannot be read; log in again: aps-async login")
 
 
-def _is_sound(login: Login) -> bool:
+def _is_sound(login: Any) -> bool:
     """Whether every field of a login that was read has the right type."""
     texts = (login.client_id, login.service, login.access_token, *login.scopes)
     optional = (login.refresh_token, login.user_id)
@@ -141,7 +141,7 @@ class MemoryStore:
         self._login = None
 
     @asynccontextmanager
-    async def lock(self) -> AsyncIterator[None]:
+    async def lock(self) -> AsyncGenerator[None, None]:
         """See `TokenStore`."""
         async with self._lock:
             yield

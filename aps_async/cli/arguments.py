@@ -38,7 +38,7 @@ def in_front(argv: Sequence[str], root: Any) -> list[str]:
 
 def _options(command: Any) -> dict[str, bool]:
     """A command's options, and whether a value follows each."""
-    parameters = [] if command is None else command.params
+    parameters: list[Any] = [] if command is None else command.params
     return {
         name: not (getattr(each, "is_flag", False) or getattr(each, "count", False))
         for each in parameters

@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Mapping
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any
 
 from attrs import frozen
 
@@ -20,6 +19,7 @@ from aps_async.cli.environment import open_session
 from aps_async.cli.identity import VARIABLES
 from aps_async.cli.options import profile_option
 from aps_async.errors import InputError
+from aps_async.json_values import as_list, as_object
 from aps_async.session import Session
 from aps_async.transport.quotas import RateLimiters
 
@@ -79,8 +79,8 @@ def clients_of(file: Path) -> tuple[Client, ...]:
         content = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as problem:
         raise InputError(f"{file} cannot be read: {getattr(problem, 'strerror', None) or problem}") from None
-    entries = content.get("client")
-    if set(content) != {"client"} or not isinstance(entries, list) or not entries:
+    entries = as_list(content.get("client"))
+    if set(content) != {"client"} or not entries:
         raise InputError(f"{file} must contain only [[client]] entries, and at least one: {_RULE}")
     found = tuple(_client(file, number, entry) for number, entry in enumerate(entries, 1))
     if len(set(found)) < len(found):
@@ -88,19 +88,18 @@ def clients_of(file: Path) -> tuple[Client, ...]:
     return found
 
 
-def _client(file: Path, number: int, entry: Any) -> Client:
+def _client(file: Path, number: int, entry: object) -> Client:
     where = f"{file}, client {number}"
-    if not isinstance(entry, dict):
-        raise InputError(f"{where}: {_RULE}")
-    for key, value in entry.items():  # no value is shown: it may be a secret in the wrong place
+    values = as_object(entry)
+    for key, value in values.items():  # no value is shown: it may be a secret in the wrong place
         if key not in _KEYS:
             raise InputError(f"{where}: {key!r} is not a valid key; secrets do not belong in this file: {_RULE}")
         if not isinstance(value, str) or not value.strip():
             raise InputError(f"{where}: {key} must be text in quotation marks")
-    names = set(entry) - {"user_id"}
+    names = set(values) - {"user_id"}
     if names not in ({"profile"}, {"client_id_env", "client_secret_env"}):
         raise InputError(f"{where}: {_RULE}")
-    return Client(**entry)
+    return Client(**values)
 
 
 def open_sessions(

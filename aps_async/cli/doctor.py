@@ -17,12 +17,14 @@ import aiohttp
 from attrs import asdict, define, field, frozen
 
 import aps_async
-from aps_async.auth.credentials import claimed_text, unverified_claims
+from aps_async.auth.credentials import claimed_text
+from aps_async.auth.provider import unverified_claims
 from aps_async.cli.environment import CA_FILE, host_of, proxy_for, session_with
 from aps_async.cli.failures import UsageProblem, exit_code, reason
 from aps_async.cli.identity import Identity, identity
 from aps_async.cli.output import print_json, print_result
 from aps_async.errors import APSError, AuthError, NotAllowedError, TransportError
+from aps_async.json_values import is_list
 from aps_async.resources.projects import list_hubs
 from aps_async.resources.users import get_user_info
 from aps_async.session import Session
@@ -199,7 +201,7 @@ def _failed(name: str, problem: BaseException, remedy: str = "") -> Check:
 
 
 def _versions() -> Check:
-    found = []
+    found: list[str] = []
     for name in _PACKAGES:
         try:
             found.append(f"{name} {version(name)}")
@@ -266,7 +268,7 @@ def _scopes(claims: dict[str, object]) -> Check:
     scopes = claims.get("scope")
     if isinstance(scopes, str):
         scopes = scopes.split()
-    if not isinstance(scopes, list):
+    if not is_list(scopes):
         return Check(name="scopes", ok=None, detail="not checked: the token does not state them")
     held = " ".join(map(str, scopes))
     if "data:read" not in scopes:

@@ -14,13 +14,13 @@ from typing import Any
 from attrs import asdict, define, field, frozen
 
 from aps_async.ahead import ReadAhead
+from aps_async.cli.choice import Choice
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, exit_code, reason
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
-from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of, print_listed
 from aps_async.downloads.folder import storage_for
 from aps_async.downloads.storage import Storage
@@ -169,7 +169,7 @@ class Run:
     total: int = 0
     is_listed: bool = True
     """False: there may be more than `total`."""
-    results: list[Result] = field(factory=list)
+    results: list[Result] = field(factory=list[Result])
     report: Report | None = None
     is_compared: bool = False
     """Whether outcomes are compared with the folder first, and are added to the report after that."""

@@ -76,7 +76,7 @@ async def _new(session: Session, project: str, choices: DocumentChoices, run: Ru
     ]
     source = requests[0].cost
     labels = await find_labels(session, source, choices.ids) if source else None
-    tasks = []
+    tasks: list[Task] = []
     for request in requests:
         [each] = request.source_ids
         if labels is not None and each not in labels and choices.type in LISTS:

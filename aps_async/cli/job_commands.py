@@ -78,7 +78,7 @@ async def _list(app: typer.Typer, commands: dict[str, Callable[..., Any]], file:
     jobs = read_jobs(file)
     for each in jobs.values():
         _parsed(app, commands, each)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for each in jobs.values():
         options, _, projects = _halves(arguments(each, commands[each.command]))
         rows.append((each.name, each.command, each.profile or "", shlex.join(projects), shlex.join(options)))

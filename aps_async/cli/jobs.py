@@ -12,6 +12,7 @@ from attrs import frozen
 from typer.models import OptionInfo
 
 from aps_async.cli.failures import UsageProblem
+from aps_async.json_values import is_list, is_object
 from aps_async.text import listing, nearest
 
 FILE = "aps-async.toml"
@@ -63,7 +64,7 @@ def read_jobs(file: Path) -> dict[str, Job]:
         if key != "jobs":
             _refuse(f"{file}", key, ("jobs",), "a job is a table such as [jobs.nightly]")
     tables = plain.get("jobs", {})
-    if not isinstance(tables, dict) or not all(isinstance(each, dict) for each in tables.values()):
+    if not is_object(tables) or not all(isinstance(each, dict) for each in tables.values()):
         raise UsageProblem(f"{file}: jobs must be tables such as [jobs.nightly]")
     return {name: _job(name, file, table) for name, table in tables.items()}
 
@@ -175,7 +176,7 @@ def arguments(job: Job, command: Callable[..., Any]) -> list[str]:
 
 def _texts(label: str, value: Any, *, is_several: bool) -> list[str]:
     """A value as words of a command line."""
-    values = value if isinstance(value, list) and is_several else [value]
+    values: list[Any] = value if is_list(value) and is_several else [value]
     if any(isinstance(each, bool | list | dict) for each in values):
         kind = "text, or a list of texts" if is_several else "one text or number"
         raise UsageProblem(f"{label} must be {kind}, not {_shown(value)}")

@@ -10,8 +10,9 @@ from attrs import frozen
 
 from aps_async.auth import Login, ThreeLegged, authorize, authorize_elsewhere, open_browser
 from aps_async.auth.background import in_daemon_thread
-from aps_async.auth.credentials import claimed_text, unverified_claims
+from aps_async.auth.credentials import claimed_text
 from aps_async.auth.loopback import CALLBACK
+from aps_async.auth.provider import unverified_claims
 from aps_async.cli import profiles
 from aps_async.cli.environment import session_with
 from aps_async.cli.failures import reason
@@ -20,6 +21,7 @@ from aps_async.cli.options import ORDER
 from aps_async.cli.output import print_json, print_result, print_status
 from aps_async.cli.profiles import Profile
 from aps_async.errors import APSError, AuthError, NotAllowedError
+from aps_async.json_values import as_list
 from aps_async.resources.users import UserInfo, get_user_info
 from aps_async.session import Session
 from aps_async.text import finite_number
@@ -140,7 +142,7 @@ async def whoami(*, user_id: str | None, as_json: bool) -> int:
         return 0
     for name, value in facts.items():
         if value not in (None, "", []):
-            shown = " ".join(value) if isinstance(value, list) else str(value)
+            shown = " ".join(as_list(value)) or str(value)
             print_result(f"{_LABELS[name]:<16}{shown}")
     print_status(f"Precedence: {ORDER}.")
     return 0
@@ -178,7 +180,7 @@ def _facts(acting: Identity, claims: dict[str, object], user: UserInfo | None, s
         "from": acting.source,
         "profile": acting.profile.name,
         "clientId": claimed_text(claims, "client_id") or acting.client_id,
-        "scopes": [each for each in scopes if isinstance(each, str)] if isinstance(scopes, list) else [],
+        "scopes": [each for each in as_list(scopes) if isinstance(each, str)],
         "tokenUntil": _moment(stored.expires_at if expires is None and stored else finite_number(expires)),
         # Each renewal extends this.
         "loginUntil": _moment(stored.issued_at + _REFRESH_DAYS * 86400) if stored and stored.refresh_token else "",

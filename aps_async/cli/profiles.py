@@ -40,7 +40,7 @@ class Profile:
     """The contents of a profile's file."""
 
     name: str
-    values: Mapping[str, str] = field(factory=dict)
+    values: Mapping[str, str] = field(factory=dict[str, str])
 
     def __attrs_post_init__(self) -> None:
         if not _NAME.match(self.name):

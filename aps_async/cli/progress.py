@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -36,7 +36,7 @@ class View(Protocol):
 
 
 @contextmanager
-def shown(total: int | None, things: str = "sheet", *, live: bool | None = None) -> Iterator[View]:
+def shown(total: int | None, things: str = "sheet", *, live: bool | None = None) -> Generator[View, None, None]:
     """Shows the progress of `total` exports on standard error until the block ends.
 
     Args:

@@ -21,11 +21,13 @@ async def leave_report(folder: Path, report: Report, storage: str | None = None,
         return
     try:
         path = await write_report(folder, report)
+        shown = str(path)
         if storage is not None:
             place = StoragePlace(storage_for(storage))
             await place.write(path.name, await asyncio.to_thread(path.read_bytes))
+            shown = place.location(path.name)
     except TargetError as problem:
         print_status(f"warning: the report was not written: {reason(problem)}")
     else:
         if not quiet:
-            print_status(f"report: {path if storage is None else place.location(path.name)}")
+            print_status(f"report: {shown}")

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from attrs import frozen
@@ -32,7 +32,7 @@ class DeadLetterChoices:
 
 
 @asynccontextmanager
-async def _existing_store(url: str) -> AsyncIterator[RunStore]:
+async def _existing_store(url: str) -> AsyncGenerator[RunStore, None]:
     """The store of a database that has runs; only the tables of an older version are changed, and none are created."""
     async with Database(url, patience=PATIENCE) as database:
         if await RunStore.existing(database) is None:

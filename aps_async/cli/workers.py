@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def database_url(given: str | None) -> str:
 
 
 @asynccontextmanager
-async def _store(url: str) -> AsyncIterator[RunStore]:
+async def _store(url: str) -> AsyncGenerator[RunStore, None]:
     async with Database(url, patience=PATIENCE) as database:
         yield await RunStore.opened(database)
 
@@ -129,7 +129,7 @@ async def worker(choices: WorkerChoices) -> int:
         quotas = SharedQuotas(database)
         stack.push_async_callback(quotas.close)
         sessions = open_sessions(choices.clients, choices.user_id, os.environ, quotas)
-        workers = []
+        workers: list[Worker] = []
         for session in sessions:
             await stack.enter_async_context(session)
             await session.check_token()

@@ -4,7 +4,7 @@ import re
 import stat
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
@@ -96,7 +96,11 @@ async def unpack_archive(
         IncompleteDownloadError: the archive is damaged.
     """
     stop = threading.Event()
-    return await in_thread(_unpack, path, folder, names, stop, tag, on_skip or (lambda _: None), on_cancel=stop.set)
+    return await in_thread(_unpack, path, folder, names, stop, tag, on_skip or _ignore, on_cancel=stop.set)
+
+
+def _ignore(_: str) -> None:
+    """For callers that are not interested in what is skipped."""
 
 
 def _unpack(
@@ -159,7 +163,7 @@ def _place_for(entry: zipfile.ZipInfo, folder: Path, names: NameBook) -> Path:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, frozenset[int]]]:
+def _opened(path: Path) -> Generator[tuple[zipfile.ZipFile, frozenset[int]], None, None]:
     """Opens an archive, and turns whatever its reading raises into our error; also gives the misnamed entries.
 
     Decompressors and parsers of hostile bytes raise a dozen types, LZMAError, struct.error and RuntimeError among them.

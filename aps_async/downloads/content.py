@@ -93,7 +93,8 @@ class ContentCheck:
         self._longest_head = max(len(each.head) for each in expected.signatures)
         self._window = max(len(each.head) + each.head_within for each in expected.signatures)
         self._keep = max(1, *(each.tail_within for each in expected.signatures))
-        self._head = self._tail = b""
+        self._head: bytes = b""
+        self._tail: bytes = b""
         self._padding = 0  # bytes after the tail
         self.digests: Digests = Digests(*["sha1"] * bool(expected.sha1), *["sha256"] * sha256)
         self.mark()

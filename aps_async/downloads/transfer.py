@@ -6,7 +6,7 @@ https://aps.autodesk.com/blog/data-management-oss-object-storage-service-migrati
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -198,7 +198,7 @@ class Transfer:
             await self._wait_after(transport_error(f"GET {self._link}", problem))
 
     @asynccontextmanager
-    async def _response(self) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _response(self) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Opens the link; a temporary redirect is followed once."""
         headers = self._range_headers()
         async with self._open(self._link, headers) as response:

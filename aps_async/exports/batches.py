@@ -113,7 +113,7 @@ class Batches:
         groups = self._waiting.setdefault((request.project_id, request.options, request.user_id), [])
         group = next((each for each in groups if number not in each), None)
         if group is None:
-            group = {}
+            group = dict[str, Entry]()
             groups.append(group)
         group[number] = entry
         if len(group) < self.size:

@@ -68,15 +68,17 @@ class Run:
     journal: Journal
     on_progress: Callable[[BulkProgress], object] | None
     batches: Batches | None = None
-    outcomes: "asyncio.Queue[ExportOutcome | StoredExport | None]" = field(factory=asyncio.Queue)
+    outcomes: asyncio.Queue[ExportOutcome | StoredExport | None] = field(
+        factory=asyncio.Queue[ExportOutcome | StoredExport | None]
+    )
     ending: Exception | None = None
     """Of the whole run: the caller's own, or those of what it uses."""
     taken: int = 0
-    _ready: "asyncio.Queue[Entry]" = field(factory=asyncio.Queue)  # due to be asked about, in order
-    _open: set[Entry] = field(factory=set)
-    _jobs: set[Entry] = field(factory=set)  # of batches
+    _ready: asyncio.Queue[Entry] = field(factory=asyncio.Queue[Entry])  # due to be asked about, in order
+    _open: set[Entry] = field(factory=set[Entry])
+    _jobs: set[Entry] = field(factory=set[Entry])  # of batches
     _looking: int = 0
-    _tasks: "set[asyncio.Task[None]]" = field(factory=set)
+    _tasks: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
     _room: asyncio.Semaphore = field(init=False)
     _starts: asyncio.Semaphore = field(init=False)
     _fed: bool = False
@@ -431,8 +433,7 @@ class Run:
         except APSError as error:
             problem = f"it failed: {error}"
         for entry in job.members:
-            if problem is None:
-                entry.ref = job.ref
+            if problem is None:  # without the reference: waiting for that job would bring all its sheets
                 self._ready.put_nowait(entry)
             else:
                 entry.notes = (f"exported on its own: its batch of {len(job.members):,} was not usable: {problem}",)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from attrs import define
@@ -78,7 +78,7 @@ def report_ended(
 
 
 @contextmanager
-def reported(session: Session, ref: ExportRef) -> Iterator[Delivery]:
+def reported(session: Session, ref: ExportRef) -> Generator[Delivery, None, None]:
     """Reports how the block ends; the block fills in the delivery. For blocks that run in one task."""
     loop = asyncio.get_running_loop()
     began, delivery = loop.time(), Delivery()

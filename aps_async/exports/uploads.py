@@ -1,7 +1,7 @@
 """Files that need no export, by their URN; and the oldest way to those that do."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import overload
 
@@ -140,7 +140,7 @@ async def download_link(
         raise ExportError(f"{job.ref}: its deprecated link cannot be opened: {problem}", ref=job.ref, job=job) from None
 
     @asynccontextmanager
-    async def opener(_: SignedUrl, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def opener(_: SignedUrl, headers: Mapping[str, str]) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         async with session.open_with_token(DERIVATIVE, path, headers, user_id=job.ref.user_id) as response:
             yield response
 

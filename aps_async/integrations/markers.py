@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -85,7 +85,7 @@ def _world(options: Mapping[str, Any], root: Path) -> World:
     if isinstance(world, str | Path):
         return World.load(root / world)
     if isinstance(world, Mapping):
-        return World.from_json(world)
+        return World.from_json(cast("Mapping[str, Any]", world))
     if world is None and pdf is not None:
         return World.with_pdf(pdf)
     return world or World.demo(12 if sheets is None else sheets)

@@ -81,7 +81,7 @@ class Ledger:
         self.tag: str = ""
         self._keep_older = keep_older
         self._again = again
-        self._superseded = superseded or (None if storage is None else "keep")
+        self._superseded: Literal["keep", "drop"] | None = superseded or (None if storage is None else "keep")
         self._verify = verify
         self.storage = storage
         self.place: Place = FolderPlace(self.folder) if storage is None else StoragePlace(storage)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Event
@@ -184,7 +184,7 @@ class StoragePlace:
             return await asyncio.to_thread(_sha256, staged) if await self._storage.fetch(name, staged) else None
 
     @asynccontextmanager
-    async def _staged(self) -> AsyncIterator[Path]:
+    async def _staged(self) -> AsyncGenerator[Path, None]:
         staged = await self._storage.stage(f"ledger-{secrets.token_hex(8)}")
         try:
             yield staged

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
+from typing import Any
 
 from attrs import frozen
 
@@ -398,7 +399,7 @@ class Former:
 
 def former(connection: sqlite3.Connection, record: int) -> list[Former]:
     """The files whose place an export takes: of older versions, and its own of an earlier time."""
-    found = []
+    found: list[Former] = []
     for number, request in _older_versions(connection, record):
         source_id = str((json.loads(request).get("subjects") or [""])[0])
         label = version_label(source_id, _version_set(connection, record, source_id))
@@ -418,7 +419,7 @@ def _version_set(connection: sqlite3.Connection, record: int, source_id: str) ->
     row = connection.execute(
         "SELECT facts FROM sheets WHERE lineage=(SELECT lineage FROM exports WHERE id=?)", (record,)
     ).fetchone()
-    facts = json.loads(row[0]) if row else {}
+    facts: dict[str, Any] = json.loads(row[0]) if row else {}
     return str(facts["folderPath"]) if facts.get("id") == source_id and facts.get("folderPath") else None
 
 

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -192,7 +192,7 @@ def _is_there(path: Path) -> bool:
 
 
 @contextmanager
-def _opened(path: Path, address: str) -> Iterator[sqlite3.Connection]:
+def _opened(path: Path, address: str) -> Generator[sqlite3.Connection, None, None]:
     """A connection, closed again if the block fails."""
     _is_there(path)  # SQLite follows a link in the place of the ledger, though not of the files beside it
     try:

@@ -190,7 +190,7 @@ def is_named(name: str, title: str) -> bool:
 
 
 def _known(connection: sqlite3.Connection, project_id: str) -> list[KnownSheet]:
-    found = []
+    found: list[KnownSheet] = []
     select = (
         "SELECT id, exports.lineage, name, request, exports.state, changed, facts, viewer, named,"
         " iif(reason IS NULL AND moved IS NULL, sheets.state, '') FROM exports"

@@ -12,7 +12,7 @@ from aps_async.extras import needed
 from aps_async.pdf import title_blocks
 from aps_async.pdf.annotations import reconnect, refer_to_others
 from aps_async.pdf.destinations import DestinationTable, named_places
-from aps_async.pdf.layers import LayerTable
+from aps_async.pdf.layers import Layers, LayerTable
 from aps_async.pdf.page_names import find_pages
 
 __all__ = ["check_installed", "split_pages", "split_sheets"]
@@ -73,14 +73,14 @@ def split_pages(pdf: Any, pages: Sequence[int], targets: Sequence[Path], stop: E
         OSError: a file cannot be written.
         pikepdf.PdfError: a page cannot be copied.
     """
-    named = list(named_places(pdf))
+    named, layers = list(named_places(pdf)), Layers(pdf)
     for index, target in zip(pages, targets, strict=True):
         if stop.is_set():
             return
-        _write_page(pdf, pdf.pages[index], named, target)
+        _write_page(pdf, pdf.pages[index], layers, named, target)
 
 
-def _write_page(pdf: Any, page: Any, named: Sequence[tuple[str, Any]], target: Path) -> None:
+def _write_page(pdf: Any, page: Any, layers: Layers, named: Sequence[tuple[str, Any]], target: Path) -> None:
     import pikepdf
 
     with pikepdf.new() as single:
@@ -92,12 +92,12 @@ def _write_page(pdf: Any, page: Any, named: Sequence[tuple[str, Any]], target: P
             single.acroform.fix_copied_annotations(copies[0], page, pdf.acroform)
         if refer_to_others(copies):
             reconnect([page], copies)
-        layers, places = LayerTable(), DestinationTable()
-        if "/OCProperties" in pdf.Root:
-            for lost in layers.add(pdf, [page], copies):
+        table, places = LayerTable(), DestinationTable()
+        if layers.is_on:
+            for lost in table.add(layers, [page], copies):
                 raise pikepdf.PdfError(f"of a page, {lost}")
         places.add(named, [page], copies)
-        layers.write(single)
+        table.write(single)
         places.write(single)
         single.remove_unreferenced_resources()
         raw = pikepdf.StreamDecodeLevel.none

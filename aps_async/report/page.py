@@ -194,7 +194,7 @@ def _attention(sheets: Sequence[ReportSheet]) -> str:
         if each.state in ATTENTION:
             reason = (each.reason or "").replace(each.number or "\0", "#")
             groups.setdefault((str(each.state), _VARIABLE.sub("#", reason)), []).append((at, each))
-    items = []
+    items: list[str] = []
     for (state, _), found in groups.items():
         names = ", ".join(f'<a href="#s{at}">{isolated(each.label)}</a>' for at, each in found[:_NAMED])
         more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""

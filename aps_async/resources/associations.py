@@ -34,7 +34,7 @@ class _List:
 
     path: str
     endpoint: Endpoint
-    query: dict[str, str | int | bool] = field(factory=dict)
+    query: dict[str, str | int | bool] = field(factory=dict[str, str | int | bool])
 
 
 def _endpoint(name: str, budget: int) -> Endpoint:
@@ -206,7 +206,7 @@ async def name_jobs(session: Session, jobs: Sequence[ExportJob]) -> list[ExportJ
         return list(jobs)
     labels = await find_labels(session, source, {job.ref.request.source_ids[0] for job in jobs}) or {}
     own = await asyncio.gather(*(_name_in_docs(session, job) for job in jobs))
-    named = []
+    named: list[ExportJob] = []
     for job, name in zip(jobs, own, strict=True):
         request = job.ref.request
         label = labels.get(request.source_ids[0].lower()) or ""

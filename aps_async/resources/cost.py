@@ -13,6 +13,7 @@ from attrs import frozen
 
 from aps_async.errors import ExportError, InputError, NotFoundError, NotFoundInProjectError
 from aps_async.ids import bare_id, id_list, path_part
+from aps_async.json_values import is_list
 from aps_async.links import SignedUrl, Source
 from aps_async.models import CostSource, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Project
 from aps_async.resources import storage
@@ -164,7 +165,7 @@ async def list_documents(
             headers={"region": region} if region else None,
             retry=retry,
         )
-        listed = answer if isinstance(answer, list) else [answer]
+        listed: list[Any] = answer if is_list(answer) else [answer]
         found += structure(listed, tuple[CostDocument, ...], session.on_unread(f"GET {path}"))
     return tuple(found)
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from attrs import evolve, field, frozen
 
 from aps_async.errors import DecodeError
+from aps_async.json_values import as_object
 from aps_async.session import Session
 from aps_async.transport.addresses import path_of
 from aps_async.transport.converter import lenient
@@ -37,7 +38,7 @@ class Extension:
     """Autodesk's extension of a resource."""
 
     type: str = ""
-    data: dict[str, Any] = field(factory=dict)
+    data: dict[str, Any] = field(factory=dict[str, Any])
 
 
 @lenient
@@ -64,7 +65,7 @@ class Resource:
     type: str
     id: str
     attributes: Attributes = field(factory=Attributes)
-    relationships: dict[str, Any] = field(factory=dict)
+    relationships: dict[str, Any] = field(factory=dict[str, Any])
 
     @property
     def data(self) -> dict[str, Any]:
@@ -73,9 +74,7 @@ class Resource:
 
     def related(self, name: str) -> str | None:
         """The id of a relationship to one resource."""
-        relation = self.relationships.get(name)
-        data = relation.get("data") if isinstance(relation, dict) else None
-        found = data.get("id") if isinstance(data, dict) else None
+        found = as_object(as_object(self.relationships.get(name)).get("data")).get("id")
         return found if isinstance(found, str) else None
 
     def text(self, name: str) -> str | None:
@@ -97,14 +96,14 @@ class Page:
 
     data: tuple[Resource, ...] = ()
     included: tuple[Resource, ...] = ()
-    links: dict[str, Any] = field(factory=dict)
-    meta: dict[str, Any] = field(factory=dict)
+    links: dict[str, Any] = field(factory=dict[str, Any])
+    meta: dict[str, Any] = field(factory=dict[str, Any])
 
     @property
     def next(self) -> str | None:
         """The next page's address, as the service wrote it: relative, absolute, encoded or not."""
         link = self.links.get("next")
-        href = link.get("href") if isinstance(link, dict) else link
+        href = as_object(link).get("href", link)
         return href if isinstance(href, str) and href else None
 
 

@@ -258,7 +258,7 @@ class _Walk:
                 ahead.extend(reversed(walk.enters(below)))
 
     async def _on_page(self, folder: Folder, page: Sequence[Entry]) -> list[Sheet]:
-        found = []
+        found: list[Sheet] = []
         for entry in page:
             if isinstance(entry, Folder) or not (version := await self._exportable(folder, *entry)):
                 continue

@@ -10,6 +10,7 @@ from typing import Any
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import UUID, bare_id, decoded_urn, dm_id, is_web_address, path_part
 from aps_async.ids import version_urn as checked_version_urn
+from aps_async.json_values import as_list, is_object
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
 from aps_async.resources.jsonapi import Document, Resource, pages
 from aps_async.session import Session
@@ -84,8 +85,8 @@ async def list_hubs(session: Session, *, user_id: str | None = None) -> Hubs:
             for found in page.data
         ]
         stated = page.meta.get("warnings")
-        for each in stated if isinstance(stated, list) else [stated] if stated else []:
-            if isinstance(each, dict):
+        for each in as_list(stated) or ([stated] if stated else []):
+            if is_object(each):
                 warnings.append(_warning(each))
             else:
                 problem = f"meta.warnings has {str(each)[:200]!r}"
@@ -403,7 +404,7 @@ def _words(value: Any) -> tuple[str, ...]:
     """A list of texts; older folders have one text, or nothing."""
     if isinstance(value, str):
         return (value,)
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
+    return tuple(each for each in as_list(value) if isinstance(each, str))
 
 
 def _warning(found: dict[str, Any]) -> ServiceWarning:

@@ -35,9 +35,9 @@ class SignedDownload:
     size: int | None = None
     sha1: str | None = None
     url: str | None = field(default=None, repr=False)
-    urls: dict[str, str] = field(factory=dict, repr=False)
+    urls: dict[str, str] = field(factory=dict[str, str], repr=False)
     """For `chunked`: from `first-last` byte to the link."""
-    params: dict[str, Any] = field(factory=dict)
+    params: dict[str, Any] = field(factory=dict[str, Any])
 
 
 def is_storage_urn(urn: str) -> bool:
@@ -120,7 +120,7 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
 
 def _parts(answer: SignedDownload, link: Any) -> tuple[Part, ...]:
     """The parts of an object that storage has not merged yet, in order and without gaps."""
-    ranges = []
+    ranges: list[tuple[int, int, str]] = []
     for name, raw in answer.urls.items():
         found = re.fullmatch(r"(?:bytes=)?(\d+)-(\d+)", name.strip())
         if found is None:

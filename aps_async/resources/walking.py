@@ -50,7 +50,7 @@ class Walk:
 
     def enters(self, folders: Iterable[Folder]) -> list[Folder]:
         """The folders to visit; others are skipped, with a warning if that is unexpected."""
-        found = []
+        found: list[Folder] = []
         for folder in folders:
             if folder.hidden:
                 continue

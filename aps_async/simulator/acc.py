@@ -10,6 +10,7 @@ from . import access
 from .accjobs import AccJob, AccJobs
 from .behaviour import JobPolls
 from .marks import Options
+from .narrowing import is_list, is_object
 from .parts import BuildSheet, Project, Version
 from .refusals import shaped
 from .replies import Refusal, Reply, json_reply
@@ -80,7 +81,7 @@ def read_ids(call: Call, body: Mapping[str, Any], name: str, most: int) -> list[
     """The things to export."""
     _note_unknown(call, body, "the body", (name, "options"))
     ids = body.get(name)
-    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids) or not 1 <= len(ids) <= most:
+    if not is_list(ids) or not all(isinstance(one, str) for one in ids) or not 1 <= len(ids) <= most:
         raise refuse(call, 400, "ERR_BAD_INPUT", f"{name} must be a list of 1 to {most} strings.")
     if len(set(ids)) != len(ids) and call.simulator.behaviour.acc_duplicates_refused:
         raise refuse(call, 400, "ERR_BAD_INPUT", f"{name} must not name anything twice.")
@@ -121,9 +122,10 @@ def _note_unknown(call: Call, value: Mapping[str, Any], where: str, known: tuple
 
 
 def _object(call: Call, within: Mapping[str, Any], name: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
-    value = within.get(name)
-    value = {} if value is None else value
-    if not isinstance(value, dict):
+    value: object = within.get(name)
+    if value is None:
+        return {}
+    if not is_object(value):
         raise refuse(call, 400, "ERR_BAD_INPUT", f"{name} must be an object of {', '.join(keys)}.")
     _note_unknown(call, value, name, keys)
     return {key: value[key] for key in keys if key in value}

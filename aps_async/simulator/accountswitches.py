@@ -1,7 +1,7 @@
 """Tokens, sign-in and quotas: what their documentation leaves open."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 import attrs
 
@@ -11,10 +11,11 @@ from .switches import switch
 def _read_quotas(value: object) -> dict[str, int]:
     if not isinstance(value, Mapping):
         raise TypeError("it is not an object")
-    for name, calls in value.items():
+    quotas = cast("Mapping[object, object]", value)
+    for name, calls in quotas.items():
         if not isinstance(name, str) or not isinstance(calls, int) or isinstance(calls, bool) or calls < 0:
             raise ValueError(f"{name!r} needs a whole number of calls a minute")
-    return dict(value)
+    return cast("dict[str, int]", dict(quotas))
 
 
 @attrs.frozen(kw_only=True, slots=False)

@@ -262,7 +262,7 @@ async def export_start(call: Call) -> Reply:
     body = await acc.read_body(call)
     options = acc.read_options(call, body, assets=True)
     known, behaviour = {sheet.id: sheet for sheet in project.sheets}, call.simulator.behaviour
-    chosen = []
+    chosen: list[BuildSheet] = []
     for identity in acc.read_ids(call, body, "sheets", _MOST):
         sheet = known.get(identity.lower())
         if sheet is None:

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import attrs
 
@@ -63,7 +63,7 @@ def _read_job_time(value: object) -> JobTime | JobPolls:
         return JobTime.fixed(float(value))
     if not isinstance(value, Mapping):
         raise TypeError("it is neither a number nor an object")
-    numbers = {str(name): number for name, number in value.items()}
+    numbers = {str(name): number for name, number in cast("Mapping[object, Any]", value).items()}
     if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers.values()):
         raise TypeError("every value must be a number")
     if set(numbers) == {"polls"} and isinstance(numbers["polls"], int) and numbers["polls"] >= 0:
@@ -118,7 +118,7 @@ def _plain(value: object) -> object:
         return {"polls": value.count}
     if isinstance(value, JobTime):
         return attrs.asdict(value)
-    return dict(value) if isinstance(value, Mapping) else value
+    return dict(cast("Mapping[str, object]", value)) if isinstance(value, Mapping) else value
 
 
 def load_behaviour(path: Path | str, base: Behaviour | None = None) -> Behaviour:

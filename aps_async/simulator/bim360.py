@@ -10,6 +10,7 @@ import attrs
 from . import access
 from .behaviour import JobPolls
 from .jsonapi import timestamp
+from .narrowing import is_list
 from .pages import Content, Pages
 from .parts import DOCUMENT, Project, Version
 from .refusals import shaped
@@ -273,9 +274,10 @@ async def batch_get(call: Call) -> Reply:
     refuse, world = _refuse_as(call), call.simulator.world
     project = _project(call)
     urns = (await read_object(call) or {}).get("urns")
-    if not isinstance(urns, list) or not 1 <= len(urns) <= 50 or not all(isinstance(urn, str) for urn in urns):
+    if not is_list(urns) or not 1 <= len(urns) <= 50 or not all(isinstance(urn, str) for urn in urns):
         raise refuse(400, "ERR_BAD_INPUT", "urns must be a list of 1 to 50 item or version URNs.")
-    results, errors = [], []
+    results: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
     for urn in urns:
         version = world.items[urn].tip if urn in world.items else world.versions.get(urn)
         if version is None or version.item.folder.project is not project:

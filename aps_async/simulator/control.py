@@ -8,6 +8,7 @@ import attrs
 from .bearers import Tokens
 from .behaviour import Behaviour
 from .faults import Faults, read_faults
+from .narrowing import is_object
 from .record import Record
 from .replies import Refusal, Reply, json_reply
 from .requests import parse_json, read_body
@@ -99,8 +100,8 @@ class Control:
         return self._behaviour()
 
     def _user_token(self, document: Any) -> object:
-        asked = {} if document is None else document
-        if not isinstance(asked, dict) or not all(isinstance(value, str) for value in asked.values()):
+        asked: object = {} if document is None else document
+        if not is_object(asked) or not all(isinstance(value, str) for value in asked.values()):
             raise ValueError('the body must be {"user": "...", "scopes": "..."}, both optional')
         try:
             text = self._simulator.user_token(asked.get("user"), asked.get("scopes", USER_SCOPES))

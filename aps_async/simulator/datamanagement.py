@@ -19,6 +19,7 @@ from .jsonapi import (
     resource_reply,
     version_resource,
 )
+from .narrowing import is_object
 from .pages import Cache
 from .parts import Folder, Hub, Item, Project, Version
 from .replies import Reply
@@ -56,7 +57,7 @@ def _field(resource: Resource, name: str) -> Any:
         return resource[name]
     value: Any = resource.get("attributes") or resource["meta"]
     for part in name.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
+        value = value.get(part) if is_object(value) else None
     return value
 
 
@@ -64,7 +65,7 @@ def filtered(call: Call, resources: Sequence[Resource]) -> list[Resource]:
     """Those that pass every `filter[...]`; values of one filter are alternatives."""
     if not call.simulator.behaviour.raw_brackets and set(call.raw_query) & set("[]"):
         raise dm_refusal(400, "BAD_INPUT", "Brackets in the query must be percent-encoded.")
-    wanted = []
+    wanted: list[tuple[str, Callable[[str, str], bool], list[str]]] = []
     for name, value in call.query.items():
         match = _FILTER.match(name)
         if match:

@@ -30,7 +30,7 @@ _USERS = [
     {"id": "ZK7HV20CEWRN", "name": "Tower team", "projects": ["Harbour Tower"], "email": "tower@northlight.example"},
 ]
 _WARNINGS = [{"region": "APAC"}]
-_SERVICE = {"folderType": "CONTAINER_VIRTUAL", "hidden": True, "actions": [], "visibleTypes": []}
+_SERVICE: dict[str, Any] = {"folderType": "CONTAINER_VIRTUAL", "hidden": True, "actions": [], "visibleTypes": []}
 
 
 def sheet_number(letter: str, index: int) -> str:
@@ -65,7 +65,8 @@ def _discipline(letter: str, name: str, titles: tuple[str, ...], sheets: int) ->
 def _shares(sheets: int) -> list[int]:
     """How many sheets each discipline gets; the sum is exactly `sheets`."""
     total = sum(row[2] for row in _DISCIPLINES)
-    ends, done = [], 0
+    ends: list[int] = []
+    done = 0
     for row in _DISCIPLINES:
         done += row[2]
         ends.append(sheets * done // total)

@@ -86,7 +86,7 @@ def _is_number(text: str) -> bool:
 def _table(rows: Sequence[Sequence[str]]) -> str:
     width = _WIDTH // len(rows[0])
     grid = f'<w:gridCol w:w="{width}"/>' * len(rows[0])
-    lines = []
+    lines: list[str] = []
     for number, row in enumerate(rows):
         cells = "".join(
             f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/></w:tcPr>'

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, cast, get_args
 
 import attrs
 
+from .narrowing import is_list
 from .switches import did_you_mean
 
 Kind = Literal[
@@ -95,7 +96,8 @@ class Fault:
         """Read one fault from a parsed JSON object; FaultError says what is wrong."""
         if not isinstance(document, Mapping):
             raise FaultError(f"a fault must be an object, not {document!r}")
-        values = {str(name): value for name, value in document.items() if value is not None}
+        given = cast("Mapping[object, Any]", document)
+        values = {str(name): value for name, value in given.items() if value is not None}
         if values.pop("always", True) is not True:
             raise FaultError("always can only be true")
         for name, value in values.items():
@@ -105,10 +107,12 @@ class Fault:
             if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
                 raise FaultError(f"{name} cannot be {value!r}")
         nth = values.get("nth", ())
-        nth = [nth] if isinstance(nth, int) else nth
+        if isinstance(nth, int):
+            nth = (nth,)
         if not all(isinstance(number, int) for number in nth):
             raise FaultError(f"nth must be whole numbers, not {nth!r}")
-        return cls(**{**values, "nth": tuple(nth)})
+        values["nth"] = tuple(nth)
+        return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """The fault as `from_json` reads it, without what is default."""
@@ -133,9 +137,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def read_faults(document: object) -> list[Fault]:
     """Faults from a parsed JSON list."""
-    if not isinstance(document, list):
+    if not is_list(document):
         raise FaultError("faults must be a JSON list")
-    faults = []
+    faults: list[Fault] = []
     for i, entry in enumerate(document):
         try:
             faults.append(Fault.from_json(entry))

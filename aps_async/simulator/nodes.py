@@ -1,7 +1,7 @@
 """Reading JSON objects by name, with the place of whatever is wrong in them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from .parts import WorldError
 
@@ -12,9 +12,9 @@ class Node:
     def __init__(self, value: object, place: str) -> None:
         if not isinstance(value, Mapping):
             raise WorldError(place, f"must be an object, not {_kind(value)}")
-        self.values: Mapping[str, Any] = value
+        self.values = cast("Mapping[str, Any]", value)
         self.place = place
-        self._left = set(value)
+        self._left = set(self.values)
 
     def get(self, name: str, kind: type, default: Any) -> Any:
         self._left.discard(name)
@@ -53,7 +53,7 @@ class Node:
 
 
 def _kind(value: object) -> str:
-    names = {
+    names: dict[type, str] = {
         dict: "an object",
         list: "a list",
         str: "a string",

@@ -91,7 +91,7 @@ def _parts(call: Call, version: Version, path: str, more: str) -> dict[str, str]
     simulator = call.simulator
     size = simulator.state(Sources).content(version).size
     step = max(1, min(simulator.behaviour.oss_chunk, -(-size // 3)))
-    urls = {}
+    urls: dict[str, str] = {}
     for number, start in enumerate(range(0, size, step), 1):
         stop = min(start + step, size)
 

@@ -7,13 +7,14 @@ from itertools import pairwise
 from typing import Any
 
 import attrs
-from reportlab.lib.colors import Color, HexColor  # type: ignore[import-untyped]
-from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
+from reportlab.lib.colors import Color, HexColor
+from reportlab.pdfgen.canvas import Canvas
 
 from .marks import Mark, draw_marks
 from .strokes import Frame, SheetInfo, background, callouts, clouds, grid, latin, title_block, view_title
 
 WIDTH, HEIGHT = 2592.0, 1728.0  # 36 x 24 inches
+_Line = tuple[float, float, float, float]  # from x, y to x, y
 _INK = HexColor("#1f2430")
 _FAINT = HexColor("#b9bfca")
 _ROOMS = (
@@ -109,7 +110,7 @@ def _rooms(frame: Frame, dice: random.Random) -> list[_Room]:
     x, y, width, height = frame.box()
     corridor = height * 0.12
     middle = y + height * dice.uniform(0.38, 0.5)
-    found = []
+    found: list[_Room] = []
     for base, depth, up in ((y, middle - y, False), (middle + corridor, y + height - middle - corridor, True)):
         left = x
         while left < x + width - 1:
@@ -127,7 +128,9 @@ def _walls(canvas: Any, frame: Frame, rooms: list[_Room], ink: Color, *, labels:
     canvas.setLineWidth(9)
     canvas.rect(x, y, width, height)
     canvas.setLineWidth(4)
-    partitions, doors, windows = [], canvas.beginPath(), []
+    partitions: list[_Line] = []
+    windows: list[_Line] = []
+    doors = canvas.beginPath()
     for room in rooms:
         right, edge = room.x + room.width, room.y if room.up else room.y + room.height
         partitions.append((right, room.y, right, room.y + room.height))
@@ -179,7 +182,7 @@ def _structure(canvas: Any, frame: Frame, dice: random.Random, *, foundation: bo
     canvas.lines([(xs[0], y + off, xs[-1], y + off) for y in ys for off in (-4, 4)])
     canvas.lines([(x + off, ys[0], x + off, ys[-1]) for x in xs for off in (-4, 4)])
     canvas.setLineWidth(1)
-    joists = []
+    joists: list[_Line] = []
     for left, right in pairwise(xs):
         for low, high in pairwise(ys):
             count = dice.randint(2, 4)

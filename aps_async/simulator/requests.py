@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from .narrowing import is_object
 from .replies import Refusal, gateway_error
 from .routing import Call
 
@@ -51,7 +52,7 @@ async def read_object(call: Call) -> dict[str, Any] | None:
         value = parse_json(await read_body(call))
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
+    return value if is_object(value) else None
 
 
 def whole_number(text: str, least: int, most: int) -> int | None:

@@ -137,7 +137,8 @@ class Router:
         """Take `endpoint` into the table."""
         if endpoint.name in self.endpoints:
             raise ValueError(f"endpoint {endpoint.name!r} is in the table twice")
-        node, names = self._root, []
+        names: list[str] = []
+        node = self._root
         for segment in endpoint.path.strip("/").split("/"):
             if segment.startswith("{"):
                 names.append(segment[1:-1])
@@ -150,7 +151,8 @@ class Router:
     def match(self, method: str, raw_path: str) -> tuple[Endpoint, dict[str, str]] | None:
         """The endpoint for this raw path and its decoded parameters; HEAD is answered like GET."""
         method = "GET" if method == "HEAD" else method
-        node, values = self._root, []
+        values: list[str] = []
+        node = self._root
         for segment in raw_path[1:].split("/"):
             child = node.get(unquote(segment)) if segment not in ("", "{}") else None
             if child is None:

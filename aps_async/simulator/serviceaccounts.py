@@ -12,6 +12,7 @@ import attrs
 from joserfc.jwk import RSAKey
 
 from .bearers import ISSUER, Tokens
+from .narrowing import is_list
 from .oauthkeys import new_key_pair, unverified_header, verified_claims
 from .parts import App, User
 from .replies import Refusal, Reply, gateway_error, json_reply
@@ -214,7 +215,7 @@ async def _assertion(call: Call, app: App, form: dict[str, str]) -> dict[str, An
     if not isinstance(begins, int | float) or begins > now + 1:
         raise oauth_error(400, "invalid_grant", "nbf lies ahead.")
     granted = claims.get("scope")
-    if not isinstance(granted, list) or not all(isinstance(name, str) for name in granted):
+    if not is_list(granted) or not all(isinstance(name, str) for name in granted):
         raise oauth_error(400, "invalid_grant", "scope must be an array of strings.")
     allowed = scopes_of(" ".join(granted))
     scopes = scopes_of(form["scope"]) if form.get("scope") else allowed
@@ -227,7 +228,7 @@ async def _assertion(call: Call, app: App, form: dict[str, str]) -> dict[str, An
 
 def _is_for_us(call: Call, audience: object) -> bool:
     """Whether an assertion is for the service's token address, or for the one this simulator is reached at."""
-    if isinstance(audience, list):
+    if is_list(audience):
         return len(audience) == 1 and _is_for_us(call, audience[0])
     if not isinstance(audience, str) or not audience.startswith(("http://", "https://")):
         return False

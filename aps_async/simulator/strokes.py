@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any, Self
 
 import attrs
-from reportlab.lib.colors import HexColor  # type: ignore[import-untyped]
+from reportlab.lib.colors import HexColor
 
 _INK = HexColor("#1f2430")
 _GREY = HexColor("#7c8597")
@@ -97,7 +97,8 @@ def grid(canvas: Any, frame: Frame) -> None:
     for i, y in enumerate(ys):
         canvas.circle(left - 24, y, 24)
         canvas.drawCentredString(left - 24, y - 7, "ABCDEFGH"[i])
-    below, ticks = ys[0] - 95, []
+    below = ys[0] - 95
+    ticks: list[tuple[float, float, float, float]] = []
     canvas.setFont("Helvetica", 14)
     canvas.line(xs[0], below, xs[-1], below)
     for start, end in pairwise(xs):

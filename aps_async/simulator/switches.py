@@ -8,7 +8,7 @@ import difflib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 import attrs
 
@@ -151,11 +151,11 @@ def read_settings(switches: Mapping[str, Switch], document: object) -> dict[str,
     """
     if not isinstance(document, Mapping):
         raise BehaviourError(f"must be a JSON object of switches and values, not {_shown(document)}")
-    values = {}
-    for name, value in document.items():
-        if name not in switches:
+    values: dict[str, Any] = {}
+    for name, value in cast("Mapping[object, object]", document).items():
+        if not isinstance(name, str) or name not in switches:
             raise BehaviourError(f"there is no switch {name!r}{did_you_mean(str(name), switches)}")
-        values[str(name)] = switches[name].read(value)
+        values[name] = switches[name].read(value)
     return values
 
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from .app import Simulator
 
 
 @contextmanager
-def running_in_thread(simulator: Simulator) -> Iterator[Simulator]:
+def running_in_thread(simulator: Simulator) -> Generator[Simulator, None, None]:
     """Runs a simulator in an event loop of its own: for code that calls `asyncio.run`, and for other processes.
 
     Raises:

@@ -317,7 +317,7 @@ class _Reader:
         if not urns:
             raise WorldError(f"{node.place}.versions", "needs at least one version")
         given_storage = node.text("storage")
-        versions = []
+        versions: list[Version] = []
         for n, urn in enumerate(urns):
             storage = given_storage
             if item.kind == FILE and not storage:

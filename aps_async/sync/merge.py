@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,7 +20,7 @@ from aps_async.extras import needed
 from aps_async.filesystem import replacing
 from aps_async.pdf.annotations import reconnect, refer_to_others, rename_links
 from aps_async.pdf.destinations import DestinationTable, named_places
-from aps_async.pdf.layers import LayerTable
+from aps_async.pdf.layers import Layers, LayerTable
 from aps_async.text import well_formed
 
 __all__ = ["MergeSheet", "MergedPdf", "discipline_of", "identifier_of", "merge_pdfs", "merge_sheets", "run_child"]
@@ -121,7 +121,7 @@ def identifier_of(path: Path) -> bytes | None:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
+def _written(path: Path) -> Generator[BinaryIO, None, None]:
     """The file that takes the target's place at the end."""
     try:
         with replacing(path, 0o666) as file:
@@ -254,7 +254,7 @@ def _complete(pikepdf: Any, pdf: Any, checked: Sequence[_Checked]) -> tuple[str,
             with pikepdf.open(each.sheet.path) as source:
                 reconnect(source.pages, copies)
                 places.add(named_places(source), source.pages, copies, prefix)
-                lost = layers.add(source, source.pages, copies, _label(each.sheet))
+                lost = layers.add(Layers(source), source.pages, copies, _label(each.sheet))
                 warnings += [f"{_name(each.sheet)}: {one}" for one in lost]
     layers.write(pdf)
     places.write(pdf)
@@ -265,7 +265,7 @@ def _complete(pikepdf: Any, pdf: Any, checked: Sequence[_Checked]) -> tuple[str,
 
 def _label_pages(pikepdf: Any, pdf: Any, checked: Sequence[_Checked]) -> None:
     """The sheet's number as the label of its page; of several pages, each with its place in the sheet."""
-    labels = []
+    labels: list[Any] = []
     first = 0
     for each in checked:
         label = {"/P": _label(each.sheet)}

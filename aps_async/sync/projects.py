@@ -1,7 +1,7 @@
 """`sync_projects`: makes the subfolders of one folder agree with a project each."""
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -149,7 +149,7 @@ async def _found(session: Session, projects: Iterable[Project | str], user_id: s
 
 
 @asynccontextmanager
-async def _locked(root: Path) -> AsyncIterator[None]:
+async def _locked(root: Path) -> AsyncGenerator[None, None]:
     """Keeps other runs of this kind away.
 
     Raises:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 from attrs import asdict, field, fields, frozen
 
@@ -175,7 +175,7 @@ def as_csv(register: Register) -> str:
 
 
 def _cell(value: object) -> str:
-    text = " ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+    text = " ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -448,8 +448,10 @@ class SyncRun:
         known = await self.ledger.sheets.known(self._project_id)
         register = register_of(self.project, self._reported, known, datetime.now(UTC))
         await write_register(self.ledger.place, register)
+        joined = None
         try:
-            joined = await self._joined(self.how.merge) if self.how.merge is not None else None
+            if self.how.merge is not None:
+                joined = await self._joined(self.how.merge)
         except MergeError as problem:
             if self._problem is None:
                 raise

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, cast
 
 from attrs import evolve, field, fields_dict, frozen
 
@@ -59,8 +60,9 @@ class Selection:
 
     def __attrs_post_init__(self) -> None:
         for name in fields_dict(Selection):
-            value = getattr(self, name)
-            for text in value if isinstance(value, tuple) else (value,):
+            value: Any = getattr(self, name)
+            texts = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+            for text in texts:
                 if isinstance(text, str) and not look(text):
                     raise InputError(f"the selection contains an empty text ({name}): leave it out or name something")
         if self.since is not None and self.since.tzinfo is None:
@@ -103,9 +105,9 @@ class Selected:
     chosen: tuple[ProjectSheet, ...]
     not_selected: tuple[NotSelected, ...] = ()
     """What was listed besides. Sheets of other folders, version sets and collections need not have been listed."""
-    ambiguous: Mapping[str, tuple[ProjectSheet, ...]] = field(factory=dict)
+    ambiguous: Mapping[str, tuple[ProjectSheet, ...]] = field(factory=dict[str, tuple[ProjectSheet, ...]])
     """Texts of `Selection.sheet` that several sheets share, with all of these; all are chosen."""
-    unmatched: Mapping[str, APSError] = field(factory=dict)
+    unmatched: Mapping[str, APSError] = field(factory=dict[str, APSError])
     """Texts of `Selection.sheet` that no sheet fits, if that was allowed, each with the reason."""
     unused: tuple[str, ...] = ()
     """Patterns of `Selection.exclude` that fit nothing."""

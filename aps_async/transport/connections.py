@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ TlsTrust = ssl.SSLContext | Path | str | None
 """Whom to trust: a context, a file with CA certificates (PEM), or the system's certificates only."""
 
 
-def tls_context(trust: TlsTrust) -> ssl.SSLContext | None:
+def tls_context(trust: object) -> ssl.SSLContext | None:
     """The TLS context to use; None for aiohttp's default.
 
     Raises:
@@ -179,8 +179,11 @@ class Connections:
 
     async def _answered(self, call: Call, token: Any, settings: Settings) -> Answer:
         try:
-            async with asyncio.timeout(self._time_limits.attempt(call, settings)):
+            until_headers, altogether = self._time_limits.attempt(call, settings)
+            began = asyncio.get_running_loop().time()
+            async with asyncio.timeout_at(began + until_headers) as limit:
                 response = await self._begin(call, token, self._first_contact.connect_limits(settings.connect_timeout))
+                limit.reschedule(began + altogether)
                 answer = await read_answer(response, settings.response_limit, f"{call.method} {call.path}")
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             lost = transport_error(f"{call.method} {call.path}", problem)
@@ -220,14 +223,14 @@ class Connections:
         except BaseException as problem:
             forget_frames(problem)  # those of the HTTP client contain the token
             if isinstance(problem, aiohttp.ClientResponseError):  # and so does this error
-                problem.request_info = problem.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
+                problem.request_info = problem.request_info._replace(headers=CIMultiDictProxy(CIMultiDict[str]()))
                 problem.args = (problem.request_info, problem.history)
             raise
 
     @asynccontextmanager
     async def open_link(
         self, link: SignedUrl, headers: Mapping[str, str] | None, base_url: str, settings: Settings
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """See `Session.open_link`."""
         if self._links is None or self._links.closed:
             raise InputError(NOT_OPEN)

@@ -4,18 +4,24 @@ import json
 import logging
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from types import GenericAlias
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
 from attrs import evolve, frozen
 from cattrs import AttributeValidationNote, ClassValidationError, Converter, transform_error
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, make_mapping_structure_fn, override
+from cattrs.gen import (
+    make_dict_structure_fn,
+    make_dict_unstructure_fn,
+    make_mapping_structure_fn,  # pyright: ignore[reportUnknownVariableType] # one parameter of it has no type
+    override,
+)
 
 from aps_async.errors import DecodeError, InputError
+from aps_async.json_values import as_object, is_object
 from aps_async.models import ExportRef, ExportRequest, FailedFile
 from aps_async.text import well_formed, well_formed_values
 
@@ -215,12 +221,13 @@ def _from_list(kind: Any) -> Callable[[Any, Any], Any]:
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, list | tuple):
             raise TypeError(f"expected a list, got {type(value).__name__}")
+        values = cast("Sequence[Any]", value)
         reading = _reading.get()
         if reading.strict or item not in _LENIENT:
-            return tuple(inner(value, as_list))
-        found = _readable(value, lambda each: one(each, item), reading.unread)
-        if value and not found and not reading.heard:
-            inner(value, as_list)  # raises, with the problems of all items
+            return tuple(inner(values, as_list))
+        found = _readable(values, lambda each: one(each, item), reading.unread)
+        if values and not found and not reading.heard:
+            inner(values, as_list)  # raises, with the problems of all items
         return tuple(found)
 
     return structure
@@ -244,8 +251,7 @@ def _readable(values: Iterable[Any], read: Callable[[Any], Any], unread: list[Un
 
 def _name_of(item: Any) -> str | None:
     """What people know an unreadable item by."""
-    known = item if isinstance(item, dict) else {}
-    found = (known.get(name) for name in ("id", "urn", "name", "number"))
+    found = (as_object(item).get(name) for name in ("id", "urn", "name", "number"))
     return next((each[:200] for each in found if isinstance(each, str) and each), None)
 
 
@@ -254,7 +260,7 @@ def _from_object(kind: Any) -> Callable[[Any, Any], Any]:
     inner: Callable[[Any, Any], Any] = make_mapping_structure_fn(kind, _converter)
 
     def structure(value: Any, _: Any) -> Any:
-        if not isinstance(value, dict):
+        if not is_object(value):
             raise TypeError(f"expected an object, got {type(value).__name__}")
         return inner(value, kind)
 
@@ -266,10 +272,10 @@ def _from_camel(cls: type) -> Callable[[Any, Any], Any]:
     parts = attrs.fields(cls)
     names: dict[str, Any] = {part.name: override(rename=_word(cls, part.name)) for part in parts}
     required = {part.name for part in parts if part.default is attrs.NOTHING or part.metadata.get("essential")}
-    inner: Callable[[Any, Any], Any] = make_dict_structure_fn(cls, _converter, **names)
+    inner = cast("Callable[[Any, Any], Any]", make_dict_structure_fn(cls, _converter, **names))
 
     def structure(value: Any, kind: Any) -> Any:
-        if not isinstance(value, dict):
+        if not is_object(value):
             raise TypeError(f"expected an object, got {type(value).__name__}")
         if None in value.values():  # some services write null for what others leave out
             value = {name: each for name, each in value.items() if each is not None}

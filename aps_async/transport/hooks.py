@@ -12,7 +12,7 @@ A hook is called in the event loop, in the task that does the work, so it must r
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import count
@@ -174,7 +174,7 @@ def working_on(number: int | None) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _marked(number: int) -> Iterator[None]:
+def _marked(number: int) -> Generator[None, None, None]:
     before = _number.set(number)
     try:
         yield
@@ -183,7 +183,7 @@ def _marked(number: int) -> Iterator[None]:
 
 
 @contextmanager
-def attempted(hooks: tuple[Hook, ...], endpoint: str, method: str, url: URL) -> Iterator[AttemptResult]:
+def attempted(hooks: tuple[Hook, ...], endpoint: str, method: str, url: URL) -> Generator[AttemptResult, None, None]:
     """Emits `Attempt` for the block, which fills in the result."""
     result = AttemptResult()
     if not hooks:

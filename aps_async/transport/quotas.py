@@ -11,7 +11,7 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Generator, Hashable, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from typing import Generic, Literal, Protocol, TypeVar
 from weakref import WeakKeyDictionary
@@ -48,7 +48,7 @@ class Endpoint:
     """Whose token it takes. `any`: a user's, or an app's (two-legged) with or without `x-user-id`. `user`: the
     same, but an app must name one with `x-user-id`. `signed-in user`: no app's. `app`: an app's only, for itself."""
     large: bool = False
-    """Whether a response can take long, such as a page of 200 items: it gets `Settings.request_timeout`."""
+    """Whether a response can take long, such as a page of 200 items: its body gets `Settings.request_timeout`."""
     host: str | None = None
     """Where it is served, when that is not Autodesk's main host."""
 
@@ -127,7 +127,7 @@ class WaitQueue(Generic[P]):
         return len(self._queue)
 
     @contextmanager
-    def sharing(self) -> Iterator[None]:
+    def sharing(self) -> Generator[None, None, None]:
         """Counts one more export that lives on this quota, for `fair_interval`."""
         self.sharers += 1
         try:

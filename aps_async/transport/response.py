@@ -24,6 +24,7 @@ from aps_async.errors import (
     TransportError,
     UnauthorizedError,
 )
+from aps_async.json_values import as_list, as_object, is_object
 from aps_async.links import SignedUrl, redact
 from aps_async.text import well_formed
 from aps_async.transport.converter import loads
@@ -220,10 +221,9 @@ def _said(answer: Answer) -> tuple[str | None, str | None]:
             return None, _short(hint)
         kind = answer.headers.get("Content-Type", "")
         return None, _short(answer.body.decode("utf-8", "replace")) if kind.startswith("text/plain") else None
-    if not isinstance(said, dict):
+    if not is_object(said):
         return None, None
-    errors = said.get("errors")
-    inner = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    inner = as_object(next(iter(as_list(said.get("errors"))), None))
     codes = [str(part[name]) for part in (said, inner) for name in _CODES if _is_word(part.get(name))]
     words = [str(part[name]) for part in (inner, said) for name in _WORDS if _is_word(part.get(name))]
     distinct = list(dict.fromkeys(words))[:2]

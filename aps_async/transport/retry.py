@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -39,7 +39,7 @@ __dir__: object = __all__.copy
 
 try:
     import backoff
-    from backoff import on_exception
+    from backoff import on_exception  # pyright: ignore[reportUnknownVariableType] # its types lack arguments
 except ImportError:
     raise ImportError(BROKEN_BACKOFF, name="backoff") from None
 warn_of_two_backoffs(backoff.__file__)
@@ -156,7 +156,9 @@ def note_error(error: Exception) -> None:
 
 
 @asynccontextmanager
-async def until(ends: float | None, timeout_error: Callable[[Exception | None], Exception]) -> AsyncIterator[None]:
+async def until(
+    ends: float | None, timeout_error: Callable[[Exception | None], Exception]
+) -> AsyncGenerator[None, None]:
     """Ends the block at a time of the event loop's clock.
 
     Args:

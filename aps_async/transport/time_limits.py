@@ -15,11 +15,13 @@ class TimeLimits:
     def __init__(self) -> None:
         self._timeouts: dict[str, int] = {}
 
-    def attempt(self, call: Call, settings: Settings) -> float:
-        """Seconds for one attempt: twice as many after each that took longer."""
-        if call.endpoint.large or not call.repeatable:
-            return settings.request_timeout
-        return min(settings.call_timeout * 2.0 ** self._timeouts.get(call.path, 0), settings.request_timeout)
+    def attempt(self, call: Call, settings: Settings) -> tuple[float, float]:
+        """Seconds for one attempt up to its headers, and altogether: twice as many after each that took longer."""
+        longest = settings.request_timeout
+        if not call.repeatable:
+            return longest, longest
+        limit = min(settings.call_timeout * 2.0 ** self._timeouts.get(call.path, 0), longest)
+        return limit, longest if call.endpoint.large else limit
 
     def timed_out(self, call: Call) -> None:
         """The attempt took longer."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -225,7 +225,7 @@ async def _backend(connection: Any) -> int:
 
 
 @asynccontextmanager
-async def _closing(connection: Any) -> AsyncIterator[Any]:
+async def _closing(connection: Any) -> AsyncGenerator[Any, None]:
     try:
         yield connection
     finally:
@@ -233,7 +233,7 @@ async def _closing(connection: Any) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def opened(database: Database | str) -> AsyncIterator[Database]:
+async def opened(database: Database | str) -> AsyncGenerator[Database, None]:
     """An open database, given one or its address."""
     if isinstance(database, Database):
         yield database

@@ -282,7 +282,7 @@ class _Shift:
     options: LaneOptions
     ears: "Ears"
     stop: asyncio.Event
-    in_hand: "set[asyncio.Task[Any]]" = field(factory=set)
+    in_hand: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]])
     fault: Exception | None = None
 
     async def run(self) -> None:

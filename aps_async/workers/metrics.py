@@ -49,7 +49,7 @@ class Metric:
 
 def render(metrics: Iterable[Metric]) -> str:
     """Metrics in the text format."""
-    lines = []
+    lines: list[str] = []
     for metric in metrics:
         lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}"]
         for suffix, labels, value in metric.samples:

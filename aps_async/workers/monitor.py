@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -43,7 +43,7 @@ class Monitor:
         self._reading = asyncio.Lock()
 
     @asynccontextmanager
-    async def listening(self, host: str, port: int) -> AsyncIterator[int]:
+    async def listening(self, host: str, port: int) -> AsyncGenerator[int, None]:
         """Listens on an address; yields the port, which the system chooses if 0 is given.
 
         Raises:

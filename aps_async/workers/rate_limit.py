@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
+from typing import cast
 
 from attrs import frozen
 
@@ -204,7 +205,8 @@ class SharedQuotas:
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> SharedRateLimiter:
         """The only rate limiter for this owner and endpoint; the first call sets its numbers."""
-        parts = owner if isinstance(owner, tuple) else (owner,)  # an id() is meaningless in another process
+        # An id() is meaningless in another process.
+        parts = cast("tuple[object, ...]", owner) if isinstance(owner, tuple) else (owner,)
         whose = self._owner or " ".join(part for part in parts if isinstance(part, str))
         found = self._rate_limiters.get((whose, endpoint.name))
         if found is None:

@@ -206,7 +206,8 @@ def entry_of(row: Any) -> Entry:
         raise InputError(f"export {values['id']} in the database cannot be read: {problem}") from problem
     owner = owner_of_row(values)
     del values["client_id"], values["user_id"]
-    return Entry(**values | {"request": request, "age": values["age"] or 0.0, "owner": owner})
+    values.update(request=request, age=values["age"] or 0.0, owner=owner)
+    return Entry(**values)
 
 
 def status_of(row: Any) -> RunStatus:

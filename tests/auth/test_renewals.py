@@ -15,7 +15,7 @@ from aps_async import AuthError, InputError, Session, Settings
 from aps_async.auth import Login, MemoryStore, ThreeLegged
 from aps_async.resources.projects import list_hubs
 from aps_async.simulator import Behaviour, Fault, Simulator, World
-from aps_async.transport.quotas import Endpoint
+from aps_async.transport.quotas import Endpoint, TokenKind
 from tests.auth.support import PUBLIC, login_of
 from tests.support import service, session_for
 
@@ -244,13 +244,13 @@ async def test_a_renewal_without_the_lock_is_read_from_the_store(scene: Scene) -
     """As two machines on a network drive whose locks do not work."""
 
     class Shared(MemoryStore):
+        asked = 0
+
         async def load(self) -> Login | None:
-            return await self.other.load() if self.calls() > 2 else await super().load()
+            self.asked += 1
+            return await scene.store.load() if self.asked > 2 else await super().load()
 
     copy = Shared(await scene.login())
-    copy.other = scene.store
-    asked: list[None] = []
-    copy.calls = lambda: asked.append(None) or len(asked)
     await asyncio.sleep(LIFE)
     await scene.call()
     token = await ThreeLegged(PUBLIC, store=copy).token(scene.session)
@@ -292,7 +292,7 @@ async def test_a_store_that_cannot_keep_the_new_token_gets_it_later(scene: Scene
     ],
 )
 @in_scene
-async def test_a_login_of_something_else_is_not_used(scene: Scene, changes: dict[str, str], words: str) -> None:
+async def test_a_login_of_something_else_is_not_used(scene: Scene, changes: dict[str, Any], words: str) -> None:
     await scene.call()
     await scene.store.save(attrs.evolve(await scene.login(), **changes))
     await asyncio.sleep(LIFE)
@@ -322,10 +322,11 @@ async def test_a_login_that_could_not_be_revoked_stays(scene: Scene) -> None:
 @in_scene
 async def test_x_user_id_is_refused_with_a_reason_before_anything_is_sent(scene: Scene) -> None:
     simulator, user = scene.simulator, "BW9RM76WZBGL"
-    calls = {rule: Endpoint(f"call_{i}", 10, token=rule) for i, rule in enumerate(("user", "signed-in user", "app"))}
+    rules: tuple[TokenKind, ...] = ("user", "signed-in user", "app")
+    calls = {rule: Endpoint(f"call_{i}", 10, token=rule) for i, rule in enumerate(rules)}
     before = len(simulator.log)
 
-    async def ask(session: Session, rule: str, **options: Any) -> None:
+    async def ask(session: Session, rule: TokenKind, **options: Any) -> None:
         await session.request(calls[rule], "GET", "/project/v1/hubs", into=dict[str, Any], **options)
 
     with pytest.raises(InputError, match="a user's own token names the user"):

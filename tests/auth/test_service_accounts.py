@@ -4,13 +4,14 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from joserfc.jwk import RSAKey
 
 from aps_async import AuthError, InputError, NotAllowedError, NotFoundError, Session, StaticToken, TwoLegged
 from aps_async.auth import ServiceAccount
-from aps_async.auth.credentials import unverified_claims
+from aps_async.auth.provider import unverified_claims
 from aps_async.auth.service_account import key_from_file
 from aps_async.resources import service_accounts as accounts
 from aps_async.resources.projects import list_hubs
@@ -37,7 +38,7 @@ async def new_account(session: Session) -> tuple[str, accounts.NewServiceAccount
     return made.id, await accounts.create_service_account_key(session, made.id)
 
 
-def robot(simulator: Simulator, account_id: str, key: accounts.NewServiceAccountKey, **options) -> ServiceAccount:
+def robot(simulator: Simulator, account_id: str, key: accounts.NewServiceAccountKey, **options: Any) -> ServiceAccount:
     return ServiceAccount(
         simulator.client_id,
         simulator.client_secret,
@@ -81,13 +82,14 @@ def test_a_key_file_that_others_can_read_is_warned_of(
     assert "PRIVATE" not in caplog.text
 
 
-async def test_the_life_of_an_account():
+async def test_the_life_of_an_account() -> None:
     async with service() as simulator, session_for(simulator, tokens=manager(simulator)) as session:
         made = await accounts.create_service_account(session, "exports-bot", first_name="Exports", last_name="Bot")
         assert made.email == f"exports-bot@{simulator.client_id}.adskserviceaccount.autodesk.com"
         (listed,) = [each async for each in accounts.list_service_accounts(session)]
         assert listed == await accounts.get_service_account(session, made.id)
         assert listed.status == "ENABLED"
+        assert listed.created_at is not None
         assert listed.created_at == datetime.fromtimestamp(virtual_clock(), UTC).replace(
             microsecond=listed.created_at.microsecond
         )
@@ -105,7 +107,7 @@ async def test_the_life_of_an_account():
             await accounts.get_service_account(session, made.id)
 
 
-async def test_its_tokens_count_as_a_users_and_are_asked_for_again_before_they_expire():
+async def test_its_tokens_count_as_a_users_and_are_asked_for_again_before_they_expire() -> None:
     async with service() as simulator:
         async with session_for(simulator, tokens=manager(simulator)) as session:
             account_id, key = await new_account(session)
@@ -125,7 +127,7 @@ async def test_its_tokens_count_as_a_users_and_are_asked_for_again_before_they_e
                 await accounts.get_service_account(session, account_id)
 
 
-async def test_disabled_accounts_get_a_clear_refusal():
+async def test_disabled_accounts_get_a_clear_refusal() -> None:
     async with service() as simulator, session_for(simulator, tokens=manager(simulator)) as session:
         account_id, key = await new_account(session)
         await accounts.set_service_account_enabled(session, account_id, enabled=False)
@@ -134,7 +136,7 @@ async def test_disabled_accounts_get_a_clear_refusal():
                 await list_hubs(other)
 
 
-async def test_managing_takes_no_user_and_no_third_account_key_too_many():
+async def test_managing_takes_no_user_and_no_third_account_key_too_many() -> None:
     async with service() as simulator, session_for(simulator, tokens=manager(simulator)) as session:
         account_id, _ = await new_account(session)
         for _ in range(2):
@@ -145,7 +147,7 @@ async def test_managing_takes_no_user_and_no_third_account_key_too_many():
             await accounts.create_service_account(session, "bot", first_name="A", last_name="B")
 
 
-async def test_from_the_environment(tmp_path):
+async def test_from_the_environment(tmp_path: Path) -> None:
     async with service() as simulator, session_for(simulator, tokens=manager(simulator)) as session:
         account_id, key = await new_account(session)
         file = tmp_path / "key.pem"
@@ -173,7 +175,7 @@ async def test_from_the_environment(tmp_path):
 
 
 @pytest.mark.parametrize("pem", ["", "canary", "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----"])
-def test_a_key_that_is_none_is_not_quoted(pem):
+def test_a_key_that_is_none_is_not_quoted(pem: str) -> None:
     with pytest.raises(InputError, match="not a valid RSA private key") as caught:
         ServiceAccount("id", "secret", account_id="A", key_id="K", private_key=pem)
     assert "canary" not in str(caught.value)
@@ -194,10 +196,10 @@ def test_a_key_that_is_none_is_not_quoted(pem):
         (None, None),
     ],
 )
-def test_times_as_go_prints_them(text, expected):
+def test_times_as_go_prints_them(text: str | None, expected: datetime | None) -> None:
     assert go_time(text) == expected
 
 
 @pytest.mark.parametrize(("token", "kind"), [("opaque", None), ("e30.eyJjbGllbnRfaWQiOiJhIn0.x", True)])
-def test_static_tokens_say_what_they_know(token, kind):
+def test_static_tokens_say_what_they_know(token: str, kind: bool | None) -> None:
     assert StaticToken(token).two_legged is kind

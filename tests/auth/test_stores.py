@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
+from attrs import evolve
 
 from aps_async import AuthError, InputError, Session
 from aps_async.auth import FileStore, KeyringStore, Login, ServiceAccount, ThreeLegged, TokenStore
@@ -25,19 +26,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def some_login(**changes: Any) -> Login:
-    return Login(
-        **{
-            "client_id": "app",
-            "service": "https://x.example",
-            "scopes": ("data:read",),
-            "refresh_token": "r",
-            "access_token": "a",
-            "issued_at": 1.0,
-            "expires_at": 2.0,
-            "signed_in_at": 1.0,
-        }
-        | changes
+    login = Login(
+        client_id="app",
+        service="https://x.example",
+        scopes=("data:read",),
+        refresh_token="r",
+        access_token="a",
+        issued_at=1.0,
+        expires_at=2.0,
+        signed_in_at=1.0,
     )
+    return evolve(login, **changes)
 
 
 async def test_a_login_in_a_file(tmp_path: Path) -> None:
@@ -279,7 +278,7 @@ async def test_a_machine_without_a_keyring(tmp_path: Path, monkeypatch: pytest.M
     import keyring
     import keyring.backends.fail
 
-    monkeypatch.setattr(keyring.core, "_keyring_backend", keyring.backends.fail.Keyring())
+    monkeypatch.setattr(keyring.core, "_keyring_backend", keyring.backends.fail.Keyring())  # type: ignore[no-untyped-call]
     with pytest.raises(AuthError, match="use the file, which is the default"):
         await KeyringStore("work", lock_file=tmp_path / "work").load()
 

@@ -10,7 +10,8 @@ from aiohttp import web
 
 from aps_async import AuthError, InputError, Session, Settings, StaticToken, TwoLegged
 from aps_async.auth import FileStore, MemoryStore, ThreeLegged
-from aps_async.auth.credentials import DEFAULT_LIFE, LONGEST_LIFE, read_token, unverified_claims
+from aps_async.auth.credentials import DEFAULT_LIFE, LONGEST_LIFE, read_token
+from aps_async.auth.provider import unverified_claims
 from aps_async.cli.login import _moment
 from aps_async.cli.profiles import Profile, read
 from aps_async.transport.quotas import Endpoint

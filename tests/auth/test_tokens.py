@@ -284,7 +284,7 @@ async def test_a_custom_provider_is_asked_before_every_call_and_gets_the_rejecte
         async def token(self, client: TokenClient, rejected: AccessToken | None = None) -> AccessToken:
             assert client.now() >= 0
             assert client.token_margin == 60.0
-            self.asked.append(rejected and rejected.value)
+            self.asked.append(rejected.value if rejected else None)
             if rejected is not None:
                 self.tokens.pop(0)
             return AccessToken(self.tokens[0])

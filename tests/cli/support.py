@@ -15,7 +15,7 @@ from typing import Any
 
 import pypdfium2
 from attrs import frozen
-from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
+from reportlab.pdfgen.canvas import Canvas
 
 from tests.documents import lying_in
 

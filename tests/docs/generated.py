@@ -18,7 +18,8 @@ text { font: 13px ui-monospace, monospace; fill: #1f2937; }
 rect { fill: #f3f4f6; stroke: #9ca3af; }
 path { fill: none; stroke: #2563eb; stroke-width: 1.3; opacity: 0.7; }
 marker path { fill: #2563eb; opacity: 1; }
-@media (prefers-color-scheme: dark) { text { fill: #e5e7eb; } rect { fill: #1f2937; stroke: #6b7280; } }
+@media (prefers-color-scheme: dark) { text { fill: #e5e7eb; } rect { fill: #1f2937; stroke: #6b7280; }
+  path { stroke: #60a5fa; } marker path { fill: #60a5fa; } }
 </style>"""
 _ARROW = (
     '<marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'

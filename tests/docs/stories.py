@@ -96,6 +96,7 @@ class Story:
                 "BROWSER": f"{sys.executable} -m tests.auth.browser %s",
                 "PYTHONPATH": str(ROOT),  # for that browser
                 "PYTHONWARNINGS": "error",
+                "PYTEST_ADDOPTS": "-p no:looptime_plugin",  # which readers do not have; from 3.12 on, it warns
                 "COLUMNS": "160",
                 **variables,
             }

@@ -530,7 +530,7 @@ async def test_without_a_length_a_missing_end_mark_is_a_break(tmp_path: Path, sh
 
 
 @pytest.mark.parametrize("etag", [{}, {"ETag": 'W/"weak"'}, {"ETag": ""}, {"ETag": '"\xff"'}])
-async def test_without_a_strong_etag_a_broken_file_starts_over(tmp_path: Path, etag: dict[str, str]) -> None:
+async def test_without_a_strong_etag_a_broken_file_starts_over(tmp_path: Path, etag: dict[str, Any]) -> None:
     def answer(request: web.BaseRequest, number: int) -> Any:
         return cut(request, 2000, **etag) if number < 3 else whole(**etag)
 
@@ -639,7 +639,7 @@ async def test_a_break_after_the_last_byte_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("etag", [{}, {"ETag": 'W/"weak"'}, {"ETag": ""}, {"ETag": '"\xff"'}])
-async def test_a_stream_does_not_join_bytes_without_a_strong_etag(etag: dict[str, str]) -> None:
+async def test_a_stream_does_not_join_bytes_without_a_strong_etag(etag: dict[str, Any]) -> None:
     def answer(request: web.BaseRequest, number: int) -> Any:
         return cut(request, 2000, **etag) if number == 1 else whole(PAGE.replace(b"x", b"y"), **etag)
 

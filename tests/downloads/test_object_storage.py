@@ -204,7 +204,8 @@ async def test_what_google_refuses_is_a_target_error() -> None:
 @pytest.mark.skipif(azurite_command() is None, reason="Azurite is not installed: npm install --global azurite")
 async def test_azure_keeps_the_older_version_and_takes_large_files() -> None:
     with azure_server() as options:
-        reader: Any = obstore.store.AzureStore("plans", config=options, client_options={"allow_http": True})
+        config: Any = options
+        reader: Any = obstore.store.AzureStore("plans", config=config, client_options={"allow_http": True})
         storage = ObjectStorage("az://plans/2026", allow_http=True, **options)
         with pytest.raises(TargetError, match=re.escape("cannot store az://plans/2026/A-1.pdf")):
             await storage.put(await staged(storage, b"no container yet"), "A-1.pdf")

@@ -1,6 +1,7 @@
 """Batches: one job for many ACC sheets, split into their files only where every page is known."""
 
 import asyncio
+import sys
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ async def test_every_sheet_gets_its_own_page(tmp_path: Path, names: Any, pages: 
         check(outcomes, simulator)
         assert starts(simulator) == 3
         assert {each.warnings for each in outcomes} == {()}
-        assert sorted(len(each.ref.request.source_ids) for each in outcomes) == [5] * 5 + [10] * 20
+        assert {each.ref for each in outcomes} == {None}, "nobody can wait for a sheet by a job for several"
+        assert sorted(len(job.inputs) for job in simulator.acc_jobs.by_id.values()) == [5, 10, 10]
         assert len(list(tmp_path.iterdir())) == 25
 
 
@@ -208,3 +210,15 @@ async def test_batches_of_one_are_jobs_as_without(tmp_path: Path) -> None:
         async with session_for(simulator) as session:
             check(await run(session, await requests_of(session, simulator), tmp_path, batch=1), simulator)
         assert starts(simulator) == 3
+
+
+@pytest.mark.parametrize("package", ["pikepdf", "pypdfium2"])
+async def test_without_the_extra_the_error_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    async with service(World.acc(0, 1)) as simulator, session_for(simulator) as session:
+        requests = await requests_of(session, simulator)
+        with pytest.raises(InputError, match=r"aps-async\[pdf\]"):
+            await run(session, requests, tmp_path, batch=2)
+        assert starts(simulator) == 0

@@ -40,10 +40,8 @@ def requests_of(simulator: Simulator, count: int | None = None) -> list[ExportRe
     return [bim360.make_request(project.id, sheet.tip.id, name=sheet.name) for sheet in simulator.world.sheets[:count]]
 
 
-async def run(
-    session: Session, requests: Iterable[ExportRequest], folder: Path, **options: object
-) -> list[ExportOutcome]:
-    async with aclosing(export_many(session, requests, folder, **options)) as outcomes:  # type: ignore[arg-type]
+async def run(session: Session, requests: Iterable[ExportRequest], folder: Path, **options: Any) -> list[ExportOutcome]:
+    async with aclosing(export_many(session, requests, folder, **options)) as outcomes:
         return [outcome async for outcome in outcomes]
 
 
@@ -207,9 +205,10 @@ async def test_leaving_the_loop_leaves_nothing(tmp_path: Path) -> None:
                         simulator.add_fault(slow)
                     if done == 3:
                         break
-            assert session.rate_limiter(bim360.STATUS).sharers == 0
-            assert session.rate_limiter(bim360.STATUS).waiting == 0
-            mine = [task for task in asyncio.all_tasks() - before if "aps_async/bulk" in repr(task.get_coro())]
+            rate_limiter: Any = session.rate_limiter(bim360.STATUS)
+            assert rate_limiter.sharers == 0
+            assert rate_limiter.waiting == 0
+            mine = [task for task in asyncio.all_tasks() - before if "aps_async/exports/bulk" in repr(task.get_coro())]
             assert mine == []
         await asyncio.sleep(1)
         assert simulator.counts()["open_connections"] == 0

@@ -13,7 +13,7 @@ from aps_async import InputError, Session, export_many
 from aps_async.downloads.folder import Folder
 from aps_async.exports.kinds import start_export
 from aps_async.ledger import Ledger
-from aps_async.models import ExportOutcome
+from aps_async.models import FailedExport, StoredExport
 from aps_async.simulator import Behaviour, JobTime, World
 from tests.documents import entries_of
 from tests.exports.test_bulk import requests_of
@@ -23,7 +23,7 @@ from tests.storages import Bucket, InMemory, s3_server
 from tests.support import service, session_for
 
 
-async def run(session: Session, requests: Any, target: Any, **options: Any) -> list[ExportOutcome]:
+async def run(session: Session, requests: Any, target: Any, **options: Any) -> list[StoredExport | FailedExport]:
     async with aclosing(export_many(session, requests, target, **options)) as outcomes:
         return [outcome async for outcome in outcomes]
 
@@ -60,7 +60,7 @@ async def test_sheets_reach_object_storage_as_they_reach_a_folder(
     assert found == {f"2026/{name}": body for name, body in wanted.items()}
     assert all(each.ok and each.path is None for each in outcomes)
     assert {f"{each.request.name}.pdf": each.size for each in outcomes} == {name: len(wanted[name]) for name in wanted}
-    assert {each.locations for each in outcomes} == {(f"s3://exports/2026/{name}",) for name in wanted}
+    assert {each.locations for each in outcomes if each.ok} == {(f"s3://exports/2026/{name}",) for name in wanted}
     assert [each for each in (tmp_path / "temporary").rglob("*") if each.is_file()] == []
 
 
@@ -78,7 +78,7 @@ async def test_any_storage_will_do(tmp_path: Path, kind: str) -> None:
     wanted = bodies(tmp_path / "folder")
     if kind == "memory":
         assert storage.files == wanted
-        assert {each.locations for each in outcomes} == {(f"memory:{name}",) for name in wanted}
+        assert {each.locations for each in outcomes if each.ok} == {(f"memory:{name}",) for name in wanted}
         assert list(staging.iterdir()) == []
     else:
         shared = tmp_path / "shared"

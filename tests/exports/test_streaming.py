@@ -2,9 +2,9 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import aiohttp
@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from attrs import evolve, field, frozen
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.middleware.base import RequestResponseEndpoint
 from starlette.requests import ClientDisconnect
 
 from aps_async import ExportFailedError, ExportJob, Session, Settings, SignedUrl, TwoLegged, bim360
@@ -69,12 +70,17 @@ async def assert_nothing_is_left(session: Session, before: set["asyncio.Task[Any
 # ------------------------------------------------------------------ FastAPI
 
 
-def fastapi_app(session: Session, job: ExportJob) -> FastAPI:
+def fastapi_app(session: Session, job: ExportJob, *, middleware: bool = False) -> FastAPI:
     app = FastAPI()
+    if middleware:
+
+        @app.middleware("http")
+        async def passes_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
+            return await call_next(request)
 
     @app.get("/sheet")
     async def sheet(request: Request) -> StreamingResponse:
-        body = await export_stream(session, job, filename="A-101", is_disconnected=request.is_disconnected)
+        body = await export_stream(session, job, filename="A-101", receive=request.receive)
         return StreamingResponse(body, headers=body.headers)
 
     return app
@@ -87,7 +93,7 @@ class Client:
     spec: str = "2.4"
     leaves_after: int | None = None
     query: str = ""
-    sent: list[dict[str, Any]] = field(factory=list)
+    sent: list[MutableMapping[str, Any]] = field(factory=list)
 
     @property
     def body(self) -> bytes:
@@ -110,7 +116,7 @@ class Client:
             await left.wait()
             return {"type": "http.disconnect"}
 
-        async def send(message: dict[str, Any]) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             await asyncio.sleep(0)
             if self.has_left and self.spec == "2.4":
                 raise OSError("the client is gone")
@@ -134,9 +140,10 @@ async def test_fastapi_passes_a_whole_export_on(session: Session, simulator: Sim
     assert (len(client.body), client.body[:5]) == (SIZE, b"%PDF-")
 
 
-@pytest.mark.parametrize(("spec", "raised"), [("2.3", None), ("2.4", ClientDisconnect)])
+@pytest.mark.parametrize("middleware", [False, True])
+@pytest.mark.parametrize(("spec", "raised"), [("2.3", None), ("2.4", (ClientDisconnect, OSError))])
 async def test_fastapi_stops_when_the_client_leaves(
-    session: Session, simulator: Simulator, spec: str, raised: type[Exception] | None
+    session: Session, simulator: Simulator, spec: str, raised: tuple[type[Exception]] | None, middleware: bool
 ) -> None:
     job = await begin(session, simulator)
     simulator.add_fault(Fault(endpoint="signed_get", kind="slow", seconds=6, after_bytes=SIZE // 3))
@@ -144,21 +151,24 @@ async def test_fastapi_stops_when_the_client_leaves(
     client = Client(spec, leaves_after=2)
     async with asyncio.timeout(10):
         if raised is None:
-            await client.get(fastapi_app(session, job))
+            await client.get(fastapi_app(session, job, middleware=middleware))
         else:
             with pytest.raises(raised):
-                await client.get(fastapi_app(session, job))
+                await client.get(fastapi_app(session, job, middleware=middleware))
     assert 0 < len(client.body) < SIZE
     await assert_nothing_is_left(session, before)
 
 
-async def test_a_client_that_leaves_during_the_wait_ends_it(session: Session, simulator: Simulator) -> None:
+@pytest.mark.parametrize("middleware", [False, True])
+async def test_a_client_that_leaves_during_the_wait_ends_it(
+    session: Session, simulator: Simulator, middleware: bool
+) -> None:
     job = await begin(session, simulator, "never")
     before = ours()
     client = Client("2.3", leaves_after=-1)
     async with asyncio.timeout(10):
         with pytest.raises(ClientDisconnectedError, match="before the export was ready"):
-            await client.get(fastapi_app(session, job))
+            await client.get(fastapi_app(session, job, middleware=middleware))
     assert client.sent[0]["status"] == 500  # the framework's, to nobody
     await assert_nothing_is_left(session, before)
 
@@ -301,29 +311,25 @@ async def test_closing_early_leaves_nothing(session: Session, simulator: Simulat
     await assert_nothing_is_left(session, before)
 
 
-async def test_a_client_that_leaves_between_two_chunks(session: Session, simulator: Simulator) -> None:
-    answers = iter([False, False, True])
+async def test_a_server_that_fails_ends_the_wait(session: Session, simulator: Simulator) -> None:
+    async def receive() -> NoReturn:
+        raise RuntimeError("the server's own")
 
-    async def is_disconnected() -> bool:
-        return next(answers)
-
-    job = await poll_export(session, await begin(session, simulator))
-    body = await export_stream(session, job, is_disconnected=is_disconnected)
-    with pytest.raises(ClientDisconnectedError, match="before the whole export was sent"):
-        async for _ in body:
-            pass
-    assert not session._connections._links.connector._acquired  # type: ignore[union-attr]
+    before = ours()
+    with pytest.raises(RuntimeError, match="the server's own"):
+        await export_stream(session, await begin(session, simulator, "never"), receive=receive)
+    await assert_nothing_is_left(session, before)
 
 
 async def test_cancelling_the_wait_leaves_nothing(session: Session, simulator: Simulator) -> None:
-    async def stays() -> bool:
-        return False
+    async def stays() -> NoReturn:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
 
     before = ours()
-    check: Callable[[], Awaitable[bool]] | None
-    for check in (None, stays):
+    for receive in (None, stays):
         job = await begin(session, simulator, "never")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await export_stream(session, job, is_disconnected=check)
+                await export_stream(session, job, receive=receive)
         await assert_nothing_is_left(session, before)

@@ -104,6 +104,10 @@ START = faults("start", "start", {
     "fields that nobody knows": (json(jobId=7, a=10**30, d="\ud83d"), delivered()),
 })  # fmt: skip
 
+_LIVES: dict[str, Any] = {
+    "no statement": ..., "null": None, "text": "3600", "half a second less": 3599.5, "0": 0, "-1": -1,
+    "400 digits": 10**400, "inf": "inf", "words": "soon", "a list": [], "true": True, "nothing": "",
+}  # fmt: skip
 _NO_TOKEN = fails(AuthError, "no token", AT_ONCE, jobs=0, most={"token": 1})
 _LATER = delivered(SMOOTH + ONE_BREAK)
 TOKEN = faults("token", "token", {
@@ -122,10 +126,7 @@ TOKEN = faults("token", "token", {
     },
     **{
         f"a life of {name}": (json(expires_in=value), delivered(most={"token": 1}))
-        for name, value in {
-            "no statement": ..., "null": None, "text": "3600", "half a second less": 3599.5, "0": 0, "-1": -1,
-            "400 digits": 10**400, "inf": "inf", "words": "soon", "a list": [], "true": True, "nothing": "",
-        }.items()
+        for name, value in _LIVES.items()
     },
     "a life of a second": (json(ALWAYS, expires_in=1), delivered(most={"token": 3})),
     "a type in capitals": (json(token_type="BEARER"), delivered()),
@@ -146,7 +147,7 @@ PADDED = PAGE + b"\0\r\n" * 2000
 LATE_HEAD = b"\r\n" * 400 + PAGE
 APPENDED = PAGE + b"x" * 30_000
 _AGAIN = delivered(SMOOTH + ONE_BREAK, most={"link": 2})
-_NEVER = {"within": SMOOTH + 2 * ONE_BREAK + 1, "most": {"link": 3}}
+_NEVER: dict[str, Any] = {"within": SMOOTH + 2 * ONE_BREAK + 1, "most": {"link": 3}}
 
 LINK = faults("file", "link", {
     **{

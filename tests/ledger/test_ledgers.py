@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -254,7 +255,7 @@ async def test_what_waits_is_committed_together_and_in_order(tmp_path: Path) -> 
 
     first = asyncio.create_task(store.call(slow))
     await asyncio.to_thread(began.wait, 20)
-    others = [asyncio.create_task(store.call(lambda db, n=n: quick(db, n))) for n in range(1, 6)]
+    others = [asyncio.create_task(store.call(partial(quick, number=n))) for n in range(1, 6)]
     await asyncio.sleep(0)  # the loop is free while the disk is not
     others[3].cancel()
     goes.set()

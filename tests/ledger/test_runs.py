@@ -22,6 +22,7 @@ from aps_async import (
 )
 from aps_async.errors import FolderInUseError
 from aps_async.ledger import Ledger, ledger_status
+from aps_async.models import StoredExport
 from aps_async.simulator import Behaviour, Fault, JobTime, World
 from tests import kinds
 from tests.ledger.support import fetches, files_in, requests_of, run, starts
@@ -103,7 +104,7 @@ async def test_a_killed_run_between_file_and_outcome_costs_no_second_download(tm
     """`arriving` is on disk and the file has its name, but nobody has written down that it is done."""
 
     class Ending(Ledger):
-        async def ended(self, record: object, outcome: ExportOutcome) -> None:
+        async def ended(self, record: object, outcome: ExportOutcome | StoredExport) -> None:
             assert record
             assert outcome.ok
             await asyncio.Event().wait()

@@ -153,7 +153,7 @@ async def test_every_option_is_sent_whatever_the_services_defaults(kind: ExportK
     everything = dict.fromkeys((*MARKS, "hyperlinks"), True)
     async with served(answer) as url, Session(StaticToken("t"), base_url=url) as session:
         await start_export(session, request_of(simulator, kind))
-        options = ExportOptions(**everything, output_name="Plans")  # type: ignore[arg-type]
+        options = ExportOptions(**everything, output_name="Plans")
         await start_export(session, request_of(simulator, kind, options=options))
     nothing, all_of_it = (each["options"] for each in sent)
     both = ("includePublishedMarkups", "includeUnpublishedMarkups")

@@ -197,7 +197,11 @@ async def test_a_failed_job_is_an_answer_and_not_an_error() -> None:
 async def test_a_finished_job_has_a_link_that_lives_as_long_as_the_reference_says(
     link_present: bool, source_first: bool
 ) -> None:
-    switches = {"link_present": link_present, "source_version_first": source_first, "signed_url_life": 300.0}
+    switches: dict[str, Any] = {
+        "link_present": link_present,
+        "source_version_first": source_first,
+        "signed_url_life": 300.0,
+    }
     async with account(polls=1, **switches) as (simulator, session):
         job = await bim360.start_export(session, *ids(simulator))
         done = await bim360.get_export(session, job.ref)

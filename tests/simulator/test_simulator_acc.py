@@ -3,6 +3,8 @@
 import asyncio
 import io
 import zipfile
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -10,6 +12,8 @@ import pypdfium2
 import pytest
 
 from aps_async.simulator import Behaviour, JobPolls, JobTime, World
+from aps_async.simulator.parts import Project
+from tests.simulator.conftest import Answer, Client, Serve
 
 ADA, TOWER = "BW9RM76WZBGL", "ZK7HV20CEWRN"
 NOW = Behaviour(job_time=JobPolls(0))
@@ -18,19 +22,19 @@ NONE = {"includePublishedMarkups": False, "includeUnpublishedMarkups": False}
 SCOPES = "data:read data:write"
 
 
-def project(client):
+def project(client: Client) -> Project:
     return next(p for p in client.simulator.world.projects.values() if p.kind == "ACC")
 
 
-def sheets_path(client, tail="exports"):
+def sheets_path(client: Client, tail: str = "exports") -> str:
     return f"/construction/sheets/v1/projects/b.{project(client).id}/{tail}"
 
 
-def files_path(client, tail="exports"):
+def files_path(client: Client, tail: str = "exports") -> str:
     return f"/construction/files/v1/projects/{project(client).id}/{tail}"
 
 
-def urn(client, name):
+def urn(client: Client, name: str) -> str:
     return next(
         item.tip.id
         for item in client.simulator.world.items.values()
@@ -38,12 +42,12 @@ def urn(client, name):
     )
 
 
-def texts(pdf):
+def texts(pdf: bytes) -> list[str]:
     document = pypdfium2.PdfDocument(pdf)
     return [document[i].get_textpage().get_text_range() for i in range(len(document))]
 
 
-async def finish(client, path, body, user=ADA):
+async def finish(client: Client, path: str, body: Any, user: str = ADA) -> Any:
     """Start an export, ask for its state, and give the whole answer."""
     start = await client.api("POST", path, user=user, json=body)
     assert start.status == 202, start.body
@@ -51,13 +55,13 @@ async def finish(client, path, body, user=ADA):
     return (await client.get(f"{path}/{start.json['id']}", user=user)).json
 
 
-async def result(client, path, body, user=ADA):
+async def result(client: Client, path: str, body: Any, user: str = ADA) -> Answer:
     answer = await client.call("GET", (await finish(client, path, body, user))["result"]["output"]["signedUrl"])
     assert answer.status == 200
     return answer
 
 
-def file_world(*items, **more):
+def file_world(*items: Any, **more: Any) -> World:
     folder = {"name": "Project Files", "items": [{"type": "file", **item} for item in items]}
     return World.from_json({"hubs": [{"projects": [{"projectType": "ACC", "folders": [folder], **more}]}]})
 
@@ -71,7 +75,7 @@ SAMPLE = {  # the documentation's sample: every field, with its type
 }  # fmt: skip
 
 
-async def test_sheets_are_listed_by_filter(serve):
+async def test_sheets_are_listed_by_filter(serve: Serve) -> None:
     async with serve(login=True) as client:
         [services] = (await client.get(sheets_path(client, "collections"))).json["results"]
         [tender, build] = (await client.get(sheets_path(client, "version-sets"))).json["results"]
@@ -108,7 +112,7 @@ async def test_sheets_are_listed_by_filter(serve):
             assert (answer.status, answer.json["title"]) == (400, "ERR_BAD_INPUT"), query
 
 
-async def test_a_sheet_has_every_field_of_the_sample(serve):
+async def test_a_sheet_has_every_field_of_the_sample(serve: Serve) -> None:
     async with serve(login=True) as client:
         query = "sheets?collectionId=*&currentOnly=false"
         found = (await client.get(sheets_path(client, query))).json["results"]
@@ -124,7 +128,7 @@ async def test_a_sheet_has_every_field_of_the_sample(serve):
         assert few == [{"id": found[0]["id"], "number": "T-101", "isCurrent": True}]
 
 
-async def test_the_newest_issue_of_a_number_is_current_in_each_collection(serve):
+async def test_the_newest_issue_of_a_number_is_current_in_each_collection(serve: Serve) -> None:
     sets = [{"name": "Old", "issuanceDate": "2024-01-01"}, {"name": "To come", "issuanceDate": "2999-01-01"}]
     sheets = [
         {"number": "1", "versionSet": "Old"},
@@ -139,7 +143,7 @@ async def test_the_newest_issue_of_a_number_is_current_in_each_collection(serve)
         ]  # fmt: skip
 
 
-async def test_collections_and_the_version_sets_in_them(serve):
+async def test_collections_and_the_version_sets_in_them(serve: Serve) -> None:
     async with serve(login=True) as client:
         page = (await client.get(sheets_path(client, "collections"))).json
         [one] = page["results"]
@@ -163,7 +167,7 @@ async def test_collections_and_the_version_sets_in_them(serve):
             assert (await client.get(sheets_path(client, f"version-sets?{bad}"))).status == 400, bad
 
 
-async def test_sheets_by_id_from_every_collection(serve):
+async def test_sheets_by_id_from_every_collection(serve: Serve) -> None:
     async with serve(login=True) as client:
         ids = [one.id for one in project(client).sheets if one.number in ("V-201", "T-901", "S-101")][::-1]
         path = sheets_path(client, "sheets:batch-get")
@@ -172,7 +176,7 @@ async def test_sheets_by_id_from_every_collection(serve):
         assert (await client.api("POST", path, json={"ids": []})).status == 400
 
 
-async def test_pages_of_sheets_follow_absolute_and_relative_links(serve):
+async def test_pages_of_sheets_follow_absolute_and_relative_links(serve: Serve) -> None:
     async with serve(World.acc(sheets=230)) as client:
         url, styles, found = sheets_path(client, "sheets?currentOnly=true&filter%5Btags%5D="), [], []
         while url:
@@ -190,7 +194,7 @@ async def test_pages_of_sheets_follow_absolute_and_relative_links(serve):
         assert page["pagination"]["previousUrl"] == ""
 
 
-async def test_sheets_become_one_pdf_in_the_asked_order(serve):
+async def test_sheets_become_one_pdf_in_the_asked_order(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         await client.login(SCOPES)
         sheets = [sheet for sheet in project(client).sheets if sheet.published and not sheet.deleted][:4][::-1]
@@ -208,7 +212,7 @@ async def test_sheets_become_one_pdf_in_the_asked_order(serve):
         assert len(client.simulator.acc_jobs.by_id) == 2  # every start is another job
 
 
-async def test_every_option_shows_with_a_text_of_its_own(serve):
+async def test_every_option_shows_with_a_text_of_its_own(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         await client.login(SCOPES)
         sheet = project(client).sheets[0].id
@@ -223,7 +227,7 @@ async def test_every_option_shows_with_a_text_of_its_own(serve):
             "Published asset": {"assetMarkups": {"includePublishedMarkups": True}},
             "Unpublished asset of Ada Brandt": {"assetMarkups": {"includeUnpublishedMarkups": True}},
         }
-        everything = {}
+        everything: dict[str, dict[str, bool]] = {}
         for options in shown.values():
             for group, flags in options.items():
                 everything[group] = {**everything.get(group, {}), **{key: True for key, on in flags.items() if on}}
@@ -240,7 +244,9 @@ async def test_every_option_shows_with_a_text_of_its_own(serve):
         assert "Markup link" not in page  # no links without markups
 
 
-async def test_what_is_unknown_in_a_start_is_ignored_with_a_warning(serve, caplog):
+async def test_what_is_unknown_in_a_start_is_ignored_with_a_warning(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
     plain = {"standardMarkups": NONE}
     unknown = {"newMarkups": ALL, "issueMarkups": {**NONE, "includeAll": True}, "standardMarkups": NONE}
     async with serve(file_world({"name": "a.pdf"}, sheets=1), behaviour=NOW) as client:
@@ -262,7 +268,7 @@ async def test_what_is_unknown_in_a_start_is_ignored_with_a_warning(serve, caplo
         assert "ignored 'assetMarkups'" in caplog.text, "only sheets have them"
 
 
-async def test_a_given_pdf_is_what_the_sheets_are(serve, tmp_path):
+async def test_a_given_pdf_is_what_the_sheets_are(serve: Serve, tmp_path: Path) -> None:
     from reportlab.pdfgen.canvas import Canvas
 
     buffer = io.BytesIO()
@@ -279,7 +285,7 @@ async def test_a_given_pdf_is_what_the_sheets_are(serve, tmp_path):
         assert "Published markup" in pages[0]
 
 
-async def test_one_pdf_stays_a_pdf_and_several_files_become_a_zip(serve):
+async def test_one_pdf_stays_a_pdf_and_several_files_become_a_zip(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         await client.login(SCOPES)
         one = {"fileVersions": [urn(client, "Facade_Package.pdf")], "options": {"outputFileName": "Façade A"}}
@@ -302,7 +308,7 @@ async def test_one_pdf_stays_a_pdf_and_several_files_become_a_zip(serve):
         assert single.body.startswith(b"PK")
 
 
-async def test_files_that_cannot_be_exported_are_named(serve):
+async def test_files_that_cannot_be_exported_are_named(serve: Serve) -> None:
     items = [
         {"name": "a.pdf"},
         {"name": "b.rvt", "noViews": True},
@@ -329,7 +335,7 @@ async def test_files_that_cannot_be_exported_are_named(serve):
         assert broken["result"]["error"]["title"] == "ERR_INTERNAL_SERVER_ERROR"
 
 
-async def test_starts_that_are_refused(serve):
+async def test_starts_that_are_refused(serve: Serve) -> None:
     items = [{"name": "a.pdf"}, {"name": "n.txt"}, {"name": "big.rvt", "size": 11 * 1024**3}]
     sheets = [{"number": "1"}, {"number": "2", "published": False}, {"number": "3", "deleted": True}]
     async with serve(file_world(*items, sheets=sheets)) as client:
@@ -367,7 +373,7 @@ async def test_starts_that_are_refused(serve):
         assert (await client.api("POST", files, user=ADA, json=[1])).status == 400
 
 
-async def test_users_and_scopes(serve):
+async def test_users_and_scopes(serve: Serve) -> None:
     async with serve() as client:
         body = {"sheets": [project(client).sheets[0].id]}
         start = await client.api("POST", sheets_path(client), user=ADA, json=body)
@@ -398,7 +404,7 @@ async def test_users_and_scopes(serve):
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_switches(serve, status):
+async def test_switches(serve: Serve, status: int) -> None:
     behaviour = Behaviour(
         job_time=JobPolls(2),
         acc_result_place="result",
@@ -422,7 +428,7 @@ async def test_switches(serve, status):
 
 
 @pytest.mark.looptime
-async def test_an_hour_from_the_end_of_the_job_and_no_longer(serve):
+async def test_an_hour_from_the_end_of_the_job_and_no_longer(serve: Serve) -> None:
     async with serve(virtual=True, behaviour=Behaviour(job_time=JobTime.fixed(60))) as client:
         await client.login(SCOPES)
         body = {"sheets": [project(client).sheets[0].id], "options": {"outputFileName": "Set"}}
@@ -450,7 +456,7 @@ async def test_an_hour_from_the_end_of_the_job_and_no_longer(serve):
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("item", [{}, {"never": True}])
-async def test_a_workflow_is_given_up_after_half_an_hour(serve, item):
+async def test_a_workflow_is_given_up_after_half_an_hour(serve: Serve, item: Any) -> None:
     job_time = JobPolls(1) if item else JobTime.fixed(1900)
     world = file_world({"name": "a.pdf", **item})
     async with serve(world, virtual=True, speed=10, behaviour=Behaviour(job_time=job_time)) as client:
@@ -467,7 +473,7 @@ async def test_a_workflow_is_given_up_after_half_an_hour(serve, item):
 
 
 @pytest.mark.looptime
-async def test_published_budgets(serve):
+async def test_published_budgets(serve: Serve) -> None:
     async with serve(World.acc(files=1, sheets=1), virtual=True, behaviour=NOW) as client:
         await client.login(SCOPES)
         bodies = {
@@ -488,7 +494,7 @@ async def test_published_budgets(serve):
         assert all(counts["endpoints"][name]["429"] == 1 for name in (*names, "sheets_list", "version_sets"))
 
 
-async def test_faults_reach_the_new_endpoints(serve):
+async def test_faults_reach_the_new_endpoints(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         await client.login(SCOPES)
         rules = [
@@ -508,7 +514,7 @@ async def test_faults_reach_the_new_endpoints(serve):
 
 
 @pytest.mark.parametrize("kind", ["traversal", "bad_crc", "bomb", "bomb_deflate"])
-async def test_archives_nobody_should_trust(serve, kind):
+async def test_archives_nobody_should_trust(serve: Serve, kind: Any) -> None:
     async with serve(World.acc(files=3), behaviour=Behaviour(job_time=JobPolls(0), acc_zip=kind)) as client:
         await client.login(SCOPES)
         body = {"fileVersions": [item.tip.id for item in client.simulator.world.items.values()]}
@@ -528,7 +534,7 @@ async def test_archives_nobody_should_trust(serve, kind):
                     assert entry.read(1 << 20) == bytes(1 << 20)
 
 
-async def test_large_projects(serve):
+async def test_large_projects(serve: Serve) -> None:
     world = World.acc(files=450, sheets=2300)
     assert len(project_of(world).sheets) == len({sheet.number for sheet in project_of(world).sheets}) == 2300
     async with serve(world, behaviour=NOW) as client:
@@ -540,5 +546,5 @@ async def test_large_projects(serve):
         assert len(pypdfium2.PdfDocument(pdf.body)) == 300
 
 
-def project_of(world):
+def project_of(world: World) -> Project:
     return next(iter(world.projects.values()))

@@ -3,6 +3,7 @@
 import ast
 import json
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -21,6 +22,7 @@ from aps_async.simulator import (
     parse_setting,
 )
 from aps_async.simulator.behaviour import SWITCHES
+from tests.simulator.conftest import Serve
 
 FOLDER = Path(aps_async.simulator.__file__).parent
 WRONG = ["wrong", -1, 1.5, None, [], {"x": "y"}, True, 600]
@@ -40,7 +42,7 @@ def used_switches() -> set[str]:
 
 
 @pytest.mark.parametrize("name", [field.name for field in attrs.fields(Behaviour)])
-def test_every_switch_is_described_listed_and_read(name: str):
+def test_every_switch_is_described_listed_and_read(name: str) -> None:
     one = SWITCHES[name]
     assert one.about.meaning.endswith(".")
     assert one.form
@@ -52,11 +54,11 @@ def test_every_switch_is_described_listed_and_read(name: str):
     assert name in used_switches()
 
 
-def test_the_package_lists_no_decision_of_its_own():
+def test_the_package_lists_no_decision_of_its_own() -> None:
     assert [name for name in SWITCHES if f"`{name}`" in (aps_async.simulator.__doc__ or "")] == []
 
 
-def test_help_has_every_switch_once():
+def test_help_has_every_switch_once() -> None:
     lines = behaviour_help().splitlines()
     named = [
         line.split(" = ")[0].strip() for line in lines if line.startswith("  ") and line[2] != " " and " = " in line
@@ -75,14 +77,15 @@ def refusal(name: str, value: object) -> str:
 
 
 @pytest.mark.parametrize("name", list(SWITCHES))
-def test_values_of_a_wrong_type_are_refused_in_one_sentence(name: str):
+def test_values_of_a_wrong_type_are_refused_in_one_sentence(name: str) -> None:
     messages = {repr(value): refusal(name, value) for value in WRONG}
     for message in filter(None, messages.values()):
         assert message.startswith(f"{name} must be {SWITCHES[name].form}, not ")
     assert messages["'wrong'"]
     assert messages["-1"]
+    wrong: dict[str, Any] = {name: "wrong"}
     with pytest.raises(BehaviourError, match=name):
-        Behaviour(**{name: "wrong"})
+        Behaviour(**wrong)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,7 @@ def test_values_of_a_wrong_type_are_refused_in_one_sentence(name: str):
         ),
     ],
 )
-def test_what_is_wrong_is_said(document: object, message: str):
+def test_what_is_wrong_is_said(document: object, message: str) -> None:
     with pytest.raises(BehaviourError) as caught:
         Behaviour.from_json(document)
     assert str(caught.value) == message
@@ -117,19 +120,19 @@ def test_what_is_wrong_is_said(document: object, message: str):
         ({"median": 1, "p95": 2}, JobTime(median=1, p95=2)),
     ],
 )
-def test_job_times(value: object, meant: object):
+def test_job_times(value: object, meant: object) -> None:
     assert Behaviour.from_json({"job_time": value}).job_time == meant
 
 
 @pytest.mark.parametrize(
     "value", [{"polls": 1.5}, {"polls": True}, {"median": 9, "p95": 1}, {"mean": 3}, {"median": "x"}]
 )
-def test_wrong_job_times(value: object):
+def test_wrong_job_times(value: object) -> None:
     with pytest.raises(BehaviourError, match="job_time must be seconds"):
         Behaviour.from_json({"job_time": value})
 
 
-def test_settings_as_text():
+def test_settings_as_text() -> None:
     assert parse_setting("post_status=200") == ("post_status", 200)
     assert parse_setting("acc_zip=bomb") == ("acc_zip", "bomb")
     assert parse_setting('job_time={"polls": 2}') == ("job_time", {"polls": 2})
@@ -138,13 +141,13 @@ def test_settings_as_text():
             parse_setting(text)
 
 
-def test_values_survive_a_round_trip():
+def test_values_survive_a_round_trip() -> None:
     behaviour = Behaviour(job_time=JobPolls(2), quota_overrides={"hubs": 5}, post_status=200)
     assert Behaviour.from_json(json.loads(json.dumps(behaviour.to_json()))) == behaviour
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"post_status": 7}', '{"nothing": 7}'])
-def test_a_wrong_file_is_named(tmp_path: Path, text: str):
+def test_a_wrong_file_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "switches.json"
     file.write_text(text)
     with pytest.raises(BehaviourError, match=r"switches\.json: "):
@@ -153,7 +156,7 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str):
         load_behaviour(tmp_path / "missing.json")
 
 
-async def test_switches_over_http(serve):
+async def test_switches_over_http(serve: Serve) -> None:
     async with serve() as client:
         before = (await client.call("GET", "/simulator/behaviour")).json
         assert before == Behaviour().to_json()
@@ -167,14 +170,15 @@ async def test_switches_over_http(serve):
             400,
             "there is no switch 'post_staus'; did you mean 'post_status'?",
         )
-        for body in ({"quota_overrides": {"hubz": 1}}, {"post_status": "x"}, [], "text"):
+        bodies: list[Any] = [{"quota_overrides": {"hubz": 1}}, {"post_status": "x"}, [], "text"]
+        for body in bodies:
             assert (await client.call("POST", "/simulator/behaviour", json=body)).status == 400
         assert (await client.call("GET", "/simulator/behaviour")).json == after
         assert (await client.call("DELETE", "/simulator/behaviour")).json == before
         assert (await client.start()).status == 202
 
 
-async def test_the_switches_of_a_world(serve):
+async def test_the_switches_of_a_world(serve: Serve) -> None:
     world = World.from_json({"behaviour": {"post_status": 200}, "hubs": [{"projects": [{"folders": [
         {"name": "Plans", "items": [{"number": "A-101"}]}]}]}]})  # fmt: skip
     async with serve(world) as client:
@@ -185,13 +189,13 @@ async def test_the_switches_of_a_world(serve):
         World.from_json({"behaviour": {"post": 200}})
 
 
-def test_quotas_of_unknown_endpoints_are_refused():
+def test_quotas_of_unknown_endpoints_are_refused() -> None:
     with pytest.raises(BehaviourError, match="did you mean 'hubs'"):
         Simulator(behaviour=Behaviour(quota_overrides={"hubss": 1}))
 
 
 @pytest.mark.parametrize("speed", [1.0, 60.0, 0.5])
-async def test_every_response_carries_the_speed(serve, speed: float):
+async def test_every_response_carries_the_speed(serve: Serve, speed: float) -> None:
     async with serve(speed=speed, behaviour=Behaviour(job_time=JobPolls(0))) as client:
         link = await client.link()
         storage = f"{client.simulator.storage_url}/nothing"

@@ -4,6 +4,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -27,6 +28,7 @@ from aps_async.resources.service_accounts import (
 from aps_async.resources.users import get_user_info
 from aps_async.simulator import Behaviour, Exchange, JobPolls, Simulator, World, services
 from tests.simulator import tour
+from tests.simulator.conftest import Serve
 from tests.simulator.contract import CONTRACT
 from tests.simulator.schema import Schema, arr, closed, enum, null_or, obj, problems, text
 from tests.simulator.shapes import PARAMS
@@ -207,13 +209,13 @@ def report(exchanges: list[Exchange]) -> list[str]:
 # ---------------------------------------------------------------- the simulator's responses
 
 
-def test_every_endpoint_has_a_contract():
+def test_every_endpoint_has_a_contract() -> None:
     assert {endpoint.name for endpoint in services.ENDPOINTS} == set(CONTRACT)
 
 
 @pytest.mark.parametrize("behaviour", list(BEHAVIOURS))
 @pytest.mark.parametrize("world", list(WORLDS))
-async def test_every_response_in_every_world(serve, world: str, behaviour: str):
+async def test_every_response_in_every_world(serve: Serve, world: str, behaviour: str) -> None:
     seen: list[Exchange] = []
     switches = Behaviour(**{**QUICK, **BEHAVIOURS[behaviour]})
     async with serve(WORLDS[world](), login=False, behaviour=switches, on_exchange=seen.append) as client:
@@ -273,7 +275,7 @@ async def client_calls(simulator: Simulator, folder: Any) -> None:
 
 
 @pytest.mark.looptime
-async def test_every_request_of_the_client(tmp_path):
+async def test_every_request_of_the_client(tmp_path: Path) -> None:
     seen: list[Exchange] = []
     switches = Behaviour(quotas=False, job_time=JobPolls(0))
     async with Simulator(World.demo(3), behaviour=switches, on_exchange=seen.append, clock=virtual_clock) as simulator:
@@ -314,10 +316,10 @@ async def test_every_request_of_the_client(tmp_path):
         (5, {"minimum": 6}, False),
     ],
 )
-def test_the_validator(value: Any, schema: Schema, fits: bool):
+def test_the_validator(value: Any, schema: Schema, fits: bool) -> None:
     assert (not list(problems(value, schema))) is fits
 
 
-def test_a_schema_word_that_the_validator_does_not_know_is_an_error():
+def test_a_schema_word_that_the_validator_does_not_know_is_an_error() -> None:
     with pytest.raises(ValueError, match="does not know"):
         list(problems({}, {"typ": "object"}))

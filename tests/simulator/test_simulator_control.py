@@ -5,11 +5,12 @@ import json
 import pytest
 
 from aps_async.simulator import Simulator, World
+from tests.simulator.conftest import Serve
 
 HUBS = "/project/v1/hubs"
 
 
-async def test_counts_log_and_reset(serve):
+async def test_counts_log_and_reset(serve: Serve) -> None:
     async with serve() as client:
         await client.get(HUBS + "?filter[id]=x", user="BW9RM76WZBGL")
         await client.get("/nothing")
@@ -33,7 +34,7 @@ async def test_counts_log_and_reset(serve):
         assert len(client.simulator.log) == 0
 
 
-async def test_faults_over_http(serve):
+async def test_faults_over_http(serve: Serve) -> None:
     async with serve() as client:
         rules = [{"endpoint": "hubs", "status": 500, "times": 1}]
         assert (await client.call("POST", "/simulator/faults", json=rules)).json == {"faults": 1}
@@ -48,7 +49,7 @@ async def test_faults_over_http(serve):
         assert len(client.simulator.faults) == 0
 
 
-async def test_world_over_http_has_no_secrets(serve):
+async def test_world_over_http_has_no_secrets(serve: Serve) -> None:
     async with serve() as client:
         answer = await client.call("GET", "/simulator/world")
         assert answer.json["hubs"][0]["projects"][0]["name"] == "Riverside Clinic"
@@ -56,7 +57,7 @@ async def test_world_over_http_has_no_secrets(serve):
         assert (await client.call("GET", "/simulator/nothing")).status == 404
 
 
-async def test_life():
+async def test_life() -> None:
     simulator = Simulator(World.single_folder(1))
     async with simulator:
         port = int(simulator.url.rpartition(":")[2])

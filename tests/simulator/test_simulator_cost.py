@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import zipfile
+from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -11,6 +12,8 @@ import attrs
 import pytest
 
 from aps_async.simulator import Behaviour, JobPolls, JobTime, World, WorldError
+from aps_async.simulator.parts import Project
+from tests.simulator.conftest import Client, Serve
 
 WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 NOW = Behaviour(job_time=JobPolls(0))
@@ -20,28 +23,28 @@ FIELDS = [
 ]  # fmt: skip
 
 
-def project(client, name="Riverside Clinic"):
+def project(client: Client, name: str = "Riverside Clinic") -> Project:
     return next(p for p in client.simulator.world.projects.values() if p.name == name)
 
 
-def association(client, text, name="Riverside Clinic"):
+def association(client: Client, text: str, name: str = "Riverside Clinic") -> Any:
     return next(one for one in project(client, name).cost.associations.values() if text in one.name)
 
 
-def path(container, *ids, kind="Budget", more=""):
+def path(container: str, *ids: str, kind: str = "Budget", more: Any = "") -> str:
     return f"/cost/v1/containers/{container}/documents?associationId={','.join(ids)}&associationType={kind}{more}"
 
 
-def as_user(client, scopes="data:read data:write"):
+def as_user(client: Client, scopes: str = "data:read data:write") -> None:
     client.bearer = client.simulator.user_token(scopes=scopes)
 
 
-def world(*documents, **more):
+def world(*documents: Any, **more: Any) -> World:
     cost = {"budgets": [{"name": "Concrete", "code": "03", "amount": 1000, "documents": list(documents)}], **more}
     return World.from_json({"hubs": [{"projects": [{"name": "Riverside Clinic", "cost": cost}]}]})
 
 
-async def test_documents_of_several_budgets(serve):
+async def test_documents_of_several_budgets(serve: Serve) -> None:
     async with serve() as client:
         as_user(client)
         home = project(client)
@@ -70,7 +73,7 @@ async def test_documents_of_several_budgets(serve):
         assert (await client.get(path(home.id, concrete.id.upper(), more=deprecated))).json == documents[2:]
 
 
-async def test_other_kinds_and_words(serve):
+async def test_other_kinds_and_words(serve: Serve) -> None:
     async with serve() as client:
         as_user(client)
         home = project(client, "Harbour Tower")
@@ -90,7 +93,7 @@ async def test_other_kinds_and_words(serve):
         assert waiting["urn"]
 
 
-async def test_the_docx_opens_and_lies_in_the_hidden_folder(serve):
+async def test_the_docx_opens_and_lies_in_the_hidden_folder(serve: Serve) -> None:
     async with serve() as client:
         as_user(client)
         home, concrete = project(client), association(client, "Concrete")
@@ -108,7 +111,7 @@ async def test_the_docx_opens_and_lies_in_the_hidden_folder(serve):
             assert archive.namelist()[0] == "[Content_Types].xml"
             parts = {name: ET.fromstring(archive.read(name)) for name in archive.namelist()}  # noqa: S314 - it is ours
         assert {"_rels/.rels", "word/document.xml", "word/styles.xml", "word/_rels/document.xml.rels"} <= set(parts)
-        named = {override.get("PartName") for override in parts["[Content_Types].xml"] if override.get("PartName")}
+        named = {name for override in parts["[Content_Types].xml"] if (name := override.get("PartName"))}
         assert {name.lstrip("/") for name in named} <= set(parts)
         rows = [
             ["".join(text.text or "" for text in cell.iter(f"{WORD}t")) for cell in row.iter(f"{WORD}tc")]
@@ -124,7 +127,7 @@ async def test_the_docx_opens_and_lies_in_the_hidden_folder(serve):
         assert (folder.name, folder.hidden) == (f"COST Root Folder {home.id}", True)
 
 
-async def test_what_is_refused(serve):
+async def test_what_is_refused(serve: Serve) -> None:
     async with serve() as client:
         home, concrete = project(client), association(client, "Concrete")
         alone = await client.get(path(home.id, concrete.id), user="BW9RM76WZBGL")
@@ -149,8 +152,9 @@ async def test_what_is_refused(serve):
         assert (await client.get(path(home.id, concrete.id))).status == 403
 
 
-async def test_containers(serve):
-    for ids, project_id, container in (("both", 200, 200), ("project", 200, 404), ("container", 404, 200)):
+async def test_containers(serve: Serve) -> None:
+    cases: Any = (("both", 200, 200), ("project", 200, 404), ("container", 404, 200))
+    for ids, project_id, container in cases:
         async with serve(behaviour=Behaviour(cost_container_ids=ids)) as client:
             as_user(client)
             home, concrete = project(client), association(client, "Concrete")
@@ -164,7 +168,7 @@ async def test_containers(serve):
             assert tower.cost.container == tower.id
 
 
-async def test_switches(serve):
+async def test_switches(serve: Serve) -> None:
     behaviour = Behaviour(
         cost_two_legged_status=401,
         cost_single_object=True,
@@ -189,13 +193,13 @@ async def test_switches(serve):
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("ends", ["Completed", "Failed", "PendingSign", "Signed"])
-async def test_states_over_time(serve, ends):
+async def test_states_over_time(serve: Serve, ends: str) -> None:
     tree = world({"status": "Pending", "ends": ends})
     async with serve(tree, virtual=True, behaviour=Behaviour(job_time=JobTime.fixed(90))) as client:
         as_user(client)
         url = path(project(client).id, association(client, "Concrete").id)
 
-        async def look():
+        async def look() -> Any:
             return (await client.get(url)).json[0]
 
         assert (await look())["status"] == "Pending"
@@ -216,7 +220,7 @@ async def test_states_over_time(serve, ends):
         assert (job["kind"], job["polls"]) == ("cost", 4)
 
 
-async def test_never_and_running_from_the_start(serve):
+async def test_never_and_running_from_the_start(serve: Serve) -> None:
     tree = world({"status": "Started", "never": True}, {"status": "Pending", "template": "Other"})
     async with serve(tree, behaviour=Behaviour(job_time=JobPolls(3))) as client:
         as_user(client)
@@ -226,13 +230,13 @@ async def test_never_and_running_from_the_start(serve):
         assert [other for _, other in words] == ["Started", "Started", "Completed", "Completed"]
 
 
-def attachment(client, **more):
+def attachment(client: Client, **more: Any) -> dict[str, Any]:
     concrete = association(client, "Concrete")
     body = {"type": "Document", "name": "New", "associationId": concrete.id, "associationType": "Budget"}
     return {**body, "templateId": next(iter(project(client).cost.templates)), **more}
 
 
-async def test_an_attachment_with_a_template_starts_a_document(serve):
+async def test_an_attachment_with_a_template_starts_a_document(serve: Serve) -> None:
     shared = world({})
     for _ in range(2):  # a world may be served twice
         async with serve(shared, behaviour=Behaviour(job_time=JobPolls(4))) as client:
@@ -257,7 +261,7 @@ async def test_an_attachment_with_a_template_starts_a_document(serve):
             assert client.simulator.counts()["jobs_started"] == 1
 
 
-async def test_attachments_that_are_not_documents_or_wrong(serve):
+async def test_attachments_that_are_not_documents_or_wrong(serve: Serve) -> None:
     async with serve(world({}), behaviour=NOW) as client:
         as_user(client)
         home, concrete = project(client), association(client, "Concrete")
@@ -285,7 +289,7 @@ async def test_attachments_that_are_not_documents_or_wrong(serve):
 
 
 @pytest.mark.looptime
-async def test_published_budgets(serve):
+async def test_published_budgets(serve: Serve) -> None:
     async with serve(world({}), virtual=True, behaviour=NOW) as client:
         as_user(client)
         home, concrete = project(client), association(client, "Concrete")
@@ -296,7 +300,7 @@ async def test_published_budgets(serve):
         assert [answer.status for answer in answers].count(201) == 50
 
 
-async def test_user_tokens_over_http(serve):
+async def test_user_tokens_over_http(serve: Serve) -> None:
     async with serve() as client:
         home, concrete = project(client), association(client, "Concrete")
         answer = await client.call("POST", "/simulator/user-token", json={"scopes": "data:read"})
@@ -315,7 +319,7 @@ async def test_user_tokens_over_http(serve):
         assert json.dumps(shown).count("Issued for Tender") > 1
 
 
-def test_bad_worlds():
+def test_bad_worlds() -> None:
     for document, message in (
         ({"budgets": [{"documents": [{"status": "Done"}]}]}, r"documents\[0\].status: must be one of"),
         ({"budgets": [{"id": "a"}], "contracts": [{"id": "A"}]}, "has the id 'A', which something else has too"),
@@ -326,7 +330,7 @@ def test_bad_worlds():
             World.from_json({"hubs": [{"projects": [{"cost": document}]}]})
 
 
-def test_behaviour_can_be_changed_while_it_runs():
+def test_behaviour_can_be_changed_while_it_runs() -> None:
     assert attrs.evolve(NOW, cost_single_object=True).cost_single_object
 
 
@@ -341,7 +345,7 @@ def test_behaviour_can_be_changed_while_it_runs():
         ("us", False, 400),
     ],
 )
-async def test_the_region_header_is_read(serve, region, routes, status):
+async def test_the_region_header_is_read(serve: Serve, region: str, routes: bool, status: int) -> None:
     async with serve(behaviour=Behaviour(cost_region_routes=routes)) as client:
         as_user(client)
         steel = association(client, "Steel")
@@ -349,7 +353,7 @@ async def test_the_region_header_is_read(serve, region, routes, status):
         assert answer.status == status
 
 
-async def test_a_switch_makes_every_call_a_conflict(serve):
+async def test_a_switch_makes_every_call_a_conflict(serve: Serve) -> None:
     async with serve(behaviour=Behaviour(cost_conflict=True)) as client:
         as_user(client)
         answer = await client.get(path(project(client).id, association(client, "Steel").id))

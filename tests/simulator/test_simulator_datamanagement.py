@@ -1,28 +1,31 @@
 """Hubs to versions, as JSON:API."""
 
 import re
+from typing import Any
 from urllib.parse import quote
 
 from aps_async.simulator import Behaviour, World
+from aps_async.simulator.parts import Folder, Project
+from tests.simulator.conftest import Client, Serve
 
 
-def q(urn):
+def q(urn: str) -> str:
     return quote(urn, safe="")
 
 
-def project_of(client, name="Riverside Clinic"):
+def project_of(client: Client, name: str = "Riverside Clinic") -> Project:
     return next(p for p in client.simulator.world.projects.values() if p.name == name)
 
 
-def folder_of(client, path):
+def folder_of(client: Client, path: str) -> Folder:
     return next(f for f in client.simulator.world.folders.values() if f.path == path)
 
 
-def contents_path(folder):
+def contents_path(folder: Folder) -> str:
     return f"/data/v1/projects/b.{folder.project.id}/folders/{q(folder.id)}/contents"
 
 
-async def test_from_hubs_to_versions(serve):
+async def test_from_hubs_to_versions(serve: Serve) -> None:
     async with serve() as client:
         hubs = await client.get("/project/v1/hubs")
         assert hubs.headers["Content-Type"] == "application/vnd.api+json"
@@ -47,7 +50,7 @@ async def test_from_hubs_to_versions(serve):
         assert (await client.get(f"/data/v1/projects/{clinic}/folders/{q(plans)}")).json["data"]["id"] == plans
 
 
-async def test_contents_include_the_tips_of_items(serve):
+async def test_contents_include_the_tips_of_items(serve: Serve) -> None:
     async with serve() as client:
         body = (await client.get(contents_path(folder_of(client, "Plans/Architecture")))).json
         kinds = [item["attributes"]["extension"]["type"] for item in body["data"]]
@@ -63,7 +66,7 @@ async def test_contents_include_the_tips_of_items(serve):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z", sheet["createTime"])
 
 
-async def walk(client, path):
+async def walk(client: Client, path: str) -> tuple[list[Any], list[str]]:
     """All resources over all pages, and the data of each page."""
     pages, links = [], []
     while path:
@@ -75,7 +78,7 @@ async def walk(client, path):
     return pages, links[:-1]
 
 
-async def test_paging_comes_before_filtering(serve):
+async def test_paging_comes_before_filtering(serve: Serve) -> None:
     items = [{"type": "file", "name": f"f{i}.txt"} for i in range(6)] + [{"number": f"A-{i}"} for i in range(3)]
     world = World.from_json({"hubs": [{"projects": [{"folders": [{"name": "Plans", "items": items}]}]}]})
     async with serve(world) as client:
@@ -87,7 +90,7 @@ async def test_paging_comes_before_filtering(serve):
         assert len((await client.get(f"{path}?filter[displayName]-starts=A-,f0")).json["data"]) == 4
 
 
-async def test_links_come_in_three_styles_and_all_can_be_followed(serve):
+async def test_links_come_in_three_styles_and_all_can_be_followed(serve: Serve) -> None:
     async with serve(World.single_folder(40)) as client:
         pages, links = await walk(client, f"{contents_path(folder_of(client, 'Plans'))}?page%5Blimit%5D=5")
         assert len({item["id"] for page in pages for item in page}) == 40
@@ -104,7 +107,7 @@ async def test_links_come_in_three_styles_and_all_can_be_followed(serve):
         assert [(await client.get(href)).status for href in selfs] == [200] * len(selfs)
 
 
-async def test_hidden_items_only_on_request(serve):
+async def test_hidden_items_only_on_request(serve: Serve) -> None:
     async with serve() as client:
         path = contents_path(folder_of(client, "Plans"))
         names = [item["attributes"]["displayName"] for item in (await client.get(path)).json["data"]]
@@ -118,7 +121,7 @@ async def test_hidden_items_only_on_request(serve):
         assert kinds["X-902"] == "versions:autodesk.core:Deleted"
 
 
-async def test_items_versions_and_refs(serve):
+async def test_items_versions_and_refs(serve: Serve) -> None:
     async with serve(World.demo(60)) as client:
         item = next(item for item in client.simulator.world.sheets if len(item.versions) == 2)
         root = f"/data/v1/projects/b.{item.folder.project.id}"
@@ -131,12 +134,13 @@ async def test_items_versions_and_refs(serve):
         path = f"{root}/items/{q(item.id)}/versions?filter[versionNumber]=1"
         assert len((await client.get(path)).json["data"]) == 1
         refs = (await client.get(f"{root}/versions/{q(item.tip.id)}/relationships/refs")).json
+        assert item.source is not None
         assert refs["data"][0]["id"] == item.source.tip.id
         assert refs["data"][0]["meta"]["extension"]["type"] == "derived:autodesk.bim360:FileToDocument"
         assert refs["included"][0]["relationships"]["storage"]["data"]["id"].startswith("urn:adsk.objects:os.object:")
 
 
-async def test_a_version_id_that_is_not_encoded_hits_another_endpoint(serve):
+async def test_a_version_id_that_is_not_encoded_hits_another_endpoint(serve: Serve) -> None:
     async with serve() as client:
         version = client.simulator.world.find_sheet("A-101").tip
         root = f"/data/v1/projects/b.{version.item.folder.project.id}/versions"
@@ -146,7 +150,7 @@ async def test_a_version_id_that_is_not_encoded_hits_another_endpoint(serve):
         assert (await client.get(f"{root}/{q(q(version.id))}")).status == 404
 
 
-async def test_errors_and_permissions(serve):
+async def test_errors_and_permissions(serve: Serve) -> None:
     async with serve() as client:
         world = client.simulator.world
         clinic, tower, annex = (
@@ -180,7 +184,7 @@ async def test_errors_and_permissions(serve):
         assert (await client.get("/project/v1/hubs")).status == 403
 
 
-async def test_search_is_recursive_and_pages_by_itself(serve):
+async def test_search_is_recursive_and_pages_by_itself(serve: Serve) -> None:
     async with serve(World.demo(120)) as client:
         folder = folder_of(client, "Plans")
         path = contents_path(folder).replace("/contents", "/search")

@@ -1,36 +1,38 @@
 """The older ways to an exported PDF, and exports whose signed link is missing or refused."""
 
 import asyncio
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from aps_async.simulator import Behaviour, JobPolls, World
+from tests.simulator.conftest import Answer, Client, Serve
 
 NOW = Behaviour(job_time=JobPolls(0))
 ROOT = "/modelderivative/v2/designdata"
 
 
-async def data(client, sheet="A-101"):
+async def data(client: Client, sheet: str = "A-101") -> Any:
     """The result of an export."""
     await client.link(sheet)
     job = next(iter(client.simulator.jobs.by_id.values()))
     return (await client.get(f"{client.exports(sheet)}/{job.id}")).json["data"]
 
 
-def path(result, tail="", root=ROOT):
+def path(result: Any, tail: str = "", root: str = ROOT) -> str:
     return f"{root}/{result['versionUrn']}/manifest/{quote(result['resourceId'], safe='')}{tail}"
 
 
-def cookies(answer):
+def cookies(answer: Answer) -> dict[str, str]:
     return dict(value.partition(";")[0].split("=", 1) for value in answer.headers.getall("Set-Cookie"))
 
 
-def header(values):
+def header(values: dict[str, str]) -> dict[str, str]:
     return {"Cookie": "; ".join(f"{name}={value}" for name, value in values.items())}
 
 
-async def test_the_deprecated_download(serve):
+async def test_the_deprecated_download(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         result = await data(client)
         pdf = (await client.call("GET", result["signedUrl"])).body
@@ -47,7 +49,7 @@ async def test_the_deprecated_download(serve):
         assert (await client.get(path(result))).status == 403
 
 
-async def test_cookies_open_the_cdn_and_nothing_else_does(serve):
+async def test_cookies_open_the_cdn_and_nothing_else_does(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         result = await data(client)
         answer = await client.get(path(result, "/signedcookies"), headers={"region": "EMEA"})
@@ -87,7 +89,7 @@ async def test_cookies_open_the_cdn_and_nothing_else_does(serve):
         assert shown.headers["Content-Disposition"] == "attachment;filename=x"
 
 
-async def test_what_is_refused(serve):
+async def test_what_is_refused(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         result = await data(client)
         derivative = quote(result["resourceId"], safe="")
@@ -110,7 +112,7 @@ async def test_what_is_refused(serve):
         assert (await client.get(f"{cookies_path}?minutes-expiration=360")).status == 200
 
 
-async def test_before_the_end_and_after_a_failure(serve):
+async def test_before_the_end_and_after_a_failure(serve: Serve) -> None:
     async with serve(World.single_folder(1, fails=True), behaviour=Behaviour(job_time=JobPolls(1))) as client:
         await client.start()
         job = next(iter(client.simulator.jobs.by_id.values()))
@@ -123,7 +125,7 @@ async def test_before_the_end_and_after_a_failure(serve):
 
 
 @pytest.mark.looptime
-async def test_cookies_die(serve):
+async def test_cookies_die(serve: Serve) -> None:
     async with serve(virtual=True, speed=60, behaviour=NOW) as client:
         result = await data(client)
         answer = await client.get(path(result, "/signedcookies?minutes-expiration=10"))
@@ -136,7 +138,7 @@ async def test_cookies_die(serve):
         assert client.simulator.counts()["expired_urls_opened"] == 1
 
 
-async def test_regions(serve):
+async def test_regions(serve: Serve) -> None:
     plans = {"name": "Plans", "items": [{"number": "A-101"}]}
     tree = World.from_json({"hubs": [{"region": "EMEA", "projects": [{"folders": [plans]}]}]})
     async with serve(tree, behaviour=Behaviour(job_time=JobPolls(0), region_needed=True)) as client:
@@ -149,7 +151,7 @@ async def test_regions(serve):
         assert (await client.get(path(result), headers={"region": "EMEA"})).status == 200
 
 
-async def test_a_signed_link_may_be_missing_or_refused(serve):
+async def test_a_signed_link_may_be_missing_or_refused(serve: Serve) -> None:
     async with serve(behaviour=Behaviour(job_time=JobPolls(0), signed_url_present=False)) as client:
         job = (await client.start()).json
         result = (await client.get(f"{client.exports()}/{job['id']}")).json["data"]
@@ -163,7 +165,7 @@ async def test_a_signed_link_may_be_missing_or_refused(serve):
         assert b"expired" not in refused.body
 
 
-async def test_faults(serve):
+async def test_faults(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         result = await data(client)
         answer = await client.get(path(result, "/signedcookies"))

@@ -2,20 +2,22 @@
 
 import asyncio
 import base64
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
 
 from aps_async.simulator import Behaviour, JobPolls, JobTime, World
+from tests.simulator.conftest import Answer, Client, Serve
 
 POLLS = Behaviour(job_time=JobPolls(2))
 
 
-async def status(client, job, sheet="A-101"):
+async def status(client: Client, job: str, sheet: str = "A-101") -> Answer:
     return await client.get(f"{client.exports(sheet)}/{job}")
 
 
-async def test_start_poll_complete(serve):
+async def test_start_poll_complete(serve: Serve) -> None:
     async with serve(behaviour=POLLS) as client:
         start = await client.start(includeMarkups=True, includeHyperlinks=False)
         assert start.status == 202
@@ -27,6 +29,7 @@ async def test_start_poll_complete(serve):
         data = done["data"]
         padded = data["versionUrn"] + "=" * (-len(data["versionUrn"]) % 4)
         sheet = client.simulator.world.find_sheet("A-101")
+        assert sheet.source is not None
         assert base64.urlsafe_b64decode(padded).decode() == sheet.source.tip.id
         assert data["resourceId"].startswith(f"urn:adsk.viewing:fs.file:{data['versionUrn']}/output/")
         assert unquote(data["link"]).endswith(data["resourceId"])
@@ -43,7 +46,7 @@ async def test_start_poll_complete(serve):
         assert counts["jobs"][job]["first_seen_completed"] >= counts["last_start_accepted_at"]
 
 
-async def test_repeat_answers_like_the_status_with_a_fresh_link(serve):
+async def test_repeat_answers_like_the_status_with_a_fresh_link(serve: Serve) -> None:
     async with serve(behaviour=Behaviour(job_time=JobPolls(0))) as client:
         first = (await client.start()).json
         again = await client.start()
@@ -60,7 +63,7 @@ async def test_repeat_answers_like_the_status_with_a_fresh_link(serve):
         assert client.simulator.counts()["jobs_restarted"] == 2
 
 
-async def test_switches(serve):
+async def test_switches(serve: Serve) -> None:
     behaviour = Behaviour(
         post_status=200,
         link_present=False,
@@ -85,7 +88,7 @@ async def test_switches(serve):
 
 
 @pytest.mark.looptime
-async def test_job_times_are_drawn_per_sheet_whatever_the_order(serve):
+async def test_job_times_are_drawn_per_sheet_whatever_the_order(serve: Serve) -> None:
     world = World.demo(30)
     names = [item.name for item in world.sheets]
     found = []
@@ -105,7 +108,7 @@ async def test_job_times_are_drawn_per_sheet_whatever_the_order(serve):
     assert len(set(found[0].values())) == 30
 
 
-def test_drawn_times_have_the_asked_for_median_and_percentile():
+def test_drawn_times_have_the_asked_for_median_and_percentile() -> None:
     times = sorted(JobTime(median=20, p95=60).draw(str(i)) for i in range(4000))
     assert times[2000] == pytest.approx(20, rel=0.1)
     assert times[3800] == pytest.approx(60, rel=0.1)
@@ -116,7 +119,7 @@ def test_drawn_times_have_the_asked_for_median_and_percentile():
 
 
 @pytest.mark.looptime
-async def test_not_found_for_some_seconds(serve):
+async def test_not_found_for_some_seconds(serve: Serve) -> None:
     async with serve(virtual=True, speed=10, behaviour=Behaviour(not_found_seconds=20)) as client:
         job = (await client.start()).json["id"]
         assert (await status(client, job)).status == 404
@@ -125,7 +128,7 @@ async def test_not_found_for_some_seconds(serve):
 
 
 @pytest.mark.looptime
-async def test_jobs_that_fail_or_never_end(serve):
+async def test_jobs_that_fail_or_never_end(serve: Serve) -> None:
     items = [{"number": "A-1", "fails": True}, {"number": "A-2", "never": True}]
     world = World.from_json({"hubs": [{"projects": [{"folders": [{"name": "Plans", "items": items}]}]}]})
     for restart in (False, True):
@@ -138,13 +141,14 @@ async def test_jobs_that_fail_or_never_end(serve):
             assert (await client.start("A-1")).json["status"] == ("committed" if restart else "failed")
 
 
-async def test_what_cannot_be_exported(serve):
+async def test_what_cannot_be_exported(serve: Serve) -> None:
     async with serve() as client:
         world = client.simulator.world
         by_name = {item.name: item for item in world.items.values()}
         good = by_name["A-101"]
+        assert good.source is not None
 
-        async def start(version, project=None):
+        async def start(version: Any, project: str | None = None) -> int:
             root = f"/bim360/docs/v1/projects/{project or version.item.folder.project.id}"
             return (await client.api("POST", f"{root}/versions/{quote(version.id, safe='')}/exports", json={})).status
 
@@ -164,12 +168,13 @@ async def test_what_cannot_be_exported(serve):
         assert (await client.api("POST", raw, json={})).json["errorCode"] == "ERR-404"
 
 
-async def test_bodies(serve):
+async def test_bodies(serve: Serve) -> None:
     async with serve() as client:
         path = client.exports()
         assert (await client.api("POST", path)).status == 400
         assert (await client.api("POST", path, data="{}", headers={"Content-Type": "text/plain"})).status == 400
-        for body in ([], "x", {"includeMarkups": "yes"}):
+        bodies: list[Any] = [[], "x", {"includeMarkups": "yes"}]
+        for body in bodies:
             refused = await client.api("POST", path, json=body)
             assert refused.status == 400
             assert set(refused.json) == {"code", "title", "detail"}
@@ -178,7 +183,7 @@ async def test_bodies(serve):
         assert (await client.api("POST", client.exports())).status == 202
 
 
-async def test_status_belongs_to_its_path(serve):
+async def test_status_belongs_to_its_path(serve: Serve) -> None:
     async with serve() as client:
         job = (await client.start("A-101")).json["id"]
         assert (await status(client, job, "A-102")).status == 404
@@ -199,7 +204,7 @@ async def test_status_belongs_to_its_path(serve):
         ("empty", b""),
     ],
 )
-async def test_error_shapes(serve, shape, start):
+async def test_error_shapes(serve: Serve, shape: Any, start: bytes) -> None:
     async with serve(behaviour=Behaviour(bim360_errors=shape)) as client:
         answer = await status(client, "nothing")
         assert answer.status == 404
@@ -207,7 +212,7 @@ async def test_error_shapes(serve, shape, start):
         assert bool(answer.body) == bool(start)
 
 
-async def test_batch_get(serve):
+async def test_batch_get(serve: Serve) -> None:
     items = [
         {"number": "A-1", "title": "Plan"},
         {"number": "A-2", "titleless": True},

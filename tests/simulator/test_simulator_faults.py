@@ -4,23 +4,26 @@ import asyncio
 import json
 import re
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from aps_async.simulator import Behaviour, Fault, FaultError, JobPolls, Simulator, load_faults
+from tests.simulator.conftest import Serve
 
 NOW = Behaviour(job_time=JobPolls(0))
 HUBS = "/project/v1/hubs"
 
 
-async def read_into(received, response):
+async def read_into(received: bytearray, response: aiohttp.ClientResponse) -> None:
     """Keep what arrives before the body breaks off."""
     async for piece in response.content.iter_any():
         received += piece
 
 
-async def test_which_calls_are_hit(serve):
+async def test_which_calls_are_hit(serve: Serve) -> None:
     async with serve(faults=[Fault(endpoint="hubs", nth=(2, 4))]) as client:
         assert [(await client.get(HUBS)).status for _ in range(5)] == [200, 503, 200, 503, 200]
         client.simulator.clear_faults()
@@ -34,13 +37,13 @@ async def test_which_calls_are_hit(serve):
         assert client.simulator.counts()["endpoints"]["hubs"]["faults"] == 4
 
 
-async def test_first_rule_that_fires_wins_and_all_count(serve):
+async def test_first_rule_that_fires_wins_and_all_count(serve: Serve) -> None:
     async with serve(faults=[Fault(nth=(2,), status=500), Fault(nth=(2, 3), status=502)]) as client:
         # the login was the first call
         assert [(await client.get(HUBS)).status for _ in range(3)] == [500, 502, 200]
 
 
-async def test_probability_does_not_depend_on_the_order_of_targets(serve):
+async def test_probability_does_not_depend_on_the_order_of_targets(serve: Serve) -> None:
     names = ["A-101", "A-102", "A-103", "S-101", "S-102"]
     seen = []
     for order in (names, names[::-1]):
@@ -52,7 +55,7 @@ async def test_probability_does_not_depend_on_the_order_of_targets(serve):
     assert 5 < flat.count(503) < 25
 
 
-async def test_statuses_and_retry_after(serve):
+async def test_statuses_and_retry_after(serve: Serve) -> None:
     async with serve() as client:
         client.simulator.add_fault(Fault(status=429, retry_after=7, times=1))
         answer = await client.get(HUBS)
@@ -74,7 +77,7 @@ async def test_statuses_and_retry_after(serve):
         (Fault(kind="broken_json"), 200, b'{"jsonapi"', "application/vnd.api+json"),
     ],
 )
-async def test_bodies_that_are_no_answer(serve, fault, status, start, kind):
+async def test_bodies_that_are_no_answer(serve: Serve, fault: Fault, status: int, start: bytes, kind: str) -> None:
     async with serve() as client:
         client.simulator.add_fault(fault)
         answer = await client.get(HUBS)
@@ -85,7 +88,7 @@ async def test_bodies_that_are_no_answer(serve, fault, status, start, kind):
             _ = answer.json
 
 
-async def test_reset_before_the_answer(serve):
+async def test_reset_before_the_answer(serve: Serve) -> None:
     async with serve() as client:
         client.simulator.add_fault(Fault(kind="reset", times=1))
         with pytest.raises((aiohttp.ClientConnectionError, ConnectionResetError)):
@@ -100,13 +103,13 @@ async def test_reset_before_the_answer(serve):
 
 
 @pytest.mark.parametrize("kind", ["truncate", "reset_body"])
-async def test_bodies_that_end_early(serve, kind):
+async def test_bodies_that_end_early(serve: Serve, kind: str) -> None:
     async with serve(behaviour=NOW) as client:
         link = await client.link()
         whole = (await client.call("GET", link)).body
         client.simulator.add_fault(Fault(endpoint="signed_get", kind=kind, after_bytes=1000, times=1))
         received = bytearray()
-        async with client.http.get(aiohttp.client.URL(link, encoded=True)) as response:
+        async with client.http.get(URL(link, encoded=True)) as response:
             assert response.status == 200
             assert response.content_length == len(whole)
             with pytest.raises((aiohttp.ClientPayloadError, ConnectionResetError)):
@@ -117,7 +120,7 @@ async def test_bodies_that_end_early(serve, kind):
 
 
 @pytest.mark.looptime
-async def test_hang_and_late_answers(serve):
+async def test_hang_and_late_answers(serve: Serve) -> None:
     async with serve(virtual=True, speed=10) as client:
         client.simulator.add_fault(Fault(kind="hang", times=1))
         with pytest.raises(TimeoutError):
@@ -130,7 +133,7 @@ async def test_hang_and_late_answers(serve):
         assert loop.time() - before == pytest.approx(3, abs=0.1)
 
 
-async def test_close_ends_a_hanging_call_at_once(serve):
+async def test_close_ends_a_hanging_call_at_once(serve: Serve) -> None:
     async with serve(faults=[Fault(endpoint="hubs", kind="hang")]) as client:
         waiting = asyncio.create_task(client.get(HUBS))
         while not client.simulator.quotas.most.get("hubs"):  # noqa: ASYNC110 - nothing tells when it has arrived
@@ -142,7 +145,7 @@ async def test_close_ends_a_hanging_call_at_once(serve):
 
 
 @pytest.mark.looptime
-async def test_slow_bodies_trickle(serve):
+async def test_slow_bodies_trickle(serve: Serve) -> None:
     async with serve(virtual=True, behaviour=NOW, speed=2) as client:
         link = await client.link()
         whole = (await client.call("GET", link)).body
@@ -153,7 +156,7 @@ async def test_slow_bodies_trickle(serve):
         assert loop.time() - before == pytest.approx(20, abs=2)
 
 
-async def test_faults_of_the_storage(serve):
+async def test_faults_of_the_storage(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         link = await client.link()
         first = await client.call("GET", link)
@@ -172,7 +175,7 @@ async def test_faults_of_the_storage(serve):
         assert (await client.call("GET", link)).code == "SlowDown"
 
 
-async def test_a_changed_object_stays_changed(serve):
+async def test_a_changed_object_stays_changed(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         link = await client.link()
         first = await client.call("GET", link)
@@ -185,7 +188,7 @@ async def test_a_changed_object_stays_changed(serve):
         assert (await client.call("GET", link)).body == second.body
 
 
-async def test_revoke_takes_all_tokens_of_the_app(serve):
+async def test_revoke_takes_all_tokens_of_the_app(serve: Serve) -> None:
     async with serve(faults=[Fault(endpoint="hubs", kind="revoke", times=1)]) as client:
         old = client.bearer
         await client.login()
@@ -197,7 +200,7 @@ async def test_revoke_takes_all_tokens_of_the_app(serve):
         assert (await client.get(HUBS)).status == 200
 
 
-def test_reading_faults(tmp_path):
+def test_reading_faults(tmp_path: Path) -> None:
     file = tmp_path / "faults.json"
     file.write_text('[{"endpoint": "hubs", "nth": 3, "status": 500}, {"kind": "slow", "always": true}]')
     first, second = load_faults(file)
@@ -210,7 +213,7 @@ def test_reading_faults(tmp_path):
     ("endpoint", "near"),
     [("export_statu", "; did you mean 'export_status'?"), ("hubz", "; did you mean 'hub'?"), ("zzz*", ""), ("", "")],
 )
-async def test_a_fault_that_could_never_fire(endpoint, near):
+async def test_a_fault_that_could_never_fire(endpoint: str, near: str) -> None:
     fault, words = Fault(endpoint=endpoint), re.escape(f"there is no endpoint {endpoint!r}{near}")
     with pytest.raises(FaultError, match=f"^{words}$"):
         Simulator(faults=[fault])
@@ -223,7 +226,7 @@ async def test_a_fault_that_could_never_fire(endpoint, near):
 
 
 @pytest.mark.parametrize("endpoint", ["*", "export_*", "hub[s]", "signed_get", "cdn_get", "unknown", "token"])
-def test_a_fault_of_any_endpoint_there_is(endpoint):
+def test_a_fault_of_any_endpoint_there_is(endpoint: str) -> None:
     assert len(Simulator(faults=[Fault(endpoint=endpoint)]).faults) == 1
 
 
@@ -244,7 +247,7 @@ def test_a_fault_of_any_endpoint_there_is(endpoint):
         ('[{"seconds": -1}]', "seconds must not be negative"),
     ],
 )
-def test_bad_faults(tmp_path, text, message):
+def test_bad_faults(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "faults.json"
     file.write_text(text)
     with pytest.raises(FaultError, match=message):

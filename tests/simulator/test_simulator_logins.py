@@ -12,6 +12,7 @@ from joserfc.jwk import KeySet, RSAKey
 
 from aps_async.simulator import Behaviour, World
 from aps_async.simulator.oauth import challenge_of
+from tests.simulator.conftest import Serve
 
 AUTHORIZE = "/authentication/v2/authorize"
 TOKEN = "/authentication/v2/token"
@@ -83,7 +84,7 @@ async def refresh(client: Any, token: str, **changes: str) -> Any:
     return await client.call("POST", TOKEN, data=form)
 
 
-async def test_log_in_agree_exchange_and_call(serve):
+async def test_log_in_agree_exchange_and_call(serve: Serve) -> None:
     async with serve(login=False) as client:
         browser = Browser(client)
         page = await browser.get(asked())
@@ -103,7 +104,7 @@ async def test_log_in_agree_exchange_and_call(serve):
         assert (who["sub"], who["email"]) == ("BW9RM76WZBGL", "ada@northlight.example")
 
 
-async def test_denied_and_prompted(serve):
+async def test_denied_and_prompted(serve: Serve) -> None:
     async with serve(login=False) as client:
         browser = Browser(client)
         await browser.log_in(asked())
@@ -119,7 +120,7 @@ async def test_denied_and_prompted(serve):
 @pytest.mark.parametrize(
     "changes", [{"redirect_uri": CALLBACK + "/"}, {"redirect_uri": "https://evil.example/"}, {"client_id": "nobody"}]
 )
-async def test_requests_that_are_sent_back_to_nobody(serve, changes):
+async def test_requests_that_are_sent_back_to_nobody(serve: Serve, changes: dict[str, Any]) -> None:
     async with serve(login=False) as client:
         answer = await client.call("GET", asked(**changes))
         assert (answer.status, "Location" in answer.headers) == (400, False)
@@ -136,14 +137,14 @@ async def test_requests_that_are_sent_back_to_nobody(serve, changes):
         ({"scope": "openid"}, "invalid_request"),
     ],
 )
-async def test_requests_that_are_sent_back(serve, changes, error):
+async def test_requests_that_are_sent_back(serve: Serve, changes: dict[str, Any], error: str) -> None:
     async with serve(login=False) as client:
         answer = await client.call("GET", asked(**changes))
         values = parse_qs(urlsplit(answer.headers["Location"]).query)
         assert (answer.status, values["error"], values["state"]) == (302, [error], ["st4te"])
 
 
-async def test_a_form_from_elsewhere_decides_nothing(serve):
+async def test_a_form_from_elsewhere_decides_nothing(serve: Serve) -> None:
     async with serve(login=False) as client:
         browser = Browser(client)
         await browser.log_in(asked())
@@ -156,13 +157,13 @@ async def test_a_form_from_elsewhere_decides_nothing(serve):
 @pytest.mark.parametrize(
     "changes", [{"code_verifier": "w" * 50}, {"code_verifier": ""}, {"redirect_uri": CALLBACK + "2"}]
 )
-async def test_a_code_needs_its_verifier_and_its_address(serve, changes):
+async def test_a_code_needs_its_verifier_and_its_address(serve: Serve, changes: dict[str, Any]) -> None:
     async with serve(login=False) as client:
         answer = await exchange(client, await Browser(client).code(), **changes)
         assert (answer.status, answer.json["error"]) == (400, "invalid_grant")
 
 
-async def test_a_code_that_comes_twice_ends_the_login(serve):
+async def test_a_code_that_comes_twice_ends_the_login(serve: Serve) -> None:
     async with serve(login=False) as client:
         code = await Browser(client).code()
         tokens = (await exchange(client, code)).json
@@ -173,7 +174,7 @@ async def test_a_code_that_comes_twice_ends_the_login(serve):
 
 
 @pytest.mark.looptime
-async def test_codes_and_refresh_tokens_expire(serve):
+async def test_codes_and_refresh_tokens_expire(serve: Serve) -> None:
     async with serve(login=False, virtual=True) as client:
         late = await Browser(client).code()
         await asyncio.sleep(301)
@@ -194,7 +195,7 @@ async def test_codes_and_refresh_tokens_expire(serve):
         (Behaviour(refresh_grace=30), 200, True),
     ],
 )
-async def test_rotation_and_reuse(serve, behaviour, second, survives):
+async def test_rotation_and_reuse(serve: Serve, behaviour: Behaviour, second: int, survives: bool) -> None:
     async with serve(login=False, virtual=True, behaviour=behaviour) as client:
         first = (await exchange(client, await Browser(client).code())).json["refresh_token"]
         newer = (await refresh(client, first)).json["refresh_token"]
@@ -207,7 +208,7 @@ async def test_rotation_and_reuse(serve, behaviour, second, survives):
         assert client.simulator.counts()["refresh_reuses"] == 1
 
 
-async def test_scopes_of_a_refresh_only_shrink(serve):
+async def test_scopes_of_a_refresh_only_shrink(serve: Serve) -> None:
     async with serve(login=False) as client:
         tokens = (await exchange(client, await Browser(client).code(scope="data:read data:write"))).json
         assert (await refresh(client, tokens["refresh_token"], scope="data:read account:read")).status == 400
@@ -216,7 +217,7 @@ async def test_scopes_of_a_refresh_only_shrink(serve):
         assert (await client.get(HUBS)).status == 403
 
 
-async def test_confidential_apps_need_their_secret(serve):
+async def test_confidential_apps_need_their_secret(serve: Serve) -> None:
     async with serve(login=False) as client:
         mine = {"client_id": "simulator-client", "code_challenge": "", "code_challenge_method": ""}
         code = await Browser(client).code(**mine)
@@ -228,7 +229,7 @@ async def test_confidential_apps_need_their_secret(serve):
         assert (await client.token(client_id="simulator-public", client_secret="")).status == 400
 
 
-async def test_introspection_and_revocation(serve):
+async def test_introspection_and_revocation(serve: Serve) -> None:
     async with serve(login=False) as client:
         tokens = (await exchange(client, await Browser(client).code())).json
         mine = {"client_id": "simulator-public"}
@@ -247,7 +248,7 @@ async def test_introspection_and_revocation(serve):
         assert (await refresh(client, tokens["refresh_token"])).status == 400
 
 
-async def test_every_token_is_signed_by_a_key_of_the_jwks(serve):
+async def test_every_token_is_signed_by_a_key_of_the_jwks(serve: Serve) -> None:
     async with serve(login=False) as client:
         tokens = (await exchange(client, await Browser(client).code(scope="openid data:read", nonce="n0nce"))).json
         keys = KeySet.import_key_set((await client.call("GET", "/authentication/v2/keys")).json)
@@ -284,7 +285,7 @@ def assertion(client: Any, identity: str, kid: str, pem: str, **changes: Any) ->
     return {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": text}
 
 
-async def test_an_assertion_brings_a_users_token(serve):
+async def test_an_assertion_brings_a_users_token(serve: Serve) -> None:
     async with serve(login=False) as client:
         form = assertion(client, *(await account(client)))
         answer = await client.token(**form)
@@ -310,14 +311,14 @@ async def test_an_assertion_brings_a_users_token(serve):
         {"sub": "SOMEBODY"},
     ],
 )
-async def test_wrong_assertions(serve, changes):
+async def test_wrong_assertions(serve: Serve, changes: dict[str, Any]) -> None:
     async with serve(login=False) as client:
         answer = await client.token(**assertion(client, *(await account(client)), **changes))
         assert (answer.status, answer.json["error"]) == (400, "invalid_grant")
 
 
 @pytest.mark.parametrize("audience", ["{url}/authentication/v2/token", "{url}//authentication/v2/token", "{host}"])
-async def test_an_assertion_may_name_the_simulators_own_token_address(serve, audience):
+async def test_an_assertion_may_name_the_simulators_own_token_address(serve: Serve, audience: str) -> None:
     async with serve(login=False) as client:
         url = client.simulator.url
         named = audience.format(url=url, host=url.replace("127.0.0.1", "localhost") + "/authentication/v2/token")
@@ -329,7 +330,7 @@ async def test_an_assertion_may_name_the_simulators_own_token_address(serve, aud
         assert (await client.call("POST", "/authentication/v2/token", data=sent, headers=headers)).status == 200
 
 
-async def test_the_demo_world_has_a_confidential_web_app(serve):
+async def test_the_demo_world_has_a_confidential_web_app(serve: Serve) -> None:
     async with serve(login=False) as client:
         world = (await client.call("GET", "/simulator/world")).json
         callback = world["callbacks"]["simulator-web"][0]
@@ -343,14 +344,14 @@ async def test_the_demo_world_has_a_confidential_web_app(serve):
         assert tokens.json["refresh_token"]
 
 
-async def test_an_assertion_of_another_key(serve):
+async def test_an_assertion_of_another_key(serve: Serve) -> None:
     async with serve(login=False) as client:
         identity, kid, _ = await account(client)
         pem = RSAKey.generate_key(2048).as_pem(private=True).decode()
         assert (await client.token(**assertion(client, identity, kid, pem))).json["error"] == "invalid_grant"
 
 
-async def test_disabled_accounts_and_keys(serve):
+async def test_disabled_accounts_and_keys(serve: Serve) -> None:
     async with serve(login=False) as client:
         identity, kid, pem = await account(client)
         for path in (f"{ACCOUNTS}/{identity}", f"{ACCOUNTS}/{identity}/keys/{kid}"):
@@ -364,7 +365,7 @@ async def test_disabled_accounts_and_keys(serve):
         assert (await client.get(f"{ACCOUNTS}/{identity}")).status == 404
 
 
-async def test_limits_of_accounts_and_keys(serve):
+async def test_limits_of_accounts_and_keys(serve: Serve) -> None:
     async with serve(login=False) as client:
         identity, _, _ = await account(client)
         statuses = [(await client.api("POST", f"{ACCOUNTS}/{identity}/keys")).status for _ in range(3)]
@@ -373,7 +374,7 @@ async def test_limits_of_accounts_and_keys(serve):
         assert (await client.api("POST", ACCOUNTS, json=bad)).status == 400
 
 
-async def test_a_users_token_sees_what_the_user_sees(serve):
+async def test_a_users_token_sees_what_the_user_sees(serve: Serve) -> None:
     world = World.demo()
     async with serve(world, login=False) as client:
         browser = Browser(client)

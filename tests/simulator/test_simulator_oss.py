@@ -3,33 +3,38 @@
 import asyncio
 import hashlib
 from email.utils import formatdate
+from typing import Any
 
 import attrs
 import pypdfium2
 import pytest
 
 from aps_async.simulator import Behaviour, World
+from aps_async.simulator.parts import Item
+from tests.simulator.conftest import Answer, Client, Serve
 
 
-def file_named(client, name):
+def file_named(client: Client, name: str) -> Item:
     return next(item for item in client.simulator.world.items.values() if item.name == name)
 
 
-def sha1(data):
+def sha1(data: bytes) -> str:
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()
 
 
-def path(client, name, query=""):
-    bucket, _, key = file_named(client, name).tip.storage.removeprefix("urn:adsk.objects:os.object:").partition("/")
+def path(client: Client, name: str, query: str = "") -> str:
+    storage = file_named(client, name).tip.storage
+    assert storage is not None
+    bucket, _, key = storage.removeprefix("urn:adsk.objects:os.object:").partition("/")
     return f"/oss/v2/buckets/{bucket}/objects/{key}/signeds3download{query}"
 
 
-def file_world(**item):
+def file_world(**item: Any) -> World:
     plans = {"name": "Plans", "items": [{"type": "file", "name": "a.pdf", **item}]}
     return World.from_json({"hubs": [{"projects": [{"folders": [plans]}]}]})
 
 
-async def opened(client, name, query=""):
+async def opened(client: Client, name: str, query: str = "") -> Answer:
     signed = (await client.get(path(client, name, query))).json
     answer = await client.call("GET", signed["url"])
     assert answer.status == 200
@@ -38,7 +43,7 @@ async def opened(client, name, query=""):
     return answer
 
 
-async def test_sources_have_real_bytes_of_the_told_size(serve):
+async def test_sources_have_real_bytes_of_the_told_size(serve: Serve) -> None:
     async with serve() as client:
         source = await opened(client, "Architecture.pdf")
         assert source.headers["Content-Type"] == "application/pdf"
@@ -54,7 +59,7 @@ async def test_sources_have_real_bytes_of_the_told_size(serve):
             assert (await client.get(path(client, name))).json["size"] == item.size
 
 
-async def test_a_given_pdf_is_its_own_source(serve):
+async def test_a_given_pdf_is_its_own_source(serve: Serve) -> None:
     from tests.simulator.test_simulator_pages import given_pdf
 
     data = given_pdf()
@@ -62,7 +67,7 @@ async def test_a_given_pdf_is_its_own_source(serve):
         assert (await opened(client, "plans.pdf")).body == data
 
 
-async def test_the_link_and_its_options(serve):
+async def test_the_link_and_its_options(serve: Serve) -> None:
     async with serve() as client:
         query = "?minutesExpiration=5&response-content-type=text%2Fplain&response-content-disposition=attachment"
         signed = (await client.get(path(client, "Brief.docx", query))).json
@@ -87,7 +92,7 @@ async def test_the_link_and_its_options(serve):
         assert "Key-Pair-Id=" in (await client.get(path(client, "Brief.docx"))).json["url"]
 
 
-async def test_what_is_refused_and_not_modified(serve):
+async def test_what_is_refused_and_not_modified(serve: Serve) -> None:
     async with serve() as client:
         url = path(client, "Architecture.pdf")
         assert (await client.get(url.replace("Architecture", "x").replace("wip.dm", "WIP"))).status == 400
@@ -106,7 +111,7 @@ async def test_what_is_refused_and_not_modified(serve):
         assert (await client.get(url)).status == 403
 
 
-async def test_chunks_have_links_of_their_own(serve):
+async def test_chunks_have_links_of_their_own(serve: Serve) -> None:
     behaviour = Behaviour(oss_chunk=70_000)
     async with serve(file_world(chunked=True, size=220_515), behaviour=behaviour) as client:
         signed = (await client.get(path(client, "a.pdf"))).json
@@ -133,7 +138,7 @@ async def test_chunks_have_links_of_their_own(serve):
 
 
 @pytest.mark.looptime
-async def test_fallback_addresses_need_no_bearer_and_die(serve):
+async def test_fallback_addresses_need_no_bearer_and_die(serve: Serve) -> None:
     async with serve(virtual=True, behaviour=Behaviour(oss_status="fallback")) as client:
         signed = (await client.get(path(client, "Brief.docx"))).json
         assert signed["url"].startswith(f"{client.simulator.url}/oss/v2/signedresources/")
@@ -149,7 +154,7 @@ async def test_fallback_addresses_need_no_bearer_and_die(serve):
         assert counts["expired_urls_opened"] == 1
 
 
-async def test_a_replaced_file_is_another_one_everywhere(serve):
+async def test_a_replaced_file_is_another_one_everywhere(serve: Serve) -> None:
     async with serve() as client:
         first = (await client.get(path(client, "Brief.docx"))).json
         body = (await client.call("GET", first["url"])).body
@@ -167,7 +172,7 @@ async def test_a_replaced_file_is_another_one_everywhere(serve):
 
 
 @pytest.mark.looptime
-async def test_published_budget_and_regions(serve):
+async def test_published_budget_and_regions(serve: Serve) -> None:
     tree = World.from_json(
         {
             "hubs": [
@@ -183,6 +188,7 @@ async def test_published_budget_and_regions(serve):
     async with serve(tree, virtual=True) as client:
         one, two = file_named(client, "a.txt").versions
         assert one.storage != two.storage
+        assert one.storage is not None
         assert one.storage.startswith("urn:adsk.objects:os.object:wip.dm.emea.2/")
         statuses = [(await client.get(path(client, "a.txt"))).status for _ in range(1001)]
         assert statuses.count(200) == 1000

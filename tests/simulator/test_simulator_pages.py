@@ -1,6 +1,8 @@
 """What exports deliver, looked at with another PDF library."""
 
 import io
+from pathlib import Path
+from typing import Any
 
 import pypdfium2
 import pytest
@@ -11,30 +13,31 @@ from reportlab.pdfgen.canvas import Canvas
 
 from aps_async.simulator import Behaviour, JobPolls, World, WorldError
 from aps_async.simulator.pages import Cache, Content, Pages
+from tests.simulator.conftest import Serve
 
 NOW = Behaviour(job_time=JobPolls(0))
 
 
-def opened(pdf):
+def opened(pdf: bytes) -> tuple[Any, Any, str]:
     document = pypdfium2.PdfDocument(pdf)
     assert len(document) == 1
     page = document[0]
     return document, page, page.get_textpage().get_text_range()
 
 
-def links(pdf):
+def links(pdf: bytes) -> list[str]:
     page = PdfReader(io.BytesIO(pdf)).pages[0]
     notes = [reference.get_object() for reference in page.get("/Annots", ())]
-    return [note["/A"].get("/URI") for note in notes if note["/Subtype"] == "/Link"]
+    return [str(note["/A"].get("/URI")) for note in notes if note["/Subtype"] == "/Link"]
 
 
-def redness(page):
+def redness(page: Any) -> int:
     """Number of clearly red pixels of a rendering."""
     bitmap = page.render(scale=0.25).to_pil().convert("RGB")
     return sum(count for count, (r, g, b) in bitmap.getcolors(1 << 24) if r > 150 and g < 90 and b < 90)
 
 
-def given_pdf(pages=3):
+def given_pdf(pages: int = 3) -> bytes:
     """A PDF with different page sizes, a rotated page, a link to the web and one to another page."""
     buffer = io.BytesIO()
     canvas = Canvas(buffer, invariant=1)
@@ -52,7 +55,7 @@ def given_pdf(pages=3):
     return result.getvalue()
 
 
-async def test_a_delivered_sheet_carries_its_own_text(serve):
+async def test_a_delivered_sheet_carries_its_own_text(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         for name in ("A-101", "S-101", "M-101", "E-101", "P-101"):
             sheet = client.simulator.world.find_sheet(name)
@@ -67,7 +70,7 @@ async def test_a_delivered_sheet_carries_its_own_text(serve):
                 assert redness(page) < 20
 
 
-async def test_markups_and_hyperlinks_only_when_asked_for(serve):
+async def test_markups_and_hyperlinks_only_when_asked_for(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         plain = (await client.call("GET", await client.link())).body
         marked = (await client.call("GET", await client.link(includeMarkups=True))).body
@@ -81,7 +84,7 @@ async def test_markups_and_hyperlinks_only_when_asked_for(serve):
         assert "RFI-" not in opened(linked)[2]
 
 
-def test_bytes_are_the_same_every_time_and_differ_between_sheets():
+def test_bytes_are_the_same_every_time_and_differ_between_sheets() -> None:
     first, second = (Pages(World.demo(), None, 0) for _ in range(2))
     made = []
     for one, other in zip(World.demo().sheets, World.demo().sheets, strict=True):
@@ -92,7 +95,7 @@ def test_bytes_are_the_same_every_time_and_differ_between_sheets():
     assert len(set(made)) == len(made)
 
 
-def test_versions_and_unusual_titles():
+def test_versions_and_unusual_titles() -> None:
     items = [{"number": "Ä-1 ☃", "title": "Grundriß (EG) 平面", "versions": 2}]
     world = World.from_json({"hubs": [{"projects": [{"folders": [{"name": "Plans", "items": items}]}]}]})
     pages = Pages(world, None, 0)
@@ -102,7 +105,7 @@ def test_versions_and_unusual_titles():
     assert "Grundriß (EG) ??" in opened(new)[2]
 
 
-async def test_a_given_pdf_is_split_into_its_pages(serve, tmp_path):
+async def test_a_given_pdf_is_split_into_its_pages(serve: Serve, tmp_path: Path) -> None:
     file = tmp_path / "Clinic set.pdf"
     file.write_bytes(given_pdf())
     async with serve(pdf=file, behaviour=NOW) as client:
@@ -129,7 +132,7 @@ async def test_a_given_pdf_is_split_into_its_pages(serve, tmp_path):
         assert sum(uri.startswith("https://docs.b360.autodesk.com/") for uri in found) == 2
 
 
-def test_pages_do_not_bring_the_whole_document_along():
+def test_pages_do_not_bring_the_whole_document_along() -> None:
     world = World.with_pdf(given_pdf(30))
     pages = Pages(world, world.pdf, 0)
     content = pages.content(world.sheets[0].tip, markups=True, hyperlinks=True)
@@ -137,7 +140,7 @@ def test_pages_do_not_bring_the_whole_document_along():
     assert content.size < 6000
 
 
-def test_replaced_files_look_different():
+def test_replaced_files_look_different() -> None:
     world = World.with_pdf(given_pdf())
     pages = Pages(world, world.pdf, 0)
     version = world.sheets[0].tip
@@ -146,23 +149,23 @@ def test_replaced_files_look_different():
 
 
 @pytest.mark.parametrize("data", [b"", b"not a pdf", b"%PDF-1.4\n%%EOF\n"])
-def test_bad_pdfs(data):
+def test_bad_pdfs(data: bytes) -> None:
     with pytest.raises(WorldError, match="pdf"):
         World.with_pdf(data)
 
 
-def test_missing_pdf(tmp_path):
+def test_missing_pdf(tmp_path: Path) -> None:
     with pytest.raises(WorldError, match="cannot be read"):
         World.with_pdf(tmp_path / "none.pdf")
 
 
-def test_padding_needs_room():
+def test_padding_needs_room() -> None:
     with pytest.raises(WorldError, match="too small"):
         Content.of(given_pdf(), 100)
 
 
-def test_cache_is_bounded_by_weight():
-    cache = Cache(10)
+def test_cache_is_bounded_by_weight() -> None:
+    cache: Cache[str] = Cache(10)
     for i in range(8):
         cache.put(i, str(i), 3)
     assert [cache.get(i) for i in range(8)] == [None] * 5 + ["5", "6", "7"]

@@ -5,17 +5,18 @@ import asyncio
 import pytest
 
 from aps_async.simulator import Behaviour, World
+from tests.simulator.conftest import Answer, Client, Serve
 
 HUBS = "/project/v1/hubs"
 
 
-async def burst(client, number, path=HUBS):
+async def burst(client: Client, number: int, path: str = HUBS) -> tuple[int, Answer]:
     answers = [await client.get(path) for _ in range(number)]
     return [answer.status for answer in answers].count(200), answers[-1]
 
 
 @pytest.mark.looptime
-async def test_fixed_windows_begin_with_the_simulator(serve):
+async def test_fixed_windows_begin_with_the_simulator(serve: Serve) -> None:
     async with serve(virtual=True) as client:
         await asyncio.sleep(40)
         accepted, last = await burst(client, 53)
@@ -32,7 +33,7 @@ async def test_fixed_windows_begin_with_the_simulator(serve):
 
 
 @pytest.mark.looptime
-async def test_phase_speed_and_rounding_up(serve):
+async def test_phase_speed_and_rounding_up(serve: Serve) -> None:
     async with serve(virtual=True, speed=20, behaviour=Behaviour(quota_phase=30)) as client:
         assert (await burst(client, 51))[1].headers["Retry-After"] == "2"  # 1.5 s
         await asyncio.sleep(1.5)
@@ -42,7 +43,7 @@ async def test_phase_speed_and_rounding_up(serve):
 
 
 @pytest.mark.looptime
-async def test_rolling_window(serve):
+async def test_rolling_window(serve: Serve) -> None:
     async with serve(virtual=True, behaviour=Behaviour(quota_window="rolling")) as client:
         await burst(client, 30)
         await asyncio.sleep(30)
@@ -54,7 +55,7 @@ async def test_rolling_window(serve):
 
 
 @pytest.mark.looptime
-async def test_budgets_are_per_client_and_endpoint(serve):
+async def test_budgets_are_per_client_and_endpoint(serve: Serve) -> None:
     apps = [{"id": "one", "secret": "s"}, {"id": "two", "secret": "s"}]
     world = World.from_json({"apps": apps, "hubs": [{"name": "H"}]})
     behaviour = Behaviour(quota_overrides={"hubs": 3, "token": 2})
@@ -67,7 +68,7 @@ async def test_budgets_are_per_client_and_endpoint(serve):
 
 
 @pytest.mark.looptime
-async def test_switches(serve):
+async def test_switches(serve: Serve) -> None:
     async with serve(virtual=True, behaviour=Behaviour(retry_after_on_429=False)) as client:
         assert "Retry-After" not in (await burst(client, 51))[1].headers
     async with serve(virtual=True, behaviour=Behaviour(quotas=False)) as client:
@@ -76,7 +77,7 @@ async def test_switches(serve):
 
 
 @pytest.mark.looptime
-async def test_published_numbers_of_the_export_endpoints(serve):
+async def test_published_numbers_of_the_export_endpoints(serve: Serve) -> None:
     async with serve(virtual=True) as client:
         starts = [await client.start() for _ in range(101)]
         assert [answer.status for answer in starts].count(202) == 100

@@ -1,15 +1,18 @@
 """Every address that Data Management hands out leads somewhere."""
 
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
 
 from aps_async.simulator import Behaviour, World
+from tests.simulator.conftest import Serve
 
 ELSEWHERE = ("https://", "/oss/")
 
 
-def hrefs(value):
+def hrefs(value: Any) -> Iterator[str]:
     """Every `href` in a document."""
     if isinstance(value, list):
         for one in value:
@@ -21,7 +24,7 @@ def hrefs(value):
             yield from hrefs(one)
 
 
-async def test_every_address_in_every_document_can_be_followed(serve):
+async def test_every_address_in_every_document_can_be_followed(serve: Serve) -> None:
     async with serve(World.demo(2), behaviour=Behaviour(quotas=False)) as client:
         waiting, seen = ["/project/v1/hubs"], set()
         while waiting:
@@ -44,16 +47,17 @@ async def test_every_address_in_every_document_can_be_followed(serve):
 
 @pytest.mark.parametrize("slashes", ["//", "///"])
 @pytest.mark.parametrize("path", ["project/v1/hubs", "authentication/v2/keys", "simulator/counts", "userinfo"])
-async def test_a_doubled_leading_slash_leads_to_the_same_endpoint(serve, slashes, path):
+async def test_a_doubled_leading_slash_leads_to_the_same_endpoint(serve: Serve, slashes: str, path: str) -> None:
     async with serve() as client:
         client.bearer = client.simulator.user_token()
         assert (await client.get(f"{slashes}{path}")).status == 200
 
 
-async def test_parents_lead_up_to_the_root_folder_and_no_further(serve):
+async def test_parents_lead_up_to_the_root_folder_and_no_further(serve: Serve) -> None:
     async with serve() as client:
         folder = next(f for f in client.simulator.world.folders.values() if f.path == "Plans/Architecture")
         base = f"/data/v1/projects/b.{folder.project.id}/folders"
+        assert folder.parent is not None
         ids = [folder.id]
         while (answer := await client.get(f"{base}/{quote(ids[-1], safe='')}/parent")).status == 200:
             ids.append(answer.json["data"]["id"])
@@ -65,7 +69,7 @@ async def test_parents_lead_up_to_the_root_folder_and_no_further(serve):
         assert folder.parent.id in [one["id"] for one in inside]
 
 
-async def test_a_parent_that_may_not_be_seen_is_refused(serve):
+async def test_a_parent_that_may_not_be_seen_is_refused(serve: Serve) -> None:
     world = {
         "users": [{"id": "U", "deniedFolders": ["Plans"]}],
         "hubs": [{"projects": [{"folders": [{"name": "Plans", "sheets": 1}]}]}],

@@ -6,11 +6,12 @@ import pytest
 from yarl import URL
 
 from aps_async.simulator import Behaviour, JobPolls, World
+from tests.simulator.conftest import Answer, Serve
 
 NOW = Behaviour(job_time=JobPolls(0))
 
 
-async def test_a_link_opens_without_bearer_and_only_without(serve):
+async def test_a_link_opens_without_bearer_and_only_without(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         link = await client.link()
         whole = await client.call("GET", link)
@@ -27,7 +28,7 @@ async def test_a_link_opens_without_bearer_and_only_without(serve):
         assert client.simulator.counts()["authorization_on_signed_link"] == 1
 
 
-async def test_signature_covers_every_byte_and_the_method(serve):
+async def test_signature_covers_every_byte_and_the_method(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         link = await client.link()
         rewritten = str(URL(link))  # what a client does that lets yarl normalise
@@ -46,7 +47,7 @@ async def test_signature_covers_every_byte_and_the_method(serve):
 
 
 @pytest.mark.looptime
-async def test_expiry_counts_on_arrival_and_agrees_with_the_url(serve):
+async def test_expiry_counts_on_arrival_and_agrees_with_the_url(serve: Serve) -> None:
     async with serve(behaviour=NOW, virtual=True) as client:
         link = await client.link()
         assert "X-Amz-Expires=120&" in link
@@ -63,7 +64,7 @@ async def test_expiry_counts_on_arrival_and_agrees_with_the_url(serve):
 
 
 @pytest.mark.looptime
-async def test_speed_divides_the_life_of_links(serve):
+async def test_speed_divides_the_life_of_links(serve: Serve) -> None:
     async with serve(behaviour=NOW, virtual=True, speed=30) as client:
         link = await client.link()
         assert "X-Amz-Expires=4&" in link
@@ -73,14 +74,14 @@ async def test_speed_divides_the_life_of_links(serve):
         assert "X-Amz-Expires=1&" in await client.link()
 
 
-async def test_ranges_and_preconditions(serve):
+async def test_ranges_and_preconditions(serve: Serve) -> None:
     async with serve(behaviour=NOW) as client:
         link = await client.link()
         whole = await client.call("GET", link)
         size, etag = len(whole.body), whole.headers["ETag"]
         assert etag.startswith('"')
 
-        async def ranged(text, **headers):
+        async def ranged(text: str, **headers: str) -> Answer:
             return await client.call("GET", link, headers={"Range": text, **headers})
 
         for text, start, stop in (
@@ -106,7 +107,7 @@ async def test_ranges_and_preconditions(serve):
         assert (await client.call("GET", link, headers={"If-None-Match": etag})).status == 304
 
 
-async def test_a_padded_sheet_is_a_valid_pdf_of_exactly_that_size(serve):
+async def test_a_padded_sheet_is_a_valid_pdf_of_exactly_that_size(serve: Serve) -> None:
     import pypdfium2
 
     size = 3_500_001
@@ -126,7 +127,7 @@ async def test_a_padded_sheet_is_a_valid_pdf_of_exactly_that_size(serve):
         assert client.simulator.counts()["bytes_sent"] > size
 
 
-async def test_unknown_object(serve):
+async def test_unknown_object(serve: Serve) -> None:
     async with serve() as client:
         signer = client.simulator.storage.signer
         target = signer.link("/bucket/nothing.pdf", client.simulator.clock(), 120)

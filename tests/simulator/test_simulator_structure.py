@@ -21,7 +21,7 @@ def imported(tree: ast.Module) -> set[str]:
     return found
 
 
-def test_there_is_no_import_cycle():
+def test_there_is_no_import_cycle() -> None:
     try:
         order = list(TopologicalSorter({name: imported(tree) for name, tree in MODULES.items()}).static_order())
     except CycleError as error:
@@ -30,7 +30,7 @@ def test_there_is_no_import_cycle():
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
-def test_nothing_is_imported_for_type_checkers_alone_or_from_the_library(name: str):
+def test_nothing_is_imported_for_type_checkers_alone_or_from_the_library(name: str) -> None:
     for node in ast.walk(MODULES[name]):
         assert not (isinstance(node, ast.Name) and node.id == "TYPE_CHECKING"), name
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -40,5 +40,5 @@ def test_nothing_is_imported_for_type_checkers_alone_or_from_the_library(name: s
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
-def test_modules_stay_small(name: str):
+def test_modules_stay_small(name: str) -> None:
     assert len((FOLDER / f"{name}.py").read_text("utf-8").splitlines()) <= 400

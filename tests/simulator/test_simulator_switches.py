@@ -98,7 +98,7 @@ class Observer:
         return next(iter(self.world.users))
 
     def sheet(self, number: str, place: int = 0) -> str:
-        return [each.id for each in self.project("Tower").sheets if each.number == number][place]
+        return str([each.id for each in self.project("Tower").sheets if each.number == number][place])
 
     def version(self, name: str) -> Any:
         return next(each.tip for each in self.world.items.values() if each.name == name)
@@ -107,7 +107,7 @@ class Observer:
         return await self.client.get(path, **options)
 
     async def status(self, path: str, **options: Any) -> int:
-        return (await self.get(path, **options)).status
+        return int((await self.get(path, **options)).status)
 
     # ---------------------------------------------------------------- exports
 
@@ -146,7 +146,7 @@ class Observer:
 
     def association(self, name: str) -> str:
         found = self.project("Clinic").cost.associations.values()
-        return next(each.id for each in found if each.name == name)
+        return str(next(each.id for each in found if each.name == name))
 
     async def attached(self, template: str = NOBODY) -> Any:
         self.client.bearer = self.client.simulator.user_token(scopes="data:read data:write")
@@ -242,7 +242,7 @@ async def old_fallback(on: Observer) -> int:
 
 async def sha1_as_etag(on: Observer) -> int:
     sha1 = (await on.signed()).json["sha1"]
-    return (await on.signed(If_None_Match=f'"{sha1}"')).status
+    return int((await on.signed(If_None_Match=f'"{sha1}"')).status)
 
 
 async def range_of_another(on: Observer) -> int:
@@ -271,19 +271,19 @@ async def hubs_after_the_refresh_token_is_revoked(on: Observer) -> int:
 async def late_refresh(on: Observer) -> int:
     tokens = (await exchange(on.client, await Browser(on.client).code())).json
     await asyncio.sleep(20)
-    return (await refresh(on.client, tokens["refresh_token"])).status
+    return int((await refresh(on.client, tokens["refresh_token"])).status)
 
 
 async def late_exchange(on: Observer) -> int:
     code = await Browser(on.client).code()
     await asyncio.sleep(10)
-    return (await exchange(on.client, code)).status
+    return int((await exchange(on.client, code)).status)
 
 
 async def second_authorize(on: Observer) -> int:
     browser = Browser(on.client)
     await browser.code()
-    return (await browser.get(asked())).status
+    return int((await browser.get(asked())).status)
 
 
 def search_path(on: Observer) -> str:

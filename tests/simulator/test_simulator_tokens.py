@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from aps_async.simulator import Behaviour, Simulator, World
+from tests.simulator.conftest import Serve
 
 TOKEN = "/authentication/v2/token"
 HUBS = "/project/v1/hubs"
@@ -14,7 +15,7 @@ def basic(client: str, secret: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{client}:{secret}".encode()).decode()}
 
 
-async def test_credentials_in_form_or_basic(serve):
+async def test_credentials_in_form_or_basic(serve: Serve) -> None:
     async with serve() as client:
         answer = await client.token()
         assert answer.status == 200
@@ -27,7 +28,7 @@ async def test_credentials_in_form_or_basic(serve):
         assert client.simulator.counts()["token_requests"] == 3
 
 
-async def test_refused_token_requests(serve):
+async def test_refused_token_requests(serve: Serve) -> None:
     async with serve() as client:
         app = basic(client.simulator.client_id, client.simulator.client_secret)
         form = {"grant_type": "client_credentials", "scope": "data:read"}
@@ -42,7 +43,7 @@ async def test_refused_token_requests(serve):
         assert (await client.call("POST", TOKEN, json=form)).json["errorCode"] == "AUTH-007"
 
 
-async def test_bearer_missing_unknown_and_revoked(serve):
+async def test_bearer_missing_unknown_and_revoked(serve: Serve) -> None:
     async with serve(behaviour=Behaviour(unauthorized="json")) as client:
         assert (await client.call("GET", HUBS)).status == 401
         assert (await client.call("GET", HUBS, headers={"Authorization": "Bearer x"})).json["errorCode"] == "AUTH-006"
@@ -51,7 +52,7 @@ async def test_bearer_missing_unknown_and_revoked(serve):
         assert (await client.get(HUBS)).status == 401
 
 
-async def test_unauthorized_takes_turns_between_document_and_empty_body(serve):
+async def test_unauthorized_takes_turns_between_document_and_empty_body(serve: Serve) -> None:
     async with serve(login=False) as client:
         bodies = {(await client.get(HUBS)).body[:1] for _ in range(2)}
         assert bodies == {b"", b"{"}
@@ -61,7 +62,7 @@ async def test_unauthorized_takes_turns_between_document_and_empty_body(serve):
         assert "expired" in answer.headers["x-ads-troubleshooting"]
 
 
-async def test_missing_scope(serve):
+async def test_missing_scope(serve: Serve) -> None:
     async with serve(login=False) as client:
         await client.login("data:write")
         answers = [await client.get(HUBS) for _ in range(2)]
@@ -71,7 +72,7 @@ async def test_missing_scope(serve):
 
 
 @pytest.mark.looptime
-async def test_tokens_expire_in_divided_time(serve):
+async def test_tokens_expire_in_divided_time(serve: Serve) -> None:
     import asyncio
 
     async with serve(virtual=True, speed=60) as client:
@@ -82,7 +83,7 @@ async def test_tokens_expire_in_divided_time(serve):
         assert (await client.get(HUBS)).status == 401
 
 
-async def test_several_apps_one_of_them_not_provisioned(serve):
+async def test_several_apps_one_of_them_not_provisioned(serve: Serve) -> None:
     world = World.from_json(
         {
             "apps": [{"id": "one", "secret": "s1"}, {"id": "two", "secret": "s2", "provisioned": False}],
@@ -99,6 +100,6 @@ async def test_several_apps_one_of_them_not_provisioned(serve):
         assert (await client.get(f"{HUBS}/{world.hubs[0].id}")).status == 403
 
 
-def test_speed_must_be_positive():
+def test_speed_must_be_positive() -> None:
     with pytest.raises(ValueError, match="speed"):
         Simulator(speed=0)

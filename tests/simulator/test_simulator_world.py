@@ -1,6 +1,8 @@
 """Worlds: the demo account, JSON, and what is wrong with it."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +10,7 @@ from aps_async.simulator import World, WorldError
 
 
 @pytest.mark.parametrize("sheets", [0, 1, 12, 500])
-def test_the_demo_has_exactly_so_many_sheets(sheets):
+def test_the_demo_has_exactly_so_many_sheets(sheets: int) -> None:
     world = World.demo(sheets)
     assert len(world.sheets) == sheets
     assert {sheet.folder.project.name for sheet in world.sheets} <= {"Riverside Clinic"}
@@ -16,7 +18,7 @@ def test_the_demo_has_exactly_so_many_sheets(sheets):
     assert max((len(folder.items) for folder in world.folders.values()), default=0) < 70
 
 
-def test_ids_have_their_form_and_are_stable():
+def test_ids_have_their_form_and_are_stable() -> None:
     one, two, other = World.demo(), World.demo(), World.demo(seed=1)
     assert list(one.versions) == list(two.versions)
     assert not set(one.versions) & set(other.versions)
@@ -28,7 +30,7 @@ def test_ids_have_their_form_and_are_stable():
         one.find_sheet("Z-9")
 
 
-def test_json_with_given_and_derived_values(tmp_path):
+def test_json_with_given_and_derived_values(tmp_path: Path) -> None:
     document = {
         "users": [{"id": "U1", "projects": ["P"]}],
         "hubs": [
@@ -65,7 +67,7 @@ def test_json_with_given_and_derived_values(tmp_path):
     assert ":adsk.wipemea:" in sheet.id
 
 
-def sheet_world(**item):
+def sheet_world(**item: Any) -> dict[str, Any]:
     return {"hubs": [{"projects": [{"folders": [{"name": "Plans", "items": [item]}]}]}]}
 
 
@@ -92,11 +94,11 @@ def sheet_world(**item):
         ({"hubs": [{"projects": [{"id": "a"}, {"id": "a"}]}]}, "has the id 'a', which something else has too"),
     ],
 )
-def test_bad_worlds(document, message):
+def test_bad_worlds(document: Any, message: str) -> None:
     with pytest.raises(WorldError, match=message):
         World.from_json(document)
 
 
-def test_missing_file(tmp_path):
+def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(WorldError, match="cannot be read"):
         World.load(tmp_path / "none.json")

@@ -109,7 +109,7 @@ async def test_a_list_that_fails_ends_the_run_after_what_was_begun(tmp_path: Pat
             await Notes().sync(simulator, tmp_path)
         done = len(list(tmp_path.glob("*.pdf")))
         assert 0 < done < 120
-        states = [each.state for each in await Notes().sync(simulator, tmp_path)]
+        states = [str(each.state) for each in await Notes().sync(simulator, tmp_path)]
         assert states.count("unchanged") == done
         assert len(states) == 120
 

@@ -60,8 +60,8 @@ def change(simulator: Simulator, kind: str, turn: str) -> None:
     """Revises three sheets, hides one and gives one another title."""
     world = simulator.world
     if kind == "acc":
-        for number, sheet in enumerate(world.hubs[0].projects[0].sheets[:3]):
-            sheet.number = f"R-{turn}-{number}"
+        for number, listed in enumerate(world.hubs[0].projects[0].sheets[:3]):
+            listed.number = f"R-{turn}-{number}"
         world.hubs[0].projects[0].sheets[4].deleted = True
         return
     sheets = list(world.sheets)

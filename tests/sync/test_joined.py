@@ -1,5 +1,6 @@
 """One PDF of a synced set: its order, what is not in it, and when it is written."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,12 @@ async def test_the_set_is_written_when_something_changed(site: Site, tmp_path: P
     assert (again.merged, again.sheets, file.stat().st_mtime_ns) == (None, 4, before.st_mtime_ns)
     assert again.in_words == f"{file} is up to date (sheets: 4)"
 
-    for change in (lambda: site.revise(items[1]), lambda: setattr(items[1], "title", "Roof"), file.unlink):
+    changes: list[Callable[[], object]] = [
+        lambda: site.revise(items[1]),
+        lambda: setattr(items[1], "title", "Roof"),
+        file.unlink,
+    ]
+    for change in changes:
         change()
         site.index()
         changed = await joined(site, file)
@@ -109,7 +115,7 @@ async def test_a_set_never_takes_the_place_of_a_sheet(site: Site, name: str) -> 
 @pytest.mark.parametrize("name", ["set", "set.pdf.zip", "s3://plans/set.pdf"])
 def test_a_set_is_a_pdf_on_this_machine(name: str) -> None:
     with pytest.raises(InputError, match=r"ends in \.pdf|not a path"):
-        SyncOptions(merge=name)  # type: ignore[arg-type]
+        SyncOptions(merge=name)
 
 
 async def test_a_merge_that_fails_undoes_nothing(site: Site, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from aps_async.resources.jsonapi import Attributes, Document, Page
 from aps_async.transport import converter
 from aps_async.transport.converter import Unread, lenient, ref_from_json, ref_to_json, structure
 
-GOOD = {"id": "x", "status": "completed", "data": {"signedUrl": "https://h/x", "resourceId": "urn"}}
+GOOD: dict[str, Any] = {"id": "x", "status": "completed", "data": {"signedUrl": "https://h/x", "resourceId": "urn"}}
 
 
 def test_names_change_their_style_and_unknown_fields_are_left() -> None:

@@ -170,11 +170,12 @@ async def test_the_headers_of_a_form_and_of_a_link_are_checked_too() -> None:
 @settings(deadline=None, max_examples=300)
 @given(st.one_of(st.text(max_size=20), st.text(alphabet="ab \t\r\n\x00\u00e4\ud83d", max_size=8)))
 def test_a_checked_value_can_be_sent(text: str) -> None:
-    for check, kind in (
+    checks: list[tuple[Callable[[], str], type[APSError]]] = [
         (lambda: header_value("it", text), InputError),
         (lambda: bearer(AccessToken(text)), AuthError),
         (lambda: checked_headers({"x": text})["x"], InputError),
-    ):
+    ]
+    for check, kind in checks:
         try:
             value = check()
         except kind:

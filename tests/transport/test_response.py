@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from aps_async.errors import (
     APSError,
@@ -43,7 +43,7 @@ SIGNED = "X-Amz-Signature=canary"
 def answer(status: int, body: object = b"", **headers: str) -> Answer:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status, CIMultiDict(named), data)
+    return Answer(status, CIMultiDictProxy(CIMultiDict(named)), data)
 
 
 def refusal(status: int, body: object = b"", **headers: str) -> ResponseError:

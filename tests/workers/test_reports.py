@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from aps_async import ExportStatus, Settings
 from aps_async.integrations.opentelemetry import OpenTelemetryHook
 from aps_async.simulator import Fault, World
-from aps_async.transport.hooks import Event, ExportBegan, ExportEnded, ExportHandedOver, Hook
+from aps_async.transport.hooks import Event, ExportBegan, ExportEnded, ExportHandedOver, Hook, Polled
 from aps_async.workers import Database, Folder, RunStore, SharedQuotas, Worker, reports
 from tests.integrations.telemetry import Providers
 from tests.support import service, session_for
-from tests.workers.test_worker import QUICK, SPEED, Settings, requests_of, work
+from tests.workers.test_worker import QUICK, SPEED, requests_of, work
 
 
 async def test_a_worker_has_one_span_for_each_export(database: Database, tmp_path: Path) -> None:
@@ -42,6 +43,9 @@ async def test_a_worker_has_one_span_for_each_export(database: Database, tmp_pat
         assert span.attributes["aps.export.id"]
     assert len([each for each in events if isinstance(each, ExportBegan)]) == 3
     assert len([each for each in events if isinstance(each, ExportEnded)]) == 3
+    polls = [each for each in events if isinstance(each, Polled)]
+    assert {each.export_number for each in polls} == {each.export_number for each in events} - {None}
+    assert {each.status for each in polls} >= {ExportStatus.SUCCEEDED, ExportStatus.FAILED}
     text = repr(events) + repr([span.attributes for span in providers.tracer.spans]) + repr(providers.values)
     assert not [secret for secret in secrets if secret in text]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ async def test_what_was_started_elsewhere_is_looked_after_and_not_started(databa
     store = RunStore(database)
     [one, two] = requests(2)
 
-    async def source():  # type: ignore[no-untyped-def]
+    async def source() -> AsyncIterator[ExportRequest | ExportRef]:
         yield one
         yield ExportRef(request=two, export_id="from-elsewhere")
 
@@ -93,7 +93,7 @@ async def test_what_a_source_raises_comes_through_and_what_came_before_stays(
 ) -> None:
     monkeypatch.setattr("aps_async.workers.runs.BATCH", 2)
 
-    def source():  # type: ignore[no-untyped-def]
+    def source() -> Iterator[ExportRequest]:
         yield from requests(5)
         raise LookupError("the list ended badly")
 
@@ -194,8 +194,9 @@ async def test_dead_letters_have_a_reason_and_can_be_queued_again(database: Data
     problem = letters[never].outcome.error
     assert isinstance(problem, NotFoundError)
     assert (str(problem), problem.status, problem.detail, problem.retry_after) == ("no such sheet", 404, "gone", None)
-    assert isinstance(letters[gave_up].outcome.error, ExportFailedError)
-    assert letters[gave_up].outcome.error.ref.export_id == f"job-{gave_up}"
+    failure = letters[gave_up].outcome.error
+    assert isinstance(failure, ExportFailedError)
+    assert failure.ref.export_id == f"job-{gave_up}"
     assert letters[gave_up].outcome.polls == 4
     assert isinstance(letters[late].outcome.error, TimeoutError)
     assert await store.retry(run.id) == 3

@@ -38,6 +38,7 @@ from aps_async.workers import (
     Worker,
     engine,
     presence,
+    steps,
     worker,
 )
 from aps_async.workers.owners import Owner, owner_of
@@ -425,7 +426,7 @@ async def test_what_stumbles_too_often_and_what_ends_its_workers_become_dead_let
 async def test_a_fault_of_our_own_ends_one_export_and_not_the_worker(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    polled, poll = [], worker.steps.poll_once
+    polled, poll = [], steps.poll_once
 
     async def odd(session: Session, ref: Any) -> Any:
         polled.append(ref.export_id)
@@ -433,7 +434,7 @@ async def test_a_fault_of_our_own_ends_one_export_and_not_the_worker(
             raise ZeroDivisionError("division by zero")
         return await poll(session, ref)
 
-    monkeypatch.setattr(worker.steps, "poll_once", odd)
+    monkeypatch.setattr(steps, "poll_once", odd)
     async with service(World.single_folder(4), speed=SPEED, behaviour=QUICK) as simulator:
         await run_of(simulator, database)
         async with working_session(simulator, database) as session:

@@ -1,0 +1,26 @@
+"""Values of decoded JSON, or of TOML, whose type nobody has checked yet."""
+
+from typing import Any, TypeGuard
+
+__all__ = ["as_list", "as_object", "is_list", "is_object"]
+__dir__: object = __all__.copy
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether it is an object; nothing is known of its values."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether it is an array; nothing is known of its items."""
+    return isinstance(value, list)
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if is_object(value) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """The value if it is an array, else an empty one."""
+    return value if is_list(value) else []
