@@ -428,7 +428,7 @@ class Run:
                 raise result
             assert self.batches is not None  # noqa: S101 - for the type checker
             problem = await self.batches.split(job, result.path)
-        except APSError as error:
+        except Exception as error:  # noqa: BLE001 - a batch that fails stops nothing, whatever it is
             problem = f"it failed: {error}"
         for entry in job.members:
             if problem is None:  # without the reference: waiting for that job would bring all its sheets
