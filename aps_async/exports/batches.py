@@ -52,9 +52,8 @@ def checked_batch(batch: int) -> int:
     """The number, if a job can have so many sheets.
 
     Raises:
-        InputError: it is out of range; or pikepdf is not installed.
+        InputError: it is out of range.
     """
-    needed("pikepdf", "pdf", "splitting batches")
     if not 1 <= batch <= LARGEST:
         raise InputError(f"a batch has 1 to {LARGEST:,} sheets, not {batch}")
     return batch

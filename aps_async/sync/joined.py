@@ -12,8 +12,8 @@ from attrs import frozen
 
 from aps_async.downloads.sinks import checked_path, local_path
 from aps_async.errors import APSError, InputError, MergeError, TargetError
-from aps_async.extras import needed
 from aps_async.ledger import Ledger
+from aps_async.pdf.splitting import check_installed
 from aps_async.sync.merge import MergedPdf, MergeSheet, identifier_of, merge_sheets
 from aps_async.threads import in_thread
 
@@ -65,7 +65,7 @@ def checked_pdf(file: str | os.PathLike[str]) -> Path:
         InputError: it is not a path on this machine, or does not end in `.pdf`; or pikepdf is not installed, which is
             better known before the exports than after them.
     """
-    needed("pikepdf", "pdf", "one PDF of a set")
+    check_installed()
     path = local_path(file).absolute()
     if path.suffix.lower() != ".pdf":
         raise InputError(f"{file} is to become a PDF: give it a name that ends in .pdf")
