@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shlex
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from attrs import asdict, define, field, frozen
 
 from aps_async.ahead import ReadAhead
 from aps_async.cli.choice import Choice
+from aps_async.cli.ending import failures_by_reason, next_command, print_failure
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import SOME_FAILED, exit_code, reason
 from aps_async.cli.notifying import notify
@@ -30,7 +30,7 @@ from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import export_many
 from aps_async.exports.bulk_requests import Wanted
 from aps_async.exports.project import project_requests
-from aps_async.ledger import Ledger, refuse_if_in_use
+from aps_async.ledger import LEDGER_NAME, Ledger, refuse_if_in_use
 from aps_async.models import (
     DeliveredExport,
     ExportJob,
@@ -139,6 +139,11 @@ class Result:
     error: Exception | None = None
 
     @property
+    def short_name(self) -> str:
+        """The sheet's number, or what else it is known by."""
+        return (self.sheet.number if self.sheet else "") or self.name
+
+    @property
     def of_sheet(self) -> SyncOutcome:
         """As a sync would report it, which knows more of the runs before."""
         sheet, outcome = self.sheet, self.outcome
@@ -229,12 +234,10 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
     except (asyncio.CancelledError, DiskFullError, LedgerError):
         print_status(stopped_words(run, choices.where))
         if run.total:
-            print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
+            print_status(next_command(choices.out, to="continue"))
         raise
     if run.report is not None:
         await leave_report(choices.out, run.report, choices.storage)
-    for failed in run.failures:
-        print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
     for outcome in run.files:
         for lost in outcome.failed_files:
             words = ": ".join(part for part in (lost.reason, lost.detail) if part) or "no reason given"
@@ -247,10 +250,19 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
     else:
         print_result(words)
     show_joined(run.joined, as_json=choices.as_json)
+    show_failures([(each.short_name, each.error) for each in run.failures if each.error], choices.out)
     if run.unfinished is not None:
         print_status(f"error: {reason(run.unfinished)}")
     await notify(f"export from {choices.project}: {words}", ok=run.code == 0)
     return run.code
+
+
+def show_failures(failures: Sequence[tuple[str, Exception]], folder: Path) -> None:
+    """Reports failures by their reasons, each of which was printed as it happened, and how to try them again."""
+    for line in failures_by_reason(failures, explained=sys.stderr.isatty()):
+        print_status(line)
+    if failures and (folder / LEDGER_NAME).exists():
+        print_status(next_command(folder))
 
 
 def show_state(choices: RunChoices) -> None:
@@ -446,6 +458,8 @@ def stored_choices(command: str, choices: RunChoices) -> str:
 def keep(result: Result, choices: RunChoices, run: Run) -> None:
     """Adds a result, and prints it with `--json`."""
     run.results.append(result)
+    if result.error is not None:
+        print_failure(result.name, result.error)
     if not run.is_compared or result.outcome is None:
         run.add_to_report(result.of_sheet)
     if choices.as_json:
