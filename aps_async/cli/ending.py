@@ -61,7 +61,7 @@ def _words(problem: Exception, name: str) -> str:
         words = _STATUS.get(problem.status, "refused" if problem.status < 500 else "trouble at the service")
         return f"{words} ({problem.status})"
     if isinstance(problem, ExportFailedError):
-        return f"failed at the service ({problem.job.raw_status})"
+        return f"failed at the service ({problem.job.raw_status})" if problem.job else "failed at the service"
     if isinstance(problem, ExportTimeoutError):
         return "not done in time"
     if isinstance(problem, NotFoundInProjectError):

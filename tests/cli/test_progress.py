@@ -87,7 +87,7 @@ def test_lines_mention_a_pause_of_the_quota_once(capsys: pytest.CaptureFixture[s
     assert all("waiting for the quota until" in line and "about 49:0" in line for line in shown)
 
 
-_ERROR = {"method": "POST", "path": _PATH}
+_ERROR: dict[str, Any] = {"method": "POST", "path": _PATH}
 
 
 def test_failures_are_grouped_by_their_reasons() -> None:
