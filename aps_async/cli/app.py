@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -46,7 +47,7 @@ from aps_async.cli.options import (
     profile_option,
     with_page_options,
 )
-from aps_async.cli.output import print_result, print_status, tolerate_any_text, turn_logging_on
+from aps_async.cli.output import LogFormat, print_result, print_status, printing, tolerate_any_text, turn_logging_on
 from aps_async.cli.selecting import (
     COLLECTION,
     EXCLUDE,
@@ -88,13 +89,18 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         ModuleNotFoundError: a package that the command imports is not installed.
     """
+    with ExitStack() as stack:
+        return _run(argv, stack)
+
+
+def _run(argv: Sequence[str], stack: ExitStack) -> int:
     tolerate_any_text()
     debug = "--debug" in argv
     work: Any = None
     try:
         # Not Typer's standalone mode, which has its own exit codes and draws frames around errors.
         parser = get_command(app)
-        work = parser.main(args=in_front(argv, parser), prog_name=NAME, standalone_mode=False)
+        work = parser.main(args=in_front(argv, parser), prog_name=NAME, standalone_mode=False, obj=stack)
         if not callable(work):
             return int(work or 0)
         from aps_async.cli.runtime import Work, run_to_the_end
@@ -143,6 +149,14 @@ def _options(
     profile: Annotated[
         str | None, typer.Option("--profile", metavar="NAME", help="The profile to use; see login and APS_PROFILE.")
     ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress: only what went wrong.")] = False,
+    log_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", parser=a_path, help="Add progress, warnings and errors to this file, with times."),
+    ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="The lines of the log file: text, or JSON objects.")
+    ] = LogFormat.TEXT,
     version: Annotated[  # noqa: ARG001 - its callback handles it
         bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -152,6 +166,8 @@ def _options(
     Start with `aps-async demo`, which needs no account.
     """
     turn_logging_on(verbose)
+    if context.obj is not None:
+        context.obj.enter_context(printing(quiet=quiet, log_file=log_file, as_json=log_format is LogFormat.JSON))
     profile_option.set(profile)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shlex
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
@@ -13,6 +12,7 @@ from attrs import field, frozen
 
 from aps_async.ahead import ReadAhead
 from aps_async.cli.choice import Choice
+from aps_async.cli.ending import failures_by_reason, next_command, print_failure
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import reason
 from aps_async.cli.notifying import notify
@@ -29,7 +29,7 @@ from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import export_many
 from aps_async.exports.bulk_requests import Wanted
 from aps_async.exports.project import project_requests
-from aps_async.ledger import Ledger, refuse_if_in_use
+from aps_async.ledger import LEDGER_NAME, Ledger, refuse_if_in_use
 from aps_async.models import (
     DeliveredExport,
     ExportJob,
@@ -147,12 +147,10 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
     except (asyncio.CancelledError, DiskFullError, LedgerError):
         print_status(stopped_words(run, choices.where))
         if run.total:
-            print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
+            print_status(next_command(choices.out, to="continue"))
         raise
     if run.report is not None:
         await leave_report(choices.out, run.report, choices.storage)
-    for failed in run.failures:
-        print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
     for outcome in run.files:
         for lost in outcome.failed_files:
             words = ": ".join(part for part in (lost.reason, lost.detail) if part) or "no reason given"
@@ -165,10 +163,19 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
     else:
         print_result(words)
     show_joined(run.joined, as_json=choices.as_json)
+    show_failures([(each.short_name, each.error) for each in run.failures if each.error], choices.out)
     if run.unfinished is not None:
         print_status(f"error: {reason(run.unfinished)}")
     await notify(f"export from {choices.project}: {words}", ok=run.code == 0)
     return run.code
+
+
+def show_failures(failures: Sequence[tuple[str, Exception]], folder: Path) -> None:
+    """Reports failures by their reasons, each of which was printed as it happened, and how to try them again."""
+    for line in failures_by_reason(failures, explained=sys.stderr.isatty()):
+        print_status(line)
+    if failures and (folder / LEDGER_NAME).exists():
+        print_status(next_command(folder))
 
 
 def show_state(choices: RunChoices) -> None:
@@ -348,6 +355,8 @@ def stored_choices(command: str, choices: RunChoices) -> str:
 def keep(result: Result, choices: RunChoices, run: Run) -> None:
     """Adds a result, and prints it with `--json`."""
     run.results.append(result)
+    if result.error is not None:
+        print_failure(result.name, result.error)
     if not run.is_compared or result.outcome is None:
         run.add_to_report(result.of_sheet)
     if choices.as_json:

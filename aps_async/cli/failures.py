@@ -1,5 +1,6 @@
 """Maps errors to one line of text and an exit code."""
 
+import re
 from collections.abc import Iterable
 
 EXIT_CODES = {
@@ -87,3 +88,11 @@ def reason(problem: BaseException) -> str:
     if exit_code(problem) == _FAULT:
         text = f"unexpected {type(problem).__name__}: {text}. Please report it with the output of --debug"
     return text
+
+
+_ENCODED = re.compile(r"(?<=/)([^\s/%]{1,12})%[^\s/]{30,}(?=/|\s|$)")
+
+
+def short_reason(problem: BaseException) -> str:
+    """The same, with the encoded ids in the paths of calls shortened. `--json` and the report have them whole."""
+    return _ENCODED.sub("\\1\N{HORIZONTAL ELLIPSIS}", reason(problem))

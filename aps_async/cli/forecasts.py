@@ -38,8 +38,6 @@ async def export(choices: ExportChoices) -> int:
             batch=None if choices.files else batch_for(project, choices.batch, one_pdf=choices.merge is not None),
         )
         work = evolve(work, calls=session.calls + work.calls)
-    for failed in run.failures:
-        print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
     if choices.as_json:
         print_json(asdict(work))
     words = f"{work.there:,} already there; {_in_words(work, work.calls, work.seconds / 60)}"

@@ -4,14 +4,19 @@ import json
 import logging
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TextIO
 
+from attrs import define
 from rich.cells import cell_len
 from rich.filesize import decimal
 
+from aps_async.errors import TargetError
 from aps_async.text import well_formed_values
 
 # Besides control characters: those that change the direction of the text around them.
@@ -36,17 +41,89 @@ def tolerate_any_text() -> None:
             reconfigure(errors="backslashreplace")
 
 
+class LogFormat(StrEnum):
+    """Of the log file."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@define
+class Output:
+    """Where lines that are not the result go."""
+
+    quiet: bool = False
+    """Whether progress is left out on standard error."""
+    file: TextIO | None = None
+    """Gets every line with its time."""
+    as_json: bool = False
+    """Whether each line of the file is a JSON object."""
+
+    def keep(self, text: str) -> None:
+        """Adds a line to the file."""
+        if self.file is None:
+            return
+        at = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+        line = json.dumps({"time": at, "message": well_formed_values(text)}) if self.as_json else f"{at} {clean(text)}"
+        try:
+            self.file.write(f"{line}\n")
+            self.file.flush()
+        except OSError as problem:
+            self.file = None
+            print_status(f"warning: the log file cannot be written to any more: {problem.strerror or problem}")
+
+
+_output = Output()
+
+
+def is_quiet() -> bool:
+    """Whether no progress is shown."""
+    return _output.quiet
+
+
+@contextmanager
+def printing(*, quiet: bool, log_file: Path | None, as_json: bool) -> Generator[None, None, None]:
+    """Sets what is printed in the block, and which file gets it with times.
+
+    Raises:
+        TargetError: the file cannot be opened.
+    """
+    global _output
+    before, file = _output, None
+    if log_file is not None:
+        try:
+            file = log_file.open("a", encoding="utf-8", errors="backslashreplace")
+        except OSError as problem:
+            raise TargetError(f"the log file {log_file} cannot be opened: {problem.strerror or problem}") from problem
+    _output = Output(quiet=quiet, file=file, as_json=as_json)
+    try:
+        yield
+    finally:
+        _output = before
+        if file is not None:
+            file.close()
+
+
 def print_result(text: str = "") -> None:
     """Prints one line of the result to standard output."""
     sys.stdout.write(f"{clean(text)}\n")
     sys.stdout.flush()
 
 
+def print_progress(text: str) -> None:
+    """Prints one line to standard error that --quiet leaves out."""
+    if _output.quiet:
+        _output.keep(text)
+    else:
+        print_status(text)
+
+
 _status_as_json: ContextVar[bool] = ContextVar("status_as_json", default=False)
 
 
 def print_status(text: str, *, level: str = "info", **fields: Any) -> None:
-    """Prints one line to standard error: progress, warnings, errors. As a JSON object, it also has `fields`."""
+    """Prints one line to standard error: warnings, errors, what is to be done. As JSON, it also has `fields`."""
+    _output.keep(text)
     if _status_as_json.get():
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "message": text}
         text = json.dumps(well_formed_values(line | fields))

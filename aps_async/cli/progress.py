@@ -1,19 +1,24 @@
-"""The progress of a run: a live bar on a terminal, plain lines anywhere else."""
+"""The progress of a run: a live display on a terminal, plain lines anywhere else."""
 
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Protocol
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aps_async.cli.output import count, print_status, size
-from aps_async.exports.bulk import BulkProgress
+from aps_async.cli.output import clean, count, is_quiet, print_progress, size
+from aps_async.exports.progress import BulkProgress
+
+_GAP = "  "
+_WIDEST_BAR = 32
 
 
 class View(Protocol):
@@ -42,42 +47,49 @@ def shown(total: int | None, things: str = "sheet", *, live: bool | None = None)
     Args:
         total: None: not known yet.
         things: what they are called in the line with the total; empty: there is no such line.
-        live: whether to show a bar instead of lines; None: on a terminal.
+        live: whether to show a display instead of lines; None: on a terminal that can move its cursor.
     """
+    console = Console(stderr=True)
     if live is None:
-        live = sys.stderr.isatty()
-    if not live:
+        live = sys.stderr.isatty() and not console.is_dumb_terminal
+    if not live or is_quiet():
         if total is not None:
-            print_status(f"exporting {count(total, things)}")
+            print_progress(f"exporting {count(total, things)}")
         yield _Lines(total, things)
         return
     bar = _Bar(total)
     # Standard output stays untouched: the result goes there, perhaps into a pipe.
     display = Live(
-        get_renderable=bar.render,
-        console=Console(stderr=True),
-        refresh_per_second=8,
-        transient=True,
-        redirect_stdout=False,
+        get_renderable=lambda: bar, console=console, refresh_per_second=8, transient=True, redirect_stdout=False
     )
     with display:
         yield bar
 
 
 class _Lines:
-    def __init__(self, total: int | None, things: str) -> None:
+    def __init__(self, total: int | None, things: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._total = total
         self._things = things
         self._ended = 0
         self._complete = total is not None
+        self._clock = clock
+        self._quiet_until = 0.0
 
     def moved(self, at: BulkProgress) -> None:
-        pass
+        """One line for each pause of the quota."""
+        now = self._clock()
+        if at.next_start is None or now < self._quiet_until:
+            return
+        wait = (at.next_start - datetime.now(UTC)).total_seconds()
+        if wait >= 1:
+            self._quiet_until = now + wait + 1
+            print_progress(", ".join([*_quota(at), *_left(at)]))
 
     def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool, reused: bool = False) -> None:
         self._ended += 1
-        what = f"{size(bytes_)}, {'already there' if reused else f'{seconds:.1f} s'}" if ok else "FAILED"
-        print_status(f"[{self._ended}/{_shown_total(self._total, complete=self._complete)}] {name}: {what}")
+        if ok:
+            of = f"[{self._ended}/{_shown_total(self._total, complete=self._complete)}]"
+            print_progress(f"{of} {name}: {size(bytes_)}, {'already there' if reused else f'{seconds:.1f} s'}")
 
     def begin(self) -> None:
         self._total, self._ended, self._complete = None, 0, False
@@ -85,7 +97,7 @@ class _Lines:
     def expect(self, total: int, *, complete: bool = True) -> None:
         self._total, self._complete = total, complete
         if complete and self._things:
-            print_status(f"exporting {count(total, self._things)}")
+            print_progress(f"exporting {count(total, self._things)}")
 
     def passed(self) -> None:
         self._ended += 1
@@ -94,17 +106,20 @@ class _Lines:
 class _Bar:
     """Keeps the latest figures; the display reads them a few times a second, however often they change."""
 
-    def __init__(self, total: int | None) -> None:
+    def __init__(self, total: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._total = total
         self._at = BulkProgress(starting=0, running=0, done=0, failed=0, received=0)
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = clock()
         self._complete = total is not None
+        self._last = ""
 
     def moved(self, at: BulkProgress) -> None:
         self._at = at
 
     def finished(self, name: str, bytes_: int, seconds: float, *, ok: bool, reused: bool = False) -> None:
-        pass
+        if ok:
+            self._last = f"{clean(name)}: {size(bytes_)}, {'already there' if reused else f'{seconds:.1f} s'}"
 
     def begin(self) -> None:
         self._total, self._complete = None, False
@@ -115,24 +130,74 @@ class _Bar:
     def passed(self) -> None:
         pass
 
-    def render(self) -> Table:
-        at = self._at
-        ended = at.done + at.failed
-        elapsed = int(time.monotonic() - self._began)
-        figures = [
-            "listing" if self._total is None else f"{ended}/{_shown_total(self._total, complete=self._complete)}",
-            f"{at.running + at.starting} running",
-            size(at.received),
-        ]
-        if at.failed:
-            figures.append(f"{at.failed} failed")
-        figures.append(f"{elapsed // 60}:{elapsed % 60:02d}")
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.render(options.max_width)
+
+    def render(self, width: int = 80) -> Group:
+        """At most four lines, each as wide as the terminal at most: the bar, what is under way, the latest file."""
+        at, seconds = self._at, self._clock() - self._began
+        of = "listing" if self._total is None else f"{at.ended}/{_shown_total(self._total, complete=self._complete)}"
+        room = min(_WIDEST_BAR, max(10, width // 4))
+        figures = [of, *([f"{at.failed} failed"] if at.failed else []), *_left(at), _clock(seconds)]
+        figures += [size(at.received), *_speed(at, seconds)]
         row = Table.grid(padding=(0, 2))
         row.add_row(
-            ProgressBar(total=self._total if self._complete else None, completed=ended, width=32),
-            Text("  ".join(figures)),
+            ProgressBar(total=self._total if self._complete else None, completed=at.ended, width=room),
+            Text(_fitting(figures, width - room - 2), no_wrap=True, overflow="ellipsis"),
         )
-        return row
+        lines = [_fitting(each, width) for each in (_under_way(at), _quota(at)) if each]
+        if self._last:
+            lines.append(self._last)
+        return Group(row, *(Text(each, no_wrap=True, overflow="ellipsis", style="dim") for each in lines))
+
+
+def _under_way(at: BulkProgress) -> list[str]:
+    """How many exports are in which state, the most telling first."""
+    jobs = at.running - at.downloading - at.queued
+    states = {
+        "downloading": at.downloading,
+        "waiting for a slot": at.queued,
+        "at the service": jobs,
+        "starting": at.starting - at.waiting,
+    }
+    return [f"{number:,} {state}" for state, number in states.items() if number > 0]
+
+
+def _quota(at: BulkProgress) -> list[str]:
+    """What waits for the quota and until when."""
+    if at.next_start is None:
+        return []
+    to_start = at.waiting if at.total is None else max(at.waiting, at.total - at.ended - at.running)
+    seconds = max(0.0, (at.next_start - datetime.now(UTC)).total_seconds())
+    parts = [f"waiting for the quota until {at.next_start.astimezone():%H:%M:%S}", f"in {_clock(seconds)}"]
+    return [*parts, f"{to_start:,} to start"]
+
+
+def _left(at: BulkProgress) -> list[str]:
+    seconds = at.seconds_left
+    return [] if seconds is None or not at.total or at.ended >= at.total else [f"about {_clock(seconds)} left"]
+
+
+def _speed(at: BulkProgress, seconds: float) -> list[str]:
+    return [f"{size(int(at.received / seconds))}/s"] if at.received and seconds >= 1 else []
+
+
+def _clock(seconds: float) -> str:
+    """`0:09`, `49:03`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _fitting(parts: Iterable[str], width: int) -> str:
+    """As many parts as there is room for, the first in any case."""
+    text = ""
+    for part in parts:
+        longer = f"{text}{_GAP}{part}" if text else part
+        if text and cell_len(longer) > width:
+            break
+        text = longer
+    return text
 
 
 def _shown_total(total: int | None, *, complete: bool) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from aps_async.cli.failures import reason
-from aps_async.cli.output import print_status
+from aps_async.cli.output import print_progress, print_status
 from aps_async.downloads.folder import storage_for
 from aps_async.errors import TargetError
 from aps_async.ledger.places import StoragePlace
@@ -30,4 +30,4 @@ async def leave_report(folder: Path, report: Report, storage: str | None = None,
         print_status(f"warning: the report was not written: {reason(problem)}")
     else:
         if not quiet:
-            print_status(f"report: {shown}")
+            print_progress(f"report: {shown}")

@@ -31,6 +31,11 @@ class Result:
     error: Exception | None = None
 
     @property
+    def short_name(self) -> str:
+        """The sheet's number, or what else it is known by."""
+        return (self.sheet.number if self.sheet else "") or self.name
+
+    @property
     def of_sheet(self) -> SyncOutcome:
         """As a sync would report it, which knows more of the runs before."""
         sheet, outcome = self.sheet, self.outcome

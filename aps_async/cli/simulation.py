@@ -10,8 +10,8 @@ from attrs import frozen
 
 from aps_async.auth import TwoLegged
 from aps_async.auth.loopback import CALLBACK
-from aps_async.cli.export import ExportChoices, export_tasks, sheet_tasks
-from aps_async.cli.failures import UsageProblem, reason
+from aps_async.cli.export import ExportChoices, export_tasks, sheet_tasks, show_failures
+from aps_async.cli.failures import UsageProblem
 from aps_async.cli.output import clean, count, print_result, print_status, size
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Run, stopped_words
@@ -65,9 +65,8 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
             except asyncio.CancelledError:
                 print_status(stopped_words(run, out))
                 raise
-        for failed in run.failures:
-            print_status(f"failed: {failed.name}: {reason(failed.error) if failed.error else ''}")
         print_result(f"{len(run.files)} PDFs, {size(run.received)}, are in {out}")
+        show_failures([(each.short_name, each.error) for each in run.failures if each.error], out)
         if run.report is not None:
             await leave_report(out, run.report)
         print_result()

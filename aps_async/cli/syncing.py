@@ -1,7 +1,6 @@
 """The command `sync`."""
 
 import asyncio
-import shlex
 import time
 from collections import Counter
 from contextlib import aclosing
@@ -13,9 +12,10 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.cli.choice import Choice
+from aps_async.cli.ending import next_command
 from aps_async.cli.environment import open_session
-from aps_async.cli.export import RunChoices, show_state, stored_choices
-from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason
+from aps_async.cli.export import RunChoices, show_failures, show_state, stored_choices
+from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason, short_reason
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
@@ -141,7 +141,7 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
         done = sum(view.counts.values())
         print_status(f"stopped: {done:,} of {count(view.total, 'sheet')} done; no unfinished file is left")
         if view.total:
-            print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
+            print_status(next_command(choices.out, to="continue"))
         raise
     if view.report is not None:
         await leave_report(choices.out, view.report, choices.storage, quiet=watched is not None)
@@ -151,6 +151,8 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
         code = code or exit_code(unfinished)
     conclude(words, choices, watched)
     show_joined(view.joined, as_json=choices.as_json)
+    if watched is None:
+        show_failures([(each.number or each.name, each.error) for each in view.failures if each.error], choices.out)
     if unfinished is not None:
         print_status(f"error: {reason(unfinished).replace('(max_prune=', '(--max-prune ')}")
     await notify(f"sync of {choices.project}: {words}", ok=code == 0)
@@ -210,7 +212,7 @@ def show(
     elif exported is not None:
         view.passed()
     if is_news and (outcome.state not in QUIET or outcome.warnings):
-        words = reason(outcome.error) if outcome.error is not None else None
+        words = short_reason(outcome.error) if outcome.error is not None else None
         name = f"{project.name}: {outcome.name}" if choices.projects else outcome.name
         print_status(f"{name}: {f'{outcome.state}: {words}' if words else outcome.in_words}")
 

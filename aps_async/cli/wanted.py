@@ -8,7 +8,7 @@ from attrs import evolve
 
 from aps_async.cli.choice import Choice
 from aps_async.cli.failures import UsageProblem
-from aps_async.cli.output import count, print_status
+from aps_async.cli.output import count, print_progress, print_status
 from aps_async.exports.targets import state_folder
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.resources import files
@@ -94,7 +94,7 @@ def print_selected(selected: Selected, pattern: NamePattern | None) -> None:
         print_status(f"--exclude {unused!r} fits no sheet")
     if selected.not_selected:
         total = len(selected.chosen) + len(selected.not_selected)
-        print_status(f"{len(selected.chosen):,} of {count(total, 'sheet')} selected")
+        print_progress(f"{len(selected.chosen):,} of {count(total, 'sheet')} selected")
     for path, alike in (shared_names(selected.chosen, pattern) if pattern else {}).items():
         print_status(f"{len(alike)} sheets are called {path!r} by the pattern, so that their files are numbered")
 

@@ -15,8 +15,9 @@ from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
 from aps_async.exports.batches import Batches
 from aps_async.exports.bulk_requests import Wanted
-from aps_async.exports.bulk_run import BulkProgress, Run
+from aps_async.exports.bulk_run import Run
 from aps_async.exports.kinds import KINDS
+from aps_async.exports.progress import BulkProgress
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import Journal, NoLedger

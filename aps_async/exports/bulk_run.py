@@ -8,7 +8,7 @@ from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from aps_async.downloads.archives import unpack_archive
 from aps_async.downloads.filenames import in_folder
@@ -18,8 +18,9 @@ from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.batches import Batches, BatchPolicy, put_in_place
 from aps_async.exports.bulk_requests import Wanted, batches, request_of, start_patiently
 from aps_async.exports.entries import Entry, outcome_of
-from aps_async.exports.kinds import Export, ref_of
+from aps_async.exports.kinds import KINDS, Export, ref_of
 from aps_async.exports.outcomes import Delivery, report_began, report_ended, report_outcome
+from aps_async.exports.progress import BulkProgress, Pace, wall_clock
 from aps_async.exports.wait import checked_job, download_export, export_poller
 from aps_async.filesystem import make_folders
 from aps_async.ledger.journal import Journal, Record
@@ -38,21 +39,10 @@ from aps_async.polling import Poller
 from aps_async.session import Session
 from aps_async.threads import settled
 from aps_async.transport.hooks import working_on
+from aps_async.transport.quotas import LocalRateLimiter, RateLimiter
 
-__all__ = ["BulkProgress", "Run"]
+__all__ = ["Run"]
 __dir__: object = __all__.copy
-
-
-@frozen(kw_only=True)
-class BulkProgress:
-    """The progress of a bulk run. The first four add up to what was taken from `requests` so far."""
-
-    starting: int
-    running: int
-    done: int
-    failed: int
-    received: int
-    """Bytes, of finished and running downloads."""
 
 
 @define(eq=False)
@@ -87,6 +77,10 @@ class Run:
     _done: int = 0
     _failed: int = 0
     _bytes: int = 0
+    _downloading: int = 0
+    _already_there: int = 0
+    _pace: Pace = field(factory=Pace)
+    _starts_limiter: RateLimiter | None = None  # that of the latest start
 
     def __attrs_post_init__(self) -> None:
         self._room = asyncio.Semaphore(self.session.settings.max_pending_exports)
@@ -206,8 +200,12 @@ class Run:
     async def _begin_job(self, entry: Entry) -> None:
         await self._starts.acquire()
         self._starting += 1
-        self._tell()
+        if self.on_progress is not None:
+            kind = request_of(entry.wanted).kind
+            self._starts_limiter = self.session.rate_limiter(KINDS[kind].start_endpoint)
         self._spawn_part(self._start(entry))
+        # After the start has made its call, so that a wait for the quota is reported at once.
+        asyncio.get_running_loop().call_soon(self._tell)
 
     async def _begin_batches(self) -> None:
         """Starts the batches that wait although no other entry can come to them."""
@@ -234,6 +232,7 @@ class Run:
             entry.ref = ref_of(export)
             entry.running_at = self._now()
             entry.started_at = entry.running_at if is_new else None
+            self._pace.started(entry.running_at)
             policy = self.policy or self._policy_for(entry)
             entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=policy)
             self._ask_when_due(entry, entry.poller)
@@ -372,16 +371,20 @@ class Run:
             got = await put_in_place(entry.page, path, self.journal.tag, before_rename)
             return evolve(got, warnings=tuple(notes))
         poller = _poller_of(entry)
-        async with poller.until_deadline(since=self._now()):  # anew: the job may have waited for this slot
-            got = await download_export(
-                self.session,
-                checked_job(poller.answer),
-                PartFile(path, self.journal.tag),
-                add_suffix=not entry.members,
-                sha256=self.journal.lasting and not entry.members,
-                before_rename=None if entry.members else before_rename,
-                on_progress=note,
-            )
+        self._downloading += 1
+        try:
+            async with poller.until_deadline(since=self._now()):  # anew: the job may have waited for this slot
+                got = await download_export(
+                    self.session,
+                    checked_job(poller.answer),
+                    PartFile(path, self.journal.tag),
+                    add_suffix=not entry.members,
+                    sha256=self.journal.lasting and not entry.members,
+                    before_rename=None if entry.members else before_rename,
+                    on_progress=note,
+                )
+        finally:
+            self._downloading -= 1
         return evolve(got, warnings=(*got.warnings, *notes)) if notes else got
 
     async def _unpack(self, entry: Entry, got: Downloaded, folder: Path) -> None:
@@ -415,6 +418,9 @@ class Run:
         self._open.discard(entry)
         self._done += outcome.ok
         self._failed += not outcome.ok
+        self._already_there += outcome.reused
+        if outcome.ok and not outcome.reused:
+            self._pace.delivered(self._now(), entry.started_at)
         self.outcomes.put_nowait(outcome)
         self._room.release()
         self._tell()
@@ -460,20 +466,39 @@ class Run:
             self.outcomes.put_nowait(None)
 
     def _tell(self) -> None:
-        if self.on_progress is None:
+        if self.on_progress is None or self._closing:
             return
+        limiter = self._starts_limiter
+        waiting = min(self._starting, limiter.waiting) if isinstance(limiter, LocalRateLimiter) else 0
         at = BulkProgress(
             starting=self._starting,
             running=len(self._open) - self._starting,
             done=self._done,
             failed=self._failed,
             received=self._bytes,
+            total=self.taken if self._fed else self.journal.expected,
+            waiting=waiting,
+            downloading=self._downloading,
+            queued=self._ready.qsize(),
+            next_start=wall_clock(limiter.admits_at(1)) if waiting and isinstance(limiter, LocalRateLimiter) else None,
+            expected_end=wall_clock(self._expected_end()),
         )
         try:
             self.on_progress(at)
         except Exception as problem:  # noqa: BLE001 - the caller's own; it ends the run rather than hang a slot
             self.on_progress = None
             self._stop(problem)
+
+    def _expected_end(self) -> float | None:
+        total = self.taken if self._fed else self.journal.expected
+        if total is None:
+            return None
+        # Of those to come, so many as of those before are expected to be there already.
+        share = 1 - self._already_there / max(1, self._done + self._failed)
+        starts = self._starting + max(0, total - self.taken) * share / (self.batches.size if self.batches else 1)
+        slots_taken = self._downloading >= self.max_concurrent_downloads
+        left = max(total, self.taken) - self._done - self._failed
+        return self._pace.end(left, starts, self._starts_limiter, slots_taken=slots_taken)
 
     def _stop(self, problem: Exception) -> None:
         """Ends the run; what is under way is cancelled when the caller has seen the outcomes before."""

@@ -91,6 +91,7 @@ class Ledger:
         self._store = Store(self.folder / LEDGER_NAME, copied=preview)
         self._run = 0
         self._total: int | None = None
+        self.expected: int | None = None
         self._opened = False
         self._checks = asyncio.Semaphore(self.place.checks)
         self._counts: dict[str, int] = {}
@@ -182,7 +183,7 @@ class Ledger:
         self._again = False
         if total is None:
             total = self._total
-        self._total = None
+        self._total, self.expected = None, total
 
         def begin(connection: sqlite3.Connection) -> int:
             if again:
@@ -193,6 +194,7 @@ class Ledger:
 
     async def expect(self, total: int) -> None:
         """How many exports the run has, or the next one if none has begun: for a list that goes on while it runs."""
+        self.expected = total
         if run := self._run:
             await self._store.call(lambda db: rows.expect(db, run, total), durable=False)
         else:

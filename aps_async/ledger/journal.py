@@ -54,6 +54,8 @@ class Journal(Protocol):
     """Whether a stopped run can be continued."""
     tag: str
     """A mark in the names of part files."""
+    expected: int | None
+    """How many requests the run has, if that is known."""
 
     async def begin(self, total: int | None) -> None:
         """A run begins, of so many requests if that is known."""
@@ -112,12 +114,15 @@ class NoLedger:
 
     def __init__(self) -> None:
         self._names = NameBook()
+        self.expected: int | None = None
 
     async def begin(self, total: int | None) -> None:
-        """Nothing to keep."""
+        """A run begins."""
+        self.expected = total
 
     async def expect(self, total: int) -> None:
-        """Nothing to keep."""
+        """The run has so many requests."""
+        self.expected = total
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
         """Names the files."""

@@ -236,6 +236,18 @@ class LocalRateLimiter(WaitQueue[None]):
             self._at_once += 1
             self._wake()
 
+    def admits_at(self, calls: int) -> float:
+        """When the last of so many calls can go, those in the queue included, if all are answered at once."""
+        now = asyncio.get_running_loop().time()
+        spent = [at + self.window for at in self._spent if at + self.window > now]
+        spent += [now + self.window] * self._in_flight
+        over = calls - (self.budget - len(spent)) - 1
+        if over < 0:
+            return max(now, self._resumes_at)
+        windows, place = divmod(over, self.budget)
+        first = spent[place] if place < len(spent) else now + self.window
+        return max(self._resumes_at, first + windows * self.window)
+
     def _admits(self, now: float) -> bool:
         if now < self._resumes_at:
             return False

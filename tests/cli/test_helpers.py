@@ -1,7 +1,6 @@
 """Helpers of the commands: sizes, paths, tables, proxies, settings from the environment."""
 
 import asyncio
-import io
 import os
 import signal
 import sys
@@ -12,10 +11,8 @@ import pytest
 from aps_async.cli import environment, main, output
 from aps_async.cli.failures import Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import a_path
-from aps_async.cli.progress import _Bar
 from aps_async.cli.runtime import run_to_the_end
 from aps_async.errors import AuthError, DatabaseError, NotFoundError, TransportError
-from aps_async.exports.bulk import BulkProgress
 
 
 @pytest.mark.parametrize(
@@ -98,16 +95,6 @@ def test_a_token_service_out_of_reach_is_a_network_problem() -> None:
     assert exit_code(problem) == 3
     problem.__cause__ = TransportError("refused", sent=False)
     assert exit_code(problem) == 6
-
-
-def test_the_bar_shows_the_last_figures() -> None:
-    from rich.console import Console
-
-    bar = _Bar(40)
-    bar.moved(BulkProgress(starting=2, running=5, done=9, failed=1, received=1_500_000))
-    shown = io.StringIO()
-    Console(file=shown, width=100).print(bar.render())
-    assert "10/40  7 running  1.5 MB  1 failed  0:00" in shown.getvalue()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals come in another way there")

@@ -1,0 +1,75 @@
+"""The end of a run: failures by reason, and the command that goes on."""
+
+import re
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import define, field
+
+from aps_async.cli.failures import short_reason
+from aps_async.cli.output import print_status
+from aps_async.errors import ExportFailedError, ExportTimeoutError, NotFoundInProjectError, ResponseError
+
+_NAMED = 8  # sheets that are named for one reason
+_STATUS = {401: "not signed in", 403: "not allowed", 404: "not found", 429: "over the quota"}
+_VARIABLE = re.compile(r"\d+(?:\.\d+)?|\burn:\S+|'[^']*'")
+_LONGEST = 100
+
+
+@define
+class _Group:
+    words: str
+    reason: str
+    names: list[str] = field(factory=list[str])
+
+
+def failures_by_reason(failures: Iterable[tuple[str, Exception]], *, explained: bool = False) -> list[str]:
+    """One line for each reason, such as `2 not allowed (403): A-103, A-109`; the most frequent first.
+
+    Args:
+        failures: the name of each sheet, and its error.
+        explained: with a line below each that has the whole message of its first error, where that says more.
+    """
+    groups: dict[str, _Group] = {}
+    for name, problem in failures:
+        words = _words(problem, name)
+        group = groups.setdefault(_VARIABLE.sub("#", words), _Group(words, short_reason(problem)))
+        group.names.append(name)
+    lines: list[str] = []
+    for each in sorted(groups.values(), key=lambda each: -len(each.names)):
+        lines.append(f"{len(each.names):,} {each.words}: {_named(each.names)}")
+        if explained and not each.reason.endswith(each.words):
+            lines.append(f"  {each.reason}")
+    return lines
+
+
+def print_failure(name: str, problem: Exception) -> None:
+    """One line for a failure as it happens: on a terminal in a few words, since the end explains every reason once."""
+    words = _words(problem, name) if sys.stderr.isatty() else short_reason(problem)
+    print_status(f"failed: {name}: {words}")
+
+
+def next_command(folder: Path, *, to: str = "try again") -> str:
+    """How to go on with the run in a folder."""
+    return f"to {to}: aps-async resume {shlex.quote(str(folder))}"
+
+
+def _words(problem: Exception, name: str) -> str:
+    if isinstance(problem, ResponseError):
+        words = _STATUS.get(problem.status, "refused" if problem.status < 500 else "trouble at the service")
+        return f"{words} ({problem.status})"
+    if isinstance(problem, ExportFailedError):
+        return f"failed at the service ({problem.job.raw_status})" if problem.job else "failed at the service"
+    if isinstance(problem, ExportTimeoutError):
+        return "not done in time"
+    if isinstance(problem, NotFoundInProjectError):
+        return "not found in the project"
+    text = short_reason(problem).removeprefix(f"{name}: ")
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

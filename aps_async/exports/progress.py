@@ -1,0 +1,102 @@
+"""The progress of a bulk run, with what it waits for and when it is expected to end."""
+
+import asyncio
+import math
+from collections import deque
+from datetime import UTC, datetime, timedelta
+
+from attrs import define, field, frozen
+
+from aps_async.transport.quotas import LocalRateLimiter, RateLimiter
+
+__all__ = ["BulkProgress", "Pace", "wall_clock"]
+__dir__: object = __all__.copy
+
+_RECENT = 50  # exports that the estimate is made from
+
+
+@frozen(kw_only=True)
+class BulkProgress:
+    """The progress of a bulk run. The first four add up to what was taken from `requests` so far."""
+
+    starting: int
+    running: int
+    done: int
+    failed: int
+    received: int
+    """Bytes, of finished and running downloads."""
+    total: int | None = None
+    """Exports of the whole run; None while `requests` goes on and nobody has counted them."""
+    waiting: int = 0
+    """Of `starting`: those that wait for the quota."""
+    downloading: int = 0
+    """Of `running`: downloads under way."""
+    queued: int = 0
+    """Of `running`: those whose turn to be asked about or downloaded has come, while every slot is taken."""
+    next_start: datetime | None = None
+    """When the quota lets the next export start; None: none waits for it, or the quota is shared between machines."""
+    expected_end: datetime | None = None
+    """When the last export is expected to be delivered, at the quota and at this run's pace; None: not known yet."""
+
+    @property
+    def ended(self) -> int:
+        """Exports that are done or failed."""
+        return self.done + self.failed
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until `expected_end`, from now; None: not known yet."""
+        return None if self.expected_end is None else max(0.0, (self.expected_end - datetime.now(UTC)).total_seconds())
+
+
+@define
+class Pace:
+    """How fast a run goes. All times are the event loop's."""
+
+    _durations: deque[float] = field(factory=lambda: deque[float](maxlen=_RECENT))
+    _ends: deque[float] = field(factory=lambda: deque[float](maxlen=_RECENT))
+    _last_start: float | None = None
+
+    def started(self, at: float) -> None:
+        """An export was started."""
+        self._last_start = at
+
+    def delivered(self, at: float, started_at: float | None) -> None:
+        """An export was delivered, whose job was started then; None: not by this run."""
+        self._ends.append(at)
+        if started_at is not None:
+            self._durations.append(at - started_at)
+
+    def end(self, left: int, starts: float, limiter: RateLimiter | None, *, slots_taken: bool) -> float | None:
+        """When the last export is expected to be delivered; None: nothing is known.
+
+        Args:
+            left: exports that have not ended.
+            starts: of these, calls to start a job that are still to be made.
+            limiter: that of the starts.
+            slots_taken: whether the downloads hold up the run.
+        """
+        now = asyncio.get_running_loop().time()
+        if not left:
+            return now
+        calls = math.ceil(starts)
+        if calls and not isinstance(limiter, LocalRateLimiter):
+            return None
+        if not self._durations and not (calls and limiter is not None):
+            return None
+        last = limiter.admits_at(calls) if calls and isinstance(limiter, LocalRateLimiter) else self._last_start or now
+        typical = sum(self._durations) / len(self._durations) if self._durations else 0.0
+        return max(now, last + typical, now + self._downloads(left) if slots_taken else now)
+
+    def _downloads(self, left: int) -> float:
+        """Seconds for so many exports at the rate of the last ones."""
+        if len(self._ends) < 2:
+            return 0.0
+        return left * (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1)
+
+
+def wall_clock(at: float | None) -> datetime | None:
+    """The date and time of a moment of the event loop's clock."""
+    if at is None:
+        return None
+    return datetime.now(UTC) + timedelta(seconds=at - asyncio.get_running_loop().time())

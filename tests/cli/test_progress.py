@@ -1,0 +1,156 @@
+"""What a run shows while it goes on and at its end."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from aps_async.cli import output
+from aps_async.cli.ending import failures_by_reason
+from aps_async.cli.failures import short_reason
+from aps_async.cli.progress import _Bar, _Lines
+from aps_async.errors import APSError, NotAllowedError, NotFoundError, ServerError, TargetError
+from aps_async.exports.progress import BulkProgress
+from tests.cli.support import Ran, Simulation
+
+_PATH = "/bim360/docs/v1/projects/p/versions/urn%3Aadsk.wipprod%3Afs.file%3Avf.8yQ2%3Fversion%3D1/exports"
+
+
+def at(**changes: Any) -> BulkProgress:
+    """A run in a pause of the quota."""
+    now = datetime.now(UTC)
+    figures: dict[str, Any] = {
+        "starting": 32, "running": 10, "done": 190, "failed": 1, "received": 1_500_000, "total": 5000,
+        "waiting": 32, "downloading": 3, "queued": 2,
+        "next_start": now + timedelta(seconds=32.2), "expected_end": now + timedelta(seconds=49 * 60 + 3.2),
+    }  # fmt: skip
+    return BulkProgress(**figures | changes)
+
+
+def drawn(bar: _Bar, width: int) -> list[str]:
+    printed = io.StringIO()
+    Console(file=printed, width=width).print(bar)
+    return printed.getvalue().rstrip().splitlines()
+
+
+def test_everything_is_on_four_lines() -> None:
+    now = iter((0.0, 729.0))
+    bar = _Bar(5000, clock=lambda: next(now))
+    bar.finished("A-101 - Ground", 81_700, 3.14, ok=True)
+    bar.moved(at())
+    figures, under_way, quota, last = drawn(bar, 160)
+    assert figures.endswith("191/5000  1 failed  about 49:03 left  12:09  1.5 MB  2.1 kB/s")
+    assert under_way == "3 downloading  2 waiting for a slot  5 at the service"
+    assert quota.startswith("waiting for the quota until ")
+    assert quota.endswith("in 0:32  4,799 to start")
+    assert last == "A-101 - Ground: 81.7 kB, 3.1 s"
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 160])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    bar = _Bar(5000)
+    bar.finished("\N{CJK UNIFIED IDEOGRAPH-56F3}" * 200 + "\x1b[31m", 81_700, 3.14, ok=True)
+    bar.moved(at())
+    lines = drawn(bar, width)
+    assert len(lines) == 4
+    assert all(cell_len(line) <= width for line in lines)
+    assert "191/5000" in lines[0], "the most important figure is there at any width"
+    assert "\x1b" not in "".join(lines)
+
+
+def test_nothing_waits_and_nothing_is_known() -> None:
+    bar = _Bar(None)
+    bar.moved(
+        at(next_start=None, expected_end=None, waiting=0, total=None, running=0, starting=0, downloading=0, queued=0)
+    )
+    [only] = drawn(bar, 100)
+    assert "listing" in only
+    assert "left" not in only
+
+
+def test_lines_mention_a_pause_of_the_quota_once(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    lines = _Lines(5000, "sheet", clock=lambda: now[0])
+    for _ in range(5):
+        lines.moved(at())
+    lines.moved(at(next_start=None))
+    now[0] = 60.0
+    lines.moved(at())
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 2
+    assert all("waiting for the quota until" in line and "about 49:0" in line for line in shown)
+
+
+_ERROR: dict[str, Any] = {"method": "POST", "path": _PATH}
+
+
+def test_failures_are_grouped_by_their_reasons() -> None:
+    failures: list[tuple[str, Exception]] = [
+        ("A-1", APSError("A-1: no PDF of urn:adsk:1 in 4.2 s")),
+        *((f"B-{number}", NotAllowedError("no", status=403, **_ERROR)) for number in range(10)),
+        ("A-2", APSError("A-2: no PDF of urn:adsk:2 in 8 s")),
+        ("C-1", NotFoundError("no", status=404, **_ERROR)),
+        ("D-1", ServerError("no", status=502, **_ERROR)),
+    ]
+    assert failures_by_reason(failures) == [
+        "10 not allowed (403): B-0, B-1, B-2, B-3, B-4, B-5, B-6, B-7 and 2 more",
+        "2 no PDF of urn:adsk:1 in 4.2 s: A-1, A-2",
+        "1 not found (404): C-1",
+        "1 trouble at the service (502): D-1",
+    ]
+    assert failures_by_reason([]) == []
+
+
+def test_an_encoded_id_is_shortened() -> None:
+    problem = NotAllowedError(f"POST {_PATH}: 403 no permission", status=403, **_ERROR)
+    assert (
+        short_reason(problem)
+        == "POST /bim360/docs/v1/projects/p/versions/urn\N{HORIZONTAL ELLIPSIS}/exports: 403 no permission"
+    )
+
+
+Cli = Callable[..., Ran]
+EXPORT = ("export", "Riverside", "--sheet", "A-101", "--sheet", "nonsense")
+
+
+def test_quiet_shows_what_went_wrong_only(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    ran = cli(*EXPORT, "--out", tmp_path / "plans", "--quiet", env=service.env)
+    assert ran.code == 1
+    assert ran.err.startswith("failed: ")
+    assert "[1/" not in ran.err
+    assert "report: " not in ran.err
+    assert ran.err.splitlines()[-1] == f"to try again: aps-async resume {tmp_path / 'plans'}"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_log_file_has_everything_with_times(cli: Cli, service: Simulation, tmp_path: Path, form: str) -> None:
+    log = tmp_path / "log"
+    argv = (*EXPORT, "--out", tmp_path / "plans", "-q", "--log-file", log, "--log-format", form)
+    ran = cli(*argv, env=service.env)
+    lines = log.read_text().splitlines()
+    if form == "json":
+        parsed = [json.loads(line) for line in lines]
+        texts = [(each["time"], each["message"]) for each in parsed]
+    else:
+        texts = [(line[:25], line[26:]) for line in lines]
+    assert all(datetime.fromisoformat(time).tzinfo for time, _ in texts)
+    messages = [message for _, message in texts]
+    assert any(message.startswith("[1/1] A-101") for message in messages)
+    assert any(message.startswith("failed: nonsense") for message in messages)
+    assert ran.code == 1
+    assert cli("whoami", "--log-file", tmp_path, env=service.env).code == 7
+
+
+def test_the_output_is_as_before_after_a_log_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    with (
+        pytest.raises(TargetError, match="cannot be opened"),
+        output.printing(quiet=True, log_file=tmp_path, as_json=False),
+    ):
+        raise AssertionError
+    assert not output.is_quiet()
