@@ -254,9 +254,14 @@ def export(
     slots: SLOTS = None,
     timeout: TIMEOUT = None,
     keep_older: Annotated[
-        bool, typer.Option("--keep-older", help="Keep a sheet's file when a newer version is exported.")
+        bool,
+        typer.Option(
+            "--keep-older", help="Keep a sheet's file when a newer version is exported.", rich_help_panel="The run"
+        ),
     ] = False,
-    again: Annotated[bool, typer.Option("--again", help="Export everything again, even unchanged files.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Export everything again, even unchanged files.", rich_help_panel="The run")
+    ] = False,
     verify: VERIFY = False,
     dry_run: DRY_RUN = False,
     user_id: USER_ID = None,

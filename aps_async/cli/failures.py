@@ -79,12 +79,27 @@ def worst(codes: Iterable[int]) -> int:
     return min(codes, key=SEVERITY.index, default=0)
 
 
+_OF_THE_LIBRARY = {
+    r"give user_id, the user's Autodesk id \(x-user-id\),": (
+        "give --user-id or APS_USER_ID, the user's Autodesk id (aps-async whoami shows it to a user who has signed in),"
+    ),
+    r"\(max_prune=": "(--max-prune ",
+}
+"""Patterns of the library's messages that name parameters, and what the command line says instead."""
+
+
+def _in_its_terms(text: str) -> str:
+    for pattern, words in _OF_THE_LIBRARY.items():
+        text = re.sub(pattern, words, text)
+    return text
+
+
 def reason(problem: BaseException) -> str:
     """What went wrong and what to do, in one line."""
     formatted = getattr(problem, "format_message", None)  # Typer's errors name the option
     words = formatted() if callable(formatted) else str(problem) or type(problem).__name__
     notes: list[str] = getattr(problem, "__notes__", [])
-    text = ". ".join(" ".join(part.split()).rstrip(".") for part in (str(words), *notes))
+    text = _in_its_terms(". ".join(" ".join(part.split()).rstrip(".") for part in (str(words), *notes)))
     if exit_code(problem) == _FAULT:
         text = f"unexpected {type(problem).__name__}: {text}. Please report it with the output of --debug"
     return text

@@ -1,5 +1,6 @@
 """The commands `projects`, `sheets` and `collections`."""
 
+import logging
 from collections import Counter
 from typing import Any
 
@@ -25,13 +26,15 @@ NO_HUB = (
     "(or the user does not belong to any account)"
 )
 
+_log = logging.getLogger(__name__)
+
 
 async def projects(*, user_id: str | None, as_json: bool) -> int:
     """`aps-async projects`."""
     async with open_session(user_id) as session:
         found = await list_hubs(session)
-        for warning in found.warnings:
-            print_status(f"warning: {warning.title} {warning.detail}".rstrip())
+        for warning in found.warnings:  # every app lacks some region, so that it matters with -v, or without a hub
+            (_log.info if found.hubs else _log.warning)("%s %s", warning.title, warning.detail)
         if not found.hubs:
             raise NotFoundInProjectError(NO_HUB)
         rows: list[tuple[Hub, Project]] = []

@@ -36,6 +36,8 @@ def a_pdf(text: str) -> Path:
         raise typer.BadParameter(str(problem)) from None
 
 
+_THE_RUN = "The run"
+_OUTPUT = "Output"
 PROJECT = Annotated[
     str,
     typer.Argument(
@@ -69,12 +71,16 @@ COLLECTION = Annotated[
 DRY_RUN = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Report what would change, and how many calls, minutes and bytes it takes; start nothing."
+        "--dry-run",
+        help="Report what would change, and how many calls, minutes and bytes it takes; start nothing.",
+        rich_help_panel=_THE_RUN,
     ),
 ]
 VERIFY = Annotated[
     bool,
-    typer.Option("--verify", help="Compare the hashes of all files, not only size, times and inode."),
+    typer.Option(
+        "--verify", help="Compare the hashes of all files, not only size, times and inode.", rich_help_panel=_THE_RUN
+    ),
 ]
 
 
@@ -138,17 +144,24 @@ BATCH = Annotated[
         "default a job each; with --merge one for up to 1,000.",
     ),
 ]
-SLOTS = Annotated[int | None, typer.Option(min=1, help="Concurrent downloads; 8 by default.")]
+SLOTS = Annotated[int | None, typer.Option(min=1, help="Concurrent downloads; 8 by default.", rich_help_panel=_THE_RUN)]
 TIMEOUT = Annotated[
-    float | None, typer.Option(metavar="SECONDS", min=0.001, help="How long one export may take; 600 by default.")
+    float | None,
+    typer.Option(
+        metavar="SECONDS", min=0.001, help="How long one export may take; 600 by default.", rich_help_panel=_THE_RUN
+    ),
 ]
 NO_PARTIAL = Annotated[
     bool, typer.Option("--no-partial", help="With --files: treat a ZIP with missing files as a failure.")
 ]
-NO_REPORT = Annotated[bool, typer.Option("--no-report", help="Do not write report.html into the folder.")]
-JSON_OBJECT = Annotated[bool, typer.Option("--json", help="One JSON object.")]
-JSON_ARRAY = Annotated[bool, typer.Option("--json", help="One JSON array.")]
-JSON_LINES = Annotated[bool, typer.Option("--json", help="One line of JSON for each export when it finishes.")]
+NO_REPORT = Annotated[
+    bool, typer.Option("--no-report", help="Do not write report.html into the folder.", rich_help_panel=_THE_RUN)
+]
+JSON_OBJECT = Annotated[bool, typer.Option("--json", help="One JSON object.", rich_help_panel=_OUTPUT)]
+JSON_ARRAY = Annotated[bool, typer.Option("--json", help="One JSON array.", rich_help_panel=_OUTPUT)]
+JSON_LINES = Annotated[
+    bool, typer.Option("--json", help="One line of JSON for each export when it finishes.", rich_help_panel=_OUTPUT)
+]
 USER_ID = Annotated[
     str | None,
     typer.Option(metavar="ID", envvar="APS_USER_ID", help="The Autodesk id of the user to act for (x-user-id)."),
@@ -169,7 +182,7 @@ _PAGES: dict[str, tuple[str, str]] = {
 
 
 def _flag(name: str, words: str) -> Any:
-    return Annotated[bool, typer.Option(name, help=words)]
+    return Annotated[bool, typer.Option(name, help=words, rich_help_panel="Markups and links")]
 
 
 def with_page_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -154,7 +154,7 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
     if watched is None:
         show_failures([(each.number or each.name, each.error) for each in view.failures if each.error], choices.out)
     if unfinished is not None:
-        print_status(f"error: {reason(unfinished).replace('(max_prune=', '(--max-prune ')}")
+        print_status(f"error: {reason(unfinished)}")
     await notify(f"sync of {choices.project}: {words}", ok=code == 0)
     return code
 

@@ -125,7 +125,7 @@ async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, wa
 
 def _show_project(done: ProjectSynced, view: SyncView, choices: SyncChoices, watched: Watched | None) -> None:
     if done.error is not None:
-        words = reason(done.error).replace("(max_prune=", "(--max-prune ")
+        words = reason(done.error)
         print_status(f"{done.project.name}: failed: {words}")
         if choices.as_json:
             which = {"project": done.project.name, "projectId": bare_id(done.project.id)}

@@ -227,7 +227,7 @@ def test_a_user_is_demanded_in_one_line(cli: Cli, account: Simulation, tmp_path:
     account.control("reset", "POST")
     ran = cli("export", "Tower", "--out", tmp_path / "x", env=account.env)
     assert (ran.code, ran.out, ran.err.count("\n")) == (4, "", 1)
-    assert "give user_id" in ran.err
+    assert "give --user-id or APS_USER_ID" in ran.err
     assert "sheets_list" not in account.control("counts")["endpoints"]
     assert cli("export", "Tower", "--user-id", "ADA", "--out", tmp_path / "x", env=account.env).code == 0
 

@@ -98,7 +98,7 @@ def test_3_credentials(cli: Cli, service: Simulation, env: dict[str, str], words
         (("export", "Riverside", "--folder", "Empty", "--out", "x"), "nothing to export"),
         (("export", "Tower", "--user-id", "USER1", "--out", "x"), "nothing to export"),
         (("export", "Tower", "--user-id", "USER1", "--files", "--out", "x"), "it contains no PDF, DWG or RVT files"),
-        (("export", "Tower", "--out", "x"), "give user_id"),
+        (("export", "Tower", "--out", "x"), "give --user-id or APS_USER_ID"),
         (("export", "Riverside", "--files", "--out", "x"), "aps-async download"),
         (("download", "nonsense", "--out", "x"), "not a valid version, item or storage URN"),
         (("download", SHEET, "--out", "x"), "give the project as well"),

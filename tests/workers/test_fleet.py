@@ -167,7 +167,7 @@ def test_what_is_enqueued_says_which_markups(fleet: Fleet) -> None:
         assert "only published markups and hyperlinks" in refused.err
     nobody = run("enqueue", "Harbour Tower", *flags, env=fleet.env)
     assert nobody.code == 4
-    assert "give user_id" in nobody.err
+    assert "give --user-id or APS_USER_ID" in nobody.err
     assert json.loads(run("status", "--json", env=fleet.env).out) == []
     ada = ("--user-id", "BW9RM76WZBGL")
     sheet = json.loads(run("sheets", "Harbour Tower", *ada, "--json", env=fleet.env).out)[0]
