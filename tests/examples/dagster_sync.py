@@ -45,7 +45,9 @@ def sheets(config: Folder) -> MaterializeResult:
         again = any(may_recover(each.error) for each in failed if each.error)
         raise Failure(f"{len(failed)} of {len(outcomes)} sheets failed: {reasons}", allow_retries=again)
     states = SyncCounts.of(outcomes).by_state
-    return MaterializeResult(metadata={"sheets": len(outcomes), **{str(each): states[each] for each in states}})
+    return MaterializeResult(
+        metadata={"sheets": len(outcomes), **{str(each): states[each] for each in sorted(states, key=str)}}
+    )
 
 
 definitions = Definitions(assets=[sheets])
