@@ -5,10 +5,12 @@ a signed URL.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aps_async.models import ExportJob, ExportRef
 from aps_async.text import well_formed
+
+if TYPE_CHECKING:  # the models would double the time of `aps-async --help`
+    from aps_async.models import ExportJob, ExportRef
 
 __all__ = [
     "APSError",
@@ -177,7 +179,7 @@ class DecodeError(APSError):
 class ExportError(APSError):
     """An export did not finish. `ref` continues the wait later, in any process; `job` is the last answer."""
 
-    def __init__(self, message: str, *, ref: ExportRef, job: ExportJob | None = None) -> None:
+    def __init__(self, message: str, *, ref: "ExportRef", job: "ExportJob | None" = None) -> None:
         super().__init__(message)
         self.ref = ref
         self.job = job

@@ -242,7 +242,7 @@ def bulk(sheets: int, batch: int | None, seed: int) -> dict[str, float]:
 
 def measure(rounds: int, count: int = HISTORIES, sheets: int = SHEETS, batches: Sequence[int | None] = BATCHES) -> str:
     """What batches of several sizes cost, and `rounds` / 7 of `count` histories, over the cores of this machine."""
-    seeds = range(min(rounds, 3))
+    seeds = range(min(rounds, 2))
     options = [{"sheets": sheets, "batch": batch, "seed": seed} for batch in batches for seed in seeds]
     runs = children.run_all("benchmarks.batches", options)
     by_batch = {

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from aps_async.ahead import ReadAhead
+from aps_async.cli.choice import Choice
 from aps_async.cli.environment import open_session
 from aps_async.cli.failures import reason
 from aps_async.cli.notifying import notify
@@ -19,7 +20,6 @@ from aps_async.cli.output import print_json, print_result, print_status
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Result, Run, as_json, file_name, show_joined, stopped_words, summary
-from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of, print_listed
 from aps_async.downloads.folder import storage_for
 from aps_async.downloads.storage import Storage

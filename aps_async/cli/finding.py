@@ -15,7 +15,6 @@ from aps_async.cli.selecting import (
     SHEET,
     SINCE,
     TAG,
-    Choice,
     a_cost_type,
     many,
 )
@@ -65,6 +64,7 @@ def sheets(
 ) -> Any:
     """List a project's sheets that can be exported."""
     from aps_async.cli import listing
+    from aps_async.cli.choice import Choice
 
     choice = Choice(
         sheets=many(sheet),

@@ -3,9 +3,9 @@
 from collections import Counter
 from typing import Any
 
+from aps_async.cli.choice import Choice
 from aps_async.cli.environment import open_session
 from aps_async.cli.output import count, print_json, print_status, print_table, size
-from aps_async.cli.selecting import Choice
 from aps_async.cli.wanted import chosen_sheets
 from aps_async.errors import NotAllowedError, NotFoundInProjectError
 from aps_async.exports.project import list_collections

@@ -6,9 +6,9 @@ from typing import Any
 
 from attrs import evolve
 
+from aps_async.cli.choice import Choice
 from aps_async.cli.failures import UsageProblem
 from aps_async.cli.output import count, print_status
-from aps_async.cli.selecting import Choice
 from aps_async.exports.targets import state_folder
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.resources import files

@@ -433,7 +433,7 @@ class Run:
         except APSError as error:
             problem = f"it failed: {error}"
         for entry in job.members:
-            if problem is None:  # without the reference, which gives no access to this sheet alone
+            if problem is None:  # without the reference: waiting for that job would bring all its sheets
                 self._ready.put_nowait(entry)
             else:
                 entry.notes = (f"exported on its own: its batch of {len(job.members):,} was not usable: {problem}",)

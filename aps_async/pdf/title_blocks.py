@@ -20,7 +20,7 @@ _WIDER = 0.35
 """A text that the region's edge cuts is another one in this region: then neither counts."""
 _APART = re.compile(r"[\s/,;|]+")
 _EDGES = ".,:;()[]{}<>\"'*"
-_TELLING = re.compile(r"(?=.*\d)(?=.*[^\W\d_]).{3,}")
+_TELLING = re.compile(r"(?=.*\d).{3,}")
 _pdfium = Lock()  # it cannot be used by two threads at once
 
 
@@ -34,7 +34,7 @@ def check_installed() -> None:
 
 
 def is_telling(number: str) -> bool:
-    """Whether a text can only be a sheet's number: `1` is also a scale or a revision, and `A1` a size of paper."""
+    """Whether a text alone in a line is a number of a sheet: `1` is also one of a page, and `A1` a size of paper."""
     return _TELLING.fullmatch(number) is not None
 
 

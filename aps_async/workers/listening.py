@@ -116,6 +116,9 @@ class Listening(AsyncpgDriver):
         self._connection.add_termination_listener(self._lost)
         self._listens.set()
 
+    def _lost(self, _connection: object) -> None:
+        self.on_lost()
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -124,9 +127,6 @@ class Listening(AsyncpgDriver):
         if self._connection is not None:
             self._connection.remove_termination_listener(self._lost)
             await self._ears.remove(self, self._connection, self._channel, self._hear)
-
-    def _lost(self, _: Any) -> None:
-        self.on_lost()
 
     def wake_after(self, delay: float) -> None:
         """Wakes this worker when a row that it has put back is due; the trigger does not report those."""

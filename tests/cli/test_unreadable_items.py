@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from aps_async.cli.choice import Choice
 from aps_async.cli.export import ExportChoices, export
 from aps_async.cli.listing import sheets
 from aps_async.cli.output import turn_logging_on
-from aps_async.cli.selecting import Choice
 from tests.documents import lying_in
 from tests.generated import PDF, PROJECT
 from tests.support import served

@@ -1,6 +1,7 @@
 """Batches: one job for many ACC sheets, split into their files only where every page is known."""
 
 import asyncio
+import sys
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
@@ -209,3 +210,15 @@ async def test_batches_of_one_are_jobs_as_without(tmp_path: Path) -> None:
         async with session_for(simulator) as session:
             check(await run(session, await requests_of(session, simulator), tmp_path, batch=1), simulator)
         assert starts(simulator) == 3
+
+
+@pytest.mark.parametrize("package", ["pikepdf", "pypdfium2"])
+async def test_without_the_extra_the_error_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    async with service(World.acc(0, 1)) as simulator, session_for(simulator) as session:
+        requests = await requests_of(session, simulator)
+        with pytest.raises(InputError, match=r"aps-async\[pdf\]"):
+            await run(session, requests, tmp_path, batch=2)
+        assert starts(simulator) == 0

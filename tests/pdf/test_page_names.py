@@ -127,6 +127,16 @@ KNOWN = {
 }
 
 
+def test_title_blocks_may_have_digits_only(tmp_path: Path) -> None:
+    path = make_pdf(tmp_path / "job.pdf", blocks(("102", "1 : 100"), "100", ("101", "Rev 2")), pages=3)
+    with pikepdf.open(path) as pdf:
+        assert find_pages(pdf, path, ("101", "102", "1003")).page_of == ()
+        assert find_pages(pdf, path, ("101", "102", "100")).reason != ""
+    path = make_pdf(tmp_path / "job.pdf", blocks(("102", "1 : 50"), "100", ("101", "Rev 2")), pages=3)
+    with pikepdf.open(path) as pdf:
+        assert find_pages(pdf, path, ("101", "102", "100")).page_of == (2, 0, 1)
+
+
 @pytest.mark.parametrize("draw", KNOWN.values(), ids=KNOWN)
 @pytest.mark.parametrize("cited", [True, False])
 def test_a_page_is_known_where_something_names_each_once(tmp_path: Path, draw: list[Draw], *, cited: bool) -> None:
@@ -207,7 +217,12 @@ UNKNOWN: dict[str, tuple[list[Draw], Sequence[str], str]] = {
     "title blocks with a list": ([blocks(("A-10", "A-1/A-101"), "A-1", "A-101")], NUMBERS, NOTHING),
     "title blocks that only cite": ([blocks("see A-10", "see A-1", "see A-101")], NUMBERS, NOTHING),
     "title blocks with a part": ([blocks("A-10", "A-1", "A-101.1")], NUMBERS, NOTHING),
-    "title blocks of bare counts": ([blocks("101", "102", "103")], ("102", "101", "103"), NOTHING),
+    "title blocks of bare counts": ([blocks("1", "2", "3")], ("2", "1", "3"), NOTHING),
+    "title blocks of digits and a scale": (
+        [blocks(("102", "1 : 100"), ("100", "1 : 50"), ("101", "1 : 100"))],
+        ("102", "100", "101"),
+        NOTHING,
+    ),
     "title blocks of paper sizes": ([blocks("A1", "A2", "A3")], ("A2", "A1", "A3"), NOTHING),
     "a longer number that the region cuts": (
         [blocks("XA-10", "XA-1", "XA-101", x=73)],
