@@ -115,7 +115,7 @@ def run(argv: Sequence[str]) -> int:
             raise  # `main` reports what to install
         if debug:
             note_traceback(problem)
-        print_status(f"{NAME}: error: {reason(problem)}")
+        print_status(f"{NAME}: error: {reason(problem)}", level="error")
         if hint := usage_hint(problem):
             print_status(hint)
         return exit_code(problem)

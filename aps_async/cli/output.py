@@ -5,6 +5,8 @@ import logging
 import sys
 import unicodedata
 from collections.abc import Sequence
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.cells import cell_len
@@ -40,8 +42,14 @@ def print_result(text: str = "") -> None:
     sys.stdout.flush()
 
 
-def print_status(text: str) -> None:
-    """Prints one line to standard error: progress, warnings, errors."""
+_status_as_json: ContextVar[bool] = ContextVar("status_as_json", default=False)
+
+
+def print_status(text: str, *, level: str = "info", **fields: Any) -> None:
+    """Prints one line to standard error: progress, warnings, errors. As a JSON object, it also has `fields`."""
+    if _status_as_json.get():
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "message": text}
+        text = json.dumps(well_formed_values(line | fields))
     sys.stderr.write(f"{clean(text)}\n")
     sys.stderr.flush()
 
@@ -77,7 +85,8 @@ class StatusHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
         try:
-            print_status(self.format(record))
+            fields = {"logger": record.name} if _status_as_json.get() else {}
+            print_status(self.format(record), level=record.levelname.lower(), **fields)
         except Exception:  # noqa: BLE001 - logging's own rule: a failure to log must not stop the program
             self.handleError(record)
 
@@ -90,3 +99,11 @@ def turn_logging_on(verbosity: int) -> None:
     handler.setFormatter(logging.Formatter(form, "%H:%M:%S"))
     log.handlers = [handler]
     log.setLevel({0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG))
+    _status_as_json.set(False)
+
+
+def write_status_as_json() -> None:
+    """From here on, every line on standard error is one JSON object: `time`, `level`, `message` and fields."""
+    _status_as_json.set(True)
+    for handler in logging.getLogger("aps_async").handlers:
+        handler.setFormatter(logging.Formatter("%(message)s"))
