@@ -233,6 +233,7 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     projects.get_project: [lambda s: projects.get_project(s.session, "b.1", PROJECT)],
     projects.get_tip: [lambda s: projects.get_tip(s.session, PROJECT, ITEM)],
     projects.get_version: [lambda s: projects.get_version(s.session, PROJECT, URN)],
+    projects.list_folder_pages: [lambda s: projects.list_folder_pages(s.session, PROJECT, FOLDER)],
     projects.list_folder_contents: [lambda s: projects.list_folder_contents(s.session, PROJECT, FOLDER)],
     projects.list_hubs: [lambda s: projects.list_hubs(s.session)],
     projects.list_projects: [lambda s: projects.list_projects(s.session, "b.1")],
