@@ -16,7 +16,7 @@ from aps_async.ahead import ReadAhead
 from aps_async.cli.choice import Choice
 from aps_async.cli.ending import failures_by_reason, next_command, print_failure
 from aps_async.cli.environment import open_session
-from aps_async.cli.failures import SOME_FAILED, exit_code, reason
+from aps_async.cli.failures import SOME_FAILED, exit_code, reason, short_reason
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
@@ -185,7 +185,7 @@ class Run:
     def add_to_report(self, outcome: SyncOutcome) -> None:
         """Adds what became of one sheet to the report, if there is to be one."""
         if self.report is not None:
-            self.report.add(outcome, reason(outcome.error) if outcome.error is not None else None)
+            self.report.add(outcome, short_reason(outcome.error) if outcome.error is not None else None)
 
     @property
     def failures(self) -> list[Result]:
