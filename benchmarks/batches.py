@@ -130,14 +130,15 @@ class History:
         how = SyncOptions(user_id=_USER, batch=batch)
         by_id = {sheet.id: sheet for sheet in self.project.sheets}
         async with aclosing(sync_project(self.session, self.project.id, self.folder, how)) as outcomes:
-            async for each in outcomes:
-                if each.state not in _STATES or each.outcome is None or each.outcome.reused:
-                    continue
-                if each.path is None or not shows(each.path, by_id[each.id].order):
-                    raise WrongPageError(f"{each.name}: {each.path} shows another sheet")
-                self.files += 1
-                self.in_batches += each.outcome.ref is None
-                self.alone += any("exported on its own" in warning for warning in each.warnings)
+            found = [each async for each in outcomes]
+        for each in found:  # not earlier: PDFium is not for two threads, and the run uses it
+            if each.state not in _STATES or each.outcome is None or each.outcome.reused:
+                continue
+            if each.path is None or not shows(each.path, by_id[each.id].order):
+                raise WrongPageError(f"{each.name}: {each.path} shows another sheet")
+            self.files += 1
+            self.in_batches += each.outcome.ref is None
+            self.alone += any("exported on its own" in warning for warning in each.warnings)
 
     def _check_names(self) -> None:
         """Every file in the folder shows the sheet that has its title, whether a run reported it or was killed."""

@@ -12,11 +12,12 @@ import random
 from collections import deque
 
 from benchmarks.children import RAW
-from benchmarks.workers import enqueued
+from benchmarks.large_queue import RETRIED, measured
 from tests.postgres import postgres
 
 SHEETS = 1_000_000
 WORKERS, SLOTS = 3, 8
+CLIENTS = 3
 STARTS, POLLS, WINDOW = 100, 1000, 60.0
 POLL_SECONDS, DOWNLOAD_SECONDS = 0.3, 3.0
 MEDIAN, P95 = 20.0, 120.0
@@ -83,8 +84,20 @@ def measure(_: int) -> str:
     """Both tables, measured once: the simulation is seeded, and the database takes minutes."""
     at = simulate(SHEETS)
     with postgres() as server:
-        there = asyncio.run(enqueued(server, SHEETS))
-    RAW.extend([at, there])
+        new, old = (asyncio.run(measured(server, SHEETS, clients=CLIENTS, stored=stored)) for stored in (False, True))
+    RAW.extend([at, new, old])
+    rows = [
+        ("tables created or upgraded in, s", "upgrade", 2),
+        ("enqueued in, s", "seconds", 0),
+        ("database, MB", "size", 0),
+        ("exports, bytes a request", "exports", 0),
+        ("queue, bytes a request", "queue", 0),
+        ("the queue's log, bytes a request (kept for ten minutes)", "log", 0),
+        ("claim: the queue's next 4 exports of one client id, ms", "next", 1),
+        ("status of all runs, s", "status", 2),
+        (f"retry of {RETRIED:,} dead letters, s (goal: at most 3)", "retry", 2),
+        (f"cancel of one run, a {CLIENTS}rd of all, s", "cancel", 1),
+    ]
     return "\n".join(
         [
             f"{SHEETS:,} sheets of one client id, {WORKERS} workers with {SLOTS} slots each. Jobs log-normal, median "
@@ -101,16 +114,12 @@ def measure(_: int) -> str:
             f"| most status calls in a minute (quota {POLLS:,}) | {at['most_polls']:,.0f} |",
             f"| slots in use | {at['busy'] * 100:.0f} % |",
             "",
-            "## In a real PostgreSQL",
+            f"## In a real PostgreSQL, {CLIENTS} client ids with a run each",
             "",
-            "| | |",
-            "|---|---|",
-            f"| enqueued in, s | {there['seconds']:.0f} |",
-            f"| database, MB | {there['size']:,.0f} |",
-            f"| exports, bytes a request | {there['exports']:.0f} |",
-            f"| queue, bytes a request | {there['queue']:.0f} |",
-            f"| the queue's log, bytes a request (kept for ten minutes) | {there['log']:.0f} |",
-            f"| status of all runs, s | {there['status']:.2f} |",
-            f"| the queue's next 4 exports, ms | {there['next']:.1f} |",
+            "The second column begins with the tables of the first version, and its rows, and upgrades them.",
+            "",
+            "| | new tables | upgraded |",
+            "|---|---|---|",
+            *(f"| {words} | {new[name]:,.{digits}f} | {old[name]:,.{digits}f} |" for words, name, digits in rows),
         ]
     )

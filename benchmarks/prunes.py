@@ -25,7 +25,7 @@ from benchmarks.kills import export_command, wait_for_calls
 
 SHEETS, SPEED = 60, 60
 _SUPERSEDED = "superseded"
-_CHANGED = ("export_start", "signed_get")
+CHANGED = ("export_start", "signed_get")
 """Calls that a run makes for what is new or revised; those before them only list."""
 
 Moment = Callable[["subprocess.Popen[str]", dict[str, Any]], None]
@@ -74,7 +74,7 @@ def measure(rounds: int, sheets: int = SHEETS) -> str:
             return
 
     def among_the_changes(process: "subprocess.Popen[str]", at: dict[str, Any]) -> None:
-        wait_for_calls(process, at, _CHANGED, dice.randrange(1, weeks.calls))
+        wait_for_calls(process, at, CHANGED, dice.randrange(1, weeks.calls))
 
     with two_weeks(sheets) as weeks:
         found = Found()

@@ -153,6 +153,8 @@ def measure(rounds: int) -> str:
         lines.append(f"| {WAYS[way]} | " + " | ".join(cells) + " |")
     lines += [
         "",
+        f"Load average of this machine at the end: {os.getloadavg()[2]:.0f}. More than its cores slows the client",
+        f"and the simulator, and each real second counts as {SPEED:g}.",
         "After the last file, the command line draws the thumbnails of its report, in a process of their own.",
     ]
     return "\n".join(lines)

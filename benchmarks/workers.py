@@ -6,19 +6,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
-from pgqueuer.ports.repository import EntrypointExecutionParameter
-
-from aps_async import bim360
-from aps_async.workers import Database, RunStore
-from aps_async.workers.listening import Listening, patient_queries
 from benchmarks import survival
 from benchmarks.children import RAW, spread
+from benchmarks.large_queue import measured
 from tests.cli.support import Simulation, simulation
 from tests.postgres import Postgres, postgres
 from tests.workers.fleet import Fleet
@@ -109,7 +102,7 @@ def _enqueueing(rounds: int) -> str:
     rows = []
     for _ in range(rounds):
         with postgres() as server:
-            rows.append(asyncio.run(enqueued(server, ENQUEUED)))
+            rows.append(asyncio.run(measured(server, ENQUEUED)))
     RAW.extend(rows)
     return "\n".join(
         [
@@ -125,55 +118,10 @@ def _enqueueing(rounds: int) -> str:
             f"| the queue's log in it, bytes a request | {spread([row['log'] for row in rows], 0)} |",
             f"| status of all runs, s | {spread([row['status'] for row in rows], 2)} |",
             f"| the queue's next 4 exports, ms | {spread([row['next'] for row in rows], 1)} |",
+            f"| retry of 25,000 dead letters, s (goal: at most 3) | {spread([row['retry'] for row in rows], 2)} |",
+            f"| cancel all of them, s | {spread([row['cancel'] for row in rows], 2)} |",
         ]
     )
-
-
-async def enqueued(server: Postgres, count: int) -> dict[str, float]:
-    """Enqueues that many, and measures size and speed of the database."""
-    urns = (f"urn:adsk.wipprod:fs.file:vf.{number:022d}?version=1" for number in range(count))
-    requests = (
-        bim360.make_request("5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18", urn, name=f"A-{number:06d} - Ground Floor Plan")
-        for number, urn in enumerate(urns)
-    )
-    async with Database(await asyncio.to_thread(server.fresh_database, "large")) as database:
-        store = await RunStore.opened(database)
-        began, cpu = time.monotonic(), time.process_time()
-        run_of_all = await store.enqueue(requests, "large")
-        seconds, cpu = time.monotonic() - began, time.process_time() - cpu
-        assert run_of_all.waiting == count
-        began = time.monotonic()
-        await store.runs()
-        status = time.monotonic() - began
-        waits = [await _next_four(database) for _ in range(20)]
-        sizes = {
-            name: await database.value("SELECT pg_total_relation_size($1::text::regclass)", table) / count
-            for name, table in {"exports": "aps_export", "queue": "aps_pgqueuer", "log": "aps_pgqueuer_log"}.items()
-        }
-        size = await database.value("SELECT pg_database_size(current_database())")
-    return {
-        "seconds": seconds,
-        "cpu": cpu / count * 1e3,
-        "size": size / 1e6,
-        "status": status,
-        "next": sorted(waits)[10],
-        **sizes,
-    }
-
-
-async def _next_four(database: Database) -> float:
-    """Milliseconds of the query by a worker with four free slots."""
-    queries = patient_queries(Listening(database))
-    began = time.monotonic()
-    jobs = await queries.dequeue(
-        4,
-        {QueueEntrypoint("start"): EntrypointExecutionParameter(0)},
-        QueueManagerId(uuid4()),
-        8,
-        timedelta(seconds=12),
-    )
-    assert len(jobs) == 4
-    return (time.monotonic() - began) * 1e3
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Imports run one way, make no cycles, and third-party packages are known in one place each."""
 
 import ast
+import re
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -80,6 +81,13 @@ def test_imports_make_no_cycle() -> None:
 
 def test_every_part_has_its_row() -> None:
     assert sorted(name for name in LIBRARY if row_of(name) is None) == []
+
+
+def test_the_map_for_contributors_names_every_module_and_no_other() -> None:
+    rows = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8").splitlines()
+    cells = [row.split("|")[1] for row in rows if row.startswith("| `aps_async/")]
+    listed = {name for cell in cells for name in re.findall(r"`(?:aps_async/)?([\w.]+)/?`", cell)}
+    assert listed == {path.name for path in PACKAGE.iterdir() if not path.name.startswith("__")} - {"py.typed"}
 
 
 def test_imports_run_one_way() -> None:

@@ -121,7 +121,7 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
             raise  # `main` reports what to install
         if debug:
             note_traceback(problem)
-        print_status(f"{NAME}: error: {reason(problem)}")
+        print_status(f"{NAME}: error: {reason(problem)}", level="error")
         if hint := usage_hint(problem):
             print_status(hint)
         return exit_code(problem)

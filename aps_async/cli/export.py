@@ -3,24 +3,23 @@
 import asyncio
 import json
 import sys
-import time
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, define, field, frozen
+from attrs import field, frozen
 
 from aps_async.ahead import ReadAhead
 from aps_async.cli.choice import Choice
 from aps_async.cli.ending import failures_by_reason, next_command, print_failure
 from aps_async.cli.environment import open_session
-from aps_async.cli.failures import SOME_FAILED, exit_code, reason, short_reason
+from aps_async.cli.failures import reason
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.output import print_json, print_result, print_status
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
+from aps_async.cli.results import Result, Run, as_json, file_name, show_joined, stopped_words, summary
 from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of, print_listed
 from aps_async.downloads.folder import storage_for
 from aps_async.downloads.storage import Storage
@@ -44,13 +43,13 @@ from aps_async.models import (
 )
 from aps_async.report.entries import Report
 from aps_async.session import Session
-from aps_async.sync.compare import Planned, version_name
-from aps_async.sync.joined import JoinedSet, SetSheet, join_set
-from aps_async.sync.outcomes import SheetState, SyncOutcome
+from aps_async.sync.compare import Planned
+from aps_async.sync.joined import SetSheet, join_set
+from aps_async.sync.outcomes import SheetState
 from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions, SyncRun
 from aps_async.sync.selection import Selected
 from aps_async.sync.sheets import ProjectSheet
-from aps_async.transport.converter import ref_to_json, to_dict
+from aps_async.transport.converter import to_dict
 
 OnOutcome = Callable[[ExportOutcome | StoredExport], Awaitable[None]]
 
@@ -127,92 +126,6 @@ class Task:
         return self.wanted.ref if isinstance(self.wanted, ExportJob) else self.wanted
 
 
-@frozen(kw_only=True)
-class Result:
-    """The result of one task or id: a file, a failed export, or an id that was not found."""
-
-    name: str
-    id: str | None = None
-    folder: str | None = None
-    sheet: Sheet | None = None
-    outcome: ExportOutcome | StoredExport | None = None
-    error: Exception | None = None
-
-    @property
-    def short_name(self) -> str:
-        """The sheet's number, or what else it is known by."""
-        return (self.sheet.number if self.sheet else "") or self.name
-
-    @property
-    def of_sheet(self) -> SyncOutcome:
-        """As a sync would report it, which knows more of the runs before."""
-        sheet, outcome = self.sheet, self.outcome
-        state = SheetState.FAILED if self.error else SheetState.NEW
-        return SyncOutcome(
-            state=SheetState.UNCHANGED if outcome and outcome.reused else state,
-            name=self.name,
-            number=sheet.number if sheet else "",
-            title=sheet.title if sheet else "",
-            version=version_name(sheet) if sheet else None,
-            folder=self.folder or "",
-            path=outcome.path if outcome else None,
-            exported_at=datetime.now(UTC) if outcome and outcome.ok and not outcome.reused else None,
-            warnings=outcome.warnings if outcome else (),
-            outcome=outcome,
-            error=self.error,
-        )
-
-
-@define
-class Run:
-    """The results of one command so far."""
-
-    things: str = "sheet"
-    """What the progress counts."""
-    comes_as: str = "PDF"
-    """What each one is delivered as."""
-    total: int = 0
-    is_listed: bool = True
-    """False: there may be more than `total`."""
-    results: list[Result] = field(factory=list[Result])
-    report: Report | None = None
-    is_compared: bool = False
-    """Whether outcomes are compared with the folder first, and are added to the report after that."""
-    began: float = field(factory=time.monotonic)
-    joined: JoinedSet | None = None
-    unfinished: MergeError | None = None
-
-    def add_to_report(self, outcome: SyncOutcome) -> None:
-        """Adds what became of one sheet to the report, if there is to be one."""
-        if self.report is not None:
-            self.report.add(outcome, short_reason(outcome.error) if outcome.error is not None else None)
-
-    @property
-    def failures(self) -> list[Result]:
-        """Results without a file."""
-        return [each for each in self.results if each.error is not None]
-
-    @property
-    def files(self) -> list[DeliveredExport | StoredExport]:
-        """Those with one."""
-        return [each.outcome for each in self.results if isinstance(each.outcome, DeliveredExport | StoredExport)]
-
-    @property
-    def received(self) -> int:
-        """Bytes of all files."""
-        return sum(each.size for each in self.files)
-
-    @property
-    def code(self) -> int:
-        """The exit code: 0; the code that all failures share, if there is no file at all; otherwise `SOME_FAILED`."""
-        codes = {exit_code(each.error) for each in self.results if each.error is not None}
-        if not codes:
-            if any(each.failed_files for each in self.files):
-                return SOME_FAILED
-            return exit_code(self.unfinished) if self.unfinished else 0
-        return codes.pop() if len(codes) == 1 and not self.files else SOME_FAILED
-
-
 async def export(choices: ExportChoices) -> int:
     """`aps-async export`."""
     run = Run(things="job", comes_as="result") if choices.files else Run()
@@ -269,22 +182,6 @@ def show_state(choices: RunChoices) -> None:
     """Names the folder of a storage's ledger."""
     if choices.storage is not None:
         print_status(f"the ledger of {choices.storage} is kept in {choices.out}")
-
-
-def file_name(outcome: DeliveredExport | StoredExport) -> str:
-    """The name of the file that was delivered."""
-    return (outcome.names[0] if isinstance(outcome, StoredExport) else outcome.path.name).rpartition("/")[2]
-
-
-def show_joined(joined: JoinedSet | None, *, as_json: bool) -> None:
-    """Reports on the PDF of a set."""
-    if joined is None:
-        return
-    for each in joined.missing:
-        print_status(f"not in {joined.path.name}: {each}")
-    for warning in joined.merged.warnings if joined.merged else ():
-        print_status(f"warning: {joined.path.name}: {warning}")
-    (print_status if as_json else print_result)(joined.in_words)
 
 
 async def chosen_tasks(session: Session, project: Project, choices: ExportChoices, run: Run) -> list[Task]:
@@ -567,72 +464,3 @@ async def _exported(
             keep(result, choices, run)
             if on_outcome is not None:
                 await on_outcome(outcome)
-
-
-def as_json(result: Result) -> dict[str, Any]:
-    """One line of `--json`."""
-    outcome, error = result.outcome, result.error
-    ref = outcome.ref if outcome else None
-    places = locations(outcome)
-    return {
-        "ok": error is None,
-        "kind": str(outcome.request.kind) if outcome else None,
-        "name": result.name,
-        "folder": result.folder,
-        "id": result.id,
-        "path": next(iter(places), None),
-        "unpacked": places if len(places) > 1 else [str(path) for path in outcome.unpacked] if outcome else [],
-        "missing": [asdict(each) for each in outcome.failed_files] if outcome else [],
-        "warnings": list(outcome.warnings) if outcome else [],
-        "bytes": outcome.size if outcome else 0,
-        "seconds": round(outcome.seconds, 3) if outcome else 0.0,
-        "polls": outcome.polls if outcome else 0,
-        "reused": outcome.reused if outcome else False,
-        "ref": json.loads(ref_to_json(ref)) if ref else None,
-        "error": None if error is None else error_as_json(error),
-    }
-
-
-def locations(outcome: ExportOutcome | StoredExport | None) -> list[str]:
-    """The file that was delivered; in a storage, all of them."""
-    if isinstance(outcome, StoredExport):
-        return list(outcome.locations)
-    return [str(outcome.path)] if outcome and outcome.path else []
-
-
-def error_as_json(error: Exception) -> dict[str, Any]:
-    """An error in a line of `--json`."""
-    return {"type": type(error).__name__, "message": reason(error), "exitCode": exit_code(error)}
-
-
-def summary(run: Run, out: Path | str) -> str:
-    """The last line of a finished run."""
-    done = len(run.files)
-    of = f" of {run.total:,}" if run.failures else ""
-    seconds = time.monotonic() - run.began
-    words = f"{done:,}{of} {run.comes_as}{'' if run.total == 1 else 's'}"
-    if entries := sum(map(_unpacked, run.files)):
-        words += f", unpacked to {count(entries, 'file')}"
-    if reused := sum(each.reused for each in run.files):
-        words += f" ({reused:,} already there)"
-    if odd := sum(bool(each.warnings) for each in run.files):
-        words += f" ({odd:,} with warnings)"
-    words += f", {size(run.received)}, in {seconds:.1f} s"
-    return f"{words}: {out}" if done else words
-
-
-def _unpacked(outcome: DeliveredExport | StoredExport) -> int:
-    """How many files an archive was unpacked to."""
-    if isinstance(outcome, StoredExport):
-        return sum(not each.endswith(".zip") for each in outcome.names) if len(outcome.names) > 1 else 0
-    return len(outcome.unpacked) - (outcome.path in outcome.unpacked)
-
-
-def stopped_words(run: Run, out: Path | str) -> str:
-    """What a stopped run had done."""
-    if not run.total:
-        return "stopped before the first export; nothing was written"
-    where = f"in {out}" if run.files else "so no file was written"
-    least = "" if run.is_listed else "at least "
-    of = f"{least}{count(run.total, run.things)}"
-    return f"stopped: {len(run.files):,} of {of} done, {where}; no unfinished file is left"

@@ -2,7 +2,6 @@
 
 import sys
 from functools import partial
-from importlib.resources import files
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +20,8 @@ def register(app: typer.Typer) -> None:
 
 def read_guides() -> dict[str, str]:
     """The text of each guide by its name, in the order of `llms.txt`, which lists them."""
+    from importlib.resources import files  # here, since `--help` needs no guide
+
     folder = files("aps_async") / "guides"
     listed = (folder / "llms.txt").read_text("utf-8")
     texts = {entry.name.removesuffix(".md"): entry for entry in folder.iterdir() if entry.name.endswith(".md")}

@@ -6,6 +6,7 @@ import sys
 import unicodedata
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -58,12 +59,12 @@ class Output:
     as_json: bool = False
     """Whether each line of the file is a JSON object."""
 
-    def keep(self, text: str) -> None:
+    def keep(self, text: str, *, level: str = "info", **fields: Any) -> None:
         """Adds a line to the file."""
         if self.file is None:
             return
         at = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-        line = json.dumps({"time": at, "message": well_formed_values(text)}) if self.as_json else f"{at} {clean(text)}"
+        line = _json_line(text, level=level, **fields) if self.as_json else f"{at} {clean(text)}"
         try:
             self.file.write(f"{line}\n")
             self.file.flush()
@@ -73,6 +74,11 @@ class Output:
 
 
 _output = Output()
+
+
+def _json_line(text: str, **fields: Any) -> str:
+    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "message": text, **fields}
+    return json.dumps(well_formed_values(line))
 
 
 def is_quiet() -> bool:
@@ -109,6 +115,9 @@ def print_result(text: str = "") -> None:
     sys.stdout.flush()
 
 
+_status_as_json: ContextVar[bool] = ContextVar("status_as_json", default=False)
+
+
 def print_progress(text: str) -> None:
     """Prints one line to standard error that --quiet leaves out."""
     if _output.quiet:
@@ -117,9 +126,11 @@ def print_progress(text: str) -> None:
         print_status(text)
 
 
-def print_status(text: str) -> None:
-    """Prints one line to standard error: warnings, errors, what is to be done."""
-    _output.keep(text)
+def print_status(text: str, *, level: str = "info", **fields: Any) -> None:
+    """Prints one line to standard error: warnings, errors, what to do. As a JSON object, it also has `fields`."""
+    _output.keep(text, level=level, **fields)
+    if _status_as_json.get():
+        text = _json_line(text, level=level, **fields)
     sys.stderr.write(f"{clean(text)}\n")
     sys.stderr.flush()
 
@@ -155,7 +166,8 @@ class StatusHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
         try:
-            print_status(self.format(record))
+            fields = {"logger": record.name} if _status_as_json.get() else {}
+            print_status(self.format(record), level=record.levelname.lower(), **fields)
         except Exception:  # noqa: BLE001 - logging's own rule: a failure to log must not stop the program
             self.handleError(record)
 
@@ -168,3 +180,11 @@ def turn_logging_on(verbosity: int) -> None:
     handler.setFormatter(logging.Formatter(form, "%H:%M:%S"))
     log.handlers = [handler]
     log.setLevel({0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG))
+    _status_as_json.set(False)
+
+
+def write_status_as_json() -> None:
+    """From here on, every line on standard error is one JSON object: `time`, `level`, `message` and fields."""
+    _status_as_json.set(True)
+    for handler in logging.getLogger("aps_async").handlers:
+        handler.setFormatter(logging.Formatter("%(message)s"))

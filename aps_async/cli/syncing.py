@@ -14,12 +14,13 @@ from attrs import define, field, frozen
 from aps_async.cli.choice import Choice
 from aps_async.cli.ending import next_command
 from aps_async.cli.environment import open_session
-from aps_async.cli.export import RunChoices, error_as_json, show_failures, show_joined, show_state, stored_choices
+from aps_async.cli.export import RunChoices, show_failures, show_state, stored_choices
 from aps_async.cli.failures import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason, short_reason
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
+from aps_async.cli.results import error_as_json, show_joined
 from aps_async.cli.wanted import exportable_project, print_selected
 from aps_async.errors import DiskFullError, LedgerError, MergeError, PruneLimitError
 from aps_async.ids import bare_id

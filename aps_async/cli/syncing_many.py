@@ -10,12 +10,13 @@ from functools import partial
 from attrs import define, evolve, field
 
 from aps_async.cli.environment import open_session
-from aps_async.cli.export import error_as_json, stored_choices
+from aps_async.cli.export import stored_choices
 from aps_async.cli.failures import NOT_STRICT, exit_code, reason, worst
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import shown
 from aps_async.cli.reporting import leave_report
+from aps_async.cli.results import error_as_json
 from aps_async.cli.syncing import SyncChoices, SyncView, Watched, conclude, show, summary
 from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
 from aps_async.ids import bare_id

@@ -59,11 +59,17 @@ def worker(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve /metrics for Prometheus, /healthz and /readyz there."),
     ] = None,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Write every line on standard error as a JSON object.")
+    ] = False,
 ) -> Any:
     """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
     from aps_async.cli import workers as fleet
+    from aps_async.cli.output import write_status_as_json
     from aps_async.downloads.folder import is_object_storage
 
+    if log_json:
+        write_status_as_json()
     location = out if is_object_storage(out) else str(a_path(out).absolute())
     choices = fleet.WorkerChoices(
         database=fleet.database_url(database),

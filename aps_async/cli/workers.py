@@ -112,9 +112,15 @@ async def worker(choices: WorkerChoices) -> int:
     def report(entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
         if file is not None:
             sizes.append(file.size)
-            print_status(f"{entry.folder}: {entry.name}: {size(file.size)}")
+            fields = {"location": file.location, "size": file.size, "sha256": file.sha256}
+            show(entry, size(file.size), "info", {"event": "delivered", **fields})
         elif problem is not None:
-            print_status(f"{entry.folder}: {entry.name}: FAILED: {reason(problem)}")
+            fields = {"error": type(problem).__name__, "reason": reason(problem)}
+            show(entry, f"FAILED: {reason(problem)}", "error", {"event": "failed", **fields})
+
+    def show(entry: Entry, words: str, level: str, fields: dict[str, Any]) -> None:
+        known = {"export": entry.id, "run": entry.folder, "name": entry.name}
+        print_status(f"{entry.folder}: {entry.name}: {words}", level=level, **known | fields)
 
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(choices.database, patience=WORKER_PATIENCE))
@@ -141,9 +147,16 @@ async def worker(choices: WorkerChoices) -> int:
 def _summarize(workers: Sequence[Worker], quotas: SharedQuotas, began: float, sizes: Sequence[int]) -> None:
     failed = sum(each.failed + each.unreadable for each in workers)
     refused = sum(each.rate_limited for each in quotas.rate_limiters.values())
+    seconds = time.monotonic() - began
     print_status(
         f"this worker has delivered {count(len(sizes), 'file')}, {size(sum(sizes))}, in "
-        f"{time.monotonic() - began:.0f} s; {failed:,} failed; 429s: {refused:,}"
+        f"{seconds:.0f} s; {failed:,} failed; 429s: {refused:,}",
+        event="summary",
+        delivered=len(sizes),
+        bytes=sum(sizes),
+        seconds=round(seconds, 3),
+        failed=failed,
+        rate_limited=refused,
     )
 
 
@@ -156,7 +169,7 @@ async def _run_all(workers: Sequence[Worker], *, until_done: bool) -> None:
             await one.run(until_done=until_done)
         except APSError as problem:
             if len(workers) > 1:
-                print_status(f"one worker of {len(workers)} has stopped: {reason(problem)}")
+                print_status(f"one worker of {len(workers)} has stopped: {reason(problem)}", level="error")
             raise
 
     for ended in await asyncio.gather(*map(run, workers), return_exceptions=True):

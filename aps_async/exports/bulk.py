@@ -104,7 +104,8 @@ async def export_many(
             page labels, bookmarks or title blocks identify every page. If not, or if the job fails, each of these
             sheets is exported on its own, which a warning of its outcome reports. A job is started once so many
             sheets have come, or `requests` has ended. All else is exported as without. What the service's PDF of
-            several sheets looks like is not documented, so this is never a default. Needs the extra `pdf`.
+            several sheets looks like is not documented, so this is never a default. Needs the extra `pdf`, whose
+            PDFium must not be used by another thread of the process meanwhile.
         on_progress: called after every change; keep it quick.
 
     Yields:

@@ -431,19 +431,20 @@ class Run:
     async def _deal(self, job: Entry, result: Downloaded | Exception) -> None:
         """Gives every sheet of a batch its page; if they cannot be identified, each is exported on its own."""
         self._jobs.discard(job)
-        try:
-            if isinstance(result, Exception):
-                raise result
-            assert self.batches is not None  # noqa: S101 - for the type checker
-            problem = await self.batches.split(job, result.path)
-        except APSError as error:
-            problem = f"it failed: {error}"
+        problem = f"it failed: {result}" if isinstance(result, Exception) else await self._split(job, result)
         for entry in job.members:
             if problem is None:  # without the reference: waiting for that job would bring all its sheets
                 self._ready.put_nowait(entry)
             else:
                 entry.notes = (f"exported on its own: its batch of {len(job.members):,} was not usable: {problem}",)
                 await self._begin(entry)
+
+    async def _split(self, job: Entry, got: Downloaded) -> str | None:
+        assert self.batches is not None  # noqa: S101 - for the type checker
+        try:
+            return await self.batches.split(job, got.path)
+        except Exception as error:  # noqa: BLE001 - a batch that fails stops nothing, whatever it is
+            return f"it failed: {error}"
 
     def _report(self, entry: Entry, outcome: ExportOutcome | StoredExport) -> None:
         if isinstance(outcome, FailedExport):

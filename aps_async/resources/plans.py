@@ -60,7 +60,6 @@ _log = logging.getLogger(__name__)
 @frozen
 class _Names:
     urn: str
-    item_urn: str | None = None
     name: str | None = None
     title: str | None = None
     number: str | None = None
@@ -85,14 +84,15 @@ async def list_sheets(
     known: Mapping[str, Sheet] | None = None,
     on_left_out: OnLeftOut | None = None,
 ) -> AsyncGenerator[Sheet, None]:
-    """The sheets that can be exported, folder by folder, in the service's order.
+    """The sheets that can be exported, in the service's order: of a folder, and then of the folders in it.
 
     Walks the Plans folder (the one whose uploads are split into sheets, whatever it is called) and everything below.
     Left out are uploaded files, hidden or deleted items and folders, older versions, and what the app or the user may
     not see; and, each reported to `on_left_out`, sheets that are still being processed or do not come from a PDF file,
     and subfolders that may not be listed. The walk costs one call per 200 entries of a folder, and one more per 50
     sheets for their numbers and titles. Several calls run at once, ahead of the loop; leaving the loop early needs
-    `contextlib.aclosing` around it, which ends them.
+    `contextlib.aclosing` around it, which ends them. A folder of more than 200 entries comes in parts, each followed by
+    what is below.
 
     Args:
         session: the session; scope `data:read`.
@@ -242,20 +242,22 @@ class _Walk:
         walk = Walk(self.session, self.project)
         async with aclosing(FolderReader(self.session, self.project.id, user_id=self.user_id)) as reader:
             reader.expect(starts)
-            ahead = list(reversed(starts))
+            ahead = [(each, reader.pages(each)) for each in reversed(starts)]
             while ahead:
-                folder = ahead.pop()
-                below: list[Folder] = []
+                folder, pages = ahead.pop()
                 try:
-                    async for page in reader.pages(folder):
-                        below += [entry for entry in page if isinstance(entry, Folder)]
-                        yield await self._on_page(folder, page)
+                    if (page := await anext(pages, None)) is None:
+                        continue
+                    yield await self._on_page(folder, page)
                 except (NotAllowedError, NotFoundError) as problem:
                     if folder in starts:
                         raise
                     reason = f"could not be listed: {problem}"
                     self.leave_out(LeftOut(id=folder.id, name=folder.name, folder_path=folder.path, reason=reason))
-                ahead.extend(reversed(walk.enters(below)))
+                    continue
+                ahead.append((folder, pages))
+                below = walk.enters([entry for entry in page if isinstance(entry, Folder)])
+                ahead.extend((each, reader.pages(each)) for each in reversed(below))
 
     async def _on_page(self, folder: Folder, page: Sequence[Entry]) -> list[Sheet]:
         found: list[Sheet] = []

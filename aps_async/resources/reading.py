@@ -24,7 +24,7 @@ DEPTH_LIMIT = 100
 """Levels of folders below the first. Real projects have far fewer, so more mean folders that contain themselves."""
 
 _Way = tuple[int, ...]
-"""From the top down to a folder: its number among the folders that it is listed with, on each level."""
+"""From the top down to a folder, for each level: the page that lists it, and its number there, counted from 1."""
 
 
 class FolderReader:
@@ -36,8 +36,8 @@ class FolderReader:
         session: the session.
         project_id: with `b.`.
         user_id: the acting user of a two-legged call.
-        by_level: whether the walk takes all folders of a level before those below; otherwise it takes a folder with
-            all that is below it before the next.
+        by_level: whether the walk takes all folders of a level before those below; otherwise it takes a page of a
+            folder with all that is below it before the next.
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class FolderReader:
         self._closed = True
         await asyncio.gather(*(pages.aclose() for _, pages in self._read.values()))
 
-    def expect(self, folders: Iterable[Folder], way: _Way = (), first: int = 0) -> None:
+    def expect(self, folders: Iterable[Folder], way: _Way = (0,)) -> None:
         """Begins to read folders that the walk will come to."""
-        for number, folder in enumerate(folders if not self._closed else (), first):
+        for number, folder in enumerate(folders if not self._closed else (), 1):
             if folder.id not in self._read and not folder.hidden and folder.path.count("/") <= DEPTH_LIMIT:
                 self._begin(folder, (*way, number))
 
@@ -98,7 +98,7 @@ class FolderReader:
         return pages
 
     async def _pages(self, folder: Folder, way: _Way) -> AsyncGenerator[list[Entry], None]:
-        number = subfolders = 0
+        number = 0
         source = list_folder_pages(self._session, self._project_id, folder, user_id=self._user_id)
         async with aclosing(source) as pages:
             while True:
@@ -110,10 +110,8 @@ class FolderReader:
                     self._begin_calls()
                 if page is None:
                     return
+                self.expect([each for each in page if isinstance(each, Folder)], (*way, number))
                 number += 1
-                below = [each for each in page if isinstance(each, Folder)]
-                self.expect(below, way, subfolders)
-                subfolders += len(below)
                 self._held += 1
                 yield page
 
@@ -124,10 +122,8 @@ class FolderReader:
         await turn
 
     def _place(self, way: _Way, page: int) -> _Way:
-        """Sorts as the walk takes the pages: those of a folder before everything below it."""
-        if self._by_level:
-            return len(way), *way, page
-        return *(each for number in way for each in (1, number)), 0, page
+        """Sorts as a walk takes the pages: one of a folder, everything below it, the next one of the folder."""
+        return (len(way), *way, page, 0) if self._by_level else (*way, page, 0)
 
     def _begin_calls(self) -> None:
         """Lets the first in the queue call, as far as the limits allow, and the folder that the walk waits for."""

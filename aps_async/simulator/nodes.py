@@ -12,7 +12,7 @@ class Node:
     def __init__(self, value: object, place: str) -> None:
         if not isinstance(value, Mapping):
             raise WorldError(place, f"must be an object, not {_kind(value)}")
-        self.values = cast("Mapping[str, Any]", value)
+        self.values: Mapping[str, Any] = cast("Mapping[str, Any]", value)
         self.place = place
         self._left = set(self.values)
 

@@ -75,11 +75,6 @@ class NamePattern:
         """The fields that it uses."""
         return frozenset(name for part in self._parts for _, name in part if name)
 
-    @property
-    def makes_folders(self) -> bool:
-        """Whether files go to folders of their own."""
-        return len(self._parts) > 1
-
     def check(self, project: Project) -> None:
         """Refuses fields that are empty for all sheets of this kind of project.
 

@@ -44,6 +44,7 @@ __all__ = [
     "installed",
     "move",
     "put",
+    "put_if",
     "put_rows",
     "run_maintenance",
     "set_run_priority",
@@ -112,15 +113,33 @@ async def put(
     transaction."""
     if exports:
         due = timedelta(seconds=delay)
-        await connection.execute(_PUT, list(exports), entrypoint_of(lane, owner), priority, due, lane)
+        await connection.execute(_PUT_MANY, list(exports), entrypoint_of(lane, owner), priority, due, lane)
 
 
 _PUT = """
 INSERT INTO aps_pgqueuer (priority, entrypoint, payload, execute_after, dedupe_key, status)
 SELECT $3, $2, convert_to(id::text, 'UTF8'), now() + $4::interval, $5 || ':' || id, 'queued'
-FROM unnest($1::bigint[]) WITH ORDINALITY AS t (id, at) ORDER BY at
-ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
+FROM {rows} ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
 """
+_PUT_MANY = _PUT.format(rows="(SELECT id FROM unnest($1::bigint[]) WITH ORDINALITY AS t (id, at) ORDER BY at) AS t")
+
+
+async def put_if(
+    database: Database,
+    statement: str,
+    values: Sequence[Any],
+    lane: Lane,
+    owner: Owner | None,
+    priority: int,
+    delay: float,
+) -> None:
+    """Adds the rows that a statement returns, which has the parameters `$1` and `$6` and later ones, to an owner's
+    lane, in the same statement."""
+    sql = f"WITH changed AS ({statement}) {_PUT.format(rows='changed')}"
+    first, *others = values
+    await database.fetch(sql, first, entrypoint_of(lane, owner), priority, timedelta(seconds=delay), lane, *others)
+
+
 # PgQueuer does not know about runs.
 _DROP = """
 DELETE FROM aps_pgqueuer WHERE status = 'queued' AND dedupe_key IN (

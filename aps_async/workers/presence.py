@@ -105,7 +105,7 @@ class Presence:
         self.id: str = secrets.token_hex(8)
         self.last: float | None = None
         """When the last heartbeat was stored, by the event loop's clock."""
-        self.changed = asyncio.Event()
+        self.changed: asyncio.Event = asyncio.Event()
         self._database = database
         self._owner = owner
         self._waits_for = waits_for

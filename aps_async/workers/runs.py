@@ -22,7 +22,7 @@ from aps_async.errors import ExportError, InputError
 from aps_async.exports.kinds import Export, ref_of
 from aps_async.models import ExportRequest
 from aps_async.transport.converter import request_to_json
-from aps_async.workers import engine, schema
+from aps_async.workers import engine, presence, schema
 from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner
 from aps_async.workers.records import (
@@ -54,7 +54,8 @@ SELECT e.id, e.request, e.state, e.name, e.export_id, e.tries, e.refusals, r.nam
 FROM aps_export e JOIN aps_run r ON r.id = e.run WHERE e.id = $1
 """
 _STARTED = """
-UPDATE aps_export SET state = 'running', export_id = $2, started = clock_timestamp(), tries = 0, refusals = 0
+UPDATE aps_export SET state = 'running', export_id = $6, started = clock_timestamp(), tries = 0, refusals = 0,
+    refused_by = '{}'
 WHERE id = $1 AND state = 'waiting' RETURNING id
 """
 _INSERT_RUN = """
@@ -78,6 +79,17 @@ UPDATE aps_export SET state = 'failed', error = $2, polls = $3, export_id = coal
     finished = clock_timestamp()
 WHERE id = $1 AND state IN ('waiting', 'running') RETURNING id
 """
+_REFUSED = """
+UPDATE aps_export SET refusals = refusals + 1, refused_by = array_append(array_remove(refused_by, $2), $2) WHERE id = $1
+"""
+_OTHERS = """
+SELECT EXISTS (
+    SELECT FROM aps_export e JOIN aps_run r ON r.id = e.run JOIN aps_worker w
+        ON r.client_id IS NULL OR (r.client_id, coalesce(r.user_id, '')) = (w.client_id, coalesce(w.user_id, ''))
+    WHERE e.id = $1 AND w.id <> $2 AND w.id <> ALL (e.refused_by)
+        AND w.heartbeat > clock_timestamp() - make_interval(secs => $3)
+)
+"""
 _STATUS = """
 SELECT r.id, r.name, r.priority, r.created, r.cancelled,
     count(*) FILTER (WHERE e.state = 'waiting') AS waiting, count(*) FILTER (WHERE e.state = 'running') AS running,
@@ -92,7 +104,7 @@ SELECT e.*, extract(epoch FROM e.finished - e.started)::float8 AS seconds FROM a
 WHERE e.run = coalesce($1, e.run) AND e.state = ANY ($2) AND e.id > $3 ORDER BY e.id LIMIT $4
 """
 _RETRY = """
-UPDATE aps_export SET finished = NULL, error = NULL, tries = 0, refusals = 0, turns = 0,
+UPDATE aps_export SET finished = NULL, error = NULL, tries = 0, refusals = 0, refused_by = '{}', turns = 0,
     state = CASE WHEN goes_on THEN 'running' ELSE 'waiting' END,
     started = CASE WHEN goes_on THEN clock_timestamp() END, export_id = CASE WHEN goes_on THEN export_id END
 FROM (
@@ -208,15 +220,9 @@ class RunStore:
         return entry_of(row)
 
     async def started(self, entry: Entry, export_id: str, delay: float) -> None:
-        """Stores the job's id, and queues its first status call after `delay` seconds, in one transaction."""
-
-        async def keep(connection: Any) -> None:
-            if await connection.fetchval(_STARTED, entry.id, export_id) is not None:
-                await engine.put(
-                    connection, "fetch", [entry.id], owner=entry.owner, priority=entry.priority, delay=delay
-                )
-
-        await self.database.transaction(keep)
+        """Stores the job's id, and queues its first status call after `delay` seconds, in one statement."""
+        values = (entry.id, export_id)
+        await engine.put_if(self.database, _STARTED, values, "fetch", entry.owner, entry.priority, delay)
 
     async def delivery_attempt(self, export: int) -> int | None:
         """Takes the right to deliver from its previous holder; None if there is nothing to deliver any more."""
@@ -254,13 +260,18 @@ class RunStore:
         """Counts one more consecutive step that failed with a transient error."""
         await self.database.fetch("UPDATE aps_export SET tries = tries + 1 WHERE id = $1", export)
 
-    async def record_refusal(self, export: int) -> None:
+    async def record_refusal(self, export: int, worker: str) -> None:
         """Counts one more consecutive step that the service refused."""
-        await self.database.fetch("UPDATE aps_export SET refusals = refusals + 1 WHERE id = $1", export)
+        await self.database.fetch(_REFUSED, export, worker)
+
+    async def has_other_worker(self, export: int, worker: str) -> bool:
+        """Whether a worker that is alive and may take the export has not been refused yet."""
+        return bool(await self.database.value(_OTHERS, export, worker, presence.SILENT))
 
     async def recovered(self, export: int) -> None:
         """Resets both counts."""
-        await self.database.fetch("UPDATE aps_export SET tries = 0, refusals = 0 WHERE id = $1", export)
+        sql = "UPDATE aps_export SET tries = 0, refusals = 0, refused_by = '{}' WHERE id = $1"
+        await self.database.fetch(sql, export)
 
     async def pending(self) -> dict[str, int]:
         """The number of running exports by kind."""

@@ -141,6 +141,7 @@ END $$;
 _ADDED = {
     "aps_export.warnings": "ALTER TABLE aps_export ADD COLUMN warnings text",
     "aps_export.refusals": "ALTER TABLE aps_export ADD COLUMN refusals int NOT NULL DEFAULT 0",
+    "aps_export.refused_by": "ALTER TABLE aps_export ADD COLUMN refused_by text[] NOT NULL DEFAULT '{}'",
     "aps_run.client_id": "ALTER TABLE aps_run ADD COLUMN client_id text",
     "aps_run.user_id": "ALTER TABLE aps_run ADD COLUMN user_id text",
     "aps_run.key": "ALTER TABLE aps_run ADD COLUMN key text UNIQUE",

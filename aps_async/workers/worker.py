@@ -54,7 +54,7 @@ TRIES = 12
 REFUSED_IN_A_ROW = 5
 """Exports refused with 401 or 403 one after the other, after which a worker stops."""
 REFUSALS = 3
-"""Consecutive refusals of one export before it becomes a dead letter."""
+"""Consecutive refusals of one export before it becomes a dead letter, unless another worker has not tried it yet."""
 TURNS = 10
 """Maximum number of delivery attempts, so that a file that crashes its worker does not crash all of them."""
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
@@ -409,11 +409,12 @@ class Worker:
                 f"for other workers. Give its app access to the account and the project, and its token the scopes that "
                 f"it needs. The last refusal: {problem}"
             ) from problem
-        if entry.refusals + 1 >= REFUSALS:
+        me = self._presence.id if self._presence else ""
+        if entry.refusals + 1 >= REFUSALS and not await self._store.has_other_worker(entry.id, me):
             await self._give_up(entry, problem, polls)
             return None
-        await self._store.record_refusal(entry.id)
-        wait = _FIRST_WAIT * 2.0**entry.refusals * self._scale
+        await self._store.record_refusal(entry.id, me)
+        wait = _FIRST_WAIT * 2.0 ** min(entry.refusals, REFUSALS) * self._scale
         _log.warning("export %d was refused and waits %.1f s for any worker: %s", entry.id, wait, problem)
         return wait
 

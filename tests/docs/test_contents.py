@@ -1,12 +1,16 @@
 """What the README and the guides state agrees with the code, and their links lead somewhere."""
 
+import configparser
+import json
 import re
 import shlex
 import subprocess
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped] # comes with moto
 from typer.main import get_command
 
 from aps_async import bim360, cost, errors, files, sheets
@@ -155,6 +159,24 @@ def test_powershell_blocks_say_the_same_as_the_shell_blocks_before_them() -> Non
                 seen += 1
                 assert block.text.splitlines() == [each for line in shell.splitlines() for each in in_powershell(line)]
     assert seen >= 2
+
+
+def parsed_ini(text: str) -> object:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    return parser.sections()
+
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "toml": tomllib.loads, "json": json.loads, "yaml": yaml.safe_load, "ini": parsed_ini,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", PARSERS)
+def test_files_are_well_formed(language: str) -> None:
+    texts = [block.text for page in PAGES for block in blocks(page) if block.language == language]
+    assert texts
+    assert all(PARSERS[language](text) for text in texts)
 
 
 def test_the_guides_are_listed_everywhere() -> None:

@@ -38,8 +38,12 @@ def flat_world(folders: int) -> World:
 
 def in_order(simulator: Simulator) -> list[str]:
     def below(folder: Any) -> list[str]:
-        own = [item.tip.id for item in folder.items if item in wanted]
-        return own + [each for child in folder.folders for each in below(child)]
+        entries, found = [*folder.folders, *folder.items], list[str]()
+        for at in range(0, len(entries), 200):
+            page = entries[at : at + 200]
+            found += [each.tip.id for each in page if each in wanted]
+            found += [each for child in page if child in folder.folders for each in below(child)]
+        return found
 
     wanted = list(simulator.world.sheets)
     [plans] = [each for each in simulator.world.hubs[0].projects[0].folders if each.name == "Plans"]
@@ -77,6 +81,15 @@ async def test_several_folders_are_read_at_once() -> None:
         assert len(await listed(session)) == 250
         assert asyncio.get_running_loop().time() - began < 25
         assert calls(simulator, "folder_contents")["calls"] == 252  # the first folder has two pages
+
+
+async def test_the_first_sheet_does_not_wait_for_the_pages_of_a_folder_above() -> None:
+    faults = [Fault(endpoint=each, kind="slow", seconds=0.4) for each in ("folder_contents", "batch_get")]
+    async with service(flat_world(1000), faults=faults) as simulator, session_for(simulator) as session:
+        began = asyncio.get_running_loop().time()
+        async with aclosing(list_sheets(session, "Clinic")) as sheets:
+            await anext(sheets)
+        assert asyncio.get_running_loop().time() - began < 2
 
 
 async def test_leaving_early_leaves_no_call_behind() -> None:

@@ -1,5 +1,6 @@
 """One PDF of a synced set: its order, what is not in it, and when it is written."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pikepdf
 import pytest
 
 from aps_async.errors import InputError, MergeError, PruneLimitError
-from aps_async.sync.joined import JoinedSet, SetSheet, in_sheet_order
+from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, in_sheet_order
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import SyncOptions
@@ -133,3 +134,9 @@ async def test_a_merge_that_fails_undoes_nothing(site: Site, tmp_path: Path) -> 
         await joined(site, file, prune=True, max_prune=1)
     assert "there is no sheet to join" in caught.value.__notes__[0]
     assert file.read_bytes() == b"what was there"
+
+
+def test_a_missing_package_is_known_before_the_exports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pikepdf", None)
+    with pytest.raises(InputError, match=r"needs pikepdf, which is not installed: pip install 'aps-async\[pdf\]'"):
+        checked_pdf("set.pdf")

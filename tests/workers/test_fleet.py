@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,38 @@ def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fle
     worked = run("worker", "--out", str(fleet.out), "--until-done", "--slots", "2", env=fleet.env)
     assert worked.code == 0, worked.err
     assert len(list((fleet.out / "three").glob("*.pdf"))) == 3
+
+
+def test_with_json_logs_every_line_is_an_object(fleet: Fleet) -> None:
+    sheets = json.loads(run("sheets", "Riverside Clinic", "--json", env=fleet.env).out)[:3]
+    chosen = [word for sheet in sheets for word in ("--sheet", sheet["id"])]
+    fleet.enqueue("Riverside Clinic", *chosen, "--run", "three")
+    faults = (
+        {"endpoint": "export_start", "kind": "status", "status": 404, "nth": [1]},
+        {"endpoint": "export_status", "kind": "status", "status": 429, "nth": [1]},
+    )
+    with fleet.service.faults(*faults):
+        worked = run("-v", "worker", "--out", str(fleet.out), "--until-done", "--log-json", env=fleet.env)
+    assert (worked.code, worked.out) == (1, "")
+    lines = [json.loads(line) for line in worked.err.splitlines()]
+    for line in lines:
+        assert datetime.fromisoformat(line["time"]).tzinfo is not None
+        assert line["level"] in ("info", "warning", "error")
+        assert line["message"]
+    by_event = {
+        name: [line for line in lines if line.get("event") == name] for name in ("delivered", "failed", "summary")
+    }
+    assert [line["error"] for line in by_event["failed"]] == ["NotFoundError"]
+    for line in by_event["delivered"]:
+        assert Path(line["location"]).stat().st_size == line["size"]
+        assert line["run"] == "three"
+    [summary] = by_event["summary"]
+    assert (summary["delivered"], summary["failed"], summary["rate_limited"]) == (2, 1, 1)
+    assert any(line.get("logger", "").startswith("aps_async") for line in lines)  # what -v adds
+    wrong = run("worker", "--out", "http://x/y", "--log-json", env=fleet.env)
+    line, *_ = [json.loads(line) for line in wrong.err.splitlines()]
+    assert (wrong.code, line["level"]) == (2, "error")
+    assert "not a path on this machine" in line["message"]
 
 
 def test_what_is_enqueued_says_which_markups(fleet: Fleet) -> None:

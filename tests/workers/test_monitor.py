@@ -103,6 +103,28 @@ async def monitored(
     await quotas.close()
 
 
+async def test_the_client_library_of_prometheus_reads_the_page_as_the_reader_here_does(
+    database: Database, tmp_path: Path
+) -> None:
+    parser = pytest.importorskip("prometheus_client.parser", reason="needs the package prometheus_client")
+    behaviour = Behaviour(job_time=JobTime.fixed(5))
+    async with service(World.single_folder(3), speed=SPEED, behaviour=behaviour) as simulator:
+        await RunStore(database).enqueue(requests_of(simulator), 'odd "name" \\n', owner=Owner(simulator.client_id))
+        async with monitored(simulator, database, Target(tmp_path)) as (worker, page, _):
+            async with asyncio.timeout(30):
+                await worker.run(until_done=True)
+            async with page.http.get(f"{page.url}/metrics") as response:
+                text = await response.text()
+    found: Samples = {}
+    for family in parser.text_string_to_metric_families(text):
+        assert family.type in _SUFFIXES
+        assert family.documentation
+        for sample in family.samples:
+            found[sample.name, frozenset(sample.labels.items())] = sample.value
+    assert found == parse(text)
+    assert len(found) > 20
+
+
 class Target(Folder):
     """A target that can be down."""
 

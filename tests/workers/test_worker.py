@@ -28,8 +28,20 @@ from aps_async import (
 from aps_async.auth import AccessToken, TokenClient
 from aps_async.errors import TargetError
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
-from aps_async.workers import Database, Entry, Folder, RunStatus, RunStore, SharedQuotas, Worker, engine, steps, worker
-from aps_async.workers.owners import Owner
+from aps_async.workers import (
+    Database,
+    Entry,
+    Folder,
+    RunStatus,
+    RunStore,
+    SharedQuotas,
+    Worker,
+    engine,
+    presence,
+    steps,
+    worker,
+)
+from aps_async.workers.owners import Owner, owner_of
 from aps_async.workers.presence import list_workers
 from tests.postgres import Postgres
 from tests.support import service, session_for
@@ -567,6 +579,7 @@ async def test_a_job_in_the_queue_that_names_no_export_is_dropped(
             )
         async with working_session(simulator, database) as session:
             await work(session, database, tmp_path)
+        assert await letters(database) == {}
         assert (await RunStore(database).run(run.id)).done == 2
     assert caplog.text.count("it is dropped") == 5
 
@@ -597,6 +610,31 @@ async def test_a_single_export_that_is_refused_becomes_a_dead_letter(database: D
         calls = simulator.counts()["endpoints"]["export_start"]["calls"]
     assert {type(each) for each in (await letters(database)).values()} == {NotAllowedError}
     assert calls == 2 * worker.REFUSALS
+
+
+async def test_one_worker_without_access_makes_no_dead_letter_of_the_last_exports(
+    database: Database, tmp_path: Path
+) -> None:
+    """Fewer exports than make a worker stop: they wait for the other one, which is busy at first."""
+    no_status = Fault(endpoint="export_status", kind="status", status=403, every=1)
+    async with (
+        service(World.single_folder(2), speed=SPEED, behaviour=QUICK) as simulator,
+        service(World.single_folder(2), speed=SPEED, behaviour=QUICK, faults=[REFUSED, no_status]) as forbidding,
+        working_session(simulator, database) as good,
+        working_session(forbidding, database) as bad,
+    ):
+        run = await run_of(simulator, database)
+        busy = presence.Presence(database, await owner_of(good), lambda: None)
+        await busy._beat()
+        refusing = asyncio.create_task(work(bad, database, tmp_path, 90.0))
+        while forbidding.counts()["endpoints"].get("export_start", {"calls": 0})["calls"] < 2 * worker.REFUSALS:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        now = await RunStore(database).run(run.id)
+        assert (now.waiting, now.failed) == (2, 0)
+        await work(good, database, tmp_path)
+        await refusing
+        assert await letters(database) == {}
+        assert (await RunStore(database).run(run.id)).done == 2
 
 
 async def test_a_run_is_taken_only_with_its_own_credentials(database: Database, tmp_path: Path) -> None:
