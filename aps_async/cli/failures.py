@@ -109,5 +109,5 @@ _ENCODED = re.compile(r"(?<=/)([^\s/%]{1,12})%[^\s/]{30,}(?=/|\s|$)")
 
 
 def short_reason(problem: BaseException) -> str:
-    """The same, with the encoded ids in the paths of calls shortened. `--json` and the report have them whole."""
+    """The same, with the encoded ids in the paths of calls shortened. `--json` has them whole."""
     return _ENCODED.sub("\\1\N{HORIZONTAL ELLIPSIS}", reason(problem))

@@ -59,12 +59,12 @@ class Output:
     as_json: bool = False
     """Whether each line of the file is a JSON object."""
 
-    def keep(self, text: str) -> None:
+    def keep(self, text: str, *, level: str = "info", **fields: Any) -> None:
         """Adds a line to the file."""
         if self.file is None:
             return
         at = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-        line = json.dumps({"time": at, "message": well_formed_values(text)}) if self.as_json else f"{at} {clean(text)}"
+        line = _json_line(text, level=level, **fields) if self.as_json else f"{at} {clean(text)}"
         try:
             self.file.write(f"{line}\n")
             self.file.flush()
@@ -74,6 +74,11 @@ class Output:
 
 
 _output = Output()
+
+
+def _json_line(text: str, **fields: Any) -> str:
+    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "message": text, **fields}
+    return json.dumps(well_formed_values(line))
 
 
 def is_quiet() -> bool:
@@ -110,6 +115,9 @@ def print_result(text: str = "") -> None:
     sys.stdout.flush()
 
 
+_status_as_json: ContextVar[bool] = ContextVar("status_as_json", default=False)
+
+
 def print_progress(text: str) -> None:
     """Prints one line to standard error that --quiet leaves out."""
     if _output.quiet:
@@ -118,15 +126,11 @@ def print_progress(text: str) -> None:
         print_status(text)
 
 
-_status_as_json: ContextVar[bool] = ContextVar("status_as_json", default=False)
-
-
 def print_status(text: str, *, level: str = "info", **fields: Any) -> None:
-    """Prints one line to standard error: warnings, errors, what is to be done. As JSON, it also has `fields`."""
-    _output.keep(text)
+    """Prints one line to standard error: warnings, errors, what to do. As a JSON object, it also has `fields`."""
+    _output.keep(text, level=level, **fields)
     if _status_as_json.get():
-        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "message": text}
-        text = json.dumps(well_formed_values(line | fields))
+        text = _json_line(text, level=level, **fields)
     sys.stderr.write(f"{clean(text)}\n")
     sys.stderr.flush()
 

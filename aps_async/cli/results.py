@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import asdict, define, field, frozen
 
-from aps_async.cli.failures import SOME_FAILED, exit_code, reason
+from aps_async.cli.failures import SOME_FAILED, exit_code, reason, short_reason
 from aps_async.cli.output import count, print_result, print_status, size
 from aps_async.errors import MergeError
 from aps_async.models import DeliveredExport, ExportOutcome, Sheet, StoredExport
@@ -77,7 +77,7 @@ class Run:
     def add_to_report(self, outcome: SyncOutcome) -> None:
         """Adds what became of one sheet to the report, if there is to be one."""
         if self.report is not None:
-            self.report.add(outcome, reason(outcome.error) if outcome.error is not None else None)
+            self.report.add(outcome, short_reason(outcome.error) if outcome.error is not None else None)
 
     @property
     def failures(self) -> list[Result]:

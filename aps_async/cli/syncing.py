@@ -93,7 +93,7 @@ class SyncView:
         """Counts one outcome."""
         self.counts[outcome.state] += 1
         if self.report is not None:
-            self.report.add(outcome, reason(outcome.error) if outcome.error is not None else None)
+            self.report.add(outcome, short_reason(outcome.error) if outcome.error is not None else None)
         if outcome.outcome is not None and outcome.outcome.ok and not outcome.outcome.reused:
             self.received += outcome.outcome.size
         if outcome.path is not None and outcome.exported_at is not None:

@@ -23,7 +23,7 @@ __dir__: object = __all__.copy
 
 REPORT_HTML = "report.html"
 _NAMED = 8  # sheets that are named for one reason
-_VARIABLE = re.compile(r"https?://\S+|urn:\S+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+")
+_VARIABLE = re.compile(r"https?://\S+|urn(?::|%3A)[^\s/]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+")
 _COLUMNS = ("Number", "Title", "Folder or set", "Version", "What changed", "Exported", "Size", "Took")
 
 

@@ -49,8 +49,9 @@ def mixed(folder: Path, pdf: bytes) -> Report:
     report.add(outcome("H-1", SheetState.NEW, title=HOSTILE))
     report.add(outcome("R-1", SheetState.REVISED, previous="1", version="2", folder="Plans/Électricité"))
     report.add(outcome("L-1", SheetState.LEFT_OUT, reason=LEFT_OUT))
-    for number in ("F-1", "F-2"):
-        words = f"not allowed (403): {number} of urn:adsk.wipprod:fs.file:vf.{number}x"
+    for number, item in (("F-1", "2FLf2MaaKVZNxPga"), ("F-2", "EmOmzonUTeMsEzPC")):
+        path = f"/bim360/docs/v1/projects/p/versions/urn%3Aadsk.wipprod%3Afs.file%3Avf.{item}%3Fversion%3D1/exports"
+        words = f"not allowed (403): {number} of urn:adsk.wipprod:fs.file:vf.{item}: POST {path}"
         report.add(outcome(number, SheetState.FAILED, error=RuntimeError()), words)
     return report
 

@@ -1,5 +1,6 @@
 """`report.html` in a real browser."""
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.report.support import many, mixed
 
 playwright = pytest.importorskip("playwright.async_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+AXE = os.environ.get("AXE_CORE")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: chromium)"),
     pytest.mark.asyncio(loop_scope="module"),
@@ -148,6 +150,19 @@ async def test_roles_survive_the_layout(shown: Shown) -> None:
     assert '- searchbox "Search"' in tree
     assert '- img "3 exports in 6 s, one line each in the order of their starts"' in tree
     assert 'cell "failed not allowed (403)' in tree
+
+
+@pytest.mark.skipif(AXE is None, reason="needs axe.min.js of the npm package axe-core, named in AXE_CORE")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+async def test_the_rules_of_axe_are_kept(browser: Any, small: str, scheme: str, width: int) -> None:
+    page = await browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    await page.goto(small)
+    await page.evaluate(Path(str(AXE)).read_text(encoding="utf-8"))
+    found = await page.evaluate("axe.run()")
+    await page.close()
+    assert len(found["passes"]) > 30
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
