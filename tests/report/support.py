@@ -50,8 +50,8 @@ def mixed(folder: Path, pdf: bytes) -> Report:
     report.add(outcome("R-1", SheetState.REVISED, previous="1", version="2", folder="Plans/Électricité"))
     report.add(outcome("L-1", SheetState.LEFT_OUT, reason=LEFT_OUT))
     for number, item in (("F-1", "2FLf2MaaKVZNxPga"), ("F-2", "EmOmzonUTeMsEzPC")):
-        path = f"/bim360/docs/v1/projects/p/versions/urn%3Aadsk.wipprod%3Afs.file%3Avf.{item}%3Fversion%3D1/exports"
-        words = f"not allowed (403): {number} of urn:adsk.wipprod:fs.file:vf.{item}: POST {path}"
+        called = f"/bim360/docs/v1/projects/p/versions/urn%3Aadsk.wipprod%3Afs.file%3Avf.{item}%3Fversion%3D1/exports"
+        words = f"not allowed (403): {number} of urn:adsk.wipprod:fs.file:vf.{item}: POST {called}"
         report.add(outcome(number, SheetState.FAILED, error=RuntimeError()), words)
     return report
 

@@ -113,7 +113,7 @@ async def test_no_body_ends_in_a_500(serve: Any, case: str) -> None:
             assert answer.headers["Content-Type"].startswith("application/json"), path
 
 
-@pytest.mark.parametrize("body", [b"{}", gzip.compress(b"{}"), b"\xef\xbb\xbf{}", "{}".encode("utf-16")])
+@pytest.mark.parametrize("body", [b"{}", gzip.compress(b"{}", mtime=0), b"\xef\xbb\xbf{}", "{}".encode("utf-16")])
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8"])
 async def test_an_object_is_read_however_it_is_encoded(serve: Any, body: bytes, content_type: str) -> None:
     packed = {"Content-Encoding": "gzip"} if body[:2] == b"\x1f\x8b" else {}
