@@ -122,7 +122,7 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
         if debug:
             note_traceback(problem)
         print_status(f"{NAME}: error: {reason(problem)}", level="error")
-        if hint := usage_hint(problem):
+        if hint := usage_hint(problem, argv, get_command(app), NAME):
             print_status(hint)
         return exit_code(problem)
 

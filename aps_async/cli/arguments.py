@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from aps_async.cli.failures import UsageProblem
+
 _ONE_TIME = frozenset({"--help", "-h", "--version", "-V"})
 """Options that mean something else after a command, or nothing."""
 _SHORT = re.compile(r"-v+")
@@ -47,8 +49,11 @@ def _options(command: Any) -> dict[str, bool]:
     }
 
 
-def usage_hint(problem: BaseException) -> str | None:
+def usage_hint(problem: BaseException, argv: Sequence[str], root: Any, program: str) -> str | None:
     """Where to read how a command is used, after an error of its usage."""
     context = getattr(problem, "ctx", None)
     path = getattr(context, "command_path", None)
+    if path is None and isinstance(problem, UsageProblem):
+        command = next((each for each in argv if each in root.commands), None)
+        path = f"{program} {command}" if command else program
     return f"see: {path} --help" if path else None

@@ -54,6 +54,10 @@ def test_2_usage(cli: Cli, argv: tuple[str, ...], words: str) -> None:
     assert words in only_line(ran)
 
 
+def test_options_that_contradict_each_other_come_with_a_hint(cli: Cli) -> None:
+    assert cli("export", "P", "--unpack", "--out", "x").err.splitlines()[-1] == "see: aps-async export --help"
+
+
 @pytest.mark.parametrize(
     ("base_url", "speed", "words"),
     [
