@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Literal, Protocol
@@ -96,7 +97,7 @@ class FolderPlace:
     async def make_way(self, name: str, known: Sequence[Former], *, keep: bool) -> str | None:
         """See `Place`."""
         try:
-            return await asyncio.to_thread(files.make_way, self._folder, name, known, keep=keep)
+            return await in_thread(partial(files.make_way, self._folder, name, known, keep=keep))
         except OSError as problem:
             raise target_error(self._folder / name, problem) from problem
 
@@ -110,7 +111,7 @@ class FolderPlace:
     async def move_aside(self, name: str) -> str | None:
         """See `Place`."""
         try:
-            return await asyncio.to_thread(files.move_aside, self._folder, name)
+            return await in_thread(files.move_aside, self._folder, name)
         except FileNotFoundError:
             return None
         except OSError as problem:
@@ -119,7 +120,7 @@ class FolderPlace:
     async def rename(self, moves: Sequence[tuple[KnownFile, str]]) -> None:
         """See `Place`."""
         try:
-            await asyncio.to_thread(files.rename, self._folder, moves)
+            await in_thread(files.rename, self._folder, moves)
         except OSError as problem:
             raise target_error(self._folder / (moves[0][1] if moves else ""), problem) from problem
 
@@ -135,7 +136,7 @@ class FolderPlace:
     async def write(self, name: str, content: bytes) -> None:
         """See `Place`."""
         try:
-            await asyncio.to_thread(_write, self._folder / name, content)
+            await in_thread(_write, self._folder / name, content)
         except OSError as problem:
             raise target_error(self._folder / name, problem) from problem
 

@@ -17,6 +17,7 @@ from aps_async.ledger.keys import Wanted
 from aps_async.ledger.places import Place
 from aps_async.ledger.store import Store
 from aps_async.models import ExportKind, ExportRequest, Sheet
+from aps_async.threads import ended
 from aps_async.transport.converter import structure, to_dict, to_json
 
 __all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet", "lineage_of"]
@@ -164,6 +165,9 @@ class SheetBook:
         Raises:
             TargetError: a file cannot be renamed.
         """
+        return await ended(self._rename(sheet, title))  # or the ledger would not know which name the file has
+
+    async def _rename(self, sheet: KnownSheet, title: str) -> str:
         name = await self._store.call(lambda db: rows.take_name(db, sheet.record, title, {}))
         moves = [(each, each.name.replace(sheet.name, name, 1)) for each in sheet.files]
         moves = [(file, new) for file, new in moves if stem_of(file.name) == sheet.name]
@@ -177,6 +181,9 @@ class SheetBook:
         Raises:
             TargetError: a file cannot be moved.
         """
+        return await ended(self._withdraw(sheet))
+
+    async def _withdraw(self, sheet: KnownSheet) -> str | None:
         moved = None
         for file in sheet.in_place:
             moved = await self._place.move_aside(file.name) or moved

@@ -1,10 +1,11 @@
 """A folder that agrees with its project: every sheet's state, and what becomes of files that give way."""
 
+import asyncio
 import csv
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,10 @@ from attrs import define, evolve
 from aps_async import Session, export_many
 from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError, TargetError
 from aps_async.exports.project import project_requests
+from aps_async.ids import bare_id
+from aps_async.ledger import Ledger
+from aps_async.ledger.journal import KnownFile
+from aps_async.ledger.places import FolderPlace
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.models import ExportOptions
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
@@ -579,3 +584,34 @@ async def test_a_project_and_a_folder_with_nothing_are_an_error(site: Site) -> N
     site.index()
     with pytest.raises(NotFoundInProjectError, match="shows no sheets"):
         await site.sync()
+
+
+class Waiting(FolderPlace):
+    """A folder in which a rename goes on for a while after the file has its new name."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.renamed, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def rename(self, moves: Sequence[tuple[KnownFile, str]]) -> None:
+        await super().rename(moves)
+        self.renamed.set()
+        await self.go_on.wait()
+
+
+async def test_a_cancelled_rename_is_in_the_ledger(site: Site) -> None:
+    await site.sync()
+    project = bare_id(site.simulator.world.hubs[0].projects[0].id)
+    async with Ledger(site.folder) as ledger:
+        ledger.place = place = Waiting(site.folder)
+        known = {each.name: each for each in await ledger.sheets.known(project)}
+        task = asyncio.create_task(ledger.sheets.rename(known["A-101 - Plan 1"], "Other"))
+        await place.renamed.wait()
+        task.cancel()
+        await asyncio.sleep(0)
+        place.go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        names = {each.name: [file.name for file in each.files] for each in await ledger.sheets.known(project)}
+    assert names["Other"] == ["Other.pdf"]
+    assert site.files() == ["A-102 - Plan 2.pdf", "A-103 - Plan 3.pdf", "A-104 - Plan 4.pdf", "Other.pdf"]
