@@ -15,9 +15,9 @@ from multidict import CIMultiDictProxy
 
 from aps_async.auth import AccessToken, HasClientId, HasTokenKind, Settles, TokenProvider
 from aps_async.errors import APSError, DecodeError, InputError, TransportError
-from aps_async.json_values import is_object
 from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
+from aps_async.narrowing import is_object
 from aps_async.settings import Settings
 from aps_async.threads import ended
 from aps_async.transport.connections import NOT_OPEN, Connections, TlsTrust

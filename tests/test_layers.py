@@ -16,7 +16,7 @@ ROOT = PACKAGE.parent
 # From the bottom up. A module may import from the rows below its own, and from its own row without a cycle.
 # "package.module" places one module apart from its package.
 LAYERS = [
-    ["ahead", "json_values", "reprs", "text", "threads", "transport.addresses"],
+    ["ahead", "narrowing", "reprs", "text", "threads", "transport.addresses"],
     ["links"],
     ["models"],
     ["errors"],

@@ -172,7 +172,7 @@ async def test_nothing_is_shown_whatever_goes_wrong(tmp_path: Path, log: Watcher
 
 
 @virtual_time
-async def test_failures_of_the_job_the_target_and_the_input_show_nothing(tmp_path: Path, log: Watcher) -> None:
+async def test_exit_codes_of_the_job_the_target_and_the_input_show_nothing(tmp_path: Path, log: Watcher) -> None:
     texts, met = list[str](), set[str]()
     items = [{"number": "fails", "fails": True}, {"type": "file", "name": "x.pdf"}, {"number": "good"}]
     tree = {"hubs": [{"projects": [{"name": "P", "folders": [{"name": "Plans", "items": items}]}]}],

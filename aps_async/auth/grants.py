@@ -17,8 +17,8 @@ from aps_async.auth.credentials import TOKEN_PATH, AppCredentials, claimed_text,
 from aps_async.auth.provider import TokenClient, unverified_claims
 from aps_async.auth.store import Login
 from aps_async.errors import APSError, AuthError, InputError, forget_frames
-from aps_async.json_values import is_list
 from aps_async.links import redact
+from aps_async.narrowing import is_list
 
 __all__ = ["AUTHORIZE_PATH", "REVOKE_PATH", "AuthorizationRequest", "login_from", "revoke"]
 __dir__: object = __all__.copy

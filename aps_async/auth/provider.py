@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from attrs import field, frozen
 
 from aps_async.errors import APSError, forget_frames
-from aps_async.json_values import as_object
+from aps_async.narrowing import as_object
 
 __all__ = [
     "AccessToken",

@@ -20,7 +20,7 @@ from aps_async.cli import finding, guides, job_commands, set_commands
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.arguments import in_front, usage_hint
 from aps_async.cli.examples import add_examples
-from aps_async.cli.failures import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
+from aps_async.cli.exit_codes import EXIT_CODES, Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import (
     BATCH,
     DIR,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from aps_async.cli.failures import UsageProblem
+from aps_async.cli.exit_codes import UsageProblem
 
 _ONE_TIME = frozenset({"--help", "-h", "--version", "-V"})
 """Options that mean something else after a command, or nothing."""

@@ -19,7 +19,7 @@ from aps_async.cli.environment import open_session
 from aps_async.cli.identity import VARIABLES
 from aps_async.cli.options import profile_option
 from aps_async.errors import InputError
-from aps_async.json_values import as_list, as_object
+from aps_async.narrowing import as_list, as_object
 from aps_async.session import Session
 from aps_async.transport.quotas import RateLimiters
 

@@ -20,11 +20,11 @@ import aps_async
 from aps_async.auth.credentials import claimed_text
 from aps_async.auth.provider import unverified_claims
 from aps_async.cli.environment import CA_FILE, host_of, proxy_for, session_with
-from aps_async.cli.failures import UsageProblem, exit_code, reason
+from aps_async.cli.exit_codes import UsageProblem, exit_code, reason
 from aps_async.cli.identity import Identity, identity
 from aps_async.cli.output import print_json, print_result
 from aps_async.errors import APSError, AuthError, NotAllowedError, TransportError
-from aps_async.json_values import is_list
+from aps_async.narrowing import is_list
 from aps_async.resources.projects import list_hubs
 from aps_async.resources.users import get_user_info
 from aps_async.session import Session

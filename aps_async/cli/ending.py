@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from aps_async.cli.failures import short_reason
+from aps_async.cli.exit_codes import short_reason
 from aps_async.cli.output import print_status
 from aps_async.errors import ExportFailedError, ExportTimeoutError, NotFoundInProjectError, ResponseError
 

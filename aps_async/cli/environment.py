@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from aps_async.auth import TokenProvider
-from aps_async.cli.failures import UsageProblem
+from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.identity import identity
 from aps_async.cli.output import print_status
 from aps_async.errors import InputError, TransportError

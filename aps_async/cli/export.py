@@ -14,7 +14,7 @@ from aps_async.ahead import ReadAhead
 from aps_async.cli.choice import Choice
 from aps_async.cli.ending import failures_by_reason, next_command, print_failure
 from aps_async.cli.environment import open_session
-from aps_async.cli.failures import reason
+from aps_async.cli.exit_codes import reason
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import print_json, print_result, print_status
 from aps_async.cli.progress import View, shown

@@ -3,8 +3,8 @@
 from attrs import asdict, evolve
 
 from aps_async.cli.environment import open_session
+from aps_async.cli.exit_codes import exit_code, reason, worst
 from aps_async.cli.export import ExportChoices, chosen_tasks
-from aps_async.cli.failures import exit_code, reason, worst
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.results import Run
 from aps_async.cli.syncing import SyncChoices, SyncView, as_json

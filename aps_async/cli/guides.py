@@ -36,7 +36,7 @@ async def show(name: str | None) -> int:
     Raises:
         UsageProblem: there is no guide of this name.
     """
-    from aps_async.cli.failures import UsageProblem
+    from aps_async.cli.exit_codes import UsageProblem
     from aps_async.cli.output import print_result, print_status, print_table
     from aps_async.text import listing
 

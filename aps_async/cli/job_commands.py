@@ -31,7 +31,7 @@ def register(app: typer.Typer, commands: dict[str, Callable[..., Any]]) -> None:
         ] = False,
     ) -> Any:
         """Run a job: a table [jobs.NAME] in aps-async.toml with the options of sync (or command = "export") as keys."""
-        from aps_async.cli.failures import UsageProblem
+        from aps_async.cli.exit_codes import UsageProblem
 
         if sum((name is not None, show, schedule_help)) != 1:
             raise UsageProblem("give either a JOB, --list or --schedule-help")
@@ -58,7 +58,7 @@ def _parsed(app: typer.Typer, commands: dict[str, Callable[..., Any]], job: Any)
     Raises:
         UsageProblem: an option is not valid; the message names file, job and key.
     """
-    from aps_async.cli.failures import UsageProblem, exit_code, reason
+    from aps_async.cli.exit_codes import UsageProblem, exit_code, reason
     from aps_async.cli.jobs import arguments
 
     line = arguments(job, commands[job.command])

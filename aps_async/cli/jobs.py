@@ -11,8 +11,8 @@ from typing import Any, NoReturn, get_args, get_origin
 from attrs import frozen
 from typer.models import OptionInfo
 
-from aps_async.cli.failures import UsageProblem
-from aps_async.json_values import is_list, is_object
+from aps_async.cli.exit_codes import UsageProblem
+from aps_async.narrowing import is_list, is_object
 from aps_async.text import listing, nearest
 
 FILE = "aps-async.toml"

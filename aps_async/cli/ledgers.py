@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from aps_async.cli.exit_codes import SOME_FAILED
 from aps_async.cli.export import ExportChoices, export
-from aps_async.cli.failures import SOME_FAILED
 from aps_async.cli.fetching import DocumentChoices, cost_documents
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.syncing import SyncChoices, sync

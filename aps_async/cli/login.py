@@ -15,13 +15,13 @@ from aps_async.auth.loopback import CALLBACK
 from aps_async.auth.provider import unverified_claims
 from aps_async.cli import profiles
 from aps_async.cli.environment import session_with
-from aps_async.cli.failures import reason
+from aps_async.cli.exit_codes import reason
 from aps_async.cli.identity import OF_AN_APP, Identity, Sources, identity, scopes_for, sources, three_legged
 from aps_async.cli.options import ORDER
 from aps_async.cli.output import print_json, print_result, print_status
 from aps_async.cli.profiles import Profile
 from aps_async.errors import APSError, AuthError, NotAllowedError
-from aps_async.json_values import as_list
+from aps_async.narrowing import as_list
 from aps_async.resources.users import UserInfo, get_user_info
 from aps_async.session import Session
 from aps_async.text import finite_number

@@ -12,7 +12,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from aps_async.auth import FileStore, KeyringStore, TokenStore
-from aps_async.cli.failures import UsageProblem
+from aps_async.cli.exit_codes import UsageProblem
 from aps_async.errors import InputError
 from aps_async.extras import needed
 from aps_async.filesystem import replacing

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from aps_async.cli.failures import UsageProblem
+from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.output import count, print_json, print_result, print_status, print_table
 from aps_async.downloads.folder import storage_for
 from aps_async.errors import LedgerError

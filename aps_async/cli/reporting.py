@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from aps_async.cli.failures import reason
+from aps_async.cli.exit_codes import reason
 from aps_async.cli.output import print_progress, print_status
 from aps_async.downloads.folder import storage_for
 from aps_async.errors import TargetError

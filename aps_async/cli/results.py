@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import asdict, define, field, frozen
 
-from aps_async.cli.failures import SOME_FAILED, exit_code, reason, short_reason
+from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason, short_reason
 from aps_async.cli.output import count, print_result, print_status, size
 from aps_async.errors import MergeError
 from aps_async.models import DeliveredExport, ExportOutcome, Sheet, StoredExport

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from attrs import frozen
 
-from aps_async.cli.failures import UsageProblem, reason
+from aps_async.cli.exit_codes import UsageProblem, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, print_table, size
 from aps_async.cli.workers import PATIENCE, run_as_json
 from aps_async.errors import InputError

@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
-from aps_async.cli.failures import Interrupted
+from aps_async.cli.exit_codes import Interrupted
 
 Work = Callable[[], Awaitable[int]]
 """A command with its options parsed."""

@@ -121,7 +121,7 @@ def pattern_of(name: str | None, *, tree: bool) -> str | None:
     Raises:
         UsageProblem: both are given.
     """
-    from aps_async.cli.failures import UsageProblem
+    from aps_async.cli.exit_codes import UsageProblem
     from aps_async.sync.naming import TREE as OF_FOLDERS
 
     if tree and name is not None:

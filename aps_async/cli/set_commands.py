@@ -136,7 +136,7 @@ def sync(
     6, 4, 2, 1, 9, 0.
     """
     from aps_async.cli import forecasts, syncing, syncing_many, watching
-    from aps_async.cli.failures import UsageProblem
+    from aps_async.cli.exit_codes import UsageProblem
     from aps_async.cli.wanted import check_together, placed
 
     check_together(sheets=sheet or (), files=False, collection=collection, assets=options.asset_markups)
@@ -193,7 +193,7 @@ def show_register(
 ) -> Any:
     """List the sheets in a folder: version, state, file and when it was exported."""
     from aps_async.cli import registers
-    from aps_async.cli.failures import UsageProblem
+    from aps_async.cli.exit_codes import UsageProblem
 
     if as_json and csv:
         raise UsageProblem("--json and --csv cannot be given together: choose one")

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from aps_async.cli.choice import Choice
-from aps_async.cli.failures import UsageProblem
+from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.output import count, print_progress, print_status
 from aps_async.exports.targets import state_folder
 from aps_async.models import ExportOptions, ExportRequest, Project

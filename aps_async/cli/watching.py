@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
-from aps_async.cli.failures import exit_code, reason
+from aps_async.cli.exit_codes import exit_code, reason
 from aps_async.cli.output import print_status
 
 ONLY_THE_USER_CAN_MEND = (2, 3, 4, 5)

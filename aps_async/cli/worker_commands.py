@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aps_async.cli.failures import UsageProblem
+from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.options import (
     COLLECTION,
     JSON_OBJECT,

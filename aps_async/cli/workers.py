@@ -14,7 +14,7 @@ from attrs import frozen
 
 from aps_async.cli.clients import open_sessions
 from aps_async.cli.environment import open_session
-from aps_async.cli.failures import SOME_FAILED, UsageProblem, reason
+from aps_async.cli.exit_codes import SOME_FAILED, UsageProblem, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.errors import APSError, InputError, NotFoundInProjectError

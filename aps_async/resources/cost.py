@@ -13,9 +13,9 @@ from attrs import frozen
 
 from aps_async.errors import ExportError, InputError, NotFoundError, NotFoundInProjectError
 from aps_async.ids import bare_id, id_list, path_part
-from aps_async.json_values import is_list
 from aps_async.links import SignedUrl, Source
 from aps_async.models import CostSource, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Project
+from aps_async.narrowing import is_list
 from aps_async.resources import storage
 from aps_async.session import Session
 from aps_async.transport.converter import lenient, structure

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from attrs import evolve, field, frozen
 
 from aps_async.errors import DecodeError
-from aps_async.json_values import as_object
+from aps_async.narrowing import as_object
 from aps_async.session import Session
 from aps_async.transport.addresses import path_of
 from aps_async.transport.converter import lenient

@@ -10,8 +10,8 @@ from typing import Any
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import UUID, bare_id, decoded_urn, dm_id, is_web_address, path_part
 from aps_async.ids import version_urn as checked_version_urn
-from aps_async.json_values import as_list, is_object
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
+from aps_async.narrowing import as_list, is_object
 from aps_async.resources.jsonapi import Document, Resource, pages
 from aps_async.session import Session
 from aps_async.text import globbed, look, named, nearest

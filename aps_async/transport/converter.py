@@ -21,8 +21,8 @@ from cattrs.gen import (
 )
 
 from aps_async.errors import DecodeError, InputError
-from aps_async.json_values import as_object, is_object
 from aps_async.models import ExportRef, ExportRequest, FailedFile
+from aps_async.narrowing import as_object, is_object
 from aps_async.text import well_formed, well_formed_values
 
 __all__ = [

@@ -24,8 +24,8 @@ from aps_async.errors import (
     TransportError,
     UnauthorizedError,
 )
-from aps_async.json_values import as_list, as_object, is_object
 from aps_async.links import SignedUrl, redact
+from aps_async.narrowing import as_list, as_object, is_object
 from aps_async.text import well_formed
 from aps_async.transport.converter import loads
 from aps_async.transport.request import Call

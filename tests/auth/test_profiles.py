@@ -11,7 +11,7 @@ from aps_async import AuthError, InputError, TwoLegged
 from aps_async.auth import FileStore, KeyringStore, ServiceAccount, StaticToken, ThreeLegged
 from aps_async.auth.credentials import SCOPES
 from aps_async.cli import profiles
-from aps_async.cli.failures import UsageProblem
+from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.identity import identity, scopes_for, sources
 from aps_async.cli.login import _kept_values as login_values
 from aps_async.cli.options import profile_option

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aps_async.cli import environment, main, output
-from aps_async.cli.failures import Interrupted, UsageProblem, exit_code, reason
+from aps_async.cli.exit_codes import Interrupted, UsageProblem, exit_code, reason
 from aps_async.cli.options import a_path
 from aps_async.cli.runtime import run_to_the_end
 from aps_async.errors import AuthError, DatabaseError, NotFoundError, TransportError

@@ -106,7 +106,7 @@ def test_resume_of_a_run_that_was_done_finds_everything_there(cli: Cli, service:
     assert [json.loads(line)["reused"] for line in ran.out.splitlines()] == [True] * 3
 
 
-def test_failures_stay_in_the_status_and_are_tried_again(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+def test_exit_codes_stay_in_the_status_and_are_tried_again(cli: Cli, service: Simulation, tmp_path: Path) -> None:
     assert cli(*EXPORT, "Plans/Broken", "--out", tmp_path, env=service.env).code == 1
     told = cli("status", tmp_path)
     assert told.code == 1

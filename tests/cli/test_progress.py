@@ -13,7 +13,7 @@ from rich.console import Console
 
 from aps_async.cli import output
 from aps_async.cli.ending import failures_by_reason
-from aps_async.cli.failures import short_reason
+from aps_async.cli.exit_codes import short_reason
 from aps_async.cli.progress import _Bar, _Lines
 from aps_async.errors import APSError, NotAllowedError, NotFoundError, ServerError, TargetError
 from aps_async.exports.progress import BulkProgress
@@ -90,7 +90,7 @@ def test_lines_mention_a_pause_of_the_quota_once(capsys: pytest.CaptureFixture[s
 _ERROR: dict[str, Any] = {"method": "POST", "path": _PATH}
 
 
-def test_failures_are_grouped_by_their_reasons() -> None:
+def test_exit_codes_are_grouped_by_their_reasons() -> None:
     failures: list[tuple[str, Exception]] = [
         ("A-1", APSError("A-1: no PDF of urn:adsk:1 in 4.2 s")),
         *((f"B-{number}", NotAllowedError("no", status=403, **_ERROR)) for number in range(10)),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aps_async.cli.failures import EXIT_CODES, SEVERITY, worst
+from aps_async.cli.exit_codes import EXIT_CODES, SEVERITY, worst
 from aps_async.ledger.lock import FolderLock
 from tests.cli.support import Ran, Simulation
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from aps_async.cli.failures import UsageProblem
+from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.syncing import SyncChoices, Watched, sync
 from aps_async.cli.syncing_many import sync_many
 from aps_async.cli.watching import watch

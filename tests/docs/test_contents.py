@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from aps_async import bim360, cost, errors, files, sheets
 from aps_async.cli.app import app
-from aps_async.cli.failures import EXIT_CODES
+from aps_async.cli.exit_codes import EXIT_CODES
 from aps_async.cli.guides import read_guides
 from aps_async.exports.kinds import KINDS
 from aps_async.models import ExportKind

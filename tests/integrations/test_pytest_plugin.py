@@ -12,7 +12,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from aps_async import InputError, Settings
 from aps_async.cli.environment import settings_from
-from aps_async.cli.failures import UsageProblem
+from aps_async.cli.exit_codes import UsageProblem
 from aps_async.integrations import pytest_plugin
 from tests.docstrings import programs
 

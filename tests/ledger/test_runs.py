@@ -124,7 +124,7 @@ async def test_a_killed_run_between_file_and_outcome_costs_no_second_download(tm
     assert ledger_status(tmp_path).done == 3
 
 
-async def test_failures_are_tried_again_each_in_its_way(tmp_path: Path) -> None:
+async def test_exit_codes_are_tried_again_each_in_its_way(tmp_path: Path) -> None:
     ways = [{"number": "A-1"}, {"number": "A-2", "fails": True}, {"number": "A-3", "never": True}]
     plan = {"hubs": [{"projects": [{"folders": [{"name": "Plans", "items": ways}]}]}]}
     async with service(World.from_json(plan), behaviour=QUICK) as simulator, session_for(simulator) as session:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import pytest
 
 from aps_async.cli import listing
-from aps_async.cli.failures import EXIT_CODES
+from aps_async.cli.exit_codes import EXIT_CODES
 from tests.cli.support import SHEET, Ran, Simulation, paths_in
 
 Cli = Callable[..., Ran]
