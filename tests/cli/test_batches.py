@@ -20,8 +20,10 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """Simulators whose PDFs of several sheets are whole, or not."""
     file = tmp_path_factory.mktemp("world") / "world.json"
     file.write_text(json.dumps(WORLD), "utf-8")
-    switches = (f"acc_sheet_pages={request.param}", "job_time=0.1")
-    with simulation("--world", str(file), *(part for each in switches for part in ("--set", each))) as found:
+    switches = (f"acc_sheet_pages={request.param}", "job_time=5")
+    with simulation(
+        "--world", str(file), "--speed", "60", *(part for each in switches for part in ("--set", each))
+    ) as found:
         yield found
 
 
