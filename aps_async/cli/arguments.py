@@ -50,10 +50,10 @@ def _options(command: Any) -> dict[str, bool]:
 
 
 def usage_hint(problem: BaseException, argv: Sequence[str], root: Any, program: str) -> str | None:
-    """Where to read how a command is used, after an error of its usage."""
+    """Where to read how a command is used, after an error of its options; one in a file or an installation has none."""
     context = getattr(problem, "ctx", None)
     path = getattr(context, "command_path", None)
-    if path is None and isinstance(problem, UsageProblem):
+    if path is None and isinstance(problem, UsageProblem) and "--" in str(problem):
         command = next((each for each in argv if each in root.commands), None)
         path = f"{program} {command}" if command else program
     return f"see: {path} --help" if path else None
