@@ -16,6 +16,8 @@ from aps_async.sync.run import SyncOptions
 from tests.sync.sheets import bookmarks_of, labels_of
 from tests.sync.test_sync import Site, site
 
+pytestmark = pytest.mark.looptime
+
 __all__ = ["site"]
 
 

@@ -20,6 +20,8 @@ from aps_async.sync.run import SyncOptions
 from aps_async.sync.subfolders import PROJECTS_JSON, read_subfolders
 from tests.support import service, session_for
 
+pytestmark = pytest.mark.looptime
+
 
 def plans(*numbers: str) -> list[object]:
     """The folders of a project with these sheets."""

@@ -32,6 +32,8 @@ from aps_async.sync.run import SyncOptions
 from aps_async.sync.selection import Selection
 from tests.support import service, session_for
 
+pytestmark = pytest.mark.looptime
+
 QUICK = Behaviour(job_time=JobTime.fixed(1))
 ADA = "BW9RM76WZBGL"
 
