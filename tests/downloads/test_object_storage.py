@@ -133,8 +133,8 @@ def s3() -> Iterator[dict[str, str]]:
 
 
 async def test_s3_keeps_the_older_version(s3: dict[str, str]) -> None:
-    bucket = Bucket(s3)
-    await check_replaced(ObjectStorage("s3://plans/2026", allow_http=True, **s3))
+    bucket = Bucket(s3, "replaced")
+    await check_replaced(ObjectStorage("s3://replaced/2026", allow_http=True, **s3))
     keys = await asyncio.to_thread(bucket.keys)
     assert {key.removeprefix("2026/"): await asyncio.to_thread(bucket.read, key) for key in keys} == REPLACED
     bucket.close()
