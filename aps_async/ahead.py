@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Generic, Self, TypeVar
 
+from aps_async.threads import stopped
+
 __all__ = ["ReadAhead"]
 __dir__: object = __all__.copy
 
@@ -70,6 +72,5 @@ class ReadAhead(Generic[T]):
 
     async def aclose(self) -> None:
         """Ends the task."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await stopped([self._task])
         await self._source.aclose()  # which the task may never have begun

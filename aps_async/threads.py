@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
-__all__ = ["ended", "in_thread", "settled"]
+__all__ = ["ended", "in_thread", "settled", "stopped"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
@@ -28,6 +28,14 @@ async def settled(tasks: "Iterable[asyncio.Future[Any]]") -> None:
             task.exception()  # or asyncio would report that nobody looked at it
     if cancellation is not None:
         raise cancellation
+
+
+async def stopped(tasks: "Iterable[asyncio.Future[Any]]") -> None:
+    """Cancels all of them, and waits until they have ended; see `settled`."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await settled(tasks)
 
 
 async def ended(work: Awaitable[T], *, on_cancel: Callable[[], object] | None = None) -> T:

@@ -11,7 +11,7 @@ from aps_async.auth.provider import TokenClient
 from aps_async.auth.store import Login
 from aps_async.auth.three_legged import ThreeLegged
 from aps_async.errors import APSError, AuthError
-from aps_async.threads import settled
+from aps_async.threads import stopped
 
 if TYPE_CHECKING:  # the server half of aiohttp would double the time of `import aps_async`
     from aps_async.auth.callback import Listener
@@ -85,9 +85,7 @@ async def authorize(
             others = f" ({listener.refused} other requests were refused)" if listener.refused else ""
             raise _too_late(timeout, others) from None
         finally:
-            for task in (showing, coming):
-                task.cancel()
-            await settled([showing, coming])
+            await stopped([showing, coming])
 
 
 async def _finish(

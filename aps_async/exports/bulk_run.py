@@ -37,7 +37,7 @@ from aps_async.models import (
 from aps_async.policies import Policy
 from aps_async.polling import Poller
 from aps_async.session import Session
-from aps_async.threads import settled
+from aps_async.threads import stopped
 from aps_async.transport.hooks import working_on
 from aps_async.transport.quotas import LocalRateLimiter, RateLimiter
 
@@ -94,9 +94,7 @@ class Run:
     async def close(self) -> None:
         """Ends everything that is still under way."""
         self._closing = True
-        for task in self._tasks:
-            task.cancel()
-        await settled(self._tasks)
+        await stopped(self._tasks)
         for entry in (*self._open, *self._jobs):
             self._release(entry)
         for entry in self._open:

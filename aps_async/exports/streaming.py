@@ -79,7 +79,7 @@ from aps_async.exports.wait import Result, checked_job, export_poller
 from aps_async.models import ExportJob, ExportRef
 from aps_async.policies import Policy
 from aps_async.session import Session
-from aps_async.threads import settled
+from aps_async.threads import stopped
 from aps_async.transport.hooks import working_on
 
 __all__ = ["ExportStream", "Receive", "export_stream"]
@@ -268,9 +268,7 @@ async def _while_connected(work: Coroutine[Any, Any, T], receive: Receive) -> T:
         leaving.result()  # its own error, if it has one
         raise ClientDisconnectedError("the client disconnected before the export was ready")
     finally:
-        task.cancel()
-        leaving.cancel()
-        await settled([task, leaving])
+        await stopped([task, leaving])
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -25,7 +25,7 @@ from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Pro
 from aps_async.policies import Policy, PollPolicy, PollStatus
 from aps_async.polling import Poller, PollRules, may_recover
 from aps_async.session import Session
-from aps_async.threads import settled
+from aps_async.threads import stopped
 from aps_async.transport.hooks import Polled, Waited, emit
 from aps_async.transport.quotas import RateLimiter
 
@@ -249,9 +249,7 @@ async def poll_many(
         for next_done in asyncio.as_completed(tasks):
             yield await next_done
     finally:
-        for task in tasks:
-            task.cancel()
-        await settled(tasks)
+        await stopped(tasks)
 
 
 def checked_job(job: ExportJob) -> ExportJob:

@@ -27,6 +27,7 @@ from aps_async.resources.projects import (
 from aps_async.resources.reading import FolderReader
 from aps_async.resources.walking import Walk, descend, newest
 from aps_async.session import Session
+from aps_async.threads import stopped
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 
@@ -203,9 +204,7 @@ class _Walk:
                         yield sheet
                     asking.discard(batch)
         finally:
-            for task in asking:
-                task.cancel()
-            await asyncio.gather(*asking, return_exceptions=True)
+            await stopped(asking)
 
     async def _batches(
         self, starts: Sequence[Folder], asking: "set[asyncio.Task[list[Sheet]]]"

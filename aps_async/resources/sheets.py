@@ -28,6 +28,7 @@ from aps_async.resources import acc
 from aps_async.resources.jsonapi import HasId, NewItems
 from aps_async.session import Session
 from aps_async.text import NameIndex, listing, named
+from aps_async.threads import stopped
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import Query
@@ -388,20 +389,14 @@ async def _paged(
             if _is_last(page, offset):
                 return
             if len(page.results) < PAGE:  # the next page begins elsewhere
-                await _cancelled(ahead)
+                await stopped(ahead)
+                ahead.clear()
                 continue
             total = page.pagination.total_results if page.pagination else None
             while total and len(ahead) < _PAGES_AHEAD and (at := offset + len(ahead) * PAGE) < total:
                 ahead.append(asyncio.create_task(read(at)))
     finally:
-        await _cancelled(ahead)
-
-
-async def _cancelled(tasks: "deque[asyncio.Task[_Page[Item]]]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    tasks.clear()
+        await stopped(ahead)
 
 
 def _is_last(page: "_Page[Any]", offset: int) -> bool:

@@ -9,7 +9,7 @@ from attrs import define
 
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, TargetError
-from aps_async.threads import settled
+from aps_async.threads import stopped
 from aps_async.workers.steps import NOT_WANTED, NotWantedError
 
 __all__ = ["Target"]
@@ -72,8 +72,7 @@ class Target:
     async def close(self) -> None:
         """Stops checking."""
         if self._task is not None:
-            self._task.cancel()
-            await settled([self._task])
+            await stopped([self._task])
 
     def pause_after(self, failures: int) -> float:
         """Seconds after which one file is tried again."""

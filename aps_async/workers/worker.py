@@ -32,7 +32,7 @@ from aps_async.models import ExportJob, ExportKind, ExportRef
 from aps_async.policies import PollStatus
 from aps_async.polling import PollRules
 from aps_async.session import Session
-from aps_async.threads import settled
+from aps_async.threads import stopped
 from aps_async.transport.retry import may_recover, may_start_again
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
@@ -289,9 +289,7 @@ class Worker:
     async def _stop_asking(self) -> None:
         questions = [question.task for question in self._questions.values()]
         self._questions.clear()
-        for task in questions:
-            task.cancel()
-        await settled(questions)
+        await stopped(questions)
 
     async def _entry(self, export: int) -> Entry | None:
         """The export; None if there is none, or if its row was unreadable and has become a dead letter."""
