@@ -31,7 +31,6 @@ from aps_async.exports.bulk_requests import Wanted
 from aps_async.exports.project import project_requests
 from aps_async.ledger import LEDGER_NAME, Ledger, refuse_if_in_use
 from aps_async.models import (
-    DeliveredExport,
     ExportJob,
     ExportOptions,
     ExportOutcome,
@@ -46,7 +45,7 @@ from aps_async.session import Session
 from aps_async.sync.compare import Planned
 from aps_async.sync.joined import SetSheet, join_set
 from aps_async.sync.outcomes import SheetState
-from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions, SyncRun
+from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions, SyncRun, delivered_file
 from aps_async.sync.selection import Selected
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.transport.converter import to_dict
@@ -262,18 +261,11 @@ async def _export_sheets(
     await compared.finish()
 
 
-def _file(outcome: ExportOutcome | StoredExport | None, ledger: Ledger) -> str | None:
-    """The name of the file in the folder or storage."""
-    if isinstance(outcome, StoredExport):
-        return outcome.names[0]
-    return outcome.path.relative_to(ledger.folder).as_posix() if isinstance(outcome, DeliveredExport) else None
-
-
 async def _join(target: Path, run: Run, ledger: Ledger) -> None:
     chosen = [
         SetSheet(file, sheet.number, sheet.title)
         for each in run.results
-        if (sheet := each.sheet) is not None and (file := _file(each.outcome, ledger)) is not None
+        if (sheet := each.sheet) and each.outcome and (file := delivered_file(each.outcome, ledger.place))
     ]
     missing = [f"{each.name}: {reason(each.error)}" for each in run.results if each.error is not None]
     try:

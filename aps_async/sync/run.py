@@ -28,7 +28,7 @@ from aps_async.sync.selection import Selected, Selection, select
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.sync.withdrawn import Prover, Verdict
 
-__all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun", "outcome_of"]
+__all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun", "delivered_file", "outcome_of"]
 __dir__: object = __all__.copy
 
 DEFAULT_PATTERN = NamePattern("{number} - {title}")
@@ -377,17 +377,22 @@ class SyncRun:
         handled = {found.record for each in self.planned if (found := folder.find(each.request)) is not None}
         handled |= {found.record for each in self._sheets_left_out() if (found := self._kept(each)) is not None}
         rest = [each for each in known if each.record not in handled]
-        reasons = {each.record: reason for each in rest if (reason := self._why_not_asked(each)) is not None}
+        listed = {lineage_of(each.sheet.to_request()) for each in self._listed} if rest else set[bytes]()
+        planned = {each.lineage: each for each in reversed(self.planned)}
+        reasons = {
+            each.record: reason
+            for each in rest
+            if (reason := self._why_not_asked(each, planned.get(each.lineage), is_listed=each.lineage in listed))
+        }
         prover = Prover(self.session, self.project, self.viewer, self.how.user_id)
         verdicts = await prover.verdicts([each for each in rest if each.record not in reasons])
         verdicts |= {record: Verdict(SheetState.NOT_LOOKED_AT, reason) for record, reason in reasons.items()}
         moved = await self._prune([each for each in rest if _is_withdrawn(verdicts[each.record])], len(known))
         return [self._missed(each, verdicts[each.record], moved) for each in rest]
 
-    def _why_not_asked(self, known: KnownSheet) -> str | None:
+    def _why_not_asked(self, known: KnownSheet, planned: Planned | None, *, is_listed: bool) -> str | None:
         """Why the service is not asked about a sheet that this run has not exported; None if it is."""
-        if known.lineage in {lineage_of(each.sheet.to_request()) for each in self._listed}:
-            planned = next((each for each in self.planned if each.lineage == known.lineage), None)
+        if is_listed:
             if planned is None:
                 return _OUTSIDE
             is_older = known.source_id != planned.sheet.id
@@ -509,7 +514,8 @@ def _at(place: Place, file: str | None) -> dict[str, Any]:
     return {} if file is None else {"file": file, "path": place.path(file), "location": place.location(file)}
 
 
-def _delivered(outcome: ExportOutcome | StoredExport, place: Place) -> str | None:
+def delivered_file(outcome: ExportOutcome | StoredExport, place: Place) -> str | None:
+    """The name of an export's file in the folder or storage; None if it failed."""
     if isinstance(outcome, StoredExport):
         return outcome.names[0]
     folder = place.path("")
@@ -519,7 +525,7 @@ def _delivered(outcome: ExportOutcome | StoredExport, place: Place) -> str | Non
 def outcome_of(planned: Planned, outcome: ExportOutcome | StoredExport, place: Place) -> SyncOutcome:
     """What an export's outcome means for the sheet."""
     known, sheet = planned.known, planned.sheet.sheet
-    state, reason, file = planned.state, planned.reason, _delivered(outcome, place)
+    state, reason, file = planned.state, planned.reason, delivered_file(outcome, place)
     exported_at: datetime | None = known.exported_at if known and outcome.reused else datetime.now(UTC)
     if outcome.error is not None:
         state, reason = SheetState.FAILED, " ".join(str(outcome.error).split())
