@@ -96,10 +96,10 @@ def run(argv: Sequence[str]) -> int:
 def _run(argv: Sequence[str], stack: ExitStack) -> int:
     tolerate_any_text()
     debug = "--debug" in argv
+    parser = get_command(app)
     work: Any = None
     try:
         # Not Typer's standalone mode, which has its own exit codes and draws frames around errors.
-        parser = get_command(app)
         work = parser.main(args=in_front(argv, parser), prog_name=NAME, standalone_mode=False, obj=stack)
         if not callable(work):
             return int(work or 0)
@@ -122,7 +122,7 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
         if debug:
             note_traceback(problem)
         print_status(f"{NAME}: error: {reason(problem)}", level="error")
-        if hint := usage_hint(problem, argv, get_command(app), NAME):
+        if hint := usage_hint(problem, argv, parser, NAME):
             print_status(hint)
         return exit_code(problem)
 

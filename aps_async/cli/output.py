@@ -6,7 +6,6 @@ import sys
 import unicodedata
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -58,6 +57,8 @@ class Output:
     """Gets every line with its time."""
     as_json: bool = False
     """Whether each line of the file is a JSON object."""
+    status_as_json: bool = False
+    """Whether each line on standard error is one."""
 
     def keep(self, text: str, *, level: str = "info", **fields: Any) -> None:
         """Adds a line to the file."""
@@ -115,9 +116,6 @@ def print_result(text: str = "") -> None:
     sys.stdout.flush()
 
 
-_status_as_json: ContextVar[bool] = ContextVar("status_as_json", default=False)
-
-
 def print_progress(text: str) -> None:
     """Prints one line to standard error that --quiet leaves out."""
     if _output.quiet:
@@ -129,7 +127,7 @@ def print_progress(text: str) -> None:
 def print_status(text: str, *, level: str = "info", **fields: Any) -> None:
     """Prints one line to standard error: warnings, errors, what to do. As a JSON object, it also has `fields`."""
     _output.keep(text, level=level, **fields)
-    if _status_as_json.get():
+    if _output.status_as_json:
         text = _json_line(text, level=level, **fields)
     sys.stderr.write(f"{clean(text)}\n")
     sys.stderr.flush()
@@ -166,7 +164,7 @@ class StatusHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
         try:
-            fields = {"logger": record.name} if _status_as_json.get() else {}
+            fields = {"logger": record.name} if _output.status_as_json else {}
             print_status(self.format(record), level=record.levelname.lower(), **fields)
         except Exception:  # noqa: BLE001 - logging's own rule: a failure to log must not stop the program
             self.handleError(record)
@@ -180,11 +178,10 @@ def turn_logging_on(verbosity: int) -> None:
     handler.setFormatter(logging.Formatter(form, "%H:%M:%S"))
     log.handlers = [handler]
     log.setLevel({0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG))
-    _status_as_json.set(False)
 
 
 def write_status_as_json() -> None:
     """From here on, every line on standard error is one JSON object: `time`, `level`, `message` and fields."""
-    _status_as_json.set(True)
+    _output.status_as_json = True
     for handler in logging.getLogger("aps_async").handlers:
         handler.setFormatter(logging.Formatter("%(message)s"))
