@@ -103,7 +103,7 @@ def undisturbed() -> tuple[float, dict[str, str]]:
     """How long a run takes, and what it brings: the digest of every file by its name."""
     with tempfile.TemporaryDirectory() as name, simulator(sheets=SHEETS, speed=SPEED) as at:
         began = time.monotonic()
-        _to_the_end(at, Path(name))
+        to_the_end(at, Path(name))
         took, right = time.monotonic() - began, digests(Path(name))
     assert len(right) == SHEETS
     return took, right
@@ -117,7 +117,7 @@ def killed(moments: list[Moment], right: dict[str, str]) -> Told:
         there, known, seen = set[str](), set[str](), 0
         for moment in [*moments, None]:
             if moment is None:
-                _to_the_end(at, folder)
+                to_the_end(at, folder)
             else:
                 with export_command(at, folder) as process:
                     moment(process, at)
@@ -172,8 +172,9 @@ def wait_for_calls(
             return
 
 
-def _to_the_end(at: dict[str, Any], folder: Path) -> None:
-    with export_command(at, folder) as process:
+def to_the_end(at: dict[str, Any], folder: Path, *options: str, command: str = "export") -> None:
+    """Runs the command, which has to succeed."""
+    with export_command(at, folder, *options, command=command) as process:
         _, words = process.communicate()
     assert process.returncode == 0, words
 

@@ -21,10 +21,11 @@ from typing import Any
 from attrs import define, field
 
 from benchmarks import children
-from benchmarks.kills import export_command, wait_for_calls
+from benchmarks.kills import export_command, to_the_end, wait_for_calls
 
 SHEETS, SPEED = 60, 60
 _SUPERSEDED = "superseded"
+_OPTIONS = ("--prune", "--max-prune", "100")
 CHANGED = ("export_start", "signed_get")
 """Calls that a run makes for what is new or revised; those before them only list."""
 
@@ -106,13 +107,13 @@ def two_weeks(sheets: int = SHEETS) -> Iterator[Weeks]:
         root = Path(name)
         world = _world(sheets)
         with children.simulator(world=json.dumps(world), speed=SPEED, job=20) as at:
-            _to_the_end(at, root / "first")
+            to_the_end(at, root / "first", *_OPTIONS, command="sync")
         for path in sorted((root / "first").glob("*.pdf"))[-3:]:
             path.write_bytes(path.read_bytes() + path.name.encode())
         with children.simulator(world=json.dumps(_later(world)), speed=SPEED, job=20) as at:
             _copy(root / "first", root / "whole")
             began = time.monotonic()
-            _to_the_end(at, root / "whole")
+            to_the_end(at, root / "whole", *_OPTIONS, command="sync")
             seconds = time.monotonic() - began
             changed = len(_pdfs(root / "whole").keys() - _pdfs(root / "first").keys())
             yield Weeks(at, root / "first", _pdfs(root / "whole"), seconds, changed)
@@ -123,7 +124,7 @@ def kill_and_go_on(weeks: Weeks, moment: Moment, found: Found) -> None:
     folder = weeks.first.with_name("killed")
     _copy(weeks.first, folder)
     try:
-        with export_command(weeks.at, folder, "--prune", "--max-prune", "100", command="sync") as process:
+        with export_command(weeks.at, folder, *_OPTIONS, command="sync") as process:
             moment(process, weeks.at)
             was_running = process.poll() is None
             process.kill()
@@ -134,7 +135,7 @@ def kill_and_go_on(weeks: Weeks, moment: Moment, found: Found) -> None:
         whole = {*before.values(), *weeks.expected.values()}
         found.broken += [f"{name} is not whole" for name, digest in then.items() if digest not in whole]
         found.lost += [f"{name} after the kill" for name in _missing(before, then)]
-        _to_the_end(weeks.at, folder)
+        to_the_end(weeks.at, folder, *_OPTIONS, command="sync")
         end = _pdfs(folder)
         found.lost += [f"{name} at the end" for name in _missing(before, end)]
         found.different += _differences(end, weeks.expected)
@@ -170,12 +171,6 @@ def _pdfs(folder: Path) -> dict[str, str]:
 
 def _copy(source: Path, to: Path) -> None:
     shutil.copytree(source, to, ignore=shutil.ignore_patterns(".aps-async.lock"))
-
-
-def _to_the_end(at: dict[str, Any], folder: Path) -> None:
-    with export_command(at, folder, "--prune", "--max-prune", "100", command="sync") as process:
-        _, words = process.communicate()
-    assert process.returncode == 0, words
 
 
 def _world(sheets: int) -> dict[str, Any]:
