@@ -370,7 +370,7 @@ async def test_another_user_proves_nothing_by_not_finding_a_sheet(site: Site) ->
 async def test_a_new_pattern_renames_and_exports_nothing(site: Site) -> None:
     await site.sync()
     found = await site.sync(pattern=NamePattern("{discipline}/{number}"))
-    assert {each.state for each in found.values()} == {"renamed"}
+    assert {(each.state, each.reason) for each in found.values()} == {("renamed", f"was {name}") for name in FIRST}
     assert site.files() == [f"A/A-10{number}.pdf" for number in (1, 2, 3, 4)]
     await site.sync()
     assert site.files() == FIRST
