@@ -119,7 +119,7 @@ def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record |
         row = connection.execute(
             "SELECT id, run, state, name, export_id, request FROM exports WHERE key=?", (wanted.key(repeat),)
         ).fetchone()
-        if row is None or row[3] is None or _is_renumbered(connection, row[0], row[5], wanted):
+        if row is None or _is_renumbered(connection, row[0], row[5], wanted) or row[3] is None:
             return None
         if row[1] != run:
             break
