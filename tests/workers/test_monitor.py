@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from attrs import frozen
+from prometheus_client.parser import text_string_to_metric_families
 
 from aps_async import InputError, Settings
 from aps_async.errors import TargetError
@@ -106,7 +107,6 @@ async def monitored(
 async def test_the_client_library_of_prometheus_reads_the_page_as_the_reader_here_does(
     database: Database, tmp_path: Path
 ) -> None:
-    parser = pytest.importorskip("prometheus_client.parser", reason="needs the package prometheus_client")
     behaviour = Behaviour(job_time=JobTime.fixed(5))
     async with service(World.single_folder(3), speed=SPEED, behaviour=behaviour) as simulator:
         await RunStore(database).enqueue(requests_of(simulator), 'odd "name" \\n', owner=Owner(simulator.client_id))
@@ -116,7 +116,7 @@ async def test_the_client_library_of_prometheus_reads_the_page_as_the_reader_her
             async with page.http.get(f"{page.url}/metrics") as response:
                 text = await response.text()
     found: Samples = {}
-    for family in parser.text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(text):
         assert family.type in _SUFFIXES
         assert family.documentation
         for sample in family.samples:
