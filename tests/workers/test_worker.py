@@ -210,7 +210,9 @@ async def test_a_hung_poll_holds_no_slot_and_its_late_answer_counts(database: Da
     ended: list[float] = []
     async with service(World.single_folder(9), speed=SPEED, behaviour=QUICK, faults=[hang]) as simulator:
         await run_of(simulator, database)
-        async with working_session(simulator, database, call_timeout=60 * SPEED, poll_interval=6) as session:
+        async with working_session(
+            simulator, database, call_timeout=60 * SPEED, request_timeout=60 * SPEED, poll_interval=6
+        ) as session:
             loop = asyncio.get_running_loop()
             began = loop.time()
             await work(
