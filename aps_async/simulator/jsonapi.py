@@ -177,7 +177,7 @@ def folder_resource(folder: Folder, links: Links) -> Resource:
 
 def _modified(item: Item) -> str:
     names = "" if item.hides_renames else f"{item.name} {item.title}"
-    return timestamp(item.id, len(item.versions) + 300 + crc32(names.encode()) % 1000)
+    return timestamp(item.id, len(item.versions) + 300 + crc32(names.encode("utf-8", "surrogatepass")) % 1000)
 
 
 def item_resource(item: Item, links: Links) -> Resource:
