@@ -449,7 +449,7 @@ async def test_a_fault_of_our_own_ends_one_export_and_not_the_worker(
 
 async def fetched(one: Worker, export: int) -> None:
     """Calls the step again, as the lane does, until it has ended."""
-    while (delay := await one.fetch(export)) is not None:
+    while (delay := await one.fetch(export)) is not None:  # noqa: ASYNC110 - it polls
         await asyncio.sleep(delay)
 
 
