@@ -17,7 +17,7 @@ from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import reason
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import print_json, print_result, print_status
-from aps_async.cli.progress import View, shown
+from aps_async.cli.progress import View, busy, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Result, Run, as_json, file_name, show_joined, stopped_words, summary
 from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of, print_listed
@@ -224,7 +224,9 @@ async def _check_begun(listed: ReadAhead[Sheet], compared: SyncRun, choices: Exp
     choices.selection.check(compared.project)
     if choices.pattern is not None:
         choices.pattern.check(compared.project)
-    if not await listed.ready():
+    with busy("listing the sheets", compared.session.contact):
+        is_any = await listed.ready()
+    if not is_any:
         print_listed(Selected(chosen=(), left_out=compared.not_listed), choices.pattern)
         raise _nothing(compared.project, choices)
 
@@ -369,7 +371,7 @@ async def export_tasks(
     if not tasks:
         return
     by_key = {task.key: task for task in tasks}
-    with _shown(len(by_key), choices, run) as view:
+    with _shown(session, len(by_key), choices, run) as view:
         wanted = [task.wanted for task in by_key.values()]
         await _exported(session, wanted, by_key, view, choices, run, unpack=unpack, ledger=ledger)
 
@@ -401,7 +403,7 @@ async def export_listed(
         view.expect(len(by_key))
 
     run.is_listed = False
-    with _shown(None, choices, run) as view:
+    with _shown(session, None, choices, run) as view:
         async with aclosing(ReadAhead(wanted())) as requests:
             await _exported(
                 session,
@@ -416,9 +418,9 @@ async def export_listed(
             )
 
 
-def _shown(total: int | None, choices: RunChoices, run: Run) -> AbstractContextManager[View]:
+def _shown(session: Session, total: int | None, choices: RunChoices, run: Run) -> AbstractContextManager[View]:
     lines_would_mix = choices.as_json and sys.stdout.isatty()
-    return shown(total, run.things, live=False if lines_would_mix else None)
+    return shown(session.contact, total, run.things, live=False if lines_would_mix else None)
 
 
 async def _exported(

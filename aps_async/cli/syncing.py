@@ -169,7 +169,7 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
     found.report = Report(project=project.name) if choices.report else None
     # The number of sheets is only known after the list, when the display has begun.
-    with shown(None, "", live=False if choices.as_json or watched else None) as view:
+    with shown(session.contact, None, "", live=False if choices.as_json or watched else None) as view:
 
         def listed(total: int, *, complete: bool = False) -> None:
             found.total = total

@@ -89,7 +89,7 @@ async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, wa
     def command_for(project: Project) -> str:
         return stored_choices("sync", evolve(choices, project=project.id, projects=()))
 
-    with shown(None, "", live=False if choices.as_json or watched else None) as view:
+    with shown(session.contact, None, "", live=False if choices.as_json or watched else None) as view:
 
         def listed(total: int, *, complete: bool = False) -> None:
             found.current.total = total

@@ -7,9 +7,10 @@ import re
 from aps_async.downloads.filenames import safe_path, safe_stem
 from aps_async.ids import version_number
 from aps_async.models import ExportKind, ExportRequest
+from aps_async.text import folded
 from aps_async.transport.converter import to_dict, to_json
 
-__all__ = ["Wanted", "digest"]
+__all__ = ["Wanted", "digest", "name_key"]
 __dir__: object = __all__.copy
 
 _VERSION = re.compile(r"\?version=\d+$")
@@ -18,6 +19,11 @@ _VERSION = re.compile(r"\?version=\d+$")
 def digest(*values: object) -> bytes:
     """16 bytes, enough to exclude collisions even among a million million values."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).digest()[:16]
+
+
+def name_key(name: str) -> bytes:
+    """The same for two names that a file system may take for one."""
+    return digest(folded(name))
 
 
 class Wanted:

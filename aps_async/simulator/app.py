@@ -121,6 +121,7 @@ class Simulator:
         self._states: dict[type, Any] = {
             type(one): one
             for one in (
+                self.router,
                 self.faults,
                 self.tokens,
                 self.logins,
@@ -368,7 +369,15 @@ class Simulator:
 
 
 async def _nowhere(call: Call) -> Reply:
-    return gateway_error(404, "ERR-404", f"{call.raw_path} does not exist.")
+    methods = call.simulator.state(Router).methods(call.raw_path)
+    if not methods:
+        return gateway_error(404, "ERR-404", f"{call.raw_path} does not exist.")
+    allowed = {"Allow": ", ".join(methods)}
+    if call.request.method == "OPTIONS":
+        return Reply(204, {"Server": "Apigee Router", **allowed})
+    refused = gateway_error(405, "ERR-405", f"{call.raw_path} does not support {call.request.method}.")
+    refused.headers.update(allowed)
+    return refused
 
 
 _UNKNOWN = Endpoint("unknown", "", "", None, None, _nowhere)

@@ -44,6 +44,11 @@ def draw_sheet(info: SheetInfo) -> bytes:
     return buffer.getvalue()
 
 
+def plain_sheets(infos: Sequence[SheetInfo]) -> bytes:
+    """The least that passes for a PDF of these sheets, and differs where they do."""
+    return "\n".join(["%PDF-1.7", *(f"%{info}" for info in infos), "%%EOF\n"]).encode()
+
+
 def new_canvas(buffer: io.BytesIO, title: str) -> Any:
     """An empty document for sheets."""
     canvas: Any = Canvas(buffer, pagesize=(WIDTH, HEIGHT), invariant=1, pageCompression=1)

@@ -123,7 +123,7 @@ def _planned(
         reason = f"the export of {known.exported_at.astimezone():%Y-%m-%d} was too old"
         return evolve(found, state=SheetState.REFRESHED, reason=reason, is_too_old=True)
     if found.is_renamed or (known.facts is not None and _title(known.facts) != _title(sheet.sheet)):
-        before = known.facts.name if known.facts and known.facts.name != sheet.sheet.name else known.name
+        before = known.facts.name if known.facts and known.facts.name != sheet.sheet.name else known.files[0].name
         return evolve(found, state=SheetState.RENAMED, reason=f"was {before}")
     return evolve(found, state=SheetState.UNCHANGED)
 

@@ -1,6 +1,6 @@
 """One run of `sync_project`: its list, what the folder knows, and what comes of both."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -103,6 +103,8 @@ class SyncRun:
     """By id: when the service was last asked for the number and title of a sheet."""
     _inside: set[int] = field(factory=set[int], init=False)
     """Records of sheets that are not listed and belong to the selection."""
+    _moved: dict[int, KnownSheet] = field(factory=dict[int, KnownSheet], init=False)
+    """By record: withdrawn sheets whose files this run has moved, as they are now."""
     _notes: list[SheetNote] = field(factory=list[SheetNote], init=False)
     _reported: list[SyncOutcome] = field(factory=list[SyncOutcome], init=False)
     _problem: Exception | None = field(default=None, init=False)
@@ -387,8 +389,8 @@ class SyncRun:
         prover = Prover(self.session, self.project, self.viewer, self.how.user_id)
         verdicts = await prover.verdicts([each for each in rest if each.record not in reasons])
         verdicts |= {record: Verdict(SheetState.NOT_LOOKED_AT, reason) for record, reason in reasons.items()}
-        moved = await self._prune([each for each in rest if _is_withdrawn(verdicts[each.record])], len(known))
-        return [self._missed(each, verdicts[each.record], moved) for each in rest]
+        self._moved = await self._prune([each for each in rest if _is_withdrawn(verdicts[each.record])], len(known))
+        return [self._missed(self._moved.get(each.record, each), verdicts[each.record]) for each in rest]
 
     def _why_not_asked(self, known: KnownSheet, planned: Planned | None, *, is_listed: bool) -> str | None:
         """Why the service is not asked about a sheet that this run has not exported; None if it is."""
@@ -404,8 +406,8 @@ class SyncRun:
             return "its folder could not be listed"
         return None
 
-    async def _prune(self, withdrawn: Sequence[KnownSheet], total: int) -> dict[int, str | None]:
-        """Moves the files of withdrawn sheets, if that is wanted and they are few enough; gives where they are now."""
+    async def _prune(self, withdrawn: Sequence[KnownSheet], total: int) -> dict[int, KnownSheet]:
+        """Moves the files of withdrawn sheets, if that is wanted and they are few enough; gives them with those."""
         if not self.how.prune or not withdrawn:
             return {}
         allowed = max(PRUNE_LEAST, total // PRUNE_SHARE) if self.how.max_prune is None else self.how.max_prune
@@ -419,9 +421,9 @@ class SyncRun:
             return {}
         return {each.record: await self.ledger.sheets.withdraw(each) for each in withdrawn}
 
-    def _missed(self, known: KnownSheet, verdict: Verdict, moved: Mapping[int, str | None]) -> SyncOutcome:
-        file = moved[known.record] if known.record in moved else _file(known)
-        self._keep(known, verdict.state, verdict.reason, moved.get(known.record))
+    def _missed(self, known: KnownSheet, verdict: Verdict) -> SyncOutcome:
+        moved = _file(known) if known.record in self._moved else None
+        self._keep(known, verdict.state, verdict.reason, moved)
         facts = known.facts
         return SyncOutcome(
             state=verdict.state,
@@ -431,7 +433,7 @@ class SyncRun:
             id=known.source_id,
             version=version_of(known),
             folder=facts.folder_path if facts else "",
-            **_at(self.ledger.place, file),
+            **_at(self.ledger.place, _file(known)),
             reason=verdict.reason,
             exported_at=known.exported_at if known.is_done else None,
         )
@@ -451,8 +453,10 @@ class SyncRun:
         """
         await self._keep_notes()
         known = await self.ledger.sheets.known(self._project_id)
+        known = [self._moved.get(each.record, each) for each in known]
         register = register_of(self.project, self._reported, known, datetime.now(UTC))
         await write_register(self.ledger.place, register)
+        await self.ledger.sheets.withdrawn(self._moved.values())
         joined = None
         try:
             if self.how.merge is not None:
