@@ -86,14 +86,14 @@ VERIFY = Annotated[
 
 def a_target(text: str) -> Path | str:
     """A folder, or the address of an object storage."""
-    from aps_async.downloads.folder import is_object_storage
+    from aps_async.downloads.storage import is_object_storage
 
     return text.rstrip("/") if is_object_storage(text) else a_path(text)
 
 
 def a_ledgers_folder(text: str) -> Path:
     """The folder that a ledger is in: the target, or the state folder of an object storage."""
-    from aps_async.downloads.folder import is_object_storage
+    from aps_async.downloads.storage import is_object_storage
     from aps_async.exports.targets import state_folder
 
     return state_folder(text) if is_object_storage(text) else a_path(text)

@@ -66,7 +66,7 @@ def worker(
     """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
     from aps_async.cli import workers as fleet
     from aps_async.cli.output import write_status_as_json
-    from aps_async.downloads.folder import is_object_storage
+    from aps_async.downloads.storage import is_object_storage
 
     if log_json:
         write_status_as_json()
