@@ -10,8 +10,9 @@ from attrs import frozen
 
 from aps_async.auth import TwoLegged
 from aps_async.auth.loopback import CALLBACK
+from aps_async.cli.delivering import export_tasks, show_failures
 from aps_async.cli.exit_codes import UsageProblem
-from aps_async.cli.export import ExportChoices, export_tasks, sheet_tasks, show_failures
+from aps_async.cli.export import ExportChoices, sheet_tasks
 from aps_async.cli.output import clean, count, print_result, print_status, program, size
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Run, stopped_words

@@ -8,10 +8,10 @@ from functools import partial
 
 from attrs import define, evolve, field
 
+from aps_async.cli.delivering import stored_choices
 from aps_async.cli.ending import next_command
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, exit_code, reason, worst
-from aps_async.cli.export import stored_choices
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import shown
