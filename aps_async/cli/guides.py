@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aps_async.cli.completion import complete_guide
+from aps_async.cli.completion import fitting
 
 
 def register(app: typer.Typer) -> None:
@@ -16,11 +16,15 @@ def register(app: typer.Typer) -> None:
     def guide(
         name: Annotated[
             str | None,
-            typer.Argument(metavar="NAME", autocompletion=complete_guide, help="A guide; without it, list all."),
+            typer.Argument(metavar="NAME", autocompletion=_complete, help="A guide; without it, list all."),
         ] = None,
     ) -> Any:
         """Show a guide, such as manager, developer or operator. In a pipe or a file it is Markdown."""
         return partial(show, name)
+
+
+def _complete(incomplete: str) -> list[str]:
+    return fitting(list(read_guides()), incomplete)
 
 
 def read_guides() -> dict[str, str]:
