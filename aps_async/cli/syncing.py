@@ -12,10 +12,10 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.cli.choice import Choice
+from aps_async.cli.delivering import RunChoices, show_failures, show_state, stored_choices
 from aps_async.cli.ending import next_command
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason, short_reason
-from aps_async.cli.export import RunChoices, show_failures, show_state, stored_choices
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown

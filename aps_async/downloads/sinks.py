@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from aps_async.downloads.filenames import cut
 from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
 from aps_async.filesystem import open_own
+from aps_async.links import redact_addresses
 from aps_async.threads import in_thread
 
 __all__ = [
@@ -100,8 +101,8 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         raise InputError("the path must not be empty or contain NUL; '.' is the current folder")
     if _ADDRESS.match(text.strip()):  # a Path has lost the second slash
         raise InputError(
-            f"{text!r} is not a path on this machine; bulk exports and workers also deliver to s3://, gs:// and az://, "
-            "nothing to any other address"
+            f"{redact_addresses(text)!r} is not a path on this machine; bulk exports and workers also deliver to "
+            "s3://, gs:// and az://, nothing to any other address"
         )
     return Path(path)
 

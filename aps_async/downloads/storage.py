@@ -1,12 +1,35 @@
 """Where verified files go besides a plain folder: one small protocol, which anybody can implement."""
 
+import re
 from pathlib import Path
 from typing import Protocol
 
 from attrs import frozen
 
-__all__ = ["ReadableStorage", "Storage", "StoredFile"]
+from aps_async.errors import InputError
+from aps_async.links import redact_addresses
+
+__all__ = ["ReadableStorage", "Storage", "StoredFile", "is_object_storage"]
 __dir__: object = __all__.copy
+
+_BUCKET = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
+_MORE = re.compile(r"[?#]|//[^/]*[@:]")
+"""What obstore drops or takes for something else."""
+
+
+def is_object_storage(location: str) -> bool:
+    """Whether this is an address in an object storage.
+
+    Raises:
+        InputError: it is one with a user, port, query or fragment.
+    """
+    found = _BUCKET.match(location)
+    if found and _MORE.search(location, found.end() - 2):
+        raise InputError(
+            f"{redact_addresses(location)} cannot be used as a storage: the address is the bucket or container and a "
+            "prefix, without user, port, ? and #; credentials come from variables such as AWS_ACCESS_KEY_ID"
+        )
+    return bool(found)
 
 
 class Storage(Protocol):

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from aps_async.downloads.folder import is_object_storage, storage_for
+from aps_async.downloads.folder import storage_for
 from aps_async.downloads.sinks import local_path
-from aps_async.downloads.storage import ReadableStorage, Storage
+from aps_async.downloads.storage import ReadableStorage, Storage, is_object_storage
 from aps_async.errors import InputError
 from aps_async.extras import needed
 from aps_async.ledger import Ledger

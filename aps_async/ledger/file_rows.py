@@ -26,6 +26,7 @@ __all__ = [
     "MOVE_AWAY",
     "Former",
     "all_files",
+    "arrived",
     "arriving",
     "arriving_files",
     "digests",
@@ -144,11 +145,13 @@ def version_label(source_id: str, version_set: str | None) -> str:
     return f"version {number}" if number is not None else safe_stem(version_set) if version_set else "earlier"
 
 
-def done(connection: sqlite3.Connection, record: int, seconds: float | None = None) -> list[Former]:
+def done(
+    connection: sqlite3.Connection, record: int, seconds: float | None = None, at: float | None = None
+) -> list[Former]:
     """Notes that the files are there; gives those under other names whose place they took, until they are `gone`."""
     connection.execute(
         "UPDATE exports SET state=?, problem=NULL, changed=?, seconds=coalesce(?, seconds) WHERE id=?",
-        (State.DONE, time.time(), seconds, record),
+        (State.DONE, time.time() if at is None else at, seconds, record),
     )
     connection.execute("DELETE FROM moves WHERE export=?", (record,))
     left = former(connection, record)
@@ -220,6 +223,12 @@ def arriving_files(connection: sqlite3.Connection) -> list[tuple[int, list[Known
     select = "SELECT DISTINCT export FROM files JOIN exports ON id=export WHERE state<>? AND exports.name IS NOT NULL"
     records = [int(record) for [record] in connection.execute(select, (State.DONE,))]
     return [(each, files_of(connection, each), former(connection, each)) for each in records]
+
+
+def arrived(connection: sqlite3.Connection, record: int) -> None:
+    """The files got their names, and the run was stopped before it noted that: they are at least as old as its job."""
+    [changed] = connection.execute("SELECT changed FROM exports WHERE id=?", (record,)).fetchone()
+    done(connection, record, at=float(changed))
 
 
 def not_arrived(connection: sqlite3.Connection, record: int) -> None:

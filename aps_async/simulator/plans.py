@@ -3,6 +3,7 @@
 import io
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -33,6 +34,7 @@ class _Room:
     up: bool
 
 
+@lru_cache(maxsize=1024)  # of 6 KB; one simulator after another shows the same sheets
 def draw_sheet(info: SheetInfo) -> bytes:
     """One sheet as a PDF of one page."""
     buffer = io.BytesIO()
