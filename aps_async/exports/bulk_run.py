@@ -135,7 +135,11 @@ class Run:
                         self.taken += 1
                         if record.files:
                             self._looking += 1
-                            self._spawn_part(self._look(entry))
+                            look = self._look(entry)
+                            if record.is_unchanged:
+                                await look  # which has nothing to read, so that a task would cost more
+                            else:
+                                self._spawn_part(look)
                         else:
                             await self._begin(entry)
             await self.journal.expect(self.taken)

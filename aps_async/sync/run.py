@@ -536,7 +536,7 @@ def delivered_file(outcome: ExportOutcome | StoredExport, place: Place) -> str |
     if isinstance(outcome, StoredExport):
         return outcome.names[0]
     folder = place.path("")
-    return outcome.path.relative_to(folder).as_posix() if outcome.path and folder else None
+    return "/".join(outcome.path.parts[len(folder.parts) :]) if outcome.path and folder else None
 
 
 def outcome_of(planned: Planned, outcome: ExportOutcome | StoredExport, place: Place) -> SyncOutcome:
