@@ -1,8 +1,8 @@
 """Sheets, files and cost documents out of Autodesk BIM 360 and Autodesk Construction Cloud, as verified files.
 
-async with Session(TwoLegged.from_env()) as session:
-    job = await bim360.start_export(session, project_id, version_urn, markups=True)
-    pdf = await wait_for_export(session, job, "A-101.pdf")
+    async with Session(TwoLegged.from_env()) as session:
+        job = await bim360.start_export(session, project_id, version_urn, markups=True)
+        pdf = await wait_for_export(session, job, "A-101.pdf")
 
 These are the names that most programs need. Everything else is imported from its module: the other errors from
 `aps_async.errors`, values from `aps_async.models`, logins from `aps_async.auth`, ledgers from `aps_async.ledger`.

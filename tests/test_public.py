@@ -14,6 +14,7 @@ import pytest
 
 import aps_async
 from aps_async.simulator import Behaviour, JobPolls, Simulator, World
+from tests.docstrings import programs
 from tests.public_names import listed_names, own_names, public_modules
 
 PACKAGE = Path(aps_async.__file__).parent
@@ -165,7 +166,8 @@ def test_importing_the_library_starts_none_of_the_heavy_things() -> None:
 
 @pytest.mark.looptime
 async def test_the_example_of_the_package_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, example, _ = (aps_async.__doc__ or "").split("\n\n")
+    [example] = programs(aps_async.__doc__)
+    example = example.rstrip()
     assert example.count("\n") == 2
     async with Simulator(World.demo(1), behaviour=Behaviour(job_time=JobPolls(3))) as simulator:
         sheet = simulator.world.sheets[0]

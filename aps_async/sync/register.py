@@ -39,7 +39,8 @@ __all__ = [
 ]
 __dir__: object = __all__.copy
 
-REGISTER_CSV, REGISTER_JSON = "register.csv", "register.json"
+REGISTER_CSV = "register.csv"
+REGISTER_JSON = "register.json"
 FORM = 1
 """Of `register.json`; a change that older readers would misunderstand gets another number."""
 _LARGEST = 256 << 20

@@ -33,8 +33,10 @@ __all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "Sync
 __dir__: object = __all__.copy
 
 DEFAULT_PATTERN = NamePattern("{number} - {title}")
-PRUNE_SHARE, PRUNE_LEAST = 10, 10
-"""At most a tenth of the set is moved by one run, and 10 sheets in any case, unless a larger number is allowed."""
+PRUNE_SHARE = 10
+"""One run moves at most the set divided by this, unless a larger number is allowed."""
+PRUNE_LEAST = 10
+"""So many sheets in any case."""
 _NOTES = 500  # kept in one transaction
 _NAMES_FOR = 86400.0
 """Seconds after which numbers and titles are asked for again, though nothing seems to be modified."""
