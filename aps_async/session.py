@@ -107,22 +107,23 @@ class Session:
         """API calls that were sent so far, repeats included; without those for tokens, and without downloads."""
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)
-        self._first_contact = FirstContact(patient=patient, on_unreachable=on_unreachable, hooks=self.hooks)
-        self._connections = Connections(http, ssl, proxy, self._first_contact, self.hooks)
+        self.contact: FirstContact = FirstContact(patient=patient, on_unreachable=on_unreachable, hooks=self.hooks)
+        """Whether calls fail and are repeated now: `contact.trouble`."""
+        self._connections = Connections(http, ssl, proxy, self.contact, self.hooks)
         self._quotas = quotas
         client_id = tokens.client_id if isinstance(tokens, HasClientId) else None
         self._two_legged = tokens.two_legged if isinstance(tokens, HasTokenKind) else False
         self._owner: tuple[Any, ...] = (self.base_url, client_id or id(tokens))
         self._rate_limiters: dict[str, RateLimiter] = {}
         self._warnings: dict[ItemWarning, None] = {}
-        self._attempts = self._first_contact.retried(self._attempt, self.settings)
+        self._attempts = self.contact.retried(self._attempt, self.settings)
 
     def _learn_speed(self, headers: Mapping[str, str]) -> None:
         if scaled := self._speed.learn(headers, self.settings):
             self.settings = scaled
             self._owner = (*self._owner, scaled.time_scale)  # other windows: other rate limiters
             self._rate_limiters.clear()
-            self._attempts = self._first_contact.retried(self._attempt, self.settings)
+            self._attempts = self.contact.retried(self._attempt, self.settings)
 
     async def open(self) -> Self:
         """Opens the session, as `async with` does; `close` ends it, and after that it can be opened again.
@@ -403,6 +404,7 @@ class Session:
             return await self._once(call)
         except APSError as problem:
             note_error(problem)
+            self.contact.failed(problem)
             raise
 
     async def _once(self, call: Call) -> "tuple[Any, CIMultiDictProxy[str]]":

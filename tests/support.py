@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +10,7 @@ from aiohttp.test_utils import RawTestServer
 
 from aps_async import Session, Settings, TwoLegged
 from aps_async.simulator import Simulator, World
+from aps_async.threads import stopped
 
 EPOCH = 1_800_000_000.0
 
@@ -40,3 +41,52 @@ async def served(handler: Callable[[web.BaseRequest], Awaitable[web.StreamRespon
     server = RawTestServer(handler, host="127.0.0.1")
     async with server:
         yield str(server.make_url("/")).rstrip("/")
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object]]
+
+
+class RawListener:
+    """A TCP port on loopback whose connections a test serves byte by byte."""
+
+    def __init__(self, serve: Serve) -> None:
+        self._serve = serve
+        self._listening: asyncio.Server | None = None
+        self._served: set[asyncio.Task[Any]] = set()
+
+    async def listen(self, port: int = 0, **options: Any) -> int:
+        """Starts, or starts again; gives the port."""
+        self._listening = await asyncio.start_server(self._connected, "127.0.0.1", port, **options)
+        return self.port
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        assert self._listening is not None
+        return int(self._listening.sockets[0].getsockname()[1])
+
+    def close(self) -> None:
+        """Takes no more connections."""
+        if self._listening is not None:
+            self._listening.close()
+
+    async def end(self) -> None:
+        """Drops every connection: also one that was accepted at the last moment, which nobody else would close."""
+        self.close()
+        for _ in range(5):  # accepted, given a transport, given to `_connected`
+            await asyncio.sleep(0)
+        await stopped(self._served)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._served.add(task)
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await self._serve(reader, writer)
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+        finally:
+            writer.transport.abort()
+            self._served.discard(task)

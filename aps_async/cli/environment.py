@@ -3,13 +3,16 @@ can read them."""
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from aps_async.auth import TokenProvider
+from aps_async.cli.ending import few_words
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.identity import identity
 from aps_async.cli.output import print_status
+from aps_async.cli.trouble import TroubleLines
 from aps_async.errors import InputError, TransportError
 from aps_async.session import Session
 from aps_async.settings import SPEED_VARIABLE, WAITING_VARIABLE, Settings
@@ -47,7 +50,7 @@ def session_with(
     """A session, not yet entered, for this address; `patient` for a command that may start before the network is up."""
     host_of(base_url)
     environ = os.environ if environ is None else environ
-    return Session(
+    session = Session(
         tokens,
         base_url=base_url,
         settings=settings_from(environ, base_url),
@@ -56,12 +59,14 @@ def session_with(
         ssl=environ.get(CA_FILE, "").strip() or None,
         quotas=quotas,
         patient=patient,
-        on_unreachable=None if patient else _second_attempt,
+        on_unreachable=None if patient else partial(_second_attempt, host_of(base_url)),
     )
+    session.contact.listen(TroubleLines(session.contact))
+    return session
 
 
-def _second_attempt(problem: TransportError) -> None:
-    print_status(f"{problem}. Trying once more")
+def _second_attempt(host: str, problem: TransportError) -> None:
+    print_status(f"{host}: {few_words(problem)}. Trying once more")
 
 
 def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:

@@ -6,16 +6,25 @@ from typing import Annotated, Any
 
 import typer
 
+from aps_async.cli.completion import fitting
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
 
     @app.command("guide")
     def guide(
-        name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A guide; without it, list all.")] = None,
+        name: Annotated[
+            str | None,
+            typer.Argument(metavar="NAME", autocompletion=_complete, help="A guide; without it, list all."),
+        ] = None,
     ) -> Any:
         """Show a guide, such as manager, developer or operator. In a pipe or a file it is Markdown."""
         return partial(show, name)
+
+
+def _complete(incomplete: str) -> list[str]:
+    return fitting(list(read_guides()), incomplete)
 
 
 def read_guides() -> dict[str, str]:

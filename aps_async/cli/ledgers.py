@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
+from aps_async.cli.ending import next_command
 from aps_async.cli.exit_codes import SOME_FAILED
 from aps_async.cli.export import ExportChoices, export
 from aps_async.cli.fetching import DocumentChoices, cost_documents
@@ -57,7 +57,7 @@ def _print_status(found: LedgerStatus) -> None:
     else:
         print_result(f"{when}, stopped before it was complete")
     if not found.is_complete and found.working is None:
-        print_result(f"to continue: aps-async resume {shlex.quote(str(found.folder))}")
+        print_result(next_command(found.folder, to="continue"))
 
 
 def _as_json(found: LedgerStatus) -> dict[str, Any]:

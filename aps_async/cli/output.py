@@ -2,6 +2,8 @@
 
 import json
 import logging
+import shlex
+import shutil
 import sys
 import unicodedata
 from collections.abc import Generator, Sequence
@@ -32,6 +34,15 @@ def clean(text: object) -> str:
     )
 
 
+def program() -> str:
+    """What to type for this program: its name where the shell finds it, otherwise the path that was typed."""
+    typed, name = sys.argv[0], "aps-async"
+    if Path(typed).stem != name:  # `python -m aps_async`, or a test
+        return name
+    found = shutil.which(name)
+    return name if found and Path(found).resolve() == Path(typed).resolve() else shlex.quote(typed)
+
+
 def tolerate_any_text() -> None:
     """Makes the standard streams escape characters that their encoding lacks, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
@@ -59,6 +70,8 @@ class Output:
     """Whether each line of the file is a JSON object."""
     status_as_json: bool = False
     """Whether each line on standard error is one."""
+    live: bool = False
+    """Whether a display of the progress is on the terminal."""
 
     def keep(self, text: str, *, level: str = "info", **fields: Any) -> None:
         """Adds a line to the file."""
@@ -85,6 +98,21 @@ def _json_line(text: str, **fields: Any) -> str:
 def is_quiet() -> bool:
     """Whether no progress is shown."""
     return _output.quiet
+
+
+def is_live() -> bool:
+    """Whether a display of the progress is on the terminal."""
+    return _output.live
+
+
+@contextmanager
+def displaying() -> Generator[None, None, None]:
+    """A display of the progress is on the terminal during the block."""
+    _output.live = True
+    try:
+        yield
+    finally:
+        _output.live = False
 
 
 @contextmanager
@@ -156,6 +184,13 @@ def size(count: int) -> str:
 def count(number: int, what: str) -> str:
     """`1 sheet`, `2 sheets`."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def clock(seconds: float) -> str:
+    """`0:09`, `49:03`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 class StatusHandler(logging.Handler):

@@ -12,10 +12,10 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.cli.choice import Choice
+from aps_async.cli.delivering import RunChoices, show_failures, show_state, stored_choices
 from aps_async.cli.ending import next_command
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason, short_reason
-from aps_async.cli.export import RunChoices, show_failures, show_state, stored_choices
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
@@ -169,7 +169,7 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
     found.report = Report(project=project.name) if choices.report else None
     # The number of sheets is only known after the list, when the display has begun.
-    with shown(None, "", live=False if choices.as_json or watched else None) as view:
+    with shown(session.contact, None, "", live=False if choices.as_json or watched else None) as view:
 
         def listed(total: int, *, complete: bool = False) -> None:
             found.total = total

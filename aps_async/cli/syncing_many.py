@@ -1,7 +1,6 @@
 """The command `sync` with several projects, each in its own subfolder."""
 
 import asyncio
-import shlex
 import time
 from collections import Counter
 from contextlib import aclosing
@@ -9,9 +8,10 @@ from functools import partial
 
 from attrs import define, evolve, field
 
+from aps_async.cli.delivering import stored_choices
+from aps_async.cli.ending import next_command
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, exit_code, reason, worst
-from aps_async.cli.export import stored_choices
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import shown
@@ -77,7 +77,7 @@ async def sync_many(choices: SyncChoices, watched: Watched | None = None) -> int
     except (asyncio.CancelledError, DiskFullError, LedgerError):
         if view.codes or view.current.total:
             print_status(f"stopped after {count(len(view.codes), 'project')}; no unfinished file is left")
-            print_status(f"to continue: aps-async resume {shlex.quote(str(choices.out))}")
+            print_status(next_command(choices.out, to="continue"))
         raise
     conclude(f"{view}: {choices.out}", choices, watched)
     code = worst(view.codes)
@@ -89,7 +89,7 @@ async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, wa
     def command_for(project: Project) -> str:
         return stored_choices("sync", evolve(choices, project=project.id, projects=()))
 
-    with shown(None, "", live=False if choices.as_json or watched else None) as view:
+    with shown(session.contact, None, "", live=False if choices.as_json or watched else None) as view:
 
         def listed(total: int, *, complete: bool = False) -> None:
             found.current.total = total

@@ -9,6 +9,7 @@ import typer
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.options import (
     COLLECTION,
+    FILES,
     JSON_OBJECT,
     NO_PARTIAL,
     PROJECT,
@@ -22,7 +23,7 @@ DATABASE = Annotated[
         "--database", metavar="URL", envvar="APS_DATABASE_URL", help="PostgreSQL, as postgresql://user@host/name."
     ),
 ]
-RUN = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's number or name; by default all runs.")]
+RUN = Annotated[str | None, typer.Argument(metavar="RUN", help="A run's number or name; by default all runs.")]
 USER_ID = Annotated[
     str | None, typer.Option(metavar="ID", envvar="APS_USER_ID", help="The Autodesk id of the user to act for.")
 ]
@@ -43,7 +44,7 @@ def worker(
     ],
     database: DATABASE = None,
     slots: Annotated[
-        int | None, typer.Option(min=2, help="Exports polled or downloaded at once; 8 by default.")
+        int | None, typer.Option(metavar="N", min=2, help="Exports polled or downloaded at once; 8 by default.")
     ] = None,
     until_done: Annotated[bool, typer.Option("--until-done", help="Exit when nothing is left to do.")] = False,
     user_id: USER_ID = None,
@@ -101,7 +102,9 @@ def enqueue(
     sheet: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="One sheet, as for 'export'. Repeatable.")
     ] = None,
-    files: Annotated[bool, typer.Option("--files", help="ACC: files as ZIPs, instead of sheets.")] = False,
+    files: Annotated[
+        bool, typer.Option("--files", rich_help_panel=FILES, help="ACC: files as ZIPs, instead of sheets.")
+    ] = False,
     no_partial: NO_PARTIAL = False,
     options: Any = None,
     run: Annotated[
@@ -112,7 +115,9 @@ def enqueue(
         str | None,
         typer.Option(metavar="TEXT", help="A name of your own: repeating the command with it enqueues nothing twice."),
     ] = None,
-    priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Runs with a higher priority go first.")] = 0,
+    priority: Annotated[
+        int, typer.Option(metavar="N", min=-1000, max=1000, help="Runs with a higher priority go first.")
+    ] = 0,
     user_id: USER_ID = None,
     json: JSON_OBJECT = False,
 ) -> Any:

@@ -135,6 +135,7 @@ async def export_many(
             None if batch is None else Batches(batch, target, journal.tag),
         )
         stack.push_async_callback(run.close)
+        stack.callback(session.contact.listen(run.report_progress))
         await journal.begin(len(requests) if isinstance(requests, Collection) else None)
         await _count_recent_starts(session, journal)
         run.begin(requests)

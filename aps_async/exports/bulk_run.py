@@ -203,7 +203,7 @@ class Run:
             self._starts_limiter = self.session.rate_limiter(KINDS[kind].start_endpoint)
         self._spawn_part(self._start(entry))
         # After the start has made its call, so that a wait for the quota is reported at once.
-        asyncio.get_running_loop().call_soon(self._tell)
+        asyncio.get_running_loop().call_soon(self.report_progress)
 
     async def _begin_batches(self) -> None:
         """Starts the batches that wait although no other entry can come to them."""
@@ -239,7 +239,7 @@ class Run:
         finally:
             self._starting -= 1
             self._starts.release()
-            self._tell()
+            self.report_progress()
 
     def _policy_for(self, entry: Entry) -> Policy | None:
         numbers = self.session.settings
@@ -358,7 +358,7 @@ class Run:
         def note(progress: Progress) -> None:
             self._bytes += progress.received - entry.received
             entry.received = progress.received
-            self._tell()
+            self.report_progress()
 
         async def arriving(file: Downloaded) -> None:
             notes.extend(await self.journal.arriving(entry.record, file))
@@ -421,7 +421,7 @@ class Run:
             self._pace.delivered(self._now(), entry.started_at)
         self.outcomes.put_nowait(outcome)
         self._room.release()
-        self._tell()
+        self.report_progress()
         if self.batches is not None and self.batches.waiting:
             self._spawn_part(self._begin_batches())
         self._end_if_done()
@@ -463,7 +463,8 @@ class Run:
         if self._fed and not self._open:
             self.outcomes.put_nowait(None)
 
-    def _tell(self) -> None:
+    def report_progress(self) -> None:
+        """Calls `on_progress` with the figures of now."""
         if self.on_progress is None or self._closing:
             return
         limiter = self._starts_limiter
@@ -480,6 +481,7 @@ class Run:
             queued=self._ready.qsize(),
             next_start=wall_clock(limiter.admits_at(1)) if waiting and isinstance(limiter, LocalRateLimiter) else None,
             expected_end=wall_clock(self._expected_end()),
+            trouble=self.session.contact.trouble,
         )
         try:
             self.on_progress(at)

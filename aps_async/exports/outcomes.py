@@ -52,7 +52,8 @@ def report_outcome(
         place = "" if found.location is None else f" to {found.location}"
         _log.info("%s: delivered%s%s, after %.1f s", name, place, size, seconds)
     else:
-        _log.info("%s: failed after %.1f s: %s: %s", name, seconds, type(error).__name__, error)
+        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+        _log.info("%s: failed after %.1f s: %s", name, seconds, reason)
     report_ended(session, request, ref, seconds, number=number, size=found.size, error=error)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import define, field, frozen
 
+from aps_async.transport.first_contact import Trouble
 from aps_async.transport.quotas import LocalRateLimiter, RateLimiter
 
 __all__ = ["BulkProgress", "Pace", "wall_clock"]
@@ -37,6 +38,9 @@ class BulkProgress:
     """When the quota lets the next export start; None: none waits for it, or the quota is shared between machines."""
     expected_end: datetime | None = None
     """When the last export is expected to be delivered, at the quota and at this run's pace; None: not known yet."""
+
+    trouble: Trouble | None = None
+    """Calls fail and are repeated, and since when; None: the service answers."""
 
     @property
     def ended(self) -> int:

@@ -14,6 +14,7 @@ from pgqueuer.domain.models import Job, TracebackRecord
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import JOB_STATUS, QueueEntrypoint
 
+from aps_async.errors import DatabaseError
 from aps_async.workers.database import Database, driver, is_outage
 
 __all__ = ["Ears", "Listening", "Patient", "patient_queries", "queries_on"]
@@ -201,7 +202,7 @@ class Patient(Queries):
         try:
             await self.driver.execute(_PUT_BACK, job.id, timedelta(seconds=delay))
         except Exception as problem:
-            if not is_outage(problem):
+            if not is_outage(problem) and not isinstance(problem, DatabaseError):
                 raise
             _log.info("an export is left for others to take over: %s", type(problem).__name__)
         else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aps_async.cli.app import export
+from aps_async.cli.export_commands import export
 from aps_async.cli.jobs import keys_of
 from aps_async.cli.schedules import recipes
 from aps_async.cli.set_commands import sync
