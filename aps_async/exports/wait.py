@@ -16,7 +16,8 @@ from attrs import evolve
 
 from aps_async.downloads.content import Expected
 from aps_async.downloads.download import BeforeRename, download
-from aps_async.downloads.sinks import PartFile, Writable, checked_path
+from aps_async.downloads.open_files import checked_target
+from aps_async.downloads.sinks import PartFile, Writable
 from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
 from aps_async.exports.kinds import KINDS, Export, get_export, ref_of
 from aps_async.exports.outcomes import reported
@@ -326,7 +327,7 @@ async def wait_for_export(
 
     On any failure, and on cancellation, nothing is left behind: no task, no open connection, no part file.
     """
-    target = checked_path(target) if isinstance(target, str | os.PathLike) else target
+    target = checked_target(target)
     poller = export_poller(session, export, timeout=timeout, policy=policy)
     with reported(session, ref_of(export)) as delivery:
         job = checked_job(await poller.result(on_answer=on_status))
