@@ -18,7 +18,7 @@ from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.batches import Batches, BatchPolicy, put_in_place
 from aps_async.exports.bulk_requests import Wanted, batches, request_of, start_patiently
 from aps_async.exports.entries import Entry, outcome_of
-from aps_async.exports.kinds import KINDS, Export, ref_of
+from aps_async.exports.kinds import Export, ref_of, row_of
 from aps_async.exports.outcomes import Delivery, report_began, report_ended, report_outcome
 from aps_async.exports.progress import BulkProgress, Pace, wall_clock
 from aps_async.exports.wait import checked_job, download_export, export_poller
@@ -38,7 +38,7 @@ from aps_async.policies import Policy
 from aps_async.polling import Poller
 from aps_async.session import Session
 from aps_async.threads import stopped
-from aps_async.transport.hooks import working_on
+from aps_async.transport.export_numbers import working_on
 from aps_async.transport.quotas import LocalRateLimiter, RateLimiter
 
 __all__ = ["Run"]
@@ -200,7 +200,7 @@ class Run:
         self._starting += 1
         if self.on_progress is not None:
             kind = request_of(entry.wanted).kind
-            self._starts_limiter = self.session.rate_limiter(KINDS[kind].start_endpoint)
+            self._starts_limiter = self.session.rate_limiter(row_of(kind).start_endpoint)
         self._spawn_part(self._start(entry))
         # After the start has made its call, so that a wait for the quota is reported at once.
         asyncio.get_running_loop().call_soon(self._tell)

@@ -1,6 +1,6 @@
 """Waiting: from a started job to a verified file. The page to read first.
 
-Every kind of export is one row of `KINDS`; the loop below asks, judges and waits, and knows nothing of any service.
+Every kind of export is one row in `kinds`; the loop below asks, judges and waits, and knows nothing of any service.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from aps_async.downloads.content import Expected
 from aps_async.downloads.download import BeforeRename, download
 from aps_async.downloads.sinks import PartFile, Writable, checked_path
 from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
-from aps_async.exports.kinds import KINDS, Export, get_export, ref_of
+from aps_async.exports.kinds import Export, get_export, ref_of, row_of
 from aps_async.exports.outcomes import reported
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Progress, Received
@@ -26,7 +26,7 @@ from aps_async.policies import Policy, PollPolicy, PollStatus
 from aps_async.polling import Poller, PollRules, may_recover
 from aps_async.session import Session
 from aps_async.threads import stopped
-from aps_async.transport.hooks import Polled, Waited, emit
+from aps_async.transport import hooks
 from aps_async.transport.quotas import RateLimiter
 
 __all__ = [
@@ -81,7 +81,7 @@ def effective_timeout(session: Session, export: Export, timeout: float | None) -
     if timeout is not None:
         return timeout
     numbers = session.settings
-    return KINDS[ref_of(export).kind].default_timeout(numbers)
+    return row_of(ref_of(export).kind).default_timeout(numbers)
 
 
 def export_rules(
@@ -140,16 +140,16 @@ def export_poller(
         return export_rules(session, export, timeout=timeout, policy=policy)
 
     def quota() -> RateLimiter:
-        return session.rate_limiter(KINDS[ref.kind].status)
+        return session.rate_limiter(row_of(ref.kind).status)
 
     async def ask() -> ExportJob:
         nonlocal settings, idle_since
         if session.hooks and idle_since is not None:
-            emit(session.hooks, Waited(reason="poll", seconds=loop.time() - idle_since, what=str(ref)))
+            hooks.emit(session.hooks, hooks.Waited(reason="poll", seconds=loop.time() - idle_since, what=str(ref)))
         try:
             job = words.judge(await get_export(session, ref, retry=False))
             if session.hooks:
-                emit(session.hooks, Polled(ref=ref, status=job.status, raw_status=job.raw_status))
+                hooks.emit(session.hooks, hooks.Polled(ref=ref, status=job.status, raw_status=job.raw_status))
             return job
         except APSError as error:
             error.add_note(f"while waiting for {ref}")
@@ -394,7 +394,7 @@ async def download_export(
         await result.source(),
         target,
         renew=result.source,
-        expected=Expected(signatures=KINDS[job.ref.kind].signatures),
+        expected=Expected(signatures=row_of(job.ref.kind).signatures),
         add_suffix=add_suffix,
         sha256=sha256,
         before_rename=before_rename,
@@ -417,7 +417,7 @@ class Result:
             ExportError: the service calls the job done and gives no link.
             APSError: as `get_export` and `poll_export`.
         """
-        session, kind = self._session, KINDS[self.job.ref.kind]
+        session, kind = self._session, row_of(self.job.ref.kind)
         if refused is not None:
             self._refused.append(refused)
         job = self.job
@@ -437,7 +437,7 @@ class Result:
 
     async def _asked_again(self) -> Source | None:
         """A fresh link; a finished job may take a few seconds until it has one."""
-        session, kind, loop = self._session, KINDS[self.job.ref.kind], asyncio.get_running_loop()
+        session, kind, loop = self._session, row_of(self.job.ref.kind), asyncio.get_running_loop()
         ends = loop.time() + session.settings.not_found_grace
         while True:
             # As a poll: a 404 or a far-off Retry-After in the middle of a download must not end it. Without the pace

@@ -9,7 +9,8 @@ import aiohttp
 
 from aps_async.errors import TransportError
 from aps_async.settings import Settings
-from aps_async.transport.hooks import Hook, Waited, emit
+from aps_async.transport import hooks
+from aps_async.transport.hooks import Hook
 from aps_async.transport.retry import is_transient, retrying, was_not_sent
 
 __all__ = ["FirstContact"]
@@ -76,7 +77,7 @@ class FirstContact:
         if self._on_unreachable is not None and isinstance(problem, TransportError) and self._obstacle(problem):
             self._on_unreachable(problem)
         if self._hooks:
-            emit(self._hooks, Waited(reason="retry", seconds=details["wait"], what=type(problem).__name__))
+            hooks.emit(self._hooks, hooks.Waited(reason="retry", seconds=details["wait"], what=type(problem).__name__))
         _log.info("attempt %d failed, next in %.1f s: %s", details["tries"], details["wait"], problem)
 
     def _obstacle(self, problem: BaseException) -> str | None:
