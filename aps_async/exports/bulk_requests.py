@@ -8,7 +8,7 @@ from itertools import islice
 from aps_async.ahead import ReadAhead
 from aps_async.errors import APSError
 from aps_async.exports.kinds import Export, ref_of, row_of, start_export
-from aps_async.exports.wait import effective_timeout
+from aps_async.exports.pollers import effective_timeout
 from aps_async.models import ExportJob, ExportRef, ExportRequest
 from aps_async.session import Session
 from aps_async.transport.retry import call_deadline, may_start_again, waits

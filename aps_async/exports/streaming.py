@@ -75,7 +75,8 @@ from aps_async.downloads.transfer import Transfer
 from aps_async.errors import ClientDisconnectedError
 from aps_async.exports.kinds import Export, ref_of, row_of
 from aps_async.exports.outcomes import Delivery, report_began, report_outcome
-from aps_async.exports.wait import Result, checked_job, export_poller
+from aps_async.exports.pollers import export_poller
+from aps_async.exports.wait import Result, checked_job
 from aps_async.models import ExportJob, ExportRef
 from aps_async.policies import Policy
 from aps_async.session import Session

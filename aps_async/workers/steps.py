@@ -19,7 +19,8 @@ from aps_async.downloads.filenames import checked_relative, safe_stem
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DownloadError
 from aps_async.exports.kinds import get_export, row_of, start_export
-from aps_async.exports.wait import checked_job, download_export, export_rules
+from aps_async.exports.pollers import export_rules
+from aps_async.exports.wait import checked_job, download_export
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.policies import PollPolicy, PollStatus
 from aps_async.reprs import short_repr

@@ -27,7 +27,8 @@ from aps_async.errors import (
     UnauthorizedError,
 )
 from aps_async.exports.kinds import row_of
-from aps_async.exports.wait import EndingWords, checked_job, export_rules
+from aps_async.exports.pollers import EndingWords, export_rules
+from aps_async.exports.wait import checked_job
 from aps_async.models import ExportJob, ExportKind, ExportRef
 from aps_async.policies import PollStatus
 from aps_async.polling import PollRules
