@@ -55,14 +55,14 @@ def complete_project(incomplete: str) -> list[str]:
     """Projects, by how their names begin."""
     from aps_async.transport.request import PRODUCTION, checked_base
 
-    return _fitting(_known().get(checked_base(os.environ.get("APS_BASE_URL") or PRODUCTION), ()), incomplete)
+    return fitting(_known().get(checked_base(os.environ.get("APS_BASE_URL") or PRODUCTION), ()), incomplete)
 
 
 def complete_profile(incomplete: str) -> list[str]:
     """Profiles."""
     from aps_async.cli import profiles
 
-    return _fitting(profiles.names(), incomplete)
+    return fitting(profiles.names(), incomplete)
 
 
 def complete_job(incomplete: str) -> list[str]:
@@ -71,16 +71,9 @@ def complete_job(incomplete: str) -> list[str]:
     from aps_async.cli.jobs import FILE, read_jobs
 
     try:
-        return _fitting(list(read_jobs(Path(FILE))), incomplete)
+        return fitting(list(read_jobs(Path(FILE))), incomplete)
     except UsageProblem:
         return []
-
-
-def complete_guide(incomplete: str) -> list[str]:
-    """Guides."""
-    from aps_async.cli.guides import read_guides
-
-    return _fitting(list(read_guides()), incomplete)
 
 
 class _Found(str):
@@ -92,7 +85,8 @@ class _Found(str):
         return True
 
 
-def _fitting(names: Sequence[str], incomplete: str) -> list[str]:
+def fitting(names: Sequence[str], incomplete: str) -> list[str]:
+    """The names that begin as what was typed, as the shell takes them."""
     found = [name for name in names if name.casefold().startswith(incomplete.casefold()) and name.isprintable()]
     return [_Found(_escaped(name) if _is_unquoted_bash() else name) for name in found]
 
