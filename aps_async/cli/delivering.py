@@ -1,7 +1,9 @@
 """The run of a command that delivers files: its choices, its tasks, its results as they come, and its end."""
 
 import asyncio
+import errno
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, closing
@@ -20,6 +22,7 @@ from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Result, Run, as_json, file_name, show_joined, stopped_words, summary
 from aps_async.downloads.folder import storage_for
+from aps_async.downloads.sinks import checked_path, target_error
 from aps_async.downloads.storage import Storage
 from aps_async.errors import DecodeError, DiskFullError, LedgerError
 from aps_async.exports import targets
@@ -56,6 +59,8 @@ class RunChoices:
     keep_older: bool = False
     again: bool = False
     verify: bool = False
+    merge: Path | None = None
+    """A PDF of the whole set."""
 
     @property
     def where(self) -> str:
@@ -89,9 +94,26 @@ class Task:
         return self.wanted.ref if isinstance(self.wanted, ExportJob) else self.wanted
 
 
+def check_places(out: Path, merge: Path | None = None) -> None:
+    """Raises what would stop a run at its end: better known before minutes of listing.
+
+    Raises:
+        TargetError: files cannot be written there.
+        FolderInUseError: another run works in the folder.
+    """
+    place = next((each for each in (out, *out.absolute().parents) if os.path.lexists(each)), out)
+    if not place.is_dir():
+        raise target_error(out, OSError(errno.ENOTDIR, ""))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise target_error(place, OSError(errno.EACCES, ""))
+    refuse_if_in_use(out)
+    if merge is not None and out.absolute() not in merge.parents:  # the run makes that folder
+        checked_path(merge)
+
+
 async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awaitable[None]]) -> int:
     """Does the work with a session, and prints a summary at the end."""
-    refuse_if_in_use(choices.out)
+    check_places(choices.out, choices.merge)
     show_state(choices)
     with closing(run):
         return await _delivered(choices, run, work)

@@ -44,7 +44,6 @@ class ExportChoices(RunChoices, Choice):
     unpack: bool = False
     allow_partial: bool = True
     report: bool = True
-    merge: Path | None = None
     batch: int | None = None
     options: ExportOptions = field(factory=ExportOptions)
 

@@ -207,6 +207,7 @@ class StatusHandler(logging.Handler):
 
 def turn_logging_on(verbosity: int) -> None:
     """Warnings are always shown; `-v` also shows retries and what is left out, `-vv` every call."""
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it cannot read is in our own errors
     log = logging.getLogger("aps_async")
     handler = StatusHandler()
     form = "%(asctime)s %(levelname)s %(message)s" if verbosity else "warning: %(message)s"

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.cli.choice import Choice
-from aps_async.cli.delivering import RunChoices, show_failures, show_state, stored_choices
+from aps_async.cli.delivering import RunChoices, check_places, show_failures, show_state, stored_choices
 from aps_async.cli.ending import next_command
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason, short_reason
@@ -24,7 +24,6 @@ from aps_async.cli.results import error_as_json, show_joined
 from aps_async.cli.wanted import exportable_project, print_selected
 from aps_async.errors import DiskFullError, LedgerError, MergeError, PruneLimitError
 from aps_async.ids import bare_id
-from aps_async.ledger import refuse_if_in_use
 from aps_async.models import ExportOptions, Project
 from aps_async.report.entries import Report
 from aps_async.report.thumbnails import ThumbnailProcess
@@ -51,7 +50,6 @@ class SyncChoices(RunChoices, Choice):
     """Seconds."""
     strict: bool = False
     report: bool = True
-    merge: Path | None = None
     batch: int | None = None
     options: ExportOptions = field(factory=ExportOptions)
     projects: tuple[str, ...] = ()
@@ -133,7 +131,7 @@ class Watched:
 
 async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
     """`aps-async sync` of one project; `watched` is given in the rounds of `--watch`."""
-    refuse_if_in_use(choices.out)
+    check_places(choices.out, choices.merge)
     if (choices.out / PROJECTS_JSON).exists():
         raise UsageProblem(f"{choices.out} has a subfolder for each project: choose one of them, or another --out")
     show_state(choices)

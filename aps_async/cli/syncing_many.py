@@ -8,7 +8,7 @@ from functools import partial
 
 from attrs import define, evolve, field
 
-from aps_async.cli.delivering import show_state, stored_choices
+from aps_async.cli.delivering import check_places, show_state, stored_choices
 from aps_async.cli.ending import next_command
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, exit_code, reason, worst
@@ -20,7 +20,6 @@ from aps_async.cli.results import error_as_json
 from aps_async.cli.syncing import SyncChoices, SyncView, Watched, conclude, show, summary
 from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
 from aps_async.ids import bare_id
-from aps_async.ledger import refuse_if_in_use
 from aps_async.models import Project
 from aps_async.report.entries import Report
 from aps_async.session import Session
@@ -69,7 +68,7 @@ async def sync_many(choices: SyncChoices, watched: Watched | None = None) -> int
 
     The exit code is that of the project with the worst one, by `SEVERITY`.
     """
-    refuse_if_in_use(choices.out)
+    check_places(choices.out, choices.merge)
     show_state(choices)
     view = ManyView(current=SyncView(markups=choices.options.markups))
     try:

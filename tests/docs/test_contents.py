@@ -195,7 +195,7 @@ def test_the_command_lists_and_shows_them() -> None:
     assert run("guide", "Manager").out == (FOLDER / "manager.md").read_text("utf-8")
     ran = run("guide", "manger")
     assert (ran.code, ran.out) == (2, "")
-    assert "there is no guide 'manger': there are manager" in ran.err
+    assert "there is no guide 'manger'; did you mean 'manager'?" in ran.err
 
 
 @pytest.mark.parametrize("name", FILES)
