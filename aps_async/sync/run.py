@@ -218,7 +218,10 @@ class SyncRun:
                 self._named_at |= {
                     each.id: (has_known_name(each, names) and named_at.get(each.id)) or now for each in new.values()
                 }
-                sheets = [self._in_project(each) for each in new.values()]
+                # One that is as it was is kept in memory once.
+                sheets = [
+                    self._in_project(known if (known := names.get(each.id)) == each else each) for each in new.values()
+                ]
                 self._listed += sheets
                 yield sheets
         self._unlisted = [each.folder_path for each in self._left_out if each.is_folder]
