@@ -121,6 +121,8 @@ def _planned(
     lineage = lineage_of(plain)
     known = folder.find(plain, lineage)
     request = evolve(plain, name=stem, subfolder=subfolder or None)
+    if known is not None and known.request == request:
+        request = known.request  # thousands of them are kept in memory
     found = Planned(sheet=sheet, request=request, lineage=lineage, state=SheetState.UNCHANGED, known=known)
     if known is None:
         return evolve(found, state=SheetState.NEW)

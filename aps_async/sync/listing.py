@@ -85,7 +85,10 @@ class Listing:
                 self.named_at |= {
                     each.id: (has_known_name(each, names) and named_at.get(each.id)) or now for each in new.values()
                 }
-                sheets = [self._in_project(each) for each in new.values()]
+                # One that is as it was is kept in memory once.
+                sheets = [
+                    self._in_project(known if (known := names.get(each.id)) == each else each) for each in new.values()
+                ]
                 self.listed += sheets
                 yield sheets
         self.unlisted = [each.folder_path for each in self.left_out if each.is_folder]
@@ -98,10 +101,8 @@ class Listing:
 
     def choose(self) -> Selected:
         """The sheets that are wanted. What else the folder or the list has is asked about in the same way."""
-        listed = {each.id for each in self.listed}
-        elsewhere = {
-            each.record: each.facts for each in self.folder.known if each.source_id not in listed and each.facts
-        }
+        listed, known = {each.id for each in self.listed}, self.folder.known
+        elsewhere = {each.record: each.facts for each in known if each.source_id not in listed and each.facts}
         places = Selection(
             folder=self.selection.folder,
             sheet_set=self.selection.sheet_set,

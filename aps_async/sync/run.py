@@ -268,12 +268,14 @@ class SyncRun:
         handled = {each.record for each in found_again if each is not None}
         handled |= {found.record for each in listing.sheets_left_out() if (found := listing.kept(each)) is not None}
         rest = [each for each in known if each.record not in handled]
-        listed = {lineage_of(each.sheet.to_request()) for each in self._listing.listed} if rest else set[bytes]()
+        now = {each.id: lineage_of(each.sheet.to_request()) for each in listing.listed} if rest else dict[str, bytes]()
+        listed = set(now.values())
         planned = {each.lineage: each for each in reversed(self.planned)}
         reasons = {
             each.record: reason
             for each in rest
-            if (reason := self._why_not_asked(each, planned.get(each.lineage), is_listed=each.lineage in listed))
+            if now.get(each.source_id, each.lineage) == each.lineage  # or it has another number now
+            and (reason := self._why_not_asked(each, planned.get(each.lineage), is_listed=each.lineage in listed))
         }
         prover = Prover(self.session, self.project, self.viewer, self.how.user_id)
         verdicts = await prover.verdicts([each for each in rest if each.record not in reasons])
