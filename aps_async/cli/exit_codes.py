@@ -84,6 +84,7 @@ _OF_THE_LIBRARY = {
         "give --user-id or APS_USER_ID, the user's Autodesk id (aps-async whoami shows it to a user who has signed in),"
     ),
     r"\(max_prune=": "(--max-prune ",
+    r"wait again with its ref": "'aps-async resume' waits for it again",
 }
 """Patterns of the library's messages that name parameters, and what the command line says instead."""
 
