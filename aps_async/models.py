@@ -136,6 +136,8 @@ class SheetIdentity:
     number: str
     collection_id: str | None = None
     """None: ungrouped. One number may occur in several collections, for different sheets."""
+    distinction: str | None = None
+    """What distinguishes it from another sheet with its number in its collection; None if there is no other."""
 
     __repr__ = short_repr
 
@@ -568,6 +570,8 @@ class Sheet:
     """ACC: the date of that version set, as the service writes it."""
     tags: tuple[str, ...] = ()
     """ACC: its tags."""
+    distinction: str | None = None
+    """ACC: its title (or id), if a sheet that was listed before it has its number too, in the same collection."""
 
     __repr__ = short_repr
 
@@ -607,4 +611,8 @@ class Sheet:
         """ACC: what stays the same when it is revised."""
         if self.kind is not ExportKind.SHEETS:
             return None
-        return SheetIdentity(number=self.number, collection_id=self.collection.id if self.collection else None)
+        return SheetIdentity(
+            number=self.number,
+            collection_id=self.collection.id if self.collection else None,
+            distinction=self.distinction,
+        )

@@ -17,7 +17,16 @@ from aps_async.ledger import Ledger
 from aps_async.ledger.keys import lineage_of
 from aps_async.ledger.places import Place
 from aps_async.ledger.sheets import KnownSheet, SheetNote
-from aps_async.models import ExportOptions, ExportOutcome, ItemWarning, LeftOut, Project, Sheet, StoredExport
+from aps_async.models import (
+    ExportOptions,
+    ExportOutcome,
+    ItemWarning,
+    LeftOut,
+    Project,
+    Sheet,
+    SheetIdentity,
+    StoredExport,
+)
 from aps_async.resources.plans import has_known_name
 from aps_async.session import Session
 from aps_async.sync.compare import Folder, Planned, plan, version_name, version_of
@@ -104,6 +113,7 @@ class SyncRun:
     _warnings_before: int = field(default=0, init=False)
     _named_at: dict[str, float] = field(factory=dict[str, float], init=False)
     """By id: when the service was last asked for the number and title of a sheet."""
+    _taken: dict[SheetIdentity | None, str] = field(factory=dict[SheetIdentity | None, str], init=False)
     _inside: set[int] = field(factory=set[int], init=False)
     """Records of sheets that are not listed and belong to the selection."""
     _moved: dict[int, KnownSheet] = field(factory=dict[int, KnownSheet], init=False)
@@ -182,6 +192,7 @@ class SyncRun:
             options=how.options,
             user_id=how.user_id,
             refresh_before=datetime.now(UTC) - how.refresh if how.refresh is not None else None,
+            taken=self._taken,
         )
         planned = [await self._with_user(each) for each in found]
         self.planned += planned
