@@ -43,7 +43,7 @@ _ADVICE = {
     errno.ENOTDIR: "its folder is a file; choose another place",
     errno.EISDIR: "it is a folder; give a file name",
     errno.EEXIST: "something else has the name of its part file; run it again",
-    errno.ELOOP: "a link, or something else that is not ours, is in its place; remove it or choose another place",
+    errno.ELOOP: "a link, or something else that is not ours, is in {place}; remove it or choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -63,6 +63,8 @@ class Writable(Protocol):
 def target_error(path: Path | None, problem: OSError) -> TargetError:
     """The error for a target that cannot take the file; without a path, for an open file."""
     advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
+    other = problem.filename if path and problem.filename not in (None, os.fspath(path)) else None  # a folder above
+    advice = advice.replace("{place}", f"the place of {other}" if other else "its place")
     kind = DiskFullError if problem.errno in _FULL else TargetError
     return kind(f"cannot write {path or 'to the open file'}: {advice}", path=path)
 

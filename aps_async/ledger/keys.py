@@ -30,7 +30,10 @@ def lineage_of(request: ExportRequest) -> bytes:
     """What it is a version of: the same for all versions of a sheet, and for all options."""
     if request.identity is not None and request.kind is ExportKind.SHEETS and len(request.source_ids) == 1:
         identity = request.identity
-        return digest(request.kind, request.project_id, [identity.collection_id, identity.number], "identity")
+        parts = [identity.collection_id, identity.number]
+        if identity.distinction is not None:  # others keep the digest that they always had
+            parts.append(identity.distinction)
+        return digest(request.kind, request.project_id, parts, "identity")
     return _lineage_without_identity(request)
 
 

@@ -222,7 +222,8 @@ def is_named(name: str, title: str) -> bool:
 def _known(connection: sqlite3.Connection, project_id: str) -> list[KnownSheet]:
     found: list[KnownSheet] = []
     select = (
-        "SELECT id, exports.lineage, name, request, exports.state, changed, facts, viewer, named,"
+        "SELECT id, exports.lineage, name, request, exports.state, changed, facts, viewer,"
+        " iif(typeof(named)='real', named, NULL),"
         " iif(reason IS NULL AND moved IS NULL, sheets.state, '') FROM exports"
         " LEFT JOIN sheets ON sheets.lineage=exports.lineage WHERE name IS NOT NULL ORDER BY id"
     )

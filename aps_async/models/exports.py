@@ -102,6 +102,8 @@ class SheetIdentity:
     number: str
     collection_id: str | None = None
     """None: ungrouped. One number may occur in several collections, for different sheets."""
+    distinction: str | None = None
+    """What distinguishes it from another sheet with its number in its collection; None if there is no other."""
 
     __repr__ = short_repr
 

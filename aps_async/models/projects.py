@@ -214,6 +214,8 @@ class Sheet:
     """ACC: the date of that version set, as the service writes it."""
     tags: tuple[str, ...] = ()
     """ACC: its tags."""
+    distinction: str | None = None
+    """ACC: its title (or id), if a sheet that was listed before it has its number too, in the same collection."""
 
     __repr__ = short_repr
 
@@ -253,4 +255,8 @@ class Sheet:
         """ACC: what stays the same when it is revised."""
         if self.kind is not ExportKind.SHEETS:
             return None
-        return SheetIdentity(number=self.number, collection_id=self.collection.id if self.collection else None)
+        return SheetIdentity(
+            number=self.number,
+            collection_id=self.collection.id if self.collection else None,
+            distinction=self.distinction,
+        )

@@ -3,12 +3,12 @@
 https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-exports-POST/
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Container, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aps_async.errors import NotFoundInProjectError
 from aps_async.ids import bare_id, id_list, path_part
@@ -43,6 +43,7 @@ __all__ = [
     "SheetIndex",
     "SheetStatus",
     "VersionSet",
+    "forms",
     "get_export",
     "get_sheets",
     "list_collections",
@@ -281,10 +282,25 @@ async def list_sheets(
     if version_set is not None:
         known = [each async for each in _version_sets(session, project_id, collection_id, user_id)]
         query["filter[versionSetId]"] = _named(version_set, known, "version set").id
+    seen: set[SheetIdentity | None] = set()
     async with aclosing(_paged(session, LIST, f"{_base(project_id)}/sheets", _Sheets, query, user_id)) as listed:
         async for found in listed:
             if not found.deleted:
-                yield _sheet(project_id, found)
+                sheet = _sheet(project_id, found)
+                if found.is_current is not False:  # or it is an older revision of another
+                    sheet = _distinct(sheet, seen)
+                    seen.add(sheet.identity)
+                yield sheet
+
+
+def _distinct(sheet: Sheet, taken: Container[SheetIdentity | None]) -> Sheet:
+    """The sheet with an identity of its own, though others have its number, and perhaps its title."""
+    return next((form for form in forms(sheet) if form.identity not in taken), sheet)
+
+
+def forms(sheet: Sheet) -> list[Sheet]:
+    """The sheet with all identities that it may have; see `SheetIdentity.distinction`."""
+    return [evolve(sheet, distinction=text) for text in (None, sheet.title or sheet.id, sheet.id)]
 
 
 BATCH_GET = Endpoint("sheets.batch_get", 100, large=True)

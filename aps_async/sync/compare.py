@@ -9,7 +9,8 @@ from attrs import evolve, frozen
 from aps_async.ids import version_number
 from aps_async.ledger.keys import lineage_of
 from aps_async.ledger.sheets import KnownSheet, is_named
-from aps_async.models import ExportKind, ExportOptions, ExportRequest, Sheet
+from aps_async.models import ExportKind, ExportOptions, ExportRequest, Sheet, SheetIdentity
+from aps_async.resources.sheets import forms
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.sheets import ProjectSheet
@@ -75,6 +76,23 @@ class Folder:
         """BIM 360: what an earlier list said of this item."""
         return self._by_item.get(item_id)
 
+    def apart(self, sheet: Sheet, taken: dict[SheetIdentity | None, str]) -> Sheet:
+        """The sheet as the ledger distinguishes it from others with its number; see `SheetIdentity.distinction`.
+
+        Args:
+            sheet: as listed.
+            taken: the ids of sheets of this list by their identities, to which this one is added.
+        """
+        if sheet.identity is None:
+            return sheet
+        free = [form for form in forms(sheet) if taken.get(form.identity) in (None, sheet.id)]
+        known = [(form, self._by_lineage.get(lineage_of(form.to_request()), ())) for form in free]
+        same = (form for form, found in known if any(each.source_id == sheet.id for each in found))
+        named = (form for form, found in known if found and form.distinction)
+        chosen = next(same, None) or next(named, free[0])
+        taken[chosen.identity] = sheet.id
+        return chosen
+
     def find(self, request: ExportRequest, lineage: bytes) -> KnownSheet | None:
         """The export of this sheet that the folder has: of this version and options, or else the latest of others."""
         found: Sequence[KnownSheet] = self._by_lineage.get(lineage, ())
@@ -94,6 +112,7 @@ def plan(
     options: ExportOptions,
     user_id: str | None = None,
     refresh_before: datetime | None = None,
+    taken: dict[SheetIdentity | None, str] | None = None,
 ) -> list[Planned]:
     """Compares a list with what the ledger knows.
 
@@ -104,8 +123,11 @@ def plan(
         options: what goes onto the pages.
         user_id: the user that jobs run as.
         refresh_before: what was exported before is exported again.
+        taken: see `Folder.apart`; of the parts of the list before this one.
     """
-    return [_planned(each, folder, pattern, options, user_id, refresh_before) for each in sheets]
+    taken = {} if taken is None else taken
+    apart = [evolve(each, sheet=folder.apart(each.sheet, taken)) for each in sheets]
+    return [_planned(each, folder, pattern, options, user_id, refresh_before) for each in apart]
 
 
 def _planned(

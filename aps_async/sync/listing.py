@@ -97,7 +97,8 @@ class Listing:
     def _recently_named(self) -> list[KnownSheet]:
         if self.verify:
             return []
-        return [each for each in self.folder.known if (each.named_at or 0.0) > self.session.now() - _NAMES_FOR]
+        now = self.session.now()  # a clock that went wrong may have been ahead
+        return [each for each in self.folder.known if abs(now - (each.named_at or 0.0)) < _NAMES_FOR]
 
     def choose(self) -> Selected:
         """The sheets that are wanted. What else the folder or the list has is asked about in the same way."""

@@ -15,7 +15,8 @@ from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
 from aps_async.ledger.keys import lineage_of
 from aps_async.ledger.sheets import KnownSheet, SheetNote
-from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet, StoredExport
+from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet, SheetIdentity, StoredExport
+from aps_async.resources.sheets import forms
 from aps_async.session import Session
 from aps_async.sync.compare import Folder, Planned, plan
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, join_set
@@ -95,6 +96,7 @@ class SyncRun:
     _as_before: int = field(default=0, init=False)
     """Sheets of which the ledger knows after their export what it knew at the beginning."""
     _known: list[KnownSheet] = field(factory=list[KnownSheet], init=False)
+    _taken: dict[SheetIdentity | None, str] = field(factory=dict[SheetIdentity | None, str], init=False)
     _moved: dict[int, KnownSheet] = field(factory=dict[int, KnownSheet], init=False)
     """By record: withdrawn sheets whose files this run has moved, as they are now."""
     _notes: list[SheetNote] = field(factory=list[SheetNote], init=False)
@@ -171,6 +173,7 @@ class SyncRun:
             options=how.options,
             user_id=how.user_id,
             refresh_before=datetime.now(UTC) - how.refresh if how.refresh is not None else None,
+            taken=self._taken,
         )
         planned = [await self._with_user(each) for each in found]
         self.planned += planned
@@ -268,13 +271,13 @@ class SyncRun:
         handled = {each.record for each in found_again if each is not None}
         handled |= {found.record for each in listing.sheets_left_out() if (found := listing.kept(each)) is not None}
         rest = [each for each in known if each.record not in handled]
-        now = {each.id: lineage_of(each.sheet.to_request()) for each in listing.listed} if rest else dict[str, bytes]()
-        listed = set(now.values())
+        now = {each.id: each.sheet for each in listing.listed} if rest else dict[str, Sheet]()
+        listed = {lineage_of(each.to_request()) for each in now.values()}
         planned = {each.lineage: each for each in reversed(self.planned)}
         reasons = {
             each.record: reason
             for each in rest
-            if now.get(each.source_id, each.lineage) == each.lineage  # or it has another number now
+            if not _has_another_number(each, now.get(each.source_id))
             and (reason := self._why_not_asked(each, planned.get(each.lineage), is_listed=each.lineage in listed))
         }
         prover = Prover(self.session, self.project, self.viewer, self.how.user_id)
@@ -385,6 +388,10 @@ class SyncRun:
                     named_at=known.named_at,
                 )
             )
+
+
+def _has_another_number(known: KnownSheet, listed: Sheet | None) -> bool:
+    return listed is not None and all(lineage_of(form.to_request()) != known.lineage for form in forms(listed))
 
 
 def _is_withdrawn(verdict: Verdict) -> bool:

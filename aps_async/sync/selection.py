@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from attrs import evolve, field, fields_dict, frozen
 
@@ -18,6 +18,8 @@ from aps_async.text import NameIndex, did_you_mean, globbed, look, named
 
 __all__ = ["NotSelected", "Rule", "Selected", "Selection", "list_selected", "select"]
 __dir__: object = __all__.copy
+
+T = TypeVar("T")
 
 _SUGGESTIONS = 10
 """Texts of one selection for which the nearest matches are looked up, which takes a tenth of a second each."""
@@ -229,7 +231,7 @@ def _by_number(
         return chosen, ambiguous, unmatched
     index = NameIndex(known, lambda each: (each.number, each.id, each.sheet.item_id or each.id))
     for text in selection.sheet:
-        found = index.find(_decoded(text))
+        found = _find(index, text)
         chosen += found
         if len(found) > 1:
             ambiguous[text] = tuple(found)
@@ -330,6 +332,11 @@ def _urns(selection: Selection) -> dict[str, str]:
     return {text: urn for text, urn in decoded.items() if is_item_urn(urn) or is_version_urn(urn)}
 
 
+def _find(index: NameIndex[T], text: str) -> list[T]:
+    """What a text names: as it is, or as a URN in any form. A number may look like one, or be in brackets."""
+    return index.find(text) or index.find(_decoded(text))
+
+
 def _decoded(text: str) -> str:
     try:
         return decoded_urn(text, "version", "item")
@@ -341,7 +348,7 @@ def _not_exportable(selection: Selection, sheets: Sequence[Sheet], left_out: Seq
     """The texts that name only what the list had to leave out, with the reason for that."""
     exportable = NameIndex(sheets, lambda each: (each.number, each.id, each.item_id or each.id))
     others = NameIndex(left_out, lambda each: (each.name, each.id, each.version_urn or each.id))
-    found = {text: others.find(_decoded(text)) for text in selection.sheet if not exportable.find(_decoded(text))}
+    found = {text: _find(others, text) for text in selection.sheet if not _find(exportable, text)}
     return {text: NotExportableError(str(each[0])) for text, each in found.items() if each}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import io
 import os
 import resource
@@ -18,7 +19,7 @@ import pytest
 
 from aps_async import APSError
 from aps_async.downloads.open_files import OpenFile, opened
-from aps_async.downloads.sinks import PartFile, checked_path, made_folder
+from aps_async.downloads.sinks import PartFile, checked_path, made_folder, target_error
 from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
 from aps_async.filesystem import replacing
 
@@ -511,3 +512,15 @@ async def test_an_open_file_that_is_closed_meanwhile_is_a_target_error() -> None
     file.close()
     with pytest.raises(TargetError, match="it was closed"):
         await sink.write(0, b"x")
+
+
+@pytest.mark.parametrize(
+    ("filename", "place"),
+    [(None, "its place"), ("plans/a.pdf", "its place"), ("superseded", "the place of superseded")],
+)
+def test_what_is_in_the_place_of_a_folder_is_named(filename: str | None, place: str) -> None:
+    problem = OSError(errno.ELOOP, "is a link or a file", filename)
+    words = str(target_error(Path("plans/a.pdf"), problem))
+    assert words.startswith(
+        "cannot write plans/a.pdf: a link, or something else that is not ours, is in " + place + ";"
+    )

@@ -116,6 +116,33 @@ def test_sheets_of_acc(chosen: dict[str, Any], at: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
+    "number",
+    [
+        "A[1]",
+        "[A]-1",
+        "(A-1)",
+        "<A-1>",
+        '"A-1"',
+        "'1'",
+        "A-1.",
+        "A,1",
+        "b.1",
+        "urn:1",
+        "dXJu1",
+        "%41-1",
+        "A-1*",
+        "?",
+        "A/1;",
+    ],
+)
+def test_a_number_is_found_whatever_it_looks_like(number: str) -> None:
+    odd = evolve(PLANS[0], sheet=evolve(PLANS[0].sheet, number=number, id="odd", item_id="odd item"))
+    found = select([*PLANS, odd], Selection(sheet=number))
+    assert [each.number for each in found.chosen] == [number]
+    assert not found.ambiguous
+
+
+@pytest.mark.parametrize(
     ("items", "chosen", "words"),
     [
         (PLANS, {"sheet": "A-10l"}, "'A-10l'; did you mean .*A-101 - Ground floor"),

@@ -569,6 +569,38 @@ async def test_an_acc_sheet_that_had_the_number_of_another_one_is_withdrawn_when
     assert found == ["new", f"withdrawn: it is now B-2001 - {one.title}"]
 
 
+@pytest.mark.parametrize("same_title", [False, True])
+async def test_acc_sheets_that_share_a_number_are_kept_apart(acc_site: Site, same_title: bool) -> None:
+    site = acc_site
+    sheets = site.simulator.world.hubs[0].projects[0].sheets
+    one, two, _ = sheets
+    two.number, two.title = one.number, one.title if same_title else two.title
+    site.index()
+
+    async def states(**how: Any) -> dict[str, str]:
+        options = SyncOptions(user_id=ADA, **how)
+        async with aclosing(sync_project(site.session, one.project.id, site.folder, options)) as outcomes:
+            return {each.id: str(each.state) async for each in outcomes}
+
+    assert set((await states()).values()) == {"new"}
+    files = {name: (site.folder / name).read_bytes() for name in site.files()}
+    assert len(set(files.values())) == 3
+    sheets.reverse()  # whatever the order of the list
+    site.index()
+    for how in ({}, {"selection": Selection(sheet=two.id)}, {}):
+        found = await states(**how)
+        assert found.pop(two.id) == "unchanged"
+        assert set(found.values()) <= {"unchanged", "not looked at"}
+    assert {name: (site.folder / name).read_bytes() for name in site.files()} == files
+    issue(site, one, "Addendum 1")
+    issue(site, two, "Addendum 1b")
+    assert Counter((await states()).values()) == {"revised": 2, "unchanged": 1}
+    assert set((await states(prune=True)).values()) == {"unchanged"}
+    older = {(site.folder / name).read_bytes() for name in site.files() if name.startswith("superseded/")}
+    assert older == {content for name, content in files.items() if name.startswith(one.number)}
+    assert sorted(files) == [name for name in site.files() if not name.startswith("superseded/")]
+
+
 async def test_a_failed_revision_of_an_acc_sheet_keeps_the_older_file(acc_site: Site) -> None:
     site = acc_site
     await site.sync()
