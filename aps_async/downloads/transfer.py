@@ -86,7 +86,8 @@ class Transfer:
         self._index = index
         self._start = self._check.received
         self._part_total: int | None = None
-        self._check.mark()
+        if 0 < index < len(self._source.parts):  # before the first, the check has just been made
+            self._check.mark()
         if index < len(self._source.parts):
             self._link = self._source.parts[index].link
             self._link_is_fresh = False
