@@ -140,6 +140,7 @@ def numbers(first: int, last: int) -> Iterator[str]:
     yield from (f"A-{number}" for number in range(first, last + 1))
 
 
+@pytest.mark.long
 async def test_four_weeks(project: Project) -> None:
     # The first week: one sheet is still being processed.
     project.items["A-403"].process_state = "PROCESSING_COPY"
