@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aps_async.cli.choice import Choice
+from aps_async.cli.completion import remember_projects
 from aps_async.cli.environment import open_session
 from aps_async.cli.output import count, print_json, print_status, print_table, size
 from aps_async.cli.progress import busy
@@ -55,6 +56,7 @@ async def projects(*, user_id: str | None, as_json: bool) -> int:
                 rows += [(hub, project) async for project in list_projects(session, hub.id)]
             except NotAllowedError as problem:  # a refusal by one account must not hide the others
                 print_status(f"warning: hub {hub.name}: {problem}")
+    remember_projects(session.base_url, [project.name for _, project in rows], are_all=True)
     if as_json:
         print_json([_as_json(hub, project) for hub, project in rows])
     else:

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from aps_async.cli.choice import Choice
+from aps_async.cli.completion import remember_projects
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.output import count, print_progress, print_status
 from aps_async.cli.progress import busy
@@ -123,7 +124,9 @@ def part_of(project: Project, folder: str | None, collection: str | None) -> str
 async def project_called(session: Session, name: str) -> Project:
     """Finds a project, as `find_project` does."""
     with busy("looking for the project", session.contact):
-        return await find_project(session, name)
+        project = await find_project(session, name)
+    remember_projects(session.base_url, [project.name])
+    return project
 
 
 async def exportable_project(session: Session, name: str, options: ExportOptions, user_id: str | None) -> Project:

@@ -8,6 +8,8 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from attrs import frozen
@@ -23,6 +25,8 @@ from aps_async.text import folded
 __all__ = [
     "MOVE_AWAY",
     "Former",
+    "all_files",
+    "arrived",
     "arriving",
     "arriving_files",
     "digests",
@@ -50,8 +54,18 @@ MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
 def files_of(connection: sqlite3.Connection, export: int, table: str = "files") -> list[KnownFile]:
     """What is known of an export's files."""
     select = f"SELECT name, size, sha256, stamp FROM {table} WHERE export=?"  # noqa: S608 - ours
-    rows = connection.execute(select, (export,))
-    return [KnownFile(stored_name(name), int(size), bytes(sha256).hex(), stamp) for name, size, sha256, stamp in rows]
+    return [_known_file(*row) for row in connection.execute(select, (export,))]
+
+
+def all_files(connection: sqlite3.Connection, table: str = "files") -> dict[int, tuple[KnownFile, ...]]:
+    """What is known of the files of all exports: one statement, where thousands would be needed."""
+    select = f"SELECT export, name, size, sha256, stamp FROM {table} ORDER BY export, name"  # noqa: S608 - ours
+    found = groupby(connection.execute(select), itemgetter(0))
+    return {export: tuple([_known_file(*row[1:]) for row in rows]) for export, rows in found}
+
+
+def _known_file(name: object, size: Any, sha256: Any, stamp: str | None) -> KnownFile:
+    return KnownFile(stored_name(name), int(size), bytes(sha256).hex(), stamp)
 
 
 def set_stamps(connection: sqlite3.Connection, export: int, files: Iterable[KnownFile]) -> None:
@@ -131,11 +145,13 @@ def version_label(source_id: str, version_set: str | None) -> str:
     return f"version {number}" if number is not None else safe_stem(version_set) if version_set else "earlier"
 
 
-def done(connection: sqlite3.Connection, record: int, seconds: float | None = None) -> list[Former]:
+def done(
+    connection: sqlite3.Connection, record: int, seconds: float | None = None, at: float | None = None
+) -> list[Former]:
     """Notes that the files are there; gives those under other names whose place they took, until they are `gone`."""
     connection.execute(
         "UPDATE exports SET state=?, problem=NULL, changed=?, seconds=coalesce(?, seconds) WHERE id=?",
-        (State.DONE, time.time(), seconds, record),
+        (State.DONE, time.time() if at is None else at, seconds, record),
     )
     connection.execute("DELETE FROM moves WHERE export=?", (record,))
     left = former(connection, record)
@@ -207,6 +223,12 @@ def arriving_files(connection: sqlite3.Connection) -> list[tuple[int, list[Known
     select = "SELECT DISTINCT export FROM files JOIN exports ON id=export WHERE state<>? AND exports.name IS NOT NULL"
     records = [int(record) for [record] in connection.execute(select, (State.DONE,))]
     return [(each, files_of(connection, each), former(connection, each)) for each in records]
+
+
+def arrived(connection: sqlite3.Connection, record: int) -> None:
+    """The files got their names, and the run was stopped before it noted that: they are at least as old as its job."""
+    [changed] = connection.execute("SELECT changed FROM exports WHERE id=?", (record,)).fetchone()
+    done(connection, record, at=float(changed))
 
 
 def not_arrived(connection: sqlite3.Connection, record: int) -> None:

@@ -115,7 +115,7 @@ class Moves:
         for number, name, target in await self._store.call(lambda db: file_rows.moves_under_way(db, record)):
             note = file_rows.taken_back
             if not await self.place.take_back(name, target) and await self._was_renamed(number, name, target):
-                note = file_rows.moved  # it stays, since somebody has put another file under its former name
+                note = file_rows.moved  # it stays, since another file is under its former name now
             await self._store.call(partial(note, record=number, name=name, target=target))
 
     async def settle(self, *, preview: bool) -> None:
@@ -124,22 +124,21 @@ class Moves:
         Raises:
             TargetError: a file cannot be moved.
         """
-        if preview:
-            for record, name, target in await self._store.call(file_rows.moves_under_way):
-                if not await self.place.is_there(name):
-                    await self._store.call(partial(file_rows.moved, record=record, name=name, target=target))
-            return
-        await self.take_back()
+        if not preview:
+            await self.take_back()
+        for record, name, target in await self._store.call(file_rows.moves_under_way):
+            if not await self.place.is_there(name):
+                await self._store.call(partial(file_rows.moved, record=record, name=name, target=target))
         for record, files, former in await self._store.call(file_rows.arriving_files):
-            if any([await self._has_not_arrived(each.name, [Former(each, None)], former) for each in files]):
+            if await self.place.are_whole(files):
+                await self._store.call(partial(file_rows.arrived, record=record))
+            elif any([await self._is_as_before(each.name, former) for each in files]):
                 await self._store.call(partial(file_rows.not_arrived, record=record))
-        for record, left in (await self._store.call(file_rows.leaving)).items():
+        for record, left in () if preview else (await self._store.call(file_rows.leaving)).items():
             await self.put_away(record, left)
 
-    async def _has_not_arrived(self, name: str, files: Sequence[Former], former: Sequence[Former]) -> bool:
-        """Whether nothing is there, or still what was there before; an edited file has arrived."""
-        if await self._ours(name, files) is not None:
-            return False
+    async def _is_as_before(self, name: str, former: Sequence[Former]) -> bool:
+        """Whether nothing has this name, or a file whose place another one was to take; not one that people edited."""
         return not await self.place.is_there(name) or await self._ours(name, former) is not None
 
     async def _was_renamed(self, record: int, name: str, target: str) -> bool:

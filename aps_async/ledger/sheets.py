@@ -13,7 +13,6 @@ from aps_async.downloads.filenames import stem_of
 from aps_async.errors import DecodeError, LedgerError
 from aps_async.ledger import file_rows, rows
 from aps_async.ledger.journal import KnownFile
-from aps_async.ledger.keys import Wanted
 from aps_async.ledger.moves import Moves
 from aps_async.ledger.schema import State
 from aps_async.ledger.store import Store
@@ -21,7 +20,7 @@ from aps_async.models import ExportKind, ExportRequest, Sheet
 from aps_async.threads import ended
 from aps_async.transport.converter import structure, to_dict, to_json
 
-__all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet", "lineage_of"]
+__all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
@@ -33,7 +32,7 @@ class KnownSheet:
 
     record: int
     lineage: bytes
-    """Which sheet it is, through all its versions; see `lineage_of`."""
+    """Which sheet it is, through all its versions; see `keys.lineage_of`."""
     name: str
     """Of its file, relative to the folder, without suffix."""
     request: ExportRequest
@@ -100,11 +99,6 @@ class FoundSheet:
     note: SheetNote
 
 
-def lineage_of(request: ExportRequest) -> bytes:
-    """What stays the same through all versions of what is exported, and for all options."""
-    return Wanted(request, None).lineage()
-
-
 class SheetBook:
     """The sheets of one open ledger."""
 
@@ -136,6 +130,8 @@ class SheetBook:
 
     async def note(self, project_id: str, notes: Sequence[SheetNote]) -> None:
         """Keeps what was found of sheets."""
+        if not notes:
+            return
         values = [
             (
                 each.lineage, project_id, to_json(to_dict(each.sheet)), each.viewer, each.state, each.reason,
@@ -153,6 +149,8 @@ class SheetBook:
     async def forget(self, sheets: Iterable[KnownSheet]) -> None:
         """Lets these be exported again, under the names that they have."""
         records = [each.record for each in sheets]
+        if not records:
+            return
 
         def forget(connection: sqlite3.Connection) -> None:
             for record in records:
@@ -228,26 +226,27 @@ def _known(connection: sqlite3.Connection, project_id: str) -> list[KnownSheet]:
         " iif(reason IS NULL AND moved IS NULL, sheets.state, '') FROM exports"
         " LEFT JOIN sheets ON sheets.lineage=exports.lineage WHERE name IS NOT NULL ORDER BY id"
     )
-    replaced = _replaced(connection)
+    replaced, files, former = _replaced(connection), file_rows.all_files(connection), None
     for record, lineage, name, stored, state, changed, facts, viewer, named, found_as in connection.execute(
         select
     ).fetchall():
         request = _structured(stored, ExportRequest)
-        files = file_rows.files_of(connection, record) or file_rows.files_of(connection, record, "former_files")
         older = replaced.get(lineage)
         if request.project_id != project_id or not is_sheet(request):
             continue
+        if record not in files and former is None:
+            former = file_rows.all_files(connection, "former_files")
         found.append(
             KnownSheet(
                 record=record,
                 lineage=lineage,
                 name=file_rows.stored_name(name),
                 request=request,
-                files=tuple(files),
+                files=files.get(record) or (former or {}).get(record, ()),
                 is_done=state == State.DONE,
                 exported_at=datetime.fromtimestamp(changed, UTC),
                 previous=_structured(older[1], ExportRequest).source_ids[0] if older else None,
-                previous_files=tuple(file_rows.files_of(connection, older[0])) if older else (),
+                previous_files=files.get(older[0], ()) if older else (),
                 facts=_structured(facts, Sheet) if facts else None,
                 viewer=viewer or "",
                 state=found_as or "",

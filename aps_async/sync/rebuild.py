@@ -12,8 +12,9 @@ from aps_async.errors import InputError, LedgerError
 from aps_async.ids import bare_id, is_version_urn, version_number
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import KnownFile
+from aps_async.ledger.keys import lineage_of
 from aps_async.ledger.moves import is_superseded
-from aps_async.ledger.sheets import FoundSheet, SheetNote, lineage_of
+from aps_async.ledger.sheets import FoundSheet, SheetNote
 from aps_async.models import Collection, ExportKind, ExportOptions, Project, Sheet
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.register import REGISTER_JSON, Register, RegisterRow, read_register

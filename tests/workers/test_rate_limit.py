@@ -79,6 +79,37 @@ async def test_places_that_nothing_was_sent_with_come_back_at_once(database: Dat
     assert await database.value("SELECT count(*) FROM aps_place") == 0
 
 
+async def test_calls_one_after_the_other_share_statements_and_no_place_stays_reserved(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [rate_limiter] = rate_limiters([database], budget=1000, window=60.0)
+    exchange, statements = rate_limiter._exchange, []
+
+    async def counted(wanted: int) -> float:
+        statements.append(wanted)
+        return await exchange(wanted)
+
+    monkeypatch.setattr(rate_limiter, "_exchange", counted)
+    for _ in range(100):
+        await rate_limiter.acquire()
+        rate_limiter.release()
+    assert len(statements) <= 25
+    assert max(statements) <= 21
+    await close(rate_limiter)
+    assert await database.value("SELECT count(*) FROM aps_place") == 100
+    assert await database.value("SELECT count(*) FROM aps_place WHERE under_way_until > now()") == 0
+
+
+async def test_a_429_gives_back_what_was_reserved_for_later(database: Database) -> None:
+    [rate_limiter] = rate_limiters([database], budget=1000, window=60.0)
+    for _ in range(10):
+        await rate_limiter.acquire()
+        rate_limiter.release()
+    rate_limiter.refused(0.1)
+    await until(database, "SELECT count(*) = 0 FROM aps_place WHERE under_way_until > now()")
+    await close(rate_limiter)
+
+
 async def test_who_is_cancelled_in_the_queue_or_with_a_place_coming_leaves_nothing(database: Database) -> None:
     [rate_limiter] = rate_limiters([database], budget=1, window=30.0)
     await rate_limiter.acquire()
