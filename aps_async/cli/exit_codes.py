@@ -99,6 +99,7 @@ _IN_OTHER_WORDS = {
     ),
     r"No such option: (\S+) \(Possible options: (.*)\)": r"No such option: \1. Did you mean \2?",
     r"Option '(.*)' requires an argument": r"Option '\1' needs a value after it",
+    r"wait again with its ref": "'aps-async resume' waits for it again",
 }
 """Patterns of messages of the library and of Typer, and what the command line says instead."""
 

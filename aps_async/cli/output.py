@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shlex
 import shutil
 import sys
@@ -40,7 +41,11 @@ def program() -> str:
     if Path(typed).stem != name:  # `python -m aps_async`, or a test
         return name
     found = shutil.which(name)
-    return name if found and Path(found).resolve() == Path(typed).resolve() else shlex.quote(typed)
+    if found and Path(found).parent.resolve() == Path(typed).parent.resolve():  # their suffixes differ on Windows
+        return name
+    if os.name == "nt":  # PowerShell runs what is quoted only after an ampersand
+        return f"& '{typed}'" if " " in typed else typed
+    return shlex.quote(typed)
 
 
 def tolerate_any_text() -> None:

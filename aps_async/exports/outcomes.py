@@ -46,7 +46,8 @@ def report_outcome(
     error: BaseException | None = None,
 ) -> None:
     """Logs the outcome of one export in one line, and emits `ExportEnded`."""
-    name = ref or f"{request.kind} export of project {request.project_id}"
+    which = ref or f"{request.kind} export of project {request.project_id}"
+    name = f"{request.name!r}: {which}" if request.name else which  # a title may have line breaks
     found = delivery or Delivery()
     if error is None:
         size = "" if found.size is None else f", {found.size} bytes"

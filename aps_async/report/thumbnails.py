@@ -36,6 +36,7 @@ _SMALLEST = 80
 _BUDGET = 40 << 20  # bytes of all pictures
 _LARGEST = _BUDGET // MOST  # bytes of one
 _TIME_LIMIT = 300.0  # seconds for those that are missing at the end
+_NICE = 10
 _LONGEST_LINE = 1 << 18
 _IMAGE = re.compile(
     rb'<img data-of="([0-9a-f]{16})" [^>]*width="(\d{1,4})" height="(\d{1,4})"[^>]*;base64,([A-Za-z0-9+/]+=*)">'
@@ -162,21 +163,35 @@ class ThumbnailProcess:
 
 def run_child() -> None:
     """The other process: lines of JSON come in, and one goes out for each thumbnail that is to be shown."""
-    folder, nice = Path(sys.argv[1]), getattr(os, "nice", None)  # Windows has none
+    folder = Path(sys.argv[1])
     pdfium = needed("pypdfium2", "report", "thumbnails")
     image = needed("PIL.Image", "report", "thumbnails")
     with tempfile.TemporaryFile() as spool:
         made = Pictures(spool, lambda path: _picture(pdfium, image, path))
         made.take_over(folder)
+        ahead, is_over, one_at_once = queue.SimpleQueue[Path](), threading.Event(), threading.Lock()
+
+        def make_ahead() -> None:
+            if sys.platform == "linux":  # where a thread has a priority of its own
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+            while True:
+                path = ahead.get()
+                with one_at_once:
+                    if is_over.is_set():
+                        return
+                    made.picture(folder, path)
+
+        threading.Thread(target=make_ahead, daemon=True).start()
         for line in sys.stdin.buffer:
             what, path = json.loads(line.decode("utf-8", "surrogatepass"))
-            if what == "make" and nice is not None:
-                nice(10)
-                nice = None
-            found = made.picture(folder, Path(path))
-            if what == "show":
-                sys.stdout.buffer.write(found + b"\n")
-                sys.stdout.flush()
+            if what == "make":
+                ahead.put(Path(path))
+                continue
+            is_over.set()  # somebody waits now
+            with one_at_once:
+                found = made.picture(folder, Path(path))
+            sys.stdout.buffer.write(found + b"\n")
+            sys.stdout.flush()
 
 
 @frozen

@@ -19,10 +19,11 @@ from aps_async.policies import PollPolicy, PollStatus
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
+from aps_async.sync import results
 from aps_async.sync.compare import Planned
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.rebuild import rebuild
-from aps_async.sync.run import SyncOptions, SyncRun, outcome_of
+from aps_async.sync.run import SyncOptions, SyncRun
 
 __all__ = ["Forecast", "Work", "forecast", "forecast_exports", "forecast_work"]
 __dir__: object = __all__.copy
@@ -200,7 +201,7 @@ def _expected(planned: Planned, is_there: bool, place: Place) -> SyncOutcome:
     before = known.in_place[0].name if known is not None and known.in_place else None
     name = before or planned.file_stem
     path = place.path(name)
-    found = outcome_of(
+    found = results.exported(
         planned,
         StoredExport(request=planned.request, size=0, names=(name,), reused=is_there)
         if path is None

@@ -29,7 +29,7 @@ from attrs import define, field, frozen
 
 from aps_async.extras import needed
 from aps_async.workers.database import Database, is_outage
-from aps_async.workers.owners import Owner, owner_of_row
+from aps_async.workers.owners import Owner
 
 if TYPE_CHECKING:
     from aps_async.workers.listening import Ears, Patient
@@ -41,14 +41,15 @@ __all__ = [
     "Lane",
     "LaneOptions",
     "Moved",
+    "Next",
+    "Yielded",
     "drop_run",
     "entrypoint_of",
     "install",
     "installed",
     "move",
     "move_if",
-    "put",
-    "put_rows",
+    "put_from",
     "run_maintenance",
     "set_run_priority",
     "upgrade",
@@ -67,9 +68,19 @@ class Moved:
     """Seconds after which it is due there."""
 
 
-Handle = Callable[[int, int], Awaitable[float | Moved | None]]
-"""Called with an export's number and how often it was put back. Does one step; returns the seconds after which it has
-to be called again, or None if this lane has finished with the export."""
+@frozen
+class Yielded:
+    """The export is put back for any worker; this one is not woken for it, or it would always be the first."""
+
+    delay: float
+    """Seconds after which it is due."""
+
+
+Next = float | Moved | Yielded | None
+"""The seconds after which an export's step has to be called again; None if the lane has finished with the export."""
+
+Handle = Callable[[int, int], Awaitable[Next]]
+"""Called with an export's number and how often it was put back. Does one step."""
 
 HEARTBEAT = 9.0
 """Seconds without a heartbeat after which others take over a worker's exports; heartbeats are sent every 4.5 s."""
@@ -113,27 +124,21 @@ def entrypoint_of(lane: Lane, owner: Owner | None) -> str:
     return " ".join((lane, owner.client_id, owner.user_id)).strip() if owner else lane
 
 
-async def put(
-    connection: Any,
-    lane: Lane,
-    exports: Sequence[int],
-    *,
-    owner: Owner | None = None,
-    priority: int = 0,
-    delay: float = 0.0,
-) -> None:
-    """Adds exports to an owner's lane, due after `delay` seconds, unless they are there; inside the caller's
-    transaction."""
-    if exports:
-        due = timedelta(seconds=delay)
-        await connection.execute(_PUT, list(exports), entrypoint_of(lane, owner), priority, due, lane)
+async def put_from(connection: Any, statement: str, values: Sequence[Any]) -> int:
+    """Adds the exports that a statement returns to the lanes of their owners, unless they are there, in the same
+    statement. It returns `id` and `state` of each, and `priority`, `client_id` and `user_id` of its run; how many are
+    returned here."""
+    return int(await connection.fetchval(_PUT.format(statement=statement), *values))
 
 
 _PUT = """
-INSERT INTO aps_pgqueuer (priority, entrypoint, payload, execute_after, dedupe_key, status)
-SELECT $3, $2, convert_to(id::text, 'UTF8'), now() + $4::interval, $5 || ':' || id, 'queued'
-FROM unnest($1::bigint[]) WITH ORDINALITY AS t (id, at) ORDER BY at
-ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
+WITH found AS ({statement}), added AS (
+    INSERT INTO aps_pgqueuer (priority, entrypoint, payload, execute_after, dedupe_key, status)
+    SELECT priority, concat_ws(' ', lane, client_id, nullif(user_id, '')), convert_to(id::text, 'UTF8'), now(),
+        lane || ':' || id, 'queued'
+    FROM (SELECT *, CASE state WHEN 'running' THEN 'fetch' ELSE 'start' END AS lane FROM found) AS wanted ORDER BY id
+    ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
+) SELECT count(*) FROM found
 """
 
 
@@ -170,7 +175,7 @@ UPDATE aps_pgqueuer SET priority = $2 WHERE dedupe_key IN (
 )
 """
 _LOST = """
-SELECT e.id, r.priority, r.client_id, r.user_id FROM aps_export e JOIN aps_run r ON r.id = e.run
+SELECT e.id, e.state, r.priority, r.client_id, r.user_id FROM aps_export e JOIN aps_run r ON r.id = e.run
 WHERE e.state = $1 AND NOT EXISTS (
     SELECT FROM aps_pgqueuer q WHERE q.dedupe_key = $2 || ':' || e.id AND q.status IN ('queued', 'picked')
 ) LIMIT 10000
@@ -198,15 +203,6 @@ async def move(database: Database, lane: Lane, export: int, owner: Owner | None)
     await database.fetch(_MOVE, f"{lane}:{export}", entrypoint_of(lane, owner))
 
 
-async def put_rows(connection: Any, lane: Lane, rows: Sequence[Any]) -> None:
-    """The same as `put` for rows with `id`, and `priority`, `client_id` and `user_id` of their run."""
-    groups: dict[tuple[int, Owner | None], list[int]] = {}
-    for row in rows:
-        groups.setdefault((row["priority"], owner_of_row(row)), []).append(row["id"])
-    for (priority, owner), exports in groups.items():
-        await put(connection, lane, exports, owner=owner, priority=priority)
-
-
 async def run_maintenance(database: Database) -> int:
     """Puts back exports that are missing from their lane, and deletes old log rows. Returns how many were missing."""
     found = 0
@@ -214,9 +210,7 @@ async def run_maintenance(database: Database) -> int:
     if await database.value(_LANE_IS_EMPTY, "start"):  # checks every row, up to a million, so only if the lane is empty
         lanes.append(("start", "waiting"))
     for lane, state in lanes:
-        lost = await database.fetch(_LOST, state, lane)
-        await database.transaction(partial(put_rows, lane=lane, rows=lost))
-        found += len(lost)
+        found += await database.bare(partial(put_from, statement=_LOST, values=(state, lane)))
     await database.fetch("DELETE FROM aps_pgqueuer_log WHERE created < now() - $1::interval", _KEEP_LOG)
     await database.fetch("DELETE FROM aps_worker WHERE heartbeat < now() - interval '1 day'")
     return found
@@ -349,7 +343,8 @@ class _Shift:
                 queries.moved(job, delay.delay)
             elif delay is not None:
                 manager.job_context.pop(job.id, None)  # or the next query of the lane would skip the row
-                await queries.put_back(job, delay)
+                wake, after = (False, delay.delay) if isinstance(delay, Yielded) else (True, delay)
+                await queries.put_back(job, after, wake=wake)
 
         return entrypoint
 
@@ -357,8 +352,7 @@ class _Shift:
         if self.options.claimed is not None:
             await self.options.claimed([number for job in jobs if (number := _export_of(job)) is not None])
 
-    async def _step(self, job: Any, shutdown: asyncio.Event) -> float | Moved | None:
-        """Seconds after which the job is due again; None if it has ended."""
+    async def _step(self, job: Any, shutdown: asyncio.Event) -> Next:
         if shutdown.is_set():
             return 0.0
         number = _export_of(job)
@@ -368,7 +362,7 @@ class _Shift:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the type checker
         self.in_hand.add(task)
-        delay: float | Moved | None
+        delay: Next
         try:
             delay = await self.options.handle(number, job.attempts)
         except asyncio.CancelledError:

@@ -27,7 +27,7 @@ _DUE = (
     '{"channel": "aps_ch_pgqueuer", "operation": "update", "sent_at": "2026-01-01T00:00:00Z", '
     '"table": "aps_pgqueuer", "type": "table_changed_event"}'
 )
-_MOMENT = 0.03  # seconds; what comes within a moment shares one statement
+_MOMENT = 0.02  # seconds; what comes within a moment shares one statement
 
 _log = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ class Patient(Queries):
     _held: set[int] = field(default_factory=set[int], init=False)
     _found_few: bool = field(default=False, init=False)
     _has_backlog: bool = field(default=False, init=False)
-    _returned: list[tuple[Job, float]] = field(default_factory=list[tuple[Job, float]], init=False)
+    _returned: list[tuple[Job, float, bool]] = field(default_factory=list[tuple[Job, float, bool]], init=False)
     _returning: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def dequeue(
@@ -238,17 +238,18 @@ class Patient(Queries):
         """See the base class; the lane will be woken."""
         return 0
 
-    async def put_back(self, job: Job, delay: float) -> None:
-        """Makes a job due again after `delay` seconds."""
+    async def put_back(self, job: Job, delay: float, *, wake: bool = True) -> None:
+        """Makes a job due again after `delay` seconds, when the lane is woken if `wake` is set."""
         self.kept[id(job)] = job
-        self._returned.append((job, delay))
+        self._returned.append((job, delay, wake))
         async with self._returning:
-            await asyncio.sleep(_MOMENT if delay else 0)
+            if delay and not self._has_backlog:
+                await asyncio.sleep(_MOMENT)
             returned, self._returned = self._returned, []
-            if returned and await self._execute(
-                _PUT_BACK, [each for each, _ in returned], [after for _, after in returned]
-            ):
-                for after in {after for _, after in returned}:
+            if returned:
+                jobs = [each for each, _, _ in returned]
+                await self._execute(_PUT_BACK, jobs, [after for _, after, _ in returned])
+                for after in {after for _, after, woken in returned if woken}:
                     self.driver.wake_after(after)
 
     def moved(self, job: Job, delay: float) -> None:
@@ -262,18 +263,16 @@ class Patient(Queries):
         if ended := [job for job, _, _ in job_status if self.kept.pop(id(job), None) is None]:
             await self._execute(_REMOVE, ended)
 
-    async def _execute(self, statement: str, jobs: list[Job], *values: object) -> bool:
-        """Runs a statement that releases jobs of this lane; False if the database is unavailable."""
+    async def _execute(self, statement: str, jobs: list[Job], *values: object) -> None:
+        """Runs a statement that releases jobs of this lane, if the database is available."""
         try:
             await self.driver.execute(statement, [job.id for job in jobs], *values, jobs[0].queue_manager_id)
         except Exception as problem:
             if not is_outage(problem) and not isinstance(problem, DatabaseError):
                 raise
             _log.info("%d exports are left for others to take over: %s", len(jobs), type(problem).__name__)
-            return False
         finally:
             self._released(jobs)
-        return True
 
     def _released(self, jobs: list[Job]) -> None:
         self._held.difference_update(job.id for job in jobs)

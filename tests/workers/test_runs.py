@@ -91,7 +91,7 @@ async def test_what_was_started_elsewhere_is_looked_after_and_not_started(databa
 async def test_what_a_source_raises_comes_through_and_what_came_before_stays(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aps_async.workers.runs.BATCH", 2)
+    monkeypatch.setattr("aps_async.workers.enqueueing.BATCH", 2)
 
     def source() -> Iterator[ExportRequest]:
         yield from requests(5)

@@ -241,6 +241,7 @@ async def test_a_poll_that_never_ends_costs_little(database: Database, tmp_path:
             await one.start(export)
             delays = []
             while (delay := await one.fetch(export)) is not None:
+                assert isinstance(delay, float)
                 delays.append(delay)
                 await asyncio.sleep(delay)
     *during, after = delays
@@ -449,7 +450,8 @@ async def test_a_fault_of_our_own_ends_one_export_and_not_the_worker(
 
 async def fetched(one: Worker, export: int) -> None:
     """Calls the step again, as the lane does, until it has ended."""
-    while (delay := await one.fetch(export)) is not None:  # noqa: ASYNC110 - it polls
+    while (delay := await one.fetch(export)) is not None:
+        assert isinstance(delay, float)
         await asyncio.sleep(delay)
 
 
