@@ -75,6 +75,7 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
     assert "only_here" not in text
 
 
+@pytest.mark.long
 def test_half_of_all_responses_harmed_and_two_kills(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[Any] = []
     monkeypatch.setattr(children, "RAW", runs)

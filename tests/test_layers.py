@@ -140,6 +140,7 @@ def test_the_simulator_imports_nothing_from_the_rest() -> None:
 CORE = {"aiohttp", "attr", "attrs", "cattrs", "backoff", "yarl", "multidict"}
 
 
+@cache
 def roots(path: Path, *, guarded: bool) -> set[str]:
     """The packages that are imported when this module is; `guarded` adds imports in `try` blocks and
     functions, and optional packages (`needed`).
@@ -151,7 +152,7 @@ def roots(path: Path, *, guarded: bool) -> set[str]:
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             found.add((node.module or "").partition(".")[0])
-        elif guarded and isinstance(node, ast.Call) and ast.unparse(node.func) == "needed":
+        elif guarded and isinstance(node, ast.Call) and getattr(node.func, "id", "") == "needed":
             found.add(str(ast.literal_eval(node.args[0])).partition(".")[0])
             ahead += ast.iter_child_nodes(node)
         elif guarded or not isinstance(node, ast.Try | ast.FunctionDef | ast.AsyncFunctionDef):
