@@ -107,7 +107,7 @@ def check_places(out: Path, merge: Path | None = None) -> None:
     if not os.access(place, os.W_OK | os.X_OK):
         raise target_error(place, OSError(errno.EACCES, ""))
     refuse_if_in_use(out)
-    if merge is not None and out.absolute() not in merge.parents:  # the run makes that folder
+    if merge is not None and merge.parent != out.absolute():  # which the run makes
         checked_path(merge)
 
 
