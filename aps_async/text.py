@@ -1,6 +1,5 @@
 """Text from outside: made safe to encode, and compared the way people read it."""
 
-import difflib
 import fnmatch
 import math
 import re
@@ -123,7 +122,9 @@ def nearest(wanted: str, names: Iterable[str], count: int = 5) -> list[str]:
         for form in dict.fromkeys((whole, *whole.split())):
             forms.setdefault(form, {})[name] = None
     containing = [form for form in forms if seen and seen in form]
-    close = difflib.get_close_matches(seen, forms, n=count)
+    from difflib import get_close_matches
+
+    close = get_close_matches(seen, forms, n=count)
     return list(dict.fromkeys(name for form in (*containing, *close) for name in forms[form]))[:count]
 
 

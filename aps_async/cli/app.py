@@ -100,8 +100,10 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
 
 def note_traceback(problem: BaseException) -> None:
     """Prints the traceback without the values of variables, which may contain tokens."""
+    from aps_async.links import redact_addresses
+
     for line in "".join(traceback.format_exception(problem)).splitlines():
-        print_status(line)
+        print_status(redact_addresses(line))
 
 
 def _show_version(wanted: bool) -> None:

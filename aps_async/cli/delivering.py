@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing
+from contextlib import AbstractContextManager, aclosing, closing
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,11 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
     """Does the work with a session, and prints a summary at the end."""
     check_places(choices.out, choices.merge)
     show_state(choices)
+    with closing(run):
+        return await _delivered(choices, run, work)
+
+
+async def _delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awaitable[None]]) -> int:
     try:
         async with open_session(choices.user_id) as session:
             await work(session)

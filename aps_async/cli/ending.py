@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import define, field
 
 from aps_async.cli.exit_codes import short_reason
-from aps_async.cli.output import print_status
+from aps_async.cli.output import print_status, program
 from aps_async.errors import (
     CallTimeoutError,
     ExportFailedError,
@@ -61,7 +61,7 @@ def print_failure(name: str, problem: Exception) -> None:
 
 def next_command(folder: Path, *, to: str = "try again") -> str:
     """How to go on with the run in a folder."""
-    return f"to {to}: aps-async resume {shlex.quote(str(folder))}"
+    return f"to {to}: {program()} resume {shlex.quote(str(folder))}"
 
 
 def few_words(problem: Exception, name: str = "") -> str:

@@ -83,11 +83,23 @@ def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:
 
 
 def proxy_for(base_url: str) -> str | None:
-    """The proxy of `HTTPS_PROXY`, unless `NO_PROXY` lists the host or the host is this machine."""
+    """The proxy of `HTTPS_PROXY`, unless `NO_PROXY` lists the host or the host is this machine.
+
+    Raises:
+        InputError: it is not the address of an HTTP proxy.
+    """
     proxy = getproxies_environment().get("https")
     if not proxy or is_loopback(base_url) or proxy_bypass(host_of(base_url)):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        parts = urlsplit(proxy)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError("the address in HTTPS_PROXY cannot be used: set it to that of an HTTP proxy, http://HOST:PORT")
+    return proxy
 
 
 def is_loopback(url: str) -> bool:

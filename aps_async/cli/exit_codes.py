@@ -111,11 +111,14 @@ def _in_its_terms(text: str) -> str:
 
 
 def reason(problem: BaseException) -> str:
-    """What went wrong and what to do, in one line."""
+    """What went wrong and what to do, in one line, without the credentials of an address that a user typed."""
+    from aps_async.links import redact_addresses
+
     formatted = getattr(problem, "format_message", None)  # Typer's errors name the option
     words = formatted() if callable(formatted) else str(problem) or type(problem).__name__
     notes: list[str] = getattr(problem, "__notes__", [])
-    text = _in_its_terms(". ".join(" ".join(part.split()).rstrip(".") for part in (str(words), *notes)))
+    text = ". ".join(" ".join(part.split()).rstrip(".") for part in (str(words), *notes))
+    text = redact_addresses(_in_its_terms(text))
     if exit_code(problem) == _FAULT:
         text = f"unexpected {type(problem).__name__}: {text}. Please report it with the output of --debug"
     return text

@@ -26,6 +26,7 @@ from aps_async.models import (
     StoredExport,
 )
 from aps_async.report.entries import Report
+from aps_async.report.thumbnails import ThumbnailProcess
 from aps_async.session import Session
 from aps_async.sync.compare import Planned
 from aps_async.sync.joined import SetSheet, join_set
@@ -80,7 +81,7 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
     batch = batch_for(project, choices.batch, one_pdf=choices.merge is not None)
     compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
     if choices.report:
-        run.report = Report(project=project.name)
+        run.report = Report(project=project.name, drawing=ThumbnailProcess(choices.out))
     selected = None if choices.selection.takes_all else await _selected(session, project, choices, run)
     if selected is not None and not selected.chosen:
         run.total = len(run.results)

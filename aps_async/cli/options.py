@@ -91,7 +91,7 @@ VERIFY = Annotated[
 
 def an_address(text: str) -> str | None:
     """The address of an object storage; None: the text is not one."""
-    from aps_async.downloads.folder import is_object_storage
+    from aps_async.downloads.storage import is_object_storage
 
     if not is_object_storage(text):
         return None

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import shlex
+import shutil
 import sys
 import unicodedata
 from collections.abc import Generator, Sequence
@@ -31,6 +33,15 @@ def clean(text: object) -> str:
         else char
         for char in str(text)
     )
+
+
+def program() -> str:
+    """What to type for this program: its name where the shell finds it, otherwise the path that was typed."""
+    typed, name = sys.argv[0], "aps-async"
+    if Path(typed).stem != name:  # `python -m aps_async`, or a test
+        return name
+    found = shutil.which(name)
+    return name if found and Path(found).resolve() == Path(typed).resolve() else shlex.quote(typed)
 
 
 def tolerate_any_text() -> None:

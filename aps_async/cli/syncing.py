@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from aps_async.errors import DiskFullError, LedgerError, MergeError, PruneLimitE
 from aps_async.ids import bare_id
 from aps_async.models import ExportOptions, Project
 from aps_async.report.entries import Report
+from aps_async.report.thumbnails import ThumbnailProcess
 from aps_async.session import Session
 from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
@@ -87,6 +88,11 @@ class SyncView:
     joined: JoinedSet | None = None
     began: float = field(factory=time.monotonic)
 
+    def close(self) -> None:
+        """Ends what works for the report."""
+        if self.report is not None:
+            self.report.close()
+
     def add(self, outcome: SyncOutcome) -> None:
         """Counts one outcome."""
         self.counts[outcome.state] += 1
@@ -129,7 +135,12 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
     if (choices.out / PROJECTS_JSON).exists():
         raise UsageProblem(f"{choices.out} has a subfolder for each project: choose one of them, or another --out")
     show_state(choices)
-    view, unfinished = SyncView(markups=choices.options.markups), None
+    with closing(SyncView(markups=choices.options.markups)) as view:
+        return await _synced(choices, view, watched)
+
+
+async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None) -> int:
+    unfinished = None
     try:
         async with open_session(choices.user_id, patient=watched is not None) as session:
             await _sync(session, choices, view, watched)
@@ -165,7 +176,8 @@ def conclude(words: str, choices: SyncChoices, watched: Watched | None) -> None:
 
 async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched: Watched | None) -> None:
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
-    found.report = Report(project=project.name) if choices.report else None
+    if choices.report:
+        found.report = Report(project=project.name, drawing=ThumbnailProcess(choices.out))
     # The number of sheets is only known after the list, when the display has begun.
     with shown(session.contact, None, "", live=False if choices.as_json or watched else None) as view:
 

@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 
 from aps_async.downloads.storage import Storage
 from aps_async.exports.batches import BatchPolicy, batch_for
-from aps_async.exports.kinds import KINDS
+from aps_async.exports.kinds import row_of
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
 from aps_async.ledger.places import Place
@@ -235,7 +235,7 @@ def forecast_work(
         took: seconds of earlier jobs.
         in_batches: whether the starts are for several sheets each; how much longer these take is not known.
     """
-    numbers, service = session.settings, KINDS[kind]
+    numbers, service = session.settings, row_of(kind)
     start_budget = numbers.budgets.get(service.start_endpoint.name, service.start_endpoint.budget)
     status_budget = numbers.budgets.get(service.status.name, service.status.budget)
     window, scale = numbers.quota_window, 1 / numbers.time_scale

@@ -1,6 +1,6 @@
 """One run of `sync_project`: its list, what the folder knows, and what comes of both."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +14,9 @@ from aps_async.errors import EmptyProjectError, InputError, MergeError, NotFound
 from aps_async.exports.project import list_sheets
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
+from aps_async.ledger.keys import lineage_of
 from aps_async.ledger.places import Place
-from aps_async.ledger.sheets import KnownSheet, SheetNote, lineage_of
+from aps_async.ledger.sheets import KnownSheet, SheetNote
 from aps_async.models import ExportOptions, ExportOutcome, ItemWarning, LeftOut, Project, Sheet, StoredExport
 from aps_async.resources.plans import has_known_name
 from aps_async.session import Session
@@ -32,8 +33,10 @@ __all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "Sync
 __dir__: object = __all__.copy
 
 DEFAULT_PATTERN = NamePattern("{number} - {title}")
-PRUNE_SHARE, PRUNE_LEAST = 10, 10
-"""At most a tenth of the set is moved by one run, and 10 sheets in any case, unless a larger number is allowed."""
+PRUNE_SHARE = 10
+"""One run moves at most the set divided by this, unless a larger number is allowed."""
+PRUNE_LEAST = 10
+"""So many sheets in any case."""
 _NOTES = 500  # kept in one transaction
 _NAMES_FOR = 86400.0
 """Seconds after which numbers and titles are asked for again, though nothing seems to be modified."""
@@ -97,12 +100,16 @@ class SyncRun:
     """Paths of folders that could not be listed."""
     _known: list[KnownSheet] = field(factory=list[KnownSheet], init=False)
     _is_told: bool = field(default=False, init=False)
+    _as_before: int = field(default=0, init=False)
+    """Sheets of which the ledger knows after their export what it knew at the beginning."""
     _folder: Folder = field(factory=lambda: Folder(()), init=False)
     _warnings_before: int = field(default=0, init=False)
     _named_at: dict[str, float] = field(factory=dict[str, float], init=False)
     """By id: when the service was last asked for the number and title of a sheet."""
     _inside: set[int] = field(factory=set[int], init=False)
     """Records of sheets that are not listed and belong to the selection."""
+    _moved: dict[int, KnownSheet] = field(factory=dict[int, KnownSheet], init=False)
+    """By record: withdrawn sheets whose files this run has moved, as they are now."""
     _notes: list[SheetNote] = field(factory=list[SheetNote], init=False)
     _reported: list[SyncOutcome] = field(factory=list[SyncOutcome], init=False)
     _problem: Exception | None = field(default=None, init=False)
@@ -265,7 +272,7 @@ class SyncRun:
 
     def _sheet_of(self, found: LeftOut) -> Sheet:
         """What is known of a sheet that cannot be exported: its number is only known from an earlier version."""
-        earlier = next((each.facts for each in self._known if each.facts and each.facts.item_id == found.id), None)
+        earlier = self._folder.item(found.id)
         return Sheet(
             project_id=self._project_id,
             id=found.version_urn or found.id,
@@ -324,8 +331,7 @@ class SyncRun:
         return found
 
     def _kept(self, found: LeftOut) -> KnownSheet | None:
-        lineage = lineage_of(self._sheet_of(found).to_request())
-        return next((each for each in self._known if each.lineage == lineage), None)
+        return self._folder.first(lineage_of(self._sheet_of(found).to_request()))
 
     def gives_name_now(self, planned: Planned) -> bool:
         """Whether a file can get its name before the list has ended: no file in the folder could come to need it."""
@@ -351,7 +357,9 @@ class SyncRun:
         found = outcome_of(planned, outcome, self.ledger.place)
         if found.state is SheetState.REFRESHED and self.how.again:
             found = evolve(found, reason="everything was exported again")
-        if outcome.error is None and not self._is_noted(planned, found):
+        is_noted = self._is_noted(planned, found)
+        self._as_before += outcome.reused and is_noted
+        if outcome.error is None and not is_noted:
             self._notes.append(self._note(planned, found.state, found.reason))
             if len(self._notes) >= _NOTES:
                 await self._keep_notes()
@@ -363,18 +371,25 @@ class SyncRun:
         return (
             known is not None
             and found.reason is None
+            and known.lineage == planned.lineage
             and known.state == found.state
             and known.viewer == self.viewer
             and known.named_at == self._named_at[sheet.id]
             and known.facts == sheet
         )
 
+    async def _known_now(self) -> list[KnownSheet]:
+        """What the ledger knows after the exports; thousands of sheets are not read again without need."""
+        is_as_before = self._as_before == len(self.planned)
+        return self._known if is_as_before else await self.ledger.sheets.known(self._project_id)
+
     async def missing(self) -> list[SyncOutcome]:
         """What became of the sheets that the folder has and this run has not exported."""
         await self._keep_notes()
-        known = await self.ledger.sheets.known(self._project_id)
+        known = self._known = await self._known_now()
         folder = Folder(known)
-        handled = {found.record for each in self.planned if (found := folder.find(each.request)) is not None}
+        found_again = (folder.find(each.request, each.lineage) for each in self.planned)
+        handled = {each.record for each in found_again if each is not None}
         handled |= {found.record for each in self._sheets_left_out() if (found := self._kept(each)) is not None}
         rest = [each for each in known if each.record not in handled]
         listed = {lineage_of(each.sheet.to_request()) for each in self._listed} if rest else set[bytes]()
@@ -387,8 +402,8 @@ class SyncRun:
         prover = Prover(self.session, self.project, self.viewer, self.how.user_id)
         verdicts = await prover.verdicts([each for each in rest if each.record not in reasons])
         verdicts |= {record: Verdict(SheetState.NOT_LOOKED_AT, reason) for record, reason in reasons.items()}
-        moved = await self._prune([each for each in rest if _is_withdrawn(verdicts[each.record])], len(known))
-        return [self._missed(each, verdicts[each.record], moved) for each in rest]
+        self._moved = await self._prune([each for each in rest if _is_withdrawn(verdicts[each.record])], len(known))
+        return [self._missed(self._moved.get(each.record, each), verdicts[each.record]) for each in rest]
 
     def _why_not_asked(self, known: KnownSheet, planned: Planned | None, *, is_listed: bool) -> str | None:
         """Why the service is not asked about a sheet that this run has not exported; None if it is."""
@@ -404,8 +419,8 @@ class SyncRun:
             return "its folder could not be listed"
         return None
 
-    async def _prune(self, withdrawn: Sequence[KnownSheet], total: int) -> dict[int, str | None]:
-        """Moves the files of withdrawn sheets, if that is wanted and they are few enough; gives where they are now."""
+    async def _prune(self, withdrawn: Sequence[KnownSheet], total: int) -> dict[int, KnownSheet]:
+        """Moves the files of withdrawn sheets, if that is wanted and they are few enough; gives them with those."""
         if not self.how.prune or not withdrawn:
             return {}
         allowed = max(PRUNE_LEAST, total // PRUNE_SHARE) if self.how.max_prune is None else self.how.max_prune
@@ -419,9 +434,9 @@ class SyncRun:
             return {}
         return {each.record: await self.ledger.sheets.withdraw(each) for each in withdrawn}
 
-    def _missed(self, known: KnownSheet, verdict: Verdict, moved: Mapping[int, str | None]) -> SyncOutcome:
-        file = moved[known.record] if known.record in moved else _file(known)
-        self._keep(known, verdict.state, verdict.reason, moved.get(known.record))
+    def _missed(self, known: KnownSheet, verdict: Verdict) -> SyncOutcome:
+        moved = _file(known) if known.record in self._moved else None
+        self._keep(known, verdict.state, verdict.reason, moved)
         facts = known.facts
         return SyncOutcome(
             state=verdict.state,
@@ -431,7 +446,7 @@ class SyncRun:
             id=known.source_id,
             version=version_of(known),
             folder=facts.folder_path if facts else "",
-            **_at(self.ledger.place, file),
+            **_at(self.ledger.place, _file(known)),
             reason=verdict.reason,
             exported_at=known.exported_at if known.is_done else None,
         )
@@ -450,9 +465,10 @@ class SyncRun:
             TargetError: the register cannot be written.
         """
         await self._keep_notes()
-        known = await self.ledger.sheets.known(self._project_id)
+        known = [self._moved.get(each.record, each) for each in self._known]
         register = register_of(self.project, self._reported, known, datetime.now(UTC))
         await write_register(self.ledger.place, register)
+        await self.ledger.sheets.withdrawn(self._moved.values())
         joined = None
         try:
             if self.how.merge is not None:
@@ -511,7 +527,10 @@ def _file(known: KnownSheet | None) -> str | None:
 
 def _at(place: Place, file: str | None) -> dict[str, Any]:
     """Where a file is, as an outcome has it."""
-    return {} if file is None else {"file": file, "path": place.path(file), "location": place.location(file)}
+    if file is None:
+        return {}
+    path = place.path(file)
+    return {"file": file, "path": path, "location": place.location(file) if path is None else str(path)}
 
 
 def delivered_file(outcome: ExportOutcome | StoredExport, place: Place) -> str | None:
@@ -519,7 +538,7 @@ def delivered_file(outcome: ExportOutcome | StoredExport, place: Place) -> str |
     if isinstance(outcome, StoredExport):
         return outcome.names[0]
     folder = place.path("")
-    return outcome.path.relative_to(folder).as_posix() if outcome.path and folder else None
+    return "/".join(outcome.path.parts[len(folder.parts) :]) if outcome.path and folder else None
 
 
 def outcome_of(planned: Planned, outcome: ExportOutcome | StoredExport, place: Place) -> SyncOutcome:

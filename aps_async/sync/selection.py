@@ -225,6 +225,8 @@ def _by_number(
 ) -> tuple[list[ProjectSheet], dict[str, tuple[ProjectSheet, ...]], dict[str, APSError]]:
     """The sheets that are named, and the texts that name several or none."""
     chosen, ambiguous, unmatched = list[ProjectSheet](), dict[str, tuple[ProjectSheet, ...]](), dict[str, APSError]()
+    if not selection.sheet:  # an index of thousands of sheets takes more memory than the sheets
+        return chosen, ambiguous, unmatched
     index = NameIndex(known, lambda each: (each.number, each.id, each.sheet.item_id or each.id))
     for text in selection.sheet:
         found = index.find(_decoded(text))

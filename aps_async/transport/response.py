@@ -32,6 +32,7 @@ from aps_async.transport.converter import loads
 from aps_async.transport.request import Call
 
 __all__ = [
+    "ADVICE",
     "Answer",
     "Receipt",
     "describe",
@@ -255,15 +256,16 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
     else:
         words = redact(str(problem)) or "the connection was lost"
     obstacle = _obstacle(problem)
-    advice = f". {_ADVICE[obstacle]}" if obstacle else ""
+    advice = f". {ADVICE[obstacle]}" if obstacle else ""
     return TransportError(f"{what}: {words} ({type(problem).__name__}){advice}", sent=not unsent, obstacle=obstacle)
 
 
-_ADVICE = {
+ADVICE = {
     "certificate": "If a proxy inspects TLS, name its CA file (APS_CA_FILE, Session(ssl=)); otherwise check the clock",
     "host": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
     "connection": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
 }
+"""What to check, by the obstacle of a `TransportError`, whose message ends with it."""
 
 
 def _obstacle(problem: BaseException) -> str | None:

@@ -8,11 +8,13 @@ for later on request. This module adds what PgQueuer does not do:
 
 - a row that cannot be put back because the database is unavailable is left as it is, and taken over once its heartbeat
   is old; PgQueuer would mark it as failed;
-- a row is put back, and rows are added, without an entry in PgQueuer's log: it would store a traceback for every status
-  call, and its statement for adding rows takes a time that grows with the square of their number;
+- rows are put back, added and removed without an entry in PgQueuer's log, several with one statement: it would store a
+  traceback for every status call, and its statement for adding rows takes a time that grows with the square of their
+  number;
+- the row of an export that was started moves to the other lane in the statement that stores the job's id;
 - a worker that stops puts back the rows that it holds; PgQueuer would mark them as cancelled, and delete them;
-- PgQueuer's trigger wakes every worker for every deleted row; here only a new row does, or a row of this worker that
-  becomes due.
+- PgQueuer's trigger wakes every worker for every deleted row, and a lane without rows asks three times for the next;
+  here only a new row wakes a lane, or a row of this worker that becomes due.
 """
 
 import asyncio
@@ -38,13 +40,14 @@ __all__ = [
     "Handle",
     "Lane",
     "LaneOptions",
+    "Moved",
     "drop_run",
     "entrypoint_of",
     "install",
     "installed",
     "move",
+    "move_if",
     "put",
-    "put_if",
     "put_rows",
     "run_maintenance",
     "set_run_priority",
@@ -54,7 +57,17 @@ __all__ = [
 __dir__: object = __all__.copy
 
 Lane = Literal["start", "fetch"]
-Handle = Callable[[int, int], Awaitable[float | None]]
+
+
+@frozen
+class Moved:
+    """The export's row is in the other lane now."""
+
+    delay: float
+    """Seconds after which it is due there."""
+
+
+Handle = Callable[[int, int], Awaitable[float | Moved | None]]
 """Called with an export's number and how often it was put back. Does one step; returns the seconds after which it has
 to be called again, or None if this lane has finished with the export."""
 
@@ -113,31 +126,36 @@ async def put(
     transaction."""
     if exports:
         due = timedelta(seconds=delay)
-        await connection.execute(_PUT_MANY, list(exports), entrypoint_of(lane, owner), priority, due, lane)
+        await connection.execute(_PUT, list(exports), entrypoint_of(lane, owner), priority, due, lane)
 
 
 _PUT = """
 INSERT INTO aps_pgqueuer (priority, entrypoint, payload, execute_after, dedupe_key, status)
 SELECT $3, $2, convert_to(id::text, 'UTF8'), now() + $4::interval, $5 || ':' || id, 'queued'
-FROM {rows} ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
+FROM unnest($1::bigint[]) WITH ORDINALITY AS t (id, at) ORDER BY at
+ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
 """
-_PUT_MANY = _PUT.format(rows="(SELECT id FROM unnest($1::bigint[]) WITH ORDINALITY AS t (id, at) ORDER BY at) AS t")
 
 
-async def put_if(
-    database: Database,
-    statement: str,
-    values: Sequence[Any],
-    lane: Lane,
-    owner: Owner | None,
-    priority: int,
-    delay: float,
-) -> None:
-    """Adds the rows that a statement returns, which has the parameters `$1` and `$6` and later ones, to an owner's
-    lane, in the same statement."""
-    sql = f"WITH changed AS ({statement}) {_PUT.format(rows='changed')}"
+async def move_if(database: Database, statement: str, values: Sequence[Any], owner: Owner | None, delay: float) -> bool:
+    """Moves the row of an export from the start lane to the fetch lane, where it is due after `delay` seconds, if a
+    statement returns its number, which has the parameters `$1` and `$4` and later ones; in the same statement."""
     first, *others = values
-    await database.fetch(sql, first, entrypoint_of(lane, owner), priority, timedelta(seconds=delay), lane, *others)
+    moved = await database.fetch(
+        _MOVE_ON.format(statement=statement), first, entrypoint_of("fetch", owner), timedelta(seconds=delay), *others
+    )
+    return bool(moved)
+
+
+_MOVE_ON = """
+WITH changed AS ({statement})
+UPDATE aps_pgqueuer SET entrypoint = $2, dedupe_key = 'fetch:' || changed.id, status = 'queued', attempts = 0,
+    execute_after = now() + $3::interval, updated = now(), queue_manager_id = NULL
+FROM changed WHERE dedupe_key = 'start:' || changed.id AND status IN ('queued', 'picked') AND NOT EXISTS (
+    SELECT FROM aps_pgqueuer other WHERE other.dedupe_key = 'fetch:' || changed.id
+        AND other.status IN ('queued', 'picked')
+) RETURNING changed.id
+"""
 
 
 # PgQueuer does not know about runs.
@@ -214,8 +232,10 @@ class LaneOptions:
     """Exports held at once."""
     owner: Owner | None = None
     """Whose exports are taken, besides those without an owner."""
-    pace: float = 0.1
-    """Seconds between two queries of a lane in which more exports are due than this worker has slots."""
+    claimed: Callable[[Sequence[int]], Awaitable[object]] | None = None
+    """Awaited with the numbers of exports that were taken at once, before `handle` is called for each."""
+    pace: float = 0.0
+    """Seconds for which a free slot waits for others while more exports are due than this worker has slots."""
 
 
 async def work(database: Database, lanes: Sequence[LaneOptions], stop: asyncio.Event) -> None:
@@ -267,11 +287,8 @@ def _export_of(job: Any) -> int | None:
     try:
         found = int(job.payload or b"")
     except (TypeError, ValueError):
-        found = 0
-    if 0 < found < 1 << 63:
-        return found
-    _log.error("a job in the queue has the payload %.100r, which is not an export's number; it is dropped", job.payload)
-    return None
+        return None
+    return found if 0 < found < 1 << 63 else None
 
 
 @define(eq=False)
@@ -293,13 +310,13 @@ class _Shift:
 
         listening = Listening(self.database, self.ears)
         queries = patient_queries(listening)
+        slots = max(2, self.options.slots)
+        queries.slots, queries.pace, queries.claimed = slots, self.options.pace, self._claimed
         manager = QueueManager(queries, Channel(queries.qbe.settings.channel))
-        manager.min_dequeue_poll_interval = timedelta(seconds=self.options.pace)
         listening.on_lost = manager.shutdown.set
         entrypoint = self._entrypoint(manager, queries)
         for name in {entrypoint_of(self.options.lane, owner) for owner in (None, self.options.owner)}:
             manager.entrypoint(name, on_failure="hold")(entrypoint)
-        slots = max(2, self.options.slots)
         shift = manager.run(
             dequeue_timeout=timedelta(seconds=IDLE),
             batch_size=slots // 2,
@@ -328,22 +345,30 @@ class _Shift:
     def _entrypoint(self, manager: Any, queries: "Patient") -> Callable[[Any], Awaitable[None]]:
         async def entrypoint(job: Any) -> None:
             delay = await self._step(job, manager.shutdown)
-            if delay is not None:
+            if isinstance(delay, Moved):
+                queries.moved(job, delay.delay)
+            elif delay is not None:
                 manager.job_context.pop(job.id, None)  # or the next query of the lane would skip the row
                 await queries.put_back(job, delay)
 
         return entrypoint
 
-    async def _step(self, job: Any, shutdown: asyncio.Event) -> float | None:
+    async def _claimed(self, jobs: Sequence[Any]) -> None:
+        if self.options.claimed is not None:
+            await self.options.claimed([number for job in jobs if (number := _export_of(job)) is not None])
+
+    async def _step(self, job: Any, shutdown: asyncio.Event) -> float | Moved | None:
         """Seconds after which the job is due again; None if it has ended."""
         if shutdown.is_set():
             return 0.0
         number = _export_of(job)
         if number is None:
+            _log.error("a job in the queue names no export but %.100r; it is dropped", job.payload)
             return None
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the type checker
         self.in_hand.add(task)
+        delay: float | Moved | None
         try:
             delay = await self.options.handle(number, job.attempts)
         except asyncio.CancelledError:

@@ -47,14 +47,14 @@ Wanted = ExportRequest | Export
 BATCH = 2000
 """Exports enqueued in one transaction, about 1 MB."""
 
-_ENTRY = """
+_ENTRIES = """
 SELECT e.id, e.request, e.state, e.name, e.export_id, e.tries, e.refusals, r.name AS folder, r.priority,
     r.client_id, r.user_id,
     extract(epoch FROM clock_timestamp() - e.started)::float8 AS age
-FROM aps_export e JOIN aps_run r ON r.id = e.run WHERE e.id = $1
+FROM aps_export e JOIN aps_run r ON r.id = e.run WHERE e.id = ANY ($1)
 """
 _STARTED = """
-UPDATE aps_export SET state = 'running', export_id = $6, started = clock_timestamp(), tries = 0, refusals = 0,
+UPDATE aps_export SET state = 'running', export_id = $4, started = clock_timestamp(), tries = 0, refusals = 0,
     refused_by = '{}'
 WHERE id = $1 AND state = 'waiting' RETURNING id
 """
@@ -208,21 +208,25 @@ class RunStore:
 
     # ---------------------------------------------------------------- a worker's steps
 
+    async def rows(self, exports: Sequence[int]) -> dict[int, Any]:
+        """The rows of these exports as they are now, for `entry_of`."""
+        return {row["id"]: row for row in await self.database.fetch(_ENTRIES, list(exports))}
+
     async def entry(self, export: int) -> Entry | None:
         """One export as it is now; None if there is no such export.
 
         Raises:
             InputError: the export's row cannot be read.
         """
-        row = await self.database.row(_ENTRY, export)
-        if row is None:
-            return None
-        return entry_of(row)
+        found = await self.rows([export])
+        return entry_of(found[export]) if found else None
 
-    async def started(self, entry: Entry, export_id: str, delay: float) -> None:
-        """Stores the job's id, and queues its first status call after `delay` seconds, in one statement."""
-        values = (entry.id, export_id)
-        await engine.put_if(self.database, _STARTED, values, "fetch", entry.owner, entry.priority, delay)
+    async def started(self, entry: Entry, export_id: str, delay: float) -> bool:
+        """Stores the job's id, and queues its first status call after `delay` seconds, in one statement.
+
+        Returns whether the export's row in the queue has moved; it has not if this was done before.
+        """
+        return await engine.move_if(self.database, _STARTED, (entry.id, export_id), entry.owner, delay)
 
     async def delivery_attempt(self, export: int) -> int | None:
         """Takes the right to deliver from its previous holder; None if there is nothing to deliver any more."""

@@ -7,9 +7,10 @@ download slot is free, so that the download follows the response with the signed
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -26,8 +27,9 @@ from aps_async.errors import (
     TargetError,
     UnauthorizedError,
 )
-from aps_async.exports.kinds import KINDS
-from aps_async.exports.wait import EndingWords, checked_job, export_rules
+from aps_async.exports.kinds import row_of
+from aps_async.exports.pollers import EndingWords, export_rules
+from aps_async.exports.wait import checked_job
 from aps_async.models import ExportJob, ExportKind, ExportRef
 from aps_async.policies import PollStatus
 from aps_async.polling import PollRules
@@ -38,7 +40,7 @@ from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner, owner_of
 from aps_async.workers.presence import SILENT, Presence
-from aps_async.workers.records import Entry
+from aps_async.workers.records import Entry, entry_of
 from aps_async.workers.reports import Reports
 from aps_async.workers.runs import RunStore
 from aps_async.workers.steps import Delivered, NotWantedError
@@ -122,6 +124,7 @@ class Worker:
         self._pending: dict[str, int] = {}
         self._words: dict[int, EndingWords] = {}
         self._questions: dict[int, _Question] = {}
+        self._rows: dict[int, Any] = {}
         self._counted = float("-inf")
         self._counting = asyncio.Lock()
 
@@ -146,9 +149,15 @@ class Worker:
         self._owner = await self._own_credentials()
         stop = stop or asyncio.Event()
         pace = min(1.0, max(0.1, self._scale))  # starts wait for the quota anyway
-        starts = engine.LaneOptions(lane="start", handle=self.start, slots=STARTS, owner=self._owner, pace=pace)
+        starts = engine.LaneOptions(
+            lane="start", handle=self.start, slots=STARTS, owner=self._owner, pace=pace, claimed=self._read_ahead
+        )
         fetches = engine.LaneOptions(
-            lane="fetch", handle=self.fetch, slots=self.max_concurrent_downloads, owner=self._owner
+            lane="fetch",
+            handle=self.fetch,
+            slots=self.max_concurrent_downloads,
+            owner=self._owner,
+            claimed=self._read_ahead,
         )
         await self.storage.check()
         self._presence = Presence(self._database, self._owner, lambda: self.waits_for)
@@ -197,7 +206,7 @@ class Worker:
 
     # ---------------------------------------------------------------- the steps, by number
 
-    async def start(self, export: int, _: int = 0) -> float | None:
+    async def start(self, export: int, _: int = 0) -> float | engine.Moved | None:
         """Starts one export, if it is not started yet. Waits for the quota, and while too many exports are pending."""
         entry = await self._entry(export)
         if entry is None or entry.state != "waiting":
@@ -207,7 +216,7 @@ class Worker:
         with self._reports.working_on(entry):
             return await self._start(entry)
 
-    async def _start(self, entry: Entry) -> float | None:
+    async def _start(self, entry: Entry) -> float | engine.Moved | None:
         await self._wait_for_capacity(entry.request.kind)
         try:
             job = await steps.start(self.session, entry.request)
@@ -215,12 +224,14 @@ class Worker:
             return await self._handle_failure(entry, problem)
         self._refused["start"].clear()
         delay = 0.0 if job.status.is_final else self._interval(entry.request.kind)
-        await self._store.started(entry, job.ref.export_id, delay)
-        return None
+        moved = await self._store.started(entry, job.ref.export_id, delay)
+        return engine.Moved(delay) if moved else None
 
     async def fetch(self, export: int, polls: int = 0) -> float | None:
         """Makes one status call for an export, and delivers it if it is done. `polls`: earlier status calls for it."""
-        await self._target.ready()
+        if self._target.problem is not None:
+            await self._target.ready()
+            self._rows.pop(export, None)
         entry = await self._entry(export)
         if entry is None or entry.state != "running" or entry.ref is None:
             self._reports.handed_over(export)
@@ -291,10 +302,15 @@ class Worker:
         self._questions.clear()
         await stopped(questions)
 
+    async def _read_ahead(self, exports: Sequence[int]) -> None:
+        """Reads the exports of several steps that are about to begin with one statement."""
+        self._rows.update(await self._store.rows(exports))
+
     async def _entry(self, export: int) -> Entry | None:
         """The export; None if there is none, or if its row was unreadable and has become a dead letter."""
         try:
-            return await self._store.entry(export)
+            row = self._rows.pop(export, None)
+            return await self._store.entry(export) if row is None else entry_of(row)
         except InputError as problem:
             if await self._store.failed(export, problem):
                 self.unreadable += 1
@@ -348,7 +364,7 @@ class Worker:
             if status.failures >= TRIES:
                 return False
             if entry.ref is None:
-                return may_start_again(error, repeatable=KINDS[entry.request.kind].start_endpoint.repeatable)
+                return may_start_again(error, repeatable=row_of(entry.request.kind).start_endpoint.repeatable)
             return rules.may_recover(error, status) or (isinstance(error, DownloadError) and steps.may_recover(error))
 
         rules = export_rules(self.session, entry.ref or ExportRef(request=entry.request, export_id=""))

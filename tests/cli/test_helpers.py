@@ -31,6 +31,21 @@ def test_text_of_others_is_written_out(raw: str, shown: str) -> None:
     assert output.clean(raw) == shown
 
 
+@pytest.mark.skipif(os.name == "nt", reason="finds programs by their suffix")
+def test_commands_to_copy_name_the_program_as_it_was_called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for folder in ("here", "other one"):
+        (tmp_path / folder).mkdir()
+        program = tmp_path / folder / "aps-async"
+        program.touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    for path, typed in (("here", "here/aps-async"), ("here", "other one/aps-async"), ("", "here/aps-async")):
+        monkeypatch.setenv("PATH", str(tmp_path / path) if path else "")
+        monkeypatch.setattr(sys, "argv", [typed, "demo"])
+        seen.append(output.program())
+    assert seen == ["aps-async", "'other one/aps-async'", "here/aps-async"]
+
+
 @pytest.mark.parametrize(
     ("count", "shown"),
     [

@@ -29,5 +29,8 @@ async def test_the_program_for_fastapi(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(name, value)
         [sheet] = simulator.world.sheets
         async with app.router.lifespan_context(app):
-            answer = await call(app, "GET", "/sheet", project=sheet.folder.project.id, version=sheet.tip.id)
+            answer = await call(app, "GET", "/A-101.pdf", project=sheet.folder.project.id, version=sheet.tip.id)
+            refused = await call(app, "GET", "/A-101.pdf", version="urn:else")
     assert (answer.status, answer.body[:5]) == (200, b"%PDF-")
+    assert refused.status == 422
+    assert b"is not a version URN" in refused.body
