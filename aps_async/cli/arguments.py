@@ -6,9 +6,9 @@ from typing import Any
 
 from aps_async.cli.exit_codes import UsageProblem
 
-_ONE_TIME = frozenset({"--help", "-h", "--version", "-V"})
-"""Options that mean something else after a command, or nothing."""
-_SHORT = re.compile(r"-v+")
+_HELP = frozenset({"--help", "-h"})
+"""After a command, they ask for its own."""
+_SHORT = re.compile(r"-[qvV]+")
 
 
 def in_front(argv: Sequence[str], root: Any) -> list[str]:
@@ -18,7 +18,7 @@ def in_front(argv: Sequence[str], root: Any) -> list[str]:
         argv: without the program's name. What comes after `--` stays.
         root: the parser of the whole program, with those of its commands.
     """
-    own = {name: takes for name, takes in _options(root).items() if name not in _ONE_TIME}
+    own = {name: takes for name, takes in _options(root).items() if name not in _HELP}
     front, rest = list[str](), list[str]()
     of_command: dict[str, bool] | None = None
     ahead = list(argv)
@@ -27,6 +27,8 @@ def in_front(argv: Sequence[str], root: Any) -> list[str]:
         if token == "--":  # noqa: S105 - not a password
             return [*front, *rest, token, *ahead]
         name = token.partition("=")[0] if token.startswith("--") else token
+        if of_command is None and token == "help" and token not in root.commands:  # noqa: S105 - not a password
+            return [*front, *rest, *ahead[:1], "--help"]
         if of_command is None and not token.startswith("-"):
             of_command = _options(root.commands.get(token))
         is_own = (name in own or _SHORT.fullmatch(token) is not None) and name not in (of_command or {})

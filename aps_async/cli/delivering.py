@@ -17,7 +17,7 @@ from aps_async.cli.ending import failures_by_reason, next_command, print_failure
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import reason
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import print_json, print_result, print_status
+from aps_async.cli.output import print_json, print_prose, print_result, print_status
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Result, Run, as_json, file_name, show_joined, stopped_words, summary
@@ -107,7 +107,7 @@ def check_places(out: Path, merge: Path | None = None) -> None:
     if not os.access(place, os.W_OK | os.X_OK):
         raise target_error(place, OSError(errno.EACCES, ""))
     refuse_if_in_use(out)
-    if merge is not None and out.absolute() not in merge.parents:  # the run makes that folder
+    if merge is not None and merge.parent != out.absolute():  # which the run makes
         checked_path(merge)
 
 
@@ -133,8 +133,6 @@ async def _delivered(choices: RunChoices, run: Run, work: Callable[[Session], Aw
         if run.total:
             print_status(next_command(choices.out, to="continue"))
         raise
-    if run.report is not None:
-        await leave_report(choices.out, run.report, choices.storage)
     for outcome in run.files:
         for lost in outcome.failed_files:
             words = ": ".join(part for part in (lost.reason, lost.detail) if part) or "no reason given"
@@ -147,6 +145,8 @@ async def _delivered(choices: RunChoices, run: Run, work: Callable[[Session], Aw
     else:
         print_result(words)
     show_joined(run.joined, as_json=choices.as_json)
+    if run.report is not None:
+        await leave_report(choices.out, run.report, choices.storage)
     show_failures([(each.short_name, each.error) for each in run.failures if each.error], choices.out)
     if run.unfinished is not None:
         print_status(f"error: {reason(run.unfinished)}")
@@ -157,7 +157,7 @@ async def _delivered(choices: RunChoices, run: Run, work: Callable[[Session], Aw
 def show_failures(failures: Sequence[tuple[str, Exception]], folder: Path) -> None:
     """Reports failures by their reasons, each of which was printed as it happened, and how to try them again."""
     for line in failures_by_reason(failures, explained=sys.stderr.isatty()):
-        print_status(line)
+        print_prose(line)
     if failures and (folder / LEDGER_NAME).exists():
         print_status(next_command(folder))
 

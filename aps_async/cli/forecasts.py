@@ -38,7 +38,7 @@ async def export(choices: ExportChoices) -> int:
         )
         work = evolve(work, calls=session.calls + work.calls)
     if choices.as_json:
-        print_json(asdict(work))
+        print_json(asdict(work) | {"seconds": round(work.seconds, 1)})
     words = f"{work.there:,} already there; {_in_words(work, work.calls, work.seconds / 60)}"
     (print_status if choices.as_json else print_result)(f"{words}; nothing was started: {choices.where}")
     return run.code

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import Any, TextIO
 
 from attrs import define
@@ -163,6 +164,21 @@ def print_status(text: str, *, level: str = "info", **fields: Any) -> None:
     if _output.status_as_json:
         text = _json_line(text, level=level, **fields)
     sys.stderr.write(f"{clean(text)}\n")
+    sys.stderr.flush()
+
+
+def print_prose(text: str, *, level: str = "info") -> None:
+    """The same for sentences: on a terminal, no word is broken at its edge, and an indentation is kept."""
+    if not sys.stderr.isatty() or _output.status_as_json:
+        print_status(text, level=level)
+        return
+    from rich.console import Console  # here, since nothing else in this module needs a terminal
+
+    _output.keep(text, level=level)
+    indent = text[: len(text) - len(text.lstrip())]
+    wrapper = TextWrapper(Console(stderr=True).width, subsequent_indent=indent, break_long_words=False)
+    wrapper.break_on_hyphens = False
+    sys.stderr.write(f"{wrapper.fill(clean(text))}\n")
     sys.stderr.flush()
 
 

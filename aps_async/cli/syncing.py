@@ -152,14 +152,14 @@ async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None)
         if view.total:
             print_status(next_command(choices.out, to="continue"))
         raise
-    if view.report is not None:
-        await leave_report(choices.out, view.report, choices.storage, quiet=watched is not None)
     words = summary(view, choices.where)
     code = view.code(strict=choices.strict)
     if unfinished is not None:
         code = code or exit_code(unfinished)
     conclude(words, choices, watched)
     show_joined(view.joined, as_json=choices.as_json)
+    if view.report is not None:
+        await leave_report(choices.out, view.report, choices.storage, quiet=watched is not None)
     if watched is None:
         show_failures([(each.number or each.name, each.error) for each in view.failures if each.error], choices.out)
     if unfinished is not None:
