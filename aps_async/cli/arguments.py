@@ -33,7 +33,9 @@ def in_front(argv: Sequence[str], root: Any) -> list[str]:
         place = front if is_own else rest
         place.append(token)
         takes = own.get(name, False) if is_own else (of_command or {}).get(name, False)
-        if takes and name == token and ahead:
+        if takes and name == token:
+            if not ahead:
+                raise UsageProblem(f"Option '{name}' needs a value after it")
             place.append(ahead.pop(0))
     return [*front, *rest]
 
@@ -53,7 +55,8 @@ def usage_hint(problem: BaseException, argv: Sequence[str], root: Any, program: 
     """Where to read how a command is used, after an error of its options; one in a file or an installation has none."""
     context = getattr(problem, "ctx", None)
     path = getattr(context, "command_path", None)
-    if path is None and isinstance(problem, UsageProblem) and "--" in str(problem):
+    is_typers = hasattr(problem, "format_message")
+    if path is None and (is_typers or (isinstance(problem, UsageProblem) and "--" in str(problem))):
         command = next((each for each in argv if each in root.commands), None)
         path = f"{program} {command}" if command else program
     return f"see: {path} --help" if path else None

@@ -75,6 +75,8 @@ class Output:
     """Whether each line of the file is a JSON object."""
     status_as_json: bool = False
     """Whether each line on standard error is one."""
+    live: bool = False
+    """Whether a display of the progress is on the terminal."""
 
     def keep(self, text: str, *, level: str = "info", **fields: Any) -> None:
         """Adds a line to the file."""
@@ -101,6 +103,21 @@ def _json_line(text: str, **fields: Any) -> str:
 def is_quiet() -> bool:
     """Whether no progress is shown."""
     return _output.quiet
+
+
+def is_live() -> bool:
+    """Whether a display of the progress is on the terminal."""
+    return _output.live
+
+
+@contextmanager
+def displaying() -> Generator[None, None, None]:
+    """A display of the progress is on the terminal during the block."""
+    _output.live = True
+    try:
+        yield
+    finally:
+        _output.live = False
 
 
 @contextmanager
@@ -174,6 +191,13 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
+def clock(seconds: float) -> str:
+    """`0:09`, `49:03`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 class StatusHandler(logging.Handler):
     """Prints log records to the current `sys.stderr`, which a live display replaces while it runs."""
 
@@ -188,6 +212,7 @@ class StatusHandler(logging.Handler):
 
 def turn_logging_on(verbosity: int) -> None:
     """Warnings are always shown; `-v` also shows retries and what is left out, `-vv` every call."""
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it cannot read is in our own errors
     log = logging.getLogger("aps_async")
     handler = StatusHandler()
     form = "%(asctime)s %(levelname)s %(message)s" if verbosity else "warning: %(message)s"

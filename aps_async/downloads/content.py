@@ -6,8 +6,8 @@ from threading import Event
 
 from attrs import field, frozen
 
-from aps_async.downloads.archives import PDF_HEAD, PDF_HEAD_WITHIN, verify_archive
 from aps_async.downloads.digests import Digests
+from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
 from aps_async.errors import IncompleteDownloadError
 from aps_async.transport.response import describe
 
@@ -38,6 +38,8 @@ class Signature:
 
 
 def _verify_archive(path: Path, stop: Event) -> tuple[str, ...]:
+    from aps_async.downloads.archives import verify_archive
+
     return verify_archive(path, stop=stop)
 
 

@@ -17,7 +17,7 @@ from aps_async.downloads.content import ContentCheck, Expected, Signature
 from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
 from aps_async.links import SignedUrl, Source, redirect_target
 from aps_async.session import Session
-from aps_async.transport.hooks import BytesReceived, Waited, emit
+from aps_async.transport import hooks
 from aps_async.transport.response import Answer, describe, error_of, transport_error, xml_error
 from aps_async.transport.retry import TRANSIENT, note_error, waits
 
@@ -292,7 +292,7 @@ class Transfer:
         position = self.received
         self._check.feed(piece)
         if self._session.hooks:
-            emit(self._session.hooks, BytesReceived(size=len(piece)))
+            hooks.emit(self._session.hooks, hooks.BytesReceived(size=len(piece)))
         if self.received > self._furthest:
             self._furthest = self.received
             self._breaks, self._waits = 0, None
@@ -337,7 +337,7 @@ class Transfer:
 
     async def _sleep(self, seconds: float) -> None:
         if self._session.hooks:
-            emit(self._session.hooks, Waited(reason="download", seconds=seconds, what="a download"))
+            hooks.emit(self._session.hooks, hooks.Waited(reason="download", seconds=seconds, what="a download"))
         await asyncio.sleep(seconds)
 
     def _next_wait(self, problem: APSError | None) -> float:

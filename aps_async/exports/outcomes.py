@@ -9,7 +9,8 @@ from attrs import define
 
 from aps_async.models import ExportRef, ExportRequest
 from aps_async.session import Session
-from aps_async.transport.hooks import ExportBegan, ExportEnded, emit, next_number, working_on
+from aps_async.transport import hooks
+from aps_async.transport.export_numbers import next_number, working_on
 
 __all__ = ["Delivery", "report_began", "report_ended", "report_outcome", "reported"]
 __dir__: object = __all__.copy
@@ -30,7 +31,7 @@ def report_began(session: Session, request: ExportRequest, ref: ExportRef | None
     if not session.hooks:
         return None
     number = next_number()
-    emit(session.hooks, ExportBegan(export_number=number, ref=ref, kind=str(request.kind)))
+    hooks.emit(session.hooks, hooks.ExportBegan(export_number=number, ref=ref, kind=str(request.kind)))
     return number
 
 
@@ -73,9 +74,9 @@ def report_ended(
         return
     what = None if error is None else type(error).__name__
     kind = str(request.kind)
-    emit(
+    hooks.emit(
         session.hooks,
-        ExportEnded(export_number=number, ref=ref, kind=kind, seconds=seconds, size=size, error=what),
+        hooks.ExportEnded(export_number=number, ref=ref, kind=kind, seconds=seconds, size=size, error=what),
     )
 
 

@@ -3,12 +3,10 @@
 https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-exports-POST/
 """
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from attrs import frozen
 
@@ -25,10 +23,10 @@ from aps_async.models import (
     SheetIdentity,
 )
 from aps_async.resources import acc
-from aps_async.resources.jsonapi import HasId, NewItems
+from aps_async.resources.jsonapi import HasId
+from aps_async.resources.offsets import PAGE, OffsetPage, Pagination, listed
 from aps_async.session import Session
 from aps_async.text import NameIndex, listing, named
-from aps_async.threads import stopped
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import Query
@@ -40,7 +38,6 @@ __all__ = [
     "BATCH_LIMIT",
     "COLLECTIONS",
     "LIST",
-    "PAGE",
     "SERVICE",
     "VERSION_SETS",
     "SheetIndex",
@@ -69,7 +66,6 @@ SERVICE = acc.Service(
 LIST = Endpoint("sheets.list", 100, large=True)
 VERSION_SETS = Endpoint("sheets.version_sets", 100, large=True)
 COLLECTIONS = Endpoint("sheets.collections", 100, large=True)
-PAGE = 100
 _PAGES_AHEAD = 4
 ALL = "*"
 """The `collectionId` of all collections; without one the service returns ungrouped sheets only."""
@@ -111,38 +107,25 @@ class _Named(Protocol):
 
 
 Named = TypeVar("Named", bound=_Named)
-Item = TypeVar("Item", bound=HasId, covariant=True)
-
-
-@frozen
-class _Pagination:
-    total_results: int | None = None
-
-
-class _Page(Protocol[Item]):
-    @property
-    def results(self) -> tuple[Item, ...]: ...
-
-    @property
-    def pagination(self) -> _Pagination | None: ...
+Item = TypeVar("Item", bound=HasId)
 
 
 @frozen
 class _Sheets:
     results: tuple[_Found, ...]
-    pagination: _Pagination | None = None
+    pagination: Pagination | None = None
 
 
 @frozen
 class _Sets:
     results: tuple[VersionSet, ...]
-    pagination: _Pagination | None = None
+    pagination: Pagination | None = None
 
 
 @frozen
 class _Collections:
     results: tuple[Collection, ...]
-    pagination: _Pagination | None = None
+    pagination: Pagination | None = None
 
 
 def make_requests(
@@ -371,37 +354,14 @@ class SheetIndex:
         )
 
 
-async def _paged(
-    session: Session, endpoint: Endpoint, path: str, into: "type[_Page[Item]]", query: Query, user_id: str | None
+def _paged(
+    session: Session, endpoint: Endpoint, path: str, into: type[OffsetPage[Item]], query: Query, user_id: str | None
 ) -> AsyncGenerator[Item, None]:
-    async def read(offset: int) -> "_Page[Item]":
-        # Offsets and not nextUrl: the two say the same, and an offset cannot lead to another host.
+    async def read(offset: int) -> OffsetPage[Item]:
         page_query = {**query, "limit": PAGE, "offset": offset}
         return await session.request(endpoint, "GET", path, into=into, query=page_query, user_id=user_id)
 
-    offset, new, ahead = 0, NewItems(path), deque[asyncio.Task["_Page[Item]"]]()
-    try:
-        while True:
-            page = await (ahead.popleft() if ahead else read(offset))
-            for found in new.of_page(page.results):
-                yield found
-            offset += len(page.results) or PAGE  # past a page of which nothing can be read
-            if _is_last(page, offset):
-                return
-            if len(page.results) < PAGE:  # the next page begins elsewhere
-                await stopped(ahead)
-                ahead.clear()
-                continue
-            total = page.pagination.total_results if page.pagination else None
-            while total and len(ahead) < _PAGES_AHEAD and (at := offset + len(ahead) * PAGE) < total:
-                ahead.append(asyncio.create_task(read(at)))
-    finally:
-        await stopped(ahead)
-
-
-def _is_last(page: "_Page[Any]", offset: int) -> bool:
-    total = page.pagination.total_results if page.pagination else None
-    return offset >= total if total is not None else len(page.results) < PAGE
+    return listed(session, path, read, ahead=_PAGES_AHEAD)
 
 
 def _version_sets(

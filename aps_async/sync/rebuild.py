@@ -12,8 +12,9 @@ from aps_async.errors import InputError, LedgerError
 from aps_async.ids import bare_id, is_version_urn, version_number
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import KnownFile
-from aps_async.ledger.sheets import FoundSheet, SheetNote, lineage_of
-from aps_async.ledger.superseded import SUPERSEDED
+from aps_async.ledger.keys import lineage_of
+from aps_async.ledger.moves import is_superseded
+from aps_async.ledger.sheets import FoundSheet, SheetNote
 from aps_async.models import Collection, ExportKind, ExportOptions, Project, Sheet
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.register import REGISTER_JSON, Register, RegisterRow, read_register
@@ -51,7 +52,7 @@ async def rebuild(ledger: Ledger, project: Project) -> int:
 def _found(register: Register, project: Project, path: str) -> Iterator[FoundSheet]:
     seen: set[object] = set()
     for number, row in enumerate(register.sheets, 1):
-        if row.file is None or folded(row.file).startswith(f"{SUPERSEDED}/"):
+        if row.file is None or is_superseded(row.file):
             continue
         try:
             found = _sheet(row, project)

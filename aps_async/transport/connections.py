@@ -202,7 +202,7 @@ class Connections:
             if isinstance(problem, TimeoutError):
                 self._time_limits.timed_out(call)
         else:
-            self._first_contact.made()
+            self._first_contact.made(answer.status)
             self._time_limits.answered(call)
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))

@@ -4,6 +4,7 @@ Services and gateways answer in many shapes, JSON or not; nothing here takes the
 """
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC
@@ -247,6 +248,9 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
         words = "no connection in time"
     elif isinstance(problem, TimeoutError):
         words = "no answer in time"
+    elif type(problem) is aiohttp.ClientConnectorError:
+        cause = problem.os_error
+        words = f"cannot connect to {problem.host}:{problem.port}: {os.strerror(cause.errno) if cause.errno else cause}"
     elif isinstance(problem, aiohttp.InvalidURL):
         words = "the address cannot be used"
     else:

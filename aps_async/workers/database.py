@@ -115,16 +115,16 @@ class Database:
 
     async def fetch(self, sql: str, *values: Any) -> list[Any]:
         """All rows of a statement that may be repeated."""
-        rows: list[Any] = await self._patiently(lambda: self._pool.fetch(sql, *values))
+        rows: list[Any] = await self._patiently(lambda: self.pool.fetch(sql, *values))
         return rows
 
     async def row(self, sql: str, *values: Any) -> Any:
         """The first row of a statement that may be repeated, or None."""
-        return await self._patiently(lambda: self._pool.fetchrow(sql, *values))
+        return await self._patiently(lambda: self.pool.fetchrow(sql, *values))
 
     async def value(self, sql: str, *values: Any) -> Any:
         """The first column of the first row, or None."""
-        return await self._patiently(lambda: self._pool.fetchval(sql, *values))
+        return await self._patiently(lambda: self.pool.fetchval(sql, *values))
 
     async def transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Returns the result of `work(connection)`, run in one transaction.
@@ -133,7 +133,7 @@ class Database:
         """
 
         async def once() -> T:
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with self.pool.acquire() as connection, connection.transaction():
                 return await work(connection)
 
         return await self._patiently(once)
@@ -142,7 +142,7 @@ class Database:
         """The same without a transaction, for statements that cannot run inside one."""
 
         async def once() -> T:
-            async with self._pool.acquire() as connection:
+            async with self.pool.acquire() as connection:
                 return await work(connection)
 
         return await self._patiently(once)
@@ -172,7 +172,13 @@ class Database:
 
     @property
     def pool(self) -> Any:
-        """asyncpg's pool."""
+        """asyncpg's pool.
+
+        Raises:
+            DatabaseError: it is not open, or closed already.
+        """
+        if self._pool is None:
+            raise DatabaseError(f"the database at {self.shown} is not open: use it inside 'async with'")
         return self._pool
 
     async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:

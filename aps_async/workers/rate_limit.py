@@ -1,9 +1,9 @@
 """The published quotas for all workers together, kept in PostgreSQL.
 
 A place is reserved in the database before a call is sent; one statement reserves places for all callers that are
-waiting. It counts until one window after the response, so the service never sees more calls than the budget in any
-window, whenever its windows begin. The places of a worker that dies count until their lease and one window have passed;
-a worker that was frozen while it held a place discards it and reserves another.
+waiting, and a few for those that will soon follow. It counts until one window after the response, so the service never
+sees more calls than the budget in any window, whenever its windows begin. The places of a worker that dies count until
+their lease and one window have passed; a worker that was frozen while it held a place discards it and reserves another.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import cast
 from attrs import frozen
 
 from aps_async.errors import APSError
+from aps_async.threads import stopped
 from aps_async.transport.quotas import Endpoint, WaitQueue
 from aps_async.workers.database import Database
 
@@ -25,6 +26,8 @@ __dir__: object = __all__.copy
 LEASE = 120.0
 """Seconds that a call may take: more than `Settings.request_timeout`, so that no call outlives its lease."""
 _MOST_AT_ONCE = 200
+_AHEAD = 50  # at most this fraction of a budget is held by one process for calls to come
+_LULL = 2.0  # seconds for which places that are given back may wait for the next statement
 _TAKE = "SELECT places, wait, refused FROM aps_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 
 _log = logging.getLogger(__name__)
@@ -45,6 +48,8 @@ class SharedRateLimiter(WaitQueue[_Place]):
         self._database = database
         self._key = (owner, endpoint)
         self._held: deque[_Place] = deque()
+        self._spare: deque[_Place] = deque()
+        self._granted = 0  # since the last statement: as many will be needed until the next one
         self._spent: list[tuple[int, float]] = []  # id, and when its response came
         self._unused: list[int] = []
         self._pause: tuple[float, float, bool] | None = None  # until when, recorded when, whether a new window begins
@@ -59,22 +64,29 @@ class SharedRateLimiter(WaitQueue[_Place]):
         loop = asyncio.get_running_loop()
         priority = self.priority() if priority is None else priority
         while True:
-            turn = self._line_up(priority)
-            self._wake()
-            try:
-                place = await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():  # it was granted at the same moment
-                    self._unused.append(turn.result().id)
-                    self._wake()
-                else:
-                    self._step_out(turn)
-                raise
+            if self._spare and not self._queue:
+                place = self._spare.popleft()
+            else:
+                place = await self._turn(priority)
+            self._granted += 1
             if loop.time() - place.asked < LEASE / 4:
                 self._held.append(place)
                 return
             _log.info("%s: a place was granted too late to be used; this process was suspended", self._key[1])
             self._unused.append(place.id)
+
+    async def _turn(self, priority: int) -> _Place:
+        turn = self._line_up(priority)
+        self._wake()
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it was granted at the same moment
+                self._unused.append(turn.result().id)
+                self._wake()
+            else:
+                self._step_out(turn)
+            raise
 
     def release(self, *, used: bool = True) -> None:
         """Ends a call. `used=False` if nothing was sent, so that the service cannot have counted it."""
@@ -93,6 +105,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
         pause = self._pause_after(retry_after)
         if self._pause is None or now + pause > self._pause[0]:
             self._pause = (now + pause, now, bool(retry_after))
+        self._give_back()
         self._wake()
 
     def accepted(self) -> None:
@@ -104,13 +117,16 @@ class SharedRateLimiter(WaitQueue[_Place]):
     async def close(self) -> None:
         """Gives back the places that this process holds, if the database is available."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await stopped([self._task])
+        self._give_back()
         if self._spent or self._unused:
             with suppress(APSError, TimeoutError):
                 async with asyncio.timeout(2.0):
                     await self._exchange(0)
+
+    def _give_back(self, keep: int = 0) -> None:
+        while len(self._spare) > keep:
+            self._unused.append(self._spare.pop().id)
 
     def _wake(self, *, urgent: bool = True) -> None:
         if urgent:
@@ -131,14 +147,17 @@ class SharedRateLimiter(WaitQueue[_Place]):
 
     async def _serve(self) -> None:
         """Exchanges places with the database for all callers in this process, until there is nothing left to do."""
-        lull = min(0.5, self.window / 20)  # returned places may wait a little, and share one statement
+        lull = min(_LULL, self.window / 5)
         while True:
             if not self._queue and self._pause is None and not self._accepted:
-                if not self._spent and not self._unused:
+                if not self._spent and not self._unused and not self._spare:
                     return
                 await self._sleep(lull)
             self._changed.clear()
-            wait = await self._exchange(min(len(self._queue), _MOST_AT_ONCE))
+            ahead, self._granted = min(self._granted, self.budget // _AHEAD), 0
+            if self._pause is None:
+                self._give_back(ahead)
+            wait = await self._exchange(min(len(self._queue) + ahead - len(self._spare), _MOST_AT_ONCE))
             if self._queue:  # places that others give back are not reported, so check from time to time
                 await self._sleep(max(0.005, min(wait, self.window / 12)))
 
@@ -174,14 +193,13 @@ class SharedRateLimiter(WaitQueue[_Place]):
             raise
         self._refusals = row["refused"]
         for place in row["places"]:
-            self._hand_out(_Place(place, asked))
+            if (turn := self._next_in_line()) is not None:
+                turn.set_result(_Place(place, asked))
+            else:
+                self._spare.append(_Place(place, asked))
+        if self._refusals or self._pause is not None:
+            self._give_back()
         return float(row["wait"])
-
-    def _hand_out(self, place: _Place) -> None:
-        if (turn := self._next_in_line()) is not None:
-            turn.set_result(place)
-        else:
-            self._unused.append(place.id)
 
 
 class SharedQuotas:

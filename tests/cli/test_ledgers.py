@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from aps_async.cli import ledgers
-from aps_async.cli.export import ExportChoices, ledger_for
+from aps_async.cli.delivering import ledger_for
+from aps_async.cli.export import ExportChoices
 from aps_async.cli.fetching import DocumentChoices
 from aps_async.models import ExportOptions
 from tests.cli.support import SHEET, Ran, Simulation, paths_in, start

@@ -237,19 +237,21 @@ async def test_unchanged_sheets_in_many_folders_cost_a_call_for_each_folder(
     folders = [{"name": f"F {number}", "items": [{"number": f"S-{number}"}]} for number in range(170)]
     world = {"hubs": [{"projects": [{"name": "Large", "folders": [{"name": "Plans", "folders": folders}]}]}]}
     async with simulated(world, monkeypatch) as large:
-        before: dict[str, int] = {}
+        first = 0
 
-        def calls() -> dict[str, int]:
-            return {name: each["calls"] for name, each in large.counts()["endpoints"].items()}
+        def note() -> None:
+            nonlocal first
+            first = len(large.log)
 
-        choices = SyncChoices(project="Large", out=tmp_path)
-        printed = await watched(sync, choices, capsys, lambda: before.update(calls()))
-        after = calls()
+        printed = await watched(sync, SyncChoices(project="Large", out=tmp_path), capsys, note)
+    log = list(large.log)
+    before, after = log[:first], log[first:]
     assert summaries(printed) == ["170 new", "170 unchanged"]
-    names = after.pop("batch_get", 0) - before.pop("batch_get", 0)
-    assert names <= 170
-    assert 170 < sum(after.values()) - sum(before.values()) <= 200
-    assert after["export_start"] == before["export_start"] == 170
+    assert len({seen.path for seen in before if seen.endpoint == "export_start"}) == 170
+    assert "export_start" not in {seen.endpoint for seen in after}
+    # On a busy machine a call is repeated, so each counts once; the paths of batch-gets are all the same.
+    assert len([seen for seen in after if seen.endpoint == "batch_get"]) <= 170
+    assert 170 < len({seen.path for seen in after}) <= 200
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

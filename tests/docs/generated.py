@@ -7,7 +7,7 @@ import re
 from html import escape
 
 from tests.docs.markdown import README, ROOT
-from tests.test_layers import GRAPH
+from tests.test_layers import graph
 
 FOLDER = ROOT / "aps_async" / "guides"
 ORDER = ("manager", "developer", "operator", "troubleshooting", "reference", "migration", "travel")
@@ -64,12 +64,12 @@ def picture() -> str:
 
 def _next(module: str, steps: set[str]) -> list[str]:
     """Which of the steps it imports, without those that it also reaches through another step."""
-    imported = GRAPH[module] & steps
+    imported = graph()[module] & steps
     return sorted(each for each in imported if not any(each in _reached(other, steps) for other in imported - {each}))
 
 
 def _reached(module: str, steps: set[str]) -> set[str]:
-    imported = GRAPH[module] & steps
+    imported = graph()[module] & steps
     return imported.union(*(_reached(each, steps) for each in imported))
 
 

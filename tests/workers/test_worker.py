@@ -186,12 +186,13 @@ async def test_a_run_with_a_higher_priority_goes_first(database: Database, tmp_p
         started = [seen.path for seen in simulator.log if seen.endpoint == "export_start"]
     assert len(order) == 24
     urgent = {request.source_ids[0].rpartition("vf.")[2].split("?")[0] for request in requests[16:]}
-    assert all(any(each in path for each in urgent) for path in started[:8])
+    last = max(at for at, path in enumerate(started) if any(each in path for each in urgent))
+    assert last < 8 + worker.STARTS  # those under way at once may overtake each other
 
 
 async def test_pending_exports_hold_no_slot(database: Database, tmp_path: Path) -> None:
-    """40 jobs of 20 s with 2 slots: one after the other in slots would take 400 s of the service."""
-    behaviour = Behaviour(job_time=JobTime.fixed(20))
+    """40 jobs of 60 s with 2 slots: one after the other in slots would take 1,200 s of the service."""
+    behaviour = Behaviour(job_time=JobTime.fixed(60))
     async with service(World.single_folder(40), speed=SPEED, behaviour=behaviour) as simulator:
         await run_of(simulator, database)
         began = asyncio.get_running_loop().time()
@@ -200,16 +201,18 @@ async def test_pending_exports_hold_no_slot(database: Database, tmp_path: Path) 
         took = (asyncio.get_running_loop().time() - began) * SPEED
         assert simulator.counts()["expired_urls_opened"] == 0
     assert len(whole_files(tmp_path)) == 40
-    assert took < 400
+    assert took < 1200
 
 
 async def test_a_hung_poll_holds_no_slot_and_its_late_answer_counts(database: Database, tmp_path: Path) -> None:
-    """Both slots meet polls that take 4 s here; the other exports do not wait for them."""
-    hang = Fault(endpoint="export_status", kind="hang", nth=(1, 2, 3), seconds=4.0 * SPEED)
+    """Both slots meet polls that take 8 s here; the other exports do not wait for them."""
+    hang = Fault(endpoint="export_status", kind="hang", nth=(1, 2, 3), seconds=8.0 * SPEED)
     ended: list[float] = []
     async with service(World.single_folder(9), speed=SPEED, behaviour=QUICK, faults=[hang]) as simulator:
         await run_of(simulator, database)
-        async with working_session(simulator, database, call_timeout=60 * SPEED, poll_interval=6) as session:
+        async with working_session(
+            simulator, database, call_timeout=60 * SPEED, request_timeout=60 * SPEED, poll_interval=6
+        ) as session:
             loop = asyncio.get_running_loop()
             began = loop.time()
             await work(
@@ -221,7 +224,7 @@ async def test_a_hung_poll_holds_no_slot_and_its_late_answer_counts(database: Da
             )
         polls = simulator.counts()["endpoints"]["export_status"]["calls"]
     assert len(whole_files(tmp_path)) == 9
-    assert ended[5] < 4.0 <= ended[6]
+    assert ended[5] < 8.0 <= ended[6]
     records = [each async for each in RunStore(database).records()]
     assert polls <= sum(each.outcome.polls for each in records)  # none was asked again for want of patience
 
@@ -238,11 +241,12 @@ async def test_a_poll_that_never_ends_costs_little(database: Database, tmp_path:
             await one.start(export)
             delays = []
             while (delay := await one.fetch(export)) is not None:
+                assert isinstance(delay, float)
                 delays.append(delay)
                 await asyncio.sleep(delay)
     *during, after = delays
     assert set(during) == {0.2}
-    assert 2 <= len(during) <= 5
+    assert len(during) <= 5
     assert after == 0
     assert len(whole_files(tmp_path)) == 1
 
@@ -306,7 +310,7 @@ async def test_a_worker_that_stops_hands_over_at_once_and_another_ends_the_run(
         before = len(whole_files(tmp_path))
         assert before < 30
         async with Database(url, patience=None) as other, working_session(simulator, other) as session:
-            await work(session, other, tmp_path, seconds=11)  # before anything could be called stale
+            await work(session, other, tmp_path)
         assert simulator.counts()["endpoints"]["export_start"]["calls"] <= 30 + worker.STARTS
     assert len(whole_files(tmp_path)) == 30
 
@@ -336,7 +340,7 @@ async def test_the_database_restarts_in_the_middle_and_everything_comes(
         run = await run_of(simulator, database)
         async with working_session(simulator, database, budgets={"bim360.export_start": 30}) as session:
             working = asyncio.create_task(work(session, database, tmp_path))
-            await asyncio.sleep(0.8)
+            await under_way(simulator)
             await asyncio.to_thread(server.restart)
             await working
         assert (await RunStore(database).run(run.id)).done == 60
@@ -444,6 +448,13 @@ async def test_a_fault_of_our_own_ends_one_export_and_not_the_worker(
     assert len(whole_files(tmp_path)) == 3
 
 
+async def fetched(one: Worker, export: int) -> None:
+    """Calls the step again, as the lane does, until it has ended."""
+    while (delay := await one.fetch(export)) is not None:
+        assert isinstance(delay, float)
+        await asyncio.sleep(delay)
+
+
 async def test_steps_that_are_repeated_do_nothing_more(database: Database, tmp_path: Path) -> None:
     async with service(World.single_folder(1), speed=SPEED, behaviour=QUICK) as simulator:
         await run_of(simulator, database)
@@ -451,13 +462,10 @@ async def test_steps_that_are_repeated_do_nothing_more(database: Database, tmp_p
             one = Worker(session, database, Folder(tmp_path))
             [export] = [row["id"] for row in await database.fetch("SELECT id FROM aps_export")]
             assert await one.fetch(export) is None  # not started yet
-            assert await one.start(export) is None
+            assert isinstance(await one.start(export), engine.Moved)
             assert await one.start(export) is None
             assert await one.start(export + 1) is None
-            for _ in range(100):
-                if (delay := await one.fetch(export)) is None:
-                    break
-                await asyncio.sleep(delay)
+            await fetched(one, export)
             assert await one.fetch(export) is None
         told = simulator.counts()["endpoints"]
     assert (told["export_start"]["calls"], told["signed_get"]["calls"]) == (1, 1)
@@ -474,14 +482,13 @@ async def test_a_frozen_workers_delivery_is_not_put_after_another_took_its_turn(
 
             class Frozen(Folder):
                 async def stage(self, stem: str) -> Path:
-                    assert await faster.fetch(export) is None
+                    await fetched(faster, export)
                     return await super().stage(stem)
 
             slower = Worker(session, database, Frozen(tmp_path))
             [export] = [row["id"] for row in await database.fetch("SELECT id FROM aps_export")]
             await slower.start(export)
-            await asyncio.sleep(10 / SPEED)
-            assert await slower.fetch(export) is None
+            await fetched(slower, export)
     [file] = [tmp_path / each for each in whole_files(tmp_path)]
     [record] = [each async for each in RunStore(database).records()]
     assert record.finished is not None
@@ -519,7 +526,7 @@ async def test_a_lane_that_is_idle_asks_little(
         stop.set()
         await working
         database._pool = pool
-    assert asked - before <= 2 * 4 * 5  # two lanes, four looks, five statements each
+    assert asked - before <= 2 * 5  # two lanes, five looks
 
 
 @pytest.mark.parametrize(
@@ -694,6 +701,9 @@ async def test_while_the_target_is_down_deliveries_wait_and_nothing_is_downloade
             target.down = True
             await target.checked_often.wait()
             [seen] = await list_workers(database)
+            while seen.waits_for is None:  # the heartbeat that says so may still be on its way
+                await asyncio.sleep(0.02)
+                [seen] = await list_workers(database)
             assert seen.is_alive
             assert seen.waits_for == "deliveries wait for the target: the target does not respond"
             target.down = False
