@@ -1,33 +1,24 @@
 """Four weeks of a project of 300 sheets, synced each week into a folder, into S3 and into one PDF."""
 
 import asyncio
-import csv
-import hashlib
-import io
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
 import pypdfium2
 import pytest
 from attrs import define
 
-from aps_async import Session, Settings
 from aps_async.downloads.object_storage import ObjectStorage
-from aps_async.simulator import Simulator, World
+from aps_async.settings import Settings
+from aps_async.simulator import World
 from aps_async.simulator.pages import Pages
 from aps_async.simulator.parts import Folder, Item, Version
-from aps_async.sync.joined import JoinedSet
-from aps_async.sync.outcomes import SyncOutcome
-from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from tests.ledger.test_places import s3
 from tests.storages import Bucket
 from tests.support import service, session_for
 from tests.sync.sheets import labels_of
+from tests.sync.stories import Story
 from tests.sync.test_sync import QUICK
 
 __all__ = ["s3"]
@@ -36,15 +27,8 @@ PATIENT = Settings(export_timeout=60_000)  # 200 s of the clock, which a loaded 
 
 
 @define(eq=False)
-class Project:
-    """The project, its folder, its bucket and its PDF."""
-
-    simulator: Simulator
-    session: Session
-    folder: Path
-    pdf: Path
-    storage: ObjectStorage
-    bucket: Bucket
+class Bim360Story(Story):
+    """One of a BIM 360 project."""
 
     @property
     def items(self) -> dict[str, Item]:
@@ -72,60 +56,13 @@ class Project:
             item.folder = child
         self.simulator.world.index()
 
-    async def sync(self, target: Any, **how: Any) -> tuple[list[SyncOutcome], list[JoinedSet]]:
-        """One sync, and what became of the PDF."""
-        project = self.simulator.world.hubs[0].projects[0]
-        found, joined = list[SyncOutcome](), list[JoinedSet]()
-        state = None if target is self.folder else self.folder.parent / "state"
-        options = SyncOptions(prune=True, **how)
-        run = sync_project(self.session, project.id, target, options, state=state, on_joined=joined.append)
-        async with aclosing(run) as outcomes:
-            async for each in outcomes:
-                found.append(each)
-        return found, joined
-
-    async def week(self) -> dict[str, str]:
-        """Syncs everything; the three must agree. What differs from unchanged, by number."""
-        found, [joined] = await self.sync(self.folder, merge=self.pdf)
-        stored, _ = await self.sync(self.storage)
-        changes = {each.number or each.name: each.in_words for each in found if each.state != "unchanged"}
-        assert len({each.id for each in found}) == len(found), "one outcome for each sheet"
-        assert {each.number or each.name: each.in_words for each in stored if each.state != "unchanged"} == {
-            number: words for number, words in changes.items() if not words.startswith("refreshed")
-        }
-        assert joined.sheets + len(joined.missing) == len(found)
-        self.check_registers(found)
-        return changes
-
-    def check_registers(self, found: list[SyncOutcome]) -> None:
-        """The registers name every sheet as the sync did, with a file that is as they say."""
-        for read in (lambda name: (self.folder / name).read_bytes(), self.bucket.read):
-            register = json.loads(read("register.json"))
-            rows = register["sheets"]
-            assert len(rows) == len(found)
-            lines = list(csv.DictReader(io.StringIO(read("register.csv").decode("utf-8-sig"))))
-            assert [line["file"] for line in lines] == [row.get("file") or "" for row in rows]
-            for row in rows:
-                if row["state"] == "withdrawn":
-                    assert read(row["file"]).startswith(b"%PDF"), "it was moved, and is in the ledger no longer"
-                    assert row["file"].startswith("superseded/")
-                elif row.get("file"):
-                    assert hashlib.sha256(read(row["file"])).hexdigest() == row["sha256"], row
-        assert [row["state"] for row in register["sheets"]].count("left out") == sum(
-            each.state == "left out" for each in found
-        )
-
     def content(self, version: Version) -> bytes:
         """What an export of this version brings."""
         return bytes(self.simulator.state(Pages).content(version, markups=False, hyperlinks=False).head)
 
-    def there(self) -> dict[str, bytes]:
-        """Every PDF in the folder, those that gave way included."""
-        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in self.folder.rglob("*.pdf")}
-
 
 @pytest.fixture
-async def project(tmp_path: Path, s3: dict[str, str]) -> AsyncIterator[Project]:
+async def project(tmp_path: Path, s3: dict[str, str]) -> AsyncIterator[Bim360Story]:
     """300 sheets, A-101 to A-403 without A-200, A-300 and A-400; a minute takes a fifth of a second."""
     bucket = Bucket(s3, "story")
     storage = ObjectStorage("s3://story", allow_http=True, **s3)
@@ -133,7 +70,7 @@ async def project(tmp_path: Path, s3: dict[str, str]) -> AsyncIterator[Project]:
         service(World.single_folder(COUNT), behaviour=QUICK, speed=300) as simulator,
         session_for(simulator, PATIENT) as session,
     ):
-        yield Project(simulator, session, tmp_path / "plans", tmp_path / "set.pdf", storage, bucket)
+        yield Bim360Story(simulator, session, tmp_path / "plans", tmp_path / "set.pdf", storage, bucket, {})
     bucket.close()
 
 
@@ -142,7 +79,7 @@ def numbers(first: int, last: int) -> Iterator[str]:
 
 
 @pytest.mark.long
-async def test_four_weeks(project: Project) -> None:
+async def test_four_weeks(project: Bim360Story) -> None:
     # The first week: one sheet is still being processed.
     project.items["A-403"].process_state = "PROCESSING_COPY"
     project.simulator.world.index()
