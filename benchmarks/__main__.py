@@ -33,7 +33,7 @@ NAMES = (
     "merge",
     "sdk",
 )
-LONG = ("batches", "chaos", "kills", "prunes", "ledger", "workers", "million", "mutants", "histories", "sync")
+LONG = ("batches", "chaos", "kills", "prunes", "ledger", "workers", "million", "mutants", "histories", "sync", "scale")
 """Long measurements, of what a run survives rather than of speed: run only by name; the others take half an hour."""
 RESULTS = Path(__file__).with_name("results")
 

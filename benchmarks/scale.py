@@ -109,6 +109,7 @@ def measure(rounds: int) -> str:
     lines = [
         f"`aps-async sync` of one project in folders of {EACH} sheets, in a process of its own, at {SPEED:g} times the",
         "services' speed. The first run makes the lost ledger again from the register and reads every file.",
+        "Calls that a busy machine did not answer in time are repeated, and counted each time.",
         "",
         "| sheets | run | API calls | goal | CPU s | peak MiB | wall s |",
         "|---|---|---|---|---|---|---|",

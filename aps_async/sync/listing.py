@@ -87,7 +87,8 @@ class Listing:
                 }
                 # One that is as it was is kept in memory once.
                 sheets = [
-                    self._in_project(known if (known := names.get(each.id)) == each else each) for each in new.values()
+                    self._in_project(known if (known := names.get(each.id)) is not None and known == each else each)
+                    for each in new.values()
                 ]
                 self.listed += sheets
                 yield sheets
