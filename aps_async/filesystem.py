@@ -16,6 +16,7 @@ from typing import BinaryIO
 __all__ = [
     "NO_FOLLOW",
     "check_real_folders",
+    "check_replaceable",
     "make_folders",
     "move_below",
     "open_own",
@@ -62,6 +63,20 @@ def refuse_link(path: Path) -> bool:
         return False
     _check_regular(found, path)
     return True
+
+
+def check_replaceable(path: str | os.PathLike[str]) -> None:
+    """Makes sure that a new file may take this place: where nothing, a file or a link is, and no device or pipe.
+
+    Root may replace `/dev/null`, and everything else on the machine would then write to that file.
+
+    Raises:
+        OSError: EISDIR or ELOOP; or the path cannot be looked at.
+    """
+    with suppress(FileNotFoundError):
+        mode = os.lstat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            raise OSError(errno.EISDIR if stat.S_ISDIR(mode) else errno.ELOOP, "is not a regular file", str(path))
 
 
 def open_own(path: Path, flags: int, mode: int = 0o666) -> int:
@@ -132,6 +147,7 @@ def replacing(
             yield file
             file.flush()
             os.fsync(file.fileno())
+        check_replaceable(path)
         part.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -13,18 +13,19 @@ import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDictProxy
 
-from aps_async.auth import AccessToken, HasClientId, HasTokenKind, Settles, TokenProvider
+from aps_async.auth.provider import AccessToken, HasClientId, HasTokenKind, Settles, TokenProvider
 from aps_async.errors import APSError, DecodeError, InputError, TransportError
 from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
 from aps_async.narrowing import is_object
 from aps_async.settings import Settings
 from aps_async.threads import ended
+from aps_async.transport import hooks
 from aps_async.transport.connections import NOT_OPEN, Connections, TlsTrust
 from aps_async.transport.converter import Unread, structure
 from aps_async.transport.first_contact import FirstContact
 from aps_async.transport.headers import USER_AGENT, checked_headers, header_value
-from aps_async.transport.hooks import Hook, RateLimited, Waited, emit
+from aps_async.transport.hooks import Hook
 from aps_async.transport.quotas import Endpoint, RateLimiter, RateLimiters, shared_quotas
 from aps_async.transport.request import PRODUCTION, Call, Query, acting_user, call_to, checked_base, form_encoded
 from aps_async.transport.response import Answer, retry_after, value_of
@@ -107,22 +108,23 @@ class Session:
         """API calls that were sent so far, repeats included; without those for tokens, and without downloads."""
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)
-        self._first_contact = FirstContact(patient=patient, on_unreachable=on_unreachable, hooks=self.hooks)
-        self._connections = Connections(http, ssl, proxy, self._first_contact, self.hooks)
+        self.contact: FirstContact = FirstContact(patient=patient, on_unreachable=on_unreachable, hooks=self.hooks)
+        """Whether calls fail and are repeated now: `contact.trouble`."""
+        self._connections = Connections(http, ssl, proxy, self.contact, self.hooks)
         self._quotas = quotas
         client_id = tokens.client_id if isinstance(tokens, HasClientId) else None
         self._two_legged = tokens.two_legged if isinstance(tokens, HasTokenKind) else False
         self._owner: tuple[Any, ...] = (self.base_url, client_id or id(tokens))
         self._rate_limiters: dict[str, RateLimiter] = {}
         self._warnings: dict[ItemWarning, None] = {}
-        self._attempts = self._first_contact.retried(self._attempt, self.settings)
+        self._attempts = self.contact.retried(self._attempt, self.settings)
 
     def _learn_speed(self, headers: Mapping[str, str]) -> None:
         if scaled := self._speed.learn(headers, self.settings):
             self.settings = scaled
             self._owner = (*self._owner, scaled.time_scale)  # other windows: other rate limiters
             self._rate_limiters.clear()
-            self._attempts = self._first_contact.retried(self._attempt, self.settings)
+            self._attempts = self.contact.retried(self._attempt, self.settings)
 
     async def open(self) -> Self:
         """Opens the session, as `async with` does; `close` ends it, and after that it can be opened again.
@@ -403,6 +405,7 @@ class Session:
             return await self._once(call)
         except APSError as problem:
             note_error(problem)
+            self.contact.failed(problem)
             raise
 
     async def _once(self, call: Call) -> "tuple[Any, CIMultiDictProxy[str]]":
@@ -430,7 +433,7 @@ class Session:
                 asked = obeyed(named, self.settings.retry_after_max)
                 rate_limiter.refused(0.0 if named == 0 else asked)
                 if self.hooks:
-                    emit(self.hooks, RateLimited(endpoint=call.endpoint.name, retry_after=named))
+                    hooks.emit(self.hooks, hooks.RateLimited(endpoint=call.endpoint.name, retry_after=named))
                 counts = asked is None  # otherwise it counts in the window that ends then
             else:
                 rate_limiter.accepted()
@@ -449,4 +452,4 @@ class Session:
         await rate_limiter.acquire(call.priority)
         seconds = asyncio.get_running_loop().time() - began
         if seconds >= _NOTICEABLE:
-            emit(self.hooks, Waited(reason="quota", seconds=seconds, what=call.endpoint.name))
+            hooks.emit(self.hooks, hooks.Waited(reason="quota", seconds=seconds, what=call.endpoint.name))

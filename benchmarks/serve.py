@@ -3,13 +3,22 @@
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from aps_async.simulator import Behaviour, Fault, JobPolls, JobTime, Simulator, World
 
 
+def _world(options: dict[str, Any]) -> World:
+    """As given in JSON, or in a file of it: an argument of a process has at most 128 KiB."""
+    if "world" not in options:
+        return World.single_folder(options["sheets"])
+    found = options["world"]
+    return World.from_json(json.loads(Path(found).read_text()) if isinstance(found, str) else found)
+
+
 async def serve(options: dict[str, Any]) -> None:
-    world = World.from_json(options["world"]) if "world" in options else World.single_folder(options["sheets"])
+    world = _world(options)
     jobs: JobPolls | JobTime = JobPolls(options["polls"]) if "polls" in options else JobTime()
     behaviour = Behaviour(
         job_time=JobTime.fixed(options["job"]) if "job" in options else jobs,
@@ -17,6 +26,7 @@ async def serve(options: dict[str, Any]) -> None:
     )
     faults = [Fault.from_json(fault) for fault in options.get("faults", [])]
     async with Simulator(world, speed=options.get("speed", 1.0), behaviour=behaviour, faults=faults) as simulator:
+        simulator.pages.is_plain = options.get("plain", False)
         projects = world.hubs[0].projects
         address = {
             "url": simulator.url,

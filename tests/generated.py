@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from tests.support import RawListener
+
 PROJECT = "5c0a2f9e-1b7d-4e83-a6c4-9d2e7f0b3a18"
 URN = "urn:adsk.wipprod:fs.file:vf.s3GqvKmTQ7WpZ0hYdXcR1A?version=1"
 ITEM = "urn:adsk.wipprod:dm.lineage:s3GqvKmTQ7WpZ0hYdXcR1A"
@@ -310,18 +312,15 @@ class GeneratedServer:
                 await writer.drain()
                 if act < 0.2:
                     break
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
 
 
 @asynccontextmanager
 async def generated_server() -> AsyncIterator[GeneratedServer]:
     """The server on a free loopback port."""
     server = GeneratedServer()
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    server.base = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    listener = RawListener(server.serve)
+    server.base = f"http://127.0.0.1:{await listener.listen()}"
     try:
         yield server
     finally:
-        listening.close()
+        await listener.end()

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import web
-from aiohttp.test_utils import RawTestServer
 
 from aps_async import Session, Settings, TwoLegged
 from aps_async.simulator import Simulator, World
+from aps_async.threads import stopped
+from aps_async.transport.listening import serving, stop_listening
 
 EPOCH = 1_800_000_000.0
 
@@ -37,6 +38,53 @@ async def session_for(simulator: Simulator, settings: Settings | None = None, **
 @asynccontextmanager
 async def served(handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
     """A server with this one handler, for what the simulator does not do; gives its address."""
-    server = RawTestServer(handler, host="127.0.0.1")
-    async with server:
-        yield str(server.make_url("/")).rstrip("/")
+    async with serving(web.Server(handler), "127.0.0.1", 0, patience=0.01) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object]]
+
+
+class RawListener:
+    """A TCP port on loopback whose connections a test serves byte by byte."""
+
+    def __init__(self, serve: Serve) -> None:
+        self._serve = serve
+        self._listening: asyncio.Server | None = None
+        self._served: set[asyncio.Task[Any]] = set()
+
+    async def listen(self, port: int = 0, **options: Any) -> int:
+        """Starts, or starts again; gives the port."""
+        self._listening = await asyncio.start_server(self._connected, "127.0.0.1", port, **options)
+        return self.port
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        assert self._listening is not None
+        return int(self._listening.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Takes no more connections."""
+        if self._listening is not None and self._listening.is_serving():
+            await stop_listening(self._listening)
+
+    async def end(self) -> None:
+        """Drops every connection: also one that was accepted at the last moment, which nobody else would close."""
+        await self.close()
+        await asyncio.sleep(0)  # for `_connected` to begin
+        await stopped(self._served)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._served.add(task)
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await self._serve(reader, writer)
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+        finally:
+            writer.transport.abort()
+            self._served.discard(task)

@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from aps_async import Session, TwoLegged, export_many, wait_for_export
+from aps_async.errors import InputError
 from aps_async.exports.streaming import export_stream
 from aps_async.simulator import Behaviour, JobPolls, Simulator, World, running_in_thread
 from aps_async.threads import in_thread
@@ -128,6 +129,17 @@ def test_a_notebook_keeps_a_session_from_cell_to_cell(simulator: Simulator, tmp_
         loop.close()
     assert problems == ["ExportTimeoutError"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
+
+
+def test_a_session_belongs_to_its_event_loop(simulator: Simulator) -> None:
+    session = asyncio.run(Session(TwoLegged.from_env()).open())
+    with asyncio.Runner() as runner:
+        with pytest.raises(InputError, match="opened in another event loop: open one in each"):
+            runner.run(begin(session, simulator))
+        runner.run(session.close())
+        runner.run(session.open())
+        runner.run(begin(session, simulator))
+        runner.run(session.close())
 
 
 async def _cell(code: Awaitable[Any]) -> Any:

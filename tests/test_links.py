@@ -140,6 +140,15 @@ def test_links_are_equal_when_their_bytes_are() -> None:
         "{'Authorization': 'Basic canary'}",
         '{"access_token": "canary", "expires_in": 1}',
         "{'client_secret':'canary'}",
+        "postgresql://user:canary@db/x is refused",
+        "http://user:can/ary@canary@h:3128/p cannot be opened",
+        "s3://AKIA:canary@bucket/prefix",
+        "az://container/p?sv=1&sig=canary",
+        "'https://canary@h'",
+        "password=canary host=x",
+        '"password": "canary"',
+        "X-Goog-Signature=canary",
+        "sig=canary&se=2026",
     ],
 )
 def test_secrets_go_from_a_text_that_will_be_shown(text: str) -> None:
@@ -154,6 +163,10 @@ def test_secrets_go_from_a_text_that_will_be_shown(text: str) -> None:
         "a Basic plan of the Signature building",
         "code 17: bad",
         '"code": "ERR_BAD_INPUT"',
+        "http://127.0.0.1:3128 runs; mail bim@example.com",
+        "s3://bucket/plans/a@b.pdf and https://h/a@b:c",
+        "urn:adsk.wipprod:fs.file:vf.A?version=2",
+        "postgresql://user@host/name",
     ],
 )
 def test_plain_words_stay_as_they_are(text: str) -> None:

@@ -9,11 +9,19 @@ from pathlib import Path
 from attrs import define, field
 
 from aps_async.cli.exit_codes import short_reason
-from aps_async.cli.output import print_status
-from aps_async.errors import ExportFailedError, ExportTimeoutError, NotFoundInProjectError, ResponseError
+from aps_async.cli.output import print_status, program
+from aps_async.errors import (
+    CallTimeoutError,
+    ExportFailedError,
+    ExportTimeoutError,
+    NotFoundInProjectError,
+    ResponseError,
+    TransportError,
+)
 
 _NAMED = 8  # sheets that are named for one reason
 _STATUS = {401: "not signed in", 403: "not allowed", 404: "not found", 429: "over the quota"}
+_OBSTACLES = {"host": "unknown host", "certificate": "certificate not trusted", "connection": "no connection"}
 _VARIABLE = re.compile(r"\d+(?:\.\d+)?|\burn:\S+|'[^']*'")
 _LONGEST = 100
 
@@ -34,7 +42,7 @@ def failures_by_reason(failures: Iterable[tuple[str, Exception]], *, explained: 
     """
     groups: dict[str, _Group] = {}
     for name, problem in failures:
-        words = _words(problem, name)
+        words = few_words(problem, name)
         group = groups.setdefault(_VARIABLE.sub("#", words), _Group(words, short_reason(problem)))
         group.names.append(name)
     lines: list[str] = []
@@ -47,23 +55,26 @@ def failures_by_reason(failures: Iterable[tuple[str, Exception]], *, explained: 
 
 def print_failure(name: str, problem: Exception) -> None:
     """One line for a failure as it happens: on a terminal in a few words, since the end explains every reason once."""
-    words = _words(problem, name) if sys.stderr.isatty() else short_reason(problem)
+    words = few_words(problem, name) if sys.stderr.isatty() else short_reason(problem)
     print_status(f"failed: {name}: {words}")
 
 
 def next_command(folder: Path, *, to: str = "try again") -> str:
     """How to go on with the run in a folder."""
-    return f"to {to}: aps-async resume {shlex.quote(str(folder))}"
+    return f"to {to}: {program()} resume {shlex.quote(str(folder))}"
 
 
-def _words(problem: Exception, name: str) -> str:
+def few_words(problem: Exception, name: str = "") -> str:
+    """The reason without the call that met it, so that equal ones can be grouped."""
     if isinstance(problem, ResponseError):
         words = _STATUS.get(problem.status, "refused" if problem.status < 500 else "trouble at the service")
         return f"{words} ({problem.status})"
+    if isinstance(problem, ExportTimeoutError | CallTimeoutError):
+        return "not done in time"
+    if isinstance(problem, TransportError):
+        return _OBSTACLES.get(problem.obstacle or "", "no answer from the service")
     if isinstance(problem, ExportFailedError):
         return f"failed at the service ({problem.job.raw_status})" if problem.job else "failed at the service"
-    if isinstance(problem, ExportTimeoutError):
-        return "not done in time"
     if isinstance(problem, NotFoundInProjectError):
         return "not found in the project"
     text = short_reason(problem).removeprefix(f"{name}: ")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from aps_async.cli.delivering import RunChoices, Task, delivered, export_tasks, keep, ledger_for
 from aps_async.cli.environment import open_session
-from aps_async.cli.export import RunChoices, Task, delivered, export_tasks, keep, ledger_for
 from aps_async.cli.output import print_json, print_result, print_status, size
 from aps_async.cli.results import Result, Run
 from aps_async.errors import NotFoundInProjectError

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
+from aps_async.cli.completion import complete_job
 from aps_async.cli.options import a_path, profile_option
 
 
@@ -17,7 +18,9 @@ def register(app: typer.Typer, commands: dict[str, Callable[..., Any]]) -> None:
 
     @app.command("run")
     def run(
-        name: Annotated[str | None, typer.Argument(metavar="[JOB]", help="A job of the file.")] = None,
+        name: Annotated[
+            str | None, typer.Argument(metavar="JOB", autocompletion=complete_job, help="A job of the file.")
+        ] = None,
         file: Annotated[
             Path,
             typer.Option(
@@ -30,7 +33,7 @@ def register(app: typer.Typer, commands: dict[str, Callable[..., Any]]) -> None:
             typer.Option("--schedule-help", help="Print recipes for cron, systemd and the Windows Task Scheduler."),
         ] = False,
     ) -> Any:
-        """Run a job: a table [jobs.NAME] in aps-async.toml with the options of sync (or command = "export") as keys."""
+        r"""Run a job: a table \[jobs.NAME] in aps-async.toml, whose keys are options of sync (or of its command)."""
         from aps_async.cli.exit_codes import UsageProblem
 
         if sum((name is not None, show, schedule_help)) != 1:

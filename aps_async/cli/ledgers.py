@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
+from aps_async.cli.ending import next_command
 from aps_async.cli.exit_codes import SOME_FAILED
 from aps_async.cli.export import ExportChoices, export
 from aps_async.cli.fetching import DocumentChoices, cost_documents
@@ -14,13 +14,14 @@ from aps_async.cli.syncing import SyncChoices, sync
 from aps_async.cli.syncing_many import sync_many
 from aps_async.errors import DecodeError, LedgerError
 from aps_async.ledger import LedgerStatus, ledger_status
+from aps_async.ledger.places import FolderPlace
 from aps_async.sync.subfolders import read_subfolders
 from aps_async.transport.converter import structure
 
 
 async def status(folder: Path, *, as_json: bool) -> int:
     """`aps-async status DIR`; of a folder with several projects, of each one's subfolder that is there."""
-    several = await asyncio.to_thread(read_subfolders, folder)
+    several = await read_subfolders(FolderPlace(folder))
     if several is None:
         return await _status(folder, as_json=as_json)
     found = [folder / each.folder for each in several.projects]
@@ -57,7 +58,7 @@ def _print_status(found: LedgerStatus) -> None:
     else:
         print_result(f"{when}, stopped before it was complete")
     if not found.is_complete and found.working is None:
-        print_result(f"to continue: aps-async resume {shlex.quote(str(found.folder))}")
+        print_result(next_command(found.folder, to="continue"))
 
 
 def _as_json(found: LedgerStatus) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def _as_json(found: LedgerStatus) -> dict[str, Any]:
 
 async def resume(folder: Path, *, as_json: bool) -> int:
     """`aps-async resume DIR`: repeats the last command into the folder with the same options."""
-    several = await asyncio.to_thread(read_subfolders, folder)
+    several = await read_subfolders(FolderPlace(folder))
     command = several.command if several else (await asyncio.to_thread(ledger_status, folder)).command
     choices = stored_command(command, folder, as_json=as_json)
     if isinstance(choices, SyncChoices):

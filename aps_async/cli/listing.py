@@ -2,12 +2,16 @@
 
 import logging
 from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aps_async.cli.choice import Choice
+from aps_async.cli.completion import remember_projects
 from aps_async.cli.environment import open_session
 from aps_async.cli.output import count, print_json, print_status, print_table, size
-from aps_async.cli.wanted import chosen_sheets
+from aps_async.cli.progress import busy
+from aps_async.cli.wanted import chosen_sheets, project_called
 from aps_async.errors import NotAllowedError, NotFoundInProjectError
 from aps_async.exports.project import list_collections
 from aps_async.ids import bare_id
@@ -18,6 +22,7 @@ from aps_async.resources.plans import is_document
 from aps_async.resources.projects import find_project, find_project_id, list_hubs, list_projects
 from aps_async.resources.sheets import list_version_sets
 from aps_async.resources.walking import walk
+from aps_async.session import Session
 from aps_async.sync.selection import Selection
 from aps_async.transport.converter import to_dict
 
@@ -29,9 +34,17 @@ NO_HUB = (
 _log = logging.getLogger(__name__)
 
 
+@asynccontextmanager
+async def _listing(user_id: str | None) -> AsyncGenerator[Session, None]:
+    """A session, with a display that something is going on."""
+    async with open_session(user_id) as session:
+        with busy("listing", session.contact):
+            yield session
+
+
 async def projects(*, user_id: str | None, as_json: bool) -> int:
     """`aps-async projects`."""
-    async with open_session(user_id) as session:
+    async with _listing(user_id) as session:
         found = await list_hubs(session)
         for warning in found.warnings:  # every app lacks some region, so that it matters with -v, or without a hub
             (_log.info if found.hubs else _log.warning)("%s %s", warning.title, warning.detail)
@@ -43,6 +56,7 @@ async def projects(*, user_id: str | None, as_json: bool) -> int:
                 rows += [(hub, project) async for project in list_projects(session, hub.id)]
             except NotAllowedError as problem:  # a refusal by one account must not hide the others
                 print_status(f"warning: hub {hub.name}: {problem}")
+    remember_projects(session.base_url, [project.name for _, project in rows], are_all=True)
     if as_json:
         print_json([_as_json(hub, project) for hub, project in rows])
     else:
@@ -66,7 +80,7 @@ def _as_json(hub: Hub, project: Project) -> dict[str, str]:
 async def sheets(project: str, choice: Choice, *, user_id: str | None, as_json: bool) -> int:
     """`aps-async sheets`."""
     async with open_session(user_id) as session:
-        selected = await chosen_sheets(session, await find_project(session, project), choice)
+        selected = await chosen_sheets(session, await project_called(session, project), choice)
     found = [each.sheet for each in selected.chosen]
     if as_json:
         print_json(
@@ -103,7 +117,7 @@ async def sheets(project: str, choice: Choice, *, user_id: str | None, as_json: 
 
 async def collections(project: str, *, user_id: str | None, as_json: bool) -> int:
     """`aps-async collections`."""
-    async with open_session(user_id) as session:
+    async with _listing(user_id) as session:
         found = [each async for each in list_collections(session, project)]
     if as_json:
         print_json([to_dict(each) for each in found])
@@ -115,7 +129,7 @@ async def collections(project: str, *, user_id: str | None, as_json: bool) -> in
 
 async def sets(project: str, *, collection: str | None, user_id: str | None, as_json: bool) -> int:
     """`aps-async sets`."""
-    async with open_session(user_id) as session:
+    async with _listing(user_id) as session:
         known = await find_project(session, project)
         Selection(sheet_set="any").check(known)
         listed = list_version_sets(session, known.id, collection=collection)
@@ -145,7 +159,7 @@ async def sets(project: str, *, collection: str | None, user_id: str | None, as_
 async def files(project: str, *, folder: str | None, user_id: str | None, as_json: bool) -> int:
     """`aps-async files`."""
     rows: list[dict[str, Any]] = []
-    async with open_session(user_id) as session:
+    async with _listing(user_id) as session:
         known = await find_project(session, project)
         async for at, items in walk(session, known, folder=folder):
             rows.append({"type": "folder", "path": at.path or at.name, "urn": at.id})
@@ -181,7 +195,7 @@ def _file(folder: Folder, item: Item, version: Version | None) -> dict[str, Any]
 
 async def cost(project: str, *, kind: str, container: str | None, region: str | None, as_json: bool) -> int:
     """`aps-async cost`."""
-    async with open_session() as session:
+    async with _listing(None) as session:
         session.check_user(DOCUMENTS)
         where = bare_id(container or await find_project_id(session, project), "container")
         found = [each async for each in list_associations(session, where, kind, region=region)]

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from aps_async.cli.completion import complete_project
+
 ORDER = "options, then environment variables, then the profile; a profile named by --profile comes before the variables"
 profile_option: ContextVar[str | None] = ContextVar("profile_option", default=None)
 """The value of --profile."""
@@ -38,10 +40,12 @@ def a_pdf(text: str) -> Path:
 
 _THE_RUN = "The run"
 _OUTPUT = "Output"
+FILES = "Files of ACC instead of sheets"
 PROJECT = Annotated[
     str,
     typer.Argument(
         metavar="PROJECT",
+        autocompletion=complete_project,
         help="The project's id, with or without b., its name or how it begins, a pattern such as 'Tower*', or its web "
         "address.",
     ),
@@ -50,6 +54,7 @@ PROJECTS = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PROJECT",
+        autocompletion=complete_project,
         help="As for 'export', but a pattern such as 'Tower*' may fit several; several projects get a subfolder each.",
     ),
 ]
@@ -84,19 +89,32 @@ VERIFY = Annotated[
 ]
 
 
+def an_address(text: str) -> str | None:
+    """The address of an object storage; None: the text is not one."""
+    from aps_async.downloads.storage import is_object_storage
+
+    if not is_object_storage(text):
+        return None
+    if not text.partition("://")[2].strip("/ "):
+        raise typer.BadParameter(f"{text!r} names no bucket: write {text.partition(':')[0]}://bucket/prefix")
+    return text.rstrip("/")
+
+
 def a_target(text: str) -> Path | str:
     """A folder, or the address of an object storage."""
-    from aps_async.downloads.folder import is_object_storage
-
-    return text.rstrip("/") if is_object_storage(text) else a_path(text)
+    return an_address(text) or a_path(text)
 
 
 def a_ledgers_folder(text: str) -> Path:
     """The folder that a ledger is in: the target, or the state folder of an object storage."""
-    from aps_async.downloads.folder import is_object_storage
     from aps_async.exports.targets import state_folder
 
-    return state_folder(text) if is_object_storage(text) else a_path(text)
+    if (address := an_address(text)) is not None:
+        return state_folder(address)
+    folder = a_path(text)
+    if folder.is_file():
+        raise typer.BadParameter(f"{text} is a file: give the folder that it lies in")
+    return folder
 
 
 DIR = Annotated[
@@ -120,6 +138,7 @@ STATE = Annotated[
         "--state",
         metavar="DIR",
         parser=a_path,
+        rich_help_panel=_THE_RUN,
         help="With s3://, gs:// or az://: the folder for the ledger on this machine; default: below APS_STATE_DIR, or "
         "where the system keeps the state of programs.",
     ),
@@ -140,11 +159,14 @@ BATCH = Annotated[
         min=1,
         max=1000,
         metavar="N",
+        rich_help_panel=_THE_RUN,
         help="ACC sheets: up to N in one job, split here into a file each where every page can be identified. By "
         "default a job each; with --merge one for up to 1,000.",
     ),
 ]
-SLOTS = Annotated[int | None, typer.Option(min=1, help="Concurrent downloads; 8 by default.", rich_help_panel=_THE_RUN)]
+SLOTS = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Concurrent downloads; 8 by default.", rich_help_panel=_THE_RUN)
+]
 TIMEOUT = Annotated[
     float | None,
     typer.Option(
@@ -152,7 +174,10 @@ TIMEOUT = Annotated[
     ),
 ]
 NO_PARTIAL = Annotated[
-    bool, typer.Option("--no-partial", help="With --files: treat a ZIP with missing files as a failure.")
+    bool,
+    typer.Option(
+        "--no-partial", rich_help_panel=FILES, help="With --files: treat a ZIP with missing files as a failure."
+    ),
 ]
 NO_REPORT = Annotated[
     bool, typer.Option("--no-report", help="Do not write report.html into the folder.", rich_help_panel=_THE_RUN)
@@ -166,8 +191,12 @@ USER_ID = Annotated[
     str | None,
     typer.Option(metavar="ID", envvar="APS_USER_ID", help="The Autodesk id of the user to act for (x-user-id)."),
 ]
-SHEETS = Annotated[int | None, typer.Option(min=1, max=100_000, help="How many sheets to draw; 12 by default.")]
-SPEED = Annotated[float, typer.Option(min=0.01, max=10_000, help="How many times faster than the real services.")]
+SHEETS = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=100_000, help="How many sheets to draw; 12 by default.")
+]
+SPEED = Annotated[
+    float, typer.Option(metavar="FACTOR", min=0.01, max=10_000, help="How many times faster than the real services.")
+]
 PDF = Annotated[Path | None, typer.Option(metavar="FILE", help="Serve this PDF's pages instead of drawn sheets.")]
 
 _PAGES: dict[str, tuple[str, str]] = {

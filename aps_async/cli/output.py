@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import shlex
+import shutil
 import sys
 import unicodedata
 from collections.abc import Generator, Sequence
@@ -9,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import Any, TextIO
 
 from attrs import define
@@ -30,6 +34,19 @@ def clean(text: object) -> str:
         else char
         for char in str(text)
     )
+
+
+def program() -> str:
+    """What to type for this program: its name where the shell finds it, otherwise the path that was typed."""
+    typed, name = sys.argv[0], "aps-async"
+    if Path(typed).stem != name:  # `python -m aps_async`, or a test
+        return name
+    found = shutil.which(name)
+    if found and Path(found).parent.resolve() == Path(typed).parent.resolve():  # their suffixes differ on Windows
+        return name
+    if os.name == "nt":  # PowerShell runs what is quoted only after an ampersand
+        return f"& '{typed}'" if " " in typed else typed
+    return shlex.quote(typed)
 
 
 def tolerate_any_text() -> None:
@@ -59,6 +76,8 @@ class Output:
     """Whether each line of the file is a JSON object."""
     status_as_json: bool = False
     """Whether each line on standard error is one."""
+    live: bool = False
+    """Whether a display of the progress is on the terminal."""
 
     def keep(self, text: str, *, level: str = "info", **fields: Any) -> None:
         """Adds a line to the file."""
@@ -85,6 +104,21 @@ def _json_line(text: str, **fields: Any) -> str:
 def is_quiet() -> bool:
     """Whether no progress is shown."""
     return _output.quiet
+
+
+def is_live() -> bool:
+    """Whether a display of the progress is on the terminal."""
+    return _output.live
+
+
+@contextmanager
+def displaying() -> Generator[None, None, None]:
+    """A display of the progress is on the terminal during the block."""
+    _output.live = True
+    try:
+        yield
+    finally:
+        _output.live = False
 
 
 @contextmanager
@@ -133,6 +167,21 @@ def print_status(text: str, *, level: str = "info", **fields: Any) -> None:
     sys.stderr.flush()
 
 
+def print_prose(text: str, *, level: str = "info") -> None:
+    """The same for sentences: on a terminal, no word is broken at its edge, and an indentation is kept."""
+    if not sys.stderr.isatty() or _output.status_as_json:
+        print_status(text, level=level)
+        return
+    from rich.console import Console  # here, since nothing else in this module needs a terminal
+
+    _output.keep(text, level=level)
+    indent = text[: len(text) - len(text.lstrip())]
+    wrapper = TextWrapper(Console(stderr=True).width, subsequent_indent=indent, break_long_words=False)
+    wrapper.break_on_hyphens = False
+    sys.stderr.write(f"{wrapper.fill(clean(text))}\n")
+    sys.stderr.flush()
+
+
 def print_json(value: Any) -> None:
     """Prints one JSON value on one line, in pure ASCII, which every reader and terminal accepts."""
     sys.stdout.write(f"{json.dumps(well_formed_values(value))}\n")
@@ -158,6 +207,13 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
+def clock(seconds: float) -> str:
+    """`0:09`, `49:03`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 class StatusHandler(logging.Handler):
     """Prints log records to the current `sys.stderr`, which a live display replaces while it runs."""
 
@@ -172,6 +228,7 @@ class StatusHandler(logging.Handler):
 
 def turn_logging_on(verbosity: int) -> None:
     """Warnings are always shown; `-v` also shows retries and what is left out, `-vv` every call."""
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it cannot read is in our own errors
     log = logging.getLogger("aps_async")
     handler = StatusHandler()
     form = "%(asctime)s %(levelname)s %(message)s" if verbosity else "warning: %(message)s"

@@ -2,23 +2,27 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, Group, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aps_async.cli.output import clean, count, is_quiet, print_progress, size
+from aps_async.cli.output import clean, clock, count, displaying, is_quiet, print_progress, size
+from aps_async.cli.trouble import trouble_words
 from aps_async.exports.progress import BulkProgress
+from aps_async.transport.first_contact import FirstContact
 
 _GAP = "  "
 _WIDEST_BAR = 32
+_RECENT = 10.0  # seconds that the speed is measured over
 
 
 class View(Protocol):
@@ -41,29 +45,52 @@ class View(Protocol):
 
 
 @contextmanager
-def shown(total: int | None, things: str = "sheet", *, live: bool | None = None) -> Generator[View, None, None]:
+def shown(
+    contact: FirstContact, total: int | None, things: str = "sheet", *, live: bool | None = None
+) -> Generator[View, None, None]:
     """Shows the progress of `total` exports on standard error until the block ends.
 
     Args:
+        contact: the session's, with its trouble.
         total: None: not known yet.
         things: what they are called in the line with the total; empty: there is no such line.
         live: whether to show a display instead of lines; None: on a terminal that can move its cursor.
     """
     console = Console(stderr=True)
-    if live is None:
-        live = sys.stderr.isatty() and not console.is_dumb_terminal
-    if not live or is_quiet():
+    if not _is_live(console, live):
         if total is not None:
             print_progress(f"exporting {count(total, things)}")
         yield _Lines(total, things)
         return
-    bar = _Bar(total)
+    bar = _Bar(total, contact)
+    with _display(bar, console):
+        yield bar
+
+
+@contextmanager
+def busy(words: str, contact: FirstContact) -> Generator[None, None, None]:
+    """Shows on a terminal what a command is doing before it has anything to count."""
+    console = Console(stderr=True)
+    if not _is_live(console, None):
+        yield
+        return
+    with _display(_Busy(words, contact), console):
+        yield
+
+
+def _is_live(console: Console, wanted: bool | None) -> bool:
+    live = sys.stderr.isatty() and not console.is_dumb_terminal if wanted is None else wanted
+    return live and not is_quiet()
+
+
+@contextmanager
+def _display(content: ConsoleRenderable, console: Console) -> Generator[None, None, None]:
     # Standard output stays untouched: the result goes there, perhaps into a pipe.
     display = Live(
-        get_renderable=lambda: bar, console=console, refresh_per_second=8, transient=True, redirect_stdout=False
+        get_renderable=lambda: content, console=console, refresh_per_second=8, transient=True, redirect_stdout=False
     )
-    with display:
-        yield bar
+    with displaying(), display:
+        yield
 
 
 class _Lines:
@@ -106,11 +133,13 @@ class _Lines:
 class _Bar:
     """Keeps the latest figures; the display reads them a few times a second, however often they change."""
 
-    def __init__(self, total: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, total: int | None, contact: FirstContact, clock: Callable[[], float] = time.monotonic) -> None:
         self._total = total
+        self._contact = contact
         self._at = BulkProgress(starting=0, running=0, done=0, failed=0, received=0)
         self._clock = clock
         self._began = clock()
+        self._received = deque([(self._began, 0)])
         self._complete = total is not None
         self._last = ""
 
@@ -134,21 +163,51 @@ class _Bar:
         yield self.render(options.max_width)
 
     def render(self, width: int = 80) -> Group:
-        """At most four lines, each as wide as the terminal at most: the bar, what is under way, the latest file."""
-        at, seconds = self._at, self._clock() - self._began
+        """At most five lines, none wider than the terminal: the bar, what is under way or waited for, the latest."""
+        at, now = self._at, self._clock()
         of = "listing" if self._total is None else f"{at.ended}/{_shown_total(self._total, complete=self._complete)}"
-        room = min(_WIDEST_BAR, max(10, width // 4))
-        figures = [of, *([f"{at.failed} failed"] if at.failed else []), *_left(at), _clock(seconds)]
-        figures += [size(at.received), *_speed(at, seconds)]
+        room = min(_WIDEST_BAR, max(10, width // 5))
+        figures = [of, *([f"{at.failed} failed"] if at.failed else []), *_left(at)]
+        figures.append(f"{clock(now - self._began)} elapsed")
+        if at.received:
+            figures += [size(at.received), *self._speed(now)]
         row = Table.grid(padding=(0, 2))
         row.add_row(
             ProgressBar(total=self._total if self._complete else None, completed=at.ended, width=room),
             Text(_fitting(figures, width - room - 2), no_wrap=True, overflow="ellipsis"),
         )
-        lines = [_fitting(each, width) for each in (_under_way(at), _quota(at)) if each]
+        lines = [_fitting(each, width) for each in (_under_way(at), _trouble(self._contact), _quota(at)) if each]
         if self._last:
             lines.append(self._last)
-        return Group(row, *(Text(each, no_wrap=True, overflow="ellipsis", style="dim") for each in lines))
+        return Group(row, *map(_dim, lines))
+
+    def _speed(self, now: float) -> list[str]:
+        """Of the last seconds, if bytes have come in them."""
+        recent = self._received
+        recent.append((now, self._at.received))
+        while len(recent) > 2 and recent[1][0] < now - _RECENT:
+            recent.popleft()
+        seconds, received = now - recent[0][0], self._at.received - recent[0][1]
+        return [f"{size(int(received / seconds))}/s"] if received and seconds >= 1 else []
+
+
+class _Busy:
+    def __init__(self, words: str, contact: FirstContact) -> None:
+        self._words, self._contact, self._began = words, contact, time.monotonic()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        words = [self._words, clock(time.monotonic() - self._began)]
+        for each in (words, _trouble(self._contact)):
+            if each:
+                yield _dim(_fitting(each, options.max_width))
+
+
+def _dim(line: str) -> Text:
+    return Text(line, no_wrap=True, overflow="ellipsis", style="dim")
+
+
+def _trouble(contact: FirstContact) -> list[str]:
+    return [] if contact.trouble is None else trouble_words(contact.trouble, datetime.now(UTC))
 
 
 def _under_way(at: BulkProgress) -> list[str]:
@@ -169,24 +228,15 @@ def _quota(at: BulkProgress) -> list[str]:
         return []
     to_start = at.waiting if at.total is None else max(at.waiting, at.total - at.ended - at.running)
     seconds = max(0.0, (at.next_start - datetime.now(UTC)).total_seconds())
-    parts = [f"waiting for the quota until {at.next_start.astimezone():%H:%M:%S}", f"in {_clock(seconds)}"]
-    return [*parts, f"{to_start:,} to start"]
+    return [
+        f"waiting for the quota until {at.next_start.astimezone():%H:%M:%S} ({clock(seconds)})",
+        f"{to_start:,} to start",
+    ]
 
 
 def _left(at: BulkProgress) -> list[str]:
     seconds = at.seconds_left
-    return [] if seconds is None or not at.total or at.ended >= at.total else [f"about {_clock(seconds)} left"]
-
-
-def _speed(at: BulkProgress, seconds: float) -> list[str]:
-    return [f"{size(int(at.received / seconds))}/s"] if at.received and seconds >= 1 else []
-
-
-def _clock(seconds: float) -> str:
-    """`0:09`, `49:03`, `1:02:03`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    return [] if seconds is None or not at.total or at.ended >= at.total else [f"about {clock(seconds)} left"]
 
 
 def _fitting(parts: Iterable[str], width: int) -> str:

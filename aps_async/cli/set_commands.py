@@ -39,6 +39,8 @@ from aps_async.cli.selecting import (
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
+_CURRENT = "Keep the folder current"
+
 
 def a_duration(text: str) -> float:
     """Seconds from a duration such as `15m`, `12h`, `7d` or `2w`."""
@@ -86,22 +88,35 @@ def sync(
     tree: TREE = False,
     prune: Annotated[
         bool,
-        typer.Option("--prune", help="Move files of withdrawn sheets to superseded/; without it, they are reported."),
+        typer.Option(
+            "--prune",
+            rich_help_panel=_CURRENT,
+            help="Move files of withdrawn sheets to superseded/; without it, they are reported.",
+        ),
     ] = False,
     max_prune: Annotated[
         int | None,
         typer.Option(
-            min=0, metavar="N", help="Sheets that --prune may move; a tenth of the set by default, at least 10."
+            min=0,
+            metavar="N",
+            rich_help_panel=_CURRENT,
+            help="Sheets that --prune may move; a tenth of the set by default, at least 10.",
         ),
     ] = None,
     drop_superseded: Annotated[
-        bool, typer.Option("--drop-superseded", help="Delete older versions instead of moving them to superseded/.")
+        bool,
+        typer.Option(
+            "--drop-superseded",
+            rich_help_panel=_CURRENT,
+            help="Delete older versions instead of moving them to superseded/.",
+        ),
     ] = False,
     refresh: Annotated[
         float | None,
         typer.Option(
             metavar="AGE",
             parser=a_duration,
+            rich_help_panel=_CURRENT,
             help="Export again what is older, such as 7d: markups change without a new version.",
         ),
     ] = None,
@@ -109,12 +124,16 @@ def sync(
     merge: MERGE = None,
     batch: BATCH = None,
     state: STATE = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 9 if a sheet is left out or withdrawn.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", rich_help_panel=_CURRENT, help="Exit with 9 if a sheet is left out or withdrawn."),
+    ] = False,
     watch: Annotated[
         float | None,
         typer.Option(
             metavar="INTERVAL",
             parser=an_interval,
+            rich_help_panel=_CURRENT,
             help="Sync again and again until Ctrl-C, such as every 15m; only changes are printed.",
         ),
     ] = None,
@@ -146,8 +165,6 @@ def sync(
     if bool(named) == every_project:
         raise UsageProblem("give at least one PROJECT, or --all, and not both")
     is_single = len(named) == 1 and not is_pattern(named[0])
-    if not is_single and isinstance(out, str):
-        raise UsageProblem("several projects go to subfolders of a folder: sync each one into an address of its own")
     choices = syncing.SyncChoices(
         project=named[0] if is_single else "",
         projects=() if is_single else named or ("*",),

@@ -10,9 +10,10 @@ from attrs import frozen
 
 from aps_async.auth import TwoLegged
 from aps_async.auth.loopback import CALLBACK
+from aps_async.cli.delivering import check_places, export_tasks, show_failures
 from aps_async.cli.exit_codes import UsageProblem
-from aps_async.cli.export import ExportChoices, export_tasks, sheet_tasks, show_failures
-from aps_async.cli.output import clean, count, print_result, print_status, size
+from aps_async.cli.export import ExportChoices, sheet_tasks
+from aps_async.cli.output import clean, count, print_result, print_status, program, size
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Run, stopped_words
 from aps_async.errors import InputError
@@ -50,6 +51,7 @@ class SwitchOptions:
 
 async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: bool) -> int:
     """`aps-async demo`."""
+    check_places(out)
     async with _simulator(options, speed=speed) as simulator:
         project = _project(simulator.world)
         run = Run(report=Report(project=project.name))
@@ -74,9 +76,9 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
             _print_address(simulator)
             await asyncio.Event().wait()
         print_result("To do the same in two terminals:")
-        print_result("  aps-async simulate --speed 20        (prints the lines to copy into the other terminal)")
-        print_result(f"  aps-async export {shlex.quote(project.name)} --out plans --markups")
-        print_result("To use your own PDF as the plan set:  aps-async demo --pdf FILE")
+        print_result(f"  {program()} simulate --speed 20        (prints the lines to copy into the other terminal)")
+        print_result(f"  {program()} export {shlex.quote(project.name)} --out plans --markups")
+        print_result(f"To use your own PDF as the plan set:  {program()} demo --pdf FILE")
         return run.code
 
 
@@ -135,7 +137,10 @@ def _simulator(
         simulator = Simulator(
             world, port=port, speed=speed, seed=options.seed, faults=found, behaviour=behaviour, pdf=options.pdf
         )
-    except (WorldError, FaultError) as problem:
+    except WorldError as problem:
+        file = {"pdf": options.pdf, "world": options.world}.get(problem.place)
+        raise InputError(f"{file}: {problem.problem}" if file else str(problem)) from None
+    except FaultError as problem:
         raise InputError(str(problem)) from None
     except BehaviourError as problem:
         raise InputError(f"{problem} (`aps-async simulate --help-behaviour` lists the switches)") from None
@@ -197,14 +202,14 @@ def _print_address(simulator: "Simulator") -> None:
         print_result(f"$env:{name} = '{value}'" if windows else f"export {name}={shlex.quote(clean(value))}")
     if os.environ.get("APS_ACCESS_TOKEN"):
         print_result("Remove-Item Env:APS_ACCESS_TOKEN" if windows else "unset APS_ACCESS_TOKEN")
-    print_result(f"aps-async export {shlex.quote(clean(project.name))} --out plans")
+    print_result(f"{program()} export {shlex.quote(clean(project.name))} --out plans")
     print_result()
     print_result(f"Project: {project.name}, id {project.id}, {count(within, 'sheet')}")
     world = simulator.world
     public = next((app.client_id for app in world.apps.values() if app.public and CALLBACK in app.redirect_uris), None)
     person = next((user.email for user in world.users.values() if user.email), None)
     if public and person:
-        print_result(f"To sign in as a user, such as {person}: aps-async login --client-id {public}")
+        print_result(f"To sign in as a user, such as {person}: {program()} login --client-id {public}")
     web = next((app for app in world.apps.values() if not app.public and CALLBACK not in app.redirect_uris), None)
     if web and web.redirect_uris:
         print_result(

@@ -7,8 +7,10 @@ from typing import Any
 from attrs import evolve
 
 from aps_async.cli.choice import Choice
+from aps_async.cli.completion import remember_projects
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.output import count, print_progress, print_status
+from aps_async.cli.progress import busy
 from aps_async.exports.targets import state_folder
 from aps_async.models import ExportOptions, ExportRequest, Project
 from aps_async.resources import files
@@ -73,7 +75,8 @@ async def chosen_sheets(
     """
     if pattern := choice.pattern:
         pattern.check(project)
-    selected = await list_selected(session, project, choice.selection, allow_unmatched=allow_unmatched)
+    with busy("listing the sheets", session.contact):
+        selected = await list_selected(session, project, choice.selection, allow_unmatched=allow_unmatched)
     print_listed(selected, pattern)
     return selected
 
@@ -118,6 +121,14 @@ def part_of(project: Project, folder: str | None, collection: str | None) -> str
     return " of ".join([*parts, project.name])
 
 
+async def project_called(session: Session, name: str) -> Project:
+    """Finds a project, as `find_project` does."""
+    with busy("looking for the project", session.contact):
+        project = await find_project(session, name)
+    remember_projects(session.base_url, [project.name])
+    return project
+
+
 async def exportable_project(session: Session, name: str, options: ExportOptions, user_id: str | None) -> Project:
     """Finds the project and checks that its exports support these options and this user.
 
@@ -127,7 +138,7 @@ async def exportable_project(session: Session, name: str, options: ExportOptions
         InputError: ACC needs a user id with the app's own tokens.
         APSError: a call failed.
     """
-    project = await find_project(session, name)
+    project = await project_called(session, name)
     if project.is_acc:
         session.check_user(files.SERVICE.start, user_id)
     elif options != ExportOptions(markups=options.markups, hyperlinks=options.hyperlinks):

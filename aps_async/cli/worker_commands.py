@@ -9,10 +9,12 @@ import typer
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.options import (
     COLLECTION,
+    FILES,
     JSON_OBJECT,
     NO_PARTIAL,
     PROJECT,
     a_path,
+    a_target,
     with_page_options,
 )
 
@@ -22,7 +24,7 @@ DATABASE = Annotated[
         "--database", metavar="URL", envvar="APS_DATABASE_URL", help="PostgreSQL, as postgresql://user@host/name."
     ),
 ]
-RUN = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's number or name; by default all runs.")]
+RUN = Annotated[str | None, typer.Argument(metavar="RUN", help="A run's number or name; by default all runs.")]
 USER_ID = Annotated[
     str | None, typer.Option(metavar="ID", envvar="APS_USER_ID", help="The Autodesk id of the user to act for.")
 ]
@@ -39,11 +41,14 @@ def register(app: typer.Typer) -> None:
 
 def worker(
     out: Annotated[
-        str, typer.Option(metavar="DIR", help="A folder that all workers can reach, or s3://bucket/prefix.")
+        Any,
+        typer.Option(
+            metavar="DIR", parser=a_target, help="A folder that all workers can reach, or s3://bucket/prefix."
+        ),
     ],
     database: DATABASE = None,
     slots: Annotated[
-        int | None, typer.Option(min=2, help="Exports polled or downloaded at once; 8 by default.")
+        int | None, typer.Option(metavar="N", min=2, help="Exports polled or downloaded at once; 8 by default.")
     ] = None,
     until_done: Annotated[bool, typer.Option("--until-done", help="Exit when nothing is left to do.")] = False,
     user_id: USER_ID = None,
@@ -66,11 +71,10 @@ def worker(
     """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
     from aps_async.cli import workers as fleet
     from aps_async.cli.output import write_status_as_json
-    from aps_async.downloads.folder import is_object_storage
 
     if log_json:
         write_status_as_json()
-    location = out if is_object_storage(out) else str(a_path(out).absolute())
+    location = out if isinstance(out, str) else str(out.absolute())
     choices = fleet.WorkerChoices(
         database=fleet.database_url(database),
         out=location,
@@ -101,7 +105,9 @@ def enqueue(
     sheet: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="One sheet, as for 'export'. Repeatable.")
     ] = None,
-    files: Annotated[bool, typer.Option("--files", help="ACC: files as ZIPs, instead of sheets.")] = False,
+    files: Annotated[
+        bool, typer.Option("--files", rich_help_panel=FILES, help="ACC: files as ZIPs, instead of sheets.")
+    ] = False,
     no_partial: NO_PARTIAL = False,
     options: Any = None,
     run: Annotated[
@@ -112,7 +118,9 @@ def enqueue(
         str | None,
         typer.Option(metavar="TEXT", help="A name of your own: repeating the command with it enqueues nothing twice."),
     ] = None,
-    priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Runs with a higher priority go first.")] = 0,
+    priority: Annotated[
+        int, typer.Option(metavar="N", min=-1000, max=1000, help="Runs with a higher priority go first.")
+    ] = 0,
     user_id: USER_ID = None,
     json: JSON_OBJECT = False,
 ) -> Any:
@@ -161,7 +169,9 @@ def cancel(
 
 def priority(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's number or name.")],
-    number: Annotated[int, typer.Argument(min=-1000, max=1000, help="Write -- before a negative one.")],
+    number: Annotated[
+        int, typer.Argument(metavar="NUMBER", min=-1000, max=1000, help="Write -- before a negative one.")
+    ],
     database: DATABASE = None,
 ) -> Any:
     """Change the priority of a run that is under way: runs with a higher priority go first."""

@@ -8,7 +8,8 @@ from functools import cache
 from typing import overload
 
 from aps_async.downloads.content import Expected
-from aps_async.downloads.sinks import PartFile, Writable, opened
+from aps_async.downloads.open_files import opened
+from aps_async.downloads.sinks import PartFile, Writable
 from aps_async.downloads.transfer import Opener, Renew, Transfer
 from aps_async.errors import DownloadError, IncompleteDownloadError
 from aps_async.links import SignedUrl, Source

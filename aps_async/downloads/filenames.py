@@ -25,6 +25,7 @@ __all__ = [
 __dir__: object = __all__.copy
 
 _REFUSED = '/\\:*?"<>|'  # separators, drive letters, streams and wildcards of any system
+_SEPARATORS = re.compile(f"[{re.escape(_REFUSED)}]")
 _REPLACED = dict.fromkeys(map(ord, _REFUSED), "_")
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co")  # control and direction characters, surrogates, private use
 # Windows gives these to devices, with any extension and in any case; the superscript digits count too.
@@ -50,13 +51,22 @@ def safe_stem(title: str) -> str:
     Separators and the characters that Windows refuses become `_`. Control and direction characters are dropped, and so
     are spaces and dots at the ends, so that `..` cannot climb. Device names get a `_` in front. At most 180 bytes.
     """
-    text = "".join(" " if sign in "\t\r\n" else sign for sign in title)
-    text = "".join(sign for sign in text if unicodedata.category(sign) not in _INVISIBLE)
-    text = unicodedata.normalize("NFC", text)  # now, since what has gone may have stood between a letter and its accent
+    text = title if _is_simple(title) else _visible(title)
     text = " ".join(text.translate(_REPLACED).split()).strip(" .")
     if _is_device(text):
         text = f"_{text}"
     return cut(text, _LIMIT).rstrip(" .") or "untitled"
+
+
+def _is_simple(text: str) -> bool:
+    """Whether all characters are visible and composed: a quick answer for nearly all names."""
+    return text.isascii() and text.isprintable()
+
+
+def _visible(title: str) -> str:
+    text = "".join(" " if sign in "\t\r\n" else sign for sign in title)
+    text = "".join(sign for sign in text if unicodedata.category(sign) not in _INVISIBLE)
+    return unicodedata.normalize("NFC", text)  # now: what has gone may have stood between a letter and its accent
 
 
 def checked_name(name: object) -> str:
@@ -71,7 +81,8 @@ def checked_name(name: object) -> str:
     if not isinstance(name, str):
         raise InputError(f"a file name must be text, not {type(name).__name__}")
     problem = None
-    if any(each in _REFUSED or unicodedata.category(each) in _INVISIBLE for each in name):
+    is_visible = _is_simple(name) or not any(unicodedata.category(each) in _INVISIBLE for each in name)
+    if not is_visible or _SEPARATORS.search(name):
         problem = "contains characters that not every system allows"
     elif not name or name != name.strip() or name.startswith(".") or name.endswith("."):
         problem = "is empty, or begins or ends with a dot or space"

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import socket
@@ -15,18 +14,17 @@ from typing import TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit, split_suffix
 from aps_async.downloads.sinks import local_path, made_folder, target_error
-from aps_async.downloads.storage import ReadableStorage, StoredFile
+from aps_async.downloads.storage import ReadableStorage, StoredFile, is_object_storage
 from aps_async.filesystem import check_real_folders, move_below, open_own, refuse_link
 from aps_async.threads import in_thread
 
-__all__ = ["Folder", "is_object_storage", "storage_for"]
+__all__ = ["Folder", "storage_for"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
 
 _STALE = 24 * 3600.0
 _HIDDEN = ".aps-async"
-_BUCKET = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
 
 
 class Folder(ReadableStorage):
@@ -157,11 +155,6 @@ def _sweep(folder: Path) -> None:
         with suppress(OSError):
             if entry.lstat().st_mtime < before:
                 shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-
-
-def is_object_storage(location: str) -> bool:
-    """Whether this is an address in an object storage."""
-    return bool(_BUCKET.match(location))
 
 
 def storage_for(location: str | os.PathLike[str]) -> ReadableStorage:

@@ -18,10 +18,10 @@ from pathlib import Path
 from attrs import frozen
 
 from aps_async.downloads.filenames import checked_relative
-from aps_async.downloads.storage import ReadableStorage, StoredFile
+from aps_async.downloads.storage import ReadableStorage, StoredFile, is_object_storage
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
-from aps_async.links import redact
+from aps_async.links import redact, redact_addresses
 
 _CHUNK = 1 << 20
 _SHA256 = "sha256"
@@ -107,7 +107,8 @@ class ObjectStorage(ReadableStorage):
         self._url = url.rstrip("/")
         scheme = url.partition("://")[0].lower()
         if scheme not in _CLOUDS:
-            raise InputError(f"{url} cannot be used as a storage: it is not s3://, gs:// or az://")
+            raise InputError(f"{redact_addresses(url)} cannot be used as a storage: it is not s3://, gs:// or az://")
+        is_object_storage(url)
         make = needed("obstore.store", "s3", "object storage").from_url
         _check_credentials(self._url, scheme, options)
         try:

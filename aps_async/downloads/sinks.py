@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import inspect
 import os
 import re
 import secrets
@@ -16,18 +15,17 @@ from weakref import WeakKeyDictionary
 
 from aps_async.downloads.filenames import cut
 from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
-from aps_async.filesystem import open_own
+from aps_async.filesystem import check_replaceable, open_own
+from aps_async.links import redact_addresses
 from aps_async.threads import in_thread
 
 __all__ = [
-    "OpenFile",
     "PartFile",
     "Writable",
     "checked_path",
     "local_path",
     "made_folder",
     "new_file",
-    "opened",
     "part_name",
     "remove_parts",
     "target_error",
@@ -45,7 +43,7 @@ _ADVICE = {
     errno.ENOTDIR: "its folder is a file; choose another place",
     errno.EISDIR: "it is a folder; give a file name",
     errno.EEXIST: "something else has the name of its part file; run it again",
-    errno.ELOOP: "a link, or something else that is not ours, is in its place; remove it or choose another place",
+    errno.ELOOP: "a link, or something else that is not ours, is in {place}; remove it or choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -65,23 +63,28 @@ class Writable(Protocol):
 def target_error(path: Path | None, problem: OSError) -> TargetError:
     """The error for a target that cannot take the file; without a path, for an open file."""
     advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
+    other = problem.filename if path and problem.filename not in (None, os.fspath(path)) else None  # a folder above
+    advice = advice.replace("{place}", f"the place of {other}" if other else "its place")
     kind = DiskFullError if problem.errno in _FULL else TargetError
     return kind(f"cannot write {path or 'to the open file'}: {advice}", path=path)
 
 
-def checked_path(path: str | os.PathLike[str]) -> Path:
+def checked_path(path: str | bytes | os.PathLike[str]) -> Path:
     """The path, if a file can be made there: better said before minutes of waiting than after.
 
     Raises:
-        TargetError: its folder is missing or not writable, or it is a folder itself.
+        InputError: see `local_path`.
+        TargetError: its folder is missing or not writable, or it is a folder, a device or a pipe itself.
     """
-    target = path if isinstance(path, Path) else Path(path)
-    name = os.fspath(target)
-    # Nearly every path is good; with a separator behind it, only a folder is found.
-    if os.access((os.path.dirname(name) or ".") + os.sep, os.W_OK | os.X_OK) and not os.access(name + os.sep, os.F_OK):
-        return target
-    if target.is_dir():
+    target = local_path(path)
+    try:
+        check_replaceable(target)
+    except OSError as problem:
+        raise target_error(target, problem) from None
+    if target.is_dir():  # where a link leads
         raise target_error(target, OSError(errno.EISDIR, ""))
+    if os.access(target.parent, os.W_OK | os.X_OK):
+        return target
     if not target.parent.is_dir():
         raise target_error(target, OSError(errno.ENOTDIR if target.parent.exists() else errno.ENOENT, ""))
     if not os.access(target.parent, os.W_OK | os.X_OK):
@@ -89,21 +92,26 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def local_path(path: str | os.PathLike[str]) -> Path:
+def local_path(path: str | bytes | os.PathLike[str]) -> Path:
     """The path of a file or folder on this machine.
 
     Raises:
-        InputError: it is empty, or an address such as `s3://bucket`, which would become a folder of that name.
+        InputError: it is empty or no file system can hold it, or it is an address such as `s3://bucket`, which would
+            become a folder of that name.
     """
-    text = os.fspath(path)
-    if not text.strip() or "\0" in text:
-        raise InputError("the path must not be empty or contain NUL; '.' is the current folder")
+    text = os.fsdecode(path)
+    try:
+        is_possible = text.strip() and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half of a character
+        is_possible = False
+    if not is_possible:
+        raise InputError("the path must not be empty or contain NUL or half a character; '.' is the current folder")
     if _ADDRESS.match(text.strip()):  # a Path has lost the second slash
         raise InputError(
-            f"{text!r} is not a path on this machine; bulk exports and workers also deliver to s3://, gs:// and az://, "
-            "nothing to any other address"
+            f"{redact_addresses(text)!r} is not a path on this machine; bulk exports and workers also deliver to "
+            "s3://, gs:// and az://, nothing to any other address"
         )
-    return Path(path)
+    return path if isinstance(path, Path) else Path(text)
 
 
 def made_folder(folder: str | os.PathLike[str]) -> Path:
@@ -244,6 +252,7 @@ class PartFile:
                     f"{self._size}; run it again",
                     path=self.path,
                 )
+            check_replaceable(final)
             os.replace(self._part, final)
             self._is_left = False
         except OSError as problem:
@@ -319,75 +328,3 @@ def _synced(files: Sequence[int]) -> list[OSError | None]:
         except OSError as problem:
             problems.append(problem)
     return problems
-
-
-class OpenFile:
-    """The caller's open file: written to as the bytes come, rewound where it can be."""
-
-    path = None
-
-    def __init__(self, file: Writable) -> None:
-        self._file = file
-        self._end = 0
-        self._base = _position(file)
-
-    async def write(self, at: int, data: bytes) -> None:
-        """Writes all of `data` at byte `at` after the position that the file had, however little it takes at once.
-
-        Raises:
-            IncompleteDownloadError: it cannot be rewound, and something was already written there.
-            TargetError: it cannot take the bytes.
-        """
-        try:
-            if at != self._end:
-                self._rewind(at)
-            self._end = at + len(data)
-            while data:
-                done = self._file.write(data)
-                if inspect.isawaitable(done):
-                    done = await done
-                if type(done) is not int or done >= len(data):
-                    return
-                if done <= 0:
-                    raise TargetError(f"cannot write to the open file: it took {done} of {len(data)} bytes")
-                data = data[done:]
-        except OSError as problem:
-            raise target_error(None, problem) from problem
-
-    def _rewind(self, at: int) -> None:
-        if self._base is None:
-            raise IncompleteDownloadError(
-                "the download has to start over, and the open file cannot be rewound; give a path or a seekable file"
-            )
-        self._file.seek(self._base + at)  # type: ignore[attr-defined]
-        self._file.truncate()  # type: ignore[attr-defined]
-
-    def final(self, suffix: object) -> None:
-        """It has none."""
-
-    async def complete(self, verify: object = None) -> tuple[str, ...]:  # noqa: ARG002 - as `PartFile`
-        """Nothing to do: the file belongs to the caller."""
-        return ()
-
-    def rename(self, suffix: object = None) -> None:
-        """Nothing to do: the file belongs to the caller."""
-
-    def discard(self) -> None:
-        """Nothing to do: the file belongs to the caller."""
-
-
-def _position(file: Any) -> int | None:
-    """The position to which a file can be rewound; None if it cannot be, or only by awaiting."""
-    methods = [getattr(file, name, None) for name in ("seekable", "tell", "seek", "truncate")]
-    if not all(callable(method) and not inspect.iscoroutinefunction(method) for method in methods):
-        return None
-    return file.tell() if file.seekable() is True else None
-
-
-def opened(target: "str | os.PathLike[str] | Writable | PartFile") -> PartFile | OpenFile:
-    """The sink for a path or an open file."""
-    if isinstance(target, PartFile):
-        return target
-    if isinstance(target, str | os.PathLike):
-        return PartFile(checked_path(target))
-    return OpenFile(target)

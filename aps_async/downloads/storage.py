@@ -1,12 +1,35 @@
 """Where verified files go besides a plain folder: one small protocol, which anybody can implement."""
 
+import re
 from pathlib import Path
 from typing import Protocol
 
 from attrs import frozen
 
-__all__ = ["ReadableStorage", "Storage", "StoredFile"]
+from aps_async.errors import InputError
+from aps_async.links import redact_addresses
+
+__all__ = ["ReadableStorage", "Storage", "StorageBelow", "StoredFile", "is_object_storage"]
 __dir__: object = __all__.copy
+
+_BUCKET = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
+_MORE = re.compile(r"[?#]|//[^/]*[@:]")
+"""What obstore drops or takes for something else."""
+
+
+def is_object_storage(location: str) -> bool:
+    """Whether this is an address in an object storage.
+
+    Raises:
+        InputError: it is one with a user, port, query or fragment.
+    """
+    found = _BUCKET.match(location)
+    if found and _MORE.search(location, found.end() - 2):
+        raise InputError(
+            f"{redact_addresses(location)} cannot be used as a storage: the address is the bucket or container and a "
+            "prefix, without user, port, ? and #; credentials come from variables such as AWS_ACCESS_KEY_ID"
+        )
+    return bool(found)
 
 
 class Storage(Protocol):
@@ -97,3 +120,55 @@ class ReadableStorage(Storage, Protocol):
     async def remove(self, name: str) -> None:
         """Removes a file, if there is one."""
         ...
+
+
+class StorageBelow(ReadableStorage):
+    """A part of a storage: everything whose name begins with a folder.
+
+    Args:
+        storage: the whole.
+        folder: the folder, with `/` between several.
+    """
+
+    def __init__(self, storage: ReadableStorage, folder: str) -> None:
+        self._storage = storage
+        self._folder = folder
+
+    def _in_whole(self, name: str) -> str:
+        return f"{self._folder}/{name}"
+
+    async def stage(self, stem: str) -> Path:
+        """See `Storage`."""
+        return await self._storage.stage(stem)
+
+    async def put(self, file: Path, name: str) -> str:
+        """See `Storage`."""
+        return await self._storage.put(file, self._in_whole(name))
+
+    async def copy(self, name: str, to: str) -> bool:
+        """See `Storage`."""
+        return await self._storage.copy(self._in_whole(name), self._in_whole(to))
+
+    async def check(self) -> None:
+        """See `Storage`."""
+        await self._storage.check()
+
+    def discard(self, file: Path) -> None:
+        """See `Storage`."""
+        self._storage.discard(file)
+
+    def location(self, name: str) -> str:
+        """See `ReadableStorage`."""
+        return self._storage.location(self._in_whole(name))
+
+    async def find(self, name: str) -> StoredFile | None:
+        """See `ReadableStorage`."""
+        return await self._storage.find(self._in_whole(name))
+
+    async def fetch(self, name: str, file: Path) -> bool:
+        """See `ReadableStorage`."""
+        return await self._storage.fetch(self._in_whole(name), file)
+
+    async def remove(self, name: str) -> None:
+        """See `ReadableStorage`."""
+        await self._storage.remove(self._in_whole(name))

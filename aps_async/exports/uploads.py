@@ -9,7 +9,8 @@ import aiohttp
 
 from aps_async.downloads.content import ANY, PDF, Expected
 from aps_async.downloads.download import download
-from aps_async.downloads.sinks import Writable, checked_path
+from aps_async.downloads.open_files import checked_target
+from aps_async.downloads.sinks import Writable
 from aps_async.errors import ExportError, InputError
 from aps_async.ids import bare_id, is_web_address
 from aps_async.links import SignedUrl, Source
@@ -84,8 +85,7 @@ async def download_urn(
         DownloadError: the file cannot be brought to its target; see `download`.
         APSError: as `Session.request`.
     """
-    if isinstance(target, str | os.PathLike):
-        checked_path(target)  # a bad target is reported before anything is sent
+    checked_target(target)  # a bad target is reported before anything is sent
     if project is None and is_web_address(urn):
         project = bare_id(urn)
     at = storage.checked_urn(urn)

@@ -18,17 +18,16 @@ from aps_async.downloads.sinks import local_path, made_folder, remove_parts
 from aps_async.downloads.storage import ReadableStorage, Storage
 from aps_async.errors import ExportFailedError, InputError, LedgerError
 from aps_async.filesystem import check_real_folders
-from aps_async.ledger import rows
+from aps_async.ledger import file_rows, rows
 from aps_async.ledger.files import are_unchanged, known_file, read_again, stamp_of
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.lock import FolderLock
+from aps_async.ledger.moves import Moves, is_superseded
 from aps_async.ledger.places import FolderPlace, Place, StoragePlace
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.sheets import SheetBook
 from aps_async.ledger.store import Store
-from aps_async.ledger.superseded import SUPERSEDED
 from aps_async.models import Downloaded, ExportKind, ExportOutcome, ExportRef, ExportRequest, StoredExport
-from aps_async.text import folded
 from aps_async.threads import in_thread
 
 __all__ = ["Ledger"]
@@ -81,10 +80,8 @@ class Ledger:
         self.tag: str = ""
         self._keep_older = keep_older
         self._again = again
-        self._superseded: Literal["keep", "drop"] | None = superseded or (None if storage is None else "keep")
         self._verify = verify
         self.storage = storage
-        self.place: Place = FolderPlace(self.folder) if storage is None else StoragePlace(storage)
         self._command = command
         self._lock = FolderLock(self.folder)
         self._preview = preview
@@ -93,13 +90,20 @@ class Ledger:
         self._total: int | None = None
         self.expected: int | None = None
         self._opened = False
-        self._checks = asyncio.Semaphore(self.place.checks)
+        place = FolderPlace(self.folder) if storage is None else StoragePlace(storage)
+        self.moves = Moves(self._store, place, superseded or (None if storage is None else "keep"))
+        self._checks = asyncio.Semaphore(place.checks)
         self._counts: dict[str, int] = {}
+
+    @property
+    def place(self) -> Place:
+        """Where the files are."""
+        return self.moves.place
 
     @property
     def sheets(self) -> SheetBook:
         """What is known of the sheets in the folder."""
-        return SheetBook(self._store, self.place)
+        return SheetBook(self._store, self.moves)
 
     @property
     def is_open(self) -> bool:
@@ -119,6 +123,7 @@ class Ledger:
         self._opened = True
         if self._preview:
             await self._store.open()
+            await self.moves.settle(preview=True)
             self.tag = await self._store.call(_tag, durable=False)
             return self
         await in_thread(made_folder, self.folder)
@@ -128,6 +133,7 @@ class Ledger:
             tag = await self._store.call(_tag, durable=False)
             subfolders = await self._store.call(rows.subfolders, durable=False)
             await in_thread(_remove_parts, self.folder, subfolders, tag)
+            await self.moves.settle(preview=False)
         except BaseException:
             await self.__aexit__()
             raise
@@ -167,7 +173,7 @@ class Ledger:
         if self.storage is not None or not path.is_relative_to(folder):
             return
         name = path.relative_to(folder).as_posix()
-        if folded(name).startswith(f"{SUPERSEDED}/"):
+        if is_superseded(name):
             raise InputError(f"{file} lies in the folder for older versions: choose another place")
         owner = await self._store.call(lambda db: rows.reserve_name(db, stem_of(name)))
         if owner is not None:
@@ -175,7 +181,7 @@ class Ledger:
 
     async def digests(self) -> dict[str, str]:
         """The SHA-256 of every file of an export, by its name in the folder."""
-        return await self._store.call(rows.digests, durable=False)
+        return await self._store.call(file_rows.digests, durable=False)
 
     async def begin(self, total: int | None) -> None:
         """A run begins."""
@@ -234,7 +240,7 @@ class Ledger:
             stop = Event()
             found = await in_thread(read_again, self.folder, record.files, stop, on_cancel=stop.set)
         if found is not None:
-            await self._store.call(lambda db: rows.set_stamps(db, record.id, found), durable=False)
+            await self._store.call(lambda db: file_rows.set_stamps(db, record.id, found), durable=False)
         return found is not None
 
     def locations(self, record: Record) -> tuple[str, ...]:
@@ -268,16 +274,12 @@ class Ledger:
         return await self._arriving(record, known)
 
     async def _arriving(self, record: Record, known: Sequence[KnownFile]) -> tuple[str, ...]:
-        def arriving(connection: sqlite3.Connection) -> list[rows.Former]:
-            rows.arriving(connection, record.id, known)
-            return rows.former(connection, record.id) if self._superseded is not None else []
+        def arriving(connection: sqlite3.Connection) -> list[file_rows.Former]:
+            file_rows.arriving(connection, record.id, known)
+            return file_rows.former(connection, record.id)
 
         former = await self._store.call(arriving, durable=False)
-        if self._superseded is None:
-            return ()
-        keep = self._superseded == "keep"
-        notes = [await self.place.make_way(each.name, former, keep=keep) for each in known]
-        return tuple(each for each in notes if each)
+        return await self.moves.make_way(record.id, [each.name for each in known], former)
 
     async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
         """Writes the outcome down, and removes the older version's file if a newer one has taken its place."""
@@ -285,6 +287,7 @@ class Ledger:
             words = str(outcome.error)[:_PROBLEM]
             given_up = isinstance(outcome.error, ExportFailedError)
             await self._store.call(lambda db: rows.failed(db, record.id, words, given_up=given_up))
+            await self.moves.take_back(record.id)
             return
         unpacked = outcome.unpacked
         as_before = outcome.reused and {each.name for each in unpacked} <= {each.name for each in record.files}
@@ -295,7 +298,7 @@ class Ledger:
             files = await in_thread(_known_files, self.folder, unpacked, stop, on_cancel=stop.set)
         left = await self._store.call(lambda db: _done(db, self.folder, record, files))
         if left:
-            await self.place.put_away(left, self._superseded)
+            await self.moves.put_away(record.id, left)
 
     def names(self, record: Record) -> NameBook:
         """Names that the ledger remembers, for the files of an archive."""
@@ -331,19 +334,19 @@ def _tag(connection: sqlite3.Connection) -> str:
     """The mark of part files. It becomes part of their names and chooses which are removed, so it is checked."""
     found = connection.execute("SELECT value FROM facts WHERE name='tag'").fetchone()
     if found is None or not _TAG.fullmatch(str(found[0])):
-        raise LedgerError(f"the folder's ledger has no valid tag. {rows.MOVE_AWAY}")
+        raise LedgerError(f"the folder's ledger has no valid tag. {file_rows.MOVE_AWAY}")
     return str(found[0])
 
 
 def _done(
     connection: sqlite3.Connection, folder: Path, record: Record, files: list[KnownFile] | None
-) -> list[rows.Former]:
+) -> list[file_rows.Former]:
     if files is not None:
-        rows.arriving(connection, record.id, files)
+        file_rows.arriving(connection, record.id, files)
     elif (file := record.arrived) is not None:
         stamp = stamp_of(folder / file.name, file.size, record.arrived_at)
-        rows.set_stamps(connection, record.id, [evolve(file, stamp=stamp)])
-    return rows.done(connection, record.id, record.job_seconds)
+        file_rows.set_stamps(connection, record.id, [evolve(file, stamp=stamp)])
+    return file_rows.done(connection, record.id, record.job_seconds)
 
 
 def _known_files(folder: Path, paths: Sequence[Path], stop: Event) -> list[KnownFile]:

@@ -7,9 +7,10 @@ import re
 from aps_async.downloads.filenames import safe_path, safe_stem
 from aps_async.ids import version_number
 from aps_async.models import ExportKind, ExportRequest
+from aps_async.text import folded
 from aps_async.transport.converter import to_dict, to_json
 
-__all__ = ["Wanted", "digest"]
+__all__ = ["Wanted", "digest", "lineage_of", "name_key"]
 __dir__: object = __all__.copy
 
 _VERSION = re.compile(r"\?version=\d+$")
@@ -18,6 +19,30 @@ _VERSION = re.compile(r"\?version=\d+$")
 def digest(*values: object) -> bytes:
     """16 bytes, enough to exclude collisions even among a million million values."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).digest()[:16]
+
+
+def name_key(name: str) -> bytes:
+    """The same for two names that a file system may take for one."""
+    return digest(folded(name))
+
+
+def lineage_of(request: ExportRequest) -> bytes:
+    """What it is a version of: the same for all versions of a sheet, and for all options."""
+    if request.identity is not None and request.kind is ExportKind.SHEETS and len(request.source_ids) == 1:
+        identity = request.identity
+        parts = [identity.collection_id, identity.number]
+        if identity.distinction is not None:  # others keep the digest that they always had
+            parts.append(identity.distinction)
+        return digest(request.kind, request.project_id, parts, "identity")
+    return _lineage_without_identity(request)
+
+
+def _lineage_without_identity(request: ExportRequest) -> bytes:
+    bases = sorted(_VERSION.sub("", subject) for subject in request.source_ids)
+    if request.kind is ExportKind.SHEETS and len(bases) == 1 and request.name:
+        bases = [safe_stem(request.name)]  # a revision has another id
+    cost = request.cost and [request.cost.association_type, request.cost.template_id]
+    return digest(request.kind, request.project_id, bases, cost)
 
 
 class Wanted:
@@ -39,12 +64,8 @@ class Wanted:
         return digest(self._key.hex(), repeat) if repeat else self._key
 
     def lineage(self) -> bytes:
-        """What it is a version of: the same for all versions of a sheet, and for all options."""
-        request = self.request
-        if request.identity is not None and request.kind is ExportKind.SHEETS and len(request.source_ids) == 1:
-            identity = request.identity
-            return digest(request.kind, request.project_id, [identity.collection_id, identity.number], "identity")
-        return self._lineage_without_identity()
+        """See `lineage_of`."""
+        return lineage_of(self.request)
 
     def former_lineage(self) -> bytes | None:
         """The lineage that older versions wrote for it; None if they cannot have meant this sheet.
@@ -54,15 +75,7 @@ class Wanted:
         identity = self.request.identity
         if identity is None or identity.collection_id is not None:
             return None
-        return self._lineage_without_identity()
-
-    def _lineage_without_identity(self) -> bytes:
-        request = self.request
-        bases = sorted(_VERSION.sub("", subject) for subject in request.source_ids)
-        if request.kind is ExportKind.SHEETS and len(bases) == 1 and request.name:
-            bases = [safe_stem(request.name)]  # a revision has another id
-        cost = request.cost and [request.cost.association_type, request.cost.template_id]
-        return digest(request.kind, request.project_id, bases, cost)
+        return _lineage_without_identity(self.request)
 
     def stored(self) -> str:
         """The request as the ledger keeps it."""

@@ -1,29 +1,29 @@
 """Where the files of a ledger are: in its own folder, or in a storage that it is kept apart from."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from threading import Event
-from typing import Literal, Protocol
+from typing import Protocol, TypeVar
 
-from aps_async.downloads.filenames import checked_relative, split_suffix
+from aps_async.downloads.filenames import checked_relative, fitted, name_limit
 from aps_async.downloads.sinks import target_error
-from aps_async.downloads.storage import ReadableStorage
+from aps_async.downloads.storage import ReadableStorage, StorageBelow
 from aps_async.errors import TargetError
-from aps_async.filesystem import open_own, replacing
-from aps_async.ledger import superseded as files
-from aps_async.ledger.files import are_whole
+from aps_async.filesystem import check_real_folders, move_below, open_own, replacing
+from aps_async.ledger.files import are_whole, is_whole, known_file
 from aps_async.ledger.journal import KnownFile
-from aps_async.ledger.rows import Former
 from aps_async.threads import in_thread
 
 __all__ = ["FolderPlace", "Place", "StoragePlace"]
 __dir__: object = __all__.copy
+
+T = TypeVar("T")
 
 
 class Place(Protocol):
@@ -40,24 +40,48 @@ class Place(Protocol):
         """Where a file is, to show to users."""
         ...
 
+    def below(self, folder: str) -> "Place":
+        """A folder in it."""
+        ...
+
+    def fitted(self, stem: str) -> str:
+        """The last part of a name, without its suffix, as long as names can be."""
+        ...
+
+    async def is_there(self, name: str) -> bool:
+        """Whether something has this name."""
+        ...
+
+    async def look(self, name: str) -> KnownFile | None:
+        """What can be known of a file; None if there is none."""
+        ...
+
+    async def is_whole(self, file: KnownFile, name: str) -> bool:
+        """Whether this file is there and unchanged, under this name."""
+        ...
+
     async def are_whole(self, known: Sequence[KnownFile]) -> bool:
         """Whether all files are there and unchanged."""
         ...
 
-    async def make_way(self, name: str, known: Sequence[Former], *, keep: bool) -> str | None:
-        """See `superseded.make_way`. In a storage, what gives way is copied, and replaced in one step later."""
+    async def is_copy(self, name: str, target: str) -> bool:
+        """Whether a move of this file was begun in a storage, so that both are the same."""
         ...
 
-    async def put_away(self, left: Sequence[Former], superseded: Literal["keep", "drop"] | None) -> None:
-        """See `superseded.put_away`."""
+    async def make_way(self, name: str, target: str) -> None:
+        """Moves a file whose place another one is about to take. In a storage, it is copied, and replaced later."""
         ...
 
-    async def move_aside(self, name: str) -> str | None:
-        """Moves a file to `superseded/`; gives its new name, None if it was not there."""
+    async def move(self, name: str, target: str) -> None:
+        """Gives a file another name, and overwrites nothing. One that is not there is not moved."""
         ...
 
-    async def rename(self, moves: Sequence[tuple[KnownFile, str]]) -> None:
-        """See `superseded.rename`."""
+    async def take_back(self, name: str, target: str) -> bool:
+        """Undoes a move, however far it has come; False if another file has the place meanwhile."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Removes a file, if it is there."""
         ...
 
     async def read(self, name: str, limit: int) -> bytes | None:
@@ -89,56 +113,66 @@ class FolderPlace:
         """See `Place`."""
         return str(self._folder / name)
 
+    def below(self, folder: str) -> "FolderPlace":
+        """See `Place`."""
+        return FolderPlace(self._folder / folder)
+
+    def fitted(self, stem: str) -> str:
+        """See `Place`."""
+        return fitted(stem, name_limit(self._folder))
+
+    async def is_there(self, name: str) -> bool:
+        """See `Place`."""
+        return await asyncio.to_thread(os.path.lexists, self._folder / name)
+
+    async def look(self, name: str) -> KnownFile | None:
+        """See `Place`. None for a link, too."""
+        stop = Event()
+        with suppress(OSError):
+            return await in_thread(known_file, self._folder, self._folder / name, stop, on_cancel=stop.set)
+        return None
+
+    async def is_whole(self, file: KnownFile, name: str) -> bool:
+        """See `Place`."""
+        return await in_thread(is_whole, self._folder, file, name)
+
     async def are_whole(self, known: Sequence[KnownFile]) -> bool:
         """See `Place`."""
         stop = Event()
         return await in_thread(are_whole, self._folder, known, stop, on_cancel=stop.set)
 
-    async def make_way(self, name: str, known: Sequence[Former], *, keep: bool) -> str | None:
+    async def is_copy(self, name: str, target: str) -> bool:  # noqa: ARG002 - the protocol's
         """See `Place`."""
-        try:
-            return await in_thread(partial(files.make_way, self._folder, name, known, keep=keep))
-        except OSError as problem:
-            raise target_error(self._folder / name, problem) from problem
+        return False
 
-    async def put_away(self, left: Sequence[Former], superseded: Literal["keep", "drop"] | None) -> None:
+    async def make_way(self, name: str, target: str) -> None:
         """See `Place`."""
-        try:
-            await in_thread(files.put_away, self._folder, left, superseded)
-        except OSError as problem:
-            raise target_error(self._folder, problem) from problem
+        await self.move(name, target)
 
-    async def move_aside(self, name: str) -> str | None:
+    async def move(self, name: str, target: str) -> None:
         """See `Place`."""
-        try:
-            return await in_thread(files.move_aside, self._folder, name)
-        except FileNotFoundError:
-            return None
-        except OSError as problem:
-            raise target_error(self._folder / name, problem) from problem
+        await self._in_thread(target, _move, self._folder, name, target)
 
-    async def rename(self, moves: Sequence[tuple[KnownFile, str]]) -> None:
+    async def take_back(self, name: str, target: str) -> bool:
         """See `Place`."""
-        try:
-            await in_thread(files.rename, self._folder, moves)
-        except OSError as problem:
-            raise target_error(self._folder / (moves[0][1] if moves else ""), problem) from problem
+        return await self._in_thread(name, _take_back, self._folder, name, target)
+
+    async def remove(self, name: str) -> None:
+        """See `Place`."""
+        await self._in_thread(name, _remove, self._folder, name)
 
     async def read(self, name: str, limit: int) -> bytes | None:
         """See `Place`."""
         try:
             return await asyncio.to_thread(_read, self._folder / name, limit)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as problem:
             raise target_error(self._folder / name, problem) from problem
 
     async def write(self, name: str, content: bytes) -> None:
         """See `Place`."""
-        try:
-            await in_thread(_write, self._folder / name, content)
-        except OSError as problem:
-            raise target_error(self._folder / name, problem) from problem
+        await self._in_thread(name, _write, self._folder / name, content)
 
     async def fetch(self, name: str, file: Path) -> bool:
         """See `Place`."""
@@ -146,6 +180,12 @@ class FolderPlace:
         if content is not None:
             await asyncio.to_thread(file.write_bytes, content)
         return content is not None
+
+    async def _in_thread(self, name: str, work: Callable[..., T], *arguments: object) -> T:
+        try:
+            return await in_thread(work, *arguments)
+        except OSError as problem:
+            raise target_error(self._folder / name, problem) from problem
 
 
 class StoragePlace:
@@ -167,85 +207,70 @@ class StoragePlace:
         """See `Place`."""
         return self._storage.location(name)
 
-    async def are_whole(self, known: Sequence[KnownFile]) -> bool:
+    def below(self, folder: str) -> "StoragePlace":
         """See `Place`."""
-        for each in known:
-            if not await self._is_whole(each, each.name):
-                return False
-        return True
+        return StoragePlace(StorageBelow(self._storage, folder))
 
-    async def _is_whole(self, file: KnownFile, name: str) -> bool:
+    def fitted(self, stem: str) -> str:
+        """See `Place`."""
+        return stem
+
+    async def is_there(self, name: str) -> bool:
+        """See `Place`."""
+        return await self._storage.find(name) is not None
+
+    async def look(self, name: str) -> KnownFile | None:
+        """See `Place`."""
+        found = await self._storage.find(name)
+        sha256 = None if found is None else found.sha256 or await self._sha256(name)
+        return None if found is None or sha256 is None else KnownFile(name, found.size, sha256)
+
+    async def is_whole(self, file: KnownFile, name: str) -> bool:
+        """See `Place`."""
         found = await self._storage.find(name)
         if found is None or found.size != file.size:
             return False
         return (found.sha256 or await self._sha256(name)) == file.sha256
 
-    async def _sha256(self, name: str) -> str | None:
-        async with self._staged() as staged:
-            return await asyncio.to_thread(_sha256, staged) if await self._storage.fetch(name, staged) else None
-
-    @asynccontextmanager
-    async def _staged(self) -> AsyncGenerator[Path, None]:
-        staged = await self._storage.stage(f"ledger-{secrets.token_hex(8)}")
-        try:
-            yield staged
-        finally:
-            self._storage.discard(staged)
-
-    async def make_way(self, name: str, known: Sequence[Former], *, keep: bool) -> str | None:
+    async def are_whole(self, known: Sequence[KnownFile]) -> bool:
         """See `Place`."""
-        if await self._storage.find(name) is None:
-            return None
         for each in known:
-            if await self._is_whole(each.file, name):
-                if keep and each.version is not None:
-                    await self._copy_aside(name, each.version)
-                return None
-        return f"the file that was there had been changed; it is now {await self._copy_aside(name)}"
+            if not await self.is_whole(each, each.name):
+                return False
+        return True
 
-    async def _copy_aside(self, name: str, label: str | None = None) -> str | None:
-        """Copies a file to `superseded/`, unless just that copy is there already: from a run that was stopped."""
-        source = await self._storage.find(name)
-        if source is None:
-            return None
-        stem, suffix = split_suffix(name)
-        stem, count = f"{files.SUPERSEDED}/{stem}" + (f" ({label})" if label else ""), 1
-        while True:
-            new = f"{stem}{suffix}" if count == 1 else f"{stem} ({count}){suffix}"
-            found = await self._storage.find(new)
-            if found is None:
-                return new if await self._storage.copy(name, new) else None
-            if found == source and (found.sha256 or await self._sha256(new) == await self._sha256(name)):
-                return new
-            count += 1
-
-    async def put_away(self, left: Sequence[Former], superseded: Literal["keep", "drop"] | None) -> None:
+    async def is_copy(self, name: str, target: str) -> bool:
         """See `Place`."""
-        for each in left:
-            name = each.file.name
-            if not await self._is_whole(each.file, name):
-                if superseded is not None:
-                    await self.move_aside(name)
-                continue
-            if superseded == "keep" and each.version is not None:
-                await self._copy_aside(name, each.version)
-            await self._storage.remove(name)
+        source, found = await self._storage.find(name), await self._storage.find(target)
+        if source is None or source != found:
+            return False
+        return source.sha256 is not None or await self._sha256(name) == await self._sha256(target)
 
-    async def move_aside(self, name: str) -> str | None:
+    async def make_way(self, name: str, target: str) -> None:
         """See `Place`."""
-        moved = await self._copy_aside(name)
-        if moved is not None:
-            await self._storage.remove(name)
-        return moved
+        await self._storage.copy(name, target)
 
-    async def rename(self, moves: Sequence[tuple[KnownFile, str]]) -> None:
-        """See `Place`. A copy under the new name, from a run that was stopped, stays."""
-        for file, new in moves:
-            if await self._storage.find(new) is None:
-                await self._storage.copy(file.name, new)
-            elif not await self._is_whole(file, new):
-                raise TargetError(f"cannot rename {self.location(file.name)}: something else is at {new}")
-            await self._storage.remove(file.name)
+    async def move(self, name: str, target: str) -> None:
+        """See `Place`."""
+        if not await self.is_there(name):
+            return
+        if await self.is_there(target) and not await self.is_copy(name, target):
+            raise TargetError(f"cannot rename {self.location(name)}: something else is at {target}")
+        await self._storage.copy(name, target)
+        await self._storage.remove(name)
+
+    async def take_back(self, name: str, target: str) -> bool:
+        """See `Place`."""
+        if not await self.is_there(name):
+            await self._storage.copy(target, name)
+        elif await self.is_there(target) and not await self.is_copy(name, target):
+            return False
+        await self._storage.remove(target)
+        return True
+
+    async def remove(self, name: str) -> None:
+        """See `Place`."""
+        await self._storage.remove(name)
 
     async def read(self, name: str, limit: int) -> bytes | None:
         """See `Place`."""
@@ -261,6 +286,50 @@ class StoragePlace:
     async def fetch(self, name: str, file: Path) -> bool:
         """See `Place`."""
         return await self._storage.fetch("/".join(checked_relative(name)), file)
+
+    async def _sha256(self, name: str) -> str | None:
+        async with self._staged() as staged:
+            return await asyncio.to_thread(_sha256, staged) if await self._storage.fetch(name, staged) else None
+
+    @asynccontextmanager
+    async def _staged(self) -> AsyncGenerator[Path, None]:
+        staged = await self._storage.stage(f"ledger-{secrets.token_hex(8)}")
+        try:
+            yield staged
+        finally:
+            self._storage.discard(staged)
+
+
+def _move(folder: Path, name: str, target: str) -> None:
+    if not os.path.lexists(folder / name):
+        return
+    if os.path.lexists(folder / target):
+        raise OSError(errno.EEXIST, "exists", str(folder / target))
+    *above, _ = checked_relative(name)
+    check_real_folders(folder, above)
+    move_below(folder / name, folder, checked_relative(target))
+    _remove_empty(folder, above)
+
+
+def _take_back(folder: Path, name: str, target: str) -> bool:
+    if os.path.lexists(folder / name):
+        return not os.path.lexists(folder / target)
+    _move(folder, target, name)
+    return True
+
+
+def _remove(folder: Path, name: str) -> None:
+    check_real_folders(folder, checked_relative(name)[:-1])
+    (folder / name).unlink(missing_ok=True)
+
+
+def _remove_empty(folder: Path, parts: Sequence[str]) -> None:
+    """Folders that a move has emptied."""
+    for end in range(len(parts), 0, -1):
+        try:
+            folder.joinpath(*parts[:end]).rmdir()
+        except OSError:
+            return
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -8,64 +8,35 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Sequence
-from enum import IntEnum
-from typing import Any
+from collections.abc import Collection, Sequence
 
-from attrs import frozen
-
-from aps_async.downloads.filenames import checked_relative, safe_stem, stem_of
-from aps_async.errors import InputError, LedgerError
-from aps_async.ids import version_number
+from aps_async.downloads.filenames import stem_of
+from aps_async.ledger.file_rows import files_of, set_former, stored_name
 from aps_async.ledger.journal import KnownFile, Record
-from aps_async.ledger.keys import Wanted, digest
+from aps_async.ledger.keys import Wanted, digest, name_key
+from aps_async.ledger.schema import State
 from aps_async.models import ExportKind, ExportRef, ExportRequest
 from aps_async.text import folded, well_formed
 
 __all__ = [
-    "MOVE_AWAY",
-    "Former",
-    "State",
     "adopt",
-    "arriving",
     "begin_run",
-    "digests",
-    "done",
     "end_run",
     "enter",
     "expect",
     "failed",
-    "files_of",
     "forget",
     "forget_files",
-    "former",
     "job_seconds",
     "recent_starts",
-    "release_name",
     "reserve_name",
-    "set_former",
-    "set_stamps",
     "started",
-    "stored_name",
     "subfolders",
     "take_name",
-    "version_label",
 ]
 __dir__: object = __all__.copy
 
-MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
 _RESERVED = 0  # in place of an export: a name that no export gets
-
-
-class State(IntEnum):
-    """How far an export has come, as of the last commit."""
-
-    WANTED = 0
-    STARTED = 1
-    """There is a reference."""
-    DONE = 2
-    """Its files are under their final names."""
-    FAILED = 3
 
 
 def begin_run(connection: sqlite3.Connection, command: str | None, total: int | None) -> int:
@@ -87,11 +58,6 @@ def forget(connection: sqlite3.Connection, record: int) -> None:
     """Lets one export be made anew, under the name that it has."""
     connection.execute("UPDATE exports SET state=?, export_id=NULL, problem=NULL WHERE id=?", (State.WANTED, record))
     set_former(connection, record)
-
-
-def release_name(connection: sqlite3.Connection, record: int, name: str) -> None:
-    """Gives back a name that an export had."""
-    connection.execute("DELETE FROM names WHERE folded=? AND export=?", (_folded(name), record))
 
 
 def forget_files(connection: sqlite3.Connection) -> None:
@@ -139,7 +105,7 @@ def adopt(
         "INSERT INTO exports (key, lineage, run, state, name, request, changed) VALUES (?, ?, 0, ?, ?, ?, ?)",
         (wanted.key(0), wanted.lineage(), State.DONE, name, wanted.stored(), exported_at),
     )
-    connection.execute("INSERT INTO names VALUES (?, ?)", (_folded(name), made.lastrowid))
+    connection.execute("INSERT INTO names VALUES (?, ?)", (name_key(name), made.lastrowid))
     digest = bytes.fromhex(file.sha256)
     connection.execute(
         "INSERT INTO files (export, name, size, sha256) VALUES (?, ?, ?, ?)",
@@ -153,7 +119,7 @@ def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record |
         row = connection.execute(
             "SELECT id, run, state, name, export_id, request FROM exports WHERE key=?", (wanted.key(repeat),)
         ).fetchone()
-        if row is None or row[3] is None or _is_renumbered(connection, row[0], row[5], wanted):
+        if row is None or _is_renumbered(connection, row[0], row[5], wanted) or row[3] is None:
             return None
         if row[1] != run:
             break
@@ -162,6 +128,7 @@ def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record |
     connection.execute("UPDATE exports SET run=? WHERE id=?", (run, number))
     _learn_identity(connection, number, wanted)
     if wanted.export_id is not None and wanted.export_id != export_id:  # another job: what the older one made is past
+        connection.execute("UPDATE exports SET state=? WHERE id=?", (State.WANTED, number))
         set_former(connection, number)
         return Record(id=number, name=stored_name(name))
     return _record(connection, wanted, number, name, export_id, done=state == State.DONE)
@@ -186,34 +153,6 @@ def _record(
         files=tuple(files_of(connection, number)),
         done=done,
     )
-
-
-def files_of(connection: sqlite3.Connection, export: int, table: str = "files") -> list[KnownFile]:
-    """What is known of an export's files."""
-    select = f"SELECT name, size, sha256, stamp FROM {table} WHERE export=?"  # noqa: S608 - ours
-    rows = connection.execute(select, (export,))
-    return [KnownFile(stored_name(name), int(size), bytes(sha256).hex(), stamp) for name, size, sha256, stamp in rows]
-
-
-def set_stamps(connection: sqlite3.Connection, export: int, files: Iterable[KnownFile]) -> None:
-    """Keeps the stamps of an export's files, unless others have taken their place since they were read."""
-    connection.executemany(
-        "UPDATE files SET stamp=? WHERE export=? AND name=? AND sha256=?",
-        [(each.stamp, export, each.name, bytes.fromhex(each.sha256)) for each in files],
-    )
-
-
-def digests(connection: sqlite3.Connection) -> dict[str, str]:
-    """The SHA-256 of every file, by its name."""
-    return {str(name): bytes(sha256).hex() for name, sha256 in connection.execute("SELECT name, sha256 FROM files")}
-
-
-def stored_name(name: object) -> str:
-    """A name from the ledger, which others may have written, checked."""
-    try:
-        return "/".join(checked_relative(name))
-    except InputError as problem:
-        raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {MOVE_AWAY}") from None
 
 
 def _new(
@@ -290,10 +229,10 @@ def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: 
     name = stored_name(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
     in_place = connection.execute(_NAMES_IN_PLACE, {"export": older})
     for stem in {name, *(stem_of(stored_name(each)) for [each] in in_place)}:
-        connection.execute("UPDATE names SET export=? WHERE folded=? AND export=?", (number, _folded(stem), older))
+        connection.execute("UPDATE names SET export=? WHERE folded=? AND export=?", (number, name_key(stem), older))
     connection.execute("UPDATE exports SET name=NULL, lineage=? WHERE id=?", (wanted.lineage(), older))
     _move_replaced(connection, wanted)
-    owned = connection.execute("SELECT 1 FROM names WHERE folded=? AND export=?", (_folded(name), number)).fetchone()
+    owned = connection.execute("SELECT 1 FROM names WHERE folded=? AND export=?", (name_key(name), number)).fetchone()
     return name if owned and (name == title or re.fullmatch(re.escape(title) + r" \(\d+\)", name)) else None
 
 
@@ -330,9 +269,9 @@ def take_name(
     count = counts.get(first, 1)
     while True:
         name = title if count == 1 else f"{title} ({count})"
-        row = connection.execute("SELECT export FROM names WHERE folded=?", (_folded(name),)).fetchone()
+        row = connection.execute("SELECT export FROM names WHERE folded=?", (name_key(name),)).fetchone()
         if row is None:
-            connection.execute("INSERT INTO names VALUES (?, ?)", (_folded(name), record))
+            connection.execute("INSERT INTO names VALUES (?, ?)", (name_key(name), record))
         if row is None or (row[0] == record and name not in used):
             counts[first] = count
             return name
@@ -341,8 +280,8 @@ def take_name(
 
 def reserve_name(connection: sqlite3.Connection, stem: str) -> str | None:
     """Keeps a name from exports; gives the name of the export that has it already, if there is one."""
-    connection.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (_folded(stem), _RESERVED))
-    [owner] = connection.execute("SELECT export FROM names WHERE folded=?", (_folded(stem),)).fetchone()
+    connection.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (name_key(stem), _RESERVED))
+    [owner] = connection.execute("SELECT export FROM names WHERE folded=?", (name_key(stem),)).fetchone()
     if owner == _RESERVED:
         return None
     row = connection.execute("SELECT request FROM exports WHERE id=?", (owner,)).fetchone()
@@ -373,92 +312,10 @@ def recent_starts(connection: sqlite3.Connection, within: float, at_once: int) -
     return [(ExportKind(json.loads(request)["kind"]), max(0.0, now - started)) for request, started in found]
 
 
-def arriving(connection: sqlite3.Connection, record: int, files: Iterable[KnownFile]) -> None:
-    """Records the files that are about to get their names in the folder."""
-    set_former(connection, record)
-    connection.executemany(
-        "INSERT INTO files VALUES (?, ?, ?, ?, ?)",
-        [(record, each.name, each.size, bytes.fromhex(each.sha256), each.stamp) for each in files],
-    )
-
-
-def set_former(connection: sqlite3.Connection, record: int) -> None:
-    """What is known of an export's files is past: they are still recognized until others have taken their place."""
-    connection.execute("INSERT OR REPLACE INTO former_files SELECT * FROM files WHERE export=?", (record,))
-    connection.execute("DELETE FROM files WHERE export=?", (record,))
-
-
-@frozen
-class Former:
-    """A file whose place an export takes."""
-
-    file: KnownFile
-    version: str | None
-    """The older version that it is, in words for its name; None if it is of the same version."""
-
-
-def former(connection: sqlite3.Connection, record: int) -> list[Former]:
-    """The files whose place an export takes: of older versions, and its own of an earlier time."""
-    found: list[Former] = []
-    for number, request in _older_versions(connection, record):
-        source_id = str((json.loads(request).get("subjects") or [""])[0])
-        label = version_label(source_id, _version_set(connection, record, source_id))
-        found += [Former(each, label) for each in files_of(connection, number)]
-    return found + [Former(each, None) for each in files_of(connection, record, "former_files")]
-
-
-def _older_versions(connection: sqlite3.Connection, record: int) -> list[tuple[int, str]]:
-    return connection.execute(
-        "SELECT id, request FROM exports WHERE name IS NULL AND lineage=(SELECT lineage FROM exports WHERE id=?)",
-        (record,),
-    ).fetchall()
-
-
-def _version_set(connection: sqlite3.Connection, record: int, source_id: str) -> str | None:
-    """ACC: the version set of a sheet that was replaced, if it was the one that was listed before."""
-    row = connection.execute(
-        "SELECT facts FROM sheets WHERE lineage=(SELECT lineage FROM exports WHERE id=?)", (record,)
-    ).fetchone()
-    facts: dict[str, Any] = json.loads(row[0]) if row else {}
-    return str(facts["folderPath"]) if facts.get("id") == source_id and facts.get("folderPath") else None
-
-
-def version_label(source_id: str, version_set: str | None) -> str:
-    """Which version an export was of, in words for a file name. ACC numbers none, and has version sets."""
-    number = version_number(source_id)
-    return f"version {number}" if number is not None else safe_stem(version_set) if version_set else "earlier"
-
-
 def job_seconds(connection: sqlite3.Connection, most: int) -> list[float]:
     """How long the latest jobs took."""
     select = "SELECT seconds FROM exports WHERE seconds IS NOT NULL ORDER BY changed DESC LIMIT ?"
     return [float(seconds) for [seconds] in connection.execute(select, (most,))]
-
-
-def done(connection: sqlite3.Connection, record: int, seconds: float | None = None) -> list[Former]:
-    """Notes that the files are there; gives those under other names whose place they took, to be put away."""
-    now = time.time()
-    connection.execute(
-        "UPDATE exports SET state=?, problem=NULL, changed=?, seconds=coalesce(?, seconds) WHERE id=?",
-        (State.DONE, now, seconds, record),
-    )
-    left = former(connection, record)
-    if not left:
-        return []
-    mine = {folded(each.name) for each in files_of(connection, record)}
-    connection.execute("DELETE FROM former_files WHERE export=?", (record,))
-    connection.executemany("DELETE FROM files WHERE export=?", [(n,) for n, _ in _older_versions(connection, record)])
-    left = [each for each in left if folded(each.file.name) not in mine]
-    return [each for each in left if _is_free(connection, each.file.name, record)]
-
-
-def _is_free(connection: sqlite3.Connection, file: str, record: int) -> bool:
-    """Releases the name of a file that is no longer used; False if another export has it."""
-    stem = _folded(stem_of(file))
-    row = connection.execute("SELECT export FROM names WHERE folded=?", (stem,)).fetchone()
-    if row is not None and row[0] == record:
-        connection.execute("DELETE FROM names WHERE folded=?", (stem,))
-    return row is None or row[0] == record
 
 
 def failed(connection: sqlite3.Connection, record: int, problem: str, *, given_up: bool) -> None:
@@ -467,7 +324,3 @@ def failed(connection: sqlite3.Connection, record: int, problem: str, *, given_u
         "UPDATE exports SET state=?, problem=?, changed=?, export_id=iif(?, NULL, export_id) WHERE id=?",
         (State.FAILED, well_formed(problem), time.time(), given_up, record),
     )
-
-
-def _folded(name: str) -> bytes:
-    return digest(folded(name))

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from enum import IntEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,6 +24,7 @@ __all__ = [
     "MIGRATIONS",
     "READABLE_FROM",
     "WRONG_VALUES",
+    "State",
     "copied_ledger",
     "explained",
     "open_ledger",
@@ -106,7 +108,34 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # How long the job took, as far as its status showed: for forecasts.
         "ALTER TABLE exports ADD COLUMN seconds REAL",
     ),
+    (
+        """CREATE TABLE moves (
+            export INTEGER NOT NULL,
+            name TEXT NOT NULL, -- in the folder
+            target TEXT NOT NULL, -- the name that the file is about to get; see `moves.py`
+            PRIMARY KEY (export, name)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE leaving (
+            export INTEGER NOT NULL, -- whose files have taken the place of this one, under another name
+            name TEXT NOT NULL, -- in the folder
+            size INTEGER NOT NULL,
+            sha256 BLOB NOT NULL,
+            version TEXT, -- see `Former`
+            PRIMARY KEY (export, name, sha256)
+        ) WITHOUT ROWID""",
+    ),
 )
+
+
+class State(IntEnum):
+    """How far an export has come, as of the last commit."""
+
+    WANTED = 0
+    STARTED = 1
+    """There is a reference."""
+    DONE = 2
+    """Its files are under their final names."""
+    FAILED = 3
 
 
 def open_ledger(path: Path) -> sqlite3.Connection:

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aps_async.downloads.filenames import stem_of
 from aps_async.errors import DecodeError, LedgerError
-from aps_async.ledger import rows
+from aps_async.ledger import file_rows, rows
 from aps_async.ledger.journal import KnownFile
-from aps_async.ledger.keys import Wanted
-from aps_async.ledger.places import Place
+from aps_async.ledger.moves import Moves
+from aps_async.ledger.schema import State
 from aps_async.ledger.store import Store
 from aps_async.models import ExportKind, ExportRequest, Sheet
 from aps_async.threads import ended
 from aps_async.transport.converter import structure, to_dict, to_json
 
-__all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet", "lineage_of"]
+__all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class KnownSheet:
 
     record: int
     lineage: bytes
-    """Which sheet it is, through all its versions; see `lineage_of`."""
+    """Which sheet it is, through all its versions; see `keys.lineage_of`."""
     name: str
     """Of its file, relative to the folder, without suffix."""
     request: ExportRequest
@@ -99,17 +99,12 @@ class FoundSheet:
     note: SheetNote
 
 
-def lineage_of(request: ExportRequest) -> bytes:
-    """What stays the same through all versions of what is exported, and for all options."""
-    return Wanted(request, None).lineage()
-
-
 class SheetBook:
     """The sheets of one open ledger."""
 
-    def __init__(self, store: Store, place: Place) -> None:
+    def __init__(self, store: Store, moves: Moves) -> None:
         self._store = store
-        self._place = place
+        self._moves = moves
 
     async def known(self, project_id: str) -> list[KnownSheet]:
         """The sheets of a project, in the order in which they were first asked for.
@@ -135,6 +130,8 @@ class SheetBook:
 
     async def note(self, project_id: str, notes: Sequence[SheetNote]) -> None:
         """Keeps what was found of sheets."""
+        if not notes:
+            return
         values = [
             (
                 each.lineage, project_id, to_json(to_dict(each.sheet)), each.viewer, each.state, each.reason,
@@ -152,6 +149,8 @@ class SheetBook:
     async def forget(self, sheets: Iterable[KnownSheet]) -> None:
         """Lets these be exported again, under the names that they have."""
         records = [each.record for each in sheets]
+        if not records:
+            return
 
         def forget(connection: sqlite3.Connection) -> None:
             for record in records:
@@ -168,27 +167,51 @@ class SheetBook:
         return await ended(self._rename(sheet, title))  # or the ledger would not know which name the file has
 
     async def _rename(self, sheet: KnownSheet, title: str) -> str:
-        name = await self._store.call(lambda db: rows.take_name(db, sheet.record, title, {}))
-        moves = [(each, each.name.replace(sheet.name, name, 1)) for each in sheet.files]
-        moves = [(file, new) for file, new in moves if stem_of(file.name) == sheet.name]
-        await self._place.rename(moves)
+        def begin(connection: sqlite3.Connection) -> tuple[str, list[tuple[str, str]]]:
+            name = rows.take_name(connection, sheet.record, title, {})
+            named_so = [each.name for each in sheet.files if stem_of(each.name) == sheet.name]
+            moves = [(each, each.replace(sheet.name, name, 1)) for each in named_so]
+            file_rows.set_moves(connection, sheet.record, moves)
+            return name, moves
+
+        name, moves = await self._store.call(begin)
+        await self._moves.rename(sheet.record, moves)
         await self._store.call(lambda db: _renamed(db, sheet, name, moves))
         return name
 
-    async def withdraw(self, sheet: KnownSheet) -> str | None:
-        """Moves a sheet's files to `superseded/` and forgets that they are in the folder; gives the new location.
+    async def withdraw(self, sheet: KnownSheet) -> KnownSheet:
+        """Moves a sheet's files to `superseded/`; gives it with the files as they are there.
+
+        The ledger still has it in the folder until `withdrawn`: a run that is stopped before it has reported this
+        moves the files back.
 
         Raises:
             TargetError: a file cannot be moved.
         """
         return await ended(self._withdraw(sheet))
 
-    async def _withdraw(self, sheet: KnownSheet) -> str | None:
-        moved = None
+    async def _withdraw(self, sheet: KnownSheet) -> KnownSheet:
+        moved: dict[KnownFile, KnownFile] = {}
         for file in sheet.in_place:
-            moved = await self._place.move_aside(file.name) or moved
-        await self._store.call(lambda db: _withdrawn(db, sheet))
-        return moved
+            name = await self._moves.move_aside(sheet.record, file.name)
+            if name is not None and (found := await self._moves.place.look(name)):
+                moved[file] = found
+        return evolve(
+            sheet,
+            files=tuple(moved[each] for each in sheet.files if each in moved),
+            previous_files=tuple(moved[each] for each in sheet.previous_files if each in moved),
+        )
+
+    async def withdrawn(self, sheets: Iterable[KnownSheet]) -> None:
+        """Forgets that sheets whose files were moved are in the folder."""
+        moved = list(sheets)
+
+        def withdrawn(connection: sqlite3.Connection) -> None:
+            for each in moved:
+                _withdrawn(connection, each)
+
+        if moved:
+            await self._store.call(withdrawn)
 
 
 def is_named(name: str, title: str) -> bool:
@@ -199,11 +222,12 @@ def is_named(name: str, title: str) -> bool:
 def _known(connection: sqlite3.Connection, project_id: str) -> list[KnownSheet]:
     found: list[KnownSheet] = []
     select = (
-        "SELECT id, exports.lineage, name, request, exports.state, changed, facts, viewer, named,"
+        "SELECT id, exports.lineage, name, request, exports.state, changed, facts, viewer,"
+        " iif(typeof(named)='real', named, NULL),"
         " iif(reason IS NULL AND moved IS NULL, sheets.state, '') FROM exports"
         " LEFT JOIN sheets ON sheets.lineage=exports.lineage WHERE name IS NOT NULL ORDER BY id"
     )
-    replaced = _replaced(connection)
+    replaced, files, former = _replaced(connection), file_rows.all_files(connection), None
     for record, lineage, name, stored, state, changed, facts, viewer, named, found_as in connection.execute(
         select
     ).fetchall():
@@ -211,17 +235,19 @@ def _known(connection: sqlite3.Connection, project_id: str) -> list[KnownSheet]:
         older = replaced.get(lineage)
         if request.project_id != project_id or not is_sheet(request):
             continue
+        if record not in files and former is None:
+            former = file_rows.all_files(connection, "former_files")
         found.append(
             KnownSheet(
                 record=record,
                 lineage=lineage,
-                name=rows.stored_name(name),
+                name=file_rows.stored_name(name),
                 request=request,
-                files=tuple(rows.files_of(connection, record) or rows.files_of(connection, record, "former_files")),
-                is_done=state == rows.State.DONE,
+                files=files.get(record) or (former or {}).get(record, ()),
+                is_done=state == State.DONE,
                 exported_at=datetime.fromtimestamp(changed, UTC),
                 previous=_structured(older[1], ExportRequest).source_ids[0] if older else None,
-                previous_files=tuple(rows.files_of(connection, older[0])) if older else (),
+                previous_files=files.get(older[0], ()) if older else (),
                 facts=_structured(facts, Sheet) if facts else None,
                 viewer=viewer or "",
                 state=found_as or "",
@@ -257,18 +283,14 @@ def _structured(text: str, into: type[T]) -> T:
     try:
         return structure(json.loads(text), into, strict=True)
     except (DecodeError, ValueError) as problem:
-        raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {rows.MOVE_AWAY}") from None
+        raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {file_rows.MOVE_AWAY}") from None
 
 
-def _renamed(
-    connection: sqlite3.Connection, sheet: KnownSheet, name: str, moves: Sequence[tuple[KnownFile, str]]
-) -> None:
+def _renamed(connection: sqlite3.Connection, sheet: KnownSheet, name: str, moves: Sequence[tuple[str, str]]) -> None:
     connection.execute("UPDATE exports SET name=? WHERE id=?", (name, sheet.record))
     for file, new in moves:
-        for table in ("files", "former_files"):
-            update = f"UPDATE {table} SET name=? WHERE export=? AND name=?"  # noqa: S608 - ours
-            connection.execute(update, (new, sheet.record, file.name))
-    rows.release_name(connection, sheet.record, sheet.name)
+        file_rows.moved(connection, sheet.record, file, new)
+    file_rows.release_name(connection, sheet.record, sheet.name)
 
 
 def _withdrawn(connection: sqlite3.Connection, sheet: KnownSheet) -> None:
@@ -277,5 +299,6 @@ def _withdrawn(connection: sqlite3.Connection, sheet: KnownSheet) -> None:
         "DELETE FROM files WHERE export IN (SELECT id FROM exports WHERE lineage=? AND (name IS NULL OR id=?))",
         (sheet.lineage, sheet.record),
     )
-    connection.execute("DELETE FROM former_files WHERE export=?", (sheet.record,))
-    rows.release_name(connection, sheet.record, sheet.name)
+    for table in ("former_files", "moves"):
+        connection.execute(f"DELETE FROM {table} WHERE export=?", (sheet.record,))  # noqa: S608 - ours
+    file_rows.release_name(connection, sheet.record, sheet.name)

@@ -9,8 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from aps_async.ledger.lock import holder
-from aps_async.ledger.rows import State
-from aps_async.ledger.schema import LEDGER_NAME, WRONG_VALUES, explained, read_ledger
+from aps_async.ledger.schema import LEDGER_NAME, WRONG_VALUES, State, explained, read_ledger
 
 __all__ = ["LedgerStatus", "ledger_status"]
 __dir__: object = __all__.copy

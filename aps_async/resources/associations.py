@@ -6,6 +6,7 @@ https://aps.autodesk.com/en/docs/acc/v1/reference/http/cost-budgets-GET/
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 
 from attrs import evolve, field, frozen
 
@@ -13,17 +14,17 @@ from aps_async.downloads.filenames import split_suffix
 from aps_async.errors import APSError, InputError, NotAllowedError, NotFoundError, ResponseError
 from aps_async.ids import bare_id, path_part
 from aps_async.models import CostSource, ExportJob
-from aps_async.resources.jsonapi import NewItems
+from aps_async.resources.offsets import PAGE, Pagination, listed
 from aps_async.resources.projects import get_version
 from aps_async.session import Session
-from aps_async.text import look
+from aps_async.text import did_you_mean, look
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
+from aps_async.transport.request import Query
 
-__all__ = ["LISTS", "PAGE", "TYPES", "Association", "find_labels", "list_associations", "name_jobs", "published_type"]
+__all__ = ["LISTS", "TYPES", "Association", "find_labels", "list_associations", "name_jobs", "published_type"]
 __dir__: object = __all__.copy
 
-PAGE = 100
 _AT_ONCE = 40
 """Ids of one `filter[id]`, so that the URL stays short enough for every server and proxy."""
 
@@ -84,14 +85,9 @@ class Association:
 
 
 @frozen
-class _Pagination:
-    total_results: int | None = None
-
-
-@frozen
 class _Page:
     results: tuple[Association, ...]
-    pagination: _Pagination | None = None
+    pagination: Pagination | None = None
 
 
 def published_type(word: str) -> str:
@@ -103,7 +99,7 @@ def published_type(word: str) -> str:
     known = {each.casefold(): each for each in TYPES}
     if found := known.get(word.strip().casefold()):
         return found
-    raise InputError(f"there is no association type {word!r}; there are: {', '.join(TYPES)}")
+    raise InputError(f"there is no association type {word!r}; {did_you_mean(word, TYPES)}")
 
 
 async def list_associations(
@@ -138,9 +134,9 @@ async def list_associations(
     cuts = [ids[at : at + _AT_ONCE] for at in range(0, len(ids), _AT_ONCE)] if ids is not None else [None]
     for some in cuts:
         query = {**known.query, "filter[id]": ",".join(some)} if some is not None else known.query
-        offset, new = 0, NewItems(path)
-        while True:
-            page = await session.request(
+
+        async def read(offset: int, query: Query = query) -> _Page:
+            return await session.request(
                 known.endpoint,
                 "GET",
                 path,
@@ -148,12 +144,10 @@ async def list_associations(
                 query={**query, "limit": PAGE, "offset": offset},
                 headers={"region": region} if region else None,
             )
-            for found in new.of_page(page.results):
-                yield found
-            offset += len(page.results) or PAGE
-            total = page.pagination.total_results if page.pagination else None
-            if offset >= total if total is not None else len(page.results) < PAGE:
-                break
+
+        async with aclosing(listed(session, path, read)) as found:
+            async for each in found:
+                yield each
 
 
 async def find_labels(session: Session, source: CostSource, ids: Iterable[str]) -> dict[str, str] | None:

@@ -101,10 +101,16 @@ class Page:
 
     @property
     def next(self) -> str | None:
-        """The next page's address, as the service wrote it: relative, absolute, encoded or not."""
+        """The next page's address, as the service wrote it: relative, absolute, encoded or not.
+
+        Raises:
+            ValueError: there is one that cannot be read.
+        """
         link = self.links.get("next")
         href = as_object(link).get("href", link)
-        return href if isinstance(href, str) and href else None
+        if href and not isinstance(href, str):
+            raise ValueError(f"it is neither a text nor an object with a text: {href!r:.100}")
+        return href or None
 
 
 STALLED_PAGES = 100
@@ -171,6 +177,7 @@ async def pages(
         page = await session.request(endpoint, "GET", at, into=Page, query=query, user_id=user_id)
         yield evolve(page, data=tuple(new.of_page(page.data)))
         try:
-            at, query = (path_of(page.next) if page.next else None), None
+            link = page.next
+            at, query = (path_of(link) if link else None), None
         except ValueError as problem:
             raise DecodeError(f"GET {path}: the link to the next page cannot be followed: {problem}") from None

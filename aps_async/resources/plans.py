@@ -5,6 +5,7 @@ https://aps.autodesk.com/en/docs/bim360/v1/tutorials/document-management/export-
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -53,6 +54,10 @@ READY = "PROCESSING_COMPLETE"
 _BATCHES_AHEAD = 4
 _MOST_WAIT = 1000
 """Sheets that wait for a full batch, if the names of most are known."""
+
+_DOCUMENT = re.compile(r"(?i)bim360[:.]Document$")  # the reference also spells it with a dot
+_FILE = re.compile(r"(?i):(File|C4RModel)$")
+"""Uploaded files, which lie beside the sheets; what is of no known type is reported."""
 
 _log = logging.getLogger(__name__)
 
@@ -271,12 +276,12 @@ class _Walk:
         return found
 
     async def _exportable(self, folder: Folder, item: Item, version: Version | None) -> Version | None:
-        if item.hidden or not is_document(item.type):
+        if item.hidden or _FILE.search(item.type):
             return None
         version = await newest(self.session, self.project, item, version, self.user_id)
         if version is None or (reason := why_not(version)) is None:
             return version
-        if not is_deleted(version):
+        if not is_deleted(version) and (is_document(item.type) or not _FILE.search(version.type)):
             self.leave_out(
                 LeftOut(
                     id=item.id,
@@ -305,18 +310,20 @@ def is_deleted(version: Version) -> bool:
 
 def is_document(extension_type: str) -> bool:
     """Whether the type of an item or version is that of a sheet, and not of an uploaded file."""
-    return extension_type.replace(".", ":").endswith("bim360:Document")  # the reference also spells it with a dot
+    return _DOCUMENT.search(extension_type) is not None
 
 
 def why_not(version: Version) -> str | None:
     """What keeps a version from being exported, and what to use instead; None if nothing does."""
     if is_deleted(version):
         return "is deleted; export an earlier version, or restore it"
+    if not is_document(version.type) and not _FILE.search(version.type):
+        return f"is of the unknown type {version.type!r:.100}" if version.type else "has no type"
     if not is_document(version.type):
         return "is an uploaded file, not a sheet: export the sheets split from it, or download the file itself"
-    if not (version.source_file_name or "").lower().endswith(".pdf"):
+    if not (version.source_file_name or "").strip().lower().endswith(".pdf"):
         return f"comes from {version.source_file_name or 'an unknown file'}; only sheets of PDF files can be exported"
-    if version.process_state not in (None, READY):
+    if version.process_state is not None and version.process_state.upper() != READY:
         return f"is still being processed ({version.process_state}); try again when Docs shows it"
     return None
 

@@ -3,7 +3,7 @@
 https://aps.autodesk.com/en/docs/data/v2/reference/http/
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -293,17 +293,18 @@ async def list_folder_pages(
     if hidden:
         query["includeHidden"] = True
     async for page in pages(session, CONTENTS, path, query=query, user_id=user_id):
-        versions = {found.id: _version(found) for found in page.included if found.type == "versions"}
-        yield [entry for found in page.data if (entry := _entry(found, parent, versions)) is not None]
-
-
-def _entry(found: Resource, parent: str, versions: Mapping[str, Version]) -> Entry | None:
-    if found.type == "folders":
-        return _folder(found, parent)
-    if found.type != "items":
-        return None
-    item = _item(found)
-    return item, versions.get(item.tip_version_urn or "")
+        versions = {found.id: _version(found) for found in page.included if found.type.lower() == "versions"}
+        entries = list[Entry]()
+        for found in page.data:
+            if found.type.lower() == "folders":
+                entries.append(_folder(found, parent))
+            elif found.type.lower() == "items":
+                item = _item(found)
+                entries.append((item, versions.get(item.tip_version_urn or "")))
+            else:
+                reason = f"it is neither a folder nor an item, but of type {found.type!r:.100}"
+                session.warn(ItemWarning(call=f"GET {path}", id=found.id, reason=reason, left_out=True))
+        yield entries
 
 
 async def get_item(session: Session, project_id: str, item_id: str, *, user_id: str | None = None) -> Item:

@@ -3,14 +3,12 @@
 https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-exports-POST/
 """
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Container, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aps_async.errors import NotFoundInProjectError
 from aps_async.ids import bare_id, id_list, path_part
@@ -25,10 +23,10 @@ from aps_async.models import (
     SheetIdentity,
 )
 from aps_async.resources import acc
-from aps_async.resources.jsonapi import HasId, NewItems
+from aps_async.resources.jsonapi import HasId
+from aps_async.resources.offsets import PAGE, OffsetPage, Pagination, listed
 from aps_async.session import Session
 from aps_async.text import NameIndex, listing, named
-from aps_async.threads import stopped
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import Query
@@ -40,12 +38,12 @@ __all__ = [
     "BATCH_LIMIT",
     "COLLECTIONS",
     "LIST",
-    "PAGE",
     "SERVICE",
     "VERSION_SETS",
     "SheetIndex",
     "SheetStatus",
     "VersionSet",
+    "forms",
     "get_export",
     "get_sheets",
     "list_collections",
@@ -69,7 +67,6 @@ SERVICE = acc.Service(
 LIST = Endpoint("sheets.list", 100, large=True)
 VERSION_SETS = Endpoint("sheets.version_sets", 100, large=True)
 COLLECTIONS = Endpoint("sheets.collections", 100, large=True)
-PAGE = 100
 _PAGES_AHEAD = 4
 ALL = "*"
 """The `collectionId` of all collections; without one the service returns ungrouped sheets only."""
@@ -111,38 +108,25 @@ class _Named(Protocol):
 
 
 Named = TypeVar("Named", bound=_Named)
-Item = TypeVar("Item", bound=HasId, covariant=True)
-
-
-@frozen
-class _Pagination:
-    total_results: int | None = None
-
-
-class _Page(Protocol[Item]):
-    @property
-    def results(self) -> tuple[Item, ...]: ...
-
-    @property
-    def pagination(self) -> _Pagination | None: ...
+Item = TypeVar("Item", bound=HasId)
 
 
 @frozen
 class _Sheets:
     results: tuple[_Found, ...]
-    pagination: _Pagination | None = None
+    pagination: Pagination | None = None
 
 
 @frozen
 class _Sets:
     results: tuple[VersionSet, ...]
-    pagination: _Pagination | None = None
+    pagination: Pagination | None = None
 
 
 @frozen
 class _Collections:
     results: tuple[Collection, ...]
-    pagination: _Pagination | None = None
+    pagination: Pagination | None = None
 
 
 def make_requests(
@@ -298,10 +282,25 @@ async def list_sheets(
     if version_set is not None:
         known = [each async for each in _version_sets(session, project_id, collection_id, user_id)]
         query["filter[versionSetId]"] = _named(version_set, known, "version set").id
+    seen: set[SheetIdentity | None] = set()
     async with aclosing(_paged(session, LIST, f"{_base(project_id)}/sheets", _Sheets, query, user_id)) as listed:
         async for found in listed:
             if not found.deleted:
-                yield _sheet(project_id, found)
+                sheet = _sheet(project_id, found)
+                if found.is_current is not False:  # or it is an older revision of another
+                    sheet = _distinct(sheet, seen)
+                    seen.add(sheet.identity)
+                yield sheet
+
+
+def _distinct(sheet: Sheet, taken: Container[SheetIdentity | None]) -> Sheet:
+    """The sheet with an identity of its own, though others have its number, and perhaps its title."""
+    return next((form for form in forms(sheet) if form.identity not in taken), sheet)
+
+
+def forms(sheet: Sheet) -> list[Sheet]:
+    """The sheet with all identities that it may have; see `SheetIdentity.distinction`."""
+    return [evolve(sheet, distinction=text) for text in (None, sheet.title or sheet.id, sheet.id)]
 
 
 BATCH_GET = Endpoint("sheets.batch_get", 100, large=True)
@@ -371,37 +370,14 @@ class SheetIndex:
         )
 
 
-async def _paged(
-    session: Session, endpoint: Endpoint, path: str, into: "type[_Page[Item]]", query: Query, user_id: str | None
+def _paged(
+    session: Session, endpoint: Endpoint, path: str, into: type[OffsetPage[Item]], query: Query, user_id: str | None
 ) -> AsyncGenerator[Item, None]:
-    async def read(offset: int) -> "_Page[Item]":
-        # Offsets and not nextUrl: the two say the same, and an offset cannot lead to another host.
+    async def read(offset: int) -> OffsetPage[Item]:
         page_query = {**query, "limit": PAGE, "offset": offset}
         return await session.request(endpoint, "GET", path, into=into, query=page_query, user_id=user_id)
 
-    offset, new, ahead = 0, NewItems(path), deque[asyncio.Task["_Page[Item]"]]()
-    try:
-        while True:
-            page = await (ahead.popleft() if ahead else read(offset))
-            for found in new.of_page(page.results):
-                yield found
-            offset += len(page.results) or PAGE  # past a page of which nothing can be read
-            if _is_last(page, offset):
-                return
-            if len(page.results) < PAGE:  # the next page begins elsewhere
-                await stopped(ahead)
-                ahead.clear()
-                continue
-            total = page.pagination.total_results if page.pagination else None
-            while total and len(ahead) < _PAGES_AHEAD and (at := offset + len(ahead) * PAGE) < total:
-                ahead.append(asyncio.create_task(read(at)))
-    finally:
-        await stopped(ahead)
-
-
-def _is_last(page: "_Page[Any]", offset: int) -> bool:
-    total = page.pagination.total_results if page.pagination else None
-    return offset >= total if total is not None else len(page.results) < PAGE
+    return listed(session, path, read, ahead=_PAGES_AHEAD)
 
 
 def _version_sets(

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 from zlib import crc32
@@ -51,12 +52,17 @@ class Links:
         path = "/".join(segments)
         style = (crc32(path.encode()) + turn) % 3
         if style == 0:
-            text = "/" + "/".join(quote(segment, safe="") for segment in segments)
+            text = "/" + "/".join([_quoted(segment, "") for segment in segments])
         elif style == 1 and "?" not in path:
             text = f"{self._base}/{path}"
         else:
-            text = f"{self._base}/" + "/".join(quote(segment, safe=":=") for segment in segments)
+            text = f"{self._base}/" + "/".join([_quoted(segment, ":=") for segment in segments])
         return {"href": f"{text}?{query}" if query else text}
+
+
+@lru_cache(1 << 12)  # the same few segments are in every link of a page, and quoting takes most of its time
+def _quoted(segment: str, safe: str) -> str:
+    return quote(segment, safe=safe)
 
 
 def timestamp(key: str, days: int = 0) -> str:
@@ -72,7 +78,7 @@ def _people(key: str) -> dict[str, str]:
 
 
 def _extension(kind: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
-    schema = f"https://developer.api.autodesk.com/schema/v1/versions/{quote(kind, safe='')}-1.0"
+    schema = f"https://developer.api.autodesk.com/schema/v1/versions/{_quoted(kind, '')}-1.0"
     return {"type": kind, "version": "1.0", "schema": {"href": schema}, "data": data or {}}
 
 
@@ -171,7 +177,7 @@ def folder_resource(folder: Folder, links: Links) -> Resource:
 
 def _modified(item: Item) -> str:
     names = "" if item.hides_renames else f"{item.name} {item.title}"
-    return timestamp(item.id, len(item.versions) + 300 + crc32(names.encode()) % 1000)
+    return timestamp(item.id, len(item.versions) + 300 + crc32(names.encode("utf-8", "surrogatepass")) % 1000)
 
 
 def item_resource(item: Item, links: Links) -> Resource:

@@ -13,7 +13,7 @@ from pypdf import PdfWriter
 from .marks import Mark
 from .parts import DOCUMENT, Item, Version, WorldError
 from .pdfpages import PdfPages
-from .plans import draw_sheet, name_page, new_canvas, paint_sheet
+from .plans import draw_sheet, name_page, new_canvas, paint_sheet, plain_sheets
 from .strokes import SheetInfo
 from .world import World
 
@@ -129,6 +129,8 @@ class Pages:
         self._world, self._seed = world, seed
         self._pdf = PdfPages(pdf) if pdf is not None else None
         self.cache: Cache[Content] = Cache(_MEMORY)
+        self.is_plain = False
+        """Whether a PDF is a few words about its sheets: for thousands of runs, which drawing makes slow."""
         self._totals: dict[str, int] = {}
 
     def content(self, version: Version, *, markups: bool, hyperlinks: bool, revision: int = 0) -> Content:
@@ -145,6 +147,8 @@ class Pages:
         self, paintings: Sequence[Painting], title: str, marks: Sequence[Mark] = (), naming: Naming = Naming()
     ) -> Binding:
         """One PDF of these pages in their order, a page at each step."""
+        if self.is_plain:
+            return plain_sheets([painting.info for painting in paintings])
         buffer = io.BytesIO()
         if self._pdf is None or any(painting.page is None for painting in paintings):
             canvas = new_canvas(buffer, title)
@@ -197,6 +201,8 @@ class Pages:
 
     def _make(self, version: Version, markups: bool, hyperlinks: bool, revision: int) -> bytes:
         info = self._info(version, markups=markups, hyperlinks=hyperlinks, revision=revision)
+        if self.is_plain:
+            return plain_sheets([info])
         if self._pdf is None:
             return draw_sheet(info)
         links = info.references if hyperlinks else ()

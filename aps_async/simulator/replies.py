@@ -63,7 +63,11 @@ def json_reply(status: int, document: object, headers: Mapping[str, str] | None 
     named = {"Content-Type": "application/json", "Server": "nginx"}
     if headers:
         named.update(headers)
-    return Reply(status, named, json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
+    return Reply(
+        status,
+        named,
+        json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace"),
+    )
 
 
 def gateway_error(status: int, code: str, message: str) -> Reply:

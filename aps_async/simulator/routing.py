@@ -150,16 +150,25 @@ class Router:
 
     def match(self, method: str, raw_path: str) -> tuple[Endpoint, dict[str, str]] | None:
         """The endpoint for this raw path and its decoded parameters; HEAD is answered like GET."""
-        method = "GET" if method == "HEAD" else method
+        found, values = self._find(raw_path)
+        row = found.get("GET" if method == "HEAD" else method)
+        return None if row is None else (row[0], dict(zip(row[1], values, strict=True)))
+
+    def methods(self, raw_path: str) -> tuple[str, ...]:
+        """The methods that a path has, OPTIONS among them; none where there is no such path."""
+        found, _ = self._find(raw_path)
+        return tuple(sorted({*found, "OPTIONS", *(["HEAD"] if "GET" in found else [])})) if found else ()
+
+    def _find(self, raw_path: str) -> tuple[dict[str, tuple[Endpoint, tuple[str, ...]]], list[str]]:
+        """What is at a raw path, by method, and the decoded parameters. A slash at the end changes nothing."""
         values: list[str] = []
         node = self._root
-        for segment in raw_path[1:].split("/"):
+        for segment in raw_path[1:].removesuffix("/").split("/"):
             child = node.get(unquote(segment)) if segment not in ("", "{}") else None
             if child is None:
                 child = node.get("{}") if segment else None
                 if child is None:
-                    return None
+                    return {}, values
                 values.append(unquote(segment))
             node = child
-        found = node.get("", {}).get(method)
-        return None if found is None else (found[0], dict(zip(found[1], values, strict=True)))
+        return node.get("", {}), values

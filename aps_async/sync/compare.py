@@ -1,14 +1,16 @@
 """What is to be done with each sheet of a list, given what the folder's ledger knows."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import evolve, frozen
 
 from aps_async.ids import version_number
-from aps_async.ledger.sheets import KnownSheet, is_named, lineage_of
-from aps_async.models import ExportOptions, ExportRequest, Sheet
+from aps_async.ledger.keys import lineage_of
+from aps_async.ledger.sheets import KnownSheet, is_named
+from aps_async.models import ExportKind, ExportOptions, ExportRequest, Sheet, SheetIdentity
+from aps_async.resources.sheets import forms
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.sheets import ProjectSheet
@@ -53,17 +55,47 @@ class Planned:
 class Folder:
     """The sheets that the ledger knows, to be found again."""
 
-    def __init__(self, known: Iterable[KnownSheet]) -> None:
-        self._by_lineage: dict[bytes, list[KnownSheet]] = defaultdict(list)
+    def __init__(self, known: Sequence[KnownSheet]) -> None:
+        self.known = known
+        self._by_lineage: dict[bytes, tuple[KnownSheet, ...]] = {}
         self._by_name: dict[str, list[KnownSheet]] = defaultdict(list)
+        self._by_item: dict[str, Sheet] = {}
         for each in known:
-            self._by_lineage[each.lineage].append(each)
-            if each.request.identity is None:  # of an older version, which knew ACC sheets by the names of their files
+            self._by_lineage[each.lineage] = (*self._by_lineage.get(each.lineage, ()), each)
+            if each.request.identity is None and each.request.kind is ExportKind.SHEETS:
+                # Of an older version, which knew ACC sheets by the names of their files.
                 self._by_name[each.request.name or ""].append(each)
+            if each.facts is not None and each.facts.item_id is not None:
+                self._by_item.setdefault(each.facts.item_id, each.facts)
 
-    def find(self, request: ExportRequest) -> KnownSheet | None:
+    def first(self, lineage: bytes) -> KnownSheet | None:
+        """The first export of the sheet with this lineage."""
+        return next(iter(self._by_lineage.get(lineage, ())), None)
+
+    def item(self, item_id: str) -> Sheet | None:
+        """BIM 360: what an earlier list said of this item."""
+        return self._by_item.get(item_id)
+
+    def apart(self, sheet: Sheet, taken: dict[SheetIdentity | None, str]) -> Sheet:
+        """The sheet as the ledger distinguishes it from others with its number; see `SheetIdentity.distinction`.
+
+        Args:
+            sheet: as listed.
+            taken: the ids of sheets of this list by their identities, to which this one is added.
+        """
+        if sheet.identity is None:
+            return sheet
+        free = [form for form in forms(sheet) if taken.get(form.identity) in (None, sheet.id)]
+        known = [(form, self._by_lineage.get(lineage_of(form.to_request()), ())) for form in free]
+        same = (form for form, found in known if any(each.source_id == sheet.id for each in found))
+        named = (form for form, found in known if found and form.distinction)
+        chosen = next(same, None) or next(named, free[0])
+        taken[chosen.identity] = sheet.id
+        return chosen
+
+    def find(self, request: ExportRequest, lineage: bytes) -> KnownSheet | None:
         """The export of this sheet that the folder has: of this version and options, or else the latest of others."""
-        found = self._by_lineage.get(lineage_of(request)) or []
+        found: Sequence[KnownSheet] = self._by_lineage.get(lineage, ())
         if not found and request.identity is not None and request.identity.collection_id is None:
             found = [each for each in self._by_name.get(request.name or "", ()) if each.request.kind is request.kind]
         same = [each for each in found if _is_same(each.request, request)]
@@ -80,6 +112,7 @@ def plan(
     options: ExportOptions,
     user_id: str | None = None,
     refresh_before: datetime | None = None,
+    taken: dict[SheetIdentity | None, str] | None = None,
 ) -> list[Planned]:
     """Compares a list with what the ledger knows.
 
@@ -90,8 +123,11 @@ def plan(
         options: what goes onto the pages.
         user_id: the user that jobs run as.
         refresh_before: what was exported before is exported again.
+        taken: see `Folder.apart`; of the parts of the list before this one.
     """
-    return [_planned(each, folder, pattern, options, user_id, refresh_before) for each in sheets]
+    taken = {} if taken is None else taken
+    apart = [evolve(each, sheet=folder.apart(each.sheet, taken)) for each in sheets]
+    return [_planned(each, folder, pattern, options, user_id, refresh_before) for each in apart]
 
 
 def _planned(
@@ -104,17 +140,20 @@ def _planned(
 ) -> Planned:
     subfolder, _, stem = pattern.path(sheet).rpartition("/")
     plain = sheet.sheet.to_request(options, user_id=user_id)
-    known = folder.find(plain)
+    lineage = lineage_of(plain)
+    known = folder.find(plain, lineage)
     request = evolve(plain, name=stem, subfolder=subfolder or None)
-    found = Planned(sheet=sheet, request=request, lineage=lineage_of(request), state=SheetState.NEW, known=known)
+    if known is not None and known.request == request:
+        request = known.request  # thousands of them are kept in memory
+    found = Planned(sheet=sheet, request=request, lineage=lineage, state=SheetState.UNCHANGED, known=known)
     if known is None:
-        return found
+        return evolve(found, state=SheetState.NEW)
     if known.source_id != sheet.id:
         return evolve(found, state=SheetState.REVISED, previous=version_of(known))
     if known.previous is not None and known.previous != sheet.id:  # it was stopped before the file was replaced
         return evolve(found, state=SheetState.REVISED, previous=_version_from(known, known.previous))
     if not known.files or not known.is_done:
-        return found
+        return evolve(found, state=SheetState.NEW)
     if known.facts is not None and known.facts.id != sheet.id:  # the run that replaced its file never noted it
         return evolve(found, state=SheetState.REVISED, previous=version_name(known.facts))
     if known.request.options != options:
@@ -123,9 +162,9 @@ def _planned(
         reason = f"the export of {known.exported_at.astimezone():%Y-%m-%d} was too old"
         return evolve(found, state=SheetState.REFRESHED, reason=reason, is_too_old=True)
     if found.is_renamed or (known.facts is not None and _title(known.facts) != _title(sheet.sheet)):
-        before = known.facts.name if known.facts and known.facts.name != sheet.sheet.name else known.name
+        before = known.facts.name if known.facts and known.facts.name != sheet.sheet.name else known.files[0].name
         return evolve(found, state=SheetState.RENAMED, reason=f"was {before}")
-    return evolve(found, state=SheetState.UNCHANGED)
+    return found
 
 
 def version_of(known: KnownSheet) -> str | None:

@@ -12,9 +12,11 @@ from aps_async.errors import InputError, LedgerError
 from aps_async.ids import bare_id, is_version_urn, version_number
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import KnownFile
-from aps_async.ledger.sheets import FoundSheet, SheetNote, lineage_of
-from aps_async.ledger.superseded import SUPERSEDED
-from aps_async.models import Collection, ExportKind, ExportOptions, Project, Sheet
+from aps_async.ledger.keys import lineage_of
+from aps_async.ledger.moves import is_superseded
+from aps_async.ledger.sheets import FoundSheet, SheetNote
+from aps_async.models import Collection, ExportKind, ExportOptions, Project, Sheet, SheetIdentity
+from aps_async.sync.compare import Folder
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.register import REGISTER_JSON, Register, RegisterRow, read_register
 from aps_async.text import folded
@@ -50,11 +52,12 @@ async def rebuild(ledger: Ledger, project: Project) -> int:
 
 def _found(register: Register, project: Project, path: str) -> Iterator[FoundSheet]:
     seen: set[object] = set()
+    taken: dict[SheetIdentity | None, str] = {}
     for number, row in enumerate(register.sheets, 1):
-        if row.file is None or folded(row.file).startswith(f"{SUPERSEDED}/"):
+        if row.file is None or is_superseded(row.file):
             continue
         try:
-            found = _sheet(row, project)
+            found = _sheet(row, project, taken)
             _check_new(seen, folded(found.name))
             _check_new(seen, (row.file_source, frozenset(row.options)))
         except (InputError, ValueError) as problem:
@@ -71,7 +74,7 @@ def _check_new(seen: set[object], value: object) -> None:
     seen.add(value)
 
 
-def _sheet(row: RegisterRow, project: Project) -> FoundSheet:
+def _sheet(row: RegisterRow, project: Project, taken: dict[SheetIdentity | None, str]) -> FoundSheet:
     """What a row says, if all of it is such as we write.
 
     Raises:
@@ -104,6 +107,7 @@ def _sheet(row: RegisterRow, project: Project) -> FoundSheet:
         version=None if project.is_acc else version_number(source),
         collection=Collection(id=row.collection_id, name=row.collection or "") if row.collection_id else None,
     )
+    sheet = Folder(()).apart(sheet, taken)
     options: dict[str, Any] = dict.fromkeys(row.options, True)
     request = sheet.to_request(ExportOptions(**options))
     return FoundSheet(

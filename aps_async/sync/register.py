@@ -9,10 +9,11 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any, cast
 
-from attrs import asdict, field, fields, frozen
+from attrs import asdict, evolve, field, fields, frozen
 
 from aps_async.downloads.filenames import checked_relative
 from aps_async.errors import DecodeError, InputError, LedgerError
@@ -39,7 +40,8 @@ __all__ = [
 ]
 __dir__: object = __all__.copy
 
-REGISTER_CSV, REGISTER_JSON = "register.csv", "register.json"
+REGISTER_CSV = "register.csv"
+REGISTER_JSON = "register.json"
 FORM = 1
 """Of `register.json`; a change that older readers would misunderstand gets another number."""
 _LARGEST = 256 << 20
@@ -147,6 +149,7 @@ def _row(project: Project, outcome: SyncOutcome, by_file: Any) -> RegisterRow:
     )
 
 
+@cache
 def options_in_words(options: ExportOptions) -> tuple[str, ...]:
     """The page options that are on, by their names."""
     return tuple(name for name, value in asdict(options).items() if value is True)
@@ -158,9 +161,15 @@ async def write_register(place: Place, register: Register) -> None:
     Raises:
         TargetError: one cannot be written.
     """
-    text = json.dumps(to_dict(register), ensure_ascii=False, indent=1)
-    await place.write(REGISTER_JSON, f"{text}\n".encode())
-    await place.write(REGISTER_CSV, as_csv(register).encode("utf-8-sig"))
+    await place.write(REGISTER_JSON, await asyncio.to_thread(_as_json, register))
+    await place.write(REGISTER_CSV, await asyncio.to_thread(lambda: as_csv(register).encode("utf-8-sig")))
+
+
+def _as_json(register: Register) -> bytes:
+    """One line for each sheet: readable, and not so slow as indented JSON."""
+    head = json.dumps(to_dict(evolve(register, sheets=())), ensure_ascii=False, indent=1).removesuffix("\n}")
+    rows = ",\n".join([json.dumps(to_dict(each), ensure_ascii=False) for each in register.sheets])
+    return f'{head},\n "sheets": [\n{rows}\n]}}\n'.encode()
 
 
 def as_csv(register: Register) -> str:

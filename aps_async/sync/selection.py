@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from attrs import evolve, field, fields_dict, frozen
 
@@ -14,10 +14,12 @@ from aps_async.models import LeftOut, Project, Sheet
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync.sheets import ProjectSheet
-from aps_async.text import NameIndex, globbed, listing, look, named
+from aps_async.text import NameIndex, did_you_mean, globbed, look, named
 
 __all__ = ["NotSelected", "Rule", "Selected", "Selection", "list_selected", "select"]
 __dir__: object = __all__.copy
+
+T = TypeVar("T")
 
 _SUGGESTIONS = 10
 """Texts of one selection for which the nearest matches are looked up, which takes a tenth of a second each."""
@@ -225,9 +227,11 @@ def _by_number(
 ) -> tuple[list[ProjectSheet], dict[str, tuple[ProjectSheet, ...]], dict[str, APSError]]:
     """The sheets that are named, and the texts that name several or none."""
     chosen, ambiguous, unmatched = list[ProjectSheet](), dict[str, tuple[ProjectSheet, ...]](), dict[str, APSError]()
+    if not selection.sheet:  # an index of thousands of sheets takes more memory than the sheets
+        return chosen, ambiguous, unmatched
     index = NameIndex(known, lambda each: (each.number, each.id, each.sheet.item_id or each.id))
     for text in selection.sheet:
-        found = index.find(_decoded(text))
+        found = _find(index, text)
         chosen += found
         if len(found) > 1:
             ambiguous[text] = tuple(found)
@@ -237,7 +241,7 @@ def _by_number(
 
 
 def _no_sheet(text: str, known: Sequence[ProjectSheet], what: str = "no sheet has the number or id") -> APSError:
-    instead = f"; there are: {listing(text, (each.sheet.name for each in known))}" if known else ""
+    instead = f"; {did_you_mean(text, (each.sheet.name for each in known))}" if known else ""
     return NotFoundInProjectError(f"{what} {text!r}{instead}")
 
 
@@ -272,8 +276,8 @@ def _known_rule(
     """Sheets of a place by one of its names; of all that look alike, those that are spelled like it."""
     found = {each.id for each in named(_path(wanted) if what == "folder" else wanted, known, names)}
     if not found:
-        shown = listing(wanted, (names(each)[0] for each in known if names(each)))
-        raise NotFoundInProjectError(f"no sheet is in a {what} {wanted!r}; there are: {shown}")
+        instead = did_you_mean(wanted, (names(each)[0] for each in known if names(each)))
+        raise NotFoundInProjectError(f"no sheet is in a {what} {wanted!r}; {instead}")
     yield f"not in the {what} {wanted!r}", lambda each: each.id in found
 
 
@@ -283,7 +287,7 @@ def _other_rules(known: Sequence[ProjectSheet], selection: Selection) -> Iterabl
         wanted = set[str]()
         for text in selection.tag:
             if not (found := named(text, tags, lambda tag: (tag,))):
-                raise NotFoundInProjectError(f"no sheet has the tag {text!r}; there are: {listing(text, tags)}")
+                raise NotFoundInProjectError(f"no sheet has the tag {text!r}; {did_you_mean(text, tags)}")
             wanted.update(found)
         yield f"not tagged {' or '.join(map(repr, selection.tag))}", lambda each: not wanted.isdisjoint(each.sheet.tags)
     if (since := selection.since) is not None:
@@ -328,6 +332,11 @@ def _urns(selection: Selection) -> dict[str, str]:
     return {text: urn for text, urn in decoded.items() if is_item_urn(urn) or is_version_urn(urn)}
 
 
+def _find(index: NameIndex[T], text: str) -> list[T]:
+    """What a text names: as it is, or as a URN in any form. A number may look like one, or be in brackets."""
+    return index.find(text) or index.find(_decoded(text))
+
+
 def _decoded(text: str) -> str:
     try:
         return decoded_urn(text, "version", "item")
@@ -339,7 +348,7 @@ def _not_exportable(selection: Selection, sheets: Sequence[Sheet], left_out: Seq
     """The texts that name only what the list had to leave out, with the reason for that."""
     exportable = NameIndex(sheets, lambda each: (each.number, each.id, each.item_id or each.id))
     others = NameIndex(left_out, lambda each: (each.name, each.id, each.version_urn or each.id))
-    found = {text: others.find(_decoded(text)) for text in selection.sheet if not exportable.find(_decoded(text))}
+    found = {text: _find(others, text) for text in selection.sheet if not _find(exportable, text)}
     return {text: NotExportableError(str(each[0])) for text, each in found.items() if each}
 
 

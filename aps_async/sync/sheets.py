@@ -36,7 +36,8 @@ class ProjectSheet:
         """
         sheet = self.sheet
         if self.project.is_acc:
-            return json.dumps([sheet.project_id, sheet.collection.id if sheet.collection else None, sheet.number])
+            parts = [sheet.project_id, sheet.collection.id if sheet.collection else None, sheet.number]
+            return json.dumps([*parts, sheet.distinction] if sheet.distinction is not None else parts)
         return json.dumps([sheet.project_id, sheet.item_id or _lineage(sheet.id)])
 
     @property

@@ -116,8 +116,7 @@ class Prover:
             return self._not_found(known, "it is no longer there")
         if found.deleted:
             return Verdict(SheetState.WITHDRAWN, "it is deleted")
-        identity, now = known.request.identity, found.sheet.identity
-        if identity is not None and now != identity:
+        if known.request.identity not in (None, *(form.identity for form in sheets.forms(found.sheet))):
             return Verdict(SheetState.WITHDRAWN, f"it is now {found.sheet.name}")
         if not found.is_current:
             return Verdict(SheetState.LEFT_OUT, "a later version set has it, which was not listed")

@@ -35,6 +35,7 @@ __all__ = [
 __dir__: object = __all__.copy
 
 NOT_OPEN = "the session is not open: use 'async with Session(...) as session', or 'await session.open()'"
+_OTHER_LOOP = "the session was opened in another event loop: open one in each, as each 'asyncio.run' makes a loop"
 
 _log = logging.getLogger(__name__)
 
@@ -128,6 +129,7 @@ class Connections:
         self._api: aiohttp.ClientSession | None = http
         self._api_is_ours = http is None
         self._links: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._options = request_options(tls_context(trust), proxy)
         self._first_contact = first_contact
         self._time_limits = TimeLimits()
@@ -139,6 +141,7 @@ class Connections:
 
     def open(self, settings: Settings) -> None:
         """Opens both."""
+        self._loop = asyncio.get_running_loop()
         if self._api_is_ours:
             self._api = open_api(settings)
         self._links = open_links(settings, None if self._api_is_ours or self._api is None else self._api.connector)
@@ -156,13 +159,22 @@ class Connections:
         """The HTTP session for API calls.
 
         Raises:
-            InputError: it is not open.
+            InputError: it is not open, or not in this event loop.
         """
-        if self._api is None or self._links is None:
+        self._opened()
+        if self._api is None:
             raise InputError(NOT_OPEN)
         if self._api.closed:
             raise InputError("the aiohttp session of this session was closed: keep it open for as long as this one")
         return self._api
+
+    def _opened(self) -> aiohttp.ClientSession:
+        """The HTTP session for signed links."""
+        if self._links is None or self._links.closed:
+            raise InputError(NOT_OPEN)
+        if self._loop is not asyncio.get_running_loop():
+            raise InputError(_OTHER_LOOP)
+        return self._links
 
     async def send(self, call: Call, token: Any, settings: Settings) -> Answer:
         """One attempt at a call, with its whole response, whatever its status.
@@ -190,7 +202,7 @@ class Connections:
             if isinstance(problem, TimeoutError):
                 self._time_limits.timed_out(call)
         else:
-            self._first_contact.made()
+            self._first_contact.made(answer.status)
             self._time_limits.answered(call)
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))
@@ -232,8 +244,7 @@ class Connections:
         self, link: SignedUrl, headers: Mapping[str, str] | None, base_url: str, settings: Settings
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """See `Session.open_link`."""
-        if self._links is None or self._links.closed:
-            raise InputError(NOT_OPEN)
+        links = self._opened()
         sent: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: USER_AGENT}
         sent.update(checked_headers(headers))
         if headers and any(name.lower() == "authorization" for name in headers):
@@ -243,7 +254,7 @@ class Connections:
             sent["Cookie"] = header_value("the cookie of the signed link", cookie)
         with attempted(self._hooks, "storage", "GET", url) as attempt:
             async with asyncio.timeout(headers_timeout(settings)):
-                response = await self._links.get(url, headers=sent, **self._options)
+                response = await links.get(url, headers=sent, **self._options)
             attempt.status = response.status
         async with response:
             yield response

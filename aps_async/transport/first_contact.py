@@ -1,18 +1,22 @@
-"""The first contact with a service: until anything has answered, the address may be wrong, so retries are few."""
+"""The contact with a service: until anything has answered, the address may be wrong, so retries are few; and whether
+calls have to be repeated now."""
 
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
+from attrs import evolve, frozen
 
-from aps_async.errors import TransportError
+from aps_async.errors import ResponseError, TransportError
 from aps_async.settings import Settings
-from aps_async.transport.hooks import Hook, Waited, emit
+from aps_async.transport import hooks
+from aps_async.transport.hooks import Hook
 from aps_async.transport.retry import is_transient, retrying, was_not_sent
 
-__all__ = ["FirstContact"]
+__all__ = ["FirstContact", "Trouble"]
 __dir__: object = __all__.copy
 
 A = TypeVar("A")
@@ -20,6 +24,17 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _FIRST_CONNECT = 2.0  # seconds for each of two attempts at a command's first connection
+
+
+@frozen(kw_only=True)
+class Trouble:
+    """Calls fail and are repeated: the service is down, or the network on the way to it."""
+
+    error: Exception
+    """That of the latest attempt."""
+    since: datetime
+    next_attempt: datetime | None = None
+    """When its call is repeated, as far as that is decided."""
 
 
 class FirstContact:
@@ -42,10 +57,30 @@ class FirstContact:
         self._reached = patient
         self._on_unreachable = on_unreachable
         self._failures = 0
+        self.trouble: Trouble | None = None
+        """Set while calls are repeated because of it, until one gets an answer; None: the service answers."""
+        self._listeners: list[Callable[[], object]] = []
 
-    def made(self) -> None:
+    def made(self, status: int) -> None:
         """A response has arrived."""
         self._reached = True
+        if self.trouble is not None and status < 500:
+            self._change(None)
+
+    def failed(self, problem: Exception) -> None:
+        """An attempt has failed."""
+        if is_transient(problem) and not (isinstance(problem, ResponseError) and problem.status < 500):
+            self._change(Trouble(error=problem, since=self.trouble.since if self.trouble else datetime.now(UTC)))
+
+    def listen(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Calls the listener whenever `trouble` changes, until the returned function is called."""
+        self._listeners.append(listener)
+        return partial(self._listeners.remove, listener)
+
+    def _change(self, trouble: Trouble | None) -> None:
+        self.trouble = trouble
+        for listener in tuple(self._listeners):
+            listener()
 
     def connect_limits(self, seconds: float) -> aiohttp.ClientTimeout:
         """The limits for connecting, where `seconds` is the usual one."""
@@ -75,8 +110,10 @@ class FirstContact:
         problem = details.get("exception")
         if self._on_unreachable is not None and isinstance(problem, TransportError) and self._obstacle(problem):
             self._on_unreachable(problem)
+        if self.trouble is not None and self.trouble.error is problem:
+            self._change(evolve(self.trouble, next_attempt=datetime.now(UTC) + timedelta(seconds=details["wait"])))
         if self._hooks:
-            emit(self._hooks, Waited(reason="retry", seconds=details["wait"], what=type(problem).__name__))
+            hooks.emit(self._hooks, hooks.Waited(reason="retry", seconds=details["wait"], what=type(problem).__name__))
         _log.info("attempt %d failed, next in %.1f s: %s", details["tries"], details["wait"], problem)
 
     def _obstacle(self, problem: BaseException) -> str | None:

@@ -238,15 +238,15 @@ class LocalRateLimiter(WaitQueue[None]):
 
     def admits_at(self, calls: int) -> float:
         """When the last of so many calls can go, those in the queue included, if all are answered at once."""
-        now = asyncio.get_running_loop().time()
-        spent = [at + self.window for at in self._spent if at + self.window > now]
-        spent += [now + self.window] * self._in_flight
+        begins = max(asyncio.get_running_loop().time(), self._resumes_at)
+        spent = [at + self.window for at in self._spent if at + self.window > begins]
+        spent += [begins + self.window] * self._in_flight
         over = calls - (self.budget - len(spent)) - 1
         if over < 0:
-            return max(now, self._resumes_at)
+            return begins
         windows, place = divmod(over, self.budget)
-        first = spent[place] if place < len(spent) else now + self.window
-        return max(self._resumes_at, first + windows * self.window)
+        first = spent[place] if place < len(spent) else begins + self.window
+        return first + windows * self.window
 
     def _admits(self, now: float) -> bool:
         if now < self._resumes_at:

@@ -26,8 +26,9 @@ from aps_async.errors import (
     TargetError,
     UnauthorizedError,
 )
-from aps_async.exports.kinds import KINDS
-from aps_async.exports.wait import EndingWords, checked_job, export_rules
+from aps_async.exports.kinds import row_of
+from aps_async.exports.pollers import EndingWords, export_rules
+from aps_async.exports.wait import checked_job
 from aps_async.models import ExportJob, ExportRef
 from aps_async.policies import PollStatus
 from aps_async.polling import PollRules
@@ -307,7 +308,7 @@ class Worker:
             if status.failures >= TRIES:
                 return False
             if entry.ref is None:
-                return may_start_again(error, repeatable=KINDS[entry.request.kind].start_endpoint.repeatable)
+                return may_start_again(error, repeatable=row_of(entry.request.kind).start_endpoint.repeatable)
             return rules.may_recover(error, status) or (isinstance(error, DownloadError) and steps.may_recover(error))
 
         rules = export_rules(self.session, entry.ref or ExportRef(request=entry.request, export_id=""))

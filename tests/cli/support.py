@@ -84,7 +84,7 @@ def clean_environment(env: dict[str, str] | None = None) -> dict[str, str]:
     """This process's environment without anything that would change what a command does or prints."""
     unwanted = ("APS_", "PYTHON", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "FORCE_COLOR", "GITHUB_ACTIONS")
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(unwanted)}
-    homeless = {"XDG_CONFIG_HOME": os.devnull, "XDG_DATA_HOME": os.devnull}  # no profiles, no logins
+    homeless = {"XDG_CONFIG_HOME": os.devnull, "XDG_DATA_HOME": os.devnull, "XDG_CACHE_HOME": os.devnull}
     return kept | homeless | {"COLUMNS": "100", "TERM": "xterm"} | (env or {})
 
 

@@ -31,6 +31,21 @@ def test_text_of_others_is_written_out(raw: str, shown: str) -> None:
     assert output.clean(raw) == shown
 
 
+@pytest.mark.skipif(os.name == "nt", reason="finds programs by their suffix")
+def test_commands_to_copy_name_the_program_as_it_was_called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for folder in ("here", "other one"):
+        (tmp_path / folder).mkdir()
+        program = tmp_path / folder / "aps-async"
+        program.touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    for path, typed in (("here", "here/aps-async"), ("here", "other one/aps-async"), ("", "here/aps-async")):
+        monkeypatch.setenv("PATH", str(tmp_path / path) if path else "")
+        monkeypatch.setattr(sys, "argv", [typed, "demo"])
+        seen.append(output.program())
+    assert seen == ["aps-async", "'other one/aps-async'", "here/aps-async"]
+
+
 @pytest.mark.parametrize(
     ("count", "shown"),
     [
@@ -82,6 +97,21 @@ def test_a_session_as_the_environment_says() -> None:
     assert session.settings.poll_interval == pytest.approx(0.1)
     with pytest.raises(UsageProblem):
         environment.open_session(None, environ | {"APS_BASE_URL": ""})
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (
+            "not done in 3 s. It may still finish: wait again with its ref",
+            "finish: 'aps-async resume' waits for it again",
+        ),
+        ("give user_id, the user's Autodesk id (x-user-id), or", "give --user-id or APS_USER_ID, "),
+        ("more are withdrawn (max_prune=10)", "(--max-prune 10)"),
+    ],
+)
+def test_parameters_of_the_library_are_options_here(words: str, shown: str) -> None:
+    assert shown in reason(AuthError(words))
 
 
 def test_the_reason_is_one_line_with_its_notes() -> None:

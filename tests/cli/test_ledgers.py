@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from aps_async.cli import ledgers
-from aps_async.cli.export import ExportChoices, ledger_for
+from aps_async.cli.delivering import ledger_for
+from aps_async.cli.export import ExportChoices
 from aps_async.cli.fetching import DocumentChoices
 from aps_async.models import ExportOptions
 from tests.cli.support import SHEET, Ran, Simulation, paths_in, start
@@ -118,7 +119,7 @@ def test_exit_codes_stay_in_the_status_and_are_tried_again(cli: Cli, service: Si
 
 
 def test_two_commands_in_one_folder(cli: Cli, service: Simulation, tmp_path: Path) -> None:
-    with start(*EXPORT, "Plans/Endless", "--out", str(tmp_path), env=service.env) as process:
+    with start(*EXPORT, "Plans/Endless", "--timeout", "36000", "--out", str(tmp_path), env=service.env) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("[3/4]"):

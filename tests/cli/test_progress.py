@@ -15,8 +15,10 @@ from aps_async.cli import output
 from aps_async.cli.ending import failures_by_reason
 from aps_async.cli.exit_codes import short_reason
 from aps_async.cli.progress import _Bar, _Lines
-from aps_async.errors import APSError, NotAllowedError, NotFoundError, ServerError, TargetError
+from aps_async.cli.trouble import TroubleLines
+from aps_async.errors import APSError, NotAllowedError, NotFoundError, ServerError, TargetError, TransportError
 from aps_async.exports.progress import BulkProgress
+from aps_async.transport.first_contact import FirstContact, Trouble
 from tests.cli.support import Ran, Simulation
 
 _PATH = "/bim360/docs/v1/projects/p/versions/urn%3Aadsk.wipprod%3Afs.file%3Avf.8yQ2%3Fversion%3D1/exports"
@@ -33,6 +35,13 @@ def at(**changes: Any) -> BulkProgress:
     return BulkProgress(**figures | changes)
 
 
+def contact(**trouble: Any) -> FirstContact:
+    """With a service that answers; or with trouble."""
+    made = FirstContact(patient=True, on_unreachable=None)
+    made.trouble = Trouble(**trouble) if trouble else None
+    return made
+
+
 def drawn(bar: _Bar, width: int) -> list[str]:
     printed = io.StringIO()
     Console(file=printed, width=width).print(bar)
@@ -41,20 +50,48 @@ def drawn(bar: _Bar, width: int) -> list[str]:
 
 def test_everything_is_on_four_lines() -> None:
     now = iter((0.0, 729.0))
-    bar = _Bar(5000, clock=lambda: next(now))
+    bar = _Bar(5000, contact(), clock=lambda: next(now))
     bar.finished("A-101 - Ground", 81_700, 3.14, ok=True)
     bar.moved(at())
     figures, under_way, quota, last = drawn(bar, 160)
-    assert figures.endswith("191/5000  1 failed  about 49:03 left  12:09  1.5 MB  2.1 kB/s")
+    assert figures.endswith("191/5000  1 failed  about 49:03 left  12:09 elapsed  1.5 MB  2.1 kB/s")
     assert under_way == "3 downloading  2 waiting for a slot  5 at the service"
     assert quota.startswith("waiting for the quota until ")
-    assert quota.endswith("in 0:32  4,799 to start")
+    assert quota.endswith(" (0:32)  4,799 to start")
     assert last == "A-101 - Ground: 81.7 kB, 3.1 s"
+
+
+def test_a_service_that_does_not_answer_is_shown() -> None:
+    error = TransportError("POST /x: refused", sent=False, obstacle="connection")
+    now = datetime.now(UTC)
+    bar = _Bar(5000, contact(error=error, since=now - timedelta(seconds=30), next_attempt=now + timedelta(seconds=8.2)))
+    bar.moved(at(next_start=None))
+    [line] = [each for each in drawn(bar, 120) if "waiting for the service" in each]
+    assert line.startswith("waiting for the service: no connection  next attempt in 0:08  since ")
+
+
+def test_lines_mention_a_service_that_does_not_answer_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    began = now = datetime(2026, 1, 1, tzinfo=UTC)
+    lines = TroubleLines(known := contact(), now=lambda: now)
+    error = ServerError("no", status=503, **_ERROR)
+    for seconds, wait in ((0, 0.5), (1, 2), (3, 4), (7, 8), (15, 16), (31, 1)):
+        now = began + timedelta(seconds=seconds)
+        known.trouble = Trouble(error=error, since=began, next_attempt=now + timedelta(seconds=wait))
+        lines()
+    known.trouble = None
+    lines()
+    lines()
+    since = f"since {began.astimezone():%H:%M:%S}"
+    assert capsys.readouterr().err.splitlines() == [
+        f"waiting for the service: trouble at the service (503), next attempt in 0:02, {since}",
+        f"waiting for the service: trouble at the service (503), next attempt in 0:01, {since}",
+        "the service answers again",
+    ]
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 160])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    bar = _Bar(5000)
+    bar = _Bar(5000, contact())
     bar.finished("\N{CJK UNIFIED IDEOGRAPH-56F3}" * 200 + "\x1b[31m", 81_700, 3.14, ok=True)
     bar.moved(at())
     lines = drawn(bar, width)
@@ -65,7 +102,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 
 def test_nothing_waits_and_nothing_is_known() -> None:
-    bar = _Bar(None)
+    bar = _Bar(None, contact())
     bar.moved(
         at(next_start=None, expected_end=None, waiting=0, total=None, running=0, starting=0, downloading=0, queued=0)
     )
@@ -154,3 +191,19 @@ def test_the_output_is_as_before_after_a_log_file_that_cannot_be_opened(tmp_path
     ):
         raise AssertionError
     assert not output.is_quiet()
+
+
+def test_sentences_are_wrapped_between_words_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "  POST /a-very-long/path-that/does-not/fit-into/one-line: no\x1b[31m connection"
+    output.print_prose(text)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "24")
+    output.print_prose(text)
+    assert capsys.readouterr().err.splitlines() == [
+        "  POST /a-very-long/path-that/does-not/fit-into/one-line: no\\x1b[31m connection",
+        "  POST",
+        "  /a-very-long/path-that/does-not/fit-into/one-line:",
+        "  no\\x1b[31m connection",
+    ]

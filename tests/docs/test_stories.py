@@ -13,6 +13,7 @@ from tests.test_examples import call, environment_of
 WITH_A_DATABASE = "operator"  # in tests/workers
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem != WITH_A_DATABASE], ids=lambda page: page.stem)
 def test_a_page_as_written(page: Path, environment: Path, tmp_path: Path) -> None:
     run_page(page, environment, tmp_path)
@@ -29,5 +30,8 @@ async def test_the_program_for_fastapi(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(name, value)
         [sheet] = simulator.world.sheets
         async with app.router.lifespan_context(app):
-            answer = await call(app, "GET", "/sheet", project=sheet.folder.project.id, version=sheet.tip.id)
+            answer = await call(app, "GET", "/A-101.pdf", project=sheet.folder.project.id, version=sheet.tip.id)
+            refused = await call(app, "GET", "/A-101.pdf", version="urn:else")
     assert (answer.status, answer.body[:5]) == (200, b"%PDF-")
+    assert refused.status == 422
+    assert b"is not a version URN" in refused.body

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,8 +15,9 @@ from aiohttp import web
 from aps_async import InputError
 from aps_async.downloads.folder import Folder, storage_for
 from aps_async.downloads.object_storage import ObjectStorage
-from aps_async.downloads.storage import Storage
+from aps_async.downloads.storage import Storage, is_object_storage
 from aps_async.errors import TargetError
+from aps_async.exports.targets import target_for
 from tests.storages import Bucket, InMemory, azure_server, azurite_command, google_key, make_container, s3_server
 from tests.support import served
 
@@ -88,6 +89,31 @@ def test_with_credentials_there_is_a_storage(
 def test_other_addresses_are_refused(address: str) -> None:
     with pytest.raises(InputError, match="it is not s3://, gs:// or az://"):
         ObjectStorage(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://AKIA:canary@plans/x",
+        "S3://canary@plans",
+        "s3://plans:9000/x",
+        "az://plans/x?sv=1&sig=canary",
+        "gs://plans#canary",
+        "s3://plans/a#1",
+        "s3://u:can/ary@plans",
+    ],
+)
+def test_an_address_has_no_credentials(address: str) -> None:
+    makes: list[Callable[[str], object]] = [ObjectStorage, storage_for, target_for, is_object_storage]
+    for make in makes:
+        with pytest.raises(InputError, match="without user, port") as caught:
+            make(address)
+        assert "canary" not in str(caught.value) or "#" in address
+
+
+@pytest.mark.parametrize("address", ["s3://plans/a@b/c:d", "gs://plans", "az://plans/x y/"])
+def test_other_characters_of_a_prefix_are_kept(address: str) -> None:
+    assert is_object_storage(address)
 
 
 async def check_replaced(storage: Storage) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import errno
 import io
 import os
 import resource
+import socket
 import subprocess
 import sys
 import textwrap
@@ -16,8 +18,10 @@ from typing import Any
 import pytest
 
 from aps_async import APSError
-from aps_async.downloads.sinks import OpenFile, PartFile, checked_path, made_folder, opened
-from aps_async.errors import DiskFullError, IncompleteDownloadError, TargetError
+from aps_async.downloads.open_files import OpenFile, opened
+from aps_async.downloads.sinks import PartFile, checked_path, made_folder, target_error
+from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
+from aps_async.filesystem import replacing
 
 ROOT = Path(__file__).parents[2]
 
@@ -431,3 +435,92 @@ async def test_every_sink_writes_at_the_given_position(tmp_path: Path, file: io.
         await sink.write(at, data)
     await finish(sink)
     assert (file.getvalue() if file else (tmp_path / "x").read_bytes()) == (b"head:" if file else b"") + b"one 2 three"
+
+
+def closed_file() -> io.BytesIO:
+    """One that takes nothing any more."""
+    file = io.BytesIO()
+    file.close()
+    return file
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        " ",
+        "a\0.pdf",
+        "half \ud83d.pdf",
+        b"a\0.pdf",
+        None,
+        5,
+        ["a.pdf"],
+        io.StringIO(),
+        closed_file(),
+        "s3://bucket/a.pdf",
+        "https://h/a.pdf",
+    ],
+    ids=repr,
+)
+async def test_what_cannot_be_a_target_is_refused(target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError):
+        opened(target)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_may_be_bytes(tmp_path: Path) -> None:
+    assert checked_path(os.fsencode(tmp_path / "a.pdf")) == tmp_path / "a.pdf"
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def listener(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.fspath(path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names no such files")
+@pytest.mark.parametrize("make", [pipe, listener])
+async def test_devices_and_pipes_are_never_replaced(
+    make: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(Path("a.pdf"))
+    before = os.lstat("a.pdf")
+    with pytest.raises(TargetError, match="not ours, is in its place"):
+        checked_path("a.pdf")
+    with pytest.raises(TargetError, match="not ours, is in its place"):
+        checked_path("/dev/null")
+    sink = PartFile(Path("a.pdf"))  # what was made meanwhile
+    await sink.write(0, b"x")
+    await sink.complete()
+    with pytest.raises(TargetError, match="not ours, is in its place"):
+        sink.rename()
+    sink.discard()
+    with pytest.raises(OSError, match="regular"), replacing(Path("a.pdf")):
+        pass
+    assert [each.name for each in tmp_path.iterdir()] == ["a.pdf"]
+    assert os.path.samestat(os.lstat("a.pdf"), before)
+
+
+async def test_an_open_file_that_is_closed_meanwhile_is_a_target_error() -> None:
+    file = io.BytesIO()
+    sink = opened(file)
+    file.close()
+    with pytest.raises(TargetError, match="it was closed"):
+        await sink.write(0, b"x")
+
+
+@pytest.mark.parametrize(
+    ("filename", "place"),
+    [(None, "its place"), ("plans/a.pdf", "its place"), ("superseded", "the place of superseded")],
+)
+def test_what_is_in_the_place_of_a_folder_is_named(filename: str | None, place: str) -> None:
+    problem = OSError(errno.ELOOP, "is a link or a file", filename)
+    words = str(target_error(Path("plans/a.pdf"), problem))
+    assert words.startswith(
+        "cannot write plans/a.pdf: a link, or something else that is not ours, is in " + place + ";"
+    )

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from tests.faults.services import PAGE, Service, encode
-from tests.support import virtual_clock
+from tests.support import RawListener, virtual_clock
 
 Step = Literal["token", "start", "status", "link", "cookies", "other"]
 ALWAYS = 10**9
@@ -101,19 +101,21 @@ class RawServer:
         self._does = does
         self._tokens: set[str] = set()
         self._tls: ssl.SSLContext | None = None
-        self._listening: asyncio.Server | None = None
+        self._listener = RawListener(self._connected)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def listen(self, port: int = 0, tls: ssl.SSLContext | None = None) -> int:
         self._tls = tls or self._tls
-        self._listening = await asyncio.start_server(self._connected, LOCAL, port, ssl=self._tls, limit=1 << 20)
-        return int(self._listening.sockets[0].getsockname()[1])
+        return await self._listener.listen(port, ssl=self._tls, limit=1 << 20)
 
-    def close(self) -> None:
-        if self._listening is not None:
-            self._listening.close()
+    async def close(self) -> None:
+        await self._listener.close()
         for task in self._tasks:
             task.cancel()
+
+    async def end(self) -> None:
+        await self.close()
+        await self._listener.end()
 
     async def is_left(self) -> bool:
         """Whether the client has closed every connection; a server that is slow notices it late."""
@@ -126,12 +128,8 @@ class RawServer:
         self._open += 1
         self._left.clear()
         try:
-            with suppress(OSError, asyncio.IncompleteReadError):
-                while await self._serve(reader, writer):
-                    pass
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            while await self._serve(reader, writer):
+                pass
         finally:
             self._open -= 1
             if not self._open:
@@ -166,10 +164,8 @@ class RawServer:
                 await asyncio.sleep(pause)
 
     async def _stop_listening(self, seconds: float) -> None:
-        if self._listening is None:
-            return
-        port = self._listening.sockets[0].getsockname()[1]
-        self._listening.close()
+        port = self._listener.port
+        await self._listener.close()
 
         async def again() -> None:
             await asyncio.sleep(seconds)
@@ -301,4 +297,4 @@ async def raw_server(
     try:
         yield server
     finally:
-        server.close()
+        await server.end()

@@ -53,7 +53,7 @@ async def session_on(server: RawServer, scenario: Scenario, ca: Path | None) -> 
     options |= {"ssl": ca, "clock": clock, **scenario.session}
     async with AsyncExitStack() as stack:
         if scenario.network == "refused":
-            server.close()
+            await server.close()
         elif scenario.network == "unknown host":
             options |= connections.unknown_host()
             await stack.enter_async_context(options["http"])
@@ -62,7 +62,7 @@ async def session_on(server: RawServer, scenario: Scenario, ca: Path | None) -> 
 
 def is_of_a_server(task: "asyncio.Task[Any]") -> bool:
     """Whether it is the raw server's own, or the event loop's for a TLS connection that the server has accepted."""
-    return bool(re.search(r"RawServer|_accept_connection", repr(task.get_coro())))
+    return bool(re.search(r"RawServer|RawListener|_accept_connection", repr(task.get_coro())))
 
 
 def check_outcome(outcome: Outcome, error: APSError | None, took: float, folder: Path) -> None:

@@ -123,3 +123,16 @@ async def test_a_sheet_keeps_its_file_under_another_title_and_in_another_listing
         rows = ledger.execute("SELECT id, name FROM exports ORDER BY id").fetchall()
     ledger.close()
     assert rows == [(1, PLAN), (2, None), (found.id, "A-101 - Plan of the annex")], "B's file was replaced, not A's"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_sheet_that_got_another_number_never_has_the_file_of_the_one_that_got_its_own(
+    tmp_path: Path, is_first: bool
+) -> None:
+    [before] = await entered(tmp_path, acc("a", PLAN))
+    renumbered, successor = acc("a", ROOF), acc("b", PLAN)
+    wanted = (renumbered, successor) if is_first else (successor, renumbered)
+    found = dict(zip(wanted, await entered(tmp_path, *wanted), strict=True))
+    assert found[renumbered].name == ROOF
+    assert found[renumbered].id != before.id, "an export of its own"
+    assert found[successor].name == PLAN

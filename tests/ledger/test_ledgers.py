@@ -173,6 +173,8 @@ async def test_the_ledger_holds_no_secret_and_no_link(tmp_path: Path) -> None:
         "former_files.export", "former_files.name", "former_files.size", "former_files.sha256", "former_files.stamp",
         "sheets.lineage", "sheets.project", "sheets.facts", "sheets.viewer", "sheets.state", "sheets.reason",
         "sheets.moved", "sheets.named",
+        "moves.export", "moves.name", "moves.target",
+        "leaving.export", "leaving.name", "leaving.size", "leaving.sha256", "leaving.version",
     }  # fmt: skip
     assert set(json.loads(text)) == {"kind", "projectId", "subjects", "name"}
 

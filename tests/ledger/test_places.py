@@ -2,23 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define
+from attrs import define, evolve
 
 from aps_async import InputError, Session, export_many
 from aps_async.downloads.folder import Folder
 from aps_async.downloads.object_storage import ObjectStorage
 from aps_async.downloads.storage import ReadableStorage
+from aps_async.errors import TargetError
 from aps_async.exports.project import project_requests
 from aps_async.exports.targets import ledger_for, state_folder
 from aps_async.ledger import Ledger
+from aps_async.ledger.file_rows import Former
 from aps_async.ledger.journal import KnownFile
+from aps_async.ledger.moves import Moves
 from aps_async.ledger.places import FolderPlace, Place, StoragePlace
-from aps_async.ledger.rows import Former
+from aps_async.ledger.schema import LEDGER_NAME
+from aps_async.ledger.store import Store
 from aps_async.models import StoredExport
 from aps_async.simulator import World
 from tests.storages import (
@@ -123,26 +127,40 @@ async def places(stored: Stored, folder: Path) -> list[tuple[Place, Any]]:
     return [(StoragePlace(stored.storage), stored.names), (FolderPlace(folder), names)]
 
 
+@asynccontextmanager
+async def moves_in(place: Place, folder: Path) -> AsyncIterator[Moves]:
+    """Moves in a place, with a ledger in a folder."""
+    folder.mkdir()
+    store = Store(folder / LEDGER_NAME)
+    await store.open()
+    try:
+        yield Moves(store, place, "keep")
+    finally:
+        await store.close()
+
+
 async def test_a_storage_does_with_files_what_a_folder_does(stored: Stored, tmp_path: Path) -> None:
     ours = [known("A.pdf", b"one"), known("sub/B.pdf", b"two"), known("C.pdf", b"three")]
-    for place, names in await places(stored, tmp_path / "folder"):
+    for number, (place, names) in enumerate(await places(stored, tmp_path / "folder")):
         assert await place.are_whole(ours[:2])
         assert not await place.are_whole(ours)
         assert not await place.are_whole([known("missing.pdf", b"")])
-        await place.rename([(ours[0], "sub/A2.pdf")])
-        await place.rename([(ours[0], "sub/A2.pdf")])
-        left = [
-            Former(KnownFile("sub/A2.pdf", ours[0].size, ours[0].sha256), "version 1"),
-            Former(ours[2], "version 1"),
-        ]
-        await place.put_away(left, "keep")
-        assert await place.move_aside("sub/B.pdf") == "superseded/sub/B.pdf"
-        assert await place.move_aside("sub/B.pdf") is None
-        assert await asyncio.to_thread(names) == [
-            "superseded/C.pdf",
-            "superseded/sub/A2 (version 1).pdf",
-            "superseded/sub/B.pdf",
-        ]
+        await place.move("A.pdf", "sub/A2.pdf")
+        await place.move("A.pdf", "sub/A2.pdf")
+        with pytest.raises(TargetError, match="A2"):
+            await place.move("C.pdf", "sub/A2.pdf")
+        assert await place.look("sub/A2.pdf") == known("sub/A2.pdf", b"one")
+        assert await place.look("A.pdf") is None
+        left = [Former(known("sub/A2.pdf", b"one"), "version 1"), Former(ours[2], "version 1")]
+        async with moves_in(place, tmp_path / f"state{number}") as moves:
+            await moves.put_away(1, left)
+            assert await moves.move_aside(1, "sub/B.pdf") == "superseded/sub/B.pdf"
+            assert await moves.move_aside(1, "sub/B.pdf") is None
+            gone = ["superseded/C.pdf", "superseded/sub/A2 (version 1).pdf", "superseded/sub/B.pdf"]
+            assert await asyncio.to_thread(names) == gone
+            for _ in range(2):
+                await moves.take_back()
+            assert await asyncio.to_thread(names) == ["sub/B.pdf", *gone[:2]]
         await place.write("register.json", b"1" * 100)
         assert await place.read("register.json", 10) == b"1" * 10
         assert await place.read("other.json", 10) is None
@@ -151,19 +169,27 @@ async def test_a_storage_does_with_files_what_a_folder_does(stored: Stored, tmp_
         assert place.location("a/b.pdf").endswith("a/b.pdf")
 
 
-async def test_what_gives_way_in_a_storage_is_copied_once(stored: Stored) -> None:
+async def test_what_gives_way_in_a_storage_is_copied(stored: Stored, tmp_path: Path) -> None:
     place, ours = StoragePlace(stored.storage), Former(known("A.pdf", b"one"), "version 1")
-    assert await place.make_way("A.pdf", [ours], keep=True) is None
-    await stored.put("A.pdf", b"one")
-    for _ in range(2):  # a run that was stopped in between does it again
-        assert await place.make_way("A.pdf", [ours], keep=True) is None
-    assert await place.make_way("A.pdf", [ours], keep=False) is None
-    assert await asyncio.to_thread(stored.names) == ["A.pdf", "superseded/A (version 1).pdf"]
-    await stored.put("A.pdf", b"two")
-    note = "the file that was there had been changed; it is now superseded/A.pdf"
-    assert await place.make_way("A.pdf", [ours], keep=True) == note
-    await stored.put("A.pdf", b"six")  # as long as the one before
-    assert await place.make_way("A.pdf", [ours], keep=True) == note.replace("A.pdf", "A (2).pdf")
+    async with moves_in(place, tmp_path / "state") as moves:
+        assert await moves.make_way(1, ["A.pdf"], [ours]) == ()
+        await stored.put("A.pdf", b"one")
+        assert await moves.make_way(1, ["A.pdf"], [ours]) == ()
+        both = ["A.pdf", "superseded/A (version 1).pdf"]
+        assert await asyncio.to_thread(stored.names) == both
+        await moves.take_back()  # the run was stopped here
+        assert await asyncio.to_thread(stored.names) == ["A.pdf"]
+        assert await moves.make_way(1, ["A.pdf"], [evolve(ours, version=None)]) == ()
+        assert await asyncio.to_thread(stored.names) == ["A.pdf"]
+    async with moves_in(place, tmp_path / "another") as moves:
+        await moves.make_way(1, ["A.pdf"], [ours])
+        await stored.put("A.pdf", b"two")
+        await moves.take_back()  # it has been replaced, and the older one is kept
+        assert await asyncio.to_thread(stored.names) == both
+        note = "the file that was there had been changed; it is now superseded/A.pdf"
+        assert await moves.make_way(1, ["A.pdf"], [ours]) == (note,)
+        await stored.put("A.pdf", b"six")  # as long as the one before
+        assert await moves.make_way(1, ["A.pdf"], [ours]) == (note.replace("A.pdf", "A (2).pdf"),)
 
 
 @pytest.fixture

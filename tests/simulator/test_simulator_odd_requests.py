@@ -188,3 +188,55 @@ async def test_what_a_service_ignores_changes_nothing(serve: Any, path: str, hea
         sent = {name: value.format(token=client.bearer) for name, value in headers.items()}
         answer = await client.get(path, headers=sent)
         assert (answer.status, answer.json) == (200, plain.json)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allowed"),
+    [
+        ("POST", "/project/v1/hubs", 405, "GET, HEAD, OPTIONS"),
+        ("DELETE", "/project/v1/hubs/b.x/projects", 405, "GET, HEAD, OPTIONS"),
+        ("GET", "/authentication/v2/token", 405, "OPTIONS, POST"),
+        ("HEAD", "/authentication/v2/token", 405, "OPTIONS, POST"),
+        ("GET", "{exports}", 405, "OPTIONS, POST"),
+        ("PATCH", "{exports}/some-job", 405, "GET, HEAD, OPTIONS"),
+        ("PUT", "/simulator/counts", 405, "GET, HEAD, OPTIONS"),
+        ("OPTIONS", "/project/v1/hubs", 204, "GET, HEAD, OPTIONS"),
+        ("OPTIONS", "//project/v1/hubs/", 204, "GET, HEAD, OPTIONS"),
+        ("OPTIONS", "/project/v1/nothing", 404, None),
+        ("POST", "/project/v1", 404, None),
+        ("GET", "/project/v1/hubs//", 404, None),
+        ("GET", "/", 404, None),
+    ],
+)
+async def test_another_method_lists_those_of_the_path(
+    serve: Any, method: str, path: str, status: int, allowed: str | None
+) -> None:
+    async with serve(World.from_json(WORLD), behaviour=NOW) as client:
+        answer = await client.api(method, path.format(exports=client.exports()))
+        assert (answer.status, answer.headers.get("Allow")) == (status, allowed)
+        assert status == 204 or answer.headers["Content-Type"] == "application/json"
+
+
+async def test_a_slash_at_the_end_changes_nothing(serve: Any) -> None:
+    async with serve(World.from_json(WORLD), behaviour=NOW) as client:
+        on = Paths(client)
+        sheets = f"/construction/sheets/v1/projects/{on.project('Tower').id}/sheets"
+        for path in ("/project/v1/hubs", on.hub, f"{on.hub}/projects", sheets, "/simulator/counts"):
+            assert (await client.get(f"{path}/")).status == 200, path
+        job = await client.api("POST", f"{client.exports()}/", json={})
+        assert job.status == 202
+        assert (await client.get(f"{client.exports()}/{job.json['id']}/?x=1")).status == 200
+
+
+async def test_half_of_a_character_in_a_title_is_sent_as_it_is(serve: Any) -> None:
+    world = World.from_json(WORLD)
+    world.sheets[0].title = "cut \ud83d"
+    async with serve(world, behaviour=NOW) as client:
+        on = Paths(client)
+        clinic = on.project("Clinic")
+        folder = f"/data/v1/projects/b.{clinic.id}/folders/{quote(clinic.folders[0].id, safe='')}"
+        assert (await client.get(f"{folder}/contents")).status == 200
+        path = f"/bim360/docs/v1/projects/{clinic.id}/versions:batch-get"
+        answer = await client.api("POST", path, json={"urns": [world.sheets[0].tip.id]})
+        assert b"cut \\ud83d" in answer.body
+        assert (await client.start()).status == 202

@@ -5,7 +5,7 @@ import csv
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,6 @@ from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError
 from aps_async.exports.project import project_requests
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
-from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.places import FolderPlace
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.models import ExportOptions
@@ -370,7 +369,7 @@ async def test_another_user_proves_nothing_by_not_finding_a_sheet(site: Site) ->
 async def test_a_new_pattern_renames_and_exports_nothing(site: Site) -> None:
     await site.sync()
     found = await site.sync(pattern=NamePattern("{discipline}/{number}"))
-    assert {each.state for each in found.values()} == {"renamed"}
+    assert {(each.state, each.reason) for each in found.values()} == {("renamed", f"was {name}") for name in FIRST}
     assert site.files() == [f"A/A-10{number}.pdf" for number in (1, 2, 3, 4)]
     await site.sync()
     assert site.files() == FIRST
@@ -554,6 +553,54 @@ async def test_acc_sheets_are_known_by_collection_and_number(acc_site: Site) -> 
     assert (await site.words())["B-1002"] == "unchanged"
 
 
+async def test_an_acc_sheet_that_had_the_number_of_another_one_is_withdrawn_when_it_gets_its_own(
+    acc_site: Site,
+) -> None:
+    site = acc_site
+    one, two, _ = site.simulator.world.hubs[0].projects[0].sheets
+    two.number = one.number
+    site.index()
+    await site.sync()
+    one.number = "B-2001"
+    site.index()
+    project = site.simulator.world.hubs[0].projects[0]
+    outcomes = sync_project(site.session, project.id, site.folder, SyncOptions(user_id=ADA))
+    found = sorted([each.in_words async for each in outcomes if each.id == one.id])
+    assert found == ["new", f"withdrawn: it is now B-2001 - {one.title}"]
+
+
+@pytest.mark.parametrize("same_title", [False, True])
+async def test_acc_sheets_that_share_a_number_are_kept_apart(acc_site: Site, same_title: bool) -> None:
+    site = acc_site
+    sheets = site.simulator.world.hubs[0].projects[0].sheets
+    one, two, _ = sheets
+    two.number, two.title = one.number, one.title if same_title else two.title
+    site.index()
+
+    async def states(**how: Any) -> dict[str, str]:
+        options = SyncOptions(user_id=ADA, **how)
+        async with aclosing(sync_project(site.session, one.project.id, site.folder, options)) as outcomes:
+            return {each.id: str(each.state) async for each in outcomes}
+
+    assert set((await states()).values()) == {"new"}
+    files = {name: (site.folder / name).read_bytes() for name in site.files()}
+    assert len(set(files.values())) == 3
+    sheets.reverse()  # whatever the order of the list
+    site.index()
+    for how in ({}, {"selection": Selection(sheet=two.id)}, {}):
+        found = await states(**how)
+        assert found.pop(two.id) == "unchanged"
+        assert set(found.values()) <= {"unchanged", "not looked at"}
+    assert {name: (site.folder / name).read_bytes() for name in site.files()} == files
+    issue(site, one, "Addendum 1")
+    issue(site, two, "Addendum 1b")
+    assert Counter((await states()).values()) == {"revised": 2, "unchanged": 1}
+    assert set((await states(prune=True)).values()) == {"unchanged"}
+    older = {(site.folder / name).read_bytes() for name in site.files() if name.startswith("superseded/")}
+    assert older == {content for name, content in files.items() if name.startswith(one.number)}
+    assert sorted(files) == [name for name in site.files() if not name.startswith("superseded/")]
+
+
 async def test_a_failed_revision_of_an_acc_sheet_keeps_the_older_file(acc_site: Site) -> None:
     site = acc_site
     await site.sync()
@@ -595,8 +642,8 @@ class Waiting(FolderPlace):
         super().__init__(folder)
         self.renamed, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def rename(self, moves: Sequence[tuple[KnownFile, str]]) -> None:
-        await super().rename(moves)
+    async def move(self, name: str, target: str) -> None:
+        await super().move(name, target)
         self.renamed.set()
         await self.go_on.wait()
 
@@ -605,7 +652,7 @@ async def test_a_cancelled_rename_is_in_the_ledger(site: Site) -> None:
     await site.sync()
     project = bare_id(site.simulator.world.hubs[0].projects[0].id)
     async with Ledger(site.folder) as ledger:
-        ledger.place = place = Waiting(site.folder)
+        ledger.moves.place = place = Waiting(site.folder)
         known = {each.name: each for each in await ledger.sheets.known(project)}
         task = asyncio.create_task(ledger.sheets.rename(known["A-101 - Plan 1"], "Other"))
         await place.renamed.wait()

@@ -162,8 +162,12 @@ async def test_a_lost_ledger_is_made_again(site: StoredSite) -> None:
 
 
 @pytest.mark.parametrize("stored", ["memory"], indirect=True)
-async def test_an_acc_ledger_is_made_again(tmp_path: Path, stored: Stored) -> None:
-    async with service(World.acc(0, 3), behaviour=QUICK) as simulator, session_for(simulator) as session:
+@pytest.mark.parametrize("shared", [False, True])
+async def test_an_acc_ledger_is_made_again(tmp_path: Path, stored: Stored, shared: bool) -> None:
+    world = World.acc(0, 3)
+    if shared:  # one number for two sheets
+        world.hubs[0].projects[0].sheets[1].number = "B-1001"
+    async with service(world, behaviour=QUICK) as simulator, session_for(simulator) as session:
         site = StoredSite(simulator, session, tmp_path / "state", ADA, stored=stored)
         first = await site.sync()
         starts = simulator.counts()["endpoints"]

@@ -1,8 +1,10 @@
 """A repeated run: what it takes as unchanged, and what it never does."""
 
 import asyncio
+import math
 import os
 import shutil
+import sqlite3
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from attrs import evolve
 from aps_async import Session, TwoLegged, export_many
 from aps_async.exports.project import project_requests
 from aps_async.ledger import Ledger, files
+from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.project import sync_project
@@ -145,6 +148,21 @@ async def test_a_new_title_shows_at_the_latest_after_a_day(tmp_path: Path, hidde
         assert [str(each) for each in states] == (
             ["unchanged", "unchanged", "renamed"] if hidden else ["renamed", "unchanged", "unchanged"]
         )
+
+
+@pytest.mark.parametrize("named", ["soon", b"\0", 1e300, math.inf, -1e300, None, 9e9])
+async def test_a_time_that_cannot_be_is_not_believed(tmp_path: Path, named: object) -> None:
+    """A clock was ahead, or somebody has written to the ledger."""
+    async with service(World.single_folder(3), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        sheet = simulator.world.find_sheet("A-102")
+        sheet.hides_renames = True
+        await synced(session, simulator, tmp_path)
+        sheet.title = "Roof"
+        simulator.world.index()
+        with sqlite3.connect(tmp_path / LEDGER_NAME) as ledger:
+            ledger.execute("UPDATE sheets SET named=?", (named,))
+        ledger.close()
+        assert (await synced(session, simulator, tmp_path))["A-102"].state == "renamed"
 
 
 async def test_a_new_title_shows_at_once_when_everything_is_verified(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from attrs import evolve
 
 from aps_async import ExportFailedError, ExportStatus, Session, Settings, TwoLegged, export_many, wait_for_export
+from aps_async.exports.progress import BulkProgress
 from aps_async.exports.streaming import export_stream
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
 from aps_async.transport import hooks
+from aps_async.transport.first_contact import Trouble
 from aps_async.transport.hooks import (
     Attempt,
     BytesReceived,
@@ -97,6 +100,36 @@ async def test_the_wait_for_the_quota_and_before_a_retry(simulator: Simulator) -
     assert 0 < retry.seconds <= 0.01
 
 
+async def test_trouble_lasts_until_the_service_answers(simulator: Simulator) -> None:
+    found: list[Trouble | None] = []
+    simulator.add_fault(Fault(endpoint="export_start", status=503, nth=(1, 2)))
+    simulator.add_fault(Fault(endpoint="export_start", status=429, nth=(4,)))
+    async with session_with(simulator, backoff_base=0.01) as session:
+        stop = session.contact.listen(lambda: found.append(session.contact.trouble))
+        await begin(session, simulator)
+        await begin(session, simulator)
+        stop()
+    first, *_, last = found
+    assert first is not None
+    assert (str(first.error).partition("503")[1], first.next_attempt) == ("503", None)
+    assert [each.next_attempt is not None for each in found if each] == [False, True, False, True]
+    assert {each.since for each in found if each} == {first.since}
+    assert last is None, "an answer, and 429 is one"
+    assert session.contact.trouble is None
+
+
+async def test_a_bulk_run_reports_trouble_at_once(simulator: Simulator, tmp_path: Path) -> None:
+    seen: list[BulkProgress] = []
+    simulator.add_fault(Fault(endpoint="export_status", kind="reset", nth=(1, 2)))
+    async with session_with(simulator) as session:
+        job = await begin(session, simulator)
+        async for _ in export_many(session, [job.ref.request], tmp_path, on_progress=seen.append):
+            pass
+    ways = [each.trouble is not None for each in seen]
+    assert True in ways
+    assert not ways[-1]
+
+
 async def test_an_attempt_that_brings_no_response(simulator: Simulator) -> None:
     events: list[Event] = []
     simulator.add_fault(Fault(endpoint="export_start", kind="reset", nth=(1,)))
@@ -141,6 +174,15 @@ async def test_every_export_has_one_line_and_one_outcome(
     lines = [record for record in caplog.records if record.name == "aps_async.exports.outcomes"]
     assert [(line.levelname, words in line.getMessage()) for line in lines] == [("INFO", True)]
     assert [each.error for each in of(events, ExportEnded)] == [None if name == "large" else "ExportFailedError"]
+
+
+async def test_the_line_names_the_sheet(simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "aps_async.exports.outcomes")
+    async with session_with(simulator) as session:
+        job = await begin(session, simulator, "fails")
+        async for _ in export_many(session, [evolve(job.ref.request, name="A-101\nforged line")], tmp_path):
+            pass
+    assert [record.getMessage().partition(": ")[0] for record in caplog.records] == [r"'A-101\nforged line'"]
 
 
 async def test_a_stream_that_is_closed_early_and_a_wait_that_is_cancelled(simulator: Simulator, tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""The caller's open files as targets of downloads, beside paths."""
+
+import inspect
+import os
+from io import TextIOBase
+from pathlib import Path
+from typing import Any
+
+from aps_async.downloads.sinks import PartFile, Writable, checked_path, target_error
+from aps_async.errors import IncompleteDownloadError, InputError, TargetError
+
+__all__ = ["OpenFile", "checked_target", "opened"]
+__dir__: object = __all__.copy
+
+
+class OpenFile:
+    """The caller's open file: written to as the bytes come, rewound where it can be."""
+
+    path = None
+
+    def __init__(self, file: Writable) -> None:
+        self._file = file
+        self._end = 0
+        self._base = _position(file)
+
+    async def write(self, at: int, data: bytes) -> None:
+        """Writes all of `data` at byte `at` after the position that the file had, however little it takes at once.
+
+        Raises:
+            IncompleteDownloadError: it cannot be rewound, and something was already written there.
+            TargetError: it cannot take the bytes.
+        """
+        try:
+            if at != self._end:
+                self._rewind(at)
+            self._end = at + len(data)
+            while data:
+                done = self._file.write(data)
+                if inspect.isawaitable(done):
+                    done = await done
+                if type(done) is not int or done >= len(data):
+                    return
+                if done <= 0:
+                    raise TargetError(f"cannot write to the open file: it took {done} of {len(data)} bytes")
+                data = data[done:]
+        except OSError as problem:
+            raise target_error(None, problem) from problem
+        except ValueError as problem:
+            if not _is_closed(self._file):
+                raise
+            raise TargetError("cannot write to the open file: it was closed") from problem
+
+    def _rewind(self, at: int) -> None:
+        if self._base is None:
+            raise IncompleteDownloadError(
+                "the download has to start over, and the open file cannot be rewound; give a path or a seekable file"
+            )
+        self._file.seek(self._base + at)  # type: ignore[attr-defined]
+        self._file.truncate()  # type: ignore[attr-defined]
+
+    def final(self, suffix: object) -> None:
+        """It has none."""
+
+    async def complete(self, verify: object = None) -> tuple[str, ...]:  # noqa: ARG002 - as `PartFile`
+        """Nothing to do: the file belongs to the caller."""
+        return ()
+
+    def rename(self, suffix: object = None) -> None:
+        """Nothing to do: the file belongs to the caller."""
+
+    def discard(self) -> None:
+        """Nothing to do: the file belongs to the caller."""
+
+
+def _is_closed(file: object) -> bool:
+    return getattr(file, "closed", False) is True
+
+
+def _position(file: Any) -> int | None:
+    """The position to which a file can be rewound; None if it cannot be, or only by awaiting."""
+    methods = [getattr(file, name, None) for name in ("seekable", "tell", "seek", "truncate")]
+    if not all(callable(method) and not inspect.iscoroutinefunction(method) for method in methods):
+        return None
+    return file.tell() if file.seekable() is True else None
+
+
+def checked_target(target: "str | os.PathLike[str] | Writable") -> "Path | Writable":
+    """The target, if it can take a file: better said before minutes of waiting than after.
+
+    Raises:
+        InputError: it is neither a path nor a binary file that is open for writing.
+        TargetError: see `checked_path`.
+    """
+    if isinstance(target, str | bytes | os.PathLike):
+        return checked_path(target)
+    if not callable(getattr(target, "write", None)) or isinstance(target, TextIOBase) or _is_closed(target):
+        raise InputError(f"a file goes to a path or a binary file that is open for writing, not to {target!r:.100}")
+    return target
+
+
+def opened(target: "str | os.PathLike[str] | Writable | PartFile") -> PartFile | OpenFile:
+    """The sink for a path or an open file.
+
+    Raises:
+        APSError: as `checked_target`.
+    """
+    if isinstance(target, PartFile):
+        return target
+    checked = checked_target(target)
+    return PartFile(checked) if isinstance(checked, Path) else OpenFile(checked)

@@ -1,0 +1,253 @@
+"""Reads and writes of the ledger's tables of files: what is in the folder, what gives way, and moves under way.
+
+All of it runs in the ledger's thread.
+"""
+
+import json
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from attrs import frozen
+
+from aps_async.downloads.filenames import checked_relative, safe_stem, stem_of
+from aps_async.errors import InputError, LedgerError
+from aps_async.ids import version_number
+from aps_async.ledger.journal import KnownFile
+from aps_async.ledger.keys import name_key
+from aps_async.ledger.schema import State
+from aps_async.text import folded
+
+__all__ = [
+    "MOVE_AWAY",
+    "Former",
+    "all_files",
+    "arrived",
+    "arriving",
+    "arriving_files",
+    "digests",
+    "done",
+    "files_of",
+    "former",
+    "gone",
+    "leaving",
+    "moved",
+    "moves_under_way",
+    "not_arrived",
+    "release_name",
+    "set_former",
+    "set_moves",
+    "set_stamps",
+    "stored_name",
+    "taken_back",
+    "version_label",
+]
+__dir__: object = __all__.copy
+
+MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
+
+
+def files_of(connection: sqlite3.Connection, export: int, table: str = "files") -> list[KnownFile]:
+    """What is known of an export's files."""
+    select = f"SELECT name, size, sha256, stamp FROM {table} WHERE export=?"  # noqa: S608 - ours
+    return [_known_file(*row) for row in connection.execute(select, (export,))]
+
+
+def all_files(connection: sqlite3.Connection, table: str = "files") -> dict[int, tuple[KnownFile, ...]]:
+    """What is known of the files of all exports: one statement, where thousands would be needed."""
+    select = f"SELECT export, name, size, sha256, stamp FROM {table} ORDER BY export, name"  # noqa: S608 - ours
+    found = groupby(connection.execute(select), itemgetter(0))
+    return {export: tuple([_known_file(*row[1:]) for row in rows]) for export, rows in found}
+
+
+def _known_file(name: object, size: Any, sha256: Any, stamp: str | None) -> KnownFile:
+    return KnownFile(stored_name(name), int(size), bytes(sha256).hex(), stamp)
+
+
+def set_stamps(connection: sqlite3.Connection, export: int, files: Iterable[KnownFile]) -> None:
+    """Keeps the stamps of an export's files, unless others have taken their place since they were read."""
+    connection.executemany(
+        "UPDATE files SET stamp=? WHERE export=? AND name=? AND sha256=?",
+        [(each.stamp, export, each.name, bytes.fromhex(each.sha256)) for each in files],
+    )
+
+
+def digests(connection: sqlite3.Connection) -> dict[str, str]:
+    """The SHA-256 of every file, by its name."""
+    return {str(name): bytes(sha256).hex() for name, sha256 in connection.execute("SELECT name, sha256 FROM files")}
+
+
+def stored_name(name: object) -> str:
+    """A name from the ledger, which others may have written, checked."""
+    try:
+        return "/".join(checked_relative(name))
+    except InputError as problem:
+        raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {MOVE_AWAY}") from None
+
+
+def arriving(connection: sqlite3.Connection, record: int, files: Iterable[KnownFile]) -> None:
+    """Records the files that are about to get their names in the folder."""
+    set_former(connection, record)
+    connection.executemany(
+        "INSERT INTO files VALUES (?, ?, ?, ?, ?)",
+        [(record, each.name, each.size, bytes.fromhex(each.sha256), each.stamp) for each in files],
+    )
+
+
+def set_former(connection: sqlite3.Connection, record: int) -> None:
+    """What is known of an export's files is past: they are still recognized until others have taken their place."""
+    connection.execute("INSERT OR REPLACE INTO former_files SELECT * FROM files WHERE export=?", (record,))
+    connection.execute("DELETE FROM files WHERE export=?", (record,))
+
+
+@frozen
+class Former:
+    """A file whose place an export takes."""
+
+    file: KnownFile
+    version: str | None
+    """The older version that it is, in words for its name; None if it is of the same version."""
+
+
+def former(connection: sqlite3.Connection, record: int) -> list[Former]:
+    """The files whose place an export takes: of older versions, and its own of an earlier time."""
+    found: list[Former] = []
+    for number, request in _older_versions(connection, record):
+        source_id = str((json.loads(request).get("subjects") or [""])[0])
+        label = version_label(source_id, _version_set(connection, record, source_id))
+        found += [Former(each, label) for each in files_of(connection, number)]
+    return found + [Former(each, None) for each in files_of(connection, record, "former_files")]
+
+
+def _older_versions(connection: sqlite3.Connection, record: int) -> list[tuple[int, str]]:
+    """The versions that an export replaces: not those whose names another sheet with the same number has taken over."""
+    rows = connection.execute(
+        "SELECT id, request FROM exports WHERE name IS NULL AND lineage=(SELECT lineage FROM exports WHERE id=?)",
+        (record,),
+    ).fetchall()
+    return [
+        row for row in rows if all(_is_free(connection, each.name, record) for each in files_of(connection, row[0]))
+    ]
+
+
+def _version_set(connection: sqlite3.Connection, record: int, source_id: str) -> str | None:
+    """ACC: the version set of a sheet that was replaced, if it was the one that was listed before."""
+    row = connection.execute(
+        "SELECT facts FROM sheets WHERE lineage=(SELECT lineage FROM exports WHERE id=?)", (record,)
+    ).fetchone()
+    facts: dict[str, Any] = json.loads(row[0]) if row else {}
+    return str(facts["folderPath"]) if facts.get("id") == source_id and facts.get("folderPath") else None
+
+
+def version_label(source_id: str, version_set: str | None) -> str:
+    """Which version an export was of, in words for a file name. ACC numbers none, and has version sets."""
+    number = version_number(source_id)
+    return f"version {number}" if number is not None else safe_stem(version_set) if version_set else "earlier"
+
+
+def done(
+    connection: sqlite3.Connection, record: int, seconds: float | None = None, at: float | None = None
+) -> list[Former]:
+    """Notes that the files are there; gives those under other names whose place they took, until they are `gone`."""
+    connection.execute(
+        "UPDATE exports SET state=?, problem=NULL, changed=?, seconds=coalesce(?, seconds) WHERE id=?",
+        (State.DONE, time.time() if at is None else at, seconds, record),
+    )
+    connection.execute("DELETE FROM moves WHERE export=?", (record,))
+    left = former(connection, record)
+    if not left:
+        return []
+    mine = {folded(each.name) for each in files_of(connection, record)}
+    connection.execute("DELETE FROM former_files WHERE export=?", (record,))
+    connection.executemany("DELETE FROM files WHERE export=?", [(n,) for n, _ in _older_versions(connection, record)])
+    left = [
+        each for each in left if folded(each.file.name) not in mine and _is_free(connection, each.file.name, record)
+    ]
+    connection.executemany(
+        "INSERT OR IGNORE INTO leaving VALUES (?, ?, ?, ?, ?)",
+        [(record, each.file.name, each.file.size, bytes.fromhex(each.file.sha256), each.version) for each in left],
+    )
+    return left
+
+
+def _is_free(connection: sqlite3.Connection, file: str, record: int) -> bool:
+    """Whether no other export has the name of this file."""
+    row = connection.execute("SELECT export FROM names WHERE folded=?", (name_key(stem_of(file)),)).fetchone()
+    return row is None or row[0] == record
+
+
+def leaving(connection: sqlite3.Connection) -> dict[int, list[Former]]:
+    """Files whose place others have taken, by the exports that did, if a run was stopped before they were gone."""
+    found = defaultdict[int, list[Former]](list)
+    for record, name, size, sha256, version in connection.execute("SELECT * FROM leaving"):
+        found[record].append(Former(KnownFile(stored_name(name), int(size), bytes(sha256).hex()), version))
+    return found
+
+
+def gone(connection: sqlite3.Connection, record: int) -> None:
+    """The files whose place an export has taken are put away: others may have their names."""
+    for [name] in connection.execute("SELECT name FROM leaving WHERE export=?", (record,)).fetchall():
+        _release_unused(connection, record, stem_of(name))
+    connection.execute("DELETE FROM leaving WHERE export=?", (record,))
+
+
+def set_moves(connection: sqlite3.Connection, record: int, moves: Iterable[tuple[str, str]]) -> None:
+    """Records that files are about to get other names."""
+    values = [(record, name, target) for name, target in moves]
+    connection.executemany("INSERT OR REPLACE INTO moves VALUES (?, ?, ?)", values)
+
+
+def moves_under_way(connection: sqlite3.Connection, record: int | None = None) -> list[tuple[int, str, str]]:
+    """Moves that were begun, with their exports; of all exports or one."""
+    select = "SELECT export, name, target FROM moves WHERE ? IS NULL OR export=?"
+    found = connection.execute(select, (record, record)).fetchall()
+    return [(int(number), stored_name(name), stored_name(target)) for number, name, target in found]
+
+
+def taken_back(connection: sqlite3.Connection, record: int, name: str, target: str) -> None:
+    """A file is under its former name again, so that others may have the other one."""
+    connection.execute("DELETE FROM moves WHERE export=? AND name=?", (record, name))
+    _release_unused(connection, record, stem_of(target))
+
+
+def moved(connection: sqlite3.Connection, record: int, name: str, target: str) -> None:
+    """A file is under another name, where it belongs to the export as before."""
+    connection.execute("DELETE FROM moves WHERE export=? AND name=?", (record, name))
+    for table in ("files", "former_files"):
+        update = f"UPDATE {table} SET name=? WHERE export=? AND name=?"  # noqa: S608 - ours
+        connection.execute(update, (target, record, name))
+
+
+def arriving_files(connection: sqlite3.Connection) -> list[tuple[int, list[KnownFile], list[Former]]]:
+    """What was about to get its name when a run was stopped, and what may still be in its place."""
+    select = "SELECT DISTINCT export FROM files JOIN exports ON id=export WHERE state<>? AND exports.name IS NOT NULL"
+    records = [int(record) for [record] in connection.execute(select, (State.DONE,))]
+    return [(each, files_of(connection, each), former(connection, each)) for each in records]
+
+
+def arrived(connection: sqlite3.Connection, record: int) -> None:
+    """The files got their names, and the run was stopped before it noted that: they are at least as old as its job."""
+    [changed] = connection.execute("SELECT changed FROM exports WHERE id=?", (record,)).fetchone()
+    done(connection, record, at=float(changed))
+
+
+def not_arrived(connection: sqlite3.Connection, record: int) -> None:
+    """The files that were about to get their names did not."""
+    connection.execute("DELETE FROM files WHERE export=?", (record,))
+
+
+def release_name(connection: sqlite3.Connection, record: int, name: str) -> None:
+    """Gives back a name that an export had."""
+    connection.execute("DELETE FROM names WHERE folded=? AND export=?", (name_key(name), record))
+
+
+def _release_unused(connection: sqlite3.Connection, record: int, stem: str) -> None:
+    """Gives back a name, unless the export or one of its files is called like that."""
+    [own] = connection.execute("SELECT name FROM exports WHERE id=?", (record,)).fetchone() or [None]
+    files = [*files_of(connection, record), *files_of(connection, record, "former_files")]
+    if folded(stem) not in {folded(each) for each in (own, *(stem_of(file.name) for file in files)) if each}:
+        release_name(connection, record, stem)
