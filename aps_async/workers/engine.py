@@ -4,7 +4,9 @@ https://pgqueuer.readthedocs.io
 
 A lane is an entrypoint with its own workers: one for exports to start, one for exports to poll and deliver. PgQueuer
 picks rows with `FOR UPDATE SKIP LOCKED`, lets others pick the rows of a worker without a heartbeat, and puts a row back
-for later on request. This module adds what PgQueuer does not do:
+for later on request. Its table stays beside ours because its claim takes rows of that table only and removes them when
+they end, and outcomes stay; so both change in one statement wherever an export is queued or started. This module adds
+what PgQueuer does not do:
 
 - a row that cannot be put back because the database is unavailable is left as it is, and taken over once its heartbeat
   is old; PgQueuer would mark it as failed;

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 from typing import Any, Self, TypeVar, cast
 
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
@@ -188,8 +189,7 @@ class Patient(Queries):
       ended are found by asking from time to time.
     """
 
-    driver: "Listening"
-    slots: int = field(default=0, init=False)
+    slots: float = field(default=inf, init=False)
     pace: float = field(default=0.0, init=False)
     claimed: Callable[[list[Job]], Awaitable[object]] | None = field(default=None, init=False)
     """Awaited with the jobs of one statement before their steps begin."""
@@ -201,6 +201,10 @@ class Patient(Queries):
     _returned: list[tuple[Job, float, bool]] = field(default_factory=list[tuple[Job, float, bool]], init=False)
     _returning: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
+    @property
+    def _lane(self) -> Listening:
+        return cast("Listening", self.driver)
+
     async def dequeue(
         self,
         batch_size: int,
@@ -210,10 +214,10 @@ class Patient(Queries):
         heartbeat_timeout: timedelta,
     ) -> list[Job]:
         """See the base class; returns nothing at once if nothing can be left since the statement before."""
-        if self._found_few and not self.driver.was_woken:
+        if self._found_few and not self._lane.was_woken:
             self._found_few = False
             return []
-        self.driver.was_woken = False
+        self._lane.was_woken = False
         if len(self._held) >= self.slots:
             self._has_backlog = True
             return []
@@ -229,7 +233,7 @@ class Patient(Queries):
 
     async def eligible_queued_work(self, entrypoints: list[QueueEntrypoint]) -> int:  # noqa: ARG002
         """See the base class; an event may have come during the last statement."""
-        return int(self.driver.was_woken)
+        return int(self._lane.was_woken)
 
     async def next_deferred_eta(self, entrypoints: list[QueueEntrypoint]) -> None:
         """See the base class; the lane will be woken."""
@@ -250,13 +254,13 @@ class Patient(Queries):
                 jobs = [each for each, _, _ in returned]
                 await self._execute(_PUT_BACK, jobs, [after for _, after, _ in returned])
                 for after in {after for _, after, woken in returned if woken}:
-                    self.driver.wake_after(after)
+                    self._lane.wake_after(after)
 
     def moved(self, job: Job, delay: float) -> None:
         """Records that a job's row went into another lane, where it is due after `delay` seconds."""
         self.kept[id(job)] = job
         self._released([job])
-        self.driver.wake_others_after(delay)
+        self._lane.wake_others_after(delay)
 
     async def log_jobs(self, job_status: list[tuple[Job, JOB_STATUS, TracebackRecord | None]]) -> None:
         """Removes the jobs that have ended; PgQueuer also counts those as ended that were put back."""
@@ -278,4 +282,4 @@ class Patient(Queries):
         self._held.difference_update(job.id for job in jobs)
         if self._has_backlog:
             self._has_backlog = False
-            self.driver.wake_after(self.pace)
+            self._lane.wake_after(self.pace)

@@ -91,8 +91,8 @@ FROM (
     FROM aps_export e JOIN aps_run r ON r.id = e.run
     WHERE e.state = 'failed' AND e.run = coalesce($1, e.run) AND ($2::bigint[] IS NULL OR e.id = ANY ($2))
         AND ($3::text IS NULL OR starts_with(e.error, $3) OR strpos(lower(e.error), $4) > 0)
-    ORDER BY e.id LIMIT 25000
-) chosen WHERE id = of AND state = 'failed' RETURNING id, state, priority, client_id, user_id
+    ORDER BY e.id LIMIT 25000 FOR UPDATE OF e
+) chosen WHERE id = of RETURNING id, state, priority, client_id, user_id
 """
 _IS_DONE = """
 SELECT NOT EXISTS (

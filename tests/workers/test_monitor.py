@@ -13,7 +13,7 @@ from attrs import frozen
 from prometheus_client.parser import text_string_to_metric_families
 
 from aps_async import InputError, Settings
-from aps_async.errors import TargetError
+from aps_async.errors import DatabaseError, TargetError
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.workers import Database, Folder, RunStore, SharedQuotas, Worker
 from aps_async.workers import presence as presence_module
@@ -207,6 +207,22 @@ async def test_readiness_is_accurate_under_each_fault(
             await until(page)
             stop.set()
         assert (await page.ready())[0] == 503
+
+
+async def test_a_database_that_is_closed_ends_its_worker_with_one_error(
+    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with service(World.single_folder(2), speed=SPEED) as simulator, asyncio.timeout(60):
+        async with (
+            Database(url, patience=None) as database,
+            monitored(simulator, database, Target(tmp_path)) as (worker, page, _),
+        ):
+            working = asyncio.create_task(worker.run())
+            await until(page)
+            await RunStore(database).enqueue(requests_of(simulator), "Clinic")
+        with pytest.raises(DatabaseError, match="is not open: use it inside 'async with'"):
+            await working
+    assert "AttributeError" not in caplog.text
 
 
 async def until(page: Page, *expected: str) -> None:
