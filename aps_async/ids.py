@@ -17,6 +17,7 @@ UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 __all__ = [
     "UUID",
     "bare_id",
+    "check_project",
     "decoded_urn",
     "dm_id",
     "id_list",
@@ -167,6 +168,18 @@ def version_urn(value: str) -> str:
         f"{shown(urn)} is not a version URN: expected urn:adsk.wipprod:fs.file:vf.….?version=n, as list_sheets() "
         "yields it"
     )
+
+
+def check_project(value: str, project_id: str) -> None:
+    """Refuses the web address of what is in another project than the one that is named beside it.
+
+    Raises:
+        InputError: the address names another project.
+    """
+    text = _pasted(value)
+    found = [each.lower() for each in _WEB_PROJECT.findall(_unquoted(text))] if _WEB_ADDRESS.match(text) else []
+    if found and bare_id(project_id).lower() not in found:
+        raise InputError(f"the address {shown(value)} is of something in project {found[0]}, not in {project_id}")
 
 
 def _pasted(value: str) -> str:
