@@ -1,15 +1,16 @@
 """Sheets, files and cost documents out of Autodesk BIM 360 and Autodesk Construction Cloud, as verified files.
 
-async with Session(TwoLegged.from_env()) as session:
-    job = await bim360.start_export(session, project_id, version_urn, markups=True)
-    pdf = await wait_for_export(session, job, "A-101.pdf")
+    async with Session(TwoLegged.from_env()) as session:
+        job = await bim360.start_export(session, project_id, version_urn, markups=True)
+        pdf = await wait_for_export(session, job, "A-101.pdf")
 
 These are the names that most programs need. Everything else is imported from its module: the other errors from
 `aps_async.errors`, values from `aps_async.models`, logins from `aps_async.auth`, ledgers from `aps_async.ledger`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aps_async.lazy import importer
 
 if TYPE_CHECKING:
     from aps_async.auth import ServiceAccount, StaticToken, ThreeLegged, TwoLegged
@@ -104,8 +105,7 @@ __all__ = [
     "wait_for_export",
 ]
 
-# Where each name comes from, imported when it is first asked for: the command line's --help, a worker that only
-# downloads, or a test of one error does not pay for the rest.
+# The command line's --help, a worker that only downloads, or a test of one error does not pay for the rest.
 _HOMES = {
     "aps_async.auth": "ServiceAccount StaticToken ThreeLegged TwoLegged",
     "aps_async.downloads.download": "download stream",
@@ -125,18 +125,8 @@ _HOMES = {
     "aps_async.settings": "Settings",
     "aps_async.transport.converter": "ref_from_json ref_to_json",
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> Any:
-    """Imports a public name at its first use; from then on it is an attribute like any other."""
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(home)
-    found = import_module(f"{home}.{name}") if home == "aps_async.resources" else getattr(module, name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # which would accept any name
+    __getattr__ = importer(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

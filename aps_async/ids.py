@@ -40,7 +40,7 @@ _URNS = {
     "item": re.compile(rf"urn:adsk\.[a-z0-9]+:dm\.lineage:{_TAIL}"),
     "folder": re.compile(rf"urn:adsk\.[a-z0-9]+:fs\.folder:co\.{_TAIL}"),
 }
-_HEAD = re.compile(r"urn:adsk\.[a-z0-9]+:[a-z]+\.[a-z]+:(?:vf\.|co\.)?", re.IGNORECASE)
+_HEAD = r"(?i)urn:adsk\.[a-z0-9]+:[a-z]+\.[a-z]+:(?:vf\.|co\.)?"
 """What of a URN is in small letters; the rest keeps its case."""
 _VERSION_NUMBER = re.compile(r"\?version=(?=[0-9]+$)", re.IGNORECASE)
 _BASE64_URN = re.compile(rf"dXJuOmFkc2su{_TAIL}(?:/dmVyc2lvbj{_TAIL})?")
@@ -52,8 +52,8 @@ _REGIONS = frozenset({"EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR"})
 
 _AROUND = " \t\r\n\v\f\xa0\u200b\u2060\ufeff<>()[]{}\"',;"
 """What comes along when people copy an id or an address."""
-_WEB_ADDRESS = re.compile(r"(?i)https?://|(?://)?(?:[a-z0-9-]+\.)*autodesk\.[a-z]{2,}(?::\d+)?[/?#]")
-_WEB_PROJECT = re.compile(rf"(?i)/projects?/(?:b\.)?({UUID.pattern})(?![\w-])")
+_WEB_ADDRESS = r"(?i)https?://|(?://)?(?:[a-z0-9-]+\.)*autodesk\.[a-z]{2,}(?::\d+)?[/?#]"
+_WEB_PROJECT = rf"(?i)/projects?/(?:b\.)?({UUID.pattern})(?![\w-])"
 _NEXT_ID = re.compile(r"(?i),\s*(?=https?[:%]|urn[:%]|dXJu)")  # other commas are part of an address
 _MOST_ENCODINGS = 5  # an address within an address is encoded twice
 _MOST_SHOWN = 80
@@ -63,7 +63,7 @@ _NUMBER = re.compile(r"\?version=(\d{1,9})$")
 
 def is_web_address(value: str) -> bool:
     """Whether this is the address of a page, such as a project's, a folder's or a file's on acc.autodesk.com."""
-    return _WEB_ADDRESS.match(_pasted(value)) is not None
+    return re.match(_WEB_ADDRESS, _pasted(value)) is not None
 
 
 def shown(value: str) -> str:
@@ -81,7 +81,7 @@ def bare_id(value: str, what: str = "project") -> str:
         InputError: it is not an id, or the address contains no project or several.
     """
     text = _pasted(value)
-    if _WEB_ADDRESS.match(text):
+    if re.match(_WEB_ADDRESS, text):
         if what not in ("project", "container"):
             raise InputError(f"a {what} id cannot be read from a web address ({shown(text)}): give the id itself")
         return _project_in(text)
@@ -116,7 +116,7 @@ def decoded_urn(value: str, *kinds: str) -> str:
         InputError: it cannot be decoded, or the address contains none or several.
     """
     text = _pasted(value)
-    if _WEB_ADDRESS.match(text):
+    if re.match(_WEB_ADDRESS, text):
         return _urn_in(text, kinds or tuple(_URNS))
     if re.match(r"(?i)urn%", text):
         text = _unquoted(text)
@@ -186,7 +186,7 @@ def _pasted(value: str) -> str:
     """Without what came along when it was copied; an address that was encoded as a whole is decoded."""
     text = value.strip(_AROUND)
     decoded = _unquoted(text).strip(_AROUND)
-    return decoded if _WEB_ADDRESS.match(decoded) and not _WEB_ADDRESS.match(text) else text
+    return decoded if re.match(_WEB_ADDRESS, decoded) and not re.match(_WEB_ADDRESS, text) else text
 
 
 def _unquoted(text: str) -> str:
@@ -205,13 +205,13 @@ def _from_base64(text: str) -> str:
 
 def _canonical(urn: str) -> str:
     """With the parts in small letters that have no case of their own."""
-    urn = _HEAD.sub(lambda found: found[0].lower(), urn, count=1) if _HEAD.match(urn) else urn
+    urn = re.sub(_HEAD, lambda found: found[0].lower(), urn, count=1) if re.match(_HEAD, urn) else urn
     return _VERSION_NUMBER.sub("?version=", urn)
 
 
 def _project_in(address: str) -> str:
     """The one project of a web address, by its content: the forms of these addresses are documented nowhere."""
-    found: list[str] = list(dict.fromkeys(each.lower() for each in _WEB_PROJECT.findall(_unquoted(address))))
+    found: list[str] = list(dict.fromkeys(each.lower() for each in re.findall(_WEB_PROJECT, _unquoted(address))))
     if not found:
         raise InputError("the address names no project: open the project in a browser and copy its address")
     _check_one(found, "project")

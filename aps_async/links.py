@@ -16,28 +16,29 @@ from aps_async.transport.addresses import checked_target, is_local
 __all__ = ["Part", "SignedUrl", "Source", "local_expiry", "redact", "redact_addresses", "redirect_target"]
 __dir__: object = __all__.copy
 
-_AUTH = re.compile(r"(?i)\b(bearer\s+|authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[\w.~+/=-]+")
+# Patterns, which are compiled when the first text is shown: together they take longer than the rest of this module.
+_AUTH = r"(?i)\b(bearer\s+|authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[\w.~+/=-]+"
 _SCHEME = r"(?i)(?<![\w+.-])([a-z][\w+.-]*://)"
-_USER = re.compile(_SCHEME + r"(?:[^\s/@\"'<>]*:[^\s\"'<>]*|(?<=[ps3z]://)[^\s/\"'<>]*)@")
+_USER = _SCHEME + r"(?:[^\s/@\"'<>]*:[^\s\"'<>]*|(?<=[ps3z]://)[^\s/\"'<>]*)@"
 """A password may contain / and @; in front of a web address, a user's name may be a token."""
-_QUERY = re.compile(_SCHEME + r"([^\s?\"'<>]+)\?[^\s\"'<>]+")
-_NAMED = re.compile(
+_QUERY = _SCHEME + r"([^\s?\"'<>]+)\?[^\s\"'<>]+"
+_NAMED = (
     r"(?i)\b(x-(?:amz|goog)-[a-z-]+=|(?:sig|signature|awsaccesskeyid|key-pair-id|policy|code|assertion)=|"  # in a query
     r"(?:client_secret|password|(?:access_|refresh_|id_)?token)[\"']?\s*[:=]\s*[\"']?)[^\s&\"'<>,}]+"  # as in JSON too
 )
-_JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
+_JWT = r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"
 
 
 def redact(text: str) -> str:
     """Takes tokens, credentials and the queries of URLs out of a text that will be shown."""
-    text = _AUTH.sub(r"\1…", text)
-    text = _JWT.sub("…", text)
-    return _NAMED.sub(r"\1…", redact_addresses(text))
+    text = re.sub(_AUTH, r"\1…", text)
+    text = re.sub(_JWT, "…", text)
+    return re.sub(_NAMED, r"\1…", redact_addresses(text))
 
 
 def redact_addresses(text: str) -> str:
     """Takes users, passwords and queries out of the URLs in a text."""
-    return _QUERY.sub(r"\1\2?…", _USER.sub(r"\1…@", text))
+    return re.sub(_QUERY, r"\1\2?…", re.sub(_USER, r"\1…@", text))
 
 
 @frozen

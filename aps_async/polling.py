@@ -199,7 +199,7 @@ async def poll(
 ) -> T:
     """Asks until an answer is final, and returns it.
 
-    Example:
+    Examples:
         >>> import backoff, functools
         >>> answers = iter(["pending", "inprogress", "success"])
         >>> async def ask():

@@ -13,18 +13,19 @@ import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDictProxy
 
-from aps_async.auth import AccessToken, HasClientId, HasTokenKind, Settles, TokenProvider
+from aps_async.auth.provider import AccessToken, HasClientId, HasTokenKind, Settles, TokenProvider
 from aps_async.errors import APSError, DecodeError, InputError, TransportError
 from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
 from aps_async.narrowing import is_object
 from aps_async.settings import Settings
 from aps_async.threads import ended
+from aps_async.transport import hooks
 from aps_async.transport.connections import NOT_OPEN, Connections, TlsTrust
 from aps_async.transport.converter import Unread, structure
 from aps_async.transport.first_contact import FirstContact
 from aps_async.transport.headers import USER_AGENT, checked_headers, header_value
-from aps_async.transport.hooks import Hook, RateLimited, Waited, emit
+from aps_async.transport.hooks import Hook
 from aps_async.transport.quotas import Endpoint, RateLimiter, RateLimiters, shared_quotas
 from aps_async.transport.request import PRODUCTION, Call, Query, acting_user, call_to, checked_base, form_encoded
 from aps_async.transport.response import Answer, retry_after, value_of
@@ -432,7 +433,7 @@ class Session:
                 asked = obeyed(named, self.settings.retry_after_max)
                 rate_limiter.refused(0.0 if named == 0 else asked)
                 if self.hooks:
-                    emit(self.hooks, RateLimited(endpoint=call.endpoint.name, retry_after=named))
+                    hooks.emit(self.hooks, hooks.RateLimited(endpoint=call.endpoint.name, retry_after=named))
                 counts = asked is None  # otherwise it counts in the window that ends then
             else:
                 rate_limiter.accepted()
@@ -451,4 +452,4 @@ class Session:
         await rate_limiter.acquire(call.priority)
         seconds = asyncio.get_running_loop().time() - began
         if seconds >= _NOTICEABLE:
-            emit(self.hooks, Waited(reason="quota", seconds=seconds, what=call.endpoint.name))
+            hooks.emit(self.hooks, hooks.Waited(reason="quota", seconds=seconds, what=call.endpoint.name))

@@ -1,6 +1,5 @@
 """Text from outside: made safe to encode, and compared the way people read it."""
 
-import difflib
 import fnmatch
 import math
 import re
@@ -10,6 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 __all__ = [
     "NameIndex",
+    "did_you_mean",
     "finite_number",
     "folded",
     "globbed",
@@ -122,7 +122,9 @@ def nearest(wanted: str, names: Iterable[str], count: int = 5) -> list[str]:
         for form in dict.fromkeys((whole, *whole.split())):
             forms.setdefault(form, {})[name] = None
     containing = [form for form in forms if seen and seen in form]
-    close = difflib.get_close_matches(seen, forms, n=count)
+    from difflib import get_close_matches
+
+    close = get_close_matches(seen, forms, n=count)
     return list(dict.fromkeys(name for form in (*containing, *close) for name in forms[form]))[:count]
 
 
@@ -134,6 +136,14 @@ def listing(wanted: str, names: Iterable[str]) -> str:
         return ", ".join(found) + (f" and {rest:,} more" if rest else "")
     more = f" and {len(known) - 10:,} more" if len(known) > 10 else ""
     return (", ".join(known[:10]) or "none") + more
+
+
+def did_you_mean(wanted: str, names: Iterable[str]) -> str:
+    """The end of a message about a name that does not exist: the nearest names, or what there is."""
+    known = list(dict.fromkeys(names))
+    if found := nearest(wanted, known):
+        return f"did you mean {' or '.join(map(repr, found))}?"
+    return f"there are: {listing(wanted, known)}" if known else "there are none"
 
 
 def finite_number(stated: object) -> float | None:

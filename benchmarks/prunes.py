@@ -26,6 +26,7 @@ from benchmarks.kills import export_command, to_the_end, wait_for_calls
 SHEETS, SPEED = 60, 60
 _SUPERSEDED = "superseded"
 _OPTIONS = ("--prune", "--max-prune", "100")
+_OTHER_NAMES = ("--name", "Sheet {number}")
 CHANGED = ("export_start", "signed_get")
 """Calls that a run makes for what is new or revised; those before them only list."""
 
@@ -79,14 +80,16 @@ def measure(rounds: int, sheets: int = SHEETS) -> str:
 
     with two_weeks(sheets) as weeks:
         found = Found()
-        for number in range(count):
-            kill_and_go_on(weeks, among_the_changes if number % 2 else at_any_time, found)
+        while found.killed < count and found.runs < 2 * count:
+            even, half = found.runs % 2, found.runs // 2 % 2
+            kill_and_go_on(weeks, among_the_changes if even else at_any_time, found, *(_OTHER_NAMES if half else ()))
     children.RAW.append({"module": "benchmarks.prunes", "told": {"kills": count, "lost": found.lost}})
     return "\n".join(
         [
             f"`aps-async sync --prune` of {sheets} sheets, a third of them revised, a tenth withdrawn, a tenth renamed "
             f"and 5 new, 3 edited, at `--speed {SPEED}`: {weeks.seconds:.1f} s when nothing disturbs it. Killed "
-            "at a moment drawn from all of that, or after so many starts and downloads, then begun again.",
+            "at a moment drawn from all of that, or after so many starts and downloads, then begun again; half of them "
+            "first with other names for all files.",
             "",
             "| | |",
             "|---|---|",
@@ -119,8 +122,8 @@ def two_weeks(sheets: int = SHEETS) -> Iterator[Weeks]:
             yield Weeks(at, root / "first", _pdfs(root / "whole"), seconds, changed)
 
 
-def kill_and_go_on(weeks: Weeks, moment: Moment, found: Found) -> None:
-    """One kill, and the run after it; what was wrong is added to `found`."""
+def kill_and_go_on(weeks: Weeks, moment: Moment, found: Found, *options: str) -> None:
+    """One kill, and the run after it, before that another one if there are options; adds what was wrong to `found`."""
     folder = weeks.first.with_name("killed")
     _copy(weeks.first, folder)
     try:
@@ -135,6 +138,9 @@ def kill_and_go_on(weeks: Weeks, moment: Moment, found: Found) -> None:
         whole = {*before.values(), *weeks.expected.values()}
         found.broken += [f"{name} is not whole" for name, digest in then.items() if digest not in whole]
         found.lost += [f"{name} after the kill" for name in _missing(before, then)]
+        if options:
+            to_the_end(weeks.at, folder, *_OPTIONS, *options, command="sync")
+            found.lost += [f"{name} under other names" for name in _missing(before, _pdfs(folder))]
         to_the_end(weeks.at, folder, *_OPTIONS, command="sync")
         end = _pdfs(folder)
         found.lost += [f"{name} at the end" for name in _missing(before, end)]

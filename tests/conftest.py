@@ -5,6 +5,8 @@ import gc
 import os
 import sys
 
+import pytest
+
 asyncio.set_event_loop(None)  # else pytest-asyncio asks for one between two tests, and never closes it
 
 # Without their bytecode, each of the hundreds of processes that the tests start would compile all modules again.
@@ -12,7 +14,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the tests that pytest-xdist first gives a process, it runs the longest first: the rest is shared out later."""
+    processes = getattr(config, "workerinput", {}).get("workercount", 1)
+    share = -(-len(items) // processes) or 1
+    shares = [items[at : at + share] for at in range(0, len(items), share)]
+    items[:] = [item for each in shares for item in sorted(each, key=lambda item: not item.get_closest_marker("long"))]
+
+
 def pytest_collection_finish() -> None:
-    """Thousands of tests stay to the end: the garbage collector need not look at them again and again."""
+    """Thousands of tests stay to the end: the garbage collector need not look at them, nor so often."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(5_000, 20, 10)

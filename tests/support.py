@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import web
-from aiohttp.test_utils import RawTestServer
 
 from aps_async import Session, Settings, TwoLegged
 from aps_async.simulator import Simulator, World
 from aps_async.threads import stopped
+from aps_async.transport.listening import serving, stop_listening
 
 EPOCH = 1_800_000_000.0
 
@@ -38,9 +38,8 @@ async def session_for(simulator: Simulator, settings: Settings | None = None, **
 @asynccontextmanager
 async def served(handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
     """A server with this one handler, for what the simulator does not do; gives its address."""
-    server = RawTestServer(handler, host="127.0.0.1")
-    async with server:
-        yield str(server.make_url("/")).rstrip("/")
+    async with serving(web.Server(handler), "127.0.0.1", 0, patience=0.01) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object]]
@@ -65,16 +64,15 @@ class RawListener:
         assert self._listening is not None
         return int(self._listening.sockets[0].getsockname()[1])
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Takes no more connections."""
-        if self._listening is not None:
-            self._listening.close()
+        if self._listening is not None and self._listening.is_serving():
+            await stop_listening(self._listening)
 
     async def end(self) -> None:
         """Drops every connection: also one that was accepted at the last moment, which nobody else would close."""
-        self.close()
-        for _ in range(5):  # accepted, given a transport, given to `_connected`
-            await asyncio.sleep(0)
+        await self.close()
+        await asyncio.sleep(0)  # for `_connected` to begin
         await stopped(self._served)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -75,6 +75,7 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
     assert "only_here" not in text
 
 
+@pytest.mark.long
 def test_half_of_all_responses_harmed_and_two_kills(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[Any] = []
     monkeypatch.setattr(children, "RAW", runs)
@@ -142,13 +143,13 @@ def test_there_are_mutants_of_every_part() -> None:
 
 def test_a_mutant_is_killed_survives_or_is_broken(tmp_path: Path) -> None:
     copy = copied(tmp_path / "copy")
-    place = {"file": "links.py", "old": 'text = _JWT.sub("…", text)', "tests": ("test_links.py",)}
+    place = {"file": "links.py", "old": 'text = re.sub(_JWT, "…", text)', "tests": ("test_links.py",)}
 
     def result(**more: Any) -> Verdict:
         return judged(copy, Mutant(**{"name": "x", "new": "", **place, **more}))
 
     assert result().result == "killed"
-    assert result(new='text = _JWT.sub("…", f"{text}")').result == "survived"
+    assert result(new='text = re.sub(_JWT, "…", f"{text}")').result == "survived"
     assert result(new="text = (").result == "broken"
     assert result(equivalent="no reason").result == "equivalent"
     assert (copy / "aps_async" / "links.py").read_text() == (ROOT / "aps_async" / "links.py").read_text()

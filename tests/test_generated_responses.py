@@ -51,6 +51,7 @@ from aps_async.resources import (
     cost,
     derivatives,
     files,
+    offsets,
     plans,
     projects,
     service_accounts,
@@ -279,6 +280,7 @@ NOT_CALLED = {
     auth.authorize_elsewhere: "asks a person: tests/auth",
     auth.open_browser: "calls no service",
     downloads.in_order: "the same as stream",
+    offsets.listed: "what the lists of other modules are made of",
     archives.unpack_archive: "calls no service: tests/test_archives.py",
 }
 

@@ -14,6 +14,7 @@ import pytest
 
 import aps_async
 from aps_async.simulator import Behaviour, JobPolls, Simulator, World
+from tests.docstrings import programs
 from tests.public_names import listed_names, own_names, public_modules
 
 PACKAGE = Path(aps_async.__file__).parent
@@ -26,13 +27,25 @@ def public() -> dict[str, object]:
     return {name: getattr(aps_async, name) for name in aps_async.__all__}
 
 
-def test_all_names_what_the_package_imports_and_nothing_else() -> None:
-    tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
-    [checked] = [node for node in tree.body if isinstance(node, ast.If)]  # if TYPE_CHECKING
+LAZY = ["aps_async", "aps_async.auth", "aps_async.models", "aps_async.transport.hooks"]
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_what_type_checkers_see_of_a_lazy_module_is_what_is_imported(package: str) -> None:
+    module = import_module(package)
+    tree = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
+    [checked] = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     lines = [node for node in checked.body if isinstance(node, ast.ImportFrom)]
     imported = {alias.asname or alias.name: node.module for node in lines for alias in node.names}
-    assert set(aps_async.__all__) == {*imported, "__version__"}
-    assert imported == aps_async._HOME  # what type checkers see is what is imported
+    assert imported == {name: home for home, names in module._HOMES.items() for name in names.split()}
+    assert set(imported) <= set(module.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = module.nothing
+
+
+def test_all_names_what_the_package_imports_and_nothing_else() -> None:
+    names = {name for names in aps_async._HOMES.values() for name in names.split()}
+    assert set(aps_async.__all__) == {*names, "__version__"}
     assert len(aps_async.__all__) == len(set(aps_async.__all__))
 
 
@@ -153,7 +166,7 @@ def test_without_any_extra_the_library_imports_and_reads_json() -> None:
 
 def test_importing_the_library_starts_none_of_the_heavy_things() -> None:
     bare = run_python("import aps_async, sys; print(*sys.modules)").split()
-    assert [name for name in bare if name.startswith(("aps_async", "aiohttp", "cattrs"))] == ["aps_async"]
+    assert [name for name in bare if name.startswith(("aps_async.", "aiohttp", "cattrs"))] == ["aps_async.lazy"]
     loaded = run_python("import sys; from aps_async import *; print(*sys.modules)").split()
     assert {"aps_async.session", "aiohttp"} <= set(loaded)
     assert set(loaded) & (EXTRAS - {"orjson"}) == set()
@@ -165,7 +178,8 @@ def test_importing_the_library_starts_none_of_the_heavy_things() -> None:
 
 @pytest.mark.looptime
 async def test_the_example_of_the_package_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, example, _ = (aps_async.__doc__ or "").split("\n\n")
+    [example] = programs(aps_async.__doc__)
+    example = example.rstrip()
     assert example.count("\n") == 2
     async with Simulator(World.demo(1), behaviour=Behaviour(job_time=JobPolls(3))) as simulator:
         sheet = simulator.world.sheets[0]

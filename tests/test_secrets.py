@@ -142,6 +142,7 @@ def test_a_call_does_not_show_its_credentials() -> None:
     assert_clean([repr(call)])
 
 
+@pytest.mark.long
 @virtual_time
 async def test_nothing_is_shown_whatever_goes_wrong(tmp_path: Path, log: Watcher) -> None:
     document = {"apps": [{"id": APP, "secret": SECRET}]}

@@ -36,7 +36,7 @@ from aps_async.resources import plans
 from aps_async.resources.bim360 import ExportAnswer
 from aps_async.resources.jsonapi import PAGES, STALLED_PAGES, Document, NewItems, Page, Resource
 from aps_async.resources.walking import DEPTH_LIMIT
-from aps_async.text import globbed, listing, look, named, nearest, well_formed, well_formed_values
+from aps_async.text import did_you_mean, globbed, listing, look, named, nearest, well_formed, well_formed_values
 from aps_async.transport import converter as convert
 from aps_async.transport.converter import request_from_json, request_to_json, structure
 from tests.generated import PDF
@@ -389,6 +389,9 @@ def test_a_list_of_names_shows_the_nearest_or_the_first() -> None:
     assert listing("zzz", many).endswith("Project 009 and 90 more")
     assert listing("zzz", ["A", "B"]) == "A, B"
     assert listing("zzz", []) == "none"
+    assert did_you_mean("Grund", ["Ground", "Roof"]) == "did you mean 'Ground'?"
+    assert did_you_mean("zzz", ["A", "B"]) == "there are: A, B"
+    assert did_you_mean("zzz", []) == "there are none"
 
 
 # ---------------------------------------------------------------------- limits

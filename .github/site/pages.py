@@ -7,6 +7,7 @@
 The site is then in `build/site/html/`. The folder is not committed.
 """
 
+import ast
 import json
 import re
 import shutil
@@ -22,16 +23,23 @@ INTERNAL = ("cli", "simulator")
 _GUIDE = re.compile(r"^- \[([^\]]+)\]\((\w+)\.md\)", re.MULTILINE)
 
 
-def modules() -> dict[str, str]:
-    """The page of each public module, by the module's name."""
+def modules() -> dict[str, list[str]]:
+    """The public names of each public module."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
-        if "__all__" not in path.read_text("utf-8") or (parts[0] in INTERNAL and parts[1:] != ("__init__",)):
-            continue
-        name = ".".join(["aps_async", *parts]).removesuffix(".__init__")
-        found[name] = f"api/{name}.md"
+        names = public_names(path)
+        if names and (parts[0] not in INTERNAL or parts[1:] == ("__init__",)):
+            found[".".join(["aps_async", *parts]).removesuffix(".__init__")] = names
     return found
+
+
+def public_names(path: Path) -> list[str]:
+    """What `__all__` has."""
+    for line in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "__all__":
+            return [str(name) for name in ast.literal_eval(line.value)]
+    return []
 
 
 def guides() -> dict[str, str]:
@@ -48,12 +56,21 @@ def front_page() -> str:
     return text
 
 
+def reference() -> list[dict[str, object]]:
+    """The modules, those of one package under its name."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for name in modules():
+        package, *rest = name.removeprefix("aps_async.").split(".")
+        found.setdefault(package, []).append({".".join(rest) or package: f"api/{name}.md"})
+    return [{name: pages if len(pages) > 1 else next(iter(pages[0].values()))} for name, pages in found.items()]
+
+
 def navigation() -> list[dict[str, object]]:
     """The front page, the guides, the modules and the changelog."""
     return [
         {"Start": "index.md"},
         {"Guides": [{title.partition(":")[0]: f"{name}.md"} for name, title in guides().items()]},
-        {"Modules": [{name.removeprefix("aps_async."): page} for name, page in modules().items()]},
+        {"Modules": reference()},
         {"Changes": "changelog.md"},
     ]
 
@@ -65,8 +82,9 @@ def main() -> None:
     (PAGES / "index.md").write_text(front_page(), "utf-8")
     shutil.copyfile(ROOT / "CHANGELOG.md", PAGES / "changelog.md")
     (PAGES / "api").mkdir()
-    for name, page in modules().items():
-        (PAGES / page).write_text(f"# {name}\n\n::: {name}\n", "utf-8")
+    for name, names in modules().items():
+        options = f"    options: {json.dumps({'members': names})}\n"
+        (PAGES / "api" / f"{name}.md").write_text(f"# {name}\n\n::: {name}\n{options}", "utf-8")
     settings = (HERE / "settings.yml").read_text("utf-8")
     (SITE / "mkdocs.yml").write_text(f"{settings}\nnav: {json.dumps(navigation())}\n", "utf-8")
 

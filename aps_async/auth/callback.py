@@ -16,6 +16,7 @@ from attrs import define, field, frozen
 
 from aps_async.errors import InputError
 from aps_async.transport.connections import HEADER_LIMIT
+from aps_async.transport.listening import serving
 
 __all__ = ["Callback", "Listener", "Page", "listening"]
 __dir__: object = __all__.copy
@@ -156,20 +157,18 @@ async def listening(callback: Callback, is_ours: Callable[[str], bool]) -> Async
         max_field_size=HEADER_LIMIT,  # cookies for localhost are shared by programs on all ports
     )
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(server.shutdown, 0.5)
         for address in callback.addresses:
-            if (sockets := await _bound(server, address, callback.port)) is not None:
-                stack.callback(sockets.close)
+            await _listen(stack, server, address, callback.port)
         yield listener
 
 
-async def _bound(server: web.Server, address: str, port: int) -> asyncio.Server | None:
-    """The server's sockets on one address; None if the machine has no IPv6."""
+async def _listen(stack: AsyncExitStack, server: web.Server, address: str, port: int) -> None:
+    """Listens on one address, unless it is IPv6's and the machine has none."""
     try:
-        return await asyncio.get_running_loop().create_server(server, address, port)
+        await stack.enter_async_context(serving(server, address, port, patience=0.5))
     except OSError as problem:
         if address != _HOST and problem.errno in _NO_SUCH_ADDRESS:
-            return None
+            return
         shown = f"[{address}]" if ":" in address else address
         raise InputError(
             f"cannot listen on {shown}:{port} ({problem.strerror or problem}): end the program that uses this port, "

@@ -20,9 +20,17 @@ from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.arguments import in_front, usage_hint
 from aps_async.cli.completion import complete_profile
 from aps_async.cli.examples import HELP_OPTIONS, complete_help, without_types
-from aps_async.cli.exit_codes import EXIT_CODES, Interrupted, exit_code, reason
+from aps_async.cli.exit_codes import EXIT_CODES, Interrupted, exit_code, reason, short_reason
 from aps_async.cli.options import ORDER, a_path, profile_option
-from aps_async.cli.output import LogFormat, print_result, print_status, printing, tolerate_any_text, turn_logging_on
+from aps_async.cli.output import (
+    LogFormat,
+    print_prose,
+    print_result,
+    print_status,
+    printing,
+    tolerate_any_text,
+    turn_logging_on,
+)
 
 NAME = "aps-async"
 _ENVIRONMENT = (
@@ -84,7 +92,7 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
             raise  # `main` reports what to install
         if debug:
             note_traceback(problem)
-        print_status(f"{NAME}: error: {reason(problem)}", level="error")
+        print_prose(f"{NAME}: error: {reason(problem) if debug else short_reason(problem)}", level="error")
         if hint := usage_hint(problem, argv, parser, NAME):
             print_status(hint)
         return exit_code(problem)

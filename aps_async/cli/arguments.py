@@ -6,9 +6,9 @@ from typing import Any
 
 from aps_async.cli.exit_codes import UsageProblem
 
-_ONE_TIME = frozenset({"--help", "-h", "--version", "-V"})
-"""Options that mean something else after a command, or nothing."""
-_SHORT = re.compile(r"-v+")
+_HELP = frozenset({"--help", "-h"})
+"""After a command, they ask for its own."""
+_SHORT = re.compile(r"-[qvV]+")
 
 
 def in_front(argv: Sequence[str], root: Any) -> list[str]:
@@ -18,7 +18,7 @@ def in_front(argv: Sequence[str], root: Any) -> list[str]:
         argv: without the program's name. What comes after `--` stays.
         root: the parser of the whole program, with those of its commands.
     """
-    own = {name: takes for name, takes in _options(root).items() if name not in _ONE_TIME}
+    own = {name: takes for name, takes in _options(root).items() if name not in _HELP}
     front, rest = list[str](), list[str]()
     of_command: dict[str, bool] | None = None
     ahead = list(argv)
@@ -27,13 +27,17 @@ def in_front(argv: Sequence[str], root: Any) -> list[str]:
         if token == "--":  # noqa: S105 - not a password
             return [*front, *rest, token, *ahead]
         name = token.partition("=")[0] if token.startswith("--") else token
+        if of_command is None and token == "help" and token not in root.commands:  # noqa: S105 - not a password
+            return [*front, *rest, *ahead[:1], "--help"]
         if of_command is None and not token.startswith("-"):
             of_command = _options(root.commands.get(token))
         is_own = (name in own or _SHORT.fullmatch(token) is not None) and name not in (of_command or {})
         place = front if is_own else rest
         place.append(token)
         takes = own.get(name, False) if is_own else (of_command or {}).get(name, False)
-        if takes and name == token and ahead:
+        if takes and name == token:
+            if not ahead:
+                raise UsageProblem(f"Option '{name}' needs a value after it")
             place.append(ahead.pop(0))
     return [*front, *rest]
 
@@ -53,7 +57,8 @@ def usage_hint(problem: BaseException, argv: Sequence[str], root: Any, program: 
     """Where to read how a command is used, after an error of its options; one in a file or an installation has none."""
     context = getattr(problem, "ctx", None)
     path = getattr(context, "command_path", None)
-    if path is None and isinstance(problem, UsageProblem) and "--" in str(problem):
+    is_typers = hasattr(problem, "format_message")
+    if path is None and (is_typers or (isinstance(problem, UsageProblem) and "--" in str(problem))):
         command = next((each for each in argv if each in root.commands), None)
         path = f"{program} {command}" if command else program
     return f"see: {path} --help" if path else None

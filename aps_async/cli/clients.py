@@ -9,7 +9,7 @@ client_secret_env = "SOUTH_CLIENT_SECRET"
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import copy_context
 from pathlib import Path
 
@@ -103,14 +103,14 @@ def _client(file: Path, number: int, entry: object) -> Client:
 
 
 def open_sessions(
-    file: Path | None, user_id: str | None, environ: Mapping[str, str], quotas: RateLimiters
+    clients: Sequence[Client] | None, user_id: str | None, environ: Mapping[str, str], quotas: RateLimiters
 ) -> list[Session]:
-    """A session for every client of the file, not yet entered; without a file, one for the usual credentials.
+    """A session for every client, not yet entered; without clients, one for the usual credentials.
 
     Raises:
         AuthError: credentials are missing.
-        InputError: the file or a value cannot be used.
+        InputError: a value cannot be used.
     """
-    if file is None:
+    if clients is None:
         return [open_session(user_id, environ, quotas=quotas, patient=True)]
-    return [client.open_session(environ, quotas) for client in clients_of(file)]
+    return [client.open_session(environ, quotas) for client in clients]

@@ -86,7 +86,7 @@ class _Found(str):
 
 
 def fitting(names: Sequence[str], incomplete: str) -> list[str]:
-    """Those that begin with what was typed, as the shell takes them."""
+    """The names that begin as what was typed, as the shell takes them."""
     found = [name for name in names if name.casefold().startswith(incomplete.casefold()) and name.isprintable()]
     return [_Found(_escaped(name) if _is_unquoted_bash() else name) for name in found]
 

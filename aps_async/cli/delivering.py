@@ -1,10 +1,12 @@
 """The run of a command that delivers files: its choices, its tasks, its results as they come, and its end."""
 
 import asyncio
+import errno
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing
+from contextlib import AbstractContextManager, aclosing, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ from aps_async.cli.ending import failures_by_reason, next_command, print_failure
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import reason
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import print_json, print_result, print_status
+from aps_async.cli.output import print_json, print_prose, print_result, print_status
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Result, Run, as_json, file_name, show_joined, stopped_words, summary
 from aps_async.downloads.folder import storage_for
+from aps_async.downloads.sinks import checked_path, target_error
 from aps_async.downloads.storage import Storage
 from aps_async.errors import DecodeError, DiskFullError, LedgerError
 from aps_async.exports import targets
@@ -56,6 +59,8 @@ class RunChoices:
     keep_older: bool = False
     again: bool = False
     verify: bool = False
+    merge: Path | None = None
+    """A PDF of the whole set."""
 
     @property
     def where(self) -> str:
@@ -89,10 +94,32 @@ class Task:
         return self.wanted.ref if isinstance(self.wanted, ExportJob) else self.wanted
 
 
+def check_places(out: Path, merge: Path | None = None) -> None:
+    """Raises what would stop a run at its end: better known before minutes of listing.
+
+    Raises:
+        TargetError: files cannot be written there.
+        FolderInUseError: another run works in the folder.
+    """
+    place = next((each for each in (out, *out.absolute().parents) if os.path.lexists(each)), out)
+    if not place.is_dir():
+        raise target_error(out, OSError(errno.ENOTDIR, ""))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise target_error(place, OSError(errno.EACCES, ""))
+    refuse_if_in_use(out)
+    if merge is not None and merge.parent != out.absolute():  # which the run makes
+        checked_path(merge)
+
+
 async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awaitable[None]]) -> int:
     """Does the work with a session, and prints a summary at the end."""
-    refuse_if_in_use(choices.out)
+    check_places(choices.out, choices.merge)
     show_state(choices)
+    with closing(run):
+        return await _delivered(choices, run, work)
+
+
+async def _delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awaitable[None]]) -> int:
     try:
         async with open_session(choices.user_id) as session:
             await work(session)
@@ -106,8 +133,6 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
         if run.total:
             print_status(next_command(choices.out, to="continue"))
         raise
-    if run.report is not None:
-        await leave_report(choices.out, run.report, choices.storage)
     for outcome in run.files:
         for lost in outcome.failed_files:
             words = ": ".join(part for part in (lost.reason, lost.detail) if part) or "no reason given"
@@ -120,6 +145,8 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
     else:
         print_result(words)
     show_joined(run.joined, as_json=choices.as_json)
+    if run.report is not None:
+        await leave_report(choices.out, run.report, choices.storage)
     show_failures([(each.short_name, each.error) for each in run.failures if each.error], choices.out)
     if run.unfinished is not None:
         print_status(f"error: {reason(run.unfinished)}")
@@ -130,7 +157,7 @@ async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awa
 def show_failures(failures: Sequence[tuple[str, Exception]], folder: Path) -> None:
     """Reports failures by their reasons, each of which was printed as it happened, and how to try them again."""
     for line in failures_by_reason(failures, explained=sys.stderr.isatty()):
-        print_status(line)
+        print_prose(line)
     if failures and (folder / LEDGER_NAME).exists():
         print_status(next_command(folder))
 

@@ -6,12 +6,11 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from attrs import asdict, define, field, frozen
@@ -19,6 +18,7 @@ from attrs import asdict, define, field, frozen
 import aps_async
 from aps_async.auth.credentials import claimed_text
 from aps_async.auth.provider import unverified_claims
+from aps_async.cli import remedies
 from aps_async.cli.environment import CA_FILE, host_of, proxy_for, session_with
 from aps_async.cli.exit_codes import UsageProblem, exit_code, reason
 from aps_async.cli.identity import Identity, identity
@@ -31,21 +31,26 @@ from aps_async.session import Session
 from aps_async.settings import Settings
 from aps_async.transport.connections import open_api, request_options, tls_context
 from aps_async.transport.request import PRODUCTION, checked_base
-from aps_async.transport.response import transport_error
+from aps_async.transport.response import ADVICE, transport_error
 
 TIMEOUT = 30.0
 """Seconds for one check that calls the service."""
 CLOCK_TOLERANCE = 60.0
 """Seconds. Signed requests and expiries of tokens are good for minutes."""
+_OF_THE_ACCOUNT = ("token", "scopes", "hubs", "user id")
 _PACKAGES = (
     *("aiohttp", "attrs", "cattrs", "python-backoff", "typer", "rich", "joserfc", "keyring", "pypdfium2", "pillow"),
     *("pikepdf", "obstore", "orjson", "uvloop", "asyncpg", "pgqueuer"),
 )
-_NETWORK = "check APS_BASE_URL and the network, and name a proxy in HTTPS_PROXY if this network needs one"
-_CREDENTIALS = (
-    "compare APS_CLIENT_ID and APS_CLIENT_SECRET with the app's page at aps.autodesk.com/myapps, or run "
-    "'aps-async login'"
-)
+
+
+def _without_home(text: str) -> str:
+    """Without the name of the person whose home a path is in."""
+    try:
+        home = str(Path.home())
+    except RuntimeError:
+        return text
+    return text.replace(home, "~") if len(home) > 1 else text
 
 
 @frozen(kw_only=True)
@@ -55,7 +60,7 @@ class Check:
     name: str
     ok: bool | None
     """None: it was not checked, or it matters for some commands only."""
-    detail: str
+    detail: str = field(converter=_without_home)
     remedy: str = ""
     exit_code: int = 0
     """Of a command that fails because of this."""
@@ -102,18 +107,16 @@ class Doctor:
         except APSError as problem:
             yield _failed("network", problem)
             return
-        yield Check(name="proxy", ok=True, detail=_without_user(proxy) if proxy else "none")
+        yield Check(name="proxy", ok=True, detail=remedies.without_user(proxy) if proxy else "none")
         try:
             async with open_api(Settings()) as http, asyncio.timeout(self.timeout), http.get(base, **options) as answer:
                 said, now = answer.headers.get("Date", ""), self.clock()
         except (aiohttp.ClientError, OSError) as problem:
             failed = transport_error(f"GET {host_of(base)}", problem)
             if failed.obstacle == "certificate":
-                yield _failed(
-                    "certificate", failed, f"name the CA file (PEM) of a proxy that inspects TLS in {CA_FILE}"
-                )
+                yield _failed("certificate", failed, remedies.for_certificate(problem))
             else:
-                yield _failed("network", failed, _proxy_remedy(proxy))
+                yield _failed("network", failed, remedies.for_network(base, proxy))
             return
         yield _good("network", f"{host_of(base)} answers")
         encrypted = base.startswith("https:")
@@ -121,15 +124,13 @@ class Doctor:
         yield _clock(said, now)
 
     async def _account(self, acting: Identity | None, why_not: str) -> AsyncIterator[Check]:
-        names = ("token", "scopes", "hubs", "user id")
         if acting is None:
-            for name in names:
-                yield Check(name=name, ok=None, detail=f"not checked: {why_not}")
+            for each in _unchecked(_OF_THE_ACCOUNT, why_not):
+                yield each
             return
         try:
-            session = session_with(
-                acting.tokens, acting.base_url, user_id=acting.user_id, environ=self.environ, patient=True
-            )
+            # Without the user, who is checked alone.
+            session = session_with(acting.tokens, acting.base_url, environ=self.environ, patient=True)
         except (APSError, UsageProblem) as problem:
             yield _failed("token", problem)
             return
@@ -138,15 +139,28 @@ class Doctor:
                 async with asyncio.timeout(self.timeout):
                     token = await acting.tokens.token(session)
             except (APSError, TimeoutError) as problem:
-                yield _failed("token", problem, _CREDENTIALS)
-                async for each in self._account(None, "there is no token"):
-                    if each.name != "token":
-                        yield each
+                yield _failed("token", problem, remedies.for_token(problem, acting))
+                for each in _unchecked(_OF_THE_ACCOUNT[1:], "there is no token"):
+                    yield each
                 return
             yield _good("token", "the service gave one" if acting.kind != "token" else "the given one is used")
-            yield _scopes(unverified_claims(token.value))
-            yield await _in_time("hubs", _hubs(session, acting), self.timeout)
+            async for each in self._access(session, acting, unverified_claims(token.value)):
+                yield each
+
+    async def _access(self, session: Session, acting: Identity, claims: dict[str, object]) -> AsyncIterator[Check]:
+        scopes = _scopes(claims)
+        yield scopes
+        if scopes.ok is False:
+            for each in _unchecked(_OF_THE_ACCOUNT[2:], scopes.detail):
+                yield each
+            return
+        hubs = await _in_time("hubs", _hubs(session, acting), self.timeout)
+        yield hubs
+        if hubs.ok:
             yield await _in_time("user id", _user(session, acting), self.timeout)
+        else:
+            for each in _unchecked(_OF_THE_ACCOUNT[3:], "there is no list of accounts"):
+                yield each
 
 
 async def doctor(*, user_id: str | None, folder: Path, as_json: bool, clock: Callable[[], float] = time.time) -> int:
@@ -197,7 +211,16 @@ def _failed(name: str, problem: BaseException, remedy: str = "") -> Check:
     """A check that ended with an error, whose message says what to do unless there is another remedy."""
     if isinstance(problem, TimeoutError) and not isinstance(problem, APSError):
         problem = TransportError("no response in time", sent=True)
-    return Check(name=name, ok=False, detail=reason(problem), remedy=remedy, exit_code=exit_code(problem))
+    remedy = remedy or remedies.for_error(problem)
+    detail = reason(problem)
+    if remedy and isinstance(problem, TransportError):
+        detail = detail.removesuffix(f". {ADVICE.get(problem.obstacle or '')}")
+    return Check(name=name, ok=False, detail=detail, remedy=remedy, exit_code=exit_code(problem))
+
+
+def _unchecked(names: Sequence[str], why: str) -> Iterator[Check]:
+    for name in names:
+        yield Check(name=name, ok=None, detail=f"not checked: {why}")
 
 
 def _versions() -> Check:
@@ -222,34 +245,9 @@ def _write_access(folder: Path) -> Check:
             os.fsync(file.fileno())
     except OSError as problem:
         remedy = "choose another folder with --out, or change its permissions"
-        words = f"{_short(place)} cannot be written to: {problem.strerror or problem}"
+        words = f"{place} cannot be written to: {problem.strerror or problem}"
         return Check(name="write access", ok=False, detail=words, remedy=remedy, exit_code=exit_code(problem))
-    return _good("write access", f"{_short(place)} can be written to")
-
-
-def _short(path: Path) -> str:
-    """The path without the name of the person whose home it is in."""
-    try:
-        return str("~" / path.relative_to(Path.home()))
-    except (ValueError, RuntimeError):
-        return str(path)
-
-
-def _without_user(proxy: str) -> str:
-    """Scheme, host and port: a proxy's address may hold a password."""
-    try:
-        parts = urlsplit(proxy)
-        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
-    except ValueError:
-        return "an address that cannot be read"
-
-
-def _proxy_remedy(proxy: str | None) -> str:
-    return (
-        f"check that the proxy {_without_user(proxy)} (HTTPS_PROXY) runs and lets this host through"
-        if proxy
-        else _NETWORK
-    )
+    return _good("write access", f"{place} can be written to")
 
 
 def _clock(said: str, now: float) -> Check:
@@ -260,8 +258,7 @@ def _clock(said: str, now: float) -> Check:
     if abs(difference) <= CLOCK_TOLERANCE:
         return _good("clock", "agrees with the service")
     words = f"{abs(difference):,.0f} s {'ahead of' if difference > 0 else 'behind'} the service"
-    remedy = "set this machine's clock, or turn on its synchronization: tokens and certificates depend on it"
-    return Check(name="clock", ok=False, detail=words, remedy=remedy, exit_code=6)
+    return Check(name="clock", ok=False, detail=words, remedy=remedies.CLOCK, exit_code=6)
 
 
 def _scopes(claims: dict[str, object]) -> Check:
@@ -292,12 +289,12 @@ async def _in_time(name: str, check: Awaitable[Check], timeout: float) -> Check:
 
 
 async def _hubs(session: Session, acting: Identity) -> Check:
-    found = await list_hubs(session)
+    try:
+        found = await list_hubs(session)
+    except NotAllowedError as problem:
+        return _failed("hubs", problem, remedies.for_accounts(acting))
     if not found.hubs:
-        remedy = (
-            f"an account admin must add the app (client id {acting.client_id}) under Custom Integrations in "
-            "Account Admin; a user must belong to an account"
-        )
+        remedy = remedies.for_accounts(acting)
         return Check(name="hubs", ok=False, detail="no account is visible", remedy=remedy, exit_code=5)
     regions = ", ".join(sorted({each.region or "unknown region" for each in found.hubs}))
     odd = "".join(f"; warning: {each.title} {each.detail}".rstrip() for each in found.warnings)
@@ -306,14 +303,19 @@ async def _hubs(session: Session, acting: Identity) -> Check:
 
 async def _user(session: Session, acting: Identity) -> Check:
     """Whether there is a user, as exports from ACC need."""
-    if session.two_legged and acting.user_id:
+    if acting.user_id:
+        try:
+            await list_hubs(session, user_id=acting.user_id)
+        except NotAllowedError as problem:
+            return _failed("user id", problem, remedies.USER)
         return _good("user id", f"calls are made for a user ({acting.user_id_source})")
     if session.two_legged:
-        remedy = (
-            "for exports from ACC, give --user-id or APS_USER_ID: the Autodesk id of a member of the project "
-            "(aps-async whoami shows it to a user who has signed in), or sign in with 'aps-async login'"
+        return Check(
+            name="user id",
+            ok=None,
+            detail="none: exports from BIM 360 work without",
+            remedy=f"for exports from ACC, {remedies.USER}",
         )
-        return Check(name="user id", ok=None, detail="none: exports from BIM 360 work without", remedy=remedy)
     if acting.kind == "token" and not claimed_text(
         unverified_claims((await acting.tokens.token(session)).value), "userid"
     ):

@@ -18,6 +18,7 @@ from aps_async.session import Session
 from aps_async.settings import SPEED_VARIABLE, WAITING_VARIABLE, Settings
 from aps_async.transport import addresses
 from aps_async.transport.quotas import RateLimiters
+from aps_async.transport.request import checked_base
 
 CA_FILE = "APS_CA_FILE"
 """Names a file of CA certificates (PEM) to trust besides the system's."""
@@ -71,6 +72,7 @@ def _second_attempt(host: str, problem: TransportError) -> None:
 
 def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:
     """`APS_SPEED` and `APS_WAITING` shorten times, which only a simulator on this machine can keep."""
+    checked_base(base_url)
     for name in (SPEED_VARIABLE, WAITING_VARIABLE):
         if environ.get(name, "").strip() and not is_loopback(base_url):
             raise UsageProblem(f"{name} is for a simulator on this machine, and {base_url} is not on it: unset it")
@@ -81,11 +83,23 @@ def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:
 
 
 def proxy_for(base_url: str) -> str | None:
-    """The proxy of `HTTPS_PROXY`, unless `NO_PROXY` lists the host or the host is this machine."""
+    """The proxy of `HTTPS_PROXY`, unless `NO_PROXY` lists the host or the host is this machine.
+
+    Raises:
+        InputError: it is not the address of an HTTP proxy.
+    """
     proxy = getproxies_environment().get("https")
     if not proxy or is_loopback(base_url) or proxy_bypass(host_of(base_url)):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        parts = urlsplit(proxy)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError("the address in HTTPS_PROXY cannot be used: set it to that of an HTTP proxy, http://HOST:PORT")
+    return proxy
 
 
 def is_loopback(url: str) -> bool:

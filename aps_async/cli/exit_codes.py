@@ -79,17 +79,34 @@ def worst(codes: Iterable[int]) -> int:
     return min(codes, key=SEVERITY.index, default=0)
 
 
-_OF_THE_LIBRARY = {
+_IN_OTHER_WORDS = {
     r"give user_id, the user's Autodesk id \(x-user-id\),": (
         "give --user-id or APS_USER_ID, the user's Autodesk id (aps-async whoami shows it to a user who has signed in),"
     ),
     r"\(max_prune=": "(--max-prune ",
+    r"^user_id ": "--user-id ",
+    r"^[\w.]+: with a two-legged token this call needs": "with the app's own credentials this needs",
+    r"^[\w.]+: this call needs the token of a user": "this needs the login of a user",
+    r"; a two-legged token is refused, with or without x-user-id": "; the app's own credentials are refused",
+    r"list_sheets\(\) yields": "'aps-async sheets' lists",
+    r"give the project as well": "give --project as well",
+    r"Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
+    r"Input should be a valid number, unable to parse string as a number": "it must be a number",
+    r"Input should be greater than or equal to": "it must be at least",
+    r"Input should be less than or equal to": "it must be at most",
+    r": Value error, ": ": ",
+    r"Got unexpected extra argument(?:\(s\)|s)? \((.*)\)": (
+        r"unexpected argument: \1 (a name with spaces needs quotation marks around it)"
+    ),
+    r"No such option: (\S+) \(Possible options: (.*)\)": r"No such option: \1. Did you mean \2?",
+    r"Option '(.*)' requires an argument": r"Option '\1' needs a value after it",
+    r"wait again with its ref": "'aps-async resume' waits for it again",
 }
-"""Patterns of the library's messages that name parameters, and what the command line says instead."""
+"""Patterns of messages of the library and of Typer, and what the command line says instead."""
 
 
 def _in_its_terms(text: str) -> str:
-    for pattern, words in _OF_THE_LIBRARY.items():
+    for pattern, words in _IN_OTHER_WORDS.items():
         text = re.sub(pattern, words, text)
     return text
 
@@ -108,7 +125,7 @@ def reason(problem: BaseException) -> str:
     return text
 
 
-_ENCODED = re.compile(r"(?<=/)([^\s/%]{1,12})%[^\s/]{30,}(?=/|\s|$)")
+_ENCODED = re.compile(r"(?<=/)([^\s/%]{1,12})%[^\s/:]{30,}(?=[/:\s]|$)")
 
 
 def short_reason(problem: BaseException) -> str:

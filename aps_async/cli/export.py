@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, nullcontext
-from pathlib import Path
 
 from attrs import field, frozen
 
 from aps_async.ahead import ReadAhead
 from aps_async.cli.choice import Choice
 from aps_async.cli.delivering import RunChoices, Task, delivered, export_listed, export_tasks, keep, ledger_for
-from aps_async.cli.exit_codes import reason
 from aps_async.cli.output import print_status
 from aps_async.cli.progress import busy
 from aps_async.cli.results import Result, Run
@@ -17,7 +15,6 @@ from aps_async.cli.wanted import chosen_sheets, exportable_project, named_reques
 from aps_async.errors import MergeError, NotFoundInProjectError
 from aps_async.exports.batches import batch_for
 from aps_async.exports.project import project_requests
-from aps_async.ledger import Ledger
 from aps_async.models import (
     ExportOptions,
     ExportOutcome,
@@ -26,11 +23,11 @@ from aps_async.models import (
     StoredExport,
 )
 from aps_async.report.entries import Report
+from aps_async.report.thumbnails import ThumbnailProcess
 from aps_async.session import Session
 from aps_async.sync.compare import Planned
-from aps_async.sync.joined import SetSheet, join_set
 from aps_async.sync.outcomes import SheetState
-from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions, SyncRun, delivered_file
+from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions, SyncRun
 from aps_async.sync.selection import Selected
 from aps_async.sync.sheets import ProjectSheet
 
@@ -43,7 +40,6 @@ class ExportChoices(RunChoices, Choice):
     unpack: bool = False
     allow_partial: bool = True
     report: bool = True
-    merge: Path | None = None
     batch: int | None = None
     options: ExportOptions = field(factory=ExportOptions)
 
@@ -55,6 +51,7 @@ class ExportChoices(RunChoices, Choice):
             pattern=self.pattern or DEFAULT_PATTERN,
             user_id=self.user_id,
             again=self.again,
+            merge=self.merge,
         )
 
 
@@ -81,7 +78,7 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
     batch = batch_for(project, choices.batch, one_pdf=choices.merge is not None)
     compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
     if choices.report:
-        run.report = Report(project=project.name)
+        run.report = Report(project=project.name, drawing=ThumbnailProcess(choices.out))
     selected = None if choices.selection.takes_all else await _selected(session, project, choices, run)
     if selected is not None and not selected.chosen:
         run.total = len(run.results)
@@ -93,11 +90,7 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
             await _check_begun(listed, compared, choices)
         run.is_compared = True
         async with ledger:
-            if choices.merge is not None:
-                await ledger.reserve(choices.merge)
             await _export_sheets(compared, compared.looking(selected, listed), choices, run, batch)
-            if choices.merge is not None:
-                await _join(choices.merge, run, ledger)
 
 
 async def _check_begun(listed: ReadAhead[Sheet], compared: SyncRun, choices: ExportChoices) -> None:
@@ -141,18 +134,8 @@ async def _export_sheets(
         run.add_to_report(compared.reported(missing))
         if missing.state is SheetState.WITHDRAWN:
             print_status(f"{missing.state}: {missing.name}: {missing.reason}; its file is still in the folder")
-    await compared.finish()
-
-
-async def _join(target: Path, run: Run, ledger: Ledger) -> None:
-    chosen = [
-        SetSheet(file, sheet.number, sheet.title)
-        for each in run.results
-        if (sheet := each.sheet) and each.outcome and (file := delivered_file(each.outcome, ledger.place))
-    ]
-    missing = [f"{each.name}: {reason(each.error)}" for each in run.results if each.error is not None]
     try:
-        run.joined = await join_set(ledger, chosen, target, missing=missing)
+        run.joined = await compared.finish()
     except MergeError as problem:
         run.unfinished = problem
 

@@ -16,8 +16,7 @@ from aps_async.models import ExportRequest
 from aps_async.resources.projects import find_projects
 from aps_async.sync.forecast import Forecast, Work, forecast, forecast_exports
 from aps_async.sync.outcomes import SheetState, SyncCounts
-from aps_async.sync.subfolders import read_subfolders, with_projects
-from aps_async.threads import in_thread
+from aps_async.sync.subfolders import Root
 
 
 async def export(choices: ExportChoices) -> int:
@@ -39,7 +38,7 @@ async def export(choices: ExportChoices) -> int:
         )
         work = evolve(work, calls=session.calls + work.calls)
     if choices.as_json:
-        print_json(asdict(work))
+        print_json(asdict(work) | {"seconds": round(work.seconds, 1)})
     words = f"{work.there:,} already there; {_in_words(work, work.calls, work.seconds / 60)}"
     (print_status if choices.as_json else print_result)(f"{words}; nothing was started: {choices.where}")
     return run.code
@@ -63,10 +62,12 @@ async def sync_many(choices: SyncChoices) -> int:
     view, work, minutes, codes = SyncView(), Work(), 0.0, [0]
     async with open_session(choices.user_id) as session:
         projects = await find_projects(session, *choices.projects, user_id=choices.user_id)
-        known = await with_projects(choices.out, await in_thread(read_subfolders, choices.out), projects)
+        root = Root.of(choices.target, choices.state)
+        known = await root.subfolders(projects)
         for project in projects:
             try:
-                found = await forecast(session, project, choices.out / known.of(project), choices.how())
+                name = known.of(project)
+                found = await forecast(session, project, root.target(name), choices.how(), state=root.state(name))
             except EmptyProjectError:
                 continue
             except APSError as problem:

@@ -16,14 +16,15 @@ def register(app: typer.Typer) -> None:
     def guide(
         name: Annotated[
             str | None,
-            typer.Argument(metavar="NAME", autocompletion=_complete, help="A guide; without it, list all."),
+            typer.Argument(metavar="NAME", autocompletion=complete_guide, help="A guide; without it, list all."),
         ] = None,
     ) -> Any:
         """Show a guide, such as manager, developer or operator. In a pipe or a file it is Markdown."""
         return partial(show, name)
 
 
-def _complete(incomplete: str) -> list[str]:
+def complete_guide(incomplete: str) -> list[str]:
+    """Guides, for completion."""
     return fitting(list(read_guides()), incomplete)
 
 
@@ -47,7 +48,7 @@ async def show(name: str | None) -> int:
     """
     from aps_async.cli.exit_codes import UsageProblem
     from aps_async.cli.output import print_result, print_status, print_table
-    from aps_async.text import listing
+    from aps_async.text import did_you_mean
 
     guides = read_guides()
     if name is None:
@@ -57,7 +58,7 @@ async def show(name: str | None) -> int:
         return 0
     text = guides.get(name.lower().removesuffix(".md"))
     if text is None:
-        raise UsageProblem(f"there is no guide {name!r}: there are {listing(name, guides)}")
+        raise UsageProblem(f"there is no guide {name!r}; {did_you_mean(name, guides)}")
     if sys.stdout.isatty():
         _render(text)
     else:

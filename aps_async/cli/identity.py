@@ -12,6 +12,7 @@ from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.options import profile_option
 from aps_async.cli.profiles import DEFAULT, Profile
 from aps_async.errors import AuthError, InputError
+from aps_async.text import did_you_mean
 from aps_async.transport.request import PRODUCTION
 
 NO_CREDENTIALS = (
@@ -126,6 +127,8 @@ def sources(environ: Mapping[str, str], *, may_be_new: bool = False) -> Sources:
         InputError: the profile's file cannot be read.
     """
     option, variable = profile_option.get(), environ.get("APS_PROFILE", "").strip()
+    if option is not None and not option.strip():
+        raise UsageProblem("--profile is empty: give the name of a profile, or leave it out")
     name = option or variable or DEFAULT
     by = "--profile" if option else "APS_PROFILE" if variable else "by default"
     try:
@@ -135,9 +138,8 @@ def sources(environ: Mapping[str, str], *, may_be_new: bool = False) -> Sources:
             raise
         found = None  # the profile was not asked for, so an unreadable one must not stop commands that do not need it
     if found is None and (option or variable) and not may_be_new:
-        existing = ", ".join(profiles.names()) or "none yet"
         raise AuthError(
-            f"there is no profile {name!r} ({by}); existing profiles: {existing}. To create it, run: "
+            f"there is no profile {name!r} ({by}); {did_you_mean(name, profiles.names())}. To create it, run: "
             f"aps-async --profile {name} login"
         )
     profile = found or Profile(name)

@@ -13,7 +13,7 @@ from typer.models import OptionInfo
 
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.narrowing import is_list, is_object
-from aps_async.text import listing, nearest
+from aps_async.text import did_you_mean, nearest
 
 FILE = "aps-async.toml"
 COMMANDS = ("sync", "export")
@@ -77,9 +77,7 @@ def find_job(file: Path, name: str) -> Job:
     """
     jobs = read_jobs(file)
     if name not in jobs:
-        near = nearest(name, jobs)
-        words = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {listing(name, jobs)}"
-        raise UsageProblem(f"{file}: no job {name!r}: {words}")
+        raise UsageProblem(f"{file}: no job {name!r}; {did_you_mean(name, jobs)}")
     return jobs[name]
 
 

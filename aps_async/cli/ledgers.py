@@ -14,13 +14,14 @@ from aps_async.cli.syncing import SyncChoices, sync
 from aps_async.cli.syncing_many import sync_many
 from aps_async.errors import DecodeError, LedgerError
 from aps_async.ledger import LedgerStatus, ledger_status
+from aps_async.ledger.places import FolderPlace
 from aps_async.sync.subfolders import read_subfolders
 from aps_async.transport.converter import structure
 
 
 async def status(folder: Path, *, as_json: bool) -> int:
     """`aps-async status DIR`; of a folder with several projects, of each one's subfolder that is there."""
-    several = await asyncio.to_thread(read_subfolders, folder)
+    several = await read_subfolders(FolderPlace(folder))
     if several is None:
         return await _status(folder, as_json=as_json)
     found = [folder / each.folder for each in several.projects]
@@ -79,7 +80,7 @@ def _as_json(found: LedgerStatus) -> dict[str, Any]:
 
 async def resume(folder: Path, *, as_json: bool) -> int:
     """`aps-async resume DIR`: repeats the last command into the folder with the same options."""
-    several = await asyncio.to_thread(read_subfolders, folder)
+    several = await read_subfolders(FolderPlace(folder))
     command = several.command if several else (await asyncio.to_thread(ledger_status, folder)).command
     choices = stored_command(command, folder, as_json=as_json)
     if isinstance(choices, SyncChoices):

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -15,7 +16,7 @@ from aps_async.auth.loopback import CALLBACK
 from aps_async.auth.provider import unverified_claims
 from aps_async.cli import profiles
 from aps_async.cli.environment import session_with
-from aps_async.cli.exit_codes import reason
+from aps_async.cli.exit_codes import UsageProblem, reason
 from aps_async.cli.identity import OF_AN_APP, Identity, Sources, identity, scopes_for, sources, three_legged
 from aps_async.cli.options import ORDER
 from aps_async.cli.output import print_json, print_result, print_status
@@ -52,6 +53,8 @@ async def login(choices: LoginChoices) -> int:
             "which app? Give its client id with --client-id, or set APS_CLIENT_ID (aps.autodesk.com/myapps)"
         )
     callback = choices.callback or asked.find("callback", client_id=client_id)[0] or CALLBACK
+    if urlsplit(callback).scheme not in ("http", "https") or not urlsplit(callback).netloc:
+        raise UsageProblem(f"--callback {callback!r} is not an address such as {CALLBACK}")
     scopes = tuple(" ".join(choices.scopes).split()) or scopes_for("user", asked, client_id)
     base_url = asked.find("base_url")[0] or PRODUCTION
     store = "keyring" if choices.keyring else asked.profile.values.get("store", "")

@@ -50,10 +50,9 @@ async def _send(address: str, message: dict[str, Any], timeout: float) -> str | 
     if not (address.startswith("https://") or (address.startswith("http://") and is_loopback(address))):
         return "it does not begin with https://"
     try:
-        trust = tls_context(os.environ.get(CA_FILE, "").strip() or None)
+        options = request_options(tls_context(os.environ.get(CA_FILE, "").strip() or None), proxy_for(address))
     except InputError as problem:
         return str(problem)
-    options = request_options(trust, proxy_for(address))
     async with (
         asyncio.timeout(timeout),
         open_api(Settings()) as http,

@@ -89,19 +89,32 @@ VERIFY = Annotated[
 ]
 
 
-def a_target(text: str) -> Path | str:
-    """A folder, or the address of an object storage."""
+def an_address(text: str) -> str | None:
+    """The address of an object storage; None: the text is not one."""
     from aps_async.downloads.storage import is_object_storage
 
-    return text.rstrip("/") if is_object_storage(text) else a_path(text)
+    if not is_object_storage(text):
+        return None
+    if not text.partition("://")[2].strip("/ "):
+        raise typer.BadParameter(f"{text!r} names no bucket: write {text.partition(':')[0]}://bucket/prefix")
+    return text.rstrip("/")
+
+
+def a_target(text: str) -> Path | str:
+    """A folder, or the address of an object storage."""
+    return an_address(text) or a_path(text)
 
 
 def a_ledgers_folder(text: str) -> Path:
     """The folder that a ledger is in: the target, or the state folder of an object storage."""
-    from aps_async.downloads.storage import is_object_storage
     from aps_async.exports.targets import state_folder
 
-    return state_folder(text) if is_object_storage(text) else a_path(text)
+    if (address := an_address(text)) is not None:
+        return state_folder(address)
+    folder = a_path(text)
+    if folder.is_file():
+        raise typer.BadParameter(f"{text} is a file: give the folder that it lies in")
+    return folder
 
 
 DIR = Annotated[

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shlex
 import shutil
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import Any, TextIO
 
 from attrs import define
@@ -40,7 +42,11 @@ def program() -> str:
     if Path(typed).stem != name:  # `python -m aps_async`, or a test
         return name
     found = shutil.which(name)
-    return name if found and Path(found).resolve() == Path(typed).resolve() else shlex.quote(typed)
+    if found and Path(found).parent.resolve() == Path(typed).parent.resolve():  # their suffixes differ on Windows
+        return name
+    if os.name == "nt":  # PowerShell runs what is quoted only after an ampersand
+        return f"& '{typed}'" if " " in typed else typed
+    return shlex.quote(typed)
 
 
 def tolerate_any_text() -> None:
@@ -161,6 +167,21 @@ def print_status(text: str, *, level: str = "info", **fields: Any) -> None:
     sys.stderr.flush()
 
 
+def print_prose(text: str, *, level: str = "info") -> None:
+    """The same for sentences: on a terminal, no word is broken at its edge, and an indentation is kept."""
+    if not sys.stderr.isatty() or _output.status_as_json:
+        print_status(text, level=level)
+        return
+    from rich.console import Console  # here, since nothing else in this module needs a terminal
+
+    _output.keep(text, level=level)
+    indent = text[: len(text) - len(text.lstrip())]
+    wrapper = TextWrapper(Console(stderr=True).width, subsequent_indent=indent, break_long_words=False)
+    wrapper.break_on_hyphens = False
+    sys.stderr.write(f"{wrapper.fill(clean(text))}\n")
+    sys.stderr.flush()
+
+
 def print_json(value: Any) -> None:
     """Prints one JSON value on one line, in pure ASCII, which every reader and terminal accepts."""
     sys.stdout.write(f"{json.dumps(well_formed_values(value))}\n")
@@ -207,6 +228,7 @@ class StatusHandler(logging.Handler):
 
 def turn_logging_on(verbosity: int) -> None:
     """Warnings are always shown; `-v` also shows retries and what is left out, `-vv` every call."""
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it cannot read is in our own errors
     log = logging.getLogger("aps_async")
     handler = StatusHandler()
     form = "%(asctime)s %(levelname)s %(message)s" if verbosity else "warning: %(message)s"

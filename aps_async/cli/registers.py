@@ -1,6 +1,5 @@
 """The command `register`."""
 
-import asyncio
 from pathlib import Path
 
 from aps_async.cli.exit_codes import UsageProblem
@@ -15,16 +14,16 @@ from aps_async.transport.converter import to_dict
 
 async def show(folder: Path | str, *, as_json: bool, as_csv: bool) -> int:
     """`aps-async register DIR`; of a folder with several projects, of each one's subfolder that has one."""
-    if isinstance(folder, str):
-        return await _show(StoragePlace(storage_for(folder)), folder, as_json=as_json, as_csv=as_csv)
-    several = await asyncio.to_thread(read_subfolders, folder)
+    place = StoragePlace(storage_for(folder)) if isinstance(folder, str) else FolderPlace(folder)
+    several = await read_subfolders(place)
     if several is None:
-        return await _show(FolderPlace(folder), folder, as_json=as_json, as_csv=as_csv)
+        return await _show(place, folder, as_json=as_json, as_csv=as_csv)
     if as_csv:
         raise UsageProblem(f"{folder} has a register.csv in the subfolder of each project: name one subfolder")
     for each in several.projects:
-        if (folder / each.folder / register.REGISTER_JSON).exists():
-            await _show(FolderPlace(folder / each.folder), folder / each.folder, as_json=as_json, as_csv=False)
+        below = place.below(each.folder)
+        if await below.is_there(register.REGISTER_JSON):
+            await _show(below, place.location(each.folder), as_json=as_json, as_csv=False)
     return 0
 
 

@@ -79,6 +79,11 @@ class Run:
         if self.report is not None:
             self.report.add(outcome, short_reason(outcome.error) if outcome.error is not None else None)
 
+    def close(self) -> None:
+        """Ends what works for the report."""
+        if self.report is not None:
+            self.report.close()
+
     @property
     def failures(self) -> list[Result]:
         """Results without a file."""

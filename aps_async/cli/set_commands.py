@@ -165,8 +165,6 @@ def sync(
     if bool(named) == every_project:
         raise UsageProblem("give at least one PROJECT, or --all, and not both")
     is_single = len(named) == 1 and not is_pattern(named[0])
-    if not is_single and isinstance(out, str):
-        raise UsageProblem("several projects go to subfolders of a folder: sync each one into an address of its own")
     choices = syncing.SyncChoices(
         project=named[0] if is_single else "",
         projects=() if is_single else named or ("*",),

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from aps_async.auth import TwoLegged
 from aps_async.auth.loopback import CALLBACK
-from aps_async.cli.delivering import export_tasks, show_failures
+from aps_async.cli.delivering import check_places, export_tasks, show_failures
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.export import ExportChoices, sheet_tasks
 from aps_async.cli.output import clean, count, print_result, print_status, program, size
@@ -51,6 +51,7 @@ class SwitchOptions:
 
 async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: bool) -> int:
     """`aps-async demo`."""
+    check_places(out)
     async with _simulator(options, speed=speed) as simulator:
         project = _project(simulator.world)
         run = Run(report=Report(project=project.name))
@@ -136,7 +137,10 @@ def _simulator(
         simulator = Simulator(
             world, port=port, speed=speed, seed=options.seed, faults=found, behaviour=behaviour, pdf=options.pdf
         )
-    except (WorldError, FaultError) as problem:
+    except WorldError as problem:
+        file = {"pdf": options.pdf, "world": options.world}.get(problem.place)
+        raise InputError(f"{file}: {problem.problem}" if file else str(problem)) from None
+    except FaultError as problem:
         raise InputError(str(problem)) from None
     except BehaviourError as problem:
         raise InputError(f"{problem} (`aps-async simulate --help-behaviour` lists the switches)") from None

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.cli.choice import Choice
-from aps_async.cli.delivering import RunChoices, show_failures, show_state, stored_choices
+from aps_async.cli.delivering import RunChoices, check_places, show_failures, show_state, stored_choices
 from aps_async.cli.ending import next_command
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason, short_reason
@@ -24,9 +24,9 @@ from aps_async.cli.results import error_as_json, show_joined
 from aps_async.cli.wanted import exportable_project, print_selected
 from aps_async.errors import DiskFullError, LedgerError, MergeError, PruneLimitError
 from aps_async.ids import bare_id
-from aps_async.ledger import refuse_if_in_use
 from aps_async.models import ExportOptions, Project
 from aps_async.report.entries import Report
+from aps_async.report.thumbnails import ThumbnailProcess
 from aps_async.session import Session
 from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
@@ -50,7 +50,6 @@ class SyncChoices(RunChoices, Choice):
     """Seconds."""
     strict: bool = False
     report: bool = True
-    merge: Path | None = None
     batch: int | None = None
     options: ExportOptions = field(factory=ExportOptions)
     projects: tuple[str, ...] = ()
@@ -88,6 +87,11 @@ class SyncView:
     report: Report | None = None
     joined: JoinedSet | None = None
     began: float = field(factory=time.monotonic)
+
+    def close(self) -> None:
+        """Ends what works for the report."""
+        if self.report is not None:
+            self.report.close()
 
     def add(self, outcome: SyncOutcome) -> None:
         """Counts one outcome."""
@@ -127,11 +131,16 @@ class Watched:
 
 async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
     """`aps-async sync` of one project; `watched` is given in the rounds of `--watch`."""
-    refuse_if_in_use(choices.out)
+    check_places(choices.out, choices.merge)
     if (choices.out / PROJECTS_JSON).exists():
         raise UsageProblem(f"{choices.out} has a subfolder for each project: choose one of them, or another --out")
     show_state(choices)
-    view, unfinished = SyncView(markups=choices.options.markups), None
+    with closing(SyncView(markups=choices.options.markups)) as view:
+        return await _synced(choices, view, watched)
+
+
+async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None) -> int:
+    unfinished = None
     try:
         async with open_session(choices.user_id, patient=watched is not None) as session:
             await _sync(session, choices, view, watched)
@@ -143,14 +152,14 @@ async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
         if view.total:
             print_status(next_command(choices.out, to="continue"))
         raise
-    if view.report is not None:
-        await leave_report(choices.out, view.report, choices.storage, quiet=watched is not None)
     words = summary(view, choices.where)
     code = view.code(strict=choices.strict)
     if unfinished is not None:
         code = code or exit_code(unfinished)
     conclude(words, choices, watched)
     show_joined(view.joined, as_json=choices.as_json)
+    if view.report is not None:
+        await leave_report(choices.out, view.report, choices.storage, quiet=watched is not None)
     if watched is None:
         show_failures([(each.number or each.name, each.error) for each in view.failures if each.error], choices.out)
     if unfinished is not None:
@@ -167,7 +176,8 @@ def conclude(words: str, choices: SyncChoices, watched: Watched | None) -> None:
 
 async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched: Watched | None) -> None:
     project = await exportable_project(session, choices.project, choices.options, choices.user_id)
-    found.report = Report(project=project.name) if choices.report else None
+    if choices.report:
+        found.report = Report(project=project.name, drawing=ThumbnailProcess(choices.out))
     # The number of sheets is only known after the list, when the display has begun.
     with shown(session.contact, None, "", live=False if choices.as_json or watched else None) as view:
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from attrs import define, evolve, field
 
-from aps_async.cli.delivering import stored_choices
+from aps_async.cli.delivering import check_places, show_state, stored_choices
 from aps_async.cli.ending import next_command
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, exit_code, reason, worst
@@ -20,7 +20,6 @@ from aps_async.cli.results import error_as_json
 from aps_async.cli.syncing import SyncChoices, SyncView, Watched, conclude, show, summary
 from aps_async.errors import DiskFullError, LedgerError, PruneLimitError
 from aps_async.ids import bare_id
-from aps_async.ledger import refuse_if_in_use
 from aps_async.models import Project
 from aps_async.report.entries import Report
 from aps_async.session import Session
@@ -69,7 +68,8 @@ async def sync_many(choices: SyncChoices, watched: Watched | None = None) -> int
 
     The exit code is that of the project with the worst one, by `SEVERITY`.
     """
-    refuse_if_in_use(choices.out)
+    check_places(choices.out, choices.merge)
+    show_state(choices)
     view = ManyView(current=SyncView(markups=choices.options.markups))
     try:
         async with open_session(choices.user_id, patient=watched is not None) as session:
@@ -79,15 +79,16 @@ async def sync_many(choices: SyncChoices, watched: Watched | None = None) -> int
             print_status(f"stopped after {count(len(view.codes), 'project')}; no unfinished file is left")
             print_status(next_command(choices.out, to="continue"))
         raise
-    conclude(f"{view}: {choices.out}", choices, watched)
+    conclude(f"{view}: {choices.where}", choices, watched)
     code = worst(view.codes)
     await notify(f"sync of {view}", ok=code == 0)
     return code
 
 
 async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, watched: Watched | None) -> None:
-    def command_for(project: Project) -> str:
-        return stored_choices("sync", evolve(choices, project=project.id, projects=()))
+    def command_for(project: Project, location: str) -> str:
+        storage = location if choices.storage else None
+        return stored_choices("sync", evolve(choices, project=project.id, projects=(), storage=storage))
 
     with shown(session.contact, None, "", live=False if choices.as_json or watched else None) as view:
 
@@ -98,8 +99,9 @@ async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, wa
         run = sync_projects(
             session,
             choices.projects,
-            choices.out,
+            choices.target,
             choices.how(),
+            state=choices.state,
             command=stored_choices("sync", choices),
             project_command=command_for,
             max_concurrent_downloads=choices.slots,
@@ -117,7 +119,8 @@ async def _sync_many(session: Session, choices: SyncChoices, found: ManyView, wa
                     show(each.outcome, each.project, view, choices, watched)
                 else:
                     if found.current.report is not None:
-                        await leave_report(each.folder, found.current.report, quiet=watched is not None)
+                        storage = each.location if choices.storage else None
+                        await leave_report(each.folder, found.current.report, storage, quiet=watched is not None)
                     _show_project(each, found.current, choices, watched)
                     found.next_project(each, strict=choices.strict)
                     view.begin()
@@ -132,5 +135,5 @@ def _show_project(done: ProjectSynced, view: SyncView, choices: SyncChoices, wat
             print_json({"ok": False, **which, "error": error_as_json(done.error)})
     is_quiet = watched is not None and not any(view.counts[state] for state in SheetState if state not in _SAME)
     if not is_quiet and not (done.error is not None and not view.counts):
-        words = f"{done.project.name}: {summary(view, done.folder)}"
+        words = f"{done.project.name}: {summary(view, done.location)}"
         (print_status if choices.as_json else print_result)(words)

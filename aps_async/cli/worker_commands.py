@@ -14,6 +14,7 @@ from aps_async.cli.options import (
     NO_PARTIAL,
     PROJECT,
     a_path,
+    a_target,
     with_page_options,
 )
 
@@ -40,7 +41,10 @@ def register(app: typer.Typer) -> None:
 
 def worker(
     out: Annotated[
-        str, typer.Option(metavar="DIR", help="A folder that all workers can reach, or s3://bucket/prefix.")
+        Any,
+        typer.Option(
+            metavar="DIR", parser=a_target, help="A folder that all workers can reach, or s3://bucket/prefix."
+        ),
     ],
     database: DATABASE = None,
     slots: Annotated[
@@ -67,11 +71,10 @@ def worker(
     """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
     from aps_async.cli import workers as fleet
     from aps_async.cli.output import write_status_as_json
-    from aps_async.downloads.storage import is_object_storage
 
     if log_json:
         write_status_as_json()
-    location = out if is_object_storage(out) else str(a_path(out).absolute())
+    location = out if isinstance(out, str) else str(out.absolute())
     choices = fleet.WorkerChoices(
         database=fleet.database_url(database),
         out=location,
@@ -166,7 +169,9 @@ def cancel(
 
 def priority(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's number or name.")],
-    number: Annotated[int, typer.Argument(min=-1000, max=1000, help="Write -- before a negative one.")],
+    number: Annotated[
+        int, typer.Argument(metavar="NUMBER", min=-1000, max=1000, help="Write -- before a negative one.")
+    ],
     database: DATABASE = None,
 ) -> Any:
     """Change the priority of a run that is under way: runs with a higher priority go first."""

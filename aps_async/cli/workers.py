@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from aps_async.cli.clients import open_sessions
+from aps_async.cli.clients import clients_of, open_sessions
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import SOME_FAILED, UsageProblem, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
@@ -106,6 +106,7 @@ async def _store(url: str) -> AsyncGenerator[RunStore, None]:
 
 async def worker(choices: WorkerChoices) -> int:
     """`aps-async worker`."""
+    clients = None if choices.clients is None else clients_of(choices.clients)  # before anything is made or waited for
     storage = storage_for(choices.out)
     sizes: list[int] = []
 
@@ -128,7 +129,7 @@ async def worker(choices: WorkerChoices) -> int:
         database.patience = None  # the database is reachable; from now on, wait out any outage
         quotas = SharedQuotas(database)
         stack.push_async_callback(quotas.close)
-        sessions = open_sessions(choices.clients, choices.user_id, os.environ, quotas)
+        sessions = open_sessions(clients, choices.user_id, os.environ, quotas)
         workers: list[Worker] = []
         for session in sessions:
             await stack.enter_async_context(session)

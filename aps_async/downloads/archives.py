@@ -12,18 +12,15 @@ from typing import IO
 from attrs import frozen
 
 from aps_async.downloads.filenames import NameBook, in_folder
+from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
 from aps_async.downloads.sinks import part_name, target_error
 from aps_async.downloads.zip_directory import open_patched
 from aps_async.errors import APSError, IncompleteDownloadError
 from aps_async.filesystem import replacing
 from aps_async.threads import in_thread
 
-__all__ = ["PDF_HEAD", "PDF_HEAD_WITHIN", "ArchiveLimits", "unpack_archive", "verify_archive"]
+__all__ = ["ArchiveLimits", "unpack_archive", "verify_archive"]
 __dir__: object = __all__.copy
-
-PDF_HEAD = b"%PDF-"
-PDF_HEAD_WITHIN = 1024
-"""Viewers look for the head in this many first bytes: a line break, a BOM or a part header may precede it."""
 
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1

@@ -6,8 +6,8 @@ from threading import Event
 
 from attrs import field, frozen
 
-from aps_async.downloads.archives import PDF_HEAD, PDF_HEAD_WITHIN, verify_archive
 from aps_async.downloads.digests import Digests
+from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
 from aps_async.errors import IncompleteDownloadError
 from aps_async.transport.response import describe
 
@@ -38,6 +38,8 @@ class Signature:
 
 
 def _verify_archive(path: Path, stop: Event) -> tuple[str, ...]:
+    from aps_async.downloads.archives import verify_archive
+
     return verify_archive(path, stop=stop)
 
 
@@ -77,6 +79,13 @@ class Expected:
     """As hexadecimal digits."""
 
 
+def _unpadded(piece: bytes) -> int:
+    """The length without the padding at the end. Stripping a whole piece would copy it."""
+    end = piece[-64:]
+    stripped = end.rstrip(_PADDING)
+    return len(piece) - len(end) + len(stripped) if stripped else len(piece.rstrip(_PADDING))
+
+
 class ContentCheck:
     """Follows the bytes of one file in order: counts and hashes them, and remembers both ends.
 
@@ -95,6 +104,7 @@ class ContentCheck:
         self._keep = max(1, *(each.tail_within for each in expected.signatures))
         self._head: bytes = b""
         self._tail: bytes = b""
+        self._tail_end = 0  # without the padding in it
         self._padding = 0  # bytes after the tail
         self.digests: Digests = Digests(*["sha1"] * bool(expected.sha1), *["sha256"] * sha256)
         self.mark()
@@ -133,23 +143,24 @@ class ContentCheck:
         if len(self._head) < self._window:
             self._head += piece[: self._window - len(self._head)]
         self.digests.update(piece)
-        length = len(piece.rstrip(_PADDING))
-        if length:
-            content = piece[max(0, length - self._keep) : length]
-            if length < self._keep:
-                content = (self._tail + bytes(min(self._padding, self._keep)) + content)[-self._keep :]
-            self._tail, self._padding = content, 0
+        length = _unpadded(piece)
+        if length >= self._keep:
+            self._tail, self._tail_end, self._padding = piece, length, 0  # whole: a copy of its end costs more
+        elif length:
+            before = self._tail[max(0, self._tail_end - self._keep) : self._tail_end]
+            self._tail = (before + bytes(min(self._padding, self._keep)) + piece[:length])[-self._keep :]
+            self._tail_end, self._padding = len(self._tail), 0
         self._padding += len(piece) - length
 
     def mark(self) -> None:
         """Remembers this state for `rewind`."""
-        ends = (self.received, self._head, self._tail, self._padding)
+        ends = (self.received, self._head, self._tail, self._tail_end, self._padding)
         self._marked = (ends, self.digests.copy())
 
     def rewind(self) -> None:
         """Forgets what came since the mark."""
         ends, digests = self._marked
-        self.received, self._head, self._tail, self._padding = ends
+        self.received, self._head, self._tail, self._tail_end, self._padding = ends
         self.digests = digests.copy()
 
     def verify(self, total: int | None) -> tuple[str, ...]:
@@ -169,7 +180,9 @@ class ContentCheck:
         if sha1 is not None and sha1 != (self._expected.sha1 or "").lower():
             raise IncompleteDownloadError("the file's sha1 differs from the one that storage gives")
         kind = self.signature
-        if kind.tail.rstrip(_PADDING) in self._tail[-kind.tail_within :]:
+        # From the end, where it nearly always is: a search from the other end takes longer than all else here.
+        searched = max(0, self._tail_end - kind.tail_within), self._tail_end
+        if self._tail.rfind(kind.tail.rstrip(_PADDING), *searched) >= 0:
             return ()
         if kind.tail_required or (size is None and sha1 is None):
             raise IncompleteDownloadError(f"the {kind.name} is cut off: its end mark is missing")

@@ -9,7 +9,7 @@ from attrs import frozen
 from aps_async.errors import InputError
 from aps_async.links import redact_addresses
 
-__all__ = ["ReadableStorage", "Storage", "StoredFile", "is_object_storage"]
+__all__ = ["ReadableStorage", "Storage", "StorageBelow", "StoredFile", "is_object_storage"]
 __dir__: object = __all__.copy
 
 _BUCKET = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
@@ -120,3 +120,55 @@ class ReadableStorage(Storage, Protocol):
     async def remove(self, name: str) -> None:
         """Removes a file, if there is one."""
         ...
+
+
+class StorageBelow(ReadableStorage):
+    """A part of a storage: everything whose name begins with a folder.
+
+    Args:
+        storage: the whole.
+        folder: the folder, with `/` between several.
+    """
+
+    def __init__(self, storage: ReadableStorage, folder: str) -> None:
+        self._storage = storage
+        self._folder = folder
+
+    def _in_whole(self, name: str) -> str:
+        return f"{self._folder}/{name}"
+
+    async def stage(self, stem: str) -> Path:
+        """See `Storage`."""
+        return await self._storage.stage(stem)
+
+    async def put(self, file: Path, name: str) -> str:
+        """See `Storage`."""
+        return await self._storage.put(file, self._in_whole(name))
+
+    async def copy(self, name: str, to: str) -> bool:
+        """See `Storage`."""
+        return await self._storage.copy(self._in_whole(name), self._in_whole(to))
+
+    async def check(self) -> None:
+        """See `Storage`."""
+        await self._storage.check()
+
+    def discard(self, file: Path) -> None:
+        """See `Storage`."""
+        self._storage.discard(file)
+
+    def location(self, name: str) -> str:
+        """See `ReadableStorage`."""
+        return self._storage.location(self._in_whole(name))
+
+    async def find(self, name: str) -> StoredFile | None:
+        """See `ReadableStorage`."""
+        return await self._storage.find(self._in_whole(name))
+
+    async def fetch(self, name: str, file: Path) -> bool:
+        """See `ReadableStorage`."""
+        return await self._storage.fetch(self._in_whole(name), file)
+
+    async def remove(self, name: str) -> None:
+        """See `ReadableStorage`."""
+        await self._storage.remove(self._in_whole(name))

@@ -17,7 +17,7 @@ from aps_async.downloads.content import ContentCheck, Expected, Signature
 from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
 from aps_async.links import SignedUrl, Source, redirect_target
 from aps_async.session import Session
-from aps_async.transport.hooks import BytesReceived, Waited, emit
+from aps_async.transport import hooks
 from aps_async.transport.response import Answer, describe, error_of, transport_error, xml_error
 from aps_async.transport.retry import TRANSIENT, note_error, waits
 
@@ -86,7 +86,8 @@ class Transfer:
         self._index = index
         self._start = self._check.received
         self._part_total: int | None = None
-        self._check.mark()
+        if 0 < index < len(self._source.parts):  # before the first, the check has just been made
+            self._check.mark()
         if index < len(self._source.parts):
             self._link = self._source.parts[index].link
             self._link_is_fresh = False
@@ -292,7 +293,7 @@ class Transfer:
         position = self.received
         self._check.feed(piece)
         if self._session.hooks:
-            emit(self._session.hooks, BytesReceived(size=len(piece)))
+            hooks.emit(self._session.hooks, hooks.BytesReceived(size=len(piece)))
         if self.received > self._furthest:
             self._furthest = self.received
             self._breaks, self._waits = 0, None
@@ -337,7 +338,7 @@ class Transfer:
 
     async def _sleep(self, seconds: float) -> None:
         if self._session.hooks:
-            emit(self._session.hooks, Waited(reason="download", seconds=seconds, what="a download"))
+            hooks.emit(self._session.hooks, hooks.Waited(reason="download", seconds=seconds, what="a download"))
         await asyncio.sleep(seconds)
 
     def _next_wait(self, problem: APSError | None) -> float:

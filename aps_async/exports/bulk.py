@@ -16,7 +16,7 @@ from aps_async.downloads.storage import Storage
 from aps_async.exports.batches import Batches
 from aps_async.exports.bulk_requests import Wanted
 from aps_async.exports.bulk_run import Run
-from aps_async.exports.kinds import KINDS
+from aps_async.exports.kinds import row_of
 from aps_async.exports.progress import BulkProgress
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
@@ -151,7 +151,7 @@ async def _count_recent_starts(session: Session, journal: Journal) -> None:
     numbers = session.settings
     recent = await journal.recent_starts(numbers.quota_window, numbers.max_concurrent_starts)
     for kind, ages in recent.items():
-        limiter = session.rate_limiter(KINDS[kind].start_endpoint)
+        limiter = session.rate_limiter(row_of(kind).start_endpoint)
         if isinstance(limiter, LocalRateLimiter):  # shared ones have counted them
             limiter.count_earlier(ages)
 

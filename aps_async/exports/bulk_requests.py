@@ -7,8 +7,8 @@ from itertools import islice
 
 from aps_async.ahead import ReadAhead
 from aps_async.errors import APSError
-from aps_async.exports.kinds import KINDS, Export, ref_of, start_export
-from aps_async.exports.wait import effective_timeout
+from aps_async.exports.kinds import Export, ref_of, row_of, start_export
+from aps_async.exports.pollers import effective_timeout
 from aps_async.models import ExportJob, ExportRef, ExportRequest
 from aps_async.session import Session
 from aps_async.transport.retry import call_deadline, may_start_again, waits
@@ -58,7 +58,7 @@ async def start_patiently(session: Session, request: ExportRequest, timeout: flo
         CallTimeoutError: the time that the whole export has is over.
         APSError: see `start_export`.
     """
-    own_waits, repeatable = waits(session.settings, paced=False), KINDS[request.kind].start_endpoint.repeatable
+    own_waits, repeatable = waits(session.settings, paced=False), row_of(request.kind).start_endpoint.repeatable
     next(own_waits)
     limit = effective_timeout(session, ExportRef(request=request, export_id=""), timeout)
     async with call_deadline(limit, f"the start of {request.name or ', '.join(request.source_ids[:3])}"):

@@ -1,28 +1,23 @@
 """The run behind `export_many`: entries on their way, through a few tasks and download slots."""
 
 import asyncio
-import secrets
-import shutil
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
-from attrs import define, evolve, field
+from attrs import define, field
 
-from aps_async.downloads.archives import unpack_archive
-from aps_async.downloads.filenames import in_folder
-from aps_async.downloads.sinks import PartFile, checked_path, target_error
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
-from aps_async.exports.batches import Batches, BatchPolicy, put_in_place
+from aps_async.exports.batches import Batches, BatchPolicy
+from aps_async.exports.bulk_files import Files
 from aps_async.exports.bulk_requests import Wanted, batches, request_of, start_patiently
 from aps_async.exports.entries import Entry, outcome_of
-from aps_async.exports.kinds import KINDS, Export, ref_of
+from aps_async.exports.kinds import Export, ref_of, row_of
 from aps_async.exports.outcomes import Delivery, report_began, report_ended, report_outcome
-from aps_async.exports.progress import BulkProgress, Pace, wall_clock
-from aps_async.exports.wait import checked_job, download_export, export_poller
-from aps_async.filesystem import make_folders
+from aps_async.exports.pollers import export_poller
+from aps_async.exports.progress import BulkProgress, Counts
 from aps_async.ledger.journal import Journal, Record
 from aps_async.models import (
     DeliveredExport,
@@ -31,15 +26,13 @@ from aps_async.models import (
     ExportOutcome,
     ExportRequest,
     FailedExport,
-    Progress,
     StoredExport,
 )
 from aps_async.policies import Policy
 from aps_async.polling import Poller
 from aps_async.session import Session
 from aps_async.threads import stopped
-from aps_async.transport.hooks import working_on
-from aps_async.transport.quotas import LocalRateLimiter, RateLimiter
+from aps_async.transport.export_numbers import working_on
 
 __all__ = ["Run"]
 __dir__: object = __all__.copy
@@ -73,18 +66,21 @@ class Run:
     _starts: asyncio.Semaphore = field(init=False)
     _fed: bool = False
     _closing: bool = False
-    _starting: int = 0
-    _done: int = 0
-    _failed: int = 0
-    _bytes: int = 0
-    _downloading: int = 0
-    _already_there: int = 0
-    _pace: Pace = field(factory=Pace)
-    _starts_limiter: RateLimiter | None = None  # that of the latest start
+    _counts: Counts = field(factory=Counts)
+    _files: Files = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._room = asyncio.Semaphore(self.session.settings.max_pending_exports)
         self._starts = asyncio.Semaphore(self.session.settings.max_concurrent_starts)
+        self._files = Files(
+            self.session,
+            self.target,
+            self.journal,
+            self.batches,
+            self._counts,
+            self.report_progress,
+            unpack=self.unpack,
+        )
 
     def begin(self, requests: Iterable[Wanted] | AsyncIterable[Wanted]) -> None:
         self._spawn_part(self._feed(requests))
@@ -135,7 +131,11 @@ class Run:
                         self.taken += 1
                         if record.files:
                             self._looking += 1
-                            self._spawn_part(self._look(entry))
+                            look = self._look(entry)
+                            if record.is_unchanged:
+                                await look  # which has nothing to read, so that a task would cost more
+                            else:
+                                self._spawn_part(look)
                         else:
                             await self._begin(entry)
             await self.journal.expect(self.taken)
@@ -156,36 +156,16 @@ class Run:
 
     async def _look(self, entry: Entry) -> None:
         """Takes what an earlier run has brought, if it is still as it was; otherwise it is exported."""
-        is_over = True
         try:
-            is_over = await self._reused(entry)
+            found: Downloaded | Exception | None = await self._files.reused(entry)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
-            await self._finish(entry, problem)
+            found = problem
+        if found is not None:
+            await self._finish(entry, found)
         self._looking -= 1
-        if not is_over:
+        if found is None:
             await self._begin(entry)
         await self._begin_batches()
-
-    async def _reused(self, entry: Entry) -> bool:
-        files = entry.record.files
-        to_unpack = self.unpack and len(files) == 1 and files[0].name.endswith(".zip")
-        in_storage = not isinstance(self.target, Path)
-        if (to_unpack and in_storage) or not await self.journal.holds(entry.record):
-            return False
-        entry.reused = True
-        if not isinstance(self.target, Path):
-            entry.names = tuple(each.name for each in files)
-            entry.locations = self.journal.locations(entry.record)
-            await self._finish(entry, Downloaded(path=Path(files[0].name), size=sum(each.size for each in files)))
-            return True
-        paths = [self.target / each.name for each in files]
-        if len(files) > 1:
-            entry.unpacked = tuple(paths)
-        got = Downloaded(path=paths[0], size=sum(each.size for each in files))
-        if not entry.unpacked:
-            await self._unpack(entry, got, self.target)
-        await self._finish(entry, got)
-        return True
 
     async def _begin(self, entry: Entry) -> None:
         """Starts the entry's job, or lets it wait for others that go into the same one."""
@@ -197,10 +177,10 @@ class Run:
 
     async def _begin_job(self, entry: Entry) -> None:
         await self._starts.acquire()
-        self._starting += 1
+        self._counts.starting += 1
         if self.on_progress is not None:
             kind = request_of(entry.wanted).kind
-            self._starts_limiter = self.session.rate_limiter(KINDS[kind].start_endpoint)
+            self._counts.limiter = self.session.rate_limiter(row_of(kind).start_endpoint)
         self._spawn_part(self._start(entry))
         # After the start has made its call, so that a wait for the quota is reported at once.
         asyncio.get_running_loop().call_soon(self.report_progress)
@@ -230,14 +210,14 @@ class Run:
             entry.ref = ref_of(export)
             entry.running_at = self._now()
             entry.started_at = entry.running_at if is_new else None
-            self._pace.started(entry.running_at)
+            self._counts.pace.started(entry.running_at)
             policy = self.policy or self._policy_for(entry)
             entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=policy)
             self._ask_when_due(entry, entry.poller)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
             await self._finish(entry, problem)
         finally:
-            self._starting -= 1
+            self._counts.starting -= 1
             self._starts.release()
             self.report_progress()
 
@@ -268,7 +248,7 @@ class Run:
                 with working_on(entry.number):
                     if entry.page is None and not await self._is_done(entry):
                         continue
-                    got = await self._fetch(entry)
+                    got = await self._files.fetch(entry)
             except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
                 if self._is_forgotten(entry, problem):
                     await self._begin(entry)
@@ -279,7 +259,7 @@ class Run:
 
     async def _is_done(self, entry: Entry) -> bool:
         """Asks about the entry's job. False: it is asked about again later."""
-        poller = _poller_of(entry)
+        poller = entry.job_poller
         if not poller.done and not await self._asked(entry, poller):
             return False
         if not poller.done:
@@ -326,76 +306,6 @@ class Run:
         entry.record.ref = None
         return True
 
-    async def _fetch(self, entry: Entry) -> Downloaded:
-        """Brings a finished job's files to the folder; or to one of their own, and from there to the storage."""
-        if entry.members and self.batches is not None:
-            return await self._download(entry, await self.batches.new_file())
-        if isinstance(self.target, Path):
-            return await self._fetch_into(self.target, entry)
-        staged = await self.target.stage(secrets.token_hex(8))
-        try:
-            _make_folder(staged)
-            got = await self._fetch_into(staged, entry)
-            files = entry.unpacked or (got.path,)
-            notes = await self.journal.storing(entry.record, staged, files)
-            entry.warnings = (*entry.warnings, *notes)
-            entry.names = tuple(each.relative_to(staged).as_posix() for each in files)
-            entry.locations = tuple(
-                [await self.target.put(each, name) for each, name in zip(files, entry.names, strict=True)]
-            )
-            return got
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)
-            self.target.discard(staged)
-
-    async def _fetch_into(self, folder: Path, entry: Entry) -> Downloaded:
-        got = await self._download(entry, _target_path(folder, entry.record.name))
-        entry.warnings = (*entry.notes, *got.warnings)
-        await self._unpack(entry, got, folder)
-        return got
-
-    async def _download(self, entry: Entry, path: Path) -> Downloaded:
-        def note(progress: Progress) -> None:
-            self._bytes += progress.received - entry.received
-            entry.received = progress.received
-            self.report_progress()
-
-        async def arriving(file: Downloaded) -> None:
-            notes.extend(await self.journal.arriving(entry.record, file))
-
-        notes: list[str] = []
-        before_rename = arriving if self.journal.lasting and isinstance(self.target, Path) else None
-        if entry.page is not None:
-            got = await put_in_place(entry.page, path, self.journal.tag, before_rename)
-            return evolve(got, warnings=tuple(notes))
-        poller = _poller_of(entry)
-        self._downloading += 1
-        try:
-            async with poller.until_deadline(since=self._now()):  # anew: the job may have waited for this slot
-                got = await download_export(
-                    self.session,
-                    checked_job(poller.answer),
-                    PartFile(path, self.journal.tag),
-                    add_suffix=not entry.members,
-                    sha256=self.journal.lasting and not entry.members,
-                    before_rename=None if entry.members else before_rename,
-                    on_progress=note,
-                )
-        finally:
-            self._downloading -= 1
-        return evolve(got, warnings=(*got.warnings, *notes)) if notes else got
-
-    async def _unpack(self, entry: Entry, got: Downloaded, folder: Path) -> None:
-        if self.unpack and got.path.suffix == ".zip":
-            names = self.journal.names(entry.record)
-            skipped: list[str] = []
-            entry.unpacked = await unpack_archive(got.path, folder, names, tag=self.journal.tag, on_skip=skipped.append)
-            if skipped:
-                entry.unpacked = (*entry.unpacked, got.path) if entry.unpacked else ()
-                entry.warnings = tuple(dict.fromkeys((*entry.warnings, *skipped)))
-            else:
-                got.path.unlink()
-
     async def _finish(self, entry: Entry, result: Downloaded | Exception) -> None:
         self._release(entry)
         if isinstance(result, LedgerError | DiskFullError) and self.journal.lasting:
@@ -414,11 +324,11 @@ class Run:
             self._stop(problem)
             return
         self._open.discard(entry)
-        self._done += outcome.ok
-        self._failed += not outcome.ok
-        self._already_there += outcome.reused
+        self._counts.done += outcome.ok
+        self._counts.failed += not outcome.ok
+        self._counts.already_there += outcome.reused
         if outcome.ok and not outcome.reused:
-            self._pace.delivered(self._now(), entry.started_at)
+            self._counts.pace.delivered(self._now(), entry.started_at)
         self.outcomes.put_nowait(outcome)
         self._room.release()
         self.report_progress()
@@ -467,20 +377,13 @@ class Run:
         """Calls `on_progress` with the figures of now."""
         if self.on_progress is None or self._closing:
             return
-        limiter = self._starts_limiter
-        waiting = min(self._starting, limiter.waiting) if isinstance(limiter, LocalRateLimiter) else 0
-        at = BulkProgress(
-            starting=self._starting,
-            running=len(self._open) - self._starting,
-            done=self._done,
-            failed=self._failed,
-            received=self._bytes,
+        at = self._counts.progress(
             total=self.taken if self._fed else self.journal.expected,
-            waiting=waiting,
-            downloading=self._downloading,
+            taken=self.taken,
+            unfinished=len(self._open),
             queued=self._ready.qsize(),
-            next_start=wall_clock(limiter.admits_at(1)) if waiting and isinstance(limiter, LocalRateLimiter) else None,
-            expected_end=wall_clock(self._expected_end()),
+            exports_a_start=self.batches.size if self.batches else 1,
+            slots=self.max_concurrent_downloads,
             trouble=self.session.contact.trouble,
         )
         try:
@@ -488,17 +391,6 @@ class Run:
         except Exception as problem:  # noqa: BLE001 - the caller's own; it ends the run rather than hang a slot
             self.on_progress = None
             self._stop(problem)
-
-    def _expected_end(self) -> float | None:
-        total = self.taken if self._fed else self.journal.expected
-        if total is None:
-            return None
-        # Of those to come, so many as of those before are expected to be there already.
-        share = 1 - self._already_there / max(1, self._done + self._failed)
-        starts = self._starting + max(0, total - self.taken) * share / (self.batches.size if self.batches else 1)
-        slots_taken = self._downloading >= self.max_concurrent_downloads
-        left = max(total, self.taken) - self._done - self._failed
-        return self._pace.end(left, starts, self._starts_limiter, slots_taken=slots_taken)
 
     def _stop(self, problem: Exception) -> None:
         """Ends the run; what is under way is cancelled when the caller has seen the outcomes before."""
@@ -508,26 +400,3 @@ class Run:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _poller_of(entry: Entry) -> Poller[ExportJob]:
-    assert entry.poller is not None  # noqa: S101 - for the type checker
-    return entry.poller
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir()
-    except OSError as problem:
-        raise target_error(path, problem) from problem
-
-
-def _target_path(folder: Path, name: str) -> Path:
-    """Where a file of this name goes, still without its suffix; the folders between are made."""
-    path = in_folder(folder, name)
-    if path.parent != folder:
-        try:
-            make_folders(folder, path.parent.relative_to(folder).parts)
-        except OSError as problem:
-            raise target_error(path, problem) from problem
-    return checked_path(path)

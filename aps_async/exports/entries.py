@@ -62,6 +62,12 @@ class Entry:
         """What was asked for."""
         return request_of(self.wanted)
 
+    @property
+    def job_poller(self) -> Poller[ExportJob]:
+        """The poller of a job that was started."""
+        assert self.poller is not None  # noqa: S101 - for the type checker
+        return self.poller
+
 
 def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> ExportOutcome | StoredExport:
     """What the caller gets for an entry that ended at `now`."""

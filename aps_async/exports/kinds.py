@@ -1,6 +1,7 @@
 """The kinds of exports: one row each, with everything that waiting and downloading need to know about a service."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import cache
 from operator import attrgetter
 from typing import Any, Protocol
 
@@ -9,13 +10,12 @@ from attrs import frozen
 from aps_async.downloads.content import DOCX, PDF, ZIP, Signature
 from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
-from aps_async.resources import acc, bim360, cost, files, sheets
 from aps_async.session import Session
 from aps_async.settings import Settings
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import call_deadline
 
-__all__ = ["KINDS", "Export", "Kind", "get_export", "ref_of", "start_export"]
+__all__ = ["Export", "Kind", "get_export", "ref_of", "row_of", "start_export"]
 __dir__: object = __all__.copy
 
 
@@ -42,16 +42,23 @@ class Kind:
     """Seconds that a wait may take if the caller gives no timeout; the setting for this kind."""
 
 
-KINDS = {
-    ExportKind.BIM360: Kind(
+def _bim360() -> Kind:
+    from aps_async.resources import bim360
+
+    return Kind(
         start=bim360.start,
         start_endpoint=bim360.START,
         get=bim360.get_export,
         resolve=bim360.resolve,
         status=bim360.STATUS,
         status_call_refreshes_link=True,
-    ),
-    ExportKind.FILES: Kind(
+    )
+
+
+def _files() -> Kind:
+    from aps_async.resources import acc, files
+
+    return Kind(
         start=files.start,
         start_endpoint=files.SERVICE.start,
         get=files.get_export,
@@ -59,24 +66,47 @@ KINDS = {
         status=files.SERVICE.status,
         signatures=(PDF, ZIP),
         default_timeout=attrgetter("acc_export_timeout"),
-    ),
-    ExportKind.SHEETS: Kind(
+    )
+
+
+def _sheets() -> Kind:
+    from aps_async.resources import acc, sheets
+
+    return Kind(
         start=sheets.start,
         start_endpoint=sheets.SERVICE.start,
         get=sheets.get_export,
         resolve=acc.resolve,
         status=sheets.SERVICE.status,
         default_timeout=attrgetter("acc_export_timeout"),
-    ),
-    ExportKind.COST: Kind(
+    )
+
+
+def _cost() -> Kind:
+    from aps_async.resources import cost
+
+    return Kind(
         start=cost.start,
         start_endpoint=cost.ATTACHMENTS,
         get=cost.get_export,
         resolve=cost.resolve,
         status=cost.DOCUMENTS,
         signatures=(DOCX,),
-    ),
+    )
+
+
+_ROWS = {
+    ExportKind.BIM360: _bim360,
+    ExportKind.FILES: _files,
+    ExportKind.SHEETS: _sheets,
+    ExportKind.COST: _cost,
 }
+
+
+@cache
+def row_of(kind: ExportKind) -> Kind:
+    """The row of a kind. Its service is imported when the first export needs it."""
+    return _ROWS[kind]()
 
 
 Export = ExportRef | ExportJob
@@ -94,7 +124,7 @@ def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> Corou
     Raises:
         APSError: as `Session.request`.
     """
-    return KINDS[ref.kind].get(session, ref, retry=retry)
+    return row_of(ref.kind).get(session, ref, retry=retry)
 
 
 async def start_export(session: Session, request: ExportRequest, *, timeout: float | None = None) -> ExportJob:
@@ -110,4 +140,4 @@ async def start_export(session: Session, request: ExportRequest, *, timeout: flo
         APSError: as the `start_export` of its service.
     """
     async with call_deadline(timeout, f"the start of {', '.join(request.source_ids[:3])}"):
-        return await KINDS[request.kind].start(session, request)
+        return await row_of(request.kind).start(session, request)

@@ -9,7 +9,8 @@ from attrs import define
 
 from aps_async.models import ExportRef, ExportRequest
 from aps_async.session import Session
-from aps_async.transport.hooks import ExportBegan, ExportEnded, emit, next_number, working_on
+from aps_async.transport import hooks
+from aps_async.transport.export_numbers import next_number, working_on
 
 __all__ = ["Delivery", "report_began", "report_ended", "report_outcome", "reported"]
 __dir__: object = __all__.copy
@@ -30,7 +31,7 @@ def report_began(session: Session, request: ExportRequest, ref: ExportRef | None
     if not session.hooks:
         return None
     number = next_number()
-    emit(session.hooks, ExportBegan(export_number=number, ref=ref, kind=str(request.kind)))
+    hooks.emit(session.hooks, hooks.ExportBegan(export_number=number, ref=ref, kind=str(request.kind)))
     return number
 
 
@@ -45,7 +46,8 @@ def report_outcome(
     error: BaseException | None = None,
 ) -> None:
     """Logs the outcome of one export in one line, and emits `ExportEnded`."""
-    name = ref or f"{request.kind} export of project {request.project_id}"
+    which = ref or f"{request.kind} export of project {request.project_id}"
+    name = f"{request.name!r}: {which}" if request.name else which  # a title may have line breaks
     found = delivery or Delivery()
     if error is None:
         size = "" if found.size is None else f", {found.size} bytes"
@@ -72,9 +74,9 @@ def report_ended(
         return
     what = None if error is None else type(error).__name__
     kind = str(request.kind)
-    emit(
+    hooks.emit(
         session.hooks,
-        ExportEnded(export_number=number, ref=ref, kind=kind, seconds=seconds, size=size, error=what),
+        hooks.ExportEnded(export_number=number, ref=ref, kind=kind, seconds=seconds, size=size, error=what),
     )
 
 

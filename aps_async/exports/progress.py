@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 from aps_async.transport.first_contact import Trouble
 from aps_async.transport.quotas import LocalRateLimiter, RateLimiter
 
-__all__ = ["BulkProgress", "Pace", "wall_clock"]
+__all__ = ["BulkProgress", "Counts", "Pace", "wall_clock"]
 __dir__: object = __all__.copy
 
 _RECENT = 50  # exports that the estimate is made from
@@ -38,7 +38,6 @@ class BulkProgress:
     """When the quota lets the next export start; None: none waits for it, or the quota is shared between machines."""
     expected_end: datetime | None = None
     """When the last export is expected to be delivered, at the quota and at this run's pace; None: not known yet."""
-
     trouble: Trouble | None = None
     """Calls fail and are repeated, and since when; None: the service answers."""
 
@@ -104,3 +103,65 @@ def wall_clock(at: float | None) -> datetime | None:
     if at is None:
         return None
     return datetime.now(UTC) + timedelta(seconds=at - asyncio.get_running_loop().time())
+
+
+@define(eq=False)
+class Counts:
+    """What a bulk run counts, and the progress that follows from it."""
+
+    starting: int = 0
+    done: int = 0
+    failed: int = 0
+    received: int = 0
+    downloading: int = 0
+    already_there: int = 0
+    """Of `done`: files of an earlier run."""
+    pace: Pace = field(factory=Pace)
+    limiter: RateLimiter | None = None
+    """That of the latest start."""
+
+    def progress(
+        self,
+        *,
+        total: int | None,
+        taken: int,
+        unfinished: int,
+        queued: int,
+        exports_a_start: int,
+        slots: int,
+        trouble: Trouble | None,
+    ) -> BulkProgress:
+        """The progress at this moment.
+
+        Args:
+            total: exports of the whole run, if known.
+            taken: exports that were taken from the requests so far.
+            unfinished: of these, those that have not ended.
+            queued: of these, those that wait for a slot.
+            exports_a_start: exports that one start is for.
+            slots: downloads that may run at once.
+            trouble: of the calls to the service.
+        """
+        limiter = self.limiter if isinstance(self.limiter, LocalRateLimiter) else None
+        waiting = min(self.starting, limiter.waiting) if limiter is not None else 0
+        end = None
+        if total is not None:
+            # Of those to come, so many as of those before are expected to be there already.
+            share = 1 - self.already_there / max(1, self.done + self.failed)
+            starts = self.starting + max(0, total - taken) * share / exports_a_start
+            left = max(total, taken) - self.done - self.failed
+            end = self.pace.end(left, starts, self.limiter, slots_taken=self.downloading >= slots)
+        return BulkProgress(
+            starting=self.starting,
+            running=unfinished - self.starting,
+            done=self.done,
+            failed=self.failed,
+            received=self.received,
+            total=total,
+            waiting=waiting,
+            downloading=self.downloading,
+            queued=queued,
+            next_start=wall_clock(limiter.admits_at(1)) if waiting and limiter is not None else None,
+            expected_end=wall_clock(end),
+            trouble=trouble,
+        )

@@ -73,14 +73,15 @@ from aps_async.downloads.download import in_order
 from aps_async.downloads.filenames import safe_stem, split_suffix
 from aps_async.downloads.transfer import Transfer
 from aps_async.errors import ClientDisconnectedError
-from aps_async.exports.kinds import KINDS, Export, ref_of
+from aps_async.exports.kinds import Export, ref_of, row_of
 from aps_async.exports.outcomes import Delivery, report_began, report_outcome
-from aps_async.exports.wait import Result, checked_job, export_poller
+from aps_async.exports.pollers import export_poller
+from aps_async.exports.wait import Result, checked_job
 from aps_async.models import ExportJob, ExportRef
 from aps_async.policies import Policy
 from aps_async.session import Session
 from aps_async.threads import stopped
-from aps_async.transport.hooks import working_on
+from aps_async.transport.export_numbers import working_on
 
 __all__ = ["ExportStream", "Receive", "export_stream"]
 __dir__: object = __all__.copy
@@ -220,7 +221,7 @@ async def _opened(
         job = checked_job(await poller.result())
         async with poller.until_deadline():
             result = Result(session, job)
-            expected = Expected(signatures=KINDS[job.ref.kind].signatures)
+            expected = Expected(signatures=row_of(job.ref.kind).signatures)
             transfer = Transfer(session, await result.source(), result.source, expected)
             chunks = in_order(transfer)
             try:

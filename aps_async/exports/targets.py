@@ -11,9 +11,9 @@ from aps_async.downloads.sinks import local_path
 from aps_async.downloads.storage import ReadableStorage, Storage, is_object_storage
 from aps_async.errors import InputError
 from aps_async.extras import needed
-from aps_async.ledger import Ledger
+from aps_async.ledger import LEDGER_NAME, Ledger
 
-__all__ = ["ledger_for", "state_folder", "target_for"]
+__all__ = ["ledger_for", "readable", "state_folder", "state_folder_for", "target_for"]
 __dir__: object = __all__.copy
 
 _OF_STORAGE = ("stage", "put", "discard")
@@ -55,27 +55,47 @@ def ledger_for(target: Path | Storage, state: str | os.PathLike[str] | None = No
         if state is not None:
             raise InputError("the ledger of a folder lies in it: a state folder is for storages only")
         return Ledger(target, **options)
+    storage = readable(target)
+    return Ledger(state_folder_for(storage, state), storage=storage, **options)
+
+
+def readable(target: Storage) -> ReadableStorage:
+    """The same, if it can also be read.
+
+    Raises:
+        InputError: it cannot.
+    """
     if not _has(target, _OF_READABLE):
         raise InputError(
             f"a ledger needs a storage whose files can be looked at, and {type(target).__name__} has not all of "
             f"{', '.join(_OF_READABLE)}: see ReadableStorage, or leave the ledger out"
         )
-    storage: ReadableStorage = target  # type: ignore[assignment] # its methods were just looked at
-    if state is not None:
-        return Ledger(local_path(state), storage=storage, **options)
-    return Ledger(state_folder(storage.location("x").removesuffix("x")), storage=storage, **options)
+    found: ReadableStorage = target  # type: ignore[assignment] # its methods were just looked at
+    return found
+
+
+def state_folder_for(storage: ReadableStorage, state: str | os.PathLike[str] | None) -> Path:
+    """The folder that was given for a storage's ledger, or else `state_folder` of its location."""
+    return local_path(state) if state is not None else state_folder(storage.location("x").removesuffix("x"))
 
 
 def state_folder(address: str) -> Path:
     """The folder that the ledger of a storage is kept in on this machine.
 
-    It is in `APS_STATE_DIR`, or else where the system keeps the state of programs. Two addresses have two folders.
+    It is in `APS_STATE_DIR`, or else where the system keeps the state of programs. Two addresses have two folders. That
+    of a project that was synced with others is in the folder of their common address.
 
     Raises:
         InputError: platformdirs is not installed (extra `s3`), and there is no `APS_STATE_DIR`.
     """
     scheme, _, rest = address.rstrip("/").partition("://")
     address = f"{scheme.lower()}://{rest}" if rest else scheme
+    above, _, name = address.rpartition("/")
+    among_others = _folder_of(above) / name
+    return among_others if (among_others / LEDGER_NAME).exists() else _folder_of(address)
+
+
+def _folder_of(address: str) -> Path:
     readable = re.sub(r"[^A-Za-z0-9]+", "-", address)[:40].strip("-")
     digest = hashlib.sha256(address.encode()).hexdigest()[:16]
     if given := os.environ.get("APS_STATE_DIR", "").strip():

@@ -1,10 +1,9 @@
 """Waiting: from a started job to a verified file. The page to read first.
 
-Every kind of export is one row of `KINDS`; the loop below asks, judges and waits, and knows nothing of any service.
+Every kind of export is one row in `kinds`; the loop below asks, judges and waits, and knows nothing of any service.
 """
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
@@ -12,160 +11,31 @@ from functools import partial
 from pathlib import Path
 from typing import overload
 
-from attrs import evolve
-
 from aps_async.downloads.content import Expected
 from aps_async.downloads.download import BeforeRename, download
 from aps_async.downloads.open_files import checked_target
 from aps_async.downloads.sinks import PartFile, Writable
-from aps_async.errors import APSError, ExportError, ExportFailedError, ExportTimeoutError, NotFoundError
-from aps_async.exports.kinds import KINDS, Export, get_export, ref_of
+from aps_async.errors import ExportError, ExportFailedError
+from aps_async.exports.kinds import Export, ref_of, row_of
 from aps_async.exports.outcomes import reported
+from aps_async.exports.pollers import export_poller, export_rules
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, ExportRef, ExportStatus, Progress, Received
-from aps_async.policies import Policy, PollPolicy, PollStatus
-from aps_async.polling import Poller, PollRules, may_recover
+from aps_async.policies import Policy
+from aps_async.polling import Poller
 from aps_async.session import Session
 from aps_async.threads import stopped
-from aps_async.transport.hooks import Polled, Waited, emit
-from aps_async.transport.quotas import RateLimiter
 
 __all__ = [
-    "ENDING_WORDS",
-    "EndingWords",
     "Result",
     "checked_job",
     "download_export",
-    "effective_timeout",
-    "export_poller",
-    "export_rules",
     "export_states",
-    "export_timeout_error",
     "poll_export",
     "poll_many",
     "wait_for_export",
 ]
 __dir__: object = __all__.copy
-
-ENDING_WORDS = frozenset({"aborted", "canceled", "cancelled", "expired", "timeout", "error", "rejected"})
-"""Statuses that no service documents and that can only mean an end. Any other unknown word counts as running."""
-_ENDING_POLLS = 5
-
-_log = logging.getLogger(__name__)
-
-
-class EndingWords:
-    """Watches one export for a status of `ENDING_WORDS`: it is believed when it comes back."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._word, self._polls, self._since = "", 0, 0.0
-
-    def judge(self, job: ExportJob) -> ExportJob:
-        """The job; FAILED after five answers in a row, or a minute, of one such word."""
-        word, now = job.raw_status.lower(), asyncio.get_running_loop().time()
-        if word not in ENDING_WORDS or job.status.is_final:
-            self._word = ""
-            return job
-        if word != self._word:
-            _log.warning("%s: the status %r is not documented; asking again", job.ref, job.raw_status)
-            self._word, self._polls, self._since = word, 0, now
-        self._polls += 1
-        if self._polls < _ENDING_POLLS and now - self._since < self._session.settings.ending_word_grace:
-            return job
-        problem = f"an undocumented status that came {self._polls} times in a row"
-        return evolve(job, status=ExportStatus.FAILED, reason=job.reason or problem)
-
-
-def effective_timeout(session: Session, export: Export, timeout: float | None) -> float:
-    """The seconds that a wait may take: the caller's, or the settings' for this kind."""
-    if timeout is not None:
-        return timeout
-    numbers = session.settings
-    return KINDS[ref_of(export).kind].default_timeout(numbers)
-
-
-def export_rules(
-    session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
-) -> PollRules[ExportJob]:
-    """How an export is waited for: one rule for single waits, bulk runs and workers."""
-    ref, numbers = ref_of(export), session.settings
-    limit = effective_timeout(session, export, timeout)
-
-    def not_yet(error: Exception, status: PollStatus[ExportJob]) -> bool:
-        """A job that was just started may not have spread to where it is asked about."""
-        return isinstance(error, NotFoundError) and status.polls == 0 and status.age < numbers.not_found_grace
-
-    def recovers(error: Exception, status: PollStatus[ExportJob]) -> bool:
-        """Beside the usual, one 404 between two answers: not every server of a service knows every job at once."""
-        if isinstance(error, NotFoundError):
-            return status.polls > 0 and status.failed(NotFoundError) == 1
-        return may_recover(error, status)
-
-    return PollRules(
-        is_final=lambda job: job.status.is_final,
-        policy=policy or PollPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter),
-        timeout=limit,
-        may_recover=recovers,
-        not_yet=not_yet,
-        max_retry_after=numbers.retry_after_max,
-        timeout_error=lambda status: export_timeout_error(ref, limit, status.answer, status.error),
-    )
-
-
-def export_timeout_error(
-    ref: ExportRef, limit: float, job: ExportJob | None, error: Exception | None
-) -> ExportTimeoutError:
-    """The error of a deadline, with what was met last."""
-    if job is not None and job.status.is_final:
-        words = f"{ref} was done ({job.raw_status!r}), but not downloaded in {limit:g} s"
-    elif job is not None:
-        words = f"{ref} was not done in {limit:g} s (the last answer was {job.raw_status!r})"
-    else:
-        words = f"{ref} was not done in {limit:g} s (there was no answer)"
-    met = f"; the last error was: {error}" if error is not None else ""
-    timeout_error = ExportTimeoutError(f"{words}{met}. It may still finish: wait again with its ref", ref=ref, job=job)
-    timeout_error.__cause__ = error
-    return timeout_error
-
-
-def export_poller(
-    session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
-) -> Poller[ExportJob]:
-    """One export, ready to be asked about; it counts in the status quota until it is closed."""
-    ref, words, settings = ref_of(export), EndingWords(session), session.settings
-    loop = asyncio.get_running_loop()
-    idle_since: float | None = None
-
-    def rules() -> PollRules[ExportJob]:
-        return export_rules(session, export, timeout=timeout, policy=policy)
-
-    def quota() -> RateLimiter:
-        return session.rate_limiter(KINDS[ref.kind].status)
-
-    async def ask() -> ExportJob:
-        nonlocal settings, idle_since
-        if session.hooks and idle_since is not None:
-            emit(session.hooks, Waited(reason="poll", seconds=loop.time() - idle_since, what=str(ref)))
-        try:
-            job = words.judge(await get_export(session, ref, retry=False))
-            if session.hooks:
-                emit(session.hooks, Polled(ref=ref, status=job.status, raw_status=job.raw_status))
-            return job
-        except APSError as error:
-            error.add_note(f"while waiting for {ref}")
-            raise
-        finally:
-            idle_since = loop.time()
-            if session.settings is not settings:  # the first response named the speed of a simulator
-                settings = session.settings
-                poller.use(rules(), quota())
-
-    state = words.judge(export) if isinstance(export, ExportJob) else None
-    if state is not None and not state.status.is_final and not session.speed_is_known:
-        state = None  # the time until the next question is not known either: ask now
-    poller = Poller(ask, rules(), state=state, quota=quota())
-    return poller
 
 
 async def export_states(
@@ -395,7 +265,7 @@ async def download_export(
         await result.source(),
         target,
         renew=result.source,
-        expected=Expected(signatures=KINDS[job.ref.kind].signatures),
+        expected=Expected(signatures=row_of(job.ref.kind).signatures),
         add_suffix=add_suffix,
         sha256=sha256,
         before_rename=before_rename,
@@ -418,7 +288,7 @@ class Result:
             ExportError: the service calls the job done and gives no link.
             APSError: as `get_export` and `poll_export`.
         """
-        session, kind = self._session, KINDS[self.job.ref.kind]
+        session, kind = self._session, row_of(self.job.ref.kind)
         if refused is not None:
             self._refused.append(refused)
         job = self.job
@@ -438,7 +308,7 @@ class Result:
 
     async def _asked_again(self) -> Source | None:
         """A fresh link; a finished job may take a few seconds until it has one."""
-        session, kind, loop = self._session, KINDS[self.job.ref.kind], asyncio.get_running_loop()
+        session, kind, loop = self._session, row_of(self.job.ref.kind), asyncio.get_running_loop()
         ends = loop.time() + session.settings.not_found_grace
         while True:
             # As a poll: a 404 or a far-off Retry-After in the middle of a download must not end it. Without the pace

@@ -124,10 +124,14 @@ def former(connection: sqlite3.Connection, record: int) -> list[Former]:
 
 
 def _older_versions(connection: sqlite3.Connection, record: int) -> list[tuple[int, str]]:
-    return connection.execute(
+    """The versions that an export replaces: not those whose names another sheet with the same number has taken over."""
+    rows = connection.execute(
         "SELECT id, request FROM exports WHERE name IS NULL AND lineage=(SELECT lineage FROM exports WHERE id=?)",
         (record,),
     ).fetchall()
+    return [
+        row for row in rows if all(_is_free(connection, each.name, record) for each in files_of(connection, row[0]))
+    ]
 
 
 def _version_set(connection: sqlite3.Connection, record: int, source_id: str) -> str | None:

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit
 from aps_async.downloads.sinks import target_error
-from aps_async.downloads.storage import ReadableStorage
+from aps_async.downloads.storage import ReadableStorage, StorageBelow
 from aps_async.errors import TargetError
 from aps_async.filesystem import check_real_folders, move_below, open_own, replacing
 from aps_async.ledger.files import are_whole, is_whole, known_file
@@ -38,6 +38,10 @@ class Place(Protocol):
 
     def location(self, name: str) -> str:
         """Where a file is, to show to users."""
+        ...
+
+    def below(self, folder: str) -> "Place":
+        """A folder in it."""
         ...
 
     def fitted(self, stem: str) -> str:
@@ -109,6 +113,10 @@ class FolderPlace:
         """See `Place`."""
         return str(self._folder / name)
 
+    def below(self, folder: str) -> "FolderPlace":
+        """See `Place`."""
+        return FolderPlace(self._folder / folder)
+
     def fitted(self, stem: str) -> str:
         """See `Place`."""
         return fitted(stem, name_limit(self._folder))
@@ -157,7 +165,7 @@ class FolderPlace:
         """See `Place`."""
         try:
             return await asyncio.to_thread(_read, self._folder / name, limit)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as problem:
             raise target_error(self._folder / name, problem) from problem
@@ -198,6 +206,10 @@ class StoragePlace:
     def location(self, name: str) -> str:
         """See `Place`."""
         return self._storage.location(name)
+
+    def below(self, folder: str) -> "StoragePlace":
+        """See `Place`."""
+        return StoragePlace(StorageBelow(self._storage, folder))
 
     def fitted(self, stem: str) -> str:
         """See `Place`."""

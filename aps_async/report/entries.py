@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
+from aps_async.report.thumbnails import ThumbnailProcess
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 
 __all__ = ["ATTENTION", "ORDER", "Report", "ReportSheet"]
@@ -50,6 +51,11 @@ class ReportSheet:
     """How long its export took."""
 
     @property
+    def pdf(self) -> Path | None:
+        """Its file, if that has a first page to show."""
+        return self.path if self.path is not None and self.path.suffix.lower() == ".pdf" else None
+
+    @property
     def label(self) -> str:
         """The number, or what else it is known by."""
         return self.number or self.title
@@ -63,6 +69,8 @@ class Report:
     began_at: datetime = field(factory=lambda: datetime.now(UTC))
     clock: Callable[[], float] = field(default=time.monotonic)
     """Seconds."""
+    drawing: ThumbnailProcess | None = None
+    """Draws the first pages while the run goes on, so that the page is ready soon after its end. To be closed."""
     _sheets: list[ReportSheet] = field(factory=list[ReportSheet], init=False)
     _began: float = field(init=False)
 
@@ -78,22 +86,28 @@ class Report:
         """
         exported = outcome.outcome
         was_exported = exported is not None and not exported.reused
-        self._sheets.append(
-            ReportSheet(
-                state=outcome.state,
-                number=outcome.number,
-                title=outcome.title or ("" if outcome.number else outcome.name),
-                place=outcome.folder,
-                version=outcome.version,
-                previous=outcome.previous,
-                path=outcome.path,
-                reason=reason or outcome.reason,
-                warnings=outcome.warnings,
-                exported_at=outcome.exported_at,
-                ended=self.clock() - self._began if was_exported else None,
-                seconds=exported.seconds if exported is not None and was_exported else 0.0,
-            )
+        sheet = ReportSheet(
+            state=outcome.state,
+            number=outcome.number,
+            title=outcome.title or ("" if outcome.number else outcome.name),
+            place=outcome.folder,
+            version=outcome.version,
+            previous=outcome.previous,
+            path=outcome.path,
+            reason=reason or outcome.reason,
+            warnings=outcome.warnings,
+            exported_at=outcome.exported_at,
+            ended=self.clock() - self._began if was_exported else None,
+            seconds=exported.seconds if exported is not None and was_exported else 0.0,
         )
+        self._sheets.append(sheet)
+        if self.drawing is not None and sheet.pdf is not None:
+            self.drawing.announce(sheet.pdf)
+
+    def close(self) -> None:
+        """Ends the drawing."""
+        if self.drawing is not None:
+            self.drawing.close()
 
     @property
     def sheets(self) -> Sequence[ReportSheet]:

@@ -14,14 +14,13 @@ from aps_async.downloads.sinks import target_error
 from aps_async.filesystem import replacing
 from aps_async.report.entries import ATTENTION, ORDER, Report, ReportSheet
 from aps_async.report.markup import breakable, escaped, isolated, link_to
-from aps_async.report.thumbnails import Thumbnail, ThumbnailProcess, why_none
+from aps_async.report.thumbnails import REPORT_HTML, Thumbnail, ThumbnailProcess, why_none
 from aps_async.report.timeline import in_words, timeline
 from aps_async.threads import in_thread
 
 __all__ = ["REPORT_HTML", "write_report"]
 __dir__: object = __all__.copy
 
-REPORT_HTML = "report.html"
 _NAMED = 8  # sheets that are named for one reason
 _VARIABLE = re.compile(r"https?://\S+|urn(?::|%3A)[^\s/]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+")
 _COLUMNS = ("Number", "Title", "Folder or set", "Version", "What changed", "Exported", "Size", "Took")
@@ -34,7 +33,9 @@ async def write_report(folder: Path, report: Report, *, thumbnails: bool = True)
         folder: where the sheets are; links to them are relative, so the folder can be moved or zipped.
         report: the run.
         thumbnails: whether to show the first page of each sheet, for which the extra `report` must be installed. They
-            are made in another process, which takes about 5 ms for a sheet; a report of more than 2,000 has none.
+            are made in another process, which takes about 5 ms for a sheet that was not drawn while the run went on
+            (see `Report.drawing`) and has no picture in the report of an earlier one; a report of more than 2,000 has
+            none.
 
     Raises:
         TargetError: the file cannot be written; the old one stays.
@@ -42,15 +43,11 @@ async def write_report(folder: Path, report: Report, *, thumbnails: bool = True)
     sheets = report.sheets
     notice = why_none(len(sheets)) if thumbnails else None
     shown = thumbnails and notice is None
-    pictured = [each.path for each in sheets if _is_pdf(each.path)] if shown else []
     page = _Page(folder=folder, report=report, sheets=sheets, notice=notice, has_thumbnails=shown)
-    with ThumbnailProcess([each for each in pictured if each]) if pictured else nullcontext() as process:
+    has_pictures = shown and any(each.pdf for each in sheets)
+    with (report.drawing or ThumbnailProcess(folder)) if has_pictures else nullcontext() as process:
         await in_thread(page.write, process, on_cancel=process.stop if process else None)
     return folder / REPORT_HTML
-
-
-def _is_pdf(path: Path | None) -> bool:
-    return path is not None and path.suffix.lower() == ".pdf"
 
 
 @frozen(kw_only=True)
@@ -65,7 +62,7 @@ class _Page:
         """Writes the page piece by piece: it is never whole in memory."""
         path = self.folder / REPORT_HTML
         if process:
-            process.send()
+            process.show(each.pdf for each in self.sheets if each.pdf)
         try:
             with replacing(path) as file:
                 for piece in self._pieces(process):
@@ -84,7 +81,7 @@ class _Page:
         yield _headings(thumbnails=self.has_thumbnails)
         yield '<tbody role="rowgroup">'
         for at, sheet in enumerate(self.sheets):
-            picture = process.read() if process and _is_pdf(sheet.path) else None
+            picture = process.read() if process and sheet.pdf else None
             yield self._row(at, sheet, picture)
         yield '</tbody></table><p id="none" hidden>No sheet matches.</p></section></main>'
         yield f"<script>{script}</script></body></html>\n"
@@ -233,6 +230,7 @@ def _image(picture: Thumbnail | None) -> str:
     if picture is None:
         return ""
     return (
-        f'<img loading="lazy" decoding="async" width="{picture.width}" height="{picture.height}" alt="" '
+        f'<img data-of="{picture.of}" loading="lazy" decoding="async" '
+        f'width="{picture.width}" height="{picture.height}" alt="" '
         f'src="data:image/webp;base64,{picture.data}">'
     )

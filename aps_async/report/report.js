@@ -20,7 +20,7 @@
       row.hidden = !matches || (states.length > 0 && !states.includes(row.className));
       count += !row.hidden;
     });
-    none.hidden = count > 0;
+    none.hidden = count > 0 || rows.length === 0;
     shown.textContent = count === rows.length ? `${count.toLocaleString("en")} sheets`
       : `${count.toLocaleString("en")} of ${rows.length.toLocaleString("en")} sheets`;
   }

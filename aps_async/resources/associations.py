@@ -17,7 +17,7 @@ from aps_async.models import CostSource, ExportJob
 from aps_async.resources.offsets import PAGE, Pagination, listed
 from aps_async.resources.projects import get_version
 from aps_async.session import Session
-from aps_async.text import look
+from aps_async.text import did_you_mean, look
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import Query
@@ -99,7 +99,7 @@ def published_type(word: str) -> str:
     known = {each.casefold(): each for each in TYPES}
     if found := known.get(word.strip().casefold()):
         return found
-    raise InputError(f"there is no association type {word!r}; there are: {', '.join(TYPES)}")
+    raise InputError(f"there is no association type {word!r}; {did_you_mean(word, TYPES)}")
 
 
 async def list_associations(

@@ -20,8 +20,6 @@ from aps_async.errors import (
 from aps_async.ids import bare_id, check_project, decoded_urn, is_item_urn, path_part, region_of, version_urn
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Derivative, ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, ExportStatus
-from aps_async.resources import derivatives
-from aps_async.resources.projects import get_tip, get_version
 from aps_async.session import Session
 from aps_async.transport.converter import ESSENTIAL, lenient
 from aps_async.transport.quotas import Endpoint
@@ -142,6 +140,8 @@ async def start_export(
     """
     async with call_deadline(timeout, "the start of an export"):
         if is_item_urn(decoded_urn(version_id)):
+            from aps_async.resources.projects import get_tip
+
             version_id = (await get_tip(session, project_id, version_id, user_id=user_id)).urn
         request = make_request(
             project_id, version_id, markups=markups, hyperlinks=hyperlinks, user_id=user_id, name=name
@@ -196,6 +196,8 @@ async def resolve(session: Session, job: ExportJob, refused: Sequence[SignedUrl]
     """The job's link while it is valid; a derivative if there is no link, or if two new ones were refused."""
     link = job.link
     if (link is None or len(refused) > 1) and job.derivative is not None:
+        from aps_async.resources import derivatives
+
         try:  # not documented for exports, so its failure is not final
             region = region_of(job.derivative.urn)
             return await derivatives.get_source(session, job.derivative, region=region, user_id=job.ref.user_id)
@@ -244,6 +246,8 @@ def _job(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Receip
 
 async def _explain(session: Session, request: ExportRequest) -> None:
     """Looks up why a start was refused: one call, only after an error."""
+    from aps_async.resources.projects import get_version
+
     urn = request.source_ids[0]
     try:
         version = await get_version(session, request.project_id, urn, user_id=request.user_id)

@@ -9,7 +9,7 @@ from aps_async.models import Folder, Item, ItemWarning, Project, Version
 from aps_async.resources.projects import get_folder, get_tip, list_folder_contents, list_top_folders
 from aps_async.resources.reading import DEPTH_LIMIT, FolderReader
 from aps_async.session import Session
-from aps_async.text import named
+from aps_async.text import did_you_mean, named, nearest
 
 __all__ = ["DEPTH_LIMIT", "Walk", "descend", "is_open", "newest", "walk"]
 __dir__: object = __all__.copy
@@ -34,8 +34,11 @@ async def descend(session: Session, project: Project, top: Sequence[Folder], pat
         ]  # fmt: skip
         found = named(name, below, _names)
         if not found:
-            shown = ", ".join(each.name for each in below) or "no folders"
-            raise NotFoundInProjectError(f"there is no folder {name!r} in {at.path!r}; it holds {shown}")
+            known = [each.name for each in below]
+            instead = (
+                did_you_mean(name, known) if nearest(name, known) else f"it holds {', '.join(known) or 'no folders'}"
+            )
+            raise NotFoundInProjectError(f"there is no folder {name!r} in {at.path!r}; {instead}")
         at = found[0]
     return at
 

@@ -16,6 +16,7 @@ from . import bim360, cost, oauth, oauthpages, sending, serviceaccounts, service
 from .accjobs import AccJob, AccJobs
 from .bearers import Tokens
 from .behaviour import Behaviour
+from .closing import stop_accepting
 from .control import PREFIX, Control
 from .datamanagement import Documents
 from .derivatives import CDN_GET
@@ -167,11 +168,10 @@ class Simulator:
     async def close(self) -> None:
         """Stop listening and drop every connection at once."""
         servers, self._servers = self._servers, []
-        for listening, server in servers:
-            listening.close()
-            for connection in server.connections:
-                if connection.transport is not None:
-                    connection.transport.abort()
+        await stop_accepting([listening for listening, _ in servers])
+        left = [one.transport for _, server in servers for one in server.connections if one.transport is not None]
+        for transport in left:
+            transport.abort()
         for _ in range(3):  # connection_lost, then the cancelled handlers
             await asyncio.sleep(0)
         for _, server in servers:

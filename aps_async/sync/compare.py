@@ -1,7 +1,7 @@
 """What is to be done with each sheet of a list, given what the folder's ledger knows."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import evolve, frozen
@@ -55,7 +55,8 @@ class Planned:
 class Folder:
     """The sheets that the ledger knows, to be found again."""
 
-    def __init__(self, known: Iterable[KnownSheet]) -> None:
+    def __init__(self, known: Sequence[KnownSheet]) -> None:
+        self.known = known
         self._by_lineage: dict[bytes, tuple[KnownSheet, ...]] = {}
         self._by_name: dict[str, list[KnownSheet]] = defaultdict(list)
         self._by_item: dict[str, Sheet] = {}
@@ -142,6 +143,8 @@ def _planned(
     lineage = lineage_of(plain)
     known = folder.find(plain, lineage)
     request = evolve(plain, name=stem, subfolder=subfolder or None)
+    if known is not None and known.request == request:
+        request = known.request  # thousands of them are kept in memory
     found = Planned(sheet=sheet, request=request, lineage=lineage, state=SheetState.UNCHANGED, known=known)
     if known is None:
         return evolve(found, state=SheetState.NEW)

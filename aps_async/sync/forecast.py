@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 
 from aps_async.downloads.storage import Storage
 from aps_async.exports.batches import BatchPolicy, batch_for
-from aps_async.exports.kinds import KINDS
+from aps_async.exports.kinds import row_of
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
 from aps_async.ledger.places import Place
@@ -19,10 +19,11 @@ from aps_async.policies import PollPolicy, PollStatus
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
+from aps_async.sync import results
 from aps_async.sync.compare import Planned
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.rebuild import rebuild
-from aps_async.sync.run import SyncOptions, SyncRun, outcome_of
+from aps_async.sync.run import SyncOptions, SyncRun
 
 __all__ = ["Forecast", "Work", "forecast", "forecast_exports", "forecast_work"]
 __dir__: object = __all__.copy
@@ -200,7 +201,7 @@ def _expected(planned: Planned, is_there: bool, place: Place) -> SyncOutcome:
     before = known.in_place[0].name if known is not None and known.in_place else None
     name = before or planned.file_stem
     path = place.path(name)
-    found = outcome_of(
+    found = results.exported(
         planned,
         StoredExport(request=planned.request, size=0, names=(name,), reused=is_there)
         if path is None
@@ -235,7 +236,7 @@ def forecast_work(
         took: seconds of earlier jobs.
         in_batches: whether the starts are for several sheets each; how much longer these take is not known.
     """
-    numbers, service = session.settings, KINDS[kind]
+    numbers, service = session.settings, row_of(kind)
     start_budget = numbers.budgets.get(service.start_endpoint.name, service.start_endpoint.budget)
     status_budget = numbers.budgets.get(service.status.name, service.status.budget)
     window, scale = numbers.quota_window, 1 / numbers.time_scale

@@ -1,4 +1,4 @@
-"""`sync_projects`: makes the subfolders of one folder agree with a project each."""
+"""`sync_projects`: makes the subfolders of one folder or storage agree with a project each."""
 
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from aps_async.downloads.sinks import local_path, made_folder
+from aps_async.downloads.sinks import made_folder
+from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, EmptyProjectError, LedgerError
 from aps_async.exports.bulk import BulkProgress
 from aps_async.ledger.lock import FolderLock
@@ -19,7 +20,7 @@ from aps_async.session import Session
 from aps_async.sync.outcomes import SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import SyncOptions
-from aps_async.sync.subfolders import read_subfolders, with_projects, write_subfolders
+from aps_async.sync.subfolders import Root
 from aps_async.threads import in_thread
 
 __all__ = ["ProjectSynced", "SheetSynced", "sync_projects"]
@@ -34,7 +35,9 @@ class SheetSynced:
 
     project: Project
     folder: Path
-    """The project's subfolder."""
+    """The project's subfolder; with a storage, the folder of its ledger."""
+    location: str
+    """Where the project's files are, to show to users: a path, or an address."""
     outcome: SyncOutcome
 
 
@@ -44,7 +47,9 @@ class ProjectSynced:
 
     project: Project
     folder: Path
-    """The project's subfolder."""
+    """The project's subfolder; with a storage, the folder of its ledger."""
+    location: str
+    """Where the project's files are, to show to users: a path, or an address."""
     counts: SyncCounts
     """All zero for a project without sheets."""
     error: Exception | None = None
@@ -54,11 +59,12 @@ class ProjectSynced:
 async def sync_projects(
     session: Session,
     projects: Iterable[Project | str],
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | Storage,
     how: SyncOptions = _DEFAULT,
     *,
+    state: str | os.PathLike[str] | None = None,
     command: str | None = None,
-    project_command: Callable[[Project], str] | None = None,
+    project_command: Callable[[Project, str], str] | None = None,
     max_concurrent_downloads: int | None = None,
     timeout: float | None = None,
     policy: Policy | None = None,
@@ -77,10 +83,13 @@ async def sync_projects(
         session: as `sync_project`; all projects share its quotas.
         projects: projects, or texts as `find_projects` takes them: patterns and beginnings of names may fit several,
             and `*` fits all.
-        folder: where the subfolders are; it is made when it is missing.
+        folder: where the subfolders are; it is made when it is missing. Or a storage, as `sync_project` takes it.
         how: as `sync_project`, the same for all projects.
+        state: for a storage: the folder on this machine in which each project's ledger has its own; None: see
+            `state_folder`.
         command: any text that describes how to run the same again; `read_subfolders` gives it back.
-        project_command: makes such a text for one project, which `ledger_status` of its subfolder gives back.
+        project_command: makes such a text for one project, given the location of its files; `ledger_status` of its
+            subfolder gives it back.
         max_concurrent_downloads: as `sync_project`.
         timeout: as `sync_project`.
         policy: as `sync_project`.
@@ -96,19 +105,20 @@ async def sync_projects(
         TargetError: the folder cannot be written to.
         APSError: as `find_projects`.
     """
-    root = local_path(folder)
+    root = Root.of(folder, state)
     found = await _found(session, projects, how.user_id)
-    async with _locked(root):
-        known = await with_projects(root, await in_thread(read_subfolders, root), found.values())
-        known = evolve(known, command=command)
-        await in_thread(write_subfolders, root, known)
+    async with _locked(root.folder):
+        known = evolve(await root.subfolders(found.values()), command=command)
+        await root.write(known)
         for project in found.values():
+            name = known.of(project)
             run = sync_project(
                 session,
                 project,
-                root / known.of(project),
+                root.target(name),
                 how,
-                command=project_command(project) if project_command else None,
+                state=root.state(name),
+                command=project_command(project, root.location(name)) if project_command else None,
                 max_concurrent_downloads=max_concurrent_downloads,
                 timeout=timeout,
                 policy=policy,
@@ -116,13 +126,13 @@ async def sync_projects(
                 on_listed=on_listed,
                 on_total=on_total,
             )
-            async with aclosing(_one(run, project, root / known.of(project))) as outcomes:
+            async with aclosing(_one(run, project, root.folder / name, root.location(name))) as outcomes:
                 async for each in outcomes:
                     yield each
 
 
 async def _one(
-    run: AsyncGenerator[SyncOutcome, None], project: Project, folder: Path
+    run: AsyncGenerator[SyncOutcome, None], project: Project, folder: Path, location: str
 ) -> AsyncGenerator[SheetSynced | ProjectSynced, None]:
     """One project's outcomes and its end."""
     counts, problem = SyncCounts.of(()), None
@@ -130,14 +140,14 @@ async def _one(
         async with aclosing(run) as outcomes:
             async for each in outcomes:
                 counts.by_state[each.state] += 1
-                yield SheetSynced(project=project, folder=folder, outcome=each)
+                yield SheetSynced(project=project, folder=folder, location=location, outcome=each)
     except DiskFullError:
         raise
     except EmptyProjectError:
         pass
     except (APSError, OSError) as error:
         problem = error
-    yield ProjectSynced(project=project, folder=folder, counts=counts, error=problem)
+    yield ProjectSynced(project=project, folder=folder, location=location, counts=counts, error=problem)
 
 
 async def _found(session: Session, projects: Iterable[Project | str], user_id: str | None) -> dict[str, Project]:

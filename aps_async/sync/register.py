@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any, cast
 
@@ -39,7 +40,8 @@ __all__ = [
 ]
 __dir__: object = __all__.copy
 
-REGISTER_CSV, REGISTER_JSON = "register.csv", "register.json"
+REGISTER_CSV = "register.csv"
+REGISTER_JSON = "register.json"
 FORM = 1
 """Of `register.json`; a change that older readers would misunderstand gets another number."""
 _LARGEST = 256 << 20
@@ -147,6 +149,7 @@ def _row(project: Project, outcome: SyncOutcome, by_file: Any) -> RegisterRow:
     )
 
 
+@cache
 def options_in_words(options: ExportOptions) -> tuple[str, ...]:
     """The page options that are on, by their names."""
     return tuple(name for name, value in asdict(options).items() if value is True)

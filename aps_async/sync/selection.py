@@ -14,7 +14,7 @@ from aps_async.models import LeftOut, Project, Sheet
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync.sheets import ProjectSheet
-from aps_async.text import NameIndex, globbed, listing, look, named
+from aps_async.text import NameIndex, did_you_mean, globbed, look, named
 
 __all__ = ["NotSelected", "Rule", "Selected", "Selection", "list_selected", "select"]
 __dir__: object = __all__.copy
@@ -241,7 +241,7 @@ def _by_number(
 
 
 def _no_sheet(text: str, known: Sequence[ProjectSheet], what: str = "no sheet has the number or id") -> APSError:
-    instead = f"; there are: {listing(text, (each.sheet.name for each in known))}" if known else ""
+    instead = f"; {did_you_mean(text, (each.sheet.name for each in known))}" if known else ""
     return NotFoundInProjectError(f"{what} {text!r}{instead}")
 
 
@@ -276,8 +276,8 @@ def _known_rule(
     """Sheets of a place by one of its names; of all that look alike, those that are spelled like it."""
     found = {each.id for each in named(_path(wanted) if what == "folder" else wanted, known, names)}
     if not found:
-        shown = listing(wanted, (names(each)[0] for each in known if names(each)))
-        raise NotFoundInProjectError(f"no sheet is in a {what} {wanted!r}; there are: {shown}")
+        instead = did_you_mean(wanted, (names(each)[0] for each in known if names(each)))
+        raise NotFoundInProjectError(f"no sheet is in a {what} {wanted!r}; {instead}")
     yield f"not in the {what} {wanted!r}", lambda each: each.id in found
 
 
@@ -287,7 +287,7 @@ def _other_rules(known: Sequence[ProjectSheet], selection: Selection) -> Iterabl
         wanted = set[str]()
         for text in selection.tag:
             if not (found := named(text, tags, lambda tag: (tag,))):
-                raise NotFoundInProjectError(f"no sheet has the tag {text!r}; there are: {listing(text, tags)}")
+                raise NotFoundInProjectError(f"no sheet has the tag {text!r}; {did_you_mean(text, tags)}")
             wanted.update(found)
         yield f"not tagged {' or '.join(map(repr, selection.tag))}", lambda each: not wanted.isdisjoint(each.sheet.tags)
     if (since := selection.since) is not None:

@@ -3,7 +3,6 @@
 A project keeps its subfolder when it gets another name, and when another project with its name is added.
 """
 
-import asyncio
 import json
 import os
 from collections.abc import Iterable
@@ -13,17 +12,18 @@ from pathlib import Path
 from attrs import evolve, field, frozen
 
 from aps_async.downloads.filenames import NameBook, checked_name, safe_stem
-from aps_async.downloads.sinks import target_error
+from aps_async.downloads.storage import ReadableStorage, Storage, StorageBelow
 from aps_async.errors import DecodeError, InputError, LedgerError, TargetError
-from aps_async.filesystem import open_own, replacing
+from aps_async.exports.targets import readable, state_folder_for, target_for
 from aps_async.ids import bare_id
-from aps_async.ledger.places import FolderPlace
+from aps_async.ledger.places import FolderPlace, Place, StoragePlace
 from aps_async.models import Project
 from aps_async.sync.register import REGISTER_CSV, REGISTER_JSON, read_register
 from aps_async.text import folded, well_formed
+from aps_async.threads import in_thread
 from aps_async.transport.converter import structure, to_dict
 
-__all__ = ["FORM", "PROJECTS_JSON", "Subfolder", "Subfolders", "read_subfolders", "with_projects", "write_subfolders"]
+__all__ = ["FORM", "PROJECTS_JSON", "Root", "Subfolder", "Subfolders", "read_subfolders"]
 __dir__: object = __all__.copy
 
 PROJECTS_JSON = "projects.json"
@@ -64,20 +64,110 @@ class Subfolders:
         return next(each.folder for each in self.projects if each.project_id == bare_id(project.id))
 
 
-def read_subfolders(folder: Path) -> Subfolders | None:
+@frozen
+class Root:
+    """Where the subfolders of several projects are: in a folder, or in a storage with a folder for their ledgers."""
+
+    folder: Path
+    storage: ReadableStorage | None = None
+
+    @classmethod
+    def of(cls, target: str | os.PathLike[str] | Storage, state: str | os.PathLike[str] | None = None) -> "Root":
+        """That of a target, as `sync_project` takes it.
+
+        Raises:
+            InputError: the target or the state folder cannot be used.
+        """
+        found = target_for(target)
+        if isinstance(found, Path):
+            if state is not None:
+                raise InputError("the ledgers of a folder lie in it: a state folder is for storages only")
+            return cls(found)
+        storage = readable(found)
+        return cls(state_folder_for(storage, state), storage)
+
+    @property
+    def _places(self) -> list[Place]:
+        """Where `projects.json` is: in a storage, so that another machine finds it, and beside the ledgers."""
+        here = FolderPlace(self.folder)
+        return [here] if self.storage is None else [StoragePlace(self.storage), here]
+
+    def target(self, name: str) -> Path | ReadableStorage:
+        """Where the files of a project go."""
+        return self.folder / name if self.storage is None else StorageBelow(self.storage, name)
+
+    def state(self, name: str) -> Path | None:
+        """The folder of a project's ledger, if it is kept apart from the files."""
+        return None if self.storage is None else self.folder / name
+
+    def location(self, name: str) -> str:
+        """Where the files of a project are, to show to users."""
+        return self._places[0].location(name)
+
+    async def subfolders(self, projects: Iterable[Project]) -> Subfolders:
+        """The subfolders of all projects known so far, with those of more projects.
+
+        They are called as the projects, made safe, and numbered where the names meet. Without a `projects.json`, the
+        registers in the subfolders show which project each one belongs to.
+
+        Raises:
+            LedgerError: `projects.json` cannot be used.
+        """
+        known, wanted = None, list(projects)
+        for place in self._places:
+            known = known or await read_subfolders(place)
+        found = {each.project_id: each for each in (known.projects if known else await self._by_registers(wanted))}
+        book = NameBook()
+        for name in (*_OURS, *(each.folder for each in found.values())):
+            book.take_path(name)
+        for project in wanted:
+            id_ = bare_id(project.id)
+            if id_ in found:
+                found[id_] = evolve(found[id_], project=project.name)
+            else:
+                name = book.take_path(safe_stem(project.name))
+                found[id_] = Subfolder(project_id=id_, project=project.name, folder=name)
+        return Subfolders(form=FORM, command=known.command if known else None, projects=tuple(found.values()))
+
+    async def write(self, subfolders: Subfolders) -> None:
+        """Writes `projects.json` in one step.
+
+        Raises:
+            TargetError: it cannot be written.
+        """
+        text = f"{json.dumps(to_dict(subfolders), ensure_ascii=False, indent=1)}\n"
+        for place in self._places:
+            await place.write(PROJECTS_JSON, text.encode())
+
+    async def _by_registers(self, projects: Iterable[Project]) -> list[Subfolder]:
+        """A storage cannot be listed: only subfolders that could be those of the projects are looked into."""
+        found: dict[str, Subfolder] = {}
+        names = [safe_stem(each.name) for each in projects] if self.storage else await in_thread(_names_in, self.folder)
+        for name in names:
+            with suppress(LedgerError, InputError, TargetError):  # no folder of ours
+                if register := await read_register(self._places[0].below(name)):
+                    own = Subfolder(project_id=register.project_id, project=register.project, folder=checked_name(name))
+                    found.setdefault(own.project_id, own)
+        return list(found.values())
+
+
+def _names_in(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+
+
+async def read_subfolders(place: Place) -> Subfolders | None:
     """Reads `projects.json`, which others may have written: names of folders are checked. None if there is none.
 
     Raises:
         LedgerError: it cannot be used.
     """
-    path = folder / PROJECTS_JSON
+    path = place.location(PROJECTS_JSON)
     try:
-        with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
-            content = file.read(_LARGEST)
-    except (FileNotFoundError, NotADirectoryError):
+        content = await place.read(PROJECTS_JSON, _LARGEST)
+    except TargetError as problem:
+        raise LedgerError(f"{path} cannot be read: {problem}") from problem
+    if content is None:
         return None
-    except OSError as problem:
-        raise LedgerError(f"{path} cannot be read: {problem.strerror or problem}") from problem
     try:
         plain = json.loads(well_formed(content.decode()))
         if plain["form"] != FORM:
@@ -99,48 +189,3 @@ def _check(projects: Iterable[Subfolder]) -> None:
             raise InputError(f"{each.folder!r} cannot be the subfolder of {each.project_id}")
         names.add(name)
         ids.add(each.project_id)
-
-
-async def with_projects(folder: Path, known: Subfolders | None, projects: Iterable[Project]) -> Subfolders:
-    """The subfolders with those of more projects: the names of the projects made safe, and numbered where they meet.
-
-    Without a `projects.json`, the registers in the subfolders show which project each one belongs to.
-    """
-    found = {each.project_id: each for each in (known.projects if known else await _by_registers(folder))}
-    book = NameBook()
-    for name in (*_OURS, *(each.folder for each in found.values())):
-        book.take_path(name)
-    for project in projects:
-        id_ = bare_id(project.id)
-        if id_ in found:
-            found[id_] = evolve(found[id_], project=project.name)
-        else:
-            name = book.take_path(safe_stem(project.name))
-            found[id_] = Subfolder(project_id=id_, project=project.name, folder=name)
-    return Subfolders(form=FORM, command=known.command if known else None, projects=tuple(found.values()))
-
-
-async def _by_registers(folder: Path) -> list[Subfolder]:
-    found: dict[str, Subfolder] = {}
-    for path in await asyncio.to_thread(lambda: sorted(folder.iterdir()) if folder.is_dir() else []):
-        with suppress(LedgerError, InputError, TargetError):  # no folder of ours
-            if register := await read_register(FolderPlace(path)):
-                own = Subfolder(
-                    project_id=register.project_id, project=register.project, folder=checked_name(path.name)
-                )
-                found.setdefault(own.project_id, own)
-    return list(found.values())
-
-
-def write_subfolders(folder: Path, subfolders: Subfolders) -> None:
-    """Writes `projects.json` in one step.
-
-    Raises:
-        TargetError: it cannot be written.
-    """
-    path = folder / PROJECTS_JSON
-    try:
-        with replacing(path, 0o666) as file:
-            file.write(f"{json.dumps(to_dict(subfolders), ensure_ascii=False, indent=1)}\n".encode())
-    except OSError as problem:
-        raise target_error(path, problem) from problem

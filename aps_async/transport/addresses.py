@@ -1,6 +1,7 @@
 """Where requests may go: the only place where a URL is put together or judged before it is opened."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ _LINK = re.compile(r"(?is)(?:(?:https?:)?//[^/?#]*)?(/.*)")
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_remembered = lru_cache(256)  # the links of a run lead to a few hosts
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 _LOCAL = [
     ip_network(each)
@@ -88,11 +90,13 @@ def checked_target(raw_url: str) -> URL:
     return URL(read_address(raw_url)[0], encoded=True)
 
 
+@_remembered
 def is_local(host: str) -> bool:
     """Whether a host is written as a loopback, private, link-local or unspecified address, or is `localhost`."""
     return _is_local_name(host) or any(each in network for each in _literals(host) for network in _LOCAL)
 
 
+@_remembered
 def is_loopback(host: str) -> bool:
     """Whether a host is written as a loopback address, or is `localhost`."""
     return _is_local_name(host) or any(each.is_loopback for each in _literals(host))
@@ -162,6 +166,7 @@ def read_address(raw: str) -> tuple[str, str]:
     return f"{scheme}://{host}{f':{port}' if port else ''}{rest}", host
 
 
+@_remembered
 def _ascii_host(host: str) -> str:
     if host.startswith("["):
         try:

@@ -83,16 +83,18 @@ def _whole(digits: str) -> int | float | None:
 
 
 def _shallow(value: Any) -> Any:
-    level, depth = [value], 0
-    while level := [
-        inner
-        for each in level
-        if isinstance(each, dict | list)
-        for inner in (each.values() if isinstance(each, dict) else each)
-    ]:
+    # A page has thousands of values, and a decoder makes dicts and lists of no other class.
+    level, depth = [value] if value.__class__ in (dict, list) else [], 0
+    while level:
         depth += 1
         if depth > DEPTH_LIMIT:
             raise ValueError("nested too deeply")
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if each.__class__ is dict else each)
+            if inner.__class__ is dict or inner.__class__ is list
+        ]
     return value
 
 
@@ -257,7 +259,11 @@ def _name_of(item: Any) -> str | None:
 
 @_converter.register_structure_hook_factory(_is_a(dict))
 def _from_object(kind: Any) -> Callable[[Any, Any], Any]:
-    inner: Callable[[Any, Any], Any] = make_mapping_structure_fn(kind, _converter)
+    inner: Callable[[Any, Any], Any] = (
+        (lambda value, _: value)  # decoded JSON has no other keys
+        if get_args(kind) == (str, Any)
+        else make_mapping_structure_fn(kind, _converter)
+    )
 
     def structure(value: Any, _: Any) -> Any:
         if not is_object(value):

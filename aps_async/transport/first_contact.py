@@ -12,7 +12,8 @@ from attrs import evolve, frozen
 
 from aps_async.errors import ResponseError, TransportError
 from aps_async.settings import Settings
-from aps_async.transport.hooks import Hook, Waited, emit
+from aps_async.transport import hooks
+from aps_async.transport.hooks import Hook
 from aps_async.transport.retry import is_transient, retrying, was_not_sent
 
 __all__ = ["FirstContact", "Trouble"]
@@ -112,7 +113,7 @@ class FirstContact:
         if self.trouble is not None and self.trouble.error is problem:
             self._change(evolve(self.trouble, next_attempt=datetime.now(UTC) + timedelta(seconds=details["wait"])))
         if self._hooks:
-            emit(self._hooks, Waited(reason="retry", seconds=details["wait"], what=type(problem).__name__))
+            hooks.emit(self._hooks, hooks.Waited(reason="retry", seconds=details["wait"], what=type(problem).__name__))
         _log.info("attempt %d failed, next in %.1f s: %s", details["tries"], details["wait"], problem)
 
     def _obstacle(self, problem: BaseException) -> str | None:

@@ -4,6 +4,7 @@ Services and gateways answer in many shapes, JSON or not; nothing here takes the
 """
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC
@@ -31,6 +32,7 @@ from aps_async.transport.converter import loads
 from aps_async.transport.request import Call
 
 __all__ = [
+    "ADVICE",
     "Answer",
     "Receipt",
     "describe",
@@ -246,20 +248,24 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
         words = "no connection in time"
     elif isinstance(problem, TimeoutError):
         words = "no answer in time"
+    elif type(problem) is aiohttp.ClientConnectorError:
+        cause = problem.os_error
+        words = f"cannot connect to {problem.host}:{problem.port}: {os.strerror(cause.errno) if cause.errno else cause}"
     elif isinstance(problem, aiohttp.InvalidURL):
         words = "the address cannot be used"
     else:
         words = redact(str(problem)) or "the connection was lost"
     obstacle = _obstacle(problem)
-    advice = f". {_ADVICE[obstacle]}" if obstacle else ""
+    advice = f". {ADVICE[obstacle]}" if obstacle else ""
     return TransportError(f"{what}: {words} ({type(problem).__name__}){advice}", sent=not unsent, obstacle=obstacle)
 
 
-_ADVICE = {
+ADVICE = {
     "certificate": "If a proxy inspects TLS, name its CA file (APS_CA_FILE, Session(ssl=)); otherwise check the clock",
     "host": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
     "connection": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
 }
+"""What to check, by the obstacle of a `TransportError`, whose message ends with it."""
 
 
 def _obstacle(problem: BaseException) -> str | None:

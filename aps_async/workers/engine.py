@@ -8,11 +8,13 @@ for later on request. This module adds what PgQueuer does not do:
 
 - a row that cannot be put back because the database is unavailable is left as it is, and taken over once its heartbeat
   is old; PgQueuer would mark it as failed;
-- a row is put back, and rows are added, without an entry in PgQueuer's log: it would store a traceback for every status
-  call, and its statement for adding rows takes a time that grows with the square of their number;
+- rows are put back, added and removed without an entry in PgQueuer's log, several with one statement: it would store a
+  traceback for every status call, and its statement for adding rows takes a time that grows with the square of their
+  number;
+- the row of an export that was started moves to the other lane in the statement that stores the job's id;
 - a worker that stops puts back the rows that it holds; PgQueuer would mark them as cancelled, and delete them;
-- PgQueuer's trigger wakes every worker for every deleted row; here only a new row does, or a row of this worker that
-  becomes due.
+- PgQueuer's trigger wakes every worker for every deleted row, and a lane without rows asks three times for the next;
+  here only a new row wakes a lane, or a row of this worker that becomes due.
 """
 
 import asyncio
@@ -27,7 +29,7 @@ from attrs import define, field, frozen
 
 from aps_async.extras import needed
 from aps_async.workers.database import Database, is_outage
-from aps_async.workers.owners import Owner, owner_of_row
+from aps_async.workers.owners import Owner
 
 if TYPE_CHECKING:
     from aps_async.workers.listening import Ears, Patient
@@ -38,14 +40,16 @@ __all__ = [
     "Handle",
     "Lane",
     "LaneOptions",
+    "Moved",
+    "Next",
+    "Yielded",
     "drop_run",
     "entrypoint_of",
     "install",
     "installed",
     "move",
-    "put",
-    "put_if",
-    "put_rows",
+    "move_if",
+    "put_from",
     "run_maintenance",
     "set_run_priority",
     "upgrade",
@@ -54,9 +58,29 @@ __all__ = [
 __dir__: object = __all__.copy
 
 Lane = Literal["start", "fetch"]
-Handle = Callable[[int, int], Awaitable[float | None]]
-"""Called with an export's number and how often it was put back. Does one step; returns the seconds after which it has
-to be called again, or None if this lane has finished with the export."""
+
+
+@frozen
+class Moved:
+    """The export's row is in the other lane now."""
+
+    delay: float
+    """Seconds after which it is due there."""
+
+
+@frozen
+class Yielded:
+    """The export is put back for any worker; this one is not woken for it, or it would always be the first."""
+
+    delay: float
+    """Seconds after which it is due."""
+
+
+Next = float | Moved | Yielded | None
+"""The seconds after which an export's step has to be called again; None if the lane has finished with the export."""
+
+Handle = Callable[[int, int], Awaitable[Next]]
+"""Called with an export's number and how often it was put back. Does one step."""
 
 HEARTBEAT = 9.0
 """Seconds without a heartbeat after which others take over a worker's exports; heartbeats are sent every 4.5 s."""
@@ -100,44 +124,43 @@ def entrypoint_of(lane: Lane, owner: Owner | None) -> str:
     return " ".join((lane, owner.client_id, owner.user_id)).strip() if owner else lane
 
 
-async def put(
-    connection: Any,
-    lane: Lane,
-    exports: Sequence[int],
-    *,
-    owner: Owner | None = None,
-    priority: int = 0,
-    delay: float = 0.0,
-) -> None:
-    """Adds exports to an owner's lane, due after `delay` seconds, unless they are there; inside the caller's
-    transaction."""
-    if exports:
-        due = timedelta(seconds=delay)
-        await connection.execute(_PUT_MANY, list(exports), entrypoint_of(lane, owner), priority, due, lane)
+async def put_from(connection: Any, statement: str, values: Sequence[Any]) -> int:
+    """Adds the exports that a statement returns to the lanes of their owners, unless they are there, in the same
+    statement. It returns `id` and `state` of each, and `priority`, `client_id` and `user_id` of its run; how many are
+    returned here."""
+    return int(await connection.fetchval(_PUT.format(statement=statement), *values))
 
 
 _PUT = """
-INSERT INTO aps_pgqueuer (priority, entrypoint, payload, execute_after, dedupe_key, status)
-SELECT $3, $2, convert_to(id::text, 'UTF8'), now() + $4::interval, $5 || ':' || id, 'queued'
-FROM {rows} ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
+WITH found AS ({statement}), added AS (
+    INSERT INTO aps_pgqueuer (priority, entrypoint, payload, execute_after, dedupe_key, status)
+    SELECT priority, concat_ws(' ', lane, client_id, nullif(user_id, '')), convert_to(id::text, 'UTF8'), now(),
+        lane || ':' || id, 'queued'
+    FROM (SELECT *, CASE state WHEN 'running' THEN 'fetch' ELSE 'start' END AS lane FROM found) AS wanted ORDER BY id
+    ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
+) SELECT count(*) FROM found
 """
-_PUT_MANY = _PUT.format(rows="(SELECT id FROM unnest($1::bigint[]) WITH ORDINALITY AS t (id, at) ORDER BY at) AS t")
 
 
-async def put_if(
-    database: Database,
-    statement: str,
-    values: Sequence[Any],
-    lane: Lane,
-    owner: Owner | None,
-    priority: int,
-    delay: float,
-) -> None:
-    """Adds the rows that a statement returns, which has the parameters `$1` and `$6` and later ones, to an owner's
-    lane, in the same statement."""
-    sql = f"WITH changed AS ({statement}) {_PUT.format(rows='changed')}"
+async def move_if(database: Database, statement: str, values: Sequence[Any], owner: Owner | None, delay: float) -> bool:
+    """Moves the row of an export from the start lane to the fetch lane, where it is due after `delay` seconds, if a
+    statement returns its number, which has the parameters `$1` and `$4` and later ones; in the same statement."""
     first, *others = values
-    await database.fetch(sql, first, entrypoint_of(lane, owner), priority, timedelta(seconds=delay), lane, *others)
+    moved = await database.fetch(
+        _MOVE_ON.format(statement=statement), first, entrypoint_of("fetch", owner), timedelta(seconds=delay), *others
+    )
+    return bool(moved)
+
+
+_MOVE_ON = """
+WITH changed AS ({statement})
+UPDATE aps_pgqueuer SET entrypoint = $2, dedupe_key = 'fetch:' || changed.id, status = 'queued', attempts = 0,
+    execute_after = now() + $3::interval, updated = now(), queue_manager_id = NULL
+FROM changed WHERE dedupe_key = 'start:' || changed.id AND status IN ('queued', 'picked') AND NOT EXISTS (
+    SELECT FROM aps_pgqueuer other WHERE other.dedupe_key = 'fetch:' || changed.id
+        AND other.status IN ('queued', 'picked')
+) RETURNING changed.id
+"""
 
 
 # PgQueuer does not know about runs.
@@ -152,7 +175,7 @@ UPDATE aps_pgqueuer SET priority = $2 WHERE dedupe_key IN (
 )
 """
 _LOST = """
-SELECT e.id, r.priority, r.client_id, r.user_id FROM aps_export e JOIN aps_run r ON r.id = e.run
+SELECT e.id, e.state, r.priority, r.client_id, r.user_id FROM aps_export e JOIN aps_run r ON r.id = e.run
 WHERE e.state = $1 AND NOT EXISTS (
     SELECT FROM aps_pgqueuer q WHERE q.dedupe_key = $2 || ':' || e.id AND q.status IN ('queued', 'picked')
 ) LIMIT 10000
@@ -180,15 +203,6 @@ async def move(database: Database, lane: Lane, export: int, owner: Owner | None)
     await database.fetch(_MOVE, f"{lane}:{export}", entrypoint_of(lane, owner))
 
 
-async def put_rows(connection: Any, lane: Lane, rows: Sequence[Any]) -> None:
-    """The same as `put` for rows with `id`, and `priority`, `client_id` and `user_id` of their run."""
-    groups: dict[tuple[int, Owner | None], list[int]] = {}
-    for row in rows:
-        groups.setdefault((row["priority"], owner_of_row(row)), []).append(row["id"])
-    for (priority, owner), exports in groups.items():
-        await put(connection, lane, exports, owner=owner, priority=priority)
-
-
 async def run_maintenance(database: Database) -> int:
     """Puts back exports that are missing from their lane, and deletes old log rows. Returns how many were missing."""
     found = 0
@@ -196,9 +210,7 @@ async def run_maintenance(database: Database) -> int:
     if await database.value(_LANE_IS_EMPTY, "start"):  # checks every row, up to a million, so only if the lane is empty
         lanes.append(("start", "waiting"))
     for lane, state in lanes:
-        lost = await database.fetch(_LOST, state, lane)
-        await database.transaction(partial(put_rows, lane=lane, rows=lost))
-        found += len(lost)
+        found += await database.bare(partial(put_from, statement=_LOST, values=(state, lane)))
     await database.fetch("DELETE FROM aps_pgqueuer_log WHERE created < now() - $1::interval", _KEEP_LOG)
     await database.fetch("DELETE FROM aps_worker WHERE heartbeat < now() - interval '1 day'")
     return found
@@ -214,8 +226,10 @@ class LaneOptions:
     """Exports held at once."""
     owner: Owner | None = None
     """Whose exports are taken, besides those without an owner."""
-    pace: float = 0.1
-    """Seconds between two queries of a lane in which more exports are due than this worker has slots."""
+    claimed: Callable[[Sequence[int]], Awaitable[object]] | None = None
+    """Awaited with the numbers of exports that were taken at once, before `handle` is called for each."""
+    pace: float = 0.0
+    """Seconds for which a free slot waits for others while more exports are due than this worker has slots."""
 
 
 async def work(database: Database, lanes: Sequence[LaneOptions], stop: asyncio.Event) -> None:
@@ -267,11 +281,8 @@ def _export_of(job: Any) -> int | None:
     try:
         found = int(job.payload or b"")
     except (TypeError, ValueError):
-        found = 0
-    if 0 < found < 1 << 63:
-        return found
-    _log.error("a job in the queue has the payload %.100r, which is not an export's number; it is dropped", job.payload)
-    return None
+        return None
+    return found if 0 < found < 1 << 63 else None
 
 
 @define(eq=False)
@@ -293,13 +304,13 @@ class _Shift:
 
         listening = Listening(self.database, self.ears)
         queries = patient_queries(listening)
+        slots = max(2, self.options.slots)
+        queries.slots, queries.pace, queries.claimed = slots, self.options.pace, self._claimed
         manager = QueueManager(queries, Channel(queries.qbe.settings.channel))
-        manager.min_dequeue_poll_interval = timedelta(seconds=self.options.pace)
         listening.on_lost = manager.shutdown.set
         entrypoint = self._entrypoint(manager, queries)
         for name in {entrypoint_of(self.options.lane, owner) for owner in (None, self.options.owner)}:
             manager.entrypoint(name, on_failure="hold")(entrypoint)
-        slots = max(2, self.options.slots)
         shift = manager.run(
             dequeue_timeout=timedelta(seconds=IDLE),
             batch_size=slots // 2,
@@ -328,22 +339,30 @@ class _Shift:
     def _entrypoint(self, manager: Any, queries: "Patient") -> Callable[[Any], Awaitable[None]]:
         async def entrypoint(job: Any) -> None:
             delay = await self._step(job, manager.shutdown)
-            if delay is not None:
+            if isinstance(delay, Moved):
+                queries.moved(job, delay.delay)
+            elif delay is not None:
                 manager.job_context.pop(job.id, None)  # or the next query of the lane would skip the row
-                await queries.put_back(job, delay)
+                wake, after = (False, delay.delay) if isinstance(delay, Yielded) else (True, delay)
+                await queries.put_back(job, after, wake=wake)
 
         return entrypoint
 
-    async def _step(self, job: Any, shutdown: asyncio.Event) -> float | None:
-        """Seconds after which the job is due again; None if it has ended."""
+    async def _claimed(self, jobs: Sequence[Any]) -> None:
+        if self.options.claimed is not None:
+            await self.options.claimed([number for job in jobs if (number := _export_of(job)) is not None])
+
+    async def _step(self, job: Any, shutdown: asyncio.Event) -> Next:
         if shutdown.is_set():
             return 0.0
         number = _export_of(job)
         if number is None:
+            _log.error("a job in the queue names no export but %.100r; it is dropped", job.payload)
             return None
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the type checker
         self.in_hand.add(task)
+        delay: Next
         try:
             delay = await self.options.handle(number, job.attempts)
         except asyncio.CancelledError:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Self, TypeVar, cast
@@ -12,7 +12,8 @@ from pgqueuer.adapters.persistence import qb
 from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain.models import Job, TracebackRecord
 from pgqueuer.domain.settings import DBSettings, Durability
-from pgqueuer.domain.types import JOB_STATUS, QueueEntrypoint
+from pgqueuer.domain.types import JOB_STATUS, QueueEntrypoint, QueueManagerId
+from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from aps_async.errors import DatabaseError
 from aps_async.workers.database import Database, driver, is_outage
@@ -26,7 +27,7 @@ _DUE = (
     '{"channel": "aps_ch_pgqueuer", "operation": "update", "sent_at": "2026-01-01T00:00:00Z", '
     '"table": "aps_pgqueuer", "type": "table_changed_event"}'
 )
-_MOMENT = 0.02  # seconds; PgQueuer queries the lane once for each wake-up, so several within a moment become one
+_MOMENT = 0.02  # seconds; what comes within a moment shares one statement
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def queries_on(connection: Any) -> Queries:
 
 
 def patient_queries(listening: "Listening") -> "Patient":
-    """The same for a worker."""
+    """The same for one lane of a worker."""
     return _queries(Patient, listening)
 
 
@@ -69,6 +70,11 @@ class Ears:
             await self._connection.add_listener(channel, hear)
             return self._connection
 
+    def wake_after(self, delay: float, *, but: "Listening") -> None:
+        """Wakes the worker's other lanes when a row is due that was moved; the trigger does not report those."""
+        for each in self._users - {but}:
+            each.wake_after(delay)
+
     async def remove(self, listening: "Listening", connection: Any, channel: str, hear: Callable[..., None]) -> None:
         """Ends the listening of one lane."""
         async with self._changing:
@@ -94,6 +100,8 @@ class Listening(AsyncpgDriver):
         self._connection: Any = None
         self._wake: Callable[[str], None] | None = None
         self._woken = False
+        self.was_woken: bool = False
+        """Whether an event has come since this was last set to False; PgQueuer drops some while it is busy."""
         self._listens = asyncio.Event()
         self._channel = ""
 
@@ -129,8 +137,12 @@ class Listening(AsyncpgDriver):
             self._connection.remove_termination_listener(self._lost)
             await self._ears.remove(self, self._connection, self._channel, self._hear)
 
+    def wake_others_after(self, delay: float) -> None:
+        """Wakes the worker's other lanes when a row is due that this one has moved there."""
+        self._ears.wake_after(delay, but=self)
+
     def wake_after(self, delay: float) -> None:
-        """Wakes this worker when a row that it has put back is due; the trigger does not report those."""
+        """Wakes this lane when a row is due that it has put back; the trigger does not report those."""
         asyncio.get_running_loop().call_later(delay + 0.002, self._pass_on, _DUE)
 
     def _hear(self, _: Any, __: Any, ___: Any, payload: Any) -> None:
@@ -148,6 +160,7 @@ class Listening(AsyncpgDriver):
     def _wake_up(self, payload: str) -> None:
         self._woken = False
         if self._wake is not None:
+            self.was_woken = True
             self._wake(payload)
 
 
@@ -155,61 +168,114 @@ def _nothing() -> None:
     """The listener before one is set."""
 
 
+# Only rows that are still this lane's: a worker that was frozen may hold jobs that others have taken over.
 _PUT_BACK = """
-UPDATE aps_pgqueuer SET status = 'queued', execute_after = now() + $2::interval, attempts = attempts + 1,
-    updated = now(), queue_manager_id = NULL
-WHERE id = $1
+UPDATE aps_pgqueuer SET status = 'queued', execute_after = now() + make_interval(secs => delay),
+    attempts = attempts + 1, updated = now(), queue_manager_id = NULL
+FROM unnest($1::bigint[], $2::float8[]) AS back (row, delay) WHERE id = row AND queue_manager_id = $3
 """
-
-
-_NEXT = """
-SELECT min(due) - now() AS eta FROM unnest($1::text[]) AS lanes (name), LATERAL (
-    SELECT execute_after AS due FROM aps_pgqueuer WHERE status = 'queued' AND entrypoint = name
-    ORDER BY execute_after LIMIT 1
-) AS next
-"""
+_REMOVE = "DELETE FROM aps_pgqueuer WHERE id = ANY ($1) AND queue_manager_id = $2"
 
 
 @dataclass
 class Patient(Queries):
-    """Puts rows back without tracebacks and log entries, and leaves them unchanged if the database is unavailable.
+    """PgQueuer's statements for one lane of a worker, with fewer round trips.
 
-    One statement says when the next row is due, instead of PgQueuer's three.
+    - Jobs are put back and removed together, without tracebacks and log entries, and stay as they are if the database
+      is unavailable: others take them over once their heartbeat is old.
+    - PgQueuer asks again after every batch, and then twice when the next row is due. Here the lane is woken for every
+      row of its own that becomes due, and when a slot is free while more rows are due; only rows of workers that have
+      ended are found by asking from time to time.
     """
 
+    driver: "Listening"
+    slots: int = field(default=0, init=False)
+    pace: float = field(default=0.0, init=False)
+    claimed: Callable[[list[Job]], Awaitable[object]] | None = field(default=None, init=False)
+    """Awaited with the jobs of one statement before their steps begin."""
     kept: dict[int, Job] = field(default_factory=dict[int, Job], init=False)
-    """Jobs that were put back, by identity: the same row may be picked again before PgQueuer logs its end."""
-    eta: timedelta | None = field(default=None, init=False)
+    """Jobs that were put back or moved, by identity: the same row may be picked again before PgQueuer logs its end."""
+    _held: set[int] = field(default_factory=set[int], init=False)
+    _found_few: bool = field(default=False, init=False)
+    _has_backlog: bool = field(default=False, init=False)
+    _returned: list[tuple[Job, float, bool]] = field(default_factory=list[tuple[Job, float, bool]], init=False)
+    _returning: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
-    async def eligible_queued_work(self, entrypoints: list[QueueEntrypoint]) -> int:
-        """See the base class; asked first, so that the other two need no statement."""
-        [row] = await self.driver.fetch(_NEXT, entrypoints)
-        self.eta = cast("timedelta | None", row["eta"])
-        return int(self.eta is not None and self.eta <= timedelta(0))
+    async def dequeue(
+        self,
+        batch_size: int,
+        entrypoints: dict[QueueEntrypoint, EntrypointExecutionParameter],
+        queue_manager_id: QueueManagerId,
+        global_concurrency_limit: int | None,
+        heartbeat_timeout: timedelta,
+    ) -> list[Job]:
+        """See the base class; returns nothing at once if nothing can be left since the statement before."""
+        if self._found_few and not self.driver.was_woken:
+            self._found_few = False
+            return []
+        self.driver.was_woken = False
+        if len(self._held) >= self.slots:
+            self._has_backlog = True
+            return []
+        jobs = await super().dequeue(
+            batch_size, entrypoints, queue_manager_id, global_concurrency_limit, heartbeat_timeout
+        )
+        self._held.update(job.id for job in jobs)
+        self._found_few = 0 < len(jobs) < batch_size
+        self._has_backlog = len(self._held) >= self.slots
+        if jobs and self.claimed is not None:
+            await self.claimed(jobs)
+        return jobs
 
-    async def next_deferred_eta(self, entrypoints: list[QueueEntrypoint]) -> timedelta | None:  # noqa: ARG002
-        """See the base class."""
-        return self.eta
+    async def eligible_queued_work(self, entrypoints: list[QueueEntrypoint]) -> int:  # noqa: ARG002
+        """See the base class; an event may have come during the last statement."""
+        return int(self.driver.was_woken)
+
+    async def next_deferred_eta(self, entrypoints: list[QueueEntrypoint]) -> None:
+        """See the base class; the lane will be woken."""
 
     async def queued_work(self, entrypoints: list[QueueEntrypoint]) -> int:  # noqa: ARG002
-        """See the base class."""
-        return int(self.eta is not None)
+        """See the base class; the lane will be woken."""
+        return 0
 
-    async def put_back(self, job: Job, delay: float) -> None:
-        """Makes a job due again after `delay` seconds. A row that cannot be put back is taken over once its heartbeat
-        is old."""
+    async def put_back(self, job: Job, delay: float, *, wake: bool = True) -> None:
+        """Makes a job due again after `delay` seconds, when the lane is woken if `wake` is set."""
         self.kept[id(job)] = job
-        try:
-            await self.driver.execute(_PUT_BACK, job.id, timedelta(seconds=delay))
-        except Exception as problem:
-            if not is_outage(problem) and not isinstance(problem, DatabaseError):
-                raise
-            _log.info("an export is left for others to take over: %s", type(problem).__name__)
-        else:
-            if isinstance(self.driver, Listening):
-                self.driver.wake_after(delay)
+        self._returned.append((job, delay, wake))
+        async with self._returning:
+            if delay and not self._has_backlog:
+                await asyncio.sleep(_MOMENT)
+            returned, self._returned = self._returned, []
+            if returned:
+                jobs = [each for each, _, _ in returned]
+                await self._execute(_PUT_BACK, jobs, [after for _, after, _ in returned])
+                for after in {after for _, after, woken in returned if woken}:
+                    self.driver.wake_after(after)
+
+    def moved(self, job: Job, delay: float) -> None:
+        """Records that a job's row went into another lane, where it is due after `delay` seconds."""
+        self.kept[id(job)] = job
+        self._released([job])
+        self.driver.wake_others_after(delay)
 
     async def log_jobs(self, job_status: list[tuple[Job, JOB_STATUS, TracebackRecord | None]]) -> None:
         """Removes the jobs that have ended; PgQueuer also counts those as ended that were put back."""
-        if ended := [each for each in job_status if self.kept.pop(id(each[0]), None) is None]:
-            await super().log_jobs(ended)
+        if ended := [job for job, _, _ in job_status if self.kept.pop(id(job), None) is None]:
+            await self._execute(_REMOVE, ended)
+
+    async def _execute(self, statement: str, jobs: list[Job], *values: object) -> None:
+        """Runs a statement that releases jobs of this lane, if the database is available."""
+        try:
+            await self.driver.execute(statement, [job.id for job in jobs], *values, jobs[0].queue_manager_id)
+        except Exception as problem:
+            if not is_outage(problem) and not isinstance(problem, DatabaseError):
+                raise
+            _log.info("%d exports are left for others to take over: %s", len(jobs), type(problem).__name__)
+        finally:
+            self._released(jobs)
+
+    def _released(self, jobs: list[Job]) -> None:
+        self._held.difference_update(job.id for job in jobs)
+        if self._has_backlog:
+            self._has_backlog = False
+            self.driver.wake_after(self.pace)

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import cast
 
 from aiohttp import web
 
 from aps_async.errors import APSError, InputError
+from aps_async.transport.listening import serving
 from aps_async.workers.database import Database
 from aps_async.workers.metrics import CONTENT_TYPE, collect, render
 from aps_async.workers.rate_limit import SharedQuotas
@@ -53,20 +55,19 @@ class Monitor:
         app.add_routes(
             [web.get("/metrics", self._metrics), web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)]
         )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, host, port)
+        async with AsyncExitStack() as stack:
+            runner = web.AppRunner(app, access_log=None)
+            stack.push_async_callback(runner.cleanup)
+            await runner.setup()
+            server = cast("web.Server", runner.server)  # there is one after the setup
             try:
-                await site.start()
+                taken = await stack.enter_async_context(serving(server, host, port, patience=1.0))
             except OSError as problem:
                 words = problem.strerror or problem
                 raise InputError(
                     f"metrics cannot be served on {host}:{port}: {words}; choose another address"
                 ) from None
-            yield int(runner.addresses[0][1])
-        finally:
-            await runner.cleanup()
+            yield taken
 
     async def problems(self) -> list[str]:
         """Why this process cannot deliver at present; empty if it can."""

@@ -1,12 +1,15 @@
 """Whose runs a worker may process: those of its own client id and user, and those without an owner."""
 
+import asyncio
 from typing import Any
 
 from attrs import frozen
 
+from aps_async.errors import APSError
 from aps_async.session import Session
+from aps_async.transport.retry import may_recover
 
-__all__ = ["Owner", "owner_of", "owner_of_row"]
+__all__ = ["Owner", "owner_of", "owner_of_row", "patient_owner_of", "token_problem"]
 __dir__: object = __all__.copy
 
 
@@ -31,6 +34,32 @@ async def owner_of(session: Session) -> Owner | None:
     """
     client_id, user_id = await session.credentials()
     return Owner(client_id, user_id) if client_id else None
+
+
+async def patient_owner_of(session: Session, pause: float) -> Owner | None:
+    """The same after an outage of the token service, which is asked again every `pause` seconds.
+
+    Raises:
+        AuthError: no token can be obtained.
+    """
+    while True:
+        try:
+            return await owner_of(session)
+        except APSError as problem:
+            if not may_recover(problem):
+                found = await token_problem(session)
+                if found is not None and not may_recover(found):
+                    raise
+        await asyncio.sleep(pause)
+
+
+async def token_problem(session: Session) -> APSError | None:
+    """Why there is no token to be had now."""
+    try:
+        await session.check_token()
+    except APSError as problem:
+        return problem
+    return None
 
 
 def owner_of_row(row: Any) -> Owner | None:

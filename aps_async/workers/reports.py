@@ -8,7 +8,8 @@ from attrs import define
 from aps_async.exports.outcomes import Delivery, report_began, report_outcome
 from aps_async.models import ExportRef
 from aps_async.session import Session
-from aps_async.transport.hooks import ExportHandedOver, emit, working_on
+from aps_async.transport.export_numbers import working_on
+from aps_async.transport.hooks import ExportHandedOver, emit
 from aps_async.workers.records import Entry
 from aps_async.workers.steps import Delivered
 

@@ -8,22 +8,17 @@ Each step is one statement or one transaction that does nothing if it was alread
 any interruption, and two workers with the same export cannot both record an outcome.
 """
 
-import itertools
 import json
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
-from attrs import frozen
-
-from aps_async.downloads.filenames import NameBook, safe_stem
+from aps_async.downloads.filenames import safe_stem
 from aps_async.errors import ExportError, InputError
-from aps_async.exports.kinds import Export, ref_of
-from aps_async.models import ExportRequest
-from aps_async.transport.converter import request_to_json
+from aps_async.exports.bulk_requests import Wanted
 from aps_async.workers import engine, presence, schema
 from aps_async.workers.database import Database
+from aps_async.workers.enqueueing import NewRun, enqueue
 from aps_async.workers.owners import Owner
 from aps_async.workers.records import (
     Entry,
@@ -38,36 +33,19 @@ from aps_async.workers.records import (
 )
 from aps_async.workers.steps import Delivered
 
-__all__ = ["BATCH", "RunStore", "Wanted"]
+__all__ = ["RunStore"]
 __dir__: object = __all__.copy
 
-Wanted = ExportRequest | Export
-"""Anything that `export_many` accepts."""
-
-BATCH = 2000
-"""Exports enqueued in one transaction, about 1 MB."""
-
-_ENTRY = """
+_ENTRIES = """
 SELECT e.id, e.request, e.state, e.name, e.export_id, e.tries, e.refusals, r.name AS folder, r.priority,
     r.client_id, r.user_id,
     extract(epoch FROM clock_timestamp() - e.started)::float8 AS age
-FROM aps_export e JOIN aps_run r ON r.id = e.run WHERE e.id = $1
+FROM aps_export e JOIN aps_run r ON r.id = e.run WHERE e.id = ANY ($1)
 """
 _STARTED = """
-UPDATE aps_export SET state = 'running', export_id = $6, started = clock_timestamp(), tries = 0, refusals = 0,
+UPDATE aps_export SET state = 'running', export_id = $4, started = clock_timestamp(), tries = 0, refusals = 0,
     refused_by = '{}'
 WHERE id = $1 AND state = 'waiting' RETURNING id
-"""
-_INSERT_RUN = """
-INSERT INTO aps_run (name, priority, client_id, user_id, key) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT DO NOTHING RETURNING id
-"""
-_INSERT = """
-INSERT INTO aps_export (run, name, kind, request, state, export_id, started)
-SELECT $1, t.name, t.kind, t.request, CASE WHEN t.export_id IS NULL THEN 'waiting' ELSE 'running' END, t.export_id,
-    CASE WHEN t.export_id IS NULL THEN NULL ELSE clock_timestamp() END
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS t (name, kind, request, export_id, at)
-ORDER BY t.at ON CONFLICT (run, name) DO NOTHING RETURNING id, state
 """
 _DONE = """
 UPDATE aps_export SET state = 'done', place = $3, size = $4, sha256 = $5, lacks = $6, polls = $7,
@@ -113,8 +91,14 @@ FROM (
     FROM aps_export e JOIN aps_run r ON r.id = e.run
     WHERE e.state = 'failed' AND e.run = coalesce($1, e.run) AND ($2::bigint[] IS NULL OR e.id = ANY ($2))
         AND ($3::text IS NULL OR starts_with(e.error, $3) OR strpos(lower(e.error), $4) > 0)
-    ORDER BY e.id LIMIT 25000 FOR UPDATE OF e
-) chosen WHERE id = of RETURNING id, state, priority, client_id, user_id
+    ORDER BY e.id LIMIT 25000
+) chosen WHERE id = of AND state = 'failed' RETURNING id, state, priority, client_id, user_id
+"""
+_IS_DONE = """
+SELECT NOT EXISTS (
+    SELECT FROM aps_export e JOIN aps_run r ON r.id = e.run WHERE e.state IN ('waiting', 'running')
+        AND (r.client_id IS NULL OR (r.client_id, coalesce(r.user_id, '')) = ($1, $2))
+)
 """
 
 
@@ -180,33 +164,13 @@ class RunStore:
         Raises:
             Exception: any error of iterating over `wanted`. Without a key, exports before it stay enqueued.
         """
-        new = _NewRun(safe_stem(name), priority, owner, key)
-        if key is None:
-            run = await self._enqueue_in_batches(new, wanted)
-        else:
-            names = NameBook()
-            async with aclosing(_each(wanted)) as each:
-                everything = [(_name_of(one, names), one) async for one in each]
-            run = await self.database.transaction(partial(_enqueue_once, new=new, everything=everything))
-        found = await self.run(run)
-        if found.total > BATCH:  # queries take fifty times as long while PostgreSQL assumes a small table
-            await self.database.fetch("ANALYZE aps_export, aps_pgqueuer")
-        return found
-
-    async def _enqueue_in_batches(self, new: "_NewRun", wanted: Iterable[Wanted] | AsyncIterable[Wanted]) -> int:
-        run, _ = await self.database.bare(partial(_insert_run, new=new))
-        names = NameBook()
-        batch: list[tuple[str, Wanted]] = []
-        async with aclosing(_each(wanted)) as each:
-            async for one in each:
-                batch.append((_name_of(one, names), one))
-                if len(batch) == BATCH:
-                    await self.database.transaction(partial(_insert_exports, run=run, new=new, batch=batch))
-                    batch = []
-        await self.database.transaction(partial(_insert_exports, run=run, new=new, batch=batch))
-        return run
+        return await self.run(await enqueue(self.database, wanted, NewRun(safe_stem(name), priority, owner, key)))
 
     # ---------------------------------------------------------------- a worker's steps
+
+    async def rows(self, exports: Sequence[int]) -> dict[int, Any]:
+        """The rows of these exports as they are now, for `entry_of`."""
+        return {row["id"]: row for row in await self.database.fetch(_ENTRIES, list(exports))}
 
     async def entry(self, export: int) -> Entry | None:
         """One export as it is now; None if there is no such export.
@@ -214,15 +178,15 @@ class RunStore:
         Raises:
             InputError: the export's row cannot be read.
         """
-        row = await self.database.row(_ENTRY, export)
-        if row is None:
-            return None
-        return entry_of(row)
+        found = await self.rows([export])
+        return entry_of(found[export]) if found else None
 
-    async def started(self, entry: Entry, export_id: str, delay: float) -> None:
-        """Stores the job's id, and queues its first status call after `delay` seconds, in one statement."""
-        values = (entry.id, export_id)
-        await engine.put_if(self.database, _STARTED, values, "fetch", entry.owner, entry.priority, delay)
+    async def started(self, entry: Entry, export_id: str, delay: float) -> bool:
+        """Stores the job's id, and queues its first status call after `delay` seconds, in one statement.
+
+        Returns whether the export's row in the queue has moved; it has not if this was done before.
+        """
+        return await engine.move_if(self.database, _STARTED, (entry.id, export_id), entry.owner, delay)
 
     async def delivery_attempt(self, export: int) -> int | None:
         """Takes the right to deliver from its previous holder; None if there is nothing to deliver any more."""
@@ -279,6 +243,11 @@ class RunStore:
             "SELECT kind, count(*) AS count FROM aps_export WHERE state = 'running' GROUP BY kind"
         )
         return {row["kind"]: row["count"] for row in rows}
+
+    async def is_done(self, owner: Owner | None) -> bool:
+        """Whether all exports have ended that a worker with this owner may take."""
+        values = (owner.client_id, owner.user_id) if owner else ("", "")
+        return bool(await self.database.value(_IS_DONE, *values))
 
     # ---------------------------------------------------------------- status and control
 
@@ -352,79 +321,8 @@ class RunStore:
         kind, text = (None, None) if reason is None else error_patterns(reason)
         chosen = None if exports is None else list(exports)
 
-        async def again(connection: Any) -> int:
-            rows = await connection.fetch(_RETRY, run, chosen, kind, text)
-            for lane, state in _LANES:
-                await engine.put_rows(connection, lane, [row for row in rows if row["state"] == state])
-            return len(rows)
-
+        again = partial(engine.put_from, statement=_RETRY, values=(run, chosen, kind, text))
         total = 0
         while count := await self.database.transaction(again):
             total += count
         return total
-
-
-@frozen
-class _NewRun:
-    stem: str
-    priority: int
-    owner: Owner | None
-    key: str | None
-
-
-_LANES: tuple[tuple[engine.Lane, str], ...] = (("start", "waiting"), ("fetch", "running"))
-
-
-async def _enqueue_once(connection: Any, new: _NewRun, everything: Sequence[tuple[str, Wanted]]) -> int:
-    run, is_new = await _insert_run(connection, new)
-    if is_new:
-        for first in range(0, len(everything), BATCH):
-            await _insert_exports(connection, run, new, everything[first : first + BATCH])
-    return run
-
-
-async def _insert_run(connection: Any, new: _NewRun) -> tuple[int, bool]:
-    """The run's number, and whether it is new: another one may have its key."""
-    client_id, user_id = (new.owner.client_id, new.owner.user_id) if new.owner else (None, None)
-    for count in itertools.count(1):
-        found = await connection.fetchval("SELECT id FROM aps_run WHERE key = $1", new.key)
-        if found is not None:
-            return int(found), False
-        name = new.stem if count == 1 else f"{new.stem} ({count})"
-        found = await connection.fetchval(_INSERT_RUN, name, new.priority, client_id, user_id, new.key)
-        if found is not None:
-            return int(found), True
-    raise AssertionError
-
-
-async def _insert_exports(connection: Any, run: int, new: _NewRun, batch: Sequence[tuple[str, Wanted]]) -> None:
-    requests = [_request_of(one) for _, one in batch]
-    rows = await connection.fetch(
-        _INSERT,
-        run,
-        [name for name, _ in batch],
-        [str(request.kind) for request in requests],
-        [request_to_json(request) for request in requests],
-        [None if isinstance(one, ExportRequest) else ref_of(one).export_id for _, one in batch],
-    )
-    for lane, state in _LANES:
-        due = [row["id"] for row in rows if row["state"] == state]
-        await engine.put(connection, lane, due, owner=new.owner, priority=new.priority)
-
-
-def _name_of(wanted: Wanted, names: NameBook) -> str:
-    request = _request_of(wanted)
-    return names.take(request.name or request.source_ids[0], "")
-
-
-def _request_of(wanted: Wanted) -> ExportRequest:
-    return wanted if isinstance(wanted, ExportRequest) else ref_of(wanted).request
-
-
-async def _each(wanted: Iterable[Wanted] | AsyncIterable[Wanted]) -> AsyncGenerator[Wanted, None]:
-    if isinstance(wanted, AsyncIterable):
-        async for one in wanted:
-            yield one
-    else:
-        for one in wanted:
-            yield one

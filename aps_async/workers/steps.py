@@ -18,8 +18,9 @@ from attrs import frozen
 from aps_async.downloads.filenames import checked_relative, safe_stem
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DownloadError
-from aps_async.exports.kinds import KINDS, get_export, start_export
-from aps_async.exports.wait import checked_job, download_export, export_rules
+from aps_async.exports.kinds import get_export, row_of, start_export
+from aps_async.exports.pollers import export_rules
+from aps_async.exports.wait import checked_job, download_export
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
 from aps_async.policies import PollPolicy, PollStatus
 from aps_async.reprs import short_repr
@@ -135,5 +136,5 @@ def may_recover(problem: BaseException) -> bool:
 def poll_interval(session: Session, kind: ExportKind, pending: int) -> float:
     """Seconds until a running job's next status call, if `pending` jobs in all processes share the status quota."""
     numbers = session.settings
-    fair = session.rate_limiter(KINDS[kind].status).fair_interval(pending)
+    fair = session.rate_limiter(row_of(kind).status).fair_interval(pending)
     return PollPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter)(PollStatus(fair_interval=fair))

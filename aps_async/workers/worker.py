@@ -7,11 +7,11 @@ download slot is free, so that the download follows the response with the signed
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
+from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from aps_async.downloads.storage import Storage
 from aps_async.errors import (
@@ -26,19 +26,21 @@ from aps_async.errors import (
     TargetError,
     UnauthorizedError,
 )
-from aps_async.exports.kinds import KINDS
-from aps_async.exports.wait import EndingWords, checked_job, export_rules
-from aps_async.models import ExportJob, ExportKind, ExportRef
+from aps_async.exports.kinds import row_of
+from aps_async.exports.pollers import EndingWords, export_rules
+from aps_async.exports.wait import checked_job
+from aps_async.models import ExportJob, ExportRef
 from aps_async.policies import PollStatus
 from aps_async.polling import PollRules
 from aps_async.session import Session
-from aps_async.threads import stopped
 from aps_async.transport.retry import may_recover, may_start_again
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
-from aps_async.workers.owners import Owner, owner_of
+from aps_async.workers.owners import Owner, patient_owner_of, token_problem
+from aps_async.workers.pending import Pending
 from aps_async.workers.presence import SILENT, Presence
-from aps_async.workers.records import Entry
+from aps_async.workers.questions import Questions
+from aps_async.workers.records import Entry, entry_of
 from aps_async.workers.reports import Reports
 from aps_async.workers.runs import RunStore
 from aps_async.workers.steps import Delivered, NotWantedError
@@ -59,27 +61,10 @@ TURNS = 10
 """Maximum number of delivery attempts, so that a file that crashes its worker does not crash all of them."""
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
 _HOUSEKEEPING = 30.0
-_ANSWER_LIFETIME = 60.0  # half of a signed link's
-
-_IS_DONE = """
-SELECT NOT EXISTS (
-    SELECT FROM aps_export e JOIN aps_run r ON r.id = e.run WHERE e.state IN ('waiting', 'running')
-        AND (r.client_id IS NULL OR (r.client_id, coalesce(r.user_id, '')) = ($1, $2))
-)
-"""
 
 OutcomeListener = Callable[[Entry, Delivered | None, BaseException | None], object]
 
 _log = logging.getLogger(__name__)
-
-
-@frozen(eq=False)
-class _Question:
-    """A question about one export that is under way, or answered late."""
-
-    task: "asyncio.Task[ExportJob]"
-    asked: float
-    """When, by the event loop's clock."""
 
 
 class Worker:
@@ -119,11 +104,10 @@ class Worker:
         """Exports that it has delivered."""
         self.failed: int = 0
         """Exports that it has made dead letters, besides the unreadable ones."""
-        self._pending: dict[str, int] = {}
+        self._pending = Pending(session, self._store)
         self._words: dict[int, EndingWords] = {}
-        self._questions: dict[int, _Question] = {}
-        self._counted = float("-inf")
-        self._counting = asyncio.Lock()
+        self._questions = Questions(session)
+        self._rows: dict[int, Any] = {}
 
     @property
     def _scale(self) -> float:
@@ -143,12 +127,18 @@ class Worker:
             DatabaseError: the tables are of another version, or become so while it works.
         """
         self._store = await RunStore.opened(self._database)
-        self._owner = await self._own_credentials()
+        self._owner = await patient_owner_of(self.session, _FIRST_WAIT * self._scale)
         stop = stop or asyncio.Event()
         pace = min(1.0, max(0.1, self._scale))  # starts wait for the quota anyway
-        starts = engine.LaneOptions(lane="start", handle=self.start, slots=STARTS, owner=self._owner, pace=pace)
+        starts = engine.LaneOptions(
+            lane="start", handle=self.start, slots=STARTS, owner=self._owner, pace=pace, claimed=self._read_ahead
+        )
         fetches = engine.LaneOptions(
-            lane="fetch", handle=self.fetch, slots=self.max_concurrent_downloads, owner=self._owner
+            lane="fetch",
+            handle=self.fetch,
+            slots=self.max_concurrent_downloads,
+            owner=self._owner,
+            claimed=self._read_ahead,
         )
         await self.storage.check()
         self._presence = Presence(self._database, self._owner, lambda: self.waits_for)
@@ -163,7 +153,7 @@ class Worker:
             aside.cancel()
             presence.cancel()
             ended = await asyncio.gather(*everything, return_exceptions=True)
-            await self._stop_asking()
+            await self._questions.close()
             self._reports.hand_over(all_of_them=True)
             await self._target.close()
             await self._presence.leave()
@@ -195,44 +185,44 @@ class Worker:
         if self._presence is not None:
             self._presence.changed.set()
 
-    # ---------------------------------------------------------------- the steps, by number
-
-    async def start(self, export: int, _: int = 0) -> float | None:
+    async def start(self, export: int, _: int = 0) -> engine.Next:
         """Starts one export, if it is not started yet. Waits for the quota, and while too many exports are pending."""
         entry = await self._entry(export)
         if entry is None or entry.state != "waiting":
             return None
         if entry.owner not in (None, self._owner):
-            return await self._hand_over("start", entry)
+            return await self._move("start", entry)
         with self._reports.working_on(entry):
             return await self._start(entry)
 
-    async def _start(self, entry: Entry) -> float | None:
-        await self._wait_for_capacity(entry.request.kind)
+    async def _start(self, entry: Entry) -> engine.Next:
+        await self._pending.take(entry.request.kind)
         try:
             job = await steps.start(self.session, entry.request)
         except Exception as problem:  # noqa: BLE001 - any error becomes this export's outcome or its delay
             return await self._handle_failure(entry, problem)
         self._refused["start"].clear()
-        delay = 0.0 if job.status.is_final else self._interval(entry.request.kind)
-        await self._store.started(entry, job.ref.export_id, delay)
-        return None
+        delay = 0.0 if job.status.is_final else self._pending.interval(entry.request.kind)
+        moved = await self._store.started(entry, job.ref.export_id, delay)
+        return engine.Moved(delay) if moved else None
 
-    async def fetch(self, export: int, polls: int = 0) -> float | None:
+    async def fetch(self, export: int, polls: int = 0) -> engine.Next:
         """Makes one status call for an export, and delivers it if it is done. `polls`: earlier status calls for it."""
-        await self._target.ready()
+        if self._target.problem is not None:
+            await self._target.ready()
+            self._rows.pop(export, None)
         entry = await self._entry(export)
         if entry is None or entry.state != "running" or entry.ref is None:
             self._reports.handed_over(export)
             return None
         if entry.owner not in (None, self._owner):
-            return await self._hand_over("fetch", entry)
+            return await self._move("fetch", entry)
         with self._reports.working_on(entry):
             return await self._fetch(entry, entry.ref, polls)
 
-    async def _fetch(self, entry: Entry, ref: ExportRef, polls: int) -> float | None:
-        await self._count()
-        export, question = entry.id, await self._question(entry.id, ref)
+    async def _fetch(self, entry: Entry, ref: ExportRef, polls: int) -> engine.Next:
+        await self._pending.count()
+        export, question = entry.id, await self._questions.ask(entry.id, ref)
         if not question.task.done():
             return self.session.settings.poll_interval
         took = asyncio.get_running_loop().time() - question.asked
@@ -256,45 +246,20 @@ class Worker:
             return await self._handle_failure(entry, problem, polls + 1, took)
         return None
 
-    async def _hand_over(self, lane: engine.Lane, entry: Entry) -> float:
+    async def _move(self, lane: engine.Lane, entry: Entry) -> float:
         """Moves an export that an older version has put into the queue without an owner."""
         await engine.move(self._database, lane, entry.id, entry.owner)
         return 0.0
 
-    async def _question(self, export: int, ref: ExportRef) -> "_Question":
-        """A question about an export, new or from before; one that takes long goes on without holding a slot."""
-        question = self._questions.get(export)
-        if question is None:
-            loop = asyncio.get_running_loop()
-            question = _Question(asyncio.create_task(steps.poll_once(self.session, ref)), loop.time())
-            self._questions[export] = question
-            await asyncio.wait({question.task}, timeout=self.session.settings.poll_interval)
-            if not question.task.done():
-                question.task.add_done_callback(partial(self._answered, export))
-        if question.task.done():
-            self._questions.pop(export, None)
-        return question
-
-    def _answered(self, export: int, task: "asyncio.Task[ExportJob]") -> None:
-        """Keeps a late answer for a while: another worker may have taken the export over."""
-        if not task.cancelled():
-            task.exception()  # or asyncio would report that it was never retrieved
-        lifetime = _ANSWER_LIFETIME * self._scale
-        asyncio.get_running_loop().call_later(lifetime, self._forget, export, task)
-
-    def _forget(self, export: int, task: "asyncio.Task[ExportJob]") -> None:
-        if export in self._questions and self._questions[export].task is task:
-            del self._questions[export]
-
-    async def _stop_asking(self) -> None:
-        questions = [question.task for question in self._questions.values()]
-        self._questions.clear()
-        await stopped(questions)
+    async def _read_ahead(self, exports: Sequence[int]) -> None:
+        """Reads the exports of several steps that are about to begin with one statement."""
+        self._rows.update(await self._store.rows(exports))
 
     async def _entry(self, export: int) -> Entry | None:
         """The export; None if there is none, or if its row was unreadable and has become a dead letter."""
         try:
-            return await self._store.entry(export)
+            row = self._rows.pop(export, None)
+            return await self._store.entry(export) if row is None else entry_of(row)
         except InputError as problem:
             if await self._store.failed(export, problem):
                 self.unreadable += 1
@@ -328,11 +293,6 @@ class Worker:
         else:
             self._reports.handed_over(entry.id)
 
-    # ---------------------------------------------------------------- what comes next
-
-    def _interval(self, kind: ExportKind) -> float:
-        return steps.poll_interval(self.session, kind, self._pending.get(kind, 0))
-
     def _rules(self, entry: Entry) -> PollRules[ExportJob]:
         """The rules for polling this export step by step, for whichever worker holds it."""
 
@@ -341,28 +301,26 @@ class Worker:
 
         def policy(status: PollStatus[ExportJob]) -> float:
             if status.error is None or not_yet(status.error, status):
-                return self._interval(entry.request.kind)
+                return self._pending.interval(entry.request.kind)
             return min(_FIRST_WAIT * 2.0 ** (status.failures - 1), _LONGEST_WAIT) * self._scale
 
         def recovers(error: Exception, status: PollStatus[ExportJob]) -> bool:
             if status.failures >= TRIES:
                 return False
             if entry.ref is None:
-                return may_start_again(error, repeatable=KINDS[entry.request.kind].start_endpoint.repeatable)
+                return may_start_again(error, repeatable=row_of(entry.request.kind).start_endpoint.repeatable)
             return rules.may_recover(error, status) or (isinstance(error, DownloadError) and steps.may_recover(error))
 
         rules = export_rules(self.session, entry.ref or ExportRef(request=entry.request, export_id=""))
         return evolve(rules, policy=policy, not_yet=not_yet, may_recover=recovers)
 
-    async def _handle_failure(
-        self, entry: Entry, problem: Exception, polls: int = 0, took: float = 0.0
-    ) -> float | None:
+    async def _handle_failure(self, entry: Entry, problem: Exception, polls: int = 0, took: float = 0.0) -> engine.Next:
         """Seconds until the next try, less those that a question took; or the export is a dead letter, or this worker
         at its end."""
         if isinstance(problem, DatabaseError):
             raise problem
         if isinstance(problem, AuthError) and not may_recover(problem):
-            if (found := await self._token_problem()) is not None and not may_recover(found):
+            if (found := await token_problem(self.session)) is not None and not may_recover(found):
                 raise problem  # not the export's fault: others may have better credentials
             problem = found or problem
         if isinstance(problem, TargetError) and await self._target.failed(problem):
@@ -392,7 +350,7 @@ class Worker:
         else:
             self._reports.handed_over(entry.id)
 
-    async def _handle_refusal(self, entry: Entry, problem: ResponseError, polls: int) -> float | None:
+    async def _handle_refusal(self, entry: Entry, problem: ResponseError, polls: int) -> engine.Next:
         """Puts an export back for other workers, which may have the access that this one lacks.
 
         Raises:
@@ -414,31 +372,7 @@ class Worker:
         await self._store.record_refusal(entry.id, me)
         wait = _FIRST_WAIT * 2.0 ** min(entry.refusals, REFUSALS) * self._scale
         _log.warning("export %d was refused and waits %.1f s for any worker: %s", entry.id, wait, problem)
-        return wait
-
-    async def _own_credentials(self) -> Owner | None:
-        """The owner of the exports that this worker takes; an outage of the token service is waited out.
-
-        Raises:
-            AuthError: no token can be obtained.
-        """
-        while True:
-            try:
-                return await owner_of(self.session)
-            except APSError as problem:
-                if not may_recover(problem):
-                    found = await self._token_problem()
-                    if found is not None and not may_recover(found):
-                        raise
-            await asyncio.sleep(_FIRST_WAIT * self._scale)
-
-    async def _token_problem(self) -> APSError | None:
-        """Why there is no token to be had now."""
-        try:
-            await self.session.check_token()
-        except APSError as problem:
-            return problem
-        return None
+        return engine.Yielded(wait)
 
     def _report(self, entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
         self._reports.ended(entry, file, problem)
@@ -446,25 +380,6 @@ class Worker:
         self.delivered += file is not None
         if self._on_outcome is not None:
             self._on_outcome(entry, file, problem)
-
-    # ---------------------------------------------------------------- capacity and maintenance
-
-    async def _wait_for_capacity(self, kind: ExportKind) -> None:
-        """Back-pressure: waits while too many exports are pending, because the service or the connection is slow."""
-        while True:
-            await self._count()
-            if sum(self._pending.values()) < self.session.settings.max_pending_exports:
-                self._pending[kind] = self._pending.get(kind, 0) + 1  # until the next count
-                return
-            await asyncio.sleep(max(0.2, 5.0 * self._scale))
-
-    async def _count(self) -> None:
-        """Updates the number of pending exports of all workers from time to time."""
-        loop = asyncio.get_running_loop()
-        async with self._counting:
-            if loop.time() - self._counted > max(0.2, 2.0 * self._scale):
-                self._pending = await self._store.pending()
-                self._counted = loop.time()
 
     async def _aside(self, stop: asyncio.Event, until_done: bool) -> None:
         """Runs maintenance, and with `until_done` returns when everything is done."""
@@ -476,12 +391,8 @@ class Worker:
                 self._reports.hand_over()
                 if lost := await engine.run_maintenance(self._database):
                     _log.warning("%d exports were missing from the queue, and were put back", lost)
-            if until_done and await self._is_done():
+            if until_done and await self._store.is_done(self._owner):
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.5 if until_done else _HOUSEKEEPING):
                     await stop.wait()
-
-    async def _is_done(self) -> bool:
-        owner = self._owner or Owner("")
-        return bool(await self._database.value(_IS_DONE, owner.client_id, owner.user_id))

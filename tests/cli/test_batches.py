@@ -54,6 +54,7 @@ def test_batches_are_refused_where_there_are_none(cli: Cli, service: Simulation,
     assert cli("export", "Tower", "--files", "--out", str(tmp_path), "--batch", "2", env=service.env).code == 2
 
 
+@pytest.mark.long
 def test_a_killed_run_leaves_no_wrong_name_and_goes_on(tmp_path: Path) -> None:
     numbers = [f"A-{n}" for n in (*range(1, 20), *range(100, 120))]
     sheets = [{"number": each, "title": f"Plan {at}"} for at, each in enumerate(numbers)]

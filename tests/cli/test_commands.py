@@ -182,8 +182,8 @@ def test_sheets_are_chosen_and_named(
         (("--set", "Tender"), "Riverside is a BIM 360 project, and only ACC"),
         (("--tag", "core"), "leave out a tag"),
         (("--name", "{set}/{number}"), "which sheets of BIM 360 projects such as Riverside do not have"),
-        (("--folder", "Plans/God"), "it holds Good"),
-        (("--sheet", "A-1O1"), "there are: A-101 - Ground"),
+        (("--folder", "Plans/God"), "did you mean 'Good'?"),
+        (("--sheet", "A-1O1"), "did you mean 'A-101 - Ground'"),
     ],
 )
 def test_what_cannot_be_chosen_is_one_line(

@@ -83,6 +83,10 @@ def test_a_user_of_the_app_is_recognized(cli: Cli, service: Simulation) -> None:
         ({"APS_BASE_URL": "ftp://127.0.0.1"}, "network", 4, "APS_BASE_URL"),
         ({"APS_CA_FILE": os.devnull}, "network", 4, "PEM"),
         ({"APS_SPEED": "never"}, "token", 2, "APS_SPEED"),
+        ({"APS_SCOPES": "data:reed"}, "token", 3, "correct APS_SCOPES"),
+        ({"APS_CLIENT_ID": '"app-of-this-account"'}, "token", 3, "quotation marks"),
+        ({"APS_BASE_URL": "https://aps.invalid", "HTTPS_PROXY": "socks5://127.0.0.1:9"}, "network", 4, "//HOST:PORT"),
+        ({"APS_BASE_URL": "https://aps.invalid", "HTTPS_PROXY": "http://[::1"}, "network", 4, "//HOST:PORT"),
         ({"APS_PROFILE": "nowhere"}, "credentials", 4, "nowhere"),
     ],
 )
@@ -125,10 +129,23 @@ async def test_a_service_that_does_not_answer(service: Simulation, tmp_path: Pat
     assert (found["token"].ok, found["hubs"].ok, found["hubs"].exit_code) == (True, False, 6)
 
 
-def test_a_service_that_refuses_the_app(cli: Cli, service: Simulation) -> None:
-    with service.faults({"endpoint": "hubs", "status": 403, "times": 5}):
-        ran = cli("doctor", "--json", env=service.env)
-    assert (ran.code, checks(ran)["hubs"]["ok"]) == (5, False)
+@pytest.mark.parametrize(
+    ("fault", "wrong", "code", "words"),
+    [
+        ({"endpoint": "hubs", "status": 403, "times": 5}, "hubs", 5, "(client id app-of-this-account)"),
+        ({"endpoint": "hubs", "status": 403, "nth": [2]}, "user id", 5, "a member of the project"),
+        ({"endpoint": "token", "status": 503, "times": 50}, "token", 6, "try again in a few minutes"),
+    ],
+)
+def test_a_service_that_refuses(
+    cli: Cli, service: Simulation, fault: dict[str, Any], wrong: str, code: int, words: str
+) -> None:
+    with service.faults(fault):
+        ran = cli("doctor", "--json", "--user-id", "USER1", env=service.env)
+    found = checks(ran)
+    assert ran.code == code
+    assert [name for name, each in found.items() if each["ok"] is False] == [wrong]
+    assert words in found[wrong]["remedy"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="asks for a folder that only this user cannot write to")
@@ -155,22 +172,34 @@ def test_a_token_is_not_shown(cli: Cli, service: Simulation) -> None:
     assert "eyJ" not in ran.out + ran.err
 
 
-async def test_a_certificate_of_a_company(service: Simulation, tmp_path: Path) -> None:
-    """A network that re-signs TLS: its CA has to be named."""
+@pytest.mark.parametrize(
+    ("certificate", "named", "words"),
+    [
+        ({}, False, "APS_CA_FILE"),
+        ({}, True, None),
+        ({"ended": True}, True, "clock"),
+        ({"host": "portal.example"}, True, "another server"),
+    ],
+)
+async def test_a_certificate(
+    service: Simulation, tmp_path: Path, certificate: dict[str, Any], named: bool, words: str | None
+) -> None:
+    """A network that re-signs TLS, whose CA has to be named; a wrong clock; a hotel's sign-in page."""
 
     async def answer(request: web.BaseRequest) -> web.Response:
         return web.Response(status=404)
 
-    ca, context = company(tmp_path)
+    ca, context = company(tmp_path, **certificate)
     server = RawTestServer(answer, host="127.0.0.1", scheme="https")
     await server.start_server(ssl=context)
     env = service.env | {"APS_BASE_URL": str(server.make_url("")).rstrip("/")}
     try:
-        for more, trusted in (({}, False), ({"APS_CA_FILE": str(ca)}, True)):
-            doctor = Doctor(user_id=None, folder=tmp_path, environ=env | more)
-            found = {each.name: each async for each in doctor.checks() if each.name in ("certificate", "network")}
-            assert found["certificate"].ok is trusted
-            assert ("APS_CA_FILE" in found["certificate"].remedy) is not trusted
-            assert ("network" in found) is trusted
+        doctor = Doctor(user_id=None, folder=tmp_path, environ=env | ({"APS_CA_FILE": str(ca)} if named else {}))
+        found = {each.name: each async for each in doctor.checks() if each.name in ("certificate", "network")}
     finally:
         await server.close()
+    assert found["certificate"].ok is (words is None)
+    assert ("network" in found) is (words is None)
+    if words:
+        assert words in found["certificate"].remedy
+        assert "APS_CA_FILE" not in found["certificate"].detail

@@ -105,7 +105,7 @@ def test_3_credentials(cli: Cli, service: Simulation, env: dict[str, str], words
         (("export", "Tower", "--out", "x"), "give --user-id or APS_USER_ID"),
         (("export", "Riverside", "--files", "--out", "x"), "aps-async download"),
         (("download", "nonsense", "--out", "x"), "not a valid version, item or storage URN"),
-        (("download", SHEET, "--out", "x"), "give the project as well"),
+        (("download", SHEET, "--out", "x"), "give --project as well"),
         (("download", SHEET, "--project", "Riverside", "--out", "x"), "a sheet has to be exported"),
     ],
 )

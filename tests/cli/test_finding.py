@@ -122,7 +122,7 @@ def test_what_cost_documents_belong_to(
 @pytest.mark.parametrize(
     ("word", "code", "words"),
     [
-        ("Buget", 2, "no association type 'Buget'; there are: Budget, Contract"),
+        ("Buget", 2, "no association type 'Buget'; did you mean 'Budget'"),
         ("FormInstance", 4, "list change orders as PCO, RFQ, RCO, OCO or SCO"),
         ("fee", 4, "the service has no list of type Fee"),
         ("pco", 0, "0 of type PCO, 0 documents"),

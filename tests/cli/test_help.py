@@ -41,3 +41,20 @@ def test_the_example_of_a_command_is_parsed(name: str) -> None:
     with typer.Context(command) as context:
         command.parse_args(context, shlex.split(example)[1:])
         assert context.params
+
+
+@pytest.mark.parametrize(
+    ("argv", "same"),
+    [
+        ("projects -V", "-V"),
+        ("export Riverside --version", "--version"),
+        ("help", "--help"),
+        ("help export", "export --help"),
+        ("-v help sync", "sync -h"),
+        ("whoami -qvV", "-V"),
+    ],
+)
+def test_what_is_asked_about_the_program_may_be_anywhere(cli: Cli, argv: str, same: str) -> None:
+    ran = cli(*argv.split())
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == cli(*same.split()).out

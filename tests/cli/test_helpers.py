@@ -99,6 +99,21 @@ def test_a_session_as_the_environment_says() -> None:
         environment.open_session(None, environ | {"APS_BASE_URL": ""})
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (
+            "not done in 3 s. It may still finish: wait again with its ref",
+            "finish: 'aps-async resume' waits for it again",
+        ),
+        ("give user_id, the user's Autodesk id (x-user-id), or", "give --user-id or APS_USER_ID, "),
+        ("more are withdrawn (max_prune=10)", "(--max-prune 10)"),
+    ],
+)
+def test_parameters_of_the_library_are_options_here(words: str, shown: str) -> None:
+    assert shown in reason(AuthError(words))
+
+
 def test_the_reason_is_one_line_with_its_notes() -> None:
     problem = NotFoundError("GET /x: 404.\nnot there", status=404, method="GET", path="/x")
     problem.add_note("Look elsewhere.")

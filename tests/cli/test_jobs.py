@@ -119,8 +119,8 @@ def job(text: str) -> str:
         ("[jobs]\nnightly = 1", "jobs must be tables such as [jobs.nightly]"),
         ("[jobs.nightly", "cannot be read: "),
         ('[jobs.nightly]\nout = "C:\\plans"\n', "write paths with / or in 'single quotes'"),
-        ("[jobs.nigthly]", "no job 'nightly': did you mean 'nigthly'?"),
-        ("", "no job 'nightly': there are none"),
+        ("[jobs.nigthly]", "no job 'nightly'; did you mean 'nigthly'?"),
+        ("", "no job 'nightly'; there are none"),
     ],
 )
 def test_one_clear_error_with_file_job_and_key(cli: Cli, written: Callable[[str], Path], text: str, words: str) -> None:

@@ -119,7 +119,7 @@ def test_exit_codes_stay_in_the_status_and_are_tried_again(cli: Cli, service: Si
 
 
 def test_two_commands_in_one_folder(cli: Cli, service: Simulation, tmp_path: Path) -> None:
-    with start(*EXPORT, "Plans/Endless", "--out", str(tmp_path), env=service.env) as process:
+    with start(*EXPORT, "Plans/Endless", "--timeout", "36000", "--out", str(tmp_path), env=service.env) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("[3/4]"):

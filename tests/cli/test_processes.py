@@ -79,7 +79,7 @@ def test_simulate_says_all_that_is_needed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_an_export_cleanly(service: Simulation, tmp_path: Path, number: int, code: int) -> None:
-    argv = ("export", "Riverside", "--folder", "Endless", "--out", str(tmp_path))
+    argv = ("export", "Riverside", "--folder", "Endless", "--timeout", "36000", "--out", str(tmp_path))
     with start(*argv, env=service.env) as process:
         assert process.stderr is not None
         for line in process.stderr:

@@ -191,3 +191,19 @@ def test_the_output_is_as_before_after_a_log_file_that_cannot_be_opened(tmp_path
     ):
         raise AssertionError
     assert not output.is_quiet()
+
+
+def test_sentences_are_wrapped_between_words_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "  POST /a-very-long/path-that/does-not/fit-into/one-line: no\x1b[31m connection"
+    output.print_prose(text)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "24")
+    output.print_prose(text)
+    assert capsys.readouterr().err.splitlines() == [
+        "  POST /a-very-long/path-that/does-not/fit-into/one-line: no\\x1b[31m connection",
+        "  POST",
+        "  /a-very-long/path-that/does-not/fit-into/one-line:",
+        "  no\\x1b[31m connection",
+    ]

@@ -76,6 +76,32 @@ def test_a_bucket_takes_the_place_of_a_folder(
         assert (listed.code, "A-101" in listed.out, "3 sheets, as of" in listed.err) == (0, True, True), listed.err
 
 
+def test_several_projects_go_below_one_address(cli: Cli, service: Simulation, s3: S3, tmp_path: Path) -> None:
+    env = service.env | s3.env | {"APS_STATE_DIR": str(tmp_path / "state")}
+    argv = ("sync", "Rivers*", "Annex", "--folder", "Plans/Good", "--out", "s3://commands/several")
+    forecast = cli(*argv, "--dry-run", env=env)
+    assert "Riverside: 3 new" in forecast.out, forecast.err
+    ran = cli(*argv, env=env)
+    assert ran.code == 5, ran.err
+    lines = ran.out.splitlines()
+    assert lines[0].startswith("Riverside: 3 new")
+    assert lines[0].endswith(" s: s3://commands/several/Riverside")
+    assert lines[1].startswith("2 projects (1 failed): 3 new")
+    assert lines[1].endswith(" s: s3://commands/several")
+    keys = set(s3.bucket.keys("several/"))
+    assert {f"several/Riverside/{each}" for each in (*GOOD, "register.json", "report.html")} < keys
+    assert "several/projects.json" in keys
+
+    one = "s3://commands/several/Riverside"
+    for address in ("s3://commands/several", one):
+        assert cli("status", address, env=env).out.startswith("3 of 3 exports done")
+        listed = cli("register", address, env=env)
+        assert "A-101" in listed.out
+        s3.bucket.client.delete_object(Bucket="commands", Key=f"several/Riverside/{GOOD[0]}")
+        assert "1 refreshed" in cli("resume", address, env=env).out
+        assert f"several/Riverside/{GOOD[0]}" in s3.bucket.keys("several/")
+
+
 def test_the_state_folder_can_be_chosen(cli: Cli, service: Simulation, s3: S3, tmp_path: Path) -> None:
     argv = ("export", "Riverside", "--sheet", "A-101", "--out", "s3://commands/chosen")
     ran = cli(*argv, "--state", str(tmp_path / "here"), env=service.env | s3.env)

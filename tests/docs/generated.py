@@ -26,11 +26,17 @@ _ARROW = (
     '<path d="M0 0 8 4 0 8z"/></marker>'
 )
 
+_START = """\
+Install with `pip install 'aps-async[cli,simulator]'`, or `'.[cli,simulator]'` in a copy of the repository. Without an
+account, `aps-async simulate --speed 60` serves a demo project and prints the variables for other commands and programs.
+In Python, begin with `Session`, `TwoLegged` and `export_project` of `aps_async`; docstrings describe every public name,
+`aps-async COMMAND --help` every option."""
+
 
 def llms_text() -> str:
     """The index of the guides for programs that read them."""
     summary = README.read_text("utf-8").splitlines()[2]
-    lines = ["# aps-async", "", f"> {summary}", "", "## Guides", ""]
+    lines = ["# aps-async", "", f"> {summary}", "", _START, "", "## Guides", ""]
     for name in ORDER:
         title, _, body = (FOLDER / f"{name}.md").read_text("utf-8").partition("\n")
         sentence = " ".join(re.split(r"(?<=\.)\s", body.strip(), maxsplit=1)[0].split())

@@ -13,6 +13,7 @@ from tests.test_examples import call, environment_of
 WITH_A_DATABASE = "operator"  # in tests/workers
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem != WITH_A_DATABASE], ids=lambda page: page.stem)
 def test_a_page_as_written(page: Path, environment: Path, tmp_path: Path) -> None:
     run_page(page, environment, tmp_path)

@@ -71,6 +71,7 @@ EVERY_KIND = [
 ]
 
 
+@pytest.mark.long
 async def test_500_sheets_at_the_bound_and_500_through_faults(tmp_path: Path) -> None:
     clean, faulty = tmp_path / "clean", tmp_path / "faulty"
     async with service(World.single_folder(500)) as simulator, session_for(simulator) as session:

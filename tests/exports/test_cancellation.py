@@ -13,9 +13,10 @@ import pytest
 from attrs import evolve
 
 from aps_async import Session, Settings, export_many, wait_for_export
-from aps_async.exports.kinds import KINDS
+from aps_async.exports.kinds import row_of
 from aps_async.ledger.lock import LOCK_NAME
 from aps_async.ledger.schema import LEDGER_NAME
+from aps_async.models import ExportKind
 from aps_async.session import TOKENS
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator
 from aps_async.transport.quotas import LocalRateLimiter, Quotas
@@ -24,7 +25,9 @@ from tests.support import service
 
 pytestmark = pytest.mark.looptime(start=time.monotonic)
 
-BUDGETS = {each.name: 1 for kind in KINDS.values() for each in (kind.status, kind.start_endpoint)} | {TOKENS.name: 1}
+BUDGETS = {each.name: 1 for kind in map(row_of, ExportKind) for each in (kind.status, kind.start_endpoint)} | {
+    TOKENS.name: 1
+}
 TIGHT = Settings(connections=1, budgets=BUDGETS, quota_window=1.0)
 """One of everything: a place or a connection that is not given back stops the next export for good."""
 BUMPY = [
@@ -133,7 +136,7 @@ def _watched(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **
 
 def left_behind(session: Session, tasks: Sequence["asyncio.Task[Any]"], folder: Path) -> list[str]:
     """Tasks, open files and places in a quota."""
-    endpoints = [each for kind in KINDS.values() for each in (kind.status, kind.start_endpoint)]
+    endpoints = [each for kind in map(row_of, ExportKind) for each in (kind.status, kind.start_endpoint)]
     limiters = [each for each in map(session.rate_limiter, endpoints) if isinstance(each, LocalRateLimiter)]
     assert len(limiters) == len(endpoints)
     return [

@@ -30,7 +30,7 @@ from aps_async import (
     wait_for_export,
 )
 from aps_async.errors import IncompleteDownloadError, ServerError, TargetError
-from aps_async.exports.kinds import KINDS
+from aps_async.exports.kinds import row_of
 from aps_async.exports.streaming import export_stream
 from aps_async.exports.wait import export_states, poll_export
 from aps_async.models import ExportKind
@@ -60,7 +60,7 @@ async def session(scene: Scene, simulator: Simulator) -> AsyncIterator[Session]:
         yield opened
 
 
-STATUS_ENDPOINTS = [kind.status for kind in KINDS.values()]
+STATUS_ENDPOINTS = [kind.status for kind in map(row_of, ExportKind)]
 
 
 def now() -> float:

@@ -217,7 +217,7 @@ ADDRESSES = faults("address", "status", {
         )
     },
     "a port where nothing listens": (
-        linked("http://127.0.0.1:1/file"), fails(IncompleteDownloadError, "8 breaks.*Cannot connect", 70, after=30),
+        linked("http://127.0.0.1:1/file"), fails(IncompleteDownloadError, "8 breaks.*cannot connect", 70, after=30),
     ),
 })  # fmt: skip
 PLAIN = Scenario(

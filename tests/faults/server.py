@@ -108,13 +108,13 @@ class RawServer:
         self._tls = tls or self._tls
         return await self._listener.listen(port, ssl=self._tls, limit=1 << 20)
 
-    def close(self) -> None:
-        self._listener.close()
+    async def close(self) -> None:
+        await self._listener.close()
         for task in self._tasks:
             task.cancel()
 
     async def end(self) -> None:
-        self.close()
+        await self.close()
         await self._listener.end()
 
     async def is_left(self) -> bool:
@@ -165,7 +165,7 @@ class RawServer:
 
     async def _stop_listening(self, seconds: float) -> None:
         port = self._listener.port
-        self._listener.close()
+        await self._listener.close()
 
         async def again() -> None:
             await asyncio.sleep(seconds)

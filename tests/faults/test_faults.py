@@ -53,7 +53,7 @@ async def session_on(server: RawServer, scenario: Scenario, ca: Path | None) -> 
     options |= {"ssl": ca, "clock": clock, **scenario.session}
     async with AsyncExitStack() as stack:
         if scenario.network == "refused":
-            server.close()
+            await server.close()
         elif scenario.network == "unknown host":
             options |= connections.unknown_host()
             await stack.enter_async_context(options["http"])

@@ -5,6 +5,8 @@ import random
 import subprocess
 from typing import Any
 
+import pytest
+
 from benchmarks import kills
 
 
@@ -21,6 +23,7 @@ def after(ended: int) -> kills.Moment:
     return wait
 
 
+@pytest.mark.long
 def test_four_kills_cost_nothing_but_what_was_in_flight() -> None:
     dice = random.Random()  # noqa: S311 - other moments each time
     moments = sorted(dice.sample(range(1, 290), 4))  # each run counts what was already there, too

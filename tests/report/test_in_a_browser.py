@@ -175,12 +175,12 @@ async def test_text_is_readable_in_both_colour_schemes(browser: Any, small: str,
 
 
 async def test_a_narrow_window_needs_no_scrolling_to_the_side(browser: Any, small: str) -> None:
-    for width in (320, 390, 999, 1001, 1280):
+    for width in (320, 390, 1099, 1101, 1280):
         page = await browser.new_page(viewport={"width": width, "height": 800})
         await page.goto(small)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
         beyond = (
-            "[...document.querySelectorAll('td')].filter(cell => cell.scrollWidth > cell.clientWidth + 1 || "
+            "[...document.querySelectorAll('td, th')].filter(cell => cell.scrollWidth > cell.clientWidth + 1 || "
             "cell.getBoundingClientRect().right > cell.parentElement.getBoundingClientRect().right)"
         )
         assert await page.evaluate(f"{beyond}.map(cell => cell.textContent)") == [], "what a row clips"

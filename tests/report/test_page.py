@@ -6,6 +6,7 @@ import hashlib
 import re
 import sys
 import tracemalloc
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -141,12 +142,55 @@ async def test_what_has_no_first_page_has_no_thumbnail(tmp_path: Path) -> None:
 async def test_a_renderer_that_ends_early_leaves_the_rest_without_thumbnails(tmp_path: Path) -> None:
     path = tmp_path / "a.pdf"
     path.write_bytes(PDF)
-    with ThumbnailProcess([path] * 3) as process:
-        process.send()
+    with ThumbnailProcess(tmp_path) as process:
+        process.show([path] * 3)
         assert process.read() is not None
         process.stop()
         rest = [process.read() for _ in range(3)]
     assert rest[-1] is None
+
+
+def pictures(page: str) -> list[str]:
+    return re.findall(r'<img data-of="[0-9a-f]{16}" [^>]*;base64,([^"]*)"', page)
+
+
+async def test_a_picture_is_used_again_until_its_file_changes(tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(PDF)
+    page = await page_of(tmp_path, many(2, path))
+    [drawn, _] = pictures(page)
+    for hostile in ("AAAA", 'AAAA" onerror="alert(1)', "<bdi>"):
+        (tmp_path / REPORT_HTML).write_text(page.replace(drawn, hostile))
+        again = pictures(await page_of(tmp_path, many(2, path)))
+        assert again == (["AAAA"] * 2 if hostile == "AAAA" else [drawn] * 2), "of the report that was there"
+    (tmp_path / REPORT_HTML).write_text(page.replace(drawn, "AAAA"))
+    path.write_bytes(pdf_with("another sheet"))
+    [changed, _] = pictures(await page_of(tmp_path, many(2, path)))
+    assert changed not in (drawn, "AAAA")
+
+
+async def test_what_is_drawn_while_the_run_goes_on_is_shown_at_its_end(tmp_path: Path) -> None:
+    drawing = ThumbnailProcess(tmp_path)
+    with closing(Report(project="Tower", drawing=drawing)) as report:
+        for name in ("b", "a", "gone"):
+            path = tmp_path / f"{name}.pdf"
+            path.write_bytes(pdf_with(f"sheet {name}"))
+            report.add(outcome(name, SheetState.NEW, path=path))
+        (tmp_path / "gone.pdf").unlink()
+        at_the_end = pictures(await page_of(tmp_path, report))
+    (tmp_path / REPORT_HTML).unlink()
+    report.drawing = None
+    assert at_the_end == pictures(await page_of(tmp_path, report))
+    assert len(set(at_the_end)) == 2, "each its own"
+
+
+def test_no_more_is_drawn_than_a_report_shows(tmp_path: Path) -> None:
+    with ThumbnailProcess(tmp_path) as process:
+        for _ in range(MOST):
+            process.announce(tmp_path / "gone.pdf")
+        assert process.is_running
+        process.announce(tmp_path / "gone.pdf")
+        assert not process.is_running
 
 
 async def test_the_event_loop_runs_on(tmp_path: Path) -> None:

@@ -388,6 +388,7 @@ async def test_unpacked_there_is_one_file_per_entry(simulator: Simulator, sessio
 # ---------------------------------------------------------------- many
 
 
+@pytest.mark.long
 async def test_450_files_and_2300_sheets(tmp_path: Path) -> None:
     async with service(World.acc(450, 2300), behaviour=Behaviour(job_time=TWENTY)) as simulator:
         tokens = TwoLegged(simulator.client_id, simulator.client_secret)

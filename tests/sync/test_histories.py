@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.histories import play
+from benchmarks.histories import STEPS, play
 
 
 @pytest.mark.parametrize("kind", ["bim360", "acc"])
@@ -10,3 +10,8 @@ from benchmarks.histories import play
 def test_no_file_is_stale_or_missing_without_being_named(kind: str, first: int) -> None:
     syncs = sum(play(seed, kind, steps=4).syncs for seed in range(first, first + 10))
     assert syncs == 40
+
+
+@pytest.mark.parametrize("seed", [33352, 33442])
+def test_sheets_that_share_a_number_keep_files_of_their_own(seed: int) -> None:
+    assert play(seed, "acc").syncs == STEPS

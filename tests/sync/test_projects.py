@@ -11,6 +11,7 @@ from attrs import define, field
 from aps_async import Session
 from aps_async.errors import EmptyProjectError, FolderInUseError, InputError, LedgerError, NotFoundInProjectError
 from aps_async.ledger.lock import FolderLock
+from aps_async.ledger.places import FolderPlace
 from aps_async.models import ExportOptions
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.simulator.parts import Project
@@ -156,7 +157,7 @@ async def test_each_project_is_synced_once(account: Account) -> None:
 
 async def test_the_command_is_kept(account: Account) -> None:
     await account.sync("Tower: West", command="what was asked for")
-    found = read_subfolders(account.folder)
+    found = await read_subfolders(FolderPlace(account.folder))
     assert found is not None
     assert found.command == "what was asked for"
     assert [(each.project, each.folder) for each in found.projects] == [("Tower: West", "Tower_ West")]

@@ -145,13 +145,13 @@ def test_a_number_is_found_whatever_it_looks_like(number: str) -> None:
 @pytest.mark.parametrize(
     ("items", "chosen", "words"),
     [
-        (PLANS, {"sheet": "A-10l"}, "'A-10l'; there are: .*A-101 - Ground floor"),
-        (PLANS, {"sheet": ["A-101", "Sectoins", "Q9"]}, "'Sectoins'; there are: A-210 - Sections.*; .*'Q9'"),
+        (PLANS, {"sheet": "A-10l"}, "'A-10l'; did you mean .*A-101 - Ground floor"),
+        (PLANS, {"sheet": ["A-101", "Sectoins", "Q9"]}, "'Sectoins'; did you mean 'A-210 - Sections.*; .*'Q9'"),
         (PLANS, {"match": "B-*"}, "matches 'B-\\*'; there are"),
-        (PLANS, {"folder": "Architektur"}, "folder 'Architektur'; there are: Plans/Architecture"),
-        (BUILDS, {"sheet_set": "Isued"}, "version set 'Isued'; there are: Issued"),
-        (BUILDS, {"collection": "Est"}, "collection 'Est'; there are: "),
-        (BUILDS, {"tag": "cor"}, "tag 'cor'; there are: core"),
+        (PLANS, {"folder": "Architektur"}, "folder 'Architektur'; did you mean 'Plans/Architecture'"),
+        (BUILDS, {"sheet_set": "Isued"}, "version set 'Isued'; did you mean 'Issued'"),
+        (BUILDS, {"collection": "Est"}, "collection 'Est'; "),
+        (BUILDS, {"tag": "cor"}, "tag 'cor'; did you mean 'core'"),
     ],
 )
 def test_text_that_fits_nothing_is_answered_with_the_nearest(
@@ -285,7 +285,7 @@ async def test_both_kinds_of_project(session: Session, project: str, chosen: dic
 @pytest.mark.parametrize(
     ("project", "chosen", "words"),
     [
-        ("Clinic", {"sheet": "A-103"}, "there are: .*A-10"),
+        ("Clinic", {"sheet": "A-103"}, "did you mean .*A-10"),
         ("Clinic", {"folder": "Cor"}, "no folder 'Cor'"),
         ("Clinic", {"collection": "East"}, "leave out a collection"),
         ("Tower", {"collection": "Est"}, "no collection 'Est'; the project has East"),

@@ -15,7 +15,7 @@ import pypdfium2
 import pytest
 from attrs import define
 
-from aps_async import Session
+from aps_async import Session, Settings
 from aps_async.downloads.object_storage import ObjectStorage
 from aps_async.simulator import Simulator, World
 from aps_async.simulator.pages import Pages
@@ -32,6 +32,7 @@ from tests.sync.test_sync import QUICK
 
 __all__ = ["s3"]
 COUNT = 300
+PATIENT = Settings(export_timeout=60_000)  # 200 s of the clock, which a loaded machine may need
 
 
 @define(eq=False)
@@ -130,7 +131,7 @@ async def project(tmp_path: Path, s3: dict[str, str]) -> AsyncIterator[Project]:
     storage = ObjectStorage("s3://story", allow_http=True, **s3)
     async with (
         service(World.single_folder(COUNT), behaviour=QUICK, speed=300) as simulator,
-        session_for(simulator) as session,
+        session_for(simulator, PATIENT) as session,
     ):
         yield Project(simulator, session, tmp_path / "plans", tmp_path / "set.pdf", storage, bucket)
     bucket.close()
@@ -140,6 +141,7 @@ def numbers(first: int, last: int) -> Iterator[str]:
     yield from (f"A-{number}" for number in range(first, last + 1))
 
 
+@pytest.mark.long
 async def test_four_weeks(project: Project) -> None:
     # The first week: one sheet is still being processed.
     project.items["A-403"].process_state = "PROCESSING_COPY"

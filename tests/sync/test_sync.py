@@ -553,6 +553,22 @@ async def test_acc_sheets_are_known_by_collection_and_number(acc_site: Site) -> 
     assert (await site.words())["B-1002"] == "unchanged"
 
 
+async def test_an_acc_sheet_that_had_the_number_of_another_one_is_withdrawn_when_it_gets_its_own(
+    acc_site: Site,
+) -> None:
+    site = acc_site
+    one, two, _ = site.simulator.world.hubs[0].projects[0].sheets
+    two.number = one.number
+    site.index()
+    await site.sync()
+    one.number = "B-2001"
+    site.index()
+    project = site.simulator.world.hubs[0].projects[0]
+    outcomes = sync_project(site.session, project.id, site.folder, SyncOptions(user_id=ADA))
+    found = sorted([each.in_words async for each in outcomes if each.id == one.id])
+    assert found == ["new", f"withdrawn: it is now B-2001 - {one.title}"]
+
+
 @pytest.mark.parametrize("same_title", [False, True])
 async def test_acc_sheets_that_share_a_number_are_kept_apart(acc_site: Site, same_title: bool) -> None:
     site = acc_site

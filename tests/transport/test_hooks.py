@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from attrs import evolve
 
 from aps_async import ExportFailedError, ExportStatus, Session, Settings, TwoLegged, export_many, wait_for_export
 from aps_async.exports.progress import BulkProgress
@@ -173,6 +174,15 @@ async def test_every_export_has_one_line_and_one_outcome(
     lines = [record for record in caplog.records if record.name == "aps_async.exports.outcomes"]
     assert [(line.levelname, words in line.getMessage()) for line in lines] == [("INFO", True)]
     assert [each.error for each in of(events, ExportEnded)] == [None if name == "large" else "ExportFailedError"]
+
+
+async def test_the_line_names_the_sheet(simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "aps_async.exports.outcomes")
+    async with session_with(simulator) as session:
+        job = await begin(session, simulator, "fails")
+        async for _ in export_many(session, [evolve(job.ref.request, name="A-101\nforged line")], tmp_path):
+            pass
+    assert [record.getMessage().partition(": ")[0] for record in caplog.records] == [r"'A-101\nforged line'"]
 
 
 async def test_a_stream_that_is_closed_early_and_a_wait_that_is_cancelled(simulator: Simulator, tmp_path: Path) -> None:

@@ -44,9 +44,10 @@ from aps_async import (
 )
 from aps_async.auth import AccessToken
 from aps_async.errors import CallTimeoutError, ServerError, UnauthorizedError
-from aps_async.exports.kinds import KINDS
+from aps_async.exports.kinds import row_of
 from aps_async.exports.wait import poll_export
 from aps_async.links import SignedUrl
+from aps_async.models import ExportKind
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import may_start_again
 from tests.support import served, virtual_clock
@@ -198,7 +199,7 @@ SMALL, LARGE, ONCE = Endpoint("small", 100), Endpoint("large", 100, large=True),
         (SMALL, [10, 20, 40, 80, 90]),
         (LARGE, [10, 20, 40, 80, 90]),
         (ONCE, [90, 90]),
-        *((kind.status, [10, 20, 40, 80, 90]) for kind in KINDS.values()),
+        *((kind.status, [10, 20, 40, 80, 90]) for kind in map(row_of, ExportKind)),
     ],
     ids=lambda x: str(x),
 )

@@ -52,7 +52,7 @@ def test_a_file_that_cannot_be_used_is_reported_without_its_values(tmp_path: Pat
     file = tmp_path / "clients.toml"
     file.write_text(text)
     with pytest.raises(InputError) as caught:
-        open_sessions(file, None, {}, SharedQuotas(Database("")))
+        open_sessions(clients_of(file), None, {}, SharedQuotas(Database("")))
     assert said in str(caught.value)
     assert "canary" not in str(caught.value)
 
@@ -77,7 +77,7 @@ async def test_each_client_id_takes_its_own_runs_and_one_without_access_stops_al
         for app, part in (("north-app", requests[:4]), ("south-app", requests[4:8]), ("stranger", requests[8:])):
             await store.enqueue(part, app, owner=Owner(app))
         quotas = SharedQuotas(database)
-        sessions = open_sessions(file, None, environ | {"APS_BASE_URL": simulator.url}, quotas)
+        sessions = open_sessions(clients_of(file), None, environ | {"APS_BASE_URL": simulator.url}, quotas)
         workers = [Worker(each, database, Folder(tmp_path / "out")) for each in sessions]
         for each in sessions:
             await each.open()

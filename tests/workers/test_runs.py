@@ -91,7 +91,7 @@ async def test_what_was_started_elsewhere_is_looked_after_and_not_started(databa
 async def test_what_a_source_raises_comes_through_and_what_came_before_stays(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aps_async.workers.runs.BATCH", 2)
+    monkeypatch.setattr("aps_async.workers.enqueueing.BATCH", 2)
 
     def source() -> Iterator[ExportRequest]:
         yield from requests(5)
@@ -261,10 +261,10 @@ async def test_a_priority_changes_also_what_is_queued_and_in_hand(database: Data
     entry = await store.entry(started)
     assert entry is not None
     await store.started(entry, "job", 0.0)
-    await database.fetch("UPDATE aps_pgqueuer SET status = 'picked' WHERE dedupe_key = $1", f"start:{started}")
+    await database.fetch("UPDATE aps_pgqueuer SET status = 'picked' WHERE dedupe_key = $1", f"fetch:{started}")
     await store.set_priority(run.id, 9)
     rows = await database.fetch("SELECT priority, count(*) AS count FROM aps_pgqueuer GROUP BY 1 ORDER BY 1")
-    assert [tuple(row) for row in rows] == [(0, 1), (9, 4)]
+    assert [tuple(row) for row in rows] == [(0, 1), (9, 3)]
     assert ((await store.run(run.id)).priority, (await store.run(other.id)).priority) == (9, 0)
 
 

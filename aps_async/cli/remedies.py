@@ -1,0 +1,76 @@
+"""What to do about what `doctor` found."""
+
+import ssl
+from urllib.parse import urlsplit
+
+from aiohttp import ClientConnectorCertificateError
+
+from aps_async.cli.environment import CA_FILE, is_loopback
+from aps_async.cli.exit_codes import exit_code
+from aps_async.cli.identity import Identity
+from aps_async.transport.request import PRODUCTION
+
+CLOCK = "set this machine's clock, or turn on its synchronization: tokens and certificates depend on it"
+USER = (
+    "give --user-id or APS_USER_ID: the Autodesk id of a member of the project (aps-async whoami shows it to a user "
+    "who has signed in), or sign in with 'aps-async login'"
+)
+_LATER = "try again in a few minutes: the service has trouble, or another program uses up this client id's quota"
+# https://docs.openssl.org/master/man1/openssl-verification-options/#trust-anchors, X509_V_ERR_...
+_NOT_YET_VALID, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
+
+
+def for_error(problem: BaseException) -> str:
+    """Of an error whose message does not say what to do, because nothing here is wrong; otherwise empty."""
+    return _LATER if exit_code(problem) == 6 else ""
+
+
+def for_certificate(problem: BaseException) -> str:
+    """Of a server whose certificate is not trusted."""
+    found = problem.certificate_error if isinstance(problem, ClientConnectorCertificateError) else None
+    code = found.verify_code if isinstance(found, ssl.SSLCertVerificationError) else None
+    if code in (_NOT_YET_VALID, _EXPIRED):
+        return CLOCK
+    if code in (_OTHER_NAME, _OTHER_ADDRESS):
+        return "another server answers: sign in to this network in a browser, if it has a sign-in page"
+    return f"name the CA file (PEM) of a proxy that inspects TLS in {CA_FILE}"
+
+
+def for_network(base: str, proxy: str | None) -> str:
+    """Of a service that cannot be reached."""
+    if proxy:
+        return f"check that the proxy {without_user(proxy)} (HTTPS_PROXY) runs and lets this host through"
+    if is_loopback(base):
+        return "start a simulator at this address (aps-async simulate), or unset APS_BASE_URL for the real service"
+    check = "check the network" if base == PRODUCTION else "check APS_BASE_URL and the network"
+    return f"{check}; if a proxy is needed, name it in HTTPS_PROXY"
+
+
+def for_token(problem: BaseException, acting: Identity) -> str:
+    """Of credentials that bring no token."""
+    if later := for_error(problem):
+        return later
+    if "scope" in str(problem.__cause__ or problem):
+        return "correct APS_SCOPES, or unset it"
+    if acting.client_id.strip("'\"") != acting.client_id:
+        return "remove the quotation marks around APS_CLIENT_ID and APS_CLIENT_SECRET"
+    if acting.kind == "user":
+        return "sign in again: aps-async login"
+    compared = "compare APS_CLIENT_ID and APS_CLIENT_SECRET with the app's page at aps.autodesk.com/myapps"
+    if acting.kind == "service-account":
+        return f"{compared}, and see whether the account and its key exist there"
+    return f"{compared}, and see that the app has the Data Management API"
+
+
+def for_accounts(acting: Identity) -> str:
+    """Of a service that shows no account."""
+    app = f"the app (client id {acting.client_id})" if acting.client_id else "the app"
+    if acting.kind in ("user", "token"):
+        return f"an account admin must add {app} under Custom Integrations, and the user must be a member of an account"
+    return f"an account admin must add {app} under Custom Integrations in Account Admin"
+
+
+def without_user(proxy: str) -> str:
+    """Scheme, host and port: a proxy's address may hold a password."""
+    parts = urlsplit(proxy)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")

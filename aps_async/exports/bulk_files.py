@@ -1,0 +1,148 @@
+"""How the results of a bulk run get to its folder or its storage, and which are there already."""
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import define, evolve, field
+
+from aps_async.downloads.archives import unpack_archive
+from aps_async.downloads.filenames import in_folder
+from aps_async.downloads.sinks import PartFile, checked_path, target_error
+from aps_async.downloads.storage import Storage
+from aps_async.exports.batches import Batches, put_in_place
+from aps_async.exports.entries import Entry
+from aps_async.exports.progress import Counts
+from aps_async.exports.wait import checked_job, download_export
+from aps_async.filesystem import make_folders
+from aps_async.ledger.journal import Journal
+from aps_async.models import Downloaded, Progress
+from aps_async.session import Session
+
+__all__ = ["Files"]
+__dir__: object = __all__.copy
+
+
+@define(eq=False)
+class Files:
+    """The files of one run."""
+
+    session: Session
+    target: Path | Storage
+    journal: Journal
+    batches: Batches | None
+    counts: Counts
+    tell: Callable[[], None]
+    """Reports the progress."""
+    unpack: bool = field(kw_only=True)
+
+    async def reused(self, entry: Entry) -> Downloaded | None:
+        """What an earlier run has brought, if it is still as it was."""
+        files = entry.record.files
+        to_unpack = self.unpack and len(files) == 1 and files[0].name.endswith(".zip")
+        in_storage = not isinstance(self.target, Path)
+        if (to_unpack and in_storage) or not await self.journal.holds(entry.record):
+            return None
+        entry.reused = True
+        if not isinstance(self.target, Path):
+            entry.names = tuple(each.name for each in files)
+            entry.locations = self.journal.locations(entry.record)
+            return Downloaded(path=Path(files[0].name), size=sum(each.size for each in files))
+        paths = [self.target / each.name for each in files]
+        if len(files) > 1:
+            entry.unpacked = tuple(paths)
+        got = Downloaded(path=paths[0], size=sum(each.size for each in files))
+        if not entry.unpacked:
+            await self._unpack(entry, got, self.target)
+        return got
+
+    async def fetch(self, entry: Entry) -> Downloaded:
+        """Brings a finished job's files to the folder; or to one of their own, and from there to the storage."""
+        if entry.members and self.batches is not None:
+            return await self._download(entry, await self.batches.new_file())
+        if isinstance(self.target, Path):
+            return await self._fetch_into(self.target, entry)
+        staged = await self.target.stage(secrets.token_hex(8))
+        try:
+            _make_folder(staged)
+            got = await self._fetch_into(staged, entry)
+            files = entry.unpacked or (got.path,)
+            notes = await self.journal.storing(entry.record, staged, files)
+            entry.warnings = (*entry.warnings, *notes)
+            entry.names = tuple(each.relative_to(staged).as_posix() for each in files)
+            entry.locations = tuple(
+                [await self.target.put(each, name) for each, name in zip(files, entry.names, strict=True)]
+            )
+            return got
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+            self.target.discard(staged)
+
+    async def _fetch_into(self, folder: Path, entry: Entry) -> Downloaded:
+        got = await self._download(entry, _target_path(folder, entry.record.name))
+        entry.warnings = (*entry.notes, *got.warnings)
+        await self._unpack(entry, got, folder)
+        return got
+
+    async def _download(self, entry: Entry, path: Path) -> Downloaded:
+        def note(progress: Progress) -> None:
+            self.counts.received += progress.received - entry.received
+            entry.received = progress.received
+            self.tell()
+
+        async def arriving(file: Downloaded) -> None:
+            notes.extend(await self.journal.arriving(entry.record, file))
+
+        notes: list[str] = []
+        before_rename = arriving if self.journal.lasting and isinstance(self.target, Path) else None
+        if entry.page is not None:
+            got = await put_in_place(entry.page, path, self.journal.tag, before_rename)
+            return evolve(got, warnings=tuple(notes))
+        poller = entry.job_poller
+        self.counts.downloading += 1
+        try:
+            now = asyncio.get_running_loop().time()  # anew: the job may have waited for this slot
+            async with poller.until_deadline(since=now):
+                got = await download_export(
+                    self.session,
+                    checked_job(poller.answer),
+                    PartFile(path, self.journal.tag),
+                    add_suffix=not entry.members,
+                    sha256=self.journal.lasting and not entry.members,
+                    before_rename=None if entry.members else before_rename,
+                    on_progress=note,
+                )
+        finally:
+            self.counts.downloading -= 1
+        return evolve(got, warnings=(*got.warnings, *notes)) if notes else got
+
+    async def _unpack(self, entry: Entry, got: Downloaded, folder: Path) -> None:
+        if self.unpack and got.path.suffix == ".zip":
+            names = self.journal.names(entry.record)
+            skipped: list[str] = []
+            entry.unpacked = await unpack_archive(got.path, folder, names, tag=self.journal.tag, on_skip=skipped.append)
+            if skipped:
+                entry.unpacked = (*entry.unpacked, got.path) if entry.unpacked else ()
+                entry.warnings = tuple(dict.fromkeys((*entry.warnings, *skipped)))
+            else:
+                got.path.unlink()
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir()
+    except OSError as problem:
+        raise target_error(path, problem) from problem
+
+
+def _target_path(folder: Path, name: str) -> Path:
+    """Where a file of this name goes, still without its suffix; the folders between are made."""
+    path = in_folder(folder, name)
+    if path.parent != folder:
+        try:
+            make_folders(folder, path.parent.relative_to(folder).parts)
+        except OSError as problem:
+            raise target_error(path, problem) from problem
+    return checked_path(path)

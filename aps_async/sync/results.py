@@ -1,0 +1,106 @@
+"""What became of a sheet, as an outcome: exported, left out by the list, or missing from it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aps_async.ledger.places import Place
+from aps_async.ledger.sheets import KnownSheet
+from aps_async.models import ExportOutcome, LeftOut, Sheet, StoredExport
+from aps_async.sync.compare import Planned, version_name, version_of
+from aps_async.sync.outcomes import SheetState, SyncOutcome
+from aps_async.sync.withdrawn import Verdict
+
+__all__ = ["exported", "left_out", "missed"]
+__dir__: object = __all__.copy
+
+
+def _file_of(known: KnownSheet | None) -> str | None:
+    """The name of a sheet's file in the folder or storage; None if there is none."""
+    return known.in_place[0].name if known and known.in_place else None
+
+
+def _where(place: Place, file: str | None) -> dict[str, Any]:
+    """Where a file is, as an outcome has it."""
+    if file is None:
+        return {}
+    path = place.path(file)
+    return {"file": file, "path": path, "location": place.location(file) if path is None else str(path)}
+
+
+def _delivered_file(outcome: ExportOutcome | StoredExport, place: Place) -> str | None:
+    """The name of an export's file in the folder or storage; None if it failed."""
+    if isinstance(outcome, StoredExport):
+        return outcome.names[0]
+    folder = place.path("")
+    return "/".join(outcome.path.parts[len(folder.parts) :]) if outcome.path and folder else None
+
+
+def exported(planned: Planned, outcome: ExportOutcome | StoredExport, place: Place) -> SyncOutcome:
+    """What an export's outcome means for the sheet."""
+    known, sheet = planned.known, planned.sheet.sheet
+    state, reason, file = planned.state, planned.reason, _delivered_file(outcome, place)
+    exported_at: datetime | None = known.exported_at if known and outcome.reused else datetime.now(UTC)
+    if outcome.error is not None:
+        state, reason = SheetState.FAILED, " ".join(str(outcome.error).split())
+        file = _file_of(known)
+        exported_at = known.exported_at if known and file else None
+    elif state is SheetState.NEW and known is None and outcome.reused:
+        state = SheetState.UNCHANGED  # an older ledger knew it by other means
+    elif state in (SheetState.UNCHANGED, SheetState.RENAMED) and not outcome.reused:
+        lost = "its file was missing or had been changed"
+        state, reason = SheetState.REFRESHED, f"{lost}; {reason}" if reason else lost
+    return SyncOutcome(
+        state=state,
+        name=sheet.name,
+        number=sheet.number,
+        title=sheet.title,
+        id=sheet.id,
+        version=version_name(sheet),
+        previous=planned.previous if state is SheetState.REVISED else None,
+        folder=sheet.folder_path,
+        **_where(place, file),
+        reason=reason,
+        exported_at=exported_at,
+        warnings=outcome.warnings,
+        outcome=outcome,
+        error=outcome.error,
+    )
+
+
+def left_out(found: LeftOut, sheet: Sheet, known: KnownSheet | None, place: Place) -> SyncOutcome:
+    """What a list shows and does not offer, with what the folder has of it."""
+    reason = found.reason
+    if known is not None and known.in_place:
+        reason = f"version {found.version} {reason}; version {version_of(known)} kept"
+    elif found.version is not None and not found.is_folder:
+        reason = f"version {found.version} {reason}"
+    return SyncOutcome(
+        state=SheetState.LEFT_OUT,
+        name=found.name if found.is_folder else sheet.name,
+        number="" if found.is_folder else sheet.number,
+        title=sheet.title,
+        id=sheet.id,
+        version=version_name(sheet),
+        previous=version_of(known) if known else None,
+        folder=found.folder_path,
+        **_where(place, _file_of(known)),
+        reason=reason,
+        exported_at=known.exported_at if known and known.is_done else None,
+    )
+
+
+def missed(known: KnownSheet, verdict: Verdict, place: Place) -> SyncOutcome:
+    """What the folder has and the run has not exported, with what the service answered."""
+    facts = known.facts
+    return SyncOutcome(
+        state=verdict.state,
+        name=known.title,
+        number=facts.number if facts else "",
+        title=facts.title if facts else "",
+        id=known.source_id,
+        version=version_of(known),
+        folder=facts.folder_path if facts else "",
+        **_where(place, _file_of(known)),
+        reason=verdict.reason,
+        exported_at=known.exported_at if known.is_done else None,
+    )

@@ -1,0 +1,32 @@
+"""The number of the export that a task works on: events of all kinds belong together by it."""
+
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from itertools import count
+
+__all__ = ["CURRENT", "next_number", "working_on"]
+__dir__: object = __all__.copy
+
+CURRENT: ContextVar[int | None] = ContextVar("aps_async_export_number", default=None)
+_numbers = count(1)
+_NO_CHANGE: AbstractContextManager[None] = nullcontext()
+
+
+def next_number() -> int:
+    """A number for an export that begins."""
+    return next(_numbers)
+
+
+def working_on(number: int | None) -> AbstractContextManager[None]:
+    """Events in the block and in tasks that it creates belong to this export; None, without hooks, changes nothing."""
+    return _NO_CHANGE if number is None else _marked(number)
+
+
+@contextmanager
+def _marked(number: int) -> Generator[None, None, None]:
+    before = CURRENT.set(number)
+    try:
+        yield
+    finally:
+        CURRENT.reset(before)

@@ -1,0 +1,48 @@
+"""How many exports of all workers are pending: no more are started than `Settings.max_pending_exports`."""
+
+import asyncio
+
+from aps_async.models import ExportKind
+from aps_async.session import Session
+from aps_async.workers import steps
+from aps_async.workers.runs import RunStore
+
+__all__ = ["Pending"]
+__dir__: object = __all__.copy
+
+
+class Pending:
+    """The number of pending exports by kind, as it was a moment ago.
+
+    Args:
+        session: the worker's session.
+        store: the runs.
+    """
+
+    def __init__(self, session: Session, store: RunStore) -> None:
+        self._session = session
+        self._store = store
+        self._by_kind: dict[str, int] = {}
+        self._counted = float("-inf")
+        self._counting = asyncio.Lock()
+
+    def interval(self, kind: ExportKind) -> float:
+        """Seconds between two status calls for one export, so that all of them stay within the quota."""
+        return steps.poll_interval(self._session, kind, self._by_kind.get(kind, 0))
+
+    async def take(self, kind: ExportKind) -> None:
+        """Waits while too many exports are pending, because the service or the connection is slow."""
+        while True:
+            await self.count()
+            if sum(self._by_kind.values()) < self._session.settings.max_pending_exports:
+                self._by_kind[kind] = self._by_kind.get(kind, 0) + 1  # until the next count
+                return
+            await asyncio.sleep(max(0.2, 5.0 / self._session.settings.time_scale))
+
+    async def count(self) -> None:
+        """Updates the numbers from time to time."""
+        loop = asyncio.get_running_loop()
+        async with self._counting:
+            if loop.time() - self._counted > max(0.2, 2.0 / self._session.settings.time_scale):
+                self._by_kind = await self._store.pending()
+                self._counted = loop.time()
