@@ -177,7 +177,7 @@ def check_project(value: str, project_id: str) -> None:
         InputError: the address names another project.
     """
     text = _pasted(value)
-    found = [each.lower() for each in _WEB_PROJECT.findall(_unquoted(text))] if _WEB_ADDRESS.match(text) else []
+    found = _projects_in(text) if re.match(_WEB_ADDRESS, text) else []
     if found and bare_id(project_id).lower() not in found:
         raise InputError(f"the address {shown(value)} is of something in project {found[0]}, not in {project_id}")
 
@@ -209,9 +209,13 @@ def _canonical(urn: str) -> str:
     return _VERSION_NUMBER.sub("?version=", urn)
 
 
+def _projects_in(address: str) -> list[str]:
+    return list(dict.fromkeys(each.lower() for each in re.findall(_WEB_PROJECT, _unquoted(address))))
+
+
 def _project_in(address: str) -> str:
     """The one project of a web address, by its content: the forms of these addresses are documented nowhere."""
-    found: list[str] = list(dict.fromkeys(each.lower() for each in re.findall(_WEB_PROJECT, _unquoted(address))))
+    found = _projects_in(address)
     if not found:
         raise InputError("the address names no project: open the project in a browser and copy its address")
     _check_one(found, "project")
