@@ -17,6 +17,7 @@ UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 __all__ = [
     "UUID",
     "bare_id",
+    "check_project",
     "decoded_urn",
     "dm_id",
     "id_list",
@@ -169,6 +170,18 @@ def version_urn(value: str) -> str:
     )
 
 
+def check_project(value: str, project_id: str) -> None:
+    """Refuses the web address of what is in another project than the one that is named beside it.
+
+    Raises:
+        InputError: the address names another project.
+    """
+    text = _pasted(value)
+    found = _projects_in(text) if re.match(_WEB_ADDRESS, text) else []
+    if found and bare_id(project_id).lower() not in found:
+        raise InputError(f"the address {shown(value)} is of something in project {found[0]}, not in {project_id}")
+
+
 def _pasted(value: str) -> str:
     """Without what came along when it was copied; an address that was encoded as a whole is decoded."""
     text = value.strip(_AROUND)
@@ -196,9 +209,13 @@ def _canonical(urn: str) -> str:
     return _VERSION_NUMBER.sub("?version=", urn)
 
 
+def _projects_in(address: str) -> list[str]:
+    return list(dict.fromkeys(each.lower() for each in re.findall(_WEB_PROJECT, _unquoted(address))))
+
+
 def _project_in(address: str) -> str:
     """The one project of a web address, by its content: the forms of these addresses are documented nowhere."""
-    found: list[str] = list(dict.fromkeys(each.lower() for each in re.findall(_WEB_PROJECT, _unquoted(address))))
+    found = _projects_in(address)
     if not found:
         raise InputError("the address names no project: open the project in a browser and copy its address")
     _check_one(found, "project")

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from aps_async.errors import InputError
 from aps_async.ids import (
     bare_id,
+    check_project,
     decoded_urn,
     dm_id,
     id_list,
@@ -25,7 +27,7 @@ from aps_async.ids import (
     version_urn,
 )
 from aps_async.models import ExportRequest
-from aps_async.resources import files, sheets
+from aps_async.resources import bim360, files, sheets
 from aps_async.resources.storage import checked_urn
 
 PROJECT = "c0337487-5b66-422b-a284-c273b424af54"
@@ -343,3 +345,32 @@ def test_commas_within_a_web_address_do_not_separate_ids() -> None:
     for form in IN_A_LIST.values():
         assert [version_urn(each) for each in id_list(form([*addresses, WEB_VERSION]))] == [*URN_LIST, WEB_VERSION]
     assert id_list(", ,") == []
+
+
+OTHER = "11111111-2222-4333-8444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("address", "is_refused"),
+    [
+        (f"https://acc.autodesk.com/docs/files/projects/{OTHER}?folderUrn=urn:adsk.wipprod:fs.folder:co.A", True),
+        (f"https%3A%2F%2Facc.autodesk.eu%2Fprojects%2F{OTHER.upper()}", True),
+        (f"<https://docs.b360.autodesk.com/projects/{OTHER}/x>", True),
+        (f"https://acc.autodesk.com/docs/files/projects/{P.upper()}?x=1", False),
+        ("https://acc.autodesk.com/docs/files?u=urn:adsk.wipprod:dm.lineage:A", False),
+        (f"projects/{OTHER}", False),
+        ("urn:adsk.wipprod:dm.lineage:A", False),
+    ],
+)
+@pytest.mark.parametrize("project", [P, f"b.{P}", P.upper()])
+def test_an_address_of_another_project_is_refused(address: str, is_refused: bool, project: str) -> None:
+    with pytest.raises(InputError, match=f"project {OTHER}, not in") if is_refused else nullcontext():
+        check_project(address, project)
+
+
+def test_a_request_for_a_version_in_another_project_is_refused() -> None:
+    address = f"https://acc.autodesk.com/projects/{OTHER}?u=urn:adsk.wipprod:fs.file:vf.A%3Fversion=1"
+    for make in (bim360.make_request, files.make_requests):
+        make(OTHER, address)
+        with pytest.raises(InputError, match="not in"):
+            make(P, address)

@@ -12,7 +12,7 @@ from aps_async.downloads.download import download
 from aps_async.downloads.open_files import checked_target
 from aps_async.downloads.sinks import Writable
 from aps_async.errors import ExportError, InputError
-from aps_async.ids import bare_id, is_web_address
+from aps_async.ids import bare_id, check_project, is_web_address
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, ExportJob, Progress, Project, Received
 from aps_async.resources import storage
@@ -90,7 +90,7 @@ async def download_urn(
         project = bare_id(urn)
     at = storage.checked_urn(urn)
     if not storage.is_storage_urn(at):
-        at = await _storage_urn(session, at, project, user_id)
+        at = await _storage_urn(session, urn, at, project, user_id)
 
     async def links(_: SignedUrl | None = None) -> Source:
         return await storage.get_source(session, at, user_id=user_id)
@@ -98,10 +98,13 @@ async def download_urn(
     return await download(session, await links(), target, renew=links, expected=expected, on_progress=on_progress)
 
 
-async def _storage_urn(session: Session, urn: str, project: Project | str | None, user_id: str | None) -> str:
+async def _storage_urn(
+    session: Session, given: str, urn: str, project: Project | str | None, user_id: str | None
+) -> str:
     if project is None:
         raise InputError(f"{urn!r} is known by its project only: give the project as well")
     project_id = await find_project_id(session, project, user_id=user_id)
+    check_project(given, project_id)
     return await storage.find_storage(session, project_id, urn, user_id=user_id)
 
 

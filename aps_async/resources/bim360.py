@@ -17,7 +17,7 @@ from aps_async.errors import (
     NotFoundError,
     ResponseError,
 )
-from aps_async.ids import bare_id, decoded_urn, is_item_urn, path_part, region_of, version_urn
+from aps_async.ids import bare_id, check_project, decoded_urn, is_item_urn, path_part, region_of, version_urn
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Derivative, ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, ExportStatus
 from aps_async.session import Session
@@ -93,6 +93,7 @@ def make_request(
     Raises:
         InputError: an id is not valid, or is an item or a version without its number.
     """
+    check_project(version_id, project_id)
     return ExportRequest(
         kind=ExportKind.BIM360,
         project_id=bare_id(project_id),

@@ -6,7 +6,7 @@ https://aps.autodesk.com/en/docs/acc/v1/reference/http/document-management-proje
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
-from aps_async.ids import bare_id, decoded_urn, id_list, is_version_urn, version_urn
+from aps_async.ids import bare_id, check_project, decoded_urn, id_list, is_version_urn, version_urn
 from aps_async.models import (
     ExportJob,
     ExportKind,
@@ -58,10 +58,13 @@ def make_requests(
     Raises:
         InputError: an id is not valid, or there are no ids.
     """
+    ids = id_list(version_ids)
+    for each in ids:
+        check_project(each, project_id)
     request = ExportRequest(
         kind=ExportKind.FILES,
         project_id=bare_id(project_id),
-        source_ids=tuple(version_urn(each) for each in id_list(version_ids)),
+        source_ids=tuple(version_urn(each) for each in ids),
         options=options or ExportOptions(),
         user_id=user_id,
         name=name,

@@ -14,7 +14,16 @@ from attrs import evolve, frozen
 
 from aps_async.ahead import ReadAhead
 from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
-from aps_async.ids import bare_id, decoded_urn, is_folder_urn, is_item_urn, is_version_urn, path_part, shown
+from aps_async.ids import (
+    bare_id,
+    check_project,
+    decoded_urn,
+    is_folder_urn,
+    is_item_urn,
+    is_version_urn,
+    path_part,
+    shown,
+)
 from aps_async.models import Folder, Item, ItemWarning, LeftOut, Project, Sheet, Version
 from aps_async.resources.projects import (
     Entry,
@@ -135,6 +144,7 @@ async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, 
         APSError: as `Session.request`.
     """
     found = await bim360_project(session, project, user_id=user_id)
+    check_project(sheet_id, found.id)
     urn = decoded_urn(sheet_id, "version", "item")
     if not is_item_urn(urn) and not is_version_urn(urn):
         raise NotFoundInProjectError(f"{shown(sheet_id)} is not a sheet: expected the item or version URN of one")

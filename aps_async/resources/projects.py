@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
-from aps_async.ids import UUID, bare_id, decoded_urn, dm_id, is_web_address, path_part
+from aps_async.ids import UUID, bare_id, check_project, decoded_urn, dm_id, is_web_address, path_part
 from aps_async.ids import version_urn as checked_version_urn
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
 from aps_async.narrowing import as_list, is_object
@@ -253,7 +253,7 @@ async def list_top_folders(session: Session, project: Project, *, user_id: str |
 
 async def get_folder(session: Session, project_id: str, folder_id: str, *, user_id: str | None = None) -> Folder:
     """One folder (`GET data/v1/projects/:project_id/folders/:folder_id`; scope `data:read`)."""
-    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{path_part(decoded_urn(folder_id, 'folder'))}"
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{_urn(project_id, folder_id, 'folder')}"
     return _folder((await session.request(FOLDER, "GET", path, into=Document, user_id=user_id)).data, "")
 
 
@@ -287,8 +287,8 @@ async def list_folder_pages(
 ) -> AsyncGenerator[list[Entry], None]:
     """Does the same as `list_folder_contents`, a page at a time."""
     parent = folder.path if isinstance(folder, Folder) else ""
-    urn = folder.id if isinstance(folder, Folder) else decoded_urn(folder, "folder")
-    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{path_part(urn)}/contents"
+    urn = folder.id if isinstance(folder, Folder) else folder
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{_urn(project_id, urn, 'folder')}/contents"
     query: dict[str, str | int | bool] = {"page[limit]": 200}
     if hidden:
         query["includeHidden"] = True
@@ -307,15 +307,21 @@ async def list_folder_pages(
         yield entries
 
 
+def _urn(project_id: str, value: str, kind: str) -> str:
+    """A URN as a part of a path; from a web address only if that is of this project."""
+    check_project(value, project_id)
+    return path_part(decoded_urn(value, kind))
+
+
 async def get_item(session: Session, project_id: str, item_id: str, *, user_id: str | None = None) -> Item:
     """One item (`GET data/v1/projects/:project_id/items/:item_id`; scope `data:read`)."""
-    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id, 'item'))}"
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{_urn(project_id, item_id, 'item')}"
     return _item((await session.request(ITEM, "GET", path, into=Document, user_id=user_id)).data)
 
 
 async def get_tip(session: Session, project_id: str, item_id: str, *, user_id: str | None = None) -> Version:
     """An item's newest version (`GET …/items/:item_id/tip`; scope `data:read`)."""
-    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id, 'item'))}/tip"
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{_urn(project_id, item_id, 'item')}/tip"
     return _version((await session.request(TIP, "GET", path, into=Document, user_id=user_id)).data)
 
 
@@ -330,7 +336,7 @@ async def list_versions(
     Raises:
         APSError: as `Session.request`.
     """
-    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{path_part(decoded_urn(item_id, 'item'))}/versions"
+    path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{_urn(project_id, item_id, 'item')}/versions"
     async for page in pages(session, VERSIONS, path, user_id=user_id):
         for found in page.data:
             yield _version(found)
@@ -343,6 +349,7 @@ async def get_version(session: Session, project_id: str, version_urn: str, *, us
         InputError: this is not a version URN, nor a web address that contains one.
         APSError: as `Session.request`.
     """
+    check_project(version_urn, project_id)
     path = f"/data/v1/projects/{path_part(dm_id(project_id))}/versions/{path_part(checked_version_urn(version_urn))}"
     return _version((await session.request(VERSION, "GET", path, into=Document, user_id=user_id)).data)
 
