@@ -104,9 +104,9 @@ class ContentCheck:
         self._window = max(len(each.head) + each.head_within for each in expected.signatures)
         self._keep = max(1, *(each.tail_within for each in expected.signatures))
         self._head: bytes = b""
-        self._last = deque[tuple[bytes, int]]()  # pieces of the end, and how much of each is not padding
-        self._last_size = 0
-        self._padding = 0  # bytes after them
+        self._last: deque[tuple[bytes, int]] = deque()  # pieces of the end, and how much of each is not padding
+        self._last_size: int = 0
+        self._padding: int = 0  # bytes after them
         self.digests: Digests = Digests(*["sha1"] * bool(expected.sha1), *["sha256"] * sha256)
         self.mark()
 
