@@ -69,6 +69,7 @@ def measured(name: str, table: str, rounds: int, into: Path) -> None:
         "system": platform.system(),
         "cores": len(os.sched_getaffinity(0)),
         **{package: version(package) for package in packages},
+        "load": f"{os.getloadavg()[1]:.1f}",
     }
     command = f"python -m benchmarks {name} --rounds {rounds}"
     on = ", ".join(f"{what} {which}" for what, which in machine.items())

@@ -92,9 +92,9 @@ def measure(rounds: int) -> str:
     return "\n".join(
         [
             f"Virtual time, published quotas, jobs of {JOB:g} s. A call that hangs never gets a response, but counts",
-            "against the quota; so the quota alone makes a run longer by the factor in the last column but one: 1,000",
-            "starts fill ten windows of a minute, so that any that hang need an eleventh, and no client can be below that",
-            "factor. With 940 exports those that hang fit into the tenth; what is left is the wait for the last of them.",
+            "against the quota; so the quota alone makes a run longer by the factor in the last column but one:",
+            "1,000 starts fill ten windows of a minute, so those that hang need an eleventh, whatever the client does.",
+            "With 940 exports they fit into the tenth; what is left is the wait for the last of them.",
             "",
             bars("hangs", "wall time over that without calls that hang", chart, start=0.9, goal=1.1, digits=3),
             "",

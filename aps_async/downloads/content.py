@@ -1,5 +1,6 @@
 """What a file must be, checked while its bytes pass: signature, size and hashes."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
@@ -103,9 +104,9 @@ class ContentCheck:
         self._window = max(len(each.head) + each.head_within for each in expected.signatures)
         self._keep = max(1, *(each.tail_within for each in expected.signatures))
         self._head: bytes = b""
-        self._tail: bytes = b""
-        self._tail_end = 0  # without the padding in it
-        self._padding = 0  # bytes after the tail
+        self._last: deque[tuple[bytes, int]] = deque()  # pieces of the end, and how much of each is not padding
+        self._last_size: int = 0
+        self._padding: int = 0  # bytes after them
         self.digests: Digests = Digests(*["sha1"] * bool(expected.sha1), *["sha256"] * sha256)
         self.mark()
 
@@ -144,23 +145,40 @@ class ContentCheck:
             self._head += piece[: self._window - len(self._head)]
         self.digests.update(piece)
         length = _unpadded(piece)
-        if length >= self._keep:
-            self._tail, self._tail_end, self._padding = piece, length, 0  # whole: a copy of its end costs more
-        elif length:
-            before = self._tail[max(0, self._tail_end - self._keep) : self._tail_end]
-            self._tail = (before + bytes(min(self._padding, self._keep)) + piece[:length])[-self._keep :]
-            self._tail_end, self._padding = len(self._tail), 0
+        if length:
+            if self._padding:
+                self._keep_end(bytes(min(self._padding, self._keep)), min(self._padding, self._keep))
+            self._keep_end(piece, length)
+            self._padding = 0
         self._padding += len(piece) - length
+
+    def _keep_end(self, piece: bytes, length: int) -> None:
+        """Remembers the piece, and forgets those far from the end; a copy of the end for each piece would cost most."""
+        self._last.append((piece, length))
+        self._last_size += length
+        while self._last_size - self._last[0][1] >= self._keep:
+            self._last_size -= self._last.popleft()[1]
+
+    def _end(self, size: int) -> bytes:
+        """The last bytes, without the padding behind them."""
+        found: list[bytes] = []
+        for piece, length in reversed(self._last):
+            found.append(piece[max(0, length - size) : length])
+            size -= len(found[-1])
+            if not size:
+                break
+        return b"".join(reversed(found))
 
     def mark(self) -> None:
         """Remembers this state for `rewind`."""
-        ends = (self.received, self._head, self._tail, self._tail_end, self._padding)
+        ends = (self.received, self._head, tuple(self._last), self._last_size, self._padding)
         self._marked = (ends, self.digests.copy())
 
     def rewind(self) -> None:
         """Forgets what came since the mark."""
         ends, digests = self._marked
-        self.received, self._head, self._tail, self._tail_end, self._padding = ends
+        self.received, self._head, last, self._last_size, self._padding = ends
+        self._last = deque(last)
         self.digests = digests.copy()
 
     def verify(self, total: int | None) -> tuple[str, ...]:
@@ -181,8 +199,7 @@ class ContentCheck:
             raise IncompleteDownloadError("the file's sha1 differs from the one that storage gives")
         kind = self.signature
         # From the end, where it nearly always is: a search from the other end takes longer than all else here.
-        searched = max(0, self._tail_end - kind.tail_within), self._tail_end
-        if self._tail.rfind(kind.tail.rstrip(_PADDING), *searched) >= 0:
+        if self._end(kind.tail_within).rfind(kind.tail.rstrip(_PADDING)) >= 0:
             return ()
         if kind.tail_required or (size is None and sha1 is None):
             raise IncompleteDownloadError(f"the {kind.name} is cut off: its end mark is missing")
