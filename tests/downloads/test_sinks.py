@@ -460,7 +460,7 @@ def closed_file() -> io.BytesIO:
         "s3://bucket/a.pdf",
         "https://h/a.pdf",
     ],
-    ids=repr,
+    ids=lambda target: type(target).__name__ if hasattr(target, "read") else repr(target),  # no address in memory
 )
 async def test_what_cannot_be_a_target_is_refused(target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
