@@ -66,7 +66,11 @@ def without_types(parser: Any) -> Any:
         context = typer.Context(command, help_option_names=HELP_OPTIONS)
         for each in (*command.params, command.get_help_option(context)):
             if each.param_type_name == "argument":
-                each.display_type_rich = lambda ctx: None  # noqa: ARG005
+                each.display_type_rich = _no_type
             elif getattr(each, "is_flag", False) or getattr(each, "count", False):
                 each.metavar = ""
     return parser
+
+
+def _no_type(**_: object) -> None:
+    return None
