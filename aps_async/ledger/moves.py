@@ -8,7 +8,6 @@ where nothing is ever overwritten.
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from itertools import count
 from typing import Literal
 
 from aps_async.downloads.filenames import split_suffix
@@ -168,12 +167,13 @@ class Moves:
         *folders, last = name.split("/")
         stem, suffix = split_suffix(last)
         stem = f"{stem} ({label})" if label else stem
-        for number in count(1):
+        number = 0
+        while True:
+            number += 1
             new = self.place.fitted(stem if number == 1 else f"{stem} ({number})") + suffix
             target = "/".join((SUPERSEDED, *folders, new))
             if folded(target) in self._given:
                 continue
             self._given.add(folded(target))
             if not await self.place.is_there(target) or await self.place.is_copy(name, target):
-                break
-        return target
+                return target
