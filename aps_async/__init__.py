@@ -10,8 +10,6 @@ These are the names that most programs need. Everything else is imported from it
 
 from typing import TYPE_CHECKING
 
-from aps_async.lazy import importer
-
 if TYPE_CHECKING:
     from aps_async.auth import ServiceAccount, StaticToken, ThreeLegged, TwoLegged
     from aps_async.downloads.download import download, stream
@@ -126,7 +124,11 @@ _HOMES = {
     "aps_async.transport.converter": "ref_from_json ref_to_json",
 }
 if not TYPE_CHECKING:  # which would accept any name
-    __getattr__ = importer(__name__, _HOMES)
+
+    def __getattr__(name: str) -> object:
+        from aps_async.lazy import importer  # here, since pytest imports this package wherever it is installed
+
+        return importer(__name__, _HOMES)(name)
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,6 @@ some are new and some files have been edited. The sync of that is killed at a mo
 
 import copy
 import hashlib
-import json
 import random
 import shutil
 import subprocess
@@ -109,11 +108,11 @@ def two_weeks(sheets: int = SHEETS) -> Iterator[Weeks]:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         world = _world(sheets)
-        with children.simulator(world=json.dumps(world), speed=SPEED, job=20) as at:
+        with children.simulator(world=world, speed=SPEED, job=20) as at:
             to_the_end(at, root / "first", *_OPTIONS, command="sync")
         for path in sorted((root / "first").glob("*.pdf"))[-3:]:
             path.write_bytes(path.read_bytes() + path.name.encode())
-        with children.simulator(world=json.dumps(_later(world)), speed=SPEED, job=20) as at:
+        with children.simulator(world=_later(world), speed=SPEED, job=20) as at:
             _copy(root / "first", root / "whole")
             began = time.monotonic()
             to_the_end(at, root / "whole", *_OPTIONS, command="sync")

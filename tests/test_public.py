@@ -166,7 +166,7 @@ def test_without_any_extra_the_library_imports_and_reads_json() -> None:
 
 def test_importing_the_library_starts_none_of_the_heavy_things() -> None:
     bare = run_python("import aps_async, sys; print(*sys.modules)").split()
-    assert [name for name in bare if name.startswith(("aps_async.", "aiohttp", "cattrs"))] == ["aps_async.lazy"]
+    assert [name for name in bare if name.startswith(("aps_async.", "aiohttp", "cattrs"))] == []
     loaded = run_python("import sys; from aps_async import *; print(*sys.modules)").split()
     assert {"aps_async.session", "aiohttp"} <= set(loaded)
     assert set(loaded) & (EXTRAS - {"orjson"}) == set()

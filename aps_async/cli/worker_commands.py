@@ -39,6 +39,13 @@ def register(app: typer.Typer) -> None:
     app.command("dead-letters")(dead_letters)
 
 
+def _log_json(wanted: bool) -> None:
+    from aps_async.cli.output import write_status_as_json
+
+    if wanted:
+        write_status_as_json()
+
+
 def worker(
     out: Annotated[
         Any,
@@ -64,16 +71,19 @@ def worker(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve /metrics for Prometheus, /healthz and /readyz there."),
     ] = None,
-    log_json: Annotated[
-        bool, typer.Option("--log-json", help="Write every line on standard error as a JSON object.")
+    log_json: Annotated[  # noqa: ARG001 - its callback has used it
+        bool,
+        typer.Option(
+            "--log-json",
+            callback=_log_json,
+            is_eager=True,  # so that a wrong option is reported as JSON, too
+            help="Write every line on standard error as a JSON object.",
+        ),
     ] = False,
 ) -> Any:
     """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
     from aps_async.cli import workers as fleet
-    from aps_async.cli.output import write_status_as_json
 
-    if log_json:
-        write_status_as_json()
     location = out if isinstance(out, str) else str(out.absolute())
     choices = fleet.WorkerChoices(
         database=fleet.database_url(database),

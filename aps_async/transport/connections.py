@@ -164,12 +164,12 @@ class Connections:
         self._opened()
         if self._api is None:
             raise InputError(NOT_OPEN)
-        if self._api.closed:
-            raise InputError("the aiohttp session of this session was closed: keep it open for as long as this one")
         return self._api
 
     def _opened(self) -> aiohttp.ClientSession:
         """The HTTP session for signed links."""
+        if self._links is not None and self._api is not None and self._api.closed:
+            raise InputError("the aiohttp session of this session was closed: keep it open for as long as this one")
         if self._links is None or self._links.closed:
             raise InputError(NOT_OPEN)
         if self._loop is not asyncio.get_running_loop():

@@ -187,7 +187,7 @@ def test_an_invalid_profile_is_reported_when_it_is_asked_for(home: Path, text: s
 
 def test_a_profile_that_is_not_there(home: Path) -> None:
     keep("work", client_id="x")
-    with pytest.raises(AuthError, match=r"no profile 'play' \(APS_PROFILE\); existing profiles: work"):
+    with pytest.raises(AuthError, match=r"no profile 'play' \(APS_PROFILE\); there are: work"):
         identity({"APS_PROFILE": "play"})
 
 

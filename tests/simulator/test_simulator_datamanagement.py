@@ -179,7 +179,7 @@ async def test_errors_and_permissions(serve: Serve) -> None:
         tower_only = await client.get(f"/project/v1/hubs/{hub}/projects", user="ZK7HV20CEWRN")
         assert [p["attributes"]["name"] for p in tower_only.json["data"]] == ["Harbour Tower"]
         assert (await client.get("/nothing/here")).json["errorCode"] == "ERR-404"
-        assert (await client.api("POST", "/project/v1/hubs")).status == 404
+        assert (await client.api("POST", "/project/v1/hubs")).status == 405
     async with serve(behaviour=Behaviour(require_user_id=True)) as client:
         assert (await client.get("/project/v1/hubs")).status == 403
 

@@ -204,5 +204,5 @@ async def test_a_closed_connector_is_reported(tmp_path: Path) -> None:
         mine = aiohttp.ClientSession()
         async with Session(StaticToken("t"), base_url=base, settings=QUICK, http=mine) as session:
             await mine.close()
-            with pytest.raises(InputError, match="not open"):
+            with pytest.raises(InputError, match="was closed"):
                 await download(session, SignedUrl(f"{base}/file?X-Amz-Signature=1"), tmp_path / "a.pdf")
