@@ -122,6 +122,7 @@ async def _export_sheets(
         if choices.selection.takes_all:
             print_listed(compared.selected, choices.pattern)
         for left_out in compared.left_out():
+            run.others[left_out.state] += 1
             run.add_to_report(compared.reported(left_out))
 
     async def reported(outcome: ExportOutcome | StoredExport) -> None:
@@ -133,6 +134,7 @@ async def _export_sheets(
     for missing in await compared.missing():
         run.add_to_report(compared.reported(missing))
         if missing.state is SheetState.WITHDRAWN:
+            run.others[missing.state] += 1
             print_status(f"{missing.state}: {missing.name}: {missing.reason}; its file is still in the folder")
     try:
         run.joined = await compared.finish()

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ class Run:
     is_listed: bool = True
     """False: there may be more than `total`."""
     results: list[Result] = field(factory=list[Result])
+    others: Counter[SheetState] = field(factory=Counter[SheetState])
+    """Sheets that were left out, and those of earlier runs that are withdrawn."""
     report: Report | None = None
     is_compared: bool = False
     """Whether outcomes are compared with the folder first, and are added to the report after that."""
@@ -174,6 +177,8 @@ def summary(run: Run, out: Path | str) -> str:
         words += f" ({reused:,} already there)"
     if odd := sum(bool(each.warnings) for each in run.files):
         words += f" ({odd:,} with warnings)"
+    for state, number in run.others.items():
+        words += f", {number:,} {state}"
     words += f", {size(run.received)}, in {seconds:.1f} s"
     return f"{words}: {out}" if done else words
 

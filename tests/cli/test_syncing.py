@@ -90,6 +90,7 @@ def test_export_reports_what_is_withdrawn(cli: Cli, weeks: tuple[Simulation, Sim
     assert cli("export", PROJECT, "--out", tmp_path, env=weeks[0].env).code == 0
     ran = cli("export", PROJECT, "--out", tmp_path, env=weeks[1].env)
     assert ran.code == 0
+    assert ", 1 left out, 1 withdrawn, " in ran.out
     assert ran.err.count("withdrawn: ") == 1
     assert "it is hidden or deleted; its file is still in the folder" in ran.err
 
