@@ -126,7 +126,12 @@ async def _of_database(database: Database) -> list[Metric]:
         Metric(
             "aps_async_export_seconds", "summary", "Seconds that exports spent in a state.", _seconds(runs, seconds)
         ),
-        Metric("aps_async_quota_used", "gauge", "Calls that count in the current window, of all workers.", used),
+        Metric(
+            "aps_async_quota_used",
+            "gauge",
+            "Calls that count in the current window, of all workers, and a few that are reserved.",
+            used,
+        ),
         Metric(
             "aps_async_worker_heartbeat_age_seconds",
             "gauge",

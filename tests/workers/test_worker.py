@@ -638,7 +638,7 @@ async def test_one_worker_without_access_makes_no_dead_letter_of_the_last_export
             await asyncio.sleep(0.05)
         now = await RunStore(database).run(run.id)
         assert (now.waiting, now.failed) == (2, 0)
-        await work(good, database, tmp_path)
+        await work(good, database, tmp_path, 90.0)
         await refusing
         assert await letters(database) == {}
         assert (await RunStore(database).run(run.id)).done == 2
