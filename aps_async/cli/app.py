@@ -153,13 +153,12 @@ def _options(
         raise typer.Exit(2)
 
 
-for commands in (trial_commands, finding, set_commands, export_commands, account_commands):
-    commands.register(app)
-
-
+trial_commands.register(app)
+finding.register(app)
+set_commands.register(app)
+export_commands.register(app)
+account_commands.register(app)
 job_commands.register(app, {"sync": set_commands.sync, "export": export_commands.export})
-
-
 fleetcommands.register(app)
 guides.register(app)
 complete_help(app)

@@ -91,7 +91,7 @@ class Ledger:
         self.expected: int | None = None
         self._opened = False
         place = FolderPlace(self.folder) if storage is None else StoragePlace(storage)
-        self.moves = Moves(self._store, place, superseded or (None if storage is None else "keep"))
+        self.moves: Moves = Moves(self._store, place, superseded or (None if storage is None else "keep"))
         self._checks = asyncio.Semaphore(place.checks)
         self._counts: dict[str, int] = {}
 

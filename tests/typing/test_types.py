@@ -1,5 +1,6 @@
-"""The contract of `api.py` holds for mypy and for pyright."""
+"""The contract of `api.py` holds for mypy and for pyright, and everything public has a type."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,4 +23,12 @@ def test_type_checkers_see_what_the_contract_promises(command: list[str]) -> Non
     run = subprocess.run(  # noqa: S603
         [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_public_api_has_types_throughout(tmp_path: Path) -> None:
+    # Outside the checkout, whose folder is not the installed package; and it finds Python on PATH, whatever it is told.
+    env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "pyright", "--verifytypes", "aps_async", "--ignoreexternal"]
+    run = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603
     assert run.returncode == 0, run.stdout + run.stderr
