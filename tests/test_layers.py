@@ -21,7 +21,7 @@ LAYERS = [
     ["links"],
     ["models"],
     ["errors"],
-    ["extras", "filesystem", "ids", "settings", "transport.converter", "transport.quotas"],
+    ["extras", "filesystem", "ids", "settings", "spool", "transport.converter", "transport.quotas"],
     [
         "downloads.filenames",
         "downloads.sinks",

@@ -34,8 +34,8 @@ async def _show(place: Place, target: Path | str, *, as_json: bool, as_csv: bool
     if as_json:
         print_json(to_dict(found))
     elif as_csv:
-        for line in register.as_csv(found).splitlines():
-            print_result(line)
+        for line in register.as_csv(found.sheets):
+            print_result(line.removesuffix("\r\n"))
     else:
         rows = [
             (

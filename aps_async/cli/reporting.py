@@ -24,7 +24,7 @@ async def leave_report(folder: Path, report: Report, storage: str | None = None,
         shown = str(path)
         if storage is not None:
             place = StoragePlace(storage_for(storage))
-            await place.write(path.name, await asyncio.to_thread(path.read_bytes))
+            await place.write(path.name, [await asyncio.to_thread(path.read_bytes)])
             shown = place.location(path.name)
     except TargetError as problem:
         print_status(f"warning: the report was not written: {reason(problem)}")

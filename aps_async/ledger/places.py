@@ -5,7 +5,7 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from threading import Event
@@ -88,8 +88,8 @@ class Place(Protocol):
         """At most `limit` bytes of a file; None if there is none."""
         ...
 
-    async def write(self, name: str, content: bytes) -> None:
-        """Writes a file in one step."""
+    async def write(self, name: str, content: Iterable[bytes]) -> None:
+        """Writes a file in one step; its parts are made in a thread."""
         ...
 
     async def fetch(self, name: str, file: Path) -> bool:
@@ -170,7 +170,7 @@ class FolderPlace:
         except OSError as problem:
             raise target_error(self._folder / name, problem) from problem
 
-    async def write(self, name: str, content: bytes) -> None:
+    async def write(self, name: str, content: Iterable[bytes]) -> None:
         """See `Place`."""
         await self._in_thread(name, _write, self._folder / name, content)
 
@@ -277,10 +277,10 @@ class StoragePlace:
         async with self._staged() as staged:
             return await asyncio.to_thread(_read, staged, limit) if await self._storage.fetch(name, staged) else None
 
-    async def write(self, name: str, content: bytes) -> None:
+    async def write(self, name: str, content: Iterable[bytes]) -> None:
         """See `Place`."""
         async with self._staged() as staged:
-            await asyncio.to_thread(staged.write_bytes, content)
+            await asyncio.to_thread(_write_parts, staged, content)
             await self._storage.put(staged, name)
 
     async def fetch(self, name: str, file: Path) -> bool:
@@ -337,9 +337,14 @@ def _read(path: Path, limit: int) -> bytes:
         return file.read(limit)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: Iterable[bytes]) -> None:
     with replacing(path, 0o666) as file:
-        file.write(content)
+        file.writelines(content)
+
+
+def _write_parts(path: Path, content: Iterable[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(content)
 
 
 def _sha256(path: Path) -> str:

@@ -5,22 +5,25 @@
 
 import asyncio
 import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from typing import Any, cast
 
-from attrs import asdict, evolve, field, fields, frozen
+from attrs import asdict, define, field, fields, frozen
 
 from aps_async.downloads.filenames import checked_relative
 from aps_async.errors import DecodeError, InputError, LedgerError
 from aps_async.ids import bare_id
+from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.places import Place
 from aps_async.ledger.sheets import KnownSheet
 from aps_async.models import ExportOptions, Project
+from aps_async.spool import Spool
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.text import well_formed
 from aps_async.transport.converter import structure, to_dict
@@ -31,12 +34,11 @@ __all__ = [
     "REGISTER_JSON",
     "Register",
     "RegisterRow",
+    "RegisterWriter",
     "as_csv",
     "options_in_words",
     "read_register",
-    "register_of",
     "schema",
-    "write_register",
 ]
 __dir__: object = __all__.copy
 
@@ -97,35 +99,59 @@ class Register:
     sheets: tuple[RegisterRow, ...] = field(factory=tuple)
 
 
-def register_of(
-    project: Project,
-    outcomes: Iterable[SyncOutcome],
-    known: Iterable[KnownSheet],
-    now: datetime,
-) -> Register:
-    """The register after a run.
-
-    Args:
-        project: that was compared with the folder.
-        outcomes: of all sheets.
-        known: what the ledger knows after the run.
-        now: the time of writing.
-    """
-    by_file = {file.name: (each, file) for each in known for file in each.in_place}
-    rows = [_row(project, each, by_file) for each in outcomes]
-    rows.sort(key=lambda row: (row.collection or "", row.folder, row.number, row.name))
-    return Register(
-        form=FORM,
-        project=project.name,
-        project_id=bare_id(project.id),
-        written_at=now.isoformat(timespec="seconds"),
-        sheets=tuple(rows),
-    )
+_COLUMNS = tuple(each.name for each in fields(RegisterRow))
 
 
-def _row(project: Project, outcome: SyncOutcome, by_file: Any) -> RegisterRow:
-    file = outcome.file
-    known, found = by_file.get(file, (None, None))
+@define(eq=False)
+class RegisterWriter:
+    """The register of a run, filled while that goes on."""
+
+    project: Project
+    """That is compared with the folder."""
+    _rows: Spool = field(factory=lambda: Spool(len(_COLUMNS)), init=False)
+
+    def add(self, outcomes: Iterable[SyncOutcome], known: Iterable[KnownSheet]) -> None:
+        """Adds sheets.
+
+        Args:
+            outcomes: of the sheets.
+            known: what the ledger knows of them and their files after their exports.
+        """
+        by_file = {file.name: (each, file) for each in known for file in each.in_place}
+        for outcome in outcomes:
+            row = _row(self.project, outcome, *by_file.get(outcome.file or "", (None, None)))
+            values = [getattr(row, name) for name in _COLUMNS]
+            values[_COLUMNS.index("options")] = " ".join(row.options)
+            self._rows.add((row.collection or "", row.folder, row.number, row.name), values)
+
+    async def write(self, place: Place, now: datetime) -> None:
+        """Writes both files, each in one step, and nothing more can be added.
+
+        Args:
+            place: where the files of the ledger are.
+            now: the time of writing.
+
+        Raises:
+            TargetError: one cannot be written.
+        """
+        register = Register(
+            form=FORM,
+            project=self.project.name,
+            project_id=bare_id(self.project.id),
+            written_at=now.isoformat(timespec="seconds"),
+        )
+        with closing(self._rows):
+            await place.write(REGISTER_JSON, _as_json(register, self._sorted()))
+            lines = chain(["\ufeff"], as_csv(self._sorted()))  # by the mark, spreadsheets know that it is UTF-8
+            await place.write(REGISTER_CSV, (line.encode() for line in lines))
+
+    def _sorted(self) -> Iterator[RegisterRow]:
+        for values in self._rows:
+            row: dict[str, Any] = dict(zip(_COLUMNS, values, strict=True))
+            yield RegisterRow(**{**row, "options": tuple(row["options"].split())})
+
+
+def _row(project: Project, outcome: SyncOutcome, known: KnownSheet | None, found: KnownFile | None) -> RegisterRow:
     collection = known.facts.collection if known and known.facts else None
     identity = known.request.identity if known else None
     return RegisterRow(
@@ -137,7 +163,7 @@ def _row(project: Project, outcome: SyncOutcome, by_file: Any) -> RegisterRow:
         folder="" if project.is_acc else outcome.folder,
         collection=collection.name if collection else None,
         collection_id=identity.collection_id if identity else None,
-        file=file,
+        file=outcome.file,
         size=found.size if found else None,
         sha256=found.sha256 if found else None,
         state=str(outcome.state),
@@ -155,32 +181,26 @@ def options_in_words(options: ExportOptions) -> tuple[str, ...]:
     return tuple(name for name, value in asdict(options).items() if value is True)
 
 
-async def write_register(place: Place, register: Register) -> None:
-    """Writes both files, each in one step.
-
-    Raises:
-        TargetError: one cannot be written.
-    """
-    await place.write(REGISTER_JSON, await asyncio.to_thread(_as_json, register))
-    await place.write(REGISTER_CSV, await asyncio.to_thread(lambda: as_csv(register).encode("utf-8-sig")))
-
-
-def _as_json(register: Register) -> bytes:
+def _as_json(head: Register, rows: Iterable[RegisterRow]) -> Iterator[bytes]:
     """One line for each sheet: readable, and not so slow as indented JSON."""
-    head = json.dumps(to_dict(evolve(register, sheets=())), ensure_ascii=False, indent=1).removesuffix("\n}")
-    rows = ",\n".join([json.dumps(to_dict(each), ensure_ascii=False) for each in register.sheets])
-    return f'{head},\n "sheets": [\n{rows}\n]}}\n'.encode()
+    opened = json.dumps(to_dict(head), ensure_ascii=False, indent=1).removesuffix("\n}")
+    yield f'{opened},\n "sheets": ['.encode()
+    for at, row in enumerate(rows):
+        yield f"{',' if at else ''}\n{json.dumps(to_dict(row), ensure_ascii=False)}".encode()
+    yield b"\n]}\n"
 
 
-def as_csv(register: Register) -> str:
-    """The sheets as CSV, with a head. A text that a spreadsheet would take for a formula gets a `'` in front."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    names = [each.name for each in fields(RegisterRow)]
-    writer.writerow(names)
-    for row in register.sheets:
-        writer.writerow([_cell(getattr(row, name)) for name in names])
-    return out.getvalue()
+class _Echo:
+    def write(self, line: str) -> str:
+        return line
+
+
+def as_csv(rows: Iterable[RegisterRow]) -> Iterator[str]:
+    """The lines of a CSV file, with a head. A text that a spreadsheet would take for a formula gets a `'` in front."""
+    writer = csv.writer(_Echo(), lineterminator="\r\n")  # whose writerow returns what write does
+    yield writer.writerow(_COLUMNS)
+    for row in rows:
+        yield writer.writerow([_cell(getattr(row, name)) for name in _COLUMNS])
 
 
 def _cell(value: object) -> str:

@@ -23,7 +23,7 @@ from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, join_set
 from aps_async.sync.listing import Listing
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
-from aps_async.sync.register import register_of, write_register
+from aps_async.sync.register import RegisterWriter
 from aps_async.sync.results import exported, left_out, missed
 from aps_async.sync.selection import Selected, Selection
 from aps_async.sync.sheets import ProjectSheet
@@ -335,8 +335,9 @@ class SyncRun:
         """
         await self._keep_notes()
         known = [self._moved.get(each.record, each) for each in self._known]
-        register = register_of(self.project, self._reported, known, datetime.now(UTC))
-        await write_register(self.ledger.place, register)
+        register = RegisterWriter(self.project)
+        register.add(self._reported, known)
+        await register.write(self.ledger.place, datetime.now(UTC))
         await self.ledger.sheets.withdrawn(self._moved.values())
         joined = None
         try:

@@ -137,7 +137,7 @@ class Root:
         """
         text = f"{json.dumps(to_dict(subfolders), ensure_ascii=False, indent=1)}\n"
         for place in self._places:
-            await place.write(PROJECTS_JSON, text.encode())
+            await place.write(PROJECTS_JSON, [text.encode()])
 
     async def _by_registers(self, projects: Iterable[Project]) -> list[Subfolder]:
         """A storage cannot be listed: only subfolders that could be those of the projects are looked into."""

@@ -161,7 +161,7 @@ async def test_a_storage_does_with_files_what_a_folder_does(stored: Stored, tmp_
             for _ in range(2):
                 await moves.take_back()
             assert await asyncio.to_thread(names) == ["sub/B.pdf", *gone[:2]]
-        await place.write("register.json", b"1" * 100)
+        await place.write("register.json", [b"1" * 50, b"1" * 50])
         assert await place.read("register.json", 10) == b"1" * 10
         assert await place.read("other.json", 10) is None
         assert await place.fetch("superseded/C.pdf", tmp_path / "fetched")
