@@ -1,14 +1,17 @@
 """What a report is about: the sheets of one run, and when each was done."""
 
+import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from attrs import define, field, frozen
 
 from aps_async.report.thumbnails import ThumbnailProcess
+from aps_async.spool import Spool
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 
 __all__ = ["ATTENTION", "ORDER", "Report", "ReportSheet"]
@@ -61,6 +64,43 @@ class ReportSheet:
         return self.number or self.title
 
 
+def _plain(sheet: ReportSheet) -> Sequence[object]:
+    """A row as JSON can hold it."""
+    path, exported_at = sheet.path, sheet.exported_at
+    return (
+        sheet.state,
+        sheet.number,
+        sheet.title,
+        sheet.place,
+        sheet.version,
+        sheet.previous,
+        path and os.fspath(path),
+        sheet.reason,
+        sheet.warnings,
+        exported_at and exported_at.isoformat(),
+        sheet.ended,
+        sheet.seconds,
+    )
+
+
+def _from_plain(state: str, number: str, title: str, place: str, version: str | None, *others: Any) -> ReportSheet:
+    previous, path, reason, warnings, exported_at, ended, seconds = others
+    return ReportSheet(
+        state=SheetState(state),
+        number=number,
+        title=title,
+        place=place,
+        version=version,
+        previous=previous,
+        path=path and Path(path),
+        reason=reason,
+        warnings=tuple(warnings),
+        exported_at=exported_at and datetime.fromisoformat(exported_at),
+        ended=ended,
+        seconds=seconds,
+    )
+
+
 @define(kw_only=True)
 class Report:
     """One run, filled while it goes on."""
@@ -71,7 +111,11 @@ class Report:
     """Seconds."""
     drawing: ThumbnailProcess | None = None
     """Draws the first pages while the run goes on, so that the page is ready soon after its end. To be closed."""
-    _sheets: list[ReportSheet] = field(factory=list[ReportSheet], init=False)
+    counts: Counter[SheetState] = field(factory=Counter[SheetState], init=False)
+    """How many sheets have which state."""
+    exported: int = field(default=0, init=False)
+    """Sheets that this run exported, or tried to."""
+    _rows: Spool = field(factory=Spool, init=False)
     _began: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -100,7 +144,9 @@ class Report:
             ended=self.clock() - self._began if was_exported else None,
             seconds=exported.seconds if exported is not None and was_exported else 0.0,
         )
-        self._sheets.append(sheet)
+        self.counts[sheet.state] += 1
+        self.exported += was_exported
+        self._rows.add((f"{ORDER.index(sheet.state):02}", sheet.place, sheet.number, sheet.title), _plain(sheet))
         if self.drawing is not None and sheet.pdf is not None:
             self.drawing.announce(sheet.pdf)
 
@@ -109,15 +155,13 @@ class Report:
         if self.drawing is not None:
             self.drawing.close()
 
-    @property
-    def sheets(self) -> Sequence[ReportSheet]:
-        """All sheets: failures and what is left out first, and then by place and number."""
-        return sorted(self._sheets, key=lambda each: (ORDER.index(each.state), each.place, each.number, each.title))
+    def __len__(self) -> int:
+        return len(self._rows)
 
     @property
-    def counts(self) -> Counter[SheetState]:
-        """How many sheets have which state."""
-        return Counter(each.state for each in self._sheets)
+    def sheets(self) -> Iterator[ReportSheet]:
+        """All sheets: failures and what is left out first, and then by place and number."""
+        return (_from_plain(*row) for row in self._rows)
 
     @property
     def seconds(self) -> float:

@@ -3,9 +3,10 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from importlib.resources import files
+from itertools import takewhile
 from pathlib import Path
 
 from attrs import frozen
@@ -40,11 +41,10 @@ async def write_report(folder: Path, report: Report, *, thumbnails: bool = True)
     Raises:
         TargetError: the file cannot be written; the old one stays.
     """
-    sheets = report.sheets
-    notice = why_none(len(sheets)) if thumbnails else None
+    notice = why_none(len(report)) if thumbnails else None
     shown = thumbnails and notice is None
-    page = _Page(folder=folder, report=report, sheets=sheets, notice=notice, has_thumbnails=shown)
-    has_pictures = shown and any(each.pdf for each in sheets)
+    page = _Page(folder=folder, report=report, notice=notice, has_thumbnails=shown)
+    has_pictures = shown and any(each.pdf for each in report.sheets)
     with (report.drawing or ThumbnailProcess(folder)) if has_pictures else nullcontext() as process:
         await in_thread(page.write, process, on_cancel=process.stop if process else None)
     return folder / REPORT_HTML
@@ -54,7 +54,6 @@ async def write_report(folder: Path, report: Report, *, thumbnails: bool = True)
 class _Page:
     folder: Path
     report: Report
-    sheets: Sequence[ReportSheet]
     notice: str | None
     has_thumbnails: bool
 
@@ -62,7 +61,7 @@ class _Page:
         """Writes the page piece by piece: it is never whole in memory."""
         path = self.folder / REPORT_HTML
         if process:
-            process.show(each.pdf for each in self.sheets if each.pdf)
+            process.show(each.pdf for each in self.report.sheets if each.pdf)
         try:
             with replacing(path) as file:
                 for piece in self._pieces(process):
@@ -74,13 +73,13 @@ class _Page:
         style, script = (_asset(name) for name in ("report.css", "report.js"))
         yield _head(self.report.project, style, script)
         yield self._top()
-        yield _attention(self.sheets)
-        yield timeline(self.sheets, self.report.seconds)
+        yield _attention(self.report.sheets)
+        yield timeline(self.report.sheets if self.report.exported else (), self.report.seconds)
         yield self._controls()
         yield f'<table role="table" aria-labelledby="sheets"{"" if self.has_thumbnails else " class=bare"}>'
         yield _headings(thumbnails=self.has_thumbnails)
         yield '<tbody role="rowgroup">'
-        for at, sheet in enumerate(self.sheets):
+        for at, sheet in enumerate(self.report.sheets):
             picture = process.read() if process and sheet.pdf else None
             yield self._row(at, sheet, picture)
         yield '</tbody></table><p id="none" hidden>No sheet matches.</p></section></main>'
@@ -88,8 +87,8 @@ class _Page:
 
     def _top(self) -> str:
         began = self.report.began_at.strftime("%Y-%m-%d %H:%M UTC")
-        exported = sum(each.ended is not None for each in self.sheets)
-        words = f"{len(self.sheets):,} sheets, {exported:,} exported in this run" if self.sheets else "No sheets"
+        sheets, exported = len(self.report), self.report.exported
+        words = f"{sheets:,} sheets, {exported:,} exported in this run" if sheets else "No sheets"
         return (
             f"<header><h1>{isolated(self.report.project)}</h1>"
             f'<p><time datetime="{self.report.began_at.isoformat(timespec="seconds")}">{began}</time>, '
@@ -184,13 +183,12 @@ def _headings(*, thumbnails: bool) -> str:
     )
 
 
-def _attention(sheets: Sequence[ReportSheet]) -> str:
+def _attention(sheets: Iterable[ReportSheet]) -> str:
     """What failed or is missing, by reason."""
     groups: dict[tuple[str, str], list[tuple[int, ReportSheet]]] = {}
-    for at, each in enumerate(sheets):
-        if each.state in ATTENTION:
-            reason = (each.reason or "").replace(each.number or "\0", "#")
-            groups.setdefault((str(each.state), _VARIABLE.sub("#", reason)), []).append((at, each))
+    for at, each in enumerate(takewhile(lambda sheet: sheet.state in ATTENTION, sheets)):  # they come first
+        reason = (each.reason or "").replace(each.number or "\0", "#")
+        groups.setdefault((str(each.state), _VARIABLE.sub("#", reason)), []).append((at, each))
     items: list[str] = []
     for (state, _), found in groups.items():
         names = ", ".join(f'<a href="#s{at}">{isolated(each.label)}</a>' for at, each in found[:_NAMED])

@@ -1,6 +1,6 @@
 """The picture of a run: one line for each export, from its start to its end."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from aps_async.report.entries import ReportSheet
 from aps_async.sync.outcomes import SheetState
@@ -12,7 +12,7 @@ _WIDTH, _TALLEST, _ROW = 1000, 240, 12
 _STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
 
 
-def timeline(sheets: Sequence[ReportSheet], seconds: float) -> str:
+def timeline(sheets: Iterable[ReportSheet], seconds: float) -> str:
     """A figure with all exports of the run in the order of their starts; empty if there were none."""
     exported = sorted((each for each in sheets if each.ended is not None), key=_start)
     if not exported or seconds <= 0:

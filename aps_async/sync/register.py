@@ -7,7 +7,6 @@ import asyncio
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -108,7 +107,7 @@ class RegisterWriter:
 
     project: Project
     """That is compared with the folder."""
-    _rows: Spool = field(factory=lambda: Spool(len(_COLUMNS)), init=False)
+    _rows: Spool = field(factory=Spool, init=False)
 
     def add(self, outcomes: Iterable[SyncOutcome], known: Iterable[KnownSheet]) -> None:
         """Adds sheets.
@@ -120,12 +119,11 @@ class RegisterWriter:
         by_file = {file.name: (each, file) for each in known for file in each.in_place}
         for outcome in outcomes:
             row = _row(self.project, outcome, *by_file.get(outcome.file or "", (None, None)))
-            values = [getattr(row, name) for name in _COLUMNS]
-            values[_COLUMNS.index("options")] = " ".join(row.options)
-            self._rows.add((row.collection or "", row.folder, row.number, row.name), values)
+            key = row.collection or "", row.folder, row.number, row.name
+            self._rows.add(key, [getattr(row, name) for name in _COLUMNS])
 
     async def write(self, place: Place, now: datetime) -> None:
-        """Writes both files, each in one step, and nothing more can be added.
+        """Writes both files, each in one step.
 
         Args:
             place: where the files of the ledger are.
@@ -140,15 +138,14 @@ class RegisterWriter:
             project_id=bare_id(self.project.id),
             written_at=now.isoformat(timespec="seconds"),
         )
-        with closing(self._rows):
-            await place.write(REGISTER_JSON, _as_json(register, self._sorted()))
-            lines = chain(["\ufeff"], as_csv(self._sorted()))  # by the mark, spreadsheets know that it is UTF-8
-            await place.write(REGISTER_CSV, (line.encode() for line in lines))
+        await place.write(REGISTER_JSON, _as_json(register, self._sorted()))
+        lines = chain(["\ufeff"], as_csv(self._sorted()))  # by the mark, spreadsheets know that it is UTF-8
+        await place.write(REGISTER_CSV, (line.encode() for line in lines))
 
     def _sorted(self) -> Iterator[RegisterRow]:
         for values in self._rows:
             row: dict[str, Any] = dict(zip(_COLUMNS, values, strict=True))
-            yield RegisterRow(**{**row, "options": tuple(row["options"].split())})
+            yield RegisterRow(**{**row, "options": tuple(row["options"])})
 
 
 def _row(project: Project, outcome: SyncOutcome, known: KnownSheet | None, found: KnownFile | None) -> RegisterRow:
