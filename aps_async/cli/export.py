@@ -118,21 +118,21 @@ async def _export_sheets(
         async with aclosing(planned) as parts:
             async for part in parts:
                 yield sheet_tasks([each.sheet for each in part], choices)
-        await compared.ledger.expect(len(compared.planned))
+        await compared.ledger.expect(compared.chosen)
         if choices.selection.takes_all:
             print_listed(compared.selected, choices.pattern)
         for left_out in compared.left_out():
             run.others[left_out.state] += 1
-            run.add_to_report(compared.reported(left_out))
+            run.add_to_report(left_out)
 
     async def reported(outcome: ExportOutcome | StoredExport) -> None:
-        run.add_to_report(compared.reported(await compared.exported(outcome)))
+        run.add_to_report(await compared.exported(outcome))
 
     await export_listed(
         compared.session, tasks(), choices, run, ledger=compared.ledger, batch=batch, on_outcome=reported
     )
     for missing in await compared.missing():
-        run.add_to_report(compared.reported(missing))
+        run.add_to_report(missing)
         if missing.state is SheetState.WITHDRAWN:
             run.others[missing.state] += 1
             print_status(f"{missing.state}: {missing.name}: {missing.reason}; its file is still in the folder")

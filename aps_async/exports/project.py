@@ -1,7 +1,7 @@
 """One door for every project: BIM 360 or ACC is looked up once, and what follows is the same."""
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Literal, overload
 
@@ -52,7 +52,7 @@ async def list_sheets(
     folder: str | None = None,
     collection: str | None = None,
     user_id: str | None = None,
-    known: Mapping[str, Sheet] | None = None,
+    known: plans.KnownSheets | None = None,
     on_left_out: plans.OnLeftOut | None = None,
 ) -> AsyncGenerator[Sheet, None]:
     """The sheets of a project that can be exported: from the Plans folder (BIM 360) or the Sheets tool (ACC).
@@ -67,8 +67,8 @@ async def list_sheets(
             this version set, by name or id.
         collection: ACC: only this collection, by name or id; by default all collections and ungrouped sheets.
         user_id: the acting user of a two-legged call.
-        known: BIM 360: sheets of an earlier list by id, whose numbers and titles are taken over where nothing was
-            modified since.
+        known: BIM 360: called with the ids of each page: sheets of an earlier list, whose numbers and titles are taken
+            over where nothing was modified since.
         on_left_out: BIM 360: called with each sheet and folder that is left out; see `plans.list_sheets`.
 
     Raises:

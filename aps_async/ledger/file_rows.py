@@ -7,7 +7,7 @@ import json
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -25,16 +25,17 @@ from aps_async.text import folded
 __all__ = [
     "MOVE_AWAY",
     "Former",
-    "all_files",
     "arrived",
     "arriving",
     "arriving_files",
     "digests",
     "done",
     "files_of",
+    "files_of_all",
     "former",
     "gone",
     "leaving",
+    "marks",
     "moved",
     "moves_under_way",
     "not_arrived",
@@ -57,11 +58,18 @@ def files_of(connection: sqlite3.Connection, export: int, table: str = "files") 
     return [_known_file(*row) for row in connection.execute(select, (export,))]
 
 
-def all_files(connection: sqlite3.Connection, table: str = "files") -> dict[int, tuple[KnownFile, ...]]:
-    """What is known of the files of all exports: one statement, where thousands would be needed."""
-    select = f"SELECT export, name, size, sha256, stamp FROM {table} ORDER BY export, name"  # noqa: S608 - ours
-    found = groupby(connection.execute(select), itemgetter(0))
+def files_of_all(
+    connection: sqlite3.Connection, exports: Sequence[int], table: str = "files"
+) -> dict[int, tuple[KnownFile, ...]]:
+    """What is known of the files of some exports: one statement, where hundreds would be needed."""
+    select = f"SELECT export, name, size, sha256, stamp FROM {table} WHERE export IN ({marks(exports)})"  # noqa: S608
+    found = groupby(connection.execute(f"{select} ORDER BY export, name", exports), itemgetter(0))
     return {export: tuple([_known_file(*row[1:]) for row in rows]) for export, rows in found}
+
+
+def marks(values: Sequence[object]) -> str:
+    """A mark of SQL for each value; older SQLite takes 999 of them."""
+    return ", ".join("?" * len(values))
 
 
 def _known_file(name: object, size: Any, sha256: Any, stamp: str | None) -> KnownFile:

@@ -10,7 +10,7 @@ from aps_async.models import ExportKind, ExportRequest
 from aps_async.text import folded
 from aps_async.transport.converter import to_dict, to_json
 
-__all__ = ["Wanted", "digest", "lineage_of", "name_key"]
+__all__ = ["Wanted", "digest", "lineage_of", "lineage_of_version", "lineage_without_identity", "name_key"]
 __dir__: object = __all__.copy
 
 _VERSION = re.compile(r"\?version=\d+$")
@@ -34,15 +34,21 @@ def lineage_of(request: ExportRequest) -> bytes:
         if identity.distinction is not None:  # others keep the digest that they always had
             parts.append(identity.distinction)
         return digest(request.kind, request.project_id, parts, "identity")
-    return _lineage_without_identity(request)
+    return lineage_without_identity(request)
 
 
-def _lineage_without_identity(request: ExportRequest) -> bytes:
+def lineage_without_identity(request: ExportRequest) -> bytes:
+    """The lineage that older versions wrote, which knew ACC sheets by the names of their files."""
     bases = sorted(_VERSION.sub("", subject) for subject in request.source_ids)
     if request.kind is ExportKind.SHEETS and len(bases) == 1 and request.name:
         bases = [safe_stem(request.name)]  # a revision has another id
     cost = request.cost and [request.cost.association_type, request.cost.template_id]
     return digest(request.kind, request.project_id, bases, cost)
+
+
+def lineage_of_version(project_id: str, urn: str) -> bytes:
+    """BIM 360: the lineage of the sheet that a version belongs to."""
+    return digest(ExportKind.BIM360, project_id, [_VERSION.sub("", urn)], None)
 
 
 class Wanted:
@@ -75,7 +81,7 @@ class Wanted:
         identity = self.request.identity
         if identity is None or identity.collection_id is not None:
             return None
-        return _lineage_without_identity(self.request)
+        return lineage_without_identity(self.request)
 
     def stored(self) -> str:
         """The request as the ledger keeps it."""

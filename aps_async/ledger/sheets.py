@@ -3,9 +3,10 @@
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from itertools import islice
+from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
@@ -24,6 +25,9 @@ __all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_named", "is
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
+
+_AT_ONCE = 400
+"""Rows that are read together."""
 
 
 @frozen(kw_only=True)
@@ -106,13 +110,49 @@ class SheetBook:
         self._store = store
         self._moves = moves
 
-    async def known(self, project_id: str) -> list[KnownSheet]:
+    async def known(self, project_id: str, *, but: Collection[str] = ()) -> list[KnownSheet]:
         """The sheets of a project, in the order in which they were first asked for.
+
+        Args:
+            project_id: without `b.`.
+            but: ids: sheets that were exported from these are left out.
 
         Raises:
             LedgerError: the ledger holds values that cannot be used.
         """
-        return await self._store.call(lambda db: _known(db, project_id), durable=False)
+
+        def known(connection: sqlite3.Connection) -> list[KnownSheet]:
+            return [each for each in _known(connection, project_id) if each.source_id not in but]
+
+        return await self._store.call(known, durable=False)
+
+    async def of_lineages(self, project_id: str, lineages: Collection[bytes]) -> list[KnownSheet]:
+        """The same, but only these sheets."""
+        if not lineages:
+            return []
+
+        def of_lineages(connection: sqlite3.Connection) -> list[KnownSheet]:
+            rest, found = iter(lineages), list[KnownSheet]()
+            while some := list(islice(rest, _AT_ONCE)):
+                where = f"exports.lineage IN ({file_rows.marks(some)})"
+                found += _known(connection, project_id, where, some)
+            return found
+
+        return await self._store.call(of_lineages, durable=False)
+
+    async def not_asked_for(self, project_id: str) -> list[KnownSheet]:
+        """The same, but only those that the last run did not ask for."""
+        where = "run<>(SELECT max(id) FROM runs)"
+        return await self._store.call(lambda db: list(_known(db, project_id, where)), durable=False)
+
+    async def is_any_known(self, project_id: str) -> bool:
+        """Whether there is any sheet of a project."""
+        return await self._store.call(lambda db: next(_known(db, project_id), None) is not None, durable=False)
+
+    async def names(self) -> set[str]:
+        """The names that all exports have now, without suffix."""
+        select = "SELECT name FROM exports WHERE name IS NOT NULL"
+        return await self._store.call(lambda db: {str(name) for [name] in db.execute(select)}, durable=False)
 
     async def is_empty(self) -> bool:
         """Whether the ledger knows no export at all."""
@@ -219,42 +259,47 @@ def is_named(name: str, title: str) -> bool:
     return name == title or re.fullmatch(re.escape(title) + r" \(\d+\)", name) is not None
 
 
-def _known(connection: sqlite3.Connection, project_id: str) -> list[KnownSheet]:
-    found: list[KnownSheet] = []
-    select = (
-        "SELECT id, exports.lineage, name, request, exports.state, changed, facts, viewer,"
-        " iif(typeof(named)='real', named, NULL),"
-        " iif(reason IS NULL AND moved IS NULL, sheets.state, '') FROM exports"
-        " LEFT JOIN sheets ON sheets.lineage=exports.lineage WHERE name IS NOT NULL ORDER BY id"
+_SELECT = """
+    SELECT id, exports.lineage, name, request, exports.state, changed, facts, viewer,
+        iif(typeof(named)='real', named, NULL), iif(reason IS NULL AND moved IS NULL, sheets.state, '')
+    FROM exports LEFT JOIN sheets ON sheets.lineage=exports.lineage WHERE name IS NOT NULL"""
+
+
+def _known(
+    connection: sqlite3.Connection, project_id: str, where: str = "1", values: Sequence[object] = ()
+) -> Iterator[KnownSheet]:
+    found = connection.execute(f"{_SELECT} AND {where} ORDER BY id", values)
+    while rows := found.fetchmany(_AT_ONCE):
+        yield from _of_rows(connection, project_id, rows)
+
+
+def _of_rows(connection: sqlite3.Connection, project_id: str, rows: Sequence[Sequence[Any]]) -> Iterator[KnownSheet]:
+    replaced = _replaced(connection, [row[1] for row in rows])
+    files = file_rows.files_of_all(
+        connection, [*(row[0] for row in rows), *(record for record, _ in replaced.values())]
     )
-    replaced, files, former = _replaced(connection), file_rows.all_files(connection), None
-    for record, lineage, name, stored, state, changed, facts, viewer, named, found_as in connection.execute(
-        select
-    ).fetchall():
+    without = [row[0] for row in rows if row[0] not in files]
+    former = file_rows.files_of_all(connection, without, "former_files") if without else {}
+    for record, lineage, name, stored, state, changed, facts, viewer, named, found_as in rows:
         request = _structured(stored, ExportRequest)
         older = replaced.get(lineage)
         if request.project_id != project_id or not is_sheet(request):
             continue
-        if record not in files and former is None:
-            former = file_rows.all_files(connection, "former_files")
-        found.append(
-            KnownSheet(
-                record=record,
-                lineage=lineage,
-                name=file_rows.stored_name(name),
-                request=request,
-                files=files.get(record) or (former or {}).get(record, ()),
-                is_done=state == State.DONE,
-                exported_at=datetime.fromtimestamp(changed, UTC),
-                previous=_structured(older[1], ExportRequest).source_ids[0] if older else None,
-                previous_files=files.get(older[0], ()) if older else (),
-                facts=_structured(facts, Sheet) if facts else None,
-                viewer=viewer or "",
-                state=found_as or "",
-                named_at=named,
-            )
+        yield KnownSheet(
+            record=record,
+            lineage=lineage,
+            name=file_rows.stored_name(name),
+            request=request,
+            files=files.get(record) or former.get(record, ()),
+            is_done=state == State.DONE,
+            exported_at=datetime.fromtimestamp(changed, UTC),
+            previous=_structured(older[1], ExportRequest).source_ids[0] if older else None,
+            previous_files=files.get(older[0], ()) if older else (),
+            facts=_structured(facts, Sheet) if facts else None,
+            viewer=viewer or "",
+            state=found_as or "",
+            named_at=named,
         )
-    return found
 
 
 def is_sheet(request: ExportRequest) -> bool:
@@ -262,11 +307,13 @@ def is_sheet(request: ExportRequest) -> bool:
     return request.kind in (ExportKind.BIM360, ExportKind.SHEETS) and len(request.source_ids) == 1
 
 
-def _replaced(connection: sqlite3.Connection) -> dict[bytes, tuple[int, str]]:
+def _replaced(connection: sqlite3.Connection, lineages: Sequence[bytes]) -> dict[bytes, tuple[int, str]]:
     """By lineage: the latest version whose files are still there although a newer one has its name."""
-    select = "SELECT lineage, id, request FROM exports WHERE name IS NULL AND id IN (SELECT export FROM files)"
-    found = connection.execute(f"{select} ORDER BY id").fetchall()
-    return {lineage: (record, stored) for lineage, record, stored in found}
+    select = (
+        f"SELECT lineage, id, request FROM exports WHERE lineage IN ({file_rows.marks(lineages)}) AND name IS NULL"  # noqa: S608
+        " AND EXISTS (SELECT 1 FROM files WHERE export=id) ORDER BY id"
+    )
+    return {lineage: (record, stored) for lineage, record, stored in connection.execute(select, lineages)}
 
 
 def _notes(connection: sqlite3.Connection, project_id: str) -> list[SheetNote]:

@@ -6,7 +6,7 @@ https://aps.autodesk.com/en/docs/bim360/v1/tutorials/document-management/export-
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -45,6 +45,7 @@ __all__ = [
     "BATCH_GET",
     "BATCH_LIMIT",
     "READY",
+    "KnownSheets",
     "OnLeftOut",
     "bim360_project",
     "get_sheet",
@@ -88,6 +89,8 @@ class _Batch:
 
 OnLeftOut = Callable[[LeftOut], object]
 """Called with everything that a list finds and does not return."""
+KnownSheets = Callable[[Sequence[str]], Awaitable[Mapping[str, Sheet]]]
+"""Gives those sheets of an earlier list that have one of these ids, by their ids."""
 
 
 async def list_sheets(
@@ -96,7 +99,7 @@ async def list_sheets(
     *,
     folder: str | None = None,
     user_id: str | None = None,
-    known: Mapping[str, Sheet] | None = None,
+    known: KnownSheets | None = None,
     on_left_out: OnLeftOut | None = None,
 ) -> AsyncGenerator[Sheet, None]:
     """The sheets that can be exported, in the service's order: of a folder, and then of the folders in it.
@@ -115,8 +118,8 @@ async def list_sheets(
         folder: only this folder and what is below: a path such as `Plans/Architecture` or `Architecture` (case does
             not matter), or a folder URN.
         user_id: the acting user of a two-legged call.
-        known: sheets of an earlier list, by id: those that were not modified since keep their numbers and titles, and
-            cost no call.
+        known: called with the ids of each page: sheets of an earlier list that were not modified since keep their
+            numbers and titles, and cost no call.
         on_left_out: called with each sheet and folder that is left out; None: sheets are logged at INFO, folders are
             warnings of the session.
 
@@ -127,7 +130,7 @@ async def list_sheets(
     """
     found = await bim360_project(session, project, user_id=user_id)
     starts = await _starts(session, found, folder, user_id)
-    walk = _Walk(session, found, user_id, known or {}, on_left_out or partial(_report, session, found))
+    walk = _Walk(session, found, user_id, known, on_left_out or partial(_report, session, found))
     async with aclosing(walk.sheets(starts)) as sheets:
         async for sheet in sheets:
             yield sheet
@@ -206,7 +209,7 @@ class _Walk:
     session: Session
     project: Project
     user_id: str | None
-    known: Mapping[str, Sheet]
+    known: KnownSheets | None
     leave_out: OnLeftOut
 
     async def sheets(self, starts: Sequence[Folder]) -> AsyncGenerator[Sheet, None]:
@@ -278,12 +281,9 @@ class _Walk:
         for entry in page:
             if isinstance(entry, Folder) or not (version := await self._exportable(folder, *entry)):
                 continue
-            listed = _sheet(self.project, folder.path, entry[0].id, entry[0], version)
-            if has_known_name(listed, self.known):
-                earlier = self.known[listed.id]
-                listed = evolve(listed, number=earlier.number, title=earlier.title, revision=earlier.revision)
-            found.append(listed)
-        return found
+            found.append(_sheet(self.project, folder.path, entry[0].id, entry[0], version))
+        known = await self.known([each.id for each in found]) if self.known is not None and found else {}
+        return [_with_known_name(each, known.get(each.id)) for each in found]
 
     async def _exportable(self, folder: Folder, item: Item, version: Version | None) -> Version | None:
         if item.hidden or _FILE.search(item.type):
@@ -338,10 +338,15 @@ def why_not(version: Version) -> str | None:
     return None
 
 
-def has_known_name(sheet: Sheet, known: Mapping[str, Sheet]) -> bool:
+def has_known_name(sheet: Sheet, earlier: Sheet) -> bool:
     """Whether the number and title of an earlier list are still the sheet's: it was not modified since."""
-    earlier = known.get(sheet.id)
-    return earlier is not None and earlier.modified_at is not None and earlier.modified_at == sheet.modified_at
+    return earlier.id == sheet.id and earlier.modified_at is not None and earlier.modified_at == sheet.modified_at
+
+
+def _with_known_name(sheet: Sheet, earlier: Sheet | None) -> Sheet:
+    if earlier is None or not has_known_name(sheet, earlier):
+        return sheet
+    return evolve(sheet, number=earlier.number, title=earlier.title, revision=earlier.revision)
 
 
 def _sheet(project: Project, folder_path: str, item_id: str, item: Item | None, version: Version) -> Sheet:

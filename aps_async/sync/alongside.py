@@ -24,7 +24,7 @@ async def requests(run: SyncRun, on_listed: Callable[[int], object]) -> AsyncGen
     waiting: list[Planned] = []
     async with aclosing(run.looking()) as parts:
         async for planned in parts:
-            on_listed(len(run.planned))
+            on_listed(run.chosen)
             if run.is_listed:
                 waiting += planned
                 continue
@@ -33,7 +33,7 @@ async def requests(run: SyncRun, on_listed: Callable[[int], object]) -> AsyncGen
                     yield each.request
                 else:
                     waiting.append(each)
-    await run.ledger.expect(len(run.planned))
+    await run.ledger.expect(run.chosen)
     await run.rename()
     for each in waiting:
         yield each.request

@@ -1,13 +1,13 @@
 """What is to be done with each sheet of a list, given what the folder's ledger knows."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from attrs import evolve, frozen
 
 from aps_async.ids import version_number
-from aps_async.ledger.keys import lineage_of
+from aps_async.ledger.keys import lineage_of, lineage_without_identity
 from aps_async.ledger.sheets import KnownSheet, is_named
 from aps_async.models import ExportKind, ExportOptions, ExportRequest, Sheet, SheetIdentity
 from aps_async.resources.sheets import forms
@@ -15,7 +15,7 @@ from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.sheets import ProjectSheet
 
-__all__ = ["Folder", "Planned", "plan", "version_name", "version_of"]
+__all__ = ["Folder", "Planned", "lineages_of", "plan", "version_name", "version_of"]
 __dir__: object = __all__.copy
 
 
@@ -33,6 +33,8 @@ class Planned:
     reason: str | None = None
     is_too_old: bool = False
     """Whether the same export has to be made again."""
+    named_at: float
+    """When the service was last asked for its number and title, in seconds since the epoch."""
 
     @property
     def file_stem(self) -> str:
@@ -52,11 +54,17 @@ class Planned:
         return known is not None and known.source_id == self.sheet.id and not is_named(known.name, self.file_stem)
 
 
-class Folder:
-    """The sheets that the ledger knows, to be found again."""
+def lineages_of(sheet: Sheet) -> set[bytes]:
+    """All lineages under which a ledger may know a sheet."""
+    if sheet.identity is None:
+        return {lineage_of(sheet.to_request())}
+    return {lineage_without_identity(sheet.to_request()), *(lineage_of(form.to_request()) for form in forms(sheet))}
 
-    def __init__(self, known: Sequence[KnownSheet]) -> None:
-        self.known = known
+
+class Folder:
+    """Sheets that the ledger knows, to be found again."""
+
+    def __init__(self, known: Iterable[KnownSheet]) -> None:
         self._by_lineage: dict[bytes, tuple[KnownSheet, ...]] = {}
         self._by_name: dict[str, list[KnownSheet]] = defaultdict(list)
         self._by_item: dict[str, Sheet] = {}
@@ -110,24 +118,25 @@ def plan(
     *,
     pattern: NamePattern,
     options: ExportOptions,
+    named_at: Callable[[Sheet, KnownSheet | None], float],
+    taken: dict[SheetIdentity | None, str],
     user_id: str | None = None,
     refresh_before: datetime | None = None,
-    taken: dict[SheetIdentity | None, str] | None = None,
 ) -> list[Planned]:
     """Compares a list with what the ledger knows.
 
     Args:
         sheets: as listed.
-        folder: what is known of the same project.
+        folder: what is known of these sheets.
         pattern: how files are named.
         options: what goes onto the pages.
+        named_at: when the service was last asked for the number and title of a sheet.
+        taken: see `Folder.apart`; of the parts of the list before this one.
         user_id: the user that jobs run as.
         refresh_before: what was exported before is exported again.
-        taken: see `Folder.apart`; of the parts of the list before this one.
     """
-    taken = {} if taken is None else taken
     apart = [evolve(each, sheet=folder.apart(each.sheet, taken)) for each in sheets]
-    return [_planned(each, folder, pattern, options, user_id, refresh_before) for each in apart]
+    return [_planned(each, folder, pattern, options, named_at, user_id, refresh_before) for each in apart]
 
 
 def _planned(
@@ -135,6 +144,7 @@ def _planned(
     folder: Folder,
     pattern: NamePattern,
     options: ExportOptions,
+    named_at: Callable[[Sheet, KnownSheet | None], float],
     user_id: str | None,
     refresh_before: datetime | None,
 ) -> Planned:
@@ -143,9 +153,14 @@ def _planned(
     lineage = lineage_of(plain)
     known = folder.find(plain, lineage)
     request = evolve(plain, name=stem, subfolder=subfolder or None)
-    if known is not None and known.request == request:
-        request = known.request  # thousands of them are kept in memory
-    found = Planned(sheet=sheet, request=request, lineage=lineage, state=SheetState.UNCHANGED, known=known)
+    found = Planned(
+        sheet=sheet,
+        request=request,
+        lineage=lineage,
+        state=SheetState.UNCHANGED,
+        known=known,
+        named_at=named_at(sheet.sheet, known),
+    )
     if known is None:
         return evolve(found, state=SheetState.NEW)
     if known.source_id != sheet.id:

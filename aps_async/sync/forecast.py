@@ -4,6 +4,7 @@ import heapq
 import math
 import os
 from collections.abc import Sequence
+from contextlib import aclosing
 from statistics import NormalDist
 
 from attrs import evolve, field, frozen
@@ -105,11 +106,12 @@ async def forecast(
         viewer = await session.acting_as(how.user_id)
         batch = batch_for(found, how.batch, one_pdf=how.merge is not None)
         run = SyncRun(session, found, ledger, evolve(how, prune=False), viewer=viewer)
-        await run.look()
+        async with aclosing(run.looking()) as parts:
+            planned = [each async for part in parts for each in part]
         outcomes = run.left_out()
-        known = {each.request: _size(each) for each in run.planned}
+        known = {each.request: _size(each) for each in planned}
         held, work = await _work(session, ledger, list(known), known, batch)
-        outcomes += [_expected(each, each.request in held, ledger.place) for each in run.planned]
+        outcomes += [_expected(each, each.request in held, ledger.place) for each in planned]
         outcomes += await run.missing()
     return Forecast(
         outcomes=tuple(outcomes),

@@ -1,6 +1,6 @@
 """The list of a project's sheets as a sync reads it, and which of them its selection chooses."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing, suppress
 
 from attrs import define, evolve, field
@@ -9,12 +9,13 @@ from aps_async.ahead import ReadAhead
 from aps_async.errors import InputError, NotFoundInProjectError
 from aps_async.exports.project import list_sheets
 from aps_async.ids import bare_id
-from aps_async.ledger.keys import lineage_of
+from aps_async.ledger import Ledger
+from aps_async.ledger.keys import lineage_of, lineage_of_version
 from aps_async.ledger.sheets import KnownSheet
 from aps_async.models import ItemWarning, LeftOut, Project, Sheet
 from aps_async.resources.plans import has_known_name
 from aps_async.session import Session
-from aps_async.sync.compare import Folder
+from aps_async.sync.compare import Folder, lineages_of
 from aps_async.sync.selection import Selected, Selection, select
 from aps_async.sync.sheets import ProjectSheet
 
@@ -31,31 +32,45 @@ class Listing:
 
     session: Session
     project: Project
+    ledger: Ledger
     selection: Selection
     user_id: str | None
     verify: bool
     """Ask for every number and title."""
-    folder: Folder = field(factory=lambda: Folder(()), init=False)
+    ids: set[str] = field(factory=set[str], init=False)
+    """Of the sheets that were listed."""
     listed: list[ProjectSheet] = field(factory=list[ProjectSheet], init=False)
+    """These sheets, where more than their ids is needed at the end of the list."""
     left_out: list[LeftOut] = field(factory=list[LeftOut], init=False)
     """BIM 360: sheets and folders that the list has found so far and could not return."""
     unreadable: list[ItemWarning] = field(factory=list[ItemWarning], init=False)
     unlisted: list[str] = field(factory=list[str], init=False)
     """Paths of folders that could not be listed."""
-    named_at: dict[str, float] = field(factory=dict[str, float], init=False)
-    """By id: when the service was last asked for the number and title of a sheet."""
-    inside: set[int] = field(factory=set[int], init=False)
-    """Records of sheets that are not listed and belong to the selection."""
+    _keeps: bool = field(init=False)
+    _near: dict[bytes, list[KnownSheet]] = field(factory=dict[bytes, list[KnownSheet]], init=False)
+    """What the ledger knows of the sheets that were listed and are not compared yet, by lineage."""
+    _instead: Folder = field(factory=lambda: Folder(()), init=False)
+    """What the ledger knows of those that were left out."""
+    _inside: set[int] | None = field(default=None, init=False)
+    """Records of sheets that are not listed and belong to the selection; None: all do."""
     _warnings_before: int = field(default=0, init=False)
 
-    def take_over(self, selected: Selected) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._keeps = self.project.is_acc or not self.selection.takes_all
+
+    def keep_all(self) -> None:
+        """Keeps the sheets, so that `choose` can return them although all are chosen."""
+        self._keeps = True
+
+    async def take_over(self, selected: Selected) -> None:
         """Uses what was listed and chosen before."""
         self.listed = [*selected.chosen, *(each.sheet for each in selected.not_selected)]
+        self.ids = {each.id for each in self.listed}
         self.left_out = list(selected.left_out)
         self.unlisted = [each.folder_path for each in self.left_out if each.is_folder]
-        self.named_at = {each.id: self.session.now() for each in self.listed}
+        self.verify = True  # the service was asked for all numbers and titles
         with suppress(InputError, NotFoundInProjectError):  # ids of single sheets, which are not in a list
-            self.choose()
+            await self.choose()
 
     async def sheets(self) -> AsyncGenerator[Sheet, None]:
         """Lists the project's sheets, as far as the selection restricts the list."""
@@ -67,7 +82,7 @@ class Listing:
             folder=selection.folder or selection.sheet_set,
             collection=selection.collection,
             user_id=self.user_id,
-            known={each.facts.id: each.facts for each in self._recently_named() if each.facts is not None},
+            known=None if self.verify else self._recently_named,
             on_left_out=self.left_out.append,
         )
         async with aclosing(listed):
@@ -75,56 +90,87 @@ class Listing:
                 yield sheet
 
     async def batches(self, listed: ReadAhead[Sheet]) -> AsyncGenerator[list[ProjectSheet], None]:
-        """Reads the list that `sheets` gives."""
-        now, recent = self.session.now(), self._recently_named()
-        names = {each.facts.id: each.facts for each in recent if each.facts is not None}
-        named_at = {each.facts.id: each.named_at for each in recent if each.facts is not None}
+        """Reads the list that `sheets` gives, each sheet once."""
         async with aclosing(listed):
             async for batch in listed:
-                new = {each.id: each for each in batch if each.id not in self.named_at}
-                self.named_at |= {
-                    each.id: (has_known_name(each, names) and named_at.get(each.id)) or now for each in new.values()
-                }
-                # One that is as it was is kept in memory once.
-                sheets = [
-                    self._in_project(known if (known := names.get(each.id)) is not None and known == each else each)
-                    for each in new.values()
-                ]
-                self.listed += sheets
+                new = {each.id: each for each in batch if each.id not in self.ids}
+                self.ids.update(new)
+                sheets = [self._in_project(each) for each in new.values()]
+                if self._keeps:
+                    self.listed += sheets
                 yield sheets
         self.unlisted = [each.folder_path for each in self.left_out if each.is_folder]
         self.unreadable = [each for each in self.session.warnings[self._warnings_before :] if each.left_out]
 
-    def _recently_named(self) -> list[KnownSheet]:
-        if self.verify:
-            return []
-        now = self.session.now()  # a clock that went wrong may have been ahead
-        return [each for each in self.folder.known if abs(now - (each.named_at or 0.0)) < _NAMES_FOR]
+    async def _recently_named(self, ids: Sequence[str]) -> dict[str, Sheet]:
+        """BIM 360: the sheets with these ids whose numbers and titles are known and need not be asked for."""
+        if not self.ledger.is_open:  # the list of an export begins before its folder is made
+            return {}
+        lineages = [lineage_of_version(self._project_id, each) for each in ids]
+        await self._know(lineages)
+        near = (each for lineage in lineages for each in self._near[lineage])
+        return {each.facts.id: each.facts for each in near if each.facts is not None and self._is_recent(each)}
 
-    def choose(self) -> Selected:
+    async def known_of(self, sheets: Sequence[ProjectSheet]) -> Folder:
+        """What the ledger knows of sheets that are listed; to be asked once for each."""
+        lineages = {lineage for each in sheets for lineage in lineages_of(each.sheet)}
+        await self._know([each for each in lineages if each not in self._near])
+        return Folder(known for each in lineages for known in self._near.pop(each))
+
+    async def _know(self, lineages: Collection[bytes]) -> None:
+        self._near |= {each: [] for each in lineages}
+        for each in await self.ledger.sheets.of_lineages(self._project_id, lineages):
+            self._near[each.lineage].append(each)
+
+    def named_at(self, sheet: Sheet, known: KnownSheet | None) -> float:
+        """When the service was last asked for the number and title of a sheet."""
+        if known is not None and known.named_at is not None and known.facts is not None and self._is_recent(known):
+            return known.named_at if has_known_name(sheet, known.facts) else self.session.now()
+        return self.session.now()
+
+    def _is_recent(self, known: KnownSheet) -> bool:
+        # A clock that went wrong may have been ahead.
+        return not self.verify and abs(self.session.now() - (known.named_at or 0.0)) < _NAMES_FOR
+
+    async def choose(self) -> Selected:
         """The sheets that are wanted. What else the folder or the list has is asked about in the same way."""
-        listed, known = {each.id for each in self.listed}, self.folder.known
-        elsewhere = {each.record: each.facts for each in known if each.source_id not in listed and each.facts}
+        lost = self.sheets_left_out()
+        lineages = [lineage_of_version(self._project_id, each.version_urn or each.id) for each in lost]
+        self._instead = Folder(await self.ledger.sheets.of_lineages(self._project_id, lineages))
+        if self.selection == Selection():
+            return Selected(chosen=tuple(self.listed))
+        known = await self.ledger.sheets.known(self._project_id, but=self.ids)
+        elsewhere = {each.record: each.facts for each in known if each.facts}
         places = Selection(
             folder=self.selection.folder,
             sheet_set=self.selection.sheet_set,
             collection=self.selection.collection,
         )
         in_place = self._selected([self._in_project(each) for each in elsewhere.values()], places)
-        lost = {each.version_urn or "": self._in_project(self.sheet_of(each)) for each in self.sheets_left_out()}
-        rest = evolve(self.selection, folder=None, sheet_set=None, collection=None)
-        if not (self.listed or in_place or lost):
+        missed = [self._in_project(self.sheet_of(each)) for each in lost]
+        self._inside = set()
+        if not (self.listed or in_place or missed):
             return Selected(chosen=())
-        selected = select([*self.listed, *in_place, *lost.values()], rest)
+        rest = evolve(self.selection, folder=None, sheet_set=None, collection=None)
+        selected = select([*self.listed, *in_place, *missed], rest)
         chosen = {each.id for each in selected.chosen}
         self.left_out = [each for each in self.left_out if each.is_folder or each.version_urn in chosen]
-        all_are_meant = self.selection == Selection()
-        self.inside = {
-            each.record
-            for each in known
-            if all_are_meant or (each.facts is not None and each.facts.id in chosen and each.record in elsewhere)
-        }
+        self._inside = {record for record, facts in elsewhere.items() if facts.id in chosen}
         return selected
+
+    def is_inside(self, known: KnownSheet) -> bool:
+        """Whether a sheet that is not listed belongs to the selection."""
+        return self._inside is None or known.record in self._inside
+
+    def lineages(self) -> set[bytes]:
+        """Of all sheets that were listed."""
+        if self.project.is_acc:
+            return {lineage_of(each.sheet.to_request()) for each in self.listed}
+        return {lineage_of_version(self._project_id, each) for each in self.ids}
+
+    @property
+    def _project_id(self) -> str:
+        return bare_id(self.project.id)
 
     def _selected(self, sheets: Sequence[ProjectSheet], selection: Selection) -> Sequence[ProjectSheet]:
         if selection == Selection():
@@ -143,7 +189,7 @@ class Listing:
 
     def sheet_of(self, found: LeftOut) -> Sheet:
         """What is known of a sheet that cannot be exported: its number is only known from an earlier version."""
-        earlier = self.folder.item(found.id)
+        earlier = self._instead.item(found.id)
         return Sheet(
             project_id=bare_id(self.project.id),
             id=found.version_urn or found.id,
@@ -156,4 +202,4 @@ class Listing:
 
     def kept(self, found: LeftOut) -> KnownSheet | None:
         """What the folder has of a sheet that cannot be exported now."""
-        return self.folder.first(lineage_of(self.sheet_of(found).to_request()))
+        return self._instead.first(lineage_of(self.sheet_of(found).to_request()))

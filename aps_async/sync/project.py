@@ -96,6 +96,8 @@ async def sync_project(
     async with ledger_for(target, state, superseded=how.superseded, verify=how.verify, command=command) as ledger:
         await rebuild(ledger, found)
         run = SyncRun(session, found, ledger, how, viewer=await session.acting_as(how.user_id))
+        if on_selected is not None:
+            run.keep_selected()
 
         def listed(number: int) -> None:
             if on_listed is not None:
@@ -121,10 +123,10 @@ async def sync_project(
             async with aclosing(exports) as outcomes:
                 async for each in outcomes:
                     for outcome in run.left_out():
-                        yield run.reported(outcome)
-                    yield run.reported(await run.exported(each))
+                        yield outcome
+                    yield await run.exported(each)
         for outcome in [*run.left_out(), *await run.missing()]:
-            yield run.reported(outcome)
+            yield outcome
         joined = await run.finish()
         if joined is not None and on_joined is not None:
             on_joined(joined)

@@ -109,18 +109,17 @@ class RegisterWriter:
     """That is compared with the folder."""
     _rows: Spool = field(factory=Spool, init=False)
 
-    def add(self, outcomes: Iterable[SyncOutcome], known: Iterable[KnownSheet]) -> None:
-        """Adds sheets.
+    def add(self, outcome: SyncOutcome, *known: KnownSheet | None) -> None:
+        """Adds a sheet.
 
         Args:
-            outcomes: of the sheets.
-            known: what the ledger knows of them and their files after their exports.
+            outcome: of the sheet.
+            known: what the ledger knows of it after its export: whichever of these has its file.
         """
-        by_file = {file.name: (each, file) for each in known for file in each.in_place}
-        for outcome in outcomes:
-            row = _row(self.project, outcome, *by_file.get(outcome.file or "", (None, None)))
-            key = row.collection or "", row.folder, row.number, row.name
-            self._rows.add(key, [getattr(row, name) for name in _COLUMNS])
+        files = ((each, file) for each in known if each is not None for file in each.in_place)
+        row = _row(self.project, outcome, *next((pair for pair in files if pair[1].name == outcome.file), (None, None)))
+        key = row.collection or "", row.folder, row.number, row.name
+        self._rows.add(key, [getattr(row, name) for name in _COLUMNS])
 
     async def write(self, place: Place, now: datetime) -> None:
         """Writes both files, each in one step.

@@ -1,5 +1,6 @@
 """One run of `sync_project`: its list, what the folder knows, and what comes of both."""
 
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from aps_async.ledger.sheets import KnownSheet, SheetNote
 from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet, SheetIdentity, StoredExport
 from aps_async.resources.sheets import forms
 from aps_async.session import Session
-from aps_async.sync.compare import Folder, Planned, plan
+from aps_async.sync.compare import Planned, plan
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, join_set
 from aps_async.sync.listing import Listing
 from aps_async.sync.naming import NamePattern
@@ -37,7 +38,7 @@ PRUNE_SHARE = 10
 """One run moves at most the set divided by this, unless a larger number is allowed."""
 PRUNE_LEAST = 10
 """So many sheets in any case."""
-_NOTES = 500  # kept in one transaction
+_AT_ONCE = 400  # outcomes that are kept in one transaction
 _IN_SET = (SheetState.NEW, SheetState.REVISED, SheetState.RENAMED, SheetState.REFRESHED, SheetState.UNCHANGED)
 _OUTSIDE = "outside the selection of this run"
 
@@ -86,26 +87,32 @@ class SyncRun:
     viewer: str = field(kw_only=True)
     selected: Selected = field(default=Selected(chosen=()), init=False)
     """What the selection has chosen, for reports."""
-    planned: list[Planned] = field(factory=list[Planned], init=False)
-    """The sheets that were listed and chosen."""
+    chosen: int = field(default=0, init=False)
+    """Sheets that were listed and chosen so far."""
     is_listed: bool = field(default=False, init=False)
-    """Whether the list has come to its end, so that `planned` and `selected` are complete."""
+    """Whether the list has come to its end, so that `chosen` and `selected` are complete."""
     _listing: Listing = field(init=False)
-    _by_id: dict[tuple[str, ...], Planned] = field(factory=dict[tuple[str, ...], Planned], init=False)
+    _open: dict[tuple[str, ...], Planned] = field(factory=dict[tuple[str, ...], Planned], init=False)
+    """By their source ids: the sheets that have no outcome yet."""
+    _renamed: list[Planned] = field(factory=list[Planned], init=False)
     _is_told: bool = field(default=False, init=False)
-    _as_before: int = field(default=0, init=False)
-    """Sheets of which the ledger knows after their export what it knew at the beginning."""
-    _known: list[KnownSheet] = field(factory=list[KnownSheet], init=False)
+    _is_any_known: bool = field(default=False, init=False)
+    """Whether the folder had any sheet at the beginning."""
     _taken: dict[SheetIdentity | None, str] = field(factory=dict[SheetIdentity | None, str], init=False)
     _moved: dict[int, KnownSheet] = field(factory=dict[int, KnownSheet], init=False)
     """By record: withdrawn sheets whose files this run has moved, as they are now."""
     _notes: list[SheetNote] = field(factory=list[SheetNote], init=False)
-    _reported: list[SyncOutcome] = field(factory=list[SyncOutcome], init=False)
+    _changed: dict[bytes, SyncOutcome] = field(factory=dict[bytes, SyncOutcome], init=False)
+    """By lineage: outcomes whose files the ledger has to be asked about for the register."""
+    _register: RegisterWriter = field(init=False)
+    _in_set: list[SetSheet] = field(factory=list[SetSheet], init=False)
+    _not_in_set: list[str] = field(factory=list[str], init=False)
     _problem: Exception | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         how = self.how
-        self._listing = Listing(self.session, self.project, how.selection, how.user_id, how.verify)
+        self._listing = Listing(self.session, self.project, self.ledger, how.selection, how.user_id, how.verify)
+        self._register = RegisterWriter(self.project)
 
     @property
     def _project_id(self) -> str:
@@ -116,37 +123,31 @@ class SyncRun:
         """BIM 360: sheets and folders that the list has found so far and could not return."""
         return tuple(self._listing.left_out)
 
+    def keep_selected(self) -> None:
+        """Has `selected` hold the sheets also if all of them are chosen; otherwise there may be too many to keep."""
+        self._listing.keep_all()
+
     def list_sheets(self) -> AsyncGenerator[Sheet, None]:
         """Lists the project's sheets, as far as the selection restricts the list."""
         return self._listing.sheets()
 
-    async def look(self, selected: Selected | None = None) -> None:
-        """Lists the project unless that has been done, and compares it with the folder.
-
-        Args:
-            selected: what was listed and chosen; None: list it here.
-        """
-        async with aclosing(self.looking(selected)) as planned:
-            async for _ in planned:
-                pass
-
     async def looking(
         self, selected: Selected | None = None, listed: ReadAhead[Sheet] | None = None
     ) -> AsyncGenerator[list[Planned], None]:
-        """Does the same as `look`, and yields what is planned for the sheets while the list goes on.
+        """Lists the project unless that has been done, compares it with the folder, and yields what is planned.
 
-        A selection of some sheets takes the whole list, so that everything is yielded at its end.
+        Parts of a list of all sheets come while that goes on. A selection of some takes the whole list, so that
+        everything is yielded at its end.
 
         Args:
-            selected: as `look`.
+            selected: what was listed and chosen; None: list it here.
             listed: `list_sheets`, if that has begun.
         """
         if self.how.merge is not None:
             await self.ledger.reserve(self.how.merge)
-        self._known = await self.ledger.sheets.known(self._project_id)
-        self._listing.folder = Folder(self._known)
+        self._is_any_known = await self.ledger.sheets.is_any_known(self._project_id)
         if selected is not None:
-            self._listing.take_over(selected)
+            await self._listing.take_over(selected)
             self.selected = selected
         else:
             async with aclosing(self._listing.batches(listed or ReadAhead(self.list_sheets()))) as batches:
@@ -154,13 +155,12 @@ class SyncRun:
                     if self.how.selection.takes_all:
                         yield await self._plan(sheets)
             left_out = self.not_listed
-            self.selected = evolve(self._listing.choose(), left_out=left_out)
-        done = {each.sheet.id for each in self.planned}
-        ids = {each.id for each in self._listing.listed} - done
-        chosen = [each for each in self.selected.chosen if each.id in ids]
-        if not (chosen or done or self._listing.left_out or self._known):
+            self.selected = evolve(await self._listing.choose(), left_out=left_out)
+        ids = set[str]() if self.chosen else self._listing.ids
+        rest = [each for each in self.selected.chosen if each.id in ids]
+        if not (self.chosen or rest or self._listing.left_out or self._is_any_known):
             raise EmptyProjectError(f"{self.project.name} shows no sheets that can be exported")
-        planned = await self._plan(chosen)
+        planned = await self._plan(rest)
         self.is_listed = True
         yield planned
 
@@ -168,17 +168,19 @@ class SyncRun:
         how = self.how
         found = plan(
             sheets,
-            self._listing.folder,
+            await self._listing.known_of(sheets),
             pattern=how.pattern,
             options=how.options,
+            named_at=self._listing.named_at,
+            taken=self._taken,
             user_id=how.user_id,
             refresh_before=datetime.now(UTC) - how.refresh if how.refresh is not None else None,
-            taken=self._taken,
         )
         planned = [await self._with_user(each) for each in found]
-        self.planned += planned
+        self.chosen += len(planned)
+        self._renamed += [each for each in planned if each.is_renamed]
         await self.ledger.sheets.forget([each.known for each in planned if each.is_too_old and each.known])
-        self._by_id |= {each.request.source_ids: each for each in planned}
+        self._open |= {each.request.source_ids: each for each in planned}
         first_seen = [each for each in planned if each.known is None or each.known.facts is None]
         await self.ledger.sheets.note(self._project_id, [self._note(each, each.state) for each in first_seen])
         return planned
@@ -203,22 +205,25 @@ class SyncRun:
             SyncOutcome(state=SheetState.LEFT_OUT, name=each.id or each.call, id=each.id or "", reason=str(each))
             for each in self._listing.unreadable
         ]
+        for outcome in found:
+            self._report(outcome)
         for each in self._listing.left_out:
             known = None if each.is_folder else self._listing.kept(each)
             outcome = left_out(each, self._listing.sheet_of(each), known, self.ledger.place)
             found.append(outcome)
+            self._report(outcome, known)
             if known is not None:
                 self._keep(known, outcome)
         return found
 
     def gives_name_now(self, planned: Planned) -> bool:
         """Whether a file can get its name before the list has ended: no file in the folder could come to need it."""
-        return planned.keeps_name or not self._known
+        return planned.keeps_name or not self._is_any_known
 
     async def rename(self) -> None:
         """Gives files the names that they should have now, those first whose new name nobody has."""
-        waiting = [each for each in self.planned if each.is_renamed and each.known is not None]
-        taken = {each.name for each in self._known}
+        waiting, self._renamed = self._renamed, []
+        taken = await self.ledger.sheets.names() if waiting else set[str]()
         while waiting:
             free = [each for each in waiting if each.file_stem not in taken] or waiting[:1]
             for each in free:
@@ -231,16 +236,19 @@ class SyncRun:
 
     async def exported(self, outcome: ExportOutcome | StoredExport) -> SyncOutcome:
         """What came of one export."""
-        planned = self._by_id[outcome.request.source_ids]
+        planned = self._open.pop(outcome.request.source_ids)
         found = exported(planned, outcome, self.ledger.place)
         if found.state is SheetState.REFRESHED and self.how.again:
             found = evolve(found, reason="everything was exported again")
-        is_noted = self._is_noted(planned, found)
-        self._as_before += outcome.reused and is_noted
-        if outcome.error is None and not is_noted:
+        if outcome.error is None and not self._is_noted(planned, found):
             self._notes.append(self._note(planned, found.state, found.reason))
-            if len(self._notes) >= _NOTES:
-                await self._keep_notes()
+        known = planned.known
+        if outcome.reused and known is not None and any(each.name == found.file for each in known.in_place):
+            self._report(found, known)
+        else:
+            self._changed[planned.lineage] = found
+        if len(self._notes) >= _AT_ONCE or len(self._changed) >= _AT_ONCE:
+            await self._keep_notes()
         return found
 
     def _is_noted(self, planned: Planned, found: SyncOutcome) -> bool:
@@ -252,53 +260,55 @@ class SyncRun:
             and known.lineage == planned.lineage
             and known.state == found.state
             and known.viewer == self.viewer
-            and known.named_at == self._listing.named_at[sheet.id]
+            and known.named_at == planned.named_at
             and known.facts == sheet
         )
-
-    async def _known_now(self) -> list[KnownSheet]:
-        """What the ledger knows after the exports; thousands of sheets are not read again without need."""
-        is_as_before = self._as_before == len(self.planned)
-        return self._known if is_as_before else await self.ledger.sheets.known(self._project_id)
 
     async def missing(self) -> list[SyncOutcome]:
         """What became of the sheets that the folder has and this run has not exported."""
         await self._keep_notes()
-        known = self._known = await self._known_now()
-        folder = Folder(known)
-        listing = self._listing
-        found_again = (folder.find(each.request, each.lineage) for each in self.planned)
-        handled = {each.record for each in found_again if each is not None}
-        handled |= {found.record for each in listing.sheets_left_out() if (found := listing.kept(each)) is not None}
-        rest = [each for each in known if each.record not in handled]
+        listing, book = self._listing, self.ledger.sheets
+        kept = {found.record for each in listing.sheets_left_out() if (found := listing.kept(each)) is not None}
+        rest = [each for each in await book.not_asked_for(self._project_id) if each.record not in kept]
+        others = kept | {each.record for each in rest}
+        same = await book.of_lineages(self._project_id, {each.lineage for each in rest})
+        asked = {each.lineage: each.source_id for each in same if each.record not in others}
         now = {each.id: each.sheet for each in listing.listed} if rest else dict[str, Sheet]()
-        listed = {lineage_of(each.to_request()) for each in now.values()}
-        planned = {each.lineage: each for each in reversed(self.planned)}
+        listed = listing.lineages() if rest else set[bytes]()
         reasons = {
             each.record: reason
             for each in rest
             if not _has_another_number(each, now.get(each.source_id))
-            and (reason := self._why_not_asked(each, planned.get(each.lineage), is_listed=each.lineage in listed))
+            and (reason := self._why_not_asked(each, asked.get(each.lineage), is_listed=each.lineage in listed))
         }
         prover = Prover(self.session, self.project, self.viewer, self.how.user_id)
         verdicts = await prover.verdicts([each for each in rest if each.record not in reasons])
         verdicts |= {record: Verdict(SheetState.NOT_LOOKED_AT, reason) for record, reason in reasons.items()}
-        self._moved = await self._prune([each for each in rest if _is_withdrawn(verdicts[each.record])], len(known))
-        outcomes = [
-            missed(self._moved.get(each.record, each), verdicts[each.record], self.ledger.place) for each in rest
-        ]
-        for each, outcome in zip(rest, outcomes, strict=True):
-            self._keep(each, outcome, outcome.file if each.record in self._moved else None)
+        withdrawn = [each for each in rest if _is_withdrawn(verdicts[each.record])]
+        self._moved = await self._prune(withdrawn, self.chosen + len(others))
+        outcomes = list[SyncOutcome]()
+        for each in rest:
+            is_moved, as_now = each.record in self._moved, self._moved.get(each.record, each)
+            outcome = missed(as_now, verdicts[each.record], self.ledger.place)
+            outcomes.append(outcome)
+            self._report(outcome, as_now)
+            self._keep(each, outcome, outcome.file if is_moved else None)
         return outcomes
 
-    def _why_not_asked(self, known: KnownSheet, planned: Planned | None, *, is_listed: bool) -> str | None:
-        """Why the service is not asked about a sheet that this run has not exported; None if it is."""
+    def _why_not_asked(self, known: KnownSheet, asked: str | None, *, is_listed: bool) -> str | None:
+        """Why the service is not asked about a sheet that this run has not exported; None if it is.
+
+        Args:
+            known: the sheet.
+            asked: the id of the version that this run has exported instead.
+            is_listed: whether any version is listed.
+        """
         if is_listed:
-            if planned is None:
+            if asked is None:
                 return _OUTSIDE
-            is_older = known.source_id != planned.sheet.id
+            is_older = known.source_id != asked
             return "an older version, kept beside the newer one" if is_older else "exported with other options"
-        if known.record not in self._listing.inside:
+        if not self._listing.is_inside(known):
             return _OUTSIDE
         path = known.facts.folder_path if known.facts else ""
         if any(path == each or path.startswith(f"{each}/") for each in self._listing.unlisted):
@@ -320,10 +330,16 @@ class SyncRun:
             return {}
         return {each.record: await self.ledger.sheets.withdraw(each) for each in withdrawn}
 
-    def reported(self, outcome: SyncOutcome) -> SyncOutcome:
-        """Remembers an outcome for the register, without what makes it large."""
-        self._reported.append(evolve(outcome, outcome=None, error=None))
-        return outcome
+    def _report(self, outcome: SyncOutcome, *known: KnownSheet | None) -> None:
+        """Remembers an outcome for the register and the set, with what the ledger knows of its file."""
+        self._register.add(outcome, *known)
+        if self.how.merge is None:
+            return
+        if outcome.state not in _IN_SET:
+            if outcome.reason != _OUTSIDE:
+                self._not_in_set.append(f"{outcome.name}: {outcome.in_words}")
+        elif outcome.file:
+            self._in_set.append(SetSheet(outcome.file, outcome.number, outcome.title))
 
     async def finish(self) -> JoinedSet | None:
         """Keeps what was found, writes the register, and joins the sheets if that is wanted.
@@ -334,15 +350,12 @@ class SyncRun:
             TargetError: the register cannot be written.
         """
         await self._keep_notes()
-        known = [self._moved.get(each.record, each) for each in self._known]
-        register = RegisterWriter(self.project)
-        register.add(self._reported, known)
-        await register.write(self.ledger.place, datetime.now(UTC))
+        await self._register.write(self.ledger.place, datetime.now(UTC))
         await self.ledger.sheets.withdrawn(self._moved.values())
         joined = None
         try:
             if self.how.merge is not None:
-                joined = await self._joined(self.how.merge)
+                joined = await join_set(self.ledger, self._in_set, self.how.merge, missing=self._not_in_set)
         except MergeError as problem:
             if self._problem is None:
                 raise
@@ -351,20 +364,15 @@ class SyncRun:
             raise self._problem
         return joined
 
-    async def _joined(self, target: Path) -> JoinedSet:
-        chosen = [each for each in self._reported if each.state in _IN_SET]
-        others = [each for each in self._reported if each.state not in _IN_SET and each.reason != _OUTSIDE]
-        return await join_set(
-            self.ledger,
-            [SetSheet(each.file, each.number, each.title) for each in chosen if each.file],
-            target,
-            missing=[f"{each.name}: {each.in_words}" for each in others],
-        )
-
     async def _keep_notes(self) -> None:
         notes, self._notes = self._notes, []
-        if notes:
-            await self.ledger.sheets.note(self._project_id, notes)
+        await self.ledger.sheets.note(self._project_id, notes)
+        changed, self._changed = self._changed, {}
+        known = defaultdict[bytes, list[KnownSheet]](list)
+        for each in await self.ledger.sheets.of_lineages(self._project_id, changed):
+            known[each.lineage].append(each)
+        for lineage, outcome in changed.items():
+            self._report(outcome, *known[lineage])
 
     def _note(self, planned: Planned, state: SheetState, reason: str | None = None) -> SheetNote:
         return SheetNote(
@@ -373,7 +381,7 @@ class SyncRun:
             viewer=self.viewer,
             state=str(state),
             reason=reason,
-            named_at=self._listing.named_at.get(planned.sheet.id),
+            named_at=planned.named_at,
         )
 
     def _keep(self, known: KnownSheet, outcome: SyncOutcome, moved: str | None = None) -> None:
