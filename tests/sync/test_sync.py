@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import hashlib
 import json
 import sqlite3
 from collections import Counter
@@ -507,6 +508,11 @@ async def test_the_register_lists_every_sheet(site: Site) -> None:
         rows = list(csv.DictReader(file))
     assert [row["number"] for row in rows] == ["A-101", "A-102", "A-103"]
     assert rows[1]["title"].startswith("'=")
+    site.revise(site.simulator.world.find_sheet("A-101"))
+    await site.sync()
+    [again, *_] = json.loads((site.folder / "register.json").read_text())["sheets"]
+    assert (again["state"], again["version"]) == ("revised", "2")
+    assert again["sha256"] == hashlib.sha256((site.folder / FIRST[0]).read_bytes()).hexdigest() != first["sha256"]
 
 
 def issue(site: Site, sheet: BuildSheet, name: str, **values: Any) -> BuildSheet:
