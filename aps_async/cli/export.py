@@ -77,6 +77,8 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
         return
     batch = batch_for(project, choices.batch, one_pdf=choices.merge is not None)
     compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
+    if choices.pattern is not None:
+        compared.keep_selected()  # to print which of them share a name
     if choices.report:
         run.report = Report(project=project.name, drawing=ThumbnailProcess(choices.out))
     selected = None if choices.selection.takes_all else await _selected(session, project, choices, run)

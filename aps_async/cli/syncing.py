@@ -32,6 +32,7 @@ from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions
+from aps_async.sync.selection import Selected
 from aps_async.sync.subfolders import PROJECTS_JSON
 
 QUIET = (SheetState.UNCHANGED, SheetState.NEW, SheetState.NOT_LOOKED_AT)
@@ -185,9 +186,13 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
             found.total = total
             view.expect(total, complete=complete)
 
+        def selected(chosen: Selected) -> None:
+            print_selected(chosen, choices.pattern)
+
         def joined(done: JoinedSet) -> None:
             found.joined = done
 
+        is_told = choices.pattern is not None or not choices.selection.takes_all  # all sheets: nothing to print of them
         run = sync_project(
             session,
             project,
@@ -200,7 +205,7 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
             on_progress=view.moved,
             on_listed=listed,
             on_total=partial(listed, complete=True),
-            on_selected=lambda selected: print_selected(selected, choices.pattern),
+            on_selected=selected if is_told else None,
             on_joined=joined,
         )
         async with aclosing(run) as outcomes:
