@@ -5,7 +5,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, aclosing, closing
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ async def _delivered(choices: RunChoices, run: Run, work: Callable[[Session], Aw
         if run.total:
             print_status(next_command(choices.out, to="continue"))
         raise
-    for outcome in run.files:
+    for outcome in run.odd:
         for lost in outcome.failed_files:
             words = ": ".join(part for part in (lost.reason, lost.detail) if part) or "no reason given"
             print_status(f"missing in {file_name(outcome)}: {lost.id}: {words}")
@@ -189,7 +189,7 @@ def stored_choices(command: str, choices: RunChoices) -> str:
 
 def keep(result: Result, choices: RunChoices, run: Run) -> None:
     """Adds a result, and prints it with `--json`."""
-    run.results.append(result)
+    run.add(result)
     if result.error is not None:
         print_failure(result.name, result.error)
     if not run.is_compared or result.outcome is None:
@@ -208,7 +208,7 @@ async def export_tasks(
     ledger: Ledger | bool = False,
 ) -> None:
     """Exports everything, shows progress and keeps each result."""
-    run.total = len(run.results) + len(tasks)
+    run.total = run.kept + len(tasks)
     if not tasks:
         return
     by_key = {task.key: task for task in tasks}
@@ -227,21 +227,20 @@ async def export_listed(
     batch: int | None,
     on_outcome: OnOutcome,
 ) -> None:
-    """Does the same for tasks that are still being listed, which goes on beside the exports."""
+    """Does the same for tasks that are still being listed, each once, which goes on beside the exports."""
     by_key: dict[ExportRequest | ExportRef, Task] = {}
-    before = len(run.results)
+    before = run.total = run.kept
 
     async def wanted() -> AsyncGenerator[ExportRequest | ExportJob, None]:
         async with aclosing(parts):
             async for part in parts:
-                new = {task.key: task for task in part if task.key not in by_key}
-                by_key.update(new)
-                run.total = before + len(by_key)
-                view.expect(len(by_key), complete=False)
-                for task in new.values():
+                by_key.update((task.key, task) for task in part)
+                run.total += len(part)
+                view.expect(run.total - before, complete=False)
+                for task in part:
                     yield task.wanted
         run.is_listed = True
-        view.expect(len(by_key))
+        view.expect(run.total - before)
 
     run.is_listed = False
     with _shown(session, None, choices, run) as view:
@@ -267,7 +266,7 @@ def _shown(session: Session, total: int | None, choices: RunChoices, run: Run) -
 async def _exported(
     session: Session,
     wanted: Iterable[Wanted] | AsyncIterable[Wanted],
-    by_key: Mapping[ExportRequest | ExportRef, Task],
+    by_key: dict[ExportRequest | ExportRef, Task],
     view: View,
     choices: RunChoices,
     run: Run,
@@ -291,7 +290,7 @@ async def _exported(
     async with aclosing(outcomes):
         async for outcome in outcomes:
             ref = outcome.ref
-            task = by_key[ref if ref is not None and ref in by_key else outcome.request]
+            task = by_key.pop(ref if ref is not None and ref in by_key else outcome.request)
             view.finished(task.name, outcome.size, outcome.seconds, ok=outcome.ok, reused=outcome.reused)
             result = Result(
                 name=task.name, id=task.id, folder=task.folder, sheet=task.sheet, outcome=outcome, error=outcome.error

@@ -1,7 +1,7 @@
 """The command `export`."""
 
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing, nullcontext
+from contextlib import AsyncExitStack, aclosing
 
 from attrs import field, frozen
 
@@ -15,6 +15,7 @@ from aps_async.cli.wanted import chosen_sheets, exportable_project, named_reques
 from aps_async.errors import MergeError, NotFoundInProjectError
 from aps_async.exports.batches import batch_for
 from aps_async.exports.project import project_requests
+from aps_async.ledger import LEDGER_NAME
 from aps_async.models import (
     ExportOptions,
     ExportOutcome,
@@ -50,6 +51,7 @@ class ExportChoices(RunChoices, Choice):
             selection=self.selection,
             pattern=self.pattern or DEFAULT_PATTERN,
             user_id=self.user_id,
+            verify=self.verify,
             again=self.again,
             merge=self.merge,
         )
@@ -83,16 +85,20 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
         run.report = Report(project=project.name, drawing=ThumbnailProcess(choices.out))
     selected = None if choices.selection.takes_all else await _selected(session, project, choices, run)
     if selected is not None and not selected.chosen:
-        run.total = len(run.results)
+        run.total = run.kept
         run.report = None
         return
-    listed = ReadAhead(compared.list_sheets()) if selected is None else None
-    async with aclosing(listed) if listed is not None else nullcontext():
-        if listed is not None:
+    async with AsyncExitStack() as stack:
+        if (choices.out / LEDGER_NAME).exists():  # which knows numbers and titles
+            await stack.enter_async_context(ledger)
+        listed = None
+        if selected is None:
+            listed = await stack.enter_async_context(aclosing(ReadAhead(compared.list_sheets())))
             await _check_begun(listed, compared, choices)
+        if not ledger.is_open:
+            await stack.enter_async_context(ledger)
         run.is_compared = True
-        async with ledger:
-            await _export_sheets(compared, compared.looking(selected, listed), choices, run, batch)
+        await _export_sheets(compared, compared.looking(selected, listed), choices, run, batch)
 
 
 async def _check_begun(listed: ReadAhead[Sheet], compared: SyncRun, choices: ExportChoices) -> None:

@@ -67,7 +67,19 @@ class Run:
     total: int = 0
     is_listed: bool = True
     """False: there may be more than `total`."""
-    results: list[Result] = field(factory=list[Result])
+    kept: int = 0
+    """Results so far; only what the end prints of them is remembered, since there may be 50,000."""
+    done: int = 0
+    """Those with a file."""
+    reused: int = 0
+    unpacked: int = 0
+    """Files that archives were unpacked to."""
+    received: int = 0
+    """Bytes of all files."""
+    failures: list[Result] = field(factory=list[Result])
+    """Results without a file."""
+    odd: list[DeliveredExport | StoredExport] = field(factory=list[DeliveredExport | StoredExport])
+    """Files with warnings, or in which something is missing."""
     others: Counter[SheetState] = field(factory=Counter[SheetState])
     """Sheets that were left out, and those of earlier runs that are withdrawn."""
     report: Report | None = None
@@ -76,6 +88,21 @@ class Run:
     began: float = field(factory=time.monotonic)
     joined: JoinedSet | None = None
     unfinished: MergeError | None = None
+
+    def add(self, result: Result) -> None:
+        """Counts one result."""
+        self.kept += 1
+        if result.error is not None:
+            self.failures.append(result)
+        outcome = result.outcome
+        if not isinstance(outcome, DeliveredExport | StoredExport):
+            return
+        self.done += 1
+        self.reused += outcome.reused
+        self.unpacked += _unpacked(outcome)
+        self.received += outcome.size
+        if outcome.warnings or outcome.failed_files:
+            self.odd.append(outcome)
 
     def add_to_report(self, outcome: SyncOutcome) -> None:
         """Adds what became of one sheet to the report, if there is to be one."""
@@ -88,29 +115,14 @@ class Run:
             self.report.close()
 
     @property
-    def failures(self) -> list[Result]:
-        """Results without a file."""
-        return [each for each in self.results if each.error is not None]
-
-    @property
-    def files(self) -> list[DeliveredExport | StoredExport]:
-        """Those with one."""
-        return [each.outcome for each in self.results if isinstance(each.outcome, DeliveredExport | StoredExport)]
-
-    @property
-    def received(self) -> int:
-        """Bytes of all files."""
-        return sum(each.size for each in self.files)
-
-    @property
     def code(self) -> int:
         """The exit code: 0; the code that all failures share, if there is no file at all; otherwise `SOME_FAILED`."""
-        codes = {exit_code(each.error) for each in self.results if each.error is not None}
+        codes = {exit_code(each.error) for each in self.failures if each.error is not None}
         if not codes:
-            if any(each.failed_files for each in self.files):
+            if any(each.failed_files for each in self.odd):
                 return SOME_FAILED
             return exit_code(self.unfinished) if self.unfinished else 0
-        return codes.pop() if len(codes) == 1 and not self.files else SOME_FAILED
+        return codes.pop() if len(codes) == 1 and not self.done else SOME_FAILED
 
 
 def file_name(outcome: DeliveredExport | StoredExport) -> str:
@@ -167,20 +179,19 @@ def error_as_json(error: Exception) -> dict[str, Any]:
 
 def summary(run: Run, out: Path | str) -> str:
     """The last line of a finished run."""
-    done = len(run.files)
     of = f" of {run.total:,}" if run.failures else ""
     seconds = time.monotonic() - run.began
-    words = f"{done:,}{of} {run.comes_as}{'' if run.total == 1 else 's'}"
-    if entries := sum(map(_unpacked, run.files)):
-        words += f", unpacked to {count(entries, 'file')}"
-    if reused := sum(each.reused for each in run.files):
-        words += f" ({reused:,} already there)"
-    if odd := sum(bool(each.warnings) for each in run.files):
+    words = f"{run.done:,}{of} {run.comes_as}{'' if run.total == 1 else 's'}"
+    if run.unpacked:
+        words += f", unpacked to {count(run.unpacked, 'file')}"
+    if run.reused:
+        words += f" ({run.reused:,} already there)"
+    if odd := sum(bool(each.warnings) for each in run.odd):
         words += f" ({odd:,} with warnings)"
     for state, number in run.others.items():
         words += f", {number:,} {state}"
     words += f", {size(run.received)}, in {seconds:.1f} s"
-    return f"{words}: {out}" if done else words
+    return f"{words}: {out}" if run.done else words
 
 
 def _unpacked(outcome: DeliveredExport | StoredExport) -> int:
@@ -194,7 +205,7 @@ def stopped_words(run: Run, out: Path | str) -> str:
     """What a stopped run had done."""
     if not run.total:
         return "stopped before the first export; nothing was written"
-    where = f"in {out}" if run.files else "so no file was written"
+    where = f"in {out}" if run.done else "so no file was written"
     least = "" if run.is_listed else "at least "
     of = f"{least}{count(run.total, run.things)}"
-    return f"stopped: {len(run.files):,} of {of} done, {where}; no unfinished file is left"
+    return f"stopped: {run.done:,} of {of} done, {where}; no unfinished file is left"

@@ -67,7 +67,7 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
             except asyncio.CancelledError:
                 print_status(stopped_words(run, out))
                 raise
-        print_result(f"{len(run.files)} PDFs, {size(run.received)}, are in {out}")
+        print_result(f"{run.done} PDFs, {size(run.received)}, are in {out}")
         show_failures([(each.short_name, each.error) for each in run.failures if each.error], out)
         if run.report is not None:
             await leave_report(out, run.report)

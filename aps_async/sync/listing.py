@@ -104,7 +104,7 @@ class Listing:
 
     async def _recently_named(self, ids: Sequence[str]) -> dict[str, Sheet]:
         """BIM 360: the sheets with these ids whose numbers and titles are known and need not be asked for."""
-        if not self.ledger.is_open:  # the list of an export begins before its folder is made
+        if not self.ledger.is_open:  # the list of a first export begins before its folder is made
             return {}
         lineages = [lineage_of_version(self._project_id, each) for each in ids]
         await self._know(lineages)
