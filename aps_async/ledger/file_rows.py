@@ -7,7 +7,8 @@ import json
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -89,7 +90,8 @@ def digests(connection: sqlite3.Connection) -> dict[str, str]:
     return {str(name): bytes(sha256).hex() for name, sha256 in connection.execute("SELECT name, sha256 FROM files")}
 
 
-def stored_name(name: object) -> str:
+@lru_cache(1000)  # a run reads most names several times in a row
+def stored_name(name: Hashable) -> str:
     """A name from the ledger, which others may have written, checked."""
     try:
         return "/".join(checked_relative(name))

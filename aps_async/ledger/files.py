@@ -29,12 +29,12 @@ _TICK = 2.0
 def are_unchanged(folder: Path, files: Sequence[KnownFile]) -> bool:
     """Whether all files have the size and the stamp that is known of them; nothing is read."""
     try:
-        return all(each.stamp is not None and _is_stamped(folder / each.name, each) for each in files)
+        return all(each.stamp is not None and _is_stamped(os.path.join(folder, each.name), each) for each in files)  # noqa: PTH118
     except OSError:
         return False
 
 
-def _is_stamped(path: Path, file: KnownFile) -> bool:
+def _is_stamped(path: str, file: KnownFile) -> bool:
     found = os.lstat(path)
     return found.st_size == file.size and _stamp(found) == file.stamp
 

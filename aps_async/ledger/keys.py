@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from functools import lru_cache
 
 from aps_async.downloads.filenames import safe_path, safe_stem
 from aps_async.ids import version_number
@@ -16,9 +17,12 @@ __dir__: object = __all__.copy
 _VERSION = re.compile(r"\?version=\d+$")
 
 
+_in_json = json.JSONEncoder(sort_keys=True).encode
+
+
 def digest(*values: object) -> bytes:
     """16 bytes, enough to exclude collisions even among a million million values."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).digest()[:16]
+    return hashlib.sha256(_in_json(values).encode()).digest()[:16]
 
 
 def name_key(name: str) -> bytes:
@@ -34,6 +38,8 @@ def lineage_of(request: ExportRequest) -> bytes:
         if identity.distinction is not None:  # others keep the digest that they always had
             parts.append(identity.distinction)
         return digest(request.kind, request.project_id, parts, "identity")
+    if request.kind is ExportKind.BIM360 and len(request.source_ids) == 1:
+        return lineage_of_version(request.project_id, request.source_ids[0])
     return lineage_without_identity(request)
 
 
@@ -46,6 +52,7 @@ def lineage_without_identity(request: ExportRequest) -> bytes:
     return digest(request.kind, request.project_id, bases, cost)
 
 
+@lru_cache(1000)  # a run asks for most of them several times in a row
 def lineage_of_version(project_id: str, urn: str) -> bytes:
     """BIM 360: the lineage of the sheet that a version belongs to."""
     return digest(ExportKind.BIM360, project_id, [_VERSION.sub("", urn)], None)

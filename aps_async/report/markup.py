@@ -1,7 +1,7 @@
 """Text from outside as HTML."""
 
 import html
-from pathlib import PurePath
+import os
 from urllib.parse import quote
 
 from aps_async.text import well_formed
@@ -27,6 +27,6 @@ def breakable(path: str) -> str:
     return isolated(path).replace("/", "/<wbr>", path.count("/"))
 
 
-def link_to(path: PurePath) -> str:
+def link_to(path: str) -> str:
     """The address of a file below the page's folder; it begins with `./`, so that no name is taken for a scheme."""
-    return "./" + quote(well_formed(path.as_posix()))
+    return "./" + quote(well_formed(path.replace(os.sep, "/")))

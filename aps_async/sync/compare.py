@@ -7,7 +7,7 @@ from datetime import datetime
 from attrs import evolve, frozen
 
 from aps_async.ids import version_number
-from aps_async.ledger.keys import lineage_of, lineage_without_identity
+from aps_async.ledger.keys import lineage_of, lineage_of_version, lineage_without_identity
 from aps_async.ledger.sheets import KnownSheet, is_named
 from aps_async.models import ExportKind, ExportOptions, ExportRequest, Sheet, SheetIdentity
 from aps_async.resources.sheets import forms
@@ -57,7 +57,7 @@ class Planned:
 def lineages_of(sheet: Sheet) -> set[bytes]:
     """All lineages under which a ledger may know a sheet."""
     if sheet.identity is None:
-        return {lineage_of(sheet.to_request())}
+        return {lineage_of_version(sheet.project_id, sheet.id)}
     return {lineage_without_identity(sheet.to_request()), *(lineage_of(form.to_request()) for form in forms(sheet))}
 
 
@@ -135,7 +135,8 @@ def plan(
         user_id: the user that jobs run as.
         refresh_before: what was exported before is exported again.
     """
-    apart = [evolve(each, sheet=folder.apart(each.sheet, taken)) for each in sheets]
+    forms = ((each, folder.apart(each.sheet, taken)) for each in sheets)
+    apart = (each if form is each.sheet else evolve(each, sheet=form) for each, form in forms)
     return [_planned(each, folder, pattern, options, named_at, user_id, refresh_before) for each in apart]
 
 
@@ -152,7 +153,7 @@ def _planned(
     plain = sheet.sheet.to_request(options, user_id=user_id)
     lineage = lineage_of(plain)
     known = folder.find(plain, lineage)
-    request = evolve(plain, name=stem, subfolder=subfolder or None)
+    request = plain if plain.name == stem and not subfolder else evolve(plain, name=stem, subfolder=subfolder or None)
     found = Planned(
         sheet=sheet,
         request=request,

@@ -98,9 +98,6 @@ class Register:
     sheets: tuple[RegisterRow, ...] = field(factory=tuple)
 
 
-_COLUMNS = tuple(each.name for each in fields(RegisterRow))
-
-
 @define(eq=False)
 class RegisterWriter:
     """The register of a run, filled while that goes on."""
@@ -119,7 +116,7 @@ class RegisterWriter:
         files = ((each, file) for each in known if each is not None for file in each.in_place)
         row = _row(self.project, outcome, *next((pair for pair in files if pair[1].name == outcome.file), (None, None)))
         key = row.collection or "", row.folder, row.number, row.name
-        self._rows.add(key, [getattr(row, name) for name in _COLUMNS])
+        self._rows.add(key, (json.dumps(to_dict(row), ensure_ascii=False), _csv_line(row)))
 
     async def write(self, place: Place, now: datetime) -> None:
         """Writes both files, each in one step.
@@ -137,14 +134,9 @@ class RegisterWriter:
             project_id=bare_id(self.project.id),
             written_at=now.isoformat(timespec="seconds"),
         )
-        await place.write(REGISTER_JSON, _as_json(register, self._sorted()))
-        lines = chain(["\ufeff"], as_csv(self._sorted()))  # by the mark, spreadsheets know that it is UTF-8
-        await place.write(REGISTER_CSV, (line.encode() for line in lines))
-
-    def _sorted(self) -> Iterator[RegisterRow]:
-        for values in self._rows:
-            row: dict[str, Any] = dict(zip(_COLUMNS, values, strict=True))
-            yield RegisterRow(**{**row, "options": tuple(row["options"])})
+        await place.write(REGISTER_JSON, _as_json(register, (row for row, _ in self._rows)))
+        head = f"\ufeff{_HEAD}"  # by the mark, spreadsheets know that it is UTF-8
+        await place.write(REGISTER_CSV, (line.encode() for line in chain([head], (line for _, line in self._rows))))
 
 
 def _row(project: Project, outcome: SyncOutcome, known: KnownSheet | None, found: KnownFile | None) -> RegisterRow:
@@ -177,13 +169,19 @@ def options_in_words(options: ExportOptions) -> tuple[str, ...]:
     return tuple(name for name, value in asdict(options).items() if value is True)
 
 
-def _as_json(head: Register, rows: Iterable[RegisterRow]) -> Iterator[bytes]:
+def _as_json(head: Register, rows: Iterable[str]) -> Iterator[bytes]:
     """One line for each sheet: readable, and not so slow as indented JSON."""
     opened = json.dumps(to_dict(head), ensure_ascii=False, indent=1).removesuffix("\n}")
     yield f'{opened},\n "sheets": ['.encode()
     for at, row in enumerate(rows):
-        yield f"{',' if at else ''}\n{json.dumps(to_dict(row), ensure_ascii=False)}".encode()
+        yield f"{',' if at else ''}\n{row}".encode()
     yield b"\n]}\n"
+
+
+def as_csv(rows: Iterable[RegisterRow]) -> Iterator[str]:
+    """The lines of a CSV file, with a head. A text that a spreadsheet would take for a formula gets a `'` in front."""
+    yield _HEAD
+    yield from map(_csv_line, rows)
 
 
 class _Echo:
@@ -191,17 +189,19 @@ class _Echo:
         return line
 
 
-def as_csv(rows: Iterable[RegisterRow]) -> Iterator[str]:
-    """The lines of a CSV file, with a head. A text that a spreadsheet would take for a formula gets a `'` in front."""
-    writer = csv.writer(_Echo(), lineterminator="\r\n")  # whose writerow returns what write does
-    yield writer.writerow(_COLUMNS)
-    for row in rows:
-        yield writer.writerow([_cell(getattr(row, name)) for name in _COLUMNS])
+_in_csv = csv.writer(_Echo(), lineterminator="\r\n").writerow  # which returns what `write` does
+_COLUMNS = tuple(each.name for each in fields(RegisterRow))
+_HEAD: str = _in_csv(_COLUMNS)
 
 
-def _cell(value: object) -> str:
-    text = " ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def _csv_line(row: RegisterRow) -> str:
+    found: str = _in_csv([_cell(getattr(row, name)) for name in _COLUMNS])
+    return found
+
+
+def _cell(value: object) -> object:
+    text = " ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
 
 
 async def read_register(place: Place) -> Register | None:

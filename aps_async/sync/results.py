@@ -1,6 +1,7 @@
 """What became of a sheet, as an outcome: exported, left out by the list, or missing from it."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from aps_async.ledger.places import Place
@@ -19,11 +20,11 @@ def _file_of(known: KnownSheet | None) -> str | None:
     return known.in_place[0].name if known and known.in_place else None
 
 
-def _where(place: Place, file: str | None) -> dict[str, Any]:
+def _where(place: Place, file: str | None, path: Path | None = None) -> dict[str, Any]:
     """Where a file is, as an outcome has it."""
     if file is None:
         return {}
-    path = place.path(file)
+    path = path or place.path(file)
     return {"file": file, "path": path, "location": place.location(file) if path is None else str(path)}
 
 
@@ -58,7 +59,7 @@ def exported(planned: Planned, outcome: ExportOutcome | StoredExport, place: Pla
         version=version_name(sheet),
         previous=planned.previous if state is SheetState.REVISED else None,
         folder=sheet.folder_path,
-        **_where(place, file),
+        **_where(place, file, outcome.path if outcome.ok else None),
         reason=reason,
         exported_at=exported_at,
         warnings=outcome.warnings,
