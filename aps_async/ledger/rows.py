@@ -175,8 +175,10 @@ def _is_renumbered(connection: sqlite3.Connection, number: int, stored: str, wan
 
 
 def _has_other_identity(stored: str, wanted: Wanted) -> bool:
-    before, now = json.loads(stored).get("identity"), wanted.plain.get("identity")
-    return before is not None and now is not None and before != now
+    if (now := wanted.plain.get("identity")) is None:
+        return False
+    before = json.loads(stored).get("identity")
+    return before is not None and before != now
 
 
 def _record(

@@ -1,6 +1,6 @@
 """What a report is about: the sheets of one run, and when each was done."""
 
-import os
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -43,8 +43,8 @@ class ReportSheet:
     """BIM 360: the folder. ACC: the version set."""
     version: str | None
     previous: str | None
-    path: Path | None
-    """Its file."""
+    file: str | None
+    """The path of its file."""
     reason: str | None
     warnings: tuple[str, ...]
     exported_at: datetime | None
@@ -56,7 +56,7 @@ class ReportSheet:
     @property
     def pdf(self) -> Path | None:
         """Its file, if that has a first page to show."""
-        return self.path if self.path is not None and self.path.suffix.lower() == ".pdf" else None
+        return Path(self.file) if self.file is not None and self.file.lower().endswith(".pdf") else None
 
     @property
     def label(self) -> str:
@@ -66,7 +66,7 @@ class ReportSheet:
 
 def _plain(sheet: ReportSheet) -> Sequence[object]:
     """A row as JSON can hold it."""
-    path, exported_at = sheet.path, sheet.exported_at
+    exported_at = sheet.exported_at
     return (
         sheet.state,
         sheet.number,
@@ -74,7 +74,7 @@ def _plain(sheet: ReportSheet) -> Sequence[object]:
         sheet.place,
         sheet.version,
         sheet.previous,
-        path and os.fspath(path),
+        sheet.file,
         sheet.reason,
         sheet.warnings,
         exported_at and exported_at.isoformat(),
@@ -84,7 +84,7 @@ def _plain(sheet: ReportSheet) -> Sequence[object]:
 
 
 def _from_plain(state: str, number: str, title: str, place: str, version: str | None, *others: Any) -> ReportSheet:
-    previous, path, reason, warnings, exported_at, ended, seconds = others
+    previous, file, reason, warnings, exported_at, ended, seconds = others
     return ReportSheet(
         state=SheetState(state),
         number=number,
@@ -92,7 +92,7 @@ def _from_plain(state: str, number: str, title: str, place: str, version: str | 
         place=place,
         version=version,
         previous=previous,
-        path=path and Path(path),
+        file=file,
         reason=reason,
         warnings=tuple(warnings),
         exported_at=exported_at and datetime.fromisoformat(exported_at),
@@ -137,7 +137,7 @@ class Report:
             place=outcome.folder,
             version=outcome.version,
             previous=outcome.previous,
-            path=outcome.path,
+            file=None if outcome.path is None else str(outcome.path),
             reason=reason or outcome.reason,
             warnings=outcome.warnings,
             exported_at=outcome.exported_at,
@@ -146,9 +146,10 @@ class Report:
         )
         self.counts[sheet.state] += 1
         self.exported += was_exported
-        self._rows.add((f"{ORDER.index(sheet.state):02}", sheet.place, sheet.number, sheet.title), _plain(sheet))
-        if self.drawing is not None and sheet.pdf is not None:
-            self.drawing.announce(sheet.pdf)
+        key = f"{ORDER.index(sheet.state):02}", sheet.place, sheet.number, sheet.title
+        self._rows.add(key, json.dumps(_plain(sheet)))
+        if self.drawing is not None and (pdf := sheet.pdf) is not None:
+            self.drawing.announce(pdf)
 
     def close(self) -> None:
         """Ends the drawing."""
@@ -161,7 +162,7 @@ class Report:
     @property
     def sheets(self) -> Iterator[ReportSheet]:
         """All sheets: failures and what is left out first, and then by place and number."""
-        return (_from_plain(*row) for row in self._rows)
+        return (_from_plain(*json.loads(row)) for row in self._rows)
 
     @property
     def seconds(self) -> float:

@@ -14,7 +14,7 @@ _CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(co
 
 def escaped(text: str) -> str:
     """The text for an element or a quoted attribute: never markup, and without control characters."""
-    return html.escape(well_formed(text).translate(_CONTROLS))
+    return html.escape(text if text.isprintable() else well_formed(text).translate(_CONTROLS))
 
 
 def isolated(text: str) -> str:

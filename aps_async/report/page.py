@@ -145,11 +145,10 @@ class _Page:
     def _file(self, sheet: ReportSheet) -> tuple[int | None, str]:
         """Size and address of its file, if it is there."""
         above = os.path.join(self.folder, "")  # noqa: PTH118 - thousands of paths take a second
-        path = sheet.path and os.fspath(sheet.path)
-        if not path or not path.startswith(above):
+        if not sheet.file or not sheet.file.startswith(above):
             return None, ""
         try:
-            return os.stat(path).st_size, link_to(path.removeprefix(above))  # noqa: PTH116
+            return os.stat(sheet.file).st_size, link_to(sheet.file.removeprefix(above))  # noqa: PTH116
         except OSError:
             return None, ""
 
@@ -223,8 +222,8 @@ def _bytes(size: int) -> str:
 
 
 def _moment(sheet: ReportSheet) -> str:
-    at = sheet.exported_at
-    return f'<time datetime="{at.isoformat(timespec="seconds")}">{at:%Y-%m-%d %H:%M}</time>' if at else ""
+    at = sheet.exported_at and sheet.exported_at.isoformat(timespec="seconds")
+    return f'<time datetime="{at}">{at[:10]} {at[11:16]}</time>' if at else ""
 
 
 def _image(picture: Thumbnail | None) -> str:

@@ -277,13 +277,12 @@ class _Walk:
                 ahead.extend((each, reader.pages(each)) for each in reversed(below))
 
     async def _on_page(self, folder: Folder, page: Sequence[Entry]) -> list[Sheet]:
-        found: list[Sheet] = []
-        for entry in page:
-            if isinstance(entry, Folder) or not (version := await self._exportable(folder, *entry)):
-                continue
-            found.append(_sheet(self.project, folder.path, entry[0].id, entry[0], version))
-        known = await self.known([each.id for each in found]) if self.known is not None and found else {}
-        return [_with_known_name(each, known.get(each.id)) for each in found]
+        entries = [entry for entry in page if not isinstance(entry, Folder)]
+        found = [(entry[0], version) for entry in entries if (version := await self._exportable(folder, *entry))]
+        known = await self.known([each.urn for _, each in found]) if self.known is not None and found else {}
+        return [
+            _sheet(self.project, folder.path, item.id, item, version, known.get(version.urn)) for item, version in found
+        ]
 
     async def _exportable(self, folder: Folder, item: Item, version: Version | None) -> Version | None:
         if item.hidden or _FILE.search(item.type):
@@ -343,26 +342,26 @@ def has_known_name(sheet: Sheet, earlier: Sheet) -> bool:
     return earlier.id == sheet.id and earlier.modified_at is not None and earlier.modified_at == sheet.modified_at
 
 
-def _with_known_name(sheet: Sheet, earlier: Sheet | None) -> Sheet:
-    if earlier is None or not has_known_name(sheet, earlier):
-        return sheet
-    return evolve(sheet, number=earlier.number, title=earlier.title, revision=earlier.revision)
-
-
-def _sheet(project: Project, folder_path: str, item_id: str, item: Item | None, version: Version) -> Sheet:
-    """A sheet as Data Management knows it: still without number, title and revision."""
-    modified = [each.modified_at for each in (item, version) if each is not None and each.modified_at is not None]
+def _sheet(
+    project: Project, folder_path: str, item_id: str, item: Item | None, version: Version, earlier: Sheet | None = None
+) -> Sheet:
+    """A sheet as Data Management knows it: without number, title and revision, unless an earlier list has them."""
+    times = [each.modified_at for each in (item, version) if each is not None and each.modified_at is not None]
+    modified_at = max(times, default=None)
+    is_named = earlier is not None and modified_at is not None and earlier.modified_at == modified_at
+    named = earlier if is_named else None
     return Sheet(
         project_id=bare_id(project.id),
         id=version.urn,
         item_id=item_id,
-        number="",
-        title=version.name,
+        number=named.number if named else "",
+        title=named.title if named else version.name,
+        revision=named.revision if named else None,
         folder_path=folder_path,
         version=version.number,
         source_file_name=version.source_file_name,
         changed_at=version.created_at,
-        modified_at=max(modified, default=None),
+        modified_at=modified_at,
     )
 
 

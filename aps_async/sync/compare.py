@@ -48,6 +48,14 @@ class Planned:
         return self.known is not None and is_named(self.known.name, self.file_stem)
 
     @property
+    def is_for_another_user(self) -> bool:
+        """Whether its file was exported for another user, and would be good as it is."""
+        known = self.known
+        if known is None or known.request.user_id == self.request.user_id or not known.is_done:
+            return False
+        return self.state in (SheetState.UNCHANGED, SheetState.RENAMED)
+
+    @property
     def is_renamed(self) -> bool:
         """Whether its file is there under another name than it should have."""
         known = self.known

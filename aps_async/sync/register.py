@@ -46,7 +46,7 @@ REGISTER_JSON = "register.json"
 FORM = 1
 """Of `register.json`; a change that older readers would misunderstand gets another number."""
 _LARGEST = 256 << 20
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = frozenset("=+-@\t\r")
 
 
 @frozen(kw_only=True)
@@ -105,6 +105,7 @@ class RegisterWriter:
     project: Project
     """That is compared with the folder."""
     _rows: Spool = field(factory=Spool, init=False)
+    """The line of each file, one after the other."""
 
     def add(self, outcome: SyncOutcome, *known: KnownSheet | None) -> None:
         """Adds a sheet.
@@ -116,7 +117,7 @@ class RegisterWriter:
         files = ((each, file) for each in known if each is not None for file in each.in_place)
         row = _row(self.project, outcome, *next((pair for pair in files if pair[1].name == outcome.file), (None, None)))
         key = row.collection or "", row.folder, row.number, row.name
-        self._rows.add(key, (json.dumps(to_dict(row), ensure_ascii=False), _csv_line(row)))
+        self._rows.add(key, f"{_in_json(to_dict(row))}\n{_csv_line(row)}")
 
     async def write(self, place: Place, now: datetime) -> None:
         """Writes both files, each in one step.
@@ -134,9 +135,10 @@ class RegisterWriter:
             project_id=bare_id(self.project.id),
             written_at=now.isoformat(timespec="seconds"),
         )
-        await place.write(REGISTER_JSON, _as_json(register, (row for row, _ in self._rows)))
+        await place.write(REGISTER_JSON, _as_json(register, (row.partition("\n")[0] for row in self._rows)))
         head = f"\ufeff{_HEAD}"  # by the mark, spreadsheets know that it is UTF-8
-        await place.write(REGISTER_CSV, (line.encode() for line in chain([head], (line for _, line in self._rows))))
+        lines = chain([head], (row.partition("\n")[2] for row in self._rows))
+        await place.write(REGISTER_CSV, (line.encode() for line in lines))
 
 
 def _row(project: Project, outcome: SyncOutcome, known: KnownSheet | None, found: KnownFile | None) -> RegisterRow:
@@ -184,6 +186,9 @@ def as_csv(rows: Iterable[RegisterRow]) -> Iterator[str]:
     yield from map(_csv_line, rows)
 
 
+_in_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
 class _Echo:
     def write(self, line: str) -> str:
         return line
@@ -201,7 +206,7 @@ def _csv_line(row: RegisterRow) -> str:
 
 def _cell(value: object) -> object:
     text = " ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
-    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
+    return f"'{text}" if isinstance(text, str) and text[:1] in _FORMULA else text
 
 
 async def read_register(place: Place) -> Register | None:

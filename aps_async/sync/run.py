@@ -176,7 +176,7 @@ class SyncRun:
             user_id=how.user_id,
             refresh_before=datetime.now(UTC) - how.refresh if how.refresh is not None else None,
         )
-        planned = [await self._with_user(each) for each in found]
+        planned = [await self._with_user(each) if each.is_for_another_user else each for each in found]
         self.chosen += len(planned)
         self._renamed += [each for each in planned if each.is_renamed]
         await self.ledger.sheets.forget([each.known for each in planned if each.is_too_old and each.known])
@@ -188,11 +188,7 @@ class SyncRun:
     async def _with_user(self, planned: Planned) -> Planned:
         """A file stays good when another user asks for it: the ledger finds it under the user that it was made for."""
         known = planned.known
-        if known is None or planned.state not in (SheetState.UNCHANGED, SheetState.RENAMED):
-            return planned
-        if known.request.user_id == planned.request.user_id or not known.is_done:
-            return planned
-        if not await self.ledger.place.are_whole(known.files):
+        if known is None or not await self.ledger.place.are_whole(known.files):
             return planned
         return evolve(planned, request=evolve(planned.request, user_id=known.request.user_id))
 
