@@ -56,7 +56,7 @@ class ReportSheet:
     @property
     def pdf(self) -> Path | None:
         """Its file, if that has a first page to show."""
-        return Path(self.file) if self.file is not None and self.file.lower().endswith(".pdf") else None
+        return Path(self.file) if self.file is not None and _is_pdf(self.file) else None
 
     @property
     def label(self) -> str:
@@ -64,26 +64,11 @@ class ReportSheet:
         return self.number or self.title
 
 
-def _plain(sheet: ReportSheet) -> Sequence[object]:
-    """A row as JSON can hold it."""
-    exported_at = sheet.exported_at
-    return (
-        sheet.state,
-        sheet.number,
-        sheet.title,
-        sheet.place,
-        sheet.version,
-        sheet.previous,
-        sheet.file,
-        sheet.reason,
-        sheet.warnings,
-        exported_at and exported_at.isoformat(),
-        sheet.ended,
-        sheet.seconds,
-    )
+def _is_pdf(file: str) -> bool:
+    return file.lower().endswith(".pdf")
 
 
-def _from_plain(state: str, number: str, title: str, place: str, version: str | None, *others: Any) -> ReportSheet:
+def _from_row(state: str, number: str, title: str, place: str, version: str | None, *others: Any) -> ReportSheet:
     previous, file, reason, warnings, exported_at, ended, seconds = others
     return ReportSheet(
         state=SheetState(state),
@@ -130,26 +115,27 @@ class Report:
         """
         exported = outcome.outcome
         was_exported = exported is not None and not exported.reused
-        sheet = ReportSheet(
-            state=outcome.state,
-            number=outcome.number,
-            title=outcome.title or ("" if outcome.number else outcome.name),
-            place=outcome.folder,
-            version=outcome.version,
-            previous=outcome.previous,
-            file=None if outcome.path is None else str(outcome.path),
-            reason=reason or outcome.reason,
-            warnings=outcome.warnings,
-            exported_at=outcome.exported_at,
-            ended=self.clock() - self._began if was_exported else None,
-            seconds=exported.seconds if exported is not None and was_exported else 0.0,
+        title = outcome.title or ("" if outcome.number else outcome.name)
+        row = (
+            outcome.state,
+            outcome.number,
+            title,
+            outcome.folder,
+            outcome.version,
+            outcome.previous,
+            None if outcome.path is None else str(outcome.path),
+            reason or outcome.reason,
+            outcome.warnings,
+            outcome.exported_at and outcome.exported_at.isoformat(),
+            self.clock() - self._began if was_exported else None,
+            exported.seconds if exported is not None and was_exported else 0.0,
         )
-        self.counts[sheet.state] += 1
+        self.counts[outcome.state] += 1
         self.exported += was_exported
-        key = f"{ORDER.index(sheet.state):02}", sheet.place, sheet.number, sheet.title
-        self._rows.add(key, json.dumps(_plain(sheet)))
-        if self.drawing is not None and (pdf := sheet.pdf) is not None:
-            self.drawing.announce(pdf)
+        key = f"{ORDER.index(outcome.state):02}", outcome.folder, outcome.number, title
+        self._rows.add(key, json.dumps(row))
+        if self.drawing is not None and outcome.path is not None and _is_pdf(outcome.path.name):
+            self.drawing.announce(outcome.path)
 
     def close(self) -> None:
         """Ends the drawing."""
@@ -162,7 +148,7 @@ class Report:
     @property
     def sheets(self) -> Iterator[ReportSheet]:
         """All sheets: failures and what is left out first, and then by place and number."""
-        return (_from_plain(*json.loads(row)) for row in self._rows)
+        return (_from_row(*json.loads(row)) for row in self._rows)
 
     @property
     def seconds(self) -> float:
