@@ -108,9 +108,9 @@ def _calls(at: dict[str, Any]) -> int:
 def measure(rounds: int) -> str:
     """A table."""
     lines = [
-        f"`aps-async sync` and `export` of one project in folders of {EACH} sheets into a folder that has all of them, in a",
-        f"process of its own, at {SPEED:g} times the services' speed. The first run makes the lost ledger again from the",
-        "register and reads every file. The goal for 20,000 sheets is 2.5 s of CPU.",
+        f"`aps-async sync` and `export` of one project in folders of {EACH} sheets, into a folder that has all of",
+        f"them, in a process of its own, at {SPEED:g} times the services' speed. The first run makes the lost ledger",
+        "again from the register and reads every file. The goal for 20,000 sheets is 2.5 s of CPU.",
         "",
         "| sheets | run | API calls | goal | CPU s | peak MiB | wall s |",
         "|---|---|---|---|---|---|---|",
