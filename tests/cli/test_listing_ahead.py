@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,23 @@ def test_nothing_to_export_is_an_error_before_anything_is_written(
     ran = cli("export", "Clinic", "--folder", folder, "--out", tmp_path / "out", env=clinic.env)
     assert ran.code == 4
     assert not (tmp_path / "out").exists()
+
+
+def batch_gets(clinic: Simulation) -> int:
+    """Calls for numbers and titles so far."""
+    endpoints = clinic.control("counts")["endpoints"]
+    return sum(each["calls"] for name, each in endpoints.items() if "batch" in name)
+
+
+def test_a_repeated_export_takes_numbers_and_titles_from_the_ledger(
+    cli: Callable[..., Ran], clinic: Simulation, tmp_path: Path
+) -> None:
+    words = ("export", "Clinic", "--out", tmp_path, "--no-report")
+    calls = [batch_gets(clinic)]
+    for options in ((), (), ("--verify",)):
+        ran = cli(*words, *options, env=clinic.env)
+        assert ran.code == 0, ran.err
+        calls.append(batch_gets(clinic))
+    first, again, verified = (after - before for before, after in pairwise(calls))
+    assert (first > 0, again, verified > 0) == (True, 0, True)
+    assert f"({FOLDERS} already there)" in ran.out
