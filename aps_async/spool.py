@@ -1,7 +1,7 @@
 """Texts that come in any order and are read in the order of their keys: on the disk, since there may be 100,000."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from weakref import finalize
 
@@ -65,7 +65,7 @@ class Spool:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained() -> Generator[None, None, None]:
     try:
         yield
     except sqlite3.OperationalError as problem:

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from functools import partial
 
 from attrs import evolve, frozen
@@ -279,7 +280,9 @@ class _Walk:
     async def _on_page(self, folder: Folder, page: Sequence[Entry]) -> list[Sheet]:
         entries = [entry for entry in page if not isinstance(entry, Folder)]
         found = [(entry[0], version) for entry in entries if (version := await self._exportable(folder, *entry))]
-        known = await self.known([each.urn for _, each in found]) if self.known is not None and found else {}
+        known: Mapping[str, Sheet] = {}
+        if self.known is not None and found:
+            known = await self.known([each.urn for _, each in found])
         return [
             _sheet(self.project, folder.path, item.id, item, version, known.get(version.urn)) for item, version in found
         ]
@@ -337,9 +340,9 @@ def why_not(version: Version) -> str | None:
     return None
 
 
-def has_known_name(sheet: Sheet, earlier: Sheet) -> bool:
-    """Whether the number and title of an earlier list are still the sheet's: it was not modified since."""
-    return earlier.id == sheet.id and earlier.modified_at is not None and earlier.modified_at == sheet.modified_at
+def has_known_name(modified_at: datetime | None, earlier: Sheet) -> bool:
+    """Whether a version has the number and title of an earlier list still: it was not modified since."""
+    return modified_at is not None and modified_at == earlier.modified_at
 
 
 def _sheet(
@@ -348,8 +351,7 @@ def _sheet(
     """A sheet as Data Management knows it: without number, title and revision, unless an earlier list has them."""
     times = [each.modified_at for each in (item, version) if each is not None and each.modified_at is not None]
     modified_at = max(times, default=None)
-    is_named = earlier is not None and modified_at is not None and earlier.modified_at == modified_at
-    named = earlier if is_named else None
+    named = earlier if earlier is not None and has_known_name(modified_at, earlier) else None
     return Sheet(
         project_id=bare_id(project.id),
         id=version.urn,

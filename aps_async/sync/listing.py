@@ -124,9 +124,10 @@ class Listing:
 
     def named_at(self, sheet: Sheet, known: KnownSheet | None) -> float:
         """When the service was last asked for the number and title of a sheet."""
-        if known is not None and known.named_at is not None and known.facts is not None and self._is_recent(known):
-            return known.named_at if has_known_name(sheet, known.facts) else self.session.now()
-        return self.session.now()
+        if known is None or known.facts is None or known.named_at is None or not self._is_recent(known):
+            return self.session.now()
+        is_named = known.facts.id == sheet.id and has_known_name(sheet.modified_at, known.facts)
+        return known.named_at if is_named else self.session.now()
 
     def _is_recent(self, known: KnownSheet) -> bool:
         # A clock that went wrong may have been ahead.
