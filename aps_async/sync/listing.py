@@ -106,21 +106,23 @@ class Listing:
         """BIM 360: the sheets with these ids whose numbers and titles are known and need not be asked for."""
         if not self.ledger.is_open:  # the list of a first export begins before its folder is made
             return {}
-        lineages = [lineage_of_version(self._project_id, each) for each in ids]
-        await self._know(lineages)
-        near = (each for lineage in lineages for each in self._near[lineage])
+        found = await self._known([lineage_of_version(self._project_id, each) for each in ids])
+        self._near |= found
+        near = (each for known in found.values() for each in known)
         return {each.facts.id: each.facts for each in near if each.facts is not None and self._is_recent(each)}
 
     async def known_of(self, sheets: Sequence[ProjectSheet]) -> Folder:
         """What the ledger knows of sheets that are listed; to be asked once for each."""
         lineages = {lineage for each in sheets for lineage in lineages_of(each.sheet)}
-        await self._know([each for each in lineages if each not in self._near])
-        return Folder(known for each in lineages for known in self._near.pop(each))
+        found = {each: self._near.pop(each) for each in lineages if each in self._near}
+        found |= await self._known(lineages - found.keys())
+        return Folder(each for known in found.values() for each in known)
 
-    async def _know(self, lineages: Collection[bytes]) -> None:
-        self._near |= {each: [] for each in lineages}
+    async def _known(self, lineages: Collection[bytes]) -> dict[bytes, list[KnownSheet]]:
+        found: dict[bytes, list[KnownSheet]] = {each: [] for each in lineages}
         for each in await self.ledger.sheets.of_lineages(self._project_id, lineages):
-            self._near[each.lineage].append(each)
+            found[each.lineage].append(each)
+        return found
 
     def named_at(self, sheet: Sheet, known: KnownSheet | None) -> float:
         """When the service was last asked for the number and title of a sheet."""

@@ -102,8 +102,8 @@ class SyncRun:
     _moved: dict[int, KnownSheet] = field(factory=dict[int, KnownSheet], init=False)
     """By record: withdrawn sheets whose files this run has moved, as they are now."""
     _notes: list[SheetNote] = field(factory=list[SheetNote], init=False)
-    _changed: dict[bytes, SyncOutcome] = field(factory=dict[bytes, SyncOutcome], init=False)
-    """By lineage: outcomes whose files the ledger has to be asked about for the register."""
+    _changed: list[tuple[bytes, SyncOutcome]] = field(factory=list[tuple[bytes, SyncOutcome]], init=False)
+    """With their lineages: outcomes whose files the ledger has to be asked about for the register."""
     _register: RegisterWriter = field(init=False)
     _in_set: list[SetSheet] = field(factory=list[SetSheet], init=False)
     _not_in_set: list[str] = field(factory=list[str], init=False)
@@ -156,8 +156,7 @@ class SyncRun:
                         yield await self._plan(sheets)
             left_out = self.not_listed
             self.selected = evolve(await self._listing.choose(), left_out=left_out)
-        ids = set[str]() if self.chosen else self._listing.ids
-        rest = [each for each in self.selected.chosen if each.id in ids]
+        rest = [] if self.chosen else [each for each in self.selected.chosen if each.id in self._listing.ids]
         if not (self.chosen or rest or self._listing.left_out or self._is_any_known):
             raise EmptyProjectError(f"{self.project.name} shows no sheets that can be exported")
         planned = await self._plan(rest)
@@ -197,19 +196,17 @@ class SyncRun:
         if not self.is_listed or self._is_told:
             return []
         self._is_told = True
-        found = [
-            SyncOutcome(state=SheetState.LEFT_OUT, name=each.id or each.call, id=each.id or "", reason=str(each))
-            for each in self._listing.unreadable
-        ]
-        for outcome in found:
-            self._report(outcome)
+        found: list[SyncOutcome] = []
+        for unread in self._listing.unreadable:
+            name, reason = unread.id or unread.call, str(unread)
+            found.append(SyncOutcome(state=SheetState.LEFT_OUT, name=name, id=unread.id or "", reason=reason))
+            self._report(found[-1])
         for each in self._listing.left_out:
             known = None if each.is_folder else self._listing.kept(each)
-            outcome = left_out(each, self._listing.sheet_of(each), known, self.ledger.place)
-            found.append(outcome)
-            self._report(outcome, known)
+            found.append(left_out(each, self._listing.sheet_of(each), known, self.ledger.place))
+            self._report(found[-1], known)
             if known is not None:
-                self._keep(known, outcome)
+                self._keep(known, found[-1])
         return found
 
     def gives_name_now(self, planned: Planned) -> bool:
@@ -242,7 +239,7 @@ class SyncRun:
         if outcome.reused and known is not None and any(each.name == found.file for each in known.in_place):
             self._report(found, known)
         else:
-            self._changed[planned.lineage] = found
+            self._changed.append((planned.lineage, found))
         if len(self._notes) >= _AT_ONCE or len(self._changed) >= _AT_ONCE:
             await self._keep_notes()
         return found
@@ -282,13 +279,13 @@ class SyncRun:
         verdicts |= {record: Verdict(SheetState.NOT_LOOKED_AT, reason) for record, reason in reasons.items()}
         withdrawn = [each for each in rest if _is_withdrawn(verdicts[each.record])]
         self._moved = await self._prune(withdrawn, self.chosen + len(others))
-        outcomes = list[SyncOutcome]()
+        outcomes: list[SyncOutcome] = []
         for each in rest:
-            is_moved, as_now = each.record in self._moved, self._moved.get(each.record, each)
-            outcome = missed(as_now, verdicts[each.record], self.ledger.place)
+            moved = self._moved.get(each.record)
+            outcome = missed(moved or each, verdicts[each.record], self.ledger.place)
             outcomes.append(outcome)
-            self._report(outcome, as_now)
-            self._keep(each, outcome, outcome.file if is_moved else None)
+            self._report(outcome, moved or each)
+            self._keep(each, outcome, outcome.file if moved else None)
         return outcomes
 
     def _why_not_asked(self, known: KnownSheet, asked: str | None, *, is_listed: bool) -> str | None:
@@ -363,11 +360,11 @@ class SyncRun:
     async def _keep_notes(self) -> None:
         notes, self._notes = self._notes, []
         await self.ledger.sheets.note(self._project_id, notes)
-        changed, self._changed = self._changed, {}
+        changed, self._changed = self._changed, []
         known = defaultdict[bytes, list[KnownSheet]](list)
-        for each in await self.ledger.sheets.of_lineages(self._project_id, changed):
+        for each in await self.ledger.sheets.of_lineages(self._project_id, {lineage for lineage, _ in changed}):
             known[each.lineage].append(each)
-        for lineage, outcome in changed.items():
+        for lineage, outcome in changed:
             self._report(outcome, *known[lineage])
 
     def _note(self, planned: Planned, state: SheetState, reason: str | None = None) -> SheetNote:
