@@ -39,10 +39,12 @@ def _whole(arguments: list[str], until: str | None = None) -> float:
 
 def _commands(rounds: int) -> list[str]:
     peers = ["-c", "import typer, rich.progress"]
-    help_, bare, demo = [], [], []
+    least = ["-c", "import typer; app = typer.Typer(); app.command()(lambda: None); app(['--help'])"]
+    help_, bare, demo, hello = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
             bare.append(_whole(peers))
+            hello.append(_whole(least))
             help_.append(_whole(["-m", "aps_async", "--help"]))
             demo.append(_whole(["-m", "aps_async", "demo", "--out", f"{folder}/{number}"], until="[1/"))
     return [
@@ -50,6 +52,7 @@ def _commands(rounds: int) -> list[str]:
         "| command | s |",
         "|---|---|",
         f"| python -c 'import typer, rich.progress' | {spread(bare)} |",
+        f"| --help of the smallest program that typer can make | {spread(hello)} |",
         f"| aps-async --help | {spread(help_)} |",
         f"| aps-async demo, to its first PDF (jobs take about a second at its speed of 20) | {spread(demo)} |",
     ]

@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 @attrs.define(eq=False)
 class Content:
-    """A PDF that may be padded to any size without standing in memory.
+    """A PDF that may be padded to any size without being held in memory.
 
     After the real file comes one long comment, then `startxref` and `%%EOF` once more, so that a reader finds the
     real table. Every block of the comment begins with its number: bytes in the wrong place are not the right bytes.
