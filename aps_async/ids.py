@@ -53,7 +53,7 @@ _REGIONS = frozenset({"EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR"})
 _AROUND = " \t\r\n\v\f\xa0\u200b\u2060\ufeff<>()[]{}\"',;"
 """What comes along when people copy an id or an address."""
 _WEB_ADDRESS = r"(?i)https?://|(?://)?(?:[a-z0-9-]+\.)*autodesk\.[a-z]{2,}(?::\d+)?[/?#]"
-_WEB_PROJECT = rf"(?i)/projects?/(?:b\.)?({UUID.pattern})(?![\w-])"
+_WEB_PROJECT = rf"(?i)/projects?/+(?:b\.)?({UUID.pattern})(?![\w-])"
 _NEXT_ID = re.compile(r"(?i),\s*(?=https?[:%]|urn[:%]|dXJu)")  # other commas are part of an address
 _MOST_ENCODINGS = 5  # an address within an address is encoded twice
 _MOST_SHOWN = 80
@@ -118,7 +118,8 @@ def decoded_urn(value: str, *kinds: str) -> str:
     text = _pasted(value)
     if re.match(_WEB_ADDRESS, text):
         return _urn_in(text, kinds or tuple(_URNS))
-    if re.match(r"(?i)urn%", text):
+    text = re.sub(r"(?i)^urn(:|%3a)(?=dXJu)", "", text)  # as viewers take the base64 of a URN
+    if re.match(r"(?i)urn%|dXJu", text):
         text = _unquoted(text)
     if text.startswith("dXJu"):
         try:
@@ -184,6 +185,8 @@ def check_project(value: str, project_id: str) -> None:
 
 def _pasted(value: str) -> str:
     """Without what came along when it was copied; an address that was encoded as a whole is decoded."""
+    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"an id must be a text, not {type(value).__name__}; where does it come from?")
     text = value.strip(_AROUND)
     decoded = _unquoted(text).strip(_AROUND)
     return decoded if re.match(_WEB_ADDRESS, decoded) and not re.match(_WEB_ADDRESS, text) else text

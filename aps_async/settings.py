@@ -1,10 +1,12 @@
 """Every number in one place, each with its reason."""
 
+import math
 import os
 from collections.abc import Mapping
-from typing import Any, Self
+from contextlib import suppress
+from typing import Any, Self, cast
 
-from attrs import Attribute, evolve, field, fields, frozen, validators
+from attrs import Attribute, evolve, field, fields, frozen
 
 from aps_async.errors import InputError
 from aps_async.reprs import short_repr
@@ -17,14 +19,34 @@ WAITING_VARIABLE = "APS_WAITING"
 
 _SERVICE = {"service_time": True}  # durations that depend on the service: shorter with a simulator that runs faster
 _AT_ONCE = 0.001  # seconds
-_positive: Any = validators.gt(0)
-_not_negative: Any = validators.ge(0)
 
 
-def _admitting(_: object, part: "Attribute[Any]", budgets: Mapping[str, int]) -> None:
-    for name, budget in budgets.items():
-        if not budget >= 1:
-            raise ValueError(f"{part.name}: {name!r} must be at least 1, not {budget}")
+def _check(name: str, value: object, *, least: float | None = None) -> None:
+    """A number above 0, or of at least `least`. Infinity is one."""
+    number = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):  # a whole number that is larger than any float is not one
+            number = float(value)
+    if not (number > 0 if least is None else number >= least):
+        shown = type(value).__name__ if math.isnan(number) else repr(value)
+        raise InputError(
+            f"{name} must be a number {'above 0' if least is None else f'of at least {least}'}, not {shown}"
+        )
+
+
+def _positive(_: object, part: "Attribute[Any]", value: object) -> None:
+    _check(part.name, value)
+
+
+def _not_negative(_: object, part: "Attribute[Any]", value: object) -> None:
+    _check(part.name, value, least=0)
+
+
+def _admitting(_: object, part: "Attribute[Any]", budgets: object) -> None:
+    if not isinstance(budgets, Mapping):
+        raise InputError(f"{part.name} must be a mapping of names to numbers, not {type(budgets).__name__}")
+    for name, budget in cast("Mapping[object, object]", budgets).items():
+        _check(f"{part.name}: {name!r}", budget, least=1)
 
 
 @frozen(kw_only=True)
@@ -32,7 +54,7 @@ class Settings:
     """The numbers behind a `Session`; all durations in seconds.
 
     Raises:
-        ValueError: a number is out of range; almost all must be positive.
+        InputError: a number is out of range; almost all must be positive.
     """
 
     quota_window: float = field(default=60.0, validator=_positive, metadata=_SERVICE)

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import uuid
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
@@ -71,6 +72,9 @@ FORMS = {
     "with tabs, newlines and a byte order mark around": lambda urn: f"\ufeff\t{urn}\r\n",
     "base64 with padding": lambda urn: base64.urlsafe_b64encode(urn.encode()).decode(),
     "with spaces around": lambda urn: f"  {urn}\n",
+    "base64, encoded": lambda urn: encoded(base64.b64encode(urn.encode()).decode()),
+    "base64, as viewers take it": lambda urn: f"urn:{as_base64(urn)}",
+    "base64, as viewers take it, encoded": lambda urn: encoded(f"urn:{base64.b64encode(urn.encode()).decode()}"),
 }
 
 
@@ -255,6 +259,7 @@ ADDRESSES = {
     "a version without its number": (f"{BASE}?u={WEB_VERSION.partition('?')[0]}", P, None),
     "a version that runs on": (f"{BASE}?u={WEB_VERSION}0abc", P, None),
     "a version before another parameter": (f"{BASE}?u={WEB_VERSION}&x=1", P, WEB_VERSION),
+    "a doubled slash": (BASE.replace("/projects/", "/projects//"), P, None),
     "no id": ("https://acc.autodesk.com/docs/files", None, None),
     "a longer number": (f"{BASE}0", None, None),
     "two projects": (f"{BASE}?from=/projects/{Q}", None, None),
@@ -374,3 +379,14 @@ def test_a_request_for_a_version_in_another_project_is_refused() -> None:
         make(OTHER, address)
         with pytest.raises(InputError, match="not in"):
             make(P, address)
+
+
+@pytest.mark.parametrize("value", [None, 5, b"x", ["x"], uuid.UUID(P)], ids=repr)
+def test_another_type_is_an_input_error(value: Any) -> None:
+    readers: tuple[Callable[[Any], object], ...] = (
+        *(bare_id, dm_id, decoded_urn, version_urn, region_of, is_web_address),
+        lambda one: id_list([one]),
+    )
+    for read in readers:
+        with pytest.raises(InputError, match=f"must be a text, not {type(value).__name__}"):
+            read(value)

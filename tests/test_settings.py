@@ -5,13 +5,15 @@ from typing import Any
 import attrs
 import pytest
 
-from aps_async import Settings
+from aps_async import InputError, Settings
 
 
 @pytest.mark.parametrize("name", [part.name for part in attrs.fields(Settings) if part.name != "budgets"])
-@pytest.mark.parametrize("wrong", [-1, float("nan")])
-def test_a_number_below_zero_is_refused_by_name(name: str, wrong: float) -> None:
-    with pytest.raises(ValueError, match=name):
+@pytest.mark.parametrize(
+    "wrong", [-1, float("nan"), float("-inf"), "5", None, True, 10**5000], ids=lambda one: str(type(one))
+)
+def test_anything_but_a_number_above_zero_is_refused_by_name(name: str, wrong: object) -> None:
+    with pytest.raises(InputError, match=f"^{name} must be a number"):
         Settings(**dict[str, Any]({name: wrong}))
 
 
@@ -22,13 +24,23 @@ def test_some_may_be_zero(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["max_attempts", "read_timeout", "quota_window", "max_concurrent_downloads"])
 def test_the_others_may_not(name: str) -> None:
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(InputError, match=f"^{name} must be a number above 0, not 0$"):
         Settings(**dict[str, Any]({name: 0}))
 
 
-def test_a_budget_that_admits_nothing_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"budgets.*hubs"):
-        Settings(budgets={"hubs": 0})
+@pytest.mark.parametrize(
+    ("budgets", "words"),
+    [
+        ({"hubs": 0}, "budgets: 'hubs' must be a number of at least 1, not 0"),
+        ({"hubs": "9"}, "budgets: 'hubs' must be a number of at least 1, not str"),
+        ({"hubs": float("nan")}, "budgets: 'hubs' must be a number of at least 1, not float"),
+        (5, "budgets must be a mapping of names to numbers, not int"),
+        (None, "budgets must be a mapping of names to numbers, not NoneType"),
+    ],
+)
+def test_a_budget_that_admits_nothing_is_refused_by_name(budgets: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Settings(budgets=budgets)
 
 
 def test_speed_divides_the_services_times_and_nothing_else() -> None:

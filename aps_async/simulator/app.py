@@ -28,7 +28,7 @@ from .quotas import Quotas
 from .record import Record, Seen
 from .replies import Refusal, Reply, gateway_error
 from .results import Results
-from .routing import Call, Endpoint, Router
+from .routing import Call, Endpoint, Router, target_of
 from .signing import Signer
 from .sources import Sources
 from .storage import CDN, SIGNED_GET, Storage
@@ -291,8 +291,9 @@ class Simulator:
     # ------------------------------------------------------------- one request
 
     async def _handle_api(self, request: web.BaseRequest) -> web.StreamResponse:
-        raw_path, _, raw_query = request.raw_path.partition("?")
+        raw_path, raw_query = target_of(request)
         raw_path = f"/{raw_path.lstrip('/')}"  # the official Node SDK sends a doubled slash, and the gateway takes it
+        await sending.invite_body(request)
         endpoint, params = self.router.match(request.method, raw_path) or (_UNKNOWN, {})
         call = Call(self, request, endpoint, params, raw_path, raw_query, raw_path)
         if raw_path.startswith(PREFIX):  # neither logged nor spoiled by faults
@@ -302,7 +303,7 @@ class Simulator:
         return await self._serve(call)
 
     async def _handle_storage(self, request: web.BaseRequest) -> web.StreamResponse:
-        raw_path, _, raw_query = request.raw_path.partition("?")
+        raw_path, raw_query = target_of(request)
         endpoint = CDN_GET if raw_path.startswith(f"{CDN}/") else SIGNED_GET
         return await self._serve(Call(self, request, endpoint, {}, raw_path, raw_query, raw_path))
 

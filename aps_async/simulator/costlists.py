@@ -11,6 +11,7 @@ from typing import Any
 from .cost import CONTAINER, project_of, refuse
 from .parts import Association
 from .replies import Reply, json_reply
+from .requests import whole_number
 from .routing import Call, Endpoint
 
 _CODED = ("Budget", "Contract", "MainContract")
@@ -25,9 +26,10 @@ def _document(association: Association) -> dict[str, Any]:
 
 def _integer(call: Call, name: str, default: int, least: int, most: int) -> int:
     text = call.query.get(name, str(default))
-    if not text.isdecimal() or not least <= int(text) <= most:
+    number = whole_number(text, least, most)
+    if number is None:
         raise refuse(400, "", f"{name} must be a number from {least} to {most}, not {text!r}.", name)
-    return int(text)
+    return number
 
 
 def _page(call: Call, *kinds: str) -> Reply:

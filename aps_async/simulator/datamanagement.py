@@ -65,17 +65,20 @@ def filtered(call: Call, resources: Sequence[Resource]) -> list[Resource]:
     """Those that pass every `filter[...]`; values of one filter are alternatives."""
     if not call.simulator.behaviour.raw_brackets and set(call.raw_query) & set("[]"):
         raise dm_refusal(400, "BAD_INPUT", "Brackets in the query must be percent-encoded.")
-    wanted: list[tuple[str, Callable[[str, str], bool], list[str]]] = []
-    for name, value in call.query.items():
+    wanted: dict[tuple[str, str], list[str]] = {}  # generated SDKs repeat a name for each of its values
+    for name, value in parse_qsl(call.raw_query, keep_blank_values=True):
         match = _FILTER.match(name)
         if match:
-            wanted.append((match[1], _TESTS[match[2] or "eq"], value.split(",")))
+            wanted.setdefault((match[1], match[2] or "eq"), []).extend(value.split(","))
         elif name.startswith("filter"):
             raise dm_refusal(400, "BAD_INPUT", f"The filter {name!r} is not valid.")
     return [
         resource
         for resource in resources
-        if all(any(test(_text(_field(resource, field)), one) for one in values) for field, test, values in wanted)
+        if all(
+            any(_TESTS[test](_text(_field(resource, field)), one) for one in values)
+            for (field, test), values in wanted.items()
+        )
     ]
 
 

@@ -128,14 +128,11 @@ def _sent_cookies(header: str) -> dict[str, str]:
 
 
 def _term(policy: str) -> tuple[str, int]:
-    """The path and the end that a policy allows; nothing for one that cannot be read."""
-    try:
-        text = base64.b64decode(policy.translate(str.maketrans("-_~", "+=/")), validate=True)
-        statement = json.loads(text)["Statement"][0]
-        resource, end = statement["Resource"], statement["Condition"]["DateLessThan"]["AWS:EpochTime"]
-        return str(resource).removeprefix("https:/").removesuffix("*"), int(end)
-    except (ValueError, LookupError, TypeError):
-        return "", 0
+    """The path and the end that a policy allows that was signed here."""
+    text = base64.b64decode(policy.translate(str.maketrans("-_~", "+=/")))
+    statement = json.loads(text)["Statement"][0]
+    resource, end = statement["Resource"], statement["Condition"]["DateLessThan"]["AWS:EpochTime"]
+    return str(resource).removeprefix("https:/").removesuffix("*"), int(end)
 
 
 async def cdn_get(call: Call) -> Reply:
@@ -150,9 +147,9 @@ async def cdn_get(call: Call) -> Reply:
             what = name.removeprefix("CloudFront-")
             return xml_error(call, 403, "MissingKey", f"Missing {what} query parameter or cookie value")
     policy = cookies[_POLICY]
-    path, end = _term(policy)
     good = cookies[_KEY] == storage.signer.key_pair and cookies[_SIGNATURE] == storage.signer.sign_policy(policy)
-    if not good or path != call.raw_path:
+    path, end = _term(policy) if good else ("", 0)
+    if path != call.raw_path:
         return xml_error(call, 403, "AccessDenied", "Access denied")
     if call.simulator.clock() > end:
         storage.expired_opened += 1

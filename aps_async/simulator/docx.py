@@ -118,10 +118,10 @@ def make_docx(letter: Letter) -> bytes:
         [
             ("[Content_Types].xml", _TYPES.encode()),
             ("_rels/.rels", _RELATIONS.encode()),
-            ("word/document.xml", text.encode()),
+            ("word/document.xml", text.encode("utf-8", "replace")),
             ("word/styles.xml", _STYLES.encode()),
             ("word/_rels/document.xml.rels", _DOCUMENT_RELATIONS.encode()),
-            ("docProps/core.xml", _core(letter).encode()),
+            ("docProps/core.xml", _core(letter).encode("utf-8", "replace")),
         ]
     )
 

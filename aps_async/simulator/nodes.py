@@ -5,6 +5,9 @@ from typing import Any, cast
 
 from .parts import WorldError
 
+_SENT = ("id", "secret", "email", "password", "region", "container", "storage")
+"""What goes into addresses and headers; other texts are people's, and services cut some of them within a character."""
+
 
 class Node:
     """A JSON object that knows its place and which of its keys were asked for."""
@@ -26,7 +29,13 @@ class Node:
         return value
 
     def text(self, name: str, default: str = "") -> str:
-        return str(self.get(name, str, default))
+        value = str(self.get(name, str, default))
+        if name in _SENT:
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise WorldError(f"{self.place}.{name}", "contains half a surrogate pair") from None
+        return value
 
     def flag(self, name: str, default: bool = False) -> bool:
         return bool(self.get(name, bool, default))

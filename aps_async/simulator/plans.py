@@ -61,7 +61,8 @@ def new_canvas(buffer: io.BytesIO, title: str) -> Any:
 
 def paint_sheet(canvas: Any, info: SheetInfo, marks: Sequence[Mark] = ()) -> None:
     """One sheet as the next page of a document."""
-    dice = random.Random(f"{info.key}|{info.number}")  # noqa: S311 - the same drawing every time
+    seed = f"{info.key}|{info.number}".encode("utf-8", "backslashreplace")  # a number may be cut within a character
+    dice = random.Random(seed)  # noqa: S311 - the same drawing every time
     columns, rows = dice.randint(5, 8), dice.randint(3, 5)
     frame = Frame.fitted(dice, columns, rows)
     title_block(canvas, info)

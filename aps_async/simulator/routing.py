@@ -124,6 +124,14 @@ class Endpoint:
     handler: Handler
 
 
+def target_of(request: web.BaseRequest) -> tuple[str, str]:
+    """The raw path and query of a request, also where the target is a whole URL, as clients behind a proxy send it."""
+    path, _, query = request.raw_path.partition("?")
+    if not path.startswith("/") and "://" in path:
+        path = f"/{path.partition('://')[2].partition('/')[2]}"
+    return path, query
+
+
 class Router:
     """Finds the endpoint of a raw path in one dictionary step per segment."""
 

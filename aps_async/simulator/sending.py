@@ -6,7 +6,7 @@ import struct
 from email.utils import formatdate
 from typing import NoReturn
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
 
 from . import storage
@@ -64,6 +64,13 @@ def cut_json(reply: Reply) -> Reply:
     """The same answer with its body cut in the middle, and a length that fits the rest."""
     body = b"".join(reply.pieces())
     return Reply(reply.status, reply.headers, body[: max(1, len(body) // 2)], cookies=reply.cookies)
+
+
+async def invite_body(request: web.BaseRequest) -> None:
+    """Lets a client go on that waits for a 100 before it sends the body: curl for a second, others for ever."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # or aiohttp takes it for the start of the response
 
 
 async def send(simulator: Services, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:

@@ -12,9 +12,9 @@ from urllib.parse import quote
 import attrs
 
 _V4 = "&X-Amz-Signature="
-_V4_END = re.compile(r"[?&]X-Amz-Date=(\d{8}T\d{6}Z)(?=&).*[?&]X-Amz-Expires=(\d+)(?:&|$)")
+_V4_END = re.compile(r"[?&]X-Amz-Date=([0-9]{8}T[0-9]{6}Z)(?=&).*[?&]X-Amz-Expires=([0-9]{1,9})(?:&|$)")
 _V2 = re.compile(r"&Signature=([^&]*)")
-_V2_END = re.compile(r"[?&]Expires=(\d+)(?:&|$)")
+_V2_END = re.compile(r"[?&]Expires=([0-9]{1,11})(?:&|$)")
 
 
 @attrs.frozen
@@ -65,7 +65,10 @@ class Signer:
         asked = f"?{query}"
         found = _V4_END.search(asked)
         if found is not None and _V4 in query:
-            begin = datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+            try:
+                begin = datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+            except ValueError:
+                return None
             return Term(begin + int(found[2]), found[2])
         found = _V2_END.search(asked)
         return Term(float(found[1])) if found is not None and _V2.search(asked) else None

@@ -15,7 +15,7 @@ from .routing import Call, Endpoint
 from .signing import Signer
 
 BUCKET = "autodesk-360-translation-storage"
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})$")
 CDN = "/cdn.derivative.autodesk.com"
 _OVERRIDES = ("Content-Type", "Content-Disposition", "Cache-Control")
 

@@ -9,13 +9,18 @@ _SPACE = uuid.UUID("6f1b7a52-3b0e-5d0a-9a53-5f0d3a7f8c11")
 
 def token22(*parts: object) -> str:
     """22 characters of URL-safe base64, the form of the tails in lineage, version and folder URNs."""
-    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).digest()
+    digest = hashlib.blake2b(_joined(parts).encode(), digest_size=16).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def derived_uuid(*parts: object) -> str:
     """A UUID that depends on nothing but `parts`."""
-    return str(uuid.uuid5(_SPACE, "\x1f".join(map(str, parts))))
+    return str(uuid.uuid5(_SPACE, _joined(parts)))
+
+
+def _joined(parts: tuple[object, ...]) -> str:
+    """One text; a name in it may have been cut within a character."""
+    return "\x1f".join(map(str, parts)).encode("utf-8", "backslashreplace").decode()
 
 
 def b64urn(urn: str) -> str:

@@ -31,7 +31,7 @@ FIELDS: dict[str, Callable[[ProjectSheet], str]] = {
 """The fields of a pattern. `folder` alone between two `/` makes all the folders that the sheet is in."""
 TREE = "{folder}/{number} - {title}"
 """The pattern of the source's folders. In ACC these are the collection, if any, and the version set."""
-RESERVED = frozenset({"superseded", "register.csv", "register.json"})
+RESERVED = frozenset({"superseded", "register.csv", "register.json", "report.html"})
 """Names in the target that are not given to folders of sheets."""
 
 _ONLY_IN = {"set": "ACC", "version": "BIM 360", "revision": "BIM 360"}

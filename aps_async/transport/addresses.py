@@ -19,12 +19,23 @@ _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _remembered = lru_cache(256)  # the links of a run lead to a few hosts
-_LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
+_LOCAL_NAMES = frozenset(
+    [
+        "localhost",
+        "localhost4",
+        "localhost6",
+        "localhost.localdomain",
+        "localhost4.localdomain4",
+        "localhost6.localdomain6",
+        "ip6-localhost",
+        "ip6-loopback",
+    ]
+)
 _LOCAL = [
     ip_network(each)
     for each in (
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-        "192.168.0.0/16", "255.255.255.255/32", "::/127", "fc00::/7", "fe80::/10", "fec0::/10",
+        "192.168.0.0/16", "255.255.255.255/32", "::/127", "64:ff9b:1::/48", "fc00::/7", "fe80::/10", "fec0::/10",
     )
 ]  # fmt: skip
 # IPv6 addresses that stand for an IPv4 address, and how far to the left that is: IPv4-mapped, IPv4-compatible,

@@ -34,6 +34,10 @@ __all__ = [
 ]
 __dir__: object = __all__.copy
 
+_OTHER_AUTH = (
+    "the aiohttp session adds an Authorization of its own, which cannot go with the token: leave out its auth=; and if "
+    "it comes from ~/.netrc, give proxy= to Session instead of trust_env=True"
+)
 NOT_OPEN = "the session is not open: use 'async with Session(...) as session', or 'await session.open()'"
 _OTHER_LOOP = "the session was opened in another event loop: open one in each, as each 'asyncio.run' makes a loop"
 
@@ -73,6 +77,7 @@ def request_options(context: ssl.SSLContext | None, proxy: str | None) -> dict[s
     """What every request is sent with, over a caller's own aiohttp session too."""
     options: dict[str, Any] = {
         "allow_redirects": False,
+        "raise_for_status": False,
         "proxy": proxy,
         "max_line_size": HEADER_LIMIT,
         "max_field_size": HEADER_LIMIT,
@@ -125,8 +130,12 @@ class Connections:
         first_contact: FirstContact,
         hooks: tuple[Hook, ...] = (),
     ) -> None:
+        if http is not None and not isinstance(http, aiohttp.ClientSession):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"http must be an aiohttp.ClientSession, not {type(http).__name__}")
         self._hooks = hooks
         self._api: aiohttp.ClientSession | None = http
+        unpacks = http is None or http.auto_decompress
+        self._own_headers: dict[str, str] = {} if unpacks else {hdrs.ACCEPT_ENCODING: "identity"}
         self._api_is_ours = http is None
         self._links: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -228,7 +237,8 @@ class Connections:
                 call.method,
                 call.url,
                 data=call.body,
-                headers={**call.headers, hdrs.AUTHORIZATION: bearer(token)} if call.authorized else call.headers,
+                headers=self._own_headers
+                | (call.headers | {hdrs.AUTHORIZATION: bearer(token)} if call.authorized else call.headers),
                 timeout=timeout,
                 **self._options,
             )
@@ -237,6 +247,8 @@ class Connections:
             if isinstance(problem, aiohttp.ClientResponseError):  # and so does this error
                 problem.request_info = problem.request_info._replace(headers=CIMultiDictProxy(CIMultiDict[str]()))
                 problem.args = (problem.request_info, problem.history)
+            if type(problem) is ValueError:  # all that aiohttp refuses besides addresses, which are errors of its own
+                raise InputError(_OTHER_AUTH) from None
             raise
 
     @asynccontextmanager

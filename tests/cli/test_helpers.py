@@ -223,7 +223,7 @@ THOSE_WITH_STORAGE = [
     "register OUT",
     "worker --database postgresql://localhost/x --out OUT",
 ]
-OTHERS = ("", " ", "\t", "file:///tmp/x", "http://h/x", "memory://", "a+b.c-1://x", "s3:/b")
+OTHERS = ("", " ", "\t", "file:///tmp/x", "http://h/x", "memory://", "a+b.c-1://x", "s3:/b", "s3:b/x", "GS:b")
 
 
 @pytest.mark.parametrize(
@@ -243,6 +243,9 @@ def test_a_path_that_is_none_is_refused_before_anything_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("path", [".", "plans", "/srv/plans", "C:\\plans", "C:/plans", "a:b", "./s3:/x", "~/plans"])
+@pytest.mark.parametrize(
+    "path",
+    [".", "plans", "/srv/plans", "C:\\plans", "C:/plans", "a:b", "./s3:/x", "./s3:x", "s3", "Plans: 3", "~/plans"],
+)
 def test_paths_are_taken(path: str) -> None:
     assert a_path(path) == Path(path)

@@ -1,5 +1,6 @@
 """Requests as programs in other languages send them: none of them may end in a 500."""
 
+import asyncio
 import gzip
 import io
 from typing import Any
@@ -76,6 +77,7 @@ class Paths:
             f"{sheets}/sheets?limit=": "app",
             f"{sheets}/version-sets?limit=": "app",
             f"{sheets}/collections?offset=": "app",
+            f"/cost/v1/containers/{self.project('Clinic').id}/budgets?offset=": "user",
         }
 
     async def sign_in(self, kind: str) -> None:
@@ -240,3 +242,96 @@ async def test_half_of_a_character_in_a_title_is_sent_as_it_is(serve: Any) -> No
         answer = await client.api("POST", path, json={"urns": [world.sheets[0].tip.id]})
         assert b"cut \\ud83d" in answer.body
         assert (await client.start()).status == 202
+
+
+async def _exchange(url: str, request: str) -> list[bytes]:
+    """Sends the lines of a request as they are; the status lines that come back before the body would be sent."""
+    reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+    writer.write(request.replace("\n", "\r\n").encode())
+    lines = [await reader.readline()]
+    if b" 100 " in lines[0]:
+        await reader.readline()
+        writer.write(b"{}")
+        lines.append(await reader.readline())
+    writer.close()
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("request_line", "expect", "statuses"),
+    [
+        ("POST /simulator/behaviour HTTP/1.1", "100-continue", [100, 200]),
+        ("POST {url}/simulator/behaviour HTTP/1.1", "100-Continue", [100, 200]),
+        ("POST /simulator/nothing HTTP/1.1", "100-continue", [100, 404]),
+        ("GET {url}/simulator/counts HTTP/1.1", "", [200]),
+        ("GET {url}//simulator/counts?x=1 HTTP/1.1", "", [200]),
+        ("GET http://other.example/simulator/counts HTTP/1.0", "", [200]),
+        ("GET {url} HTTP/1.1", "", [404]),
+    ],
+)
+async def test_requests_as_proxies_and_careful_clients_send_them(
+    serve: Any, request_line: str, expect: str, statuses: list[int]
+) -> None:
+    async with serve(World.from_json(WORLD)) as client:
+        url = client.simulator.url
+        body = f"Expect: {expect}\nContent-Length: 2\n" if expect else ""
+        lines = await _exchange(url, f"{request_line.format(url=url)}\nHost: x\n{body}\n")
+        assert [int(line.split()[1]) for line in lines] == statuses
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("", 3),
+        ("filter[type]=items", 2),
+        ("filter[type]=folders&filter[type]=items", 3),
+        ("filter[type]=items&filter[type]=folders", 3),
+        ("filter[type]=folders,items", 3),
+        ("filter[type]=items&filter[extension.type]=x&filter[extension.type]=items:autodesk.bim360:Document", 2),
+        ("filter[displayName]-starts=A-1&filter[displayName]-ends=02", 1),
+    ],
+)
+async def test_a_filter_that_is_repeated_has_several_values(serve: Any, query: str, count: int) -> None:
+    plans = {"name": "Plans", "folders": [{"name": "Old"}], "items": [{"number": "A-101"}, {"number": "A-102"}]}
+    async with serve(World.from_json({"hubs": [{"projects": [{"folders": [plans]}]}]})) as client:
+        [project] = client.simulator.world.projects.values()
+        folder = f"/data/v1/projects/b.{project.id}/folders/{quote(project.folders[0].id, safe='')}"
+        answer = await client.get(f"{folder}/contents?{query.replace('[', '%5B').replace(']', '%5D')}")
+        assert len(answer.json["data"]) == count
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("bytes=0-" + "9" * 5000, 200),
+        ("bytes=" + "9" * 5000 + "-", 200),
+        ("bytes=-" + "9" * 5000, 200),
+        ("bytes=\u0663-", 200),
+        ("bytes=-0", 416),
+        ("bytes=-", 200),
+        ("bytes=5-2", 200),
+        ("bytes=0-1,4-5", 200),
+        ("items=0-1", 200),
+        ("bytes=0-" + "9" * 18, 206),
+    ],
+)
+async def test_no_range_ends_in_a_500(serve: Any, header: str, status: int) -> None:
+    async with serve(World.from_json(WORLD), behaviour=NOW) as client:
+        answer = await client.call("GET", await client.link(), headers={"Range": header})
+        assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "X-Amz-Date=99999999T999999Z&X-Amz-Expires=9&X-Amz-Signature=x",
+        "X-Amz-Date=20200101T000000Z&X-Amz-Expires=" + "9" * 5000 + "&X-Amz-Signature=x",
+        "Signature=x&Expires=" + "9" * 5000,
+        "Signature=x&Expires=99999999999",
+        "Signature=x&Expires=1",
+    ],
+)
+async def test_no_link_that_somebody_else_wrote_ends_in_a_500(serve: Any, query: str) -> None:
+    async with serve(World.from_json(WORLD), behaviour=NOW) as client:
+        path = (await client.link()).partition("?")[0]
+        assert (await client.call("GET", f"{path}?{query}")).status == 403

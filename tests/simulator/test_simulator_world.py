@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aps_async.simulator import World, WorldError
+from aps_async.simulator import Simulator, World, WorldError
 
 
 @pytest.mark.parametrize("sheets", [0, 1, 12, 500])
@@ -102,3 +102,29 @@ def test_bad_worlds(document: Any, message: str) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(WorldError, match="cannot be read"):
         World.load(tmp_path / "none.json")
+
+
+CUT = "cut \ud83d"
+"""A name that was cut within a character."""
+
+
+async def test_names_may_be_cut_within_a_character() -> None:
+    files = [{"type": "file", "name": f"{CUT}.{suffix}"} for suffix in ("pdf", "docx", "dwg")]
+    folder = {"name": CUT, "items": [*files, {"number": CUT, "title": CUT, "source": f"{CUT}.pdf"}]}
+    projects = [
+        {"name": CUT, "folders": [{"name": "Plans", "folders": [folder]}]},
+        {"name": CUT, "projectType": "ACC", "sheets": [{"number": CUT, "title": CUT, "collection": CUT}]},
+        {"name": CUT, "cost": {"budgets": [{"name": CUT, "documents": [{"template": CUT}]}]}},
+    ]
+    world = World.from_json(json.dumps({"hubs": [{"name": CUT, "projects": projects}]}))
+    async with Simulator(world) as simulator:
+        simulator.prepare()
+        sizes = [simulator.sources.content(version).size for version in world.versions.values()]
+        assert len(sizes) == 5
+        assert min(sizes) > 0
+
+
+@pytest.mark.parametrize("document", [{"hubs": [{"id": CUT}]}, {"users": [{"id": CUT}]}, {"apps": [{"secret": CUT}]}])
+def test_what_is_sent_in_addresses_and_headers_may_not(document: Any) -> None:
+    with pytest.raises(WorldError, match="contains half a surrogate pair"):
+        World.from_json(json.dumps(document))

@@ -46,6 +46,8 @@ def name_of(pattern: str, sheet: ProjectSheet) -> str:
         ("Sheets/{number}", "Sheets/A-101.pdf"),
         ("superseded/{number}", "_superseded/A-101.pdf"),
         ("Register.csv/{number}", "_Register.csv/A-101.pdf"),
+        ("register.json/{number}", "_register.json/A-101.pdf"),
+        ("Report.HTML/{number}", "_Report.HTML/A-101.pdf"),
         ("plan.pdf/{number}", "plan_pdf/A-101.pdf"),
         ("con/{number}", "_con/A-101.pdf"),
     ],

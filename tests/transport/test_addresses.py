@@ -238,11 +238,13 @@ LOCAL_HOSTS = [
     "[0:0:0:0:0:0:0:1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:a00:1]", "[::FFFF:192.168.0.1]",
     "[::127.0.0.1]", "[::ffff:0:127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b::10.0.0.1]", "[2002:7f00:1::]",
     "[2002:c0a8:1::1]", "[fe80::1]", "[fe80::1%25eth0]", "[fe80::1%eth0]", "[::1%25lo]", "[febf::1]", "[fc00::1]",
+    "localhost4", "LOCALHOST6.", "localhost4.localdomain4", "localhost6.localdomain6", "ip6-loopback", "[64:ff9b:1::1]",
     "[fd12:3456::1]", "[fec0::1]", "\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021", "\uff4c\uff4fcalhost",
 ]  # fmt: skip
 PUBLIC_HOSTS = [
     "cdn.derivative.autodesk.com", "b.s3.eu-west-1.amazonaws.com", "8.8.8.8", "134744072", "010.8.8.8", "172.15.0.1",
     "172.32.0.1", "192.167.1.1", "11.0.0.1", "126.1", "169.253.1.1", "203.0.113.9", "notlocalhost",
+    "localhost7", "[64:ff9b:2::1]",
     "localhost.example", "127.0.0.1.nip.io", "10.example", "[2606:4700::1111]", "[::ffff:8.8.8.8]",
     "[64:ff9b::8.8.8.8]", "[2002:808:808::]", "a_b.example", "b.s3.example.", "xn--mller-kva.example",
     "m\u00fcller.example", "minio", "1e100.net", "0x7f.example",

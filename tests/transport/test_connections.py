@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -15,10 +15,14 @@ from aiohttp.test_utils import RawTestServer
 
 from aps_async import InputError, Session, Settings, StaticToken, TransportError, download
 from aps_async.cli import environment
+from aps_async.errors import NotFoundError
 from aps_async.links import SignedUrl
+from aps_async.resources import projects
+from aps_async.simulator import World
 from aps_async.transport.quotas import Endpoint
 from tests.certificates import company
 from tests.cli.support import pdf_with, run
+from tests.support import service, session_for
 
 HERE = Endpoint("test", 100, token="any")
 QUICK = Settings(max_attempts=1, max_download_attempts=1)
@@ -206,3 +210,39 @@ async def test_a_closed_connector_is_reported(tmp_path: Path) -> None:
             await mine.close()
             with pytest.raises(InputError, match="was closed"):
                 await download(session, SignedUrl(f"{base}/file?X-Amz-Signature=1"), tmp_path / "a.pdf")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"raise_for_status": True}, {"auto_decompress": False}, {"read_bufsize": 1}], ids=str
+)
+async def test_no_option_of_the_callers_own_http_session_changes_an_error(options: dict[str, Any]) -> None:
+    async with (
+        service(World.demo(1)) as simulator,
+        aiohttp.ClientSession(**options) as http,
+        session_for(simulator, http=http) as session,
+    ):
+        await projects.list_hubs(session)
+        simulator.tokens.revoke_all()  # a token that is refused is renewed
+        assert (await projects.list_hubs(session)).hubs
+        with pytest.raises(NotFoundError, match=r"404.*The hub does not exist"):
+            await anext(projects.list_projects(session, "b.none"))
+
+
+@pytest.mark.parametrize("kind", ["auth", "netrc"])
+async def test_an_authorization_of_the_callers_own_http_session_is_an_input_error(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login someone password secret-of-another-service\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with service(World.demo(1)) as simulator, aiohttp.ClientSession(trust_env=kind == "netrc") as http:
+        if kind == "auth":
+            http._default_auth = object()  # type: ignore[assignment]  # the argument is deprecated, and still there
+        session = Session(StaticToken("t"), base_url=simulator.url, http=http)
+        async with session:
+            with pytest.raises(InputError, match="an Authorization of its own"):
+                await projects.list_hubs(session)
+
+
+def test_something_else_as_http_session_is_an_input_error() -> None:
+    with pytest.raises(InputError, match=r"aiohttp\.ClientSession, not object"):
+        Session(StaticToken("t"), http=cast("aiohttp.ClientSession", object()))
