@@ -30,12 +30,19 @@ class UsageProblem(Exception):  # noqa: N818 - not of the library's tree
 
     exit_code = 2
 
+    def __init__(self, message: str, *, command: str | None = None) -> None:
+        super().__init__(message)
+        self.command = command
+        """Whose help says more; None: that of the command that was given."""
+
 
 class Interrupted(Exception):  # noqa: N818 - a signal, not an error
     """SIGINT or SIGTERM was received, and all work has been cancelled."""
 
-    def __init__(self, signal: int) -> None:
+    def __init__(self, signal: int, *, is_reported: bool = False) -> None:
         super().__init__(f"stopped by signal {signal}")
+        self.is_reported = is_reported
+        """Whether the command has printed what it had done."""
         self.exit_code: int = 128 + signal
 
 
@@ -85,6 +92,8 @@ _IN_OTHER_WORDS = {
     ),
     r"\(max_prune=": "(--max-prune ",
     r"^user_id ": "--user-id ",
+    r"the selection contains an empty text \((?:sheet_)?(\w+)\)": r"--\1 is empty",
+    r"(leave out |and )a (?:version )?(set|collection|tag)(?= and a|, and choose)": r"\1--\2",
     r"^[\w.]+: with a two-legged token this call needs": "with the app's own credentials this needs",
     r"^[\w.]+: this call needs the token of a user": "this needs the login of a user",
     r"; a two-legged token is refused, with or without x-user-id": "; the app's own credentials are refused",

@@ -119,7 +119,6 @@ def _in_words(work: Work, calls: int, minutes: float) -> str:
     exports = work.starts + work.waits
     time = f"about {minutes:.1f} min" if minutes >= 0.1 else f"about {minutes * 60:.0f} s"
     words = f"{count(exports, 'export')}, {count(calls, 'call')}, {time} at the published quota"
-    if exports:
-        words += f", {size(work.size)}"
-        words += f" and {count(work.unknown, 'file')} of unknown size" if work.unknown else ""
-    return words
+    sizes = [size(work.size)] if work.size else []
+    sizes += [f"{count(work.unknown, 'file')} of unknown size"] if work.unknown else []
+    return ", ".join([words, " and ".join(sizes)]) if sizes else words

@@ -12,8 +12,8 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.cli.choice import Choice
-from aps_async.cli.delivering import RunChoices, check_places, show_failures, show_state, stored_choices
-from aps_async.cli.ending import next_command
+from aps_async.cli.delivering import RunChoices, check_target, show_failures, stored_choices
+from aps_async.cli.ending import print_stopped
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason, short_reason
 from aps_async.cli.notifying import notify
@@ -36,6 +36,7 @@ from aps_async.sync.subfolders import PROJECTS_JSON
 
 QUIET = (SheetState.UNCHANGED, SheetState.NEW, SheetState.NOT_LOOKED_AT)
 """States that get no line of their own on standard error: the progress shows what is fetched."""
+DONE = (SheetState.NEW, SheetState.REVISED, SheetState.RENAMED, SheetState.REFRESHED, SheetState.UNCHANGED)
 INCOMPLETE = (SheetState.LEFT_OUT, SheetState.WITHDRAWN)
 
 
@@ -131,10 +132,9 @@ class Watched:
 
 async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
     """`aps-async sync` of one project; `watched` is given in the rounds of `--watch`."""
-    check_places(choices.out, choices.merge)
     if (choices.out / PROJECTS_JSON).exists():
         raise UsageProblem(f"{choices.out} has a subfolder for each project: choose one of them, or another --out")
-    show_state(choices)
+    await check_target(choices)
     with closing(SyncView(markups=choices.options.markups)) as view:
         return await _synced(choices, view, watched)
 
@@ -147,10 +147,9 @@ async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None)
     except (PruneLimitError, MergeError) as problem:
         unfinished = problem
     except (asyncio.CancelledError, DiskFullError, LedgerError):
-        done = sum(view.counts.values())
-        print_status(f"stopped: {done:,} of {count(view.total, 'sheet')} done; no unfinished file is left")
-        if view.total:
-            print_status(next_command(choices.out, to="continue"))
+        done = sum(view.counts[state] for state in DONE)
+        words = f"stopped: {done:,} of {count(view.total, 'sheet')} done; no unfinished file is left"
+        print_stopped(words, choices.out if view.total else None)
         raise
     words = summary(view, choices.where)
     code = view.code(strict=choices.strict)

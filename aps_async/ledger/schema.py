@@ -177,7 +177,9 @@ def read_ledger(path: Path) -> sqlite3.Connection:
         LedgerError: there is no ledger, or it cannot be read by this version.
     """
     if not _is_there(path):
-        raise LedgerError(f"{path.parent} holds no ledger: nothing was exported into it, or not with one")
+        if not path.parent.exists():
+            raise LedgerError(f"there is no folder {path.parent}")
+        raise LedgerError(f"{path.parent} has no ledger ({path.name}): no export or sync has kept one in it")
     address = path.absolute().as_uri()
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         # Not mode=ro: it would leave the log's files behind, which only those who may write can remove.

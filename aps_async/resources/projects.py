@@ -427,7 +427,7 @@ def _several(wanted: str, matches: Sequence[Project]) -> str:
     if all(look(each.name) == look(wanted) for each in matches):
         ids = ", ".join(each.id for each in matches)
         return f"{len(matches)} projects are named {wanted!r}; give one's id: {ids}"
-    return f"{wanted!r} fits {len(matches)} projects; give the name or id of one: {_shown(matches)}"
+    return f"{wanted!r} matches {len(matches)} projects; give the name or id of one: {_shown(matches)}"
 
 
 def _shown(projects: Sequence[Project]) -> str:

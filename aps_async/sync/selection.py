@@ -287,7 +287,8 @@ def _other_rules(known: Sequence[ProjectSheet], selection: Selection) -> Iterabl
         wanted = set[str]()
         for text in selection.tag:
             if not (found := named(text, tags, lambda tag: (tag,))):
-                raise NotFoundInProjectError(f"no sheet has the tag {text!r}; {did_you_mean(text, tags)}")
+                instead = did_you_mean(text, tags) if tags else "none of these sheets has a tag"
+                raise NotFoundInProjectError(f"no sheet has the tag {text!r}; {instead}")
             wanted.update(found)
         yield f"not tagged {' or '.join(map(repr, selection.tag))}", lambda each: not wanted.isdisjoint(each.sheet.tags)
     if (since := selection.since) is not None:

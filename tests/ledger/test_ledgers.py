@@ -124,7 +124,7 @@ async def test_a_damaged_ledger_is_refused_with_what_to_do(tmp_path: Path, damag
 
 
 def test_a_folder_without_a_ledger_has_no_status(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="holds no ledger"):
+    with pytest.raises(LedgerError, match="has no ledger"):
         ledger_status(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
