@@ -55,9 +55,13 @@ def failures_by_reason(failures: Iterable[tuple[str, Exception]], *, explained: 
 
 
 def print_failure(name: str, problem: Exception) -> None:
-    """One line for a failure as it happens: on a terminal in a few words, since the end explains every reason once."""
-    words = few_words(problem, name) if sys.stderr.isatty() else short_reason(problem)
-    print_status(f"failed: {name}: {words}")
+    """One line for a failure as it happens."""
+    print_status(f"failed: {name}: {words_now(problem, name)}")
+
+
+def words_now(problem: Exception, name: str) -> str:
+    """The reason of a failure as it happens: on a terminal in a few words, since the end explains every reason once."""
+    return few_words(problem, name) if sys.stderr.isatty() else short_reason(problem)
 
 
 is_stop_reported: ContextVar[bool] = ContextVar("is_stop_reported", default=False)
@@ -75,6 +79,11 @@ def print_stopped(done: str, folder: Path | None) -> None:
 def next_command(folder: Path, *, to: str = "try again") -> str:
     """How to go on with the run in a folder."""
     return f"to {to}: {program()} resume {shlex.quote(str(folder))}"
+
+
+def reasons(problem: Exception | None, name: str) -> tuple[str | None, str | None]:
+    """The reason and its few words, for a report; None without a failure."""
+    return (None, None) if problem is None else (short_reason(problem), few_words(problem, name))
 
 
 def few_words(problem: Exception, name: str = "") -> str:

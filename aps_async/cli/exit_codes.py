@@ -139,4 +139,9 @@ _ENCODED = re.compile(r"(?<=/)([^\s/%]{1,12})%[^\s/:]{30,}(?=[/:\s]|$)")
 
 def short_reason(problem: BaseException) -> str:
     """The same, with the encoded ids in the paths of calls shortened. `--json` has them whole."""
-    return _ENCODED.sub("\\1\N{HORIZONTAL ELLIPSIS}", reason(problem))
+    return shortened(reason(problem))
+
+
+def shortened(text: str) -> str:
+    """A message with the encoded ids in the paths of calls shortened."""
+    return _ENCODED.sub("\\1\N{HORIZONTAL ELLIPSIS}", text)

@@ -11,6 +11,7 @@ from aps_async.cli.delivering import RunChoices, Task, delivered, export_listed,
 from aps_async.cli.output import print_status
 from aps_async.cli.progress import busy
 from aps_async.cli.results import Result, Run
+from aps_async.cli.syncing import where_its_file_is
 from aps_async.cli.wanted import (
     chosen_sheets,
     exportable_project,
@@ -146,7 +147,7 @@ async def _export_sheets(
         run.add_to_report(compared.reported(missing))
         if missing.state is SheetState.WITHDRAWN:
             run.others[missing.state] += 1
-            print_status(f"{missing.state}: {missing.name}: {missing.reason}; its file is still in the folder")
+            print_status(f"{missing.state}: {missing.name}: {missing.reason}{where_its_file_is(missing)}")
     try:
         run.joined = await compared.finish()
     except MergeError as problem:

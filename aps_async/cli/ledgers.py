@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aps_async.cli.ending import next_command
-from aps_async.cli.exit_codes import SOME_FAILED
+from aps_async.cli.exit_codes import SOME_FAILED, shortened
 from aps_async.cli.export import ExportChoices, export
 from aps_async.cli.fetching import DocumentChoices, cost_documents
 from aps_async.cli.output import count, print_json, print_result, print_status, size
@@ -50,7 +50,7 @@ def _print_status(found: LedgerStatus) -> None:
     if found.older:
         print_result(f"{count(found.older, 'other file')} of earlier runs")
     for name, problem in found.failures:
-        print_status(f"failed: {name}: {' '.join(problem.split())}")
+        print_status(f"failed: {name}: {shortened(' '.join(problem.split()))}")
     when = f"started {found.began.astimezone():%Y-%m-%d %H:%M:%S}"
     if found.working is not None:
         print_result(f"running, {when}: {found.working}")

@@ -9,7 +9,8 @@ from typing import Any
 
 from attrs import asdict, define, field, frozen
 
-from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason, short_reason
+from aps_async.cli.ending import reasons
+from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, print_result, print_status, size
 from aps_async.errors import MergeError
 from aps_async.models import DeliveredExport, ExportOutcome, Sheet, StoredExport
@@ -80,7 +81,7 @@ class Run:
     def add_to_report(self, outcome: SyncOutcome) -> None:
         """Adds what became of one sheet to the report, if there is to be one."""
         if self.report is not None:
-            self.report.add(outcome, short_reason(outcome.error) if outcome.error is not None else None)
+            self.report.add(outcome, *reasons(outcome.error, outcome.name))
 
     def close(self) -> None:
         """Ends what works for the report."""

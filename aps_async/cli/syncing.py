@@ -13,9 +13,9 @@ from attrs import define, field, frozen
 
 from aps_async.cli.choice import Choice
 from aps_async.cli.delivering import RunChoices, check_target, show_failures, stored_choices
-from aps_async.cli.ending import print_stopped
+from aps_async.cli.ending import print_stopped, reasons, words_now
 from aps_async.cli.environment import open_session
-from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason, short_reason
+from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
@@ -24,6 +24,7 @@ from aps_async.cli.results import error_as_json, show_joined
 from aps_async.cli.wanted import exportable_project, print_selected
 from aps_async.errors import DiskFullError, LedgerError, MergeError, PruneLimitError
 from aps_async.ids import bare_id
+from aps_async.ledger.moves import is_superseded
 from aps_async.models import ExportOptions, Project
 from aps_async.report.entries import Report
 from aps_async.report.thumbnails import ThumbnailProcess
@@ -98,7 +99,7 @@ class SyncView:
         """Counts one outcome."""
         self.counts[outcome.state] += 1
         if self.report is not None:
-            self.report.add(outcome, short_reason(outcome.error) if outcome.error is not None else None)
+            self.report.add(outcome, *reasons(outcome.error, outcome.name))
         if outcome.outcome is not None and outcome.outcome.ok and not outcome.outcome.reused:
             self.received += outcome.outcome.size
         if outcome.path is not None and outcome.exported_at is not None:
@@ -221,9 +222,16 @@ def show(
     elif exported is not None:
         view.passed()
     if is_news and (outcome.state not in QUIET or outcome.warnings):
-        words = short_reason(outcome.error) if outcome.error is not None else None
+        words = words_now(outcome.error, outcome.name) if outcome.error is not None else None
         name = f"{project.name}: {outcome.name}" if choices.projects else outcome.name
-        print_status(f"{name}: {f'{outcome.state}: {words}' if words else outcome.in_words}")
+        print_status(f"{name}: {f'{outcome.state}: {words}' if words else outcome.in_words + where_its_file_is(outcome)}")
+
+
+def where_its_file_is(outcome: SyncOutcome) -> str:
+    """What to add to the reason why a sheet is withdrawn."""
+    if outcome.state is not SheetState.WITHDRAWN or outcome.file is None:
+        return ""
+    return f"; its file is now {outcome.file}" if is_superseded(outcome.file) else "; its file is still in the folder"
 
 
 def as_json(outcome: SyncOutcome) -> dict[str, Any]:

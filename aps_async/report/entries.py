@@ -43,6 +43,8 @@ class ReportSheet:
     path: Path | None
     """Its file."""
     reason: str | None
+    brief: str | None
+    """The reason in a few words, for its row."""
     warnings: tuple[str, ...]
     exported_at: datetime | None
     ended: float | None
@@ -77,12 +79,13 @@ class Report:
     def __attrs_post_init__(self) -> None:
         self._began = self.clock()
 
-    def add(self, outcome: SyncOutcome, reason: str | None = None) -> None:
+    def add(self, outcome: SyncOutcome, reason: str | None = None, brief: str | None = None) -> None:
         """Adds a sheet whose outcome has just become known.
 
         Args:
             outcome: of the sheet.
             reason: other words for what went wrong than the outcome's own.
+            brief: the same in a few words; by default the reason.
         """
         exported = outcome.outcome
         was_exported = exported is not None and not exported.reused
@@ -95,6 +98,7 @@ class Report:
             previous=outcome.previous,
             path=outcome.path,
             reason=reason or outcome.reason,
+            brief=brief or reason or outcome.reason,
             warnings=outcome.warnings,
             exported_at=outcome.exported_at,
             ended=self.clock() - self._began if was_exported else None,
