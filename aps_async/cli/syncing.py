@@ -224,7 +224,8 @@ def show(
     if is_news and (outcome.state not in QUIET or outcome.warnings):
         words = words_now(outcome.error, outcome.name) if outcome.error is not None else None
         name = f"{project.name}: {outcome.name}" if choices.projects else outcome.name
-        print_status(f"{name}: {f'{outcome.state}: {words}' if words else outcome.in_words + where_its_file_is(outcome)}")
+        found = f"{outcome.state}: {words}" if words else f"{outcome.in_words}{where_its_file_is(outcome)}"
+        print_status(f"{name}: {found}")
 
 
 def where_its_file_is(outcome: SyncOutcome) -> str:

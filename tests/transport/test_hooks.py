@@ -176,6 +176,19 @@ async def test_every_export_has_one_line_and_one_outcome(
     assert [each.error for each in of(events, ExportEnded)] == [None if name == "large" else "ExportFailedError"]
 
 
+async def test_a_file_of_an_earlier_run_is_not_called_delivered_again(
+    simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "aps_async.exports.outcomes")
+    async with session_with(simulator) as session:
+        job = await begin(session, simulator)
+        for _ in range(2):
+            async for outcome in export_many(session, [job.ref.request], tmp_path, ledger=True):
+                assert outcome.ok
+    first, second = (record.getMessage() for record in caplog.records)
+    assert (": delivered to " in first, f": already there, {SIZE} bytes: {tmp_path}" in second) == (True, True)
+
+
 async def test_the_line_names_the_sheet(simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "aps_async.exports.outcomes")
     async with session_with(simulator) as session:
