@@ -20,6 +20,8 @@ from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.transport.converter import ref_to_json
 
+STOPPED_AT_ONCE = "stopped before the first export; nothing was written"
+
 
 @frozen(kw_only=True)
 class Result:
@@ -194,7 +196,7 @@ def _unpacked(outcome: DeliveredExport | StoredExport) -> int:
 def stopped_words(run: Run, out: Path | str) -> str:
     """What a stopped run had done."""
     if not run.total:
-        return "stopped before the first export; nothing was written"
+        return STOPPED_AT_ONCE
     where = f"in {out}" if run.files else "so no file was written"
     least = "" if run.is_listed else "at least "
     of = f"{least}{count(run.total, run.things)}"

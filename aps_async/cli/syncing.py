@@ -20,7 +20,7 @@ from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
-from aps_async.cli.results import error_as_json, show_joined
+from aps_async.cli.results import STOPPED_AT_ONCE, error_as_json, show_joined
 from aps_async.cli.wanted import exportable_project, print_selected
 from aps_async.errors import DiskFullError, LedgerError, MergeError, PruneLimitError
 from aps_async.ids import bare_id
@@ -150,6 +150,7 @@ async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None)
     except (asyncio.CancelledError, DiskFullError, LedgerError):
         done = sum(view.counts[state] for state in DONE)
         words = f"stopped: {done:,} of {count(view.total, 'sheet')} done; no unfinished file is left"
+        words = words if view.total else STOPPED_AT_ONCE
         print_stopped(words, choices.out if view.total else None)
         raise
     words = summary(view, choices.where)

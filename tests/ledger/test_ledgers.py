@@ -74,6 +74,13 @@ async def test_an_older_form_is_brought_up_to_date_in_one_step_or_not_at_all(
     ledger.close()
 
 
+def test_a_ledger_that_was_never_begun_is_none(tmp_path: Path) -> None:
+    """As a disk that is full leaves it."""
+    (tmp_path / LEDGER).touch()
+    with pytest.raises(LedgerError, match="has no ledger"):
+        ledger_status(tmp_path)
+
+
 async def test_a_newer_form_is_refused_and_left_alone(tmp_path: Path) -> None:
     await filled(tmp_path)
     with sqlite3.connect(tmp_path / LEDGER) as ledger:
