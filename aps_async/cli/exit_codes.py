@@ -98,6 +98,7 @@ _IN_OTHER_WORDS = {
     r"^[\w.]+: this call needs the token of a user": "this needs the login of a user",
     r"; a two-legged token is refused, with or without x-user-id": "; the app's own credentials are refused",
     r"list_sheets\(\) yields": "'aps-async sheets' lists",
+    r"\(download_urn\(\)\)": "(aps-async download URN)",
     r"give the project as well": "give --project as well",
     r"Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
     r"Input should be a valid number, unable to parse string as a number": "it must be a number",
