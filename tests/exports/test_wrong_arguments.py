@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from aps_async import Session, bim360, export_many, export_project, list_sheets, wait_for_export
+from aps_async import (
+    Session,
+    StaticToken,
+    TwoLegged,
+    bim360,
+    export_many,
+    export_project,
+    list_sheets,
+    wait_for_export,
+)
 from aps_async.errors import InputError
 from aps_async.models import ExportOptions
 from aps_async.settings import Settings
@@ -108,3 +117,25 @@ def test_a_date_as_text_and_a_speed_of_nothing() -> None:
         Selection(since="2024-05-31")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="speed must be positive, not 0"):
         Settings().scaled(0)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "options", "words"),
+    [
+        ("a token", {}, "tokens must be a token provider such as TwoLegged.from_env(), not str"),
+        (None, {}, "not NoneType"),
+        (TwoLegged, {}, "not the class TwoLegged"),
+        (StaticToken("x"), {"settings": {"max_attempts": 3}}, "settings must be Settings(...), not dict"),
+        (StaticToken("x"), {"base_url": "aps.example"}, "the base address is not a plain http(s) address"),
+    ],
+)
+def test_a_wrong_argument_of_a_session(tokens: Any, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Session(tokens, **options)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["", " ", None, 3])
+def test_a_token_that_is_none(token: Any) -> None:
+    with pytest.raises(InputError, match=r"the access token (is empty|must be a text, not)"):
+        StaticToken(token)
