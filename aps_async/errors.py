@@ -49,7 +49,7 @@ __dir__: object = __all__.copy
 
 
 class APSError(Exception):
-    """The root: catching it catches everything below. All of them can be copied and sent to another process."""
+    """The base of all errors of this package. All of them can be copied and sent to another process."""
 
     def __init__(self, *args: object) -> None:
         # A message often quotes a path or a service, and goes to logs, ledgers and terminals.
@@ -101,7 +101,7 @@ class AuthError(APSError):
 
 
 class TransportError(APSError):
-    """No whole answer came: refused, lost or timed out.
+    """No complete response arrived: the connection was refused or lost, or timed out.
 
     `sent` is False when the request certainly never reached the service, so that repeating it is safe. `obstacle` is
     set when there was no connection at all: `certificate` (not trusted), `host` (unknown), `connection` (refused, or
@@ -119,7 +119,7 @@ class CallTimeoutError(TransportError, TimeoutError):
 
 
 class ResponseError(APSError):
-    """The service answered, and said no."""
+    """The service refused the request: a status of 400 or more."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class NotAllowedError(ResponseError):
 
 
 class NotFoundError(ResponseError):
-    """404: it does not exist, or this token may not know that it does."""
+    """404: it does not exist, or this token may not see it."""
 
 
 class RateLimitedError(ResponseError):
@@ -165,7 +165,7 @@ class ServerError(ResponseError):
 
 
 class DecodeError(APSError):
-    """The answer is not what the reference describes.
+    """A response is not as the reference describes it.
 
     `garbled` is True when it was no JSON at all (a proxy's page, a cut body), which a repeat may cure.
     """
@@ -186,11 +186,11 @@ class ExportError(APSError):
 
 
 class ExportFailedError(ExportError):
-    """The service gave the job up."""
+    """The export failed at the service."""
 
 
 class ExportTimeoutError(ExportError, TimeoutError):
-    """The deadline passed first. The job may still finish: wait again with the same `ref`."""
+    """The deadline passed before the export was done. It may still finish: wait again with the same `ref`."""
 
 
 class PollTimeoutError(APSError, TimeoutError):
@@ -226,7 +226,7 @@ class MergeError(APSError):
 
 
 class DownloadError(APSError):
-    """A result could not be brought to its target. A file that had the final name before is unchanged."""
+    """A result could not be downloaded to its target. A file that had the final name before is unchanged."""
 
     def __init__(self, message: str, *, path: Path | None = None) -> None:
         super().__init__(message)

@@ -2,7 +2,7 @@
 
 from typing import Any, TypeGuard
 
-__all__ = ["as_list", "as_object", "is_list", "is_object"]
+__all__ = ["as_list", "as_object", "is_list", "is_object", "is_really"]
 __dir__: object = __all__.copy
 
 
@@ -24,3 +24,8 @@ def as_object(value: object) -> dict[str, Any]:
 def as_list(value: object) -> list[Any]:
     """The value if it is an array, else an empty one."""
     return value if is_list(value) else []
+
+
+def is_really(value: object, kind: type) -> bool:
+    """`isinstance` for what callers may have got wrong although its type is declared."""
+    return isinstance(value, kind)

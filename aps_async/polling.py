@@ -33,7 +33,8 @@ _FRESH_TOKENS = 3  # 401s since the last answer that end a wait; each came altho
 def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
     said = "there was no answer" if status.answer is None else f"the last answer was {status.answer!r}"
     said += f"; the last question failed: {status.error}" if status.error else ""
-    return PollTimeoutError(f"not done after {status.age:.0f} s; {said}", answer=status.answer)
+    age = f"{status.age:.0f}" if status.age >= 10 else f"{status.age:.1f}"
+    return PollTimeoutError(f"not done after {age} s; {said}", answer=status.answer)
 
 
 def may_recover(error: Exception, status: PollStatus[Any]) -> bool:

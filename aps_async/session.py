@@ -17,7 +17,7 @@ from aps_async.auth.provider import AccessToken, HasClientId, HasTokenKind, Sett
 from aps_async.errors import APSError, DecodeError, InputError, TransportError
 from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
-from aps_async.narrowing import is_object
+from aps_async.narrowing import is_object, is_really
 from aps_async.settings import Settings
 from aps_async.threads import ended
 from aps_async.transport import hooks
@@ -103,7 +103,14 @@ class Session:
         self._speed = SimulatorSpeed(self.base_url)
         self.settings: Settings = settings or (Settings() if self._speed.is_known else Settings.from_env())
         self.now = clock
-        self.hooks: tuple[Hook, ...] = tuple(hooks)
+        if isinstance(tokens, type) or not callable(getattr(tokens, "token", None)):
+            given = f"the class {tokens.__name__}" if isinstance(tokens, type) else type(tokens).__name__
+            raise InputError(f"tokens must be a token provider such as TwoLegged.from_env(), not {given}")
+        if settings is not None and not is_really(settings, Settings):
+            raise InputError(f"settings must be Settings(...), not {type(settings).__name__}")
+        self.hooks: tuple[Hook, ...] = () if callable(hooks) else tuple(hooks)
+        if callable(hooks) or not all(map(callable, self.hooks)):
+            raise InputError("hooks must be a list of functions or other callables, such as hooks=[watch]")
         self.calls: int = 0
         """API calls that were sent so far, repeats included; without those for tokens, and without downloads."""
         self._tokens = tokens

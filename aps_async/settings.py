@@ -166,7 +166,12 @@ class Settings:
         """The same for a simulator that runs `speed` times as fast: what the service's clock sets is divided by it.
 
         The time limits of calls stay at 0.5 and 5 s or more, since this machine does not become faster.
+
+        Raises:
+            ValueError: `speed` is not positive.
         """
+        if not speed > 0:
+            raise ValueError(f"speed must be positive, not {speed}")
         changes = {
             part.name: max(
                 getattr(self, part.name) / speed, min(part.metadata.get("least", 0.0), getattr(self, part.name))

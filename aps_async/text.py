@@ -138,11 +138,17 @@ def listing(wanted: str, names: Iterable[str]) -> str:
     return (", ".join(known[:10]) or "none") + more
 
 
+def _alternatives(names: Iterable[str]) -> str:
+    """Names to choose from: `'a'`, `'a' or 'b'`, `'a', 'b' or 'c'`."""
+    *others, last = map(repr, names)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def did_you_mean(wanted: str, names: Iterable[str]) -> str:
     """The end of a message about a name that does not exist: the nearest names, or what there is."""
     known = list(dict.fromkeys(names))
     if found := nearest(wanted, known):
-        return f"did you mean {' or '.join(map(repr, found))}?"
+        return f"did you mean {_alternatives(found)}?"
     return f"there are: {listing(wanted, known)}" if known else "there are none"
 
 

@@ -2,7 +2,8 @@
 
 from aps_async.auth.credentials import claimed_text
 from aps_async.auth.provider import AccessToken, TokenClient, unverified_claims
-from aps_async.errors import AuthError
+from aps_async.errors import AuthError, InputError
+from aps_async.narrowing import is_really
 from aps_async.transport.headers import token_value
 
 __all__ = ["StaticToken"]
@@ -24,6 +25,8 @@ class StaticToken:
     """
 
     def __init__(self, token: str, *, client_id: str | None = None) -> None:
+        if not is_really(token, str):
+            raise InputError(f"the access token must be a text, not {type(token).__name__}")
         token = token_value(f"{token.strip()} ".removeprefix("Bearer "))
         claims = unverified_claims(token)
         self.client_id: str = client_id or claimed_text(claims, "client_id")

@@ -78,7 +78,8 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
     except SystemExit as done:  # Typer has answered a shell that asked for completions
         return int(done.code or 0)
     except Interrupted as stop:
-        print_status(f"{NAME}: stopped" + (f": {reason(stop.__cause__)}" if stop.__cause__ else ""))
+        if not stop.is_reported:
+            print_status(f"{NAME}: stopped" + (f": {reason(stop.__cause__)}" if stop.__cause__ else ""))
         return stop.exit_code
     except KeyboardInterrupt:
         print_status(f"{NAME}: stopped")

@@ -59,6 +59,7 @@ def usage_hint(problem: BaseException, argv: Sequence[str], root: Any, program: 
     path = getattr(context, "command_path", None)
     is_typers = hasattr(problem, "format_message")
     if path is None and (is_typers or (isinstance(problem, UsageProblem) and "--" in str(problem))):
-        command = next((each for each in argv if each in root.commands), None)
+        given = next((each for each in argv if each in root.commands), None)
+        command = getattr(problem, "command", None) or given
         path = f"{program} {command}" if command else program
     return f"see: {path} --help" if path else None

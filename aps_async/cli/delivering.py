@@ -13,7 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from aps_async.ahead import ReadAhead
-from aps_async.cli.ending import failures_by_reason, next_command, print_failure
+from aps_async.cli.ending import failures_by_reason, next_command, print_failure, print_stopped
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import reason
 from aps_async.cli.notifying import notify
@@ -111,10 +111,22 @@ def check_places(out: Path, merge: Path | None = None) -> None:
         checked_path(merge)
 
 
+async def check_target(choices: RunChoices) -> None:
+    """Raises what would keep files from being written; names the folder of a storage's ledger.
+
+    Raises:
+        TargetError: the folder or the storage cannot be used.
+        FolderInUseError: another run works in the folder.
+    """
+    check_places(choices.out, choices.merge)
+    if choices.storage is not None:
+        print_status(f"the ledger of {choices.storage} is kept in {choices.out}")
+        await storage_for(choices.storage).check()
+
+
 async def delivered(choices: RunChoices, run: Run, work: Callable[[Session], Awaitable[None]]) -> int:
     """Does the work with a session, and prints a summary at the end."""
-    check_places(choices.out, choices.merge)
-    show_state(choices)
+    await check_target(choices)
     with closing(run):
         return await _delivered(choices, run, work)
 
@@ -129,9 +141,7 @@ async def _delivered(choices: RunChoices, run: Run, work: Callable[[Session], Aw
                     problem = DecodeError(str(missing))
                     keep(Result(name=missing.id or missing.call, id=missing.id, error=problem), choices, run)
     except (asyncio.CancelledError, DiskFullError, LedgerError):
-        print_status(stopped_words(run, choices.where))
-        if run.total:
-            print_status(next_command(choices.out, to="continue"))
+        print_stopped(stopped_words(run, choices.where), choices.out if run.total else None)
         raise
     for outcome in run.odd:
         for lost in outcome.failed_files:
@@ -160,12 +170,6 @@ def show_failures(failures: Sequence[tuple[str, Exception]], folder: Path) -> No
         print_prose(line)
     if failures and (folder / LEDGER_NAME).exists():
         print_status(next_command(folder))
-
-
-def show_state(choices: RunChoices) -> None:
-    """Names the folder of a storage's ledger."""
-    if choices.storage is not None:
-        print_status(f"the ledger of {choices.storage} is kept in {choices.out}")
 
 
 def ledger_for(command: str, choices: RunChoices) -> Ledger:

@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable
+from contextvars import ContextVar
 from pathlib import Path
 
 from attrs import define, field
@@ -54,14 +55,35 @@ def failures_by_reason(failures: Iterable[tuple[str, Exception]], *, explained: 
 
 
 def print_failure(name: str, problem: Exception) -> None:
-    """One line for a failure as it happens: on a terminal in a few words, since the end explains every reason once."""
-    words = few_words(problem, name) if sys.stderr.isatty() else short_reason(problem)
-    print_status(f"failed: {name}: {words}")
+    """One line for a failure as it happens."""
+    print_status(f"failed: {name}: {words_now(problem, name)}")
+
+
+def words_now(problem: Exception, name: str) -> str:
+    """The reason of a failure as it happens: on a terminal in a few words, since the end explains every reason once."""
+    return few_words(problem, name) if sys.stderr.isatty() else short_reason(problem)
+
+
+is_stop_reported: ContextVar[bool] = ContextVar("is_stop_reported", default=False)
+"""Whether the command has printed what it had done when it was stopped, so that nothing more needs to be said."""
+
+
+def print_stopped(done: str, folder: Path | None) -> None:
+    """What a stopped run had done, and how to go on with it; without a folder there is nothing to go on with."""
+    print_status(done)
+    if folder is not None:
+        print_status(next_command(folder, to="continue"))
+    is_stop_reported.set(True)
 
 
 def next_command(folder: Path, *, to: str = "try again") -> str:
     """How to go on with the run in a folder."""
     return f"to {to}: {program()} resume {shlex.quote(str(folder))}"
+
+
+def reasons(problem: Exception | None, name: str) -> tuple[str | None, str | None]:
+    """The reason and its few words, for a report; None without a failure."""
+    return (None, None) if problem is None else (short_reason(problem), few_words(problem, name))
 
 
 def few_words(problem: Exception, name: str = "") -> str:

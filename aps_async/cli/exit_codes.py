@@ -30,12 +30,19 @@ class UsageProblem(Exception):  # noqa: N818 - not of the library's tree
 
     exit_code = 2
 
+    def __init__(self, message: str, *, command: str | None = None) -> None:
+        super().__init__(message)
+        self.command = command
+        """Whose help says more; None: that of the command that was given."""
+
 
 class Interrupted(Exception):  # noqa: N818 - a signal, not an error
     """SIGINT or SIGTERM was received, and all work has been cancelled."""
 
-    def __init__(self, signal: int) -> None:
+    def __init__(self, signal: int, *, is_reported: bool = False) -> None:
         super().__init__(f"stopped by signal {signal}")
+        self.is_reported = is_reported
+        """Whether the command has printed what it had done."""
         self.exit_code: int = 128 + signal
 
 
@@ -85,10 +92,13 @@ _IN_OTHER_WORDS = {
     ),
     r"\(max_prune=": "(--max-prune ",
     r"^user_id ": "--user-id ",
+    r"the selection contains an empty text \((?:sheet_)?(\w+)\)": r"--\1 is empty",
+    r"(leave out |and )a (?:version )?(set|collection|tag)(?= and a|, and choose)": r"\1--\2",
     r"^[\w.]+: with a two-legged token this call needs": "with the app's own credentials this needs",
     r"^[\w.]+: this call needs the token of a user": "this needs the login of a user",
     r"; a two-legged token is refused, with or without x-user-id": "; the app's own credentials are refused",
     r"list_sheets\(\) yields": "'aps-async sheets' lists",
+    r"\(download_urn\(\)\)": "(aps-async download URN)",
     r"give the project as well": "give --project as well",
     r"Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
     r"Input should be a valid number, unable to parse string as a number": "it must be a number",
@@ -130,4 +140,9 @@ _ENCODED = re.compile(r"(?<=/)([^\s/%]{1,12})%[^\s/:]{30,}(?=[/:\s]|$)")
 
 def short_reason(problem: BaseException) -> str:
     """The same, with the encoded ids in the paths of calls shortened. `--json` has them whole."""
-    return _ENCODED.sub("\\1\N{HORIZONTAL ELLIPSIS}", reason(problem))
+    return shortened(reason(problem))
+
+
+def shortened(text: str) -> str:
+    """A message with the encoded ids in the paths of calls shortened."""
+    return _ENCODED.sub("\\1\N{HORIZONTAL ELLIPSIS}", text)

@@ -11,7 +11,15 @@ from aps_async.cli.delivering import RunChoices, Task, delivered, export_listed,
 from aps_async.cli.output import print_status
 from aps_async.cli.progress import busy
 from aps_async.cli.results import Result, Run
-from aps_async.cli.wanted import chosen_sheets, exportable_project, named_request, part_of, print_listed
+from aps_async.cli.syncing import where_its_file_is
+from aps_async.cli.wanted import (
+    chosen_sheets,
+    exportable_project,
+    named_request,
+    part_of,
+    print_left_out,
+    print_selected,
+)
 from aps_async.errors import MergeError, NotFoundInProjectError
 from aps_async.exports.batches import batch_for
 from aps_async.exports.project import project_requests
@@ -67,7 +75,10 @@ async def chosen_tasks(session: Session, project: Project, choices: ExportChoice
     """What is to be exported; what was not found is in the run's results."""
     if choices.files:
         return await _file_tasks(session, project, choices)
-    return sheet_tasks((await _selected(session, project, choices, run)).chosen, choices)
+    selected = await _selected(session, project, choices, run)
+    if selected.chosen:
+        print_left_out(selected.left_out)
+    return sheet_tasks(selected.chosen, choices)
 
 
 async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
@@ -109,7 +120,7 @@ async def _check_begun(listed: ReadAhead[Sheet], compared: SyncRun, choices: Exp
     with busy("listing the sheets", compared.session.contact):
         is_any = await listed.ready()
     if not is_any:
-        print_listed(Selected(chosen=(), left_out=compared.not_listed), choices.pattern)
+        print_left_out(compared.not_listed)
         raise _nothing(compared.project, choices)
 
 
@@ -127,8 +138,9 @@ async def _export_sheets(
             async for part in parts:
                 yield sheet_tasks([each.sheet for each in part], choices)
         await compared.ledger.expect(compared.chosen)
+        print_left_out(compared.not_listed)
         if choices.selection.takes_all:
-            print_listed(compared.selected, choices.pattern)
+            print_selected(compared.selected, choices.pattern)
         for left_out in compared.left_out():
             run.others[left_out.state] += 1
             run.add_to_report(left_out)
@@ -143,7 +155,7 @@ async def _export_sheets(
         run.add_to_report(missing)
         if missing.state is SheetState.WITHDRAWN:
             run.others[missing.state] += 1
-            print_status(f"{missing.state}: {missing.name}: {missing.reason}; its file is still in the folder")
+            print_status(f"{missing.state}: {missing.name}: {missing.reason}{where_its_file_is(missing)}")
     try:
         run.joined = await compared.finish()
     except MergeError as problem:
@@ -171,6 +183,8 @@ async def _selected(session: Session, project: Project, choices: ExportChoices, 
     selected = await chosen_sheets(session, project, choices, allow_unmatched=True)
     for text, problem in selected.unmatched.items():
         keep(Result(name=text, id=text, error=problem), choices, run)
+    if not selected.chosen:
+        print_left_out(selected.left_out)
     if not selected.chosen and not selected.unmatched:
         if not selected.not_selected:
             raise _nothing(project, choices)

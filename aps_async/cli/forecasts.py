@@ -51,7 +51,7 @@ async def sync(choices: SyncChoices) -> int:
         project = await exportable_project(session, choices.project, choices.options, choices.user_id)
         found = await forecast(session, project, choices.target, choices.how(), state=choices.state)
         calls = session.calls + found.work.calls  # those to find the project, too
-    _show(found, choices)
+    _show(found, choices, "")
     _conclude(f"{_changes(found)}; {_in_words(found.work, calls, found.minutes)}", choices)
     return SyncView(counts=found.counts.by_state).code(strict=choices.strict)
 
@@ -76,7 +76,7 @@ async def sync_many(choices: SyncChoices) -> int:
                 continue
             view.counts += found.counts.by_state
             work, minutes = _sum(work, found.work), minutes + found.minutes
-            _show(found, choices)
+            _show(found, choices, f"{project.name}: ")
             words = f"{project.name}: {_changes(found)}; {_in_words(found.work, found.calls, found.minutes)}"
             (print_status if choices.as_json else print_result)(words)
         calls = session.calls + work.calls
@@ -98,12 +98,12 @@ def _sum(one: Work, other: Work) -> Work:
     )
 
 
-def _show(found: Forecast, choices: SyncChoices) -> None:
+def _show(found: Forecast, choices: SyncChoices, project: str) -> None:
     for outcome in found.outcomes:
         if choices.as_json:
             print_json(as_json(outcome))
         elif outcome.state not in (SheetState.UNCHANGED, SheetState.NOT_LOOKED_AT):
-            print_status(f"{outcome.name}: {outcome.in_words}")
+            print_status(f"{project}{outcome.name}: {outcome.in_words}")
 
 
 def _changes(found: Forecast) -> str:
@@ -119,7 +119,6 @@ def _in_words(work: Work, calls: int, minutes: float) -> str:
     exports = work.starts + work.waits
     time = f"about {minutes:.1f} min" if minutes >= 0.1 else f"about {minutes * 60:.0f} s"
     words = f"{count(exports, 'export')}, {count(calls, 'call')}, {time} at the published quota"
-    if exports:
-        words += f", {size(work.size)}"
-        words += f" and {count(work.unknown, 'file')} of unknown size" if work.unknown else ""
-    return words
+    sizes = [size(work.size)] if work.size else []
+    sizes += [f"{count(work.unknown, 'file')} of unknown size"] if work.unknown else []
+    return ", ".join([words, " and ".join(sizes)]) if sizes else words

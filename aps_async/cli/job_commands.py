@@ -64,14 +64,14 @@ def _parsed(app: typer.Typer, commands: dict[str, Callable[..., Any]], job: Any)
     from aps_async.cli.exit_codes import UsageProblem, exit_code, reason
     from aps_async.cli.jobs import arguments
 
-    line = arguments(job, commands[job.command])
+    line = arguments(job, commands)
     command: Any = get_command(app)
     try:
         return command.commands[job.command].main(args=line, prog_name=job.command, standalone_mode=False)
     except Exception as problem:
         if exit_code(problem) != UsageProblem.exit_code:
             raise
-        raise UsageProblem(f"{job.label}: {reason(problem)}") from None
+        raise UsageProblem(f"{job.label}: {reason(problem)}", command=job.command) from None
 
 
 async def _list(app: typer.Typer, commands: dict[str, Callable[..., Any]], file: Path) -> int:
@@ -83,7 +83,7 @@ async def _list(app: typer.Typer, commands: dict[str, Callable[..., Any]], file:
         _parsed(app, commands, each)
     rows: list[tuple[str, ...]] = []
     for each in jobs.values():
-        options, _, projects = _halves(arguments(each, commands[each.command]))
+        options, _, projects = _halves(arguments(each, commands))
         rows.append((each.name, each.command, each.profile or "", shlex.join(projects), shlex.join(options)))
     print_table(("JOB", "COMMAND", "PROFILE", "PROJECTS", "OPTIONS"), rows)
     print_status(count(len(jobs), "job"))

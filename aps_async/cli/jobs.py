@@ -55,7 +55,9 @@ def read_jobs(file: Path) -> dict[str, Job]:
         with file.open("rb") as opened:
             plain = tomllib.loads(opened.read(_LARGEST).decode("utf-8-sig"))
     except FileNotFoundError:
-        raise UsageProblem(f"there is no {file}: write it, or name another with --file") from None
+        raise UsageProblem(
+            f"there is no {file}: write it ('aps-async guide manager' has an example), or name another with --file"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as problem:
         words = str(getattr(problem, "strerror", None) or problem)
         words += ": write paths with / or in 'single quotes'" if "\\" in words else ""
@@ -143,18 +145,21 @@ def keys_of(command: Callable[..., Any]) -> dict[str, Key]:
     return found
 
 
-def arguments(job: Job, command: Callable[..., Any]) -> list[str]:
+def arguments(job: Job, commands: Mapping[str, Callable[..., Any]]) -> list[str]:
     """A job as the command line of its command, with paths relative to the file.
 
     Raises:
         UsageProblem: a key or the kind of a value is not valid.
     """
-    known = keys_of(command)
+    known = keys_of(commands[job.command])
     options: list[str] = []
     others: list[str] = []
     for word, value in job.values.items():
         key = known.get(word)
         if key is None:
+            for other in COMMANDS:
+                if (found := keys_of(commands[other]).get(word)) is not None and found.option is not None:
+                    raise UsageProblem(f"{job.label}: {word!r} is for jobs with command = {other!r}")
             valid = sorted({"command", "profile", *known})
             _refuse(job.label, word, valid, f"valid keys: {', '.join(valid)}")
         if key.is_flag:

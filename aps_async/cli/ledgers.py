@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aps_async.cli.ending import next_command
-from aps_async.cli.exit_codes import SOME_FAILED
+from aps_async.cli.exit_codes import SOME_FAILED, shortened
 from aps_async.cli.export import ExportChoices, export
 from aps_async.cli.fetching import DocumentChoices, cost_documents
 from aps_async.cli.output import count, print_json, print_result, print_status, size
@@ -39,17 +39,18 @@ async def _status(folder: Path, *, as_json: bool) -> int:
 
 def _print_status(found: LedgerStatus) -> None:
     total = found.done + found.failed + found.started + found.waiting
-    print_result(f"{found.done:,} of {count(total, 'export')} done, {size(found.size)}: {found.folder}")
+    print_result(f"{found.done:,} of {count(total, 'export')} done, {size(found.size)}: {_place(found)}")
     for number, what in (
         (found.failed, "failed"),
         (found.started, "started and not done"),
         (found.waiting, "not started"),
-        (found.older, "other files of earlier runs"),
     ):
         if number:
             print_result(f"{number:,} {what}")
+    if found.older:
+        print_result(f"{count(found.older, 'other file')} of earlier runs")
     for name, problem in found.failures:
-        print_status(f"failed: {name}: {' '.join(problem.split())}")
+        print_status(f"failed: {name}: {shortened(' '.join(problem.split()))}")
     when = f"started {found.began.astimezone():%Y-%m-%d %H:%M:%S}"
     if found.working is not None:
         print_result(f"running, {when}: {found.working}")
@@ -59,6 +60,14 @@ def _print_status(found: LedgerStatus) -> None:
         print_result(f"{when}, stopped before it was complete")
     if not found.is_complete and found.working is None:
         print_result(next_command(found.folder, to="continue"))
+
+
+def _place(found: LedgerStatus) -> Path | str:
+    """Where the files are: the folder, or the storage that the last command named."""
+    try:
+        return json.loads(found.command or "{}").get("storage") or found.folder
+    except (ValueError, AttributeError):
+        return found.folder
 
 
 def _as_json(found: LedgerStatus) -> dict[str, Any]:

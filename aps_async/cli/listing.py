@@ -11,8 +11,8 @@ from aps_async.cli.completion import remember_projects
 from aps_async.cli.environment import open_session
 from aps_async.cli.output import count, print_json, print_status, print_table, size
 from aps_async.cli.progress import busy
-from aps_async.cli.wanted import chosen_sheets, project_called
-from aps_async.errors import NotAllowedError, NotFoundInProjectError
+from aps_async.cli.wanted import chosen_sheets, print_left_out, project_called
+from aps_async.errors import InputError, NotAllowedError, NotFoundInProjectError
 from aps_async.exports.project import list_collections
 from aps_async.ids import bare_id
 from aps_async.models import Folder, Hub, Item, Project, Version
@@ -23,7 +23,6 @@ from aps_async.resources.projects import find_project, find_project_id, list_hub
 from aps_async.resources.sheets import list_version_sets
 from aps_async.resources.walking import walk
 from aps_async.session import Session
-from aps_async.sync.selection import Selection
 from aps_async.transport.converter import to_dict
 
 NO_HUB = (
@@ -81,6 +80,7 @@ async def sheets(project: str, choice: Choice, *, user_id: str | None, as_json: 
     """`aps-async sheets`."""
     async with open_session(user_id) as session:
         selected = await chosen_sheets(session, await project_called(session, project), choice)
+    print_left_out(selected.left_out)
     found = [each.sheet for each in selected.chosen]
     if as_json:
         print_json(
@@ -115,10 +115,25 @@ async def sheets(project: str, choice: Choice, *, user_id: str | None, as_json: 
     return 0
 
 
+def _with_sheets_tool(project: Project, what: str) -> Project:
+    """The project, if it may have what only ACC projects have.
+
+    Raises:
+        InputError: it is in BIM 360.
+    """
+    if not project.is_acc:
+        raise InputError(
+            f"only ACC (Forma) projects have {what}, and {project.name} is a BIM 360 project: "
+            "'aps-async files' lists its folders"
+        )
+    return project
+
+
 async def collections(project: str, *, user_id: str | None, as_json: bool) -> int:
     """`aps-async collections`."""
     async with _listing(user_id) as session:
-        found = [each async for each in list_collections(session, project)]
+        known = _with_sheets_tool(await find_project(session, project), "collections")
+        found = [each async for each in list_collections(session, known)]
     if as_json:
         print_json([to_dict(each) for each in found])
     else:
@@ -130,8 +145,7 @@ async def collections(project: str, *, user_id: str | None, as_json: bool) -> in
 async def sets(project: str, *, collection: str | None, user_id: str | None, as_json: bool) -> int:
     """`aps-async sets`."""
     async with _listing(user_id) as session:
-        known = await find_project(session, project)
-        Selection(sheet_set="any").check(known)
+        known = _with_sheets_tool(await find_project(session, project), "version sets")
         listed = list_version_sets(session, known.id, collection=collection)
         found = [each async for each in listed]
     if as_json:

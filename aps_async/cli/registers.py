@@ -1,5 +1,6 @@
 """The command `register`."""
 
+from datetime import datetime
 from pathlib import Path
 
 from aps_async.cli.exit_codes import UsageProblem
@@ -49,5 +50,13 @@ async def _show(place: Place, target: Path | str, *, as_json: bool, as_csv: bool
             for row in found.sheets
         ]
         print_table(("SHEET", "TITLE", "VERSION", "STATE", "EXPORTED", "FILE"), rows)
-        print_status(f"{found.project}: {count(len(rows), 'sheet')}, as of {found.written_at}")
+        print_status(f"{found.project}: {count(len(rows), 'sheet')}, as of {_local(found.written_at)}")
     return 0
+
+
+def _local(written: str) -> str:
+    """A time of the register as the clock on the wall shows it; what is not a time as it is."""
+    try:
+        return f"{datetime.fromisoformat(written).astimezone():%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return written

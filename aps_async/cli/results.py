@@ -9,7 +9,8 @@ from typing import Any
 
 from attrs import asdict, define, field, frozen
 
-from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason, short_reason
+from aps_async.cli.ending import reasons
+from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, print_result, print_status, size
 from aps_async.errors import MergeError
 from aps_async.models import DeliveredExport, ExportOutcome, Sheet, StoredExport
@@ -18,6 +19,8 @@ from aps_async.sync.compare import version_name
 from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.transport.converter import ref_to_json
+
+STOPPED_AT_ONCE = "stopped before the first export; nothing was written"
 
 
 @frozen(kw_only=True)
@@ -107,7 +110,7 @@ class Run:
     def add_to_report(self, outcome: SyncOutcome) -> None:
         """Adds what became of one sheet to the report, if there is to be one."""
         if self.report is not None:
-            self.report.add(outcome, short_reason(outcome.error) if outcome.error is not None else None)
+            self.report.add(outcome, *reasons(outcome.error, outcome.name))
 
     def close(self) -> None:
         """Ends what works for the report."""
@@ -204,7 +207,7 @@ def _unpacked(outcome: DeliveredExport | StoredExport) -> int:
 def stopped_words(run: Run, out: Path | str) -> str:
     """What a stopped run had done."""
     if not run.total:
-        return "stopped before the first export; nothing was written"
+        return STOPPED_AT_ONCE
     where = f"in {out}" if run.done else "so no file was written"
     least = "" if run.is_listed else "at least "
     of = f"{least}{count(run.total, run.things)}"

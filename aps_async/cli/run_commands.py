@@ -100,8 +100,10 @@ async def dead_letters(choices: DeadLetterChoices) -> int:
     async with _existing_store(choices.database) as store:
         number = (await store.run(choices.run)).id if choices.run else None
         if choices.retry:
-            chosen = choices.exports or None
-            print_result(f"{count(await store.retry(number, chosen, reason=choices.reason), 'export')} queued again")
+            again = await store.retry(number, choices.exports or None, reason=choices.reason)
+            if not again and (choices.exports or choices.reason):
+                raise InputError("no dead letter has that id or reason: 'aps-async dead-letters' lists them")
+            print_result(f"{count(again, 'export')} queued again")
             return 0
         return await _list_dead_letters(store, number, as_json=choices.as_json)
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
+from aps_async.cli.ending import is_stop_reported
 from aps_async.cli.exit_codes import Interrupted
 
 Work = Callable[[], Awaitable[int]]
@@ -53,7 +54,7 @@ async def _stoppable(work: Work) -> int:
         if not came or task is None:
             raise
         task.uncancel()
-        raise Interrupted(came[0]) from None
+        raise Interrupted(came[0], is_reported=is_stop_reported.get()) from None
     except Exception as problem:
         if not came:
             raise

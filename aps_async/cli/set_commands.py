@@ -162,9 +162,13 @@ def sync(
     if max_prune is not None and not prune:
         raise UsageProblem("--max-prune needs --prune")
     named = many(project)
-    if bool(named) == every_project:
-        raise UsageProblem("give at least one PROJECT, or --all, and not both")
+    if not named and not every_project:
+        raise UsageProblem("give a PROJECT, or --all for all of them")
+    if named and every_project:
+        raise UsageProblem("PROJECT and --all cannot be given together")
     is_single = len(named) == 1 and not is_pattern(named[0])
+    if merge is not None and not is_single:
+        raise UsageProblem("--merge joins the sheets of one project: give one PROJECT, and no pattern")
     choices = syncing.SyncChoices(
         project=named[0] if is_single else "",
         projects=() if is_single else named or ("*",),

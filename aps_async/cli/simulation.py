@@ -11,9 +11,10 @@ from attrs import frozen
 from aps_async.auth import TwoLegged
 from aps_async.auth.loopback import CALLBACK
 from aps_async.cli.delivering import check_places, export_tasks, show_failures
+from aps_async.cli.ending import print_stopped
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.export import ExportChoices, sheet_tasks
-from aps_async.cli.output import clean, count, print_result, print_status, program, size
+from aps_async.cli.output import clean, count, print_result, program, size
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Run, stopped_words
 from aps_async.errors import InputError
@@ -65,9 +66,9 @@ async def demo(options: WorldOptions, *, out: Path, speed: float, keep_open: boo
                 selected = await list_selected(session, choices.project, Selection())
                 await export_tasks(session, sheet_tasks(selected.chosen, choices), choices, run)
             except asyncio.CancelledError:
-                print_status(stopped_words(run, out))
+                print_stopped(stopped_words(run, out), None)
                 raise
-        print_result(f"{run.done} PDFs, {size(run.received)}, are in {out}")
+        print_result(f"{count(run.done, 'PDF')}, {size(run.received)}, are in {out}")
         show_failures([(each.short_name, each.error) for each in run.failures if each.error], out)
         if run.report is not None:
             await leave_report(out, run.report)

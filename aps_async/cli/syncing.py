@@ -12,18 +12,19 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.cli.choice import Choice
-from aps_async.cli.delivering import RunChoices, check_places, show_failures, show_state, stored_choices
-from aps_async.cli.ending import next_command
+from aps_async.cli.delivering import RunChoices, check_target, show_failures, stored_choices
+from aps_async.cli.ending import print_stopped, reasons, words_now
 from aps_async.cli.environment import open_session
-from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason, short_reason
+from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason
 from aps_async.cli.notifying import notify
 from aps_async.cli.output import count, print_json, print_result, print_status, size
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
-from aps_async.cli.results import error_as_json, show_joined
+from aps_async.cli.results import STOPPED_AT_ONCE, error_as_json, show_joined
 from aps_async.cli.wanted import exportable_project, print_selected
 from aps_async.errors import DiskFullError, LedgerError, MergeError, PruneLimitError
 from aps_async.ids import bare_id
+from aps_async.ledger.moves import is_superseded
 from aps_async.models import ExportOptions, Project
 from aps_async.report.entries import Report
 from aps_async.report.thumbnails import ThumbnailProcess
@@ -37,6 +38,7 @@ from aps_async.sync.subfolders import PROJECTS_JSON
 
 QUIET = (SheetState.UNCHANGED, SheetState.NEW, SheetState.NOT_LOOKED_AT)
 """States that get no line of their own on standard error: the progress shows what is fetched."""
+DONE = (SheetState.NEW, SheetState.REVISED, SheetState.RENAMED, SheetState.REFRESHED, SheetState.UNCHANGED)
 INCOMPLETE = (SheetState.LEFT_OUT, SheetState.WITHDRAWN)
 
 
@@ -98,7 +100,7 @@ class SyncView:
         """Counts one outcome."""
         self.counts[outcome.state] += 1
         if self.report is not None:
-            self.report.add(outcome, short_reason(outcome.error) if outcome.error is not None else None)
+            self.report.add(outcome, *reasons(outcome.error, outcome.name))
         if outcome.outcome is not None and outcome.outcome.ok and not outcome.outcome.reused:
             self.received += outcome.outcome.size
         if outcome.path is not None and outcome.exported_at is not None:
@@ -132,10 +134,9 @@ class Watched:
 
 async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
     """`aps-async sync` of one project; `watched` is given in the rounds of `--watch`."""
-    check_places(choices.out, choices.merge)
     if (choices.out / PROJECTS_JSON).exists():
         raise UsageProblem(f"{choices.out} has a subfolder for each project: choose one of them, or another --out")
-    show_state(choices)
+    await check_target(choices)
     with closing(SyncView(markups=choices.options.markups)) as view:
         return await _synced(choices, view, watched)
 
@@ -148,10 +149,10 @@ async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None)
     except (PruneLimitError, MergeError) as problem:
         unfinished = problem
     except (asyncio.CancelledError, DiskFullError, LedgerError):
-        done = sum(view.counts.values())
-        print_status(f"stopped: {done:,} of {count(view.total, 'sheet')} done; no unfinished file is left")
-        if view.total:
-            print_status(next_command(choices.out, to="continue"))
+        done = sum(view.counts[state] for state in DONE)
+        words = f"stopped: {done:,} of {count(view.total, 'sheet')} done; no unfinished file is left"
+        words = words if view.total else STOPPED_AT_ONCE
+        print_stopped(words, choices.out if view.total else None)
         raise
     words = summary(view, choices.where)
     code = view.code(strict=choices.strict)
@@ -227,9 +228,17 @@ def show(
     elif exported is not None:
         view.passed()
     if is_news and (outcome.state not in QUIET or outcome.warnings):
-        words = short_reason(outcome.error) if outcome.error is not None else None
+        words = words_now(outcome.error, outcome.name) if outcome.error is not None else None
         name = f"{project.name}: {outcome.name}" if choices.projects else outcome.name
-        print_status(f"{name}: {f'{outcome.state}: {words}' if words else outcome.in_words}")
+        found = f"{outcome.state}: {words}" if words else f"{outcome.in_words}{where_its_file_is(outcome)}"
+        print_status(f"{name}: {found}")
+
+
+def where_its_file_is(outcome: SyncOutcome) -> str:
+    """What to add to the reason why a sheet is withdrawn."""
+    if outcome.state is not SheetState.WITHDRAWN or outcome.file is None:
+        return ""
+    return f"; its file is now {outcome.file}" if is_superseded(outcome.file) else "; its file is still in the folder"
 
 
 def as_json(outcome: SyncOutcome) -> dict[str, Any]:

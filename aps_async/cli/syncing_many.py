@@ -8,8 +8,8 @@ from functools import partial
 
 from attrs import define, evolve, field
 
-from aps_async.cli.delivering import check_places, show_state, stored_choices
-from aps_async.cli.ending import next_command
+from aps_async.cli.delivering import check_target, stored_choices
+from aps_async.cli.ending import print_stopped
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, exit_code, reason, worst
 from aps_async.cli.notifying import notify
@@ -68,16 +68,14 @@ async def sync_many(choices: SyncChoices, watched: Watched | None = None) -> int
 
     The exit code is that of the project with the worst one, by `SEVERITY`.
     """
-    check_places(choices.out, choices.merge)
-    show_state(choices)
+    await check_target(choices)
     view = ManyView(current=SyncView(markups=choices.options.markups))
     try:
         async with open_session(choices.user_id, patient=watched is not None) as session:
             await _sync_many(session, choices, view, watched)
     except (asyncio.CancelledError, DiskFullError, LedgerError):
         if view.codes or view.current.total:
-            print_status(f"stopped after {count(len(view.codes), 'project')}; no unfinished file is left")
-            print_status(next_command(choices.out, to="continue"))
+            print_stopped(f"stopped after {count(len(view.codes), 'project')}; no unfinished file is left", choices.out)
         raise
     conclude(f"{view}: {choices.where}", choices, watched)
     code = worst(view.codes)

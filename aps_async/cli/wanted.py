@@ -1,6 +1,6 @@
 """The choice of what to export, which `export` and `enqueue` share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.output import count, print_progress, print_status
 from aps_async.cli.progress import busy
 from aps_async.exports.targets import state_folder
-from aps_async.models import ExportOptions, ExportRequest, Project
+from aps_async.models import ExportOptions, ExportRequest, LeftOut, Project
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
@@ -68,7 +68,7 @@ def placed(out: Path | str, state: Path | None) -> dict[str, Any]:
 async def chosen_sheets(
     session: Session, project: Project, choice: Choice, *, allow_unmatched: bool = False
 ) -> Selected:
-    """The sheets that options choose, with a line on what is worth knowing about them.
+    """The sheets that options choose, with a line on what is worth knowing about the choice.
 
     Raises:
         APSError: as `list_selected`.
@@ -77,15 +77,14 @@ async def chosen_sheets(
         pattern.check(project)
     with busy("listing the sheets", session.contact):
         selected = await list_selected(session, project, choice.selection, allow_unmatched=allow_unmatched)
-    print_listed(selected, pattern)
+    print_selected(selected, pattern)
     return selected
 
 
-def print_listed(selected: Selected, pattern: NamePattern | None) -> None:
-    """What is worth knowing about a list and a selection."""
-    for each in selected.left_out:
+def print_left_out(found: Iterable[LeftOut]) -> None:
+    """What a list could not return."""
+    for each in found:
         print_status(f"left out: {each}")
-    print_selected(selected, pattern)
 
 
 def print_selected(selected: Selected, pattern: NamePattern | None) -> None:
@@ -94,7 +93,7 @@ def print_selected(selected: Selected, pattern: NamePattern | None) -> None:
         shown = "; ".join(f"{each.sheet.name} ({'/'.join(each.folders)})" for each in shared)
         print_status(f"{text!r} is the number of {len(shared)} sheets, and all of them are selected: {shown}")
     for unused in selected.unused:
-        print_status(f"--exclude {unused!r} fits no sheet")
+        print_status(f"--exclude {unused!r} matches no sheet")
     if selected.not_selected:
         total = len(selected.chosen) + len(selected.not_selected)
         print_progress(f"{len(selected.chosen):,} of {count(total, 'sheet')} selected")

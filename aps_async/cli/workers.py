@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from aps_async.cli.clients import clients_of, open_sessions
+from aps_async.cli.ending import is_stop_reported
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import SOME_FAILED, UsageProblem, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
@@ -159,6 +160,7 @@ def _summarize(workers: Sequence[Worker], quotas: SharedQuotas, began: float, si
         failed=failed,
         rate_limited=refused,
     )
+    is_stop_reported.set(True)
 
 
 async def _run_all(workers: Sequence[Worker], *, until_done: bool) -> None:
@@ -181,6 +183,10 @@ async def _run_all(workers: Sequence[Worker], *, until_done: bool) -> None:
 async def enqueue(choices: EnqueueChoices) -> int:
     """`aps-async enqueue`."""
     async with _store(choices.database) as store:
+        if choices.key and (known := await store.find_key(choices.key)) is not None:
+            words = f"run {known.id}, {known.name!r}, has the key {choices.key!r}, with {count(known.total, 'export')}"
+            print_json(run_as_json(known)) if choices.as_json else print_result(f"{words}: nothing more was enqueued")
+            return 0
         quotas = SharedQuotas(store.database)
         try:
             async with open_session(choices.user_id, quotas=quotas) as session:

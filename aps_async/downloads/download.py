@@ -70,7 +70,7 @@ async def download(
     on_progress: Callable[[Progress], object] | None = None,
     opener: Opener | None = None,
 ) -> Downloaded | Received:
-    """Downloads what signed links open to a file, streaming, and verifies it.
+    """Downloads what signed links open into a file, without holding it in memory, and verifies it.
 
     A path gets a part file in the same folder, which replaces what was there only when length, signature and hash are
     right, and every entry of an archive; after any failure or cancellation the part file is gone. An open file is
@@ -128,7 +128,7 @@ async def download(
 async def stream(
     session: Session, source: Source | SignedUrl, *, renew: Renew | None = None, expected: Expected = Expected()
 ) -> AsyncGenerator[bytes, None]:
-    """The same as chunks, for an upload or a web response: `async for chunk in stream(...)`.
+    """Downloads what signed links open in chunks, for an upload or a web response: `async for chunk in stream(...)`.
 
     Breaks are resumed without a trace. The checks at the end (length, `%%EOF`, hash) can only raise after the last
     chunk was yielded, so treat what you have as unfinished until the loop ends. Warnings are logged. Close it

@@ -7,6 +7,7 @@ in parts, and the object appears as a whole or not at all. The same lines serve 
 import asyncio
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -84,6 +85,15 @@ _CLOUDS = {
     ),
 }
 
+_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+"""What S3 and Azure call an error, such as `NoSuchBucket`."""
+_CALL = re.compile(
+    r"Error performing \w+ \S+ in [\d.]+\w+"
+    r"(?:, after \d+ retries, max_retries: \d+, retry_timeout: \S+)?\s+-\s+"
+    r"(?:Server returned (?:non-2xx status code|error response): )?"
+)
+"""How obstore describes a call that failed."""
+
 __all__ = ["ObjectStorage"]
 __dir__: object = __all__.copy
 
@@ -115,7 +125,7 @@ class ObjectStorage(ReadableStorage):
             client = {"allow_http": True} if allow_http else None
             self._store = make(self._url, config=options or None, client_options=client)
         except Exception as problem:  # noqa: BLE001 - its errors have no root of their own
-            raise InputError(f"{self._url} cannot be used as a storage: {_first_line(problem)}") from None
+            raise InputError(f"{self._url} cannot be used as a storage: {_explained(problem)}") from None
         self._staging = Path(tempfile.mkdtemp(prefix="aps-async-"))
         weakref.finalize(self, shutil.rmtree, self._staging, ignore_errors=True)
 
@@ -130,7 +140,7 @@ class ObjectStorage(ReadableStorage):
         try:
             await self._upload(file, name)
         except Exception as problem:  # noqa: BLE001 - the same
-            raise TargetError(f"cannot store {location}: {_first_line(problem)}", path=file) from None
+            raise TargetError(f"cannot store {location}: {_explained(problem)}", path=file) from None
         return location
 
     async def _upload(self, file: Path, name: str) -> None:
@@ -156,7 +166,7 @@ class ObjectStorage(ReadableStorage):
             return False
         except Exception as problem:  # noqa: BLE001 - the same
             where = f"{self._url}/{name} to {self._url}/{to}"
-            raise TargetError(f"cannot copy {where}: {_first_line(problem)}") from None
+            raise TargetError(f"cannot copy {where}: {_explained(problem)}") from None
         return True
 
     async def check(self) -> None:
@@ -171,7 +181,7 @@ class ObjectStorage(ReadableStorage):
             finally:
                 await obstore.delete_async(self._store, name)
         except Exception as problem:  # noqa: BLE001 - the same
-            raise TargetError(f"cannot write to and read from {self._url}: {_first_line(problem)}") from None
+            raise TargetError(f"cannot write to and read from {self._url}: {_explained(problem)}") from None
         if bytes(found) != name.encode():
             raise TargetError(f"cannot use {self._url}: what was written cannot be read back")
 
@@ -189,7 +199,7 @@ class ObjectStorage(ReadableStorage):
         except FileNotFoundError:
             return None
         except Exception as problem:  # noqa: BLE001 - the same
-            raise TargetError(f"cannot look at {location}: {_first_line(problem)}") from None
+            raise TargetError(f"cannot look at {location}: {_explained(problem)}") from None
         return StoredFile(size=found.meta["size"], sha256=found.attributes.get(_SHA256))
 
     async def fetch(self, name: str, file: Path) -> bool:
@@ -205,7 +215,7 @@ class ObjectStorage(ReadableStorage):
         except FileNotFoundError:
             return False
         except Exception as problem:  # noqa: BLE001 - the same
-            raise TargetError(f"cannot read {location}: {_first_line(problem)}") from None
+            raise TargetError(f"cannot read {location}: {_explained(problem)}") from None
         return True
 
     async def remove(self, name: str) -> None:
@@ -218,7 +228,7 @@ class ObjectStorage(ReadableStorage):
         except FileNotFoundError:
             return
         except Exception as problem:  # noqa: BLE001 - the same
-            raise TargetError(f"cannot remove {location}: {_first_line(problem)}") from None
+            raise TargetError(f"cannot remove {location}: {_explained(problem)}") from None
 
     def discard(self, file: Path) -> None:
         """See `Storage`."""
@@ -226,8 +236,12 @@ class ObjectStorage(ReadableStorage):
             file.unlink(missing_ok=True)
 
 
-def _first_line(problem: BaseException) -> str:
-    return redact((str(problem).strip() or type(problem).__name__).splitlines()[0][:300])
+def _explained(problem: BaseException) -> str:
+    """What a storage answered, without the call: the place is named already, and its address may be very long."""
+    text = str(problem).strip() or type(problem).__name__
+    code = _CODE.search(text)
+    line = _CALL.sub("", text.splitlines()[0].partition("<?xml")[0])[:300].rstrip(" :")
+    return redact(f"{line} ({code[1]})" if code else line)
 
 
 def _check_credentials(url: str, scheme: str, options: Mapping[str, str]) -> None:

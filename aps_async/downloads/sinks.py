@@ -40,7 +40,7 @@ _ADVICE = {
     errno.EPERM: "it is not writable; choose another place or change its permissions",
     errno.EROFS: "it lies on a read-only file system; choose another place",
     errno.ENOENT: "its folder does not exist; create it first",
-    errno.ENOTDIR: "its folder is a file; choose another place",
+    errno.ENOTDIR: "{folder} is a file, not a folder; choose another place",
     errno.EISDIR: "it is a folder; give a file name",
     errno.EEXIST: "something else has the name of its part file; run it again",
     errno.ELOOP: "a link, or something else that is not ours, is in {place}; remove it or choose another place",
@@ -65,6 +65,7 @@ def target_error(path: Path | None, problem: OSError) -> TargetError:
     advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
     other = problem.filename if path and problem.filename not in (None, os.fspath(path)) else None  # a folder above
     advice = advice.replace("{place}", f"the place of {other}" if other else "its place")
+    advice = advice.replace("{folder}", "it" if path and path.is_file() else "its folder")
     kind = DiskFullError if problem.errno in _FULL else TargetError
     return kind(f"cannot write {path or 'to the open file'}: {advice}", path=path)
 
@@ -108,8 +109,8 @@ def local_path(path: str | bytes | os.PathLike[str]) -> Path:
         raise InputError("the path must not be empty or contain NUL or half a character; '.' is the current folder")
     if _ADDRESS.match(text.strip()):  # a Path has lost the second slash
         raise InputError(
-            f"{redact_addresses(text)!r} is not a path on this machine; bulk exports and workers also deliver to "
-            "s3://, gs:// and az://, nothing to any other address"
+            f"{redact_addresses(text)!r} is not a path on this machine; where an address may be given, for many files, "
+            "it begins with s3://, gs:// or az://"
         )
     return path if isinstance(path, Path) else Path(text)
 

@@ -13,10 +13,12 @@ from typing import overload
 
 from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
+from aps_async.errors import InputError
 from aps_async.exports.batches import Batches
 from aps_async.exports.bulk_requests import Wanted
 from aps_async.exports.bulk_run import Run
 from aps_async.exports.kinds import row_of
+from aps_async.exports.pollers import check_timeout
 from aps_async.exports.progress import BulkProgress
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
@@ -113,13 +115,16 @@ async def export_many(
 
     Raises:
         InputError: the address is of another kind or has no credentials; a ledger needs more than the storage can do;
-            `batch` is out of range; or an extra is missing.
+            `batch`, `timeout` or `max_concurrent_downloads` is out of range; or an extra is missing.
         TargetError: the folder cannot be made or written to.
         LedgerError: its ledger cannot be used, or another run works there (`FolderInUseError`).
         DiskFullError: the disk is full, and there is a ledger: the run ends, to go on when there is room.
         Exception: what `requests` itself raised, after the outcomes of everything before it; or what `on_progress`
             raised, at once.
     """
+    check_timeout(timeout)
+    if max_concurrent_downloads is not None and max_concurrent_downloads < 1:
+        raise InputError(f"max_concurrent_downloads must be at least 1, not {max_concurrent_downloads!r}")
     async with AsyncExitStack() as stack:
         target = target_for(folder)
         journal = await _journal(ledger, target, stack)

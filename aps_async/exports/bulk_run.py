@@ -359,7 +359,7 @@ class Run:
             delivery = None
         else:
             place = outcome.path if isinstance(outcome, DeliveredExport) else ", ".join(outcome.locations)
-            delivery = Delivery(size=outcome.size, location=str(place))
+            delivery = Delivery(size=outcome.size, location=str(place), reused=outcome.reused)
         request, ref, seconds, error = outcome.request, outcome.ref, outcome.seconds, outcome.error
         report_outcome(self.session, request, ref, seconds, number=entry.number, delivery=delivery, error=error)
 

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from aps_async.downloads.content import DOCX, PDF, ZIP, Signature
+from aps_async.errors import InputError
 from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
+from aps_async.narrowing import is_really
 from aps_async.session import Session
 from aps_async.settings import Settings
 from aps_async.transport.quotas import Endpoint
@@ -114,8 +116,19 @@ Export = ExportRef | ExportJob
 
 
 def ref_of(export: Export) -> ExportRef:
-    """The reference of either."""
-    return export.ref if isinstance(export, ExportJob) else export
+    """The reference of either.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(export, ExportJob):
+        return export.ref
+    if is_really(export, ExportRef):
+        return export
+    advice = ": make a request of it with its to_request()" if hasattr(export, "to_request") else ""
+    raise InputError(
+        f"what is exported is an ExportRequest, an ExportJob or an ExportRef, and not {type(export).__name__}{advice}"
+    )
 
 
 def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> Coroutine[Any, Any, ExportJob]:

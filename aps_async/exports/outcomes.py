@@ -24,6 +24,8 @@ class Delivery:
 
     size: int | None = None
     location: str | None = None
+    reused: bool = False
+    """Whether an earlier run has delivered it."""
 
 
 def report_began(session: Session, request: ExportRequest, ref: ExportRef | None) -> int | None:
@@ -49,7 +51,9 @@ def report_outcome(
     which = ref or f"{request.kind} export of project {request.project_id}"
     name = f"{request.name!r}: {which}" if request.name else which  # a title may have line breaks
     found = delivery or Delivery()
-    if error is None:
+    if error is None and found.reused:
+        _log.info("%s: already there, %s bytes: %s", name, found.size, found.location)
+    elif error is None:
         size = "" if found.size is None else f", {found.size} bytes"
         place = "" if found.location is None else f" to {found.location}"
         _log.info("%s: delivered%s%s, after %.1f s", name, place, size, seconds)

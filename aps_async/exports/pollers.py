@@ -5,7 +5,7 @@ import logging
 
 from attrs import evolve
 
-from aps_async.errors import APSError, ExportTimeoutError, NotFoundError
+from aps_async.errors import APSError, ExportTimeoutError, InputError, NotFoundError
 from aps_async.exports.kinds import Export, get_export, ref_of, row_of
 from aps_async.models import ExportJob, ExportRef, ExportStatus
 from aps_async.policies import Policy, PollPolicy, PollStatus
@@ -17,6 +17,7 @@ from aps_async.transport.quotas import RateLimiter
 __all__ = [
     "ENDING_WORDS",
     "EndingWords",
+    "check_timeout",
     "effective_timeout",
     "export_poller",
     "export_rules",
@@ -55,8 +56,19 @@ class EndingWords:
         return evolve(job, status=ExportStatus.FAILED, reason=job.reason or problem)
 
 
+def check_timeout(timeout: object) -> None:
+    """Refuses what is no time to wait.
+
+    Raises:
+        InputError: it is not a number, or less than 0.
+    """
+    if timeout is not None and (not isinstance(timeout, int | float) or not timeout >= 0):
+        raise InputError(f"timeout must be a number of seconds, 0 or more, not {timeout!r}")
+
+
 def effective_timeout(session: Session, export: Export, timeout: float | None) -> float:
     """The seconds that a wait may take: the caller's, or the settings' for this kind."""
+    check_timeout(timeout)
     if timeout is not None:
         return timeout
     numbers = session.settings

@@ -147,6 +147,8 @@ async def project_requests(
             for a BIM 360 project; or asset markups are requested for files. Nothing is listed then.
         APSError: as `list_sheets`.
     """
+    if what not in ("sheets", "files"):
+        raise InputError(f"what must be 'sheets' or 'files', not {what!r}")
     found = await _found(session, project, user_id)
     if found.is_acc:
         session.check_user(files.SERVICE.start, user_id)
@@ -158,7 +160,7 @@ async def project_requests(
         return
     if not found.is_acc:
         raise NotExportableError(
-            f"{found.name} is a BIM 360 project: its files are downloaded as they are (aps-async download URN); "
+            f"{found.name} is a BIM 360 project: its files are downloaded as they are (download_urn()); "
             "what is exported there are sheets"
         )
     if collection is not None:

@@ -30,7 +30,7 @@ def simulator_of(request: pytest.FixtureRequest) -> AbstractContextManager[Simul
     options["faults"] = [*options.get("faults", ()), *map(_fault, _marks(request, "aps_fault"))]
     if not waits(request):
         options.setdefault("behaviour", Behaviour(job_time=JobPolls(1), quotas=False))
-    options["speed"] = _number("aps_speed", options.get("speed", request.config.getini("aps_speed")))
+    options["speed"] = _speed(options, request.config.getini("aps_speed"))
     if isinstance(options.get("pdf"), str | Path):
         options["pdf"] = request.config.rootpath / options["pdf"]
     try:
@@ -82,6 +82,8 @@ def _world(options: Mapping[str, Any], root: Path) -> World:
     world, pdf, sheets = options.get("world"), options.get("pdf"), options.get("sheets")
     if sheets is not None and (world is not None or pdf is not None):
         raise ValueError("the marker aps_simulator: sheets applies to drawn sheets; a world or a PDF has its own")
+    if sheets is not None and (not isinstance(sheets, int) or isinstance(sheets, bool) or sheets < 0):
+        raise ValueError(f"the marker aps_simulator: sheets must be a whole number, 0 or more, not {sheets!r}")
     if isinstance(world, str | Path):
         return World.load(root / world)
     if isinstance(world, Mapping):
@@ -91,8 +93,14 @@ def _world(options: Mapping[str, Any], root: Path) -> World:
     return world or World.demo(12 if sheets is None else sheets)
 
 
-def _number(name: str, value: object) -> float:
+def _speed(options: Mapping[str, Any], setting: object) -> float:
+    """The speed of the marker, or else of the setting."""
+    value = options.get("speed", setting)
     try:
-        return float(value)  # type: ignore[arg-type]
+        speed = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a number, not {value!r}") from None
+        speed = 0.0
+    if not speed > 0:
+        what = "the marker aps_simulator: speed" if "speed" in options else "aps_speed"
+        raise ValueError(f"{what} must be a positive number, not {value!r}")
+    return speed

@@ -33,10 +33,11 @@ except ModuleNotFoundError:  # reported when the fixture is requested
 else:
     _async_plugin = pytest_asyncio
 
-__all__ = ["aps_session", "aps_simulator", "pytest_addoption", "pytest_configure"]
+__all__ = ["aps_session", "aps_simulator", "pytest_addoption", "pytest_configure", "pytest_runtest_call"]
 __dir__: object = __all__.copy
 
 _SPEED = "60"
+_IS_USED = pytest.StashKey[bool]()
 _MARKERS = (
     "aps_simulator(sheets=12, pdf=None, world=None, speed=60, waiting=True, **options): how the simulator of this test "
     "runs: with that many drawn sheets, a PDF whose pages are the sheets, or a world (a World, its JSON, or a file of "
@@ -63,6 +64,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Fails a test whose own markers had no effect, since it would prove nothing."""
+    for marker in item.own_markers:
+        if marker.name in ("aps_simulator", "aps_fault") and not item.stash.get(_IS_USED, False):
+            words = "the test uses neither of the fixtures aps_simulator and aps_session"
+            pytest.fail(f"the marker {marker.name} has no effect: {words}", pytrace=False)
+
+
 @pytest.fixture
 def aps_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Simulator]":
     """Autodesk's services on loopback, in a thread: for async tests, for `asyncio.run`, and for other processes.
@@ -72,6 +82,7 @@ def aps_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     `aps_simulator` and `aps_fault`, and the settings `aps_speed` and `aps_waiting`, say how it runs. `Retry-After` is
     sent as given, and obeyed.
     """
+    request.node.stash[_IS_USED] = True
     running, waiting = _simulator_of(request)
     with running as simulator:
         for name in [each for each in os.environ if each.startswith("APS_")]:

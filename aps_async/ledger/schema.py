@@ -177,7 +177,9 @@ def read_ledger(path: Path) -> sqlite3.Connection:
         LedgerError: there is no ledger, or it cannot be read by this version.
     """
     if not _is_there(path):
-        raise LedgerError(f"{path.parent} holds no ledger: nothing was exported into it, or not with one")
+        if not path.parent.exists():
+            raise LedgerError(f"there is no folder {path.parent}")
+        raise _empty(path)
     address = path.absolute().as_uri()
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         # Not mode=ro: it would leave the log's files behind, which only those who may write can remove.
@@ -193,9 +195,15 @@ def read_ledger(path: Path) -> sqlite3.Connection:
 def _to_read(path: Path, address: str) -> sqlite3.Connection:
     with _opened(path, address) as connection:
         connection.execute("PRAGMA query_only=ON")
-        if _version(connection, path) < READABLE_FROM:
+        if (version := _version(connection, path)) == 0:
+            raise _empty(path)
+        if version < READABLE_FROM:
             raise LedgerError(f"{path} is of an older aps-async; the next run into its folder brings it up to date")
         return connection
+
+
+def _empty(path: Path) -> LedgerError:
+    return LedgerError(f"{path.parent} has no ledger ({path.name}): no export or sync has kept one in it")
 
 
 def _copied(path: Path, log: Path) -> sqlite3.Connection:

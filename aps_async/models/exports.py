@@ -196,7 +196,7 @@ class Derivative:
 
 @frozen(kw_only=True)
 class ExportJob:
-    """What the service said of a job, once."""
+    """The status of an export job, as the service reported it once."""
 
     ref: ExportRef
     status: ExportStatus

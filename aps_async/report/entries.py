@@ -46,6 +46,8 @@ class ReportSheet:
     file: str | None
     """The path of its file."""
     reason: str | None
+    brief: str | None
+    """The reason in a few words, for its row."""
     warnings: tuple[str, ...]
     exported_at: datetime | None
     ended: float | None
@@ -69,7 +71,7 @@ def _is_pdf(file: str) -> bool:
 
 
 def _from_row(state: str, number: str, title: str, place: str, version: str | None, *others: Any) -> ReportSheet:
-    previous, file, reason, warnings, exported_at, ended, seconds = others
+    previous, file, reason, brief, warnings, exported_at, ended, seconds = others
     return ReportSheet(
         state=SheetState(state),
         number=number,
@@ -79,6 +81,7 @@ def _from_row(state: str, number: str, title: str, place: str, version: str | No
         previous=previous,
         file=file,
         reason=reason,
+        brief=brief,
         warnings=tuple(warnings),
         exported_at=exported_at and datetime.fromisoformat(exported_at),
         ended=ended,
@@ -106,12 +109,13 @@ class Report:
     def __attrs_post_init__(self) -> None:
         self._began = self.clock()
 
-    def add(self, outcome: SyncOutcome, reason: str | None = None) -> None:
+    def add(self, outcome: SyncOutcome, reason: str | None = None, brief: str | None = None) -> None:
         """Adds a sheet whose outcome has just become known.
 
         Args:
             outcome: of the sheet.
             reason: other words for what went wrong than the outcome's own.
+            brief: the same in a few words; by default the reason.
         """
         exported = outcome.outcome
         was_exported = exported is not None and not exported.reused
@@ -125,6 +129,7 @@ class Report:
             outcome.previous,
             None if outcome.path is None else str(outcome.path),
             reason or outcome.reason,
+            brief or reason or outcome.reason,
             outcome.warnings,
             outcome.exported_at and outcome.exported_at.isoformat(),
             self.clock() - self._began if was_exported else None,

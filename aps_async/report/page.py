@@ -120,7 +120,7 @@ class _Page:
         opened = f'<a href="{escaped(link)}">{title or isolated(sheet.number)}</a>' if link else title
         exported = sheet.exported_at
         changed = f'<span class="state">{sheet.state}</span>' + "".join(
-            f" <span class=why>{isolated(each)}</span>" for each in (sheet.reason, *sheet.warnings) if each
+            f" <span class=why>{isolated(each)}</span>" for each in (sheet.brief, *sheet.warnings) if each
         )
         cells = (
             ("number", "", isolated(sheet.number)),
@@ -200,7 +200,8 @@ def _attention(sheets: Iterable[ReportSheet]) -> str:
         items.append(f'<li class="{_class(state)}"><b>{len(found):,} {state}</b>: {names}{more}{why}</li>')
     if not items:
         return ""
-    return f'<section aria-labelledby="attention"><h2 id="attention">To look at</h2><ul>{"".join(items)}</ul></section>'
+    heading = '<h2 id="attention">Needs attention</h2>'
+    return f'<section aria-labelledby="attention">{heading}<ul>{"".join(items)}</ul></section>'
 
 
 def _class(state: str) -> str:

@@ -11,7 +11,7 @@ from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoun
 from aps_async.ids import UUID, bare_id, check_project, decoded_urn, dm_id, is_web_address, path_part
 from aps_async.ids import version_urn as checked_version_urn
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
-from aps_async.narrowing import as_list, is_object
+from aps_async.narrowing import as_list, is_object, is_really
 from aps_async.resources.jsonapi import Document, Resource, pages
 from aps_async.session import Session
 from aps_async.text import globbed, look, named, nearest
@@ -138,6 +138,8 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
         NotAllowedError: it exists, but the app or the user may not see it.
         APSError: as `Session.request`.
     """
+    if not is_really(project, str):
+        raise InputError(f"a project is a Project, or its name, id or web address, not {type(project).__name__}")
     if is_web_address(project):
         project = bare_id(project)
     found = await list_hubs(session, user_id=user_id)
@@ -427,7 +429,7 @@ def _several(wanted: str, matches: Sequence[Project]) -> str:
     if all(look(each.name) == look(wanted) for each in matches):
         ids = ", ".join(each.id for each in matches)
         return f"{len(matches)} projects are named {wanted!r}; give one's id: {ids}"
-    return f"{wanted!r} fits {len(matches)} projects; give the name or id of one: {_shown(matches)}"
+    return f"{wanted!r} matches {len(matches)} projects; give the name or id of one: {_shown(matches)}"
 
 
 def _shown(projects: Sequence[Project]) -> str:

@@ -105,7 +105,8 @@ class Fault:
             if wanted is None:
                 raise FaultError(f"unknown key {name!r}; there are {', '.join(_TYPES)}")
             if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
-                raise FaultError(f"{name} cannot be {value!r}")
+                words = dict.fromkeys(_WORDS[each] for each in wanted if each is not int or float not in wanted)
+                raise FaultError(f"{name} must be {' or '.join(words)}, not {value!r}")
         nth = values.get("nth", ())
         if isinstance(nth, int):
             nth = (nth,)
@@ -120,6 +121,14 @@ class Fault:
         return {name: value for name, value in fields.items() if value not in (None, (), False)}
 
 
+_WORDS: dict[type, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list of numbers",
+    tuple: "a list of numbers",
+}
 _TYPES: dict[str, tuple[type, ...]] = {
     "endpoint": (str,),
     "kind": (str,),

@@ -49,13 +49,14 @@ class JoinedSet:
     @property
     def in_words(self) -> str:
         """One line on the file."""
-        done = "is up to date" if self.merged is None else f"has {_pages(self.merged.pages)}"
-        words = f"{self.path} {done} (sheets: {self.sheets:,})"
-        return f"{words}; not in it: {len(self.missing):,}" if self.missing else words
+        words = f"{self.path}: {_counted_as(self.sheets, 'sheet')}"
+        words += ", up to date" if self.merged is None else f" on {_counted_as(self.merged.pages, 'page')}"
+        left = len(self.missing)
+        return f"{words}; {_counted_as(left, 'sheet')} {'is' if left == 1 else 'are'} not in it" if left else words
 
 
-def _pages(number: int) -> str:
-    return f"{number:,} page" if number == 1 else f"{number:,} pages"
+def _counted_as(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def checked_pdf(file: str | os.PathLike[str]) -> Path:

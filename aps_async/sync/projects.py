@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
-from aps_async.errors import APSError, DiskFullError, EmptyProjectError, LedgerError
+from aps_async.errors import APSError, DiskFullError, EmptyProjectError, InputError, LedgerError
 from aps_async.exports.bulk import BulkProgress
 from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.schema import LEDGER_NAME
@@ -98,6 +98,7 @@ async def sync_projects(
         on_total: called once for each project with the number of its sheets that were listed and chosen.
 
     Raises:
+        InputError: `how.merge` is given, which is for one project.
         NotFoundInProjectError: one of the texts fits no project; nothing was done.
         FolderInUseError: another run of this kind works in the folder.
         LedgerError: `projects.json` cannot be used, or the folder is that of one project.
@@ -105,6 +106,8 @@ async def sync_projects(
         TargetError: the folder cannot be written to.
         APSError: as `find_projects`.
     """
+    if how.merge is not None:
+        raise InputError("merge names one PDF, and each project would replace it: sync the projects one by one")
     root = Root.of(folder, state)
     found = await _found(session, projects, how.user_id)
     async with _locked(root.folder):

@@ -11,7 +11,7 @@ from attrs import define, evolve, field, frozen
 from attrs.converters import optional
 
 from aps_async.ahead import ReadAhead
-from aps_async.errors import EmptyProjectError, MergeError, PruneLimitError
+from aps_async.errors import EmptyProjectError, InputError, MergeError, PruneLimitError
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
 from aps_async.ledger.keys import lineage_of
@@ -43,16 +43,24 @@ _IN_SET = (SheetState.NEW, SheetState.REVISED, SheetState.RENAMED, SheetState.RE
 _OUTSIDE = "outside the selection of this run"
 
 
+def _pattern(value: NamePattern | str) -> NamePattern:
+    return value if isinstance(value, NamePattern) else NamePattern(value)
+
+
 @frozen(kw_only=True)
 class SyncOptions:
-    """How a folder is made to agree with a project."""
+    """How a folder is made to agree with a project.
+
+    Raises:
+        InputError: a value is of another kind than its field.
+    """
 
     options: ExportOptions = field(factory=ExportOptions)
     """What goes onto the pages; nothing by default."""
     selection: Selection = field(factory=Selection)
     """Which sheets are wanted. Others that are in the folder are not looked at, and stay."""
-    pattern: NamePattern = DEFAULT_PATTERN
-    """How files are named. Another pattern than last time renames files and exports nothing."""
+    pattern: NamePattern = field(default=DEFAULT_PATTERN, converter=_pattern)
+    """How files are named; a text will do. Another pattern than last time renames files and exports nothing."""
     superseded: Literal["keep", "drop"] = "keep"
     """What becomes of an older version's file: it is moved to the folder `superseded`, or removed."""
     prune: bool = False
@@ -74,6 +82,17 @@ class SyncOptions:
     batch: int | None = None
     """ACC: sheets in one job, see `export_many`. By default each has a job of its own, and with `merge` the service
     makes one PDF of up to 1,000, which is split and joined here; 1: never."""
+
+    def __attrs_post_init__(self) -> None:
+        for name, value, kind, example in (
+            ("options", self.options, ExportOptions, "ExportOptions(markups=True)"),
+            ("selection", self.selection, Selection, "Selection(match='A-1*')"),
+            ("refresh", self.refresh, timedelta | None, "timedelta(days=7)"),
+        ):
+            if not isinstance(value, kind):
+                raise InputError(f"{name} must be a value such as {example}, not {value!r}")
+        if self.superseded not in ("keep", "drop"):
+            raise InputError(f"superseded must be 'keep' or 'drop', not {self.superseded!r}")
 
 
 @define(eq=False)

@@ -11,6 +11,7 @@ from aps_async.errors import APSError, InputError, NotExportableError, NotFoundI
 from aps_async.exports.project import get_sheet, list_sheets
 from aps_async.ids import decoded_urn, is_folder_urn, is_item_urn, is_version_urn
 from aps_async.models import LeftOut, Project, Sheet
+from aps_async.narrowing import is_really
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync.sheets import ProjectSheet
@@ -67,6 +68,8 @@ class Selection:
             for text in texts:
                 if isinstance(text, str) and not look(text):
                     raise InputError(f"the selection contains an empty text ({name}): leave it out or name something")
+        if self.since is not None and not is_really(self.since, datetime):
+            raise InputError(f"since must be a datetime with a time zone, not {self.since!r}")
         if self.since is not None and self.since.tzinfo is None:
             raise InputError(f"the time {self.since.isoformat()} has no time zone: add one, such as +00:00")
 
@@ -287,7 +290,8 @@ def _other_rules(known: Sequence[ProjectSheet], selection: Selection) -> Iterabl
         wanted = set[str]()
         for text in selection.tag:
             if not (found := named(text, tags, lambda tag: (tag,))):
-                raise NotFoundInProjectError(f"no sheet has the tag {text!r}; {did_you_mean(text, tags)}")
+                instead = did_you_mean(text, tags) if tags else "none of these sheets has a tag"
+                raise NotFoundInProjectError(f"no sheet has the tag {text!r}; {instead}")
             wanted.update(found)
         yield f"not tagged {' or '.join(map(repr, selection.tag))}", lambda each: not wanted.isdisjoint(each.sheet.tags)
     if (since := selection.since) is not None:

@@ -62,6 +62,9 @@ if not TYPE_CHECKING:  # which would accept any name
     __getattr__ = importer(__name__, _HOMES)
 
 _log = logging.getLogger(__name__)
+_HOOKS = 100
+_failures: dict[int, tuple["Hook", int]] = {}
+"""How often each hook has failed, by its id; the hook is kept, so that no other one can get its id."""
 
 
 @define
@@ -80,8 +83,20 @@ def emit(hooks: Iterable[Hook], event: "Event") -> None:
     for hook in hooks:
         try:
             hook(event)
-        except Exception:  # noqa: BLE001 - a hook that fails must not end an export
-            _log.exception("a hook failed with %s", type(event).__name__)
+        except Exception as problem:  # noqa: BLE001 - a hook that fails must not end an export
+            _report(hook, event, problem)
+
+
+def _report(hook: Hook, event: "Event", problem: Exception) -> None:
+    """Logs the first failure of a hook, and then each tenfold number: one that always fails would fill the log."""
+    if len(_failures) > _HOOKS:
+        _failures.clear()
+    number = _failures.get(id(hook), (hook, 0))[1] + 1
+    _failures[id(hook)] = hook, number
+    if number == 1:
+        _log.error("a hook failed with %s", type(event).__name__, exc_info=problem)
+    elif str(number).rstrip("0") == "1":
+        _log.error("a hook has failed %d times, now with %s: %r", number, type(event).__name__, problem)
 
 
 @contextmanager

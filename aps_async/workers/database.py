@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
@@ -20,7 +21,10 @@ CONNECTIONS = 3
 """For each worker, besides the one that listens: statements are short, and no step holds one while it waits."""
 STATEMENT_SECONDS = 30.0
 _LONGEST_PAUSE = 5.0
+_WARN_FROM = 0.5
+"""The pause before a new attempt from which on an outage is reported: connections that were only dropped come back."""
 _PROBES = 5
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _SETTINGS = {"application_name": "aps-async"}  # PgBouncer accepts no other startup parameter that we need
 # A frozen worker must not keep a row locked that others wait for.
 _LIMIT_IDLE = "SET idle_in_transaction_session_timeout = '15s'"
@@ -76,13 +80,15 @@ class Database:
         self.patience = patience
         self._connections = connections
         self._pool: Any = None
+        self._is_out = False
 
     @property
     def shown(self) -> str:
         """The address without user and password, for messages."""
         try:
             parts = urlsplit(self.url)
-            return f"{parts.hostname or 'local socket'}{parts.path}"
+            port = f":{parts.port}" if parts.port else ""
+            return f"{parts.hostname or 'local socket'}{port}{parts.path}"
         except ValueError:
             return "the given address"
 
@@ -188,7 +194,7 @@ class Database:
         while True:
             began = loop.time()
             try:
-                return await once()
+                found = await once()
             except DatabaseError:
                 raise
             except Exception as problem:
@@ -198,6 +204,14 @@ class Database:
                 if ends is not None and began + pause > ends:
                     raise self._error(problem) from None
                 _log.info("the database is unavailable (%s), trying again in %.1f s", type(problem).__name__, pause)
+                if ends is None and pause >= _WARN_FROM and not self._is_out:  # otherwise an error comes soon
+                    self._is_out = True
+                    _log.warning("the database at %s is unavailable (%s); trying again", self.shown, _words(problem))
+            else:
+                if self._is_out:
+                    self._is_out = False
+                    _log.warning("the database at %s is available again", self.shown)
+                return found
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -206,14 +220,21 @@ class Database:
         if isinstance(problem, exceptions.DuplicatePreparedStatementError | exceptions.InvalidSQLStatementNameError):
             return DatabaseError(f"the database at {self.shown}: {_POOLER}")
         if isinstance(problem, driver().PostgresError | OSError | driver().InterfaceError | TimeoutError):
-            words = str(problem).strip() or type(problem).__name__
+            words = _words(problem)
             unknown = (
                 exceptions.UndefinedColumnError | exceptions.UndefinedTableError | exceptions.UndefinedFunctionError
             )
             if isinstance(problem, unknown):
                 words += "; if a newer version of aps-async has upgraded the tables, install it here too"
+            if isinstance(problem, OSError | TimeoutError):
+                words += "; check its address, and that PostgreSQL runs there"
             return DatabaseError(f"the database at {self.shown}: {words}")
         return problem
+
+
+def _words(problem: BaseException) -> str:
+    """What went wrong, without the numbers of the system's errors."""
+    return _ERRNO.sub("", str(problem)).strip() or type(problem).__name__
 
 
 async def _limit_idle(connection: Any) -> None:

@@ -166,6 +166,11 @@ class RunStore:
         """
         return await self.run(await enqueue(self.database, wanted, NewRun(safe_stem(name), priority, owner, key)))
 
+    async def find_key(self, key: str) -> RunStatus | None:
+        """The run that was enqueued under this key; None if there is none yet."""
+        found = await self.database.value("SELECT id FROM aps_run WHERE key = $1", key)
+        return None if found is None else await self.run(found)
+
     # ---------------------------------------------------------------- a worker's steps
 
     async def rows(self, exports: Sequence[int]) -> dict[int, Any]:
@@ -265,7 +270,7 @@ class RunStore:
             "SELECT id FROM aps_run WHERE name = $1 OR id::text = $1 ORDER BY name = $1 DESC LIMIT 1", str(run)
         )
         if found is None:
-            raise InputError(f"there is no run {run!r} in this database; 'aps-async status --database ...' lists them")
+            raise InputError(f"there is no run {run!r} in this database; 'aps-async status' lists them")
         [row] = await self.database.fetch(_STATUS, found)
         return status_of(row)
 

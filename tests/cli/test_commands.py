@@ -151,7 +151,7 @@ def test_every_failure_is_listed_with_its_reason(cli: Cli, service: Simulation, 
         (("--sheet", "A-101", "--sheet", "b-2"), ["A-101 - Ground", "B-2 - Sheet B-2"], "2 of 9 sheets selected"),
         (("--match", "A-10?", "--exclude", "*2"), ["A-101 - Ground", "A-103 - Schnitt Ä-Ä"], "2 of 9"),
         (("--folder", "good", "--exclude", "A-102", "--exclude", "Q*"),
-         ["A-101 - Ground", "A-103 - Schnitt Ä-Ä"], "--exclude 'Q*' fits no sheet"),
+         ["A-101 - Ground", "A-103 - Schnitt Ä-Ä"], "--exclude 'Q*' matches no sheet"),
         (("--match", "A-101", "--since", "2000-01-01", "--name", "{discipline}/{number}, {title}"),
          ["A/A-101, Ground"], ""),
         (("--sheet", "B-2", "--sheet", "A-101", "--tree"),
@@ -180,7 +180,7 @@ def test_sheets_are_chosen_and_named(
         (("--match", "Z*"), "no sheet has a number that matches 'Z*'; there are: "),
         (("--match", "A*", "--exclude", "a*"), "none of the 9 sheets in Riverside is selected"),
         (("--set", "Tender"), "Riverside is a BIM 360 project, and only ACC"),
-        (("--tag", "core"), "leave out a tag"),
+        (("--tag", "core"), "leave out --tag"),
         (("--name", "{set}/{number}"), "which sheets of BIM 360 projects such as Riverside do not have"),
         (("--folder", "Plans/God"), "did you mean 'Good'?"),
         (("--sheet", "A-1O1"), "did you mean 'A-101 - Ground'"),
@@ -264,3 +264,6 @@ def test_what_is_left_out_is_named(cli: Cli, tmp_path: Path) -> None:
         assert "left out: Plans/A-2 is still being processed (PROCESSING)" in ran.err
         ran = cli("export", "P", "--sheet", "A-2", "--out", tmp_path / "out", env=running.env)
         assert (ran.code, "A-2 is still being processed" in ran.err) == (4, True)
+        for chosen, is_meant in (("--sheet", "A-1"), False), (("--match", "A-*"), True):
+            ran = cli("export", "P", *chosen, "--out", tmp_path / "out", env=running.env)
+            assert (ran.code, "left out: Plans/A-2" in ran.err) == (0, is_meant), ran.err

@@ -147,7 +147,7 @@ def test_a_newer_version_is_kept_apart_when_that_is_asked_for(cli: Cli, service:
     assert cli(*argv, "--markups", "--keep-older", env=service.env).code == 0
     assert lying_in(tmp_path) == ["A-101 - Ground (version 1).pdf", "A-101 - Ground.pdf"]
     assert (tmp_path / "A-101 - Ground.pdf").read_bytes() == before
-    assert "1 other files of earlier runs" not in cli("status", tmp_path).err
+    assert "1 other file of earlier runs" in cli("status", tmp_path).out.splitlines()
     assert json.loads(cli("status", tmp_path, "--json").out)["older"] == 1
 
 
@@ -155,8 +155,11 @@ def test_a_newer_version_is_kept_apart_when_that_is_asked_for(cli: Cli, service:
 def test_a_folder_without_a_ledger(cli: Cli, service: Simulation, tmp_path: Path, command: str) -> None:
     ran = cli(command, tmp_path, env=service.env)
     assert (ran.code, ran.out) == (8, "")
-    assert ran.err == (f"aps-async: error: {tmp_path} holds no ledger: nothing was exported into it, or not with one\n")
+    words = "has no ledger (.aps-async.sqlite): no export or sync has kept one in it"
+    assert ran.err == f"aps-async: error: {tmp_path} {words}\n"
     assert lying_in(tmp_path) == []
+    nowhere = tmp_path / "nowhere"
+    assert cli(command, nowhere, env=service.env).err == f"aps-async: error: there is no folder {nowhere}\n"
 
 
 @pytest.mark.parametrize("text", [None, "not json", "[]", '{"command": "dance"}', '{"command": "export"}'])

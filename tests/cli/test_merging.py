@@ -19,10 +19,10 @@ def test_sync_and_export_join_the_sheets(cli: Cli, service: Simulation, tmp_path
         argv = (command, "Riverside", "--folder", "Good", "--out", str(out), "--merge", str(file))
         ran = cli(*argv, env=service.env)
         assert ran.code == 0, ran.err
-        assert ran.out.splitlines()[-1] == f"{file} has 3 pages (sheets: 3)"
+        assert ran.out.splitlines()[-1] == f"{file}: 3 sheets on 3 pages"
         assert labels_of(file) == ["A-101", "A-102", "A-103"]
         again = cli(*argv, "--json", env=service.env)
-        assert f"{file} is up to date (sheets: 3)" in again.err
+        assert f"{file}: 3 sheets, up to date" in again.err
         assert [json.loads(line)["ok"] for line in again.out.splitlines()] == [True] * 3
         file.unlink()
         assert cli("resume", str(out), env=service.env).code == 0
@@ -38,7 +38,7 @@ def test_a_sheet_without_a_file_is_named(cli: Cli, service: Simulation, tmp_path
         )
         assert ran.code == 1
         assert "not in broken.pdf: B-1" in ran.err
-        assert ran.out.splitlines()[-1] == f"{file} has 1 page (sheets: 1); not in it: 1"
+        assert ran.out.splitlines()[-1] == f"{file}: 1 sheet on 1 page; 1 sheet is not in it"
 
 
 def test_a_failed_merge_is_one_error(

@@ -92,7 +92,6 @@ def test_a_signal_ends_an_export_cleanly(service: Simulation, tmp_path: Path, nu
     assert err.splitlines() == [
         f"stopped: 3 of 4 sheets done, in {tmp_path}; no unfinished file is left",
         f"to continue: aps-async resume {tmp_path}",
-        "aps-async: stopped",
     ]
     assert len([text_of(file) for file in paths_in(tmp_path)]) == 3
 

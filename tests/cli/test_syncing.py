@@ -56,7 +56,7 @@ def test_two_weeks(cli: Cli, weeks: tuple[Simulation, Simulation], tmp_path: Pat
     assert ran.code == 9, ran.err
     assert ran.out.startswith("1 revised, 1 renamed, 3 unchanged, 1 withdrawn, 1 left out; ")
     assert "revised (1 -> 2)" in ran.err
-    assert "withdrawn: it is hidden or deleted" in ran.err
+    assert "withdrawn: it is hidden or deleted; its file is still in the folder\n" in ran.err
     assert "renamed: was " in ran.err
     assert len(list((tmp_path / "superseded").iterdir())) == 1
 
@@ -67,6 +67,8 @@ def test_two_weeks(cli: Cli, weeks: tuple[Simulation, Simulation], tmp_path: Pat
     [withdrawn] = [line for line in lines if line["state"] == "withdrawn"]
     assert Path(withdrawn["path"]).parent.name == "superseded"
     assert Path(withdrawn["path"]).is_file()
+    place = f"superseded/{Path(withdrawn['path']).name}"
+    assert f"withdrawn: it is hidden or deleted; its file is now {place}\n" in ran.err
 
     ran = cli("sync", PROJECT, "--out", tmp_path, "--markups", env=second)
     assert "5 refreshed" in ran.out

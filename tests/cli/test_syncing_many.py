@@ -84,8 +84,11 @@ def test_the_commands_for_a_folder_know_such_a_folder(cli: Cli, service: Simulat
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ((), "give at least one PROJECT, or --all"),
-        (("Riverside", "--all"), "give at least one PROJECT, or --all"),
+        ((), "give a PROJECT, or --all for all of them"),
+        (("Riverside", "--all"), "PROJECT and --all cannot be given together"),
+        (("Rivers*", "--merge", "x.pdf"), "--merge joins the sheets of one project"),
+        (("--all", "--merge", "x.pdf"), "--merge joins the sheets of one project"),
+        (("Riverside", "Tower", "--merge", "x.pdf"), "--merge joins the sheets of one project"),
         (("Riverside", "--watch", "10"), "'10' is not a duration"),
         (("Riverside", "--watch", "0m"), "less than a minute"),
         (("Riverside", "--watch", "0.9m"), "less than a minute"),

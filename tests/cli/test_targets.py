@@ -64,9 +64,10 @@ def test_a_bucket_takes_the_place_of_a_folder(
     assert len(lines) == 3
     assert f"{out}/{GOOD[0]}" in {each["path"] for each in lines}
     assert {each["state"] if command == "sync" else each["reused"] for each in lines} <= {"unchanged", True}
-    assert f"{merged} is up to date" in again.err
+    assert f"{merged}: 3 sheets, up to date" in again.err
 
-    assert cli("status", out, env=env).out.startswith("3 of 3 exports done")
+    state_line = cli("status", out, env=env).out.splitlines()[0]
+    assert (state_line.startswith("3 of 3 exports done"), state_line.endswith(f": {out}")) == (True, True)
     s3.bucket.client.delete_object(Bucket="commands", Key=f"{command}/{GOOD[0]}")
     resumed = cli("resume", out, env=env)
     assert resumed.code == 0, resumed.err
@@ -108,6 +109,20 @@ def test_the_state_folder_can_be_chosen(cli: Cli, service: Simulation, s3: S3, t
     assert ran.code == 0, ran.err
     assert f"is kept in {tmp_path / 'here'}" in ran.err
     assert (tmp_path / "here" / ".aps-async.sqlite").is_file()
+
+
+@pytest.mark.parametrize("argv", [("sync", "Riverside"), ("export", "Riverside"), ("sync", "Rivers*", "Annex")])
+def test_a_bucket_that_cannot_be_written_to_is_reported_before_any_call(
+    cli: Cli, service: Simulation, s3: S3, tmp_path: Path, argv: tuple[str, ...]
+) -> None:
+    service.control("reset", "POST")
+    env = service.env | s3.env | {"APS_STATE_DIR": str(tmp_path)}
+    ran = cli(*argv, "--out", "s3://nobody-made-it/x", env=env)
+    [_, line] = ran.err.splitlines()
+    assert (ran.code, ran.out) == (7, "")
+    assert line.startswith("aps-async: error: cannot write to and read from s3://nobody-made-it/x: ")
+    assert line.endswith("404 Not Found (NoSuchBucket)")
+    assert not service.control("counts")["endpoints"]
 
 
 @pytest.mark.parametrize("command", ["sync", "export"])

@@ -185,14 +185,16 @@ def test_imports():
 WRONG = {
     "aps_simulator(speeed=3)": "the marker aps_simulator has no option 'speeed'; did you mean 'speed'?",
     "aps_simulator(60)": "the marker aps_simulator takes options by name, not 60",
-    "aps_simulator(speed=0)": "speed must be positive, not 0.0",
-    "aps_simulator(speed='fast')": "aps_speed must be a number, not 'fast'",
+    "aps_simulator(speed=0)": "the marker aps_simulator: speed must be a positive number, not 0",
+    "aps_simulator(speed='fast')": "the marker aps_simulator: speed must be a positive number, not 'fast'",
     "aps_simulator(waiting='off')": "the marker aps_simulator: waiting must be True or False, not 'off'",
     "aps_simulator(pdf='none.pdf')": "none.pdf: cannot be read: No such file or directory",
     "aps_simulator(world='none.json')": "none.json: cannot be read: ",
     "aps_simulator(world={'hubs': 3})": "hubs",
     "aps_simulator(world={}, sheets=3)": "sheets applies to drawn sheets; a world or a PDF has its own",
-    "aps_simulator(sheets='3')": "the marker aps_simulator: ",
+    "aps_simulator(sheets='3')": "the marker aps_simulator: sheets must be a whole number, 0 or more, not '3'",
+    "aps_simulator(sheets=-1)": "the marker aps_simulator: sheets must be a whole number, 0 or more, not -1",
+    "aps_fault('hubs', status='503')": "the marker aps_fault: status must be a whole number, not '503'",
     "aps_fault(status=503)": "the marker aps_fault takes an endpoint, a kind, and the rest by name",
     "aps_fault('hubs', 'status', 503)": "the marker aps_fault takes an endpoint, a kind, and the rest by name",
     "aps_fault('hubs', 'odd')": "the marker aps_fault: unknown kind 'odd'",
@@ -209,6 +211,36 @@ def test_a_wrong_marker_is_one_clear_error(installed: Path, tmp_path: Path) -> N
         assert words in out, marker
     assert "Traceback" not in out
     assert "site-packages" not in out
+
+
+WITHOUT_EFFECT = """
+import pytest
+
+@pytest.mark.aps_fault("hubs", status=503)
+def test_with_a_fault(): pass
+
+@pytest.mark.aps_simulator(sheets=2)
+def test_with_a_simulator(): pass
+
+@pytest.mark.aps_simulator(sheets=2)
+class TestAll:
+    def test_one(self, aps_simulator): pass
+    def test_another(self): pass
+
+@pytest.mark.aps_fault("hubs", status=503)
+def test_that_asks_for_it_itself(request): request.getfixturevalue("aps_simulator")
+
+@pytest.mark.aps_fault("hubs", status=503)
+@pytest.mark.skip
+def test_that_is_skipped(): pass
+"""
+
+
+def test_a_marker_of_a_test_without_the_fixture_is_an_error(installed: Path, tmp_path: Path) -> None:
+    counts, out = run(tmp_path, installed, WITHOUT_EFFECT)
+    assert counts == {"failed": 2, "passed": 3}, out
+    for name in ("aps_fault", "aps_simulator"):
+        assert out.count(f"the marker {name} has no effect: the test uses neither of the fixtures") == 1, out
 
 
 OWN_PLANS = """

@@ -74,6 +74,13 @@ async def test_an_older_form_is_brought_up_to_date_in_one_step_or_not_at_all(
     ledger.close()
 
 
+def test_a_ledger_that_was_never_begun_is_none(tmp_path: Path) -> None:
+    """As a disk that is full leaves it."""
+    (tmp_path / LEDGER).touch()
+    with pytest.raises(LedgerError, match="has no ledger"):
+        ledger_status(tmp_path)
+
+
 async def test_a_newer_form_is_refused_and_left_alone(tmp_path: Path) -> None:
     await filled(tmp_path)
     with sqlite3.connect(tmp_path / LEDGER) as ledger:
@@ -124,7 +131,7 @@ async def test_a_damaged_ledger_is_refused_with_what_to_do(tmp_path: Path, damag
 
 
 def test_a_folder_without_a_ledger_has_no_status(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="holds no ledger"):
+    with pytest.raises(LedgerError, match="has no ledger"):
         ledger_status(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

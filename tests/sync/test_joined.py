@@ -51,7 +51,7 @@ async def test_the_set_is_written_when_something_changed(site: Site, tmp_path: P
     before = file.stat()
     again = await joined(site, file)
     assert (again.merged, again.sheets, file.stat().st_mtime_ns) == (None, 4, before.st_mtime_ns)
-    assert again.in_words == f"{file} is up to date (sheets: 4)"
+    assert again.in_words == f"{file}: 4 sheets, up to date"
 
     changes: list[Callable[[], object]] = [
         lambda: site.revise(items[1]),
@@ -85,7 +85,7 @@ async def test_what_is_withdrawn_or_left_out_is_named_and_not_in_it(site: Site, 
         "A-101 - Plan 1: withdrawn: it is hidden ",
         "A-102 - Plan 2: left out: version 2 is s",
     ]
-    assert "not in it: 2" in found.in_words
+    assert "2 sheets are not in it" in found.in_words
     assert len(site.files()) == 5  # four sheets, and the set
 
 

@@ -239,3 +239,11 @@ async def test_options_that_a_project_does_not_know_are_refused_for_it(account: 
     assert isinstance(done.error, InputError)
     assert "only published markups and hyperlinks" in str(done.error)
     assert account.files() == []
+
+
+async def test_one_pdf_of_several_projects_is_refused_before_anything_is_asked(account: Account) -> None:
+    how = SyncOptions(merge=account.folder / "set.pdf")
+    async with aclosing(sync_projects(account.session, ["*"], account.folder, how)) as outcomes:
+        with pytest.raises(InputError, match="each project would replace it: sync the projects one by one"):
+            await anext(outcomes)
+    assert (account.simulator.counts()["endpoints"], account.folder.exists()) == ({}, False)

@@ -6,12 +6,22 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from attrs import evolve
 
-from aps_async import ExportFailedError, ExportStatus, Session, Settings, TwoLegged, export_many, wait_for_export
+from aps_async import (
+    ExportFailedError,
+    ExportStatus,
+    InputError,
+    Session,
+    Settings,
+    StaticToken,
+    TwoLegged,
+    export_many,
+    wait_for_export,
+)
 from aps_async.exports.progress import BulkProgress
 from aps_async.exports.streaming import export_stream
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
@@ -176,6 +186,19 @@ async def test_every_export_has_one_line_and_one_outcome(
     assert [each.error for each in of(events, ExportEnded)] == [None if name == "large" else "ExportFailedError"]
 
 
+async def test_a_file_of_an_earlier_run_is_not_called_delivered_again(
+    simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "aps_async.exports.outcomes")
+    async with session_with(simulator) as session:
+        job = await begin(session, simulator)
+        for _ in range(2):
+            async for outcome in export_many(session, [job.ref.request], tmp_path, ledger=True):
+                assert outcome.ok
+    first, second = (record.getMessage() for record in caplog.records)
+    assert (": delivered to " in first, f": already there, {SIZE} bytes: {tmp_path}" in second) == (True, True)
+
+
 async def test_the_line_names_the_sheet(simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "aps_async.exports.outcomes")
     async with session_with(simulator) as session:
@@ -207,7 +230,19 @@ async def test_a_hook_that_fails_ends_nothing(
     async with session_with(simulator, broken, events.append) as session:
         await _waited(session, simulator, "large", tmp_path)
     assert of(events, ExportEnded)[0].error is None
-    assert {record.name for record in caplog.records if record.levelname == "ERROR"} == {hooks.__name__}
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert {record.name for record in errors} == {hooks.__name__}
+    assert len(events) > 10
+    assert [(record.getMessage(), bool(record.exc_info)) for record in errors] == [
+        ("a hook failed with Attempt", True),
+        (f"a hook has failed 10 times, now with {type(events[9]).__name__}: RuntimeError('mine')", False),
+    ], "the log is not filled"
+
+
+@pytest.mark.parametrize("hooks", [print, ["x"], [None]], ids=["one function", "a text", "nothing"])
+def test_what_cannot_be_hooks_is_refused_at_once(hooks: Any) -> None:
+    with pytest.raises(InputError, match=r"hooks must be a list .* such as hooks=\[watch\]"):
+        Session(StaticToken("x"), hooks=hooks)
 
 
 async def test_without_hooks_no_event_is_made(

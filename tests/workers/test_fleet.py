@@ -117,12 +117,30 @@ def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fle
     unasked = run("dead-letters", "--reason", "NotFoundError", env=fleet.env)
     assert (unasked.code, "add --retry" in unasked.err) == (2, True)
     other = run("dead-letters", "--retry", "--reason", "ServerError", env=fleet.env)
-    assert other.out == "0 exports queued again\n"
+    assert (other.code, other.out, "no dead letter has that id or reason" in other.err) == (4, "", True)
+    assert run("dead-letters", "--retry", "--id", "999999", env=fleet.env).code == 4
     again = run("dead-letters", "--retry", "--id", str(letter["id"]), "--reason", "NotFoundError", env=fleet.env)
     assert again.out == "1 export queued again\n"
     worked = run("worker", "--out", str(fleet.out), "--until-done", "--slots", "2", env=fleet.env)
     assert worked.code == 0, worked.err
     assert len(list((fleet.out / "three").glob("*.pdf"))) == 3
+
+
+def test_a_key_that_was_used_enqueues_nothing_and_says_so(fleet: Fleet) -> None:
+    argv = ("enqueue", "Riverside Clinic", "--folder", "Architecture", "--run", "keyed", "--key", "monday")
+    first = run(*argv, env=fleet.env)
+    assert (first.code, "exports enqueued" in first.out) == (0, True)
+    fleet.service.control("reset", "POST")
+    for other in ((), ("--folder", "Structure"), ("--run", "another")):
+        again = run(*argv, *other, env=fleet.env)
+        assert (again.code, again.err) == (0, "")
+        assert re.fullmatch(
+            r"run \d+, 'keyed', has the key 'monday', with \d+ exports: nothing more was enqueued\n", again.out
+        )
+    same = json.loads(run(*argv, "--json", env=fleet.env).out)
+    assert (same["name"], same["total"]) == ("keyed", int(first.out.split()[3]))
+    assert not fleet.service.control("counts")["endpoints"]
+    assert run("cancel", "keyed", env=fleet.env).code == 0
 
 
 def test_with_json_logs_every_line_is_an_object(fleet: Fleet) -> None:

@@ -333,6 +333,25 @@ async def test_an_unreachable_database_is_reported_without_its_password(tmp_path
     assert "the database at" in str(caught.value)
 
 
+async def test_an_outage_that_is_waited_out_is_reported_once(
+    url: str, server: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Database(url, patience=None) as database, asyncio.timeout(60):
+        await asyncio.to_thread(server.stop)
+        try:
+            several = asyncio.gather(*(database.value("SELECT 1") for _ in range(3)))
+            while "is unavailable (" not in caplog.text:  # noqa: ASYNC110 - what is awaited is a line of a log
+                await asyncio.sleep(0.05)
+        finally:
+            await asyncio.to_thread(server.start)
+        assert await several == [1, 1, 1]
+    lines = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert [line.partition(f"the database at {database.shown} is ")[2].split()[0] for line in lines] == [
+        "unavailable",
+        "available",
+    ]
+
+
 async def test_patience_ends(url: str, server: Postgres) -> None:
     async with Database(url, patience=0.5) as database:
         await asyncio.to_thread(server.stop)
