@@ -20,7 +20,7 @@ from aps_async.errors import PollTimeoutError, UnauthorizedError
 from aps_async.policies import Policy, PollPolicy, PollStatus, as_callable, seconds_of
 from aps_async.transport import retry
 from aps_async.transport.quotas import RateLimiter
-from aps_async.transport.retry import requested_wait, until
+from aps_async.transport.retry import check_timeout, requested_wait, until
 
 __all__ = ["PollRules", "Poller", "may_recover", "poll", "poll_states"]
 __dir__: object = __all__.copy
@@ -56,6 +56,9 @@ class PollRules(Generic[T]):
     max_retry_after: float = 300.0
     """`Retry-After` is a floor for the wait up to this; a larger one is ignored in favor of the policy."""
     timeout_error: Callable[[PollStatus[T]], Exception] = _timeout_error
+
+    def __attrs_post_init__(self) -> None:
+        check_timeout(self.timeout)
 
     def decide(self, status: PollStatus[T]) -> float | None:
         """Seconds until the next question; None: the answer is final.

@@ -147,6 +147,18 @@ class Settings:
             raise InputError(f"{WAITING_VARIABLE} must be 'on' or 'off', not {waiting!r}")
         return found if waiting == "on" else found.without_waiting()
 
+    def concurrent_downloads(self, wanted: int | None) -> int:
+        """How many downloads a run does at once; None: `max_concurrent_downloads`.
+
+        Raises:
+            InputError: it is not a whole number above 0.
+        """
+        if wanted is None:
+            return self.max_concurrent_downloads
+        if not isinstance(wanted, int) or wanted < 1:
+            raise InputError(f"max_concurrent_downloads must be at least 1, not {wanted!r}")
+        return wanted
+
     def without_waiting(self) -> Self:
         """The same for tests that should not wait: polls and retries follow at once, and the client counts no quota.
 

@@ -65,7 +65,7 @@ def target_error(path: Path | None, problem: OSError) -> TargetError:
     advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
     other = problem.filename if path and problem.filename not in (None, os.fspath(path)) else None  # a folder above
     advice = advice.replace("{place}", f"the place of {other}" if other else "its place")
-    advice = advice.replace("{folder}", "it" if path and path.is_file() else "its folder")
+    advice = advice.replace("{folder}", "it" if path and os.path.isfile(path) else "its folder")
     kind = DiskFullError if problem.errno in _FULL else TargetError
     return kind(f"cannot write {path or 'to the open file'}: {advice}", path=path)
 
@@ -225,8 +225,8 @@ class PartFile:
             await _on_disk(self._file)
             status = os.fstat(self._file)
             self._identity = (status.st_dev, status.st_ino)
-            os.close(self._file)
-            self._file = None
+            file, self._file = self._file, None
+            os.close(file)  # also if that fails, the number may be another file's at once
             if self._is_set_back:
                 _set_back(self._part)
             if verify is None:
@@ -263,9 +263,9 @@ class PartFile:
     def discard(self) -> None:
         """Removes the part file, if it is still there."""
         if self._file is not None:
-            with suppress(OSError):  # ENOSPC may come again on close
-                os.close(self._file)
-            self._file = None
+            file, self._file = self._file, None
+            with suppress(OSError):
+                os.close(file)
         if self._is_left:
             with suppress(OSError):
                 os.unlink(self._part)

@@ -233,7 +233,7 @@ class Transfer:
                 self._forget()
             self._note(response)
             return True
-        answer = Answer(status, response.headers, await response.content.read(8192))
+        answer = Answer(status, response.headers, await _head_of(response, 8192))
         words = f"GET {self._link}: {status} {xml_error(answer.body) or describe(answer.body)}"
         if status in (206, 412, 416) and self._at:  # not the missing part, or the file changed
             _log.info("%s; starting over", words)
@@ -362,6 +362,14 @@ class _RefusedError(Exception):
     def __init__(self, words: str, renewals: int | None) -> None:
         super().__init__(words)
         self.renewals = renewals
+
+
+async def _head_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Up to so many bytes of a body; one `read` would give what the first packet held."""
+    body = bytearray()
+    while len(body) < limit and (piece := await response.content.read(limit - len(body))):
+        body += piece
+    return bytes(body)
 
 
 def _strong(etag: str | None) -> str | None:

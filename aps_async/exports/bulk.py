@@ -13,12 +13,10 @@ from typing import overload
 
 from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
-from aps_async.errors import InputError
 from aps_async.exports.batches import Batches
 from aps_async.exports.bulk_requests import Wanted
 from aps_async.exports.bulk_run import Run
 from aps_async.exports.kinds import row_of
-from aps_async.exports.pollers import check_timeout
 from aps_async.exports.progress import BulkProgress
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
@@ -27,6 +25,7 @@ from aps_async.models import ExportOutcome, StoredExport, StoredOutcome
 from aps_async.policies import Policy
 from aps_async.session import Session
 from aps_async.transport.quotas import LocalRateLimiter
+from aps_async.transport.retry import check_timeout
 
 __all__ = ["BulkProgress", "export_many"]
 __dir__: object = __all__.copy
@@ -123,15 +122,14 @@ async def export_many(
             raised, at once.
     """
     check_timeout(timeout)
-    if max_concurrent_downloads is not None and max_concurrent_downloads < 1:
-        raise InputError(f"max_concurrent_downloads must be at least 1, not {max_concurrent_downloads!r}")
+    slots = session.settings.concurrent_downloads(max_concurrent_downloads)
     async with AsyncExitStack() as stack:
         target = target_for(folder)
         journal = await _journal(ledger, target, stack)
         run = Run(
             session,
             made_folder(target) if isinstance(target, Path) else target,
-            max_concurrent_downloads or session.settings.max_concurrent_downloads,
+            slots,
             timeout,
             policy,
             unpack,

@@ -84,7 +84,7 @@ class Run:
 
     def begin(self, requests: Iterable[Wanted] | AsyncIterable[Wanted]) -> None:
         self._spawn_part(self._feed(requests))
-        for _ in range(self.max_concurrent_downloads):
+        for _ in range(min(self.max_concurrent_downloads, self.session.settings.max_pending_exports)):
             self._spawn_part(self._slot())
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ import logging
 
 from attrs import evolve
 
-from aps_async.errors import APSError, ExportTimeoutError, InputError, NotFoundError
+from aps_async.errors import APSError, ExportTimeoutError, NotFoundError
 from aps_async.exports.kinds import Export, get_export, ref_of, row_of
 from aps_async.models import ExportJob, ExportRef, ExportStatus
 from aps_async.policies import Policy, PollPolicy, PollStatus
@@ -13,11 +13,11 @@ from aps_async.polling import Poller, PollRules, may_recover
 from aps_async.session import Session
 from aps_async.transport import hooks
 from aps_async.transport.quotas import RateLimiter
+from aps_async.transport.retry import check_timeout
 
 __all__ = [
     "ENDING_WORDS",
     "EndingWords",
-    "check_timeout",
     "effective_timeout",
     "export_poller",
     "export_rules",
@@ -54,16 +54,6 @@ class EndingWords:
             return job
         problem = f"an undocumented status that came {self._polls} times in a row"
         return evolve(job, status=ExportStatus.FAILED, reason=job.reason or problem)
-
-
-def check_timeout(timeout: object) -> None:
-    """Refuses what is no time to wait.
-
-    Raises:
-        InputError: it is not a number, or less than 0.
-    """
-    if timeout is not None and (not isinstance(timeout, int | float) or not timeout >= 0):
-        raise InputError(f"timeout must be a number of seconds, 0 or more, not {timeout!r}")
 
 
 def effective_timeout(session: Session, export: Export, timeout: float | None) -> float:

@@ -101,7 +101,7 @@ async def poll_many(
 
     Args:
         session: the session.
-        exports: references or started jobs.
+        exports: references or started jobs; all are taken before the first is yielded.
         timeout: seconds until the deadline of each; None: as `wait_for_export`.
         policy: when to ask; see `Policy`.
 
@@ -115,8 +115,10 @@ async def poll_many(
         except Exception as error:  # noqa: BLE001 - one failure ends nothing; the caller gets it
             return ref_of(export), error
 
-    tasks = [asyncio.create_task(one(export)) for export in exports]
+    tasks: list[asyncio.Task[tuple[ExportRef, ExportJob | Exception]]] = []
     try:
+        for export in exports:
+            tasks.append(asyncio.create_task(one(export)))  # noqa: PERF401 - if `exports` raises, these are stopped
         for next_done in asyncio.as_completed(tasks):
             yield await next_done
     finally:

@@ -230,7 +230,9 @@ class LocalRateLimiter(WaitQueue[None]):
         self._wake()
 
     def accepted(self) -> None:
-        """Notes an answer that was not a 429."""
+        """Notes an answer that was not a 429; to a call from before one, it proves nothing."""
+        if asyncio.get_running_loop().time() < self._resumes_at:
+            return
         self._refusals = 0
         if self._at_once < self.budget:
             self._at_once += 1

@@ -1,6 +1,7 @@
 """What is repeated, how long it waits, and how a deadline ends it: the only place that knows backoff."""
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,6 +15,7 @@ from aps_async.errors import (
     AuthError,
     CallTimeoutError,
     DecodeError,
+    InputError,
     ResponseError,
     TransportError,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "NEVER_ARRIVED",
     "TRANSIENT",
     "call_deadline",
+    "check_timeout",
     "is_transient",
     "may_recover",
     "may_start_again",
@@ -49,6 +52,7 @@ T = TypeVar("T")
 
 # 500 is not in Autodesk's own SDKs' lists, but sporadic ones are known, and a GET is free to ask again.
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+_LONGEST = 1e12  # seconds; more does not count on a clock beside microseconds
 NEVER_ARRIVED = frozenset({429, 503})  # refused at the gateway, before anything was started
 
 
@@ -184,10 +188,23 @@ async def until(
     raise error from error.__cause__ or last.error
 
 
+def check_timeout(timeout: object) -> None:
+    """Refuses what is no time to wait: NaN would stop every timer of the event loop.
+
+    Raises:
+        InputError: it is not a number that a clock can count to, or less than 0.
+    """
+    if timeout is None or timeout == math.inf:
+        return
+    if not isinstance(timeout, int | float) or not 0 <= timeout <= _LONGEST:
+        raise InputError(f"timeout must be a number of seconds, 0 or more, not {timeout!r:.100}")
+
+
 def call_deadline(timeout: float | None, what: str) -> AbstractAsyncContextManager[None]:
     """Ends calls after so many seconds, the quota, the token and all attempts included; raises `CallTimeoutError`."""
 
     def error(met: Exception | None) -> CallTimeoutError:
         return CallTimeoutError(f"{what} was not done in {timeout:g} s: {met or 'no response came'}", sent=True)
 
+    check_timeout(timeout)
     return until(None if timeout is None else asyncio.get_running_loop().time() + timeout, error)

@@ -89,7 +89,7 @@ class Worker:
     ) -> None:
         self.session = session
         self.storage = storage
-        self.max_concurrent_downloads: int = max_concurrent_downloads or session.settings.max_concurrent_downloads
+        self.max_concurrent_downloads: int = session.settings.concurrent_downloads(max_concurrent_downloads)
         self._database = database
         self._store = RunStore(database)
         self._on_outcome = on_outcome

@@ -1,5 +1,6 @@
 """Links that storage refuses: which ones are renewed, how often, and what the error reports."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,29 @@ async def test_what_a_refusal_means(tmp_path: Path, name: str, renewable: bool) 
     assert None not in refused
     assert len(requests) == 1 + len(refused)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [name for name, (_, body, *_) in REFUSALS.items() if len(body) > 40])
+async def test_a_refusal_that_comes_in_pieces_means_the_same(tmp_path: Path, name: str) -> None:
+    status, body, renewals, error, words = REFUSALS[name]
+
+    async def in_pieces(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(status=status)
+        await response.prepare(request)
+        for piece in (body[:22], body[22:]):
+            await response.write(piece)
+            await asyncio.sleep(0.1)
+        return response
+
+    async with storage(lambda request, _number: in_pieces(request)) as (session, link, requests):
+
+        async def renew(_: SignedUrl | None) -> Source:
+            return Source.of(SignedUrl(f"{link.reveal()}{len(requests)}"))
+
+        with pytest.raises(DownloadError, match=words) as caught:
+            await download(session, link, tmp_path / "x.pdf", renew=renew)
+    assert type(caught.value) is error
+    assert len(requests) == 1 + renewals
 
 
 @pytest.mark.parametrize("name", [name for name, (_, _, renewals, _, _) in REFUSALS.items() if renewals])

@@ -524,3 +524,24 @@ def test_what_is_in_the_place_of_a_folder_is_named(filename: str | None, place: 
     assert words.startswith(
         "cannot write plans/a.pdf: a link, or something else that is not ours, is in " + place + ";"
     )
+
+
+async def test_a_part_file_is_closed_once_even_if_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number may be another file's as soon as it was closed."""
+    closed, close = list[int](), os.close
+
+    def failing(file: int) -> None:
+        close(file)
+        if file == ours:
+            closed.append(file)
+            raise OSError(errno.EDQUOT, "no quota is left")
+
+    sink = opened(tmp_path / "x.pdf")
+    await sink.write(0, b"x")
+    [ours] = [int(each.name) for each in Path("/proc/self/fd").iterdir() if ".part" in os.path.realpath(each)]
+    monkeypatch.setattr(os, "close", failing)
+    with pytest.raises(TargetError):
+        await finish(sink)
+    sink.discard()
+    assert closed == [ours]
+    assert names(tmp_path) == []

@@ -15,6 +15,7 @@ from aps_async import (
     export_many,
     export_project,
     list_sheets,
+    poll,
     wait_for_export,
 )
 from aps_async.errors import InputError
@@ -40,6 +41,12 @@ async def _project(session: Session, project: Any, **options: Any) -> None:
 
 
 Call = Callable[[Session, Any, Path], Awaitable[object]]
+
+
+async def _never() -> str:
+    raise AssertionError("this must not be asked")
+
+
 CALLS: dict[str, tuple[Call, str]] = {
     "a sheet": (lambda s, sheet, to: _many(s, [sheet], folder=to), "and not Sheet: make a request of it with its to_r"),
     "a list": (lambda s, _, to: _many(s, list_sheets(s, "P"), folder=to), "and not Sheet: make a request of it"),
@@ -64,6 +71,16 @@ CALLS: dict[str, tuple[Call, str]] = {
     "not a number": (
         lambda s, sheet, to: _many(s, [sheet.to_request()], folder=to, timeout=float("nan")),
         "timeout must be a number of seconds, 0 or more, not nan",
+    ),
+    "more than clocks count": (
+        lambda s, sheet, to: _many(s, [sheet.to_request()], folder=to, timeout=10**400),
+        "timeout must be a number of seconds, 0 or more, not 1000",
+    ),
+    "no number for a call": (lambda s, *_: s.check_token(timeout=float("nan")), "seconds, 0 or more, not nan"),
+    "no number for a wait": (lambda *_: poll(_never, is_final=bool, timeout=float("nan")), "0 or more, not nan"),
+    "a text for slots": (
+        lambda s, sheet, to: _many(s, [sheet.to_request()], folder=to, max_concurrent_downloads="3"),
+        "max_concurrent_downloads must be at least 1, not '3'",
     ),
     "a misspelt what": (
         lambda s, _, to: _project(s, "P", folder=to, what="sheet"),

@@ -200,7 +200,7 @@ async def test_projects_by_name_pattern_and_beginning(wanted: str, names: list[s
         if len(names) == 1:
             assert [(await find_project(session, wanted)).name] == names
         else:
-            with pytest.raises(NotFoundInProjectError, match=f"fits {len(names)} projects") as caught:
+            with pytest.raises(NotFoundInProjectError, match=f"matches {len(names)} projects") as caught:
                 await find_project(session, wanted)
             assert all(each in str(caught.value) for each in names)
 

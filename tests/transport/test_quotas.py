@@ -268,6 +268,22 @@ async def test_a_limit_met_again_after_a_429_is_met_by_few() -> None:
 
 
 @virtual_time
+async def test_answers_to_calls_from_before_a_429_prove_nothing() -> None:
+    rate_limiter, loop = LocalRateLimiter(100, 60.0), asyncio.get_running_loop()
+    for _ in range(80):
+        await rate_limiter.acquire()
+    rate_limiter.refused(10.0)
+    for _ in range(79):
+        rate_limiter.accepted()
+    for _ in range(80):
+        rate_limiter.release()
+    instants = list[float]()
+    await asyncio.gather(*(timed(rate_limiter, instants) for _ in range(3)))
+    assert [at - instants[0] for at in instants] == pytest.approx([0.0, 0.5, 0.5], abs=1e-3)
+    assert loop.time() > instants[0]
+
+
+@virtual_time
 async def test_a_second_429_never_shortens_the_pause() -> None:
     rate_limiter, loop = LocalRateLimiter(5, 60.0), asyncio.get_running_loop()
     began = loop.time()
