@@ -147,7 +147,7 @@ class Settings:
             raise InputError(f"{WAITING_VARIABLE} must be 'on' or 'off', not {waiting!r}")
         return found if waiting == "on" else found.without_waiting()
 
-    def concurrent_downloads(self, wanted: int | None) -> int:
+    def concurrent_downloads(self, wanted: object) -> int:
         """How many downloads a run does at once; None: `max_concurrent_downloads`.
 
         Raises:

@@ -189,7 +189,7 @@ async def until(
 
 
 def check_timeout(timeout: object) -> None:
-    """Refuses what is no time to wait: NaN would stop every timer of the event loop.
+    """Refuses a timeout that no timer can have: NaN would stop every timer of the event loop.
 
     Raises:
         InputError: it is not a number that a clock can count to, or less than 0.
