@@ -10,7 +10,7 @@ from aps_async.errors import DatabaseError
 from aps_async.simulator import World
 from aps_async.workers import Database, RunStore, presence, schema
 from tests.support import service
-from tests.workers.test_worker import QUICK, SPEED, run_of, whole_files, work, working_session
+from tests.workers.working import QUICK, SPEED, run_of, whole_files, work, working_session
 
 COUNT = 40
 STORED = Path(__file__).parents[1] / "stored" / "workers-1.sql"
