@@ -14,6 +14,8 @@ what PgQueuer does not do:
   traceback for every status call, and its statement for adding rows takes a time that grows with the square of their
   number;
 - the row of an export that was started moves to the other lane in the statement that stores the job's id;
+- a worker keeps an export between two status calls: its row stays picked, its slot is free, and nothing is written
+  but heartbeats, which show as well which rows others have taken over;
 - a worker that stops puts back the rows that it holds; PgQueuer would mark them as cancelled, and delete them;
 - PgQueuer's trigger wakes every worker for every deleted row, and a lane without rows asks three times for the next;
   here only a new row wakes a lane, or a row of this worker that becomes due.
@@ -27,19 +29,20 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from aps_async.extras import needed
 from aps_async.workers.database import Database, is_outage
 from aps_async.workers.owners import Owner
 
 if TYPE_CHECKING:
-    from aps_async.workers.listening import Ears, Patient
+    from aps_async.workers.listening import Ears
 
 __all__ = [
     "HEARTBEAT",
     "IDLE",
     "Handle",
+    "Kept",
     "Lane",
     "LaneOptions",
     "Moved",
@@ -78,11 +81,22 @@ class Yielded:
     """Seconds after which it is due."""
 
 
-Next = float | Moved | Yielded | None
-"""The seconds after which an export's step has to be called again; None if the lane has finished with the export."""
+@frozen
+class Kept:
+    """The export stays with this worker without a slot, unless it keeps too many, or has no slot when it is due."""
+
+    delay: float
+    """Seconds after which it is due."""
+    again: "Callable[[], Awaitable[Next]]"
+    """Its next step, which need not read what this worker has read already."""
+
+
+Next = float | Kept | Moved | Yielded | None
+"""The seconds after which an export's step has to be called again, by any worker; None if the lane has finished with
+the export."""
 
 Handle = Callable[[int, int], Awaitable[Next]]
-"""Called with an export's number and how often it was put back. Does one step."""
+"""Called with an export's number and how many steps were made for it before. Does one step."""
 
 HEARTBEAT = 9.0
 """Seconds without a heartbeat after which others take over a worker's exports; heartbeats are sent every 4.5 s."""
@@ -167,7 +181,7 @@ FROM changed WHERE dedupe_key = 'start:' || changed.id AND status IN ('queued', 
 
 # PgQueuer does not know about runs.
 _DROP = """
-DELETE FROM aps_pgqueuer WHERE status = 'queued' AND dedupe_key IN (
+DELETE FROM aps_pgqueuer WHERE status IN ('queued', 'picked') AND dedupe_key IN (
     SELECT lane || id FROM aps_export, (VALUES ('start:'), ('fetch:')) AS lanes (lane) WHERE run = $1
 )
 """
@@ -191,7 +205,7 @@ _MOVE = "UPDATE aps_pgqueuer SET entrypoint = $2 WHERE dedupe_key = $1"
 
 
 async def drop_run(connection: Any, run: int) -> None:
-    """Removes a run's exports from the lanes, except those that a worker holds."""
+    """Removes a run's exports from the lanes; workers that hold some find out with their next heartbeat."""
     await connection.execute(_DROP, run)
 
 
@@ -225,7 +239,7 @@ class LaneOptions:
     lane: Lane
     handle: Handle
     slots: int
-    """Exports held at once."""
+    """Steps at once."""
     owner: Owner | None = None
     """Whose exports are taken, besides those without an owner."""
     claimed: Callable[[Sequence[int]], Awaitable[object]] | None = None
@@ -260,9 +274,11 @@ async def _work(database: Database, options: LaneOptions, ears: "Ears", stop: as
     Raises:
         Exception: the error of a step that is not an outage.
     """
+    from aps_async.workers.shift import Shift
+
     while not stop.is_set():
         try:
-            await _Shift(database, options, ears, stop).run()
+            await Shift(database, options, ears, stop).run()
         except Exception as problem:
             if not _is_outage(problem):
                 raise
@@ -276,106 +292,3 @@ def _is_outage(problem: BaseException) -> bool:
     from pgqueuer.domain.errors import FailingListenerError
 
     return isinstance(problem, FailingListenerError) or is_outage(problem)
-
-
-def _export_of(job: Any) -> int | None:
-    """The number of a job's export; None if the job is not one of ours, so that it is removed from the queue."""
-    try:
-        found = int(job.payload or b"")
-    except (TypeError, ValueError):
-        return None
-    return found if 0 < found < 1 << 63 else None
-
-
-@define(eq=False)
-class _Shift:
-    """The processing of a lane between two outages."""
-
-    database: Database
-    options: LaneOptions
-    ears: "Ears"
-    stop: asyncio.Event
-    in_hand: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]])
-    fault: Exception | None = None
-
-    async def run(self) -> None:
-        from pgqueuer.core.qm import QueueManager
-        from pgqueuer.domain.types import Channel
-
-        from aps_async.workers.listening import Listening, patient_queries
-
-        listening = Listening(self.database, self.ears)
-        queries = patient_queries(listening)
-        slots = max(2, self.options.slots)
-        queries.slots, queries.pace, queries.claimed = slots, self.options.pace, self._claimed
-        manager = QueueManager(queries, Channel(queries.qbe.settings.channel))
-        listening.on_lost = manager.shutdown.set
-        entrypoint = self._entrypoint(manager, queries)
-        for name in {entrypoint_of(self.options.lane, owner) for owner in (None, self.options.owner)}:
-            manager.entrypoint(name, on_failure="hold")(entrypoint)
-        shift = manager.run(
-            dequeue_timeout=timedelta(seconds=IDLE),
-            batch_size=slots // 2,
-            max_concurrent_tasks=slots,
-            shutdown_on_listener_failure=True,
-            heartbeat_timeout=timedelta(seconds=HEARTBEAT),
-            log_aggregation_interval=timedelta(0),
-        )
-        working, stopping = asyncio.create_task(shift), asyncio.create_task(self.stop.wait())
-        try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            manager.shutdown.set()
-            if not working.done():  # otherwise it has already waited for everything that it holds
-                self._hand_back()
-                await asyncio.wait({working})
-        if self.fault is not None:
-            raise self.fault
-        working.result()
-
-    def _hand_back(self) -> None:
-        for task in self.in_hand:
-            task.cancel()
-
-    def _entrypoint(self, manager: Any, queries: "Patient") -> Callable[[Any], Awaitable[None]]:
-        async def entrypoint(job: Any) -> None:
-            delay = await self._step(job, manager.shutdown)
-            if isinstance(delay, Moved):
-                queries.moved(job, delay.delay)
-            elif delay is not None:
-                manager.job_context.pop(job.id, None)  # or the next query of the lane would skip the row
-                wake, after = (False, delay.delay) if isinstance(delay, Yielded) else (True, delay)
-                await queries.put_back(job, after, wake=wake)
-
-        return entrypoint
-
-    async def _claimed(self, jobs: Sequence[Any]) -> None:
-        if self.options.claimed is not None:
-            await self.options.claimed([number for job in jobs if (number := _export_of(job)) is not None])
-
-    async def _step(self, job: Any, shutdown: asyncio.Event) -> Next:
-        if shutdown.is_set():
-            return 0.0
-        number = _export_of(job)
-        if number is None:
-            _log.error("a job in the queue names no export but %.100r; it is dropped", job.payload)
-            return None
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - for the type checker
-        self.in_hand.add(task)
-        delay: Next
-        try:
-            delay = await self.options.handle(number, job.attempts)
-        except asyncio.CancelledError:
-            task.uncancel()
-            delay = 0.0  # for another worker, at once
-        except Exception as problem:  # noqa: BLE001 - a step handles what it can; anything else ends the worker
-            self.fault = self.fault or problem
-            shutdown.set()
-            delay = 1.0
-        finally:
-            self.in_hand.discard(task)
-        if self.fault is not None:
-            self._hand_back()
-        return delay

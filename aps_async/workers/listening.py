@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,14 +14,17 @@ from pgqueuer.adapters.persistence import qb
 from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain.models import Job, TracebackRecord
 from pgqueuer.domain.settings import DBSettings, Durability
-from pgqueuer.domain.types import JOB_STATUS, QueueEntrypoint, QueueManagerId
+from pgqueuer.domain.types import JOB_STATUS, JobId, QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from aps_async.errors import DatabaseError
 from aps_async.workers.database import Database, driver, is_outage
 
-__all__ = ["Ears", "Listening", "Patient", "patient_queries", "queries_on"]
+__all__ = ["MOST_KEPT", "Ears", "Listening", "Patient", "patient_queries", "queries_on"]
 __dir__: object = __all__.copy
+
+MOST_KEPT = 250
+"""Jobs that a lane keeps at once; each costs a heartbeat every few seconds."""
 
 Q = TypeVar("Q", bound=Queries)
 
@@ -29,6 +33,7 @@ _DUE = (
     '"table": "aps_pgqueuer", "type": "table_changed_event"}'
 )
 _MOMENT = 0.02  # seconds; what comes within a moment shares one statement
+_LINE = 1.0  # seconds for which a kept job that is due waits for a slot before other workers may have it
 
 _log = logging.getLogger(__name__)
 
@@ -172,10 +177,36 @@ def _nothing() -> None:
 # Only rows that are still this lane's: a worker that was frozen may hold jobs that others have taken over.
 _PUT_BACK = """
 UPDATE aps_pgqueuer SET status = 'queued', execute_after = now() + make_interval(secs => delay),
-    attempts = attempts + 1, updated = now(), queue_manager_id = NULL
-FROM unnest($1::bigint[], $2::float8[]) AS back (row, delay) WHERE id = row AND queue_manager_id = $3
+    attempts = attempts + steps, updated = now(), queue_manager_id = NULL
+FROM unnest($1::bigint[], $2::float8[], $3::int[]) AS back (row, delay, steps) WHERE id = row AND queue_manager_id = $4
+"""
+_BEAT = """
+UPDATE aps_pgqueuer SET heartbeat = now() WHERE id = ANY ($1) AND queue_manager_id = $2 RETURNING id
 """
 _REMOVE = "DELETE FROM aps_pgqueuer WHERE id = ANY ($1) AND queue_manager_id = $2"
+
+
+@dataclass(eq=False)
+class _Kept:
+    """A job that is kept without a slot."""
+
+    id: int
+    due: float
+    turn: asyncio.Future[bool]
+
+    def decide(self, has_slot: bool) -> None:
+        if not self.turn.done():
+            self.turn.set_result(has_slot)
+
+
+@dataclass
+class _Returned:
+    """A job that is to be put back."""
+
+    job: Job
+    delay: float
+    steps: int
+    wake: bool
 
 
 @dataclass
@@ -187,18 +218,25 @@ class Patient(Queries):
     - PgQueuer asks again after every batch, and then twice when the next row is due. Here the lane is woken for every
       row of its own that becomes due, and when a slot is free while more rows are due; only rows of workers that have
       ended are found by asking from time to time.
+    - Jobs can be kept without a slot. Those whose rows others have taken over are found by the next heartbeat.
     """
 
-    slots: float = field(default=inf, init=False)
+    slots: int = field(default=1, init=False)
     pace: float = field(default=0.0, init=False)
     claimed: Callable[[list[Job]], Awaitable[object]] | None = field(default=None, init=False)
     """Awaited with the jobs of one statement before their steps begin."""
-    kept: dict[int, Job] = field(default_factory=dict[int, Job], init=False)
+    longest_pause: float = field(default=inf, init=False)
+    """Seconds after which a kept job that is still not called is left to others: this process was suspended."""
+    released: dict[int, Job] = field(default_factory=dict[int, Job], init=False)
     """Jobs that were put back or moved, by identity: the same row may be picked again before PgQueuer logs its end."""
+    _manager: QueueManagerId | None = field(default=None, init=False)
     _held: set[int] = field(default_factory=set[int], init=False)
+    _kept: dict[int, "_Kept"] = field(default_factory=dict[int, "_Kept"], init=False)
+    _line: "deque[_Kept]" = field(default_factory=deque["_Kept"], init=False)
+    _keeps: bool = field(default=True, init=False)
     _found_few: bool = field(default=False, init=False)
     _has_backlog: bool = field(default=False, init=False)
-    _returned: list[tuple[Job, float, bool]] = field(default_factory=list[tuple[Job, float, bool]], init=False)
+    _returned: list["_Returned"] = field(default_factory=list["_Returned"], init=False)
     _returning: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     @property
@@ -218,14 +256,13 @@ class Patient(Queries):
             self._found_few = False
             return []
         self._lane.was_woken = False
-        if len(self._held) >= self.slots:
+        self._manager = queue_manager_id
+        if (free := min(batch_size, self.slots - len(self._held))) <= 0:
             self._has_backlog = True
             return []
-        jobs = await super().dequeue(
-            batch_size, entrypoints, queue_manager_id, global_concurrency_limit, heartbeat_timeout
-        )
-        self._held.update(job.id for job in jobs)
-        self._found_few = 0 < len(jobs) < batch_size
+        jobs = await super().dequeue(free, entrypoints, queue_manager_id, global_concurrency_limit, heartbeat_timeout)
+        self._held.update(job.id for job in jobs if job.id not in self._kept)
+        self._found_few = 0 < len(jobs) < free
         self._has_backlog = len(self._held) >= self.slots
         if jobs and self.claimed is not None:
             await self.claimed(jobs)
@@ -242,29 +279,70 @@ class Patient(Queries):
         """See the base class; the lane will be woken."""
         return 0
 
-    async def put_back(self, job: Job, delay: float, *, wake: bool = True) -> None:
+    async def keep(self, job: Job, delay: float) -> float | None:
+        """Keeps a job without a slot until it is due. None: it has a slot again; otherwise it has to be put back, due
+        after so many seconds."""
+        if not self._keeps or len(self._kept) >= MOST_KEPT:
+            return delay
+        loop = asyncio.get_running_loop()
+        kept = self._kept[job.id] = _Kept(job.id, loop.time() + delay, loop.create_future())
+        self._released([job])
+        alarm = loop.call_at(kept.due, self._due, kept)
+        try:
+            has_slot = await kept.turn
+        finally:
+            alarm.cancel()
+            del self._kept[job.id]
+        return None if has_slot else max(0.0, kept.due - loop.time())
+
+    def release_kept(self) -> None:
+        """Ends the keeping of all jobs, at once and for good."""
+        self._keeps = False
+        for kept in self._kept.values():
+            kept.decide(False)
+
+    def _due(self, kept: "_Kept") -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() > kept.due + self.longest_pause:
+            kept.decide(False)
+        elif len(self._held) >= self.slots:
+            self._line.append(kept)
+            loop.call_later(_LINE, kept.decide, False)
+        else:
+            self._held.add(kept.id)
+            kept.decide(True)
+
+    async def update_heartbeat(self, job_ids: list[JobId]) -> None:
+        """See the base class; rows of other workers stay as they are."""
+        mine = {row["id"] for row in await self.driver.fetch(_BEAT, job_ids, self._manager)}
+        for lost in set(job_ids) - mine:
+            if lost in self._kept:
+                self._kept[lost].decide(False)
+
+    async def put_back(self, job: Job, delay: float, *, steps: int = 1, wake: bool = True) -> None:
         """Makes a job due again after `delay` seconds, when the lane is woken if `wake` is set."""
-        self.kept[id(job)] = job
-        self._returned.append((job, delay, wake))
+        self.released[id(job)] = job
+        self._returned.append(_Returned(job, delay, steps, wake))
         async with self._returning:
             if delay and not self._has_backlog:
                 await asyncio.sleep(_MOMENT)
             returned, self._returned = self._returned, []
             if returned:
-                jobs = [each for each, _, _ in returned]
-                await self._execute(_PUT_BACK, jobs, [after for _, after, _ in returned])
-                for after in {after for _, after, woken in returned if woken}:
+                jobs = [each.job for each in returned]
+                delays = [each.delay for each in returned]
+                await self._execute(_PUT_BACK, jobs, delays, [each.steps for each in returned])
+                for after in {each.delay for each in returned if each.wake}:
                     self._lane.wake_after(after)
 
     def moved(self, job: Job, delay: float) -> None:
         """Records that a job's row went into another lane, where it is due after `delay` seconds."""
-        self.kept[id(job)] = job
+        self.released[id(job)] = job
         self._released([job])
         self._lane.wake_others_after(delay)
 
     async def log_jobs(self, job_status: list[tuple[Job, JOB_STATUS, TracebackRecord | None]]) -> None:
         """Removes the jobs that have ended; PgQueuer also counts those as ended that were put back."""
-        if ended := [job for job, _, _ in job_status if self.kept.pop(id(job), None) is None]:
+        if ended := [job for job, _, _ in job_status if self.released.pop(id(job), None) is None]:
             await self._execute(_REMOVE, ended)
 
     async def _execute(self, statement: str, jobs: list[Job], *values: object) -> None:
@@ -280,6 +358,11 @@ class Patient(Queries):
 
     def _released(self, jobs: list[Job]) -> None:
         self._held.difference_update(job.id for job in jobs)
-        if self._has_backlog:
+        while self._line and len(self._held) < self.slots:
+            kept = self._line.popleft()
+            if not kept.turn.done():
+                self._held.add(kept.id)
+                kept.decide(True)
+        if self._has_backlog and len(self._held) < self.slots:
             self._has_backlog = False
             self._lane.wake_after(self.pace)

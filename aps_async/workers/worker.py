@@ -224,7 +224,7 @@ class Worker:
         await self._pending.count()
         export, question = entry.id, await self._questions.ask(entry.id, ref)
         if not question.task.done():
-            return self.session.settings.poll_interval
+            return self._keep(entry, self.session.settings.poll_interval, polls)
         took = asyncio.get_running_loop().time() - question.asked
         try:
             words = self._words.setdefault(export, EndingWords(self.session))
@@ -235,9 +235,10 @@ class Worker:
                 del self._words[export]
             if entry.tries or entry.refusals:
                 await self._store.recovered(export)
+                entry = evolve(entry, tries=0, refusals=0)
             wait = self._rules(entry).decide(PollStatus(answer=job, age=entry.age))
             if wait is not None:
-                return wait
+                return self._keep(entry, wait, polls)
             await self._deliver(entry, job, polls + 1)
         except NotWantedError as problem:
             self._reports.handed_over(export)
@@ -245,6 +246,21 @@ class Worker:
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
             return await self._handle_failure(entry, problem, polls + 1, took)
         return None
+
+    def _keep(self, entry: Entry, delay: float, polls: int) -> engine.Kept:
+        """Keeps an export for another status call. It is read again if files cannot be stored at that time."""
+        loop = asyncio.get_running_loop()
+        read = loop.time()
+
+        async def again() -> engine.Next:
+            if self._target.problem is not None:
+                return await self.fetch(entry.id, polls + 1)
+            later = evolve(entry, age=entry.age + loop.time() - read)
+            assert later.ref is not None  # noqa: S101 - for the type checker
+            with self._reports.working_on(later):
+                return await self._fetch(later, later.ref, polls + 1)
+
+        return engine.Kept(delay, again)
 
     async def _move(self, lane: engine.Lane, entry: Entry) -> float:
         """Moves an export that an older version has put into the queue without an owner."""

@@ -14,7 +14,7 @@ from aps_async.workers import (
     Worker,
 )
 from tests.support import service, session_for
-from tests.workers.working import QUICK, SPEED, run_of, whole_files, work, working_session
+from tests.workers.working import QUICK, SPEED, fetched, run_of, whole_files, work, working_session
 
 
 async def test_pending_exports_hold_no_slot(database: Database, tmp_path: Path) -> None:
@@ -66,12 +66,7 @@ async def test_a_poll_that_never_ends_costs_little(database: Database, tmp_path:
             one = Worker(session, database, Folder(tmp_path))
             [export] = [row["id"] for row in await database.fetch("SELECT id FROM aps_export")]
             await one.start(export)
-            delays = []
-            while (delay := await one.fetch(export)) is not None:
-                assert isinstance(delay, float)
-                delays.append(delay)
-                await asyncio.sleep(delay)
-    *during, after = delays
+            *during, after = await fetched(one, export)
     assert set(during) == {0.2}
     assert len(during) <= 5
     assert after == 0

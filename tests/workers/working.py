@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from aps_async.workers import (
     RunStore,
     SharedQuotas,
     Worker,
+    engine,
 )
 from tests.support import session_for
 
@@ -67,8 +69,15 @@ async def under_way(simulator: Simulator) -> None:
         await asyncio.sleep(0.02)
 
 
-async def fetched(one: Worker, export: int) -> None:
-    """Calls the step again, as the lane does, until it has ended."""
-    while (delay := await one.fetch(export)) is not None:
-        assert isinstance(delay, float)
+async def fetched(one: Worker, export: int) -> list[float]:
+    """Calls the step again, as the lane does, until it has ended; returns the delays."""
+    delays: list[float] = []
+    first = partial(one.fetch, export)
+    then = await first()
+    while then is not None:
+        assert isinstance(then, float | engine.Kept)
+        again, delay = (then.again, then.delay) if isinstance(then, engine.Kept) else (first, then)
+        delays.append(delay)
         await asyncio.sleep(delay)
+        then = await again()
+    return delays
