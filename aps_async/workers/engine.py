@@ -13,9 +13,10 @@ what PgQueuer does not do:
 - rows are put back, added and removed without an entry in PgQueuer's log, several with one statement: it would store a
   traceback for every status call, and its statement for adding rows takes a time that grows with the square of their
   number;
-- the row of an export that was started moves to the other lane in the statement that stores the job's id;
-- a worker keeps an export between two status calls: its row stays picked, its slot is free, and nothing is written
-  but heartbeats, which show as well which rows others have taken over;
+- the row of an export that was started moves to the other lane in the statement that stores the job's id, and goes in
+  the statement that stores its outcome;
+- a worker keeps an export after its start and between two status calls: its row stays picked, its slot is free, and
+  nothing is written but heartbeats, which show as well which rows others have taken over;
 - a worker that stops puts back the rows that it holds; PgQueuer would mark them as cancelled, and delete them;
 - PgQueuer's trigger wakes every worker for every deleted row, and a lane without rows asks three times for the next;
   here only a new row wakes a lane, or a row of this worker that becomes due.
@@ -34,6 +35,7 @@ from attrs import frozen
 from aps_async.extras import needed
 from aps_async.workers.database import Database, is_outage
 from aps_async.workers.owners import Owner
+from aps_async.workers.slots import Slots
 
 if TYPE_CHECKING:
     from aps_async.workers.listening import Ears
@@ -45,8 +47,8 @@ __all__ = [
     "Kept",
     "Lane",
     "LaneOptions",
-    "Moved",
     "Next",
+    "Removed",
     "Yielded",
     "drop_run",
     "entrypoint_of",
@@ -55,6 +57,7 @@ __all__ = [
     "move",
     "move_if",
     "put_from",
+    "remove_if",
     "run_maintenance",
     "set_run_priority",
     "upgrade",
@@ -66,11 +69,8 @@ Lane = Literal["start", "fetch"]
 
 
 @frozen
-class Moved:
-    """The export's row is in the other lane now."""
-
-    delay: float
-    """Seconds after which it is due there."""
+class Removed:
+    """The export's row went with its outcome."""
 
 
 @frozen
@@ -89,9 +89,11 @@ class Kept:
     """Seconds after which it is due."""
     again: "Callable[[], Awaitable[Next]]"
     """Its next step, which need not read what this worker has read already."""
+    lane: Lane | None = None
+    """The lane that its row was moved to."""
 
 
-Next = float | Kept | Moved | Yielded | None
+Next = float | Kept | Removed | Yielded | None
 """The seconds after which an export's step has to be called again, by any worker; None if the lane has finished with
 the export."""
 
@@ -158,26 +160,33 @@ WITH found AS ({statement}), added AS (
 """
 
 
-async def move_if(database: Database, statement: str, values: Sequence[Any], owner: Owner | None, delay: float) -> bool:
-    """Moves the row of an export from the start lane to the fetch lane, where it is due after `delay` seconds, if a
-    statement returns its number, which has the parameters `$1` and `$4` and later ones; in the same statement."""
-    first, *others = values
-    moved = await database.fetch(
-        _MOVE_ON.format(statement=statement), first, entrypoint_of("fetch", owner), timedelta(seconds=delay), *others
-    )
-    return bool(moved)
+async def move_if(database: Database, statement: str, values: Sequence[Any], owner: Owner | None) -> bool:
+    """Moves the row of an export, which the caller holds, from the start lane to the fetch lane, if a statement without
+    the parameter `$1` returns its number; in the same statement."""
+    return bool(await database.fetch(_MOVE_ON.format(statement=statement), entrypoint_of("fetch", owner), *values))
 
 
 _MOVE_ON = """
 WITH changed AS ({statement})
-UPDATE aps_pgqueuer SET entrypoint = $2, dedupe_key = 'fetch:' || changed.id, status = 'queued', attempts = 0,
-    execute_after = now() + $3::interval, updated = now(), queue_manager_id = NULL
+UPDATE aps_pgqueuer SET entrypoint = $1, dedupe_key = 'fetch:' || changed.id, attempts = 0
 FROM changed WHERE dedupe_key = 'start:' || changed.id AND status IN ('queued', 'picked') AND NOT EXISTS (
     SELECT FROM aps_pgqueuer other WHERE other.dedupe_key = 'fetch:' || changed.id
         AND other.status IN ('queued', 'picked')
 ) RETURNING changed.id
 """
 
+
+async def remove_if(database: Database, statement: str, values: Sequence[Any]) -> bool:
+    """Removes the row of an export if a statement returns its number, in the same statement. Returns whether it did."""
+    return await database.value(_REMOVE.format(statement=statement), *values) is not None
+
+
+_REMOVE = """
+WITH changed AS ({statement}), removed AS (
+    DELETE FROM aps_pgqueuer USING changed
+    WHERE dedupe_key IN ('start:' || changed.id, 'fetch:' || changed.id) AND status IN ('queued', 'picked')
+) SELECT id FROM changed
+"""
 
 # PgQueuer does not know about runs.
 _DROP = """
@@ -257,7 +266,8 @@ async def work(database: Database, lanes: Sequence[LaneOptions], stop: asyncio.E
     from aps_async.workers.listening import Ears
 
     ears = Ears(database)
-    tasks = [asyncio.create_task(_work(database, options, ears, stop)) for options in lanes]
+    slots = {options.lane: Slots(max(2, options.slots), options.pace) for options in lanes}
+    tasks = [asyncio.create_task(_work(database, options, slots, ears, stop)) for options in lanes]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -268,7 +278,9 @@ async def work(database: Database, lanes: Sequence[LaneOptions], stop: asyncio.E
             raise problem
 
 
-async def _work(database: Database, options: LaneOptions, ears: "Ears", stop: asyncio.Event) -> None:
+async def _work(
+    database: Database, options: LaneOptions, slots: dict[Lane, Slots], ears: "Ears", stop: asyncio.Event
+) -> None:
     """Processes one lane.
 
     Raises:
@@ -278,7 +290,7 @@ async def _work(database: Database, options: LaneOptions, ears: "Ears", stop: as
 
     while not stop.is_set():
         try:
-            await Shift(database, options, ears, stop).run()
+            await Shift(database, options, slots, ears, stop).run()
         except Exception as problem:
             if not _is_outage(problem):
                 raise

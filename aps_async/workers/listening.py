@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +18,7 @@ from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from aps_async.errors import DatabaseError
 from aps_async.workers.database import Database, driver, is_outage
+from aps_async.workers.slots import Slots, Turn
 
 __all__ = ["MOST_KEPT", "Ears", "Listening", "Patient", "patient_queries", "queries_on"]
 __dir__: object = __all__.copy
@@ -33,7 +33,6 @@ _DUE = (
     '"table": "aps_pgqueuer", "type": "table_changed_event"}'
 )
 _MOMENT = 0.02  # seconds; what comes within a moment shares one statement
-_LINE = 1.0  # seconds for which a kept job that is due waits for a slot before other workers may have it
 
 _log = logging.getLogger(__name__)
 
@@ -75,11 +74,6 @@ class Ears:
             self._users.add(listening)
             await self._connection.add_listener(channel, hear)
             return self._connection
-
-    def wake_after(self, delay: float, *, but: "Listening") -> None:
-        """Wakes the worker's other lanes when a row is due that was moved; the trigger does not report those."""
-        for each in self._users - {but}:
-            each.wake_after(delay)
 
     async def remove(self, listening: "Listening", connection: Any, channel: str, hear: Callable[..., None]) -> None:
         """Ends the listening of one lane."""
@@ -143,12 +137,8 @@ class Listening(AsyncpgDriver):
             self._connection.remove_termination_listener(self._lost)
             await self._ears.remove(self, self._connection, self._channel, self._hear)
 
-    def wake_others_after(self, delay: float) -> None:
-        """Wakes the worker's other lanes when a row is due that this one has moved there."""
-        self._ears.wake_after(delay, but=self)
-
     def wake_after(self, delay: float) -> None:
-        """Wakes this lane when a row is due that it has put back; the trigger does not report those."""
+        """Wakes this lane when a row is due that was put back; the trigger does not report those."""
         asyncio.get_running_loop().call_later(delay + 0.002, self._pass_on, _DUE)
 
     def _hear(self, _: Any, __: Any, ___: Any, payload: Any) -> None:
@@ -183,20 +173,7 @@ FROM unnest($1::bigint[], $2::float8[], $3::int[]) AS back (row, delay, steps) W
 _BEAT = """
 UPDATE aps_pgqueuer SET heartbeat = now() WHERE id = ANY ($1) AND queue_manager_id = $2 RETURNING id
 """
-_REMOVE = "DELETE FROM aps_pgqueuer WHERE id = ANY ($1) AND queue_manager_id = $2"
-
-
-@dataclass(eq=False)
-class _Kept:
-    """A job that is kept without a slot."""
-
-    id: int
-    due: float
-    turn: asyncio.Future[bool]
-
-    def decide(self, has_slot: bool) -> None:
-        if not self.turn.done():
-            self.turn.set_result(has_slot)
+_REMOVE = "DELETE FROM aps_pgqueuer WHERE id = ANY ($1) AND entrypoint = ANY ($2) AND queue_manager_id = $3"
 
 
 @dataclass
@@ -206,7 +183,7 @@ class _Returned:
     job: Job
     delay: float
     steps: int
-    wake: bool
+    wake: Slots | None
 
 
 @dataclass
@@ -221,21 +198,20 @@ class Patient(Queries):
     - Jobs can be kept without a slot. Those whose rows others have taken over are found by the next heartbeat.
     """
 
-    slots: int = field(default=1, init=False)
-    pace: float = field(default=0.0, init=False)
+    slots: Slots = field(default_factory=lambda: Slots(1), init=False)
     claimed: Callable[[list[Job]], Awaitable[object]] | None = field(default=None, init=False)
     """Awaited with the jobs of one statement before their steps begin."""
     longest_pause: float = field(default=inf, init=False)
     """Seconds after which a kept job that is still not called is left to others: this process was suspended."""
     released: dict[int, Job] = field(default_factory=dict[int, Job], init=False)
-    """Jobs that were put back or moved, by identity: the same row may be picked again before PgQueuer logs its end."""
+    """Jobs that were put back, or whose rows are gone, by identity: a row may be picked again before PgQueuer logs that
+    it ended."""
     _manager: QueueManagerId | None = field(default=None, init=False)
-    _held: set[int] = field(default_factory=set[int], init=False)
-    _kept: dict[int, "_Kept"] = field(default_factory=dict[int, "_Kept"], init=False)
-    _line: "deque[_Kept]" = field(default_factory=deque["_Kept"], init=False)
+    _taken: dict[int, Slots] = field(default_factory=dict[int, Slots], init=False)
+    """Whose slot each job has that is not kept without one."""
+    _kept: dict[int, Turn] = field(default_factory=dict[int, Turn], init=False)
     _keeps: bool = field(default=True, init=False)
     _found_few: bool = field(default=False, init=False)
-    _has_backlog: bool = field(default=False, init=False)
     _returned: list["_Returned"] = field(default_factory=list["_Returned"], init=False)
     _returning: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
@@ -257,13 +233,14 @@ class Patient(Queries):
             return []
         self._lane.was_woken = False
         self._manager = queue_manager_id
-        if (free := min(batch_size, self.slots - len(self._held))) <= 0:
-            self._has_backlog = True
+        if (free := min(batch_size, self.slots.free)) <= 0:
+            self.slots.has_backlog = True
             return []
         jobs = await super().dequeue(free, entrypoints, queue_manager_id, global_concurrency_limit, heartbeat_timeout)
-        self._held.update(job.id for job in jobs if job.id not in self._kept)
+        new = [job for job in jobs if job.id not in self._taken and job.id not in self._kept]
+        self._taken |= {job.id: self.slots for job in new}
+        self.slots.take(len(new))
         self._found_few = 0 < len(jobs) < free
-        self._has_backlog = len(self._held) >= self.slots
         if jobs and self.claimed is not None:
             await self.claimed(jobs)
         return jobs
@@ -279,71 +256,68 @@ class Patient(Queries):
         """See the base class; the lane will be woken."""
         return 0
 
-    async def keep(self, job: Job, delay: float) -> float | None:
-        """Keeps a job without a slot until it is due. None: it has a slot again; otherwise it has to be put back, due
-        after so many seconds."""
+    async def keep(self, job: Job, delay: float, slots: Slots) -> float | None:
+        """Keeps a job without a slot until it is due. Returns None if it has one of `slots` then; otherwise the seconds
+        after which it is due, and it has to be put back."""
         if not self._keeps or len(self._kept) >= MOST_KEPT:
             return delay
         loop = asyncio.get_running_loop()
-        kept = self._kept[job.id] = _Kept(job.id, loop.time() + delay, loop.create_future())
-        self._released([job])
-        alarm = loop.call_at(kept.due, self._due, kept)
+        turn = self._kept[job.id] = Turn(loop.time() + delay)
+        self._give_back([job])
+        alarm = loop.call_at(turn.due, slots.request, turn, self.longest_pause)
         try:
-            has_slot = await kept.turn
+            await turn.decided
         finally:
             alarm.cancel()
             del self._kept[job.id]
-        return None if has_slot else max(0.0, kept.due - loop.time())
+            if turn.has_slot:
+                self._taken[job.id] = slots
+        return None if turn.has_slot else max(0.0, turn.due - loop.time())
+
+    def release_all(self) -> None:
+        """Gives back the slots of jobs that never began, as the lane has ended."""
+        for slots in self._taken.values():
+            slots.give_back(1)
+        self._taken.clear()
 
     def release_kept(self) -> None:
         """Ends the keeping of all jobs, at once and for good."""
         self._keeps = False
-        for kept in self._kept.values():
-            kept.decide(False)
-
-    def _due(self, kept: "_Kept") -> None:
-        loop = asyncio.get_running_loop()
-        if loop.time() > kept.due + self.longest_pause:
-            kept.decide(False)
-        elif len(self._held) >= self.slots:
-            self._line.append(kept)
-            loop.call_later(_LINE, kept.decide, False)
-        else:
-            self._held.add(kept.id)
-            kept.decide(True)
+        for turn in self._kept.values():
+            turn.decline()
 
     async def update_heartbeat(self, job_ids: list[JobId]) -> None:
         """See the base class; rows of other workers stay as they are."""
         mine = {row["id"] for row in await self.driver.fetch(_BEAT, job_ids, self._manager)}
         for lost in set(job_ids) - mine:
             if lost in self._kept:
-                self._kept[lost].decide(False)
+                self._kept[lost].decline()
 
-    async def put_back(self, job: Job, delay: float, *, steps: int = 1, wake: bool = True) -> None:
-        """Makes a job due again after `delay` seconds, when the lane is woken if `wake` is set."""
+    async def put_back(self, job: Job, delay: float, *, steps: int, wake: Slots | None) -> None:
+        """Makes a job due again after `delay` seconds and so many steps, and then wakes the lane of these slots."""
         self.released[id(job)] = job
         self._returned.append(_Returned(job, delay, steps, wake))
         async with self._returning:
-            if delay and not self._has_backlog:
+            if delay and not self.slots.has_backlog:
                 await asyncio.sleep(_MOMENT)
             returned, self._returned = self._returned, []
             if returned:
                 jobs = [each.job for each in returned]
                 delays = [each.delay for each in returned]
                 await self._execute(_PUT_BACK, jobs, delays, [each.steps for each in returned])
-                for after in {each.delay for each in returned if each.wake}:
-                    self._lane.wake_after(after)
+                for lane, after in {(each.wake, each.delay) for each in returned}:
+                    if lane is not None:
+                        lane.wake(after)
 
-    def moved(self, job: Job, delay: float) -> None:
-        """Records that a job's row went into another lane, where it is due after `delay` seconds."""
+    def removed(self, job: Job) -> None:
+        """Records that a job's row is gone."""
         self.released[id(job)] = job
-        self._released([job])
-        self._lane.wake_others_after(delay)
+        self._give_back([job])
 
     async def log_jobs(self, job_status: list[tuple[Job, JOB_STATUS, TracebackRecord | None]]) -> None:
         """Removes the jobs that have ended; PgQueuer also counts those as ended that were put back."""
         if ended := [job for job, _, _ in job_status if self.released.pop(id(job), None) is None]:
-            await self._execute(_REMOVE, ended)
+            await self._execute(_REMOVE, ended, list({job.entrypoint for job in ended}))
 
     async def _execute(self, statement: str, jobs: list[Job], *values: object) -> None:
         """Runs a statement that releases jobs of this lane, if the database is available."""
@@ -354,15 +328,9 @@ class Patient(Queries):
                 raise
             _log.info("%d exports are left for others to take over: %s", len(jobs), type(problem).__name__)
         finally:
-            self._released(jobs)
+            self._give_back(jobs)
 
-    def _released(self, jobs: list[Job]) -> None:
-        self._held.difference_update(job.id for job in jobs)
-        while self._line and len(self._held) < self.slots:
-            kept = self._line.popleft()
-            if not kept.turn.done():
-                self._held.add(kept.id)
-                kept.decide(True)
-        if self._has_backlog and len(self._held) < self.slots:
-            self._has_backlog = False
-            self._lane.wake_after(self.pace)
+    def _give_back(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            if (slots := self._taken.pop(job.id, None)) is not None:
+                slots.give_back(1)

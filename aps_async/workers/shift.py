@@ -13,8 +13,9 @@ from pgqueuer.domain.types import Channel
 
 from aps_async.workers import engine
 from aps_async.workers.database import Database
-from aps_async.workers.engine import Kept, LaneOptions, Moved, Next, Yielded
+from aps_async.workers.engine import Kept, Lane, LaneOptions, Next, Removed, Yielded
 from aps_async.workers.listening import Ears, Listening, Patient, patient_queries
+from aps_async.workers.slots import Slots
 
 __all__ = ["Shift"]
 __dir__: object = __all__.copy
@@ -37,6 +38,8 @@ class Shift:
 
     database: Database
     options: LaneOptions
+    slots: dict[Lane, Slots]
+    """Those of each lane of the worker."""
     ears: Ears
     stop: asyncio.Event
     in_hand: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]])
@@ -50,9 +53,8 @@ class Shift:
         """
         listening = Listening(self.database, self.ears)
         queries = patient_queries(listening)
-        slots = max(2, self.options.slots)
-        queries.slots, queries.pace, queries.claimed = slots, self.options.pace, self._claimed
-        queries.longest_pause = engine.HEARTBEAT / 2
+        slots = queries.slots = self.slots[self.options.lane]
+        slots.wake, queries.claimed, queries.longest_pause = listening.wake_after, self._claimed, engine.HEARTBEAT / 2
         manager = QueueManager(queries, Channel(queries.qbe.settings.channel))
         listening.on_lost = manager.shutdown.set
         entrypoint = self._entrypoint(manager, queries)
@@ -60,7 +62,7 @@ class Shift:
             manager.entrypoint(name, on_failure="hold")(entrypoint)
         shift = manager.run(
             dequeue_timeout=timedelta(seconds=engine.IDLE),
-            batch_size=slots,
+            batch_size=slots.number,
             shutdown_on_listener_failure=True,
             heartbeat_timeout=timedelta(seconds=engine.HEARTBEAT),
             log_aggregation_interval=timedelta(0),
@@ -77,6 +79,7 @@ class Shift:
                 self._hand_back()
                 await asyncio.wait({working})
             ending.cancel()
+            queries.release_all()
         if self.fault is not None:
             raise self.fault
         working.result()
@@ -88,15 +91,18 @@ class Shift:
     def _entrypoint(self, manager: QueueManager, queries: Patient) -> Callable[[Any], Awaitable[None]]:
         async def entrypoint(job: Any) -> None:
             then = await self._step(partial(self._first_step, job), manager.shutdown)
-            steps = 1
+            lane, steps = self.options.lane, 1
             while isinstance(then, Kept):
-                then = await self._step(partial(self._next_step, queries, job, then), manager.shutdown)
+                if then.lane is not None:
+                    lane, steps = then.lane, 0
+                step = partial(self._next_step, queries, job, then, self.slots[lane])
+                then = await self._step(step, manager.shutdown)
                 steps += 1
-            if isinstance(then, Moved):
-                queries.moved(job, then.delay)
+            if isinstance(then, Removed):
+                queries.removed(job)
             elif then is not None:
                 manager.job_context.pop(job.id, None)  # or the next query of the lane would skip the row
-                wake, after = (False, then.delay) if isinstance(then, Yielded) else (True, then)
+                wake, after = (None, then.delay) if isinstance(then, Yielded) else (self.slots[lane], then)
                 await queries.put_back(job, after, steps=steps, wake=wake)
 
         return entrypoint
@@ -112,8 +118,8 @@ class Shift:
             return None
         return await self.options.handle(number, job.attempts)
 
-    async def _next_step(self, queries: Patient, job: Any, kept: Kept) -> Next:
-        left = await queries.keep(job, kept.delay)
+    async def _next_step(self, queries: Patient, job: Any, kept: Kept, slots: Slots) -> Next:
+        left = await queries.keep(job, kept.delay, slots)
         return await kept.again() if left is None else left
 
     async def _step(self, step: Callable[[], Awaitable[Next]], shutdown: asyncio.Event) -> Next:

@@ -136,7 +136,7 @@ async def test_steps_that_are_repeated_do_nothing_more(database: Database, tmp_p
             one = Worker(session, database, Folder(tmp_path))
             [export] = [row["id"] for row in await database.fetch("SELECT id FROM aps_export")]
             assert await one.fetch(export) is None  # not started yet
-            assert isinstance(await one.start(export), engine.Moved)
+            assert isinstance(await one.start(export), engine.Kept)
             assert await one.start(export) is None
             assert await one.start(export + 1) is None
             await fetched(one, export)

@@ -10,6 +10,7 @@ from pgqueuer.domain.models import Job
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.workers import Database, Folder, RunStore, Worker, engine, listening
 from aps_async.workers.listening import Listening, Patient, patient_queries
+from aps_async.workers.slots import Slots
 from tests.support import service
 from tests.workers.working import QUICK, SPEED, run_of, whole_files, work, working_session
 
@@ -87,7 +88,7 @@ async def test_a_worker_that_keeps_as_many_as_it_may_puts_back_the_others(
 
 def lane(database: Database) -> Patient:
     queries = patient_queries(Listening(database))
-    queries.slots = 1
+    queries.slots = Slots(1)
     return queries
 
 
@@ -98,12 +99,12 @@ def job(number: int) -> Job:
 @pytest.mark.looptime
 async def test_a_kept_job_gets_a_slot_when_it_is_due_or_another_is_released() -> None:
     queries, loop = lane(Database("")), asyncio.get_running_loop()
-    first, second = (asyncio.create_task(queries.keep(job(each), 5.0)) for each in (1, 2))
+    first, second = (asyncio.create_task(queries.keep(job(each), 5.0, queries.slots)) for each in (1, 2))
     assert await first is None
     assert loop.time() == pytest.approx(5.0)
     await asyncio.sleep(0.5)
     assert not second.done()
-    queries.moved(job(1), 0.0)
+    queries.removed(job(1))
     assert await second is None
     assert loop.time() == pytest.approx(5.5)
 
@@ -111,13 +112,13 @@ async def test_a_kept_job_gets_a_slot_when_it_is_due_or_another_is_released() ->
 @pytest.mark.looptime
 async def test_a_kept_job_that_no_slot_or_a_suspended_process_delays_is_left_to_others() -> None:
     queries = lane(Database(""))
-    assert await queries.keep(job(1), 5.0) is None
-    assert await queries.keep(job(2), 5.0) == 0.0  # the first one has the slot
+    assert await queries.keep(job(1), 5.0, queries.slots) is None
+    assert await queries.keep(job(2), 5.0, queries.slots) == 0.0  # the first one has the slot
     queries.longest_pause = -1.0
-    assert await queries.keep(job(1), 5.0) == 0.0
+    assert await queries.keep(job(1), 5.0, queries.slots) == 0.0
     queries.longest_pause = 5.0
-    keeping = asyncio.create_task(queries.keep(job(1), 5.0))
+    keeping = asyncio.create_task(queries.keep(job(1), 5.0, queries.slots))
     await asyncio.sleep(2.0)
     queries.release_kept()
     assert await keeping == pytest.approx(3.0)
-    assert await queries.keep(job(1), 5.0) == 5.0  # and nothing is kept any more
+    assert await queries.keep(job(1), 5.0, queries.slots) == 5.0  # and nothing is kept any more

@@ -74,8 +74,7 @@ async def fetched(one: Worker, export: int) -> list[float]:
     delays: list[float] = []
     first = partial(one.fetch, export)
     then = await first()
-    while then is not None:
-        assert isinstance(then, float | engine.Kept)
+    while isinstance(then, float | engine.Kept):
         again, delay = (then.again, then.delay) if isinstance(then, engine.Kept) else (first, then)
         delays.append(delay)
         await asyncio.sleep(delay)
