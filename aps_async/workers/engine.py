@@ -22,23 +22,16 @@ what PgQueuer does not do:
   here only a new row wakes a lane, or a row of this worker that becomes due.
 """
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from attrs import frozen
 
 from aps_async.extras import needed
-from aps_async.workers.database import Database, is_outage
+from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner
-from aps_async.workers.slots import Slots
-
-if TYPE_CHECKING:
-    from aps_async.workers.listening import Ears
 
 __all__ = [
     "HEARTBEAT",
@@ -61,7 +54,6 @@ __all__ = [
     "run_maintenance",
     "set_run_priority",
     "upgrade",
-    "work",
 ]
 __dir__: object = __all__.copy
 
@@ -105,8 +97,6 @@ HEARTBEAT = 9.0
 IDLE = 5.0
 """Seconds between two queries of an idle lane; a dead worker's exports are found that much later."""
 _KEEP_LOG = timedelta(minutes=10)
-
-_log = logging.getLogger(__name__)
 
 
 def installed() -> None:
@@ -255,52 +245,3 @@ class LaneOptions:
     """Awaited with the numbers of exports that were taken at once, before `handle` is called for each."""
     pace: float = 0.0
     """Seconds for which a free slot waits for others while more exports are due than this worker has slots."""
-
-
-async def work(database: Database, lanes: Sequence[LaneOptions], stop: asyncio.Event) -> None:
-    """Processes lanes until `stop` is set or one of them fails, and resumes automatically after an outage.
-
-    Raises:
-        Exception: the error of a step that is not an outage.
-    """
-    from aps_async.workers.listening import Ears
-
-    ears = Ears(database)
-    slots = {options.lane: Slots(max(2, options.slots), options.pace) for options in lanes}
-    tasks = [asyncio.create_task(_work(database, options, slots, ears, stop)) for options in lanes]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stop.set()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-    for problem in ended:
-        if isinstance(problem, BaseException):
-            raise problem
-
-
-async def _work(
-    database: Database, options: LaneOptions, slots: dict[Lane, Slots], ears: "Ears", stop: asyncio.Event
-) -> None:
-    """Processes one lane.
-
-    Raises:
-        Exception: the error of a step that is not an outage.
-    """
-    from aps_async.workers.shift import Shift
-
-    while not stop.is_set():
-        try:
-            await Shift(database, options, slots, ears, stop).run()
-        except Exception as problem:
-            if not _is_outage(problem):
-                raise
-            _log.info("lane %s: %s; starting again", options.lane, type(problem).__name__)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await stop.wait()
-
-
-def _is_outage(problem: BaseException) -> bool:
-    from pgqueuer.domain.errors import FailingListenerError
-
-    return isinstance(problem, FailingListenerError) or is_outage(problem)

@@ -36,6 +36,7 @@ from aps_async.session import Session
 from aps_async.transport.retry import may_recover, may_start_again
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
+from aps_async.workers.lanes import work
 from aps_async.workers.owners import Owner, patient_owner_of, token_problem
 from aps_async.workers.pending import Pending
 from aps_async.workers.presence import SILENT, Presence
@@ -144,7 +145,7 @@ class Worker:
         self._presence = Presence(self._database, self._owner, lambda: self.waits_for)
         aside = asyncio.create_task(self._aside(stop, until_done))
         presence = asyncio.create_task(self._presence.keep())
-        lanes = asyncio.create_task(engine.work(self._database, (starts, fetches), stop))
+        lanes = asyncio.create_task(work(self._database, (starts, fetches), stop))
         everything = {aside, presence, lanes}
         try:
             await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)

@@ -1,26 +1,74 @@
-"""One lane of a worker between two outages. Imported only where the extra `workers` is installed."""
+"""The lanes of one worker, each processed by PgQueuer."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
-from pgqueuer.core.qm import QueueManager
-from pgqueuer.domain.types import Channel
 
 from aps_async.workers import engine
-from aps_async.workers.database import Database
+from aps_async.workers.database import Database, is_outage
 from aps_async.workers.engine import Kept, Lane, LaneOptions, Next, Removed, Yielded
-from aps_async.workers.listening import Ears, Listening, Patient, patient_queries
 from aps_async.workers.slots import Slots
 
-__all__ = ["Shift"]
+if TYPE_CHECKING:
+    from aps_async.workers.listening import Ears, Patient
+
+__all__ = ["work"]
 __dir__: object = __all__.copy
 
 _log = logging.getLogger(__name__)
+
+
+async def work(database: Database, lanes: Sequence[LaneOptions], stop: asyncio.Event) -> None:
+    """Processes lanes until `stop` is set or one of them fails, and resumes automatically after an outage.
+
+    Raises:
+        Exception: the error of a step that is not an outage.
+    """
+    from aps_async.workers.listening import Ears
+
+    ears = Ears(database)
+    slots = {options.lane: Slots(max(2, options.slots), options.pace) for options in lanes}
+    tasks = [asyncio.create_task(_work(database, options, slots, ears, stop)) for options in lanes]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for problem in ended:
+        if isinstance(problem, BaseException):
+            raise problem
+
+
+async def _work(
+    database: Database, options: LaneOptions, slots: dict[Lane, Slots], ears: "Ears", stop: asyncio.Event
+) -> None:
+    """Processes one lane.
+
+    Raises:
+        Exception: the error of a step that is not an outage.
+    """
+    while not stop.is_set():
+        try:
+            await _Shift(database, options, slots, ears, stop).run()
+        except Exception as problem:
+            if not _is_outage(problem):
+                raise
+            _log.info("lane %s: %s; starting again", options.lane, type(problem).__name__)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await stop.wait()
+
+
+def _is_outage(problem: BaseException) -> bool:
+    from pgqueuer.domain.errors import FailingListenerError
+
+    return isinstance(problem, FailingListenerError) or is_outage(problem)
 
 
 def _export_of(job: Any) -> int | None:
@@ -33,14 +81,14 @@ def _export_of(job: Any) -> int | None:
 
 
 @define(eq=False)
-class Shift:
+class _Shift:
     """The processing of a lane until its connection is lost, a step fails, or `stop` is set."""
 
     database: Database
     options: LaneOptions
     slots: dict[Lane, Slots]
     """Those of each lane of the worker."""
-    ears: Ears
+    ears: "Ears"
     stop: asyncio.Event
     in_hand: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]])
     fault: Exception | None = None
@@ -51,6 +99,11 @@ class Shift:
         Raises:
             Exception: the error of a step, or an outage.
         """
+        from pgqueuer.core.qm import QueueManager
+        from pgqueuer.domain.types import Channel
+
+        from aps_async.workers.listening import Listening, patient_queries
+
         listening = Listening(self.database, self.ears)
         queries = patient_queries(listening)
         slots = queries.slots = self.slots[self.options.lane]
@@ -88,7 +141,7 @@ class Shift:
         for task in self.in_hand:
             task.cancel()
 
-    def _entrypoint(self, manager: QueueManager, queries: Patient) -> Callable[[Any], Awaitable[None]]:
+    def _entrypoint(self, manager: Any, queries: "Patient") -> Callable[[Any], Awaitable[None]]:
         async def entrypoint(job: Any) -> None:
             then = await self._step(partial(self._first_step, job), manager.shutdown)
             lane, steps = self.options.lane, 1
@@ -118,7 +171,7 @@ class Shift:
             return None
         return await self.options.handle(number, job.attempts)
 
-    async def _next_step(self, queries: Patient, job: Any, kept: Kept, slots: Slots) -> Next:
+    async def _next_step(self, queries: "Patient", job: Any, kept: Kept, slots: Slots) -> Next:
         left = await queries.keep(job, kept.delay, slots)
         return await kept.again() if left is None else left
 
