@@ -3,23 +3,21 @@
 https://pgqueuer.readthedocs.io
 
 A lane is an entrypoint with its own workers: one for exports to start, one for exports to poll and deliver. PgQueuer
-picks rows with `FOR UPDATE SKIP LOCKED`, lets others pick the rows of a worker without a heartbeat, and puts a row back
-for later on request. Its table stays beside ours because its claim takes rows of that table only and removes them when
-they end, and outcomes stay; so both change in one statement wherever an export is queued or started. This module adds
-what PgQueuer does not do:
+has the table and the statement that picks rows, with `FOR UPDATE SKIP LOCKED`, also those of a worker without a
+heartbeat. The table stays beside ours because that statement takes rows of it only, and outcomes stay; so both change
+in one statement wherever an export is queued, started or ended. The rest is here and in `lanes.py`, not PgQueuer's
+manager:
 
-- a row that cannot be put back because the database is unavailable is left as it is, and taken over once its heartbeat
-  is old; PgQueuer would mark it as failed;
 - rows are put back, added and removed without an entry in PgQueuer's log, several with one statement: it would store a
   traceback for every status call, and its statement for adding rows takes a time that grows with the square of their
   number;
-- the row of an export that was started moves to the other lane in the statement that stores the job's id, and goes in
-  the statement that stores its outcome;
 - a worker keeps an export after its start and between two status calls: its row stays picked, its slot is free, and
   nothing is written but heartbeats, which show as well which rows others have taken over;
+- a row that cannot be put back because the database is unavailable is left as it is, and taken over once its heartbeat
+  is old; PgQueuer would mark it as failed;
 - a worker that stops puts back the rows that it holds; PgQueuer would mark them as cancelled, and delete them;
-- PgQueuer's trigger wakes every worker for every deleted row, and a lane without rows asks three times for the next;
-  here only a new row wakes a lane, or a row of this worker that becomes due.
+- PgQueuer's trigger wakes every worker for every deleted row, its manager wakes twenty times a second, and a lane
+  without rows asks three times for the next; here only a new row wakes a lane, or one of this worker that becomes due.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,6 +32,7 @@ from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner
 
 __all__ = [
+    "CHANNEL",
     "HEARTBEAT",
     "IDLE",
     "Handle",
@@ -94,8 +93,10 @@ Handle = Callable[[int, int], Awaitable[Next]]
 
 HEARTBEAT = 9.0
 """Seconds without a heartbeat after which others take over a worker's exports; heartbeats are sent every 4.5 s."""
+CHANNEL = "aps_enqueued"
+"""Where PostgreSQL reports new rows. PgQueuer's own channel also reports every row that is removed."""
 IDLE = 5.0
-"""Seconds between two queries of an idle lane; a dead worker's exports are found that much later."""
+"""Most seconds between two queries of an idle lane; a dead worker's exports are found that much later."""
 _KEEP_LOG = timedelta(minutes=10)
 
 
@@ -110,7 +111,7 @@ def installed() -> None:
 
 async def install(connection: Any) -> None:
     """Creates the queue's tables, inside the caller's transaction and lock."""
-    from aps_async.workers.listening import queries_on
+    from aps_async.workers.claims import queries_on
 
     queries = queries_on(connection)
     if not await queries.schema_is_installed():
@@ -120,7 +121,7 @@ async def install(connection: Any) -> None:
 
 async def upgrade(connection: Any) -> None:
     """Upgrades tables of an older PgQueuer; outside of any transaction, as its statements require."""
-    from aps_async.workers.listening import queries_on
+    from aps_async.workers.claims import queries_on
 
     queries = queries_on(connection)
     if (await queries.plan_upgrade()).statements:
@@ -146,7 +147,7 @@ WITH found AS ({statement}), added AS (
         lane || ':' || id, 'queued'
     FROM (SELECT *, CASE state WHEN 'running' THEN 'fetch' ELSE 'start' END AS lane FROM found) AS wanted ORDER BY id
     ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
-) SELECT count(*) FROM found
+) SELECT count(*), CASE WHEN count(*) > 0 THEN pg_notify('aps_enqueued', '') END FROM found
 """
 
 

@@ -58,7 +58,6 @@ class Slots:
     def take(self, count: int) -> None:
         """Takes so many."""
         self._taken += count
-        self.has_backlog = self.free <= 0
 
     def give_back(self, count: int) -> None:
         """Gives so many back: first to exports that are kept and due, then to the queue's."""

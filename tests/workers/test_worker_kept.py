@@ -5,12 +5,10 @@ import uuid
 from pathlib import Path
 
 import pytest
-from pgqueuer.domain.models import Job
 
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
-from aps_async.workers import Database, Folder, RunStore, Worker, engine, listening
-from aps_async.workers.listening import Listening, Patient, patient_queries
-from aps_async.workers.slots import Slots
+from aps_async.workers import Database, Folder, RunStore, Worker, engine, lanes
+from aps_async.workers.slots import Slots, Turn
 from tests.support import service
 from tests.workers.working import QUICK, SPEED, run_of, whole_files, work, working_session
 
@@ -78,7 +76,7 @@ async def test_what_another_worker_has_taken_over_or_is_cancelled_is_no_longer_p
 async def test_a_worker_that_keeps_as_many_as_it_may_puts_back_the_others(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listening, "MOST_KEPT", 2)
+    monkeypatch.setattr(lanes, "MOST_KEPT", 2)
     async with service(World.single_folder(12), speed=SPEED, behaviour=QUICK) as simulator:
         await run_of(simulator, database)
         async with working_session(simulator, database) as session:
@@ -86,39 +84,51 @@ async def test_a_worker_that_keeps_as_many_as_it_may_puts_back_the_others(
     assert len(whole_files(tmp_path)) == 12
 
 
-def lane(database: Database) -> Patient:
-    queries = patient_queries(Listening(database))
-    queries.slots = Slots(1)
-    return queries
-
-
-def job(number: int) -> Job:
-    return Job.model_construct(id=number)
+def turn(slots: Slots, delay: float, longest_pause: float = 5.0) -> Turn:
+    """A turn that asks for a slot when it is due."""
+    loop = asyncio.get_running_loop()
+    asked = Turn(loop.time() + delay)
+    loop.call_later(delay, slots.request, asked, longest_pause)
+    return asked
 
 
 @pytest.mark.looptime
-async def test_a_kept_job_gets_a_slot_when_it_is_due_or_another_is_released() -> None:
-    queries, loop = lane(Database("")), asyncio.get_running_loop()
-    first, second = (asyncio.create_task(queries.keep(job(each), 5.0, queries.slots)) for each in (1, 2))
-    assert await first is None
+async def test_a_kept_export_gets_a_slot_when_it_is_due_or_another_is_given_back() -> None:
+    slots, loop = Slots(1), asyncio.get_running_loop()
+    first, second = turn(slots, 5.0), turn(slots, 5.0)
+    assert await first.decided
     assert loop.time() == pytest.approx(5.0)
     await asyncio.sleep(0.5)
-    assert not second.done()
-    queries.removed(job(1))
-    assert await second is None
+    assert not second.decided.done()
+    slots.give_back(1)
+    assert await second.decided
     assert loop.time() == pytest.approx(5.5)
+    assert slots.free == 0
 
 
 @pytest.mark.looptime
-async def test_a_kept_job_that_no_slot_or_a_suspended_process_delays_is_left_to_others() -> None:
-    queries = lane(Database(""))
-    assert await queries.keep(job(1), 5.0, queries.slots) is None
-    assert await queries.keep(job(2), 5.0, queries.slots) == 0.0  # the first one has the slot
-    queries.longest_pause = -1.0
-    assert await queries.keep(job(1), 5.0, queries.slots) == 0.0
-    queries.longest_pause = 5.0
-    keeping = asyncio.create_task(queries.keep(job(1), 5.0, queries.slots))
-    await asyncio.sleep(2.0)
-    queries.release_kept()
-    assert await keeping == pytest.approx(3.0)
-    assert await queries.keep(job(1), 5.0, queries.slots) == 5.0  # and nothing is kept any more
+async def test_a_kept_export_that_finds_no_slot_or_was_suspended_is_left_to_others() -> None:
+    slots = Slots(1)
+    slots.take(1)
+    assert not await turn(slots, 5.0).decided
+    slots.give_back(1)
+    assert not await turn(slots, 5.0, longest_pause=-1.0).decided  # it is later than that
+    declined = turn(slots, 5.0)
+    declined.decline()
+    await asyncio.sleep(6.0)
+    assert not declined.has_slot
+    assert slots.free == 1
+
+
+@pytest.mark.looptime
+async def test_slots_wake_the_queue_only_if_more_may_be_due() -> None:
+    slots, woken = Slots(2, 0.5), list[float]()
+    slots.wake = woken.append
+    slots.take(2)
+    slots.give_back(1)
+    assert woken == []
+    slots.has_backlog = True
+    kept = turn(slots, 0.0)
+    assert await kept.decided
+    slots.give_back(2)
+    assert woken == [0.5]
