@@ -186,7 +186,7 @@ class _Crew:
             await self._begin(station, [row for row in rows if row["id"] not in self.jobs])
             if len(rows) < free:
                 slots.has_backlog = False
-            pause = engine.IDLE * random.uniform(0.6, 1.0)  # noqa: S311 - not always just after the same other worker
+            pause = engine.IDLE * random.uniform(0.85, 1.0)  # noqa: S311 - not always just after the same other worker
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await station.woken.wait()
