@@ -2,17 +2,14 @@
 
 import asyncio
 import time
-from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
-from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
-from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from aps_async import bim360
 from aps_async.workers import Database, RunStore, engine
-from aps_async.workers.listening import Listening, patient_queries
+from aps_async.workers.claims import Claims
 from aps_async.workers.owners import Owner
 from tests.postgres import Postgres
 
@@ -85,14 +82,7 @@ async def _control(store: RunStore, runs: list[int]) -> dict[str, float]:
 
 async def _next_four(database: Database, owner: Owner) -> float:
     """Milliseconds of the query by a worker with four free slots."""
-    queries = patient_queries(Listening(database))
+    claims = Claims(database, uuid4(), engine.HEARTBEAT)
     began = time.monotonic()
-    jobs = await queries.dequeue(
-        4,
-        {QueueEntrypoint(engine.entrypoint_of("start", owner)): EntrypointExecutionParameter(0)},
-        QueueManagerId(uuid4()),
-        8,
-        timedelta(seconds=12),
-    )
-    assert len(jobs) == 4
+    assert len(await claims.take([engine.entrypoint_of("start", owner)], 4)) == 4
     return (time.monotonic() - began) * 1e3

@@ -166,7 +166,7 @@ def test_the_library_needs_only_its_four_dependencies_and_what_they_bring() -> N
         for name, path in LIBRARY.items()
         if not name.startswith("aps_async.cli.")
         and not name.startswith("aps_async.integrations.")  # each is for the users of one other package
-        and name != "aps_async.workers.listening"  # the one home of PgQueuer, itself imported by functions only
+        and name != "aps_async.workers.claims"  # the one home of PgQueuer, itself imported by functions only
         and (others := roots(path, guarded=False) - CORE - {"aps_async"} - set(sys.stdlib_module_names))
     }
     assert needed == {}

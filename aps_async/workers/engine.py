@@ -3,47 +3,44 @@
 https://pgqueuer.readthedocs.io
 
 A lane is an entrypoint with its own workers: one for exports to start, one for exports to poll and deliver. PgQueuer
-picks rows with `FOR UPDATE SKIP LOCKED`, lets others pick the rows of a worker without a heartbeat, and puts a row back
-for later on request. Its table stays beside ours because its claim takes rows of that table only and removes them when
-they end, and outcomes stay; so both change in one statement wherever an export is queued or started. This module adds
-what PgQueuer does not do:
+has the table and the statement that picks rows, with `FOR UPDATE SKIP LOCKED`, also those of a worker without a
+heartbeat. The table stays beside ours because that statement takes rows of it only, and outcomes stay; so both change
+in one statement wherever an export is queued, started or ended. The rest is here and in `lanes.py`, not PgQueuer's
+manager:
 
-- a row that cannot be put back because the database is unavailable is left as it is, and taken over once its heartbeat
-  is old; PgQueuer would mark it as failed;
 - rows are put back, added and removed without an entry in PgQueuer's log, several with one statement: it would store a
   traceback for every status call, and its statement for adding rows takes a time that grows with the square of their
   number;
-- the row of an export that was started moves to the other lane in the statement that stores the job's id;
+- a worker keeps an export after its start and between two status calls: its row stays picked, its slot is free, and
+  nothing is written but heartbeats, which show as well which rows others have taken over;
+- a row that cannot be put back because the database is unavailable is left as it is, and taken over once its heartbeat
+  is old; PgQueuer would mark it as failed;
 - a worker that stops puts back the rows that it holds; PgQueuer would mark them as cancelled, and delete them;
-- PgQueuer's trigger wakes every worker for every deleted row, and a lane without rows asks three times for the next;
-  here only a new row wakes a lane, or a row of this worker that becomes due.
+- PgQueuer's trigger wakes every worker for every deleted row, its manager wakes twenty times a second, and a lane
+  without rows asks three times for the next; here only a new row wakes a lane, or one of this worker that becomes due.
 """
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from aps_async.extras import needed
-from aps_async.workers.database import Database, is_outage
+from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner
 
-if TYPE_CHECKING:
-    from aps_async.workers.listening import Ears, Patient
-
 __all__ = [
+    "CHANNEL",
     "HEARTBEAT",
     "IDLE",
     "Handle",
+    "Kept",
     "Lane",
     "LaneOptions",
-    "Moved",
     "Next",
+    "Removed",
     "Yielded",
     "drop_run",
     "entrypoint_of",
@@ -52,10 +49,10 @@ __all__ = [
     "move",
     "move_if",
     "put_from",
+    "remove_if",
     "run_maintenance",
     "set_run_priority",
     "upgrade",
-    "work",
 ]
 __dir__: object = __all__.copy
 
@@ -63,11 +60,8 @@ Lane = Literal["start", "fetch"]
 
 
 @frozen
-class Moved:
-    """The export's row is in the other lane now."""
-
-    delay: float
-    """Seconds after which it is due there."""
+class Removed:
+    """The export's row went with its outcome."""
 
 
 @frozen
@@ -78,19 +72,32 @@ class Yielded:
     """Seconds after which it is due."""
 
 
-Next = float | Moved | Yielded | None
-"""The seconds after which an export's step has to be called again; None if the lane has finished with the export."""
+@frozen
+class Kept:
+    """The export stays with this worker without a slot, unless it keeps too many, or has no slot when it is due."""
+
+    delay: float
+    """Seconds after which it is due."""
+    again: "Callable[[], Awaitable[Next]]"
+    """Its next step, which need not read what this worker has read already."""
+    lane: Lane | None = None
+    """The lane that its row was moved to."""
+
+
+Next = float | Kept | Removed | Yielded | None
+"""The seconds after which an export's step has to be called again, by any worker; None if the lane has finished with
+the export."""
 
 Handle = Callable[[int, int], Awaitable[Next]]
-"""Called with an export's number and how often it was put back. Does one step."""
+"""Called with an export's number and how many steps were made for it before. Does one step."""
 
 HEARTBEAT = 9.0
 """Seconds without a heartbeat after which others take over a worker's exports; heartbeats are sent every 4.5 s."""
+CHANNEL = "aps_enqueued"
+"""Where PostgreSQL reports new rows. PgQueuer's own channel also reports every row that is removed."""
 IDLE = 5.0
-"""Seconds between two queries of an idle lane; a dead worker's exports are found that much later."""
+"""Most seconds between two queries of an idle lane; a dead worker's exports are found that much later."""
 _KEEP_LOG = timedelta(minutes=10)
-
-_log = logging.getLogger(__name__)
 
 
 def installed() -> None:
@@ -104,7 +111,7 @@ def installed() -> None:
 
 async def install(connection: Any) -> None:
     """Creates the queue's tables, inside the caller's transaction and lock."""
-    from aps_async.workers.listening import queries_on
+    from aps_async.workers.claims import queries_on
 
     queries = queries_on(connection)
     if not await queries.schema_is_installed():
@@ -114,7 +121,7 @@ async def install(connection: Any) -> None:
 
 async def upgrade(connection: Any) -> None:
     """Upgrades tables of an older PgQueuer; outside of any transaction, as its statements require."""
-    from aps_async.workers.listening import queries_on
+    from aps_async.workers.claims import queries_on
 
     queries = queries_on(connection)
     if (await queries.plan_upgrade()).statements:
@@ -140,24 +147,19 @@ WITH found AS ({statement}), added AS (
         lane || ':' || id, 'queued'
     FROM (SELECT *, CASE state WHEN 'running' THEN 'fetch' ELSE 'start' END AS lane FROM found) AS wanted ORDER BY id
     ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
-) SELECT count(*) FROM found
+) SELECT count(*), CASE WHEN count(*) > 0 THEN pg_notify('aps_enqueued', '') END FROM found
 """
 
 
-async def move_if(database: Database, statement: str, values: Sequence[Any], owner: Owner | None, delay: float) -> bool:
-    """Moves the row of an export from the start lane to the fetch lane, where it is due after `delay` seconds, if a
-    statement returns its number, which has the parameters `$1` and `$4` and later ones; in the same statement."""
-    first, *others = values
-    moved = await database.fetch(
-        _MOVE_ON.format(statement=statement), first, entrypoint_of("fetch", owner), timedelta(seconds=delay), *others
-    )
-    return bool(moved)
+async def move_if(database: Database, statement: str, values: Sequence[Any], owner: Owner | None) -> bool:
+    """Moves the row of an export, which the caller holds, from the start lane to the fetch lane, if a statement without
+    the parameter `$1` returns its number; in the same statement."""
+    return bool(await database.fetch(_MOVE_ON.format(statement=statement), entrypoint_of("fetch", owner), *values))
 
 
 _MOVE_ON = """
 WITH changed AS ({statement})
-UPDATE aps_pgqueuer SET entrypoint = $2, dedupe_key = 'fetch:' || changed.id, status = 'queued', attempts = 0,
-    execute_after = now() + $3::interval, updated = now(), queue_manager_id = NULL
+UPDATE aps_pgqueuer SET entrypoint = $1, dedupe_key = 'fetch:' || changed.id, attempts = 0
 FROM changed WHERE dedupe_key = 'start:' || changed.id AND status IN ('queued', 'picked') AND NOT EXISTS (
     SELECT FROM aps_pgqueuer other WHERE other.dedupe_key = 'fetch:' || changed.id
         AND other.status IN ('queued', 'picked')
@@ -165,9 +167,21 @@ FROM changed WHERE dedupe_key = 'start:' || changed.id AND status IN ('queued', 
 """
 
 
+async def remove_if(database: Database, statement: str, values: Sequence[Any]) -> bool:
+    """Removes the row of an export if a statement returns its number, in the same statement. Returns whether it did."""
+    return await database.value(_REMOVE.format(statement=statement), *values) is not None
+
+
+_REMOVE = """
+WITH changed AS ({statement}), removed AS (
+    DELETE FROM aps_pgqueuer USING changed
+    WHERE dedupe_key IN ('start:' || changed.id, 'fetch:' || changed.id) AND status IN ('queued', 'picked')
+) SELECT id FROM changed
+"""
+
 # PgQueuer does not know about runs.
 _DROP = """
-DELETE FROM aps_pgqueuer WHERE status = 'queued' AND dedupe_key IN (
+DELETE FROM aps_pgqueuer WHERE status IN ('queued', 'picked') AND dedupe_key IN (
     SELECT lane || id FROM aps_export, (VALUES ('start:'), ('fetch:')) AS lanes (lane) WHERE run = $1
 )
 """
@@ -191,7 +205,7 @@ _MOVE = "UPDATE aps_pgqueuer SET entrypoint = $2 WHERE dedupe_key = $1"
 
 
 async def drop_run(connection: Any, run: int) -> None:
-    """Removes a run's exports from the lanes, except those that a worker holds."""
+    """Removes a run's exports from the lanes; workers that hold some find out with their next heartbeat."""
     await connection.execute(_DROP, run)
 
 
@@ -225,157 +239,10 @@ class LaneOptions:
     lane: Lane
     handle: Handle
     slots: int
-    """Exports held at once."""
+    """Steps at once."""
     owner: Owner | None = None
     """Whose exports are taken, besides those without an owner."""
     claimed: Callable[[Sequence[int]], Awaitable[object]] | None = None
     """Awaited with the numbers of exports that were taken at once, before `handle` is called for each."""
     pace: float = 0.0
     """Seconds for which a free slot waits for others while more exports are due than this worker has slots."""
-
-
-async def work(database: Database, lanes: Sequence[LaneOptions], stop: asyncio.Event) -> None:
-    """Processes lanes until `stop` is set or one of them fails, and resumes automatically after an outage.
-
-    Raises:
-        Exception: the error of a step that is not an outage.
-    """
-    from aps_async.workers.listening import Ears
-
-    ears = Ears(database)
-    tasks = [asyncio.create_task(_work(database, options, ears, stop)) for options in lanes]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stop.set()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-    for problem in ended:
-        if isinstance(problem, BaseException):
-            raise problem
-
-
-async def _work(database: Database, options: LaneOptions, ears: "Ears", stop: asyncio.Event) -> None:
-    """Processes one lane.
-
-    Raises:
-        Exception: the error of a step that is not an outage.
-    """
-    while not stop.is_set():
-        try:
-            await _Shift(database, options, ears, stop).run()
-        except Exception as problem:
-            if not _is_outage(problem):
-                raise
-            _log.info("lane %s: %s; starting again", options.lane, type(problem).__name__)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await stop.wait()
-
-
-def _is_outage(problem: BaseException) -> bool:
-    from pgqueuer.domain.errors import FailingListenerError
-
-    return isinstance(problem, FailingListenerError) or is_outage(problem)
-
-
-def _export_of(job: Any) -> int | None:
-    """The number of a job's export; None if the job is not one of ours, so that it is removed from the queue."""
-    try:
-        found = int(job.payload or b"")
-    except (TypeError, ValueError):
-        return None
-    return found if 0 < found < 1 << 63 else None
-
-
-@define(eq=False)
-class _Shift:
-    """The processing of a lane between two outages."""
-
-    database: Database
-    options: LaneOptions
-    ears: "Ears"
-    stop: asyncio.Event
-    in_hand: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]])
-    fault: Exception | None = None
-
-    async def run(self) -> None:
-        from pgqueuer.core.qm import QueueManager
-        from pgqueuer.domain.types import Channel
-
-        from aps_async.workers.listening import Listening, patient_queries
-
-        listening = Listening(self.database, self.ears)
-        queries = patient_queries(listening)
-        slots = max(2, self.options.slots)
-        queries.slots, queries.pace, queries.claimed = slots, self.options.pace, self._claimed
-        manager = QueueManager(queries, Channel(queries.qbe.settings.channel))
-        listening.on_lost = manager.shutdown.set
-        entrypoint = self._entrypoint(manager, queries)
-        for name in {entrypoint_of(self.options.lane, owner) for owner in (None, self.options.owner)}:
-            manager.entrypoint(name, on_failure="hold")(entrypoint)
-        shift = manager.run(
-            dequeue_timeout=timedelta(seconds=IDLE),
-            batch_size=slots // 2,
-            max_concurrent_tasks=slots,
-            shutdown_on_listener_failure=True,
-            heartbeat_timeout=timedelta(seconds=HEARTBEAT),
-            log_aggregation_interval=timedelta(0),
-        )
-        working, stopping = asyncio.create_task(shift), asyncio.create_task(self.stop.wait())
-        try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            manager.shutdown.set()
-            if not working.done():  # otherwise it has already waited for everything that it holds
-                self._hand_back()
-                await asyncio.wait({working})
-        if self.fault is not None:
-            raise self.fault
-        working.result()
-
-    def _hand_back(self) -> None:
-        for task in self.in_hand:
-            task.cancel()
-
-    def _entrypoint(self, manager: Any, queries: "Patient") -> Callable[[Any], Awaitable[None]]:
-        async def entrypoint(job: Any) -> None:
-            delay = await self._step(job, manager.shutdown)
-            if isinstance(delay, Moved):
-                queries.moved(job, delay.delay)
-            elif delay is not None:
-                manager.job_context.pop(job.id, None)  # or the next query of the lane would skip the row
-                wake, after = (False, delay.delay) if isinstance(delay, Yielded) else (True, delay)
-                await queries.put_back(job, after, wake=wake)
-
-        return entrypoint
-
-    async def _claimed(self, jobs: Sequence[Any]) -> None:
-        if self.options.claimed is not None:
-            await self.options.claimed([number for job in jobs if (number := _export_of(job)) is not None])
-
-    async def _step(self, job: Any, shutdown: asyncio.Event) -> Next:
-        if shutdown.is_set():
-            return 0.0
-        number = _export_of(job)
-        if number is None:
-            _log.error("a job in the queue names no export but %.100r; it is dropped", job.payload)
-            return None
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - for the type checker
-        self.in_hand.add(task)
-        delay: Next
-        try:
-            delay = await self.options.handle(number, job.attempts)
-        except asyncio.CancelledError:
-            task.uncancel()
-            delay = 0.0  # for another worker, at once
-        except Exception as problem:  # noqa: BLE001 - a step handles what it can; anything else ends the worker
-            self.fault = self.fault or problem
-            shutdown.set()
-            delay = 1.0
-        finally:
-            self.in_hand.discard(task)
-        if self.fault is not None:
-            self._hand_back()
-        return delay

@@ -29,8 +29,9 @@ SELECT e.run, count(e.started) AS started, count(e.finished - e.started) AS ende
 FROM aps_export e JOIN aps_run r ON r.id = e.run GROUP BY e.run
 """
 _QUOTAS = """
-SELECT q.owner, q.endpoint, count(p.id) FILTER (WHERE p.counts_until > clock_timestamp()) AS used
-FROM aps_quota q LEFT JOIN aps_place p ON p.quota = q.id GROUP BY q.id
+SELECT owner, endpoint, (SELECT count(*) FROM unnest(held_until) AS until WHERE until > clock_timestamp()) + (
+    SELECT coalesce(sum(n), 0) FROM unnest(used, used_until) AS each (n, until) WHERE until > clock_timestamp()
+) AS used FROM aps_quota
 """
 
 Sample = tuple[str, Mapping[str, str], float]

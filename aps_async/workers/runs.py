@@ -43,9 +43,9 @@ SELECT e.id, e.request, e.state, e.name, e.export_id, e.tries, e.refusals, r.nam
 FROM aps_export e JOIN aps_run r ON r.id = e.run WHERE e.id = ANY ($1)
 """
 _STARTED = """
-UPDATE aps_export SET state = 'running', export_id = $4, started = clock_timestamp(), tries = 0, refusals = 0,
+UPDATE aps_export SET state = 'running', export_id = $3, started = clock_timestamp(), tries = 0, refusals = 0,
     refused_by = '{}'
-WHERE id = $1 AND state = 'waiting' RETURNING id
+WHERE id = $2 AND state = 'waiting' RETURNING id
 """
 _DONE = """
 UPDATE aps_export SET state = 'done', place = $3, size = $4, sha256 = $5, lacks = $6, polls = $7,
@@ -186,12 +186,12 @@ class RunStore:
         found = await self.rows([export])
         return entry_of(found[export]) if found else None
 
-    async def started(self, entry: Entry, export_id: str, delay: float) -> bool:
-        """Stores the job's id, and queues its first status call after `delay` seconds, in one statement.
+    async def started(self, entry: Entry, export_id: str) -> bool:
+        """Stores the job's id, and moves the export to the other lane, in one statement.
 
         Returns whether the export's row in the queue has moved; it has not if this was done before.
         """
-        return await engine.move_if(self.database, _STARTED, (entry.id, export_id), entry.owner, delay)
+        return await engine.move_if(self.database, _STARTED, (entry.id, export_id), entry.owner)
 
     async def delivery_attempt(self, export: int) -> int | None:
         """Takes the right to deliver from its previous holder; None if there is nothing to deliver any more."""
@@ -212,18 +212,16 @@ class RunStore:
     async def delivered(
         self, export: int, delivery_attempt: int, file: Delivered, *, polls: int, failed_files: Sequence[Any]
     ) -> bool:
-        """Records the outcome; False if this attempt no longer holds the right to."""
+        """Records the outcome and takes the export off the queue; False if another attempt holds the right to."""
         missing = failed_files_to_json(failed_files) if failed_files else None
         warnings = json.dumps(file.warnings) if file.warnings else None
-        found = await self.database.value(
-            _DONE, export, delivery_attempt, file.location, file.size, file.sha256, missing, polls, warnings
-        )
-        return found is not None
+        values = (export, delivery_attempt, file.location, file.size, file.sha256, missing, polls, warnings)
+        return await engine.remove_if(self.database, _DONE, values)
 
     async def failed(self, export: int, problem: BaseException, *, polls: int = 0) -> bool:
-        """Makes the export a dead letter; False if it has already ended."""
+        """Makes the export a dead letter and takes it off the queue; False if it has already ended."""
         export_id = problem.ref.export_id if isinstance(problem, ExportError) else None
-        return await self.database.value(_FAILED, export, error_to_json(problem), polls, export_id) is not None
+        return await engine.remove_if(self.database, _FAILED, (export, error_to_json(problem), polls, export_id))
 
     async def record_transient_failure(self, export: int) -> None:
         """Counts one more consecutive step that failed with a transient error."""

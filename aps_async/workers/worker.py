@@ -36,6 +36,7 @@ from aps_async.session import Session
 from aps_async.transport.retry import may_recover, may_start_again
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
+from aps_async.workers.lanes import work
 from aps_async.workers.owners import Owner, patient_owner_of, token_problem
 from aps_async.workers.pending import Pending
 from aps_async.workers.presence import SILENT, Presence
@@ -144,7 +145,7 @@ class Worker:
         self._presence = Presence(self._database, self._owner, lambda: self.waits_for)
         aside = asyncio.create_task(self._aside(stop, until_done))
         presence = asyncio.create_task(self._presence.keep())
-        lanes = asyncio.create_task(engine.work(self._database, (starts, fetches), stop))
+        lanes = asyncio.create_task(work(self._database, (starts, fetches), stop))
         everything = {aside, presence, lanes}
         try:
             await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
@@ -203,8 +204,10 @@ class Worker:
             return await self._handle_failure(entry, problem)
         self._refused["start"].clear()
         delay = 0.0 if job.status.is_final else self._pending.interval(entry.request.kind)
-        moved = await self._store.started(entry, job.ref.export_id, delay)
-        return engine.Moved(delay) if moved else None
+        if not await self._store.started(entry, job.ref.export_id):
+            return None
+        running = evolve(entry, state="running", export_id=job.ref.export_id, age=0.0, tries=0, refusals=0)
+        return self._keep(running, delay, lane="fetch")
 
     async def fetch(self, export: int, polls: int = 0) -> engine.Next:
         """Makes one status call for an export, and delivers it if it is done. `polls`: earlier status calls for it."""
@@ -224,7 +227,7 @@ class Worker:
         await self._pending.count()
         export, question = entry.id, await self._questions.ask(entry.id, ref)
         if not question.task.done():
-            return self.session.settings.poll_interval
+            return self._keep(entry, self.session.settings.poll_interval, polls + 1)
         took = asyncio.get_running_loop().time() - question.asked
         try:
             words = self._words.setdefault(export, EndingWords(self.session))
@@ -235,16 +238,32 @@ class Worker:
                 del self._words[export]
             if entry.tries or entry.refusals:
                 await self._store.recovered(export)
+                entry = evolve(entry, tries=0, refusals=0)
             wait = self._rules(entry).decide(PollStatus(answer=job, age=entry.age))
             if wait is not None:
-                return wait
-            await self._deliver(entry, job, polls + 1)
+                return self._keep(entry, wait, polls + 1)
+            return await self._deliver(entry, job, polls + 1)
         except NotWantedError as problem:
             self._reports.handed_over(export)
             _log.info("%s", problem)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
             return await self._handle_failure(entry, problem, polls + 1, took)
         return None
+
+    def _keep(self, entry: Entry, delay: float, polls: int = 0, lane: engine.Lane | None = None) -> engine.Kept:
+        """Keeps an export for another status call. It is read again if files cannot be stored at that time."""
+        loop = asyncio.get_running_loop()
+        read = loop.time()
+
+        async def again() -> engine.Next:
+            if self._target.problem is not None:
+                return await self.fetch(entry.id, polls)
+            later = evolve(entry, age=entry.age + loop.time() - read)
+            assert later.ref is not None  # noqa: S101 - for the type checker
+            with self._reports.working_on(later):
+                return await self._fetch(later, later.ref, polls)
+
+        return engine.Kept(delay, again, lane)
 
     async def _move(self, lane: engine.Lane, entry: Entry) -> float:
         """Moves an export that an older version has put into the queue without an owner."""
@@ -266,7 +285,7 @@ class Worker:
                 _log.error("%s; it is a dead letter now", problem)
             return None
 
-    async def _deliver(self, entry: Entry, job: ExportJob, polls: int) -> None:
+    async def _deliver(self, entry: Entry, job: ExportJob, polls: int) -> engine.Next:
         delivery_attempt = await self._store.delivery_attempt(entry.id)
         if delivery_attempt is None:
             raise NotWantedError(f"{steps.NOT_WANTED}: {job.ref}")
@@ -290,8 +309,9 @@ class Worker:
             raise
         if await self._store.delivered(entry.id, delivery_attempt, file, polls=polls, failed_files=job.failed_files):
             self._report(entry, file, None)
-        else:
-            self._reports.handed_over(entry.id)
+            return engine.Removed()
+        self._reports.handed_over(entry.id)
+        return None
 
     def _rules(self, entry: Entry) -> PollRules[ExportJob]:
         """The rules for polling this export step by step, for whichever worker holds it."""
@@ -336,19 +356,19 @@ class Worker:
         except Exception as final:  # noqa: BLE001 - the one above
             if not isinstance(final, APSError):
                 _log.error("export %d: unexpected %s", entry.id, type(final).__name__, exc_info=final)
-            await self._give_up(entry, final, polls)
-            return None
+            return await self._give_up(entry, final, polls)
         if not rules.not_yet(problem, status):
             await self._store.record_transient_failure(entry.id)
         wait = max(wait - took, rules.floor(status))
         _log.info("export %d: %s; again in %.1f s", entry.id, problem, wait)
         return wait
 
-    async def _give_up(self, entry: Entry, problem: Exception, polls: int) -> None:
+    async def _give_up(self, entry: Entry, problem: Exception, polls: int) -> engine.Next:
         if await self._store.failed(entry.id, problem, polls=polls):
             self._report(entry, None, problem)
-        else:
-            self._reports.handed_over(entry.id)
+            return engine.Removed()
+        self._reports.handed_over(entry.id)
+        return None
 
     async def _handle_refusal(self, entry: Entry, problem: ResponseError, polls: int) -> engine.Next:
         """Puts an export back for other workers, which may have the access that this one lacks.
@@ -367,8 +387,7 @@ class Worker:
             ) from problem
         me = self._presence.id if self._presence else ""
         if entry.refusals + 1 >= REFUSALS and not await self._store.has_other_worker(entry.id, me):
-            await self._give_up(entry, problem, polls)
-            return None
+            return await self._give_up(entry, problem, polls)
         await self._store.record_refusal(entry.id, me)
         wait = _FIRST_WAIT * 2.0 ** min(entry.refusals, REFUSALS) * self._scale
         _log.warning("export %d was refused and waits %.1f s for any worker: %s", entry.id, wait, problem)

@@ -22,7 +22,7 @@ from aps_async.workers.monitor import Monitor
 from aps_async.workers.owners import Owner
 from tests.postgres import Postgres
 from tests.support import service, session_for
-from tests.workers.test_worker import requests_of
+from tests.workers.working import requests_of
 
 SPEED = 60.0
 _SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\{(.*)\} (\S+)\Z")

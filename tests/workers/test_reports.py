@@ -13,7 +13,7 @@ from aps_async.transport.hooks import Event, ExportBegan, ExportEnded, ExportHan
 from aps_async.workers import Database, Folder, RunStore, SharedQuotas, Worker, reports
 from tests.integrations.telemetry import Providers
 from tests.support import service, session_for
-from tests.workers.test_worker import QUICK, SPEED, requests_of, work
+from tests.workers.working import QUICK, SPEED, requests_of, work
 
 
 async def test_a_worker_has_one_span_for_each_export(database: Database, tmp_path: Path) -> None:

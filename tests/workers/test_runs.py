@@ -109,7 +109,7 @@ async def test_every_step_is_made_once(database: Database) -> None:
     [one] = await ids(database, run.id)
     entry = await store.entry(one)
     assert entry is not None
-    await asyncio.gather(*(store.started(entry, f"job-{n}", 0.0) for n in range(4)))
+    await asyncio.gather(*(store.started(entry, f"job-{n}") for n in range(4)))
     assert len(await lane(database, "fetch")) == 1
     found = await store.entry(one)
     assert found is not None
@@ -151,7 +151,7 @@ async def test_a_cancelled_run_leaves_the_lanes_and_takes_no_more_outcomes(datab
     for export in (a, b):
         entry = await store.entry(export)
         assert entry is not None
-        await store.started(entry, "job", 0.0)
+        await store.started(entry, "job")
     delivery_attempt = await store.delivery_attempt(a)
     assert delivery_attempt is not None
     assert await store.delivered(a, delivery_attempt, FILE, polls=1, failed_files=())
@@ -180,7 +180,7 @@ async def test_dead_letters_have_a_reason_and_can_be_queued_again(database: Data
     for export in (gave_up, late):
         entry = await store.entry(export)
         assert entry is not None
-        await store.started(entry, f"job-{export}", 0.0)
+        await store.started(entry, f"job-{export}")
     [request, *_] = requests(1)
     ref = ExportRef(request=request, export_id="job")
     job = ExportJob(ref=ref, status=ExportStatus.FAILED, raw_status="failed")
@@ -260,7 +260,7 @@ async def test_a_priority_changes_also_what_is_queued_and_in_hand(database: Data
     started, *_ = await ids(database, run.id)
     entry = await store.entry(started)
     assert entry is not None
-    await store.started(entry, "job", 0.0)
+    await store.started(entry, "job")
     await database.fetch("UPDATE aps_pgqueuer SET status = 'picked' WHERE dedupe_key = $1", f"fetch:{started}")
     await store.set_priority(run.id, 9)
     rows = await database.fetch("SELECT priority, count(*) AS count FROM aps_pgqueuer GROUP BY 1 ORDER BY 1")
@@ -284,7 +284,7 @@ async def test_what_falls_out_of_a_lane_is_put_back(database: Database) -> None:
     for export in (a, b):
         entry = await store.entry(export)
         assert entry is not None
-        await store.started(entry, "job", 0.0)
+        await store.started(entry, "job")
     await database.fetch("DELETE FROM aps_pgqueuer WHERE dedupe_key = $1", f"fetch:{a}")
     await database.fetch("UPDATE aps_pgqueuer SET status = 'failed' WHERE dedupe_key = $1", f"fetch:{b}")
     assert await engine.run_maintenance(database) == 2

@@ -10,7 +10,7 @@ from aps_async.errors import DatabaseError
 from aps_async.simulator import World
 from aps_async.workers import Database, RunStore, presence, schema
 from tests.support import service
-from tests.workers.test_worker import QUICK, SPEED, run_of, whole_files, work, working_session
+from tests.workers.working import QUICK, SPEED, run_of, whole_files, work, working_session
 
 COUNT = 40
 STORED = Path(__file__).parents[1] / "stored" / "workers-1.sql"
@@ -94,3 +94,22 @@ async def test_a_statement_that_the_upgraded_tables_refuse_ends_a_worker_with_a_
                 await work(session, database, tmp_path)
         states = await database.fetch("SELECT DISTINCT state FROM aps_export")
     assert [row["state"] for row in states] == ["waiting"]
+
+
+async def test_places_in_a_quota_of_the_first_tables_count_until_they_end_or_are_given_back(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(STORED.read_text("utf-8"))
+    await connection.execute("""
+        SET search_path = public;
+        INSERT INTO aps_quota (owner, endpoint) VALUES ('app', 'probe'), ('app', 'another');
+        INSERT INTO aps_place (quota, id, under_way_until, counts_until) VALUES
+            (1, 7, 'infinity', 'infinity'), (1, 8, 'infinity', 'infinity'), (1, 5, '-infinity', 'infinity'),
+            (1, 6, '-infinity', '-infinity')
+    """)
+    await connection.close()
+    take = "SELECT places FROM aps_take('app', $1, 10, 60, 120, 9, $2, $3, '{}', NULL, false, false)"
+    async with Database(url) as database:
+        await RunStore.opened(database)
+        assert await database.value(take, "another", [], []) == [*range(1, 10)]
+        assert await database.value(take, "probe", [7], [70.0]) == [*range(9, 17)]  # 5 and 8 count
+        assert await database.value(take, "probe", [7], [0.0]) == []  # given back already

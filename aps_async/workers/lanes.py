@@ -1,0 +1,361 @@
+"""The lanes of one worker: takes rows, calls their steps, and keeps, puts back or removes them.
+
+The rows that it holds have its id and a heartbeat. A worker without heartbeats, because it is dead, frozen or cut off,
+loses them to others; which of them it has lost is what its next heartbeat returns.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+from attrs import define, field, frozen
+
+from aps_async.errors import DatabaseError
+from aps_async.threads import stopped
+from aps_async.workers import engine
+from aps_async.workers.database import Database, driver, is_outage
+from aps_async.workers.engine import Kept, LaneOptions, Next, Removed, Yielded
+from aps_async.workers.slots import Slots, Turn
+
+__all__ = ["MOST_KEPT", "work"]
+__dir__: object = __all__.copy
+
+MOST_KEPT = 250
+"""Exports that a worker keeps at once; each costs a heartbeat every few seconds."""
+_MOMENT = 0.02  # seconds; what comes within a moment shares one statement
+_PAUSE = 1.0  # seconds before a statement is tried again that the database did not answer
+_PROBE = 10.0  # seconds between two tests of the connection that only listens
+_FAREWELL = 2.0  # seconds that a worker that stops waits for the database
+
+# Only rows that are still this worker's: others may have taken over those of a worker that was frozen.
+_PUT_BACK = """
+UPDATE aps_pgqueuer SET status = 'queued', execute_after = now() + make_interval(secs => delay),
+    attempts = attempts + steps, updated = now(), queue_manager_id = NULL
+FROM unnest($1::bigint[], $2::float8[], $3::int[]) AS back (row, delay, steps) WHERE id = row AND queue_manager_id = $4
+"""
+# Nor those that have moved to another lane.
+_REMOVE = """
+DELETE FROM aps_pgqueuer USING unnest($1::bigint[], $2::text[]) AS ended (row, lane)
+WHERE id = row AND split_part(entrypoint, ' ', 1) = lane AND queue_manager_id = $3
+"""
+_HAND_BACK = """
+UPDATE aps_pgqueuer SET status = 'queued', updated = now(), queue_manager_id = NULL
+WHERE queue_manager_id = $1 AND status = 'picked'
+"""
+_BEAT = "UPDATE aps_pgqueuer SET heartbeat = now() WHERE id = ANY ($1) AND queue_manager_id = $2 RETURNING id"
+
+_log = logging.getLogger(__name__)
+
+
+async def work(database: Database, lanes: Sequence[LaneOptions], stop: asyncio.Event) -> None:
+    """Processes lanes until `stop` is set or a step fails, and waits while the database is unavailable.
+
+    Raises:
+        Exception: the error of a step, or of the database if it is not an outage.
+    """
+    await _Crew(database, stop, [_Station(options) for options in lanes]).run()
+
+
+def _export_of(payload: bytes | None) -> int | None:
+    """The number of a row's export; None if the row is not one of ours, so that it is removed from the queue."""
+    try:
+        found = int(payload or b"")
+    except (TypeError, ValueError):
+        return None
+    return found if 0 < found < 1 << 63 else None
+
+
+@define(eq=False)
+class _Job:
+    """A row that this worker holds."""
+
+    id: int
+    payload: bytes | None
+    attempts: int
+    station: "_Station"
+    steps: int = 0
+    slots: Slots | None = None
+    """Whose slot it has."""
+    turn: Turn | None = None
+    """While it is kept without a slot."""
+
+
+@frozen
+class _Return:
+    """A row that is to be put back."""
+
+    job: _Job
+    delay: float
+    wake: bool
+
+
+class _Station:
+    """One lane here: its slots, and what wakes it."""
+
+    def __init__(self, options: LaneOptions) -> None:
+        self.options = options
+        self.entrypoints = [*{engine.entrypoint_of(options.lane, owner) for owner in (None, options.owner)}]
+        self.slots = Slots(max(2, options.slots), options.pace)
+        self.slots.wake = self.wake_after
+        self.woken = asyncio.Event()
+        self._wakes = False
+
+    def wake_after(self, delay: float) -> None:
+        """Wakes the lane when a row is due that was put back, or a slot is free; PostgreSQL does not report those."""
+        asyncio.get_running_loop().call_later(delay, self.wake)
+
+    def wake(self) -> None:
+        """Wakes the lane in a moment."""
+        if not self._wakes:
+            self._wakes = True
+            asyncio.get_running_loop().call_later(_MOMENT, self._wake)
+
+    def _wake(self) -> None:
+        self._wakes = False
+        self.woken.set()
+
+
+@define(eq=False)
+class _Crew:
+    """Everything that one worker does with the queue."""
+
+    database: Database
+    stop: asyncio.Event
+    stations: Sequence[_Station]
+    id: UUID = field(factory=uuid4)
+    jobs: dict[int, _Job] = field(factory=dict[int, _Job])
+    kept: int = 0
+    tasks: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
+    over: asyncio.Event = field(factory=asyncio.Event)
+    fault: BaseException | None = None
+    back: list[_Return] = field(factory=list[_Return])
+    ended: list[_Job] = field(factory=list[_Job])
+    flushing: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Works until it is over."""
+        taking = [asyncio.create_task(self._take(station)) for station in self.stations]
+        aside = [asyncio.create_task(self._listen()), asyncio.create_task(self._beat())]
+        ends = [asyncio.create_task(each.wait()) for each in (self.stop, self.over)]
+        try:
+            await asyncio.wait([*taking, *aside, *ends], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.over.set()
+            for station in self.stations:
+                station.woken.set()
+            await asyncio.wait(taking, timeout=_FAREWELL)  # a statement that is not cancelled leaves no row behind
+            for task in (*taking, *aside):
+                if task.done() and not task.cancelled():
+                    self.fault = self.fault or task.exception()
+            await stopped([*taking, *aside, *ends])
+            await self._hand_back()
+        if self.fault is not None:
+            raise self.fault
+
+    async def _hand_back(self) -> None:
+        """Gives everything that this worker holds to others, if the database is available."""
+        for task in self.tasks:
+            task.cancel()
+        while self.tasks:
+            await asyncio.wait(self.tasks)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL):
+                if self.flushing is not None:
+                    await self.flushing
+                await self._flush()
+                await self._execute(_HAND_BACK, self.id)
+
+    # ---------------------------------------------------------------- rows
+
+    async def _take(self, station: _Station) -> None:
+        """Takes rows whenever some may be due and slots are free."""
+        from aps_async.workers.claims import Claims
+
+        claims, slots = Claims(self.database, self.id, engine.HEARTBEAT), station.slots
+        while not self.over.is_set():
+            station.woken.clear()
+            free = max(0, slots.free)
+            slots.has_backlog = True
+            rows = await claims.take(station.entrypoints, free) if free else []
+            # A late heartbeat lets this worker take its own row again, although it still works on it.
+            await self._begin(station, [row for row in rows if row["id"] not in self.jobs])
+            if len(rows) < free:
+                slots.has_backlog = False
+            pause = engine.IDLE * random.uniform(0.85, 1.0)  # noqa: S311 - not always just after the same other worker
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await station.woken.wait()
+
+    async def _begin(self, station: _Station, rows: Sequence[Any]) -> None:
+        jobs = [_Job(row["id"], row["payload"], row["attempts"], station, slots=station.slots) for row in rows]
+        self.jobs |= {job.id: job for job in jobs}
+        station.slots.take(len(jobs))
+        if jobs and station.options.claimed is not None:
+            await station.options.claimed([number for job in jobs if (number := _export_of(job.payload)) is not None])
+        for job in jobs:
+            task = asyncio.create_task(self._process(job))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def _beat(self) -> None:
+        """Sends heartbeats, and lets go of kept jobs whose rows others have taken over or a cancelled run has lost."""
+        pause = engine.HEARTBEAT / 2
+        while True:
+            await asyncio.sleep(pause)
+            jobs, pause = [*self.jobs.values()], engine.HEARTBEAT / 2
+            if not jobs:
+                continue
+            rows = await self._execute(_BEAT, [job.id for job in jobs], self.id)
+            if rows is None:
+                pause = _PAUSE
+                continue
+            mine = {row["id"] for row in rows}
+            for job in jobs:
+                if job.id not in mine and job.turn is not None:
+                    job.turn.decline()
+
+    async def _flush(self) -> None:
+        """Puts rows back and removes them, so that several share a statement."""
+        while self.back or self.ended:
+            back, self.back, ended, self.ended = self.back, [], self.ended, []
+            for job in (*(each.job for each in back), *ended):
+                del self.jobs[job.id]  # before the statement, after which this worker may take the row again
+            if back:
+                values = (
+                    [each.job.id for each in back],
+                    [each.delay for each in back],
+                    [each.job.steps for each in back],
+                )
+                await self._execute(_PUT_BACK, *values, self.id)
+                for station, delay in {(each.job.station, each.delay) for each in back if each.wake}:
+                    station.wake_after(delay)
+            if ended:
+                lanes = [job.station.options.lane for job in ended]
+                await self._execute(_REMOVE, [job.id for job in ended], lanes, self.id)
+
+    async def _flush_in_a_moment(self) -> None:
+        await asyncio.sleep(_MOMENT)
+        try:
+            await self._flush()
+        except Exception as problem:  # noqa: BLE001 - ends the worker
+            self._fail(problem)
+
+    async def _execute(self, statement: str, *values: object) -> Sequence[Any] | None:
+        """The rows of a statement; None if the database is unavailable: others take over what is without heartbeats."""
+        try:
+            found: Sequence[Any] = await self.database.pool.fetch(statement, *values, timeout=engine.HEARTBEAT)
+        except Exception as problem:
+            if not is_outage(problem) and not isinstance(problem, DatabaseError):
+                raise
+            _log.info("the queue cannot be updated: %s", type(problem).__name__)
+            return None
+        return found
+
+    # ---------------------------------------------------------------- steps
+
+    async def _process(self, job: _Job) -> None:
+        then = await self._step(job, partial(self._first_step, job))
+        while isinstance(then, Kept) and not self.over.is_set():
+            if then.lane is not None:
+                [job.station] = [each for each in self.stations if each.options.lane == then.lane]
+                job.steps = 0  # those of the other lane do not count
+            then = await self._step(job, partial(self._next_step, job, then))
+        self._give_back_slot(job)
+        if isinstance(then, Removed):
+            del self.jobs[job.id]
+        elif then is None:
+            self.ended.append(job)
+        else:
+            delay = then.delay if isinstance(then, Yielded | Kept) else then
+            self.back.append(_Return(job, delay, wake=not isinstance(then, Yielded)))
+        if (self.back or self.ended) and (self.flushing is None or self.flushing.done()):
+            self.flushing = asyncio.create_task(self._flush_in_a_moment())
+
+    async def _first_step(self, job: _Job) -> Next:
+        number = _export_of(job.payload)
+        if number is None:
+            _log.error("a job in the queue names no export but %.100r; it is dropped", job.payload)
+            return None
+        return await job.station.options.handle(number, job.attempts)
+
+    async def _next_step(self, job: _Job, kept: Kept) -> Next:
+        """Keeps a job until it is due, and then calls its next step; or returns the seconds after which it is due."""
+        if self.kept >= MOST_KEPT:
+            return kept.delay
+        loop, slots = asyncio.get_running_loop(), job.station.slots
+        turn = job.turn = Turn(loop.time() + kept.delay)
+        self.kept += 1
+        self._give_back_slot(job)
+        alarm = loop.call_at(turn.due, slots.request, turn, engine.HEARTBEAT / 2)
+        try:
+            await turn.decided
+        finally:
+            alarm.cancel()
+            self.kept -= 1
+            job.turn = None
+            if turn.has_slot:
+                job.slots = slots
+        return await kept.again() if turn.has_slot else max(0.0, turn.due - loop.time())
+
+    async def _step(self, job: _Job, step: Callable[[], Awaitable[Next]]) -> Next:
+        job.steps += 1
+        try:
+            return await step()
+        except asyncio.CancelledError:  # it is over
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101 - for the type checker
+            task.uncancel()
+            return 0.0  # for another worker, at once
+        except Exception as problem:  # noqa: BLE001 - a step handles what it can; anything else ends the worker
+            self._fail(problem)
+            return 1.0
+
+    def _fail(self, problem: Exception) -> None:
+        self.fault = self.fault or problem
+        self.over.set()
+
+    def _give_back_slot(self, job: _Job) -> None:
+        slots, job.slots = job.slots, None
+        if slots is not None:
+            slots.give_back(1)
+
+    # ---------------------------------------------------------------- events
+
+    async def _listen(self) -> None:
+        """Hears of new rows. Lanes also look from time to time, so that an outage only costs seconds."""
+        while True:
+            try:
+                await self._hear()
+            except Exception as problem:
+                if not is_outage(problem):
+                    raise
+                _log.info("listening for new exports: %s; trying again", type(problem).__name__)
+            await asyncio.sleep(_PAUSE)
+
+    async def _hear(self) -> None:
+        """Wakes the lanes for new rows until the connection is lost."""
+        connection, lost = await self.database.unpooled(), asyncio.Event()
+        try:
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener(engine.CHANNEL, lambda *_: self._wake())
+            self._wake()  # for those that came before
+            while not lost.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_PROBE):
+                        await lost.wait()
+                await connection.fetchval("SELECT 1", timeout=_PROBE)
+        finally:
+            try:
+                async with asyncio.timeout(_FAREWELL):
+                    await connection.close()
+            except (OSError, TimeoutError, driver().InterfaceError, driver().PostgresError):
+                connection.terminate()
+
+    def _wake(self) -> None:
+        for station in self.stations:
+            station.wake()
