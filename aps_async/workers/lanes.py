@@ -341,8 +341,15 @@ class _Crew:
         """Wakes the lanes for new rows until the connection is lost."""
         connection, lost = await self.database.unpooled(), asyncio.Event()
         try:
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(engine.CHANNEL, lambda *_: self._wake())
+
+            def ended(*_: object) -> None:
+                lost.set()
+
+            def heard(*_: object) -> None:
+                self._wake()
+
+            connection.add_termination_listener(ended)
+            await connection.add_listener(engine.CHANNEL, heard)
             self._wake()  # for those that came before
             while not lost.is_set():
                 with suppress(TimeoutError):
