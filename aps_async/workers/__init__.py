@@ -25,8 +25,8 @@ What a million sheets take (`python -m benchmarks million` and `workers`; their 
 - Slots: 860 status calls of 0.3 s and 100 downloads of 3 s a minute are 558 slot-seconds, 9.3 slots; 3 workers with 8
   have 24. If downloads are slower, at most `Settings.max_pending_exports` (2,000) are started and not delivered,
   and further starts wait: back-pressure, so that no link expires.
-- CPU: at most 11.3 ms in workers and 10.9 ms in PostgreSQL for an export with 6 polls (a run in one process spends 2
-  to 3.5 ms): 3.1 and 3.0 hours, 2 % of a core each. An idle worker uses 3.4 ms a second.
+- CPU: about 8 ms in workers and 4 ms in PostgreSQL for an export with 7 polls (a run in one process spends 2
+  to 3.5 ms): 2.2 and 1.1 hours, 1 % of a core each. An idle worker uses 0.5 ms a second.
 - Database: 0.9 GB after enqueueing, which takes 48 s on a quiet machine (498 bytes for the export, 398 for its row in
   the queue). Rows of the queue are deleted as exports end, PgQueuer's log is kept for ten minutes, and an outcome adds
   about 200 bytes, so the size stays near 1 GB. Quotas have at most as many rows as a minute has calls. With a million
