@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from aps_async.errors import InputError
 from aps_async.links import redact
+from aps_async.narrowing import is_really
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -185,7 +186,7 @@ def check_project(value: str, project_id: str) -> None:
 
 def _pasted(value: str) -> str:
     """Without what came along when it was copied; an address that was encoded as a whole is decoded."""
-    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not is_really(value, str):
         raise InputError(f"an id must be a text, not {type(value).__name__}; where does it come from?")
     text = value.strip(_AROUND)
     decoded = _unquoted(text).strip(_AROUND)

@@ -126,19 +126,21 @@ class SheetBook:
 
         return await self._store.call(known, durable=False)
 
-    async def of_lineages(self, project_id: str, lineages: Collection[bytes]) -> list[KnownSheet]:
-        """The same, but only these sheets."""
-        if not lineages:
-            return []
-
-        def of_lineages(connection: sqlite3.Connection) -> list[KnownSheet]:
-            rest, found = iter(lineages), list[KnownSheet]()
-            while some := list(islice(rest, _AT_ONCE)):
-                where = f"exports.lineage IN ({file_rows.marks(some)})"
-                found += _known(connection, project_id, where, some)
+    async def of_lineages(self, project_id: str, lineages: Collection[bytes]) -> dict[bytes, list[KnownSheet]]:
+        """The same, but only these sheets, by lineage; nothing is known of a lineage with an empty list."""
+        found: dict[bytes, list[KnownSheet]] = {each: [] for each in lineages}
+        if not found:
             return found
 
-        return await self._store.call(of_lineages, durable=False)
+        def of_lineages(connection: sqlite3.Connection) -> None:
+            rest = iter(found)
+            while some := list(islice(rest, _AT_ONCE)):
+                where = f"exports.lineage IN ({file_rows.marks(some)})"
+                for each in _known(connection, project_id, where, some):
+                    found[each.lineage].append(each)
+
+        await self._store.call(of_lineages, durable=False)
+        return found
 
     async def not_asked_for(self, project_id: str) -> list[KnownSheet]:
         """The same, but only those that the last run did not ask for."""

@@ -1,7 +1,8 @@
 """The list of a project's sheets as a sync reads it, and which of them its selection chooses."""
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from itertools import chain
 
 from attrs import define, evolve, field
 
@@ -37,6 +38,8 @@ class Listing:
     user_id: str | None
     verify: bool
     """Ask for every number and title."""
+    project_id: str = field(init=False)
+    """Without `b.`."""
     ids: set[str] = field(factory=set[str], init=False)
     """Of the sheets that were listed."""
     listed: list[ProjectSheet] = field(factory=list[ProjectSheet], init=False)
@@ -56,6 +59,7 @@ class Listing:
     _warnings_before: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.project_id = bare_id(self.project.id)
         self._keeps = self.project.is_acc or not self.selection.takes_all
 
     def keep_all(self) -> None:
@@ -106,23 +110,18 @@ class Listing:
         """BIM 360: the sheets with these ids whose numbers and titles are known and need not be asked for."""
         if not self.ledger.is_open:  # the list of a first export begins before its folder is made
             return {}
-        found = await self._known([lineage_of_version(self._project_id, each) for each in ids])
+        lineages = [lineage_of_version(self.project_id, each) for each in ids]
+        found = await self.ledger.sheets.of_lineages(self.project_id, lineages)
         self._near |= found
-        near = (each for known in found.values() for each in known)
+        near = chain.from_iterable(found.values())
         return {each.facts.id: each.facts for each in near if each.facts is not None and self._is_recent(each)}
 
     async def known_of(self, sheets: Sequence[ProjectSheet]) -> Folder:
         """What the ledger knows of sheets that are listed; to be asked once for each."""
         lineages = {lineage for each in sheets for lineage in lineages_of(each.sheet)}
         found = {each: self._near.pop(each) for each in lineages if each in self._near}
-        found |= await self._known(lineages - found.keys())
-        return Folder(each for known in found.values() for each in known)
-
-    async def _known(self, lineages: Collection[bytes]) -> dict[bytes, list[KnownSheet]]:
-        found: dict[bytes, list[KnownSheet]] = {each: [] for each in lineages}
-        for each in await self.ledger.sheets.of_lineages(self._project_id, lineages):
-            found[each.lineage].append(each)
-        return found
+        found |= await self.ledger.sheets.of_lineages(self.project_id, lineages - found.keys())
+        return Folder(chain.from_iterable(found.values()))
 
     def named_at(self, sheet: Sheet, known: KnownSheet | None) -> float:
         """When the service was last asked for the number and title of a sheet."""
@@ -138,11 +137,12 @@ class Listing:
     async def choose(self) -> Selected:
         """The sheets that are wanted. What else the folder or the list has is asked about in the same way."""
         lost = self.sheets_left_out()
-        lineages = [lineage_of_version(self._project_id, each.version_urn or each.id) for each in lost]
-        self._instead = Folder(await self.ledger.sheets.of_lineages(self._project_id, lineages))
+        lineages = [lineage_of_version(self.project_id, each.version_urn or each.id) for each in lost]
+        instead = await self.ledger.sheets.of_lineages(self.project_id, lineages)
+        self._instead = Folder(chain.from_iterable(instead.values()))
         if self.selection == Selection():
             return Selected(chosen=tuple(self.listed))
-        known = await self.ledger.sheets.known(self._project_id, but=self.ids)
+        known = await self.ledger.sheets.known(self.project_id, but=self.ids)
         elsewhere = {each.record: each.facts for each in known if each.facts}
         places = Selection(
             folder=self.selection.folder,
@@ -169,11 +169,7 @@ class Listing:
         """Of all sheets that were listed."""
         if self.project.is_acc:
             return {lineage_of(each.sheet.to_request()) for each in self.listed}
-        return {lineage_of_version(self._project_id, each) for each in self.ids}
-
-    @property
-    def _project_id(self) -> str:
-        return bare_id(self.project.id)
+        return {lineage_of_version(self.project_id, each) for each in self.ids}
 
     def _selected(self, sheets: Sequence[ProjectSheet], selection: Selection) -> Sequence[ProjectSheet]:
         if selection == Selection():
@@ -194,7 +190,7 @@ class Listing:
         """What is known of a sheet that cannot be exported: its number is only known from an earlier version."""
         earlier = self._instead.item(found.id)
         return Sheet(
-            project_id=bare_id(self.project.id),
+            project_id=self.project_id,
             id=found.version_urn or found.id,
             item_id=found.id,
             number=earlier.number if earlier else found.name,

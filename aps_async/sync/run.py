@@ -1,9 +1,9 @@
 """One run of `sync_project`: its list, what the folder knows, and what comes of both."""
 
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,6 @@ from attrs.converters import optional
 
 from aps_async.ahead import ReadAhead
 from aps_async.errors import EmptyProjectError, InputError, MergeError, PruneLimitError
-from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
 from aps_async.ledger.keys import lineage_of
 from aps_async.ledger.sheets import KnownSheet, SheetNote
@@ -134,10 +133,6 @@ class SyncRun:
         self._register = RegisterWriter(self.project)
 
     @property
-    def _project_id(self) -> str:
-        return bare_id(self.project.id)
-
-    @property
     def not_listed(self) -> tuple[LeftOut, ...]:
         """BIM 360: sheets and folders that the list has found so far and could not return."""
         return tuple(self._listing.left_out)
@@ -164,7 +159,7 @@ class SyncRun:
         """
         if self.how.merge is not None:
             await self.ledger.reserve(self.how.merge)
-        self._is_any_known = await self.ledger.sheets.is_any_known(self._project_id)
+        self._is_any_known = await self.ledger.sheets.is_any_known(self._listing.project_id)
         if selected is not None:
             await self._listing.take_over(selected)
             self.selected = selected
@@ -200,7 +195,7 @@ class SyncRun:
         await self.ledger.sheets.forget([each.known for each in planned if each.is_too_old and each.known])
         self._open |= {each.request.source_ids: each for each in planned}
         first_seen = [each for each in planned if each.known is None or each.known.facts is None]
-        await self.ledger.sheets.note(self._project_id, [self._note(each, each.state) for each in first_seen])
+        await self.ledger.sheets.note(self._listing.project_id, [self._note(each, each.state) for each in first_seen])
         return planned
 
     async def _with_user(self, planned: Planned) -> Planned:
@@ -281,10 +276,12 @@ class SyncRun:
         await self._keep_notes()
         listing, book = self._listing, self.ledger.sheets
         kept = {found.record for each in listing.sheets_left_out() if (found := listing.kept(each)) is not None}
-        rest = [each for each in await book.not_asked_for(self._project_id) if each.record not in kept]
+        rest = [each for each in await book.not_asked_for(self._listing.project_id) if each.record not in kept]
         others = kept | {each.record for each in rest}
-        same = await book.of_lineages(self._project_id, {each.lineage for each in rest})
-        asked = {each.lineage: each.source_id for each in same if each.record not in others}
+        same = await book.of_lineages(self._listing.project_id, {each.lineage for each in rest})
+        asked = {
+            each.lineage: each.source_id for each in chain.from_iterable(same.values()) if each.record not in others
+        }
         now = {each.id: each.sheet for each in listing.listed} if rest else dict[str, Sheet]()
         listed = listing.lineages() if rest else set[bytes]()
         reasons = {
@@ -378,11 +375,10 @@ class SyncRun:
 
     async def _keep_notes(self) -> None:
         notes, self._notes = self._notes, []
-        await self.ledger.sheets.note(self._project_id, notes)
+        await self.ledger.sheets.note(self._listing.project_id, notes)
         changed, self._changed = self._changed, []
-        known = defaultdict[bytes, list[KnownSheet]](list)
-        for each in await self.ledger.sheets.of_lineages(self._project_id, {lineage for lineage, _ in changed}):
-            known[each.lineage].append(each)
+        lineages = {lineage for lineage, _ in changed}
+        known = await self.ledger.sheets.of_lineages(self._listing.project_id, lineages)
         for lineage, outcome in changed:
             self._report(outcome, *known[lineage])
 

@@ -14,6 +14,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from aps_async.errors import InputError, forget_frames
 from aps_async.links import SignedUrl
+from aps_async.narrowing import is_really
 from aps_async.settings import Settings
 from aps_async.transport.first_contact import FirstContact
 from aps_async.transport.headers import USER_AGENT, bearer, checked_headers, header_value
@@ -130,7 +131,7 @@ class Connections:
         first_contact: FirstContact,
         hooks: tuple[Hook, ...] = (),
     ) -> None:
-        if http is not None and not isinstance(http, aiohttp.ClientSession):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if http is not None and not is_really(http, aiohttp.ClientSession):
             raise InputError(f"http must be an aiohttp.ClientSession, not {type(http).__name__}")
         self._hooks = hooks
         self._api: aiohttp.ClientSession | None = http
