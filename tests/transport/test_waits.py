@@ -522,6 +522,26 @@ async def test_many_are_waited_for_without_a_download() -> None:
     assert sorted(type(each).__name__ for _, each in outcomes) == ["ExportFailedError", "ExportJob"]
 
 
+async def test_waits_end_if_the_references_cannot_be_read_to_their_end() -> None:
+    def refs() -> Iterator[ExportRef]:
+        yield from (REF, REF)
+        raise OSError("the list broke")
+
+    async with opened(Script(RUNNING)) as session, aclosing(poll_many(session, refs())) as found:
+        before = asyncio.all_tasks()
+        with pytest.raises(OSError, match="the list broke"):
+            await anext(found)
+        assert asyncio.all_tasks() == before
+
+
+async def test_more_slots_than_exports_may_be_pending_cost_nothing(tmp_path: Path) -> None:
+    async with opened(Script(RUNNING, DONE)) as session:
+        slots, tasks = 10**9, len(asyncio.all_tasks())
+        async with aclosing(export_many(session, [REF], tmp_path, max_concurrent_downloads=slots)) as outcomes:
+            await anext(outcomes)
+            assert len(asyncio.all_tasks()) - tasks <= session.settings.max_pending_exports + 2
+
+
 # ---------------------------------------------------------------- the first connection of a command
 
 
