@@ -531,9 +531,10 @@ async def test_a_part_file_is_closed_once_even_if_that_fails(tmp_path: Path, mon
     closed, close = list[int](), os.close
 
     def failing(file: int) -> None:
-        close(file)
         if file == ours:
             closed.append(file)
+        close(file)
+        if file == ours:
             raise OSError(errno.EDQUOT, "no quota is left")
 
     sink = opened(tmp_path / "x.pdf")
