@@ -49,7 +49,7 @@ class Spool:
 
         Args:
             key: compared part by part, by their code points.
-            text: what it is the key of.
+            text: what comes at the place of that key.
         """
         self._waiting.append(("\0".join(key).encode("utf-8", "surrogatepass"), text))
         self._added += 1

@@ -36,10 +36,10 @@ __all__ = [
     "former",
     "gone",
     "leaving",
-    "marks",
     "moved",
     "moves_under_way",
     "not_arrived",
+    "placeholders",
     "release_name",
     "set_former",
     "set_moves",
@@ -63,13 +63,13 @@ def files_of_all(
     connection: sqlite3.Connection, exports: Sequence[int], table: str = "files"
 ) -> dict[int, tuple[KnownFile, ...]]:
     """What is known of the files of some exports: one statement, where hundreds would be needed."""
-    select = f"SELECT export, name, size, sha256, stamp FROM {table} WHERE export IN ({marks(exports)})"  # noqa: S608
+    select = f"SELECT export, name, size, sha256, stamp FROM {table} WHERE export IN ({placeholders(exports)})"  # noqa: S608
     found = groupby(connection.execute(f"{select} ORDER BY export, name", exports), itemgetter(0))
     return {export: tuple([_known_file(*row[1:]) for row in rows]) for export, rows in found}
 
 
-def marks(values: Sequence[object]) -> str:
-    """A mark of SQL for each value; older SQLite takes 999 of them."""
+def placeholders(values: Sequence[object]) -> str:
+    """A placeholder of SQL for each value; older SQLite takes 999 of them."""
     return ", ".join("?" * len(values))
 
 

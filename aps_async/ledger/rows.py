@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from aps_async.downloads.filenames import stem_of
-from aps_async.ledger.file_rows import files_of, files_of_all, marks, set_former, stored_name
+from aps_async.ledger.file_rows import files_of, files_of_all, placeholders, set_former, stored_name
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.keys import Wanted, digest, name_key
 from aps_async.ledger.schema import State
@@ -118,7 +118,7 @@ def adopt(
 def _known_at_once(connection: sqlite3.Connection, run: int, wanted: Sequence[Wanted]) -> list[Record | None]:
     """Those that `_known` finds without any doubt: three statements, where three for each would be needed."""
     keys = [each.key(0) for each in wanted]
-    select = f"SELECT key, id, run, state, name, export_id, request FROM exports WHERE key IN ({marks(keys)})"  # noqa: S608
+    select = f"SELECT key, id, run, state, name, export_id, request FROM exports WHERE key IN ({placeholders(keys)})"  # noqa: S608
     rows = {key: row for key, *row in connection.execute(select, keys)}
     # A request that comes twice is another one the second time.
     pairs = [(each, rows.pop(key, None)) for key, each in zip(keys, wanted, strict=True)]

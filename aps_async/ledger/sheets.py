@@ -135,7 +135,7 @@ class SheetBook:
         def of_lineages(connection: sqlite3.Connection) -> None:
             rest = iter(found)
             while some := list(islice(rest, _AT_ONCE)):
-                where = f"exports.lineage IN ({file_rows.marks(some)})"
+                where = f"exports.lineage IN ({file_rows.placeholders(some)})"
                 for each in _known(connection, project_id, where, some):
                     found[each.lineage].append(each)
 
@@ -312,7 +312,8 @@ def is_sheet(request: ExportRequest) -> bool:
 def _replaced(connection: sqlite3.Connection, lineages: Sequence[bytes]) -> dict[bytes, tuple[int, str]]:
     """By lineage: the latest version whose files are still there although a newer one has its name."""
     select = (
-        f"SELECT lineage, id, request FROM exports WHERE lineage IN ({file_rows.marks(lineages)}) AND name IS NULL"  # noqa: S608
+        "SELECT lineage, id, request FROM exports"  # noqa: S608
+        f" WHERE lineage IN ({file_rows.placeholders(lineages)}) AND name IS NULL"
         " AND EXISTS (SELECT 1 FROM files WHERE export=id) ORDER BY id"
     )
     return {lineage: (record, stored) for lineage, record, stored in connection.execute(select, lineages)}

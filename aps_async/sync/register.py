@@ -103,9 +103,9 @@ class RegisterWriter:
     """The register of a run, filled while that goes on."""
 
     project: Project
-    """That is compared with the folder."""
+    """The project that the folder is compared with."""
     _rows: Spool = field(factory=Spool, init=False)
-    """The line of each file, one after the other."""
+    """For each sheet its line of `register.json`, a line break, and its line of `register.csv`."""
 
     def add(self, outcome: SyncOutcome, *known: KnownSheet | None) -> None:
         """Adds a sheet.

@@ -58,7 +58,7 @@ async def work(database: Database, lanes: Sequence[LaneOptions], stop: asyncio.E
     Raises:
         Exception: the error of a step, or of the database if it is not an outage.
     """
-    await _Crew(database, stop, [_Station(options) for options in lanes]).run()
+    await _Lanes(database, stop, [_Lane(options) for options in lanes]).run()
 
 
 def _export_of(payload: bytes | None) -> int | None:
@@ -77,7 +77,7 @@ class _Job:
     id: int
     payload: bytes | None
     attempts: int
-    station: "_Station"
+    lane: "_Lane"
     steps: int = 0
     slots: Slots | None = None
     """Whose slot it has."""
@@ -86,7 +86,7 @@ class _Job:
 
 
 @frozen
-class _Return:
+class _PutBack:
     """A row that is to be put back."""
 
     job: _Job
@@ -94,8 +94,8 @@ class _Return:
     wake: bool
 
 
-class _Station:
-    """One lane here: its slots, and what wakes it."""
+class _Lane:
+    """One lane of this worker: its slots, and what wakes it."""
 
     def __init__(self, options: LaneOptions) -> None:
         self.options = options
@@ -121,33 +121,33 @@ class _Station:
 
 
 @define(eq=False)
-class _Crew:
+class _Lanes:
     """Everything that one worker does with the queue."""
 
     database: Database
     stop: asyncio.Event
-    stations: Sequence[_Station]
+    lanes: Sequence[_Lane]
     id: UUID = field(factory=uuid4)
     jobs: dict[int, _Job] = field(factory=dict[int, _Job])
     kept: int = 0
     tasks: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
     over: asyncio.Event = field(factory=asyncio.Event)
     fault: BaseException | None = None
-    back: list[_Return] = field(factory=list[_Return])
+    back: list[_PutBack] = field(factory=list[_PutBack])
     ended: list[_Job] = field(factory=list[_Job])
     flushing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Works until it is over."""
-        taking = [asyncio.create_task(self._take(station)) for station in self.stations]
+        taking = [asyncio.create_task(self._take(lane)) for lane in self.lanes]
         aside = [asyncio.create_task(self._listen()), asyncio.create_task(self._beat())]
         ends = [asyncio.create_task(each.wait()) for each in (self.stop, self.over)]
         try:
             await asyncio.wait([*taking, *aside, *ends], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.over.set()
-            for station in self.stations:
-                station.woken.set()
+            for lane in self.lanes:
+                lane.woken.set()
             await asyncio.wait(taking, timeout=_FAREWELL)  # a statement that is not cancelled leaves no row behind
             for task in (*taking, *aside):
                 if task.done() and not task.cancelled():
@@ -172,31 +172,31 @@ class _Crew:
 
     # ---------------------------------------------------------------- rows
 
-    async def _take(self, station: _Station) -> None:
+    async def _take(self, lane: _Lane) -> None:
         """Takes rows whenever some may be due and slots are free."""
         from aps_async.workers.claims import Claims
 
-        claims, slots = Claims(self.database, self.id, engine.HEARTBEAT), station.slots
+        claims, slots = Claims(self.database, self.id, engine.HEARTBEAT), lane.slots
         while not self.over.is_set():
-            station.woken.clear()
+            lane.woken.clear()
             free = max(0, slots.free)
             slots.has_backlog = True
-            rows = await claims.take(station.entrypoints, free) if free else []
+            rows = await claims.take(lane.entrypoints, free) if free else []
             # A late heartbeat lets this worker take its own row again, although it still works on it.
-            await self._begin(station, [row for row in rows if row["id"] not in self.jobs])
+            await self._begin(lane, [row for row in rows if row["id"] not in self.jobs])
             if len(rows) < free:
                 slots.has_backlog = False
             pause = engine.IDLE * random.uniform(0.85, 1.0)  # noqa: S311 - not always just after the same other worker
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await station.woken.wait()
+                    await lane.woken.wait()
 
-    async def _begin(self, station: _Station, rows: Sequence[Any]) -> None:
-        jobs = [_Job(row["id"], row["payload"], row["attempts"], station, slots=station.slots) for row in rows]
+    async def _begin(self, lane: _Lane, rows: Sequence[Any]) -> None:
+        jobs = [_Job(row["id"], row["payload"], row["attempts"], lane, slots=lane.slots) for row in rows]
         self.jobs |= {job.id: job for job in jobs}
-        station.slots.take(len(jobs))
-        if jobs and station.options.claimed is not None:
-            await station.options.claimed([number for job in jobs if (number := _export_of(job.payload)) is not None])
+        lane.slots.take(len(jobs))
+        if jobs and lane.options.claimed is not None:
+            await lane.options.claimed([number for job in jobs if (number := _export_of(job.payload)) is not None])
         for job in jobs:
             task = asyncio.create_task(self._process(job))
             self.tasks.add(task)
@@ -232,11 +232,11 @@ class _Crew:
                     [each.job.steps for each in back],
                 )
                 await self._execute(_PUT_BACK, *values, self.id)
-                for station, delay in {(each.job.station, each.delay) for each in back if each.wake}:
-                    station.wake_after(delay)
+                for lane, delay in {(each.job.lane, each.delay) for each in back if each.wake}:
+                    lane.wake_after(delay)
             if ended:
-                lanes = [job.station.options.lane for job in ended]
-                await self._execute(_REMOVE, [job.id for job in ended], lanes, self.id)
+                names = [job.lane.options.lane for job in ended]
+                await self._execute(_REMOVE, [job.id for job in ended], names, self.id)
 
     async def _flush_in_a_moment(self) -> None:
         await asyncio.sleep(_MOMENT)
@@ -262,7 +262,7 @@ class _Crew:
         then = await self._step(job, partial(self._first_step, job))
         while isinstance(then, Kept) and not self.over.is_set():
             if then.lane is not None:
-                [job.station] = [each for each in self.stations if each.options.lane == then.lane]
+                [job.lane] = [each for each in self.lanes if each.options.lane == then.lane]
                 job.steps = 0  # those of the other lane do not count
             then = await self._step(job, partial(self._next_step, job, then))
         self._give_back_slot(job)
@@ -272,7 +272,7 @@ class _Crew:
             self.ended.append(job)
         else:
             delay = then.delay if isinstance(then, Yielded | Kept) else then
-            self.back.append(_Return(job, delay, wake=not isinstance(then, Yielded)))
+            self.back.append(_PutBack(job, delay, wake=not isinstance(then, Yielded)))
         if (self.back or self.ended) and (self.flushing is None or self.flushing.done()):
             self.flushing = asyncio.create_task(self._flush_in_a_moment())
 
@@ -281,13 +281,13 @@ class _Crew:
         if number is None:
             _log.error("a job in the queue names no export but %.100r; it is dropped", job.payload)
             return None
-        return await job.station.options.handle(number, job.attempts)
+        return await job.lane.options.handle(number, job.attempts)
 
     async def _next_step(self, job: _Job, kept: Kept) -> Next:
         """Keeps a job until it is due, and then calls its next step; or returns the seconds after which it is due."""
         if self.kept >= MOST_KEPT:
             return kept.delay
-        loop, slots = asyncio.get_running_loop(), job.station.slots
+        loop, slots = asyncio.get_running_loop(), job.lane.slots
         turn = job.turn = Turn(loop.time() + kept.delay)
         self.kept += 1
         self._give_back_slot(job)
@@ -364,5 +364,5 @@ class _Crew:
                 connection.terminate()
 
     def _wake(self) -> None:
-        for station in self.stations:
-            station.wake()
+        for lane in self.lanes:
+            lane.wake()
