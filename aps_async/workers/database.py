@@ -156,7 +156,11 @@ class Database:
     async def unpooled(self) -> Any:
         """A separate connection, to listen on; the caller closes it."""
         connection = await driver().connect(self.url, timeout=STATEMENT_SECONDS, server_settings=_SETTINGS)
-        await _limit_idle(connection)
+        try:
+            await _limit_idle(connection)
+        except BaseException:  # also when cancelled, as a worker that stops early: nobody else has the connection
+            connection.terminate()
+            raise
         return connection
 
     async def _refuse_transaction_mode(self) -> None:
