@@ -158,7 +158,7 @@ class Database:
         connection = await driver().connect(self.url, timeout=STATEMENT_SECONDS, server_settings=_SETTINGS)
         try:
             await _limit_idle(connection)
-        except BaseException:  # also when cancelled, as a worker that stops early: nobody else has the connection
+        except BaseException:  # also when cancelled: no caller has the connection yet
             connection.terminate()
             raise
         return connection
