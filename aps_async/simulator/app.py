@@ -155,7 +155,7 @@ class Simulator:
         self.began, self.began_loop = self.clock(), loop.time()
         urls: list[str] = []
         for handler, port in zip(self._handlers, self._ports, strict=True):
-            server = web.Server(handler, access_log=None, handler_cancellation=True)
+            server = web.Server(sending.until_hung_up(handler), access_log=None, handler_cancellation=True)
             try:
                 listening = await loop.create_server(server, HOST, port, backlog=1024)
             except OSError:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ from .record import Record
 from .replies import Reply, json_reply
 from .routing import Call, Services
 
+_Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 SPEED_HEADER = "X-Simulator-Speed"
 """Carried by every response, so that a client can scale its waits."""
 _PIECES = 20
@@ -64,6 +66,20 @@ def cut_json(reply: Reply) -> Reply:
     """The same answer with its body cut in the middle, and a length that fits the rest."""
     body = b"".join(reply.pieces())
     return Reply(reply.status, reply.headers, body[: max(1, len(body) // 2)], cookies=reply.cookies)
+
+
+def until_hung_up(handler: _Handler) -> _Handler:
+    """A client that hangs up ends its request, whatever that was at, and is not an error to be printed."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ConnectionError:  # in the moment between the end of the connection and the cancellation of this
+            if request.transport is not None and not request.transport.is_closing():
+                raise
+            return web.Response()  # for aiohttp, which finds the connection closed too
+
+    return handle
 
 
 async def invite_body(request: web.BaseRequest) -> None:

@@ -146,7 +146,8 @@ def simulation(*options: str) -> Iterator[Simulation]:
         finally:
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (130, "aps-async: stopped\n")
+    ended = (process.returncode, err)
+    assert ended == (130, "aps-async: stopped\n"), ended
 
 
 def paths_in(folder: Path) -> list[Path]:

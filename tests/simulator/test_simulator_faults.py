@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from aps_async.simulator import Behaviour, Fault, FaultError, JobPolls, Simulator, load_faults
+from aps_async.simulator import Behaviour, Exchange, Fault, FaultError, JobPolls, Simulator, load_faults
 from tests.simulator.conftest import Serve
 
 NOW = Behaviour(job_time=JobPolls(0))
@@ -254,3 +254,31 @@ def test_bad_faults(tmp_path: Path, text: str, message: str) -> None:
         load_faults(file)
     with pytest.raises(FaultError, match="cannot be read"):
         load_faults(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [None, *(Fault(endpoint="hubs", kind=kind) for kind in ("slow", "truncate"))],
+    ids=lambda each: each.kind if each else "none",
+)
+async def test_a_client_that_hangs_up_is_no_error_of_the_simulator(
+    fault: Fault | None, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a connection that was just lost, aiohttp has not yet cancelled the request: it goes on to its first write."""
+
+    def hang_up(_exchange: Exchange) -> None:
+        for _listening, server in client.simulator._servers:
+            for connection in server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+
+    async with serve() as client:
+        client.simulator.on_exchange = hang_up
+        if fault is not None:
+            client.simulator.add_fault(fault)
+        with pytest.raises(aiohttp.ClientError):
+            await client.get(HUBS)
+        client.simulator.on_exchange = None
+        client.simulator.clear_faults()
+        assert (await client.get(HUBS)).status == 200
+    assert [each for each in caplog.records if each.name == "aiohttp.server"] == []
