@@ -145,7 +145,7 @@ class RenewingProvider(ABC):
             return current
         seen, lock = self._attempts, self._lock_here()
         if lock.locked() and (current := self._unexpired(client, rejected)) is not None:
-            return current  # somebody renews it early; a token service that hangs must not keep everybody
+            return current  # one caller renews it early: a token service that hangs must not delay the others
         # A lock, not a shared task: if the caller that renews is cancelled, the next one renews.
         async with lock:
             if (current := self._usable(client, rejected)) is not None:

@@ -114,7 +114,13 @@ class WaitQueue(Generic[P]):
         self._backoff_base = backoff_base
         self._refusals = 0  # 429s in a row, those of one pause counted once
         self._paused_until = 0.0
-        self._queue: list[tuple[int, asyncio.Future[P]]] = []
+        self._queue: list[tuple[int, int, asyncio.Future[P]]] = []
+        """By priority, and those of one priority in the order of their arrival."""
+
+    def agree_on(self, budget: int, published: int) -> None:
+        """Considers the budget of one more session: of those that are not the published one, the lowest holds."""
+        if budget != published and (budget < self.budget or self.budget == published):
+            self.budget = budget
 
     @staticmethod
     def priority() -> int:
@@ -141,17 +147,17 @@ class WaitQueue(Generic[P]):
 
     def _line_up(self, priority: int) -> "asyncio.Future[P]":
         turn: asyncio.Future[P] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (priority, turn))
+        heapq.heappush(self._queue, (priority, self.priority(), turn))
         return turn
 
     def _step_out(self, turn: "asyncio.Future[P]") -> None:
-        self._queue = [entry for entry in self._queue if entry[1] is not turn]
+        self._queue = [entry for entry in self._queue if entry[-1] is not turn]
         heapq.heapify(self._queue)
 
     def _next_in_line(self) -> "asyncio.Future[P] | None":
         """Takes the first who still waits out of the queue."""
         while self._queue:
-            _, turn = heapq.heappop(self._queue)
+            turn = heapq.heappop(self._queue)[-1]
             if not turn.done():
                 return turn
         return None
@@ -243,6 +249,7 @@ class LocalRateLimiter(WaitQueue[None]):
         begins = max(asyncio.get_running_loop().time(), self._resumes_at)
         spent = [at + self.window for at in self._spent if at + self.window > begins]
         spent += [begins + self.window] * self._in_flight
+        spent = spent[-self.budget :]  # there are more only if the budget was lowered since
         over = calls - (self.budget - len(spent)) - 1
         if over < 0:
             return begins
@@ -288,11 +295,12 @@ class Quotas:
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> LocalRateLimiter:
-        """The one rate limiter for this owner and endpoint; the first call sets its numbers."""
+        """The one rate limiter for this owner and endpoint. The first call sets its window; all agree on a budget."""
         key = (owner, endpoint.name)
         found = self._rate_limiters.get(key)
         if found is None:
             found = self._rate_limiters[key] = LocalRateLimiter(budget, window, backoff_base=backoff_base)
+        found.agree_on(budget, endpoint.budget)
         return found
 
 
