@@ -49,9 +49,8 @@ class Entry:
     names: tuple[str, ...] = ()
     """In a storage."""
     unpacked: tuple[Path, ...] = ()
-    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """Warnings from before the download."""
+    """Warnings about its way here, which are not the file's own."""
     members: "tuple[Entry, ...]" = ()
     """Of a batch's job: the entries that it is for."""
     page: Path | None = None
@@ -76,12 +75,13 @@ def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> Expo
     known: dict[str, Any] = {
         "request": entry.request,
         "ref": entry.ref or entry.record.ref,
-        "failed_files": job.failed_files if job else (),
+        "failed_files": job.failed_files if job else entry.record.failed_files,
         "seconds": now - entry.began,
         "polls": status.polls if status else 0,
     }
     if isinstance(result, Exception):
         return FailedExport(**known, error=result)
+    warnings = (*entry.notes, *entry.record.warnings)
     if entry.locations:
         return StoredExport(
             **known,
@@ -89,7 +89,7 @@ def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> Expo
             locations=entry.locations,
             names=entry.names,
             reused=entry.reused,
-            warnings=entry.warnings,
+            warnings=warnings,
         )
     return DeliveredExport(
         **known,
@@ -97,5 +97,5 @@ def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> Expo
         size=result.size,
         unpacked=entry.unpacked,
         reused=entry.reused,
-        warnings=entry.warnings,
+        warnings=warnings,
     )

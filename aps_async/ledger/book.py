@@ -275,7 +275,7 @@ class Ledger:
 
     async def _arriving(self, record: Record, known: Sequence[KnownFile]) -> tuple[str, ...]:
         def arriving(connection: sqlite3.Connection) -> list[file_rows.Former]:
-            file_rows.arriving(connection, record.id, known)
+            file_rows.arriving(connection, record, known)
             return file_rows.former(connection, record.id)
 
         former = await self._store.call(arriving, durable=False)
@@ -342,7 +342,7 @@ def _done(
     connection: sqlite3.Connection, folder: Path, record: Record, files: list[KnownFile] | None
 ) -> list[file_rows.Former]:
     if files is not None:
-        file_rows.arriving(connection, record.id, files)
+        file_rows.arriving(connection, record, files)
     elif (file := record.arrived) is not None:
         stamp = stamp_of(folder / file.name, file.size, record.arrived_at)
         file_rows.set_stamps(connection, record.id, [evolve(file, stamp=stamp)])
