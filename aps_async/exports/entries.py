@@ -7,6 +7,7 @@ from typing import Any
 from attrs import define
 
 from aps_async.exports.bulk_requests import Wanted, request_of
+from aps_async.exports.outcomes import Delivery, report_outcome
 from aps_async.ledger.journal import Record
 from aps_async.models import (
     DeliveredExport,
@@ -19,8 +20,9 @@ from aps_async.models import (
     StoredExport,
 )
 from aps_async.polling import Poller
+from aps_async.session import Session
 
-__all__ = ["Entry", "outcome_of"]
+__all__ = ["Entry", "outcome_of", "report"]
 __dir__: object = __all__.copy
 
 
@@ -99,3 +101,14 @@ def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> Expo
         reused=entry.reused,
         warnings=warnings,
     )
+
+
+def report(session: Session, entry: Entry, outcome: ExportOutcome | StoredExport) -> None:
+    """Logs the outcome of an entry, and emits it to the hooks."""
+    delivery = None
+    if not isinstance(outcome, FailedExport):
+        place = outcome.path if isinstance(outcome, DeliveredExport) else ", ".join(outcome.locations)
+        delivery = Delivery(size=outcome.size, location=str(place), reused=outcome.reused)
+    request, ref, seconds, error = outcome.request, outcome.ref, outcome.seconds, outcome.error
+    report_outcome(session, request, ref, seconds, number=entry.number, delivery=delivery, error=error)
+    entry.reported = True
