@@ -183,6 +183,14 @@ class Ledger:
         """The SHA-256 of every file of an export, by its name in the folder."""
         return await self._store.call(file_rows.digests, durable=False)
 
+    async def note_joined(self, file: Path, identifier: bytes, warnings: Sequence[str]) -> None:
+        """Keeps what is odd about a PDF that was joined from files of exports; see `joined_warnings`."""
+        await self._store.call(lambda db: file_rows.note_joined(db, str(file), identifier, warnings))
+
+    async def joined_warnings(self, file: Path, identifier: bytes) -> tuple[str, ...] | None:
+        """What is odd about a PDF that was joined under this identifier; None if nothing is known of it."""
+        return await self._store.call(lambda db: file_rows.joined_warnings(db, str(file), identifier), durable=False)
+
     async def begin(self, total: int | None) -> None:
         """A run begins."""
         command, again = self._command, self._again

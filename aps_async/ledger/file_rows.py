@@ -19,7 +19,7 @@ from aps_async.downloads.filenames import checked_relative, safe_stem, stem_of
 from aps_async.errors import DecodeError, InputError, LedgerError
 from aps_async.ids import version_number
 from aps_async.ledger.journal import KnownFile, Record
-from aps_async.ledger.keys import name_key
+from aps_async.ledger.keys import digest, name_key
 from aps_async.ledger.schema import State
 from aps_async.text import folded
 from aps_async.transport.converter import structure, to_dict, to_json
@@ -36,10 +36,12 @@ __all__ = [
     "files_of_all",
     "former",
     "gone",
+    "joined_warnings",
     "leaving",
     "moved",
     "moves_under_way",
     "not_arrived",
+    "note_joined",
     "placeholders",
     "release_name",
     "set_former",
@@ -135,6 +137,23 @@ def set_former(connection: sqlite3.Connection, record: int) -> None:
     """What is known of an export's files is past: they are still recognized until others have taken their place."""
     connection.execute("INSERT OR REPLACE INTO former_files SELECT * FROM files WHERE export=?", (record,))
     connection.execute("DELETE FROM files WHERE export=?", (record,))
+
+
+def note_joined(connection: sqlite3.Connection, file: str, identifier: bytes, warnings: Iterable[str]) -> None:
+    """Keeps what is odd about a PDF that was joined under this identifier, until it is joined anew."""
+    value = to_json([identifier.hex(), *warnings])
+    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_joined(file), value))
+
+
+def joined_warnings(connection: sqlite3.Connection, file: str, identifier: bytes) -> tuple[str, ...] | None:
+    """What was kept of a joined PDF; None if it was joined under another identifier, or not by this ledger's runs."""
+    found = connection.execute("SELECT value FROM facts WHERE name=?", (_joined(file),)).fetchone()
+    known, *warnings = structured(found[0], tuple[str, ...]) if found else ("",)
+    return tuple(warnings) if known == identifier.hex() else None
+
+
+def _joined(file: str) -> str:
+    return f"joined {digest(file).hex()}"
 
 
 @frozen
