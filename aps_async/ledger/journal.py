@@ -7,7 +7,7 @@ from typing import Protocol
 from attrs import define, field, frozen
 
 from aps_async.downloads.filenames import NameBook, safe_path
-from aps_async.models import Downloaded, ExportKind, ExportOutcome, ExportRef, ExportRequest, StoredExport
+from aps_async.models import Downloaded, ExportKind, ExportOutcome, ExportRef, ExportRequest, FailedFile, StoredExport
 
 __all__ = ["Journal", "KnownFile", "NoLedger", "Record"]
 __dir__: object = __all__.copy
@@ -39,6 +39,10 @@ class Record:
     done: bool = False
     arrived: KnownFile | None = None
     """What this run is about to put under its final name, or has."""
+    failed_files: tuple[FailedFile, ...] = ()
+    """What its files lack of what was asked for."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about its files, as long as they are there."""
     arrived_at: float = 0.0
     """A time before it got that name, in seconds since the epoch."""
     job_seconds: float | None = None

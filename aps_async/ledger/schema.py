@@ -124,6 +124,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (export, name, sha256)
         ) WITHOUT ROWID""",
     ),
+    (
+        # JSON: what the files of an export lack of what was asked for; NULL: nothing, or it was made before.
+        "ALTER TABLE exports ADD COLUMN lacks TEXT",
+        # JSON: what is odd about them.
+        "ALTER TABLE exports ADD COLUMN warnings TEXT",
+    ),
 )
 
 

@@ -31,7 +31,8 @@ class FinishedExport:
     polls: int = 0
     """Status calls that were answered."""
     failed_files: tuple[FailedFile, ...] = ()
-    """ACC Files: what the result lacks; see `ExportRequest.allow_partial`."""
+    """ACC Files: what the result lacks; see `ExportRequest.allow_partial`. With a ledger, the next run with the same
+    request exports it again, since the service may have by then what was missing."""
 
 
 @frozen(kw_only=True)
@@ -49,7 +50,7 @@ class DeliveredExport(FinishedExport):
     reused: bool = False
     """The file is an earlier run's, found whole and unchanged: nothing was fetched."""
     warnings: tuple[str, ...] = ()
-    """What is odd about the file; see `Downloaded.warnings`. Not repeated when a later run reuses the file."""
+    """What is odd about the file; see `Downloaded.warnings`. A later run that reuses the file repeats it."""
 
     __repr__ = short_repr
 
@@ -71,7 +72,7 @@ class StoredExport(FinishedExport):
     reused: bool = False
     """The files are an earlier run's, found whole and unchanged: nothing was fetched."""
     warnings: tuple[str, ...] = ()
-    """What is odd about the file; see `Downloaded.warnings`."""
+    """What is odd about the file; see `DeliveredExport.warnings`."""
 
     __repr__ = short_repr
 
