@@ -39,7 +39,7 @@ async def stopped(tasks: "Iterable[asyncio.Future[Any]]") -> None:
 
 
 async def ended(work: Awaitable[T], *, on_cancel: Callable[[], object] | None = None) -> T:
-    """Waits for work that must not be left running; if cancelled, it still waits, and raises the cancellation after that.
+    """Waits for work that must not be left running; a cancellation is raised only after the work has ended.
 
     Args:
         work: what to wait for.
