@@ -316,11 +316,7 @@ class Worker:
     async def _handle_failure(self, entry: Entry, problem: Exception, polls: int = 0, took: float = 0.0) -> engine.Next:
         """Decides what an error means: another try after some seconds, a dead letter, or the end of this worker.
 
-        Args:
-            entry: the export.
-            problem: the error of its step.
-            polls: status calls for the export so far.
-            took: seconds that the failed call took, which count as waiting.
+        `took` are the seconds of the failed call, which count as waiting.
 
         Raises:
             APSError: no export can succeed with this worker; it has to stop.
