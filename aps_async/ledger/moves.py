@@ -137,7 +137,7 @@ class Moves:
             await self.put_away(record, left)
 
     async def _is_as_before(self, name: str, former: Sequence[Former]) -> bool:
-        """Whether the name is free, or its file is the one that was to be replaced, and nobody has edited it."""
+        """Whether the name is free, or its file is the one that was to be replaced, and it was not edited."""
         return not await self.place.is_there(name) or await self._ours(name, former) is not None
 
     async def _was_renamed(self, record: int, name: str, target: str) -> bool:
