@@ -171,7 +171,7 @@ async def _library(folder: str, *, is_known: bool) -> None:
 
     async with Session(TwoLegged.from_env(), base_url=os.environ["APS_BASE_URL"], settings=Settings.from_env()) as one:
         project = await find_project(one, "Clinic") if is_known else None
-        [plans] = [each.id for each in await list_top_folders(one, project) if each.is_plans] if project else [None]
+        [plans] = [each for each in await list_top_folders(one, project) if each.is_plans] if project else [None]
     session = Session(TwoLegged.from_env(), base_url=os.environ["APS_BASE_URL"], settings=Settings.from_env())
     _print(began=time.time())
     async with session:

@@ -16,6 +16,7 @@ from aps_async.models import (
     ExportOptions,
     ExportOutcome,
     ExportRequest,
+    Folder,
     Project,
     Sheet,
     StoredExport,
@@ -49,7 +50,7 @@ async def list_sheets(
     session: Session,
     project: Project | str,
     *,
-    folder: str | None = None,
+    folder: Folder | str | None = None,
     collection: str | None = None,
     user_id: str | None = None,
     known: plans.KnownSheets | None = None,
@@ -63,8 +64,8 @@ async def list_sheets(
     Args:
         session: the session; scope `data:read`.
         project: a `Project`, its id or its name.
-        folder: BIM 360: only this folder and its subfolders, by path, such as `Plans/Architecture`, or URN. ACC: only
-            this version set, by name or id.
+        folder: BIM 360: only this folder and its subfolders: a `Folder`, a path such as `Plans/Architecture`, or a
+            URN. ACC: only this version set, by name or id.
         collection: ACC: only this collection, by name or id; by default all collections and ungrouped sheets.
         user_id: the acting user of a two-legged call.
         known: BIM 360: called with the ids on each page, returns those sheets as an earlier list had them. Numbers and
@@ -72,7 +73,7 @@ async def list_sheets(
         on_left_out: BIM 360: called with each sheet and folder that is left out; see `plans.list_sheets`.
 
     Raises:
-        InputError: `collection` is given for a BIM 360 project, which has none.
+        InputError: `collection` is given for a BIM 360 project, which has none, or a `Folder` for an ACC project.
         NotExportableError: the project is in neither BIM 360 nor ACC.
         NotFoundInProjectError: there is no such project, folder or collection, or several of that name, or no Plans
             folder; the message lists the existing ones.
@@ -82,6 +83,8 @@ async def list_sheets(
     if collection is not None:
         _check_collections(found)
     if found.is_acc:
+        if isinstance(folder, Folder):
+            raise InputError(f"{found.name} is an ACC (Forma) project: its sheets lie in version sets, not in folders")
         listed = sheets.list_sheets(session, found.id, version_set=folder, collection=collection, user_id=user_id)
     else:
         listed = plans.list_sheets(session, found, folder=folder, user_id=user_id, known=known, on_left_out=on_left_out)
@@ -123,7 +126,7 @@ async def project_requests(
     project: Project | str,
     *,
     what: Literal["sheets", "files"] = "sheets",
-    folder: str | None = None,
+    folder: Folder | str | None = None,
     collection: str | None = None,
     options: ExportOptions | None = None,
     user_id: str | None = None,
@@ -187,7 +190,7 @@ def export_project(
     folder: str | os.PathLike[str],
     *,
     what: Literal["sheets", "files"] = "sheets",
-    source_folder: str | None = None,
+    source_folder: Folder | str | None = None,
     collection: str | None = None,
     options: ExportOptions | None = None,
     user_id: str | None = None,
@@ -208,7 +211,7 @@ def export_project(
     folder: Storage,
     *,
     what: Literal["sheets", "files"] = "sheets",
-    source_folder: str | None = None,
+    source_folder: Folder | str | None = None,
     collection: str | None = None,
     options: ExportOptions | None = None,
     user_id: str | None = None,
@@ -228,7 +231,7 @@ async def export_project(
     folder: str | os.PathLike[str] | Storage,
     *,
     what: Literal["sheets", "files"] = "sheets",
-    source_folder: str | None = None,
+    source_folder: Folder | str | None = None,
     collection: str | None = None,
     options: ExportOptions | None = None,
     user_id: str | None = None,

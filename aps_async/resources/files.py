@@ -6,7 +6,7 @@ https://aps.autodesk.com/en/docs/acc/v1/reference/http/document-management-proje
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
-from aps_async.ids import bare_id, check_project, decoded_urn, id_list, is_version_urn, version_urn
+from aps_async.ids import bare_id, check_project, id_list, is_version_urn, version_urn
 from aps_async.models import (
     ExportJob,
     ExportKind,
@@ -20,9 +20,8 @@ from aps_async.models import (
     Version,
 )
 from aps_async.resources import acc
-from aps_async.resources.projects import get_folder, list_top_folders
 from aps_async.resources.reading import FolderReader
-from aps_async.resources.walking import Walk, descend, is_open, newest
+from aps_async.resources.walking import Walk, first_folders, newest
 from aps_async.session import Session
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import call_deadline
@@ -128,7 +127,7 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
 
 
 async def list_files(
-    session: Session, project: Project, *, folder: str | None = None, user_id: str | None = None
+    session: Session, project: Project, *, folder: Folder | str | None = None, user_id: str | None = None
 ) -> AsyncGenerator[tuple[Item, Version], None]:
     """The files of a project that ACC can export, with their newest versions, folder by folder.
 
@@ -138,18 +137,14 @@ async def list_files(
     Args:
         session: the session.
         project: an ACC project.
-        folder: only this folder and its subfolders: a path from a top folder down, or a folder URN.
+        folder: only this folder and its subfolders: a `Folder`, a path from a top folder down, or a folder URN.
         user_id: the acting user of a two-legged call.
 
     Raises:
         NotFoundInProjectError: there is no such folder; the message lists the existing ones.
         APSError: as `Session.request`.
     """
-    if folder is not None and decoded_urn(folder, "folder").startswith("urn:"):
-        ahead = [await get_folder(session, project.id, folder, user_id=user_id)]
-    else:
-        top = [each for each in await list_top_folders(session, project, user_id=user_id) if is_open(each)]
-        ahead = top if folder is None else [await descend(session, project, top, folder, user_id)]
+    ahead = await first_folders(session, project, folder, user_id)
     walk = Walk(session, project)
     async with aclosing(FolderReader(session, project.id, user_id=user_id, by_level=True)) as reader:
         reader.expect(ahead)

@@ -19,7 +19,6 @@ from aps_async.ids import (
     bare_id,
     check_project,
     decoded_urn,
-    is_folder_urn,
     is_item_urn,
     is_version_urn,
     path_part,
@@ -29,14 +28,13 @@ from aps_async.models import Folder, Item, ItemWarning, LeftOut, Project, Sheet,
 from aps_async.resources.projects import (
     Entry,
     find_project,
-    get_folder,
     get_item,
     get_tip,
     get_version,
     list_top_folders,
 )
 from aps_async.resources.reading import FolderReader
-from aps_async.resources.walking import Walk, descend, newest
+from aps_async.resources.walking import Walk, descend, known_folder, newest
 from aps_async.session import Session
 from aps_async.threads import stopped
 from aps_async.transport.converter import lenient
@@ -98,7 +96,7 @@ async def list_sheets(
     session: Session,
     project: Project | str,
     *,
-    folder: str | None = None,
+    folder: Folder | str | None = None,
     user_id: str | None = None,
     known: KnownSheets | None = None,
     on_left_out: OnLeftOut | None = None,
@@ -116,8 +114,8 @@ async def list_sheets(
     Args:
         session: the session; scope `data:read`.
         project: a `Project`, its id or its name.
-        folder: only this folder and what is below: a path such as `Plans/Architecture` or `Architecture` (case does
-            not matter), or a folder URN.
+        folder: only this folder and what is below: a `Folder`, a path such as `Plans/Architecture` or `Architecture`
+            (case does not matter), or a folder URN.
         user_id: the acting user of a two-legged call.
         known: called with the ids of each page: sheets of an earlier list that were not modified since keep their
             numbers and titles, and cost no call.
@@ -181,15 +179,17 @@ async def bim360_project(session: Session, project: Project | str, *, user_id: s
     raise NotExportableError(f"{found.name} ({found.id}) is a project of type {kind}, not BIM 360: {instead}")
 
 
-async def _starts(session: Session, project: Project, folder: str | None, user_id: str | None) -> Sequence[Folder]:
+async def _starts(
+    session: Session, project: Project, folder: Folder | str | None, user_id: str | None
+) -> Sequence[Folder]:
     """The folders to walk: those that split uploads, or the one that was asked for."""
-    if folder is not None and is_folder_urn(decoded_urn(folder, "folder")):
-        chosen = await get_folder(session, project.id, folder, user_id=user_id)
-        if chosen.actions and not chosen.is_plans:
+    folder = await known_folder(session, project, folder, user_id)
+    if isinstance(folder, Folder):
+        if folder.actions and not folder.is_plans:
             raise NotExportableError(
-                f"the folder {chosen.name!r} is not below a Plans folder; only what lies there can be exported"
+                f"the folder {folder.name!r} is not below a Plans folder; only what lies there can be exported"
             )
-        return (chosen,)
+        return (folder,)
     top = await list_top_folders(session, project, user_id=user_id)
     plans = [each for each in top if each.is_plans]
     if not plans:

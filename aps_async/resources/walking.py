@@ -11,7 +11,7 @@ from aps_async.resources.reading import DEPTH_LIMIT, FolderReader
 from aps_async.session import Session
 from aps_async.text import did_you_mean, named, nearest
 
-__all__ = ["DEPTH_LIMIT", "Walk", "descend", "is_open", "newest", "walk"]
+__all__ = ["DEPTH_LIMIT", "Walk", "descend", "first_folders", "is_open", "known_folder", "newest", "walk"]
 __dir__: object = __all__.copy
 
 
@@ -90,7 +90,7 @@ async def newest(
 
 
 async def walk(
-    session: Session, project: Project, *, folder: str | None = None, user_id: str | None = None
+    session: Session, project: Project, *, folder: Folder | str | None = None, user_id: str | None = None
 ) -> AsyncGenerator[tuple[Folder, list[tuple[Item, Version | None]]], None]:
     """Every folder of a project with its items and their newest versions, from the top down, in the service's order.
 
@@ -100,18 +100,14 @@ async def walk(
     Args:
         session: the session; scope `data:read`.
         project: of either kind.
-        folder: only this folder and what is below: a path from a top folder down, or a folder URN.
+        folder: only this folder and what is below: a `Folder`, a path from a top folder down, or a folder URN.
         user_id: the acting user of a two-legged call.
 
     Raises:
         NotFoundInProjectError: no such folder; the message lists what there is.
         APSError: as `Session.request`.
     """
-    if folder is not None and is_folder_urn(decoded_urn(folder, "folder")):
-        ahead = [await get_folder(session, project.id, folder, user_id=user_id)]
-    else:
-        top = [each for each in await list_top_folders(session, project, user_id=user_id) if is_open(each)]
-        ahead = top if folder is None else [await descend(session, project, top, folder, user_id)]
+    ahead = await first_folders(session, project, folder, user_id)
     way = Walk(session, project)
     async with aclosing(FolderReader(session, project.id, user_id=user_id)) as reader:
         reader.expect(ahead)
@@ -129,6 +125,30 @@ async def walk(
                 continue
             yield at, items
             ahead.extend(reversed(way.enters(below)))
+
+
+async def first_folders(
+    session: Session, project: Project, folder: Folder | str | None, user_id: str | None
+) -> list[Folder]:
+    """Where a walk begins: the folder that was asked for, or all top folders that are meant for people.
+
+    Raises:
+        NotFoundInProjectError: no such folder; the message lists what there is.
+    """
+    folder = await known_folder(session, project, folder, user_id)
+    if isinstance(folder, Folder):
+        return [folder]
+    top = [each for each in await list_top_folders(session, project, user_id=user_id) if is_open(each)]
+    return top if folder is None else [await descend(session, project, top, folder, user_id)]
+
+
+async def known_folder(
+    session: Session, project: Project, folder: Folder | str | None, user_id: str | None
+) -> Folder | str | None:
+    """The folder of a URN, which costs a call; paths and folders are returned as they are."""
+    if isinstance(folder, str) and is_folder_urn(decoded_urn(folder, "folder")):
+        return await get_folder(session, project.id, folder, user_id=user_id)
+    return folder
 
 
 def is_open(folder: Folder) -> bool:

@@ -177,11 +177,10 @@ async def test_a_crash_at_any_instant(tmp_path: Path, instant: str, survives: bo
 
 async def test_processes_share_one_login_through_kills() -> None:
     """The short form of `python -m benchmarks.logins`."""
-    report = await logins.run(seconds=6, kills=4, processes=4, tasks=10, life=1.0, pause=0.3)
+    async with asyncio.timeout(100):
+        report = await logins.run(seconds=4, kills=4, processes=4, tasks=10, life=1.0, pause=0.3, calls=100, renewals=4)
     assert report.failures == []
-    assert report.calls > 100
     assert (report.kills, report.stores_unreadable) == (4, 0)
-    assert report.renewals >= 4
     assert report.renewals_too_early <= report.lost
     assert report.reuses == report.lost
 

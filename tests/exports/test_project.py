@@ -14,7 +14,7 @@ from aps_async.errors import NotExportableError, NotFoundInProjectError
 from aps_async.exports.bulk import BulkProgress
 from aps_async.exports.project import get_sheet, project_requests
 from aps_async.models import ExportKind
-from aps_async.resources.projects import find_project
+from aps_async.resources.projects import find_project, list_top_folders
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from tests.documents import lying_in, pages_in, texts_of
 from tests.support import service, session_for
@@ -110,6 +110,13 @@ async def test_the_same_kind_of_folder_at_the_end(project: str, session: Session
         assert re.search("(?i)markup|RFI", text)
         assert path.name[:5] in text
     assert (told[-1].done, told[-1].failed) == (2, 0)
+
+
+async def test_a_folder_of_sheets_is_refused_where_they_lie_in_version_sets(session: Session, tmp_path: Path) -> None:
+    tower = await find_project(session, "Tower")
+    top = await list_top_folders(session, tower)
+    with pytest.raises(InputError, match=r"Tower is an ACC \(Forma\) project: its sheets lie in version sets"):
+        [each async for each in export_project(session, tower, tmp_path, source_folder=top[0], user_id="ADA")]
 
 
 @pytest.mark.parametrize("unpack", [True, False])

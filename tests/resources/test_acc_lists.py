@@ -8,8 +8,8 @@ from aiohttp import web
 
 from aps_async import Project, Session, StaticToken, files, sheets
 from aps_async.errors import NotFoundInProjectError
-from aps_async.models import ExportKind
-from aps_async.resources.projects import find_project
+from aps_async.models import ExportKind, Folder
+from aps_async.resources.projects import find_project, get_folder
 from aps_async.simulator import Fault, Simulator, World
 from tests.support import served, service, session_for
 
@@ -122,10 +122,12 @@ async def test_files_that_can_be_exported_with_their_newest_version(session: Ses
     assert found == [("A.pdf", 2), ("B.DWG", 1), ("C.rvt", 1), ("D.pdf", 1)]
 
 
-@pytest.mark.parametrize("folder", ["Project Files/Core", "core", "urn"])
-async def test_files_of_one_folder(folder: str, simulator: Simulator, session: Session, tower: Project) -> None:
-    if folder == "urn":
-        folder = simulator.world.hubs[0].projects[0].folders[0].folders[0].id
+@pytest.mark.parametrize("form", ["Project Files/Core", "core", "urn", "folder"])
+async def test_files_of_one_folder(form: str, simulator: Simulator, session: Session, tower: Project) -> None:
+    urn = simulator.world.hubs[0].projects[0].folders[0].folders[0].id
+    folder: Folder | str = urn if form == "urn" else form
+    if form == "folder":
+        folder = await get_folder(session, tower.id, urn)
     assert [item.name async for item, _ in files.list_files(session, tower, folder=folder)] == ["D.pdf"]
 
 

@@ -12,8 +12,9 @@ import pytest
 from aps_async import InputError, NotAllowedError, NotFoundError, Session, Settings, list_sheets
 from aps_async.errors import NotExportableError, NotFoundInProjectError, ServerError
 from aps_async.exports.project import get_sheet
-from aps_async.models import ExportKind, Sheet
+from aps_async.models import ExportKind, Folder, Sheet
 from aps_async.resources import plans
+from aps_async.resources.projects import find_project, list_folder_contents, list_top_folders
 from aps_async.simulator import Fault, Simulator, World
 from tests.support import service, session_for
 
@@ -143,6 +144,23 @@ async def test_a_folder_by_its_urn(form: Callable[[str], str]) -> None:
         assert [sheet.number for sheet in await listed(session, folder=form(folder.id))] == ["A-1", "A-2", "D-1"]
 
 
+async def test_a_folder_that_was_listed_costs_no_call_and_keeps_its_path() -> None:
+    async with account(project_with(TREE)) as (simulator, session):
+        project = await find_project(session, "Clinic")
+        [top] = await list_top_folders(session, project)
+        entries = [each async for each in list_folder_contents(session, project.id, top)]
+        folder = next(each for each in entries if isinstance(each, Folder) and each.name == "Architecture")
+        simulator.reset_counts()
+        found = await listed(session, project, folder=folder)
+        assert [(each.number, each.folder_path) for each in found] == [
+            ("A-1", "Plans/Architecture"),
+            ("A-2", "Plans/Architecture"),
+            ("D-1", "Plans/Architecture/Details"),
+        ]
+        called = {name: each["calls"] for name, each in simulator.counts()["endpoints"].items() if each["calls"]}
+        assert called == {"folder_contents": 2, "batch_get": 2}
+
+
 @pytest.mark.parametrize(
     ("folder", "says"),
     [
@@ -171,6 +189,10 @@ async def test_a_folder_outside_of_plans_says_that_nothing_there_can_be_exported
         outside = simulator.world.hubs[0].projects[0].folders[1]
         with pytest.raises(NotExportableError, match=r"'Project Files'.*Plans"):
             await listed(session, folder=outside.id)
+        project = await find_project(session, "Clinic")
+        [folder] = [each for each in await list_top_folders(session, project) if not each.is_plans]
+        with pytest.raises(NotExportableError, match=r"'Project Files'.*Plans"):
+            await listed(session, project, folder=folder)
 
 
 async def test_a_project_without_plans_says_what_it_has_without_the_hidden_ones() -> None:

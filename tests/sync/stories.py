@@ -12,14 +12,16 @@ from attrs import define
 
 from aps_async import Session
 from aps_async.downloads.object_storage import ObjectStorage
-from aps_async.simulator import Simulator
+from aps_async.simulator import Behaviour, JobTime, Simulator
 from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import SyncOptions
 from tests.storages import Bucket
 
-__all__ = ["Story", "key"]
+__all__ = ["UNHURRIED", "Story", "key"]
+UNHURRIED = Behaviour(job_time=JobTime.fixed(1), jobs_forgotten_after=0)
+"""On a slow machine, the folder's jobs would be forgotten at this speed when those of the storage are still known."""
 _TIMEOUT = 60.0
 """Seconds for one export: of the usual time, little is left at the speed of the story."""
 

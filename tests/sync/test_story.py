@@ -18,8 +18,7 @@ from tests.ledger.test_places import s3
 from tests.storages import Bucket
 from tests.support import service, session_for
 from tests.sync.sheets import labels_of
-from tests.sync.stories import Story
-from tests.sync.test_sync import QUICK
+from tests.sync.stories import UNHURRIED, Story
 
 __all__ = ["s3"]
 COUNT = 300
@@ -67,7 +66,7 @@ async def project(tmp_path: Path, s3: dict[str, str]) -> AsyncIterator[Bim360Sto
     bucket = Bucket(s3, "story")
     storage = ObjectStorage("s3://story", allow_http=True, **s3)
     async with (
-        service(World.single_folder(COUNT), behaviour=QUICK, speed=300) as simulator,
+        service(World.single_folder(COUNT), behaviour=UNHURRIED, speed=300) as simulator,
         session_for(simulator, PATIENT) as session,
     ):
         yield Bim360Story(simulator, session, tmp_path / "plans", tmp_path / "set.pdf", storage, bucket, {})

@@ -15,8 +15,7 @@ from tests.ledger.test_places import s3
 from tests.storages import Bucket
 from tests.support import service, session_for
 from tests.sync.sheets import labels_of
-from tests.sync.stories import Story
-from tests.sync.test_sync import QUICK
+from tests.sync.stories import UNHURRIED, Story
 
 __all__ = ["s3"]
 SHEETS: list[dict[str, str]] = [
@@ -79,7 +78,7 @@ async def story(tmp_path: Path, s3: dict[str, str]) -> AsyncIterator[AccStory]:
     storage = ObjectStorage("s3://story-acc", allow_http=True, **s3)
     how = {"user_id": "ADA", "batch": 1}  # a job for each sheet: pages of one PDF depend on what else is in it
     async with (
-        service(World.from_json(WORLD), behaviour=QUICK, speed=300) as simulator,
+        service(World.from_json(WORLD), behaviour=UNHURRIED, speed=300) as simulator,
         session_for(simulator) as session,
     ):
         yield AccStory(simulator, session, tmp_path / "plans", tmp_path / "set.pdf", storage, bucket, how)
