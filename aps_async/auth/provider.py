@@ -10,8 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
-from aps_async.errors import APSError, forget_frames
+from aps_async.errors import forget_frames
 from aps_async.narrowing import as_object
+from aps_async.transport.retry import may_recover
 
 __all__ = [
     "AccessToken",
@@ -132,7 +133,7 @@ class RenewingProvider(ABC):
         self._renew_at = 0.0
         self._lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._attempts = 0
-        self._failure: APSError | None = None
+        self._failure: Exception | None = None
 
     @abstractmethod
     async def _renew(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken:
@@ -142,15 +143,17 @@ class RenewingProvider(ABC):
         """See `TokenProvider`."""
         if (current := self._usable(client, rejected)) is not None:
             return current
-        seen = self._attempts
+        seen, lock = self._attempts, self._lock_here()
+        if lock.locked() and (current := self._unexpired(client, rejected)) is not None:
+            return current  # somebody renews it early; a token service that hangs must not keep everybody
         # A lock, not a shared task: if the caller that renews is cancelled, the next one renews.
-        async with self._lock_here():
+        async with lock:
             if (current := self._usable(client, rejected)) is not None:
                 return current
             if self._failure is not None and self._attempts > seen:
                 # The renewal that we waited for has failed; later callers try again. Each caller gets its own error,
                 # since tracebacks and notes are added to it.
-                raise copy(self._failure) from self._failure.__cause__
+                raise _another(self._failure) from self._failure.__cause__
             return await self._renew_now(client, rejected)
 
     def _lock_here(self) -> asyncio.Lock:
@@ -161,16 +164,22 @@ class RenewingProvider(ABC):
         return self._lock[1]
 
     def _usable(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken | None:
+        return None if client.now() >= self._renew_at else self._unexpired(client, rejected)
+
+    def _unexpired(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken | None:
         current = self._current
-        if current is None or client.now() >= self._renew_at:
+        if current is None or (current.expires_at is not None and client.now() >= current.expires_at):
             return None
         return None if rejected is not None and rejected.value == current.value else current
 
     async def _renew_now(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken:
         try:
             token = await self._renew(client, rejected)
-        except APSError as problem:
+        except Exception as problem:
             self._attempts += 1
+            if may_recover(problem) and (current := self._unexpired(client, rejected)) is not None:
+                self._renew_at = current.expires_at or self._renew_at  # later callers must not wait for it as well
+                return current
             self._failure = problem
             forget_frames(problem)  # they contain the response with the tokens
             raise
@@ -179,6 +188,13 @@ class RenewingProvider(ABC):
         self._current = token
         self._renew_at = renewal_time(client, token)
         return token
+
+
+def _another(problem: Exception) -> Exception:
+    try:
+        return copy(problem)
+    except TypeError:  # a store's error, with a constructor that copying does not know
+        return problem
 
 
 def renewal_time(client: TokenClient, token: AccessToken) -> float:

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from aps_async import AuthError, InputError, Session, Settings, StaticToken, TransportError, TwoLegged, projects
-from aps_async.auth import AccessToken, TokenClient
+from aps_async.auth import AccessToken, Login, MemoryStore, ThreeLegged, TokenClient
 from aps_async.errors import ServerError, UnauthorizedError
 from aps_async.simulator import Behaviour, Fault, Simulator, World
 from tests.support import served, service, session_for, virtual_clock
@@ -128,6 +128,54 @@ async def test_a_failed_renewal_leaves_a_token_that_is_still_good_to_the_others(
         with pytest.raises(AuthError):
             await projects.list_hubs(session)
         await projects.list_hubs(session)
+
+
+@virtual_time
+@pytest.mark.parametrize(
+    "fault", [Fault(endpoint="token", status=503), Fault(endpoint="token", kind="hang")], ids=["refuses", "hangs"]
+)
+async def test_a_token_service_that_is_down_hurts_nobody_while_the_token_is_good(fault: Fault) -> None:
+    """It is renewed a minute early: one caller tries, the others go on, and so does that one when it has failed."""
+    settings = Settings(max_attempts=2, request_timeout=10.0, budgets={"hubs": 1000})
+    async with service(World.demo(1)) as simulator, session_for(simulator, settings) as session:
+        await projects.list_hubs(session)
+        await asyncio.sleep(3545)  # it lives 3,599 s
+        simulator.add_fault(fault)
+        renewer = asyncio.create_task(projects.list_hubs(session))
+        await asyncio.sleep(0.1)
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(projects.list_hubs(session) for _ in range(20)))
+        assert asyncio.get_running_loop().time() - began < 1
+        await renewer
+        await projects.list_hubs(session)
+        assert simulator.counts()["token_requests"] == 3  # the first, and the two attempts of the renewal
+        simulator.clear_faults()
+        await asyncio.sleep(60)
+        await projects.list_hubs(session)
+        assert simulator.counts()["token_requests"] == 4
+
+
+@virtual_time
+@pytest.mark.parametrize("copied", [True, False])
+async def test_an_error_of_a_store_is_the_same_for_all_who_wait_for_it(copied: bool) -> None:
+    class StoreError(RuntimeError):
+        def __init__(self, first: str, *rest: str) -> None:
+            super().__init__(*([first, *rest] if copied else []))
+
+    class BrokenStore(MemoryStore):
+        loads = 0
+
+        async def load(self) -> Login | None:
+            self.loads += 1
+            await asyncio.sleep(1)
+            raise StoreError("the vault is sealed")
+
+    store = BrokenStore()
+    tokens = ThreeLegged("simulator-public", store=store)
+    async with service(World.demo(1)) as simulator, session_for(simulator, tokens=tokens) as session:
+        answers = await asyncio.gather(*(tokens.token(session) for _ in range(10)), return_exceptions=True)
+    assert {type(each) for each in answers} == {StoreError}
+    assert store.loads == 1
 
 
 @pytest.mark.parametrize(
