@@ -44,7 +44,7 @@ class JoinedSet:
     missing: tuple[str, ...] = ()
     """Sheets that should be in it and are not: the name of each, and the reason."""
     merged: MergedPdf | None = None
-    """What was written; None if the file was there and no sheet had changed."""
+    """What was written; None if the file was there and nothing had changed."""
 
     @property
     def in_words(self) -> str:
