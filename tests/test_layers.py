@@ -21,7 +21,16 @@ LAYERS = [
     ["links"],
     ["models"],
     ["errors"],
-    ["extras", "filesystem", "ids", "settings", "spool", "transport.converter", "transport.quotas"],
+    [
+        "extras",
+        "filesystem",
+        "ids",
+        "settings",
+        "spool",
+        "transport.converter",
+        "transport.decoding",
+        "transport.quotas",
+    ],
     [
         "downloads.filenames",
         "downloads.sinks",

@@ -28,7 +28,7 @@ from aps_async.errors import (
 from aps_async.links import SignedUrl, redact
 from aps_async.narrowing import as_list, as_object, is_object
 from aps_async.text import well_formed
-from aps_async.transport.converter import loads
+from aps_async.transport.decoding import loads
 from aps_async.transport.request import Call
 
 __all__ = [
