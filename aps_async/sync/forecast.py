@@ -17,7 +17,6 @@ from aps_async.ledger import Ledger
 from aps_async.ledger.places import Place
 from aps_async.models import DeliveredExport, ExportKind, ExportRequest, Project, StoredExport
 from aps_async.policies import PollPolicy, PollStatus
-from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync import results
@@ -97,10 +96,7 @@ async def forecast(
     """
     calls, began = session.calls, session.now()
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
-    if found.is_acc:
-        session.check_user(files.SERVICE.start, how.user_id)
-    how.selection.check(found)
-    how.pattern.check(found)
+    how.check(session, found)
     async with ledger_for(target_for(folder), state, verify=how.verify, preview=True) as ledger:
         await rebuild(ledger, found)
         viewer = await session.acting_as(how.user_id)

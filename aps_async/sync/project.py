@@ -6,13 +6,11 @@ from contextlib import aclosing
 
 from aps_async.ahead import ReadAhead
 from aps_async.downloads.storage import Storage
-from aps_async.errors import InputError
 from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.exports.targets import ledger_for, target_for
-from aps_async.models import ExportOptions, Project
+from aps_async.models import Project
 from aps_async.policies import Policy
-from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync.alongside import requests
@@ -87,12 +85,7 @@ async def sync_project(
     """
     target = target_for(folder)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
-    if found.is_acc:
-        session.check_user(files.SERVICE.start, how.user_id)
-    elif how.options != ExportOptions(markups=how.options.markups, hyperlinks=how.options.hyperlinks):
-        raise InputError(f"{found.name} is not an ACC project: only published markups and hyperlinks are supported")
-    how.selection.check(found)
-    how.pattern.check(found)
+    how.check(session, found)
     batch = batch_for(found, how.batch, one_pdf=how.merge is not None)
     async with ledger_for(target, state, superseded=how.superseded, verify=how.verify, command=command) as ledger:
         await rebuild(ledger, found)

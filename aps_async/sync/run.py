@@ -17,6 +17,7 @@ from aps_async.errors import EmptyProjectError, InputError, MergeError, PruneLim
 from aps_async.ledger import Ledger
 from aps_async.ledger.sheets import KnownSheet, SheetNote
 from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet, SheetIdentity, StoredExport
+from aps_async.resources import files
 from aps_async.session import Session
 from aps_async.sync.compare import Planned, plan
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, join_set
@@ -91,6 +92,22 @@ class SyncOptions:
                 raise InputError(f"{name} must be a value such as {example}, not {value!r}")
         if self.superseded not in ("keep", "drop"):
             raise InputError(f"superseded must be 'keep' or 'drop', not {self.superseded!r}")
+
+    def check(self, session: Session, project: Project) -> None:
+        """Checks that these options can be used with a project.
+
+        Raises:
+            AuthError: the token is of the wrong kind.
+            InputError: the selection, the pattern or an option is not for this kind of project, or ACC needs a user.
+        """
+        if project.is_acc:
+            session.check_user(files.SERVICE.start, self.user_id)
+        elif self.options != ExportOptions(markups=self.options.markups, hyperlinks=self.options.hyperlinks):
+            raise InputError(
+                f"{project.name} is not an ACC project: only published markups and hyperlinks are supported"
+            )
+        self.selection.check(project)
+        self.pattern.check(project)
 
 
 @define(eq=False)

@@ -113,8 +113,7 @@ class Worker:
         return 1.0 / self.session.settings.time_scale
 
     async def run(self, *, until_done: bool = False, stop: asyncio.Event | None = None) -> None:
-        """Processes the queue until `stop` is set, it is cancelled, or (`until_done`) all enqueued exports that
-        it may take have ended.
+        """Processes the queue until `stop` is set, or (`until_done`) all enqueued exports that it may take have ended.
 
         The exports that it holds then go back to the other workers at once; no unfinished file is left.
 
