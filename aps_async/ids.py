@@ -1,4 +1,4 @@
-"""Identifiers in all the forms that people paste them, and the one form that each service takes.
+"""Converts identifiers from any form in which people paste them to the one that each service requires.
 
 https://aps.autodesk.com/en/docs/data/v2/developers_guide/basics/
 """

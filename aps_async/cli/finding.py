@@ -1,4 +1,4 @@
-"""The commands that find what others are to be given: projects, sheets, files, Cost documents and their ids."""
+"""The commands that list what other commands take: projects, sheets, files, Cost documents and their ids."""
 
 from functools import partial
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""One door for every project: BIM 360 or ACC is looked up once, and what follows is the same."""
+"""Lists and exports a whole project, with the same functions for BIM 360 and ACC: which one it is, is looked up."""
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -59,7 +59,7 @@ async def list_sheets(
     """The sheets of a project that can be exported: from the Plans folder (BIM 360) or the Sheets tool (ACC).
 
     For what is left out see `plans.list_sheets` (BIM 360) and `sheets.list_sheets` (ACC). Several calls run at once,
-    ahead of the loop; leaving the loop early needs `contextlib.aclosing` around it, which ends them.
+    ahead of the loop. To leave the loop early, put `contextlib.aclosing` around it, which ends them.
 
     Args:
         session: the session; scope `data:read`.
@@ -68,15 +68,15 @@ async def list_sheets(
             URN. ACC: only this version set, by name or id.
         collection: ACC: only this collection, by name or id; by default all collections and ungrouped sheets.
         user_id: the acting user of a two-legged call.
-        known: BIM 360: called with the ids of each page: sheets of an earlier list, whose numbers and titles are taken
-            over where nothing was modified since.
+        known: BIM 360: called with the ids on each page, returns those sheets as an earlier list had them. Numbers and
+            titles are taken from there where nothing was modified since.
         on_left_out: BIM 360: called with each sheet and folder that is left out; see `plans.list_sheets`.
 
     Raises:
         InputError: `collection` is given for a BIM 360 project, which has none, or a `Folder` for an ACC project.
         NotExportableError: the project is in neither BIM 360 nor ACC.
-        NotFoundInProjectError: there is no such project, folder or collection, there are several of that name, or the
-            Plans folder is missing; the message lists the existing ones.
+        NotFoundInProjectError: there is no such project, folder or collection, or several of that name, or no Plans
+            folder; the message lists the existing ones.
         APSError: as `Session.request`.
     """
     found = await _found(session, project, user_id)
@@ -116,7 +116,7 @@ async def get_sheet(
         _check_collections(found)
     if not found.is_acc:
         return await plans.get_sheet(session, found, sheet_id, user_id=user_id)
-    # Not `sheets:batch-get`, which knows no numbers.
+    # Not by `sheets:batch-get`, which takes ids only, no numbers.
     listed = [each async for each in sheets.list_sheets(session, found.id, collection=collection, user_id=user_id)]
     return sheets.SheetIndex(found.name, listed).find(sheet_id)
 
@@ -132,7 +132,7 @@ async def project_requests(
     user_id: str | None = None,
     allow_partial: bool = True,
 ) -> AsyncGenerator[ExportRequest, None]:
-    """Requests for all sheets of a project, one PDF each; or for all files of an ACC project, 200 in a ZIP.
+    """Yields requests for all sheets of a project, one PDF each; or for all files of an ACC project, 200 in a ZIP.
 
     Args:
         session: the session.
@@ -147,7 +147,7 @@ async def project_requests(
     Raises:
         NotExportableError: `what` is `files` for a BIM 360 project; its files need no export: download them.
         InputError: the user is missing for an ACC project with a two-legged token; `collection` is given for files or
-            for a BIM 360 project; or asset markups are requested for files. Nothing is listed then.
+            for a BIM 360 project; or asset markups are requested for files. Raised before anything is listed.
         APSError: as `list_sheets`.
     """
     if what not in ("sheets", "files"):
@@ -249,7 +249,7 @@ async def export_project(
     Arguments: see `project_requests` and `export_many`.
 
     Raises:
-        APSError: as for both; failures of single exports are outcomes.
+        APSError: as both of them; an export that fails is an outcome instead.
     """
     found = await _found(session, project, user_id)
     requests = project_requests(

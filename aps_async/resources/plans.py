@@ -1,4 +1,4 @@
-"""The sheets of a BIM 360 project: what lies in the Plans folder and can be exported.
+"""The sheets of a BIM 360 project: what is in the Plans folder and can be exported.
 
 https://aps.autodesk.com/en/docs/bim360/v1/tutorials/document-management/export-pdf-from-docs-s3/
 """
