@@ -96,6 +96,7 @@ async def forecast(
         APSError: as `sync_project`, except `PruneLimitError` and `FolderInUseError`.
     """
     calls, began = session.calls, session.now()
+    how.selection.check_address(project)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
     if found.is_acc:
         session.check_user(files.SERVICE.start, how.user_id)

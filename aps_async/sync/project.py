@@ -85,6 +85,7 @@ async def sync_project(
         APSError: as `list_sheets`; failures of single exports are outcomes.
     """
     target = target_for(folder)
+    how.selection.check_address(project)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
     if found.is_acc:
         session.check_user(files.SERVICE.start, how.user_id)
