@@ -409,10 +409,14 @@ async def test_policies(policy: object, polls: int, scene: Scene, simulator: Sim
     [(1, "f0 (gone)"), (20, "f19 (gone)"), (21, "f19 (gone), and 1 more"), (1000, "f19 (gone), and 980 more")],
 )
 def test_an_error_names_the_first_missing_files_and_counts_the_rest(count: int, ends: str) -> None:
-    request = ExportRequest(ExportKind.FILES, "p", tuple(f"f{n}" for n in range(count)), allow_partial=False)
+    names = tuple(f"f{n}" for n in range(count))
+    request = ExportRequest(kind=ExportKind.FILES, project_id="p", source_ids=names, allow_partial=False)
     lost = tuple(FailedFile(id=f"f{n}", reason="gone") for n in range(count))
     job = ExportJob(
-        ref=ExportRef(request, "j"), status=ExportStatus.PARTIAL, raw_status="partialSuccess", failed_files=lost
+        ref=ExportRef(request=request, export_id="j"),
+        status=ExportStatus.PARTIAL,
+        raw_status="partialSuccess",
+        failed_files=lost,
     )
     with pytest.raises(ExportFailedError) as caught:
         checked_job(job)
