@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDictProxy
 
+from aps_async.arguments import check_functions
 from aps_async.auth.provider import AccessToken, HasClientId, HasTokenKind, Settles, TokenProvider
 from aps_async.errors import APSError, DecodeError, InputError, TransportError
 from aps_async.links import SignedUrl
@@ -115,6 +116,7 @@ class Session:
         self.hooks: tuple[Hook, ...] = () if callable(hooks) else tuple(hooks)
         if callable(hooks) or not all(map(callable, self.hooks)):
             raise InputError("hooks must be a list of functions or other callables, such as hooks=[watch]")
+        check_functions(clock=clock, on_unreachable=on_unreachable)
         self.calls: int = 0
         """The number of API calls sent so far, retries included; without those for tokens, and without downloads."""
         self._tokens = tokens

@@ -22,6 +22,7 @@ LAYERS = [
     ["models"],
     ["errors"],
     [
+        "arguments",
         "extras",
         "filesystem",
         "ids",

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from functools import cache
 from typing import overload
 
+from aps_async.arguments import check_functions
 from aps_async.downloads.content import Expected
 from aps_async.downloads.open_files import opened
 from aps_async.downloads.sinks import PartFile, Writable
@@ -98,6 +99,7 @@ async def download(
         DownloadError: the link is refused for another reason, such as a web filter; the message names it.
         APSError: what `renew` raised.
     """
+    check_functions(renew=renew, before_rename=before_rename, on_progress=on_progress, opener=opener)
     _keep_memory()
     sink = opened(target)
     transfer = Transfer(session, _as_source(source), renew, expected, opener, sha256=sha256)

@@ -17,6 +17,7 @@ from aps_async.exports.entries import Entry
 from aps_async.ledger.files import known_file
 from aps_async.ledger.journal import Record
 from aps_async.models import Downloaded, ExportKind, ExportRequest, Project
+from aps_async.narrowing import is_really
 from aps_async.pdf.page_names import same_number
 from aps_async.pdf.splitting import check_installed, split_sheets
 from aps_async.policies import PollPolicy, PollStatus
@@ -54,8 +55,8 @@ def checked_batch(batch: int) -> int:
     Raises:
         InputError: it is out of range.
     """
-    if not 1 <= batch <= LARGEST:
-        raise InputError(f"a batch has 1 to {LARGEST:,} sheets, not {batch}")
+    if not is_really(batch, int) or not 1 <= batch <= LARGEST:
+        raise InputError(f"a batch has 1 to {LARGEST:,} sheets, not {batch!r:.100}")
     return batch
 
 

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import overload
 
+from aps_async.arguments import check_functions, check_kind
 from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
 from aps_async.exports.batches import Batches
@@ -126,6 +127,7 @@ async def export_many(
             once.
     """
     check_timeout(timeout)
+    check_functions(policy=policy, on_progress=on_progress)
     slots = session.settings.concurrent_downloads(max_concurrent_downloads)
     async with AsyncExitStack() as stack:
         target = target_for(folder)
@@ -167,5 +169,6 @@ async def _journal(ledger: Ledger | bool, target: Path | Storage, stack: AsyncEx
     if ledger is False:
         return NoLedger()
     book = ledger_for(target) if ledger is True else ledger
+    check_kind("ledger", book, Ledger)
     book.check_target(target)
     return book if book.is_open else await stack.enter_async_context(book)

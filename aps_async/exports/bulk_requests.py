@@ -6,10 +6,11 @@ from contextlib import aclosing
 from itertools import islice
 
 from aps_async.ahead import ReadAhead
-from aps_async.errors import APSError
+from aps_async.errors import APSError, InputError
 from aps_async.exports.kinds import Export, ref_of, row_of, start_export
 from aps_async.exports.pollers import effective_timeout
 from aps_async.models import ExportJob, ExportRef, ExportRequest
+from aps_async.narrowing import is_really
 from aps_async.session import Session
 from aps_async.transport.retry import call_deadline, may_start_again, waits
 
@@ -31,7 +32,16 @@ def request_of(wanted: Wanted) -> ExportRequest:
 async def batches(
     requests: Iterable[Wanted] | AsyncIterable[Wanted],
 ) -> AsyncGenerator[list[Wanted], None]:
-    """Yields as many at a time as are available. An asynchronous source is read up to `_AT_ONCE` requests ahead."""
+    """Yields as many at a time as are available. An asynchronous source is read up to `_AT_ONCE` requests ahead.
+
+    Raises:
+        InputError: `requests` is one request, or nothing that can be iterated over.
+    """
+    if not is_really(requests, Iterable) and not is_really(requests, AsyncIterable):
+        raise InputError(
+            f"requests must be a list or another iterable of requests, not {type(requests).__name__}; "
+            "for a single one, write [request]"
+        )
     if isinstance(requests, AsyncIterable):
         async with aclosing(ReadAhead(_generated(requests), limit=_AT_ONCE, size=_AT_ONCE)) as found:
             async for batch in found:

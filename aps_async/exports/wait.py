@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import overload
 
+from aps_async.arguments import check_functions
 from aps_async.downloads.content import Expected
 from aps_async.downloads.download import BeforeRename, download
 from aps_async.downloads.open_files import checked_target
@@ -208,6 +209,7 @@ async def wait_for_export(
 
     On any failure, and on cancellation, nothing is left behind: no task, no open connection, no part file.
     """
+    check_functions(on_status=on_status, on_progress=on_progress)
     target = checked_target(target)
     poller = export_poller(session, export, timeout=timeout, policy=policy)
     with reported(session, ref_of(export)) as delivery:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from aps_async.ahead import ReadAhead
+from aps_async.arguments import check_functions, check_kind
 from aps_async.downloads.storage import Storage
 from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import BulkProgress, export_many
@@ -83,6 +84,15 @@ async def sync_project(
         LedgerError: the folder's ledger cannot be used.
         APSError: as `list_sheets`; an export that fails is an outcome instead.
     """
+    check_kind("how", how, SyncOptions)
+    check_functions(
+        policy=policy,
+        on_progress=on_progress,
+        on_listed=on_listed,
+        on_total=on_total,
+        on_selected=on_selected,
+        on_joined=on_joined,
+    )
     target = target_for(folder)
     how.selection.check_address(project)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)

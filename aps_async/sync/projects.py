@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from aps_async.arguments import check_functions, check_kind
 from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, EmptyProjectError, InputError, LedgerError
@@ -14,6 +15,7 @@ from aps_async.exports.bulk import BulkProgress
 from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.models import Project
+from aps_async.narrowing import is_really
 from aps_async.policies import Policy
 from aps_async.resources.projects import find_projects
 from aps_async.session import Session
@@ -107,6 +109,10 @@ async def sync_projects(
         TargetError: the folder cannot be written to.
         APSError: as `find_projects`.
     """
+    if isinstance(projects, str) or not is_really(projects, Iterable):
+        raise InputError(f"projects must be a list of projects or of texts that name some, not {projects!r:.100}")
+    check_kind("how", how, SyncOptions)
+    check_functions(project_command=project_command, on_progress=on_progress, on_listed=on_listed, on_total=on_total)
     if how.merge is not None:
         raise InputError("merge names one PDF, and each project would replace it: sync the projects one by one")
     root = Root.of(folder, state)

@@ -9,9 +9,11 @@ import pytest
 
 from aps_async import (
     Session,
+    SignedUrl,
     StaticToken,
     TwoLegged,
     bim360,
+    download,
     export_many,
     export_project,
     list_sheets,
@@ -19,10 +21,12 @@ from aps_async import (
     wait_for_export,
 )
 from aps_async.errors import InputError
-from aps_async.models import ExportOptions
+from aps_async.models import ExportKind, ExportOptions, ExportRef, ExportRequest
 from aps_async.settings import Settings
 from aps_async.simulator import World
 from aps_async.sync.naming import NamePattern
+from aps_async.sync.project import sync_project
+from aps_async.sync.projects import sync_projects
 from aps_async.sync.run import SyncOptions
 from aps_async.sync.selection import Selection
 from tests.support import service, session_for
@@ -40,6 +44,20 @@ async def _project(session: Session, project: Any, **options: Any) -> None:
         pass
 
 
+async def _sync(session: Session, project: Any, folder: Path, how: Any = None, **options: Any) -> None:
+    async for _ in sync_project(session, project, folder, how or SyncOptions(), **options):
+        pass
+
+
+async def _syncs(session: Session, projects: Any, folder: Path, how: Any) -> None:
+    async for _ in sync_projects(session, projects, folder, how):
+        pass
+
+
+_REF = ExportRef(
+    request=ExportRequest(kind=ExportKind.BIM360, project_id="p", source_ids=("urn:x:fs.file:vf.x?version=1",)),
+    export_id="j",
+)
 Call = Callable[[Session, Any, Path], Awaitable[object]]
 
 
@@ -85,6 +103,72 @@ CALLS: dict[str, tuple[Call, str]] = {
     "a misspelt what": (
         lambda s, _, to: _project(s, "P", folder=to, what="sheet"),
         "what must be 'sheets' or 'files', not 'sheet'",
+    ),
+    "one request": (
+        lambda s, sheet, to: _many(s, sheet.to_request(), folder=to),
+        "requests must be a list or another iterable of requests, not ExportRequest; for a single one, write [request]",
+    ),
+    "no requests": (lambda s, _, to: _many(s, None, folder=to), "iterable of requests, not NoneType"),
+    "a number of requests": (lambda s, _, to: _many(s, 3, folder=to), "iterable of requests, not int"),
+    "a policy in seconds": (
+        lambda s, sheet, to: _many(s, [sheet.to_request()], folder=to, policy=5),
+        "policy must be a function or another callable, not 5",
+    ),
+    "a policy in seconds, for one": (
+        lambda s, _, to: wait_for_export(s, _REF, to, policy=5),  # type: ignore[call-overload]
+        "policy must be a function or another callable, not 5",
+    ),
+    "a policy in seconds, for a job of another service": (
+        lambda *_: poll(_never, is_final=bool, policy=5),  # type: ignore[arg-type]
+        "policy must be a function or another callable, not 5",
+    ),
+    "a policy in seconds, for a sync": (
+        lambda s, _, to: _sync(s, "P", to, policy=5),
+        "policy must be a function or another callable, not 5",
+    ),
+    "a bar instead of a function": (
+        lambda s, sheet, to: _many(s, [sheet.to_request()], folder=to, on_progress="bar"),
+        "on_progress must be a function or another callable, not 'bar'",
+    ),
+    "a bar for one": (
+        lambda s, _, to: wait_for_export(s, _REF, to, on_progress="bar"),  # type: ignore[call-overload]
+        "on_progress must be a function or another callable, not 'bar'",
+    ),
+    "a text on every status": (
+        lambda s, _, to: wait_for_export(s, _REF, to, on_status="print"),  # type: ignore[call-overload]
+        "on_status must be a function or another callable, not 'print'",
+    ),
+    "a text before the renaming": (
+        lambda s, _, to: download(s, SignedUrl(s.base_url), to, before_rename="x"),  # type: ignore[call-overload]
+        "before_rename must be a function or another callable, not 'x'",
+    ),
+    "a number for a list": (
+        lambda s, _, to: _sync(s, "P", to, on_listed=3),
+        "on_listed must be a function or another callable, not 3",
+    ),
+    "a ledger by its name": (
+        lambda s, sheet, to: _many(s, [sheet.to_request()], folder=to, ledger="plans"),
+        "ledger must be Ledger(...), not 'plans'",
+    ),
+    "a batch as text": (
+        lambda s, sheet, to: _many(s, [sheet.to_request()], folder=to, batch="9"),
+        "a batch has 1 to 1,000 sheets, not '9'",
+    ),
+    "half a batch": (
+        lambda s, sheet, to: _many(s, [sheet.to_request()], folder=to, batch=0.5),
+        "a batch has 1 to 1,000 sheets, not 0.5",
+    ),
+    "options of a sync": (
+        lambda s, _, to: _sync(s, "P", to, {"prune": True}),
+        "how must be SyncOptions(...), not {",
+    ),
+    "options of several syncs": (
+        lambda s, _, to: _syncs(s, ["P"], to, {"prune": True}),
+        "how must be SyncOptions(...), not {",
+    ),
+    "one project for several": (
+        lambda s, _, to: _syncs(s, "P", to, None),
+        "projects must be a list of projects or of texts",
     ),
     "no project": (lambda s, _, to: _project(s, None, folder=to), "its name, id or web address, not NoneType"),
     "a number for an id": (lambda s, sheet, _: bim360.start_export(s, sheet.project_id, "A-1"), "is not a version URN"),
@@ -143,6 +227,8 @@ def test_a_date_as_text_and_a_speed_of_nothing() -> None:
         (None, {}, "not NoneType"),
         (TwoLegged, {}, "not the class TwoLegged"),
         (StaticToken("x"), {"settings": {"max_attempts": 3}}, "settings must be Settings(...), not dict"),
+        (StaticToken("x"), {"clock": 3}, "clock must be a function or another callable, not 3"),
+        (StaticToken("x"), {"on_unreachable": "print"}, "on_unreachable must be a function or another callable"),
         (StaticToken("x"), {"base_url": "aps.example"}, "the base address is not a plain http(s) address"),
     ],
 )
