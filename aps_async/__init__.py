@@ -1,4 +1,4 @@
-"""Sheets, files and cost documents out of Autodesk BIM 360 and Autodesk Construction Cloud, as verified files.
+"""Exports sheets, files and cost documents of Autodesk BIM 360 and Autodesk Construction Cloud, as verified files.
 
     async with Session(TwoLegged.from_env()) as session:
         job = await bim360.start_export(session, project_id, version_urn, markups=True)

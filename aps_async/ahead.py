@@ -1,4 +1,4 @@
-"""Generators that run ahead of those who read them."""
+"""Runs an async generator ahead of its reader, in a task of its own."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -14,15 +14,15 @@ T = TypeVar("T")
 
 
 class ReadAhead(Generic[T]):
-    """Runs a generator in a task of its own, from now on, and yields lists of what it has brought meanwhile, in order.
+    """Starts a generator in a task of its own, and yields lists of the items that have become available, in order.
 
-    What the generator raises is raised after everything before it. Needs `contextlib.aclosing` around it, which ends
-    the task and closes the generator.
+    What the generator raises is raised after the items before it. Put `contextlib.aclosing` around it, which ends the
+    task and closes the generator.
 
     Args:
         source: the generator.
-        limit: items that may wait; None: all of them.
-        size: items in one list; None: all that wait.
+        limit: how many items may wait to be read; None: any number.
+        size: the maximum number of items in one list; None: all that are waiting.
     """
 
     def __init__(self, source: AsyncGenerator[T, None], *, limit: int | None = None, size: int | None = None) -> None:
@@ -46,7 +46,7 @@ class ReadAhead(Generic[T]):
         return self
 
     async def ready(self) -> bool:
-        """Waits until something is there: False at the end. Raises what the generator raised, if nothing is left."""
+        """Waits for an item; False at the end. Raises what the generator raised, if no item is left before that."""
         while not self._waiting and not self._task.done():
             self._news.clear()
             await self._news.wait()
@@ -55,7 +55,7 @@ class ReadAhead(Generic[T]):
         return bool(self._waiting)
 
     async def items(self) -> AsyncGenerator[T, None]:
-        """Everything one by one."""
+        """Yields the items one by one."""
         async for batch in self:
             for item in batch:
                 yield item
@@ -71,6 +71,6 @@ class ReadAhead(Generic[T]):
         return batch
 
     async def aclose(self) -> None:
-        """Ends the task."""
+        """Cancels the task and closes the generator."""
         await stopped([self._task])
-        await self._source.aclose()  # which the task may never have begun
+        await self._source.aclose()  # the task may never have started it

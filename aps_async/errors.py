@@ -1,4 +1,4 @@
-"""Every error this library raises on purpose, split by what the caller can do about it.
+"""Every error that this library raises on purpose, by what the caller can do about it.
 
 Messages name the call, the status and the service's own words. They never hold a token, a secret or the query of
 a signed URL.

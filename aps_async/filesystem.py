@@ -1,4 +1,4 @@
-"""Opening, locking and replacing our own files: the folder's lock, the ledger, logins and profiles.
+"""Opens, locks and replaces this library's own files: locks, ledgers, logins, profiles.
 
 Other users may be able to write to the folder, so a link in place of one of our files is refused and never followed.
 """
@@ -38,7 +38,7 @@ _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = 1 << 30  # beyond the text, since locked bytes cannot be read on Windows
+    _FAR = 1 << 30  # position of the locked byte: beyond the text, since locked bytes cannot be read on Windows
 
     def _lock(file: int, *, shared: bool) -> None:  # noqa: ARG001 - Windows has exclusive locks only
         os.lseek(file, _FAR, os.SEEK_SET)
@@ -66,12 +66,12 @@ def refuse_link(path: Path) -> bool:
 
 
 def check_replaceable(path: str | os.PathLike[str]) -> None:
-    """Makes sure that a new file may take this place: where nothing, a file or a link is, and no device or pipe.
+    """Checks that a path may be replaced: that there is nothing, a file or a link, and not a device or pipe.
 
     Root may replace `/dev/null`, and everything else on the machine would then write to that file.
 
     Raises:
-        OSError: EISDIR or ELOOP; or the path cannot be looked at.
+        OSError: EISDIR or ELOOP if it may not; or the path cannot be examined.
     """
     with suppress(FileNotFoundError):
         mode = os.lstat(path).st_mode
@@ -174,7 +174,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def check_real_folders(folder: Path, parts: Sequence[str]) -> None:
-    """Makes sure that what lies at `parts` below a folder is reached through no link; missing folders are fine.
+    """Checks that no link is among the folders at `parts` below a folder; missing ones are allowed.
 
     Raises:
         OSError: ELOOP, if one of them is a link or a file.
@@ -189,10 +189,10 @@ def check_real_folders(folder: Path, parts: Sequence[str]) -> None:
 
 
 def make_folders(folder: Path, parts: Sequence[str]) -> None:
-    """Makes the folders at `parts` below a folder.
+    """Creates the folders at `parts` below a folder.
 
     Raises:
-        OSError: one cannot be made; ELOOP if one of them is a link or a file.
+        OSError: a folder cannot be created; ELOOP if one of them is a link or a file.
     """
     check_real_folders(folder, parts)
     folder.joinpath(*parts).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Signed links: URLs that are secrets, that die, and that must be sent byte for byte.
+"""Signed links: URLs that are secret, expire soon, and have to be sent byte for byte.
 
 When one expires during a download, `downloads.transfer` replaces it.
 """

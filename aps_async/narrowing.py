@@ -1,4 +1,4 @@
-"""Values of decoded JSON, or of TOML, whose type nobody has checked yet."""
+"""Type guards for decoded JSON and TOML, whose values may be of any type."""
 
 from typing import Any, TypeGuard
 
@@ -7,7 +7,7 @@ __dir__: object = __all__.copy
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether it is an object; nothing is known of its values."""
+    """Whether it is a JSON object; its values may still be of any type."""
     return isinstance(value, dict)
 
 

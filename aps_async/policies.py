@@ -1,4 +1,4 @@
-"""Policies: when to ask again, from what is known of a job. backoff's wait generators are policies too."""
+"""Polling policies: when to ask about a job again. backoff's wait generators can be used as policies too."""
 
 import inspect
 import math
@@ -19,56 +19,59 @@ T = TypeVar("T")
 
 @frozen(kw_only=True)
 class PollStatus(Generic[T]):
-    """What is known of one job after a question; policies and rules judge by nothing else."""
+    """What is known of one job after a poll: the input of policies and rules."""
 
     answer: T | None = None
-    """The last of `polls` answers; questions that failed since have not changed it."""
+    """The last of `polls` answers; polls that failed since have not changed it."""
     polls: int = 0
     error: Exception | None = None
-    """Why the last question brought no answer; None when it did."""
+    """Why the last poll failed; None if it did not."""
     failed_with: tuple[type[Exception], ...] = ()
-    """The errors of the questions since the last answer, by type."""
+    """The types of the errors since the last answer."""
     age: float = 0.0
-    """Seconds since the wait, or the job, began."""
+    """Seconds since the wait began; for workers, since the job was started."""
     fair_interval: float = 0.0
-    """Seconds that the quota allows between two questions, shared fairly."""
+    """Seconds between two polls of this job if all jobs that share the quota poll equally often."""
 
     @property
     def failures(self) -> int:
-        """Questions in a row that brought no answer."""
+        """The number of polls that failed since the last answer."""
         return len(self.failed_with)
 
     def failed(self, kind: type[Exception]) -> int:
-        """Those of them that met this error."""
+        """How many of them failed with this type of error."""
         return sum(issubclass(each, kind) for each in self.failed_with)
 
 
 WaitGenerator = Callable[[], Generator[float, Any, None]]
-"""backoff's own form: called once per wait, it yields once to begin and then the seconds before each next try."""
+"""backoff's own form: called once per job, it yields once to begin and then the seconds before each next poll."""
 
 WaitPolicy = Callable[[PollStatus[Any]], float]
 Policy = WaitPolicy | WaitGenerator
-"""When to ask again: a callable from what is known to seconds, such as `PollPolicy`; or a wait generator of backoff,
+"""When to ask again: a callable from a `PollStatus` to seconds, such as `PollPolicy`; or a wait generator of backoff,
 such as `backoff.expo` or `functools.partial(backoff.expo, max_value=15)` (not in a lambda)."""
 
 
 @frozen(kw_only=True)
 class PollPolicy:
-    """Asks every `interval` seconds, up to a share `jitter` later; less often on a shared quota and after errors."""
+    """Asks every `interval` seconds, less often if many jobs share the quota; each failure in a row doubles the wait.
+
+    A random part of up to `jitter` (0.1: 10 %) is added to each wait.
+    """
 
     interval: float = 2.0
     jitter: float = 0.1
 
     def __call__(self, status: PollStatus[Any]) -> float:
-        spread = random.uniform(1.0, 1.0 + self.jitter)  # noqa: S311 - spreads load
+        spread = random.uniform(1.0, 1.0 + self.jitter)  # noqa: S311 - spreads load, guards nothing
         return max(self.interval, status.fair_interval) * spread * 2.0 ** min(status.failures, 4)
 
 
 def seconds_of(policy: Policy, status: PollStatus[Any]) -> float:
-    """A policy's wait, checked.
+    """The wait that a policy returns, checked.
 
     Raises:
-        InputError: the policy raised, or returned something else than seconds.
+        InputError: the policy raised, or did not return a number of seconds.
     """
     try:
         seconds: Any = policy(status)  # type: ignore[call-arg]  # generators were made callable before
@@ -80,7 +83,7 @@ def seconds_of(policy: Policy, status: PollStatus[Any]) -> float:
 
 
 def _stepping(policy: WaitGenerator) -> Callable[[Any], float]:
-    """A wait generator as a function from what is sent into it to seconds; when it ends, its last wait stays."""
+    """Turns a wait generator into a function that sends a value into it; when it ends, its last wait is repeated."""
     generator, last = policy(), 2.0
 
     def step(sent: Any) -> float:
@@ -95,7 +98,7 @@ def _stepping(policy: WaitGenerator) -> Callable[[Any], float]:
 
 
 def as_callable(policy: Policy) -> WaitPolicy:
-    """Any policy as a callable; a wait generator begins anew for every job, and its waits grow after errors."""
+    """Turns any policy into a callable. A wait generator starts anew for every job, and its waits grow after errors."""
     if not inspect.isgeneratorfunction(policy):
         return cast("WaitPolicy", policy)
     step = _stepping(policy)

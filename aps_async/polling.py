@@ -1,12 +1,15 @@
-"""Polling, for any job of any service: ask, tolerate faults that pass, wait, and give up at a deadline.
+"""Polling, for any job of any service: ask, tolerate transient errors, wait, and give up at a deadline.
 
     manifest = await poll(ask, is_final=is_done, timeout=600, quota=session.rate_limiter(MANIFEST))
 
-`poll` and `poll_states` wait in the caller's task; others ask about a `Poller` when it is due, such as the slots of a
-bulk run; `PollRules.decide` needs no clock and no event loop, for workers with a queue.
+A poll is one call of `ask`, an answer is what it returns. There are three levels:
 
-backoff's wait generators are policies. Its `on_predicate` cannot drive the loop: it ignores the event loop's clock and
-questions that hang, returns the unfinished answer at its end, and ends at the first 503.
+- `poll` and `poll_states` wait in the caller's task;
+- a `Poller` says when its next poll is due, and its owner, such as a bulk run, calls `ask_or_end` then;
+- `PollRules.decide` judges one answer or error, without clock and event loop, such as for workers with a queue.
+
+backoff's wait generators can be used as policies. Its `on_predicate` cannot replace the loop: it ignores the event
+loop's clock and polls that hang, returns an unfinished answer when it gives up, and ends at the first 503.
 """
 
 import asyncio
@@ -27,7 +30,7 @@ __dir__: object = __all__.copy
 
 T = TypeVar("T")
 
-_FRESH_TOKENS = 3  # 401s since the last answer that end a wait; each came although the token was fresh
+_FRESH_TOKENS = 3  # after this many 401s since the last answer the wait ends: each came despite a fresh token
 
 
 def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
@@ -38,33 +41,34 @@ def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
 
 
 def may_recover(error: Exception, status: PollStatus[Any]) -> bool:
-    """The default rule: 429, 5xx, lost connections and garbled answers pass; a 401 until three tokens were fresh."""
+    """The default rule: 429, 5xx, lost connections and garbled responses may recover, and so may two 401s."""
     return retry.may_recover(error) and status.failed(UnauthorizedError) < _FRESH_TOKENS
 
 
 @frozen(kw_only=True)
 class PollRules(Generic[T]):
-    """How one kind of job is waited for. Pure: nothing here waits, and nothing has state."""
+    """The rules for polling one kind of job. Nothing here waits or has state."""
 
     is_final: Callable[[T], bool]
     policy: Policy = field(factory=PollPolicy)
     timeout: float | None = None
     may_recover: Callable[[Exception, PollStatus[T]], bool] = may_recover
-    """Whether an error may be gone at the next question."""
+    """Whether the next poll may succeed after this error."""
     not_yet: Callable[[Exception, PollStatus[T]], bool] = lambda error, status: False  # noqa: ARG005
-    """Whether an error does not count as a failure, such as a 404 for a job that has not spread yet: the pace stays."""
+    """Whether an error is expected, such as a 404 right after the start. It is not a failure: the interval stays."""
     max_retry_after: float = 300.0
-    """`Retry-After` is a floor for the wait up to this; a larger one is ignored in favor of the policy."""
+    """Seconds up to which `Retry-After` is a floor for the wait; a larger value is ignored."""
     timeout_error: Callable[[PollStatus[T]], Exception] = _timeout_error
 
     def __attrs_post_init__(self) -> None:
         check_timeout(self.timeout)
 
     def decide(self, status: PollStatus[T]) -> float | None:
-        """Seconds until the next question; None: the answer is final.
+        """Seconds until the next poll; None: the answer is final.
 
         Raises:
-            Exception: no result will come: `status.error`, the timeout's, or InputError for a policy without seconds.
+            InputError: the policy raised, or did not return seconds.
+            Exception: polling ends without a result: `status.error`, or `timeout_error` if the timeout has passed.
         """
         error = status.error
         if error is None and status.answer is not None and self.is_final(status.answer):
@@ -76,15 +80,18 @@ class PollRules(Generic[T]):
         return max(seconds_of(self.policy, status), self.floor(status))
 
     def floor(self, status: PollStatus[T]) -> float:
-        """Seconds below which no policy may go: a `Retry-After` that is obeyed."""
+        """The least wait in seconds, whatever the policy: `Retry-After` up to `max_retry_after`, or else 0."""
         return requested_wait(status.error, self.max_retry_after) or 0.0
 
 
 class Poller(Generic[T]):
-    """One job: what is known of it, when the next question is due, and asking it.
+    """Polls one job: keeps its status, says when the next poll is due, and makes it.
 
-    `ask` is one question; `state` an answer that is known already, such as the start's, which saves the first question.
-    With a `quota` the job counts among those that share it, until `close()`.
+    Args:
+        ask: makes one poll.
+        rules: see `PollRules`; the timeout counts from now.
+        state: an answer that is known already, such as that of the start; it saves the first poll.
+        quota: the rate limiter of `ask`. The job counts among those that share it until `close`.
     """
 
     def __init__(
@@ -108,24 +115,24 @@ class Poller(Generic[T]):
             self._share.enter_context(quota.sharing())
 
     def use(self, rules: PollRules[T], quota: RateLimiter) -> None:
-        """Other rules and another quota from the next decision on; the deadline still counts from the beginning."""
+        """Replaces rules and quota from the next decision on; the deadline still counts from the beginning."""
         self.close()
         self.rules, self._quota = evolve(rules, policy=as_callable(rules.policy)), quota
         self._share.enter_context(quota.sharing())
 
     @property
     def answer(self) -> T:
-        """The last answer; there is one when `done`."""
+        """The last answer. Only to be used once there is one, at the latest when `done`."""
         return cast("T", self.status.answer)
 
     @property
     def wakes_at(self) -> float:
-        """When to call `ask_or_end`: the next question is due, or the deadline has come."""
+        """When to call `ask_or_end`, by the event loop's clock: when the next poll is due, or at the deadline."""
         timeout = self.rules.timeout
         return self.due if timeout is None else min(self.due, self.began + timeout)
 
     async def ask(self) -> None:
-        """Asks once; then `done`, `due` and `status` are up to date. Raises what `PollRules.decide` raises."""
+        """Polls once and updates `done`, `due` and `status`. Raises what `PollRules.decide` raises."""
         self._asked = _now()
         try:
             answer = await self._ask()
@@ -137,13 +144,13 @@ class Poller(Generic[T]):
             self._judge(evolve(self.status, answer=answer, error=None, polls=self.status.polls + 1, failed_with=()))
 
     async def ask_or_end(self) -> None:
-        """`ask` at `wakes_at`; if `Retry-After` forbids questions until after the deadline, that has come."""
+        """To be called at `wakes_at`: polls, or raises the timeout's error if `Retry-After` lasts past the deadline."""
         if self.rules.floor(self.status) and self.wakes_at < self.due:
             raise self._timeout_error(None)
         await self.ask()
 
     async def states(self) -> AsyncGenerator[T, None]:
-        """Every answer until a final one, that known before included; then the quota is left."""
+        """Yields every answer until a final one, beginning with `state` if there is one; then closes the poller."""
         with closing(self):
             if self.status.answer is not None:
                 yield self.status.answer
@@ -155,7 +162,7 @@ class Poller(Generic[T]):
                     yield self.answer
 
     async def result(self, on_answer: Callable[[T], object] | None = None) -> T:
-        """The final answer; `on_answer` is called with every one."""
+        """Polls until an answer is final and returns it; `on_answer` is called with every answer."""
         async with aclosing(self.states()) as states:
             async for answer in states:
                 if on_answer is not None:
@@ -163,12 +170,16 @@ class Poller(Generic[T]):
         return self.answer
 
     def until_deadline(self, *, since: float | None = None) -> AbstractAsyncContextManager[None]:
-        """Ends at the deadline whatever runs inside, with the rules' error; `since`: of a step with as much time."""
+        """Cancels the `async with` block at the deadline and raises the rules' `timeout_error`.
+
+        Args:
+            since: when the timeout of the block begins, by the event loop's clock; None: when the poller was created.
+        """
         began, timeout = self.began if since is None else since, self.rules.timeout
         return until(None if timeout is None else began + timeout, self._timeout_error)
 
     def close(self) -> None:
-        """Leaves the quota to the others."""
+        """No longer counts among the jobs that share the quota."""
         self._share.close()
 
     def _judge(self, status: PollStatus[T]) -> None:
@@ -177,7 +188,7 @@ class Poller(Generic[T]):
         self.status = evolve(status, age=now - self.began, fair_interval=fair)
         wait = self.rules.decide(self.status)
         self.done = wait is None
-        if wait is not None and status.error is not None:  # the seconds of a question that hung were wait enough
+        if wait is not None and status.error is not None:  # the time of a poll that hung counts as waiting
             wait = max(wait - (now - self._asked), self.rules.floor(status))
         self.due = now + (wait or 0.0)
 
@@ -213,18 +224,18 @@ async def poll(
         'success'
 
     Args:
-        ask: one question; an async function that does not retry by itself (`session.request(..., retry=False)`).
-        is_final: whether an answer is the last one. A failed job is final too: the caller judges it.
+        ask: makes one poll; an async function that does not retry by itself (`session.request(..., retry=False)`).
+        is_final: whether the job has ended. A failed job is final too: the caller checks that.
         timeout: seconds until the deadline; None: no deadline.
-        policy: when to ask again; None: `PollPolicy()`, every 2 seconds. After errors that pass (see `may_recover`)
+        policy: when to ask again; None: `PollPolicy()`, every 2 seconds. After transient errors (see `may_recover`)
             the wait grows, and is never shorter than `Retry-After`.
-        state: an answer that is known already; it saves the first question.
-        quota: shared with all other jobs that are polled with it: `session.rate_limiter(endpoint)`.
+        state: an answer that is known already; it saves the first poll.
+        quota: `session.rate_limiter(endpoint)`, to poll less often the more jobs share it.
 
     Raises:
         PollTimeoutError: the deadline passed; it carries the last answer, and as `__cause__` the last error.
         InputError: the policy raised, or did not return seconds.
-        Exception: what `ask` raised, where that does not pass.
+        Exception: what `ask` raised, if it is not transient.
     """
     rules = PollRules(is_final=is_final, timeout=timeout, policy=policy or PollPolicy())
     return await Poller(ask, rules, state=state, quota=quota).result()
@@ -239,7 +250,7 @@ async def poll_states(
     state: T | None = None,
     quota: RateLimiter | None = None,
 ) -> AsyncGenerator[T, None]:
-    """`poll` as `async for`: every answer until the final one. Nothing runs between two steps."""
+    """Like `poll`, but yields every answer until the final one. No task runs in the background."""
     rules = PollRules(is_final=is_final, timeout=timeout, policy=policy or PollPolicy())
     async with aclosing(Poller(ask, rules, state=state, quota=quota).states()) as states:
         async for answer in states:

@@ -1,4 +1,4 @@
-"""Reprs that fit a line of a log, whatever a value holds."""
+"""Short reprs, which fit into a line of a log."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -15,7 +15,7 @@ _LONGEST_VALUE = 110
 
 
 def short_repr(self: Any) -> str:
-    """`__repr__` of an attrs class: the fields that differ from their defaults, with `…` where something is cut.
+    """`__repr__` for attrs classes: the fields that differ from their defaults, shortened with `…`.
 
     Fields with `repr=False`, which hold secrets, are left out.
     """
@@ -59,6 +59,6 @@ def _brief_collection(values: Collection[object]) -> str:
 
 
 def cut_middle(text: str, limit: int) -> str:
-    """Without its middle if it is too long: the ends of URNs and paths say most."""
+    """Cuts the middle out of a long text, since the ends of URNs and paths are the most telling."""
     half = limit // 2
     return text if len(text) <= limit else f"{text[:half]}…{text[-half + 1 :]}"

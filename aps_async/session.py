@@ -1,4 +1,8 @@
-"""The session: API calls with quota, token, retries and typed responses, and signed links, which need none of these."""
+"""`Session`: makes API calls with quota, token, retries and typed responses; opens signed links without these.
+
+`request` passes a call through the modules of `aps_async.transport`: `request` (URL, headers, acting user), `quotas`,
+the token provider, `connections`, `response`, and with `retry` around these; the result goes to `converter`.
+"""
 
 import asyncio
 import json as json_text
@@ -40,13 +44,13 @@ T = TypeVar("T")
 _WARNINGS = 1000
 TOKENS = Endpoint("token", 500)
 _FOR_JSON: dict[str, str] = {hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: USER_AGENT}
-_NOTICEABLE = 0.001  # seconds in the queue of a quota that count as a wait
+_NOTICEABLE = 0.001  # seconds in the queue of a quota from which on `Waited` is emitted
 
 _log = logging.getLogger(__name__)
 
 
 class Session:
-    """Everything needed to talk to the services: tokens, quotas, retries and two HTTP sessions.
+    """Makes calls to the services: with tokens, quotas, retries, and two HTTP sessions.
 
     One HTTP session is for the API; the other opens signed links and has no way to send `Authorization`.
     Share one between tasks. A whole script:
@@ -63,12 +67,12 @@ class Session:
     In a notebook, `session = await Session(TwoLegged.from_env()).open()` does the same until `await session.close()`.
 
     Args:
-        tokens: where tokens come from.
-        base_url: the API's address; `APS_BASE_URL` or Autodesk's production host when not given.
-        settings: every number. When not given: the defaults, scaled by `APS_SPEED` if the base address is on this
-            machine (any other address ignores it), or else by the speed that a simulator there names in its responses.
-        http: your own aiohttp session for API calls; it is used and not closed. Signed links go through its connector
-            too (its CA, resolver and connection limit), without its headers, cookies and auth.
+        tokens: the token provider.
+        base_url: the API's address; None: `APS_BASE_URL`, or else Autodesk's production host.
+        settings: all numbers, such as timeouts. None: the defaults; for a base address on this machine, scaled by
+            `APS_SPEED`, or else by the speed that a simulator states in its responses.
+        http: your own aiohttp session for API calls, which is not closed. Signed links use its connector too (its CA,
+            resolver and connection limit), without its headers, cookies and auth.
         ssl: for networks that re-sign TLS: an `ssl.SSLContext`, or a file of CA certificates (PEM) to trust besides
             the system's. It applies to both HTTP sessions, and overrides the TLS settings of `http`.
         user_id: the default `x-user-id` of calls; only with two-legged tokens.
@@ -77,8 +81,8 @@ class Session:
             all sessions of one event loop share theirs.
         clock: returns seconds since the epoch, for expiries; waits use the event loop's clock.
         patient: for programs that may start before the network is up: an unknown host and an untrusted certificate are
-            retried like any other fault. Otherwise they are retried once, until the first response has arrived.
-        hooks: called with what the session does; see `aps_async.transport.hooks`.
+            retried like any other error. Otherwise they are retried once, until the first response has arrived.
+        hooks: called with events of the session; see `aps_async.transport.hooks`.
         on_unreachable: for interactive commands: a first connection that is refused or not made within 2 s is also
             retried only once. Called with the first error, before the second attempt.
     """
@@ -112,11 +116,11 @@ class Session:
         if callable(hooks) or not all(map(callable, self.hooks)):
             raise InputError("hooks must be a list of functions or other callables, such as hooks=[watch]")
         self.calls: int = 0
-        """API calls that were sent so far, repeats included; without those for tokens, and without downloads."""
+        """The number of API calls sent so far, retries included; without those for tokens, and without downloads."""
         self._tokens = tokens
         self._user_id = None if user_id is None else header_value("user_id", user_id)
         self.contact: FirstContact = FirstContact(patient=patient, on_unreachable=on_unreachable, hooks=self.hooks)
-        """Whether calls fail and are repeated now: `contact.trouble`."""
+        """`contact.trouble` is set while calls fail and are retried."""
         self._connections = Connections(http, ssl, proxy, self.contact, self.hooks)
         self._quotas = quotas
         client_id = tokens.client_id if isinstance(tokens, HasClientId) else None
@@ -129,7 +133,7 @@ class Session:
     def _learn_speed(self, headers: Mapping[str, str]) -> None:
         if scaled := self._speed.learn(headers, self.settings):
             self.settings = scaled
-            self._owner = (*self._owner, scaled.time_scale)  # other windows: other rate limiters
+            self._owner = (*self._owner, scaled.time_scale)  # whose windows are other ones
             self._rate_limiters.clear()
             self._attempts = self.contact.retried(self._attempt, self.settings)
 
@@ -155,8 +159,8 @@ class Session:
         await self.close()
 
     async def close(self) -> None:
-        """Closes what this session opened, once or more often; your own aiohttp session stays open."""
-        await ended(self._close())  # also when cancelled, or connections would stay open
+        """Closes what this session has opened; your own aiohttp session stays open. May be called again."""
+        await ended(self._close())  # even if cancelled, otherwise connections would stay open
 
     async def _close(self) -> None:
         if isinstance(self._tokens, Settles):
@@ -181,7 +185,7 @@ class Session:
                 self._warnings[warning] = None
 
     def on_unread(self, call: str) -> Callable[[Unread], None]:
-        """A listener for `structure` that adds warnings about the response to `call`."""
+        """Returns a listener for `structure` that adds warnings about the response to `call`."""
 
         def keep(found: Unread) -> None:
             self.warn(ItemWarning(call=call, id=found.id, reason=found.reason, left_out=found.left_out))
@@ -190,12 +194,12 @@ class Session:
 
     @property
     def speed_is_known(self) -> bool:
-        """Whether `settings` are final: a simulator on this machine names its speed in its first response."""
+        """Whether `settings` are final; a simulator on this machine states its speed in the first response."""
         return self._speed.is_known
 
     @property
     def two_legged(self) -> bool:
-        """Whether the tokens are the app's own, so that `x-user-id` may go with them."""
+        """Whether the tokens are those of the app itself, which may be used with `x-user-id`."""
         return bool(self._two_legged)
 
     @property
@@ -222,7 +226,7 @@ class Session:
             await self._tokens.token(self)
 
     async def acting_as(self, user_id: str | None = None) -> str:
-        """The app and the user that the service answers, as a text to store and compare; it holds no secret.
+        """The app and the user of this session's calls, as a text to store and compare. It contains no secret.
 
         Raises:
             AuthError: there is no token.
@@ -234,10 +238,10 @@ class Session:
         return f"{app} as {user or 'a user'}"
 
     async def credentials(self, user_id: str | None = None) -> tuple[str, str]:
-        """The client id and the id of the user of this session's calls; each is empty if there is none, or unknown.
+        """The client id and the user id of this session's calls; empty if there is none, or it is not known.
 
         Args:
-            user_id: the user that calls with a two-legged token are made for; None: the session's own.
+            user_id: the acting user of a two-legged call; None: the session's own.
 
         Raises:
             AuthError: there is no token.
@@ -278,7 +282,7 @@ class Session:
         """Makes one API call: waits for the quota, gets a token, retries transient errors, and returns a typed value.
 
         Args:
-            endpoint: gives the quota, and whether the call may be repeated.
+            endpoint: determines the quota, and whether the call may be repeated.
             method: the HTTP method.
             path: the path after the host, already percent-encoded; or a whole `next` link, whose host is ignored.
             into: the type of the result; `type(None)` to ignore the body.
@@ -422,9 +426,9 @@ class Session:
         return value_of(call, answer, self.now()), answer.headers
 
     async def _exchange(self, call: Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
-        """Makes one call when the quota allows it. The token is taken last, so that it cannot expire in the queue."""
+        """Makes one call when the quota allows it. The token comes last, so that it cannot expire in the queue."""
         rate_limiter = self.rate_limiter(call.endpoint)
-        self._connections.api()  # before a token is asked for: it could not be had either
+        self._connections.api()  # raises if the session is not open, before a token is requested
         await self._acquire(rate_limiter, call)
         counts = False
         try:
@@ -441,7 +445,7 @@ class Session:
                 rate_limiter.refused(0.0 if named == 0 else asked)
                 if self.hooks:
                     hooks.emit(self.hooks, hooks.RateLimited(endpoint=call.endpoint.name, retry_after=named))
-                counts = asked is None  # otherwise it counts in the window that ends then
+                counts = asked is None  # otherwise it belongs to the window that ends then
             else:
                 rate_limiter.accepted()
             return answer, token

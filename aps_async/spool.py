@@ -1,4 +1,4 @@
-"""Texts that come in any order and are read in the order of their keys: on the disk, since there may be 100,000."""
+"""Sorts many texts by their keys in a temporary file, since there may be 100,000 of them."""
 
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
@@ -17,7 +17,7 @@ _AT_ONCE = 500
 
 @define(eq=False)
 class Spool:
-    """A temporary file, which is made once the texts no longer fit into a small cache; any thread may use it.
+    """Texts in a temporary file, which is only created if they exceed a small cache. Any thread may use it.
 
     Raises:
         DiskFullError: the disk with the folder for temporary files is full.
@@ -38,7 +38,7 @@ class Spool:
         return self._added
 
     def __iter__(self) -> Iterator[str]:
-        """The texts by their keys, and those with equal keys as they came."""
+        """Yields the texts in the order of their keys; those with equal keys in the order of `add`."""
         self._write()
         with _explained():
             for [text] in self._connection.execute("SELECT text FROM texts ORDER BY key, rowid"):
@@ -48,8 +48,8 @@ class Spool:
         """Adds a text, which must be well-formed.
 
         Args:
-            key: compared part by part, by their code points.
-            text: what comes at the place of that key.
+            key: compared part by part, by code points.
+            text: the text.
         """
         self._waiting.append(("\0".join(key).encode("utf-8", "surrogatepass"), text))
         self._added += 1

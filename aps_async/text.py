@@ -1,4 +1,4 @@
-"""Text from outside: made safe to encode, and compared the way people read it."""
+"""Text from outside: makes it safe to encode, compares names as people read them, and suggests similar ones."""
 
 import fnmatch
 import math
@@ -32,13 +32,13 @@ def well_formed(text: str) -> str:
     """The text with every lone surrogate replaced by U+FFFD.
 
     A lone surrogate is half of a character: the rest of a name that was cut inside an emoji, or a byte that was not
-    UTF-8. No encoding can hold it, so one of them would break every file, database and terminal it is written to.
+    UTF-8. It cannot be encoded, so a single one breaks every file, database and terminal that it is written to.
     """
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def well_formed_values(value: Any) -> Any:
-    """Decoded JSON in which every text and every key is `well_formed`."""
+    """Decoded JSON with every text and key made `well_formed`."""
     if isinstance(value, str):
         return well_formed(value)
     if isinstance(value, dict):
@@ -50,21 +50,21 @@ def well_formed_values(value: Any) -> Any:
 
 
 def folded(name: str) -> str:
-    """The form in which file systems compare names that ignore case and the way an accent is encoded."""
+    """A form for comparing names as file systems do that ignore case and the encoding of accents."""
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
 
 
 def spelling(name: str) -> str:
-    """The form in which two names are equal if they are spelled the same, whatever spaces and encodings of accents.
+    """A form in which two names are equal if they only differ in spaces and the encoding of accents.
 
-    Composed, so that a `?` of a pattern stands for one letter with its accent.
+    It is composed, so that a `?` in a pattern matches a letter with its accent.
     """
     visible = name if name.isascii() else "".join(each for each in name if unicodedata.category(each) != "Cf")
     return unicodedata.normalize("NFC", " ".join(visible.split()))
 
 
 def look(name: str) -> str:
-    """The form in which two names are equal if they look the same: case, accents, spaces, invisible characters."""
+    """A form in which two names are equal if they only differ in case, accents, spaces and invisible characters."""
     return " ".join(name.lower().split()) if name.isascii() else folded(spelling(name))
 
 
@@ -72,8 +72,8 @@ class NameIndex(Generic[T]):
     """Finds things by the names that a user types.
 
     Args:
-        things: what there is.
-        names: the names, numbers or ids that one thing goes by.
+        things: the things to choose from.
+        names: returns the names, numbers or ids of a thing.
     """
 
     def __init__(self, things: Iterable[T], names: Callable[[T], Iterable[str]]) -> None:
@@ -84,9 +84,9 @@ class NameIndex(Generic[T]):
                     known.setdefault(form(name), {})[at] = thing
 
     def find(self, wanted: str) -> list[T]:
-        """The things with exactly that name; without any, those spelled like it; and then those that look like it.
+        """The things with exactly that name; or else those with the same `spelling`; or else with the same `look`.
 
-        So case only counts where two names differ in nothing else. An empty name finds nothing.
+        So case only counts if two names differ in nothing else. An empty name finds nothing.
         """
         if not look(wanted):
             return []
@@ -111,7 +111,7 @@ def globbed(pattern: str, things: Iterable[T], name: Callable[[T], str]) -> list
 
 
 def nearest(wanted: str, names: Iterable[str], count: int = 5) -> list[str]:
-    """The names most like one that does not exist: those that contain it, then those with a few other letters.
+    """The names most similar to one that does not exist: those that contain it, then those that differ in few letters.
 
     A single word is also compared with each word of the names.
     """
@@ -139,13 +139,13 @@ def listing(wanted: str, names: Iterable[str]) -> str:
 
 
 def _alternatives(names: Iterable[str]) -> str:
-    """Names to choose from: `'a'`, `'a' or 'b'`, `'a', 'b' or 'c'`."""
+    """Joins names to choose from: `'a'`, `'a' or 'b'`, `'a', 'b' or 'c'`."""
     *others, last = map(repr, names)
     return f"{', '.join(others)} or {last}" if others else last
 
 
 def did_you_mean(wanted: str, names: Iterable[str]) -> str:
-    """The end of a message about a name that does not exist: the nearest names, or what there is."""
+    """The end of a message about a name that does not exist: the most similar names, or some of those that exist."""
     known = list(dict.fromkeys(names))
     if found := nearest(wanted, known):
         return f"did you mean {_alternatives(found)}?"
@@ -153,7 +153,7 @@ def did_you_mean(wanted: str, names: Iterable[str]) -> str:
 
 
 def finite_number(stated: object) -> float | None:
-    """A finite number, given as a number or as text; None for anything else."""
+    """Converts a number or a text to a finite number; None for anything else."""
     if isinstance(stated, bool) or not isinstance(stated, int | float | str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Work that must end before a cancellation goes on: in threads, which nobody can cancel, and in tasks."""
+"""Waiting for threads and tasks to end before a cancellation is passed on: a thread cannot be cancelled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -25,7 +25,7 @@ async def settled(tasks: "Iterable[asyncio.Future[Any]]") -> None:
             cancellation = problem
     for task in waiting:
         if not task.cancelled():
-            task.exception()  # or asyncio would report that nobody looked at it
+            task.exception()  # otherwise asyncio logs that the exception was never retrieved
     if cancellation is not None:
         raise cancellation
 
@@ -39,7 +39,7 @@ async def stopped(tasks: "Iterable[asyncio.Future[Any]]") -> None:
 
 
 async def ended(work: Awaitable[T], *, on_cancel: Callable[[], object] | None = None) -> T:
-    """Waits for work that must not be left alone; when cancelled, it still waits, and then raises the cancellation.
+    """Waits for work that must not be left running; a cancellation is raised only after the work has ended.
 
     Args:
         work: what to wait for.

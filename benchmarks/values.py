@@ -14,7 +14,8 @@ from pydantic.alias_generators import to_camel
 from aps_async.resources.bim360 import ExportAnswer
 from aps_async.resources.cost import CostDocument
 from aps_async.resources.jsonapi import Page
-from aps_async.transport.converter import loads, structure
+from aps_async.transport.converter import structure
+from aps_async.transport.decoding import loads
 from benchmarks.canned import DONE, PENDING
 from benchmarks.charts import bars
 from benchmarks.children import figure, run, spread

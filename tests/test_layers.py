@@ -21,7 +21,16 @@ LAYERS = [
     ["links"],
     ["models"],
     ["errors"],
-    ["extras", "filesystem", "ids", "settings", "spool", "transport.converter", "transport.quotas"],
+    [
+        "extras",
+        "filesystem",
+        "ids",
+        "settings",
+        "spool",
+        "transport.converter",
+        "transport.decoding",
+        "transport.quotas",
+    ],
     [
         "downloads.filenames",
         "downloads.sinks",
@@ -99,6 +108,13 @@ def test_the_map_for_contributors_names_every_module_and_no_other() -> None:
     cells = [row.split("|")[1] for row in rows if row.startswith("| `aps_async/")]
     listed = {name for cell in cells for name in re.findall(r"`(?:aps_async/)?([\w.]+)/?`", cell)}
     assert listed == {path.name for path in PACKAGE.iterdir() if not path.name.startswith("__")} - {"py.typed"}
+
+
+def test_the_map_for_contributors_names_every_module_of_the_exports() -> None:
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8")
+    row = next(line for line in text.splitlines() if line.startswith("| `aps_async/exports/`"))
+    modules = {path.stem for path in (PACKAGE / "exports").glob("*.py")} - {"__init__"}
+    assert modules - set(re.findall(r"\w+", row)) == set()
 
 
 def test_imports_run_one_way() -> None:

@@ -37,8 +37,8 @@ from aps_async.resources.bim360 import ExportAnswer
 from aps_async.resources.jsonapi import PAGES, STALLED_PAGES, Document, NewItems, Page, Resource
 from aps_async.resources.walking import DEPTH_LIMIT
 from aps_async.text import did_you_mean, globbed, listing, look, named, nearest, well_formed, well_formed_values
-from aps_async.transport import converter as convert
-from aps_async.transport.converter import request_from_json, request_to_json, structure
+from aps_async.transport import decoding
+from aps_async.transport.converter import Unread, request_from_json, request_to_json, structure
 from tests.generated import PDF
 from tests.support import served
 
@@ -46,7 +46,7 @@ virtual_time = pytest.mark.looptime
 
 # ------------------------------------------------------------ both JSON readers
 
-READERS = {convert.loads, convert._loads}
+READERS = {decoding.loads, decoding._loads}
 REFUSED = ValueError
 TEXTS: list[tuple[str | bytes, Any]] = [
     (b'{"a": 1}', {"a": 1}),
@@ -131,8 +131,8 @@ ID = "urn:adsk.wipprod:dm.lineage:abc"
 ITEM: dict[str, Any] = {"type": "items", "id": ID}
 
 
-def read(value: Any, into: Any) -> tuple[Any, list[convert.Unread]]:
-    unread: list[convert.Unread] = []
+def read(value: Any, into: Any) -> tuple[Any, list[Unread]]:
+    unread: list[Unread] = []
     return structure(value, into, unread.append), unread
 
 
@@ -157,7 +157,7 @@ def read(value: Any, into: Any) -> tuple[Any, list[convert.Unread]]:
 def test_an_odd_value_costs_itself_and_not_its_item(item: dict[str, Any], problem: str | None) -> None:
     page, unread = read({"data": [ITEM, {**ITEM, **item}, ITEM]}, Page)
     assert [each.id for each in page.data] == [ID] * 3
-    assert unread == ([] if problem is None else [convert.Unread(problem, id=ID)])
+    assert unread == ([] if problem is None else [Unread(problem, id=ID)])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Blocking calls that may wait for a person: a browser in the foreground, a keyring that asks to be unlocked."""
+"""Runs blocking calls that may wait for a user: a browser in the foreground, a keyring that has to be unlocked."""
 
 import asyncio
 import threading

@@ -43,7 +43,7 @@ class AccessToken:
 
     @property
     def claims(self) -> Mapping[str, object]:
-        """What a token that is a JWT says of itself, unchecked; empty for any other."""
+        """The claims of a JWT, not verified; empty for any other token."""
         return unverified_claims(self.value)
 
 
@@ -56,7 +56,7 @@ class TokenClient(Protocol):
 
     @property
     def token_margin(self) -> float:
-        """How long before its expiry a token is to be renewed, in seconds."""
+        """Seconds before its expiry at which a token is renewed."""
         ...
 
     @property
@@ -83,9 +83,9 @@ class TokenClient(Protocol):
 
 
 class TokenProvider(Protocol):
-    """One coroutine function: pass your own object to use your web app's tokens.
+    """An object with the coroutine function `token`. Pass your own to use your web app's tokens.
 
-    A session also uses what `HasClientId`, `HasTokenKind` and `Settles` describe, where the object has it.
+    A session also uses what `HasClientId`, `HasTokenKind` and `Settles` describe, if the object has it.
     """
 
     async def token(self, client: TokenClient, rejected: AccessToken | None = None) -> AccessToken:
@@ -102,23 +102,23 @@ class TokenProvider(Protocol):
 
 @runtime_checkable
 class HasClientId(Protocol):
-    """A provider that knows its app. Without a client id, its calls have a quota of their own."""
+    """A provider that knows its app's client id. Without one, its calls have a quota of their own."""
 
     client_id: str | None
-    """The app whose quota the calls draw on; None or empty if it is unknown."""
+    """The app whose quota the calls use; None or empty if it is not known."""
 
 
 @runtime_checkable
 class HasTokenKind(Protocol):
-    """A provider that knows whose tokens it gives. Without it, they count as a user's."""
+    """A provider that knows whether its tokens belong to an app or a user; otherwise they count as a user's."""
 
     two_legged: bool | None
-    """True for the app's own tokens, which take an `x-user-id`; False for a user's; None if it is unknown."""
+    """True for the app's own tokens, which allow `x-user-id`; False for a user's; None if it is not known."""
 
 
 @runtime_checkable
 class Settles(Protocol):
-    """A provider with work that must not be cut short."""
+    """A provider with work that must be completed before a session closes."""
 
     async def settle(self) -> None:
         """Awaited by a session before it closes."""
@@ -145,7 +145,7 @@ class RenewingProvider(ABC):
             return current
         seen, lock = self._attempts, self._lock_here()
         if lock.locked() and (current := self._unexpired(client, rejected)) is not None:
-            return current  # somebody renews it early; a token service that hangs must not keep everybody
+            return current  # one caller renews it early: a token service that hangs must not delay the others
         # A lock, not a shared task: if the caller that renews is cancelled, the next one renews.
         async with lock:
             if (current := self._usable(client, rejected)) is not None:
@@ -157,7 +157,7 @@ class RenewingProvider(ABC):
             return await self._renew_now(client, rejected)
 
     def _lock_here(self) -> asyncio.Lock:
-        """The running loop's lock: a worker may call `asyncio.run` for every task of its queue, with one provider."""
+        """The running event loop's lock: a task queue may call `asyncio.run` for each task with the same provider."""
         loop = asyncio.get_running_loop()
         if self._lock is None or self._lock[0] is not loop:
             self._lock = (loop, asyncio.Lock())
@@ -206,7 +206,7 @@ def renewal_time(client: TokenClient, token: AccessToken) -> float:
 
 
 def unverified_claims(token: str) -> dict[str, object]:
-    """A JWT's claims, not verified: the service verifies them, here they only label the token."""
+    """A JWT's claims, not verified: the service does that, and here they only describe the token."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -1,4 +1,6 @@
-"""The commands and their options. Each one parses its options and returns the coroutine function that does the work.
+"""The command line: registers the commands of the other modules, runs one, and turns its errors into exit codes.
+
+Each command parses its options and returns the coroutine function that does the work.
 
 A command imports what it needs when it runs, so that `--help` does not import the whole library.
 """

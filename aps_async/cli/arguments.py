@@ -1,4 +1,4 @@
-"""The command line before it is parsed: options of all commands may come after the command too."""
+"""Rearranges the command line before it is parsed: options of all commands may also come after the command."""
 
 import re
 from collections.abc import Sequence

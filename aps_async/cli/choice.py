@@ -1,4 +1,4 @@
-"""What the options that choose sheets and name their files were given."""
+"""The values of the options that choose sheets and name their files."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The end of a run: failures by reason, and the command that goes on."""
+"""The end of a run's output: failures by reason, and the command to continue with."""
 
 import re
 import shlex

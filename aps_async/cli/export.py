@@ -1,4 +1,4 @@
-"""The command `export`."""
+"""The command `export`: compares the sheets with the folder, and exports those that are new or have changed."""
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, aclosing

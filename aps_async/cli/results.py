@@ -1,4 +1,4 @@
-"""What a command's run came to: its results, as words and as JSON."""
+"""The results of a command's run, as text and as JSON."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The command `sync`."""
+"""The command `sync`: `sync_project` with progress, results and a report."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What is shown while calls fail and are repeated: the service is down, or the network on the way to it."""
+"""The text that is shown while calls fail and are retried, because the service or the network is down."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

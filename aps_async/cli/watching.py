@@ -1,4 +1,4 @@
-"""`--watch`: the same work again and again, one round after the other."""
+"""`--watch`: repeats the work of a command in rounds."""
 
 import asyncio
 import time

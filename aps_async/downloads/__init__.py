@@ -1,6 +1,6 @@
 """From a signed link to a verified file, in a folder or in object storage.
 
-What a file may be (`Expected`, `PDF`, `ZIP`, `DOCX`, `ANY`) is offered here; `aps_async.download` takes it.
+The requirements for a file (`Expected`, `PDF`, `ZIP`, `DOCX`, `ANY`) are here, for use with `aps_async.download`.
 """
 
 from aps_async.downloads.content import ANY, DOCX, PDF, ZIP, Expected, Signature

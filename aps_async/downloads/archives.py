@@ -1,4 +1,4 @@
-"""ZIP archives from outside: checked before they are used, and unpacked without leaving their folder."""
+"""Checks downloaded ZIP archives, and unpacks them without writing outside their folder."""
 
 import re
 import stat
@@ -29,16 +29,16 @@ _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
 @frozen(kw_only=True)
 class ArchiveLimits:
-    """What an archive may hold before it counts as a bomb."""
+    """The limits beyond which an archive counts as a ZIP bomb."""
 
     entries: int = 10_000
-    """ACC puts at most 200 files into one."""
+    """Number of files; ACC puts at most 200 into one archive."""
     size: int = 50 << 30
     """Bytes when unpacked; ACC refuses exports over 10 GB."""
     ratio: float = 200.0
-    """Unpacked over packed, of the whole archive; drawings reach about 20."""
+    """Unpacked size divided by packed size, for the whole archive; drawings reach about 20."""
     ratio_from: int = 1 << 30
-    """Bytes when unpacked, up to which any ratio is harmless: an empty scan compresses 1,000 to 1."""
+    """Bytes when unpacked, up to which the ratio is not checked: an empty scan compresses 1,000 to 1."""
 
 
 def verify_archive(
@@ -48,14 +48,14 @@ def verify_archive(
 
     Args:
         path: the archive.
-        limits: what counts as a bomb.
-        stop: for use in a thread: once it is set, the check ends with an error.
+        limits: what counts as a ZIP bomb.
+        stop: ends the check with an error once it is set; for use in a thread.
 
     Returns:
-        Warnings, one for each entry that is odd or cannot be read here although the archive is sound.
+        Warnings, one for each unusual entry, and for each that cannot be read here although the archive is intact.
 
     Raises:
-        IncompleteDownloadError: something is wrong; the message names the entry.
+        IncompleteDownloadError: a check failed; the message names the entry.
     """
     warnings: list[str] = []
     with _opened(path) as (archive, misnamed):
@@ -73,23 +73,23 @@ def verify_archive(
 async def unpack_archive(
     path: Path, folder: Path, names: NameBook, *, tag: str = "", on_skip: Callable[[str], object] | None = None
 ) -> tuple[Path, ...]:
-    """Unpacks a verified archive, flat: one file per entry, under safe names that are new in `names`.
+    """Unpacks a verified archive without its folders: one file per entry, under safe names taken from `names`.
 
-    Each file appears under its name only when it is whole. It runs in a thread; on cancellation the files that are
-    already there stay, and no other one appears.
+    Each file gets its name only once it is complete. Runs in a thread; after a cancellation the files that are already
+    there stay, and no others are added.
 
     Args:
-        path: the archive; it stays.
+        path: the archive, which is not removed.
         folder: where the files go.
-        names: gives the names.
-        tag: marks the part files; see `part_name`.
+        names: the names that are taken; the new ones are added.
+        tag: the tag of the part files; see `part_name`.
         on_skip: called, in the thread, with one sentence for each entry that cannot be unpacked here.
 
     Returns:
-        The files, in the archive's order. An entry whose compression is not supported has none; keep the archive then.
+        The files, in the archive's order, without entries whose compression is not supported; keep the archive then.
 
     Raises:
-        TargetError: the folder cannot take them.
+        TargetError: the files cannot be written to the folder.
         IncompleteDownloadError: the archive is damaged.
     """
     stop = threading.Event()
@@ -97,7 +97,7 @@ async def unpack_archive(
 
 
 def _ignore(_: str) -> None:
-    """For callers that are not interested in what is skipped."""
+    """The default for `on_skip`."""
 
 
 def _unpack(
@@ -136,7 +136,7 @@ def _go_on(stop: threading.Event) -> None:
 
 
 def _unpack_entry(source: IO[bytes], final: Path, stop: threading.Event, tag: str) -> Path | None:
-    """Writes one entry; None if it was stopped."""
+    """Writes one entry and returns its path; None if it was stopped."""
     try:
         with replacing(final, part=Path(part_name(final, tag)), durable=False) as target:
             while chunk := source.read(_CHUNK):
@@ -146,7 +146,7 @@ def _unpack_entry(source: IO[bytes], final: Path, stop: threading.Event, tag: st
     except _StoppedError:
         return None
     except OSError as problem:
-        if problem.errno is None:  # bz2's way to report damaged data
+        if problem.errno is None:  # how bz2 reports damaged data
             raise
         raise target_error(final, problem) from problem
     return final
@@ -154,16 +154,16 @@ def _unpack_entry(source: IO[bytes], final: Path, stop: threading.Event, tag: st
 
 def _place_for(entry: zipfile.ZipInfo, folder: Path, names: NameBook) -> Path:
     inner = _inner_path(entry)
-    # By the stem alone, as a bulk run takes the names of its files: their suffixes come later.
+    # By the stem alone, as in a bulk run, which does not know the suffixes of its files yet.
     stem, suffix = (inner.stem, inner.suffix.lower()) if _SUFFIX.fullmatch(inner.suffix) else (inner.name, "")
     return Path(f"{in_folder(folder, names.take(stem, ''))}{suffix}")
 
 
 @contextmanager
 def _opened(path: Path) -> Generator[tuple[zipfile.ZipFile, frozenset[int]], None, None]:
-    """Opens an archive, and turns whatever its reading raises into our error; also gives the misnamed entries.
+    """Opens an archive; whatever reading it raises becomes our error. Also yields the entries with invalid names.
 
-    Decompressors and parsers of hostile bytes raise a dozen types, LZMAError, struct.error and RuntimeError among them.
+    Given hostile bytes, decompressors and parsers raise a dozen types, such as LZMAError, struct.error, RuntimeError.
     """
     try:
         file, misnamed = open_patched(path)
@@ -195,7 +195,7 @@ def _check_limits(entries: list[zipfile.ZipInfo], size: int, limits: ArchiveLimi
 
 
 def _inner_path(entry: zipfile.ZipInfo) -> PurePosixPath:
-    """The entry's path. Some writers on Windows separate with backslashes."""
+    """The entry's path, also with backslashes, which some programs on Windows write."""
     return PurePosixPath(entry.filename.replace("\\", "/"))
 
 
@@ -214,7 +214,7 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
 
 
 def _read_through(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, stop: threading.Event) -> str | None:
-    """zipfile compares the CRC when it reaches the end, and never returns more than the declared size."""
+    """Reads an entry to its end, where zipfile compares the CRC. It never returns more than the declared size."""
     try:
         content = archive.open(entry)
     except NotImplementedError:

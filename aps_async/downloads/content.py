@@ -1,4 +1,4 @@
-"""What a file must be, checked while its bytes pass: signature, size and hashes."""
+"""Checks a file while its bytes arrive: signature, size and hashes."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,21 +20,21 @@ _PADDING = b"\0 \t\r\n\f"
 
 @frozen
 class Signature:
-    """How files of a kind begin and end, and what else must hold."""
+    """How files of one type begin and end, and what else is checked."""
 
     name: str
     suffix: str
     head: bytes
     tail: bytes = b""
     tail_within: int = 1024
-    """The tail is looked for in this many last bytes, not counting NULs and white space at the very end."""
+    """The tail has to be within this many last bytes, not counting NULs and white space at the very end."""
     verify: Callable[[Path, Event], Sequence[str] | None] | None = field(default=None, repr=False)
-    """Reads the whole part file, in a thread, before it gets its final name; returns warnings. It ends soon, by any
-    error, once the event is set."""
+    """Checks the whole part file, in a thread, before it gets its final name; returns warnings. Once the event is set,
+    it has to end soon, with any error."""
     head_within: int = 0
     """The head may begin this many bytes into the file."""
     tail_required: bool = True
-    """Whether a file of the right length without the tail is an error; otherwise it is a warning."""
+    """Whether a missing tail is an error although the length is right; otherwise it is a warning."""
     media_type: str = "application/octet-stream"
 
 
@@ -44,7 +44,7 @@ def _verify_archive(path: Path, stop: Event) -> tuple[str, ...]:
     return verify_archive(path, stop=stop)
 
 
-# Viewers accept bytes before the header, and a file with a damaged end: both are common in users' own documents.
+# Viewers accept bytes before the header and a damaged end. Both are common in users' own documents.
 PDF = Signature(
     "PDF",
     ".pdf",
@@ -70,10 +70,10 @@ ANY = Signature("file", "", b"")
 
 @frozen(kw_only=True)
 class Expected:
-    """What is known of a file before it is downloaded."""
+    """The requirements for a file, known before it is downloaded."""
 
     signatures: tuple[Signature, ...] = (PDF,)
-    """The kinds it may be; its first bytes decide which one it is."""
+    """The types that it may have; its first bytes decide which one it is."""
     size: int | None = None
     """Bytes."""
     sha1: str | None = None
@@ -81,49 +81,49 @@ class Expected:
 
 
 def _unpadded(piece: bytes) -> int:
-    """The length without the padding at the end. Stripping a whole piece would copy it."""
+    """The length without the padding at the end. Not by `rstrip`, which would copy the piece."""
     end = piece[-64:]
     stripped = end.rstrip(_PADDING)
     return len(piece) - len(end) + len(stripped) if stripped else len(piece.rstrip(_PADDING))
 
 
 class ContentCheck:
-    """Follows the bytes of one file in order: counts and hashes them, and remembers both ends.
+    """Takes the bytes of one file in order: counts and hashes them, and keeps both ends.
 
-    `mark` and `rewind` go back to the beginning of a part that has to be downloaded again. Before `mark`, `verify` and
-    `sha256`, `digests` must have settled.
+    `mark` and `rewind` return to the beginning of a part that has to be downloaded again. `digests.settle()` has to be
+    awaited before `mark`, `verify` and `sha256`.
     """
 
     def __init__(self, expected: Expected, *, sha256: bool = False) -> None:
         self.signature: Signature = expected.signatures[0]
         self.received: int = 0
         self.size: int | None = expected.size
-        """Bytes that the file must have, when that is known beforehand."""
+        """The required size in bytes, if that is known beforehand."""
         self._expected = expected
         self._longest_head = max(len(each.head) for each in expected.signatures)
         self._window = max(len(each.head) + each.head_within for each in expected.signatures)
         self._keep = max(1, *(each.tail_within for each in expected.signatures))
         self._head: bytes = b""
-        self._last: deque[tuple[bytes, int]] = deque()  # pieces of the end, and how much of each is not padding
+        self._last: deque[tuple[bytes, int]] = deque()  # the last pieces, and the bytes of each that are not padding
         self._last_size: int = 0
-        self._padding: int = 0  # bytes after them
+        self._padding: int = 0  # bytes of padding after them
         self.digests: Digests = Digests(*["sha1"] * bool(expected.sha1), *["sha256"] * sha256)
         self.mark()
 
     @property
     def sha256(self) -> str | None:
-        """As hexadecimal digits; None when it was not asked for."""
+        """Hexadecimal digits; None if it was not requested."""
         return self.digests.hexdigest("sha256")
 
     def recognize(self, head: bytes, *, complete: bool) -> bool:
-        """Decides which kind the file is; False while that needs more bytes, unless `complete`.
+        """Decides which type the file has; False if that needs more bytes, unless these are all (`complete`).
 
         Raises:
-            IncompleteDownloadError: it is none of the expected kinds.
+            IncompleteDownloadError: it has none of the expected types.
         """
         if not head and self.size == 0:
             return True
-        # An archive may hold a PDF close to its beginning, so an exact match goes first.
+        # An archive may contain a PDF close to its beginning, so exact matches come first.
         exact = [each for each in self._expected.signatures if head.startswith(each.head)]
         if not exact and len(head) < self._longest_head and not complete:
             return False
@@ -139,7 +139,7 @@ class ContentCheck:
         raise IncompleteDownloadError(f"what came is not a {kinds} but {describe(head)}")
 
     def feed(self, piece: bytes) -> None:
-        """Takes the next bytes into account."""
+        """Takes the next bytes."""
         self.received += len(piece)
         if len(self._head) < self._window:
             self._head += piece[: self._window - len(self._head)]
@@ -153,7 +153,7 @@ class ContentCheck:
         self._padding += len(piece) - length
 
     def _keep_end(self, piece: bytes, length: int) -> None:
-        """Remembers the piece, and forgets those far from the end; a copy of the end for each piece would cost most."""
+        """Keeps the piece and drops those too far from the end. Copying the end for each piece would be slow."""
         self._last.append((piece, length))
         self._last_size += length
         while self._last_size - self._last[0][1] >= self._keep:
@@ -170,12 +170,12 @@ class ContentCheck:
         return b"".join(reversed(found))
 
     def mark(self) -> None:
-        """Remembers this state for `rewind`."""
+        """Saves this state for `rewind`."""
         ends = (self.received, self._head, tuple(self._last), self._last_size, self._padding)
         self._marked = (ends, self.digests.copy())
 
     def rewind(self) -> None:
-        """Forgets what came since the mark."""
+        """Returns to the state at `mark`."""
         ends, digests = self._marked
         self.received, self._head, last, self._last_size, self._padding = ends
         self._last = deque(last)
@@ -185,10 +185,10 @@ class ContentCheck:
         """Checks the whole file, and returns warnings.
 
         Args:
-            total: the bytes that it must have, if storage gave a number.
+            total: the size in bytes that storage reported; None if it did not.
 
         Raises:
-            IncompleteDownloadError: it is not the whole, right file.
+            IncompleteDownloadError: the file is incomplete, or not the expected one.
         """
         size = total if self.size is None else self.size
         if size is not None and self.received != size:
@@ -198,7 +198,7 @@ class ContentCheck:
         if sha1 is not None and sha1 != (self._expected.sha1 or "").lower():
             raise IncompleteDownloadError("the file's sha1 differs from the one that storage gives")
         kind = self.signature
-        # From the end, where it nearly always is: a search from the other end takes longer than all else here.
+        # Searched from the end, where it nearly always is: from the start it would take longer than all other checks.
         if self._end(kind.tail_within).rfind(kind.tail.rstrip(_PADDING)) >= 0:
             return ()
         if kind.tail_required or (size is None and sha1 is None):

@@ -1,4 +1,4 @@
-"""Hashes of a file while it arrives, beside the event loop once the file is large."""
+"""Hashes a file while it arrives; large files in a thread, beside the event loop."""
 
 import asyncio
 import hashlib
@@ -8,16 +8,16 @@ from typing import Any
 __all__ = ["Digests"]
 __dir__: object = __all__.copy
 
-_SMALL = 1 << 20  # bytes of a file that are hashed at once: a thread would cost a small file more than its hash
-_BATCH = 1 << 19  # bytes that go to the thread together, so that the way there costs a hundredth of the work
+_SMALL = 1 << 20  # bytes hashed without a thread, which would take longer than the hash of a small file
+_BATCH = 1 << 19  # bytes passed to the thread together: the hand-over then takes 1 % of the time
 _MOST = 1 << 21  # bytes that may wait for the thread
 
 
 class Digests:
     """Hashes the bytes of one file in order.
 
-    `update` never waits. After it, `catch_up` waits if the thread is so far behind that memory would fill up, and
-    `settle` waits until all bytes are in the hashes, which `copy` and `hexdigest` need.
+    `update` never waits. Await `catch_up` after it if `is_behind`, so that waiting bytes do not fill the memory, and
+    `settle` before `copy` and `hexdigest`, which need all bytes in the hashes.
     """
 
     def __init__(self, *names: str) -> None:
@@ -28,7 +28,7 @@ class Digests:
         self._batch: asyncio.Future[None] | None = None
 
     def update(self, piece: bytes) -> None:
-        """Takes the next bytes; only in a running event loop once there are more than 1 MiB."""
+        """Takes the next bytes. Needs a running event loop once there are more than 1 MiB."""
         if not self._hashes:
             return
         self._size += len(piece)
@@ -52,7 +52,7 @@ class Digests:
             self._start_batch()
 
     async def settle(self) -> None:
-        """Waits until every byte is in the hashes."""
+        """Waits until all bytes are in the hashes."""
         await self._end_batch()
         if self._waiting_size >= _BATCH:
             self._start_batch()
@@ -60,24 +60,24 @@ class Digests:
         self._hash(self._take_waiting())
 
     def copy(self) -> "Digests":
-        """The same, to go on from here; only when it is settled."""
+        """A copy of this state, to continue from; only after `settle`."""
         other = Digests()
         other._hashes = {name: each.copy() for name, each in self._hashes.items()}
         other._size = self._size
         return other
 
     def hexdigest(self, name: str) -> str | None:
-        """As hexadecimal digits; None for a hash that was not asked for. Only when it is settled."""
+        """Hexadecimal digits; None for a hash that was not requested. Only after `settle`."""
         return self._hashes[name].hexdigest() if name in self._hashes else None
 
     def _start_batch(self) -> None:
         if self._batch is not None:
-            self._batch.result()  # an error is not lost
+            self._batch.result()  # raises an error of the thread
         self._batch = asyncio.get_running_loop().run_in_executor(None, self._hash, self._take_waiting())
 
     async def _end_batch(self) -> None:
         if self._batch is not None:
-            await asyncio.wait([self._batch])  # which, unlike `await`, lets the batch end when this is cancelled
+            await asyncio.wait([self._batch])  # unlike `await`, this lets the batch finish when it is cancelled
             self._batch.result()
             self._batch = None
 

@@ -1,4 +1,4 @@
-"""From signed links to a verified file: streaming, with nothing unfinished under the final name."""
+"""`download` and `stream`: from signed links to a verified file, or to chunks for another program."""
 
 import logging
 import os
@@ -70,33 +70,33 @@ async def download(
     on_progress: Callable[[Progress], object] | None = None,
     opener: Opener | None = None,
 ) -> Downloaded | Received:
-    """Downloads what signed links open into a file, without holding it in memory, and verifies it.
+    """Downloads a file from signed links, without holding it in memory, and verifies it.
 
-    A path gets a part file in the same folder, which replaces what was there only when length, signature and hash are
-    right, and every entry of an archive; after any failure or cancellation the part file is gone. An open file is
-    written to as the bytes come, and on failure keeps what was written; archives in it are not checked inside.
+    For a path, the bytes go to a part file in the same folder, which replaces the target only if length, signature and
+    hash are right, and every entry of an archive. After a failure or cancellation the part file is removed. An open
+    file is written to directly, and after a failure keeps what was written; entries of archives are not checked there.
 
     Args:
         session: the session.
-        source: a signed link, or several with what is known of the file; none is opened when it is about to expire.
+        source: a signed link; or a `Source` with several links, one for each part, and what is known of the file.
         target: a path, or an open binary file (its `write` may be a coroutine function).
-        renew: returns fresh links when one dies.
-        expected: what the file must be; any PDF by default.
+        renew: returns fresh links, called when one has expired or is about to.
+        expected: the requirements for the file; any PDF by default.
         add_suffix: append `.pdf`, `.zip` and so on to a path, depending on the content.
-        sha256: also compute the file's SHA-256, as the bytes pass.
-        before_rename: awaited once the file is written and verified, before it is renamed; an open file is not.
-        on_progress: called with every chunk.
+        sha256: also compute the file's SHA-256 while it arrives.
+        before_rename: awaited once the file is written and verified, before it is renamed; not for an open file.
+        on_progress: called after each chunk.
         opener: opens the links in place of `Session.open_link`.
 
     Returns:
         Size, hashes and warnings; for a path, also the file's final path.
 
     Raises:
-        LinkExpiredError: the link is refused as expired, and so were its successors.
-        IncompleteDownloadError: what comes is not the whole, right file.
-        TargetError: the target cannot take it.
+        LinkExpiredError: the link has expired, and so had every fresh one; or there is no `renew`.
+        IncompleteDownloadError: the file is incomplete, or not the expected one.
+        TargetError: the target cannot be written.
         DownloadError: the link is refused for another reason, such as a web filter; the message names it.
-        APSError: what `renew` raises.
+        APSError: what `renew` raised.
     """
     _keep_memory()
     sink = opened(target)
@@ -111,7 +111,7 @@ async def download(
         suffix = kind.suffix if add_suffix else None
         warnings = transfer.warnings + await sink.complete(kind.verify)
         path = sink.final(suffix)
-        got = Received(size=transfer.received, etag=transfer.etag, sha256=transfer.sha256, warnings=warnings)
+        got = Received(size=transfer.received, etag=transfer.file_etag, sha256=transfer.sha256, warnings=warnings)
         if path is not None:
             got = Downloaded(path=path, size=got.size, etag=got.etag, sha256=got.sha256, warnings=got.warnings)
             if before_rename is not None:
@@ -128,14 +128,14 @@ async def download(
 async def stream(
     session: Session, source: Source | SignedUrl, *, renew: Renew | None = None, expected: Expected = Expected()
 ) -> AsyncGenerator[bytes, None]:
-    """Downloads what signed links open in chunks, for an upload or a web response: `async for chunk in stream(...)`.
+    """Downloads a file from signed links in chunks, for an upload or a web response: `async for chunk in stream(...)`.
 
-    Breaks are resumed without a trace. The checks at the end (length, `%%EOF`, hash) can only raise after the last
-    chunk was yielded, so treat what you have as unfinished until the loop ends. Warnings are logged. Close it
-    (`contextlib.aclosing`) when you leave the loop early.
+    Lost connections are resumed; the reader does not notice. The checks at the end (length, `%%EOF`, hash) can only
+    raise after the last chunk was yielded, so treat the result as unfinished until the loop ends. Warnings are logged.
+    To leave the loop early, use `contextlib.aclosing`.
 
     Raises:
-        IncompleteDownloadError: also when the file changed after a part of it was yielded.
+        IncompleteDownloadError: also if the file changed after a part of it was yielded.
         APSError: as `download`.
     """
     transfer = Transfer(session, _as_source(source), renew, expected)
@@ -145,7 +145,7 @@ async def stream(
 
 
 async def in_order(transfer: Transfer) -> AsyncGenerator[bytes, None]:
-    """A transfer's bytes for a reader that cannot go back, each once; see `stream`."""
+    """Yields each byte of a transfer once, for readers that cannot go back; see `stream`."""
     _keep_memory()
     given = end = 0
     etag: str | None = None
@@ -168,7 +168,7 @@ def _as_source(source: Source | SignedUrl) -> Source:
 
 @cache
 def _keep_memory() -> None:
-    """Makes glibc keep the memory of one read for the next: half of the time of a small file's download.
+    """Makes glibc keep the memory of one read for the next, which halves the time for a small file.
 
     asyncio asks for 256 KiB at every read. glibc takes a block of that size from the kernel and gives it back, page by
     page, until it has seen a larger one freed (mallopt(3), M_MMAP_THRESHOLD). It keeps at most 8 MiB from then on.

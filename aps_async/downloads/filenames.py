@@ -1,4 +1,4 @@
-"""File names: made from titles, checked when they come from elsewhere, and never two alike in one folder."""
+"""File names: made safe from titles, checked when they come from outside, and never twice in one folder."""
 
 import hashlib
 import os
@@ -28,7 +28,7 @@ _REFUSED = '/\\:*?"<>|'  # separators, drive letters, streams and wildcards of a
 _SEPARATORS = re.compile(f"[{re.escape(_REFUSED)}]")
 _REPLACED = dict.fromkeys(map(ord, _REFUSED), "_")
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co")  # control and direction characters, surrogates, private use
-# Windows gives these to devices, with any extension and in any case; the superscript digits count too.
+# On Windows these are devices, with any extension and in any case, also with superscript digits.
 _DEVICES = {
     "CON",
     "PRN",
@@ -38,9 +38,9 @@ _DEVICES = {
     "CONOUT$",
     *(f"{name}{digit}" for name in ("COM", "LPT") for digit in "123456789¹²³"),
 }
-_LIMIT = 180  # bytes; file systems end at 255, and " (2)", the extension and a part file's suffix must fit as well
+_LIMIT = 180  # bytes; file systems allow 255, and " (2)", the extension and a part file's suffix have to fit too
 _LONGEST = 255  # bytes of one name on common file systems
-_SHORTEST = 64  # no file system that has long names at all takes less
+_SHORTEST = 64  # every file system with long names allows this
 _ROOM = 11  # bytes for the longest suffix that we write
 _SHORTENED = re.compile(r"~[0-9a-f]{16}\Z")
 
@@ -66,17 +66,17 @@ def _is_simple(text: str) -> bool:
 def _visible(title: str) -> str:
     text = "".join(" " if sign in "\t\r\n" else sign for sign in title)
     text = "".join(sign for sign in text if unicodedata.category(sign) not in _INVISIBLE)
-    return unicodedata.normalize("NFC", text)  # now: what has gone may have stood between a letter and its accent
+    return unicodedata.normalize("NFC", text)  # last: a dropped character may have been between a letter and its accent
 
 
 def checked_name(name: object) -> str:
-    """The name, if it names one visible file directly inside a folder, on every system.
+    """Returns the name if it is that of a visible file directly inside a folder, on every system.
 
-    For names from outside: a ledger, a database row, a caller. `safe_stem` makes only names that pass.
+    For names from outside: a ledger, a database row, a caller. What `safe_stem` returns always passes.
 
     Raises:
-        InputError: it is not text, is empty, is longer than 255 bytes, or could point anywhere else: separators, drive
-            letters, `..`, device names, control characters, dots or spaces at its ends.
+        InputError: it is not text, is empty, is longer than 255 bytes, or could lead elsewhere: it contains separators,
+            drive letters, `..`, device names, control characters, or dots or spaces at its ends.
     """
     if not isinstance(name, str):
         raise InputError(f"a file name must be text, not {type(name).__name__}")
@@ -99,7 +99,7 @@ def checked_relative(name: object) -> tuple[str, ...]:
     """The parts of a relative name with `/` between folders, each checked by `checked_name`.
 
     Raises:
-        InputError: one of them cannot be used.
+        InputError: a part cannot be used.
     """
     return tuple(checked_name(part) for part in (name.split("/") if isinstance(name, str) else [name]))
 
@@ -117,19 +117,19 @@ def stem_of(file: str) -> str:
 
 
 def name_limit(folder: str | os.PathLike[str]) -> int:
-    """How many bytes one name may have in an existing folder: 255 nearly everywhere, 143 where names are encrypted."""
+    """How many bytes a name may have in an existing folder: 255 nearly everywhere, 143 if names are encrypted."""
     try:
         found = os.pathconf(folder, "PC_NAME_MAX")
-    except (AttributeError, OSError, ValueError):  # Windows does not have it, and some file systems do not know
+    except (AttributeError, OSError, ValueError):  # not available on Windows, and not on all file systems
         return _LONGEST
     return min(max(found, _SHORTEST), _LONGEST) if found > 0 else _LONGEST
 
 
 def fitted(stem: str, limit: int) -> str:
-    """A stem that fits with its suffix into names of `limit` bytes, see `name_limit`.
+    """Shortens a stem, if necessary, so that it fits with its suffix into `limit` bytes; see `name_limit`.
 
-    Shortened only where it has to be. A digest of the whole stem replaces the end, so that different stems stay
-    different, and a stem is shortened alike in every run. A stem that looks shortened already gets one too.
+    A digest of the whole stem replaces its end, so that different stems stay different, and the result is the same in
+    every run. A stem that looks like a shortened one also gets a digest.
     """
     room = limit - _ROOM
     if limit >= _LONGEST or (len(stem.encode()) <= room and not _SHORTENED.search(stem)):
@@ -139,18 +139,18 @@ def fitted(stem: str, limit: int) -> str:
 
 
 def split_suffix(name: str) -> tuple[str, str]:
-    """A file name's stem and its suffix with the dot, if it has one as short as those that we write."""
+    """A file name's stem, and its suffix with the dot if that is as short as those that this library writes."""
     stem, dot, suffix = name.rpartition(".")
     return (stem, dot + suffix) if stem and len(suffix.encode()) < _ROOM else (name, "")
 
 
 def cut(text: str, size: int) -> str:
-    """At most `size` bytes of a text, without half a character at the end."""
+    """Cuts a text to at most `size` bytes, between two characters."""
     return text.encode()[:size].decode(errors="ignore")
 
 
 def in_folder(folder: Path, stem: str) -> Path:
-    """Where a file of this stem goes, still without its suffix: shortened if the folder's file system wants it.
+    """The path of a file in a folder, still without its suffix; shortened if the file system requires it.
 
     The stem may be a relative path with `/` between folders.
     """
@@ -163,19 +163,19 @@ def _is_device(name: str) -> bool:
 
 
 class NameBook:
-    """Hands out names that no file of this run has yet; `A-101` and `a-101` are one name on many systems."""
+    """Hands out names that no file of this run has yet. `A-101` and `a-101` count as equal, as on many systems."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
         self._counts: dict[str, int] = {}
-        """By folded name: the last number used, so that many equal titles are not counted from 1 again."""
+        """The last number given to each folded name, so that numbering many equal titles stays fast."""
 
     def take(self, title: str, suffix: str = ".pdf") -> str:
-        """A safe name for `title`: the second sheet of one title becomes `title (2).pdf`."""
+        """Returns a safe name for `title`; for the second file of the same title, `title (2)`."""
         return self.take_path(safe_stem(title), suffix)
 
     def take_path(self, stem: str, suffix: str = "") -> str:
-        """The same for a stem that is safe already, perhaps with folders; see `safe_path`."""
+        """Like `take`, for a stem that is safe already and may have folders; see `safe_path`."""
         name = f"{stem}{suffix}"
         first = folded(name)
         count = self._counts.get(first, 1)

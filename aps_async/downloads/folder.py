@@ -1,4 +1,4 @@
-"""A folder that many processes and their users see; and which storage an address means."""
+"""`Folder`, a storage in a folder that processes share; and `storage_for`, which opens the storage for an address."""
 
 import errno
 import hashlib
@@ -28,20 +28,20 @@ _HIDDEN = ".aps-async"
 
 
 class Folder(ReadableStorage):
-    """A folder that all workers and their users see, such as one on a file server.
+    """A folder that all workers share, such as one on a file server.
 
-    Files are downloaded to a hidden folder in it and take their name by a rename, so that nothing unfinished is ever
-    seen under a final name, and two workers with the same file leave one. What dead workers left there is removed after
-    a day.
+    Files are downloaded to a hidden folder in it, and get their names by a rename, so that nothing unfinished is ever
+    seen under a final name, and two workers with the same file leave one. What a dead worker leaves there is removed
+    after a day.
 
     Raises:
-        TargetError: it cannot be made or written to.
+        TargetError: it cannot be created or written to.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.path: Path = made_folder(local_path(folder).absolute())
         self._staging = made_folder(self.path / _HIDDEN)
-        if self._staging.is_symlink():  # old files behind it would be removed
+        if self._staging.is_symlink():  # `_sweep` would remove files behind the link
             raise target_error(self._staging, OSError(errno.ELOOP, ""))
         self._prefix = f"{socket.gethostname()}-{os.getpid()}-"
         _sweep(self._staging)
@@ -149,7 +149,7 @@ def _remove_below(folder: Path, parts: tuple[str, ...]) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Removes what workers that are long dead have left."""
+    """Removes what dead workers have left there more than a day ago."""
     before = time.time() - _STALE
     for entry in folder.iterdir():
         with suppress(OSError):
@@ -158,10 +158,10 @@ def _sweep(folder: Path) -> None:
 
 
 def storage_for(location: str | os.PathLike[str]) -> ReadableStorage:
-    """A folder; or for `s3://bucket/prefix` (also `gs://`, `az://`) an object storage, which needs the extra `s3`.
+    """Opens a folder, or an object storage for `s3://`, `gs://` or `az://`, which needs the extra `s3`.
 
     Raises:
-        InputError: the address is empty or of another kind, or the extra is missing.
+        InputError: the address is empty or has another scheme, or the extra is missing.
         TargetError: the folder cannot be used.
     """
     if isinstance(location, str) and is_object_storage(location):

@@ -1,7 +1,7 @@
-"""Object storage as a place for verified files; needs the extra `s3`.
+"""`ObjectStorage`: verified files in S3 and compatible storages, Google's or Azure's; needs the extra `s3`.
 
-On obstore (Rust's object_store with typed asyncio bindings and no dependencies of its own): one `put` uploads any size
-in parts, and the object appears as a whole or not at all. The same lines serve S3 and its kin, Google's and Azure's.
+It uses obstore (Rust's object_store, with typed asyncio bindings and no dependencies of its own), whose `put` uploads
+any size in parts, such that the object appears as a whole or not at all.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ from aps_async.links import redact, redact_addresses
 
 _CHUNK = 1 << 20
 _SHA256 = "sha256"
-"""The name of the metadata that holds an object's digest: a copy keeps it, and what others put there lacks it."""
+"""The name of the metadata with an object's digest. A copy keeps it; objects of other programs do not have it."""
 
 
 @frozen
 class _Cloud:
-    """Where obstore finds the credentials of a cloud."""
+    """How obstore is given the credentials of a cloud."""
 
     prefix: str
-    """Of its variables, in small letters."""
+    """The beginning of its variables, in lower case."""
     settings: tuple[str, ...]
-    """Each is enough, as a variable or as an option; several with `+` only together."""
+    """Any of these is enough, as a variable or an option; those joined by `+` only together."""
     advice: str
     other_variables: tuple[str, ...] = ()
 
@@ -86,13 +86,13 @@ _CLOUDS = {
 }
 
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
-"""What S3 and Azure call an error, such as `NoSuchBucket`."""
+"""An error code of S3 or Azure, such as `NoSuchBucket`."""
 _CALL = re.compile(
     r"Error performing \w+ \S+ in [\d.]+\w+"
     r"(?:, after \d+ retries, max_retries: \d+, retry_timeout: \S+)?\s+-\s+"
     r"(?:Server returned (?:non-2xx status code|error response): )?"
 )
-"""How obstore describes a call that failed."""
+"""obstore's description of a call that failed."""
 
 __all__ = ["ObjectStorage"]
 __dir__: object = __all__.copy
@@ -105,8 +105,8 @@ class ObjectStorage(ReadableStorage):
     are verified on this machine's disk before they are uploaded.
 
     Args:
-        url: bucket, and what all names begin with.
-        allow_http: let the endpoint be one without encryption, for a server on this machine; or `AWS_ALLOW_HTTP`.
+        url: the bucket or container, and the prefix of all names.
+        allow_http: allow an endpoint without encryption, for a server on this machine; as `AWS_ALLOW_HTTP` does.
         options: obstore's configuration, such as `endpoint="http://127.0.0.1:9000"`.
 
     Raises:
@@ -146,7 +146,7 @@ class ObjectStorage(ReadableStorage):
     async def _upload(self, file: Path, name: str) -> None:
         import obstore
 
-        # Not put_async: cancelled, it leaves the parts that were uploaded so far, and they cost money until removed.
+        # Not put_async: if cancelled, it leaves the uploaded parts behind, which cost money until they are removed.
         with await asyncio.to_thread(file.open, "rb") as opened:
             digest = await asyncio.to_thread(hashlib.file_digest, opened, "sha256")
             opened.seek(0)
@@ -237,7 +237,7 @@ class ObjectStorage(ReadableStorage):
 
 
 def _explained(problem: BaseException) -> str:
-    """What a storage answered, without the call: the place is named already, and its address may be very long."""
+    """The response of a storage without the call, whose address may be very long and is named elsewhere."""
     text = str(problem).strip() or type(problem).__name__
     code = _CODE.search(text)
     line = _CALL.sub("", text.splitlines()[0].partition("<?xml")[0])[:300].rstrip(" :")
@@ -245,7 +245,7 @@ def _explained(problem: BaseException) -> str:
 
 
 def _check_credentials(url: str, scheme: str, options: Mapping[str, str]) -> None:
-    """Refuses a storage without credentials: obstore would ask the cloud's metadata address for some, for minutes."""
+    """Refuses a storage without credentials: obstore would try the cloud's metadata address for minutes."""
     cloud = _CLOUDS[scheme]
     given = {name.lower(): value for name, value in os.environ.items() if name.lower().startswith(cloud.prefix)}
     given |= {name.lower(): str(value) for name, value in options.items()}
@@ -264,6 +264,6 @@ def _check_credentials(url: str, scheme: str, options: Mapping[str, str]) -> Non
 
 
 def _gcloud_login() -> Path:
-    """Where `gcloud auth application-default login` keeps them."""
+    """The file in which `gcloud auth application-default login` stores credentials."""
     above = Path(os.environ.get("APPDATA", "")) if os.name == "nt" else Path.home() / ".config"
     return above / "gcloud" / "application_default_credentials.json"

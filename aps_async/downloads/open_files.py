@@ -1,4 +1,4 @@
-"""The caller's open files as targets of downloads, beside paths."""
+"""Open files of the caller as download targets."""
 
 import inspect
 import os
@@ -14,7 +14,7 @@ __dir__: object = __all__.copy
 
 
 class OpenFile:
-    """The caller's open file: written to as the bytes come, rewound where it can be."""
+    """Writes to the caller's open file as the bytes arrive, and rewinds it if that is necessary and possible."""
 
     path = None
 
@@ -24,11 +24,11 @@ class OpenFile:
         self._base = _position(file)
 
     async def write(self, at: int, data: bytes) -> None:
-        """Writes all of `data` at byte `at` after the position that the file had, however little it takes at once.
+        """Writes all of `data` at byte `at`, counted from the position that the file had at first.
 
         Raises:
-            IncompleteDownloadError: it cannot be rewound, and something was already written there.
-            TargetError: it cannot take the bytes.
+            IncompleteDownloadError: something was already written there, and the file cannot be rewound.
+            TargetError: writing failed.
         """
         try:
             if at != self._end:
@@ -59,7 +59,7 @@ class OpenFile:
         self._file.truncate()  # type: ignore[attr-defined]
 
     def final(self, suffix: object) -> None:
-        """It has none."""
+        """None: an open file has no final path."""
 
     async def complete(self, verify: object = None) -> tuple[str, ...]:  # noqa: ARG002 - as `PartFile`
         """Nothing to do: the file belongs to the caller."""
@@ -77,7 +77,7 @@ def _is_closed(file: object) -> bool:
 
 
 def _position(file: Any) -> int | None:
-    """The position to which a file can be rewound; None if it cannot be, or only by awaiting."""
+    """The file's position, to rewind to; None if it cannot be rewound, or only by awaiting."""
     methods = [getattr(file, name, None) for name in ("seekable", "tell", "seek", "truncate")]
     if not all(callable(method) and not inspect.iscoroutinefunction(method) for method in methods):
         return None
@@ -85,10 +85,10 @@ def _position(file: Any) -> int | None:
 
 
 def checked_target(target: "str | os.PathLike[str] | Writable") -> "Path | Writable":
-    """The target, if it can take a file: better said before minutes of waiting than after.
+    """Checks that a target can be written, before a wait of minutes; returns it.
 
     Raises:
-        InputError: it is neither a path nor a binary file that is open for writing.
+        InputError: it is not a path, and not a binary file that is open for writing.
         TargetError: see `checked_path`.
     """
     if isinstance(target, str | bytes | os.PathLike):
@@ -99,7 +99,7 @@ def checked_target(target: "str | os.PathLike[str] | Writable") -> "Path | Writa
 
 
 def opened(target: "str | os.PathLike[str] | Writable | PartFile") -> PartFile | OpenFile:
-    """The sink for a path or an open file.
+    """Returns the sink for a path or an open file.
 
     Raises:
         APSError: as `checked_target`.

@@ -1,4 +1,4 @@
-"""Where bytes go: a part file that gets its final name only once it is verified, or the caller's open file."""
+"""`PartFile`, to which a download is written until it is verified and renamed; and checks of target paths."""
 
 import asyncio
 import errno
@@ -47,8 +47,8 @@ _ADVICE = {
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]|(?i:s3|gs|az|file|https?):")  # a drive has one letter
-# Never through a link, and never an existing file: others may be able to write to the folder.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]|(?i:s3|gs|az|file|https?):")  # a drive letter is a single one
+# Not through a link, and not an existing file, since others may be able to write to the folder.
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -61,7 +61,7 @@ class Writable(Protocol):
 
 
 def target_error(path: Path | None, problem: OSError) -> TargetError:
-    """The error for a target that cannot take the file; without a path, for an open file."""
+    """Converts an error while writing to a target; without a path, to an open file."""
     advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
     other = problem.filename if path and problem.filename not in (None, os.fspath(path)) else None  # a folder above
     advice = advice.replace("{place}", f"the place of {other}" if other else "its place")
@@ -71,18 +71,18 @@ def target_error(path: Path | None, problem: OSError) -> TargetError:
 
 
 def checked_path(path: str | bytes | os.PathLike[str]) -> Path:
-    """The path, if a file can be made there: better said before minutes of waiting than after.
+    """Checks that a file can be created at a path, before a wait of minutes; returns the path.
 
     Raises:
         InputError: see `local_path`.
-        TargetError: its folder is missing or not writable, or it is a folder, a device or a pipe itself.
+        TargetError: its folder is missing or not writable, or the path is a folder, a device or a pipe.
     """
     target = local_path(path)
     try:
         check_replaceable(target)
     except OSError as problem:
         raise target_error(target, problem) from None
-    if target.is_dir():  # where a link leads
+    if target.is_dir():  # behind a link
         raise target_error(target, OSError(errno.EISDIR, ""))
     if os.access(target.parent, os.W_OK | os.X_OK):
         return target
@@ -94,10 +94,10 @@ def checked_path(path: str | bytes | os.PathLike[str]) -> Path:
 
 
 def local_path(path: str | bytes | os.PathLike[str]) -> Path:
-    """The path of a file or folder on this machine.
+    """Checks that this is a path on this machine; returns it.
 
     Raises:
-        InputError: it is empty or no file system can hold it, or it is an address such as `s3://bucket`, which would
+        InputError: it is empty or not valid on any file system, or it is an address such as `s3://bucket`, which would
             become a folder of that name.
     """
     text = os.fsdecode(path)
@@ -116,11 +116,11 @@ def local_path(path: str | bytes | os.PathLike[str]) -> Path:
 
 
 def made_folder(folder: str | os.PathLike[str]) -> Path:
-    """The folder, created when it is missing.
+    """Creates a folder if it is missing; returns its path.
 
     Raises:
         InputError: see `local_path`.
-        TargetError: it cannot be made, or is not writable.
+        TargetError: it cannot be created, or is not writable.
     """
     path = local_path(folder)
     try:
@@ -135,15 +135,15 @@ def made_folder(folder: str | os.PathLike[str]) -> Path:
 
 
 def part_name(path: Path, tag: str = "") -> str:
-    """A new path beside `path`, hidden, for what is not finished yet; `tag` names its owner, see `remove_parts`."""
+    """Returns a new hidden path beside `path`, for an unfinished file; `tag` names its owner, see `remove_parts`."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{cut(name.rpartition('.')[0] or name, 40)}-{tag}{secrets.token_hex(4)}.part")
 
 
 def remove_parts(folder: Path, tag: str) -> int:
-    """Removes the part files with this tag, of runs that were killed; gives their number.
+    """Removes the part files with this tag, which killed runs have left; returns their number.
 
-    Only for who knows that no run with this tag lives.
+    Only to be called when no run with this tag is active.
     """
     ours = re.compile(rf"\..*-{re.escape(tag)}[0-9a-f]{{8}}\.part")
     with os.scandir(folder) as entries:
@@ -156,12 +156,12 @@ def remove_parts(folder: Path, tag: str) -> int:
 
 
 def new_file(path: str | os.PathLike[str]) -> int:
-    """Creates a file that must not exist yet, not even as a link, and returns its descriptor, open for writing."""
+    """Creates a file, which must not exist yet, not even as a link; returns its descriptor, open for writing."""
     return os.open(path, _NEW_FILE, 0o666)
 
 
 class PartFile:
-    """Writes beside the final name and takes it over at the end; `discard()` leaves nothing."""
+    """A part file beside the final path: `write`, `complete`, `rename`; `discard` removes it if it is still there."""
 
     def __init__(self, path: Path, tag: str = "") -> None:
         self.path = path
@@ -174,7 +174,7 @@ class PartFile:
 
     @classmethod
     def of(cls, part: Path, path: Path, tag: str = "") -> Self:
-        """One whose bytes are all in the file `part` already, in the same file system.
+        """A part file whose bytes are all in `part` already, which has to be in the same file system.
 
         Raises:
             OSError: the part file cannot be opened.
@@ -188,13 +188,13 @@ class PartFile:
 
     @property
     def part(self) -> Path:
-        """Where the bytes are until they get their final name."""
+        """The path of the part file."""
         return Path(self._part)
 
     async def write(self, at: int, data: bytes) -> None:
-        """Writes all of `data` at byte `at`, after which the file ends there.
+        """Writes all of `data` at byte `at`, and cuts off what was behind it.
 
-        In the event loop: a thread for every chunk costs a quarter of the speed.
+        Runs in the event loop, since a thread for each chunk would cost a quarter of the speed.
         """
         try:
             if self._file is None:
@@ -211,13 +211,13 @@ class PartFile:
             raise target_error(self.path, problem) from problem
 
     def final(self, suffix: str | None) -> Path:
-        """The final name; `suffix` is added to it."""
+        """The final path; `suffix` is appended."""
         return self.path if suffix is None else self.path.with_name(self.path.name + suffix)
 
     async def complete(self, verify: Callable[[Path, Event], Sequence[str] | None] | None = None) -> tuple[str, ...]:
-        """Closes the part file once its bytes are on the disk: a power cut leaves no empty PDF.
+        """Syncs the part file to the disk and closes it, so that a power cut cannot leave an empty PDF.
 
-        `verify` reads it then, in a thread, see `Signature.verify`. Returns its warnings.
+        Then calls `verify` in a thread, see `Signature.verify`, and returns its warnings.
         """
         if self._file is None:
             raise IncompleteDownloadError(f"nothing came for {self.path}", path=self.path)
@@ -226,7 +226,7 @@ class PartFile:
             status = os.fstat(self._file)
             self._identity = (status.st_dev, status.st_ino)
             file, self._file = self._file, None
-            os.close(file)  # also if that fails, the number may be another file's at once
+            os.close(file)  # forgotten first: even if this fails, its number may be reused at once
             if self._is_set_back:
                 _set_back(self._part)
             if verify is None:
@@ -238,15 +238,22 @@ class PartFile:
             raise target_error(self.path, problem) from problem
 
     def rename(self, suffix: str | None = None) -> Path:
-        """Puts the completed file under its final name.
+        """Renames the completed file to its final path, and returns that.
 
         Raises:
-            IncompleteDownloadError: another program has changed the part file.
-            TargetError: it cannot get that name.
+            IncompleteDownloadError: another program has changed or removed the part file.
+            TargetError: it cannot be renamed.
         """
         final = self.final(suffix)
         try:
-            status = os.lstat(self._part)
+            try:
+                status = os.lstat(self._part)
+            except FileNotFoundError:
+                if not final.parent.is_dir():
+                    raise
+                raise IncompleteDownloadError(
+                    f"another program has removed the part file of {final}; run it again", path=self.path
+                ) from None
             if (status.st_dev, status.st_ino) != self._identity or status.st_size != self._size:
                 raise IncompleteDownloadError(
                     f"another program has changed the part file of {final}: {status.st_size} bytes instead of "
@@ -257,7 +264,7 @@ class PartFile:
             os.replace(self._part, final)
             self._is_left = False
         except OSError as problem:
-            raise target_error(self.path, problem) from problem
+            raise target_error(final, problem) from problem
         return final
 
     def discard(self) -> None:
@@ -272,9 +279,9 @@ class PartFile:
 
 
 def _set_back(path: str) -> None:
-    """Puts a file's time two seconds back, so that any later write shows, however coarse the clock of the disk is."""
+    """Sets a file's time back by two seconds, so that any later write shows even with FAT's coarse clock."""
     now = time.time_ns()
-    with suppress(OSError):  # then the ledger reads the file once more
+    with suppress(OSError):  # then the ledger has to read the file once more
         os.utime(path, ns=(now, now - 2_000_000_000))
 
 
@@ -282,13 +289,13 @@ _unsynced: "WeakKeyDictionary[asyncio.AbstractEventLoop, list[tuple[int, asyncio
 
 
 async def _on_disk(file: int) -> None:
-    """Waits until a file's bytes are on the disk.
+    """Syncs a file to the disk.
 
-    Files that get there in the same turn of the event loop go together: a thread for each would cost as much as all
-    the rest of a small file.
+    Files of the same turn of the event loop share a thread: one thread for each would cost as much as the rest of a
+    small file's download.
 
     Raises:
-        OSError: the disk did not take them.
+        OSError: syncing failed.
     """
     loop = asyncio.get_running_loop()
     files = _unsynced.setdefault(loop, [])
@@ -320,7 +327,7 @@ def _sync(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _synced(files: Sequence[int]) -> list[OSError | None]:
-    """In a thread: what went wrong with each."""
+    """Syncs files, in a thread; returns the error of each, or None."""
     problems: list[OSError | None] = []
     for file in files:
         try:

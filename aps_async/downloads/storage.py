@@ -1,4 +1,4 @@
-"""Where verified files go besides a plain folder: one small protocol, which anybody can implement."""
+"""The protocols of storages, which are targets beside plain folders: `Storage`, and `ReadableStorage` for ledgers."""
 
 import re
 from pathlib import Path
@@ -14,14 +14,14 @@ __dir__: object = __all__.copy
 
 _BUCKET = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
 _MORE = re.compile(r"[?#]|//[^/]*[@:]")
-"""What obstore drops or takes for something else."""
+"""Parts of an address that obstore ignores or misunderstands."""
 
 
 def is_object_storage(location: str) -> bool:
     """Whether this is an address in an object storage.
 
     Raises:
-        InputError: it is one with a user, port, query or fragment.
+        InputError: it is, but has a user, port, query or fragment.
     """
     found = _BUCKET.match(location)
     if found and _MORE.search(location, found.end() - 2):
@@ -33,13 +33,13 @@ def is_object_storage(location: str) -> bool:
 
 
 class Storage(Protocol):
-    """Takes verified files. One event loop uses it, for many files at once.
+    """Stores verified files. One event loop uses it, for many files at once.
 
-    Every name has `/` between folders. A class that derives from this one gets `replace`; others write it themselves.
+    Names have `/` between folders. Classes that derive from this one inherit `replace`; others have to implement it.
     """
 
     async def stage(self, stem: str) -> Path:
-        """A path of this process's own, where a file, or a folder with files, is made and verified before it is put."""
+        """Returns a path for this process alone, where a file or a folder is made and verified before `put`."""
         ...
 
     async def put(self, file: Path, name: str) -> str:
@@ -49,29 +49,29 @@ class Storage(Protocol):
             The location to show to users.
 
         Raises:
-            InputError: the name could lead out of the storage.
-            TargetError: it cannot be put there now.
+            InputError: the name could lead outside the storage.
+            TargetError: the file cannot be stored now.
         """
         ...
 
     async def copy(self, name: str, to: str) -> bool:
-        """Copies what is stored under `name`, replacing what is at `to` in one step; False if there is nothing.
+        """Copies the file `name` to `to`, replacing what is there in one step; False if there is no file `name`.
 
         Raises:
-            InputError: a name could lead out of the storage.
-            TargetError: it cannot be copied now.
+            InputError: a name could lead outside the storage.
+            TargetError: the file cannot be copied now.
         """
         ...
 
     async def replace(self, file: Path, name: str, superseded: str) -> str:
-        """Puts a staged file under `name` after a copy of the older one there, if any, was put under `superseded`.
+        """Puts a staged file under `name`, after copying the file that is there, if any, to `superseded`.
 
         Returns:
             The location to show to users.
 
         Raises:
             InputError: as `put`.
-            TargetError: as `put`; the older one is then still in its place.
+            TargetError: as `put`; the older file is then still in its place.
         """
         await self.copy(name, superseded)
         return await self.put(file, name)
@@ -80,29 +80,29 @@ class Storage(Protocol):
         """Writes a small file, reads it back and removes it, to find out whether files can be stored now.
 
         Raises:
-            TargetError: that failed.
+            TargetError: files cannot be stored now.
         """
         ...
 
     def discard(self, file: Path) -> None:
-        """Forgets what was staged, if it is still there."""
+        """Removes what was staged, if it is still there."""
         ...
 
 
 @frozen(kw_only=True)
 class StoredFile:
-    """What a storage knows of a file without reading it."""
+    """What a storage reports about a file."""
 
     size: int
     """Bytes."""
     sha256: str | None = None
-    """Hexadecimal, as it was when the file was put; None if the file has to be read to know it."""
+    """Hexadecimal digits, as of `put`; None if the storage does not record it, so that the file has to be read."""
 
 
 class ReadableStorage(Storage, Protocol):
-    """A storage that also gives back and removes what it holds: a ledger, and so a sync, needs one.
+    """A storage from which files can also be read and removed, which ledgers and syncs need.
 
-    All of these raise InputError for a name that could lead out of the storage, and TargetError for trouble with it.
+    All methods raise InputError if a name could lead outside the storage, and TargetError if the storage fails.
     """
 
     def location(self, name: str) -> str:
@@ -110,7 +110,7 @@ class ReadableStorage(Storage, Protocol):
         ...
 
     async def find(self, name: str) -> StoredFile | None:
-        """What is known of a file; None if there is none."""
+        """Returns size and hash of a file; None if there is none."""
         ...
 
     async def fetch(self, name: str, file: Path) -> bool:
@@ -123,11 +123,11 @@ class ReadableStorage(Storage, Protocol):
 
 
 class StorageBelow(ReadableStorage):
-    """A part of a storage: everything whose name begins with a folder.
+    """A subfolder of a storage, as a storage of its own.
 
     Args:
-        storage: the whole.
-        folder: the folder, with `/` between several.
+        storage: the whole storage.
+        folder: the subfolder, with `/` between several.
     """
 
     def __init__(self, storage: ReadableStorage, folder: str) -> None:

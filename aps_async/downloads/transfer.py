@@ -1,4 +1,4 @@
-"""Brings a file over its signed links: resumed, renewed, and checked as the bytes pass.
+"""Reads a file from its signed links: resumes after lost connections, renews expired links, and checks the bytes.
 
 https://aps.autodesk.com/blog/data-management-oss-object-storage-service-migrating-direct-s3-approach
 """
@@ -25,27 +25,28 @@ __all__ = ["Opener", "Renew", "Transfer"]
 __dir__: object = __all__.copy
 
 Renew = Callable[[SignedUrl | None], Awaitable[Source]]
-"""Returns fresh links. Its argument is the link that was refused, or None when that one is only about to expire."""
+"""Returns fresh links. Its argument is the link that was refused, or None if the link is only about to expire."""
 Opener = Callable[[SignedUrl, Mapping[str, str]], AbstractAsyncContextManager[aiohttp.ClientResponse]]
 """Opens a link with these headers, in place of `Session.open_link`."""
 
 _CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
-_BAD_BODIES = 3  # whole responses in a row that are not the file; a fourth would be no better
-# https://www.iana.org/assignments/http-parameters: other values, which storage keeps from an upload, change no byte.
+_BAD_BODIES = 3  # complete responses in a row that are not the file, after which the download fails
+# https://www.iana.org/assignments/http-parameters: storage may return other values from an upload; they mean nothing.
 _ENCODINGS = frozenset(
     "aes128gcm br compress dcb dcz deflate exi gzip pack200-gzip x-compress x-gzip zstd".split()  # noqa: SIM905
 )
-# A number with more digits is not a size, and one with thousands is more than int() takes.
+# A size has no more than 18 digits, and int() refuses thousands of them.
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
-_EXPIRED_CODES = ("ExpiredToken", "InvalidToken")  # of the temporary credentials that signed the link; status 400
+_EXPIRED_CODES = ("ExpiredToken", "InvalidToken")  # the temporary credentials that signed the link; with status 400
 _log = logging.getLogger(__name__)
 
 
 class Transfer:
-    """One file's bytes, part after part, each part over as many connections as it takes.
+    """Reads one file, part after part; usually it has one part, with one link.
 
-    A part is resumed only under the same strong ETag; without one, it starts over. Bytes that were yielded before are
-    then yielded again from the part's first byte.
+    After a lost connection, a part is resumed with `Range` and `If-Match`, and only under the same strong ETag; without
+    one it starts over, and its bytes are yielded again from the part's first one. If a link has expired or is about to,
+    in the middle of a part too, fresh links are requested (`renew`), and the part is resumed with its new link.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Transfer:
         sha256: bool = False,
     ) -> None:
         self.warnings: tuple[str, ...] = ()
-        """What is odd about the file, known at its end."""
+        """Irregularities of the file, known at its end."""
         self._session = session
         self._settings = session.settings
         self._open = opener or session.open_link
@@ -86,7 +87,7 @@ class Transfer:
         self._index = index
         self._start = self._check.received
         self._part_total: int | None = None
-        if 0 < index < len(self._source.parts):  # before the first, the check has just been made
+        if 0 < index < len(self._source.parts):  # at the first part, the check is new
             self._check.mark()
         if index < len(self._source.parts):
             self._link = self._source.parts[index].link
@@ -95,22 +96,32 @@ class Transfer:
 
     @property
     def signature(self) -> Signature:
-        """Which kind the file turned out to be."""
+        """The type of the file, known after its first bytes."""
         return self._check.signature
 
     @property
     def received(self) -> int:
-        """Bytes in order, from the first."""
+        """Bytes received so far, in order from the first."""
         return self._check.received
 
     @property
     def total(self) -> int | None:
-        """Bytes that the whole file has; None while that is unknown."""
+        """Size of the whole file in bytes; None while that is unknown."""
         return self._source.size if self._has_several or self._source.size is not None else self._part_total
 
     @property
+    def _whole(self) -> int | None:
+        """Size of the whole file in bytes, as far as it is known or expected."""
+        return self._check.size if self.total is None else self.total
+
+    @property
+    def file_etag(self) -> str | None:
+        """ETag of the whole file: None if it came in several parts, each of which has its own."""
+        return None if self._has_several else self.etag
+
+    @property
     def sha256(self) -> str | None:
-        """Of the whole file, at its end, as hexadecimal digits; None when it was not asked for."""
+        """SHA-256 of the whole file, at its end, as hexadecimal digits; None if it was not requested."""
         return self._check.sha256
 
     @property
@@ -120,15 +131,15 @@ class Transfer:
 
     @property
     def _part_size(self) -> int | None:
-        """Bytes that the current part must have, as far as is known."""
+        """Size of the current part in bytes; None while that is unknown."""
         known = self._source.parts[self._index].size if self._has_several else self._check.size
         return self._part_total if known is None else known
 
     async def pieces(self) -> AsyncGenerator[tuple[int, bytes], None]:
         """Yields the file's bytes, each piece with its position in the file.
 
-        A position below the end of the piece before means that the bytes from there on are sent again. A file without
-        bytes yields one empty piece.
+        If a position is below the end of the previous piece, the bytes from there on are sent again. An empty file
+        yields one empty piece.
         """
         while self._index < len(self._source.parts):
             if not self._link_is_fresh and self._expires():
@@ -154,7 +165,7 @@ class Transfer:
             if begun is not None and (problem is None or is_whole):
                 await self._check.digests.settle()
                 problem = self._end_of_response(begun)
-            if problem is not None:  # only here, so that an error of the renewal is not taken for one of this link
+            if problem is not None:  # outside of `try`, which would take an error of the renewal for one of this link
                 await self._recover(problem)
         if self._has_several:
             self.warnings = self._check.verify(None)
@@ -165,7 +176,7 @@ class Transfer:
         return self._link.expires_within(self._settings.link_margin, self._session.now())
 
     def _end_of_response(self, begun: int) -> Exception | None:
-        """Goes on to the next part, or to the rest of this one; returns what is wrong otherwise."""
+        """Continues with the next part or the rest of this one; returns an error if the response was not usable."""
         size = self._part_size
         if begun and size is not None and self._at < size:  # a 206 may be shorter than requested
             short = IncompleteDownloadError(f"GET {self._link}: a partial response without a byte")
@@ -183,7 +194,7 @@ class Transfer:
         return None
 
     async def _recover(self, problem: Exception) -> None:
-        """Does what makes another attempt worthwhile, or raises."""
+        """Prepares another attempt by waiting, renewing the link or starting over; or raises."""
         if isinstance(problem, _RefusedError):
             await self._replace_link(problem)
             return
@@ -216,14 +227,14 @@ class Transfer:
 
     def _range_headers(self) -> dict[str, str]:
         if self._at and self.etag is None:
-            self._forget()  # the rest might be of another file
+            self._forget()  # the rest might be that of another file
         if not self._at:
             return {}
-        # If-Match and not If-Range, which no implementation of S3 that was tried looks at.
+        # If-Match, and not If-Range, which every implementation of S3 that was tried ignores.
         return {"Range": f"bytes={self._at}-", "If-Match": self.etag or ""}
 
     async def _accepts(self, response: aiohttp.ClientResponse) -> bool:
-        """Judges status and headers. False: ask again at once, from the part's first byte."""
+        """Checks status and headers. False: send the request again at once, from the part's first byte."""
         status = response.status
         if status == 206 and self._at and self._continues(response):
             self._refusals = 0
@@ -244,7 +255,7 @@ class Transfer:
         raise self._refusal(answer, words)
 
     def _refusal(self, answer: Answer, words: str) -> Exception:
-        """The error for a status that no repetition of the same link can cure."""
+        """The error for a status that would be the same after a retry with this link."""
         code = (xml_error(answer.body) or "").partition(":")[0]
         if answer.status in (401, 403):
             if answer.body.lstrip()[:1] == b"<" and not code:
@@ -258,7 +269,7 @@ class Transfer:
         return DownloadError(words)
 
     def _continues(self, response: aiohttp.ClientResponse) -> bool:
-        """Whether a 206 is the rest of the very file that the bytes so far are of."""
+        """Whether a 206 continues the same file at the right byte."""
         found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
         if not found or int(found[1]) != self._at or _strong(response.headers.get("ETag")) != self.etag:
             return False
@@ -276,12 +287,11 @@ class Transfer:
         self._part_total = response.content_length
         wanted = self._part_size
         if self._part_total is not None and self._part_total != wanted:
-            raise IncompleteDownloadError(
-                f"GET {self._link}: the file has {self._part_total} bytes instead of {wanted}"
-            )
+            what = f"part {self._index + 1} of the file" if self._has_several else "the file"
+            raise IncompleteDownloadError(f"GET {self._link}: {what} has {self._part_total} bytes instead of {wanted}")
 
     async def _first_piece(self, response: aiohttp.ClientResponse) -> bytes:
-        """The body's first bytes: enough to show that it begins as the file must."""
+        """Reads the body's first bytes, until they show whether it has an expected type."""
         head = b""
         while True:
             chunk = await response.content.readany()
@@ -321,7 +331,7 @@ class Transfer:
         else:
             _log.info("the fresh links cut the file differently; starting over")
             self._begin(source)
-        # A link that has just arrived is good, whatever our clock says; the next one gets no such credit.
+        # A link that has just arrived is valid, whatever our clock says. This only holds for the next request.
         self._link_is_fresh = True
 
     async def _wait_after(self, problem: APSError) -> None:
@@ -329,8 +339,8 @@ class Transfer:
         note_error(problem)
         if self._breaks >= self._settings.max_download_attempts:
             raise IncompleteDownloadError(
-                f"gave up after {self._breaks} breaks without a new byte, at {self._at} of "
-                f"{self._part_total if self._part_total is not None else 'unknown'} bytes: {problem}"
+                f"gave up after {self._breaks} breaks without a new byte, at {self.received} of "
+                f"{'unknown' if (total := self._whole) is None else total} bytes: {problem}"
             ) from problem
         wait = self._next_wait(problem)
         _log.info("%s; keeping %d bytes, going on in %.1f s", problem, self._at, wait)
@@ -349,7 +359,7 @@ class Transfer:
 
 
 class _TransientError(Exception):
-    """Carries a transient problem out of the response's context, so that no connection is held while waiting."""
+    """Carries a transient error out of the response's context, so that no connection is held while waiting."""
 
     def __init__(self, reason: APSError) -> None:
         super().__init__(str(reason))
@@ -357,7 +367,7 @@ class _TransientError(Exception):
 
 
 class _RefusedError(Exception):
-    """The link is refused. `renewals` limits the fresh links that are tried when expiry is not the likely cause."""
+    """The link is refused. `renewals` limits the fresh links to try, if the cause is probably not expiry."""
 
     def __init__(self, words: str, renewals: int | None) -> None:
         super().__init__(words)
@@ -365,7 +375,7 @@ class _RefusedError(Exception):
 
 
 async def _head_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Up to so many bytes of a body; one `read` would give what the first packet held."""
+    """Up to `limit` bytes of a body. A single `read` would only return those of the first packet."""
     body = bytearray()
     while len(body) < limit and (piece := await response.content.read(limit - len(body))):
         body += piece
@@ -373,12 +383,12 @@ async def _head_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 def _strong(etag: str | None) -> str | None:
-    """The ETag if it promises the same bytes (RFC 9110, 8.8.1) and can be sent back in a header."""
+    """The ETag if it is a strong one (RFC 9110, 8.8.1), and can be sent back in a header."""
     etag = (etag or "").strip()
     return etag if etag and etag.isascii() and etag.isprintable() and not etag.startswith("W/") else None
 
 
 def _encodings(response: aiohttp.ClientResponse) -> str:
-    """The content codings that do change the bytes."""
+    """The content codings of a response that change its bytes."""
     values = ",".join(response.headers.getall("Content-Encoding", [])).lower().split(",")
     return ", ".join(each for value in values if (each := value.strip()) in _ENCODINGS)

@@ -1,4 +1,4 @@
-"""Archives with an entry whose header `zipfile` does not accept, which would cost all the others.
+"""Opens archives that `zipfile` refuses because of one entry's header, although the other entries are readable.
 
 Names: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.4.4, bit 11: the name is UTF-8.
 """
@@ -13,15 +13,15 @@ __all__ = ["PatchedFile", "open_patched"]
 __dir__: object = __all__.copy
 
 _END, _END_SIZE = b"PK\x05\x06", 22
-_END64_BEHIND = 20 + 56  # the record of large archives and its locator come before the end record
+_END64_BEHIND = 20 + 56  # the records of large archives (ZIP64), which come before the end record
 _ENTRY, _ENTRY_SIZE = b"PK\x01\x02", 46
-_IS_UTF8 = 0x08  # in the second byte of the flags
+_IS_UTF8 = 0x08  # a bit in the second byte of the flags
 _NEWEST = 63  # the newest version of the format that `zipfile` accepts
 _IN_EXTRA = 0xFFFFFFFF
 
 
 class PatchedFile(io.FileIO):
-    """A file that is read as if some of its bytes were others."""
+    """A file of which some bytes are replaced while it is read."""
 
     def __init__(self, path: Path, patches: Mapping[int, int]) -> None:
         super().__init__(path)
@@ -29,7 +29,7 @@ class PatchedFile(io.FileIO):
         self._places = sorted(patches)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Bytes from the current position on."""
+        """Reads bytes from the current position on."""
         start = self.seek(0, io.SEEK_CUR)
         data = super().read(-1 if size is None else size) or b""
         first, last = bisect_left(self._places, start), bisect_left(self._places, start + len(data))
@@ -42,11 +42,11 @@ class PatchedFile(io.FileIO):
 
 
 def open_patched(path: Path) -> tuple[io.BufferedReader | PatchedFile, frozenset[int]]:
-    """An archive that `zipfile` can read in spite of some headers.
+    """Opens an archive, with those headers patched that `zipfile` would refuse.
 
     Returns:
-        The file, and the numbers of the entries, from 0, whose names are not the UTF-8 that they claim to be: they are
-        read as CP437, which has a character for every byte.
+        The file, and the numbers of the entries, from 0, whose names are marked as UTF-8 and are not: these are read as
+        CP437, which has a character for every byte.
     """
     patches: dict[int, int] = {}
     misnamed: set[int] = set()
@@ -62,13 +62,13 @@ def open_patched(path: Path) -> tuple[io.BufferedReader | PatchedFile, frozenset
                 is_utf8 = 0
                 patches[at + 9] = flags & ~_IS_UTF8
             file.seek(local)
-            if len(start := file.read(8)) == 8:  # it must not contradict the directory
+            if len(start := file.read(8)) == 8:  # has to match the directory
                 patches[local + 7] = start[7] & ~_IS_UTF8 | is_utf8
     return PatchedFile(path, patches) if patches else path.open("rb"), frozenset(misnamed)
 
 
 def _entries(file: io.BufferedReader) -> Iterator[tuple[int, int, bytes, bytes]]:
-    """Each entry of the directory: where it is, where its file begins, its header and name. Ends at whatever is odd."""
+    """Yields position, file position, header and name of each entry in the directory; ends at the first invalid one."""
     size = file.seek(0, io.SEEK_END)
     tail_at = max(0, size - _END_SIZE - 0xFFFF)
     file.seek(tail_at)
@@ -84,7 +84,7 @@ def _entries(file: io.BufferedReader) -> Iterator[tuple[int, int, bytes, bytes]]
     at = behind - length
     if at < 0:
         return
-    shift = at - offset  # bytes in front of the archive
+    shift = at - offset  # bytes before the archive
     file.seek(at)
     directory = file.read(length)
     place = 0

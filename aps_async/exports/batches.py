@@ -1,4 +1,4 @@
-"""Sheets of an ACC project in batches: one job for many, whose PDF is split into a verified file for each."""
+"""Batches: one job for many sheets of an ACC project, whose PDF is split into one verified file for each sheet."""
 
 import secrets
 import shutil
@@ -27,16 +27,16 @@ __all__ = ["LARGEST", "BatchPolicy", "Batches", "batch_for", "checked_batch", "p
 __dir__: object = __all__.copy
 
 LARGEST = sheets.SERVICE.limit
-"""Sheets that one job takes."""
+"""The service's limit: sheets in one job."""
 
 
 def batch_for(project: Project, batch: int | None, *, one_pdf: bool = False) -> int | None:
-    """The `batch` of `export_many` for a project's sheets.
+    """The value of `export_many(batch=...)` for the sheets of a project.
 
     Args:
-        project: where the sheets are.
-        batch: what is asked for.
-        one_pdf: whether the sheets are to become one PDF: ACC makes that of up to 1,000 by one job.
+        project: the project of the sheets.
+        batch: the number that the caller asks for; None: the default.
+        one_pdf: whether the sheets are joined into one PDF afterwards: then one ACC job makes up to 1,000 of them.
 
     Raises:
         InputError: the project is not in ACC, or the number is out of range.
@@ -49,7 +49,7 @@ def batch_for(project: Project, batch: int | None, *, one_pdf: bool = False) -> 
 
 
 def checked_batch(batch: int) -> int:
-    """The number, if a job can have so many sheets.
+    """Returns the number, if one job can take that many sheets.
 
     Raises:
         InputError: it is out of range.
@@ -61,7 +61,7 @@ def checked_batch(batch: int) -> int:
 
 @frozen(kw_only=True)
 class BatchPolicy(PollPolicy):
-    """For jobs that take longer the more sheets they have: asks first after ten intervals, then ever more rarely."""
+    """For jobs whose duration grows with their sheets: polls first after ten intervals, then at growing intervals."""
 
     def __call__(self, status: PollStatus[Any]) -> float:
         return max(super().__call__(status), 10 * self.interval - status.age, status.age / 2)
@@ -69,10 +69,10 @@ class BatchPolicy(PollPolicy):
 
 @define(eq=False)
 class Batches:
-    """The batches of one run: entries that wait for others, and the files of those that have come."""
+    """The batches of one run: entries that wait until their batch is full, and the files that its jobs brought."""
 
     size: int
-    """Sheets in one job, at most."""
+    """Maximum number of sheets in one job."""
     target: Path | Storage
     tag: str
     """Marks the part files; see `part_name`."""
@@ -86,11 +86,11 @@ class Batches:
 
     @property
     def waiting(self) -> int:
-        """Entries that wait for others."""
+        """The number of entries whose batch is not full yet."""
         return sum(len(group) for groups in self._waiting.values() for group in groups)
 
     def takes(self, entry: Entry) -> bool:
-        """Whether an entry can be one of several in a job: a single sheet with a number, not started yet."""
+        """Whether an entry can share a job with others: a single sheet with a number, not started yet."""
         request = entry.request
         return (
             self.size > 1
@@ -105,7 +105,7 @@ class Batches:
         )
 
     def add(self, entry: Entry) -> Sequence[Entry]:
-        """Lets an entry wait for others; returns those of its batch if that is full now.
+        """Adds an entry to a batch; returns the entries of that batch if it is full now, else nothing.
 
         No two sheets of a batch have the same number, since their pages could not be distinguished.
         """
@@ -122,7 +122,7 @@ class Batches:
         return list(group.values())
 
     def rest(self) -> list[Sequence[Entry]]:
-        """What waits, as batches; nothing does after this."""
+        """Returns the batches that are not full, and forgets them."""
         found: list[Sequence[Entry]] = [list(each.values()) for groups in self._waiting.values() for each in groups]
         self._waiting.clear()
         return found
@@ -141,7 +141,7 @@ class Batches:
         return Entry(request, Record(0, ""), began, members=tuple(members))
 
     async def new_file(self) -> Path:
-        """A new path for what is not a sheet's file yet; `close` removes what is there."""
+        """Returns a new temporary path; `close` removes what is left there."""
         if self._scratch is None:
             if isinstance(self.target, Path):
                 self._scratch = self.target
@@ -153,7 +153,7 @@ class Batches:
         return path
 
     async def split(self, job: Entry, pdf: Path) -> str | None:
-        """Splits a job's PDF into the `page` of each member; returns why not if that cannot be done.
+        """Splits a job's PDF into the `Entry.page` of each member; returns the reason if that is not possible.
 
         Raises:
             TargetError: a file cannot be written.
@@ -175,7 +175,7 @@ class Batches:
         return problem
 
     def close(self) -> None:
-        """Removes what no sheet has taken."""
+        """Removes the temporary files."""
         self._remove(*self._files)
         if self._scratch is not None and not isinstance(self.target, Path):
             shutil.rmtree(self._scratch, ignore_errors=True)
@@ -193,7 +193,7 @@ def _number(entry: Entry) -> str:
 
 
 async def put_in_place(page: Path, path: Path, tag: str, before_rename: BeforeRename | None) -> Downloaded:
-    """Gives a sheet that was split from a job's PDF its final name, durably, as `download` does.
+    """Gives a sheet that was split from a job's PDF its final name, once it is synced to the disk.
 
     Raises:
         TargetError: it cannot get that name.

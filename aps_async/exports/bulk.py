@@ -1,8 +1,8 @@
 """Many exports at once in one process.
 
-Starts are scarce (100 a minute) and go as fast as the quota lets them. Polls are plentiful. Signed URLs live two
-minutes, so a job is asked about only by a download slot that is free: the answer that brings the URL is at once
-followed by its download, and no URL dies in a queue however slow the line is.
+Starts are scarce (100 a minute), so they are made as fast as the quota allows; polls are plentiful. A signed link is
+valid for two minutes, so only a free download slot makes a status call: if the response brings the link, the same slot
+downloads it at once, and no link expires in a queue, however slow the network is. `bulk_run` has the run itself.
 """
 
 import os
@@ -76,50 +76,54 @@ async def export_many(
     batch: int | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[ExportOutcome | StoredExport, None]:
-    """Exports every request into a folder, or a storage, and yields one outcome for each, as it finishes.
+    """Exports every request into a folder or a storage, and yields one outcome for each, in order of completion.
 
-    A failure is an outcome like any other and stops nothing. Requests are taken as the run needs them, so an endless
-    or slow source is fine. Files are named after `request.name`, made safe, and numbered where two would be alike.
-    With a ledger, a run that was stopped, by whatever, goes on where it was when it is begun again: files that are
-    there and unchanged are not fetched, what was started is waited for, and names stay as they were.
-    Leaving the loop early needs `contextlib.aclosing` around it; then everything under way is cancelled, and no part
-    file, task or connection stays. The finished files stay.
+    A failure is an outcome too, and does not stop the others. Requests are read only as the run needs them, so the
+    source may be slow or endless. Files are named after `request.name`, made safe, and numbered if two would be alike.
+
+    With a ledger, the same call continues a run that was stopped, for whatever reason: files that are there and
+    unchanged are not downloaded again, started jobs are waited for, and file names stay the same.
+
+    To leave the loop early, put `contextlib.aclosing` around it: then everything in progress is cancelled, and no part
+    file, task or connection is left. Finished files stay.
 
     Args:
         session: the session.
         requests: what to export, for example from `Sheet.to_request`; references and jobs that were started already
             are waited for and not started again.
-        folder: where the files go; it is made when it is missing. Or `s3://bucket/prefix`, `gs://bucket/prefix` or
+        folder: where the files go; it is created if it is missing. Or `s3://bucket/prefix`, `gs://bucket/prefix` or
             `az://container/prefix`, with the extra `s3`; or any object with the protocol `Storage`. Files are then
             verified on this machine before they are stored, and outcomes are `StoredExport`s with `locations`; type
             checkers see that for `storage_for(address)`, not for the address as a text.
-        max_concurrent_downloads: downloads at once; None: `Settings.max_concurrent_downloads`.
-        timeout: seconds that the start of one job may take, the quota included, then the job from there until it is
-            done, and again its download; None: as `wait_for_export`.
-        policy: when to ask about a job; see `Policy`. One that raises, or returns no seconds, fails that export.
-        unpack: put the files of a ZIP (several ACC files) into the folder, and no ZIP.
-        ledger: keep a ledger in the folder, see `Ledger`; one that is not open is opened for this run. That of a
-            storage is kept in its `state_folder` on this machine, and the storage has to be a `ReadableStorage`; an
-            older version's file is copied to `superseded/` there before it is replaced.
-        batch: sheets of ACC projects in one job, at most, 1 to 1,000; its PDF is split into one verified file each, if
-            page labels, bookmarks or title blocks identify every page. If not, or if the job fails, each of these
-            sheets is exported on its own, which a warning of its outcome reports. A job is started once so many
-            sheets have come, or `requests` has ended. All else is exported as without. What the service's PDF of
+        max_concurrent_downloads: the number of download slots; None: `Settings.max_concurrent_downloads`.
+        timeout: seconds for each of three steps of one export: its start (waiting for the quota included), its job, and
+            its download; None: as `wait_for_export`.
+        policy: when to make the next status call; see `Policy`. If it raises or does not return seconds, that export
+            fails.
+        unpack: put the files of a ZIP (several ACC files) into the folder instead of the ZIP.
+        ledger: True keeps a ledger in the folder; or a `Ledger`, which is opened for this run if it is not open. The
+            ledger of a storage is in its `state_folder` on this machine, and the storage has to be a `ReadableStorage`;
+            an older version's file is copied to `superseded/` there before it is replaced.
+        batch: maximum number of sheets of an ACC project in one job, 1 to 1,000. Its PDF is split into one verified
+            file for each, if page labels, bookmarks or title blocks identify every page. If not, or if the job fails,
+            each of these sheets is exported on its own, with a warning in its outcome. A job is started once it has
+            that many sheets, or when `requests` ends. Other requests are not affected. What the service's PDF of
             several sheets looks like is not documented, so this is never a default. Needs the extra `pdf`, whose
-            PDFium must not be used by another thread of the process meanwhile.
-        on_progress: called after every change; keep it quick.
+            PDFium must not be used by another thread of the process at the same time.
+        on_progress: called after every change; it should return quickly.
 
     Yields:
         A `DeliveredExport` with its path, or a `FailedExport` with its error; `outcome.ok` distinguishes them.
 
     Raises:
-        InputError: the address is of another kind or has no credentials; a ledger needs more than the storage can do;
-            `batch`, `timeout` or `max_concurrent_downloads` is out of range; or an extra is missing.
-        TargetError: the folder cannot be made or written to.
-        LedgerError: its ledger cannot be used, or another run works there (`FolderInUseError`).
-        DiskFullError: the disk is full, and there is a ledger: the run ends, to go on when there is room.
-        Exception: what `requests` itself raised, after the outcomes of everything before it; or what `on_progress`
-            raised, at once.
+        InputError: the address is not `s3://`, `gs://` or `az://`, or has no credentials; there is a ledger and the
+            storage is not a `ReadableStorage`; `batch`, `timeout` or `max_concurrent_downloads` is out of range; or an
+            extra is missing.
+        TargetError: the folder cannot be created or written to.
+        LedgerError: its ledger cannot be used, or another run uses the folder (`FolderInUseError`).
+        DiskFullError: the disk is full. Only with a ledger: without one, each export that meets it is a failed outcome.
+        Exception: what `requests` raised, once everything before it has its outcome; or what `on_progress` raised, at
+            once.
     """
     check_timeout(timeout)
     slots = session.settings.concurrent_downloads(max_concurrent_downloads)
@@ -150,12 +154,12 @@ async def export_many(
 
 
 async def _count_recent_starts(session: Session, journal: Journal) -> None:
-    """What a run that was stopped has started in the last minute counts against the quota."""
+    """Counts the starts of an earlier run against the quota, if they are less than a minute old."""
     numbers = session.settings
     recent = await journal.recent_starts(numbers.quota_window, numbers.max_concurrent_starts)
     for kind, ages in recent.items():
         limiter = session.rate_limiter(row_of(kind).start_endpoint)
-        if isinstance(limiter, LocalRateLimiter):  # shared ones have counted them
+        if isinstance(limiter, LocalRateLimiter):  # shared limiters have counted them already
             limiter.count_earlier(ages)
 
 

@@ -1,4 +1,4 @@
-"""How the results of a bulk run get to its folder or its storage, and which are there already."""
+"""The files of a bulk run: which are in the folder or storage already, and how results get there."""
 
 import asyncio
 import secrets
@@ -27,7 +27,7 @@ __dir__: object = __all__.copy
 
 @define(eq=False)
 class Files:
-    """The files of one run."""
+    """The files of one run; `fetch` downloads a result, `reused` finds what is there."""
 
     session: Session
     target: Path | Storage
@@ -35,11 +35,11 @@ class Files:
     batches: Batches | None
     counts: Counts
     tell: Callable[[], None]
-    """Reports the progress."""
+    """Called whenever bytes have arrived."""
     unpack: bool = field(kw_only=True)
 
     async def reused(self, entry: Entry) -> Downloaded | None:
-        """What an earlier run has brought, if it is still as it was."""
+        """Returns what an earlier run has delivered, if that is still there and unchanged."""
         files = entry.record.files
         to_unpack = self.unpack and len(files) == 1 and files[0].name.endswith(".zip")
         in_storage = not isinstance(self.target, Path)
@@ -61,7 +61,7 @@ class Files:
         return got
 
     async def fetch(self, entry: Entry) -> Downloaded:
-        """Brings a finished job's files to the folder; or to one of their own, and from there to the storage."""
+        """Downloads a finished job's files to the folder; for a storage, to a temporary folder first."""
         if entry.members and self.batches is not None:
             return await self._download(entry, await self.batches.new_file())
         if isinstance(self.target, Path):
@@ -105,7 +105,7 @@ class Files:
         poller = entry.job_poller
         self.counts.downloading += 1
         try:
-            now = asyncio.get_running_loop().time()  # anew: the job may have waited for this slot
+            now = asyncio.get_running_loop().time()  # the deadline begins anew: the job may have waited for this slot
             async with poller.until_deadline(since=now):
                 job = checked_job(poller.answer)
                 entry.record.failed_files = job.failed_files
@@ -141,7 +141,7 @@ def _make_folder(path: Path) -> None:
 
 
 def _target_path(folder: Path, name: str) -> Path:
-    """Where a file of this name goes, still without its suffix; the folders between are made."""
+    """Returns the path for a file name, still without its suffix; creates the subfolders."""
     path = in_folder(folder, name)
     if path.parent != folder:
         try:

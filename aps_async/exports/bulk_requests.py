@@ -1,4 +1,4 @@
-"""What a bulk run takes: requests, in batches as they come, each started patiently."""
+"""The requests of a bulk run: read in batches as they become available, and started with many attempts."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Collection, Iterable
@@ -17,21 +17,21 @@ __all__ = ["Wanted", "batches", "request_of", "start_patiently"]
 __dir__: object = __all__.copy
 
 Wanted = ExportRequest | Export
-"""What a bulk run takes: something to start, or something that was started already, here or elsewhere."""
+"""What a bulk run takes: a request to start, or a job or reference that was started before, here or elsewhere."""
 
-_START_ROUNDS = 3  # each with all of Settings.max_attempts; more would only delay the report of an outage
+_START_ROUNDS = 3  # each of up to Settings.max_attempts calls; more would only delay the report of an outage
 _AT_ONCE = 250  # requests that are written to a ledger together
 
 
 def request_of(wanted: Wanted) -> ExportRequest:
-    """What was asked for."""
+    """The request of either."""
     return wanted if isinstance(wanted, ExportRequest) else ref_of(wanted).request
 
 
 async def batches(
     requests: Iterable[Wanted] | AsyncIterable[Wanted],
 ) -> AsyncGenerator[list[Wanted], None]:
-    """As many at once as are there. An asynchronous source runs `_AT_ONCE` requests ahead, a plain iterator none."""
+    """Yields as many at a time as are available. An asynchronous source is read up to `_AT_ONCE` requests ahead."""
     if isinstance(requests, AsyncIterable):
         async with aclosing(ReadAhead(_generated(requests), limit=_AT_ONCE, size=_AT_ONCE)) as found:
             async for batch in found:

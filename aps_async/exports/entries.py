@@ -1,4 +1,4 @@
-"""One request of a bulk run on its way, and what becomes of it."""
+"""The state of one request in a bulk run, and its outcome."""
 
 import asyncio
 from pathlib import Path
@@ -28,50 +28,50 @@ __dir__: object = __all__.copy
 
 @define(eq=False)
 class Entry:
-    """One request on its way."""
+    """One request of a bulk run, from the moment it is read to its outcome."""
 
     wanted: Wanted
     record: Record
     began: float
     number: int | None = None
-    """For the hooks; None without them, and for the job of a batch."""
+    """Identifies the export in hook events; None without hooks, and for the job of a batch."""
     reported: bool = False
     ref: ExportRef | None = None
     poller: Poller[ExportJob] | None = None
     started_at: float | None = None
-    """None: it was started elsewhere, or by an earlier run."""
+    """By the event loop's clock; None: the job was started elsewhere, or by an earlier run."""
     running_at: float = 0.0
-    """When the job was last known to run."""
+    """When the job was last known to be running."""
     timer: asyncio.TimerHandle | None = None
     asking: "asyncio.Task[None] | None" = None
-    """A question about the job that is under way."""
+    """A status call in progress."""
     received: int = 0
     reused: bool = False
     locations: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    """In a storage."""
+    """Names of the files in a storage."""
     unpacked: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     """Warnings about its way here, which are not the file's own."""
     members: "tuple[Entry, ...]" = ()
-    """Of a batch's job: the entries that it is for."""
+    """For the job of a batch: the entries of its sheets."""
     page: Path | None = None
-    """What a batch's job has brought for this entry: a file that still needs its name."""
+    """The sheet's own file, split from the PDF of a batch; it still needs its final name."""
 
     @property
     def request(self) -> ExportRequest:
-        """What was asked for."""
+        """The request, also if only its reference or job was given."""
         return request_of(self.wanted)
 
     @property
     def job_poller(self) -> Poller[ExportJob]:
-        """The poller of a job that was started."""
+        """The poller, once the job is started."""
         assert self.poller is not None  # noqa: S101 - for the type checker
         return self.poller
 
 
 def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> ExportOutcome | StoredExport:
-    """What the caller gets for an entry that ended at `now`."""
+    """The outcome to yield for an entry that ended at `now`, by the event loop's clock."""
     status = entry.poller.status if entry.poller else None
     job = status.answer if status else None
     known: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The kinds of exports: one row each, with everything that waiting and downloading need to know about a service."""
+"""The table of services: one row for each kind of export, with all that waiting and downloading need to know of it."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import cache
@@ -27,21 +27,21 @@ class _Get(Protocol):
 
 @frozen(kw_only=True)
 class Kind:
-    """What waiting and downloading need to know about a service."""
+    """One row: what waiting and downloading need to know about a service."""
 
     start: Callable[[Session, ExportRequest], Awaitable[ExportJob]]
     get: _Get
     resolve: Callable[[Session, ExportJob, Sequence[SignedUrl]], Awaitable[Source | None]]
-    """Links to a finished job's result, given those that were refused; None if the job has no valid link."""
+    """Returns the links to a finished job's result except those that were refused; None if no valid link is left."""
     status: Endpoint
     """The endpoint of status calls, with their quota."""
     start_endpoint: Endpoint
-    """The endpoint of starts, with their quota and whether one whose response was lost may be repeated."""
+    """The endpoint of starts, with their quota, and whether a start whose response was lost may be repeated."""
     signatures: tuple[Signature, ...] = (PDF,)
     status_call_refreshes_link: bool = False
-    """Whether another status call returns a new link; otherwise only another job does."""
+    """Whether another status call returns a fresh link; otherwise only another start does."""
     default_timeout: Callable[[Settings], float] = attrgetter("export_timeout")
-    """Seconds that a wait may take if the caller gives no timeout; the setting for this kind."""
+    """Returns the setting that holds for this kind if the caller gives no timeout, in seconds."""
 
 
 def _bim360() -> Kind:
@@ -107,7 +107,7 @@ _ROWS = {
 
 @cache
 def row_of(kind: ExportKind) -> Kind:
-    """The row of a kind. Its service is imported when the first export needs it."""
+    """The row of a kind. The module of its service is imported at the first use."""
     return _ROWS[kind]()
 
 
@@ -132,7 +132,7 @@ def ref_of(export: Export) -> ExportRef:
 
 
 def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> Coroutine[Any, Any, ExportJob]:
-    """Asks once for the status of an export of any kind: `await get_export(session, ref)`.
+    """Makes one status call for an export of any kind: `await get_export(session, ref)`.
 
     Raises:
         APSError: as `Session.request`.
@@ -141,7 +141,7 @@ def get_export(session: Session, ref: ExportRef, *, retry: bool = True) -> Corou
 
 
 async def start_export(session: Session, request: ExportRequest, *, timeout: float | None = None) -> ExportJob:
-    """Starts the job of a request of any kind.
+    """Starts the job for a request of any kind.
 
     Args:
         session: the session.
@@ -149,7 +149,7 @@ async def start_export(session: Session, request: ExportRequest, *, timeout: flo
         timeout: seconds for everything: the quota, the token and all attempts; None: no limit.
 
     Raises:
-        CallTimeoutError: `timeout` is over. A start in ACC or Cost may still have arrived.
+        CallTimeoutError: `timeout` is over. ACC or Cost may have started the job nevertheless.
         APSError: as the `start_export` of its service.
     """
     async with call_deadline(timeout, f"the start of {', '.join(request.source_ids[:3])}"):

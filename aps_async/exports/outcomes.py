@@ -1,4 +1,4 @@
-"""How an export ended: one line in the log and one event for the hooks, for every way to wait for it."""
+"""Reports how an export ended, for every way to wait for it: one line in the log and one hook event."""
 
 import asyncio
 import logging
@@ -20,16 +20,16 @@ _log = logging.getLogger(__name__)
 
 @define
 class Delivery:
-    """What is known of an export once its bytes have arrived."""
+    """What is known of an export once it is delivered."""
 
     size: int | None = None
     location: str | None = None
     reused: bool = False
-    """Whether an earlier run has delivered it."""
+    """Whether the file is that of an earlier run."""
 
 
 def report_began(session: Session, request: ExportRequest, ref: ExportRef | None) -> int | None:
-    """Emits `ExportBegan`; the number for `working_on` and the end, None without hooks."""
+    """Emits `ExportBegan`; returns the number for `working_on` and `report_outcome`, None without hooks."""
     if not session.hooks:
         return None
     number = next_number()
@@ -86,7 +86,7 @@ def report_ended(
 
 @contextmanager
 def reported(session: Session, ref: ExportRef) -> Generator[Delivery, None, None]:
-    """Reports how the block ends; the block fills in the delivery. For blocks that run in one task."""
+    """Reports the outcome of a `with` block, which fills in the delivery. All of the block has to run in one task."""
     loop = asyncio.get_running_loop()
     began, delivery = loop.time(), Delivery()
     number = report_began(session, ref.request, ref)

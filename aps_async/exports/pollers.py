@@ -1,4 +1,4 @@
-"""How an export is asked about: one set of rules for single waits, bulk runs and workers."""
+"""The polling rules of exports, shared by single waits, bulk runs and workers: deadline, early 404s, final states."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ __all__ = [
 __dir__: object = __all__.copy
 
 ENDING_WORDS = frozenset({"aborted", "canceled", "cancelled", "expired", "timeout", "error", "rejected"})
-"""Statuses that no service documents and that can only mean an end. Any other unknown word counts as running."""
+"""Undocumented statuses that can only mean that a job has ended. Any other unknown word counts as running."""
 _ENDING_POLLS = 5
 
 
@@ -34,14 +34,14 @@ _log = logging.getLogger(__name__)
 
 
 class EndingWords:
-    """Watches one export for a status of `ENDING_WORDS`: it is believed when it comes back."""
+    """Watches one export for a status in `ENDING_WORDS`, which counts as a failure only if it is repeated."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._word, self._polls, self._since = "", 0, 0.0
 
     def judge(self, job: ExportJob) -> ExportJob:
-        """The job; FAILED after five answers in a row, or a minute, of one such word."""
+        """Returns the job; FAILED after five such words in a row, or `Settings.ending_word_grace` seconds of them."""
         word, now = job.raw_status.lower(), asyncio.get_running_loop().time()
         if word not in ENDING_WORDS or job.status.is_final:
             self._word = ""
@@ -57,7 +57,7 @@ class EndingWords:
 
 
 def effective_timeout(session: Session, export: Export, timeout: float | None) -> float:
-    """The seconds that a wait may take: the caller's, or the settings' for this kind."""
+    """The timeout of a wait in seconds: the caller's, or that of the settings for this kind of export."""
     check_timeout(timeout)
     if timeout is not None:
         return timeout
@@ -68,16 +68,16 @@ def effective_timeout(session: Session, export: Export, timeout: float | None) -
 def export_rules(
     session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
 ) -> PollRules[ExportJob]:
-    """How an export is waited for: one rule for single waits, bulk runs and workers."""
+    """The rules for polling one export; single waits, bulk runs and workers all use them."""
     ref, numbers = ref_of(export), session.settings
     limit = effective_timeout(session, export, timeout)
 
     def not_yet(error: Exception, status: PollStatus[ExportJob]) -> bool:
-        """A job that was just started may not have spread to where it is asked about."""
+        """Not every server of a service knows a job that was just started: its first 404s are not failures."""
         return isinstance(error, NotFoundError) and status.polls == 0 and status.age < numbers.not_found_grace
 
     def recovers(error: Exception, status: PollStatus[ExportJob]) -> bool:
-        """Beside the usual, one 404 between two answers: not every server of a service knows every job at once."""
+        """Also tolerates a single 404 after the first answer, from a server that does not know the job yet."""
         if isinstance(error, NotFoundError):
             return status.polls > 0 and status.failed(NotFoundError) == 1
         return may_recover(error, status)
@@ -96,7 +96,7 @@ def export_rules(
 def export_timeout_error(
     ref: ExportRef, limit: float, job: ExportJob | None, error: Exception | None
 ) -> ExportTimeoutError:
-    """The error of a deadline, with what was met last."""
+    """The error for a deadline that passed, with the last answer or error."""
     if job is not None and job.status.is_final:
         words = f"{ref} was done ({job.raw_status!r}), but not downloaded in {limit:g} s"
     elif job is not None:
@@ -112,7 +112,7 @@ def export_timeout_error(
 def export_poller(
     session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
 ) -> Poller[ExportJob]:
-    """One export, ready to be asked about; it counts in the status quota until it is closed."""
+    """Returns a poller for one export. Until it is closed, it counts among those that share the status quota."""
     ref, words, settings = ref_of(export), EndingWords(session), session.settings
     loop = asyncio.get_running_loop()
     idle_since: float | None = None
@@ -137,12 +137,12 @@ def export_poller(
             raise
         finally:
             idle_since = loop.time()
-            if session.settings is not settings:  # the first response named the speed of a simulator
+            if session.settings is not settings:  # the first response stated the speed of a simulator
                 settings = session.settings
                 poller.use(rules(), quota())
 
     state = words.judge(export) if isinstance(export, ExportJob) else None
     if state is not None and not state.status.is_final and not session.speed_is_known:
-        state = None  # the time until the next question is not known either: ask now
+        state = None  # nor is the interval known yet: poll now
     poller = Poller(ask, rules(), state=state, quota=quota())
     return poller

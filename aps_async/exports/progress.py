@@ -1,4 +1,4 @@
-"""The progress of a bulk run, with what it waits for and when it is expected to end."""
+"""The progress of a bulk run: counts, what it is waiting for, and when it is expected to end."""
 
 import asyncio
 import math
@@ -18,7 +18,7 @@ _RECENT = 50  # exports that the estimate is made from
 
 @frozen(kw_only=True)
 class BulkProgress:
-    """The progress of a bulk run. The first four add up to what was taken from `requests` so far."""
+    """The progress of a bulk run. The first four fields add up to the requests that were read so far."""
 
     starting: int
     """Without a job at the service yet: compared with the folder first, waiting for others of their batch or for the
@@ -30,19 +30,19 @@ class BulkProgress:
     received: int
     """Bytes, of finished and running downloads."""
     total: int | None = None
-    """Exports of the whole run; None while `requests` goes on and nobody has counted them."""
+    """Exports of the whole run; None while `requests` is still being read and has no length."""
     waiting: int = 0
-    """Of `starting`: those that wait for the quota."""
+    """Those of `starting` that wait for the quota."""
     downloading: int = 0
-    """Of `running`: downloads under way."""
+    """Those of `running` that are being downloaded."""
     queued: int = 0
-    """Of `running`: those whose turn to be asked about or downloaded has come, while every slot is taken."""
+    """Those of `running` that are due for a status call or a download, while all slots are busy."""
     next_start: datetime | None = None
-    """When the quota lets the next export start; None: none waits for it, or the quota is shared between machines."""
+    """When the quota allows the next start; None: no export waits for it, or the quota is shared between machines."""
     expected_end: datetime | None = None
-    """When the last export is expected to be delivered, at the quota and at this run's pace; None: not known yet."""
+    """When the last export is expected to be delivered, given the quota and this run's rate; None: not known yet."""
     trouble: Trouble | None = None
-    """Calls fail and are repeated, and since when; None: the service answers."""
+    """Set while calls fail and are retried, with the time since when; None: the service responds."""
 
     @property
     def ended(self) -> int:
@@ -51,7 +51,7 @@ class BulkProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until `expected_end`, from now; None: not known yet."""
+        """Seconds from now until `expected_end`; None: not known yet."""
         return None if self.expected_end is None else max(0.0, (self.expected_end - datetime.now(UTC)).total_seconds())
 
 
@@ -68,7 +68,7 @@ class Pace:
         self._last_start = at
 
     def delivered(self, at: float, started_at: float | None) -> None:
-        """An export was delivered, whose job was started then; None: not by this run."""
+        """An export was delivered. `started_at`: when this run started its job; None if an earlier one did."""
         self._ends.append(at)
         if started_at is not None:
             self._durations.append(at - started_at)
@@ -78,9 +78,9 @@ class Pace:
 
         Args:
             left: exports that have not ended.
-            starts: of these, calls to start a job that are still to be made.
-            limiter: that of the starts.
-            slots_taken: whether the downloads hold up the run.
+            starts: of these, starts that are still to be made.
+            limiter: the rate limiter of the starts.
+            slots_taken: whether all download slots are busy, so that downloads are the bottleneck.
         """
         now = asyncio.get_running_loop().time()
         if not left:
@@ -95,14 +95,14 @@ class Pace:
         return max(now, last + typical, now + self._downloads(left) if slots_taken else now)
 
     def _downloads(self, left: int) -> float:
-        """Seconds for so many exports at the rate of the last ones."""
+        """Seconds that this many exports take at the rate of the most recent ones."""
         if len(self._ends) < 2:
             return 0.0
         return left * (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1)
 
 
 def wall_clock(at: float | None) -> datetime | None:
-    """The date and time of a moment of the event loop's clock."""
+    """Converts a time of the event loop's clock to date and time."""
     if at is None:
         return None
     return datetime.now(UTC) + timedelta(seconds=at - asyncio.get_running_loop().time())
@@ -110,7 +110,7 @@ def wall_clock(at: float | None) -> datetime | None:
 
 @define(eq=False)
 class Counts:
-    """What a bulk run counts, and the progress that follows from it."""
+    """The counters of a bulk run, and the progress that follows from them."""
 
     starting: int = 0
     """Calls that start a job, each for one export or several."""
@@ -119,10 +119,10 @@ class Counts:
     received: int = 0
     downloading: int = 0
     already_there: int = 0
-    """Of `done`: files of an earlier run."""
+    """Those of `done` whose files are from an earlier run."""
     pace: Pace = field(factory=Pace)
     limiter: RateLimiter | None = None
-    """That of the latest start."""
+    """The rate limiter of the latest start."""
 
     def progress(
         self,
@@ -140,19 +140,19 @@ class Counts:
 
         Args:
             total: exports of the whole run, if known.
-            taken: exports that were taken from the requests so far.
+            taken: requests that were read so far.
             unfinished: of these, those that have not ended.
             running: of these, those with a job at the service.
             queued: of these, those that wait for a slot.
-            exports_a_start: exports that one start is for.
+            exports_a_start: exports that share one start.
             slots: downloads that may run at once.
-            trouble: of the calls to the service.
+            trouble: set while calls to the service fail.
         """
         limiter = self.limiter if isinstance(self.limiter, LocalRateLimiter) else None
         waiting = min(self.starting, limiter.waiting) if limiter is not None else 0
         end = None
         if total is not None:
-            # Of those to come, so many as of those before are expected to be there already.
+            # Assumes that the share of files that are there already stays the same.
             share = 1 - self.already_there / max(1, self.done + self.failed)
             starts = self.starting + max(0, total - taken) * share / exports_a_start
             left = max(total, taken) - self.done - self.failed

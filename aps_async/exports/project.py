@@ -1,4 +1,4 @@
-"""One door for every project: BIM 360 or ACC is looked up once, and what follows is the same."""
+"""Lists and exports a whole project, with the same functions for BIM 360 and ACC: which one it is, is looked up."""
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -9,7 +9,7 @@ from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, NotExportableError
 from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import BulkProgress, export_many
-from aps_async.ids import bare_id
+from aps_async.ids import bare_id, check_whole
 from aps_async.ledger import Ledger
 from aps_async.models import (
     Collection,
@@ -59,7 +59,7 @@ async def list_sheets(
     """The sheets of a project that can be exported: from the Plans folder (BIM 360) or the Sheets tool (ACC).
 
     For what is left out see `plans.list_sheets` (BIM 360) and `sheets.list_sheets` (ACC). Several calls run at once,
-    ahead of the loop; leaving the loop early needs `contextlib.aclosing` around it, which ends them.
+    ahead of the loop. To leave the loop early, put `contextlib.aclosing` around it, which ends them.
 
     Args:
         session: the session; scope `data:read`.
@@ -68,17 +68,18 @@ async def list_sheets(
             URN. ACC: only this version set, by name or id.
         collection: ACC: only this collection, by name or id; by default all collections and ungrouped sheets.
         user_id: the acting user of a two-legged call.
-        known: BIM 360: called with the ids of each page: sheets of an earlier list, whose numbers and titles are taken
-            over where nothing was modified since.
+        known: BIM 360: called with the ids on each page, returns those sheets as an earlier list had them. Numbers and
+            titles are taken from there where nothing was modified since.
         on_left_out: BIM 360: called with each sheet and folder that is left out; see `plans.list_sheets`.
 
     Raises:
         InputError: `collection` is given for a BIM 360 project, which has none, or a `Folder` for an ACC project.
         NotExportableError: the project is in neither BIM 360 nor ACC.
-        NotFoundInProjectError: there is no such project, folder or collection, there are several of that name, or the
-            Plans folder is missing; the message lists the existing ones.
+        NotFoundInProjectError: there is no such project, folder or collection, or several of that name, or no Plans
+            folder; the message lists the existing ones.
         APSError: as `Session.request`.
     """
+    check_whole(project, folder)
     found = await _found(session, project, user_id)
     if collection is not None:
         _check_collections(found)
@@ -116,7 +117,7 @@ async def get_sheet(
         _check_collections(found)
     if not found.is_acc:
         return await plans.get_sheet(session, found, sheet_id, user_id=user_id)
-    # Not `sheets:batch-get`, which knows no numbers.
+    # Not by `sheets:batch-get`, which takes ids only, no numbers.
     listed = [each async for each in sheets.list_sheets(session, found.id, collection=collection, user_id=user_id)]
     return sheets.SheetIndex(found.name, listed).find(sheet_id)
 
@@ -132,7 +133,7 @@ async def project_requests(
     user_id: str | None = None,
     allow_partial: bool = True,
 ) -> AsyncGenerator[ExportRequest, None]:
-    """Requests for all sheets of a project, one PDF each; or for all files of an ACC project, 200 in a ZIP.
+    """Yields requests for all sheets of a project, one PDF each; or for all files of an ACC project, 200 in a ZIP.
 
     Args:
         session: the session.
@@ -147,11 +148,12 @@ async def project_requests(
     Raises:
         NotExportableError: `what` is `files` for a BIM 360 project; its files need no export: download them.
         InputError: the user is missing for an ACC project with a two-legged token; `collection` is given for files or
-            for a BIM 360 project; or asset markups are requested for files. Nothing is listed then.
+            for a BIM 360 project; or asset markups are requested for files. Raised before anything is listed.
         APSError: as `list_sheets`.
     """
     if what not in ("sheets", "files"):
         raise InputError(f"what must be 'sheets' or 'files', not {what!r}")
+    check_whole(project, folder)
     found = await _found(session, project, user_id)
     if found.is_acc:
         session.check_user(files.SERVICE.start, user_id)
@@ -249,8 +251,9 @@ async def export_project(
     Arguments: see `project_requests` and `export_many`.
 
     Raises:
-        APSError: as for both; failures of single exports are outcomes.
+        APSError: as both of them; an export that fails is an outcome instead.
     """
+    check_whole(project, source_folder)
     found = await _found(session, project, user_id)
     requests = project_requests(
         session,

@@ -1,4 +1,4 @@
-"""An export as the body of a web response: it is passed on as it comes, and stops when the client disconnects.
+"""An export as the body of a web response: streamed while it downloads, and stopped when the client disconnects.
 
 With FastAPI (or Starlette), `uvicorn mine:app`:
 
@@ -27,7 +27,7 @@ With FastAPI (or Starlette), `uvicorn mine:app`:
             return Response(status_code=499)  # which nobody reads
         return StreamingResponse(body, headers=body.headers)
 
-With aiohttp, whose handlers are cancelled when the client disconnects if `run_app` is asked to:
+With aiohttp, which cancels a handler when its client disconnects if `handler_cancellation` is set:
 
     from contextlib import aclosing
 
@@ -58,7 +58,7 @@ With aiohttp, whose handlers are cancelled when the client disconnects if `run_a
     if __name__ == "__main__":
         web.run_app(app, handler_cancellation=True)
 
-Other errors of ours (`APSError`) become a 500 there unless you catch them too: nothing of the response is sent yet.
+Other errors (`APSError`) lead to a 500 unless you catch them too; nothing of the response has been sent at that point.
 """
 
 import asyncio
@@ -88,15 +88,15 @@ __dir__: object = __all__.copy
 
 T = TypeVar("T")
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-"""Gives the next message of an ASGI server."""
+"""Returns the next message of an ASGI server."""
 _CLOSED = "the stream was closed before its end"
 
 
 class ExportStream:
-    """The bytes of one export, and what a web response states about them. Made by `export_stream`.
+    """The bytes of one export, and the headers for them in a web response. Made by `export_stream`.
 
-    Iterate over it once: `async for chunk in body`. The last chunk is given out once the whole file is verified, so
-    that a client never takes a broken file for a complete one: with an error, the response stays too short.
+    Iterate over it once: `async for chunk in body`. The last chunk is yielded only after the whole file is verified, so
+    that a client cannot take a broken file for a complete one: after an error, the response is too short.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class ExportStream:
     async def aclose(self) -> None:
         """Closes the connection to the storage, at the end or before it; for `contextlib.aclosing`."""
         await self._body.aclose()
-        await self._chunks.aclose()  # a body that nobody has begun to read closes nothing
+        await self._chunks.aclose()  # closing a generator that was never started runs none of its code
         self._outcome.report(ClientDisconnectedError(_CLOSED))
 
 
@@ -146,32 +146,33 @@ async def export_stream(
     policy: Policy | None = None,
     receive: Receive | None = None,
 ) -> ExportStream:
-    """Waits for an export and opens its result, for a web response that passes it on. Nothing is written to disk.
+    """Waits for an export and opens its result, to be passed on in a web response. Nothing is written to disk.
 
         body = await export_stream(session, ref, filename="A-101", receive=request.receive)
         return StreamingResponse(body, headers=body.headers)
 
-    Whole programs for FastAPI and aiohttp are in `aps_async.exports.streaming`. Breaks on the way are resumed, and a
-    link that dies is renewed. Errors up to the first byte are raised here, while the response can still have another
-    status; later ones are raised by the iteration.
+    The docstring of `aps_async.exports.streaming` has complete programs for FastAPI and aiohttp. Lost connections are
+    resumed, and an expired link is renewed. Errors up to the first byte are raised here, while the response can still
+    have another status; later ones are raised by the iteration.
 
     Args:
-        session: the session, open for as long as the response.
+        session: the session, which has to stay open until the response is complete.
         export: a reference, from any process, or a job, running or finished.
-        filename: for the client to save the file as; without its suffix, which depends on the content. None: the id.
+        filename: the name for the client to save the file under, without its suffix, which depends on the content;
+            None: the job's id.
         timeout: seconds until the first byte; None: `Settings.export_timeout` (10 minutes; 35 for ACC). The body has no
             limit.
-        policy: when to ask; see `Policy`.
-        receive: of an ASGI server, such as `request.receive` in FastAPI and Starlette. It is watched until the first
-            byte for a client that disconnects; from then on the framework notices, and stops the iteration.
+        policy: when to make the next status call; see `Policy`.
+        receive: of an ASGI server, such as `request.receive` in FastAPI and Starlette. Until the first byte it is
+            watched for a client that disconnects; after that the framework notices by itself, and stops the iteration.
 
     Raises:
-        ClientDisconnectedError: the client disconnected. Nothing is left running here; the service goes on with its
-            job.
-        ExportFailedError: the service gave the job up.
+        ClientDisconnectedError: the client disconnected. Nothing is left running here, but the service continues with
+            the job.
+        ExportFailedError: the job failed, or its result is partial and `ExportRequest.allow_partial` is False.
         ExportTimeoutError: the deadline passed first.
-        DownloadError: the result cannot be read.
-        APSError: a fault that does not pass.
+        DownloadError: the result could not be downloaded.
+        APSError: an error that is not transient.
     """
     outcome = _Outcome(session, ref_of(export))
     opening = _opened(session, export, filename, timeout, policy, outcome)
@@ -184,7 +185,7 @@ async def export_stream(
 
 @define
 class _Outcome:
-    """Reports how a stream ends, once, from whichever part of it finds out."""
+    """Reports the outcome of a stream once, although several parts of it may notice its end."""
 
     session: Session
     ref: ExportRef
@@ -215,7 +216,7 @@ async def _opened(
     policy: Policy | None,
     outcome: _Outcome,
 ) -> ExportStream:
-    """The stream, once its first chunk has come: only that shows what the file is and how long."""
+    """Opens the stream and reads its first chunk, which shows the type and the size of the file."""
     poller = export_poller(session, export, timeout=timeout, policy=policy)
     with working_on(outcome.number):
         job = checked_job(await poller.result())
@@ -254,27 +255,25 @@ async def _body(first: bytes, chunks: AsyncGenerator[bytes, None], outcome: _Out
 
 
 async def _next(chunks: AsyncGenerator[bytes, None], number: int | None) -> bytes:
-    """The next chunk; empty at the end. Marked step by step: a generator shares the context of whatever reads it."""
+    """The next chunk; empty at the end. Marked for each step, since a generator runs in the context of its reader."""
     with working_on(number):
         return await anext(chunks, b"")
 
 
 async def _while_connected(work: Coroutine[Any, Any, T], receive: Receive) -> T:
-    """Does the work, and stops it when the client is gone."""
+    """Awaits the work, and cancels it if the client disconnects."""
     task, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait([task, leaving], return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        leaving.result()  # its own error, if it has one
+        leaving.result()  # raises the error of `receive`, if there is one
         raise ClientDisconnectedError("the client disconnected before the export was ready")
     finally:
         await stopped([task, leaving])
 
 
 async def _disconnected(receive: Receive) -> None:
-    """Waits until the client is gone. Asking now and then is not enough: behind a middleware, Starlette's own check
-    misses it.
-    """
+    """Waits until the client disconnects. Starlette's `is_disconnected` misses that behind a middleware."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""Where a run delivers to, and where its ledger is."""
+"""Targets of a run: a folder or a storage, and where its ledger is."""
 
 import hashlib
 import os
@@ -21,11 +21,11 @@ _OF_READABLE = ("location", "find", "fetch", "remove", "copy")
 
 
 def target_for(given: str | os.PathLike[str] | Storage) -> Path | Storage:
-    """A folder's path, or a storage.
+    """Turns what the caller gave into a path or a storage.
 
     Raises:
-        InputError: an address is of another kind than `s3://`, `gs://` and `az://` or has no credentials; or it is none
-            of these.
+        InputError: an address is not `s3://`, `gs://` or `az://`, or has no credentials; or `given` is not a path, an
+            address or a `Storage`.
     """
     if isinstance(given, str) and is_object_storage(given):
         return storage_for(given)
@@ -41,7 +41,7 @@ def _has(given: object, methods: tuple[str, ...]) -> bool:
 
 
 def ledger_for(target: Path | Storage, state: str | os.PathLike[str] | None = None, **options: Any) -> Ledger:
-    """A ledger for a target.
+    """Creates the ledger for a target; it is not opened.
 
     Args:
         target: see `target_for`.
@@ -49,7 +49,7 @@ def ledger_for(target: Path | Storage, state: str | os.PathLike[str] | None = No
         options: of `Ledger`.
 
     Raises:
-        InputError: a folder is given a state folder; or the storage cannot be read, see `ReadableStorage`.
+        InputError: `state` is given for a folder; or the storage is not a `ReadableStorage`.
     """
     if isinstance(target, Path):
         if state is not None:
@@ -60,30 +60,30 @@ def ledger_for(target: Path | Storage, state: str | os.PathLike[str] | None = No
 
 
 def readable(target: Storage) -> ReadableStorage:
-    """The same, if it can also be read.
+    """Returns the storage as a `ReadableStorage`.
 
     Raises:
-        InputError: it cannot.
+        InputError: it lacks some of its methods.
     """
     if not _has(target, _OF_READABLE):
         raise InputError(
             f"a ledger needs a storage whose files can be looked at, and {type(target).__name__} has not all of "
             f"{', '.join(_OF_READABLE)}: see ReadableStorage, or leave the ledger out"
         )
-    found: ReadableStorage = target  # type: ignore[assignment] # its methods were just looked at
+    found: ReadableStorage = target  # type: ignore[assignment] # its methods were just checked
     return found
 
 
 def state_folder_for(storage: ReadableStorage, state: str | os.PathLike[str] | None) -> Path:
-    """The folder that was given for a storage's ledger, or else `state_folder` of its location."""
+    """The folder for the ledger of a storage: the given one, or else `state_folder` of the storage's location."""
     return local_path(state) if state is not None else state_folder(storage.location("x").removesuffix("x"))
 
 
 def state_folder(address: str) -> Path:
-    """The folder that the ledger of a storage is kept in on this machine.
+    """The folder on this machine for the ledger of a storage.
 
-    It is in `APS_STATE_DIR`, or else where the system keeps the state of programs. Two addresses have two folders. That
-    of a project that was synced with others is in the folder of their common address.
+    It is in `APS_STATE_DIR`, or else where the system keeps the state of programs. Each address has its own folder. If
+    several projects were synced together, the folder of each is inside that of their common address.
 
     Raises:
         InputError: platformdirs is not installed (extra `s3`), and there is no `APS_STATE_DIR`.

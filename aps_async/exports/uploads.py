@@ -1,4 +1,4 @@
-"""Files that need no export, by their URN; and the oldest way to those that do."""
+"""Downloads without an export: uploaded files by their URN, and a BIM 360 result by its deprecated `link`."""
 
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -24,7 +24,7 @@ from aps_async.transport.quotas import Endpoint
 __all__ = ["DERIVATIVE", "download_link", "download_urn"]
 __dir__: object = __all__.copy
 
-# No limit is published for this call; that of the other download calls is a careful guess.
+# No quota is published for this call; this is that of the other download calls.
 DERIVATIVE = Endpoint("derivatives.derivative", 300)
 
 
@@ -64,25 +64,25 @@ async def download_urn(
     expected: Expected = Expected(signatures=(ANY,)),
     on_progress: Callable[[Progress], object] | None = None,
 ) -> Downloaded | Received:
-    """Brings the file behind a version, item or storage URN to disk, as it was uploaded (scope `data:read`).
+    """Downloads the file behind a version, item or storage URN, as it was uploaded (scope `data:read`).
 
-    It is resumed and renewed like an export's result, and verified by the size and the sha1 that storage gives. An
-    upload that storage has not merged yet comes in its parts.
+    As for an export, the download is resumed and its links are renewed. The file is verified by the size and SHA-1
+    that storage reports. An upload whose parts are not merged yet is downloaded part by part.
 
     Args:
         session: the session.
         urn: a version's, an item's (its newest version), or `urn:adsk.objects:os.object:…`; raw, percent-encoded or
             base64; or the web address of a file.
         target: a path, or an open binary file.
-        project: where a version or item lies: a `Project`, its id or its name. A storage URN needs none.
+        project: the project of a version or item: a `Project`, its id or its name. Not needed for a storage URN.
         user_id: the acting user of a two-legged call.
-        expected: what else is known of the file, such as that it must be a PDF.
-        on_progress: called with every chunk.
+        expected: further requirements, such as that it must be a PDF.
+        on_progress: called after each chunk.
 
     Raises:
-        NotExportableError: a sheet, which has no file of its own; the message says what to do instead.
-        InputError: this is not such a URN, or it needs a project.
-        DownloadError: the file cannot be brought to its target; see `download`.
+        NotExportableError: it is a sheet, which has no file of its own; the message says what to do instead.
+        InputError: this is not such a URN, or `project` is missing.
+        DownloadError: the file could not be downloaded to the target; see `download`.
         APSError: as `Session.request`.
     """
     checked_target(target)  # a bad target is reported before anything is sent
@@ -119,10 +119,10 @@ async def download_link(session: Session, job: ExportJob, target: Writable) -> R
 async def download_link(
     session: Session, job: ExportJob, target: str | os.PathLike[str] | Writable
 ) -> Downloaded | Received:
-    """Brings a BIM 360 export to disk through its deprecated `link`, which takes a token and no signature.
+    """Downloads a BIM 360 export through its deprecated `link`, which needs a token instead of a signature.
 
-    Autodesk gives it minimal support since 2023, and not with every answer; `download_export` does without. Whatever
-    host the link names, the token goes to this session's own API address only.
+    Autodesk has given it minimal support since 2023, and not every response has one; `download_export` works without.
+    Whatever host the link names, the token is only sent to this session's own API address.
 
     Args:
         session: the session; scope `data:read`.
@@ -130,9 +130,9 @@ async def download_link(
         target: a path, or an open binary file.
 
     Raises:
-        ExportError: the service gave no such link.
+        ExportError: the job has no such link.
         DownloadError: see `download`.
-        APSError: no token, or a user that does not go with it.
+        APSError: there is no token, or it cannot be used with the job's user.
     """
     if not job.deprecated_link:
         raise ExportError(f"{job.ref} has no deprecated link; use download_export()", ref=job.ref, job=job)

@@ -1,6 +1,9 @@
-"""Waiting: from a started job to a verified file. The page to read first.
+"""One export: waits for a started job, and downloads its result to a verified file.
 
-Every kind of export is one row in `kinds`; the loop below asks, judges and waits, and knows nothing of any service.
+`wait_for_export` does both; `poll_export`, `export_states` and `poll_many` only wait, `download_export` only downloads.
+The polling loop is `Poller` in `aps_async.polling`, its rules for exports are in `aps_async.exports.pollers`, and what
+differs between services is in the table `aps_async.exports.kinds`. Bulk runs and workers have loops of their own, and
+share `download_export` with its `Result`, which finds a finished job's link, and a fresh one when that has expired.
 """
 
 import asyncio
@@ -41,20 +44,20 @@ __dir__: object = __all__.copy
 async def export_states(
     session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
 ) -> AsyncGenerator[ExportJob, None]:
-    """Every answer about one export until it is final: `async for job in export_states(session, ref)`.
+    """Yields each status of an export until a final one: `async for job in export_states(session, ref)`.
 
-    The last one has a final status, FAILED included. Faults that pass (429, 5xx, lost connections, timeouts, a 401 in
-    the middle, a 404 right after the start) are waited out inside the deadline. Nothing runs between two steps.
+    The last one has a final status, which may be FAILED. Transient errors (429, 5xx, lost connections, timeouts, a 401
+    in the middle, a 404 right after the start) are waited out until the deadline. No task runs in the background.
 
     Args:
         session: the session.
-        export: a reference, from any process, or the job that `start_export` gave.
+        export: a reference, from any process, or the job that `start_export` returned.
         timeout: seconds until the deadline; None: `Settings.export_timeout` (10 minutes; 35 for ACC).
-        policy: when to ask; see `Policy`.
+        policy: when to make the next status call; see `Policy`.
 
     Raises:
         ExportTimeoutError: the deadline passed; the job may still finish.
-        APSError: a fault that does not pass.
+        APSError: an error that is not transient.
     """
     poller = export_poller(session, export, timeout=timeout, policy=policy)
     async with aclosing(poller.states()) as states:
@@ -70,22 +73,22 @@ async def poll_export(
     policy: Policy | None = None,
     on_status: Callable[[ExportJob], object] | None = None,
 ) -> ExportJob:
-    """Waits until an export is done, without downloading it; arguments as `export_states`.
+    """Waits until an export is done, without downloading it.
 
     Args:
         session: the session.
         export: a reference or a started job.
-        timeout: seconds until the deadline.
-        policy: when to ask.
-        on_status: called with every answer.
+        timeout: seconds until the deadline; None: as `export_states`.
+        policy: when to make the next status call; see `Policy`.
+        on_status: called with each status of the job.
 
     Returns:
-        The finished job with its link, which lives about two minutes.
+        The finished job with its link, which is valid for about two minutes.
 
     Raises:
-        ExportFailedError: the service gave the job up, or its result is partial and the request allows none.
-        ExportTimeoutError: the deadline passed.
-        APSError: a fault that does not pass.
+        ExportFailedError: the job failed, or its result is partial and `ExportRequest.allow_partial` is False.
+        ExportTimeoutError: the deadline passed; the job may still finish.
+        APSError: an error that is not transient.
     """
     poller = export_poller(session, export, timeout=timeout, policy=policy)
     return checked_job(await poller.result(on_answer=on_status))
@@ -94,16 +97,17 @@ async def poll_export(
 async def poll_many(
     session: Session, exports: Iterable[Export], *, timeout: float | None = None, policy: Policy | None = None
 ) -> AsyncGenerator[tuple[ExportRef, ExportJob | Exception], None]:
-    """Waits for many exports without downloading them; yields each reference with its outcome, as it comes.
+    """Waits for many exports without downloading them; yields each reference with its outcome, in order of completion.
 
-    A link lives about two minutes, so download a job as soon as it is yielded, or leave all of it to `export_many`.
-    There is a small task for each export: fine for thousands. Leaving the loop early needs `contextlib.aclosing`.
+    A link is valid for about two minutes, so download a job as soon as it is yielded, or use `export_many` for all of
+    it. Each export has a small task of its own, which is fine for thousands. To leave the loop early, use
+    `contextlib.aclosing`.
 
     Args:
         session: the session.
-        exports: references or started jobs; all are taken before the first is yielded.
+        exports: references or started jobs; the whole iterable is read before the first outcome is yielded.
         timeout: seconds until the deadline of each; None: as `wait_for_export`.
-        policy: when to ask; see `Policy`.
+        policy: when to make the next status call; see `Policy`.
 
     Yields:
         The reference, and the finished job or the error that `poll_export` raised.
@@ -112,7 +116,7 @@ async def poll_many(
     async def one(export: Export) -> tuple[ExportRef, ExportJob | Exception]:
         try:
             return ref_of(export), await poll_export(session, export, timeout=timeout, policy=policy)
-        except Exception as error:  # noqa: BLE001 - one failure ends nothing; the caller gets it
+        except Exception as error:  # noqa: BLE001 - the others go on; the caller gets the error
             return ref_of(export), error
 
     tasks: list[asyncio.Task[tuple[ExportRef, ExportJob | Exception]]] = []
@@ -126,10 +130,11 @@ async def poll_many(
 
 
 def checked_job(job: ExportJob) -> ExportJob:
-    """A final job, unless it failed, or lacks something and the request allows no partial result.
+    """Returns a job whose status is final, if its result can be used.
 
     Raises:
-        ExportFailedError: with the service's reason and the files that are missing.
+        ExportFailedError: it failed, or its result is partial and `ExportRequest.allow_partial` is False. The message
+            has the service's reason and the missing files.
     """
     partial = job.status is ExportStatus.PARTIAL
     if job.status is not ExportStatus.FAILED and (job.ref.request.allow_partial or not partial):
@@ -177,25 +182,25 @@ async def wait_for_export(
     on_status: Callable[[ExportJob], object] | None = None,
     on_progress: Callable[[Progress], object] | None = None,
 ) -> Path | None:
-    """Waits for an export and brings its result to a verified file.
+    """Waits for an export and downloads its result to a verified file.
 
     Args:
         session: the session.
-        export: a reference, from any process, or the job that `start_export` gave.
-        target: where the file goes; what was there is replaced at the very end. Or an open binary file.
-        timeout: seconds for all of it, polls and download; None: `Settings.export_timeout` (10 minutes; 35 for ACC).
-        policy: when to ask; see `Policy`.
-        on_status: called with every answer about the job.
-        on_progress: called with every chunk of the download.
+        export: a reference, from any process, or the job that `start_export` returned.
+        target: the path of the file, which is replaced only once the new one is verified; or an open binary file.
+        timeout: seconds for polls and download together; None: `Settings.export_timeout` (10 minutes; 35 for ACC).
+        policy: when to make the next status call; see `Policy`.
+        on_status: called with each status of the job.
+        on_progress: called after each chunk of the download.
 
     Returns:
         The path; None for an open file.
 
     Raises:
-        ExportFailedError: the service gave the job up.
-        ExportTimeoutError: the deadline passed first; wait again with its `ref`.
-        DownloadError: the result cannot be brought to its target; see its subclasses.
-        APSError: a fault that does not pass.
+        ExportFailedError: the job failed, or its result is partial and `ExportRequest.allow_partial` is False.
+        ExportTimeoutError: the deadline passed first; to go on waiting, pass the error's `ref`.
+        DownloadError: the result could not be downloaded to the target; see its subclasses.
+        APSError: an error that is not transient.
 
     On any failure, and on cancellation, nothing is left behind: no task, no open connection, no part file.
     """
@@ -246,20 +251,21 @@ async def download_export(
     before_rename: BeforeRename | None = None,
     on_progress: Callable[[Progress], object] | None = None,
 ) -> Downloaded | Received:
-    """Brings a finished job's result to a verified file; a link that has died is renewed.
+    """Downloads a finished job's result to a verified file. A link that has expired is renewed.
 
     Args:
         session: the session.
         job: a finished job.
         target: a path, or an open binary file.
-        add_suffix: put `.pdf`, `.zip` or `.docx` behind the path, as the content turns out.
-        sha256: also compute the file's SHA-256, as the bytes pass.
-        before_rename: awaited once the file is written and verified, before it is renamed; an open file is not.
-        on_progress: called with every chunk.
+        add_suffix: append `.pdf`, `.zip` or `.docx` to the path, depending on the content.
+        sha256: also compute the file's SHA-256 while it arrives.
+        before_rename: awaited once the file is written and verified, before it is renamed; not for an open file.
+        on_progress: called after each chunk.
 
     Raises:
         DownloadError: see `download`.
-        APSError: as `get_export`.
+        ExportError: the job is done, but the service gives no link.
+        APSError: the link could not be renewed; as `get_export` and `poll_export`.
     """
     result = Result(session, job)
     return await download(
@@ -276,7 +282,7 @@ async def download_export(
 
 
 class Result:
-    """A finished job's result: where it is now, and where it is when that has died."""
+    """Finds the link to a finished job's result, and a fresh one whenever that has expired."""
 
     def __init__(self, session: Session, job: ExportJob) -> None:
         self.job: ExportJob = job
@@ -284,10 +290,13 @@ class Result:
         self._refused: list[SignedUrl] = []
 
     async def source(self, refused: SignedUrl | None = None) -> Source:
-        """Links that live: the job's own, those of a new answer, or those of the job done again.
+        """Returns valid links: the job's own, those of another status call, or those of another start.
+
+        Args:
+            refused: the link that storage has just refused, which must not be returned again.
 
         Raises:
-            ExportError: the service calls the job done and gives no link.
+            ExportError: the job is done, but the service gives no link.
             APSError: as `get_export` and `poll_export`.
         """
         session, kind = self._session, row_of(self.job.ref.kind)
@@ -300,7 +309,7 @@ class Result:
         if found is None and (kind.status_call_refreshes_link or self.job.link is None):
             found = await self._asked_again()
         if found is None:
-            # BIM 360 answers a repeated start with the same job and a fresh URL; ACC does the job once more.
+            # BIM 360 responds to a repeated start with the same job and a fresh link; ACC does the job once more.
             self.job = await poll_export(session, await kind.start(session, self.job.ref.request))
             found = await kind.resolve(session, self.job, self._refused)
         if found is None:
@@ -309,17 +318,17 @@ class Result:
         return found
 
     async def _asked_again(self) -> Source | None:
-        """A fresh link; a finished job may take a few seconds until it has one."""
+        """Makes status calls until one brings a fresh link: a finished job may take a few seconds to have one."""
         session, kind, loop = self._session, row_of(self.job.ref.kind), asyncio.get_running_loop()
         ends = loop.time() + session.settings.not_found_grace
         while True:
-            # As a poll: a 404 or a far-off Retry-After in the middle of a download must not end it. Without the pace
-            # of all that share the quota, since a download slot waits.
+            # With the rules of polling, so that a 404 or a very long Retry-After in the middle of a download does not
+            # end it; but without its quota, since a download slot should not wait for other jobs' polls.
             ask = partial(kind.get, session, self.job.ref, retry=False)
             self.job = await Poller(ask, export_rules(session, self.job.ref)).result()
             try:
                 found = await kind.resolve(session, self.job, self._refused)
-            except ExportError:  # it names no file
+            except ExportError:  # the response names no file yet
                 if loop.time() >= ends:
                     raise
             else:

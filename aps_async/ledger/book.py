@@ -1,4 +1,4 @@
-"""The ledger as a bulk run uses it."""
+"""`Ledger`: the ledger of a folder or storage as a bulk run uses it, one method for each event of the run."""
 
 import asyncio
 import os
@@ -38,27 +38,27 @@ _PROBLEM = 1000  # characters of an error's message that are stored
 
 
 class Ledger:
-    """Remembers, in a folder, what has been exported into it, or into a storage, and how far all else has come.
+    """Records what has been exported into a folder or storage, and how far the other exports have come.
 
     Give it to `export_many`, which opens it, or open it yourself for several runs: `async with Ledger(folder)`. While
     it is open, no other run can use the folder, until it is closed or the process ends.
 
     Args:
-        folder: the folder that the files go to; it is made when it is missing. With a storage, a folder of this
-            ledger's own, in which nothing else is; `state_folder` gives one.
-        storage: where the files go if not to the folder. Only this ledger may write there: the lock that keeps two runs
-            apart is in the folder.
-        keep_older: when a newer version of a sheet is exported, leave the older one's file and give the newer one
-            another name; otherwise the newer one takes its place.
+        folder: the folder that the files go to; it is created if it is missing. With a storage, a folder for the ledger
+            alone; `state_folder` returns one.
+        storage: where the files go instead of the folder. Nothing else may write there, since the lock against a second
+            run is in the folder.
+        keep_older: when a newer version of a sheet is exported, keep the older one's file, and give the newer one
+            another name; otherwise the newer one replaces it.
         again: export everything again, even unchanged files, since markups change without a new version. Only applies
             to the first run after opening; to continue a stopped run, omit it.
-        superseded: what becomes of the file that a newer version replaces: `keep` moves it to the folder `superseded`,
-            `drop` removes it; a file that was changed since its export is moved there by both. None: it is removed, or
-            overwritten if it has the same name; in a storage, as `keep`.
-        verify: read every file and compare its hash; otherwise a file whose size, times and inode are as they were is
-            taken as unchanged.
-        preview: work on a copy of the ledger in memory, without a lock: nothing is written, not even the folder. For
-            forecasts; `export_many` refuses it.
+        superseded: what happens to a file that a newer version replaces: `keep` moves it to the folder `superseded`,
+            `drop` removes it; both move a file that was changed since its export. None: it is removed, or overwritten
+            if it has the same name; in a storage, as `keep`.
+        verify: read every file and compare its hash; otherwise a file counts as unchanged if its size, times and inode
+            are the same.
+        preview: work on a copy of the ledger in memory, without a lock. Nothing is written, and the folder is not
+            created. For forecasts; `export_many` refuses it.
         command: any text that describes how to repeat the run; `ledger_status` returns it.
     """
 
@@ -102,19 +102,19 @@ class Ledger:
 
     @property
     def sheets(self) -> SheetBook:
-        """What is known of the sheets in the folder."""
+        """The sheets in the folder, for `sync`."""
         return SheetBook(self._store, self.moves)
 
     @property
     def is_open(self) -> bool:
-        """Whether it is inside its `async with`."""
+        """Whether it is open, that is, inside its `async with` block."""
         return bool(self.tag)
 
     async def __aenter__(self) -> Self:
-        """Opens it.
+        """Opens the ledger.
 
         Raises:
-            FolderInUseError: another run works in the folder.
+            FolderInUseError: another run is using the folder.
             LedgerError: the ledger in the folder cannot be used; the message says what to do.
             TargetError: the folder cannot be written to.
         """
@@ -151,7 +151,7 @@ class Ledger:
         """Checks that this ledger is for files in this folder or storage.
 
         Raises:
-            InputError: it is for others, or a preview.
+            InputError: it is for another folder or storage, or it is a preview.
         """
         if self._preview:
             raise InputError("a ledger that is opened as a preview takes no files: open it without preview")
@@ -164,7 +164,7 @@ class Ledger:
             raise InputError(f"this ledger is for {self.folder}, and the files are to go to {target}: use one folder")
 
     async def reserve(self, file: Path) -> None:
-        """Keeps the name of a file that no export makes from being given to one, if the file lies among theirs.
+        """Reserves the name of a file that is not an export, if it is inside the folder: no export gets that name.
 
         Raises:
             InputError: an export's file has the name, or it lies in `superseded/`.
@@ -207,7 +207,7 @@ class Ledger:
         self._run = await self._store.call(begin, durable=False)
 
     async def expect(self, total: int) -> None:
-        """How many exports the run has, or the next one if none has begun: for a list that goes on while it runs."""
+        """Records how many exports this run (or the next one) has; called again while a list is still being read."""
         self.expected = total
         if run := self._run:
             await self._store.call(lambda db: rows.expect(db, run, total), durable=False)
@@ -215,7 +215,7 @@ class Ledger:
             self._total = total
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
-        """Finds requests, or enters those that are new."""
+        """Returns the records of requests, and enters requests that are new."""
         run, keep, counts = self._run, self._keep_older, self._counts
 
         def enter(connection: sqlite3.Connection) -> list[Record]:
@@ -224,7 +224,7 @@ class Ledger:
                 each.is_unchanged = bool(each.files) and are_unchanged(self.folder, each.files)
             return found
 
-        # Lost in a power cut, they are simply entered again.
+        # If a power cut loses them, they are entered again.
         return await self._store.call(enter, durable=False)
 
     async def job_seconds(self, most: int = 500) -> list[float]:
@@ -232,14 +232,14 @@ class Ledger:
         return await self._store.call(lambda db: rows.job_seconds(db, most), durable=False)
 
     async def recent_starts(self, within: float, at_once: int) -> dict[ExportKind, list[float]]:
-        """See `rows.recent_starts`; how many seconds ago each was, by its kind."""
+        """How many seconds ago each recent start was, by kind; see `rows.recent_starts`."""
         found: dict[ExportKind, list[float]] = {}
         for kind, ago in await self._store.call(lambda db: rows.recent_starts(db, within, at_once), durable=False):
             found.setdefault(kind, []).append(ago)
         return found
 
     async def holds(self, record: Record) -> bool:
-        """Compares size and SHA-256 of the files, unless their stamps show that they are unchanged."""
+        """Whether the record's files are there and unchanged, by their stamps, or else by size and SHA-256."""
         if not record.files or record.is_unchanged:
             return record.is_unchanged
         async with self._checks:
@@ -261,7 +261,7 @@ class Ledger:
         record.ref = ref
 
     async def arriving(self, record: Record, file: Downloaded) -> tuple[str, ...]:
-        """Stores size and hash of a file that is about to get its final name, and makes way for it.
+        """Stores size and hash of a file that is about to get its final name, and moves what is in its place.
 
         If the run is killed between this and `ended`, the next run recognizes the file.
 
@@ -276,7 +276,7 @@ class Ledger:
         return await self._arriving(record, [known])
 
     async def storing(self, record: Record, staged: Path, files: Sequence[Path]) -> tuple[str, ...]:
-        """Does the same as `arriving` for files that are about to be put from a folder into the storage."""
+        """Does the same as `arriving` for files that are about to be copied from a folder into the storage."""
         stop = Event()
         known = await in_thread(_known_files, staged, files, stop, on_cancel=stop.set)
         return await self._arriving(record, known)
@@ -290,7 +290,7 @@ class Ledger:
         return await self.moves.make_way(record.id, [each.name for each in known], former)
 
     async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
-        """Writes the outcome down, and removes the older version's file if a newer one has taken its place."""
+        """Stores the outcome, and removes the older version's file if a newer one has replaced it."""
         if not outcome.ok:
             words = str(outcome.error)[:_PROBLEM]
             given_up = isinstance(outcome.error, ExportFailedError)
@@ -309,7 +309,7 @@ class Ledger:
             await self.moves.put_away(record.id, left)
 
     def names(self, record: Record) -> NameBook:
-        """Names that the ledger remembers, for the files of an archive."""
+        """Names for the files of an archive, which the ledger keeps for the next run."""
         return _Names(self._store, record.id)
 
     async def complete(self, total: int) -> None:
@@ -319,7 +319,7 @@ class Ledger:
 
 
 class _Names(NameBook):
-    """For use outside the event loop's thread."""
+    """Calls the ledger from another thread than the event loop's."""
 
     def __init__(self, store: Store, record: int) -> None:
         super().__init__()
@@ -330,7 +330,7 @@ class _Names(NameBook):
         self._loop = asyncio.get_running_loop()
 
     def take(self, title: str, suffix: str = ".pdf") -> str:
-        """A name that is new, or was this export's before."""
+        """Returns a name that no other export has; if possible, one that this export had before."""
         stem, record = safe_stem(title), self._record
         call = self._store.call(lambda db: rows.take_name(db, record, stem, self._counts, self._used), durable=False)
         name = asyncio.run_coroutine_threadsafe(call, self._loop).result()
@@ -339,7 +339,7 @@ class _Names(NameBook):
 
 
 def _tag(connection: sqlite3.Connection) -> str:
-    """The mark of part files. It becomes part of their names and chooses which are removed, so it is checked."""
+    """The tag in the names of part files. It is checked, since part files with it are removed."""
     found = connection.execute("SELECT value FROM facts WHERE name='tag'").fetchone()
     if found is None or not _TAG.fullmatch(str(found[0])):
         raise LedgerError(f"the folder's ledger has no valid tag. {file_rows.MOVE_AWAY}")
@@ -365,6 +365,6 @@ def _remove_parts(folder: Path, subfolders: Sequence[str], tag: str) -> None:
     remove_parts(folder, tag)
     for each in subfolders:
         parts = each.split("/")
-        with suppress(OSError):  # it is missing, or a link, behind which nothing is ours
+        with suppress(OSError):  # it is missing, or a link, which is not followed
             check_real_folders(folder, parts)
             remove_parts(folder.joinpath(*parts), tag)

@@ -1,6 +1,6 @@
-"""Reads and writes of the ledger's tables of files: what is in the folder, what gives way, and moves under way.
+"""Reads and writes the ledger's tables of files: those in the folder, those being replaced, and moves in progress.
 
-All of it runs in the ledger's thread.
+Everything here runs in the ledger's thread.
 """
 
 import json
@@ -61,7 +61,7 @@ MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
 
 
 def files_of(connection: sqlite3.Connection, export: int, table: str = "files") -> list[KnownFile]:
-    """What is known of an export's files."""
+    """The files of an export."""
     select = f"SELECT name, size, sha256, stamp FROM {table} WHERE export=?"  # noqa: S608 - ours
     return [_known_file(*row) for row in connection.execute(select, (export,))]
 
@@ -69,14 +69,14 @@ def files_of(connection: sqlite3.Connection, export: int, table: str = "files") 
 def files_of_all(
     connection: sqlite3.Connection, exports: Sequence[int], table: str = "files"
 ) -> dict[int, tuple[KnownFile, ...]]:
-    """What is known of the files of some exports: one statement, where hundreds would be needed."""
+    """The files of several exports, with one statement instead of hundreds."""
     select = f"SELECT export, name, size, sha256, stamp FROM {table} WHERE export IN ({placeholders(exports)})"  # noqa: S608
     found = groupby(connection.execute(f"{select} ORDER BY export, name", exports), itemgetter(0))
     return {export: tuple([_known_file(*row[1:]) for row in rows]) for export, rows in found}
 
 
 def placeholders(values: Sequence[object]) -> str:
-    """A placeholder of SQL for each value; older SQLite takes 999 of them."""
+    """SQL placeholders, one for each value; older versions of SQLite allow 999."""
     return ", ".join("?" * len(values))
 
 
@@ -85,7 +85,7 @@ def _known_file(name: object, size: Any, sha256: Any, stamp: str | None) -> Know
 
 
 def set_stamps(connection: sqlite3.Connection, export: int, files: Iterable[KnownFile]) -> None:
-    """Keeps the stamps of an export's files, unless others have taken their place since they were read."""
+    """Stores the stamps of an export's files, unless other files have replaced them since they were read."""
     connection.executemany(
         "UPDATE files SET stamp=? WHERE export=? AND name=? AND sha256=?",
         [(each.stamp, export, each.name, bytes.fromhex(each.sha256)) for each in files],
@@ -134,7 +134,7 @@ def set_irregularities(connection: sqlite3.Connection, record: Record) -> None:
 
 
 def set_former(connection: sqlite3.Connection, record: int) -> None:
-    """What is known of an export's files is past: they are still recognized until others have taken their place."""
+    """Marks an export's files as former ones, which are still recognized until others have replaced them."""
     connection.execute("INSERT OR REPLACE INTO former_files SELECT * FROM files WHERE export=?", (record,))
     connection.execute("DELETE FROM files WHERE export=?", (record,))
 
@@ -158,15 +158,15 @@ def _joined(file: str) -> str:
 
 @frozen
 class Former:
-    """A file whose place an export takes."""
+    """A file that the files of an export replace."""
 
     file: KnownFile
     version: str | None
-    """The older version that it is, in words for its name; None if it is of the same version."""
+    """The older version that it belongs to, as text for its file name; None if it is of the same version."""
 
 
 def former(connection: sqlite3.Connection, record: int) -> list[Former]:
-    """The files whose place an export takes: of older versions, and its own of an earlier time."""
+    """The files that an export replaces: those of older versions, and its own from an earlier export."""
     found: list[Former] = []
     for number, request in _older_versions(connection, record):
         source_id = str((json.loads(request).get("subjects") or [""])[0])
@@ -176,7 +176,7 @@ def former(connection: sqlite3.Connection, record: int) -> list[Former]:
 
 
 def _older_versions(connection: sqlite3.Connection, record: int) -> list[tuple[int, str]]:
-    """The versions that an export replaces: not those whose names another sheet with the same number has taken over."""
+    """The versions that an export replaces, without those whose names went to another sheet with the same number."""
     rows = connection.execute(
         "SELECT id, request FROM exports WHERE name IS NULL AND lineage=(SELECT lineage FROM exports WHERE id=?)",
         (record,),
@@ -187,7 +187,7 @@ def _older_versions(connection: sqlite3.Connection, record: int) -> list[tuple[i
 
 
 def _version_set(connection: sqlite3.Connection, record: int, source_id: str) -> str | None:
-    """ACC: the version set of a sheet that was replaced, if it was the one that was listed before."""
+    """ACC: the version set of a sheet that is replaced, if it is the one that was listed before."""
     row = connection.execute(
         "SELECT facts FROM sheets WHERE lineage=(SELECT lineage FROM exports WHERE id=?)", (record,)
     ).fetchone()
@@ -196,7 +196,7 @@ def _version_set(connection: sqlite3.Connection, record: int, source_id: str) ->
 
 
 def version_label(source_id: str, version_set: str | None) -> str:
-    """Which version an export was of, in words for a file name. ACC numbers none, and has version sets."""
+    """The version of an export as text for a file name; in ACC, where versions have no numbers, the version set."""
     number = version_number(source_id)
     return f"version {number}" if number is not None else safe_stem(version_set) if version_set else "earlier"
 
@@ -204,7 +204,7 @@ def version_label(source_id: str, version_set: str | None) -> str:
 def done(
     connection: sqlite3.Connection, record: int, seconds: float | None = None, at: float | None = None
 ) -> list[Former]:
-    """Notes that the files are there; gives those under other names whose place they took, until they are `gone`."""
+    """Records that the files are there; returns files under other names that they replace, until these are `gone`."""
     connection.execute(
         "UPDATE exports SET state=?, problem=NULL, changed=?, seconds=coalesce(?, seconds) WHERE id=?",
         (State.DONE, time.time() if at is None else at, seconds, record),
@@ -238,7 +238,7 @@ def _is_free(connection: sqlite3.Connection, file: str, record: int) -> bool:
 
 
 def leaving(connection: sqlite3.Connection) -> dict[int, list[Former]]:
-    """Files whose place others have taken, by the exports that did, if a run was stopped before they were gone."""
+    """Replaced files that a stopped run did not remove, by the exports that replaced them."""
     found = defaultdict[int, list[Former]](list)
     for record, name, size, sha256, version in connection.execute("SELECT * FROM leaving"):
         found[record].append(Former(KnownFile(stored_name(name), int(size), bytes(sha256).hex()), version))
@@ -246,7 +246,7 @@ def leaving(connection: sqlite3.Connection) -> dict[int, list[Former]]:
 
 
 def gone(connection: sqlite3.Connection, record: int) -> None:
-    """The files whose place an export has taken are put away: others may have their names."""
+    """Records that the files which an export replaced are gone, so that their names are free."""
     for [name] in connection.execute("SELECT name FROM leaving WHERE export=?", (record,)).fetchall():
         _release_unused(connection, record, stem_of(name))
     connection.execute("DELETE FROM leaving WHERE export=?", (record,))
@@ -259,20 +259,20 @@ def set_moves(connection: sqlite3.Connection, record: int, moves: Iterable[tuple
 
 
 def moves_under_way(connection: sqlite3.Connection, record: int | None = None) -> list[tuple[int, str, str]]:
-    """Moves that were begun, with their exports; of all exports or one."""
+    """The moves that were begun and not completed, with their exports; of all exports or one."""
     select = "SELECT export, name, target FROM moves WHERE ? IS NULL OR export=?"
     found = connection.execute(select, (record, record)).fetchall()
     return [(int(number), stored_name(name), stored_name(target)) for number, name, target in found]
 
 
 def taken_back(connection: sqlite3.Connection, record: int, name: str, target: str) -> None:
-    """A file is under its former name again, so that others may have the other one."""
+    """Records that a move was undone: the file has its former name again, and the other name is free."""
     connection.execute("DELETE FROM moves WHERE export=? AND name=?", (record, name))
     _release_unused(connection, record, stem_of(target))
 
 
 def moved(connection: sqlite3.Connection, record: int, name: str, target: str) -> None:
-    """A file is under another name, where it belongs to the export as before."""
+    """Records that a file of an export has another name now."""
     connection.execute("DELETE FROM moves WHERE export=? AND name=?", (record, name))
     for table in ("files", "former_files"):
         update = f"UPDATE {table} SET name=? WHERE export=? AND name=?"  # noqa: S608 - ours
@@ -280,30 +280,30 @@ def moved(connection: sqlite3.Connection, record: int, name: str, target: str) -
 
 
 def arriving_files(connection: sqlite3.Connection) -> list[tuple[int, list[KnownFile], list[Former]]]:
-    """What was about to get its name when a run was stopped, and what may still be in its place."""
+    """The files that were about to get their names when a run stopped, and those that may still be in their place."""
     select = "SELECT DISTINCT export FROM files JOIN exports ON id=export WHERE state<>? AND exports.name IS NOT NULL"
     records = [int(record) for [record] in connection.execute(select, (State.DONE,))]
     return [(each, files_of(connection, each), former(connection, each)) for each in records]
 
 
 def arrived(connection: sqlite3.Connection, record: int) -> None:
-    """The files got their names, and the run was stopped before it noted that: they are at least as old as its job."""
+    """Records files that got their names just before a run stopped. Their time is that of the job, not of now."""
     [changed] = connection.execute("SELECT changed FROM exports WHERE id=?", (record,)).fetchone()
     done(connection, record, at=float(changed))
 
 
 def not_arrived(connection: sqlite3.Connection, record: int) -> None:
-    """The files that were about to get their names did not."""
+    """Records that files which were about to get their names did not."""
     connection.execute("DELETE FROM files WHERE export=?", (record,))
 
 
 def release_name(connection: sqlite3.Connection, record: int, name: str) -> None:
-    """Gives back a name that an export had."""
+    """Frees a name that an export had."""
     connection.execute("DELETE FROM names WHERE folded=? AND export=?", (name_key(name), record))
 
 
 def _release_unused(connection: sqlite3.Connection, record: int, stem: str) -> None:
-    """Gives back a name, unless the export or one of its files is called like that."""
+    """Frees a name, unless the export or one of its files still has it."""
     [own] = connection.execute("SELECT name FROM exports WHERE id=?", (record,)).fetchone() or [None]
     files = [*files_of(connection, record), *files_of(connection, record, "former_files")]
     if folded(stem) not in {folded(each) for each in (own, *(stem_of(file.name) for file in files)) if each}:

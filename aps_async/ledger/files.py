@@ -1,8 +1,8 @@
-"""Files in the folder, compared with what the ledger knows of them. All of it runs in threads.
+"""Compares files in the folder with the ledger. Everything here runs in threads.
 
-A file whose size, times and inode are as they were is taken as unchanged, as git does; any difference makes its hash
-decide. Such a stamp is only kept if a later write cannot have the same times: clocks of file systems tick every few
-milliseconds, those of FAT every two seconds.
+A *stamp* is a file's times and inode. As in git, a file with the same size and stamp counts as unchanged; otherwise its
+hash decides. A stamp is only kept if a later write cannot lead to the same times: the clocks of file systems tick every
+few milliseconds, that of FAT every two seconds.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ __dir__: object = __all__.copy
 
 _CHUNK = 1 << 20
 _TICK = 2.0
-"""Seconds; a file that was changed in the last ones may change again and keep its times."""
+"""A file that was changed within these last seconds may be changed again without a difference in its times."""
 
 
 def are_unchanged(folder: Path, files: Sequence[KnownFile]) -> bool:
-    """Whether all files have the size and the stamp that is known of them; nothing is read."""
+    """Whether all files have the size and stamp in the ledger; no file is read."""
     try:
         return all(each.stamp is not None and _is_stamped(os.path.join(folder, each.name), each) for each in files)  # noqa: PTH118
     except OSError:
@@ -40,7 +40,7 @@ def _is_stamped(path: str, file: KnownFile) -> bool:
 
 
 def _stamp(found: os.stat_result) -> str | None:
-    """Not the device, whose number may change when it is mounted again."""
+    """Without the number of the device, which may change when it is mounted again."""
     return f"{found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}" if stat.S_ISREG(found.st_mode) else None
 
 
@@ -48,10 +48,10 @@ def stamp_of(path: Path, size: int, renamed_after: float) -> str | None:
     """The stamp of a file that was verified before it got its name; None if it may have been changed since.
 
     Args:
-        path: of the file.
-        size: in bytes.
+        path: the file.
+        size: bytes.
         renamed_after: a time before the rename, in seconds since the epoch. `PartFile` sets the file's time back, so
-            that one which is later shows a change.
+            a later time means that it was changed.
     """
     try:
         found = os.lstat(path)
@@ -62,9 +62,9 @@ def stamp_of(path: Path, size: int, renamed_after: float) -> str | None:
 
 
 def read_again(folder: Path, files: Sequence[KnownFile], stop: Event | None = None) -> tuple[KnownFile, ...] | None:
-    """The files with new stamps, if all are there with the bytes that are known of them; None otherwise.
+    """Reads all files; returns them with new stamps if they have the size and hash in the ledger, otherwise None.
 
-    Sizes first: they reveal most changes, and cost nothing. `stop` ends it early, once the caller was cancelled.
+    Sizes are compared first, since that finds most changes at once. `stop` ends it early if the caller is cancelled.
     """
     now = time.time()
     try:
@@ -82,18 +82,18 @@ def read_again(folder: Path, files: Sequence[KnownFile], stop: Event | None = No
 
 
 def _settled(before: os.stat_result, path: Path, began: float) -> str | None:
-    """The stamp of a file that was read in between; None if a change in the meantime might not show."""
+    """The stamp of a file after it was read; None if the stamp might not show a change made meanwhile."""
     is_old = max(before.st_mtime, before.st_ctime) < began - _TICK
     return _stamp(before) if is_old and _stamp(before) == _stamp(os.lstat(path)) else None
 
 
 def are_whole(folder: Path, files: Sequence[KnownFile], stop: Event | None = None) -> bool:
-    """Whether all files are there and unchanged; those whose stamps differ are read."""
+    """Whether all files are there and unchanged. Only files with another stamp are read."""
     return are_unchanged(folder, files) or read_again(folder, files, stop) is not None
 
 
 def is_whole(folder: Path, file: KnownFile, name: str | None = None) -> bool:
-    """Whether the file is there and unchanged, under its own name or another one. A link in its place is a change."""
+    """Whether a file is there and unchanged, under its own name or the given one. A link counts as a change."""
     path = folder / (name or file.name)
     try:
         return path.stat().st_size == file.size and sha256(path) == file.sha256
@@ -102,7 +102,7 @@ def is_whole(folder: Path, file: KnownFile, name: str | None = None) -> bool:
 
 
 def known_file(folder: Path, path: Path, stop: Event | None = None) -> KnownFile:
-    """What there is to know of a file in the folder.
+    """Reads size, hash and stamp of a file in the folder.
 
     Raises:
         OSError: it cannot be read.

@@ -1,4 +1,4 @@
-"""The journal of a bulk run: in memory here, on the disk in `aps_async.ledger`."""
+"""The protocol by which a bulk run records its events: `Ledger` stores them, `NoLedger` only chooses file names."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ class KnownFile:
     """A file that an export has made, or was about to."""
 
     name: str
-    """In the run's folder."""
+    """Relative to the run's folder."""
     size: int
     sha256: str
     stamp: str | None = field(default=None, eq=False)
@@ -31,9 +31,9 @@ class Record:
 
     id: int
     name: str
-    """Of its file, without suffix."""
+    """The name of its file, without suffix."""
     ref: ExportRef | None = None
-    """When it was started already."""
+    """Set if it was started already."""
     files: tuple[KnownFile, ...] = ()
     """Files to check before any call to the service."""
     done: bool = False
@@ -44,37 +44,40 @@ class Record:
     warnings: tuple[str, ...] = ()
     """What is odd about its files, as long as they are there."""
     arrived_at: float = 0.0
-    """A time before it got that name, in seconds since the epoch."""
+    """A time before the rename, in seconds since the epoch."""
     job_seconds: float | None = None
-    """How long the job took, as far as its status showed."""
+    """How long the job took, in seconds; None if it was polled too rarely to know."""
     is_unchanged: bool = False
-    """Whether the stamps of all files are as they were."""
+    """Whether all files have the same stamps as before, so that none has to be read; see `ledger.files`."""
 
 
 class Journal(Protocol):
-    """The events of a run that can be stored."""
+    """Called at each event of a run."""
 
     lasting: bool
     """Whether a stopped run can be continued."""
     tag: str
-    """A mark in the names of part files."""
+    """Part of the names of part files, by which those of a killed run are recognized."""
     expected: int | None
     """How many requests the run has, if that is known."""
 
     async def begin(self, total: int | None) -> None:
-        """A run begins, of so many requests if that is known."""
+        """A run begins; `total`: the number of its requests, if that is known."""
         ...
 
     async def expect(self, total: int) -> None:
-        """The run has so many requests, which may not have been known when it began."""
+        """The number of the run's requests has become known."""
         ...
 
     async def enter(self, wanted: Sequence[tuple[ExportRequest, ExportRef | None]]) -> list[Record]:
-        """Enters requests, each with its reference if it is already started, and returns what is known about them."""
+        """Enters requests, with the references of those that are started already; returns their records."""
         ...
 
     async def recent_starts(self, within: float, at_once: int) -> dict[ExportKind, list[float]]:
-        """How many seconds ago the starts of the last seconds were, by their kind; `at_once` of them may be unknown."""
+        """How many seconds ago each start in the last `within` seconds was, by kind.
+
+        A run that was killed may have made up to `at_once` starts more than it could record.
+        """
         ...
 
     async def holds(self, record: Record) -> bool:
@@ -82,15 +85,15 @@ class Journal(Protocol):
         ...
 
     async def started(self, record: Record, ref: ExportRef) -> None:
-        """The service has accepted the request; its status is not requested before this returns."""
+        """The service has accepted the request. The first status call is only made after this returns."""
         ...
 
     async def arriving(self, record: Record, file: Downloaded) -> tuple[str, ...]:
-        """The file is complete, and gets its final name when this returns; returns warnings about what was there."""
+        """The file is complete, and is renamed after this returns. Returns warnings about what was in its place."""
         ...
 
     async def storing(self, record: Record, staged: Path, files: Sequence[Path]) -> tuple[str, ...]:
-        """Files in a folder are complete, and are put into the storage when this returns; the rest as `arriving`."""
+        """Like `arriving`, for complete files in a folder that are copied to the storage after this returns."""
         ...
 
     def locations(self, record: Record) -> tuple[str, ...]:
@@ -98,11 +101,11 @@ class Journal(Protocol):
         ...
 
     async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
-        """The export has ended; its outcome is reported when this returns."""
+        """The export has ended. Its outcome is yielded after this returns."""
         ...
 
     def names(self, record: Record) -> NameBook:
-        """Names for the files of an archive; used in another thread."""
+        """Names for the files of an archive; called in another thread."""
         ...
 
     async def complete(self, total: int) -> None:

@@ -1,4 +1,8 @@
-"""Keys: which exports the ledger takes for the same, and which for versions of one sheet."""
+"""The keys of the ledger, which are digests stored forever.
+
+The *key* of an export identifies its request: the same version, with the same options. Its *lineage* is the same for
+all versions of a sheet, and for all options; by it a newer version finds the file that it replaces.
+"""
 
 import hashlib
 import json
@@ -21,21 +25,21 @@ _in_json = json.JSONEncoder(sort_keys=True).encode
 
 
 def digest(*values: object) -> bytes:
-    """16 bytes, enough to exclude collisions even among a million million values."""
+    """16 bytes, which excludes collisions even among a million million values."""
     return hashlib.sha256(_in_json(values).encode()).digest()[:16]
 
 
 def name_key(name: str) -> bytes:
-    """The same for two names that a file system may take for one."""
+    """A digest of a name, equal for two names that a file system may treat as one."""
     return digest(folded(name))
 
 
 def lineage_of(request: ExportRequest) -> bytes:
-    """What it is a version of: the same for all versions of a sheet, and for all options."""
+    """The lineage of a request: the same for all versions of a sheet, and for all options."""
     if request.identity is not None and request.kind is ExportKind.SHEETS and len(request.source_ids) == 1:
         identity = request.identity
         parts = [identity.collection_id, identity.number]
-        if identity.distinction is not None:  # others keep the digest that they always had
+        if identity.distinction is not None:  # without it, the digest stays what it has always been
             parts.append(identity.distinction)
         return digest(request.kind, request.project_id, parts, "identity")
     if request.kind is ExportKind.BIM360 and len(request.source_ids) == 1:
@@ -44,10 +48,10 @@ def lineage_of(request: ExportRequest) -> bytes:
 
 
 def lineage_without_identity(request: ExportRequest) -> bytes:
-    """The lineage that older versions wrote, which knew ACC sheets by the names of their files."""
+    """The lineage as older versions of this library wrote it, which identified ACC sheets by their file names."""
     bases = sorted(_VERSION.sub("", subject) for subject in request.source_ids)
     if request.kind is ExportKind.SHEETS and len(bases) == 1 and request.name:
-        bases = [safe_stem(request.name)]  # a revision has another id
+        bases = [safe_stem(request.name)]  # not the id, which another revision does not share
     cost = request.cost and [request.cost.association_type, request.cost.template_id]
     return digest(request.kind, request.project_id, bases, cost)
 
@@ -59,16 +63,16 @@ def lineage_of_version(project_id: str, urn: str) -> bytes:
 
 
 class Wanted:
-    """A request with the keys that the ledger derives from it."""
+    """A request, with its key, lineage and stored form."""
 
     def __init__(self, request: ExportRequest, export_id: str | None) -> None:
         self.request = request
         self.export_id = export_id
-        """Of what was started already."""
+        """The job's id, if it is started already."""
         self.plain: dict[str, object] = to_dict(request)
-        # Cost documents that are there already: several of one request may be.
+        # A Cost document may be one of several that exist for the same request.
         document = export_id if request.kind is ExportKind.COST else None
-        # Without what older versions did not write and what only names the file: requests keep their keys.
+        # Without the name, and without fields that older versions did not write, so that requests keep their keys.
         known = {name: value for name, value in self.plain.items() if name not in ("identity", "subfolder")}
         self._key = digest({**known, "name": None}, document)
 
@@ -81,9 +85,9 @@ class Wanted:
         return lineage_of(self.request)
 
     def former_lineage(self) -> bytes | None:
-        """The lineage that older versions wrote for it; None if they cannot have meant this sheet.
+        """The lineage that older versions wrote for this sheet; None if they cannot have exported it.
 
-        They identified ACC sheets by their file names, and knew only ungrouped sheets.
+        They identified ACC sheets by their file names, and did not export sheets of collections.
         """
         identity = self.request.identity
         if identity is None or identity.collection_id is not None:
@@ -91,16 +95,16 @@ class Wanted:
         return lineage_without_identity(self.request)
 
     def stored(self) -> str:
-        """The request as the ledger keeps it."""
+        """The request as the ledger stores it, as JSON."""
         return to_json(self.plain)
 
     @property
     def title(self) -> str:
-        """What its file is to be called, with the folders that it goes to."""
+        """The path for its file, without suffix."""
         return safe_path(self.request.name or self.request.source_ids[0], self.request.subfolder)
 
     @property
     def version(self) -> str | None:
-        """The number of the version, where there is one."""
+        """The number of the version; None if there is none."""
         number = version_number(self.request.source_ids[0]) if len(self.request.source_ids) == 1 else None
         return None if number is None else str(number)

@@ -83,7 +83,7 @@ def holder(folder: Path) -> str | None:
         raise target_error(path, problem) from problem
     try:
         return None if try_lock(file, shared=True) else _read(file)
-    except OSError:  # no locks here, so no run either
+    except OSError:  # this file system has no locks, so no run can use the folder
         return None
     finally:
         os.close(file)
@@ -109,6 +109,6 @@ def _read(file: int) -> str:
     with suppress(OSError):
         os.lseek(file, 0, os.SEEK_SET)
         words = os.read(file, 200).decode(errors="replace").strip()
-        if words := "".join(each for each in words if each.isprintable()):  # others may have written it
+        if words := "".join(each for each in words if each.isprintable()):  # anybody may have written it
             return words
     return "of which nothing is known"

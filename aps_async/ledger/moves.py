@@ -1,8 +1,8 @@
-"""Moves files in the folder or storage of a ledger, so that whatever ends the process leaves none behind.
+"""Moves files in the folder or storage of a ledger, such that a kill at any moment leaves none in the wrong place.
 
-A move is written down before it is made, and crossed out together with what comes of it. One that was not crossed out
-is taken back before the next run, which then decides anew: a file is where the ledger has it, or in `superseded/`,
-where nothing is ever overwritten.
+A move is recorded before it is made, and the record is deleted in the same transaction that stores its result. Moves
+that are still recorded are taken back before the next run, which then decides again. So a file is always where the
+ledger has it, or in `superseded/`, where nothing is ever overwritten.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ __all__ = ["SUPERSEDED", "Moves", "is_superseded"]
 __dir__: object = __all__.copy
 
 SUPERSEDED = "superseded"
-"""The folder for files that give way to others."""
+"""The folder for files that were replaced by others."""
 
 
 def is_superseded(name: str) -> bool:
@@ -40,18 +40,18 @@ class Moves:
         self._given: set[str] = set()
 
     async def make_way(self, record: int, names: Sequence[str], known: Sequence[Former]) -> tuple[str, ...]:
-        """Makes way for new files: what people changed is moved, and so is an older version if those are kept.
+        """Moves what is in the place of new files: files that people changed, and older versions if these are kept.
 
         Args:
-            record: whose files come.
-            names: of the new files.
-            known: what we have put there ourselves, see `file_rows.former`.
+            record: the id of the export whose files are about to arrive.
+            names: the names of the new files.
+            known: the files that this library has put there itself, see `file_rows.former`.
 
         Returns:
-            A note on each changed file that was moved.
+            A warning for each changed file that was moved.
 
         Raises:
-            TargetError: one cannot be moved.
+            TargetError: a file cannot be moved.
         """
         notes: list[str] = []
         for name in names if self._superseded is not None else ():
@@ -66,10 +66,10 @@ class Moves:
         return tuple(notes)
 
     async def put_away(self, record: int, left: Sequence[Former]) -> None:
-        """Moves or removes files whose successors have other names; see `Ledger` for what `superseded` means.
+        """Moves or removes files that were replaced under other names; see the argument `superseded` of `Ledger`.
 
         Raises:
-            TargetError: one cannot be moved or removed; the next run tries it again.
+            TargetError: a file cannot be moved or removed; the next run tries again.
         """
         by_name = defaultdict[str, list[Former]](list)
         for each in left:
@@ -85,7 +85,7 @@ class Moves:
         await self._store.call(lambda db: file_rows.gone(db, record))
 
     async def move_aside(self, record: int, name: str) -> str | None:
-        """Moves a file to `superseded/`; gives its new name, None if it was not there.
+        """Moves a file to `superseded/`; returns its new name, or None if it was not there.
 
         Raises:
             TargetError: it cannot be moved.
@@ -93,10 +93,10 @@ class Moves:
         return await self._aside(record, name, None, self.place.move) if await self.place.is_there(name) else None
 
     async def rename(self, record: int, moves: Sequence[tuple[str, str]]) -> None:
-        """Makes moves that are written down; none of them if one cannot be made.
+        """Makes moves that are recorded: all of them, or none if one fails.
 
         Raises:
-            TargetError: something else has a new name, or a file cannot be renamed.
+            TargetError: a new name is taken, or a file cannot be renamed.
         """
         try:
             for name, target in moves:
@@ -106,19 +106,19 @@ class Moves:
             raise
 
     async def take_back(self, record: int | None = None) -> None:
-        """Takes back all moves that were begun and not crossed out; those of one export, if it is given.
+        """Takes back all moves that are recorded and not completed; or those of one export.
 
         Raises:
-            TargetError: one cannot be taken back.
+            TargetError: a move cannot be taken back.
         """
         for number, name, target in await self._store.call(lambda db: file_rows.moves_under_way(db, record)):
             note = file_rows.taken_back
             if not await self.place.take_back(name, target) and await self._was_renamed(number, name, target):
-                note = file_rows.moved  # it stays, since another file is under its former name now
+                note = file_rows.moved  # not taken back, since another file has its former name now
             await self._store.call(partial(note, record=number, name=name, target=target))
 
     async def settle(self, *, preview: bool) -> None:
-        """Takes back or ends what a run that was stopped had begun; a preview only learns where the files are.
+        """Takes back or completes what a stopped run had begun; a preview only finds out where the files are.
 
         Raises:
             TargetError: a file cannot be moved.
@@ -137,7 +137,7 @@ class Moves:
             await self.put_away(record, left)
 
     async def _is_as_before(self, name: str, former: Sequence[Former]) -> bool:
-        """Whether nothing has this name, or a file whose place another one was to take; not one that people edited."""
+        """Whether the name is free, or its file is the one that was to be replaced, and it was not edited."""
         return not await self.place.is_there(name) or await self._ours(name, former) is not None
 
     async def _was_renamed(self, record: int, name: str, target: str) -> bool:
@@ -163,7 +163,7 @@ class Moves:
         return target
 
     async def _free_name(self, name: str, label: str | None) -> str:
-        """A name in `superseded/` with the label, numbered if there is one already or another file is to get it."""
+        """Returns a free name in `superseded/` with the label; numbered if it is taken or promised to another file."""
         *folders, last = name.split("/")
         stem, suffix = split_suffix(last)
         stem = f"{stem} ({label})" if label else stem

@@ -1,4 +1,4 @@
-"""Where the files of a ledger are: in its own folder, or in a storage that it is kept apart from."""
+"""The place of a ledger's files: one interface for the ledger's own folder and for a storage."""
 
 import asyncio
 import errno
@@ -27,25 +27,25 @@ T = TypeVar("T")
 
 
 class Place(Protocol):
-    """The files of a ledger. Names have `/` between folders. All methods raise TargetError if they cannot do it."""
+    """The files of a ledger. Names have `/` between folders. All methods raise TargetError if they fail."""
 
     checks: int
-    """Files to be compared at once."""
+    """How many files are compared at once."""
 
     def path(self, name: str) -> Path | None:
-        """Where a file is on this machine; None in a storage."""
+        """The path of a file; None in a storage."""
         ...
 
     def location(self, name: str) -> str:
-        """Where a file is, to show to users."""
+        """The location of a file, to show to users."""
         ...
 
     def below(self, folder: str) -> "Place":
-        """A folder in it."""
+        """The place for a subfolder."""
         ...
 
     def fitted(self, stem: str) -> str:
-        """The last part of a name, without its suffix, as long as names can be."""
+        """Shortens the last part of a name, without suffix, to the length that names may have here."""
         ...
 
     async def is_there(self, name: str) -> bool:
@@ -53,11 +53,11 @@ class Place(Protocol):
         ...
 
     async def look(self, name: str) -> KnownFile | None:
-        """What can be known of a file; None if there is none."""
+        """Size and hash of a file; None if there is none."""
         ...
 
     async def is_whole(self, file: KnownFile, name: str) -> bool:
-        """Whether this file is there and unchanged, under this name."""
+        """Whether a file is there and unchanged, under the given name."""
         ...
 
     async def are_whole(self, known: Sequence[KnownFile]) -> bool:
@@ -65,19 +65,19 @@ class Place(Protocol):
         ...
 
     async def is_copy(self, name: str, target: str) -> bool:
-        """Whether a move of this file was begun in a storage, so that both are the same."""
+        """Whether two files are equal because a move was begun, which in a storage is a copy first."""
         ...
 
     async def make_way(self, name: str, target: str) -> None:
-        """Moves a file whose place another one is about to take. In a storage, it is copied, and replaced later."""
+        """Moves a file that is about to be replaced. In a storage, it is only copied."""
         ...
 
     async def move(self, name: str, target: str) -> None:
-        """Gives a file another name, and overwrites nothing. One that is not there is not moved."""
+        """Renames a file without overwriting another; does nothing if the file is not there."""
         ...
 
     async def take_back(self, name: str, target: str) -> bool:
-        """Undoes a move, however far it has come; False if another file has the place meanwhile."""
+        """Undoes a move that may be incomplete; False if another file has the former name now."""
         ...
 
     async def remove(self, name: str) -> None:
@@ -89,18 +89,18 @@ class Place(Protocol):
         ...
 
     async def write(self, name: str, content: Iterable[bytes]) -> None:
-        """Writes a file in one step; its parts are made in a thread."""
+        """Writes a file in one step; the parts are produced in a thread."""
         ...
 
     async def fetch(self, name: str, file: Path) -> bool:
-        """Copies a file to a path outside; False if it is not there."""
+        """Copies a file to a path on this machine; False if it is not there."""
         ...
 
 
 class FolderPlace:
     """The ledger's own folder."""
 
-    checks = 4  # hashed at once, in threads: more do not make a disk faster
+    checks = 4  # more threads that hash do not make a disk faster
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -189,9 +189,9 @@ class FolderPlace:
 
 
 class StoragePlace:
-    """A storage, in which nothing can be moved: files are copied and removed.
+    """A storage, in which files cannot be moved, only copied and removed.
 
-    A file is unchanged if its size and the SHA-256 in its metadata are those that the ledger knows. One without such
+    A file counts as unchanged if its size and the SHA-256 in its metadata are those in the ledger. A file without such
     metadata is read.
     """
 
@@ -324,7 +324,7 @@ def _remove(folder: Path, name: str) -> None:
 
 
 def _remove_empty(folder: Path, parts: Sequence[str]) -> None:
-    """Folders that a move has emptied."""
+    """Removes folders that a move has emptied."""
     for end in range(len(parts), 0, -1):
         try:
             folder.joinpath(*parts[:end]).rmdir()

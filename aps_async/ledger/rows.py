@@ -1,7 +1,7 @@
-"""Reads and writes of the ledger's tables. All of it runs in the ledger's thread.
+"""Reads and writes the ledger's tables of runs, exports and names. Everything here runs in the ledger's thread.
 
-An export has one permanent row, which is found by the digest of its request. It keeps its name until a newer version of
-the same sheet takes it over.
+An export has one permanent row, which is found by the key of its request (see `keys.py`). It keeps its name until a
+newer version of the same sheet takes that over.
 """
 
 import json
@@ -51,13 +51,13 @@ def begin_run(connection: sqlite3.Connection, command: str | None, total: int | 
 
 
 def subfolders(connection: sqlite3.Connection) -> list[str]:
-    """The folders below the ledger's own that exports go to."""
+    """The subfolders that exports go to."""
     found = connection.execute("SELECT name FROM exports WHERE name LIKE '%/%'")
     return sorted({stored_name(name).rpartition("/")[0] for [name] in found})
 
 
 def forget(connection: sqlite3.Connection, record: int) -> None:
-    """Lets one export be made anew, under the name that it has."""
+    """Marks one export to be made again, under the same name."""
     connection.execute("UPDATE exports SET state=?, export_id=NULL, problem=NULL WHERE id=?", (State.WANTED, record))
     set_former(connection, record)
 
@@ -102,7 +102,7 @@ def enter(
 def adopt(
     connection: sqlite3.Connection, request: ExportRequest, name: str, file: KnownFile, exported_at: float
 ) -> None:
-    """Enters an export that is done: its file is there."""
+    """Enters an export that is done, with its file."""
     wanted = Wanted(request, None)
     made = connection.execute(
         "INSERT INTO exports (key, lineage, run, state, name, request, changed) VALUES (?, ?, 0, ?, ?, ?, ?)",
@@ -117,11 +117,11 @@ def adopt(
 
 
 def _known_at_once(connection: sqlite3.Connection, run: int, wanted: Sequence[Wanted]) -> list[Record | None]:
-    """Those that `_known` finds without any doubt: three statements, where three for each would be needed."""
+    """Finds with three statements for all what `_known` finds with three for each, in the cases without doubt."""
     keys = [each.key(0) for each in wanted]
     select = f"SELECT key, {_COLUMNS} FROM exports WHERE key IN ({placeholders(keys)})"  # noqa: S608
     rows = {key: row for key, *row in connection.execute(select, keys)}
-    # A request that comes twice is another one the second time.
+    # The second of two equal requests has a key of its own.
     pairs = [(each, rows.pop(key, None)) for key, each in zip(keys, wanted, strict=True)]
     plain = [row if row is not None and _is_plain(row, run, each) else None for each, row in pairs]
     numbers = [row[0] for row in plain if row is not None]
@@ -157,7 +157,7 @@ def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record |
     number, _, _, name, export_id, *_ = row
     connection.execute("UPDATE exports SET run=? WHERE id=?", (run, number))
     _learn_identity(connection, number, wanted)
-    if wanted.export_id is not None and wanted.export_id != export_id:  # another job: what the older one made is past
+    if wanted.export_id is not None and wanted.export_id != export_id:  # another job: the files are former ones
         connection.execute("UPDATE exports SET state=? WHERE id=?", (State.WANTED, number))
         set_former(connection, number)
         return Record(id=number, name=stored_name(name))
@@ -169,7 +169,7 @@ def _row_of(connection: sqlite3.Connection, key: bytes) -> Any:
 
 
 def _is_renumbered(connection: sqlite3.Connection, number: int, stored: str, wanted: Wanted) -> bool:
-    """Whether the id is another sheet's now: ACC keeps it when a number changes. The row stays the former sheet's."""
+    """Whether the id belongs to another sheet now, so that the row is not its own: ACC keeps it if a number changes."""
     if not _has_other_identity(stored, wanted):
         return False
     connection.execute("UPDATE exports SET key=? WHERE id=?", (digest("renumbered", number), number))
@@ -202,7 +202,7 @@ def _record(connection: sqlite3.Connection, wanted: Wanted, row: Sequence[Any], 
 def _new(
     connection: sqlite3.Connection, run: int, wanted: Wanted, *, keep_older: bool, counts: dict[str, int]
 ) -> Record:
-    """Enters a request, or one whose name another version had taken meanwhile."""
+    """Enters a request; also one whose row has lost its name to another version."""
     repeat = 0
     while True:
         key = wanted.key(repeat)
@@ -236,10 +236,10 @@ def _new(
 
 
 def _older(connection: sqlite3.Connection, number: int, run: int, wanted: Wanted) -> int | None:
-    """The version that was asked for before and is not now, with the same options if there is one.
+    """The older version of a sheet that this run does not request; with the same options, if there is one.
 
-    If there are several, nothing says which of them this one revises: it gets a name of its own, for a guess could put
-    one sheet's bytes under another's name.
+    If there are several, it is not known which of them is revised. The new version then gets a name of its own, since a
+    guess could put one sheet's file under another's name.
     """
     former, options = wanted.former_lineage(), wanted.plain.get("options")
     for lineage in (wanted.lineage(), former):
@@ -248,7 +248,7 @@ def _older(connection: sqlite3.Connection, number: int, run: int, wanted: Wanted
             (lineage, run, number),
         ).fetchall()
         known = [(row, json.loads(request)) for row, request in rows]
-        if lineage == former:  # two names may be alike as files, and not as sheets
+        if lineage == former:  # two names may be equal as file names, and not as sheets
             known = [(row, request) for row, request in known if request.get("name") == wanted.request.name]
         known = [each for each in known if each[1].get("options") == options] or known
         if known:
@@ -261,14 +261,14 @@ _NAMES_IN_PLACE = """
     UNION SELECT files.name FROM files JOIN exports ON exports.id=files.export
     WHERE exports.name IS NULL AND lineage=(SELECT lineage FROM exports WHERE id=:export)
 """
-"""Names of the files that an export has in the folder, and of those whose place it has not taken yet."""
+"""Names of an export's files in the folder, and of those that it has not replaced yet."""
 
 
 def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: Wanted) -> str | None:
-    """The newer version gets the older one's names, whose file goes when the newer one has come.
+    """Gives a newer version the names of the older one, whose file is removed once the newer one is there.
 
     Returns:
-        The older one's name, if it was made of the same title.
+        The older one's name, if it comes from the same title.
     """
     title = wanted.title
     name = stored_name(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
@@ -282,7 +282,7 @@ def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: 
 
 
 def _learn_identity(connection: sqlite3.Connection, number: int, wanted: Wanted) -> None:
-    """A row of an older version, or of a request that did not say which sheet it is, learns it."""
+    """Adds the lineage to a row of an older version, or to one whose request had no `SheetIdentity`."""
     if wanted.request.identity is None:
         return
     lineage = wanted.lineage()
@@ -294,7 +294,7 @@ def _learn_identity(connection: sqlite3.Connection, number: int, wanted: Wanted)
 
 
 def _move_replaced(connection: sqlite3.Connection, wanted: Wanted) -> None:
-    """What this sheet had replaced under its former lineage follows, unless another sheet still shares that."""
+    """Moves replaced versions to the new lineage too, unless another sheet still has the former one."""
     former = wanted.former_lineage()
     connection.execute(
         "UPDATE exports SET lineage=? WHERE lineage=? AND name IS NULL"
@@ -306,9 +306,9 @@ def _move_replaced(connection: sqlite3.Connection, wanted: Wanted) -> None:
 def take_name(
     connection: sqlite3.Connection, record: int, title: str, counts: dict[str, int], used: Collection[str] = ()
 ) -> str:
-    """A name for a file of this export: one that it has already, except those in `used`, or one that no other has.
+    """Returns a name for a file of this export: one that it has and is not in `used`, or one that no export has.
 
-    `counts` keeps the last number given to equal titles, so that thousands of them are not counted from 1 again.
+    `counts` has the last number given to each title, so that numbering thousands of equal titles stays fast.
     """
     first = folded(title)
     count = counts.get(first, 1)
@@ -324,7 +324,7 @@ def take_name(
 
 
 def reserve_name(connection: sqlite3.Connection, stem: str) -> str | None:
-    """Keeps a name from exports; gives the name of the export that has it already, if there is one."""
+    """Reserves a name, so that no export gets it; returns the title of the export that has it, if there is one."""
     connection.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (name_key(stem), _RESERVED))
     [owner] = connection.execute("SELECT export FROM names WHERE folded=?", (name_key(stem),)).fetchone()
     if owner == _RESERVED:
@@ -343,9 +343,9 @@ def started(connection: sqlite3.Connection, record: int, export_id: str) -> None
 
 
 def recent_starts(connection: sqlite3.Connection, within: float, at_once: int) -> list[tuple[ExportKind, float]]:
-    """The starts of the last seconds: of which kind each was, and how many seconds ago.
+    """The starts of the last `within` seconds: the kind of each, and how many seconds ago it was.
 
-    A run that was killed may have had `at_once` more under way, which it could not record: they count as made now.
+    A run that was killed may have made up to `at_once` more starts without recording them; they count as made now.
     """
     now = time.time()
     found = connection.execute("SELECT request, started FROM exports WHERE started>?", (now - within,)).fetchall()
@@ -358,13 +358,13 @@ def recent_starts(connection: sqlite3.Connection, within: float, at_once: int) -
 
 
 def job_seconds(connection: sqlite3.Connection, most: int) -> list[float]:
-    """How long the latest jobs took."""
+    """How long the latest jobs took, in seconds."""
     select = "SELECT seconds FROM exports WHERE seconds IS NOT NULL ORDER BY changed DESC LIMIT ?"
     return [float(seconds) for [seconds] in connection.execute(select, (most,))]
 
 
 def failed(connection: sqlite3.Connection, record: int, problem: str, *, given_up: bool) -> None:
-    """Records a failure. The next run starts the export again if it failed at the service; otherwise it polls it."""
+    """Records a failure. If the job failed, the next run starts it again; otherwise it polls the same job."""
     connection.execute(
         "UPDATE exports SET state=?, problem=?, changed=?, export_id=iif(?, NULL, export_id) WHERE id=?",
         (State.FAILED, well_formed(problem), time.time(), given_up, record),

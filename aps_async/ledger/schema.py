@@ -33,7 +33,7 @@ __all__ = [
 __dir__: object = __all__.copy
 
 LEDGER_NAME = ".aps-async.sqlite"
-APPLICATION = 0x41505361  # "APSa", in the file's header: whose it is
+APPLICATION = 0x41505361  # "APSa", in the file's header, which marks it as ours
 _WAIT = 10.0  # seconds to wait for a reader such as `status`
 WRONG_VALUES = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 """Errors from values of the wrong type or range, in a file that another program has written."""
@@ -101,11 +101,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             stamp TEXT,
             PRIMARY KEY (export, name)
         ) WITHOUT ROWID""",
-        # By which an unchanged file is recognized without reading it, see `files.py`; NULL: it has to be read.
+        # Recognizes an unchanged file without reading it, see `files.py`; NULL: it has to be read.
         "ALTER TABLE files ADD COLUMN stamp TEXT",
-        # When it was last sent to the service: a run that follows counts it against the quota.
+        # When the start was last sent to the service; the next run counts it against the quota.
         "ALTER TABLE exports ADD COLUMN started REAL",
-        # How long the job took, as far as its status showed: for forecasts.
+        # How long the job took, in seconds, for forecasts; NULL: not known.
         "ALTER TABLE exports ADD COLUMN seconds REAL",
     ),
     (
@@ -138,7 +138,7 @@ class State(IntEnum):
 
     WANTED = 0
     STARTED = 1
-    """There is a reference."""
+    """The job is started, and its reference is stored."""
     DONE = 2
     """Its files are under their final names."""
     FAILED = 3
@@ -153,13 +153,13 @@ def open_ledger(path: Path) -> sqlite3.Connection:
     """
     with _opened(path, str(path.absolute())) as connection:
         _migrate(connection, _version(connection, path))
-        # Write-ahead: a commit is one write and one sync, and readers (`status`) block no writer.
+        # Write-ahead: a commit is one write and one sync, and readers (`status`) do not block the writer.
         connection.execute("PRAGMA journal_mode=WAL")
         return connection
 
 
 def copied_ledger(path: Path) -> sqlite3.Connection:
-    """A copy in memory that can be changed and leaves the folder as it is; empty if there is no ledger.
+    """Returns a copy in memory, which can be changed without affecting the folder; empty if there is no ledger.
 
     Raises:
         LedgerError: the ledger cannot be read by this version.
@@ -188,11 +188,11 @@ def read_ledger(path: Path) -> sqlite3.Connection:
         raise _empty(path)
     address = path.absolute().as_uri()
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        # Not mode=ro: it would leave the log's files behind, which only those who may write can remove.
+        # Not mode=ro: it would leave the log's files behind, which a reader without write access could not remove.
         return _to_read(path, f"{address}?mode=rw")
     log = Path(f"{path}-wal")
     try:
-        # Without a log, there is no writer and the file is complete. A log needs its index as well.
+        # Without a log there is no writer, and the file is complete. To read a log, SQLite needs its index as well.
         return _to_read(path, f"{address}?mode=ro" if _is_there(log) else f"{address}?immutable=1")
     except TargetError:
         return _copied(path, log)
@@ -213,7 +213,7 @@ def _empty(path: Path) -> LedgerError:
 
 
 def _copied(path: Path, log: Path) -> sqlite3.Connection:
-    """A killed run's ledger in a read-only folder: copied into memory, since its log has to be merged first."""
+    """Copies a killed run's ledger from a read-only folder into memory, where its log can be merged."""
     with TemporaryDirectory(prefix="aps-async-") as folder:
         copy = Path(folder, path.name)
         try:
@@ -236,7 +236,7 @@ def _is_there(path: Path) -> bool:
 
 @contextmanager
 def _opened(path: Path, address: str) -> Generator[sqlite3.Connection, None, None]:
-    """A connection, closed again if the block fails."""
+    """Yields a connection, which is closed again if the block fails."""
     _is_there(path)  # SQLite follows a link in the place of the ledger, though not of the files beside it
     try:
         connection = sqlite3.connect(address, uri=True, timeout=_WAIT, isolation_level=None)
@@ -257,7 +257,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if tables and whose != APPLICATION:
         raise LedgerError(f"{path} is a database of something else: move it away, or choose another folder")
-    if odd:  # a trigger or a view would run with every statement of ours
+    if odd:  # triggers and views would run with our statements
         raise LedgerError(f"{path} was changed by another program: move it away; everything will be exported anew then")
     if version > len(MIGRATIONS):
         raise LedgerError(
@@ -268,7 +268,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    """All or nothing: if it is killed in the middle, the older version remains."""
+    """Applies all missing migrations in one transaction: if it is killed, the older version remains."""
     if version == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -278,7 +278,7 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
                 connection.execute(statement)
         if version == 0:
             connection.execute(f"PRAGMA application_id={APPLICATION}")
-            # Part files contain it, which distinguishes those of a killed run from files of other programs.
+            # It is in the names of part files, to distinguish those of a killed run from other programs' files.
             connection.execute("INSERT INTO facts VALUES ('tag', ?)", (f"{secrets.token_hex(4)}-",))
         connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
         connection.execute("COMMIT")
@@ -305,7 +305,7 @@ def explained(path: Path, problem: Exception) -> Exception:
         )
     if kind in _BUSY:
         return LedgerError(f"{path} is held by another program ({problem}): close that and run it again")
-    if code == sqlite3.SQLITE_IOERR_WRITE:  # a quota or a limit on the size of files; a full disk has its own code
+    if code == sqlite3.SQLITE_IOERR_WRITE:  # a disk quota or file size limit; a full disk has a code of its own
         return DiskFullError(
             f"cannot write {path}: the disk's quota is used up, or the drive fails; make room and run it again",
             path=path,

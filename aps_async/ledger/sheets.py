@@ -1,4 +1,7 @@
-"""What a ledger knows of the sheets in its folder: for `sync`, which compares them with the project."""
+"""The sheets in a ledger, for `sync`, which compares them with the project.
+
+Besides the exports, the ledger has notes on sheets: how they were listed, by whom, and in which state they were.
+"""
 
 import re
 import sqlite3
@@ -29,28 +32,28 @@ _AT_ONCE = 400
 
 @frozen(kw_only=True)
 class KnownSheet:
-    """A sheet of which an export lies in the folder, or was begun."""
+    """A sheet whose export is in the folder, or was begun."""
 
     record: int
     lineage: bytes
-    """Which sheet it is, through all its versions; see `keys.lineage_of`."""
+    """Identifies the sheet through all its versions; see `keys.lineage_of`."""
     name: str
-    """Of its file, relative to the folder, without suffix."""
+    """The name of its file, relative to the folder, without suffix."""
     request: ExportRequest
     files: tuple[KnownFile, ...]
-    """Until an export that is made again is done, those of the export before."""
+    """Its files; while it is being exported again, those of the previous export."""
     is_done: bool
     exported_at: datetime
-    """When its state changed last: if it is done, when its file got its name."""
+    """When its state last changed; if it is done, when its file got its name."""
     previous: str | None = None
-    """What the older version was exported from whose files are still in place: the export was not finished."""
+    """The id of the older version whose files are still in place, if the export of this one was not finished."""
     previous_files: tuple[KnownFile, ...] = ()
     facts: Sheet | None = None
-    """The sheet as it was listed last; None if only exports without a list brought it."""
+    """The sheet as it was last listed; None if it was exported without a list."""
     viewer: str = ""
-    """The app and user that it was listed for last."""
+    """The app and user that it was last listed for."""
     state: str = ""
-    """What the last run found, without a reason; empty if there was one."""
+    """The state that the last run noted; empty if it noted a reason with it."""
     named_at: float | None = None
     """When the service was last asked for its number and title, in seconds since the epoch."""
 
@@ -61,23 +64,23 @@ class KnownSheet:
 
     @property
     def in_place(self) -> tuple[KnownFile, ...]:
-        """The files that are in the folder for this sheet, be they of the older version."""
+        """The sheet's files in the folder, which may be those of the older version."""
         return self.files or self.previous_files
 
     @property
     def in_place_source(self) -> str | None:
-        """What those files were exported from."""
+        """The id that those files were exported from."""
         return self.source_id if self.files else self.previous
 
     @property
     def title(self) -> str:
-        """What to call it in reports."""
+        """Its name in reports."""
         return self.facts.name if self.facts else self.request.name or self.source_id
 
 
 @frozen(kw_only=True)
 class SheetNote:
-    """What a run found of a sheet, to be kept."""
+    """What a run found out about a sheet, to be stored."""
 
     lineage: bytes
     sheet: Sheet
@@ -90,10 +93,10 @@ class SheetNote:
 
 @frozen(kw_only=True)
 class FoundSheet:
-    """A sheet of a ledger that was lost, as something else knows it."""
+    """A sheet of a lost ledger, as the register has it."""
 
     name: str
-    """Of its file, without suffix."""
+    """The name of its file, without suffix."""
     request: ExportRequest
     file: KnownFile
     exported_at: datetime
@@ -111,11 +114,11 @@ class SheetBook:
         """The sheets of a project, in the order in which they were first asked for.
 
         Args:
-            project_id: without `b.`.
-            but: ids: sheets that were exported from these are left out.
+            project_id: without the `b.` prefix.
+            but: ids whose sheets are left out.
 
         Raises:
-            LedgerError: the ledger holds values that cannot be used.
+            LedgerError: the ledger contains invalid values.
         """
 
         def known(connection: sqlite3.Connection) -> list[KnownSheet]:
@@ -124,7 +127,7 @@ class SheetBook:
         return await self._store.call(known, durable=False)
 
     async def of_lineages(self, project_id: str, lineages: Collection[bytes]) -> dict[bytes, list[KnownSheet]]:
-        """The same, but only these sheets, by lineage; nothing is known of a lineage with an empty list."""
+        """The sheets with these lineages, by lineage; the list is empty if the ledger has none."""
         found: dict[bytes, list[KnownSheet]] = {each: [] for each in lineages}
         if not found:
             return found
@@ -140,25 +143,25 @@ class SheetBook:
         return found
 
     async def not_asked_for(self, project_id: str) -> list[KnownSheet]:
-        """The same, but only those that the last run did not ask for."""
+        """The sheets of a project that the last run did not request."""
         where = "run<>(SELECT max(id) FROM runs)"
         return await self._store.call(lambda db: list(_known(db, project_id, where)), durable=False)
 
     async def is_any_known(self, project_id: str) -> bool:
-        """Whether there is any sheet of a project."""
+        """Whether the ledger has any sheet of a project."""
         return await self._store.call(lambda db: next(_known(db, project_id), None) is not None, durable=False)
 
     async def names(self) -> set[str]:
-        """The names that all exports have now, without suffix."""
+        """The current names of all exports, without suffix."""
         select = "SELECT name FROM exports WHERE name IS NOT NULL"
         return await self._store.call(lambda db: {str(name) for [name] in db.execute(select)}, durable=False)
 
     async def is_empty(self) -> bool:
-        """Whether the ledger knows no export at all."""
+        """Whether the ledger has no exports at all."""
         return await self._store.call(lambda db: db.execute("SELECT 1 FROM exports LIMIT 1").fetchone() is None)
 
     async def adopt(self, project_id: str, found: Sequence[FoundSheet]) -> None:
-        """Enters sheets whose files are there already, all or none."""
+        """Enters sheets whose files are there already; all of them or none."""
 
         def adopt(connection: sqlite3.Connection) -> None:
             for each in found:
@@ -168,7 +171,7 @@ class SheetBook:
         await self.note(project_id, [each.note for each in found])
 
     async def note(self, project_id: str, notes: Sequence[SheetNote]) -> None:
-        """Keeps what was found of sheets."""
+        """Stores notes on sheets."""
         if not notes:
             return
         values = [
@@ -182,11 +185,11 @@ class SheetBook:
         await self._store.call(lambda db: db.executemany(statement, values) and None)
 
     async def notes(self, project_id: str) -> list[SheetNote]:
-        """What was kept of a project's sheets."""
+        """The notes on a project's sheets."""
         return await self._store.call(lambda db: _notes(db, project_id), durable=False)
 
     async def forget(self, sheets: Iterable[KnownSheet]) -> None:
-        """Lets these be exported again, under the names that they have."""
+        """Marks sheets to be exported again, under the same names."""
         records = [each.record for each in sheets]
         if not records:
             return
@@ -198,12 +201,12 @@ class SheetBook:
         await self._store.call(forget)
 
     async def rename(self, sheet: KnownSheet, title: str) -> str:
-        """Gives a sheet's files another name, numbered if another sheet has it; gives the new name, without suffix.
+        """Renames a sheet's files, with a number if another sheet has the name; returns the new name without suffix.
 
         Raises:
             TargetError: a file cannot be renamed.
         """
-        return await ended(self._rename(sheet, title))  # or the ledger would not know which name the file has
+        return await ended(self._rename(sheet, title))  # even if cancelled, since the ledger has to match the file
 
     async def _rename(self, sheet: KnownSheet, title: str) -> str:
         def begin(connection: sqlite3.Connection) -> tuple[str, list[tuple[str, str]]]:
@@ -219,10 +222,10 @@ class SheetBook:
         return name
 
     async def withdraw(self, sheet: KnownSheet) -> KnownSheet:
-        """Moves a sheet's files to `superseded/`; gives it with the files as they are there.
+        """Moves a sheet's files to `superseded/`; returns the sheet with the files as they are there.
 
-        The ledger still has it in the folder until `withdrawn`: a run that is stopped before it has reported this
-        moves the files back.
+        The move is only final with `withdrawn`: if the run stops before it has reported the sheet, the next run moves
+        the files back.
 
         Raises:
             TargetError: a file cannot be moved.
@@ -242,7 +245,7 @@ class SheetBook:
         )
 
     async def withdrawn(self, sheets: Iterable[KnownSheet]) -> None:
-        """Forgets that sheets whose files were moved are in the folder."""
+        """Records that withdrawn sheets are no longer in the folder."""
         moved = list(sheets)
 
         def withdrawn(connection: sqlite3.Connection) -> None:
@@ -307,7 +310,7 @@ def is_sheet(request: ExportRequest) -> bool:
 
 
 def _replaced(connection: sqlite3.Connection, lineages: Sequence[bytes]) -> dict[bytes, tuple[int, str]]:
-    """By lineage: the latest version whose files are still there although a newer one has its name."""
+    """The latest versions whose files are still there although newer ones have their names; by lineage."""
     select = (
         "SELECT lineage, id, request FROM exports"  # noqa: S608
         f" WHERE lineage IN ({file_rows.placeholders(lineages)}) AND name IS NULL"

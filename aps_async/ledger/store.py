@@ -1,7 +1,7 @@
-"""The only thread that uses SQLite, so that a slow disk never stalls the event loop.
+"""The one thread that uses the ledger's SQLite file, so that a slow disk does not block the event loop.
 
 Work that arrives while the thread is busy shares the next transaction: a single write is committed at once, and a
-thousand cost hardly more than one.
+thousand take hardly longer than one.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ class Store:
         return found
 
     async def close(self) -> None:
-        """Ends what is under way and closes the file, also when cancelled: the folder must not be free before."""
+        """Completes the work in progress and closes the file, even if cancelled: the folder stays locked until then."""
         await ended(self._end())
 
     async def _end(self) -> None:
@@ -108,7 +108,7 @@ class Store:
             for work in batch:
                 if not work.done.done():
                     work.done.set_exception(problem)
-                    work.done.exception()  # retrieved, since its caller may have been cancelled
+                    work.done.exception()  # retrieved here, since its caller may have been cancelled
             return
         for work, found in zip(batch, busy.result(), strict=True):
             if not work.done.done():
@@ -124,15 +124,15 @@ class Store:
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(sqlite3.Error):  # a full disk: the log stays, and the next run uses it
+            with suppress(sqlite3.Error):  # on a full disk the log stays, and the next run uses it
                 connection.close()
 
     def _commit(self, batch: list[_Work]) -> list[Any]:
         connection = self._connection
         assert connection is not None  # noqa: S101 - for the type checker
         try:
-            # FULL syncs the log at every commit. NORMAL syncs it now and then: a power cut may take the last commits,
-            # but never the order in which they came.
+            # FULL syncs the log at every commit. NORMAL syncs it now and then: a power cut may lose the last commits,
+            # but none before them.
             wanted = "FULL" if any(work.durable for work in batch) else "NORMAL"
             if wanted != self._synchronous:
                 connection.execute(f"PRAGMA synchronous={wanted}")

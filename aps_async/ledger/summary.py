@@ -19,11 +19,11 @@ __dir__: object = __all__.copy
 
 @frozen(kw_only=True)
 class LedgerStatus:
-    """Status of the last run into a folder. `done`, `failed`, `started` and `waiting` add up to what it asked for."""
+    """Status of the last run into a folder. `done`, `failed`, `started` and `waiting` add up to its requests."""
 
     folder: Path
     working: str | None
-    """The process of the active run."""
+    """The process of the active run; None if no run is active."""
     began: datetime
     ended: datetime | None
     """None: the run is active, or was stopped."""
@@ -36,7 +36,7 @@ class LedgerStatus:
     size: int
     """Bytes of the files that are done."""
     older: int
-    """Files of earlier runs that the last one did not ask for."""
+    """Files of earlier runs that the last one did not request."""
     failures: tuple[tuple[str, str], ...]
     """Names and reasons."""
     missing: tuple[tuple[str, FailedFile], ...]

@@ -1,4 +1,4 @@
-"""The values that everything else passes around: frozen, plain, and without any parsing."""
+"""The values of this library: frozen attrs classes for projects, sheets, requests, jobs and outcomes."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Downloads: how far one is, and what has arrived."""
+"""The progress and the result of a download."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ __dir__: object = __all__.copy
 
 @frozen(kw_only=True)
 class Progress:
-    """How far a download is."""
+    """The progress of a download."""
 
     received: int
-    """Bytes that stand in the part file."""
+    """Bytes received so far."""
     total: int | None
-    """Bytes that there will be; None while the server has not said."""
+    """Size of the whole file in bytes; None while it is not known."""
 
 
 @frozen(kw_only=True)
@@ -31,16 +31,16 @@ class Received:
     size: int
     """Bytes."""
     etag: str | None = None
-    """Storage's tag for exactly these bytes, when it gave one."""
+    """Storage's strong ETag, which identifies exactly these bytes; None without one, or if the file came in parts."""
     sha256: str | None = None
-    """As hexadecimal digits, when it was asked for."""
+    """Hexadecimal digits; None if it was not requested."""
     warnings: tuple[str, ...] = ()
-    """What is odd about the file although it is complete, such as a PDF without an end mark."""
+    """Irregularities of a file that is complete, such as a PDF without an end mark."""
 
     __repr__ = short_repr
 
 
-@frozen(kw_only=True, repr=False)  # that of `Received` is meant
+@frozen(kw_only=True, repr=False)  # keeps the repr of `Received`
 class Downloaded(Received):
     """A verified file under its final name."""
 

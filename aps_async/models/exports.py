@@ -1,4 +1,4 @@
-"""Export jobs: what is asked for, what was started, and what the service says of it."""
+"""Export requests, references to started jobs, and the status of a job."""
 
 from enum import StrEnum
 
@@ -23,7 +23,7 @@ __dir__: object = __all__.copy
 
 
 class ExportKind(StrEnum):
-    """Which service makes the file."""
+    """The service that makes the file."""
 
     BIM360 = "bim360"
     """One sheet of a BIM 360 Plans folder as a PDF of one page."""
@@ -32,16 +32,16 @@ class ExportKind(StrEnum):
     SHEETS = "acc-sheets"
     """Sheets of an ACC project as one PDF."""
     COST = "cost"
-    """A document that Cost Management made from a template, as .docx."""
+    """A document that Cost Management generates from a template, as .docx."""
 
 
 class ExportStatus(StrEnum):
-    """What a job's state means to a caller, whatever word the service uses for it."""
+    """The status of a job, the same for all services, which use different words."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     PARTIAL = "partial"
-    """A result exists, but some of what was asked for is missing from it."""
+    """There is a result, but it lacks some of what was requested."""
     FAILED = "failed"
 
     @property
@@ -52,7 +52,7 @@ class ExportStatus(StrEnum):
 
 @frozen(kw_only=True)
 class ExportOptions:
-    """What goes onto the pages. All but the asset markups are always sent, since the services' defaults differ."""
+    """What is drawn onto the pages. All but the asset markups are always sent, since the services' defaults differ."""
 
     markups: bool = False
     """Published markups, drawn onto the page."""
@@ -69,8 +69,8 @@ class ExportOptions:
     unpublished_photo_markups: bool = False
     """ACC: unpublished markups of photos."""
     asset_markups: bool = False
-    """ACC Sheets: published markups of assets. Sent only when one of the two is asked for, since the service knows them
-    only since April 2026 and their form is not confirmed. ACC Files does not know them and refuses them here."""
+    """ACC Sheets: published markups of assets. Only sent if one of the two is True, since the service has had them only
+    since April 2026, and their format is not confirmed. Refused for ACC Files, which does not have them."""
     unpublished_asset_markups: bool = False
     """ACC Sheets: unpublished markups of assets."""
     output_name: str | None = None
@@ -81,23 +81,23 @@ class ExportOptions:
 
 @frozen(kw_only=True)
 class CostSource:
-    """Where a Cost document comes from."""
+    """The source of a Cost document."""
 
     container_id: str
-    """The project's id without `b.`; older BIM 360 projects had one of their own."""
+    """The project's id without the `b.` prefix; older BIM 360 projects had a separate container id."""
     association_type: str
     """What the document belongs to: `Budget`, `Contract`, `CostItem` and so on."""
     template_id: str | None = None
-    """The template, when we start the document ourselves."""
+    """The template; None for a document that exists already."""
     region: str | None = None
-    """`US`, `EMEA` and so on: saves the service a look-up."""
+    """`US`, `EMEA` and so on; saves the service a lookup."""
 
     __repr__ = short_repr
 
 
 @frozen(kw_only=True)
 class SheetIdentity:
-    """What stays the same when an ACC sheet is revised, although its UUID changes."""
+    """Identifies an ACC sheet through its revisions, whose UUIDs differ."""
 
     number: str
     collection_id: str | None = None
@@ -110,28 +110,28 @@ class SheetIdentity:
 
 @frozen(kw_only=True)
 class ExportRequest:
-    """What is to be exported: enough to start the job, and to start it again when its result has gone."""
+    """A request for an export: plain data, enough to start its job, and to start it again later."""
 
     kind: ExportKind
     project_id: str
     """Without the `b.` prefix."""
     source_ids: tuple[str, ...]
-    """What the service is asked to export. BIM 360: one version URN, raw; ACC Files: up to 200 of them; ACC Sheets: up
+    """The ids to export. BIM 360: one version URN, raw; ACC Files: up to 200 of them; ACC Sheets: up
     to 1,000 sheet ids; Cost: one association id."""
     options: ExportOptions = field(factory=ExportOptions)
     user_id: str | None = None
-    """The `x-user-id` that the job runs as; every later call about it must use the same one."""
+    """The `x-user-id` that the job runs as; all later calls about the job have to use the same one."""
     name: str | None = None
-    """A name for the file, without extension; any text, it is made safe before it is used."""
+    """A name for the file, without extension. It may be any text, and is made safe before it is used."""
     subfolder: str | None = None
-    """Where the file goes below the run's folder, with `/` between folders; each is made safe."""
+    """A subfolder of the run's folder for the file, with `/` between several; each is made safe."""
     allow_partial: bool = True
-    """Whether a result that lacks some of what was asked for is taken; False makes it an error."""
+    """Whether a partial result is accepted; False makes it an error."""
     cost: CostSource | None = None
     """For Cost documents."""
     identity: SheetIdentity | None = None
-    """ACC Sheets, a single sheet: which one it is, whatever its revision; `Sheet.to_request` sets it. A ledger finds
-    the file of an earlier revision by it, and without it by `name`. The ids of the other kinds say it themselves."""
+    """ACC Sheets, for a single sheet: identifies it through its revisions; set by `Sheet.to_request`. A ledger finds
+    the file of an earlier revision by it, and without it by `name`. Other kinds do not need it: their ids stay."""
 
     __repr__ = short_repr
 
@@ -143,7 +143,7 @@ class ExportRequest:
 class ExportRef:
     """A started job: plain data that can be stored, sent to a worker, and waited for there.
 
-    `ref_to_json` and `ref_from_json` carry it to another process. It holds no token and no signed URL.
+    Use `ref_to_json` and `ref_from_json` to pass it to another process. It contains no token and no signed URL.
     """
 
     request: ExportRequest
@@ -187,7 +187,7 @@ class FailedFile:
 
 @frozen(kw_only=True)
 class Derivative:
-    """Where Model Derivative keeps a result: the older way to it."""
+    """The location of a result in Model Derivative: the older way to download it."""
 
     urn: str
     """URL-safe base64, without padding."""
@@ -204,17 +204,17 @@ class ExportJob:
     ref: ExportRef
     status: ExportStatus
     raw_status: str
-    """The service's own word; an unknown one is kept here and counts as RUNNING."""
+    """The service's own word. A word that is not documented counts as RUNNING."""
     link: SignedUrl | None = None
-    """Where the result lies, once there is one."""
+    """The link to the result, once there is one."""
     reason: str | None = None
-    """The service's own words on a failure, when it gives any. BIM 360 gives none."""
+    """The service's reason for a failure; None if it gives none, as BIM 360 does."""
     failed_files: tuple[FailedFile, ...] = ()
     """ACC Files: what a PARTIAL result lacks."""
     derivative: Derivative | None = None
     """BIM 360: the older way to the result."""
     deprecated_link: str | None = None
-    """BIM 360: the oldest way, which takes a token; nothing follows it but `download_link`."""
+    """BIM 360: the oldest link, which needs a token; only used by `download_link`."""
     version_urn: str | None = None
     """Cost: the document's version in Docs, from which it is downloaded."""
 

@@ -1,4 +1,4 @@
-"""What became of each request of a bulk run."""
+"""The outcomes of a bulk run, one for each request."""
 
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
@@ -21,15 +21,15 @@ __dir__: object = __all__.copy
 
 @frozen(kw_only=True)
 class FinishedExport:
-    """What is known of a finished export, whether it was delivered or failed."""
+    """The fields that all outcomes have, whether the export was delivered or failed."""
 
     request: ExportRequest
     ref: ExportRef | None = field(default=None, repr=False)
-    """None if it was never started, or came as one of several sheets from one job; see `batch` of `export_many`."""
+    """None if it was not started, or was one of several sheets in one job; see `batch` of `export_many`."""
     seconds: float = 0.0
-    """From the moment its turn to start came to the end."""
+    """Seconds from its start, waiting for the quota included, to its end."""
     polls: int = 0
-    """Status calls that were answered."""
+    """The number of status calls with a response."""
     failed_files: tuple[FailedFile, ...] = ()
     """ACC Files: what the result lacks; see `ExportRequest.allow_partial`. With a ledger, the next run with the same
     request exports it again, since the service may have by then what was missing."""
@@ -42,13 +42,13 @@ class DeliveredExport(FinishedExport):
     ok: ClassVar[Literal[True]] = True
     error: ClassVar[None] = None
     path: Path
-    """The verified file; of an archive that was unpacked, where it was."""
+    """The verified file; if an archive was unpacked, its former path."""
     size: int
     """Bytes."""
     unpacked: tuple[Path, ...] = ()
-    """The files that an archive was unpacked to; and the archive itself, last, if not all of it could be unpacked."""
+    """The files from an unpacked archive; and last the archive itself, if not all of it could be unpacked."""
     reused: bool = False
-    """The file is an earlier run's, found whole and unchanged: nothing was fetched."""
+    """Whether the file is from an earlier run, was unchanged, and therefore not downloaded again."""
     warnings: tuple[str, ...] = ()
     """What is odd about the file; see `Downloaded.warnings`. A later run that reuses the file repeats it."""
 
@@ -66,11 +66,11 @@ class StoredExport(FinishedExport):
     size: int
     """Bytes."""
     locations: tuple[str, ...] = ()
-    """Where its files are, such as `s3://plans/A-101.pdf`."""
+    """The locations of its files, such as `s3://plans/A-101.pdf`."""
     names: tuple[str, ...] = ()
-    """Their names in the storage, with `/` between folders."""
+    """The names of its files in the storage, with `/` between folders."""
     reused: bool = False
-    """The files are an earlier run's, found whole and unchanged: nothing was fetched."""
+    """Whether the files are from an earlier run, were unchanged, and therefore not downloaded again."""
     warnings: tuple[str, ...] = ()
     """What is odd about the file; see `DeliveredExport.warnings`."""
 
@@ -79,7 +79,7 @@ class StoredExport(FinishedExport):
 
 @frozen(kw_only=True)
 class FailedExport(FinishedExport):
-    """An export that ended without a file."""
+    """An export that failed."""
 
     ok: ClassVar[Literal[False]] = False
     path: ClassVar[None] = None
@@ -88,7 +88,7 @@ class FailedExport(FinishedExport):
     reused: ClassVar[Literal[False]] = False
     warnings: ClassVar[tuple[str, ...]] = ()
     error: Exception
-    """Why there is no file."""
+    """Why it failed."""
 
     __repr__ = short_repr
 

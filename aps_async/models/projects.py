@@ -1,4 +1,4 @@
-"""What lies in a hub: projects, folders, documents and sheets."""
+"""The content of a hub: projects, folders, documents and sheets."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ __dir__: object = __all__.copy
 
 @frozen(kw_only=True)
 class ServiceWarning:
-    """A part of the answer that the service could not give, for example the hubs of one region."""
+    """A part of the response that the service could not provide, for example the hubs of one region."""
 
     title: str
     status: str
@@ -36,13 +36,13 @@ class ServiceWarning:
 
 @frozen(kw_only=True)
 class Hub:
-    """An account: BIM 360 and ACC projects lie side by side in one."""
+    """An account, which may have both BIM 360 and ACC projects."""
 
     id: str
     """With its `b.` prefix."""
     name: str
     region: str
-    """US, EMEA, AUS ...; an unknown one is kept."""
+    """`US`, `EMEA`, `AUS` ...; other words are kept."""
     extension_type: str
 
     __repr__ = short_repr
@@ -50,7 +50,7 @@ class Hub:
 
 @frozen
 class Hubs:
-    """The hubs that answered, and the warnings about those that did not."""
+    """The hubs that the service returned, and warnings about those that it could not."""
 
     hubs: tuple[Hub, ...]
     warnings: tuple[ServiceWarning, ...] = ()
@@ -63,11 +63,11 @@ class Project:
     """A project of a hub."""
 
     id: str
-    """With its `b.` prefix, as Data Management wants it."""
+    """With its `b.` prefix, as Data Management requires."""
     name: str
     hub_id: str
     project_type: str
-    """`BIM360` or `ACC`; anything else is kept as the service says it."""
+    """`BIM360` or `ACC`; other words are kept."""
     root_folder_id: str | None = None
     cost_container_id: str | None = None
 
@@ -75,12 +75,12 @@ class Project:
 
     @property
     def is_bim360(self) -> bool:
-        """Whether BIM 360's export works here."""
+        """Whether BIM 360 exports are available."""
         return self.project_type.upper() == "BIM360"
 
     @property
     def is_acc(self) -> bool:
-        """Whether the exports of ACC Sheets and ACC Files work here."""
+        """Whether exports of ACC Sheets and ACC Files are available."""
         return self.project_type.upper() == "ACC"
 
 
@@ -96,13 +96,13 @@ class Folder:
     folder_type: str | None = None
     parent_id: str | None = None
     path: str = ""
-    """The names from the top folder down, joined with `/`, as far as the walk that found it knows them."""
+    """The names from the top folder down, joined with `/`, as far as they are known."""
 
     __repr__ = short_repr
 
     @property
     def is_plans(self) -> bool:
-        """Whether uploads here are split into sheets: the documented sign of the Plans folder, whatever its name."""
+        """Whether uploads here are split into sheets, by which the Plans folder is recognized, whatever its name."""
         return "SPLIT" in self.actions
 
 
@@ -138,16 +138,16 @@ class Version:
     created_at: datetime | None = None
     modified_at: datetime | None = None
     storage_urn: str | None = None
-    """Where the bytes lie; sheets have none, they are made by an export."""
+    """The object with the bytes; None for sheets, which only have bytes once they are exported."""
     size: int | None = None
-    """Bytes, where the service says."""
+    """Bytes; None if the service does not report it."""
 
     __repr__ = short_repr
 
 
 @frozen(kw_only=True)
 class LeftOut:
-    """What a list found and does not return: a sheet that cannot be exported now, or a folder that cannot be listed."""
+    """What was left out of a list: a sheet that cannot be exported now, or a folder that cannot be listed."""
 
     id: str
     """The item's or the folder's URN."""
@@ -157,11 +157,11 @@ class LeftOut:
     """Such as `is still being processed (PROCESSING_COPY)`."""
     version: int | None = None
     version_urn: str | None = None
-    """Of the version that cannot be exported; None for a folder."""
+    """The version that cannot be exported; None for a folder."""
 
     @property
     def is_folder(self) -> bool:
-        """Whether this is a folder, of which everything below is left out."""
+        """Whether this is a folder, which is left out with everything in it."""
         return self.version_urn is None
 
     __repr__ = short_repr
@@ -191,10 +191,10 @@ class Sheet:
     id: str
     """BIM 360: the version URN. ACC: the sheet's UUID."""
     number: str
-    """The sheet's number from its title block, such as `A-101`; its name when the service has none."""
+    """The sheet's number from its title block, such as `A-101`; its name if the service has no number."""
     title: str
     folder_path: str
-    """BIM 360: from the Plans folder down, such as `Plans/Architecture`. ACC: the version set's name."""
+    """BIM 360: the path from the Plans folder down, such as `Plans/Architecture`. ACC: the version set's name."""
     item_id: str | None = None
     """BIM 360: the item that this is a version of."""
     version: int | None = None
@@ -205,7 +205,7 @@ class Sheet:
     changed_at: datetime | None = None
     """BIM 360: when this version was created. ACC: when the sheet was last updated."""
     modified_at: datetime | None = None
-    """BIM 360: when the item or this version was modified last, as the service says; None if it does not."""
+    """BIM 360: when the item or this version was last modified; None if the service does not report it."""
     revision: int | None = None
     """BIM 360: the number of the revision as Docs counts it. ACC has none."""
     version_set_id: str | None = None
@@ -215,7 +215,7 @@ class Sheet:
     tags: tuple[str, ...] = ()
     """ACC: its tags."""
     distinction: str | None = None
-    """ACC: its title (or id), if a sheet that was listed before it has its number too, in the same collection."""
+    """ACC: its title (or id), if a sheet listed before it has the same number in the same collection."""
 
     __repr__ = short_repr
 
@@ -239,7 +239,7 @@ class Sheet:
         hyperlinks: bool = False,
         user_id: str | None = None,
     ) -> ExportRequest:
-        """The request that exports this sheet alone, under its own name; `options` for more than the two."""
+        """Makes a request for this sheet alone, under its own name; use `options` for more than the two."""
         return ExportRequest(
             kind=self.kind,
             project_id=self.project_id,
@@ -252,7 +252,7 @@ class Sheet:
 
     @property
     def identity(self) -> SheetIdentity | None:
-        """ACC: what stays the same when it is revised."""
+        """ACC: identifies the sheet through its revisions."""
         if self.kind is not ExportKind.SHEETS:
             return None
         return SheetIdentity(

@@ -1,4 +1,4 @@
-"""What could not be read of a response."""
+"""Warnings about parts of a response that could not be read."""
 
 from attrs import frozen
 
@@ -15,10 +15,10 @@ class ItemWarning:
     call: str
     """The call that returned it, such as `GET /data/v1/projects/…`."""
     id: str | None
-    """The item's id, or what else it is known by; None when the call is about one item only."""
+    """The item's id or name; None if the call is about one item only."""
     reason: str
     left_out: bool
-    """Whether the whole item is missing from the list; otherwise only the value that `reason` names."""
+    """Whether the whole item was left out of the list; otherwise only the value that `reason` names."""
 
     __repr__ = short_repr
 

@@ -1,1 +1,1 @@
-"""`report.html`: one page about a run, for people, that needs no server and no network."""
+"""`report.html`: a page about a run, for people to read without a server or a network."""

@@ -1,4 +1,4 @@
-"""What a report is about: the sheets of one run, and when each was done."""
+"""The content of a report: the sheets of one run, and when each was done."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Text from outside as HTML."""
+"""Escapes text from outside for HTML."""
 
 import html
 import os

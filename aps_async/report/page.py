@@ -1,4 +1,4 @@
-"""Writes `report.html`: one file with everything in it, which asks no host for anything."""
+"""Writes `report.html`: one file with everything in it, which loads nothing from other hosts."""
 
 import base64
 import hashlib

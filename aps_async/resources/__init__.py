@@ -1,1 +1,1 @@
-"""One module per service: functions (session, ids in the order of the URL, *, options) that give values."""
+"""One module per service, with functions that take the session, ids in the order of the URL, and options."""

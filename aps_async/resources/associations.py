@@ -1,4 +1,4 @@
-"""What Cost documents belong to: budgets, contracts, change orders and so on, with their names and ids.
+"""The things that Cost documents belong to: budgets, contracts, change orders and so on, with names and ids.
 
 https://aps.autodesk.com/en/docs/acc/v1/reference/http/cost-budgets-GET/
 """

@@ -19,7 +19,7 @@ from aps_async.transport.response import Receipt
 __all__ = ["COOKIES", "SignedCookies", "get_source"]
 __dir__: object = __all__.copy
 
-# No limit is published for this call; that of the other download calls is a careful guess.
+# No quota is published for this call; this is that of the other download calls.
 COOKIES = Endpoint("derivatives.signedcookies", 300)
 
 

@@ -1,4 +1,4 @@
-"""Paged lists.
+"""JSON:API documents of Data Management, and `pages`, which follows a paged list to its end.
 
 https://aps.autodesk.com/en/docs/data/v2/developers_guide/pagination/
 """

@@ -1,4 +1,4 @@
-"""Lists that are read by offset, of ACC Sheets and Cost Management, until the service shows that they end."""
+"""`listed`: reads lists by offset, for ACC Sheets and Cost Management, until the service shows that they end."""
 
 import asyncio
 from collections import deque

@@ -5,14 +5,14 @@ https://aps.autodesk.com/en/docs/data/v2/reference/http/
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Any
 
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
-from aps_async.ids import UUID, bare_id, check_project, decoded_urn, dm_id, is_web_address, path_part
+from aps_async.ids import UUID, bare_id, check_project, check_whole, decoded_urn, dm_id, is_web_address, path_part
 from aps_async.ids import version_urn as checked_version_urn
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
 from aps_async.narrowing import as_list, is_object, is_really
-from aps_async.resources.jsonapi import Document, Resource, pages
+from aps_async.resources.conversions import folder_of, item_of, project_of, version_of, warning_of
+from aps_async.resources.jsonapi import Document, pages
 from aps_async.session import Session
 from aps_async.text import globbed, look, named, nearest
 from aps_async.transport.quotas import Endpoint
@@ -87,7 +87,7 @@ async def list_hubs(session: Session, *, user_id: str | None = None) -> Hubs:
         stated = page.meta.get("warnings")
         for each in as_list(stated) or ([stated] if stated else []):
             if is_object(each):
-                warnings.append(_warning(each))
+                warnings.append(warning_of(each))
             else:
                 problem = f"meta.warnings has {str(each)[:200]!r}"
                 session.warn(ItemWarning(call="GET /project/v1/hubs", id=None, reason=problem, left_out=True))
@@ -107,7 +107,7 @@ async def list_projects(session: Session, hub_id: str, *, user_id: str | None = 
     async for page in pages(session, PROJECTS, path, query={"page[limit]": 200}, user_id=user_id):
         for found in page.data:
             try:
-                project = _project(found, hub)
+                project = project_of(found, hub)
             except InputError as problem:  # of this one's id
                 session.warn(ItemWarning(call=f"GET {path}", id=found.id, reason=str(problem), left_out=True))
             else:
@@ -124,7 +124,7 @@ async def get_project(session: Session, hub_id: str, project_id: str, *, user_id
     hub = dm_id(hub_id, "hub")
     path = f"/project/v1/hubs/{path_part(hub)}/projects/{path_part(dm_id(project_id))}"
     document = await session.request(PROJECT, "GET", path, into=Document, user_id=user_id)
-    return _project(document.data, hub)
+    return project_of(document.data, hub)
 
 
 async def find_project(session: Session, project: str, *, user_id: str | None = None) -> Project:
@@ -185,6 +185,7 @@ async def find_projects(session: Session, *wanted: str, user_id: str | None = No
     chosen: dict[str, Project] = {}
     hubs, known, refusal = Hubs(()), list[Project](), None
     for text in wanted:
+        check_whole(text)
         if is_web_address(text) or UUID.fullmatch(text.strip().removeprefix("b.")):
             project = await find_project(session, text, user_id=user_id)
             chosen[project.id] = project
@@ -250,13 +251,13 @@ async def list_top_folders(session: Session, project: Project, *, user_id: str |
     """
     path = f"/project/v1/hubs/{path_part(project.hub_id)}/projects/{path_part(project.id)}/topFolders"
     found = pages(session, TOP_FOLDERS, path, user_id=user_id)
-    return tuple([_folder(each, "") async for page in found for each in page.data])
+    return tuple([folder_of(each, "") async for page in found for each in page.data])
 
 
 async def get_folder(session: Session, project_id: str, folder_id: str, *, user_id: str | None = None) -> Folder:
     """One folder (`GET data/v1/projects/:project_id/folders/:folder_id`; scope `data:read`)."""
     path = f"/data/v1/projects/{path_part(dm_id(project_id))}/folders/{_urn(project_id, folder_id, 'folder')}"
-    return _folder((await session.request(FOLDER, "GET", path, into=Document, user_id=user_id)).data, "")
+    return folder_of((await session.request(FOLDER, "GET", path, into=Document, user_id=user_id)).data, "")
 
 
 async def list_folder_contents(
@@ -295,13 +296,13 @@ async def list_folder_pages(
     if hidden:
         query["includeHidden"] = True
     async for page in pages(session, CONTENTS, path, query=query, user_id=user_id):
-        versions = {found.id: _version(found) for found in page.included if found.type.lower() == "versions"}
+        versions = {found.id: version_of(found) for found in page.included if found.type.lower() == "versions"}
         entries = list[Entry]()
         for found in page.data:
             if found.type.lower() == "folders":
-                entries.append(_folder(found, parent))
+                entries.append(folder_of(found, parent))
             elif found.type.lower() == "items":
-                item = _item(found)
+                item = item_of(found)
                 entries.append((item, versions.get(item.tip_version_urn or "")))
             else:
                 reason = f"it is neither a folder nor an item, but of type {found.type!r:.100}"
@@ -318,13 +319,13 @@ def _urn(project_id: str, value: str, kind: str) -> str:
 async def get_item(session: Session, project_id: str, item_id: str, *, user_id: str | None = None) -> Item:
     """One item (`GET data/v1/projects/:project_id/items/:item_id`; scope `data:read`)."""
     path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{_urn(project_id, item_id, 'item')}"
-    return _item((await session.request(ITEM, "GET", path, into=Document, user_id=user_id)).data)
+    return item_of((await session.request(ITEM, "GET", path, into=Document, user_id=user_id)).data)
 
 
 async def get_tip(session: Session, project_id: str, item_id: str, *, user_id: str | None = None) -> Version:
     """An item's newest version (`GET …/items/:item_id/tip`; scope `data:read`)."""
     path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{_urn(project_id, item_id, 'item')}/tip"
-    return _version((await session.request(TIP, "GET", path, into=Document, user_id=user_id)).data)
+    return version_of((await session.request(TIP, "GET", path, into=Document, user_id=user_id)).data)
 
 
 async def list_versions(
@@ -341,7 +342,7 @@ async def list_versions(
     path = f"/data/v1/projects/{path_part(dm_id(project_id))}/items/{_urn(project_id, item_id, 'item')}/versions"
     async for page in pages(session, VERSIONS, path, user_id=user_id):
         for found in page.data:
-            yield _version(found)
+            yield version_of(found)
 
 
 async def get_version(session: Session, project_id: str, version_urn: str, *, user_id: str | None = None) -> Version:
@@ -353,76 +354,7 @@ async def get_version(session: Session, project_id: str, version_urn: str, *, us
     """
     check_project(version_urn, project_id)
     path = f"/data/v1/projects/{path_part(dm_id(project_id))}/versions/{path_part(checked_version_urn(version_urn))}"
-    return _version((await session.request(VERSION, "GET", path, into=Document, user_id=user_id)).data)
-
-
-def _project(found: Resource, hub_id: str) -> Project:
-    return Project(
-        id=dm_id(found.id),
-        name=found.attributes.name or found.id,
-        hub_id=hub_id,
-        project_type=found.text("projectType") or "",
-        root_folder_id=found.related("rootFolder"),
-        cost_container_id=found.related("cost"),
-    )
-
-
-def _folder(found: Resource, parent: str) -> Folder:
-    name = found.attributes.name or found.attributes.display_name or found.id
-    return Folder(
-        id=found.id,
-        name=name,
-        hidden=bool(found.attributes.hidden),
-        actions=_words(found.data.get("actions")),
-        visible_types=_words(found.data.get("visibleTypes")),
-        folder_type=found.text("folderType"),
-        parent_id=found.related("parent"),
-        path=f"{parent}/{name}" if parent else name,
-    )
-
-
-def _item(found: Resource) -> Item:
-    return Item(
-        id=found.id,
-        name=found.attributes.display_name or found.attributes.name or found.id,
-        type=found.attributes.extension.type,
-        hidden=bool(found.attributes.hidden),
-        source_file_name=found.text("sourceFileName"),
-        tip_version_urn=found.related("tip"),
-        folder_id=found.related("parent"),
-        modified_at=found.attributes.last_modified_time,
-    )
-
-
-def _version(found: Resource) -> Version:
-    return Version(
-        urn=found.id,
-        name=found.attributes.name or found.attributes.display_name or found.id,
-        type=found.attributes.extension.type,
-        number=found.attributes.version_number,
-        item_id=found.related("item"),
-        source_file_name=found.text("sourceFileName"),
-        process_state=found.text("processState"),
-        created_at=found.attributes.create_time,
-        modified_at=found.attributes.last_modified_time,
-        storage_urn=found.related("storage"),
-        size=found.attributes.storage_size,
-    )
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    """A list of texts; older folders have one text, or nothing."""
-    if isinstance(value, str):
-        return (value,)
-    return tuple(each for each in as_list(value) if isinstance(each, str))
-
-
-def _warning(found: dict[str, Any]) -> ServiceWarning:
-    return ServiceWarning(
-        title=str(found.get("Title") or ""),
-        status=str(found.get("HttpStatusCode") or ""),
-        detail=str(found.get("Detail") or ""),
-    )
+    return version_of((await session.request(VERSION, "GET", path, into=Document, user_id=user_id)).data)
 
 
 def _several(wanted: str, matches: Sequence[Project]) -> str:

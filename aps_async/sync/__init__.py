@@ -1,1 +1,1 @@
-"""A folder that matches a project: which sheets are chosen, what their files are called, and what has changed."""
+"""Keeps a folder or storage in agreement with a project: selection, file names, comparison, register, forecast."""

@@ -1,4 +1,4 @@
-"""The exports of a sync, begun while the list goes on."""
+"""Starts the exports of a sync while the project is still being listed."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -12,13 +12,13 @@ __dir__: object = __all__.copy
 
 
 async def requests(run: SyncRun, on_listed: Callable[[int], object]) -> AsyncGenerator[ExportRequest, None]:
-    """What is to be exported, as soon as it is certain which name its file gets.
+    """Yields the requests of the sheets to export, each as soon as it is certain which name its file gets.
 
-    Names are given in the order of the list, and first to files that have to be renamed, which takes the whole list.
-    So a sheet that needs a new name waits for its end, unless the folder has no file that could be renamed.
+    Files in the folder that have to be renamed get their names first, and which these are is only known at the end of
+    the list. So a sheet that needs a new name waits until then, unless the folder has no file that could be renamed.
 
     Args:
-        run: which has not begun to look.
+        run: a run whose `looking` has not been called yet.
         on_listed: called with the number of sheets that are listed and chosen so far, after each part of the list.
     """
     waiting: list[Planned] = []

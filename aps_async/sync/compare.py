@@ -1,4 +1,7 @@
-"""What is to be done with each sheet of a list, given what the folder's ledger knows."""
+"""Compares listed sheets with the ledger of the folder: which are new, revised, renamed, to be refreshed or unchanged.
+
+A *lineage* identifies a sheet through all of its versions; see `aps_async.ledger.keys`.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -21,35 +24,35 @@ __dir__: object = __all__.copy
 
 @frozen(kw_only=True)
 class Planned:
-    """One sheet of the list, and what is expected of it."""
+    """One listed sheet, the request that exports it, and the expected outcome."""
 
     sheet: ProjectSheet
     request: ExportRequest
     lineage: bytes
     state: SheetState
-    """What it will be if all goes well; UNCHANGED and RENAMED if its file is found whole."""
+    """The state if nothing fails. UNCHANGED and RENAMED assume that the file is there and has not been changed."""
     known: KnownSheet | None = None
     previous: str | None = None
     reason: str | None = None
     is_too_old: bool = False
-    """Whether the same export has to be made again."""
+    """Whether the same export has to be made again, because it is older than `SyncOptions.refresh`."""
     named_at: float
     """When the service was last asked for its number and title, in seconds since the epoch."""
 
     @property
     def file_stem(self) -> str:
-        """What its file is to be called, relative to the folder."""
+        """The name of its file without suffix, relative to the folder."""
         request = self.request
         return f"{request.subfolder}/{request.name}" if request.subfolder else request.name or ""
 
     @property
     def keeps_name(self) -> bool:
-        """Whether the sheet has a file, or had one, under the name that it should have."""
+        """Whether the sheet has, or had, its file under the right name already."""
         return self.known is not None and is_named(self.known.name, self.file_stem)
 
     @property
     def is_for_another_user(self) -> bool:
-        """Whether its file was exported for another user, and would be good as it is."""
+        """Whether its file is current, but was exported for another user."""
         known = self.known
         if known is None or known.request.user_id == self.request.user_id or not known.is_done:
             return False
@@ -57,20 +60,20 @@ class Planned:
 
     @property
     def is_renamed(self) -> bool:
-        """Whether its file is there under another name than it should have."""
+        """Whether its file has another name than it should have now."""
         known = self.known
         return known is not None and known.source_id == self.sheet.id and not is_named(known.name, self.file_stem)
 
 
 def lineages_of(sheet: Sheet) -> set[bytes]:
-    """All lineages under which a ledger may know a sheet."""
+    """All lineages under which a ledger may have stored a sheet."""
     if sheet.identity is None:
         return {lineage_of_version(sheet.project_id, sheet.id)}
     return {lineage_without_identity(sheet.to_request()), *(lineage_of(form.to_request()) for form in forms(sheet))}
 
 
 class Folder:
-    """Sheets that the ledger knows, to be found again."""
+    """The sheets in the ledger, looked up by lineage, name or item."""
 
     def __init__(self, known: Iterable[KnownSheet]) -> None:
         self._by_lineage: dict[bytes, tuple[KnownSheet, ...]] = {}
@@ -79,7 +82,7 @@ class Folder:
         for each in known:
             self._by_lineage[each.lineage] = (*self._by_lineage.get(each.lineage, ()), each)
             if each.request.identity is None and each.request.kind is ExportKind.SHEETS:
-                # Of an older version, which knew ACC sheets by the names of their files.
+                # Written by an older version of this library, which identified ACC sheets by their file names.
                 self._by_name[each.request.name or ""].append(each)
             if each.facts is not None and each.facts.item_id is not None:
                 self._by_item.setdefault(each.facts.item_id, each.facts)
@@ -89,15 +92,15 @@ class Folder:
         return next(iter(self._by_lineage.get(lineage, ())), None)
 
     def item(self, item_id: str) -> Sheet | None:
-        """BIM 360: what an earlier list said of this item."""
+        """BIM 360: the sheet of this item, as an earlier run listed it."""
         return self._by_item.get(item_id)
 
     def apart(self, sheet: Sheet, taken: dict[SheetIdentity | None, str]) -> Sheet:
-        """The sheet as the ledger distinguishes it from others with its number; see `SheetIdentity.distinction`.
+        """Returns the sheet with the distinction under which the ledger has it; see `SheetIdentity.distinction`.
 
         Args:
             sheet: as listed.
-            taken: the ids of sheets of this list by their identities, to which this one is added.
+            taken: the ids of the sheets listed before it, by their identities; this one is added.
         """
         if sheet.identity is None:
             return sheet
@@ -110,7 +113,7 @@ class Folder:
         return chosen
 
     def find(self, request: ExportRequest, lineage: bytes) -> KnownSheet | None:
-        """The export of this sheet that the folder has: of this version and options, or else the latest of others."""
+        """The sheet's export in the folder: of this version with these options if there is one, else the latest."""
         found: Sequence[KnownSheet] = self._by_lineage.get(lineage, ())
         if not found and request.identity is not None and request.identity.collection_id is None:
             found = [each for each in self._by_name.get(request.name or "", ()) if each.request.kind is request.kind]
@@ -131,17 +134,17 @@ def plan(
     user_id: str | None = None,
     refresh_before: datetime | None = None,
 ) -> list[Planned]:
-    """Compares a list with what the ledger knows.
+    """Compares listed sheets with the ledger, and says what to do with each.
 
     Args:
         sheets: as listed.
-        folder: what is known of these sheets.
+        folder: what the ledger has of these sheets.
         pattern: how files are named.
         options: what goes onto the pages.
-        named_at: when the service was last asked for the number and title of a sheet.
-        taken: see `Folder.apart`; of the parts of the list before this one.
+        named_at: returns when the service was last asked for a sheet's number and title, in seconds since the epoch.
+        taken: see `Folder.apart`; with the sheets of earlier parts of the list.
         user_id: the user that jobs run as.
-        refresh_before: what was exported before is exported again.
+        refresh_before: sheets that were exported before this time are exported again.
     """
     forms = ((each, folder.apart(each.sheet, taken)) for each in sheets)
     apart = (each if form is each.sheet else evolve(each, sheet=form) for each, form in forms)
@@ -174,11 +177,11 @@ def _planned(
         return evolve(found, state=SheetState.NEW)
     if known.source_id != sheet.id:
         return evolve(found, state=SheetState.REVISED, previous=version_of(known))
-    if known.previous is not None and known.previous != sheet.id:  # it was stopped before the file was replaced
+    if known.previous is not None and known.previous != sheet.id:  # an earlier run stopped before it replaced the file
         return evolve(found, state=SheetState.REVISED, previous=_version_from(known, known.previous))
     if not known.files or not known.is_done:
         return evolve(found, state=SheetState.NEW)
-    if known.facts is not None and known.facts.id != sheet.id:  # the run that replaced its file never noted it
+    if known.facts is not None and known.facts.id != sheet.id:  # the run that replaced it stopped before noting that
         return evolve(found, state=SheetState.REVISED, previous=version_name(known.facts))
     if known.request.options != options:
         return evolve(found, state=SheetState.REFRESHED, reason="exported with other options")
@@ -192,20 +195,20 @@ def _planned(
 
 
 def version_of(known: KnownSheet) -> str | None:
-    """The version that the file in the folder is of, as reports name it."""
+    """The version of the file in the folder, as reports show it."""
     older = None if known.files else known.previous
     return _version_from(known, older or known.source_id)
 
 
 def _version_from(known: KnownSheet, source_id: str) -> str | None:
-    """The version that was exported from this id."""
+    """The version of the sheet with this id, as reports show it."""
     if (number := _version_in(source_id)) is not None:
         return number
     return version_name(known.facts) if known.facts and known.facts.id == source_id else None
 
 
 def version_name(sheet: Sheet) -> str | None:
-    """BIM 360: the number of the version. ACC, which numbers none: the version set."""
+    """BIM 360: the number of the version. ACC, where versions have no numbers: the version set."""
     return str(sheet.version) if sheet.version is not None else _version_in(sheet.id) or sheet.folder_path or None
 
 

@@ -1,4 +1,4 @@
-"""What a run would do, before it does it: nothing is started, and nothing is written, renamed or moved."""
+"""Forecasts what a run would do and how long it would take. Nothing is started, written, renamed or moved."""
 
 import heapq
 import math
@@ -17,7 +17,6 @@ from aps_async.ledger import Ledger
 from aps_async.ledger.places import Place
 from aps_async.models import DeliveredExport, ExportKind, ExportRequest, Project, StoredExport
 from aps_async.policies import PollPolicy, PollStatus
-from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync import results
@@ -31,26 +30,26 @@ __dir__: object = __all__.copy
 
 _DEFAULT = SyncOptions()
 _MEDIAN, _P95 = 20.0, 60.0
-"""Seconds that jobs are expected to take where the ledger knows of none: the service documents no figure."""
-_STEP = 0.6180339887  # of the golden ratio: spreads any number of draws evenly
+"""Assumed seconds for a job if the ledger has none to learn from: the service documents no figure."""
+_STEP = 0.6180339887  # from the golden ratio: spreads any number of draws evenly
 
 
 @frozen(kw_only=True)
 class Work:
-    """What the exports of a run are expected to take."""
+    """The expected number of jobs, calls and bytes of a run's exports."""
 
     there: int = 0
     """Files that are in the folder and unchanged."""
     starts: int = 0
     waits: int = 0
-    """Jobs that an earlier run has started, and that are only asked about."""
+    """Jobs that an earlier run has started, and that only need status calls."""
     calls: int = 0
-    """Calls to start jobs and to ask for their status; downloads are no calls."""
+    """Starts and status calls; downloads are not counted."""
     seconds: float = 0.0
     size: int = 0
-    """Bytes, of the exports whose earlier files the ledger knows."""
+    """Bytes of those exports whose earlier files are in the ledger."""
     unknown: int = 0
-    """Exports that the ledger knows no size of."""
+    """Exports that are not in `size`, because the ledger has no earlier file."""
 
 
 @frozen(kw_only=True)
@@ -58,10 +57,10 @@ class Forecast:
     """What a sync would do."""
 
     outcomes: tuple[SyncOutcome, ...]
-    """The state of every sheet after the run, if no export fails; a file that has still to come has no path."""
+    """The state of every sheet after the run, if no export fails; a file that is still to be exported has no path."""
     work: Work
     listing: int = 0
-    """Calls to list the project and to ask about sheets that are not listed; the forecast has made them too."""
+    """Calls to list the project and to ask about sheets that are not listed. The forecast itself has made them too."""
     listing_seconds: float = 0.0
     counts: SyncCounts = field(init=False)
 
@@ -70,12 +69,12 @@ class Forecast:
 
     @property
     def calls(self) -> int:
-        """Of the whole run, without tokens and downloads."""
+        """API calls of the whole run, without those for tokens and without downloads."""
         return self.listing + self.work.calls
 
     @property
     def minutes(self) -> float:
-        """Of the whole run at the published quotas, without downloads that take longer than the jobs."""
+        """Minutes for the whole run at the published quotas, if the downloads keep up with the jobs."""
         return (self.listing_seconds + self.work.seconds) / 60
 
 
@@ -87,20 +86,18 @@ async def forecast(
     *,
     state: str | os.PathLike[str] | None = None,
 ) -> Forecast:
-    """What `sync_project` with the same arguments would do now.
+    """Forecasts what `sync_project` with the same arguments would do now.
 
-    The project is listed, and the service is asked about sheets that are not listed, just as the run does. Calls and
-    minutes of the exports follow from the quotas and from how long earlier jobs took, where the ledger knows that.
+    The project is listed, and the service is asked about sheets that are not listed, just as in the run. Calls and
+    minutes of the exports are computed from the quotas, and from the duration of earlier jobs if the ledger has any.
 
     Raises:
         APSError: as `sync_project`, except `PruneLimitError` and `FolderInUseError`.
     """
     calls, began = session.calls, session.now()
+    how.selection.check_address(project)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
-    if found.is_acc:
-        session.check_user(files.SERVICE.start, how.user_id)
-    how.selection.check(found)
-    how.pattern.check(found)
+    how.check(session, found)
     async with ledger_for(target_for(folder), state, verify=how.verify, preview=True) as ledger:
         await rebuild(ledger, found)
         viewer = await session.acting_as(how.user_id)
@@ -131,16 +128,16 @@ async def forecast_exports(
     state: str | os.PathLike[str] | None = None,
     batch: int | None = None,
 ) -> Work:
-    """What `export_many` with the ledger of this folder would do with these requests now.
+    """Forecasts what `export_many` with the ledger of this folder would do with these requests now.
 
     Args:
-        session: the session, for its quotas; nothing is asked.
-        folder: or a storage; may be missing.
+        session: the session, for its settings and quotas; no call is made.
+        folder: the folder, which may be missing, or the storage.
         requests: what to export.
         again: as in `Ledger`.
         verify: as in `Ledger`.
         state: as in `sync_project`.
-        batch: as in `export_many`; if every page is identified.
+        batch: as in `export_many`; assumes that every page can be identified.
 
     Raises:
         LedgerError: the folder's ledger cannot be read.
@@ -165,7 +162,7 @@ async def _work(
     known: dict[ExportRequest, int | None],
     batch: int | None,
 ) -> tuple[set[ExportRequest], Work]:
-    """The requests whose files are there, and what the others take."""
+    """Returns the requests whose files are there, and the work for the others."""
     await ledger.begin(len(requests))
     records = await ledger.enter([(each, None) for each in requests])
     pairs = list(zip(requests, records, strict=True))
@@ -198,7 +195,7 @@ def _size(planned: Planned) -> int | None:
 
 
 def _expected(planned: Planned, is_there: bool, place: Place) -> SyncOutcome:
-    """The outcome if all goes well."""
+    """The outcome of a sheet if nothing fails."""
     known = planned.known
     before = known.in_place[0].name if known is not None and known.in_place else None
     name = before or planned.file_stem
@@ -227,16 +224,16 @@ def forecast_work(
     took: Sequence[float] = (),
     in_batches: bool = False,
 ) -> tuple[int, float]:
-    """Calls and seconds of so many exports, by playing the run through: starts by the window, polls as they share.
+    """Calls and seconds of exports, by simulating the run: its starts in quota windows, its polls sharing their quota.
 
     Args:
         session: for its settings.
-        kind: of all of them.
+        kind: the kind of all exports.
         starts: jobs to start.
         running: jobs that were started before.
         done: jobs that were done before, whose files are missing.
         took: seconds of earlier jobs.
-        in_batches: whether the starts are for several sheets each; how much longer these take is not known.
+        in_batches: whether each start is for several sheets; that these jobs take longer is not accounted for.
     """
     numbers, service = session.settings, row_of(kind)
     start_budget = numbers.budgets.get(service.start_endpoint.name, service.start_endpoint.budget)
@@ -252,7 +249,7 @@ def forecast_work(
     while ahead:
         now, number, turn = heapq.heappop(ahead)
         sharing += turn == 0
-        if turn or is_known[number]:  # what was started before is asked about at once
+        if turn or is_known[number]:  # jobs of earlier runs are polled at once
             calls += 1
             if now >= begins[number] + durations[number]:
                 sharing -= 1
@@ -267,7 +264,7 @@ def forecast_work(
 
 
 def _durations(count: int, took: Sequence[float], scale: float) -> list[float]:
-    """So many durations, spread like those of earlier jobs, or like the expected ones; long ones come at any time."""
+    """Durations distributed like those of earlier jobs, or by `_MEDIAN` and `_P95`, with long and short ones mixed."""
     order = sorted(range(count), key=lambda number: number * _STEP % 1.0)
     shares = [(number + 0.5) / count for number in order]
     if took:

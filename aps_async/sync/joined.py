@@ -1,4 +1,4 @@
-"""One PDF of a set: which of its sheets are in it, in which order, and whether it has to be written at all."""
+"""The joined PDF of a sync: which sheets are in it, in which order, and whether it has to be written again."""
 
 import hashlib
 import json
@@ -21,28 +21,28 @@ __all__ = ["JoinedSet", "SetSheet", "checked_pdf", "in_sheet_order", "join_set"]
 __dir__: object = __all__.copy
 
 _FORM = 1
-"""Of what the identifier is made from; another number has every set written again."""
+"""Version of the identifier's input; if it changes, every joined PDF is written again."""
 
 
 @frozen
 class SetSheet:
-    """One sheet of a set."""
+    """One sheet of a joined PDF."""
 
     file: str
-    """Its name in the folder or storage of the ledger."""
+    """The name of its file in the folder or storage of the ledger."""
     number: str
     title: str = ""
 
 
 @frozen(kw_only=True)
 class JoinedSet:
-    """The PDF of a set after a run."""
+    """The joined PDF after a run."""
 
     path: Path
     sheets: int
-    """That are in it."""
+    """The number of sheets in it."""
     missing: tuple[str, ...] = ()
-    """Names of the sheets that are not in it, each with the reason."""
+    """Sheets that should be in it and are not: the name of each, and the reason."""
     merged: MergedPdf | None = None
     """What was written; None if the file was there and nothing had changed."""
     warnings: tuple[str, ...] = ()
@@ -62,11 +62,11 @@ def _counted_as(number: int, what: str) -> str:
 
 
 def checked_pdf(file: str | os.PathLike[str]) -> Path:
-    """The absolute path of a PDF that is to be written.
+    """Returns the absolute path for a PDF that is going to be written.
 
     Raises:
-        InputError: it is not a path on this machine, or does not end in `.pdf`; or pikepdf is not installed, which is
-            better known before the exports than after them.
+        InputError: it is not a path on this machine, or does not end in `.pdf`; or pikepdf is not installed, which
+            should be reported before the exports and not after them.
     """
     check_installed()
     path = local_path(file).absolute()
@@ -76,7 +76,7 @@ def checked_pdf(file: str | os.PathLike[str]) -> Path:
 
 
 def in_sheet_order(sheets: Sequence[SetSheet]) -> list[SetSheet]:
-    """By number, as people count: A-2 before A-10."""
+    """Sorts by number, as people count: A-2 before A-10."""
     return sorted(sheets, key=lambda each: (_counted(each.number), _counted(each.title), each.file))
 
 
@@ -88,16 +88,16 @@ def _counted(text: str) -> list[tuple[int, int, str]]:
 async def join_set(
     ledger: Ledger, sheets: Sequence[SetSheet], target: Path, *, missing: Sequence[str] = ()
 ) -> JoinedSet:
-    """Joins sheets in their order, unless the file is there and was made from just these.
+    """Joins sheets in the order of their numbers, unless the file is there and was made from the same sheets.
 
     Args:
-        ledger: that knows the files; open. Those of a storage are fetched, if the set has to be written.
+        ledger: the open ledger that has the files. Files in a storage are fetched if the PDF has to be written.
         sheets: in any order.
         target: see `checked_pdf`.
-        missing: names of sheets that belong to the set and are not in it.
+        missing: sheets that should be in the PDF and have no file: the name of each, and the reason.
 
     Raises:
-        MergeError: they cannot be joined; what was at the target stays.
+        MergeError: they cannot be joined; the file at the target is unchanged.
     """
     ordered = in_sheet_order(sheets)
     identifier = _identifier(ordered, await ledger.digests())

@@ -1,4 +1,4 @@
-"""The list of a project's sheets as a sync reads it, and which of them its selection chooses."""
+"""Lists a project's sheets for a sync, with numbers and titles from the ledger where they are recent; then selects."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
@@ -15,21 +15,23 @@ from aps_async.ledger.keys import lineage_of, lineage_of_version
 from aps_async.ledger.sheets import KnownSheet
 from aps_async.models import ItemWarning, LeftOut, Project, Sheet
 from aps_async.resources.plans import has_known_name
+from aps_async.resources.sheets import forms
 from aps_async.session import Session
 from aps_async.sync.compare import Folder, lineages_of
 from aps_async.sync.selection import Selected, Selection, select
 from aps_async.sync.sheets import ProjectSheet
 
-__all__ = ["Listing"]
+__all__ = ["OUTSIDE", "Listing"]
 __dir__: object = __all__.copy
 
+OUTSIDE = "outside the selection of this run"
 _NAMES_FOR = 86400.0
-"""Seconds after which numbers and titles are asked for again, though nothing seems to be modified."""
+"""Seconds after which numbers and titles are requested again, even if nothing was modified."""
 
 
 @define(eq=False)
 class Listing:
-    """What a project shows, and what the folder knows of it."""
+    """The listed sheets of a project, and what the ledger has of them."""
 
     session: Session
     project: Project
@@ -37,25 +39,25 @@ class Listing:
     selection: Selection
     user_id: str | None
     verify: bool
-    """Ask for every number and title."""
+    """Request every number and title again."""
     project_id: str = field(init=False)
-    """Without `b.`."""
+    """Without the `b.` prefix."""
     ids: set[str] = field(factory=set[str], init=False)
-    """Of the sheets that were listed."""
+    """The ids of the sheets that were listed."""
     listed: list[ProjectSheet] = field(factory=list[ProjectSheet], init=False)
-    """These sheets, where more than their ids is needed at the end of the list."""
+    """The sheets that were listed, if more than their ids is needed at the end of the list; see `keep_all`."""
     left_out: list[LeftOut] = field(factory=list[LeftOut], init=False)
-    """BIM 360: sheets and folders that the list has found so far and could not return."""
+    """BIM 360: sheets and folders that were found so far and cannot be exported or listed."""
     unreadable: list[ItemWarning] = field(factory=list[ItemWarning], init=False)
     unlisted: list[str] = field(factory=list[str], init=False)
     """Paths of folders that could not be listed."""
     _keeps: bool = field(init=False)
     _near: dict[bytes, list[KnownSheet]] = field(factory=dict[bytes, list[KnownSheet]], init=False)
-    """What the ledger knows of the sheets that were listed and are not compared yet, by lineage."""
+    """The ledger's sheets for those that are listed but not compared yet, by lineage."""
     _instead: Folder = field(factory=lambda: Folder(()), init=False)
-    """What the ledger knows of those that were left out."""
+    """The ledger's sheets for those that were left out."""
     _inside: set[int] | None = field(default=None, init=False)
-    """Records of sheets that are not listed and belong to the selection; None: all do."""
+    """Records of unlisted sheets that belong to the selection; None: all do."""
     _warnings_before: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -63,17 +65,17 @@ class Listing:
         self._keeps = self.project.is_acc or not self.selection.takes_all
 
     def keep_all(self) -> None:
-        """Keeps the sheets, so that `choose` can return them although all are chosen."""
+        """Keeps all sheets in memory, so that `choose` can return them even if the selection is everything."""
         self._keeps = True
 
     async def take_over(self, selected: Selected) -> None:
-        """Uses what was listed and chosen before."""
+        """Uses a list that was made and selected before."""
         self.listed = [*selected.chosen, *(each.sheet for each in selected.not_selected)]
         self.ids = {each.id for each in self.listed}
         self.left_out = list(selected.left_out)
         self.unlisted = [each.folder_path for each in self.left_out if each.is_folder]
-        self.verify = True  # the service was asked for all numbers and titles
-        with suppress(InputError, NotFoundInProjectError):  # ids of single sheets, which are not in a list
+        self.verify = True  # all numbers and titles were just requested
+        with suppress(InputError, NotFoundInProjectError):  # ids of single sheets, which were not listed
             await self.choose()
 
     async def sheets(self) -> AsyncGenerator[Sheet, None]:
@@ -94,7 +96,7 @@ class Listing:
                 yield sheet
 
     async def batches(self, listed: ReadAhead[Sheet]) -> AsyncGenerator[list[ProjectSheet], None]:
-        """Reads the list that `sheets` gives, each sheet once."""
+        """Reads the sheets of `sheets` in batches, each sheet once."""
         async with aclosing(listed):
             async for batch in listed:
                 new = {each.id: each for each in batch if each.id not in self.ids}
@@ -107,8 +109,8 @@ class Listing:
         self.unreadable = [each for each in self.session.warnings[self._warnings_before :] if each.left_out]
 
     async def _recently_named(self, ids: Sequence[str]) -> dict[str, Sheet]:
-        """BIM 360: the sheets with these ids whose numbers and titles are known and need not be asked for."""
-        if not self.ledger.is_open:  # the list of a first export begins before its folder is made
+        """BIM 360: the ledger's sheets with these ids whose numbers and titles are recent enough."""
+        if not self.ledger.is_open:  # the first export lists the project before it creates the folder
             return {}
         lineages = [lineage_of_version(self.project_id, each) for each in ids]
         found = await self.ledger.sheets.of_lineages(self.project_id, lineages)
@@ -117,25 +119,25 @@ class Listing:
         return {each.facts.id: each.facts for each in near if each.facts is not None and self._is_recent(each)}
 
     async def known_of(self, sheets: Sequence[ProjectSheet]) -> Folder:
-        """What the ledger knows of sheets that are listed; to be asked once for each."""
+        """What the ledger has of listed sheets; to be called once for each."""
         lineages = {lineage for each in sheets for lineage in lineages_of(each.sheet)}
         found = {each: self._near.pop(each) for each in lineages if each in self._near}
         found |= await self.ledger.sheets.of_lineages(self.project_id, lineages - found.keys())
         return Folder(chain.from_iterable(found.values()))
 
     def named_at(self, sheet: Sheet, known: KnownSheet | None) -> float:
-        """When the service was last asked for the number and title of a sheet."""
+        """When the service was last asked for a sheet's number and title, in seconds since the epoch."""
         if known is None or known.facts is None or known.named_at is None or not self._is_recent(known):
             return self.session.now()
         is_named = known.facts.id == sheet.id and has_known_name(sheet.modified_at, known.facts)
         return known.named_at if is_named else self.session.now()
 
     def _is_recent(self, known: KnownSheet) -> bool:
-        # A clock that went wrong may have been ahead.
+        # By `abs`, because the clock of an earlier run may have been ahead.
         return not self.verify and abs(self.session.now() - (known.named_at or 0.0)) < _NAMES_FOR
 
     async def choose(self) -> Selected:
-        """The sheets that are wanted. What else the folder or the list has is asked about in the same way."""
+        """Applies the selection to the listed sheets, and to those that were left out or are only in the ledger."""
         lost = self.sheets_left_out()
         lineages = [lineage_of_version(self.project_id, each.version_urn or each.id) for each in lost]
         instead = await self.ledger.sheets.of_lineages(self.project_id, lineages)
@@ -162,11 +164,11 @@ class Listing:
         return selected
 
     def is_inside(self, known: KnownSheet) -> bool:
-        """Whether a sheet that is not listed belongs to the selection."""
+        """Whether an unlisted sheet belongs to the selection."""
         return self._inside is None or known.record in self._inside
 
     def lineages(self) -> set[bytes]:
-        """Of all sheets that were listed."""
+        """The lineages of all sheets that were listed."""
         if self.project.is_acc:
             return {lineage_of(each.sheet.to_request()) for each in self.listed}
         return {lineage_of_version(self.project_id, each) for each in self.ids}
@@ -176,18 +178,18 @@ class Listing:
             return sheets
         try:
             return select(sheets, selection).chosen if sheets else ()
-        except (InputError, NotFoundInProjectError):  # none of them is there, or the place is known by its URN only
+        except (InputError, NotFoundInProjectError):  # none fits, or the folder is a URN, which sheets do not know
             return ()
 
     def _in_project(self, sheet: Sheet) -> ProjectSheet:
         return ProjectSheet(sheet=sheet, project=self.project)
 
     def sheets_left_out(self) -> list[LeftOut]:
-        """The sheets among what was left out."""
+        """What was left out, without the folders."""
         return [each for each in self.left_out if not each.is_folder]
 
     def sheet_of(self, found: LeftOut) -> Sheet:
-        """What is known of a sheet that cannot be exported: its number is only known from an earlier version."""
+        """A `Sheet` for one that cannot be exported; its number and title are those of an earlier version, if known."""
         earlier = self._instead.item(found.id)
         return Sheet(
             project_id=self.project_id,
@@ -200,5 +202,55 @@ class Listing:
         )
 
     def kept(self, found: LeftOut) -> KnownSheet | None:
-        """What the folder has of a sheet that cannot be exported now."""
+        """The ledger's sheet for one that cannot be exported now."""
         return self._instead.first(lineage_of(self.sheet_of(found).to_request()))
+
+    async def not_exported(self) -> tuple[list[KnownSheet], dict[int, str], int]:
+        """Finds the sheets that the ledger has and this run has not exported, at the end of the list.
+
+        Returns:
+            These sheets without those that were left out; by their records, why the service need not be asked about
+            some of them; and their number with those that were left out.
+        """
+        book = self.ledger.sheets
+        kept = {found.record for each in self.sheets_left_out() if (found := self.kept(each)) is not None}
+        rest = [each for each in await book.not_asked_for(self.project_id) if each.record not in kept]
+        if not rest:
+            return [], {}, len(kept)
+        others = kept | {each.record for each in rest}
+        same = await book.of_lineages(self.project_id, {each.lineage for each in rest})
+        exported = {
+            each.lineage: each.source_id for each in chain.from_iterable(same.values()) if each.record not in others
+        }
+        now, lineages = {each.id: each.sheet for each in self.listed}, self.lineages()
+        reasons = {
+            each.record: reason
+            for each in rest
+            if not _has_another_number(each, now.get(each.source_id))
+            and (reason := self._why_not_asked(each, exported.get(each.lineage), is_listed=each.lineage in lineages))
+        }
+        return rest, reasons, len(others)
+
+    def _why_not_asked(self, known: KnownSheet, exported: str | None, *, is_listed: bool) -> str | None:
+        """Why the service need not be asked about a sheet that this run has not exported; None if it has to be.
+
+        Args:
+            known: the sheet.
+            exported: the id of the version that this run has exported instead.
+            is_listed: whether any version is listed.
+        """
+        if is_listed:
+            if exported is None:
+                return OUTSIDE
+            is_older = known.source_id != exported
+            return "an older version, kept beside the newer one" if is_older else "exported with other options"
+        if not self.is_inside(known):
+            return OUTSIDE
+        path = known.facts.folder_path if known.facts else ""
+        if any(path == each or path.startswith(f"{each}/") for each in self.unlisted):
+            return "its folder could not be listed"
+        return None
+
+
+def _has_another_number(known: KnownSheet, listed: Sheet | None) -> bool:
+    return listed is not None and all(lineage_of(form.to_request()) != known.lineage for form in forms(listed))

@@ -31,12 +31,12 @@ _CHILD = "from aps_async.sync import merge; merge.run_child()"
 
 @frozen
 class MergeSheet:
-    """One sheet of the set."""
+    """One sheet of the joined PDF."""
 
     path: Path = field(converter=Path)
     """Its PDF, of one page or more."""
     number: str
-    """Becomes the page label, and with the title the bookmark. The letters that it begins with are the discipline."""
+    """The page label, and with the title the bookmark. The letters at its beginning are the discipline."""
     title: str = ""
 
 
@@ -49,7 +49,7 @@ class MergedPdf:
     size: int
     """Bytes."""
     warnings: tuple[str, ...] = ()
-    """What a sheet lost, or what is odd about it; each begins with the sheet."""
+    """What is missing from a sheet in the joined PDF, or unusual about it; each begins with the sheet's name."""
 
 
 def merge_pdfs(
@@ -57,13 +57,13 @@ def merge_pdfs(
 ) -> MergedPdf:
     """Joins the PDFs of sheets in the given order, with a page label and a bookmark for each.
 
-    Bookmarks lie under their discipline, in the order of the sheets. Links, also those by name, form fields, markups
-    and layers come out as they were in the sheet: a layer that is off stays off. Bookmarks and attachments that a sheet
-    has itself do not. The target appears as a whole, or stays as it was. 1,000 sheets take about a second, and 90 MiB
-    of memory whatever their size; in a coroutine, use `merge_sheets`.
+    Bookmarks are grouped by discipline, in the order of the sheets. Links (by name too), form fields, markups and
+    layers are kept: a layer that is off stays off. A sheet's own bookmarks and attachments are dropped. The target is
+    replaced in one step, or left unchanged. 1,000 sheets take about a second, and 90 MiB of memory whatever their size.
+    In a coroutine, use `merge_sheets`.
 
     Args:
-        target: the file to write or to replace; may be one of the sheets.
+        target: the file to write or replace; may be one of the sheets.
         identifier: becomes the permanent identifier in the file (`/ID`); None: a random one.
 
     Raises:
@@ -80,16 +80,14 @@ def merge_pdfs(
 async def merge_sheets(
     sheets: Sequence[MergeSheet], target: str | os.PathLike[str], *, identifier: bytes | None = None
 ) -> MergedPdf:
-    """Does the same as `merge_pdfs` without holding up the event loop.
-
-    When it is cancelled, the target stays as it was.
+    """Does the same as `merge_pdfs` without blocking the event loop. If it is cancelled, the target is unchanged.
 
     Raises:
         InputError: as `merge_pdfs`.
         TargetError: as `merge_pdfs`.
     """
-    # In a process of its own, not in a thread: pikepdf keeps the interpreter's lock for half a second at a time, and
-    # this way the memory is given back, and a cancelled merge ends at once.
+    # In a process of its own, not in a thread: pikepdf holds the interpreter's lock for half a second at a time. A
+    # process also returns its memory, and ends at once if the merge is cancelled.
     path = checked_path(local_path(target))
     plain = [{**asdict(each), "path": str(each.path.absolute())} for each in sheets]
     request = json.dumps({"sheets": plain, "identifier": identifier.hex() if identifier else None}).encode()
@@ -107,7 +105,7 @@ async def merge_sheets(
 
 
 def identifier_of(path: Path) -> bytes | None:
-    """The permanent identifier of a PDF; None if there is no such file, or it is not whole.
+    """The permanent identifier of a PDF; None if there is no such file, or it is damaged.
 
     Raises:
         InputError: pikepdf is not installed.
@@ -122,7 +120,7 @@ def identifier_of(path: Path) -> bytes | None:
 
 @contextmanager
 def _written(path: Path) -> Generator[BinaryIO, None, None]:
-    """The file that takes the target's place at the end."""
+    """A temporary file that replaces the target at the end of the block."""
     try:
         with replacing(path, 0o666) as file:
             yield file
@@ -136,7 +134,7 @@ def _start_child(file: BinaryIO) -> "subprocess.Popen[bytes]":
 
 
 def run_child() -> None:
-    """The other process of `merge_sheets`: sheets come in as JSON, the PDF goes out, and the result to stderr."""
+    """The child process of `merge_sheets`: reads sheets as JSON, writes the PDF to stdout, and the result to stderr."""
     request = json.load(sys.stdin.buffer)
     sheets = [MergeSheet(**each) for each in request["sheets"]]
     identifier = bytes.fromhex(request["identifier"]) if request["identifier"] else None
@@ -144,7 +142,7 @@ def run_child() -> None:
     try:
         pages, warnings = _merge(sheets, sys.stdout.buffer, identifier)
         sys.stdout.buffer.flush()
-        os.fsync(sys.stdout.fileno())  # here, so that nothing is left to do in the event loop
+        os.fsync(sys.stdout.fileno())  # in this process, so that it does not block the event loop
         result = {"pages": pages, "warnings": warnings}
     except InputError as problem:
         result = {"refused": str(problem)}
@@ -168,7 +166,7 @@ def _child_result(answer: bytes, code: int) -> tuple[int, tuple[str, ...]]:
 
 @frozen
 class _Checked:
-    """A sheet that opens, and what is needed to copy it."""
+    """A sheet that could be opened, and what is needed to copy it."""
 
     sheet: MergeSheet
     pages: int
@@ -194,7 +192,7 @@ def _merge(sheets: Sequence[MergeSheet], file: BinaryIO, identifier: bytes | Non
             if identifier is not None:
                 pdf.trailer["/ID"] = pikepdf.Array([pikepdf.String(identifier)] * 2)
             with catch_warnings():
-                simplefilter("ignore", pikepdf.PageCopyWarning)  # buttons outside of a form: a sheet has them that way
+                simplefilter("ignore", pikepdf.PageCopyWarning)  # about buttons outside of a form
                 pdf.save(file, min_version=version, compress_streams=False, stream_decode_level=raw)
             return len(pdf.pages), warnings
     except pikepdf.PdfError as problem:
@@ -225,7 +223,7 @@ def _check(pikepdf: Any, sheet: MergeSheet) -> _Checked:
 
 
 def _remarks(pdf: Any) -> Iterator[str]:
-    """What does not come out as it was in the sheet."""
+    """Warnings about what the joined PDF does not keep."""
     if pdf.is_encrypted:
         yield "it was protected with an owner password, and the joined PDF is not"
     if pdf.attachments:
@@ -238,7 +236,7 @@ def _remarks(pdf: Any) -> Iterator[str]:
 
 
 def _complete(pikepdf: Any, pdf: Any, checked: Sequence[_Checked]) -> tuple[str, ...]:
-    """Adds to the joined pages what does not come with them; returns the warnings."""
+    """Adds links, layers, labels and bookmarks, which are not copied with the pages; returns the warnings."""
     layers, places = LayerTable(), DestinationTable()
     warnings: list[str] = []
     seen: set[Any] = set()
@@ -264,7 +262,7 @@ def _complete(pikepdf: Any, pdf: Any, checked: Sequence[_Checked]) -> tuple[str,
 
 
 def _label_pages(pikepdf: Any, pdf: Any, checked: Sequence[_Checked]) -> None:
-    """The sheet's number as the label of its page; of several pages, each with its place in the sheet."""
+    """Labels each page with its sheet's number; if a sheet has several pages, also with their position."""
     labels: list[Any] = []
     first = 0
     for each in checked:
@@ -297,7 +295,7 @@ def _add_bookmarks(pikepdf: Any, pdf: Any, checked: Sequence[_Checked]) -> None:
 
 
 def discipline_of(number: str) -> str:
-    """The letters that a sheet's number begins with, as capitals; empty if it begins with something else."""
+    """The letters at the beginning of a sheet's number, in capitals; empty if there are none."""
     found = re.match(r"[^\W\d_]+", number.strip())
     return well_formed(found[0]).upper() if found else ""
 

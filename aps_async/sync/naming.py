@@ -1,4 +1,4 @@
-"""What the files of sheets are called: patterns such as `{set}/{number} - {title}`."""
+"""Names the files of sheets by patterns such as `{set}/{number} - {title}`."""
 
 import re
 import string
@@ -28,11 +28,11 @@ FIELDS: dict[str, Callable[[ProjectSheet], str]] = {
     "date": lambda sheet: sheet.date.isoformat() if sheet.date else "",
     "project": lambda sheet: sheet.project.name,
 }
-"""The fields of a pattern. `folder` alone between two `/` makes all the folders that the sheet is in."""
+"""The fields of a pattern. `folder` on its own between two `/` becomes all folders that the sheet is in."""
 TREE = "{folder}/{number} - {title}"
-"""The pattern of the source's folders. In ACC these are the collection, if any, and the version set."""
+"""The pattern that repeats the folders of the project; in ACC the collection, if any, and the version set."""
 RESERVED = frozenset({"superseded", "register.csv", "register.json", "report.html"})
-"""Names in the target that are not given to folders of sheets."""
+"""Names that folders of sheets do not get, because the target uses them itself."""
 
 _ONLY_IN = {"set": "ACC", "version": "BIM 360", "revision": "BIM 360"}
 _REFUSED = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]')
@@ -51,8 +51,8 @@ def _number(value: int | None) -> str:
 class NamePattern:
     """How files are named after sheets, without suffix: `NamePattern("{set}/{number} - {title}")`.
 
-    A `/` of the pattern makes a folder; one in a value never does. Where a value is empty, the separator beside it
-    goes too. Values are made safe as file names are; a `.pdf` at the end of the pattern is dropped.
+    A `/` in the pattern makes a folder; one in a value does not. If a value is empty, the separator beside it is left
+    out too. Values are made safe as file names; a `.pdf` at the end of the pattern is ignored.
 
     Raises:
         InputError: it is empty, absolute, contains `..`, an unknown field or characters that not every system allows in
@@ -72,14 +72,14 @@ class NamePattern:
 
     @property
     def fields(self) -> frozenset[str]:
-        """The fields that it uses."""
+        """The names of the fields that the pattern uses."""
         return frozenset(name for part in self._parts for _, name in part if name)
 
     def check(self, project: Project) -> None:
         """Refuses fields that are empty for all sheets of this kind of project.
 
         Raises:
-            InputError: there is one.
+            InputError: the pattern has such a field.
         """
         kind = "ACC" if project.is_acc else "BIM 360"
         for name in sorted(self.fields):
@@ -91,7 +91,7 @@ class NamePattern:
                 )
 
     def path(self, sheet: ProjectSheet, *, limit: int = _LONGEST) -> str:
-        """The sheet's relative path without suffix, with `/` between folders; other sheets may have the same.
+        """The sheet's relative path without suffix, with `/` between folders. Several sheets may get the same path.
 
         Args:
             sheet: the sheet.
@@ -116,16 +116,16 @@ def names(
     *,
     limit: int = _LONGEST,
 ) -> dict[str, str]:
-    """The file of each sheet, by the sheet's key: a relative path with `/` between folders and the suffix.
+    """Names the file of each sheet: a relative path with `/` between folders and the suffix, by the sheet's key.
 
-    Where several sheets would have the same name, all but the first are numbered, in the order given. Names differ in
-    more than case and the encoding of accents.
+    If several sheets would have the same name, all but the first are numbered, in the given order. No two names differ
+    only in case or in the encoding of accents.
 
     Args:
-        items: the sheets, in the service's order. Of several revisions of one sheet, the first is named.
+        items: the sheets, in the service's order. Of several revisions of one sheet, only the first is named.
         pattern: how to name them.
-        taken: names given earlier, by key. A sheet keeps its own if the pattern still gives it, whatever its number in
-            brackets; a name is never given to another sheet, so that nothing is overwritten while files are renamed.
+        taken: names given earlier, by key. A sheet keeps its name if the pattern still gives it, with or without a
+            number in brackets. No other sheet gets it, so that nothing is overwritten while files are renamed.
         limit: bytes that the file system allows in one name, see `filenames.name_limit`.
     """
     given = taken or {}
@@ -148,7 +148,7 @@ def names(
 
 
 def shared_names(items: Iterable[ProjectSheet], pattern: NamePattern) -> dict[str, tuple[ProjectSheet, ...]]:
-    """The paths that the pattern gives to several sheets each, so that their files are numbered, with these sheets."""
+    """The paths that the pattern gives to more than one sheet, with these sheets; their files are numbered."""
     found = defaultdict[str, list[ProjectSheet]](list)
     paths: dict[str, str] = {}
     for each in {each.key: each for each in items}.values():
@@ -158,7 +158,7 @@ def shared_names(items: Iterable[ProjectSheet], pattern: NamePattern) -> dict[st
 
 
 def _free(key: str, path: str, owners: dict[str, str | None], counts: dict[str, int], limit: int) -> str:
-    """A name that no other sheet has; it is the sheet's from now on. Counts go on from the last number of a path."""
+    """Returns a name that no other sheet has, and reserves it. Numbers continue from the last one for the same path."""
     count = counts.get(folded(path), 1)
     name = f"{path}{SUFFIX}"
     while owners.get(folded(name), key) != key:
@@ -175,27 +175,27 @@ def _with_number(path: str, number: int, limit: int) -> str:
 
 
 def _is_numbered(name: str, path: str, limit: int) -> bool:
-    """Whether a name is what the pattern gives, with or without a number in brackets."""
+    """Whether a name is the one that the pattern gives, with or without a number in brackets."""
     stem = name.removesuffix(SUFFIX)
     if stem == name:
         return False
     rest = stem.removeprefix(path)
     if stem == path or (rest != stem and _NUMBERED.fullmatch(rest)):
         return True
-    # A name that was shortened does not show its number.
+    # The number of a name that was shortened cannot be recognized.
     return limit < _LONGEST and any(stem == _with_number(path, number, limit) for number in range(2, 100))
 
 
 def _folder_name(stem: str) -> str:
-    """So that no folder is called like a file."""
+    """Makes sure that no folder has the name of a file."""
     return f"{stem[: -len(SUFFIX)]}_pdf" if folded(stem).endswith(SUFFIX) else stem
 
 
 def _parsed(text: str) -> tuple[tuple[Piece, ...], ...]:
-    """The parts between the pattern's `/`.
+    """Parses the parts between the `/` of a pattern.
 
     Raises:
-        ValueError: it cannot be used; says why.
+        ValueError: the pattern cannot be used; the message says why.
     """
     if text.casefold().endswith(SUFFIX):
         text = text[: -len(SUFFIX)]
@@ -233,7 +233,7 @@ def _check_part(part: Sequence[Piece], *, is_first: bool) -> None:
 
 
 def _rendered(part: Sequence[Piece], sheet: ProjectSheet) -> str:
-    """A part with its values. The separator before an empty value goes too; at the beginning, the one after it."""
+    """Fills in the values of a part, without the separator before an empty one; at the beginning, the one after it."""
     text, at_start, opened = "", False, False
     for literal, name in part:
         if at_start and not _says_something(literal):

@@ -1,4 +1,4 @@
-"""What a sync finds of each sheet, and does with it."""
+"""The outcomes of a sync: the state of each sheet, and its file."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,54 +15,54 @@ __dir__: object = __all__.copy
 
 
 class SheetState(StrEnum):
-    """What became of a sheet since the run before."""
+    """How a sheet has changed since the previous run."""
 
     NEW = "new"
     REVISED = "revised"
-    """A newer version has replaced the older one's file."""
+    """A newer version was exported, and its file has replaced the older one."""
     RENAMED = "renamed"
-    """Its title, number or file name changed, and nothing else."""
+    """Only its title, number or file name has changed."""
     REFRESHED = "refreshed"
     """The same version was exported again; the reason says why."""
     UNCHANGED = "unchanged"
     WITHDRAWN = "withdrawn"
     """The service was asked about this very sheet: it is deleted, hidden, or has another number."""
     LEFT_OUT = "left out"
-    """It is there and cannot be exported now, such as a version that is still being processed."""
+    """It exists, but cannot be exported now, for example because it is still being processed."""
     NOT_LOOKED_AT = "not looked at"
-    """Its file is in the folder, and this run could not see whether the sheet still exists."""
+    """Its file is in the folder, but this run did not find out whether the sheet still exists."""
     FAILED = "failed"
 
 
 @frozen(kw_only=True)
 class SyncOutcome:
-    """What a sync found of one sheet."""
+    """The outcome of a sync for one sheet."""
 
     state: SheetState
     name: str
-    """Number and title, or what else it is known by."""
+    """Number and title; or a file name or an id if these are not known."""
     number: str = ""
     title: str = ""
     id: str = ""
-    """What it is exported from. BIM 360: the version URN. ACC: the UUID of the revision."""
+    """The id to export. BIM 360: the version URN. ACC: the UUID of the revision."""
     version: str | None = None
     """BIM 360: the version's number. ACC: the version set."""
     previous: str | None = None
-    """The version whose file was replaced, or is kept."""
+    """The older version whose file was replaced, or is still there."""
     folder: str = ""
     """BIM 360: the folder in the project. ACC: the version set."""
     file: str | None = None
-    """The name of the sheet's file now, relative to the folder or storage, with `/`; None if there is none."""
+    """The sheet's file, relative to the folder or storage, with `/` between folders; None if there is none."""
     path: Path | None = None
-    """Where that is; None in a storage."""
+    """The path of the file; None in a storage."""
     location: str | None = None
-    """The same to show to users: a path, or an address."""
+    """The location of the file, to show to users: a path or an address."""
     reason: str | None = None
     exported_at: datetime | None = None
-    """When the file was exported: markups are as of then."""
+    """When the file was exported, which is the time that its markups are from."""
     warnings: tuple[str, ...] = ()
     outcome: ExportOutcome | StoredExport | None = None
-    """Of the export, where there was one."""
+    """The outcome of the export, if the sheet was exported."""
     error: Exception | None = None
 
     @property
@@ -82,13 +82,13 @@ class SyncOutcome:
 
 @frozen
 class SyncCounts:
-    """How many sheets have which state."""
+    """The number of sheets in each state."""
 
     by_state: Counter[SheetState]
 
     @classmethod
     def of(cls, outcomes: Iterable[SyncOutcome]) -> "SyncCounts":
-        """Counts outcomes."""
+        """Counts the states of outcomes."""
         return cls(Counter(each.state for each in outcomes))
 
     def __getitem__(self, state: SheetState) -> int:

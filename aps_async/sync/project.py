@@ -6,13 +6,11 @@ from contextlib import aclosing
 
 from aps_async.ahead import ReadAhead
 from aps_async.downloads.storage import Storage
-from aps_async.errors import InputError
 from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.exports.targets import ledger_for, target_for
-from aps_async.models import ExportOptions, Project
+from aps_async.models import Project
 from aps_async.policies import Policy
-from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync.alongside import requests
@@ -47,51 +45,48 @@ async def sync_project(
 ) -> AsyncGenerator[SyncOutcome, None]:
     """Makes a folder agree with the sheets of a project, and yields one outcome for each sheet as it is known.
 
-    Exports begin while the list goes on, those last that need a new file name in a folder with files already.
-    What is new or revised is exported, what has another name is renamed, and what is unchanged stays. Every sheet that
-    the folder has and the project no longer shows is asked for by its id: only an answer about that very sheet makes
-    it withdrawn. A run that was stopped, by whatever, goes on where it was when it is begun again.
+    New and revised sheets are exported, files whose sheets have another name now are renamed, and the rest is left
+    alone. If the folder has a sheet that the project no longer lists, the service is asked for it by its id, and only a
+    response about that sheet makes it withdrawn. Exports begin while the project is still being listed; if the folder
+    has files, sheets that need a new file name come last. The same call continues a run that was stopped.
 
-    A changed file is never overwritten: when the sheet is exported again, it is moved to `superseded` under its own
-    name. Leaving the loop early needs `contextlib.aclosing` around it.
+    A file that was changed since its export is never overwritten: if its sheet is exported again, the changed file is
+    moved to `superseded` under its own name. To leave the loop early, put `contextlib.aclosing` around it.
 
     Args:
         session: the session; scope `data:read`, and for ACC `data:write`.
         project: a `Project`, its id or its name.
-        folder: where the files are; it is made when it is missing. Or `s3://bucket/prefix`, `gs://bucket/prefix` or
+        folder: where the files are; it is created if it is missing. Or `s3://bucket/prefix`, `gs://bucket/prefix` or
             `az://container/prefix`, with the extra `s3`; or a `ReadableStorage`.
-        how: which sheets, how they are named, and what happens to those that give way.
+        how: which sheets are exported, how their files are named, and what happens to superseded files.
         state: for a storage: the folder on this machine that the ledger is kept in; None: see `state_folder`. If it is
-            lost, it is made again from the register.
-        command: any text that describes how to run the same again; `ledger_status` gives it back.
+            lost, the ledger is rebuilt from the register.
+        command: any text that describes how to repeat the run; `ledger_status` returns it.
         max_concurrent_downloads: None: `Settings.max_concurrent_downloads`.
         timeout: as `export_many`.
         policy: as `export_many`.
-        on_progress: called with the state of the exports.
-        on_selected: called with what the selection chose, once that is known: of a selection of all sheets when the
-            list has ended, of any other before anything is exported.
-        on_listed: called with the number of sheets that are listed and chosen so far, as the list goes on.
-        on_total: called with that number once it is known.
-        on_joined: called with what became of the PDF that `how.merge` names.
+        on_progress: called with the progress of the exports after every change.
+        on_selected: called with what the selection chose, once that is known: if it is all sheets, at the end of the
+            list, otherwise before anything is exported.
+        on_listed: called with the number of sheets that were listed and chosen so far, repeatedly.
+        on_total: called with the final number of chosen sheets.
+        on_joined: called with the result of joining the sheets into `how.merge`.
 
     Raises:
-        InputError: the selection, the pattern or an option cannot be used with this project; or ACC needs a user.
+        InputError: the selection, the pattern or an option cannot be used with this project; or `how.user_id` is
+            missing, which ACC requires with two-legged tokens.
         NotFoundInProjectError: there is no such project, folder, set or sheet.
         EmptyProjectError: neither the project nor the folder has any sheet.
-        PruneLimitError: at the end, if more sheets are withdrawn than may be moved; then none was moved.
+        PruneLimitError: at the end, if more sheets are withdrawn than one run may move; none was moved.
         MergeError: at the end, if the sheets cannot be joined; everything else is done.
-        FolderInUseError: another run works in the folder.
+        FolderInUseError: another run is using the folder.
         LedgerError: the folder's ledger cannot be used.
-        APSError: as `list_sheets`; failures of single exports are outcomes.
+        APSError: as `list_sheets`; an export that fails is an outcome instead.
     """
     target = target_for(folder)
+    how.selection.check_address(project)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
-    if found.is_acc:
-        session.check_user(files.SERVICE.start, how.user_id)
-    elif how.options != ExportOptions(markups=how.options.markups, hyperlinks=how.options.hyperlinks):
-        raise InputError(f"{found.name} is not an ACC project: only published markups and hyperlinks are supported")
-    how.selection.check(found)
-    how.pattern.check(found)
+    how.check(session, found)
     batch = batch_for(found, how.batch, one_pdf=how.merge is not None)
     async with ledger_for(target, state, superseded=how.superseded, verify=how.verify, command=command) as ledger:
         await rebuild(ledger, found)
@@ -108,7 +103,7 @@ async def sync_project(
                 on_total(number)
 
         async with aclosing(ReadAhead(requests(run, listed))) as wanted:
-            await wanted.ready()  # a project that cannot be listed is an error before all else
+            await wanted.ready()  # if the project cannot be listed, that is raised first
             exports = export_many(
                 session,
                 wanted.items(),

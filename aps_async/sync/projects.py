@@ -1,4 +1,4 @@
-"""`sync_projects`: makes the subfolders of one folder or storage agree with a project each."""
+"""`sync_projects`: syncs several projects, each into its own subfolder of one folder or storage."""
 
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -31,7 +31,7 @@ _DEFAULT = SyncOptions()
 
 @frozen(kw_only=True)
 class SheetSynced:
-    """What a sync of several projects found of one sheet."""
+    """The outcome of one sheet in a sync of several projects."""
 
     project: Project
     folder: Path
@@ -43,7 +43,7 @@ class SheetSynced:
 
 @frozen(kw_only=True)
 class ProjectSynced:
-    """One project is done: all its sheets have been reported before."""
+    """The end of one project, after the outcomes of all its sheets."""
 
     project: Project
     folder: Path
@@ -53,7 +53,7 @@ class ProjectSynced:
     counts: SyncCounts
     """All zero for a project without sheets."""
     error: Exception | None = None
-    """Why the project could not be synced to its end; failures of single sheets are in their outcomes."""
+    """Why the sync of the project failed as a whole; failures of single sheets are in their outcomes."""
 
 
 async def sync_projects(
@@ -74,35 +74,36 @@ async def sync_projects(
 ) -> AsyncGenerator[SheetSynced | ProjectSynced, None]:
     """Syncs projects one after the other, each into its own subfolder, and yields every outcome as it is known.
 
-    The subfolder is called as the project, as far as a file system allows. `projects.json` in the folder remembers
-    which belongs to which, so that a project that was renamed keeps its own. A project that fails does not stop the
-    others, unless the disk is full. One without sheets has nothing to agree with, and is no failure.
-    Leaving the loop early needs `contextlib.aclosing` around it.
+    A subfolder has the name of its project, made safe as a file name. `projects.json` in the folder records which one
+    belongs to which project, so that a project that was renamed keeps its subfolder. A project that fails does not stop
+    the others, unless the disk is full. A project without sheets is not a failure.
+
+    To leave the loop early, put `contextlib.aclosing` around it.
 
     Args:
         session: as `sync_project`; all projects share its quotas.
-        projects: projects, or texts as `find_projects` takes them: patterns and beginnings of names may fit several,
-            and `*` fits all.
-        folder: where the subfolders are; it is made when it is missing. Or a storage, as `sync_project` takes it.
+        projects: projects, or texts for `find_projects`: a pattern or the beginning of a name may match several, and
+            `*` matches all.
+        folder: where the subfolders are; it is created if it is missing. Or a storage, as in `sync_project`.
         how: as `sync_project`, the same for all projects.
-        state: for a storage: the folder on this machine in which each project's ledger has its own; None: see
+        state: for a storage: the folder on this machine that has a subfolder for each project's ledger; None: see
             `state_folder`.
-        command: any text that describes how to run the same again; `read_subfolders` gives it back.
-        project_command: makes such a text for one project, given the location of its files; `ledger_status` of its
-            subfolder gives it back.
+        command: any text that describes how to repeat the run; `read_subfolders` returns it.
+        project_command: returns such a text for one project, given the location of its files; `ledger_status` of its
+            subfolder returns it.
         max_concurrent_downloads: as `sync_project`.
         timeout: as `sync_project`.
         policy: as `sync_project`.
-        on_progress: called with the state of the current project's exports.
-        on_listed: as `sync_project`, anew for each project.
-        on_total: called once for each project with the number of its sheets that were listed and chosen.
+        on_progress: called with the progress of the current project's exports after every change.
+        on_listed: as `sync_project`, starting again at 0 for each project.
+        on_total: called once for each project, with the number of its chosen sheets.
 
     Raises:
-        InputError: `how.merge` is given, which is for one project.
-        NotFoundInProjectError: one of the texts fits no project; nothing was done.
-        FolderInUseError: another run of this kind works in the folder.
-        LedgerError: `projects.json` cannot be used, or the folder is that of one project.
-        DiskFullError: the disk is full; the rest was not looked at.
+        InputError: `how.merge` is given, which is for a single project.
+        NotFoundInProjectError: one of the texts matches no project; nothing was done.
+        FolderInUseError: another sync of several projects is using the folder.
+        LedgerError: `projects.json` cannot be used, or the folder is that of a single project.
+        DiskFullError: the disk is full; the remaining projects were not synced.
         TargetError: the folder cannot be written to.
         APSError: as `find_projects`.
     """
@@ -137,7 +138,7 @@ async def sync_projects(
 async def _one(
     run: AsyncGenerator[SyncOutcome, None], project: Project, folder: Path, location: str
 ) -> AsyncGenerator[SheetSynced | ProjectSynced, None]:
-    """One project's outcomes and its end."""
+    """Syncs one project: yields its outcomes and its end."""
     counts, problem = SyncCounts.of(()), None
     try:
         async with aclosing(run) as outcomes:
@@ -154,7 +155,7 @@ async def _one(
 
 
 async def _found(session: Session, projects: Iterable[Project | str], user_id: str | None) -> dict[str, Project]:
-    """The projects by their ids."""
+    """Finds the projects; by their ids."""
     wanted = list(projects)
     found = {each.id: each for each in wanted if isinstance(each, Project)}
     texts = [each for each in wanted if isinstance(each, str)]
@@ -163,10 +164,10 @@ async def _found(session: Session, projects: Iterable[Project | str], user_id: s
 
 @asynccontextmanager
 async def _locked(root: Path) -> AsyncGenerator[None, None]:
-    """Keeps other runs of this kind away.
+    """Locks the folder against other syncs of several projects.
 
     Raises:
-        LedgerError: the folder has a ledger itself, so it is that of one project.
+        LedgerError: the folder has a ledger of its own, so it is that of a single project.
     """
     await in_thread(made_folder, root)
     if (root / LEDGER_NAME).exists():

@@ -1,4 +1,4 @@
-"""A lost ledger, made again from the register among the files, which others may have written."""
+"""Rebuilds a lost ledger from the register beside the files, which is checked, since anybody may have written it."""
 
 import re
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ _OPTIONS = frozenset(each.name for each in fields(ExportOptions) if each.default
 
 
 async def rebuild(ledger: Ledger, project: Project) -> int:
-    """Fills an empty ledger from the register among its files, and gives the number of sheets.
+    """Fills an empty ledger from the register beside its files, and returns the number of sheets.
 
-    Their files are compared with the register as with any ledger before they are used. Who saw a sheet is lost: one
-    that is no longer found is not taken for withdrawn.
+    Before files are used, they are compared with the register, as with any ledger. Which user has seen a sheet is not
+    known then, so a sheet that is no longer found does not count as withdrawn.
 
     Raises:
-        LedgerError: the register holds what no run writes.
+        LedgerError: the register contains something that no run writes.
     """
     if not await ledger.sheets.is_empty():
         return 0
@@ -75,10 +75,10 @@ def _check_new(seen: set[object], value: object) -> None:
 
 
 def _sheet(row: RegisterRow, project: Project, taken: dict[SheetIdentity | None, str]) -> FoundSheet:
-    """What a row says, if all of it is such as we write.
+    """Reads one row of the register.
 
     Raises:
-        InputError: it is not.
+        InputError: it contains something that no run writes.
     """
     source, size, digest = row.file_source or "", row.size, row.sha256 or ""
     is_source = _UUID.fullmatch(source) if project.is_acc else is_version_urn(source) and version_number(source)

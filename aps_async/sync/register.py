@@ -1,4 +1,4 @@
-"""`register.csv` and `register.json`: what is in a folder, written by every run, for people and for other programs.
+"""`register.csv` and `register.json`: the sheets in a folder, written by every run for people and other programs.
 
 `register.schema.json` beside this module describes the JSON file.
 """
@@ -44,7 +44,7 @@ __dir__: object = __all__.copy
 REGISTER_CSV = "register.csv"
 REGISTER_JSON = "register.json"
 FORM = 1
-"""Of `register.json`; a change that older readers would misunderstand gets another number."""
+"""Version of `register.json`, raised by changes that older readers would misunderstand."""
 _LARGEST = 256 << 20
 _FORMULA = frozenset("=+-@\t\r")
 
@@ -56,7 +56,7 @@ class RegisterRow:
     number: str = ""
     title: str = ""
     name: str = ""
-    """Number and title, or what else the sheet is known by."""
+    """Number and title; or a file name or an id if these are not known."""
     version: str | None = None
     """BIM 360: the version's number. ACC: the version set."""
     set: str | None = None
@@ -76,23 +76,23 @@ class RegisterRow:
     """See `SheetState`."""
     reason: str | None = None
     options: tuple[str, ...] = ()
-    """What is on the pages, such as `markups`."""
+    """The export options that were on, such as `markups`."""
     exported_at: str | None = None
     """ISO 8601, in UTC."""
     source: str = ""
     """BIM 360: the version URN. ACC: the UUID of the sheet."""
     file_source: str | None = None
-    """What the file was exported from: an older version than `source`, if the newer one could not be exported."""
+    """The id that the file was exported from: that of an older version if `source` could not be exported."""
 
 
 @frozen(kw_only=True)
 class Register:
-    """What is in a folder."""
+    """The content of `register.json`."""
 
     form: int
     project: str
     project_id: str
-    """Without `b.`."""
+    """Without the `b.` prefix."""
     written_at: str
     """ISO 8601, in UTC."""
     sheets: tuple[RegisterRow, ...] = field(factory=tuple)
@@ -100,19 +100,19 @@ class Register:
 
 @define(eq=False)
 class RegisterWriter:
-    """The register of a run, filled while that goes on."""
+    """Collects the rows of a register during a run, on disk if they are many, and writes it."""
 
     project: Project
     """The project that the folder is compared with."""
     _rows: Spool = field(factory=Spool, init=False)
-    """For each sheet its line of `register.json`, a line break, and its line of `register.csv`."""
+    """One entry for each sheet: its line of `register.json`, a line break, and its line of `register.csv`."""
 
     def add(self, outcome: SyncOutcome, *known: KnownSheet | None) -> None:
         """Adds a sheet.
 
         Args:
-            outcome: of the sheet.
-            known: what the ledger knows of it after its export: whichever of these has its file.
+            outcome: the outcome of the sheet.
+            known: what the ledger has of the sheet after its export; the one that has its file is used.
         """
         files = ((each, file) for each in known if each is not None for file in each.in_place)
         row = _row(self.project, outcome, *next((pair for pair in files if pair[1].name == outcome.file), (None, None)))
@@ -136,7 +136,7 @@ class RegisterWriter:
             written_at=now.isoformat(timespec="seconds"),
         )
         await place.write(REGISTER_JSON, _as_json(register, (row.partition("\n")[0] for row in self._rows)))
-        head = f"\ufeff{_HEAD}"  # by the mark, spreadsheets know that it is UTF-8
+        head = f"\ufeff{_HEAD}"  # spreadsheets recognize UTF-8 by this mark
         lines = chain([head], (row.partition("\n")[2] for row in self._rows))
         await place.write(REGISTER_CSV, (line.encode() for line in lines))
 
@@ -167,12 +167,12 @@ def _row(project: Project, outcome: SyncOutcome, known: KnownSheet | None, found
 
 @cache
 def options_in_words(options: ExportOptions) -> tuple[str, ...]:
-    """The page options that are on, by their names."""
+    """The names of the options that are on."""
     return tuple(name for name, value in asdict(options).items() if value is True)
 
 
 def _as_json(head: Register, rows: Iterable[str]) -> Iterator[bytes]:
-    """One line for each sheet: readable, and not so slow as indented JSON."""
+    """JSON with one line for each sheet: readable, and faster than indented JSON."""
     opened = json.dumps(to_dict(head), ensure_ascii=False, indent=1).removesuffix("\n}")
     yield f'{opened},\n "sheets": ['.encode()
     for at, row in enumerate(rows):
@@ -181,7 +181,7 @@ def _as_json(head: Register, rows: Iterable[str]) -> Iterator[bytes]:
 
 
 def as_csv(rows: Iterable[RegisterRow]) -> Iterator[str]:
-    """The lines of a CSV file, with a head. A text that a spreadsheet would take for a formula gets a `'` in front."""
+    """The lines of a CSV file with a header. A text that a spreadsheet would take for a formula gets the prefix `'`."""
     yield _HEAD
     yield from map(_csv_line, rows)
 
@@ -194,7 +194,7 @@ class _Echo:
         return line
 
 
-_in_csv = csv.writer(_Echo(), lineterminator="\r\n").writerow  # which returns what `write` does
+_in_csv = csv.writer(_Echo(), lineterminator="\r\n").writerow  # returns what `_Echo.write` returns
 _COLUMNS = tuple(each.name for each in fields(RegisterRow))
 _HEAD: str = _in_csv(_COLUMNS)
 
@@ -210,7 +210,7 @@ def _cell(value: object) -> object:
 
 
 async def read_register(place: Place) -> Register | None:
-    """Reads `register.json`, which others may have written: names of files are checked. None if there is none.
+    """Reads `register.json`, and checks its file names, since anybody may have written it. None if there is none.
 
     Raises:
         LedgerError: it cannot be used.

@@ -1,4 +1,4 @@
-"""What became of a sheet, as an outcome: exported, left out by the list, or missing from it."""
+"""Makes the outcome of a sheet that was exported, left out of the list, or missing from it."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ def _file_of(known: KnownSheet | None) -> str | None:
 
 
 def _where(place: Place, file: str | None, path: Path | None = None) -> dict[str, Any]:
-    """Where a file is, as an outcome has it."""
+    """The fields of an outcome that say where its file is."""
     if file is None:
         return {}
     path = path or place.path(file)
@@ -37,7 +37,7 @@ def _delivered_file(outcome: ExportOutcome | StoredExport, place: Place) -> str 
 
 
 def exported(planned: Planned, outcome: ExportOutcome | StoredExport, place: Place) -> SyncOutcome:
-    """What an export's outcome means for the sheet."""
+    """The outcome of a sheet that was exported."""
     known, sheet = planned.known, planned.sheet.sheet
     state, reason, file = planned.state, planned.reason, _delivered_file(outcome, place)
     exported_at: datetime | None = known.exported_at if known and outcome.reused else datetime.now(UTC)
@@ -46,7 +46,7 @@ def exported(planned: Planned, outcome: ExportOutcome | StoredExport, place: Pla
         file = _file_of(known)
         exported_at = known.exported_at if known and file else None
     elif state is SheetState.NEW and known is None and outcome.reused:
-        state = SheetState.UNCHANGED  # an older ledger knew it by other means
+        state = SheetState.UNCHANGED  # an older ledger identified it in another way
     elif state in (SheetState.UNCHANGED, SheetState.RENAMED) and not outcome.reused:
         lost = "its file was missing or had been changed"
         state, reason = SheetState.REFRESHED, f"{lost}; {reason}" if reason else lost
@@ -69,7 +69,7 @@ def exported(planned: Planned, outcome: ExportOutcome | StoredExport, place: Pla
 
 
 def left_out(found: LeftOut, sheet: Sheet, known: KnownSheet | None, place: Place) -> SyncOutcome:
-    """What a list shows and does not offer, with what the folder has of it."""
+    """The outcome of a sheet or folder that is listed, but cannot be exported."""
     reason = found.reason
     if known is not None and known.in_place:
         reason = f"version {found.version} {reason}; version {version_of(known)} kept"
@@ -91,7 +91,7 @@ def left_out(found: LeftOut, sheet: Sheet, known: KnownSheet | None, place: Plac
 
 
 def missed(known: KnownSheet, verdict: Verdict, place: Place) -> SyncOutcome:
-    """What the folder has and the run has not exported, with what the service answered."""
+    """The outcome of a sheet that the folder has and this run has not exported."""
     facts = known.facts
     return SyncOutcome(
         state=verdict.state,

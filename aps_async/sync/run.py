@@ -1,9 +1,11 @@
-"""One run of `sync_project`: its list, what the folder knows, and what comes of both."""
+"""One run of `sync_project` or of the command `export`: lists the project, plans the exports, and keeps the results.
+
+The exports themselves are made by `export_many`, which its callers feed with what `SyncRun.looking` yields.
+"""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -13,14 +15,13 @@ from attrs.converters import optional
 from aps_async.ahead import ReadAhead
 from aps_async.errors import EmptyProjectError, InputError, MergeError, PruneLimitError
 from aps_async.ledger import Ledger
-from aps_async.ledger.keys import lineage_of
 from aps_async.ledger.sheets import KnownSheet, SheetNote
 from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet, SheetIdentity, StoredExport
-from aps_async.resources.sheets import forms
+from aps_async.resources import files
 from aps_async.session import Session
 from aps_async.sync.compare import Planned, plan
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, join_set
-from aps_async.sync.listing import Listing
+from aps_async.sync.listing import OUTSIDE, Listing
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import RegisterWriter
@@ -34,12 +35,11 @@ __dir__: object = __all__.copy
 
 DEFAULT_PATTERN = NamePattern("{number} - {title}")
 PRUNE_SHARE = 10
-"""One run moves at most the set divided by this, unless a larger number is allowed."""
+"""One run moves at most one in this many sheets of the set, unless `SyncOptions.max_prune` allows more."""
 PRUNE_LEAST = 10
-"""So many sheets in any case."""
-_AT_ONCE = 400  # outcomes that are kept in one transaction
+"""A run may always move this many sheets."""
+_AT_ONCE = 400  # outcomes that are written in one transaction
 _IN_SET = (SheetState.NEW, SheetState.REVISED, SheetState.RENAMED, SheetState.REFRESHED, SheetState.UNCHANGED)
-_OUTSIDE = "outside the selection of this run"
 
 
 def _pattern(value: NamePattern | str) -> NamePattern:
@@ -51,36 +51,36 @@ class SyncOptions:
     """How a folder is made to agree with a project.
 
     Raises:
-        InputError: a value is of another kind than its field.
+        InputError: a value has the wrong type.
     """
 
     options: ExportOptions = field(factory=ExportOptions)
     """What goes onto the pages; nothing by default."""
     selection: Selection = field(factory=Selection)
-    """Which sheets are wanted. Others that are in the folder are not looked at, and stay."""
+    """Which sheets to export. Other sheets in the folder are left alone."""
     pattern: NamePattern = field(default=DEFAULT_PATTERN, converter=_pattern)
-    """How files are named; a text will do. Another pattern than last time renames files and exports nothing."""
+    """How files are named, as a `NamePattern` or a string. If it differs from last time, files are renamed, and not
+    exported again."""
     superseded: Literal["keep", "drop"] = "keep"
-    """What becomes of an older version's file: it is moved to the folder `superseded`, or removed."""
+    """What happens to an older version's file: `keep` moves it to the folder `superseded`, `drop` removes it."""
     prune: bool = False
-    """Move the files of withdrawn sheets to `superseded`; otherwise they stay, and are reported by every run."""
+    """Whether files of withdrawn sheets are moved to `superseded`; otherwise they stay, and every run reports them."""
     max_prune: int | None = None
-    """Sheets that one run may move; by default a tenth of the set, and at least 10."""
+    """How many withdrawn sheets one run may move; None: a tenth of the set, and at least 10."""
     refresh: timedelta | None = None
-    """Export again what was exported longer ago than this: markups change without a new version."""
+    """Export sheets again whose export is older than this, because markups change without a new version."""
     verify: bool = False
-    """Read every file and compare its hash, and ask for every number and title; otherwise files whose size, times and
-    inode are as they were are taken as unchanged, and numbers and titles as known for a day where nothing was modified.
-    """
+    """Read every file to compare its hash, and request every number and title. Otherwise a file counts as unchanged if
+    its size, times and inode are the same, and numbers and titles are taken from the ledger for a day if nothing was
+    modified."""
     user_id: str | None = None
     """The user that jobs run as; ACC requires one with two-legged tokens."""
     again: bool = False
-    """Whether the ledger was opened to export everything again; for reports."""
+    """Whether the ledger was opened with `again`; only changes the reason in reports."""
     merge: Path | None = field(default=None, converter=optional(checked_pdf))
     """A PDF to join the sheets into, in the order of their numbers; see `JoinedSet`. Needs the extra `pdf`."""
     batch: int | None = None
-    """ACC: sheets in one job, see `export_many`. By default each has a job of its own, and with `merge` the service
-    makes one PDF of up to 1,000, which is split and joined here; 1: never."""
+    """ACC: maximum number of sheets in one job, see `export_many`. None: 1, or 1,000 with `merge`."""
 
     def __attrs_post_init__(self) -> None:
         for name, value, kind, example in (
@@ -93,10 +93,26 @@ class SyncOptions:
         if self.superseded not in ("keep", "drop"):
             raise InputError(f"superseded must be 'keep' or 'drop', not {self.superseded!r}")
 
+    def check(self, session: Session, project: Project) -> None:
+        """Checks that these options can be used with a project.
+
+        Raises:
+            AuthError: the token is of the wrong kind.
+            InputError: the selection, the pattern or an option is not for this kind of project, or ACC needs a user.
+        """
+        if project.is_acc:
+            session.check_user(files.SERVICE.start, self.user_id)
+        elif self.options != ExportOptions(markups=self.options.markups, hyperlinks=self.options.hyperlinks):
+            raise InputError(
+                f"{project.name} is not an ACC project: only published markups and hyperlinks are supported"
+            )
+        self.selection.check(project)
+        self.pattern.check(project)
+
 
 @define(eq=False)
 class SyncRun:
-    """One call of `sync_project`, in the order of its methods."""
+    """One run. Its methods are in the order in which they are called."""
 
     session: Session
     project: Project
@@ -104,24 +120,24 @@ class SyncRun:
     how: SyncOptions
     viewer: str = field(kw_only=True)
     selected: Selected = field(default=Selected(chosen=()), init=False)
-    """What the selection has chosen, for reports."""
+    """What the selection chose, complete once `is_listed`; see `keep_selected`."""
     chosen: int = field(default=0, init=False)
-    """Sheets that were listed and chosen so far."""
+    """The number of sheets that were listed and chosen so far."""
     is_listed: bool = field(default=False, init=False)
-    """Whether the list has come to its end, so that `chosen` and `selected` are complete."""
+    """Whether the list is complete, and with it `chosen` and `selected`."""
     _listing: Listing = field(init=False)
     _open: dict[tuple[str, ...], Planned] = field(factory=dict[tuple[str, ...], Planned], init=False)
-    """By their source ids: the sheets that have no outcome yet."""
+    """The sheets that have no outcome yet, by their source ids."""
     _renamed: list[Planned] = field(factory=list[Planned], init=False)
     _is_told: bool = field(default=False, init=False)
     _is_any_known: bool = field(default=False, init=False)
-    """Whether the folder had any sheet at the beginning."""
+    """Whether the folder had any sheets at the beginning."""
     _taken: dict[SheetIdentity | None, str] = field(factory=dict[SheetIdentity | None, str], init=False)
     _moved: dict[int, KnownSheet] = field(factory=dict[int, KnownSheet], init=False)
-    """By record: withdrawn sheets whose files this run has moved, as they are now."""
+    """Withdrawn sheets whose files this run has moved, as they are now, by record."""
     _notes: list[SheetNote] = field(factory=list[SheetNote], init=False)
     _changed: list[tuple[bytes, SyncOutcome]] = field(factory=list[tuple[bytes, SyncOutcome]], init=False)
-    """With their lineages: outcomes whose files the ledger has to be asked about for the register."""
+    """Outcomes, with their lineages, whose files have yet to be looked up in the ledger for the register."""
     _register: RegisterWriter = field(init=False)
     _in_set: list[SetSheet] = field(factory=list[SetSheet], init=False)
     _not_in_set: list[str] = field(factory=list[str], init=False)
@@ -134,11 +150,11 @@ class SyncRun:
 
     @property
     def not_listed(self) -> tuple[LeftOut, ...]:
-        """BIM 360: sheets and folders that the list has found so far and could not return."""
+        """BIM 360: sheets and folders that were found so far and cannot be exported or listed."""
         return tuple(self._listing.left_out)
 
     def keep_selected(self) -> None:
-        """Has `selected` hold the sheets also if all of them are chosen; otherwise there may be too many to keep."""
+        """Keeps all sheets in `selected` even if everything is chosen; by default they are not, to save memory."""
         self._listing.keep_all()
 
     def list_sheets(self) -> AsyncGenerator[Sheet, None]:
@@ -148,14 +164,14 @@ class SyncRun:
     async def looking(
         self, selected: Selected | None = None, listed: ReadAhead[Sheet] | None = None
     ) -> AsyncGenerator[list[Planned], None]:
-        """Lists the project unless that has been done, compares it with the folder, and yields what is planned.
+        """Lists the project, compares it with the folder, and yields what is planned, part by part.
 
-        Parts of a list of all sheets come while that goes on. A selection of some takes the whole list, so that
-        everything is yielded at its end.
+        If everything is selected, parts are yielded while the project is being listed. Any other selection needs the
+        complete list first, so that everything is yielded at the end.
 
         Args:
-            selected: what was listed and chosen; None: list it here.
-            listed: `list_sheets`, if that has begun.
+            selected: what was listed and chosen before; None: the project is listed now.
+            listed: `list_sheets`, if it has been started before.
         """
         if self.how.merge is not None:
             await self.ledger.reserve(self.how.merge)
@@ -199,14 +215,14 @@ class SyncRun:
         return planned
 
     async def _with_user(self, planned: Planned) -> Planned:
-        """A file stays good when another user asks for it: the ledger finds it under the user that it was made for."""
+        """Keeps the user that a file was exported for, if it is there and unchanged; the ledger finds it by that."""
         known = planned.known
         if known is None or not await self.ledger.place.are_whole(known.files):
             return planned
         return evolve(planned, request=evolve(planned.request, user_id=known.request.user_id))
 
     def left_out(self) -> list[SyncOutcome]:
-        """What the list shows and does not offer; once, when the list has ended."""
+        """The outcomes of what was listed and cannot be exported; once, when the list is complete."""
         if not self.is_listed or self._is_told:
             return []
         self._is_told = True
@@ -224,11 +240,11 @@ class SyncRun:
         return found
 
     def gives_name_now(self, planned: Planned) -> bool:
-        """Whether a file can get its name before the list has ended: no file in the folder could come to need it."""
+        """Whether a file can be named before the list is complete: no renamed file could need its name."""
         return planned.keeps_name or not self._is_any_known
 
     async def rename(self) -> None:
-        """Gives files the names that they should have now, those first whose new name nobody has."""
+        """Renames files to the names that they should have now; those first whose new name is free."""
         waiting, self._renamed = self._renamed, []
         taken = await self.ledger.sheets.names() if waiting else set[str]()
         while waiting:
@@ -242,7 +258,7 @@ class SyncRun:
             waiting = [each for each in waiting if id(each) not in done]
 
     async def exported(self, outcome: ExportOutcome | StoredExport) -> SyncOutcome:
-        """What came of one export."""
+        """Records the outcome of one export, and returns that of its sheet."""
         planned = self._open.pop(outcome.request.source_ids)
         found = exported(planned, outcome, self.ledger.place)
         if found.state is SheetState.REFRESHED and self.how.again:
@@ -259,7 +275,7 @@ class SyncRun:
         return found
 
     def _is_noted(self, planned: Planned, found: SyncOutcome) -> bool:
-        """Whether the ledger has it like this already."""
+        """Whether the ledger has the same state already."""
         known, sheet = planned.known, planned.sheet.sheet
         return (
             known is not None
@@ -272,29 +288,14 @@ class SyncRun:
         )
 
     async def missing(self) -> list[SyncOutcome]:
-        """What became of the sheets that the folder has and this run has not exported."""
+        """The outcomes of the sheets that the folder has and this run has not exported; moves withdrawn ones."""
         await self._keep_notes()
-        listing, book = self._listing, self.ledger.sheets
-        kept = {found.record for each in listing.sheets_left_out() if (found := listing.kept(each)) is not None}
-        rest = [each for each in await book.not_asked_for(self._listing.project_id) if each.record not in kept]
-        others = kept | {each.record for each in rest}
-        same = await book.of_lineages(self._listing.project_id, {each.lineage for each in rest})
-        asked = {
-            each.lineage: each.source_id for each in chain.from_iterable(same.values()) if each.record not in others
-        }
-        now = {each.id: each.sheet for each in listing.listed} if rest else dict[str, Sheet]()
-        listed = listing.lineages() if rest else set[bytes]()
-        reasons = {
-            each.record: reason
-            for each in rest
-            if not _has_another_number(each, now.get(each.source_id))
-            and (reason := self._why_not_asked(each, asked.get(each.lineage), is_listed=each.lineage in listed))
-        }
+        rest, reasons, others = await self._listing.not_exported()
         prover = Prover(self.session, self.project, self.viewer, self.how.user_id)
         verdicts = await prover.verdicts([each for each in rest if each.record not in reasons])
         verdicts |= {record: Verdict(SheetState.NOT_LOOKED_AT, reason) for record, reason in reasons.items()}
         withdrawn = [each for each in rest if _is_withdrawn(verdicts[each.record])]
-        self._moved = await self._prune(withdrawn, self.chosen + len(others))
+        self._moved = await self._prune(withdrawn, self.chosen + others)
         outcomes: list[SyncOutcome] = []
         for each in rest:
             moved = self._moved.get(each.record)
@@ -304,28 +305,8 @@ class SyncRun:
             self._keep(each, outcome, outcome.file if moved else None)
         return outcomes
 
-    def _why_not_asked(self, known: KnownSheet, asked: str | None, *, is_listed: bool) -> str | None:
-        """Why the service is not asked about a sheet that this run has not exported; None if it is.
-
-        Args:
-            known: the sheet.
-            asked: the id of the version that this run has exported instead.
-            is_listed: whether any version is listed.
-        """
-        if is_listed:
-            if asked is None:
-                return _OUTSIDE
-            is_older = known.source_id != asked
-            return "an older version, kept beside the newer one" if is_older else "exported with other options"
-        if not self._listing.is_inside(known):
-            return _OUTSIDE
-        path = known.facts.folder_path if known.facts else ""
-        if any(path == each or path.startswith(f"{each}/") for each in self._listing.unlisted):
-            return "its folder could not be listed"
-        return None
-
     async def _prune(self, withdrawn: Sequence[KnownSheet], total: int) -> dict[int, KnownSheet]:
-        """Moves the files of withdrawn sheets, if that is wanted and they are few enough; gives them with those."""
+        """Moves the files of withdrawn sheets if `SyncOptions` allows it; returns these sheets by record."""
         if not self.how.prune or not withdrawn:
             return {}
         allowed = max(PRUNE_LEAST, total // PRUNE_SHARE) if self.how.max_prune is None else self.how.max_prune
@@ -340,21 +321,21 @@ class SyncRun:
         return {each.record: await self.ledger.sheets.withdraw(each) for each in withdrawn}
 
     def _report(self, outcome: SyncOutcome, *known: KnownSheet | None) -> None:
-        """Remembers an outcome for the register and the set, with what the ledger knows of its file."""
+        """Adds an outcome to the register and to the joined PDF."""
         self._register.add(outcome, *known)
         if self.how.merge is None:
             return
         if outcome.state not in _IN_SET:
-            if outcome.reason != _OUTSIDE:
+            if outcome.reason != OUTSIDE:
                 self._not_in_set.append(f"{outcome.name}: {outcome.in_words}")
         elif outcome.file:
             self._in_set.append(SetSheet(outcome.file, outcome.number, outcome.title))
 
     async def finish(self) -> JoinedSet | None:
-        """Keeps what was found, writes the register, and joins the sheets if that is wanted.
+        """Writes the ledger's notes and the register, and joins the sheets for `SyncOptions.merge`.
 
         Raises:
-            PruneLimitError: more was withdrawn than may be moved.
+            PruneLimitError: more sheets are withdrawn than may be moved.
             MergeError: the sheets cannot be joined.
             TargetError: the register cannot be written.
         """
@@ -405,10 +386,6 @@ class SyncRun:
                     named_at=known.named_at,
                 )
             )
-
-
-def _has_another_number(known: KnownSheet, listed: Sheet | None) -> bool:
-    return listed is not None and all(lineage_of(form.to_request()) != known.lineage for form in forms(listed))
 
 
 def _is_withdrawn(verdict: Verdict) -> bool:

@@ -1,4 +1,4 @@
-"""Which sheets of a project are meant: by number, pattern, folder, version set, collection, tag or date."""
+"""Selects sheets of a project by number, pattern, folder, version set, collection, tag or date."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from attrs import evolve, field, fields_dict, frozen
 
 from aps_async.errors import APSError, InputError, NotExportableError, NotFoundInProjectError
 from aps_async.exports.project import get_sheet, list_sheets
-from aps_async.ids import decoded_urn, is_folder_urn, is_item_urn, is_version_urn
+from aps_async.ids import check_whole, decoded_urn, is_folder_urn, is_item_urn, is_version_urn
 from aps_async.models import LeftOut, Project, Sheet
 from aps_async.narrowing import is_really
 from aps_async.resources.projects import find_project
@@ -23,7 +23,7 @@ __dir__: object = __all__.copy
 T = TypeVar("T")
 
 _SUGGESTIONS = 10
-"""Texts of one selection for which the nearest matches are looked up, which takes a tenth of a second each."""
+"""Maximum number of texts for which similar ones are suggested, which takes a tenth of a second each."""
 _ACC_ONLY = {"sheet_set": "a version set", "collection": "a collection", "tag": "a tag"}
 
 
@@ -33,10 +33,11 @@ def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
 
 @frozen(kw_only=True)
 class Selection:
-    """Which sheets are chosen; what is not given restricts nothing, so that `Selection()` is all of them.
+    """Which sheets to export; `Selection()` is all of them.
 
-    `sheet` and `match` add up: a sheet needs to fit one of all their texts. Everything else restricts further. Names
-    are compared as people read them, and case counts only where two of them differ in nothing else.
+    `sheet` and `match` are alternatives: a sheet has to match one of all their texts. Every other field that is given
+    restricts the choice further. Names are compared without case and the encoding of accents, unless two names differ
+    in nothing else.
 
     Raises:
         InputError: a text is empty, or `since` has no time zone.
@@ -47,9 +48,9 @@ class Selection:
     match: tuple[str, ...] = field(default=(), converter=_texts)
     """Patterns of numbers, such as `A-1*` or `[AS]-10?`."""
     exclude: tuple[str, ...] = field(default=(), converter=_texts)
-    """Patterns of numbers that are left out. One that fits nothing is no error, see `Selected.unused`."""
+    """Patterns of numbers to leave out. A pattern that matches nothing is not an error, see `Selected.unused`."""
     folder: str | None = None
-    """BIM 360: a folder and everything below it, by URN or path from the Plans folder down, which may be left out.
+    """BIM 360: a folder and everything below it, by its URN or its path, with or without the Plans folder at the top.
     ACC: as `sheet_set`."""
     sheet_set: str | None = None
     """ACC: a version set, by name or id."""
@@ -58,8 +59,8 @@ class Selection:
     tag: tuple[str, ...] = field(default=(), converter=_texts)
     """ACC: sheets with any of these tags."""
     since: datetime | None = None
-    """Sheets changed at or after this time (BIM 360: the version was created; ACC: the sheet was updated), and those
-    without a time."""
+    """Only sheets changed at or after this time (BIM 360: the version was created; ACC: the sheet was updated), and
+    those without a time."""
 
     def __attrs_post_init__(self) -> None:
         for name in fields_dict(Selection):
@@ -75,14 +76,22 @@ class Selection:
 
     @property
     def takes_all(self) -> bool:
-        """Whether it chooses all sheets of its folder, version set and collection, or of the project."""
+        """Whether it selects everything in its folder, version set or collection, or in the whole project."""
         return evolve(self, folder=None, sheet_set=None, collection=None) == Selection()
 
-    def check(self, project: Project) -> None:
-        """Refuses what this kind of project does not have.
+    def check_address(self, project: Project | str) -> None:
+        """Refuses the web address of a folder or file in place of the project, if nothing narrower is chosen.
 
         Raises:
-            InputError: a version set, collection or tag of a BIM 360 project; or both a folder and a version set.
+            InputError: all of the project would be taken.
+        """
+        check_whole(project, self.folder, self.sheet_set, self.sheet)
+
+    def check(self, project: Project) -> None:
+        """Checks that this kind of project has what is selected.
+
+        Raises:
+            InputError: a version set, collection or tag is given for BIM 360; or both a folder and a version set.
         """
         asked = [words for name, words in _ACC_ONLY.items() if getattr(self, name)]
         if asked and not project.is_acc:
@@ -97,7 +106,7 @@ class Selection:
 
 @frozen(kw_only=True)
 class NotSelected:
-    """A sheet that was listed and not chosen."""
+    """A sheet that was listed but not selected."""
 
     sheet: ProjectSheet
     reason: str
@@ -105,20 +114,19 @@ class NotSelected:
 
 @frozen(kw_only=True)
 class Selected:
-    """What a selection chose, in the order of the list."""
+    """The result of a selection, in the order of the list."""
 
     chosen: tuple[ProjectSheet, ...]
     not_selected: tuple[NotSelected, ...] = ()
-    """What was listed besides. Sheets of other folders, version sets and collections need not have been listed."""
+    """The other sheets that were listed; those of other folders, version sets and collections usually are not."""
     ambiguous: Mapping[str, tuple[ProjectSheet, ...]] = field(factory=dict[str, tuple[ProjectSheet, ...]])
-    """Texts of `Selection.sheet` that several sheets share, with all of these; all are chosen."""
+    """Texts of `Selection.sheet` that match several sheets, with these sheets; all of them are chosen."""
     unmatched: Mapping[str, APSError] = field(factory=dict[str, APSError])
-    """Texts of `Selection.sheet` that no sheet fits, if that was allowed, each with the reason."""
+    """Texts of `Selection.sheet` that match no sheet, with the error for each, if `allow_unmatched` was given."""
     unused: tuple[str, ...] = ()
-    """Patterns of `Selection.exclude` that fit nothing."""
+    """Patterns of `Selection.exclude` that match nothing."""
     left_out: tuple[LeftOut, ...] = ()
-    """BIM 360: sheets and folders that the list found and could not return, whether they would have been chosen or not.
-    """
+    """BIM 360: sheets and folders that were found and cannot be exported or listed, chosen or not."""
 
 
 async def list_selected(
@@ -131,7 +139,7 @@ async def list_selected(
 ) -> Selected:
     """Lists a project's sheets and chooses among them.
 
-    URNs of a BIM 360 project are looked up one by one, and may be those of older versions; everything else takes a list
+    URNs in a BIM 360 project are looked up one by one, and may be those of older versions. Everything else needs a list
     of the project, or of the folder, version set or collection.
 
     Args:
@@ -139,14 +147,15 @@ async def list_selected(
         project: a `Project`, its id or its name.
         selection: what to choose.
         user_id: the acting user of a two-legged call.
-        allow_unmatched: whether texts of `Selection.sheet` that fit nothing become `Selected.unmatched`.
+        allow_unmatched: return texts of `Selection.sheet` that match nothing as `Selected.unmatched`, without raising.
 
     Raises:
         InputError: the selection cannot be used with this kind of project, see `Selection.check`.
-        NotFoundInProjectError: no such project, folder, version set, collection, tag, pattern or sheet; the message
-            lists the nearest.
+        NotFoundInProjectError: there is no such project, folder, version set, collection, tag, pattern or sheet; the
+            message lists similar ones.
         APSError: as `list_sheets`.
     """
+    selection.check_address(project)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
     selection.check(found)
     urns = _urns(selection) if found.is_bim360 and selection.folder is None else {}
@@ -172,7 +181,7 @@ async def list_selected(
     if failed and not remaining and not selection.match:
         return Selected(chosen=(), unmatched=failed, left_out=tuple(left_out))
     items = [ProjectSheet(sheet=each, project=found) for each in sheets.values()]
-    # The service has chosen by these already.
+    # The list was restricted to these already.
     rest = evolve(selection, sheet=remaining, folder=None, sheet_set=None, collection=None)
     selected = select(items, rest, allow_unmatched=allow_unmatched)
     return evolve(selected, unmatched={**failed, **selected.unmatched}, left_out=tuple(left_out))
@@ -183,12 +192,12 @@ def select(items: Iterable[ProjectSheet], selection: Selection, *, allow_unmatch
 
     Args:
         items: the sheets.
-        selection: what to choose; a folder by its path, since sheets do not know the URN of theirs.
+        selection: what to choose. A folder has to be given by its path, because sheets do not have its URN.
         allow_unmatched: as `list_selected`.
 
     Raises:
         InputError: the selection cannot be used with this kind of project, see `Selection.check`.
-        NotFoundInProjectError: a text fits no sheet at all; the message lists the nearest.
+        NotFoundInProjectError: a text matches no sheet; the message lists similar ones.
     """
     known = list(items)
     for project in {each.project.id: each.project for each in known}.values():
@@ -222,15 +231,15 @@ def select(items: Iterable[ProjectSheet], selection: Selection, *, allow_unmatch
 
 
 Rule = tuple[str, Callable[[ProjectSheet], bool]]
-"""Why a sheet is not chosen, and whether it may be."""
+"""The reason for which a sheet is left out, and the condition for choosing it."""
 
 
 def _by_number(
     known: Sequence[ProjectSheet], selection: Selection
 ) -> tuple[list[ProjectSheet], dict[str, tuple[ProjectSheet, ...]], dict[str, APSError]]:
-    """The sheets that are named, and the texts that name several or none."""
+    """The sheets of `Selection.sheet`, and the texts that match several sheets or none."""
     chosen, ambiguous, unmatched = list[ProjectSheet](), dict[str, tuple[ProjectSheet, ...]](), dict[str, APSError]()
-    if not selection.sheet:  # an index of thousands of sheets takes more memory than the sheets
+    if not selection.sheet:  # without need, since an index takes more memory than the sheets
         return chosen, ambiguous, unmatched
     index = NameIndex(known, lambda each: (each.number, each.id, each.sheet.item_id or each.id))
     for text in selection.sheet:
@@ -276,7 +285,7 @@ def _place_rules(known: Sequence[ProjectSheet], selection: Selection) -> Iterabl
 def _known_rule(
     what: str, wanted: str, known: Sequence[ProjectSheet], names: Callable[[ProjectSheet], Sequence[str]]
 ) -> Iterable[Rule]:
-    """Sheets of a place by one of its names; of all that look alike, those that are spelled like it."""
+    """A rule by name: without case and accents' encoding, unless one name is spelled exactly like the text."""
     found = {each.id for each in named(_path(wanted) if what == "folder" else wanted, known, names)}
     if not found:
         instead = did_you_mean(wanted, (names(each)[0] for each in known if names(each)))
@@ -309,7 +318,7 @@ def _number(sheet: ProjectSheet) -> str:
 
 
 def _folder_names(sheet: ProjectSheet) -> Sequence[str]:
-    """Every folder that the sheet is in or below, by path; the top folder may be left out."""
+    """The paths of all folders that contain the sheet, each with and without the top folder."""
     if sheet.project.is_acc:
         return _set_names(sheet)
     names = sheet.folders
@@ -331,25 +340,25 @@ def _path(text: str) -> str:
 
 
 def _urns(selection: Selection) -> dict[str, str]:
-    """The texts that are URNs of items or versions, with these."""
+    """The texts that are URNs of items or versions, with the URNs in plain form."""
     decoded = {text: _decoded(text) for text in selection.sheet}
     return {text: urn for text, urn in decoded.items() if is_item_urn(urn) or is_version_urn(urn)}
 
 
 def _find(index: NameIndex[T], text: str) -> list[T]:
-    """What a text names: as it is, or as a URN in any form. A number may look like one, or be in brackets."""
+    """The sheets that a text names, as it is or as a URN. It is tried as it is first: a number may look like a URN."""
     return index.find(text) or index.find(_decoded(text))
 
 
 def _decoded(text: str) -> str:
     try:
         return decoded_urn(text, "version", "item")
-    except InputError:  # not a URN in any form
+    except InputError:  # it is not a URN
         return text
 
 
 def _not_exportable(selection: Selection, sheets: Sequence[Sheet], left_out: Sequence[LeftOut]) -> dict[str, APSError]:
-    """The texts that name only what the list had to leave out, with the reason for that."""
+    """The texts that name only what cannot be exported, with the error for each."""
     exportable = NameIndex(sheets, lambda each: (each.number, each.id, each.item_id or each.id))
     others = NameIndex(left_out, lambda each: (each.name, each.id, each.version_urn or each.id))
     found = {text: _find(others, text) for text in selection.sheet if not _find(exportable, text)}

@@ -1,4 +1,4 @@
-"""A sheet of a project of either kind, with what selections and names ask of it."""
+"""`ProjectSheet`: one view of BIM 360 and ACC sheets, for selections and file names."""
 
 import json
 import re
@@ -29,7 +29,7 @@ class ProjectSheet:
 
     @property
     def key(self) -> str:
-        """What stays the same through all revisions of the sheet, as a text to store and compare.
+        """Identifies the sheet through all of its revisions, as a text to store and compare.
 
         BIM 360: the project and the item, which keeps its id when its number, title or folder changes. ACC: the
         project, the collection and the number, because every revision has an id of its own.
@@ -42,7 +42,7 @@ class ProjectSheet:
 
     @property
     def id(self) -> str:
-        """What is exported. BIM 360: the version URN. ACC: the UUID of this revision."""
+        """The id to export. BIM 360: the version URN. ACC: the UUID of this revision."""
         return self.sheet.id
 
     @property
@@ -68,7 +68,7 @@ class ProjectSheet:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The names of the folders that it lies in, from the top down. ACC: its collection, if any, and version set."""
+        """The names of its folders, from the top down. ACC: its collection, if any, and its version set."""
         if not self.project.is_acc:
             return tuple(name for name in self.sheet.folder_path.split("/") if name)
         collection = self.sheet.collection.name if self.sheet.collection else ""
@@ -80,7 +80,7 @@ class ProjectSheet:
         if issued := _DATE.match(self.sheet.issuance_date or ""):
             try:
                 return date.fromisoformat(issued[0])
-            except ValueError:  # such as a 13th month
+            except ValueError:  # for example a 13th month
                 pass
         return self.changed_at.date() if self.changed_at else None
 

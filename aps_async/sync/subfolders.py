@@ -1,6 +1,6 @@
 """`projects.json`: which subfolder belongs to which project, in a folder that several projects are synced into.
 
-A project keeps its subfolder when it gets another name, and when another project with its name is added.
+A project keeps its subfolder when it is renamed, and when another project of the same name is added.
 """
 
 import json
@@ -28,18 +28,18 @@ __dir__: object = __all__.copy
 
 PROJECTS_JSON = "projects.json"
 FORM = 1
-"""Of `projects.json`; a change that older readers would misunderstand gets another number."""
+"""Version of `projects.json`, raised by changes that older readers would misunderstand."""
 _LARGEST = 64 << 20
 _OURS = (PROJECTS_JSON, REGISTER_JSON, REGISTER_CSV, "superseded")
-"""Names that no project's subfolder gets."""
+"""Names that are not given to subfolders."""
 
 
 @frozen(kw_only=True)
 class Subfolder:
-    """One project's."""
+    """The subfolder of one project."""
 
     project_id: str
-    """Without `b.`."""
+    """Without the `b.` prefix."""
     project: str
     """The project's name when it was last synced."""
     folder: str
@@ -48,18 +48,18 @@ class Subfolder:
 
 @frozen(kw_only=True)
 class Subfolders:
-    """What `projects.json` contains."""
+    """The content of `projects.json`."""
 
     form: int
     command: str | None = None
-    """Any text that describes how to run the same again."""
+    """Any text that describes how to repeat the run."""
     projects: tuple[Subfolder, ...] = field(factory=tuple)
 
     def of(self, project: Project) -> str:
         """The name of a project's subfolder.
 
         Raises:
-            LookupError: it has none.
+            LookupError: the project has no subfolder.
         """
         return next(each.folder for each in self.projects if each.project_id == bare_id(project.id))
 
@@ -73,7 +73,7 @@ class Root:
 
     @classmethod
     def of(cls, target: str | os.PathLike[str] | Storage, state: str | os.PathLike[str] | None = None) -> "Root":
-        """That of a target, as `sync_project` takes it.
+        """The root for a target; arguments as for `sync_project`.
 
         Raises:
             InputError: the target or the state folder cannot be used.
@@ -88,16 +88,16 @@ class Root:
 
     @property
     def _places(self) -> list[Place]:
-        """Where `projects.json` is: in a storage, so that another machine finds it, and beside the ledgers."""
+        """Where `projects.json` is; with a storage, there for other machines, and beside the ledgers here."""
         here = FolderPlace(self.folder)
         return [here] if self.storage is None else [StoragePlace(self.storage), here]
 
     def target(self, name: str) -> Path | ReadableStorage:
-        """Where the files of a project go."""
+        """The target for the files of a project."""
         return self.folder / name if self.storage is None else StorageBelow(self.storage, name)
 
     def state(self, name: str) -> Path | None:
-        """The folder of a project's ledger, if it is kept apart from the files."""
+        """The folder of a project's ledger; None if it is among the files."""
         return None if self.storage is None else self.folder / name
 
     def location(self, name: str) -> str:
@@ -105,9 +105,9 @@ class Root:
         return self._places[0].location(name)
 
     async def subfolders(self, projects: Iterable[Project]) -> Subfolders:
-        """The subfolders of all projects known so far, with those of more projects.
+        """The subfolders of all projects known so far, and new ones for the other projects.
 
-        They are called as the projects, made safe, and numbered where the names meet. Without a `projects.json`, the
+        They have the names of the projects, made safe, and numbered if two are alike. Without a `projects.json`, the
         registers in the subfolders show which project each one belongs to.
 
         Raises:
@@ -140,11 +140,11 @@ class Root:
             await place.write(PROJECTS_JSON, [text.encode()])
 
     async def _by_registers(self, projects: Iterable[Project]) -> list[Subfolder]:
-        """A storage cannot be listed: only subfolders that could be those of the projects are looked into."""
+        """Reads the registers of the subfolders. A storage cannot be listed, so there the projects' names are tried."""
         found: dict[str, Subfolder] = {}
         names = [safe_stem(each.name) for each in projects] if self.storage else await in_thread(_names_in, self.folder)
         for name in names:
-            with suppress(LedgerError, InputError, TargetError):  # no folder of ours
+            with suppress(LedgerError, InputError, TargetError):  # the folder is not one of ours
                 if register := await read_register(self._places[0].below(name)):
                     own = Subfolder(project_id=register.project_id, project=register.project, folder=checked_name(name))
                     found.setdefault(own.project_id, own)
@@ -156,7 +156,7 @@ def _names_in(folder: Path) -> list[str]:
 
 
 async def read_subfolders(place: Place) -> Subfolders | None:
-    """Reads `projects.json`, which others may have written: names of folders are checked. None if there is none.
+    """Reads `projects.json`, and checks its folder names, since anybody may have written it. None if there is none.
 
     Raises:
         LedgerError: it cannot be used.

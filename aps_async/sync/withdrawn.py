@@ -1,4 +1,4 @@
-"""Whether a sheet that a list no longer shows has been withdrawn: only an answer about that very sheet proves it."""
+"""Finds out whether sheets that are no longer listed were withdrawn, by asking the service about each of them."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ _LEVELS = 100
 
 @frozen
 class Verdict:
-    """What an answer about one sheet shows."""
+    """What the service's response about one sheet means."""
 
     state: SheetState
     """WITHDRAWN, LEFT_OUT or NOT_LOOKED_AT."""
@@ -31,8 +31,8 @@ class Verdict:
 class Prover:
     """Asks the service about sheets of one project.
 
-    A sheet that is not found is withdrawn only if the same app and user have seen it before; for others it may merely
-    be out of sight.
+    A sheet that is not found is withdrawn only if the same app and user have seen it before: another user may merely
+    lack the permission to see it.
     """
 
     session: Session
@@ -40,13 +40,13 @@ class Prover:
     viewer: str
     user_id: str | None = None
     _folders: dict[str, Verdict | None] = field(factory=dict[str, "Verdict | None"], init=False)
-    """By folder: what it means for everything in it."""
+    """The verdict that a folder implies for all sheets in it; None: no verdict."""
 
     async def verdicts(self, missing: Sequence[KnownSheet]) -> dict[int, Verdict]:
-        """A verdict on each, by its record.
+        """Returns a verdict for each sheet, by its record in the ledger.
 
         Raises:
-            APSError: as `Session.request`, but for 403 and 404.
+            APSError: as `Session.request`, except 403 and 404.
         """
         if self.project.is_acc:
             return await self._acc(missing)
@@ -82,7 +82,7 @@ class Prover:
         return Verdict(SheetState.NOT_LOOKED_AT, "it is there, but was not listed")
 
     async def _why_folder_is_gone(self, folder_id: str) -> Verdict | None:
-        """An item of a deleted folder is not marked itself; one that was moved may lie where nothing is exported."""
+        """Checks the folder: an item in a deleted folder is not marked, and it may have been moved out of Plans."""
         if folder_id not in self._folders:
             self._folders[folder_id] = await self._folder_verdict(folder_id)
         return self._folders[folder_id]
@@ -96,7 +96,7 @@ class Prover:
                 break
             try:
                 folder = await get_folder(self.session, self.project.id, folder.parent_id, user_id=self.user_id)
-            except (NotFoundError, NotAllowedError):  # above the first folder that may be seen
+            except (NotFoundError, NotAllowedError):  # above the top folder that the user may see
                 break
         if first.actions and not first.is_plans:
             return Verdict(SheetState.LEFT_OUT, f"it was moved to {first.name!r}, which is not below a Plans folder")

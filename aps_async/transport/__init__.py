@@ -1,1 +1,1 @@
-"""What a session is made of: requests, responses, rate limits, retries, JSON."""
+"""The parts of a session: requests, responses, rate limits, retries, JSON, hooks."""

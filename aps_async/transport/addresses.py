@@ -1,4 +1,4 @@
-"""Where requests may go: the only place where a URL is put together or judged before it is opened."""
+"""Builds and checks every URL before it is opened: API calls, signed links, redirects."""
 
 import re
 from functools import lru_cache
@@ -18,7 +18,7 @@ _LINK = re.compile(r"(?is)(?:(?:https?:)?//[^/?#]*)?(/.*)")
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
-_remembered = lru_cache(256)  # the links of a run lead to a few hosts
+_remembered = lru_cache(256)  # the links of a run have only a few hosts
 _LOCAL_NAMES = frozenset(
     [
         "localhost",
@@ -38,7 +38,7 @@ _LOCAL = [
         "192.168.0.0/16", "255.255.255.255/32", "::/127", "64:ff9b:1::/48", "fc00::/7", "fe80::/10", "fec0::/10",
     )
 ]  # fmt: skip
-# IPv6 addresses that stand for an IPv4 address, and how far to the left that is: IPv4-mapped, IPv4-compatible,
+# IPv6 addresses that contain an IPv4 address, and by how many bits that is shifted: IPv4-mapped, IPv4-compatible,
 # IPv4-translated, NAT64, 6to4.
 _EMBEDDING = [
     (ip_network(each), shift)
@@ -49,7 +49,7 @@ _EMBEDDING = [
 
 
 def encoded(text: str) -> str:
-    """A path or query that can be sent: spaces, control characters and non-ASCII encoded, all else byte for byte.
+    """Encodes spaces, control characters and non-ASCII characters of a path or query; the rest is unchanged.
 
     Raises:
         ValueError: it contains half a surrogate pair.
@@ -62,7 +62,7 @@ def encoded(text: str) -> str:
 
 
 def path_of(link: str) -> str:
-    """The path and query of a link to the API: an absolute URL, of which the host is ignored, or an absolute path.
+    """The path and query of a link to the API: an absolute URL, whose host is ignored, or an absolute path.
 
     Raises:
         ValueError: the link has no path that begins with a slash, or cannot be encoded.
@@ -74,14 +74,14 @@ def path_of(link: str) -> str:
 
 
 def api_url(base_url: str, path: str) -> URL:
-    """The URL of an API call, which is sent with a token: its origin is that of the base address.
+    """The URL of an API call. It is sent with a token, so it always has the origin of the base address.
 
     Args:
-        base_url: a base address as `calls.checked_base` returns it.
+        base_url: a base address as `request.checked_base` returns it.
         path: see `path_of`.
 
     Raises:
-        ValueError: the path is not one, or the URL would lead elsewhere.
+        ValueError: the path is not valid, or the URL would have another origin.
     """
     if path[:1] != "/" or path[:2] == "//" or _UNSAFE.search(path):
         path = path_of(path)
@@ -92,11 +92,11 @@ def api_url(base_url: str, path: str) -> URL:
 
 
 def checked_target(raw_url: str) -> URL:
-    """An absolute http(s) URL as it will be opened: encoded where it must be, otherwise byte for byte.
+    """An absolute http(s) URL as it will be opened: encoded where necessary, otherwise unchanged.
 
     Raises:
-        ValueError: it is not one, it contains a user name (which an HTTP client would turn into an Authorization
-            header), or its host or port cannot exist.
+        ValueError: it is not an absolute http(s) URL, it contains a user name (which an HTTP client would turn into an
+            Authorization header), or its host or port is not valid.
     """
     return URL(read_address(raw_url)[0], encoded=True)
 
@@ -119,7 +119,7 @@ def _is_local_name(host: str) -> bool:
 
 
 def _literals(host: str) -> list[IPv4Address | IPv6Address]:
-    """The address that a host is written as, and the IPv4 address within it; none for a name."""
+    """The IP address of a host that is written as one, and the IPv4 address in it; nothing for a name."""
     host = host.strip("[]").lower()
     if ":" not in host:
         found = _ipv4(host)
@@ -147,7 +147,7 @@ def _ipv4(host: str) -> IPv4Address | None:
 
 
 def _number(text: str) -> int:
-    if len(text) > 16:  # more digits than any form of an address has
+    if len(text) > 16:  # longer than any form of an address
         raise ValueError("its host is not an IP address: a number is too long")
     if text.startswith("0x"):
         return int(text[2:] or "0", 16)
@@ -157,7 +157,7 @@ def _number(text: str) -> int:
 
 
 def read_address(raw: str) -> tuple[str, str]:
-    """An absolute http(s) URL, ready to send, and its host in ASCII. The messages quote nothing of it.
+    """An absolute http(s) URL, ready to send, and its host in ASCII. The error messages do not quote it.
 
     Raises:
         ValueError: see `checked_target`.

@@ -48,14 +48,14 @@ HEADER_LIMIT = 64 * 1024
 """Bytes of one header line. Cookies and policies of corporate proxies exceed aiohttp's default of 8,190."""
 
 TlsTrust = ssl.SSLContext | Path | str | None
-"""Whom to trust: a context, a file with CA certificates (PEM), or the system's certificates only."""
+"""Trusted certificates: a context, a file with CA certificates (PEM), or None for those of the system."""
 
 
 def tls_context(trust: object) -> ssl.SSLContext | None:
     """The TLS context to use; None for aiohttp's default.
 
     Raises:
-        InputError: the CA file cannot be read, or holds no certificate.
+        InputError: the CA file cannot be read, or contains no certificate.
     """
     if trust is None or isinstance(trust, ssl.SSLContext):
         return trust
@@ -64,7 +64,7 @@ def tls_context(trust: object) -> ssl.SSLContext | None:
             "ssl takes an ssl.SSLContext or the path of a CA file (PEM); certificate checks cannot be turned off"
         )
     context = ssl.create_default_context()
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # the CAs of corporate proxies often lack fields that it asks for
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # CAs of corporate proxies often lack what it requires
     try:
         context.load_verify_locations(Path(trust).expanduser())
     except (OSError, ValueError, RuntimeError) as problem:
@@ -75,7 +75,7 @@ def tls_context(trust: object) -> ssl.SSLContext | None:
 
 
 def request_options(context: ssl.SSLContext | None, proxy: str | None) -> dict[str, Any]:
-    """What every request is sent with, over a caller's own aiohttp session too."""
+    """The options of every request, also over a caller's own aiohttp session."""
     options: dict[str, Any] = {
         "allow_redirects": False,
         "raise_for_status": False,
@@ -97,15 +97,15 @@ def open_links(settings: Settings, shared: aiohttp.BaseConnector | None = None) 
     """The HTTP session for signed links, which has no way to send `Authorization` or a cookie of its own.
 
     Args:
-        settings: its limits.
-        shared: the connector of a caller's own session, whose CA, resolver and sockets it uses and leaves open.
+        settings: the limits.
+        shared: the connector of a caller's own session. Its CA, resolver and sockets are used, and left open.
     """
     return aiohttp.ClientSession(
         connector=shared or aiohttp.TCPConnector(limit=settings.connections),
         connector_owner=shared is None,
         cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,  # the length and the hash are of the bytes as stored
-        trust_env=False,  # with it, an entry in ~/.netrc would become an Authorization header
+        auto_decompress=False,  # length and hash are those of the bytes as stored
+        trust_env=False,  # otherwise an entry in ~/.netrc would become an Authorization header
         timeout=aiohttp.ClientTimeout(
             total=None, connect=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
         ),
@@ -146,11 +146,11 @@ class Connections:
 
     @property
     def is_open(self) -> bool:
-        """Whether they were opened and not closed since."""
+        """Whether the HTTP sessions are open."""
         return self._links is not None
 
     def open(self, settings: Settings) -> None:
-        """Opens both."""
+        """Opens both HTTP sessions."""
         self._loop = asyncio.get_running_loop()
         if self._api_is_ours:
             self._api = open_api(settings)
@@ -169,7 +169,7 @@ class Connections:
         """The HTTP session for API calls.
 
         Raises:
-            InputError: it is not open, or not in this event loop.
+            InputError: it is not open, or was opened in another event loop.
         """
         self._opened()
         if self._api is None:
@@ -187,10 +187,10 @@ class Connections:
         return self._links
 
     async def send(self, call: Call, token: Any, settings: Settings) -> Answer:
-        """One attempt at a call, with its whole response, whatever its status.
+        """Makes one attempt at a call; returns the complete response, whatever its status.
 
         Raises:
-            TransportError: no complete response came in time.
+            TransportError: no complete response arrived in time.
         """
         if not self._hooks:
             return await self._answered(call, token, settings)
@@ -217,10 +217,10 @@ class Connections:
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("%s %s: %d, %d bytes", call.method, call.path, answer.status, len(answer.body))
             return answer
-        raise lost  # outside the handler, since aiohttp's own message may contain the whole URL
+        raise lost  # outside of `except`, since aiohttp's own error may contain the whole URL
 
     async def begin(self, call: Call, token: Any, settings: Settings) -> aiohttp.ClientResponse:
-        """Makes one call up to its headers, with no time limit for a large body; errors of aiohttp stay as they are."""
+        """Makes one call up to its headers, without a time limit for the body. Errors of aiohttp are not converted."""
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
         )
@@ -231,7 +231,7 @@ class Connections:
         return response
 
     async def _begin(self, call: Call, token: Any, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        """The only place where the token becomes a header, which no frame of ours keeps."""
+        """Sends a call. Only here the token becomes a header, so that no other frame of ours contains it."""
         api = self.api()
         try:
             return await api.request(
@@ -244,11 +244,11 @@ class Connections:
                 **self._options,
             )
         except BaseException as problem:
-            forget_frames(problem)  # those of the HTTP client contain the token
-            if isinstance(problem, aiohttp.ClientResponseError):  # and so does this error
+            forget_frames(problem)  # frames of the HTTP client contain the token
+            if isinstance(problem, aiohttp.ClientResponseError):  # this error contains it, too
                 problem.request_info = problem.request_info._replace(headers=CIMultiDictProxy(CIMultiDict[str]()))
                 problem.args = (problem.request_info, problem.history)
-            if type(problem) is ValueError:  # all that aiohttp refuses besides addresses, which are errors of its own
+            if type(problem) is ValueError:  # what aiohttp refuses; for addresses it has errors of its own
                 raise InputError(_OTHER_AUTH) from None
             raise
 

@@ -1,8 +1,7 @@
-"""JSON to values: the only cattrs converter. camelCase in, snake_case out, problems with their path."""
+"""Converts JSON to values and back: the only cattrs converter. JSON has camelCase; errors name the path of a value."""
 
 import json
 import logging
-import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
@@ -23,7 +22,8 @@ from cattrs.gen import (
 from aps_async.errors import DecodeError, InputError
 from aps_async.models import ExportRef, ExportRequest, FailedFile
 from aps_async.narrowing import as_object, is_object
-from aps_async.text import well_formed, well_formed_values
+from aps_async.text import well_formed
+from aps_async.transport.decoding import DEPTH_LIMIT, loads
 
 __all__ = [
     "DEPTH_LIMIT",
@@ -47,77 +47,9 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
 
-DEPTH_LIMIT = 200
-"""Levels of nesting that are read; the services use fewer than twenty."""
-
-
-def _loads(text: bytes | str) -> Any:
-    """Reads JSON as leniently as names from many programs require: any Unicode encoding, a BOM, lone surrogates.
-
-    NaN, Infinity and numbers beyond a float become None; whole numbers beyond 64 bits become floats.
-    """
-    if isinstance(text, bytes):
-        text = text.decode(json.detect_encoding(text), "replace")
-    try:
-        value = json.loads(
-            text.removeprefix("\ufeff"),
-            strict=False,
-            parse_constant=lambda _: None,
-            parse_float=_finite,
-            parse_int=_whole,
-        )
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    return well_formed_values(_shallow(value))
-
-
-def _finite(digits: str) -> float | None:
-    value = float(digits)
-    return value if math.isfinite(value) else None
-
-
-def _whole(digits: str) -> int | float | None:
-    if len(digits) <= 20 and -(2**63) <= (value := int(digits)) < 2**64:
-        return value
-    return _finite(digits)
-
-
-def _shallow(value: Any) -> Any:
-    # A page has thousands of values, and a decoder makes dicts and lists of no other class.
-    level, depth = [value] if value.__class__ in (dict, list) else [], 0
-    while level:
-        depth += 1
-        if depth > DEPTH_LIMIT:
-            raise ValueError("nested too deeply")
-        level = [
-            inner
-            for each in level
-            for inner in (each.values() if each.__class__ is dict else each)
-            if inner.__class__ is dict or inner.__class__ is list
-        ]
-    return value
-
-
-loads: Callable[[bytes | str], Any] = _loads
-try:  # an extra: takes a third of the time
-    import orjson
-except ImportError:
-    pass
-else:
-
-    def _fast_loads(text: bytes | str) -> Any:
-        try:
-            value = orjson.loads(text)
-        except ValueError:
-            return _loads(text)  # what only the lenient reader accepts, or its error
-        return _shallow(value)
-
-    loads = _fast_loads
-
-
 STORED_WORDS: dict[tuple[type, str], str] = {(ExportRequest, "source_ids"): "subjects"}
-"""Fields whose word in references, ledgers, databases and queues differs from their name: what was stored by an earlier
-version stays valid, and so do the digests that identify it."""
+"""Fields with another name in references, ledgers, databases and queues, so that what earlier versions have stored
+stays valid, and so do the digests that identify it."""
 
 
 def _camel(name: str) -> str:
@@ -126,28 +58,28 @@ def _camel(name: str) -> str:
 
 
 def _word(cls: type, name: str) -> str:
-    """The word for a field in JSON."""
+    """The name of a field in JSON."""
     return STORED_WORDS.get((cls, name)) or _camel(name)
 
 
 def _strict(kind: type) -> Callable[[Any, Any], Any]:
-    """cattrs calls `str(value)`, which turns null into "None"; the services' answers deserve a look instead."""
+    """A hook that checks types. cattrs would call `str(value)`, which turns null into "None"."""
     words = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[kind]
 
     def structure(value: Any, wanted: Any) -> Any:
         if kind is float and type(value) is int:
             return float(value)
-        if kind is int and type(value) is float and value.is_integer():  # JSON has one kind of numbers: 1.0 is 1
+        if kind is int and type(value) is float and value.is_integer():  # in JSON, 1.0 is 1
             return int(value)
         if type(value) is not kind:
             raise TypeError(f"expected {words}, got {type(value).__name__}")
-        return value if wanted is kind else wanted(value)  # a StrEnum comes here too
+        return value if wanted is kind else wanted(value)  # also for a StrEnum
 
     return structure
 
 
 def _moment(value: Any, _: Any) -> datetime | None:
-    """Seven fractional digits occur, and are cut; an unreadable time must not cost the response around it."""
+    """A time; None if it is not valid, which must not make the response unreadable. Seven fractional digits occur."""
     try:
         return datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -165,16 +97,16 @@ class Unread:
     """A part of a response that could not be read, while the rest could."""
 
     reason: str
-    """What is wrong, and where."""
+    """What is wrong, and the path in the response."""
     id: str | None = None
-    """The item in which it is; None when the response is about one item only."""
+    """The item that contains it; None if the response is about one item only."""
     left_out: bool = False
-    """Whether the whole item is missing from the result, and not only the value."""
+    """Whether the whole item was left out, and not only the value."""
 
 
 @frozen
 class _Reading:
-    """What `structure` was asked to do with parts that cannot be read, and those it has met."""
+    """One call of `structure`: how it handles parts that cannot be read, and which ones it has found."""
 
     strict: bool
     heard: bool
@@ -187,17 +119,17 @@ _LENIENT: set[type] = {FailedFile}
 
 
 def lenient(cls: C) -> C:
-    """Marks a class of items that services list.
+    """Marks a class of list items that need not be readable completely.
 
-    A value that cannot be read is then replaced by the field's default, and an item that lacks a required field is left
-    out of its list; `structure` reports both. A default does not replace fields with the metadata `ESSENTIAL`.
+    A value that cannot be read is replaced by the field's default, and an item without a required field is left out of
+    its list; `structure` reports both. Fields with the metadata `ESSENTIAL` are not replaced by their default.
     """
     _LENIENT.add(cls)
     return cls
 
 
 ESSENTIAL = {"essential": True}
-"""Metadata of a field whose default would give the response another meaning."""
+"""Metadata for a field whose default would change the meaning of the response."""
 
 
 def _is_a(container: type) -> Callable[[Any], bool]:
@@ -210,12 +142,12 @@ for _kind in (str, bool, int, float):
 _converter.register_structure_hook(datetime | None, _moment)
 _converter.register_structure_hook(int | float | str | None, _number_or_text)
 _converter.register_unstructure_hook(datetime, datetime.isoformat)
-_converter.register_structure_hook(type(None), lambda _, __: None)  # for calls without a response
+_converter.register_structure_hook(type(None), lambda _, __: None)  # for calls whose response has no body
 
 
 @_converter.register_structure_hook_factory(_is_a(tuple))
 def _from_list(kind: Any) -> Callable[[Any, Any], Any]:
-    """cattrs accepts anything it can iterate over, and makes a tuple of letters from a text."""
+    """A hook that only accepts arrays. cattrs accepts any iterable, and would turn a text into a tuple of letters."""
     item = get_args(kind)[0]
     as_list: Any = GenericAlias(list, item)
     inner, one = _converter.get_structure_hook(as_list), _converter.get_structure_hook(item)
@@ -229,7 +161,7 @@ def _from_list(kind: Any) -> Callable[[Any, Any], Any]:
             return tuple(inner(values, as_list))
         found = _readable(values, lambda each: one(each, item), reading.unread)
         if values and not found and not reading.heard:
-            inner(values, as_list)  # raises, with the problems of all items
+            inner(values, as_list)  # raises the problems of all items together
         return tuple(found)
 
     return structure
@@ -252,7 +184,7 @@ def _readable(values: Iterable[Any], read: Callable[[Any], Any], unread: list[Un
 
 
 def _name_of(item: Any) -> str | None:
-    """What people know an unreadable item by."""
+    """The id or name of an unreadable item, for messages."""
     found = (as_object(item).get(name) for name in ("id", "urn", "name", "number"))
     return next((each[:200] for each in found if isinstance(each, str) and each), None)
 
@@ -260,7 +192,7 @@ def _name_of(item: Any) -> str | None:
 @_converter.register_structure_hook_factory(_is_a(dict))
 def _from_object(kind: Any) -> Callable[[Any, Any], Any]:
     inner: Callable[[Any, Any], Any] = (
-        (lambda value, _: value)  # decoded JSON has no other keys
+        (lambda value, _: value)  # keys of decoded JSON are always texts
         if get_args(kind) == (str, Any)
         else make_mapping_structure_fn(kind, _converter)
     )
@@ -283,7 +215,7 @@ def _from_camel(cls: type) -> Callable[[Any, Any], Any]:
     def structure(value: Any, kind: Any) -> Any:
         if not is_object(value):
             raise TypeError(f"expected an object, got {type(value).__name__}")
-        if None in value.values():  # some services write null for what others leave out
+        if None in value.values():  # some services write null where others leave a field out
             value = {name: each for name, each in value.items() if each is not None}
         reading = _reading.get()
         before = len(reading.unread)
@@ -294,7 +226,7 @@ def _from_camel(cls: type) -> Callable[[Any, Any], Any]:
             if reading.strict or cls not in _LENIENT or odd & required:
                 raise
             words = "; ".join(_explained(problem))
-        del reading.unread[before:]  # the second reading reports it again
+        del reading.unread[before:]  # reported again by the second reading
         reading.unread.append(Unread(words))
         return inner(
             {name: each for name, each in value.items() if name not in {_word(cls, each) for each in odd}}, kind
@@ -328,12 +260,13 @@ def structure(
     Args:
         value: what `loads` returned.
         into: the type.
-        on_unread: called for every value or item that had to be left out; see `lenient`. None: each is logged, and a
-            list of which nothing can be read is an error.
-        strict: whether nothing may be left out, as in what this library has written itself.
+        on_unread: called for every value or item that was left out; see `lenient`. None: each is logged, and a list
+            in which nothing can be read is an error.
+        strict: leave nothing out, for what this library has written itself.
 
     Raises:
-        DecodeError: with one problem per place, such as `expected a text, got int @ $.data.signedUrl`.
+        DecodeError: something cannot be read; with one problem for each place, such as
+            `expected a text, got int @ $.data.signedUrl`.
     """
     reading = _Reading(strict, on_unread is not None, [])
     token = _reading.set(reading)
@@ -358,7 +291,7 @@ def _log_unread(found: Unread) -> None:
 
 
 def _explained(problem: BaseException) -> tuple[str, ...]:
-    """One line per place that could not be read."""
+    """One line for each place that could not be read."""
     found = transform_error(problem, format_exception=_explain)
     for (_, name), word in STORED_WORDS.items():
         found = [re.sub(rf"(?<=\.){name}\b", word, line) for line in found]
@@ -366,7 +299,7 @@ def _explained(problem: BaseException) -> tuple[str, ...]:
 
 
 def to_dict(value: Any) -> dict[str, Any]:
-    """A value of ours as plain data, in camelCase and without what is default; `structure` reads it."""
+    """Converts a value to plain data, in camelCase and without defaults; `structure` reads it."""
     found: dict[str, Any] = _converter.unstructure(value)
     return found
 
@@ -400,7 +333,7 @@ def request_from_json(text: str | bytes) -> ExportRequest:
 
 
 def to_json(value: Any) -> str:
-    """Plain data as JSON that every database and every encoding of Unicode can hold."""
+    """Plain data as compact JSON, without lone surrogates, which databases refuse."""
     return well_formed(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 

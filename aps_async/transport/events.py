@@ -1,4 +1,4 @@
-"""The events that hooks are called with; see `aps_async.transport.hooks`, which offers them."""
+"""The events that hooks are called with; import them from `aps_async.transport.hooks`."""
 
 from typing import Literal
 
@@ -27,23 +27,23 @@ WaitReason = Literal["quota", "retry", "poll", "download"]
 @frozen(kw_only=True)
 class _PartOfExport:
     export_number: int | None = field(factory=CURRENT.get, eq=False)
-    """The number that its `ExportBegan` has in this process; None if it is part of no export."""
+    """The number of its `ExportBegan`, unique in this process; None if it does not belong to an export."""
 
 
 @frozen(kw_only=True)
 class Attempt(_PartOfExport):
-    """One HTTP request, from its sending to the whole response, or to the headers of a download."""
+    """One HTTP request, until its response is complete, or for a download until the headers."""
 
     endpoint: str
     """The endpoint's name in the table of quotas; `storage` for a signed link."""
     method: str
     url: str
-    """Without its query."""
+    """The address without its query."""
     seconds: float
     status: int | None = None
-    """None if no complete response came."""
+    """None if no complete response arrived."""
     error: str | None = None
-    """The type of the error, if no complete response came."""
+    """The type of the error, if no complete response arrived."""
     size: int = 0
     """Bytes of the body, decompressed; 0 for downloads, whose bytes are `BytesReceived`."""
 
@@ -65,12 +65,12 @@ class RateLimited(_PartOfExport):
 
     endpoint: str
     retry_after: float | None
-    """Seconds, if the service named a time."""
+    """Seconds; None if the service did not send a `Retry-After`."""
 
 
 @frozen(kw_only=True)
 class Polled(_PartOfExport):
-    """One answer about an export."""
+    """One response to a status call."""
 
     ref: ExportRef
     status: ExportStatus
@@ -79,37 +79,40 @@ class Polled(_PartOfExport):
 
 @frozen(kw_only=True)
 class BytesReceived(_PartOfExport):
-    """A piece of a download; what has to be sent again is counted again."""
+    """A piece of a download. Bytes that have to be sent again are counted again."""
 
     size: int
 
 
 @frozen(kw_only=True)
 class ExportBegan(_PartOfExport):
-    """An export begins: of `wait_for_export`, `export_stream`, a bulk run or a worker. One of the next two follows."""
+    """`wait_for_export`, `export_stream`, a bulk run or a worker begins an export.
+
+    `ExportEnded` or `ExportHandedOver` follows with the same number.
+    """
 
     ref: ExportRef | None
-    """None for an export that has to be started first."""
+    """None if the export still has to be started."""
     kind: str
 
 
 @frozen(kw_only=True)
 class ExportEnded(_PartOfExport):
-    """An export is delivered, or has failed for good, or whatever waited for it was cancelled."""
+    """An export was delivered, has finally failed, or its wait was cancelled."""
 
     ref: ExportRef | None
-    """None for an export that could not be started."""
+    """None if the export could not be started."""
     kind: str
     seconds: float
     size: int | None = None
     """Bytes delivered."""
     error: str | None = None
-    """The type of the error; None if it is delivered."""
+    """The type of the error; None if it was delivered."""
 
 
 @frozen(kw_only=True)
 class ExportHandedOver(_PartOfExport):
-    """A worker leaves an export to others, which go on with it."""
+    """A worker has left an export to other workers, which continue with it."""
 
     ref: ExportRef | None
     kind: str

@@ -1,4 +1,4 @@
-"""The number of the export that a task works on: events of all kinds belong together by it."""
+"""The number of the export that a task works on, which connects hook events of all kinds."""
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,12 +14,12 @@ _NO_CHANGE: AbstractContextManager[None] = nullcontext()
 
 
 def next_number() -> int:
-    """A number for an export that begins."""
+    """A new number, for an export that begins."""
     return next(_numbers)
 
 
 def working_on(number: int | None) -> AbstractContextManager[None]:
-    """Events in the block and in tasks that it creates belong to this export; None, without hooks, changes nothing."""
+    """Events of this block, and of tasks that it creates, get this export's number. None changes nothing."""
     return _NO_CHANGE if number is None else _marked(number)
 
 

@@ -1,5 +1,7 @@
-"""The contact with a service: until anything has answered, the address may be wrong, so retries are few; and whether
-calls have to be repeated now."""
+"""The contact with a service: until the first response, few retries, since the address may be wrong.
+
+It also records whether calls fail at present, for progress displays.
+"""
 
 import logging
 from collections.abc import Callable, Coroutine, Mapping
@@ -23,25 +25,25 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-_FIRST_CONNECT = 2.0  # seconds for each of two attempts at a command's first connection
+_FIRST_CONNECT = 2.0  # seconds for each of the two attempts at the first connection of a command
 
 
 @frozen(kw_only=True)
 class Trouble:
-    """Calls fail and are repeated: the service is down, or the network on the way to it."""
+    """Calls fail and are being retried: the service is down, or the network."""
 
     error: Exception
-    """That of the latest attempt."""
+    """The error of the latest attempt."""
     since: datetime
     next_attempt: datetime | None = None
-    """When its call is repeated, as far as that is decided."""
+    """When the call is repeated; None if that is not known yet."""
 
 
 class FirstContact:
-    """Whether any response has arrived, and what may be repeated until then.
+    """Knows whether any response has arrived, and what may be retried until then.
 
     Args:
-        patient: see `Session`; as if a response had arrived already.
+        patient: see `Session`; retry as if a response had arrived already.
         on_unreachable: see `Session`.
         hooks: see `Session`.
     """
@@ -58,7 +60,7 @@ class FirstContact:
         self._on_unreachable = on_unreachable
         self._failures = 0
         self.trouble: Trouble | None = None
-        """Set while calls are repeated because of it, until one gets an answer; None: the service answers."""
+        """Set while calls fail and are retried, until one succeeds; None: the service responds."""
         self._listeners: list[Callable[[], object]] = []
 
     def made(self, status: int) -> None:
@@ -83,7 +85,7 @@ class FirstContact:
             listener()
 
     def connect_limits(self, seconds: float) -> aiohttp.ClientTimeout:
-        """The limits for connecting, where `seconds` is the usual one."""
+        """The time limits for connecting; `seconds`: the usual limit."""
         if self._on_unreachable is not None and not self._reached:
             return aiohttp.ClientTimeout(total=None, connect=min(seconds, _FIRST_CONNECT))  # including the DNS lookup
         return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
@@ -91,7 +93,7 @@ class FirstContact:
     def retried(
         self, target: Callable[[A], Coroutine[Any, Any, T]], settings: Settings
     ) -> dict[bool, Callable[[A], Coroutine[Any, Any, T]]]:
-        """The same coroutine function with retries: for calls that may be repeated (True), and that must not be."""
+        """The coroutine function with retries: for calls that may be repeated (True), and for those that must not."""
         again = {True: is_transient, False: was_not_sent}
         return {
             key: retrying(target, settings, partial(self._may_repeat, may), self._note_retry)
@@ -99,7 +101,7 @@ class FirstContact:
         }
 
     def _may_repeat(self, may: Callable[[BaseException], bool], problem: BaseException) -> bool:
-        """Whether `may` holds, and it is not the first connection that cannot be made."""
+        """Whether `may` allows a retry; for a first connection that cannot be made, only once."""
         obstacle = self._obstacle(problem)
         if obstacle in ("certificate", "host") or (obstacle and self._on_unreachable is not None):
             self._failures += 1

@@ -1,4 +1,4 @@
-"""Values that become headers, checked once before they are sent."""
+"""Checks values before they are sent as headers."""
 
 import re
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def header_value(what: str, value: Any, error: type[APSError] = InputError) -> str:
-    """A value that a header can hold, without the white space around it: files end in line breaks.
+    """Checks a value for a header; returns it without white space around it, since files end in line breaks.
 
     Args:
-        what: what the value is, for the message, which never shows the value.
-        value: the value; anything but a text is refused.
+        what: a name for the value, for the message, which never shows the value itself.
+        value: the value; it has to be a text.
         error: the class to raise.
 
     Raises:
@@ -39,7 +39,7 @@ def header_value(what: str, value: Any, error: type[APSError] = InputError) -> s
 
 
 def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """A copy of the headers that a caller gives.
+    """Returns a checked copy of a caller's headers.
 
     Raises:
         InputError: a name or a value cannot be sent.
@@ -53,7 +53,7 @@ def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def token_value(value: Any, error: type[APSError] = InputError) -> str:
-    """An access token that a header can hold.
+    """Checks an access token for a header; returns it.
 
     Raises:
         error: see `header_value`; or it contains a space or a character outside ASCII.
@@ -67,9 +67,9 @@ def token_value(value: Any, error: type[APSError] = InputError) -> str:
 
 
 def bearer(token: Any) -> str:
-    """The `Authorization` of what a token provider has returned.
+    """The value of `Authorization` for a token provider's result.
 
     Raises:
-        AuthError: it is not an access token, or a header cannot hold it.
+        AuthError: it is not an access token, or not valid in a header.
     """
     return f"Bearer {token_value(getattr(token, 'value', None), AuthError)}"

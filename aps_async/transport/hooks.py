@@ -1,4 +1,4 @@
-"""Hooks: what a session does, as values for logs, metrics and traces. None of them holds a token or a signed URL.
+"""Hooks: called with events of a session, for logs, metrics and traces. No event contains a token or a signed URL.
 
     def print_event(event: Event) -> None:
         print(event)
@@ -64,12 +64,12 @@ if not TYPE_CHECKING:  # which would accept any name
 _log = logging.getLogger(__name__)
 _HOOKS = 100
 _failures: dict[int, tuple["Hook", int]] = {}
-"""How often each hook has failed, by its id; the hook is kept, so that no other one can get its id."""
+"""How often each hook has failed, by its id. The hook is kept too, so that its id is not reused."""
 
 
 @define
 class AttemptResult:
-    """What an attempt brought, filled in by the block of `attempted`."""
+    """The result of an attempt, filled in by the block of `attempted`."""
 
     status: int | None = None
     size: int = 0
@@ -79,7 +79,7 @@ Hook = Callable[["Event"], object]
 
 
 def emit(hooks: Iterable[Hook], event: "Event") -> None:
-    """Calls every hook. Callers check first whether there are hooks, so that without any no event is made."""
+    """Calls every hook. Callers check for hooks first, so that no event is created without any."""
     for hook in hooks:
         try:
             hook(event)
@@ -88,7 +88,7 @@ def emit(hooks: Iterable[Hook], event: "Event") -> None:
 
 
 def _report(hook: Hook, event: "Event", problem: Exception) -> None:
-    """Logs the first failure of a hook, and then each tenfold number: one that always fails would fill the log."""
+    """Logs failure 1, 10, 100 ... of a hook, since one that always fails would fill the log."""
     if len(_failures) > _HOOKS:
         _failures.clear()
     number = _failures.get(id(hook), (hook, 0))[1] + 1

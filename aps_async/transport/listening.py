@@ -1,4 +1,4 @@
-"""Servers on this machine that end without leaving a connection open."""
+"""Runs small HTTP servers on this machine, which leave no connection open when they stop."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -18,11 +18,11 @@ async def serving(
     """Listens on an address; yields the port, which the system chooses if 0 is given.
 
     Args:
-        server: what answers.
+        server: the handler of connections.
         host: the address.
         port: its port.
-        patience: seconds above 0 that responses have at the end; then every connection is dropped.
-        options: of the event loop's `create_server`.
+        patience: seconds, more than 0, for responses in progress at the end; then every connection is dropped.
+        options: for the event loop's `create_server`.
 
     Raises:
         OSError: the address cannot be used.
@@ -38,14 +38,14 @@ async def serving(
             await server.shutdown(patience)
             for transport in left:
                 if transport is not None:
-                    transport.abort()  # `close` would wait for a client that does not read
+                    transport.abort()  # since `close` would wait for a client that does not read
             await asyncio.sleep(0)
 
 
 async def stop_listening(listening: asyncio.Server) -> None:
-    """Closes a server when the connections that it has just accepted have their protocols.
+    """Closes a server once the connections that it has just accepted have their protocols.
 
-    Of those that have none yet, asyncio would forget to close the sockets.
+    asyncio would not close the sockets of connections without one.
     """
     loop = asyncio.get_running_loop()
     try:

@@ -1,4 +1,4 @@
-"""The one dependency that two distributions install under the same name, and what to do when they collide."""
+"""The dependency `backoff`: two distributions install a package of this name, and may break each other."""
 
 import logging
 from pathlib import Path
@@ -21,7 +21,7 @@ def warn_of_two_backoffs(package: str | None) -> None:
         package: the file of the package `backoff`.
     """
     folder = Path(package).parents[1] if package else None
-    # One look into the folder: importlib.metadata would read every folder of the path.
+    # Looks into one folder only: importlib.metadata would read every folder of the path.
     if folder and all(any(folder.glob(f"{name}-*.dist-info")) for name in ("backoff", "python_backoff")):
         _log.warning(
             "the distributions backoff and python-backoff are both installed and overwrite each other: %s", _REPAIR

@@ -2,9 +2,9 @@
 
 https://aps.autodesk.com/en/docs/bim360/v1/overview/rate-limits/bim360-rate-limits/
 
-A rate limiter lets a whole budget go at once and then waits for its window to pass: a smooth one costs a large run a
-tenth of its time. A call holds its place until its response has arrived and for one window after that, so that the
-service never counts more than the budget in any window, wherever its windows begin and however long the calls take.
+A rate limiter admits a whole budget at once, and then waits until its window has passed; spreading the calls evenly
+would make a large run a tenth slower. A call holds its place until its response has arrived and for one window after
+that, so that the service never counts more than the budget in any window, whenever its windows begin.
 """
 
 import asyncio
@@ -43,21 +43,21 @@ class Endpoint:
     budget: int
     """Calls per minute and client id."""
     repeatable: bool = True
-    """Whether a repeat is harmless after an answer that got lost. False: only when the call never arrived."""
+    """Whether a call may be repeated although its response was lost. False: only if it certainly never arrived."""
     token: TokenKind = "any"
-    """Whose token it takes. `any`: a user's, or an app's (two-legged) with or without `x-user-id`. `user`: the
-    same, but an app must name one with `x-user-id`. `signed-in user`: no app's. `app`: an app's only, for itself."""
+    """Which token it needs. `any`: a user's, or an app's (two-legged) with or without `x-user-id`. `user`: the same,
+    but an app has to name the user in `x-user-id`. `signed-in user`: a user's only. `app`: an app's only."""
     large: bool = False
-    """Whether a response can take long, such as a page of 200 items: its body gets `Settings.request_timeout`."""
+    """Whether the response may be large, such as a page of 200 items: its body may take `Settings.request_timeout`."""
     host: str | None = None
-    """Where it is served, when that is not Autodesk's main host."""
+    """Its host, if that is not Autodesk's main host."""
 
 
 class RateLimiter(Protocol):
-    """What a session needs of a rate limiter, whether it counts for one process (`LocalRateLimiter`) or for many."""
+    """The protocol of rate limiters, for one process (`LocalRateLimiter`) or for many (`SharedRateLimiter`)."""
 
     async def acquire(self, priority: int | None = None) -> None:
-        """Waits for a place. Followed by exactly one `release`."""
+        """Waits for a place. Has to be followed by exactly one `release`."""
         ...
 
     def release(self, *, used: bool = True) -> None:
@@ -67,31 +67,31 @@ class RateLimiter(Protocol):
     def refused(self, retry_after: float | None) -> None:
         """Records a 429: all callers pause for `retry_after` seconds, or for a backoff of our own.
 
-        None: the service named no time that we obey, so the backoff grows up to a whole window. 0: it expects the next
-        call at once, which is never done, so the backoff stays within 4 s of a minute's window.
+        None: the service sent no time that is obeyed, so the backoff grows up to a whole window. 0: it expects the next
+        call at once, which is never made, but the backoff stays below a fifteenth of the window (4 s of a minute).
         """
         ...
 
     def accepted(self) -> None:
-        """Notes an answer that was not a 429."""
+        """Records a response that was not a 429."""
         ...
 
     def sharing(self) -> AbstractContextManager[None]:
-        """Counts one more export that lives on this quota."""
+        """Counts one more export that is polled with this quota."""
         ...
 
     def fair_interval(self, sharers: int | None = None) -> float:
-        """The shortest interval at which all sharers may ask without ever meeting the quota."""
+        """The shortest interval in seconds at which all sharers may poll without exceeding the quota."""
         ...
 
 
 class RateLimiters(Protocol):
-    """Where a session finds its rate limiters."""
+    """The protocol by which a session finds its rate limiters."""
 
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> RateLimiter:
-        """The one rate limiter for this owner and endpoint."""
+        """Returns the one rate limiter for this owner and endpoint."""
         ...
 
 
@@ -99,9 +99,9 @@ P = TypeVar("P")
 
 
 class WaitQueue(Generic[P]):
-    """What all rate limiters have in common: a queue of waiting calls by priority, and the number that share the quota.
+    """The base of rate limiters: a queue of waiting calls by priority, and the number of exports that share the quota.
 
-    `P` is what a waiter gets when it is its turn.
+    `P` is the type of what a waiting call gets when it is admitted.
     """
 
     def __init__(self, budget: int, window: float, backoff_base: float) -> None:
@@ -110,25 +110,31 @@ class WaitQueue(Generic[P]):
         self.budget = budget
         self.window = window
         self.sharers: int = 0
-        """Exports of this process that are being polled through this rate limiter now."""
+        """Exports of this process that are being polled with this quota."""
         self._backoff_base = backoff_base
-        self._refusals = 0  # 429s in a row, those of one pause counted once
+        self._refusals = 0  # 429s in a row; those during one pause count once
         self._paused_until = 0.0
-        self._queue: list[tuple[int, asyncio.Future[P]]] = []
+        self._queue: list[tuple[int, int, asyncio.Future[P]]] = []
+        """By priority, and those of one priority in the order of their arrival."""
+
+    def agree_on(self, budget: int, published: int) -> None:
+        """Considers the budget of one more session: of those that are not the published one, the lowest holds."""
+        if budget != published and (budget < self.budget or self.budget == published):
+            self.budget = budget
 
     @staticmethod
     def priority() -> int:
-        """A place in the order of arrival. A call that has to be repeated keeps its ticket, and so its turn."""
+        """A number by the order of arrival. A call that is repeated keeps it, and so its turn."""
         return next(_tickets)
 
     @property
     def waiting(self) -> int:
-        """Calls in the queue."""
+        """The number of calls in the queue."""
         return len(self._queue)
 
     @contextmanager
     def sharing(self) -> Generator[None, None, None]:
-        """Counts one more export that lives on this quota, for `fair_interval`."""
+        """Counts one more export that is polled with this quota, for `fair_interval`."""
         self.sharers += 1
         try:
             yield
@@ -141,25 +147,25 @@ class WaitQueue(Generic[P]):
 
     def _line_up(self, priority: int) -> "asyncio.Future[P]":
         turn: asyncio.Future[P] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (priority, turn))
+        heapq.heappush(self._queue, (priority, self.priority(), turn))
         return turn
 
     def _step_out(self, turn: "asyncio.Future[P]") -> None:
-        self._queue = [entry for entry in self._queue if entry[1] is not turn]
+        self._queue = [entry for entry in self._queue if entry[-1] is not turn]
         heapq.heapify(self._queue)
 
     def _next_in_line(self) -> "asyncio.Future[P] | None":
-        """Takes the first who still waits out of the queue."""
+        """Removes the first call that is still waiting from the queue, and returns it."""
         while self._queue:
-            _, turn = heapq.heappop(self._queue)
+            turn = heapq.heappop(self._queue)[-1]
             if not turn.done():
                 return turn
         return None
 
     def _pause_after(self, retry_after: float | None) -> float:
-        """Seconds for which a 429 stops all calls; counts it."""
+        """Counts a 429; returns the seconds for which it stops all calls."""
         now = asyncio.get_running_loop().time()
-        if now >= self._paused_until:  # otherwise it is one of several that were under way together
+        if now >= self._paused_until:  # otherwise it belongs to calls that were sent before the pause
             self._refusals += 1
         longest = self.window if retry_after is None else self.window / 15
         pause = retry_after or min(longest, self._backoff_base * 2.0 ** min(max(self._refusals, 1) - 1, 16))
@@ -168,17 +174,17 @@ class WaitQueue(Generic[P]):
 
 
 class LocalRateLimiter(WaitQueue[None]):
-    """Admits at most `budget` calls in any `window` seconds, first come first served.
+    """Admits at most `budget` calls in any `window` seconds, in the order of their priorities.
 
-    Every `acquire()` that returned is followed by exactly one `release()`. A waiter that is cancelled gives its place
-    back. All times are the event loop's.
+    Every `acquire()` that returned has to be followed by exactly one `release()`. A waiting call that is cancelled
+    leaves the queue. All times are the event loop's.
     """
 
     def __init__(self, budget: int, window: float, *, backoff_base: float = 0.5) -> None:
         super().__init__(budget, window, backoff_base)
-        self._spent: deque[float] = deque()  # when the answers came
+        self._spent: deque[float] = deque()  # when the responses arrived
         self._in_flight = 0
-        self._at_once = budget  # calls under way; few after a 429
+        self._at_once = budget  # how many calls may be in progress at once; few after a 429
         self._resumes_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -195,7 +201,7 @@ class LocalRateLimiter(WaitQueue[None]):
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it came at the same moment
+            if turn.done() and not turn.cancelled():  # it was admitted in the same moment
                 self._in_flight -= 1
             else:
                 self._step_out(turn)
@@ -203,7 +209,7 @@ class LocalRateLimiter(WaitQueue[None]):
             raise
 
     def release(self, *, used: bool = True) -> None:
-        """Ends a call. `used=False` when nothing was sent, so that the service cannot have counted it."""
+        """Ends a call. `used=False`: nothing was sent, so the service cannot have counted it."""
         self._in_flight -= 1
         if used:
             self._spent.append(asyncio.get_running_loop().time())
@@ -211,8 +217,9 @@ class LocalRateLimiter(WaitQueue[None]):
             self._wake()
 
     def count_earlier(self, ages: Iterable[float]) -> None:
-        """Counts calls that another process made, each so many seconds ago; ignored if this one has made calls itself,
-        since it may have counted them then.
+        """Counts calls that another process made, each `ages` seconds ago.
+
+        Ignored if this process has made calls itself, since it may have counted them then.
         """
         if self._spent or self._in_flight:
             return
@@ -225,12 +232,12 @@ class LocalRateLimiter(WaitQueue[None]):
         self._resumes_at = max(self._resumes_at, now + self._pause_after(retry_after))
         self._at_once = 1
         if retry_after:
-            # A new window begins there, so what was spent before it no longer counts.
+            # A new window begins then, so earlier calls no longer count.
             self._spent.clear()
         self._wake()
 
     def accepted(self) -> None:
-        """Notes an answer that was not a 429; to a call from before one, it proves nothing."""
+        """Records a response that was not a 429; ignored if its call was sent before the last 429."""
         if asyncio.get_running_loop().time() < self._resumes_at:
             return
         self._refusals = 0
@@ -239,10 +246,11 @@ class LocalRateLimiter(WaitQueue[None]):
             self._wake()
 
     def admits_at(self, calls: int) -> float:
-        """When the last of so many calls can go, those in the queue included, if all are answered at once."""
+        """When the last of `calls` more calls can be sent, after those in the queue, if all are answered at once."""
         begins = max(asyncio.get_running_loop().time(), self._resumes_at)
         spent = [at + self.window for at in self._spent if at + self.window > begins]
         spent += [begins + self.window] * self._in_flight
+        spent = spent[-self.budget :]  # there are more only if the budget was lowered since
         over = calls - (self.budget - len(spent)) - 1
         if over < 0:
             return begins
@@ -253,13 +261,13 @@ class LocalRateLimiter(WaitQueue[None]):
     def _admits(self, now: float) -> bool:
         if now < self._resumes_at:
             return False
-        while self._spent and self._spent[0] + self.window <= now:  # the very sum that the timer is set to
+        while self._spent and self._spent[0] + self.window <= now:  # the same sum that the timer is set to
             self._spent.popleft()
-        # After a 429 one call goes ahead, then two, then four: not all of them into the same wall.
+        # After a 429, one call is tried, then two, then four, instead of all at once.
         return self._in_flight < self._at_once and self._in_flight + len(self._spent) < self.budget
 
     def _wake(self) -> None:
-        """Admits every call that can go, and sets the one timer for the next that cannot."""
+        """Admits every call that may be sent now, and sets the one timer for the next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -275,7 +283,7 @@ class LocalRateLimiter(WaitQueue[None]):
             when = self._resumes_at
             if self._spent and self._in_flight + len(self._spent) >= self.budget:
                 when = max(when, self._spent[0] + self.window)
-            if when > now:  # otherwise only a release can admit the next
+            if when > now:  # otherwise only `release` can admit the next call
                 self._timer = loop.call_at(when, self._wake)
 
 
@@ -288,11 +296,12 @@ class Quotas:
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> LocalRateLimiter:
-        """The one rate limiter for this owner and endpoint; the first call sets its numbers."""
+        """The one rate limiter for this owner and endpoint. The first call sets its window; all agree on a budget."""
         key = (owner, endpoint.name)
         found = self._rate_limiters.get(key)
         if found is None:
             found = self._rate_limiters[key] = LocalRateLimiter(budget, window, backoff_base=backoff_base)
+        found.agree_on(budget, endpoint.budget)
         return found
 
 
@@ -300,5 +309,5 @@ _shared: "WeakKeyDictionary[asyncio.AbstractEventLoop, Quotas]" = WeakKeyDiction
 
 
 def shared_quotas() -> Quotas:
-    """The quotas of the running loop: two sessions with one client id draw on one budget, as the service counts it."""
+    """The quotas of the running event loop: sessions with the same client id share one budget, as at the service."""
     return _shared.setdefault(asyncio.get_running_loop(), Quotas())

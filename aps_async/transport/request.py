@@ -1,4 +1,4 @@
-"""One API call before it is sent: where it goes, on whose behalf, and with what."""
+"""An API call before it is sent: URL, acting user, headers and body."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
@@ -30,22 +30,22 @@ PRODUCTION = "https://developer.api.autodesk.com"
 
 @frozen(eq=False)
 class Call:
-    """One call, the same for every try."""
+    """One call, the same for every attempt."""
 
     endpoint: Endpoint
     method: str
     url: URL
     path: str
-    """For messages: without the query."""
+    """The path without the query, for messages."""
     headers: dict[str, str] = field(repr=False)
     """Without the token, which is added when the call is sent."""
     body: bytes | None = field(repr=False)
     authorized: bool
     may_be_empty: bool
     repeatable: bool
-    """Whether a repeat is harmless after a response that got lost."""
+    """Whether it may be repeated although its response was lost."""
     priority: int
-    """Its place in the order of arrival."""
+    """Its place in the order of arrival; see `WaitQueue.priority`."""
 
 
 def call_to(
@@ -61,10 +61,10 @@ def call_to(
     may_be_empty: bool = False,
     repeatable: bool | None = None,
 ) -> Call:
-    """A call to `path`, already percent-encoded, or to a whole `next` link, of which the host is ignored.
+    """Makes a call to `path`, already percent-encoded, or to a whole `next` link, whose host is ignored.
 
     Raises:
-        InputError: no URL of our host can be made of the path or the query.
+        InputError: the path or the query does not make a valid URL of this host.
     """
     text = path.partition("#")[0] if "#" in path else path
     if query:
@@ -82,7 +82,7 @@ def call_to(
 
 
 def form_encoded(values: Mapping[str, str]) -> str:
-    """A query, or the body of a form.
+    """Encodes a query, or the body of a form.
 
     Raises:
         InputError: a value cannot be encoded; it is not shown.
@@ -94,7 +94,7 @@ def form_encoded(values: Mapping[str, str]) -> str:
 
 
 def checked_base(address: str) -> str:
-    """A base address to which paths can be appended, encoded and without a slash at its end.
+    """Checks a base address; returns it encoded and without a slash at its end, so that paths can be appended.
 
     Raises:
         InputError: it is not a plain http(s) address, or it is http and not on this machine, so that the token and
@@ -115,9 +115,9 @@ def checked_base(address: str) -> str:
 
 
 def checked_link_target(raw_url: str, base_url: str) -> URL:
-    """The URL to open for a signed link or for the redirect of one, once it is sure that it may be opened.
+    """Checks the URL of a signed link or its redirect; returns the URL to open.
 
-    Only how the host is written counts, not what its name resolves to: private endpoints and split DNS are common.
+    Only how the host is written is checked, not what its name resolves to: private endpoints and split DNS are common.
 
     Args:
         raw_url: the whole link; resolve a relative `Location` first.
@@ -144,17 +144,17 @@ def checked_link_target(raw_url: str, base_url: str) -> URL:
 
 
 def acting_user(endpoint: Endpoint, two_legged: bool | None, asked: str | None, default: str | None) -> str | None:
-    """The `x-user-id` of a call, once it is sure that call, token and user go together.
+    """Returns the `x-user-id` of a call; checks that it fits the call and the token.
 
     Args:
-        endpoint: says whose token it takes (`Endpoint.token`).
+        endpoint: which token it needs (`Endpoint.token`).
         two_legged: whether the token is the app's own; None if that is unknown.
-        asked: the user that the call names.
-        default: the session's.
+        asked: the user that the caller names.
+        default: the session's default user.
 
     Raises:
-        AuthError: the call takes another kind of token.
-        InputError: the user is missing, or does not go with the token.
+        AuthError: the call needs another kind of token.
+        InputError: the user is missing, or cannot be used with the token.
     """
     user, rule, name = default if asked is None else asked, endpoint.token, endpoint.name
     if user is not None:

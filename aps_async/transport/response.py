@@ -1,6 +1,6 @@
-"""Answers: from status, headers and bytes to JSON or to the error that says what the service said.
+"""Turns status, headers and bytes of a response into JSON, or into an error with the service's own words.
 
-Services and gateways answer in many shapes, JSON or not; nothing here takes the shape of an error for granted.
+Services and gateways report errors in many forms, JSON or not, so nothing here relies on one.
 """
 
 import math
@@ -28,7 +28,7 @@ from aps_async.errors import (
 from aps_async.links import SignedUrl, redact
 from aps_async.narrowing import as_list, as_object, is_object
 from aps_async.text import well_formed
-from aps_async.transport.converter import loads
+from aps_async.transport.decoding import loads
 from aps_async.transport.request import Call
 
 __all__ = [
@@ -59,7 +59,7 @@ _KINDS = {401: UnauthorizedError, 403: NotAllowedError, 404: NotFoundError, 429:
 
 
 async def read_answer(response: aiohttp.ClientResponse, limit: int, what: str) -> "Answer":
-    """The whole response, decompressed piece by piece so that a small body cannot fill the memory.
+    """Reads the whole body, decompressed piece by piece, so that a small body cannot fill the memory.
 
     Raises:
         DecodeError: it is longer than `limit` bytes.
@@ -90,7 +90,7 @@ def readable_headers(headers: "CIMultiDictProxy[str]") -> "CIMultiDictProxy[str]
 
 @frozen(eq=False)
 class Answer:
-    """One whole HTTP answer."""
+    """One complete HTTP response."""
 
     status: int
     headers: "CIMultiDictProxy[str]"
@@ -98,10 +98,10 @@ class Answer:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """The seconds that `Retry-After` asks for, from seconds or an HTTP date; 0 for a date that has passed.
+    """The seconds in `Retry-After`, which may be a number or an HTTP date; 0 for a date in the past.
 
-    None when it is absent, infinite or unreadable: no text raises. A date counts from the answer's own `Date` where
-    it has one, so that a wrong clock here does no harm. `retry.requested_wait` decides what is made of the number.
+    None if it is absent, infinite or unreadable; no value raises an error. A date is compared with the response's own
+    `Date`, so that a wrong clock here does no harm. `retry.requested_wait` decides whether the value is obeyed.
     """
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[+-]?\d+(\.\d*)?", text, re.ASCII):
@@ -116,11 +116,11 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _http_date(text: str) -> float | None:
-    """Seconds since the epoch; a date without a zone is one of UTC."""
+    """Seconds since the epoch; a date without a time zone is in UTC."""
     try:
         moment = parsedate_to_datetime(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError, TypeError, IndexError):  # out of range for the calendar, or for the parser
+    except (ValueError, OverflowError, TypeError, IndexError):  # out of range
         return None
 
 
@@ -138,7 +138,7 @@ class Receipt:
         self.date = _http_date(headers.get("Date", ""))
 
     def link(self, raw: str, lifetime: float | None = None) -> SignedUrl:
-        """A signed URL that the response brought.
+        """Parses a signed URL in the response.
 
         Raises:
             ValueError: see `SignedUrl.parse`.
@@ -147,7 +147,7 @@ class Receipt:
 
 
 def json_of(method: str, path: str, answer: Answer) -> Any:
-    """The JSON of a good answer.
+    """The JSON of a successful response.
 
     Raises:
         DecodeError: (garbled) it is empty, HTML, text or broken JSON.
@@ -160,10 +160,10 @@ def json_of(method: str, path: str, answer: Answer) -> Any:
 
 
 def value_of(call: Call, answer: Answer, now: float) -> Any:
-    """The JSON value of a response; None if it is empty, as it may be.
+    """The JSON value of a response; None if it is empty and `Call.may_be_empty`.
 
     Raises:
-        ResponseError: the status is an error's.
+        ResponseError: the status is an error; see its subclasses.
         DecodeError: it is not JSON.
     """
     if not 200 <= answer.status < 300:
@@ -174,7 +174,7 @@ def value_of(call: Call, answer: Answer, now: float) -> Any:
 
 
 def describe(body: bytes) -> str:
-    """What kind of body this is, in a few words that are safe to show."""
+    """Describes a body in a few words that contain no secrets."""
     if not body.strip():
         return "an empty body"
     text = body[:2000].decode("utf-8", "replace").strip()
@@ -188,14 +188,14 @@ def describe(body: bytes) -> str:
 
 
 def xml_error(body: bytes) -> str | None:
-    """`Code: Message` of a storage error. The rest of such a body repeats keys and signatures, and is left out."""
+    """`Code: Message` of a storage's error, without the rest of the body, which contains keys and signatures."""
     text = body[:8000].decode("utf-8", "replace")
     found = [match[1] for name in ("Code", "Message") if (match := re.search(rf"<{name}>([^<]*)</{name}>", text))]
     return _short(": ".join(found)) if found else None
 
 
 def error_of(method: str, path: str, answer: Answer, now: float) -> ResponseError:
-    """The error of our tree for an answer that says no."""
+    """The error for a response with an error status."""
     code, detail = _said(answer)
     kind = _KINDS.get(answer.status) or (ServerError if answer.status >= 500 else ResponseError)
     words = detail or _HINTS.get(answer.status, "") or describe(answer.body)
@@ -214,7 +214,7 @@ def error_of(method: str, path: str, answer: Answer, now: float) -> ResponseErro
 
 
 def _said(answer: Answer) -> tuple[str | None, str | None]:
-    """The service's code and words, wherever it put them."""
+    """The service's error code and message, wherever they are in the body."""
     try:
         said = loads(answer.body)
     except ValueError:
@@ -242,7 +242,7 @@ def _short(text: str, limit: int = 200) -> str:
 
 
 def transport_error(what: str, problem: BaseException) -> TransportError:
-    """Our error for one of aiohttp's or the system's, without anything secret in it."""
+    """Converts an error of aiohttp or the system, without secrets."""
     unsent = isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL)
     if isinstance(problem, aiohttp.ConnectionTimeoutError):
         words = "no connection in time"
@@ -265,7 +265,7 @@ ADVICE = {
     "host": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
     "connection": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
 }
-"""What to check, by the obstacle of a `TransportError`, whose message ends with it."""
+"""What to check, by `TransportError.obstacle`; the end of its message."""
 
 
 def _obstacle(problem: BaseException) -> str | None:

@@ -1,4 +1,4 @@
-"""What is repeated, how long it waits, and how a deadline ends it: the only place that knows backoff."""
+"""Decides what is retried and after how long, and ends work at a deadline. The only module that uses backoff."""
 
 import asyncio
 import math
@@ -50,14 +50,14 @@ warn_of_two_backoffs(backoff.__file__)
 A = TypeVar("A")
 T = TypeVar("T")
 
-# 500 is not in Autodesk's own SDKs' lists, but sporadic ones are known, and a GET is free to ask again.
+# Autodesk's own SDKs do not retry 500, but sporadic ones occur, and repeating a GET does no harm.
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-_LONGEST = 1e12  # seconds; more does not count on a clock beside microseconds
-NEVER_ARRIVED = frozenset({429, 503})  # refused at the gateway, before anything was started
+_LONGEST = 1e12  # seconds; beyond this, a float has no microseconds
+NEVER_ARRIVED = frozenset({429, 503})  # refused by the gateway, before anything was started
 
 
 def is_transient(problem: BaseException) -> bool:
-    """Whether the same call may well succeed a moment later."""
+    """Whether the same call may succeed a moment later: 408, 429, 5xx, a lost connection, a garbled body."""
     if isinstance(problem, ResponseError):
         return problem.status in TRANSIENT
     if isinstance(problem, DecodeError):
@@ -66,7 +66,7 @@ def is_transient(problem: BaseException) -> bool:
 
 
 def may_recover(problem: BaseException) -> bool:
-    """The wider view of a wait that has minutes: also a 401 in the middle, or a token service that is down."""
+    """Also tolerates errors that usually clear up within minutes: a 401, a token service outage."""
     if isinstance(problem, AuthError):
         return isinstance(problem, ResponseError) or (problem.__cause__ is not None and is_transient(problem.__cause__))
     return is_transient(problem)
@@ -80,30 +80,30 @@ def was_not_sent(problem: BaseException) -> bool:
 
 
 def may_start_again(problem: BaseException, *, repeatable: bool) -> bool:
-    """Whether to start a job once more after this error; a start that is not `Endpoint.repeatable` may have worked."""
+    """Whether a job may be started again after this error. If not `Endpoint.repeatable`, it must not have arrived."""
     if repeatable or isinstance(problem, AuthError):  # without a token nothing was started
         return may_recover(problem)
     return was_not_sent(problem)
 
 
 def requested_wait(problem: BaseException | None, limit: float) -> float | None:
-    """The one rule for `Retry-After`: seconds below which no wait may go, or None to use our own backoff alone.
+    """The one rule for `Retry-After`: a floor in seconds for the next wait, or None to use our own backoff alone.
 
-    None when the service names no time, a time that has passed, 0, or more than `limit` (`Settings.retry_after_max`):
-    no value that a service or a proxy sends can make us ask without a pause, or not ask any more.
+    None if the service sent no time, a time in the past, 0, or more than `limit` (`Settings.retry_after_max`). So no
+    value from a service or a proxy can make us retry without a pause, or stop retrying.
     """
     return obeyed(getattr(problem, "retry_after", None), limit)
 
 
 def obeyed(seconds: float | None, limit: float) -> float | None:
-    """`requested_wait` of a bare number."""
+    """`requested_wait` for a number of seconds."""
     return seconds if seconds is not None and 0 < seconds <= limit else None
 
 
 def waits(settings: Settings, *, paced: bool = True) -> Generator[float, Any, None]:
     """Doubling waits with jitter on top, never below what the service asked for (see `requested_wait`).
 
-    `paced`: a rate limiter already holds every call to an endpoint that answered 429, this one first in its queue.
+    `paced`: no wait after a 429, since the rate limiter holds back all calls to that endpoint anyway.
     """
     problem = yield 0.0
     step = settings.backoff_base
@@ -123,9 +123,9 @@ def retrying(
     may_repeat: Callable[[BaseException], bool],
     on_retry: Callable[[Any], None],
 ) -> Callable[[A], Coroutine[Any, Any, T]]:
-    """The same coroutine function, repeated while `may_repeat` holds and attempts are left.
+    """Returns the coroutine function with retries, while `may_repeat` allows and attempts are left.
 
-    A `Retry-After` above `Settings.retry_after_max` raises the error at once: the caller can decide better.
+    A `Retry-After` above `Settings.retry_after_max` raises the error at once, so that the caller can decide.
     """
 
     def gives_up(problem: Exception) -> bool:
@@ -153,7 +153,7 @@ _last_error: "ContextVar[_LastError | None]" = ContextVar("aps_async_last_error"
 
 
 def note_error(error: Exception) -> None:
-    """Keeps an error that is about to be waited out, for the deadlines around it to report."""
+    """Records an error before a wait, so that a deadline which ends the wait can report it."""
     scope = _last_error.get()
     while scope is not None:
         scope.error, scope = error, scope.outer
@@ -163,19 +163,18 @@ def note_error(error: Exception) -> None:
 async def until(
     ends: float | None, timeout_error: Callable[[Exception | None], Exception]
 ) -> AsyncGenerator[None, None]:
-    """Ends the block at a time of the event loop's clock.
+    """Cancels the `async with` block at a time of the event loop's clock, and raises.
 
     Args:
-        ends: when; None: never.
-        timeout_error: makes the error, given the last error that was waited out inside (`note_error`), which also
-            becomes its `__cause__`.
+        ends: the time; None: never.
+        timeout_error: makes the error to raise from the last error in the block (`note_error`), which it is given.
     """
     last = _LastError(outer=_last_error.get())
     before = _last_error.set(last)
     scope = asyncio.timeout_at(ends)
     try:
         async with scope:
-            await asyncio.sleep(0)  # after the deadline nothing begins, not even what would not have to wait
+            await asyncio.sleep(0)  # lets a deadline in the past cancel even a block that never waits
             yield
     except TimeoutError:
         if not scope.expired():
@@ -189,10 +188,10 @@ async def until(
 
 
 def check_timeout(timeout: object) -> None:
-    """Refuses a timeout that no timer can have: NaN would stop every timer of the event loop.
+    """Checks that a timeout is usable: NaN would stop every timer of the event loop.
 
     Raises:
-        InputError: it is not a number that a clock can count to, or less than 0.
+        InputError: it is not a number of seconds, is below 0, or too large for a clock.
     """
     if timeout is None or timeout == math.inf:
         return
@@ -201,7 +200,7 @@ def check_timeout(timeout: object) -> None:
 
 
 def call_deadline(timeout: float | None, what: str) -> AbstractAsyncContextManager[None]:
-    """Ends calls after so many seconds, the quota, the token and all attempts included; raises `CallTimeoutError`."""
+    """Cancels calls after `timeout` seconds for quota, token and all attempts; raises `CallTimeoutError`."""
 
     def error(met: Exception | None) -> CallTimeoutError:
         return CallTimeoutError(f"{what} was not done in {timeout:g} s: {met or 'no response came'}", sent=True)

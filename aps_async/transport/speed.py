@@ -15,13 +15,13 @@ SPEED_HEADER = "X-Simulator-Speed"
 
 
 class SimulatorSpeed:
-    """Learns the speed from the first response; of a service that is not on this machine it is known to be 1."""
+    """Learns a simulator's speed from the first response; services on other machines always have speed 1."""
 
     def __init__(self, base_url: str) -> None:
         self.is_known: bool = not is_loopback(URL(base_url, encoded=True).raw_host or "")
 
     def learn(self, headers: Mapping[str, str], settings: Settings) -> Settings | None:
-        """The settings scaled to the speed in these headers; None when they stay, as those that are scaled already."""
+        """Returns the settings scaled to the speed in these headers; None if nothing changes."""
         if self.is_known:
             return None
         self.is_known = True

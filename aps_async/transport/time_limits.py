@@ -1,4 +1,4 @@
-"""How long one attempt at a call may take: longer after attempts that needed more."""
+"""Time limits for single attempts, which are doubled after each timeout."""
 
 from aps_async.settings import Settings
 from aps_async.transport.request import Call
@@ -10,13 +10,13 @@ _MOST_PATHS = 10_000
 
 
 class TimeLimits:
-    """The limits of attempts, by the path of the call and its timeouts in a row."""
+    """The limits of attempts, by the path of the call and its number of timeouts in a row."""
 
     def __init__(self) -> None:
         self._timeouts: dict[str, int] = {}
 
     def attempt(self, call: Call, settings: Settings) -> tuple[float, float]:
-        """Seconds for one attempt up to its headers, and altogether: twice as many after each that took longer."""
+        """Seconds for one attempt up to its headers, and altogether; doubled for each timeout before."""
         longest = settings.request_timeout
         if not call.repeatable:
             return longest, longest
@@ -24,15 +24,15 @@ class TimeLimits:
         return limit, longest if call.endpoint.large else limit
 
     def timed_out(self, call: Call) -> None:
-        """The attempt took longer."""
+        """Records that an attempt timed out."""
         if len(self._timeouts) < _MOST_PATHS:
             self._timeouts[call.path] = self._timeouts.get(call.path, 0) + 1
 
     def answered(self, call: Call) -> None:
-        """The attempt brought a response."""
+        """Records that an attempt brought a response."""
         self._timeouts.pop(call.path, None)
 
 
 def headers_timeout(settings: Settings) -> float:
-    """Seconds until a download's headers: aiohttp's own read timeout does not apply after a 1xx response."""
+    """A timeout for a download's headers, since aiohttp's own read timeout does not apply after a 1xx response."""
     return settings.connect_timeout + settings.read_timeout

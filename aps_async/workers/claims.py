@@ -45,7 +45,7 @@ class Claims:
         self._builder = qb.QueryQueueBuilder(settings=_settings())
 
     async def take(self, entrypoints: Sequence[str], count: int) -> list[Any]:
-        """At most so many rows of these entrypoints, those with the highest priority first."""
+        """Takes at most this many rows of these entrypoints, highest priority first."""
         query = self._builder.build_dequeue_query(
             batch_size=count,
             entrypoints=[QueueEntrypoint(name) for name in entrypoints],

@@ -18,15 +18,15 @@ __dir__: object = __all__.copy
 T = TypeVar("T")
 
 CONNECTIONS = 3
-"""For each worker, besides the one that listens: statements are short, and no step holds one while it waits."""
+"""Connections of each worker, besides the one that listens. Few, since statements are short and waits hold none."""
 STATEMENT_SECONDS = 30.0
 _LONGEST_PAUSE = 5.0
 _WARN_FROM = 0.5
-"""The pause before a new attempt from which on an outage is reported: connections that were only dropped come back."""
+"""Seconds between attempts from which on an outage is logged; connections that were merely dropped are back sooner."""
 _PROBES = 5
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _SETTINGS = {"application_name": "aps-async"}  # PgBouncer accepts no other startup parameter that we need
-# A frozen worker must not keep a row locked that others wait for.
+# If a worker is suspended in a transaction, its locks must not stop the others.
 _LIMIT_IDLE = "SET idle_in_transaction_session_timeout = '15s'"
 _POOLER = (
     "it is reached through a pooler such as PgBouncer in transaction mode, which loses notifications and prepared "
@@ -67,8 +67,8 @@ class Database:
 
     Args:
         url: `postgresql://user@host/name`; a password is better put into `PGPASSWORD` or a `.pgpass` file.
-        patience: seconds for which a statement is repeated while the database is unavailable; None: without limit, as
-            a worker needs it.
+        patience: seconds for which a statement is repeated while the database is unavailable; None: no limit, which is
+            right for workers.
         connections: the maximum number of open connections.
 
     Raises:
@@ -120,16 +120,16 @@ class Database:
             pool.terminate()
 
     async def fetch(self, sql: str, *values: Any) -> list[Any]:
-        """All rows of a statement that may be repeated."""
+        """Returns all rows of a statement. It may run twice, after an outage."""
         rows: list[Any] = await self._patiently(lambda: self.pool.fetch(sql, *values))
         return rows
 
     async def row(self, sql: str, *values: Any) -> Any:
-        """The first row of a statement that may be repeated, or None."""
+        """Returns the first row, or None; see `fetch`."""
         return await self._patiently(lambda: self.pool.fetchrow(sql, *values))
 
     async def value(self, sql: str, *values: Any) -> Any:
-        """The first column of the first row, or None."""
+        """Returns the first column of the first row, or None; see `fetch`."""
         return await self._patiently(lambda: self.pool.fetchval(sql, *values))
 
     async def transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
@@ -145,7 +145,7 @@ class Database:
         return await self._patiently(once)
 
     async def bare(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        """The same without a transaction, for statements that cannot run inside one."""
+        """Like `transaction`, but without one, for statements that cannot run inside a transaction."""
 
         async def once() -> T:
             async with self.pool.acquire() as connection:
@@ -204,11 +204,11 @@ class Database:
             except Exception as problem:
                 if not is_outage(problem):
                     raise self._error(problem) from problem
-                # By its beginning: one that was frozen in the middle has not seen the database as it is now.
+                # By its start: an attempt during which this process was suspended says nothing about the database now.
                 if ends is not None and began + pause > ends:
                     raise self._error(problem) from None
                 _log.info("the database is unavailable (%s), trying again in %.1f s", type(problem).__name__, pause)
-                if ends is None and pause >= _WARN_FROM and not self._is_out:  # otherwise an error comes soon
+                if ends is None and pause >= _WARN_FROM and not self._is_out:  # with a limit, an error is raised soon
                     self._is_out = True
                     _log.warning("the database at %s is unavailable (%s); trying again", self.shown, _words(problem))
             else:
@@ -237,7 +237,7 @@ class Database:
 
 
 def _words(problem: BaseException) -> str:
-    """What went wrong, without the numbers of the system's errors."""
+    """The text of an error, without the error numbers of the system."""
     return _ERRNO.sub("", str(problem)).strip() or type(problem).__name__
 
 
@@ -246,7 +246,7 @@ async def _limit_idle(connection: Any) -> None:
 
 
 async def _keep(_: Any) -> None:
-    """Nothing to reset: no statement changes a setting of its connection, and asyncpg ends open transactions itself."""
+    """Resets nothing: no statement changes a setting, and asyncpg ends open transactions itself."""
 
 
 async def _backend(connection: Any) -> int:
@@ -265,7 +265,7 @@ async def _closing(connection: Any) -> AsyncGenerator[Any, None]:
 
 @asynccontextmanager
 async def opened(database: Database | str) -> AsyncGenerator[Database, None]:
-    """An open database, given one or its address."""
+    """Yields an open database, given one or its address."""
     if isinstance(database, Database):
         yield database
         return

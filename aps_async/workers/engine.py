@@ -2,22 +2,22 @@
 
 https://pgqueuer.readthedocs.io
 
-A lane is an entrypoint with its own workers: one for exports to start, one for exports to poll and deliver. PgQueuer
-has the table and the statement that picks rows, with `FOR UPDATE SKIP LOCKED`, also those of a worker without a
-heartbeat. The table stays beside ours because that statement takes rows of it only, and outcomes stay; so both change
-in one statement wherever an export is queued, started or ended. The rest is here and in `lanes.py`, not PgQueuer's
-manager:
+The queue has two lanes, `start` for exports to start and `fetch` for exports to poll and deliver; in PgQueuer's terms,
+each lane is an entrypoint. Of PgQueuer we use the table, and the statement that takes rows from it with `FOR UPDATE
+SKIP LOCKED`, among them the rows of workers without a heartbeat. Its table only has exports that have not ended; our
+own table, `aps_export`, keeps their outcomes. One statement changes both when an export is queued, started or ended.
 
-- rows are put back, added and removed without an entry in PgQueuer's log, several with one statement: it would store a
-  traceback for every status call, and its statement for adding rows takes a time that grows with the square of their
-  number;
-- a worker keeps an export after its start and between two status calls: its row stays picked, its slot is free, and
-  nothing is written but heartbeats, which show as well which rows others have taken over;
-- a row that cannot be put back because the database is unavailable is left as it is, and taken over once its heartbeat
-  is old; PgQueuer would mark it as failed;
-- a worker that stops puts back the rows that it holds; PgQueuer would mark them as cancelled, and delete them;
-- PgQueuer's trigger wakes every worker for every deleted row, its manager wakes twenty times a second, and a lane
-  without rows asks three times for the next; here only a new row wakes a lane, or one of this worker that becomes due.
+PgQueuer's manager is not used. `lanes.py` replaces it, for these reasons:
+
+- it would log a traceback for every status call, and the time of its statement for adding rows grows with the square of
+  their number; here rows are put back, added and removed without log entries, several with one statement;
+- here a worker keeps an export after its start and between two status calls: its row stays taken, its slot is free, and
+  only heartbeats are written, whose results also show which rows others have taken over;
+- if the database is unavailable and a row cannot be put back, it is left as it is, and taken over once its heartbeat is
+  old; PgQueuer would mark it as failed;
+- a worker that stops puts back the rows that it holds; PgQueuer would mark them as cancelled and delete them;
+- PgQueuer's trigger wakes every worker for every deleted row, its manager wakes up twenty times a second, and a lane
+  without rows runs three queries each time; here a lane wakes up only for a new row, or for one of its own that is due.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -61,12 +61,12 @@ Lane = Literal["start", "fetch"]
 
 @frozen
 class Removed:
-    """The export's row went with its outcome."""
+    """The export has ended; its row was removed when its outcome was stored."""
 
 
 @frozen
 class Yielded:
-    """The export is put back for any worker; this one is not woken for it, or it would always be the first."""
+    """The export is put back for any worker. This worker is not woken for it, otherwise it would always be first."""
 
     delay: float
     """Seconds after which it is due."""
@@ -74,29 +74,29 @@ class Yielded:
 
 @frozen
 class Kept:
-    """The export stays with this worker without a slot, unless it keeps too many, or has no slot when it is due."""
+    """The export stays with this worker without a slot, unless the worker keeps too many or has no slot in time."""
 
     delay: float
     """Seconds after which it is due."""
     again: "Callable[[], Awaitable[Next]]"
-    """Its next step, which need not read what this worker has read already."""
+    """Makes its next step, without reading again what this worker has read already."""
     lane: Lane | None = None
     """The lane that its row was moved to."""
 
 
 Next = float | Kept | Removed | Yielded | None
-"""The seconds after which an export's step has to be called again, by any worker; None if the lane has finished with
-the export."""
+"""What happens to an export after a step. Seconds: any worker makes the next step after these; None: the lane has
+finished with the export."""
 
 Handle = Callable[[int, int], Awaitable[Next]]
-"""Called with an export's number and how many steps were made for it before. Does one step."""
+"""Makes one step, given an export's number and how many steps were made for it before."""
 
 HEARTBEAT = 9.0
 """Seconds without a heartbeat after which others take over a worker's exports; heartbeats are sent every 4.5 s."""
 CHANNEL = "aps_enqueued"
-"""Where PostgreSQL reports new rows. PgQueuer's own channel also reports every row that is removed."""
+"""The channel on which PostgreSQL reports new rows. PgQueuer's own channel also reports every row that is removed."""
 IDLE = 5.0
-"""Most seconds between two queries of an idle lane; a dead worker's exports are found that much later."""
+"""Maximum seconds between two queries of an idle lane, and so until a dead worker's exports are found."""
 _KEEP_LOG = timedelta(minutes=10)
 
 
@@ -120,7 +120,7 @@ async def install(connection: Any) -> None:
 
 
 async def upgrade(connection: Any) -> None:
-    """Upgrades tables of an older PgQueuer; outside of any transaction, as its statements require."""
+    """Upgrades the tables of an older PgQueuer; not in a transaction, which its statements do not allow."""
     from aps_async.workers.claims import queries_on
 
     queries = queries_on(connection)
@@ -129,14 +129,15 @@ async def upgrade(connection: Any) -> None:
 
 
 def entrypoint_of(lane: Lane, owner: Owner | None) -> str:
-    """PgQueuer's name for the lane of an owner's exports; workers that know of no owners do not take from it."""
+    """PgQueuer's name for the lane of an owner's exports. Older workers, which know no owners, take none from it."""
     return " ".join((lane, owner.client_id, owner.user_id)).strip() if owner else lane
 
 
 async def put_from(connection: Any, statement: str, values: Sequence[Any]) -> int:
-    """Adds the exports that a statement returns to the lanes of their owners, unless they are there, in the same
-    statement. It returns `id` and `state` of each, and `priority`, `client_id` and `user_id` of its run; how many are
-    returned here."""
+    """Adds the exports that a statement returns to the lanes of their owners, unless they are there; as one statement.
+
+    The given statement has to return `id` and `state` of each export, and `priority`, `client_id` and `user_id` of its
+    run. Returns the number of exports."""
     return int(await connection.fetchval(_PUT.format(statement=statement), *values))
 
 
@@ -152,8 +153,9 @@ WITH found AS ({statement}), added AS (
 
 
 async def move_if(database: Database, statement: str, values: Sequence[Any], owner: Owner | None) -> bool:
-    """Moves the row of an export, which the caller holds, from the start lane to the fetch lane, if a statement without
-    the parameter `$1` returns its number; in the same statement."""
+    """Moves an export's row from the start lane to the fetch lane if a statement returns its number; as one statement.
+
+    The caller has to hold the row. The given statement must not use the parameter `$1`."""
     return bool(await database.fetch(_MOVE_ON.format(statement=statement), entrypoint_of("fetch", owner), *values))
 
 
@@ -168,7 +170,7 @@ FROM changed WHERE dedupe_key = 'start:' || changed.id AND status IN ('queued', 
 
 
 async def remove_if(database: Database, statement: str, values: Sequence[Any]) -> bool:
-    """Removes the row of an export if a statement returns its number, in the same statement. Returns whether it did."""
+    """Removes the row of an export if a statement returns its number, as one statement. Returns whether it did."""
     return await database.value(_REMOVE.format(statement=statement), *values) is not None
 
 
@@ -234,15 +236,15 @@ async def run_maintenance(database: Database) -> int:
 
 @frozen(kw_only=True)
 class LaneOptions:
-    """How a worker processes a lane."""
+    """How a worker processes one lane."""
 
     lane: Lane
     handle: Handle
     slots: int
-    """Steps at once."""
+    """Maximum number of steps at once."""
     owner: Owner | None = None
-    """Whose exports are taken, besides those without an owner."""
+    """The owner whose exports are taken, besides those without an owner."""
     claimed: Callable[[Sequence[int]], Awaitable[object]] | None = None
-    """Awaited with the numbers of exports that were taken at once, before `handle` is called for each."""
+    """Awaited with the numbers of exports that were taken together, before `handle` is called for each."""
     pace: float = 0.0
-    """Seconds for which a free slot waits for others while more exports are due than this worker has slots."""
+    """Seconds for which a free slot waits for other slots, to take rows with one query, while there is a backlog."""

@@ -1,4 +1,4 @@
-"""Enqueueing: the exports of a new run and their rows in the queue, batch by batch or all at once."""
+"""Enqueues a run: stores its exports and their rows in the queue, in batches or in one transaction."""
 
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
@@ -38,7 +38,7 @@ RETURNING id, state, $6::int AS priority, $7::text AS client_id, $8::text AS use
 
 @frozen
 class NewRun:
-    """A run that is to be created."""
+    """A run to create."""
 
     stem: str
     priority: int
@@ -96,7 +96,7 @@ async def _enqueue_once(connection: Any, new: NewRun, everything: Sequence[tuple
 
 
 async def _insert_run(connection: Any, new: NewRun) -> tuple[int, bool]:
-    """The run's number, and whether it is new: another one may have its key."""
+    """Returns the run's number, and whether it is new: a run with the same key may exist already."""
     for count in itertools.count(1):
         found = await connection.fetchval("SELECT id FROM aps_run WHERE key = $1", new.key)
         if found is not None:

@@ -1,7 +1,7 @@
-"""The lanes of one worker: takes rows, calls their steps, and keeps, puts back or removes them.
+"""The lanes of one worker: takes rows of the queue, makes their steps, and keeps, puts back or removes them.
 
-The rows that it holds have its id and a heartbeat. A worker without heartbeats, because it is dead, frozen or cut off,
-loses them to others; which of them it has lost is what its next heartbeat returns.
+The rows that a worker holds have its id and a heartbeat. If it sends no heartbeats, because it is dead, suspended or
+cut off, others take over its rows; its next heartbeat returns which ones it has lost. `engine.py` describes the queue.
 """
 
 import asyncio
@@ -27,18 +27,18 @@ __dir__: object = __all__.copy
 
 MOST_KEPT = 250
 """Exports that a worker keeps at once; each costs a heartbeat every few seconds."""
-_MOMENT = 0.02  # seconds; what comes within a moment shares one statement
-_PAUSE = 1.0  # seconds before a statement is tried again that the database did not answer
-_PROBE = 10.0  # seconds between two tests of the connection that only listens
+_MOMENT = 0.02  # seconds for which changes wait for others, to share one statement
+_PAUSE = 1.0  # seconds before a statement is repeated after an outage
+_PROBE = 10.0  # seconds between two tests of the connection that listens
 _FAREWELL = 2.0  # seconds that a worker that stops waits for the database
 
-# Only rows that are still this worker's: others may have taken over those of a worker that was frozen.
+# Only rows that this worker still holds: if it was suspended, others may have taken them over.
 _PUT_BACK = """
 UPDATE aps_pgqueuer SET status = 'queued', execute_after = now() + make_interval(secs => delay),
     attempts = attempts + steps, updated = now(), queue_manager_id = NULL
 FROM unnest($1::bigint[], $2::float8[], $3::int[]) AS back (row, delay, steps) WHERE id = row AND queue_manager_id = $4
 """
-# Nor those that have moved to another lane.
+# And only rows that are still in this lane.
 _REMOVE = """
 DELETE FROM aps_pgqueuer USING unnest($1::bigint[], $2::text[]) AS ended (row, lane)
 WHERE id = row AND split_part(entrypoint, ' ', 1) = lane AND queue_manager_id = $3
@@ -80,9 +80,9 @@ class _Job:
     lane: "_Lane"
     steps: int = 0
     slots: Slots | None = None
-    """Whose slot it has."""
+    """The slots of which it has one."""
     turn: Turn | None = None
-    """While it is kept without a slot."""
+    """Set while it is kept without a slot."""
 
 
 @frozen
@@ -106,7 +106,7 @@ class _Lane:
         self._wakes = False
 
     def wake_after(self, delay: float) -> None:
-        """Wakes the lane when a row is due that was put back, or a slot is free; PostgreSQL does not report those."""
+        """Wakes the lane after a delay, when a row is due that was put back: PostgreSQL does not report that."""
         asyncio.get_running_loop().call_later(delay, self.wake)
 
     def wake(self) -> None:
@@ -122,7 +122,7 @@ class _Lane:
 
 @define(eq=False)
 class _Lanes:
-    """Everything that one worker does with the queue."""
+    """The tasks of one worker that use the queue: take rows, send heartbeats, make steps, put rows back, listen."""
 
     database: Database
     stop: asyncio.Event
@@ -138,7 +138,7 @@ class _Lanes:
     flushing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Works until it is over."""
+        """Runs until the worker is stopped or a step fails."""
         taking = [asyncio.create_task(self._take(lane)) for lane in self.lanes]
         aside = [asyncio.create_task(self._listen()), asyncio.create_task(self._beat())]
         ends = [asyncio.create_task(each.wait()) for each in (self.stop, self.over)]
@@ -158,7 +158,7 @@ class _Lanes:
             raise self.fault
 
     async def _hand_back(self) -> None:
-        """Gives everything that this worker holds to others, if the database is available."""
+        """Puts back all rows that this worker holds, if the database is available."""
         for task in self.tasks:
             task.cancel()
         while self.tasks:
@@ -173,7 +173,7 @@ class _Lanes:
     # ---------------------------------------------------------------- rows
 
     async def _take(self, lane: _Lane) -> None:
-        """Takes rows whenever some may be due and slots are free."""
+        """Takes rows whenever slots are free and rows may be due."""
         from aps_async.workers.claims import Claims
 
         claims, slots = Claims(self.database, self.id, engine.HEARTBEAT), lane.slots
@@ -182,11 +182,11 @@ class _Lanes:
             free = max(0, slots.free)
             slots.has_backlog = True
             rows = await claims.take(lane.entrypoints, free) if free else []
-            # A late heartbeat lets this worker take its own row again, although it still works on it.
+            # After a late heartbeat, this worker may take a row that it is still working on.
             await self._begin(lane, [row for row in rows if row["id"] not in self.jobs])
             if len(rows) < free:
                 slots.has_backlog = False
-            pause = engine.IDLE * random.uniform(0.85, 1.0)  # noqa: S311 - not always just after the same other worker
+            pause = engine.IDLE * random.uniform(0.85, 1.0)  # noqa: S311 - not always right after the same worker
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await lane.woken.wait()
@@ -203,7 +203,7 @@ class _Lanes:
             task.add_done_callback(self.tasks.discard)
 
     async def _beat(self) -> None:
-        """Sends heartbeats, and lets go of kept jobs whose rows others have taken over or a cancelled run has lost."""
+        """Sends heartbeats, and drops kept jobs whose rows others have taken over, or whose run was cancelled."""
         pause = engine.HEARTBEAT / 2
         while True:
             await asyncio.sleep(pause)
@@ -246,7 +246,7 @@ class _Lanes:
             self._fail(problem)
 
     async def _execute(self, statement: str, *values: object) -> Sequence[Any] | None:
-        """The rows of a statement; None if the database is unavailable: others take over what is without heartbeats."""
+        """Returns the rows of a statement; None during an outage. Rows without heartbeats are then taken over."""
         try:
             found: Sequence[Any] = await self.database.pool.fetch(statement, *values, timeout=engine.HEARTBEAT)
         except Exception as problem:
@@ -263,7 +263,7 @@ class _Lanes:
         while isinstance(then, Kept) and not self.over.is_set():
             if then.lane is not None:
                 [job.lane] = [each for each in self.lanes if each.options.lane == then.lane]
-                job.steps = 0  # those of the other lane do not count
+                job.steps = 0  # steps in the other lane do not count
             then = await self._step(job, partial(self._next_step, job, then))
         self._give_back_slot(job)
         if isinstance(then, Removed):
@@ -284,7 +284,7 @@ class _Lanes:
         return await job.lane.options.handle(number, job.attempts)
 
     async def _next_step(self, job: _Job, kept: Kept) -> Next:
-        """Keeps a job until it is due, and then calls its next step; or returns the seconds after which it is due."""
+        """Keeps a job until it is due and makes its next step; or returns the delay with which to put it back."""
         if self.kept >= MOST_KEPT:
             return kept.delay
         loop, slots = asyncio.get_running_loop(), job.lane.slots
@@ -306,7 +306,7 @@ class _Lanes:
         job.steps += 1
         try:
             return await step()
-        except asyncio.CancelledError:  # it is over
+        except asyncio.CancelledError:  # the worker is stopping
             task = asyncio.current_task()
             assert task is not None  # noqa: S101 - for the type checker
             task.uncancel()
@@ -327,7 +327,7 @@ class _Lanes:
     # ---------------------------------------------------------------- events
 
     async def _listen(self) -> None:
-        """Hears of new rows. Lanes also look from time to time, so that an outage only costs seconds."""
+        """Listens for new rows. Lanes also query from time to time, so that an outage delays them by seconds only."""
         while True:
             try:
                 await self._hear()
@@ -350,7 +350,7 @@ class _Lanes:
 
             connection.add_termination_listener(ended)
             await connection.add_listener(engine.CHANNEL, heard)
-            self._wake()  # for those that came before
+            self._wake()  # for rows that were added before
             while not lost.is_set():
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_PROBE):

@@ -1,4 +1,4 @@
-"""What the workers of a database do, in Prometheus's text format.
+"""Metrics of workers and runs, in Prometheus's text format.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -35,7 +35,7 @@ SELECT owner, endpoint, (SELECT count(*) FROM unnest(held_until) AS until WHERE 
 """
 
 Sample = tuple[str, Mapping[str, str], float]
-"""What is added to the metric's name, the labels, and the value."""
+"""A suffix for the metric's name, the labels, and the value."""
 
 
 @frozen
@@ -49,7 +49,7 @@ class Metric:
 
 
 def render(metrics: Iterable[Metric]) -> str:
-    """Metrics in the text format."""
+    """Renders metrics in the text format."""
     lines: list[str] = []
     for metric in metrics:
         lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}"]
@@ -64,7 +64,7 @@ def _escaped(text: str) -> str:
 
 
 async def collect(database: Database, quotas: SharedQuotas, workers: Sequence[Worker]) -> list[Metric]:
-    """What this process counts, and what the database holds about all runs and workers, if it is available."""
+    """Collects the counters of this process and, if the database is available, the state of all runs and workers."""
     found = [*_of_workers(workers), *_of_limiters(quotas)]
     try:
         async with asyncio.timeout(_PATIENCE):

@@ -23,7 +23,7 @@ _LIFETIME = 5.0  # seconds; the queries behind the metrics read every row
 
 
 class Monitor:
-    """Answers for the workers of one process. It shows client ids and names of runs, and no secret.
+    """Reports on the workers of one process. It shows client ids and names of runs, but no secrets.
 
     - `/metrics`: Prometheus's text format.
     - `/healthz`: 200 while the process works at all; otherwise there is no response.
@@ -59,7 +59,7 @@ class Monitor:
             runner = web.AppRunner(app, access_log=None)
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
-            server = cast("web.Server", runner.server)  # there is one after the setup
+            server = cast("web.Server", runner.server)  # set by `setup`
             try:
                 taken = await stack.enter_async_context(serving(server, host, port, patience=1.0))
             except OSError as problem:

@@ -1,4 +1,4 @@
-"""Whose runs a worker may process: those of its own client id and user, and those without an owner."""
+"""Owners: a worker processes runs of its own client id and user, and runs without an owner."""
 
 import asyncio
 from typing import Any
@@ -27,7 +27,7 @@ class Owner:
 
 
 async def owner_of(session: Session) -> Owner | None:
-    """The owner of runs enqueued with this session; None if its tokens name no client id, so that anyone takes them.
+    """The owner of runs enqueued with this session; None if its tokens have no client id: any worker may take them.
 
     Raises:
         AuthError: there is no token.
@@ -37,7 +37,7 @@ async def owner_of(session: Session) -> Owner | None:
 
 
 async def patient_owner_of(session: Session, pause: float) -> Owner | None:
-    """The same after an outage of the token service, which is asked again every `pause` seconds.
+    """Like `owner_of`, but waits out an outage of the token service, with an attempt every `pause` seconds.
 
     Raises:
         AuthError: no token can be obtained.
@@ -54,7 +54,7 @@ async def patient_owner_of(session: Session, pause: float) -> Owner | None:
 
 
 async def token_problem(session: Session) -> APSError | None:
-    """Why there is no token to be had now."""
+    """The error with which no token can be obtained now; None if one can."""
     try:
         await session.check_token()
     except APSError as problem:

@@ -1,4 +1,4 @@
-"""How many exports of all workers are pending: no more are started than `Settings.max_pending_exports`."""
+"""Limits the pending exports of all workers to `Settings.max_pending_exports`; pending: started, not delivered."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ __dir__: object = __all__.copy
 
 
 class Pending:
-    """The number of pending exports by kind, as it was a moment ago.
+    """The number of pending exports by kind, read from the database every few seconds.
 
     Args:
         session: the worker's session.
@@ -27,7 +27,7 @@ class Pending:
         self._counting = asyncio.Lock()
 
     def interval(self, kind: ExportKind) -> float:
-        """Seconds between two status calls for one export, so that all of them stay within the quota."""
+        """Seconds between two status calls for one export, such that all exports together stay within the quota."""
         return steps.poll_interval(self._session, kind, self._by_kind.get(kind, 0))
 
     async def take(self, kind: ExportKind) -> None:
@@ -40,7 +40,7 @@ class Pending:
             await asyncio.sleep(max(0.2, 5.0 / self._session.settings.time_scale))
 
     async def count(self) -> None:
-        """Updates the numbers from time to time."""
+        """Reads the numbers again if they are too old."""
         loop = asyncio.get_running_loop()
         async with self._counting:
             if loop.time() - self._counted > max(0.2, 2.0 / self._session.settings.time_scale):

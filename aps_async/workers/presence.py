@@ -51,7 +51,7 @@ class WorkerStatus:
     user_id: str | None
     started: datetime
     waits_for: str | None
-    """Why it delivers nothing at present."""
+    """Why it cannot deliver at present; None if it can."""
     heartbeat_age: float
     """Seconds since its last heartbeat."""
 
@@ -59,7 +59,7 @@ class WorkerStatus:
 
     @property
     def owner(self) -> Owner | None:
-        """Whose runs it takes, besides those without an owner."""
+        """The owner whose runs it takes, besides those without an owner."""
         return Owner(self.client_id, self.user_id or "") if self.client_id else None
 
     @property
@@ -83,7 +83,7 @@ def _version() -> str:
 
 
 def waits_for(run: RunStatus, workers: Sequence[WorkerStatus]) -> tuple[str, ...]:
-    """Why nothing of an open run is delivered at present; empty if some worker can deliver."""
+    """The reasons why no worker can deliver exports of a run at present; empty if one can."""
     able = [each for each in workers if each.is_alive and run.owner in (None, each.owner)]
     if run.is_over or any(each.waits_for is None for each in able):
         return ()
@@ -93,12 +93,12 @@ def waits_for(run: RunStatus, workers: Sequence[WorkerStatus]) -> tuple[str, ...
 
 
 class Presence:
-    """The row of one worker.
+    """Keeps the row of one worker up to date.
 
     Args:
         database: an open database.
-        owner: whose exports the worker takes.
-        waits_for: returns why it delivers nothing at present, or None.
+        owner: the owner whose exports the worker takes.
+        waits_for: returns why the worker cannot deliver at present, or None.
     """
 
     def __init__(self, database: Database, owner: Owner | None, waits_for: Callable[[], str | None]) -> None:

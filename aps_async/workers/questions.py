@@ -1,4 +1,4 @@
-"""Status calls of a worker: one that takes long goes on without holding a slot, and its late answer is kept."""
+"""Status calls of a worker. If one takes long, it continues without a slot, and its late response is kept."""
 
 import asyncio
 from functools import partial
@@ -13,20 +13,20 @@ from aps_async.workers import steps
 __all__ = ["Question", "Questions"]
 __dir__: object = __all__.copy
 
-_ANSWER_LIFETIME = 60.0  # seconds of the service: half of a signed link's
+_ANSWER_LIFETIME = 60.0  # seconds of the service: half the lifetime of a signed link
 
 
 @frozen(eq=False)
 class Question:
-    """A question about one export that is under way, or answered late."""
+    """A status call that is in progress, or whose response came late."""
 
     task: "asyncio.Task[ExportJob]"
     asked: float
-    """When, by the event loop's clock."""
+    """When the call was made, by the event loop's clock."""
 
 
 class Questions:
-    """The questions of one worker, by the number of the export.
+    """The status calls of one worker, by the number of the export.
 
     Args:
         session: the worker's session.
@@ -37,7 +37,7 @@ class Questions:
         self._asked: dict[int, Question] = {}
 
     async def ask(self, export: int, ref: ExportRef) -> Question:
-        """A question about an export, new or from before, after waiting for its answer for one interval at most."""
+        """Makes a status call, or takes the one in progress, and waits for up to one poll interval for its response."""
         question = self._asked.get(export)
         if question is None:
             task = asyncio.create_task(steps.poll_once(self._session, ref))
@@ -50,15 +50,15 @@ class Questions:
         return question
 
     async def close(self) -> None:
-        """Ends all of them."""
+        """Cancels all calls in progress."""
         tasks = [question.task for question in self._asked.values()]
         self._asked.clear()
         await stopped(tasks)
 
     def _answered(self, export: int, task: "asyncio.Task[ExportJob]") -> None:
-        """Keeps a late answer for a while: another worker may have taken the export over."""
+        """Keeps a late response for a while only, since another worker may have taken the export over."""
         if not task.cancelled():
-            task.exception()  # or asyncio would report that it was never retrieved
+            task.exception()  # otherwise asyncio logs that it was never retrieved
         lifetime = _ANSWER_LIFETIME / self._session.settings.time_scale
         asyncio.get_running_loop().call_later(lifetime, self._forget, export, task)
 

@@ -1,9 +1,9 @@
 """The published quotas for all workers together, kept in PostgreSQL.
 
-A place is reserved in the database before a call is sent; one statement reserves places for all callers that are
-waiting, and a few for those that will soon follow. It counts until one window after the response, so the service never
-sees more calls than the budget in any window, whenever its windows begin. The places of a worker that dies count until
-their lease and one window have passed; a worker that was frozen while it held a place discards it and reserves another.
+Before a call is sent, a place for it is reserved in the database. One statement reserves places for all callers that
+are waiting, and a few more for those that will soon follow. A place counts until one window after the response, so the
+service never sees more calls than the budget in any window, whenever its windows begin. The places of a worker that
+dies count until their lease and one window have passed. A worker that was suspended while it held a place discards it.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ __dir__: object = __all__.copy
 LEASE = 120.0
 """Seconds that a call may take: more than `Settings.request_timeout`, so that no call outlives its lease."""
 _MOST_AT_ONCE = 200
-_AHEAD = 50  # at most this fraction of a budget is held by one process for calls to come
-_LULL = 2.0  # seconds for which places that are given back may wait for the next statement
+_AHEAD = 50  # one process reserves at most one in this many places of a budget ahead
+_LULL = 2.0  # seconds for which returned places may wait for the next statement
 _TAKE = "SELECT places, wait, refused FROM aps_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 class _Place:
     id: int
     asked: float
-    """When it was requested, by this process's clock; its lease begins later."""
+    """When it was requested, by this process's clock, which is before its lease begins."""
 
 
 class SharedRateLimiter(WaitQueue[_Place]):
@@ -49,7 +49,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
         self._key = (owner, endpoint)
         self._held: deque[_Place] = deque()
         self._spare: deque[_Place] = deque()
-        self._granted = 0  # since the last statement: as many will be needed until the next one
+        self._granted = 0  # since the last statement: about as many will be needed until the next one
         self._spent: list[tuple[int, float]] = []  # id, and when its response came
         self._unused: list[int] = []
         self._pause: tuple[float, float, bool] | None = None  # until when, recorded when, whether a new window begins
@@ -81,7 +81,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
         try:
             return await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it was granted at the same moment
+            if turn.done() and not turn.cancelled():  # it was granted in the same moment
                 self._unused.append(turn.result().id)
                 self._wake()
             else:
@@ -89,7 +89,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
             raise
 
     def release(self, *, used: bool = True) -> None:
-        """Ends a call. `used=False` if nothing was sent, so that the service cannot have counted it."""
+        """Returns the place of a call. `used=False`: nothing was sent, so the service cannot have counted it."""
         place = self._held.popleft()
         if used:
             self._spent.append((place.id, asyncio.get_running_loop().time()))
@@ -115,7 +115,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
             self._wake()
 
     async def close(self) -> None:
-        """Gives back the places that this process holds, if the database is available."""
+        """Returns the places that this process holds, if the database is available."""
         if self._task is not None:
             await stopped([self._task])
         self._give_back()
@@ -139,14 +139,14 @@ class SharedRateLimiter(WaitQueue[_Place]):
             await self._serve()
         except Exception as problem:  # noqa: BLE001 - all waiting callers must get the error
             queue, self._queue = self._queue, []
-            for _, coming in queue:
+            for *_, coming in queue:
                 if not coming.done():
                     coming.set_exception(problem)
             if not queue:
                 _log.warning("%s: the shared quota cannot be updated: %s", self._key[1], problem)
 
     async def _serve(self) -> None:
-        """Exchanges places with the database for all callers in this process, until there is nothing left to do."""
+        """Returns and reserves places for all callers in this process until none is waiting."""
         lull = min(_LULL, self.window / 5)
         while True:
             if not self._queue and self._pause is None and not self._accepted:
@@ -158,7 +158,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
             if self._pause is None:
                 self._give_back(ahead)
             wait = await self._exchange(min(len(self._queue) + ahead - len(self._spare), _MOST_AT_ONCE))
-            if self._queue:  # places that others give back are not reported, so check from time to time
+            if self._queue:  # PostgreSQL does not report places that others return, so check from time to time
                 await self._sleep(max(0.005, min(wait, self.window / 12)))
 
     async def _sleep(self, seconds: float) -> None:
@@ -167,7 +167,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
                 await self._changed.wait()
 
     async def _exchange(self, wanted: int) -> float:
-        """One statement that returns places and reserves others. Returns the seconds until more may be free."""
+        """Returns and reserves places with one statement. The result is the seconds until more may be free."""
         loop = asyncio.get_running_loop()
         spent, unused, pause, accepted = self._spent, self._unused, self._pause, self._accepted
         self._spent, self._unused, self._pause, self._accepted = [], [], None, False
@@ -222,14 +222,15 @@ class SharedQuotas:
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> SharedRateLimiter:
-        """The only rate limiter for this owner and endpoint; the first call sets its numbers."""
-        # An id() is meaningless in another process.
+        """The only rate limiter for this owner and endpoint; see `Quotas.rate_limiter`."""
+        # Without a client id, the owner is an id(), which means nothing in another process.
         parts = cast("tuple[object, ...]", owner) if isinstance(owner, tuple) else (owner,)
         whose = self._owner or " ".join(part for part in parts if isinstance(part, str))
         found = self._rate_limiters.get((whose, endpoint.name))
         if found is None:
             found = SharedRateLimiter(self._database, whose, endpoint.name, budget, window, backoff_base)
             self._rate_limiters[whose, endpoint.name] = found
+        found.agree_on(budget, endpoint.budget)
         return found
 
     @property
@@ -238,5 +239,5 @@ class SharedQuotas:
         return self._rate_limiters
 
     async def close(self) -> None:
-        """Gives back every place that this process holds."""
+        """Returns every place that this process holds."""
         await asyncio.gather(*(rate_limiter.close() for rate_limiter in self._rate_limiters.values()))

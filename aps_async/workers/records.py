@@ -1,4 +1,4 @@
-"""Database rows as values."""
+"""Converts database rows to values: exports to work on, runs with their counts, outcomes."""
 
 import json
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ class Entry:
     folder: str
     """The run's folder, below the storage."""
     name: str
-    """Without suffix."""
+    """The file's name without suffix."""
     priority: int = 0
     export_id: str | None = None
     age: float = 0.0
@@ -63,7 +63,7 @@ class Entry:
     refusals: int = 0
     """Consecutive steps that the service refused with 401 or 403."""
     owner: Owner | None = None
-    """Whose workers may take it; None: all."""
+    """The owner whose workers may take it; None: all may."""
 
     __repr__ = short_repr
 
@@ -83,14 +83,14 @@ class RunStatus:
     created: datetime
     cancelled: datetime | None = None
     waiting: int = 0
-    """Not started yet."""
+    """Exports that are not started yet."""
     running: int = 0
     done: int = 0
     partial: int = 0
     """Of `done`: those whose file lacks some of what was asked for; see `StoredExport.failed_files`."""
     failed: int = 0
     dropped: int = 0
-    """Cancelled before they were done."""
+    """Exports that were cancelled before they were done."""
     size: int = 0
     """Bytes delivered."""
     last: datetime | None = None
@@ -104,7 +104,7 @@ class RunStatus:
 
     @property
     def owner(self) -> Owner | None:
-        """Whose workers may take it; None: all."""
+        """The owner whose workers may take it; None: all may."""
         return Owner(self.client_id, self.user_id or "") if self.client_id else None
 
     @property
@@ -129,7 +129,7 @@ class RunStatus:
 
 @frozen(kw_only=True)
 class Record:
-    """An export that has ended, as the database holds it."""
+    """An export that has ended."""
 
     id: int
     run: int
@@ -157,13 +157,13 @@ def error_to_json(problem: BaseException) -> str:
 
 
 def error_patterns(reason: str) -> tuple[str, str]:
-    """How the JSON of an error of the type `reason` begins, and what the JSON of one with this text contains, in small
-    letters."""
+    """Search patterns for stored errors: how the JSON begins if `reason` is the type, and what it contains, in lower
+    case, if `reason` is part of the text."""
     return json.dumps({"type": reason}, separators=(",", ":"))[:-1], json.dumps(reason)[1:-1].lower()
 
 
 def error_from_json(text: str, ref: ExportRef | None = None) -> Exception:
-    """The stored error, with its own type; an error that is not of our hierarchy becomes an `APSError`."""
+    """Restores an error with its type; one that is not in `aps_async.errors` becomes an `APSError`."""
     stored: dict[str, Any] = json.loads(text)
     name, words = stored.pop("type"), stored.pop("message")
     kind = getattr(errors, name, None)
@@ -182,7 +182,7 @@ def error_from_json(text: str, ref: ExportRef | None = None) -> Exception:
 
 
 def _public(kind: type[BaseException]) -> str:
-    """The nearest type in `aps_async.errors`; a private subclass may not exist in another process."""
+    """The nearest base class in `aps_async.errors`: another process may not have a private subclass."""
     for base in kind.__mro__:
         if getattr(errors, base.__name__, None) is base:
             return str(base.__name__)
@@ -190,11 +190,11 @@ def _public(kind: type[BaseException]) -> str:
 
 
 _UNREADABLE = (APSError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
-"""Errors that a row may raise if another program has written it."""
+"""Errors while reading a row, if another program has written it."""
 
 
 def entry_of(row: Any) -> Entry:
-    """A row of the query for one export.
+    """Converts a row of the query for one export.
 
     Raises:
         InputError: the row cannot be read, or its names could lead outside the storage.
@@ -213,17 +213,17 @@ def entry_of(row: Any) -> Entry:
 
 
 def status_of(row: Any) -> RunStatus:
-    """A row of the status query."""
+    """Converts a row of the status query."""
     return RunStatus(**dict(row))
 
 
 def failed_files_to_json(files: Sequence[FailedFile]) -> str:
-    """The files that a partial result lacks, as JSON."""
+    """Converts the missing files of a partial result to JSON."""
     return json.dumps([{"id": each.id, "reason": each.reason, "detail": each.detail} for each in files])
 
 
 def record_of(row: Any) -> Record:
-    """A row of `aps_export` whose export has ended, with the outcome that `export_many` would yield.
+    """Converts a row of `aps_export` whose export has ended; its outcome is what `export_many` would yield.
 
     If the row cannot be read, its outcome is an `InputError`, with a request that has only a name.
     """

@@ -1,4 +1,4 @@
-"""What a worker reports of its exports to the session's hooks and in the log."""
+"""Reports a worker's exports to the session's hooks and in the log."""
 
 import asyncio
 from contextlib import AbstractContextManager
@@ -28,14 +28,17 @@ class _Begun:
 
 
 class Reports:
-    """The exports that this worker works on, step by step, as the hooks see them. Without hooks it keeps nothing."""
+    """The exports of this worker as its hooks see them: each begins and ends once, although its steps are separate.
+
+    Without hooks it keeps nothing.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._begun: dict[int, _Begun] = {}
 
     def working_on(self, entry: Entry) -> AbstractContextManager[None]:
-        """For one step: its events belong to this export, which begins with the first one."""
+        """Attributes the events in a `with` block to this export, which begins with its first step."""
         if not self._session.hooks:
             return working_on(None)
         now = asyncio.get_running_loop().time()
@@ -48,7 +51,7 @@ class Reports:
         return working_on(begun.number)
 
     def ended(self, entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
-        """An export is delivered or a dead letter."""
+        """Reports that an export was delivered or became a dead letter."""
         begun = self._begun.pop(entry.id, None)
         delivery = None if file is None else Delivery(size=file.size, location=file.location)
         number = None if begun is None else begun.number
@@ -57,13 +60,13 @@ class Reports:
         )
 
     def handed_over(self, export: int) -> None:
-        """Another worker goes on with an export, or its run was cancelled."""
+        """Reports that another worker continues with an export, or that its run was cancelled."""
         begun = self._begun.pop(export, None)
         if begun is not None:
             emit(self._session.hooks, ExportHandedOver(export_number=begun.number, ref=begun.ref, kind=begun.kind))
 
     def hand_over(self, *, all_of_them: bool = False) -> None:
-        """Reports those that have not come back to this worker for an hour, or all, as handed over."""
+        """Reports exports as handed over that this worker has not seen for an hour, or all of them."""
         oldest = asyncio.get_running_loop().time() - _FORGOTTEN / self._session.settings.time_scale
         for export in [each for each, begun in self._begun.items() if all_of_them or begun.touched < oldest]:
             self.handed_over(export)

@@ -114,7 +114,7 @@ class RunStore:
 
     @classmethod
     async def existing(cls, database: Database) -> Self | None:
-        """The store for a program that only reads: no table is created or changed; None if there are none.
+        """Opens the store for a program that only reads: no table is created or changed. None if there are no tables.
 
         Raises:
             DatabaseError: the tables are of another version, or cannot be read.
@@ -123,7 +123,7 @@ class RunStore:
 
     @classmethod
     async def opened(cls, database: Database) -> Self:
-        """The store, after creating missing tables.
+        """Opens the store, and creates missing tables.
 
         Raises:
             DatabaseError: the tables are of another version, or cannot be created.
@@ -158,9 +158,9 @@ class RunStore:
             name: the name of the run and of its folder; a number is added if another run has that name.
             priority: runs with a higher priority go first.
             owner: whose workers may take the run, such as `await owner_of(session)`; None: all workers.
-            key: a text of your own for this run, which makes it safe to repeat the call after any error: all exports
-                are read first and enqueued in one transaction, and a run that has this key already is returned as it
-                is.
+            key: a text that identifies this run, which makes it safe to repeat the call after any error: all exports
+                are read first and enqueued in one transaction, and if a run with this key exists, that is returned
+                unchanged.
 
         Raises:
             Exception: any error of iterating over `wanted`. Without a key, exports before it stay enqueued.
@@ -175,11 +175,11 @@ class RunStore:
     # ---------------------------------------------------------------- a worker's steps
 
     async def rows(self, exports: Sequence[int]) -> dict[int, Any]:
-        """The rows of these exports as they are now, for `entry_of`."""
+        """The current rows of these exports, for `entry_of`."""
         return {row["id"]: row for row in await self.database.fetch(_ENTRIES, list(exports))}
 
     async def entry(self, export: int) -> Entry | None:
-        """One export as it is now; None if there is no such export.
+        """The current state of one export; None if there is no such export.
 
         Raises:
             InputError: the export's row cannot be read.
@@ -195,13 +195,13 @@ class RunStore:
         return await engine.move_if(self.database, _STARTED, (entry.id, export_id), entry.owner)
 
     async def delivery_attempt(self, export: int) -> int | None:
-        """Takes the right to deliver from its previous holder; None if there is nothing to deliver any more."""
+        """Begins a delivery attempt, which ends the right of earlier ones; None if there is nothing left to deliver."""
         sql = "UPDATE aps_export SET turns = turns + 1 WHERE id = $1 AND state = 'running' RETURNING turns"
         found: int | None = await self.database.value(sql, export)
         return found
 
     async def delivery_ended(self, export: int, delivery_attempt: int) -> None:
-        """Forgets an attempt that ended without a file, though its worker is alive: only those that never end count."""
+        """Ends an attempt that failed while its worker is alive, so that it does not count towards `TURNS`."""
         sql = "UPDATE aps_export SET turns = turns - 1 WHERE id = $1 AND state = 'running' AND turns = $2"
         await self.database.fetch(sql, export, delivery_attempt)
 
@@ -213,14 +213,14 @@ class RunStore:
     async def delivered(
         self, export: int, delivery_attempt: int, file: Delivered, *, polls: int, failed_files: Sequence[Any]
     ) -> bool:
-        """Records the outcome and takes the export off the queue; False if another attempt holds the right to."""
+        """Records the outcome and removes the export from the queue; False if another attempt has the right to."""
         missing = failed_files_to_json(failed_files) if failed_files else None
         warnings = json.dumps(file.warnings) if file.warnings else None
         values = (export, delivery_attempt, file.location, file.size, file.sha256, missing, polls, warnings)
         return await engine.remove_if(self.database, _DONE, values)
 
     async def failed(self, export: int, problem: BaseException, *, polls: int = 0) -> bool:
-        """Makes the export a dead letter and takes it off the queue; False if it has already ended."""
+        """Makes the export a dead letter and removes it from the queue; False if it has already ended."""
         export_id = problem.ref.export_id if isinstance(problem, ExportError) else None
         return await engine.remove_if(self.database, _FAILED, (export, error_to_json(problem), polls, export_id))
 
@@ -233,7 +233,7 @@ class RunStore:
         await self.database.fetch(_REFUSED, export, worker)
 
     async def has_other_worker(self, export: int, worker: str) -> bool:
-        """Whether a worker that is alive and may take the export has not been refused yet."""
+        """Whether another live worker may take the export and has not been refused yet."""
         return bool(await self.database.value(_OTHERS, export, worker, presence.SILENT))
 
     async def recovered(self, export: int) -> None:
@@ -249,7 +249,7 @@ class RunStore:
         return {row["kind"]: row["count"] for row in rows}
 
     async def is_done(self, owner: Owner | None) -> bool:
-        """Whether all exports have ended that a worker with this owner may take."""
+        """Whether all exports that a worker with this owner may take have ended."""
         values = (owner.client_id, owner.user_id) if owner else ("", "")
         return bool(await self.database.value(_IS_DONE, *values))
 
@@ -276,7 +276,7 @@ class RunStore:
     async def records(
         self, run: int | None = None, *, states: Sequence[str] = ("done", "failed"), batch: int = 1000
     ) -> AsyncIterator[Record]:
-        """The exports that have ended, with their outcomes; for the dead letters use `states=["failed"]`."""
+        """The exports that have ended, with their outcomes; `states=["failed"]` for the dead letters only."""
         last = 0
         while rows := await self.database.fetch(_RECORDS, run, list(states), last, batch):
             for row in rows:
@@ -301,7 +301,7 @@ class RunStore:
         return await self.database.transaction(end)
 
     async def set_priority(self, run: int, priority: int) -> None:
-        """Changes a run's priority, also of the exports that are in the queue already."""
+        """Changes a run's priority, including that of its exports in the queue."""
 
         async def change(connection: Any) -> None:
             await connection.execute("UPDATE aps_run SET priority = $2 WHERE id = $1", run, priority)
@@ -312,7 +312,7 @@ class RunStore:
     async def retry(
         self, run: int | None = None, exports: Sequence[int] | None = None, *, reason: str | None = None
     ) -> int:
-        """Queues dead letters again, all of them by default. Returns how many.
+        """Puts dead letters back into the queue, all of them by default. Returns their number.
 
         Exports that were started are polled again; those that failed at the service or were never accepted are started
         again.

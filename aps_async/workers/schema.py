@@ -1,4 +1,4 @@
-"""The tables besides those of the queue, and the function that maintains the quotas.
+"""Our tables beside those of the queue, their migrations, and the function `aps_take` that reserves quota places.
 
 `aps_export` has one row for each request, from enqueueing to its outcome: the row is the outcome, so there cannot be
 two. `aps_quota` has one row for each endpoint, with the calls that may count in the service's current window.
@@ -140,7 +140,7 @@ BEGIN
 END $$;
 """
 
-# The table of the first versions had one row for each place.
+# The table of the first versions had one row for each reserved place.
 _PLACES = """
 ALTER TABLE aps_quota ADD COLUMN held bigint[] NOT NULL DEFAULT '{}',
     ADD COLUMN held_until timestamptz[] NOT NULL DEFAULT '{}', ADD COLUMN used int[] NOT NULL DEFAULT '{}',
@@ -163,7 +163,7 @@ END $$;
 """
 
 
-# Added within version 1: workers that do not know these columns continue beside those that do.
+# Added within version 1: older workers ignore these columns, and may continue beside newer ones.
 _ADDED = {
     "aps_export.warnings": "ALTER TABLE aps_export ADD COLUMN warnings text",
     "aps_export.refusals": "ALTER TABLE aps_export ADD COLUMN refusals int NOT NULL DEFAULT 0",
@@ -182,12 +182,13 @@ WHERE relname IN ('aps_export', 'aps_run', 'aps_worker', 'aps_quota') AND pg_tab
 
 
 MIGRATIONS: dict[int, str] = {}
-"""The statements that lead to each later version from the one before. Workers of the earlier version stop."""
+"""The statements that upgrade the tables to each later version from the one before. Older workers stop then."""
 
 
 async def install(connection: Any) -> bool:
-    """Creates missing tables and columns, and upgrades older ones, inside the caller's transaction and lock; True if
-    anything was changed.
+    """Creates missing tables and columns, and upgrades older ones, inside the caller's transaction and lock.
+
+    Returns whether anything was changed.
 
     Raises:
         DatabaseError: the tables are of another version, from which no upgrade leads to this one.
@@ -210,7 +211,7 @@ async def install(connection: Any) -> bool:
 
 
 async def is_installed(connection: Any) -> bool:
-    """Whether there are tables of this version.
+    """Whether the tables exist, in this version.
 
     Raises:
         DatabaseError: the tables are of another version.

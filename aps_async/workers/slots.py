@@ -1,4 +1,4 @@
-"""The steps that a lane may have at once, and exports that a worker keeps without a slot until they are due."""
+"""The slots of a lane, which limit its concurrent steps, and the exports that wait without one until they are due."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ from attrs import define, field
 __all__ = ["Slots", "Turn"]
 __dir__: object = __all__.copy
 
-_LONGEST_LINE = 1.0  # seconds after which other workers may have what is due and gets no slot here
+_LONGEST_LINE = 1.0  # seconds after which an export that is due and gets no slot here is left to other workers
 
 
 @define(eq=False)
@@ -17,9 +17,9 @@ class Turn:
     """One export that waits until it is due, and then for a slot."""
 
     due: float
-    """When, by the event loop's clock."""
+    """When it is due, by the event loop's clock."""
     decided: "asyncio.Future[bool]" = field(factory=lambda: asyncio.get_running_loop().create_future())
-    """Whether it has a slot."""
+    """Becomes True with a slot, False without."""
 
     @property
     def has_slot(self) -> bool:
@@ -36,14 +36,14 @@ class Slots:
     """The slots of one lane.
 
     Args:
-        number: how many there are.
+        number: the number of slots.
         pace: seconds for which a free slot waits for others while more exports are due than there are slots.
     """
 
     def __init__(self, number: int, pace: float = 0.0) -> None:
         self.number = number
         self.wake: Callable[[float], object] = lambda _: None
-        """Called with the seconds after which to look for the exports that found no slot."""
+        """Called with the seconds after which to look again for exports that got no slot."""
         self.has_backlog: bool = False
         """Whether more exports may be due than there are slots."""
         self._pace = pace
@@ -52,15 +52,15 @@ class Slots:
 
     @property
     def free(self) -> int:
-        """How many are free."""
+        """The number of free slots."""
         return self.number - self._taken
 
     def take(self, count: int) -> None:
-        """Takes so many."""
+        """Takes this many slots."""
         self._taken += count
 
     def give_back(self, count: int) -> None:
-        """Gives so many back: first to exports that are kept and due, then to the queue's."""
+        """Returns slots: first to exports that this worker keeps and that are due, then to rows of the queue."""
         self._taken -= count
         while self._line and self.free > 0:
             self._grant(self._line.popleft())
@@ -69,8 +69,9 @@ class Slots:
             self.wake(self._pace)
 
     def request(self, turn: Turn, longest_pause: float) -> None:
-        """Grants a turn that is due a slot now, or when one is free; not if it is `longest_pause` late, as this process
-        was suspended and another worker may have the export."""
+        """Grants a slot to a turn that is due, now or when one is free.
+
+        Not if it is `longest_pause` late: this process was suspended then, and another worker may have the export."""
         loop = asyncio.get_running_loop()
         if loop.time() > turn.due + longest_pause:
             turn.decline()

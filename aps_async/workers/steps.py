@@ -1,4 +1,4 @@
-"""The three steps of an export, for any queue: plain coroutines over plain values, safe to repeat at any point.
+"""The three steps of an export, for any queue: start, poll, deliver. Plain coroutines, safe to repeat at any point.
 
     job = await start(session, request)                  # one POST; store job.ref
     job = await poll_once(session, ref)                  # one GET; call it again later while it runs
@@ -35,7 +35,7 @@ NOT_WANTED = "the export is no longer this worker's"
 
 
 class NotWantedError(DownloadError):
-    """The verified file is no longer needed: its run was cancelled, or another worker was faster."""
+    """The verified file is not needed any more: its run was cancelled, or another worker has delivered it."""
 
 
 _log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ async def deliver(
         storage: the storage for the file.
         name: with `/` between folders and without a suffix, which is derived from the content.
         wanted: awaited before the verified file is stored; if it returns False, nothing is stored.
-        timeout: seconds for the download; None: as for `wait_for_export`.
+        timeout: seconds for the download; None: as `wait_for_export`.
 
     Raises:
         InputError: the name could lead outside the storage, or is not allowed on every system.

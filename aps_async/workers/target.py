@@ -1,4 +1,4 @@
-"""A worker's storage, which waits out an outage with the verified files in hand instead of downloading them again."""
+"""The storage of a worker. During an outage it keeps the verified files and waits, to avoid downloading them again."""
 
 import asyncio
 import logging
@@ -16,13 +16,13 @@ __all__ = ["Target"]
 __dir__: object = __all__.copy
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 60.0
-_PUTS = 5  # of one file that alone cannot be stored, over 75 s
+_PUTS = 5  # attempts, over 75 s, for a file that cannot be stored while others can
 
 _log = logging.getLogger(__name__)
 
 
 class Target:
-    """Deliveries of one worker to its storage.
+    """Delivers the files of one worker to its storage.
 
     Args:
         storage: the storage.
@@ -47,7 +47,7 @@ class Target:
         await self._works.wait()
 
     async def failed(self, problem: TargetError) -> bool:
-        """Whether the storage is to blame for an error, and not the one file: deliveries are then paused."""
+        """Whether an error comes from the storage and not from the one file. If so, deliveries are paused."""
         async with self._checking:
             if self.problem is not None:
                 return True
@@ -62,7 +62,7 @@ class Target:
             return True
 
     def stored(self) -> None:
-        """Records that a file was stored: the next pause is short again."""
+        """Records that a file was stored, so that the next pause is short again."""
         self._wait = _FIRST_WAIT
 
     def delivery(self, wanted: Callable[[], Awaitable[bool]]) -> Storage:
@@ -75,7 +75,7 @@ class Target:
             await stopped([self._task])
 
     def pause_after(self, failures: int) -> float:
-        """Seconds after which one file is tried again."""
+        """Seconds before the next attempt for one file."""
         return _FIRST_WAIT * 2.0 ** (failures - 1) * self._scale()
 
     def _pause(self, problem: APSError) -> None:

@@ -1,7 +1,8 @@
-"""A worker: the steps of `steps.py` with the store of `runs.py`, called by the lanes of `engine.py`.
+"""A worker: makes the steps of `steps.py` for the exports that its lanes (`lanes.py`) take from the queue.
 
-A pending export occupies only a row. An export that is not done is put back for later, and is polled again when a
-download slot is free, so that the download follows the response with the signed link in the same slot.
+The store (`runs.py`) records each step. A started export occupies only a row: it is polled again when it is due and a
+download slot is free, and if the response brings the signed link, the same slot downloads it. `step_rules.py` decides
+when a step is repeated, `engine.py` describes the queue, and `rate_limit.py` the quota that all workers share.
 """
 
 import asyncio
@@ -18,7 +19,6 @@ from aps_async.errors import (
     APSError,
     AuthError,
     DatabaseError,
-    DownloadError,
     ExportError,
     InputError,
     NotAllowedError,
@@ -26,14 +26,13 @@ from aps_async.errors import (
     TargetError,
     UnauthorizedError,
 )
-from aps_async.exports.kinds import row_of
-from aps_async.exports.pollers import EndingWords, export_rules
+from aps_async.exports.pollers import EndingWords
 from aps_async.exports.wait import checked_job
 from aps_async.models import ExportJob, ExportRef
 from aps_async.policies import PollStatus
 from aps_async.polling import PollRules
 from aps_async.session import Session
-from aps_async.transport.retry import may_recover, may_start_again
+from aps_async.transport.retry import may_recover
 from aps_async.workers import engine, steps
 from aps_async.workers.database import Database
 from aps_async.workers.lanes import work
@@ -44,6 +43,7 @@ from aps_async.workers.questions import Questions
 from aps_async.workers.records import Entry, entry_of
 from aps_async.workers.reports import Reports
 from aps_async.workers.runs import RunStore
+from aps_async.workers.step_rules import FIRST_WAIT, TRIES, step_rules
 from aps_async.workers.steps import Delivered, NotWantedError
 from aps_async.workers.target import Target
 
@@ -52,15 +52,12 @@ __dir__: object = __all__.copy
 
 STARTS = 8
 """Concurrent starts; all workers together need 100 starts a minute."""
-TRIES = 12
-"""Consecutive steps with a transient error before an export becomes a dead letter: enough for an outage of an hour."""
 REFUSED_IN_A_ROW = 5
-"""Exports refused with 401 or 403 one after the other, after which a worker stops."""
+"""A worker stops after this many exports in a row were refused with 401 or 403."""
 REFUSALS = 3
 """Consecutive refusals of one export before it becomes a dead letter, unless another worker has not tried it yet."""
 TURNS = 10
 """Maximum number of delivery attempts, so that a file that crashes its worker does not crash all of them."""
-_FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
 _HOUSEKEEPING = 30.0
 
 OutcomeListener = Callable[[Entry, Delivered | None, BaseException | None], object]
@@ -75,8 +72,8 @@ class Worker:
         session: an open session whose `quotas` are `SharedQuotas` of the same database.
         database: an open database with `patience=None`, so that outages are waited out.
         storage: the storage for files, the same for all workers.
-        max_concurrent_downloads: exports polled or downloaded at once, at least 2; None: the number in `Settings`.
-        on_outcome: called with every export that this worker has finished, and its file or error.
+        max_concurrent_downloads: slots to poll or download exports, at least 2; None: the number in `Settings`.
+        on_outcome: called with every export that this worker has finished, and with its file or error.
     """
 
     def __init__(
@@ -95,16 +92,16 @@ class Worker:
         self._store = RunStore(database)
         self._on_outcome = on_outcome
         self.unreadable: int = 0
-        """The number of unreadable rows that became dead letters; `on_outcome` is not called for them."""
+        """The number of rows that could not be read and became dead letters; `on_outcome` is not called for them."""
         self._target = Target(storage, lambda: self._scale, self._note_change)
         self._reports = Reports(session)
         self._presence: Presence | None = None
         self._owner: Owner | None = None
         self._refused: dict[engine.Lane, set[int]] = {"start": set(), "fetch": set()}
         self.delivered: int = 0
-        """Exports that it has delivered."""
+        """The number of exports that it has delivered."""
         self.failed: int = 0
-        """Exports that it has made dead letters, besides the unreadable ones."""
+        """The number of exports that it has made dead letters, without the unreadable ones."""
         self._pending = Pending(session, self._store)
         self._words: dict[int, EndingWords] = {}
         self._questions = Questions(session)
@@ -116,8 +113,7 @@ class Worker:
         return 1.0 / self.session.settings.time_scale
 
     async def run(self, *, until_done: bool = False, stop: asyncio.Event | None = None) -> None:
-        """Processes the queue until `stop` is set, it is cancelled, or (`until_done`) all enqueued exports that
-        it may take have ended.
+        """Processes the queue until `stop` is set, or (`until_done`) all enqueued exports that it may take have ended.
 
         The exports that it holds then go back to the other workers at once; no unfinished file is left.
 
@@ -125,10 +121,10 @@ class Worker:
             AuthError: no token can be obtained, or the service refused several exports in a row; the exports stay
                 queued for other workers.
             TargetError: the storage cannot be written to and read from at the start.
-            DatabaseError: the tables are of another version, or become so while it works.
+            DatabaseError: the tables are of another version, or were upgraded while it worked.
         """
         self._store = await RunStore.opened(self._database)
-        self._owner = await patient_owner_of(self.session, _FIRST_WAIT * self._scale)
+        self._owner = await patient_owner_of(self.session, FIRST_WAIT * self._scale)
         stop = stop or asyncio.Event()
         pace = min(1.0, max(0.1, self._scale))  # starts wait for the quota anyway
         starts = engine.LaneOptions(
@@ -170,13 +166,13 @@ class Worker:
 
     @property
     def waits_for(self) -> str | None:
-        """Why it delivers nothing at present; None if it can."""
+        """Why it cannot deliver at present; None if it can."""
         problem = self._target.problem
         return None if problem is None else f"deliveries wait for the target: {problem}"
 
     @property
     def problem(self) -> str | None:
-        """Why it is not able to work: it is not running, cannot reach the database, or waits for the target."""
+        """Why it cannot work at present: it is not running, cannot reach the database, or waits for the target."""
         if self._presence is None or self._presence.last is None:
             return "it is not running"
         age = asyncio.get_running_loop().time() - self._presence.last
@@ -187,7 +183,7 @@ class Worker:
             self._presence.changed.set()
 
     async def start(self, export: int, _: int = 0) -> engine.Next:
-        """Starts one export, if it is not started yet. Waits for the quota, and while too many exports are pending."""
+        """Starts one export, unless it is started. Waits for the quota, and while too many exports are pending."""
         entry = await self._entry(export)
         if entry is None or entry.state != "waiting":
             return None
@@ -246,12 +242,12 @@ class Worker:
         except NotWantedError as problem:
             self._reports.handed_over(export)
             _log.info("%s", problem)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it is this export's outcome or its delay
+        except Exception as problem:  # noqa: BLE001 - any error becomes this export's outcome or its delay
             return await self._handle_failure(entry, problem, polls + 1, took)
         return None
 
     def _keep(self, entry: Entry, delay: float, polls: int = 0, lane: engine.Lane | None = None) -> engine.Kept:
-        """Keeps an export for another status call. It is read again if files cannot be stored at that time."""
+        """Keeps an export for another status call; its row is only read again if files cannot be stored then."""
         loop = asyncio.get_running_loop()
         read = loop.time()
 
@@ -266,12 +262,12 @@ class Worker:
         return engine.Kept(delay, again, lane)
 
     async def _move(self, lane: engine.Lane, entry: Entry) -> float:
-        """Moves an export that an older version has put into the queue without an owner."""
+        """Moves an export to its owner's lane, if an older version has put it into the queue without an owner."""
         await engine.move(self._database, lane, entry.id, entry.owner)
         return 0.0
 
     async def _read_ahead(self, exports: Sequence[int]) -> None:
-        """Reads the exports of several steps that are about to begin with one statement."""
+        """Reads the rows for several steps with one statement."""
         self._rows.update(await self._store.rows(exports))
 
     async def _entry(self, export: int) -> Entry | None:
@@ -314,46 +310,33 @@ class Worker:
         return None
 
     def _rules(self, entry: Entry) -> PollRules[ExportJob]:
-        """The rules for polling this export step by step, for whichever worker holds it."""
-
-        def not_yet(error: Exception, status: PollStatus[ExportJob]) -> bool:
-            return entry.ref is not None and rules.not_yet(error, status)
-
-        def policy(status: PollStatus[ExportJob]) -> float:
-            if status.error is None or not_yet(status.error, status):
-                return self._pending.interval(entry.request.kind)
-            return min(_FIRST_WAIT * 2.0 ** (status.failures - 1), _LONGEST_WAIT) * self._scale
-
-        def recovers(error: Exception, status: PollStatus[ExportJob]) -> bool:
-            if status.failures >= TRIES:
-                return False
-            if entry.ref is None:
-                return may_start_again(error, repeatable=row_of(entry.request.kind).start_endpoint.repeatable)
-            return rules.may_recover(error, status) or (isinstance(error, DownloadError) and steps.may_recover(error))
-
-        rules = export_rules(self.session, entry.ref or ExportRef(request=entry.request, export_id=""))
-        return evolve(rules, policy=policy, not_yet=not_yet, may_recover=recovers)
+        return step_rules(self.session, entry, self._pending.interval, self._scale)
 
     async def _handle_failure(self, entry: Entry, problem: Exception, polls: int = 0, took: float = 0.0) -> engine.Next:
-        """Seconds until the next try, less those that a question took; or the export is a dead letter, or this worker
-        at its end."""
+        """Decides what an error means: another try after some seconds, a dead letter, or the end of this worker.
+
+        `took` are the seconds of the failed call, which count as waiting.
+
+        Raises:
+            APSError: no export can succeed with this worker; it has to stop.
+        """
         if isinstance(problem, DatabaseError):
             raise problem
         if isinstance(problem, AuthError) and not may_recover(problem):
             if (found := await token_problem(self.session)) is not None and not may_recover(found):
-                raise problem  # not the export's fault: others may have better credentials
+                raise problem  # not because of the export: workers with other credentials may succeed
             problem = found or problem
         if isinstance(problem, TargetError) and await self._target.failed(problem):
-            return 0.0  # it is not the export's fault, and waits with the others
+            return 0.0  # not because of the export: it waits until files can be stored
         if isinstance(problem, NotAllowedError | UnauthorizedError):
             return await self._handle_refusal(entry, problem, polls)
         failed = (type(problem),) * (entry.tries + 1)
         status = PollStatus[ExportJob](error=problem, polls=max(0, polls - 1), failed_with=failed, age=entry.age)
         rules = evolve(self._rules(entry), timeout=None)
         try:
-            # Errors are counted, however long an outage lasts; the deadline is for jobs that answer and are not done.
+            # Errors are limited by number, however long an outage lasts; the deadline only ends jobs that still run.
             wait = rules.decide(status) or 0.0
-        except Exception as final:  # noqa: BLE001 - the one above
+        except Exception as final:  # noqa: BLE001 - `problem`, or what replaces it
             if not isinstance(final, APSError):
                 _log.error("export %d: unexpected %s", entry.id, type(final).__name__, exc_info=final)
             return await self._give_up(entry, final, polls)
@@ -389,7 +372,7 @@ class Worker:
         if entry.refusals + 1 >= REFUSALS and not await self._store.has_other_worker(entry.id, me):
             return await self._give_up(entry, problem, polls)
         await self._store.record_refusal(entry.id, me)
-        wait = _FIRST_WAIT * 2.0 ** min(entry.refusals, REFUSALS) * self._scale
+        wait = FIRST_WAIT * 2.0 ** min(entry.refusals, REFUSALS) * self._scale
         _log.warning("export %d was refused and waits %.1f s for any worker: %s", entry.id, wait, problem)
         return engine.Yielded(wait)
 
@@ -401,7 +384,7 @@ class Worker:
             self._on_outcome(entry, file, problem)
 
     async def _aside(self, stop: asyncio.Event, until_done: bool) -> None:
-        """Runs maintenance, and with `until_done` returns when everything is done."""
+        """Runs maintenance regularly; with `until_done`, returns when everything is done."""
         loop = asyncio.get_running_loop()
         kept = loop.time() - _HOUSEKEEPING * random.uniform(0.0, 1.0)  # noqa: S311 - not all workers at once
         while not stop.is_set():

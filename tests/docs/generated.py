@@ -1,17 +1,19 @@
-"""What is made from the guides and the source: `llms.txt` and the picture of how one export travels.
+"""What is made from the guides and the source: `llms.txt`, the picture of how one export travels, the list of modules.
 
-`python -m tests.docs.generated` writes both; a test compares them.
+`python -m tests.docs.generated` writes them; a test compares them.
 """
 
+import ast
 import re
 from html import escape
+from pathlib import Path
 
 from tests.docs.markdown import README, ROOT
-from tests.test_layers import graph
+from tests.test_layers import PACKAGE, graph
 
 FOLDER = ROOT / "aps_async" / "guides"
 ORDER = ("manager", "developer", "operator", "troubleshooting", "reference", "migration", "travel")
-_STEP = re.compile(r"^\d+\. `([\w.]+)` ", re.MULTILINE)
+STEP = re.compile(r"^ +- `(aps_async[\w.]+)` ", re.MULTILINE)
 _ROW, _TOP, _WIDTH, _BOX = 34, 12, 560, 250
 _STYLE = """<style>
 text { font: 13px ui-monospace, monospace; fill: #1f2937; }
@@ -46,7 +48,7 @@ def llms_text() -> str:
 
 def picture() -> str:
     """The modules of the guide `travel` in their order, with the imports between them."""
-    steps = _STEP.findall((FOLDER / "travel.md").read_text("utf-8"))
+    steps = STEP.findall((FOLDER / "travel.md").read_text("utf-8"))
     height = 2 * _TOP + _ROW * len(steps)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">',
@@ -80,8 +82,36 @@ def _arc(start: int, end: int) -> str:
     return f'<path d="M{x} {y1}C{wide} {y1} {wide} {y2} {x + 2} {y2}" marker-end="url(#end)"/>'
 
 
-FILES = {"llms.txt": llms_text, "travel.svg": picture}
+_MODULES = """\
+# Modules
+
+The first paragraph of each module's docstring. `python -m tests.docs.generated` writes this file.
+"""
+
+
+def modules_text() -> str:
+    """Every module of the package with the first paragraph of its docstring, folder by folder."""
+    lines = [_MODULES]
+    for folder in [PACKAGE, *sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))]:
+        lines += [f"## `{folder.relative_to(ROOT).as_posix()}/`", ""]
+        lines += [f"{_purpose(folder / '__init__.py')}", "", "| module | purpose |", "|---|---|"]
+        rest = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
+        lines += [f"| `{path.name}` | {_purpose(path)} |" for path in rest]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _purpose(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    return " ".join(text.partition("\n\n")[0].split()).replace("|", "\\|")
+
+
+FILES = {
+    FOLDER / "llms.txt": llms_text,
+    FOLDER / "travel.svg": picture,
+    ROOT / ".github" / "MODULES.md": modules_text,
+}
 
 if __name__ == "__main__":
-    for name, make in FILES.items():
-        (FOLDER / name).write_text(make(), "utf-8")
+    for path, make in FILES.items():
+        path.write_text(make(), "utf-8")

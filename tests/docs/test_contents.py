@@ -20,7 +20,7 @@ from aps_async.cli.guides import read_guides
 from aps_async.exports.kinds import row_of
 from aps_async.models import ExportKind
 from tests.cli.support import run
-from tests.docs.generated import FILES, FOLDER
+from tests.docs.generated import FILES, FOLDER, STEP
 from tests.docs.markdown import GUIDES, PAGES, README, ROOT, anchors, blocks, links, prose, shell_blocks
 from tests.docs.stories import EXTRAS
 
@@ -198,9 +198,46 @@ def test_the_command_lists_and_shows_them() -> None:
     assert "there is no guide 'manger'; did you mean 'manager'?" in ran.err
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_what_is_generated_is_current(name: str) -> None:
-    assert (FOLDER / name).read_text("utf-8") == FILES[name](), "run python -m tests.docs.generated"
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_what_is_generated_is_current(path: Path) -> None:
+    assert path.read_text("utf-8") == FILES[path](), "run python -m tests.docs.generated"
+
+
+def not_in(paths: list[Path], text: str) -> list[str]:
+    """The names in a text that none of these files contains."""
+    source = " ".join(path.read_text("utf-8") for path in paths)
+    names = re.findall(r"`([A-Za-z_][\w.]*)`", text)
+    return [name for name in names if not all(re.search(rf"\b{word}\b", source) for word in name.split("."))]
+
+
+def test_the_walkthrough_names_what_its_modules_contain() -> None:
+    text = (FOLDER / "travel.md").read_text("utf-8")
+    stops = re.split(r"^(?=\d+\. )", text.partition("\nEverything is built")[0], flags=re.MULTILINE)[1:]
+    assert 5 < len(stops) < 10
+    for step in (step for stop in stops for step in re.split(r"^(?= +- )", stop, flags=re.MULTILINE)[1:]):
+        module = STEP.match(step)
+        assert module, step
+        path = (ROOT / module[1].replace(".", "/")).with_suffix(".py")
+        assert not_in([path], step[module.end() :]) == [], step
+
+
+def contributors() -> list[str]:
+    """Each row and each item of the parts that say where something is."""
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8")
+    parts = (text.partition("## Where is ...?")[2].partition("##")[0], text.partition("## Add a kind of export")[2])
+    found = [item for part in parts for item in re.split(r"^(?=\| |\d+\. |- )", part, flags=re.MULTILINE)]
+    return [item for item in found if re.search(r"`[\w/]+/[\w.]*`|`\w+\.(py|md)`", item) and "NAME" not in item]
+
+
+def test_contributors_find_what_they_are_sent_to() -> None:
+    items = contributors()
+    assert len(items) > 35
+    for item in items:
+        found = re.findall(r"`([\w/]+/[\w.]*|\w+\.(?:py|md))`", item)
+        paths = [ROOT / each if (ROOT / each).exists() else ROOT / "aps_async" / each for each in found]
+        assert all(path.exists() for path in paths), item
+        files = [file for path in paths for file in ([path] if path.is_file() else path.glob("*.py"))]
+        assert not_in(files, re.sub(r"`[\w/]+\.(py|md)`", "", item)) == [], item
 
 
 def test_they_are_shipped() -> None:

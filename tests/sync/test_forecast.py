@@ -12,6 +12,7 @@ from aps_async import Session, export_many
 from aps_async.errors import InputError
 from aps_async.exports.project import project_requests
 from aps_async.ledger import Ledger
+from aps_async.models import ExportOptions
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.sync.forecast import forecast, forecast_exports
 from aps_async.sync.outcomes import SheetState, SyncOutcome
@@ -116,6 +117,13 @@ async def test_nothing_is_made_for_a_forecast(tmp_path: Path) -> None:
         assert str(found.counts) == "3 new"
         assert found.work.unknown == 3
         assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_forecast_refuses_the_options_that_the_run_would_refuse(tmp_path: Path) -> None:
+    how = SyncOptions(options=ExportOptions(issue_markups=True))
+    async with service(World.single_folder(1)) as simulator, session_for(simulator) as session:
+        with pytest.raises(InputError, match="only published markups and hyperlinks"):
+            await forecast(session, simulator.world.hubs[0].projects[0].id, tmp_path / "out", how)
 
 
 async def test_a_forecast_leaves_a_ledger_of_an_older_form_as_it_is(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from aps_async import DecodeError, ExportOptions, ExportRef, ExportRequest, Inpu
 from aps_async.models import ExportKind
 from aps_async.resources.bim360 import ExportAnswer, ExportResult
 from aps_async.resources.jsonapi import Attributes, Document, Page
-from aps_async.transport import converter
+from aps_async.transport import decoding
 from aps_async.transport.converter import Unread, lenient, ref_from_json, ref_to_json, structure
 
 GOOD: dict[str, Any] = {"id": "x", "status": "completed", "data": {"signedUrl": "https://h/x", "resourceId": "urn"}}
@@ -218,12 +218,12 @@ def test_a_response_with_thousands_of_unreadable_items_is_an_error() -> None:
         ('{"a": {"b": [true, null]}}', {"a": {"b": [True, None]}}),
     ],
 )
-@pytest.mark.parametrize("reader", [converter.loads, converter._loads])
+@pytest.mark.parametrize("reader", [decoding.loads, decoding._loads])
 def test_numbers_are_read_alike_with_and_without_the_extra(reader: Callable[[str], Any], text: str, value: Any) -> None:
     assert reader(text) == value
 
 
-@pytest.mark.parametrize("reader", [converter.loads, converter._loads])
+@pytest.mark.parametrize("reader", [decoding.loads, decoding._loads])
 @pytest.mark.parametrize("depth", [500, 100_000])
 def test_json_nested_too_deeply_is_refused(reader: Callable[[str], Any], depth: int) -> None:
     with pytest.raises(ValueError, match=r"nested too deeply|recursion|depth"):

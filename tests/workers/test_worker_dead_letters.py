@@ -22,6 +22,7 @@ from aps_async.workers import (
     Folder,
     RunStore,
     Worker,
+    step_rules,
     steps,
     worker,
 )
@@ -76,7 +77,7 @@ async def test_what_fails_for_good_becomes_a_dead_letter_with_its_reason(databas
 async def test_what_stumbles_too_often_and_what_ends_its_workers_become_dead_letters(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "TRIES", 2)
+    monkeypatch.setattr(step_rules, "TRIES", 2)
     fault = Fault(endpoint="export_status", kind="status", status=500)
     async with service(World.single_folder(2), speed=SPEED, behaviour=QUICK, faults=[fault]) as simulator:
         await run_of(simulator, database)
