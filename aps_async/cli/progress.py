@@ -219,7 +219,7 @@ def _under_way(at: BulkProgress) -> list[str]:
         "downloading": at.downloading,
         "waiting for a slot": at.queued,
         "at the service": jobs,
-        "starting": at.starting - at.waiting,
+        "not started": at.starting - at.waiting,
     }
     return [f"{number:,} {state}" for state, number in states.items() if number > 0]
 
