@@ -33,6 +33,8 @@ from aps_async.cli.output import (
 )
 
 NAME = "aps-async"
+_CLOSED_PIPE = 141
+"""As shells report a program that SIGPIPE ended."""
 _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
@@ -75,8 +77,8 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
         from aps_async.cli.runtime import Work, run_to_the_end
 
         return run_to_the_end(cast("Work", work))
-    except SystemExit as done:  # Typer has answered a shell that asked for completions
-        return int(done.code or 0)
+    except SystemExit as done:  # Typer has answered a shell that asked for completions, or printed help
+        return _CLOSED_PIPE if isinstance(done.__context__, BrokenPipeError) else int(done.code or 0)
     except Interrupted as stop:
         if not stop.is_reported:
             print_status(f"{NAME}: stopped" + (f": {reason(stop.__cause__)}" if stop.__cause__ else ""))
@@ -87,7 +89,7 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
     except BrokenPipeError:
         # The reading end is closed; without this, Python would report it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return _CLOSED_PIPE
     except Exception as problem:  # every error becomes one line and an exit code
         if isinstance(problem, ImportError) and (work is None or problem.name == "backoff"):
             raise  # `main` reports what to install

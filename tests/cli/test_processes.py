@@ -155,13 +155,26 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_a_reader_that_goes_away_is_no_error(service: Simulation) -> None:
+@pytest.mark.parametrize("argv", [("sheets", "Riverside"), ("doctor",), ("--help",), ("sheets", "-h")])
+def test_a_reader_that_goes_away_is_no_error(service: Simulation, argv: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    with start("sheets", "Riverside", env=service.env, stdout=writer) as process:
+    with start(*argv, env=service.env, stdout=writer) as process:
         os.close(writer)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 141
+    assert err == ""
+
+
+def test_a_reader_that_has_read_enough_ends_the_checks(service: Simulation) -> None:
+    reader, writer = os.pipe()
+    with start("doctor", env=service.env, stdout=writer) as process:
+        os.close(writer)
+        shown = b""
+        while b"clock" not in shown:
+            shown += os.read(reader, 4096)
+        os.close(reader)
+        _, err = process.communicate(timeout=20)
     assert err == ""
 
 
