@@ -33,6 +33,7 @@ from aps_async.cli.output import (
 )
 
 NAME = "aps-async"
+_STOPPED = 130
 _CLOSED_PIPE = 141
 """As shells report a program that SIGPIPE ended."""
 _ENVIRONMENT = (
@@ -73,6 +74,8 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
         # Not Typer's standalone mode, which has its own exit codes and draws frames around errors.
         work = parser.main(args=in_front(argv, parser), prog_name=NAME, standalone_mode=False, obj=stack)
         if not callable(work):
+            if work == _STOPPED:  # Typer has caught Ctrl-C, while it parsed options and a command was imported
+                print_status(f"{NAME}: stopped")
             return int(work or 0)
         from aps_async.cli.runtime import Work, run_to_the_end
 
@@ -85,7 +88,7 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
         return stop.exit_code
     except KeyboardInterrupt:
         print_status(f"{NAME}: stopped")
-        return 130
+        return _STOPPED
     except BrokenPipeError:
         # The reading end is closed; without this, Python would report it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
