@@ -133,6 +133,7 @@ def test_public_functions_take_the_session_first_and_options_by_name() -> None:
 # -------------------------------------------------------------- dependencies
 
 EXTRAS = {"orjson", "uvloop", "typer", "rich", "click", "reportlab", "pypdf", "pypdfium2", "joserfc", "keyring"}
+EXTRAS |= {"PIL", "asyncpg", "obstore", "opentelemetry", "pgqueuer", "pikepdf", "platformdirs"}
 
 
 def run_python(code: str) -> str:
@@ -160,6 +161,36 @@ def test_without_any_extra_the_library_imports_and_reads_json() -> None:
                 assert problem.garbled
             else:
                 raise AssertionError(body)
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [
+        ("aps_async.integrations.opentelemetry", "otel"),
+        ("aps_async.simulator", "simulator"),
+        ("aps_async.auth", None),
+        ("aps_async.downloads.object_storage", None),
+        ("aps_async.pdf.splitting", None),
+        ("aps_async.report.page", None),
+        ("aps_async.sync.merge", None),
+        ("aps_async.workers", None),
+    ],
+)
+def test_without_its_extra_a_module_is_imported_or_names_the_extra(module: str, extra: str | None) -> None:
+    run_python(
+        f"""
+        import importlib, sys
+        for name in {sorted(EXTRAS)}:
+            sys.modules[name] = None
+        try:
+            importlib.import_module({module!r})
+        except ModuleNotFoundError as problem:
+            assert "pip install 'aps-async[{extra}]'" in str(problem), problem
+        else:
+            needed = {extra!r}
+            assert needed is None
         """
     )
 

@@ -35,6 +35,9 @@ from aps_async.cli.output import (
 )
 
 NAME = "aps-async"
+_STOPPED = 130
+_CLOSED_PIPE = 141
+"""As shells report a program that SIGPIPE ended."""
 _ENVIRONMENT = (
     "APS_CLIENT_ID and APS_CLIENT_SECRET, or APS_ACCESS_TOKEN; APS_SERVICE_ACCOUNT_ID, APS_SERVICE_ACCOUNT_KEY_ID and "
     "APS_SERVICE_ACCOUNT_KEY_FILE (or APS_SERVICE_ACCOUNT_KEY); APS_PROFILE; APS_SCOPES; APS_CALLBACK_URL; "
@@ -73,23 +76,25 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
         # Not Typer's standalone mode, which has its own exit codes and draws frames around errors.
         work = parser.main(args=in_front(argv, parser), prog_name=NAME, standalone_mode=False, obj=stack)
         if not callable(work):
+            if work == _STOPPED:  # Typer has caught Ctrl-C, while it parsed options and a command was imported
+                print_status(f"{NAME}: stopped")
             return int(work or 0)
         from aps_async.cli.runtime import Work, run_to_the_end
 
         return run_to_the_end(cast("Work", work))
-    except SystemExit as done:  # Typer has answered a shell that asked for completions
-        return int(done.code or 0)
+    except SystemExit as done:  # Typer has answered a shell that asked for completions, or printed help
+        return _CLOSED_PIPE if isinstance(done.__context__, BrokenPipeError) else int(done.code or 0)
     except Interrupted as stop:
         if not stop.is_reported:
             print_status(f"{NAME}: stopped" + (f": {reason(stop.__cause__)}" if stop.__cause__ else ""))
         return stop.exit_code
     except KeyboardInterrupt:
         print_status(f"{NAME}: stopped")
-        return 130
+        return _STOPPED
     except BrokenPipeError:
         # The reading end is closed; without this, Python would report it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return _CLOSED_PIPE
     except Exception as problem:  # every error becomes one line and an exit code
         if isinstance(problem, ImportError) and (work is None or problem.name == "backoff"):
             raise  # `main` reports what to install

@@ -6,7 +6,8 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -77,19 +78,21 @@ class Doctor:
     """Seconds since the epoch."""
     timeout: float = TIMEOUT
 
-    async def checks(self) -> AsyncIterator[Check]:
+    async def checks(self) -> AsyncGenerator[Check, None]:
         """Every check, in an order in which the first one that fails explains those after it."""
         yield _versions()
         yield await asyncio.to_thread(_write_access, self.folder)
         acting, found = self._credentials()
         yield found
         reached = False
-        async for each in self._network(acting):
-            reached = reached or (each.name == "network" and each.ok is True)
-            yield each
+        async with aclosing(self._network(acting)) as network:
+            async for each in network:
+                reached = reached or (each.name == "network" and each.ok is True)
+                yield each
         why_not = "there are no credentials" if acting is None else "the service was not reached"
-        async for each in self._account(acting if reached else None, why_not):
-            yield each
+        async with aclosing(self._account(acting if reached else None, why_not)) as account:
+            async for each in account:
+                yield each
 
     def _credentials(self) -> tuple[Identity | None, Check]:
         try:
@@ -99,7 +102,7 @@ class Doctor:
         known = f", client id {acting.client_id}" if acting.client_id and acting.kind != "token" else ""
         return acting, _good("credentials", f"{acting.kind}, from the {acting.source}{known}")
 
-    async def _network(self, acting: Identity | None) -> AsyncIterator[Check]:
+    async def _network(self, acting: Identity | None) -> AsyncGenerator[Check, None]:
         try:
             address = acting.base_url if acting else self.environ.get("APS_BASE_URL", "").strip() or PRODUCTION
             base, proxy = checked_base(address), proxy_for(address)
@@ -123,7 +126,7 @@ class Doctor:
         yield Check(name="certificate", ok=True if encrypted else None, detail="trusted" if encrypted else "plain http")
         yield _clock(said, now)
 
-    async def _account(self, acting: Identity | None, why_not: str) -> AsyncIterator[Check]:
+    async def _account(self, acting: Identity | None, why_not: str) -> AsyncGenerator[Check, None]:
         if acting is None:
             for each in _unchecked(_OF_THE_ACCOUNT, why_not):
                 yield each
@@ -144,10 +147,13 @@ class Doctor:
                     yield each
                 return
             yield _good("token", "the service gave one" if acting.kind != "token" else "the given one is used")
-            async for each in self._access(session, acting, unverified_claims(token.value)):
-                yield each
+            async with aclosing(self._access(session, acting, unverified_claims(token.value))) as access:
+                async for each in access:
+                    yield each
 
-    async def _access(self, session: Session, acting: Identity, claims: dict[str, object]) -> AsyncIterator[Check]:
+    async def _access(
+        self, session: Session, acting: Identity, claims: dict[str, object]
+    ) -> AsyncGenerator[Check, None]:
         scopes = _scopes(claims)
         yield scopes
         if scopes.ok is False:
@@ -166,10 +172,11 @@ class Doctor:
 async def doctor(*, user_id: str | None, folder: Path, as_json: bool, clock: Callable[[], float] = time.time) -> int:
     """`aps-async doctor`: 0 if nothing is wrong, otherwise the exit code that the first fault leads to."""
     found: list[Check] = []
-    async for each in Doctor(user_id=user_id, folder=folder, clock=clock).checks():
-        found.append(each)
-        if not as_json:
-            _print(each)
+    async with aclosing(Doctor(user_id=user_id, folder=folder, clock=clock).checks()) as checks:
+        async for each in checks:
+            found.append(each)
+            if not as_json:
+                _print(each)  # to a closed pipe, this ends the checks
     bad = [each for each in found if each.ok is False]
     if as_json:
         print_json({"ok": not bad, "checks": [_as_json(each) for each in found]})

@@ -16,8 +16,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from opentelemetry import metrics, trace
-
+from aps_async.extras import missing
 from aps_async.models import ExportRef
 from aps_async.transport.hooks import (
     Attempt,
@@ -30,6 +29,11 @@ from aps_async.transport.hooks import (
     RateLimited,
     Waited,
 )
+
+try:
+    from opentelemetry import metrics, trace
+except ModuleNotFoundError as problem:
+    raise ModuleNotFoundError(missing(problem, "otel", "OpenTelemetryHook"), name=problem.name) from None
 
 __all__ = ["OpenTelemetryHook"]
 __dir__: object = __all__.copy

@@ -4,12 +4,24 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import aps_async
-from tests.cli.support import SHEET, Simulation, clean_environment, paths_in, pdf_with, run, simulation, start, text_of
+from tests.cli.support import (
+    SHEET,
+    Ran,
+    Simulation,
+    clean_environment,
+    paths_in,
+    pdf_with,
+    run,
+    simulation,
+    start,
+    text_of,
+)
 
 PAGES = ("First page of somebody's plans", "Second page, with a detail", "Third page: the roof")
 
@@ -155,13 +167,37 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_a_reader_that_goes_away_is_no_error(service: Simulation) -> None:
+@pytest.mark.parametrize("argv", [("sheets", "Riverside"), ("doctor",), ("--help",), ("sheets", "-h")])
+def test_a_reader_that_goes_away_is_no_error(service: Simulation, argv: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    with start("sheets", "Riverside", env=service.env, stdout=writer) as process:
+    with start(*argv, env=service.env, stdout=writer) as process:
         os.close(writer)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 141
+    assert err == ""
+
+
+def test_ctrl_c_while_a_command_is_imported(
+    service: Simulation, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(**given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aps_async.cli.wanted.check_together", interrupted)  # the first thing that is imported
+    ran = cli("export", "Riverside", "--out", tmp_path / "plans", env=service.env)
+    assert (ran.code, ran.err) == (130, "aps-async: stopped\n")
+
+
+def test_a_reader_that_has_read_enough_ends_the_checks(service: Simulation) -> None:
+    reader, writer = os.pipe()
+    with start("doctor", env=service.env, stdout=writer) as process:
+        os.close(writer)
+        shown = b""
+        while b"clock" not in shown:
+            shown += os.read(reader, 4096)
+        os.close(reader)
+        _, err = process.communicate(timeout=20)
     assert err == ""
 
 

@@ -32,6 +32,8 @@ async def test_the_program_for_fastapi(monkeypatch: pytest.MonkeyPatch) -> None:
         async with app.router.lifespan_context(app):
             answer = await call(app, "GET", "/A-101.pdf", project=sheet.folder.project.id, version=sheet.tip.id)
             refused = await call(app, "GET", "/A-101.pdf", version="urn:else")
+            missing = await call(app, "GET", "/A-101.pdf", version="urn:adsk.wipprod:fs.file:vf.none?version=1")
     assert (answer.status, answer.body[:5]) == (200, b"%PDF-")
+    assert missing.status == 404
     assert refused.status == 422
     assert b"is not a version URN" in refused.body
