@@ -61,7 +61,8 @@ class Settings:
     """The published quotas are per minute."""
     budgets: Mapping[str, int] = field(factory=dict, validator=_admitting)
     """Calls per window by endpoint name, if they differ from the published quotas: because your app shares its quota,
-    or because Autodesk raised it."""
+    or because Autodesk raised it. Sessions of one client id in one event loop share a budget: the lowest of those that
+    they name."""
 
     time_scale: float = field(default=1.0, validator=_positive)
     """Seconds of the service for each second here: more than 1 with a faster simulator. Set by `scaled`."""

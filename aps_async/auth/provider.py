@@ -145,7 +145,7 @@ class RenewingProvider(ABC):
             return current
         seen, lock = self._attempts, self._lock_here()
         if lock.locked() and (current := self._unexpired(client, rejected)) is not None:
-            return current  # another caller renews it early, which may hang, and this token is still good
+            return current  # one caller renews it early: a token service that hangs must not delay the others
         # A lock, not a shared task: if the caller that renews is cancelled, the next one renews.
         async with lock:
             if (current := self._usable(client, rejected)) is not None:

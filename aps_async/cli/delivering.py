@@ -145,8 +145,7 @@ async def _delivered(choices: RunChoices, run: Run, work: Callable[[Session], Aw
         raise
     for outcome in run.odd:
         for lost in outcome.failed_files:
-            words = ": ".join(part for part in (lost.reason, lost.detail) if part) or "no reason given"
-            print_status(f"missing in {file_name(outcome)}: {lost.id}: {words}")
+            print_status(f"missing in {file_name(outcome)}: {lost}")
         for warning in outcome.warnings:
             print_status(f"warning: {file_name(outcome)}: {warning}")
     words = summary(run, choices.where)

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from attrs import asdict
+
 from aps_async.cli.ending import next_command
 from aps_async.cli.exit_codes import SOME_FAILED, shortened
 from aps_async.cli.export import ExportChoices, export
@@ -51,6 +53,10 @@ def _print_status(found: LedgerStatus) -> None:
         print_result(f"{count(found.older, 'other file')} of earlier runs")
     for name, problem in found.failures:
         print_status(f"failed: {name}: {shortened(' '.join(problem.split()))}")
+    for name, lost in found.missing:
+        print_status(f"missing in {name}: {lost}")
+    for name, words in found.warnings:
+        print_status(f"warning: {name}: {words}")
     when = f"started {found.began.astimezone():%Y-%m-%d %H:%M:%S}"
     if found.working is not None:
         print_result(f"running, {when}: {found.working}")
@@ -84,6 +90,8 @@ def _as_json(found: LedgerStatus) -> dict[str, Any]:
         "bytes": found.size,
         "older": found.older,
         "failures": [{"name": name, "problem": problem} for name, problem in found.failures],
+        "missing": [{"name": name, **asdict(lost)} for name, lost in found.missing],
+        "warnings": [{"name": name, "warning": words} for name, words in found.warnings],
     }
 
 

@@ -134,14 +134,9 @@ class _Bar:
     """Keeps the latest figures; the display reads them a few times a second, however often they change."""
 
     def __init__(self, total: int | None, contact: FirstContact, clock: Callable[[], float] = time.monotonic) -> None:
-        self._total = total
         self._contact = contact
-        self._at = BulkProgress(starting=0, running=0, done=0, failed=0, received=0)
         self._clock = clock
-        self._began = clock()
-        self._received = deque([(self._began, 0)])
-        self._complete = total is not None
-        self._last = ""
+        self.begin(total)
 
     def moved(self, at: BulkProgress) -> None:
         self._at = at
@@ -150,8 +145,13 @@ class _Bar:
         if ok:
             self._last = f"{clean(name)}: {size(bytes_)}, {'already there' if reused else f'{seconds:.1f} s'}"
 
-    def begin(self) -> None:
-        self._total, self._complete = None, False
+    def begin(self, total: int | None = None) -> None:
+        self._total = total
+        self._complete = total is not None
+        self._at = BulkProgress(starting=0, running=0, done=0, failed=0, received=0)
+        self._began = self._clock()
+        self._received = deque([(self._began, 0)])
+        self._last = ""
 
     def expect(self, total: int, *, complete: bool = True) -> None:
         self._total, self._complete = total, complete
@@ -184,6 +184,8 @@ class _Bar:
     def _speed(self, now: float) -> list[str]:
         """Of the last seconds, if bytes have come in them."""
         recent = self._received
+        if self._at.received < recent[-1][1]:  # a download has started over
+            recent.clear()
         recent.append((now, self._at.received))
         while len(recent) > 2 and recent[1][0] < now - _RECENT:
             recent.popleft()

@@ -139,7 +139,7 @@ def show_joined(joined: JoinedSet | None, *, as_json: bool) -> None:
         return
     for each in joined.missing:
         print_status(f"not in {joined.path.name}: {each}")
-    for warning in joined.merged.warnings if joined.merged else ():
+    for warning in joined.warnings:
         print_status(f"warning: {joined.path.name}: {warning}")
     (print_status if as_json else print_result)(joined.in_words)
 

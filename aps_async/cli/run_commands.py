@@ -68,6 +68,8 @@ def _show(runs: Sequence[RunStatus], workers: Sequence[WorkerStatus], *, as_json
         return
     print_table(_HEADINGS, [_row(each) for each in runs])
     for each in runs:
+        if each.partial:
+            print_status(f"run {each.id}, {each.name!r}: something is missing in {count(each.partial, 'file')}")
         for line in waits_for(each, workers):
             print_status(f"run {each.id}, {each.name!r}, waits: {line}")
     alive = sum(each.is_alive for each in workers)

@@ -85,6 +85,8 @@ class SyncView:
     received: int = 0
     total: int = 0
     failures: list[SyncOutcome] = field(factory=list[SyncOutcome])
+    partial: int = 0
+    """Files in which something is missing."""
     exported: set[date] = field(factory=set[date])
     """The days on which the files of today's set were exported."""
     report: Report | None = None
@@ -103,6 +105,7 @@ class SyncView:
             self.report.add(outcome, *reasons(outcome.error, outcome.name))
         if outcome.outcome is not None and outcome.outcome.ok and not outcome.outcome.reused:
             self.received += outcome.outcome.size
+        self.partial += outcome.outcome is not None and outcome.outcome.ok and bool(outcome.outcome.failed_files)
         if outcome.path is not None and outcome.exported_at is not None:
             self.exported.add(outcome.exported_at.astimezone().date())
         if outcome.error is not None:
@@ -113,6 +116,8 @@ class SyncView:
         codes = {exit_code(each.error) for each in self.failures if each.error is not None}
         if codes:
             return codes.pop() if len(codes) == 1 and len(self.failures) == self.total else SOME_FAILED
+        if self.partial:
+            return SOME_FAILED
         return NOT_STRICT if strict and any(self.counts[state] for state in INCOMPLETE) else 0
 
 

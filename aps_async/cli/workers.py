@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from aps_async.cli.clients import clients_of, open_sessions
 from aps_async.cli.ending import is_stop_reported
@@ -20,7 +20,7 @@ from aps_async.cli.output import count, print_json, print_result, print_status, 
 from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.errors import APSError, InputError, NotFoundInProjectError
 from aps_async.exports.project import project_requests
-from aps_async.models import ExportOptions, ExportRequest, Project
+from aps_async.models import ExportOptions, ExportRequest, FailedFile, Project
 from aps_async.session import Session
 from aps_async.sync.selection import Selection, list_selected
 from aps_async.workers import (
@@ -110,12 +110,18 @@ async def worker(choices: WorkerChoices) -> int:
     clients = None if choices.clients is None else clients_of(choices.clients)  # before anything is made or waited for
     storage = storage_for(choices.out)
     sizes: list[int] = []
+    missing: list[FailedFile] = []
 
     def report(entry: Entry, file: Delivered | None, problem: BaseException | None) -> None:
         if file is not None:
             sizes.append(file.size)
             fields = {"location": file.location, "size": file.size, "sha256": file.sha256}
             show(entry, size(file.size), "info", {"event": "delivered", **fields})
+            missing.extend(file.failed_files)
+            for lost in file.failed_files:
+                show(entry, f"missing: {lost}", "warning", {"event": "missing", **asdict(lost)})
+            for words in file.warnings:
+                show(entry, f"warning: {words}", "warning", {"event": "warning", "warning": words})
         elif problem is not None:
             fields = {"error": type(problem).__name__, "reason": reason(problem)}
             show(entry, f"FAILED: {reason(problem)}", "error", {"event": "failed", **fields})
@@ -143,7 +149,7 @@ async def worker(choices: WorkerChoices) -> int:
             print_status(f"metrics and health are at http://{choices.metrics[0]}:{port}/metrics, /healthz and /readyz")
         stack.callback(_summarize, workers, quotas, time.monotonic(), sizes)
         await _run_all(workers, until_done=choices.until_done)
-    return SOME_FAILED if any(each.failed or each.unreadable for each in workers) else 0
+    return SOME_FAILED if missing or any(each.failed or each.unreadable for each in workers) else 0
 
 
 def _summarize(workers: Sequence[Worker], quotas: SharedQuotas, began: float, sizes: Sequence[int]) -> None:
@@ -247,6 +253,7 @@ def run_as_json(run: RunStatus) -> dict[str, Any]:
         "pending": run.waiting,
         "running": run.running,
         "done": run.done,
+        "partial": run.partial,
         "failed": run.failed,
         "cancelled": run.dropped,
         "bytes": run.size,

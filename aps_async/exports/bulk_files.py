@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from aps_async.downloads.archives import unpack_archive
 from aps_async.downloads.filenames import in_folder
@@ -51,9 +51,11 @@ class Files:
             entry.locations = self.journal.locations(entry.record)
             return Downloaded(path=Path(files[0].name), size=sum(each.size for each in files))
         paths = [self.target / each.name for each in files]
+        path = paths[0]
         if len(files) > 1:
-            entry.unpacked = tuple(paths)
-        got = Downloaded(path=paths[0], size=sum(each.size for each in files))
+            path = Path(f"{in_folder(self.target, entry.record.name)}.zip")
+            entry.unpacked = tuple(sorted(paths, key=path.__eq__))  # the archive, if it was kept, is the last
+        got = Downloaded(path=path, size=sum(each.size for each in files))
         if not entry.unpacked:
             await self._unpack(entry, got, self.target)
         return got
@@ -70,7 +72,7 @@ class Files:
             got = await self._fetch_into(staged, entry)
             files = entry.unpacked or (got.path,)
             notes = await self.journal.storing(entry.record, staged, files)
-            entry.warnings = (*entry.warnings, *notes)
+            entry.notes = (*entry.notes, *notes)
             entry.names = tuple(each.relative_to(staged).as_posix() for each in files)
             entry.locations = tuple(
                 [await self.target.put(each, name) for each, name in zip(files, entry.names, strict=True)]
@@ -82,7 +84,7 @@ class Files:
 
     async def _fetch_into(self, folder: Path, entry: Entry) -> Downloaded:
         got = await self._download(entry, _target_path(folder, entry.record.name))
-        entry.warnings = (*entry.notes, *got.warnings)
+        entry.record.warnings = got.warnings
         await self._unpack(entry, got, folder)
         return got
 
@@ -93,21 +95,23 @@ class Files:
             self.tell()
 
         async def arriving(file: Downloaded) -> None:
-            notes.extend(await self.journal.arriving(entry.record, file))
+            entry.record.warnings = file.warnings
+            notes = await self.journal.arriving(entry.record, file)
+            entry.notes = (*entry.notes, *notes)
 
-        notes: list[str] = []
         before_rename = arriving if self.journal.lasting and isinstance(self.target, Path) else None
         if entry.page is not None:
-            got = await put_in_place(entry.page, path, self.journal.tag, before_rename)
-            return evolve(got, warnings=tuple(notes))
+            return await put_in_place(entry.page, path, self.journal.tag, before_rename)
         poller = entry.job_poller
         self.counts.downloading += 1
         try:
             now = asyncio.get_running_loop().time()  # the deadline begins anew: the job may have waited for this slot
             async with poller.until_deadline(since=now):
-                got = await download_export(
+                job = checked_job(poller.answer)
+                entry.record.failed_files = job.failed_files
+                return await download_export(
                     self.session,
-                    checked_job(poller.answer),
+                    job,
                     PartFile(path, self.journal.tag),
                     add_suffix=not entry.members,
                     sha256=self.journal.lasting and not entry.members,
@@ -116,7 +120,6 @@ class Files:
                 )
         finally:
             self.counts.downloading -= 1
-        return evolve(got, warnings=(*got.warnings, *notes)) if notes else got
 
     async def _unpack(self, entry: Entry, got: Downloaded, folder: Path) -> None:
         if self.unpack and got.path.suffix == ".zip":
@@ -125,7 +128,7 @@ class Files:
             entry.unpacked = await unpack_archive(got.path, folder, names, tag=self.journal.tag, on_skip=skipped.append)
             if skipped:
                 entry.unpacked = (*entry.unpacked, got.path) if entry.unpacked else ()
-                entry.warnings = tuple(dict.fromkeys((*entry.warnings, *skipped)))
+                entry.record.warnings = tuple(dict.fromkeys((*entry.record.warnings, *skipped)))
             else:
                 got.path.unlink()
 

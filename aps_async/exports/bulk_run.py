@@ -13,21 +13,13 @@ from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.batches import Batches, BatchPolicy
 from aps_async.exports.bulk_files import Files
 from aps_async.exports.bulk_requests import Wanted, batches, request_of, start_patiently
-from aps_async.exports.entries import Entry, outcome_of
+from aps_async.exports.entries import Entry, outcome_of, report
 from aps_async.exports.kinds import Export, ref_of, row_of
-from aps_async.exports.outcomes import Delivery, report_began, report_ended, report_outcome
+from aps_async.exports.outcomes import report_began, report_ended
 from aps_async.exports.pollers import export_poller
 from aps_async.exports.progress import BulkProgress, Counts
 from aps_async.ledger.journal import Journal, Record
-from aps_async.models import (
-    DeliveredExport,
-    Downloaded,
-    ExportJob,
-    ExportOutcome,
-    ExportRequest,
-    FailedExport,
-    StoredExport,
-)
+from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRequest, StoredExport
 from aps_async.policies import Policy
 from aps_async.polling import Poller
 from aps_async.session import Session
@@ -59,6 +51,8 @@ class Run:
     taken: int = 0
     _ready: asyncio.Queue[Entry] = field(factory=asyncio.Queue[Entry])  # due to be asked about, in order
     _open: set[Entry] = field(factory=set[Entry])
+    _running: set[Entry] = field(factory=set[Entry])
+    """Of `_open`: those with a job at the service, be it for several of them."""
     _jobs: set[Entry] = field(factory=set[Entry])  # of batches
     _looking: int = 0
     _tasks: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
@@ -140,7 +134,7 @@ class Run:
                             await self._begin(entry)
             await self.journal.expect(self.taken)
         except Exception as problem:  # noqa: BLE001 - the caller's iterator may raise anything; raised again at the end
-            self.ending = problem
+            self.ending = self.ending or problem
         self._fed = True
         await self._begin_batches()
         self._end_if_done()
@@ -203,23 +197,30 @@ class Run:
         await self._begin_job(entry)
 
     async def _start(self, entry: Entry) -> None:
+        failure: Exception | None = None
         try:
-            is_new = isinstance(entry.wanted, ExportRequest) and entry.record.ref is None
-            with working_on(entry.number):
-                export = await self._export(entry)
-            entry.ref = ref_of(export)
-            entry.running_at = self._now()
-            entry.started_at = entry.running_at if is_new else None
-            self._counts.pace.started(entry.running_at)
-            policy = self.policy or self._policy_for(entry)
-            entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=policy)
-            self._ask_when_due(entry, entry.poller)
+            await self._start_job(entry)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
-            await self._finish(entry, problem)
+            failure = problem
         finally:
             self._counts.starting -= 1
             self._starts.release()
-            self.report_progress()
+        if failure is not None:
+            await self._finish(entry, failure)
+        self.report_progress()
+
+    async def _start_job(self, entry: Entry) -> None:
+        is_new = isinstance(entry.wanted, ExportRequest) and entry.record.ref is None
+        with working_on(entry.number):
+            export = await self._export(entry)
+        entry.ref = ref_of(export)
+        entry.running_at = self._now()
+        entry.started_at = entry.running_at if is_new else None
+        self._counts.pace.started(entry.running_at)
+        policy = self.policy or self._policy_for(entry)
+        entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=policy)
+        self._running.update(entry.members or (entry,))
+        self._ask_when_due(entry, entry.poller)
 
     def _policy_for(self, entry: Entry) -> Policy | None:
         numbers = self.session.settings
@@ -251,7 +252,8 @@ class Run:
                     got = await self._files.fetch(entry)
             except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
                 if self._is_forgotten(entry, problem):
-                    await self._begin(entry)
+                    self._forget_job(entry)
+                    self._spawn_part(self._begin(entry))  # which may wait for others; this slot does not
                 else:
                     await self._finish(entry, problem)
             else:
@@ -300,11 +302,12 @@ class Run:
         recorded = isinstance(entry.wanted, ExportRequest) and entry.record.ref is not None
         if not (recorded and self.journal.lasting and isinstance(problem, NotFoundError)):
             return False
-        if entry.poller is None or entry.poller.status.polls:
-            return False
+        return entry.poller is not None and not entry.poller.status.polls
+
+    def _forget_job(self, entry: Entry) -> None:
         self._release(entry)
-        entry.record.ref = None
-        return True
+        self._running.discard(entry)
+        entry.ref = entry.record.ref = entry.poller = None
 
     async def _finish(self, entry: Entry, result: Downloaded | Exception) -> None:
         self._release(entry)
@@ -316,14 +319,14 @@ class Run:
             self._spawn_part(self._deal(entry, result))
             return
         outcome = outcome_of(entry, result, self._now())
-        self._report(entry, outcome)
-        entry.reported = True
+        report(self.session, entry, outcome)
         try:
             await self.journal.ended(entry.record, outcome)
         except Exception as problem:  # noqa: BLE001 - the ledger's own; without it the run would not last
             self._stop(problem)
             return
         self._open.discard(entry)
+        self._running.discard(entry)
         self._counts.done += outcome.ok
         self._counts.failed += not outcome.ok
         self._counts.already_there += outcome.reused
@@ -344,6 +347,7 @@ class Run:
             if problem is None:  # without the reference: waiting for that job would bring all its sheets
                 self._ready.put_nowait(entry)
             else:
+                self._running.discard(entry)
                 entry.notes = (f"exported on its own: its batch of {len(job.members):,} was not usable: {problem}",)
                 await self._begin(entry)
 
@@ -353,15 +357,6 @@ class Run:
             return await self.batches.split(job, got.path)
         except Exception as error:  # noqa: BLE001 - a batch that fails stops nothing, whatever it is
             return f"it failed: {error}"
-
-    def _report(self, entry: Entry, outcome: ExportOutcome | StoredExport) -> None:
-        if isinstance(outcome, FailedExport):
-            delivery = None
-        else:
-            place = outcome.path if isinstance(outcome, DeliveredExport) else ", ".join(outcome.locations)
-            delivery = Delivery(size=outcome.size, location=str(place), reused=outcome.reused)
-        request, ref, seconds, error = outcome.request, outcome.ref, outcome.seconds, outcome.error
-        report_outcome(self.session, request, ref, seconds, number=entry.number, delivery=delivery, error=error)
 
     def _release(self, entry: Entry) -> None:
         if entry.timer is not None:
@@ -381,6 +376,7 @@ class Run:
             total=self.taken if self._fed else self.journal.expected,
             taken=self.taken,
             unfinished=len(self._open),
+            running=len(self._running),
             queued=self._ready.qsize(),
             exports_a_start=self.batches.size if self.batches else 1,
             slots=self.max_concurrent_downloads,

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import define
 
 from aps_async.exports.bulk_requests import Wanted, request_of
+from aps_async.exports.outcomes import Delivery, report_outcome
 from aps_async.ledger.journal import Record
 from aps_async.models import (
     DeliveredExport,
@@ -19,8 +20,9 @@ from aps_async.models import (
     StoredExport,
 )
 from aps_async.polling import Poller
+from aps_async.session import Session
 
-__all__ = ["Entry", "outcome_of"]
+__all__ = ["Entry", "outcome_of", "report"]
 __dir__: object = __all__.copy
 
 
@@ -49,9 +51,8 @@ class Entry:
     names: tuple[str, ...] = ()
     """Names of the files in a storage."""
     unpacked: tuple[Path, ...] = ()
-    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """Warnings from before the download."""
+    """Warnings about how it was exported, which are not about the file itself."""
     members: "tuple[Entry, ...]" = ()
     """For the job of a batch: the entries of its sheets."""
     page: Path | None = None
@@ -76,12 +77,13 @@ def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> Expo
     known: dict[str, Any] = {
         "request": entry.request,
         "ref": entry.ref or entry.record.ref,
-        "failed_files": job.failed_files if job else (),
+        "failed_files": job.failed_files if job else entry.record.failed_files,
         "seconds": now - entry.began,
         "polls": status.polls if status else 0,
     }
     if isinstance(result, Exception):
         return FailedExport(**known, error=result)
+    warnings = (*entry.notes, *entry.record.warnings)
     if entry.locations:
         return StoredExport(
             **known,
@@ -89,7 +91,7 @@ def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> Expo
             locations=entry.locations,
             names=entry.names,
             reused=entry.reused,
-            warnings=entry.warnings,
+            warnings=warnings,
         )
     return DeliveredExport(
         **known,
@@ -97,5 +99,16 @@ def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> Expo
         size=result.size,
         unpacked=entry.unpacked,
         reused=entry.reused,
-        warnings=entry.warnings,
+        warnings=warnings,
     )
+
+
+def report(session: Session, entry: Entry, outcome: ExportOutcome | StoredExport) -> None:
+    """Logs the outcome of an entry, and emits it to the hooks."""
+    delivery = None
+    if not isinstance(outcome, FailedExport):
+        place = outcome.path if isinstance(outcome, DeliveredExport) else ", ".join(outcome.locations)
+        delivery = Delivery(size=outcome.size, location=str(place), reused=outcome.reused)
+    request, ref, seconds, error = outcome.request, outcome.ref, outcome.seconds, outcome.error
+    report_outcome(session, request, ref, seconds, number=entry.number, delivery=delivery, error=error)
+    entry.reported = True

@@ -21,7 +21,10 @@ class BulkProgress:
     """The progress of a bulk run. The first four fields add up to the requests that were read so far."""
 
     starting: int
+    """Without a job at the service yet: compared with the folder first, waiting for others of their batch or for the
+    quota, or being started."""
     running: int
+    """With a job at the service, until the file is delivered."""
     done: int
     failed: int
     received: int
@@ -110,6 +113,7 @@ class Counts:
     """The counters of a bulk run, and the progress that follows from them."""
 
     starting: int = 0
+    """Calls that start a job, each for one export or several."""
     done: int = 0
     failed: int = 0
     received: int = 0
@@ -126,6 +130,7 @@ class Counts:
         total: int | None,
         taken: int,
         unfinished: int,
+        running: int,
         queued: int,
         exports_a_start: int,
         slots: int,
@@ -137,6 +142,7 @@ class Counts:
             total: exports of the whole run, if known.
             taken: requests that were read so far.
             unfinished: of these, those that have not ended.
+            running: of these, those with a job at the service.
             queued: of these, those that wait for a slot.
             exports_a_start: exports that share one start.
             slots: downloads that may run at once.
@@ -152,8 +158,8 @@ class Counts:
             left = max(total, taken) - self.done - self.failed
             end = self.pace.end(left, starts, self.limiter, slots_taken=self.downloading >= slots)
         return BulkProgress(
-            starting=self.starting,
-            running=unfinished - self.starting,
+            starting=unfinished - running,
+            running=running,
             done=self.done,
             failed=self.failed,
             received=self.received,

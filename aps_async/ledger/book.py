@@ -183,6 +183,14 @@ class Ledger:
         """The SHA-256 of every file of an export, by its name in the folder."""
         return await self._store.call(file_rows.digests, durable=False)
 
+    async def note_joined(self, file: Path, identifier: bytes, warnings: Sequence[str]) -> None:
+        """Stores the irregularities of a PDF that was joined from exported files; see `joined_warnings`."""
+        await self._store.call(lambda db: file_rows.note_joined(db, str(file), identifier, warnings))
+
+    async def joined_warnings(self, file: Path, identifier: bytes) -> tuple[str, ...] | None:
+        """The irregularities of the joined PDF with this identifier; None if the ledger does not have it."""
+        return await self._store.call(lambda db: file_rows.joined_warnings(db, str(file), identifier), durable=False)
+
     async def begin(self, total: int | None) -> None:
         """A run begins."""
         command, again = self._command, self._again
@@ -275,7 +283,7 @@ class Ledger:
 
     async def _arriving(self, record: Record, known: Sequence[KnownFile]) -> tuple[str, ...]:
         def arriving(connection: sqlite3.Connection) -> list[file_rows.Former]:
-            file_rows.arriving(connection, record.id, known)
+            file_rows.arriving(connection, record, known)
             return file_rows.former(connection, record.id)
 
         former = await self._store.call(arriving, durable=False)
@@ -342,7 +350,7 @@ def _done(
     connection: sqlite3.Connection, folder: Path, record: Record, files: list[KnownFile] | None
 ) -> list[file_rows.Former]:
     if files is not None:
-        file_rows.arriving(connection, record.id, files)
+        file_rows.arriving(connection, record, files)
     elif (file := record.arrived) is not None:
         stamp = stamp_of(folder / file.name, file.size, record.arrived_at)
         file_rows.set_stamps(connection, record.id, [evolve(file, stamp=stamp)])

@@ -11,17 +11,18 @@ from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
 from aps_async.downloads.filenames import checked_relative, safe_stem, stem_of
-from aps_async.errors import InputError, LedgerError
+from aps_async.errors import DecodeError, InputError, LedgerError
 from aps_async.ids import version_number
-from aps_async.ledger.journal import KnownFile
-from aps_async.ledger.keys import name_key
+from aps_async.ledger.journal import KnownFile, Record
+from aps_async.ledger.keys import digest, name_key
 from aps_async.ledger.schema import State
 from aps_async.text import folded
+from aps_async.transport.converter import structure, to_dict, to_json
 
 __all__ = [
     "MOVE_AWAY",
@@ -35,20 +36,26 @@ __all__ = [
     "files_of_all",
     "former",
     "gone",
+    "joined_warnings",
     "leaving",
     "moved",
     "moves_under_way",
     "not_arrived",
+    "note_joined",
     "placeholders",
     "release_name",
     "set_former",
+    "set_irregularities",
     "set_moves",
     "set_stamps",
     "stored_name",
+    "structured",
     "taken_back",
     "version_label",
 ]
 __dir__: object = __all__.copy
+
+T = TypeVar("T")
 
 MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
 
@@ -99,12 +106,30 @@ def stored_name(name: Hashable) -> str:
         raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {MOVE_AWAY}") from None
 
 
-def arriving(connection: sqlite3.Connection, record: int, files: Iterable[KnownFile]) -> None:
+def structured(text: str, into: type[T]) -> T:
+    """A value from the ledger, which others may have written, checked."""
+    try:
+        return structure(json.loads(text), into, strict=True)
+    except (DecodeError, ValueError) as problem:
+        raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {MOVE_AWAY}") from None
+
+
+def arriving(connection: sqlite3.Connection, record: Record, files: Iterable[KnownFile]) -> None:
     """Records the files that are about to get their names in the folder."""
-    set_former(connection, record)
+    set_former(connection, record.id)
     connection.executemany(
         "INSERT INTO files VALUES (?, ?, ?, ?, ?)",
-        [(record, each.name, each.size, bytes.fromhex(each.sha256), each.stamp) for each in files],
+        [(record.id, each.name, each.size, bytes.fromhex(each.sha256), each.stamp) for each in files],
+    )
+    set_irregularities(connection, record)
+
+
+def set_irregularities(connection: sqlite3.Connection, record: Record) -> None:
+    """Stores what is missing from an export's files, and their irregularities, so that later runs report them too."""
+    lacks, warnings = ([*map(to_dict, record.failed_files)], [*record.warnings])
+    connection.execute(
+        "UPDATE exports SET lacks=?, warnings=? WHERE id=?",
+        (to_json(lacks) if lacks else None, to_json(warnings) if warnings else None, record.id),
     )
 
 
@@ -112,6 +137,23 @@ def set_former(connection: sqlite3.Connection, record: int) -> None:
     """Marks an export's files as former ones, which are still recognized until others have replaced them."""
     connection.execute("INSERT OR REPLACE INTO former_files SELECT * FROM files WHERE export=?", (record,))
     connection.execute("DELETE FROM files WHERE export=?", (record,))
+
+
+def note_joined(connection: sqlite3.Connection, file: str, identifier: bytes, warnings: Iterable[str]) -> None:
+    """Stores the irregularities of a joined PDF with this identifier, until it is joined again."""
+    value = to_json([identifier.hex(), *warnings])
+    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_joined(file), value))
+
+
+def joined_warnings(connection: sqlite3.Connection, file: str, identifier: bytes) -> tuple[str, ...] | None:
+    """What was kept of a joined PDF; None if it was joined under another identifier, or not by this ledger's runs."""
+    found = connection.execute("SELECT value FROM facts WHERE name=?", (_joined(file),)).fetchone()
+    known, *warnings = structured(found[0], tuple[str, ...]) if found else ("",)
+    return tuple(warnings) if known == identifier.hex() else None
+
+
+def _joined(file: str) -> str:
+    return f"joined {digest(file).hex()}"
 
 
 @frozen
@@ -169,7 +211,7 @@ def done(
     )
     connection.execute("DELETE FROM moves WHERE export=?", (record,))
     left = former(connection, record)
-    if not left:
+    if not left or _is_partial(connection, record):  # what is missing now may be among them
         return []
     mine = {folded(each.name) for each in files_of(connection, record)}
     connection.execute("DELETE FROM former_files WHERE export=?", (record,))
@@ -182,6 +224,11 @@ def done(
         [(record, each.file.name, each.file.size, bytes.fromhex(each.file.sha256), each.version) for each in left],
     )
     return left
+
+
+def _is_partial(connection: sqlite3.Connection, record: int) -> bool:
+    [lacks] = connection.execute("SELECT lacks FROM exports WHERE id=?", (record,)).fetchone()
+    return lacks is not None
 
 
 def _is_free(connection: sqlite3.Connection, file: str, record: int) -> bool:

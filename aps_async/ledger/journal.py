@@ -7,7 +7,7 @@ from typing import Protocol
 from attrs import define, field, frozen
 
 from aps_async.downloads.filenames import NameBook, safe_path
-from aps_async.models import Downloaded, ExportKind, ExportOutcome, ExportRef, ExportRequest, StoredExport
+from aps_async.models import Downloaded, ExportKind, ExportOutcome, ExportRef, ExportRequest, FailedFile, StoredExport
 
 __all__ = ["Journal", "KnownFile", "NoLedger", "Record"]
 __dir__: object = __all__.copy
@@ -38,7 +38,11 @@ class Record:
     """Files to check before any call to the service."""
     done: bool = False
     arrived: KnownFile | None = None
-    """What this run is about to put under its final name, or has."""
+    """The file that this run has given its final name, or is about to."""
+    failed_files: tuple[FailedFile, ...] = ()
+    """What is missing from its files, if the result is partial."""
+    warnings: tuple[str, ...] = ()
+    """Irregularities of its files."""
     arrived_at: float = 0.0
     """A time before the rename, in seconds since the epoch."""
     job_seconds: float | None = None

@@ -12,11 +12,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from aps_async.downloads.filenames import stem_of
-from aps_async.ledger.file_rows import files_of, files_of_all, placeholders, set_former, stored_name
+from aps_async.ledger.file_rows import files_of, files_of_all, placeholders, set_former, stored_name, structured
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.keys import Wanted, digest, name_key
 from aps_async.ledger.schema import State
-from aps_async.models import ExportKind, ExportRef, ExportRequest
+from aps_async.models import ExportKind, ExportRef, ExportRequest, FailedFile
 from aps_async.text import folded, well_formed
 
 __all__ = [
@@ -37,7 +37,8 @@ __all__ = [
 ]
 __dir__: object = __all__.copy
 
-_RESERVED = 0  # in place of an export: a name that no export gets
+_RESERVED = 0  # in place of an export's id, for a name that no export may get
+_COLUMNS = "id, run, state, name, export_id, request, lacks, warnings"
 
 
 def begin_run(connection: sqlite3.Connection, command: str | None, total: int | None) -> int:
@@ -118,7 +119,7 @@ def adopt(
 def _known_at_once(connection: sqlite3.Connection, run: int, wanted: Sequence[Wanted]) -> list[Record | None]:
     """Finds with three statements for all what `_known` finds with three for each, in the cases without doubt."""
     keys = [each.key(0) for each in wanted]
-    select = f"SELECT key, id, run, state, name, export_id, request FROM exports WHERE key IN ({placeholders(keys)})"  # noqa: S608
+    select = f"SELECT key, {_COLUMNS} FROM exports WHERE key IN ({placeholders(keys)})"  # noqa: S608
     rows = {key: row for key, *row in connection.execute(select, keys)}
     # The second of two equal requests has a key of its own.
     pairs = [(each, rows.pop(key, None)) for key, each in zip(keys, wanted, strict=True)]
@@ -131,15 +132,14 @@ def _known_at_once(connection: sqlite3.Connection, run: int, wanted: Sequence[Wa
         if row is None:
             found.append(None)
             continue
-        number, _, state, name, export_id, _ = row
-        _learn_identity(connection, number, each)
-        found.append(_record(each, number, name, export_id, files.get(number, ()), done=state == State.DONE))
+        _learn_identity(connection, row[0], each)
+        found.append(_record(connection, each, row, files.get(row[0], ())))
     return found
 
 
 def _is_plain(row: Sequence[Any], run: int, wanted: Wanted) -> bool:
-    """Whether a row is that of a request, no other job is to be waited for, and the run has not asked for it before."""
-    _, of_run, _, name, export_id, request = row
+    """Whether a row is certainly that of a request: not for another job, and not yet requested by this run."""
+    _, of_run, _, name, export_id, request, *_ = row
     if of_run == run or name is None or _has_other_identity(request, wanted):
         return False
     return wanted.export_id is None or wanted.export_id == export_id
@@ -148,22 +148,24 @@ def _is_plain(row: Sequence[Any], run: int, wanted: Wanted) -> bool:
 def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record | None:
     repeat = 0
     while True:
-        row = connection.execute(
-            "SELECT id, run, state, name, export_id, request FROM exports WHERE key=?", (wanted.key(repeat),)
-        ).fetchone()
+        row = _row_of(connection, wanted.key(repeat))
         if row is None or _is_renumbered(connection, row[0], row[5], wanted) or row[3] is None:
             return None
         if row[1] != run:
             break
-        repeat += 1  # this run has asked for it before
-    number, _, state, name, export_id, _ = row
+        repeat += 1  # this run has requested it before
+    number, _, _, name, export_id, *_ = row
     connection.execute("UPDATE exports SET run=? WHERE id=?", (run, number))
     _learn_identity(connection, number, wanted)
-    if wanted.export_id is not None and wanted.export_id != export_id:  # another job: the files are former ones
+    if wanted.export_id is not None and wanted.export_id != export_id:  # another job: its files are former ones
         connection.execute("UPDATE exports SET state=? WHERE id=?", (State.WANTED, number))
         set_former(connection, number)
         return Record(id=number, name=stored_name(name))
-    return _record(wanted, number, name, export_id, files_of(connection, number), done=state == State.DONE)
+    return _record(connection, wanted, row, files_of(connection, number))
+
+
+def _row_of(connection: sqlite3.Connection, key: bytes) -> Any:
+    return connection.execute(f"SELECT {_COLUMNS} FROM exports WHERE key=?", (key,)).fetchone()  # noqa: S608 - ours
 
 
 def _is_renumbered(connection: sqlite3.Connection, number: int, stored: str, wanted: Wanted) -> bool:
@@ -181,15 +183,19 @@ def _has_other_identity(stored: str, wanted: Wanted) -> bool:
     return before is not None and before != now
 
 
-def _record(
-    wanted: Wanted, number: int, name: str, export_id: str | None, files: Sequence[KnownFile], *, done: bool = False
-) -> Record:
+def _record(connection: sqlite3.Connection, wanted: Wanted, row: Sequence[Any], files: Sequence[KnownFile]) -> Record:
+    number, _, state, name, export_id, _, lacks, warnings = row
+    if lacks is not None and files and wanted.export_id is None:  # by now the service may have what was missing
+        forget(connection, number)
+        return Record(id=number, name=stored_name(name))
     return Record(
         id=number,
         name=stored_name(name),
         ref=ExportRef(request=wanted.request, export_id=export_id) if export_id else None,
         files=tuple(files),
-        done=done,
+        done=state == State.DONE,
+        failed_files=structured(lacks, tuple[FailedFile, ...]) if lacks is not None else (),
+        warnings=structured(warnings, tuple[str, ...]) if warnings is not None else (),
     )
 
 
@@ -200,7 +206,7 @@ def _new(
     repeat = 0
     while True:
         key = wanted.key(repeat)
-        row = connection.execute("SELECT id, run, export_id FROM exports WHERE key=?", (key,)).fetchone()
+        row = _row_of(connection, key)
         if row is None or row[1] != run:
             break
         repeat += 1
@@ -210,9 +216,9 @@ def _new(
             "INSERT INTO exports (key, lineage, run, state, request, changed) VALUES (?, ?, ?, ?, ?, ?)",
             (key, wanted.lineage(), run, State.WANTED, wanted.stored(), now),
         )
-        number, export_id = int(made.lastrowid or 0), None
+        number, export_id, irregularities = int(made.lastrowid or 0), None, (None, None)
     else:
-        number, _, export_id = row
+        number, export_id, irregularities = row[0], row[4], row[6:]
         connection.execute("UPDATE exports SET run=?, state=?, changed=? WHERE id=?", (run, State.WANTED, now, number))
         _learn_identity(connection, number, wanted)
     older = _older(connection, number, run, wanted)
@@ -225,7 +231,8 @@ def _new(
     connection.execute("UPDATE exports SET name=? WHERE id=?", (name, number))
     if wanted.export_id is not None and wanted.export_id != export_id:
         export_id = None
-    return _record(wanted, number, name, export_id, files_of(connection, number))
+    now_known = (number, run, State.WANTED, name, export_id, None, *irregularities)
+    return _record(connection, wanted, now_known, files_of(connection, number))
 
 
 def _older(connection: sqlite3.Connection, number: int, run: int, wanted: Wanted) -> int | None:

@@ -124,6 +124,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (export, name, sha256)
         ) WITHOUT ROWID""",
     ),
+    (
+        # JSON: what is missing from an export's files; NULL: nothing, or the export is older than this column.
+        "ALTER TABLE exports ADD COLUMN lacks TEXT",
+        # JSON: irregularities of the files.
+        "ALTER TABLE exports ADD COLUMN warnings TEXT",
+    ),
 )
 
 

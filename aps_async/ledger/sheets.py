@@ -3,31 +3,28 @@
 Besides the exports, the ledger has notes on sheets: how they were listed, by whom, and in which state they were.
 """
 
-import json
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import evolve, frozen
 
 from aps_async.downloads.filenames import stem_of
-from aps_async.errors import DecodeError, LedgerError
 from aps_async.ledger import file_rows, rows
+from aps_async.ledger.file_rows import structured
 from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.moves import Moves
 from aps_async.ledger.schema import State
 from aps_async.ledger.store import Store
 from aps_async.models import ExportKind, ExportRequest, Sheet
 from aps_async.threads import ended
-from aps_async.transport.converter import structure, to_dict, to_json
+from aps_async.transport.converter import to_dict, to_json
 
 __all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet"]
 __dir__: object = __all__.copy
-
-T = TypeVar("T")
 
 _AT_ONCE = 400
 """Rows that are read together."""
@@ -286,7 +283,7 @@ def _of_rows(connection: sqlite3.Connection, project_id: str, rows: Sequence[Seq
     without = [row[0] for row in rows if row[0] not in files]
     former = file_rows.files_of_all(connection, without, "former_files") if without else {}
     for record, lineage, name, stored, state, changed, facts, viewer, named, found_as in rows:
-        request = _structured(stored, ExportRequest)
+        request = structured(stored, ExportRequest)
         older = replaced.get(lineage)
         if request.project_id != project_id or not is_sheet(request):
             continue
@@ -298,9 +295,9 @@ def _of_rows(connection: sqlite3.Connection, project_id: str, rows: Sequence[Seq
             files=files.get(record) or former.get(record, ()),
             is_done=state == State.DONE,
             exported_at=datetime.fromtimestamp(changed, UTC),
-            previous=_structured(older[1], ExportRequest).source_ids[0] if older else None,
+            previous=structured(older[1], ExportRequest).source_ids[0] if older else None,
             previous_files=files.get(older[0], ()) if older else (),
-            facts=_structured(facts, Sheet) if facts else None,
+            facts=structured(facts, Sheet) if facts else None,
             viewer=viewer or "",
             state=found_as or "",
             named_at=named,
@@ -326,17 +323,15 @@ def _notes(connection: sqlite3.Connection, project_id: str) -> list[SheetNote]:
     select = "SELECT lineage, facts, viewer, state, reason, moved FROM sheets WHERE project=?"
     return [
         SheetNote(
-            lineage=lineage, sheet=_structured(facts, Sheet), viewer=viewer, state=state, reason=reason, moved=moved
+            lineage=lineage,
+            sheet=structured(facts, Sheet),
+            viewer=viewer,
+            state=state,
+            reason=reason,
+            moved=moved,
         )
         for lineage, facts, viewer, state, reason, moved in connection.execute(select, (project_id,)).fetchall()
     ]
-
-
-def _structured(text: str, into: type[T]) -> T:
-    try:
-        return structure(json.loads(text), into, strict=True)
-    except (DecodeError, ValueError) as problem:
-        raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {file_rows.MOVE_AWAY}") from None
 
 
 def _renamed(connection: sqlite3.Connection, sheet: KnownSheet, name: str, moves: Sequence[tuple[str, str]]) -> None:

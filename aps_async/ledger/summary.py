@@ -8,8 +8,10 @@ from pathlib import Path
 
 from attrs import frozen
 
+from aps_async.ledger.file_rows import structured
 from aps_async.ledger.lock import holder
 from aps_async.ledger.schema import LEDGER_NAME, WRONG_VALUES, State, explained, read_ledger
+from aps_async.models import FailedFile
 
 __all__ = ["LedgerStatus", "ledger_status"]
 __dir__: object = __all__.copy
@@ -36,14 +38,18 @@ class LedgerStatus:
     older: int
     """Files of earlier runs that the last one did not request."""
     failures: tuple[tuple[str, str], ...]
-    """Names and reasons."""
+    """The name of each failed export, and the reason."""
+    missing: tuple[tuple[str, FailedFile], ...]
+    """What is missing from partial results, with the name of each export; the next run exports these again."""
+    warnings: tuple[tuple[str, str], ...]
+    """Irregularities of the files that are done, with the name of each export."""
     command: str | None
     """The `command` of the `Ledger`."""
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left to do."""
-        return self.ended is not None and not (self.failed or self.started or self.waiting)
+        return self.ended is not None and not (self.failed or self.started or self.waiting or self.missing)
 
 
 def ledger_status(folder: str | os.PathLike[str]) -> LedgerStatus:
@@ -73,6 +79,7 @@ def _read(connection: sqlite3.Connection, folder: Path) -> LedgerStatus:
     failures = connection.execute(
         "SELECT name, problem FROM exports WHERE run=? AND state=? ORDER BY name", (run, State.FAILED)
     ).fetchall()
+    missing, warnings = _irregularities(connection, run)
     entered = sum(counts.values())
     return LedgerStatus(
         folder=folder,
@@ -86,5 +93,23 @@ def _read(connection: sqlite3.Connection, folder: Path) -> LedgerStatus:
         size=size,
         older=older,
         failures=tuple((name or "", problem or "") for name, problem in failures),
+        missing=missing,
+        warnings=warnings,
         command=command,
     )
+
+
+def _irregularities(
+    connection: sqlite3.Connection, run: int
+) -> tuple[tuple[tuple[str, FailedFile], ...], tuple[tuple[str, str], ...]]:
+    """What is missing from the files of a run, and their irregularities; empty for older ledgers."""
+    if "lacks" not in {row[1] for row in connection.execute("PRAGMA table_info(exports)")}:
+        return (), ()
+    rows = connection.execute(
+        "SELECT name, coalesce(lacks, '[]'), coalesce(warnings, '[]') FROM exports"
+        " WHERE run=? AND state=? AND (lacks IS NOT NULL OR warnings IS NOT NULL) ORDER BY name",
+        (run, State.DONE),
+    ).fetchall()
+    missing = [(name or "", lost) for name, lacks, _ in rows for lost in structured(lacks, tuple[FailedFile, ...])]
+    odd = [(name or "", words) for name, _, warnings in rows for words in structured(warnings, tuple[str, ...])]
+    return tuple(missing), tuple(odd)

@@ -175,11 +175,14 @@ class FailedFile:
     """A file that a partial result lacks."""
 
     id: str
-    """Its version URN."""
+    """Its version URN; `unknown` if the service calls a result partial and names nothing."""
     reason: str | None = None
     detail: str | None = None
 
     __repr__ = short_repr
+
+    def __str__(self) -> str:
+        return f"{self.id}: {': '.join(part for part in (self.reason, self.detail) if part) or 'no reason given'}"
 
 
 @frozen(kw_only=True)

@@ -31,7 +31,8 @@ class FinishedExport:
     polls: int = 0
     """The number of status calls with a response."""
     failed_files: tuple[FailedFile, ...] = ()
-    """ACC Files: what the result lacks; see `ExportRequest.allow_partial`."""
+    """ACC Files: what the result lacks; see `ExportRequest.allow_partial`. With a ledger, the next run with the same
+    request exports it again, since the service may have by then what was missing."""
 
 
 @frozen(kw_only=True)
@@ -49,7 +50,7 @@ class DeliveredExport(FinishedExport):
     reused: bool = False
     """Whether the file is from an earlier run, was unchanged, and therefore not downloaded again."""
     warnings: tuple[str, ...] = ()
-    """What is odd about the file; see `Downloaded.warnings`. Not repeated when a later run reuses the file."""
+    """Irregularities of the file; see `Downloaded.warnings`. Repeated by later runs that reuse the file."""
 
     __repr__ = short_repr
 
@@ -71,7 +72,7 @@ class StoredExport(FinishedExport):
     reused: bool = False
     """Whether the files are from an earlier run, were unchanged, and therefore not downloaded again."""
     warnings: tuple[str, ...] = ()
-    """What is odd about the file; see `Downloaded.warnings`."""
+    """Irregularities of the file; see `DeliveredExport.warnings`."""
 
     __repr__ = short_repr
 

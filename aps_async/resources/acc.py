@@ -41,6 +41,7 @@ STATES = {
     "partialsuccess": ExportStatus.PARTIAL,
     "failed": ExportStatus.FAILED,
 }
+_NOT_NAMED = FailedFile(id="unknown", reason="the service calls the result partial and does not say what is missing")
 LINK_LIFETIME = 3600.0
 """Seconds; a GET does not renew the link, only another job does."""
 NAME_LIMIT = 255
@@ -234,13 +235,15 @@ def job_of(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Rece
         except ValueError as problem:
             raise DecodeError(f"{ref}: signedUrl: {problem}") from None
     error = result.error
+    status = STATES.get(answer.status.lower(), ExportStatus.RUNNING)
+    failed_files = output.failed_files or result.failed_files
     return ExportJob(
         ref=ref,
-        status=STATES.get(answer.status.lower(), ExportStatus.RUNNING),
+        status=status,
         raw_status=answer.status,
         link=link,
         reason=": ".join(part for part in (error.title, error.detail) if part) or None if error else None,
-        failed_files=output.failed_files or result.failed_files,
+        failed_files=failed_files or ((_NOT_NAMED,) if status is ExportStatus.PARTIAL else ()),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aps_async.downloads.sinks import checked_path, local_path
 from aps_async.errors import APSError, InputError, MergeError, TargetError
@@ -45,6 +45,8 @@ class JoinedSet:
     """Sheets that should be in it and are not: the name of each, and the reason."""
     merged: MergedPdf | None = None
     """What was written; None if the file was there and nothing had changed."""
+    warnings: tuple[str, ...] = ()
+    """See `MergedPdf.warnings`; of the file as it is, whichever run has written it."""
 
     @property
     def in_words(self) -> str:
@@ -100,17 +102,19 @@ async def join_set(
     ordered = in_sheet_order(sheets)
     identifier = _identifier(ordered, await ledger.digests())
     found = JoinedSet(path=target, sheets=len(ordered), missing=tuple(missing))
+    known = await ledger.joined_warnings(target, identifier)
     try:
         if not ordered:
             raise InputError("there is no sheet to join")
-        if await in_thread(identifier_of, checked_path(target)) == identifier:
-            return found
+        if await in_thread(identifier_of, checked_path(target)) == identifier and known is not None:
+            return evolve(found, warnings=known)
         with TemporaryDirectory(prefix="aps-async-") as folder:
             files = [await _on_disk(ledger, each, Path(folder, f"{n}.pdf")) for n, each in enumerate(ordered)]
             merged = await merge_sheets(files, target, identifier=identifier)
     except (APSError, OSError) as problem:
         raise MergeError(f"{target} was not written, all else is done: {problem}") from problem
-    return JoinedSet(path=target, sheets=len(ordered), missing=tuple(missing), merged=merged)
+    await ledger.note_joined(target, identifier, merged.warnings)
+    return evolve(found, merged=merged, warnings=merged.warnings)
 
 
 async def _on_disk(ledger: Ledger, sheet: SetSheet, fetched: Path) -> MergeSheet:

@@ -62,7 +62,7 @@ def exported(planned: Planned, outcome: ExportOutcome | StoredExport, place: Pla
         **_where(place, file, outcome.path if outcome.ok else None),
         reason=reason,
         exported_at=exported_at,
-        warnings=outcome.warnings,
+        warnings=(*outcome.warnings, *(f"missing: {each}" for each in outcome.failed_files if outcome.ok)),
         outcome=outcome,
         error=outcome.error,
     )

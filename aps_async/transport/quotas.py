@@ -114,7 +114,13 @@ class WaitQueue(Generic[P]):
         self._backoff_base = backoff_base
         self._refusals = 0  # 429s in a row; those during one pause count once
         self._paused_until = 0.0
-        self._queue: list[tuple[int, asyncio.Future[P]]] = []
+        self._queue: list[tuple[int, int, asyncio.Future[P]]] = []
+        """Ordered by priority; calls of the same priority by arrival."""
+
+    def agree_on(self, budget: int, published: int) -> None:
+        """Takes the budget of another session into account: the lowest that is not the published one is used."""
+        if budget != published and (budget < self.budget or self.budget == published):
+            self.budget = budget
 
     @staticmethod
     def priority() -> int:
@@ -141,17 +147,17 @@ class WaitQueue(Generic[P]):
 
     def _line_up(self, priority: int) -> "asyncio.Future[P]":
         turn: asyncio.Future[P] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (priority, turn))
+        heapq.heappush(self._queue, (priority, self.priority(), turn))
         return turn
 
     def _step_out(self, turn: "asyncio.Future[P]") -> None:
-        self._queue = [entry for entry in self._queue if entry[1] is not turn]
+        self._queue = [entry for entry in self._queue if entry[-1] is not turn]
         heapq.heapify(self._queue)
 
     def _next_in_line(self) -> "asyncio.Future[P] | None":
         """Removes the first call that is still waiting from the queue, and returns it."""
         while self._queue:
-            _, turn = heapq.heappop(self._queue)
+            turn = heapq.heappop(self._queue)[-1]
             if not turn.done():
                 return turn
         return None
@@ -244,6 +250,7 @@ class LocalRateLimiter(WaitQueue[None]):
         begins = max(asyncio.get_running_loop().time(), self._resumes_at)
         spent = [at + self.window for at in self._spent if at + self.window > begins]
         spent += [begins + self.window] * self._in_flight
+        spent = spent[-self.budget :]  # there are more only if the budget was lowered since
         over = calls - (self.budget - len(spent)) - 1
         if over < 0:
             return begins
@@ -289,11 +296,15 @@ class Quotas:
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> LocalRateLimiter:
-        """Returns the one rate limiter for this owner and endpoint; the first call determines its numbers."""
+        """Returns the one rate limiter for this owner and endpoint.
+
+        The first call determines its window; `WaitQueue.agree_on` decides between budgets that differ.
+        """
         key = (owner, endpoint.name)
         found = self._rate_limiters.get(key)
         if found is None:
             found = self._rate_limiters[key] = LocalRateLimiter(budget, window, backoff_base=backoff_base)
+        found.agree_on(budget, endpoint.budget)
         return found
 
 

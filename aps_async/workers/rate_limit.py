@@ -139,7 +139,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
             await self._serve()
         except Exception as problem:  # noqa: BLE001 - all waiting callers must get the error
             queue, self._queue = self._queue, []
-            for _, coming in queue:
+            for *_, coming in queue:
                 if not coming.done():
                     coming.set_exception(problem)
             if not queue:
@@ -222,7 +222,7 @@ class SharedQuotas:
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> SharedRateLimiter:
-        """Returns the one rate limiter for this owner and endpoint; the first call determines its numbers."""
+        """Returns the one rate limiter for this owner and endpoint; see `Quotas.rate_limiter`."""
         # Without a client id, the owner is an id(), which means nothing in another process.
         parts = cast("tuple[object, ...]", owner) if isinstance(owner, tuple) else (owner,)
         whose = self._owner or " ".join(part for part in parts if isinstance(part, str))
@@ -230,6 +230,7 @@ class SharedQuotas:
         if found is None:
             found = SharedRateLimiter(self._database, whose, endpoint.name, budget, window, backoff_base)
             self._rate_limiters[whose, endpoint.name] = found
+        found.agree_on(budget, endpoint.budget)
         return found
 
     @property

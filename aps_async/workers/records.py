@@ -86,6 +86,8 @@ class RunStatus:
     """Exports that are not started yet."""
     running: int = 0
     done: int = 0
+    partial: int = 0
+    """Of `done`: those whose file lacks some of what was asked for; see `StoredExport.failed_files`."""
     failed: int = 0
     dropped: int = 0
     """Exports that were cancelled before they were done."""

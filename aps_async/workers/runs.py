@@ -72,6 +72,7 @@ _STATUS = """
 SELECT r.id, r.name, r.priority, r.created, r.cancelled,
     count(*) FILTER (WHERE e.state = 'waiting') AS waiting, count(*) FILTER (WHERE e.state = 'running') AS running,
     count(*) FILTER (WHERE e.state = 'done') AS done, count(*) FILTER (WHERE e.state = 'failed') AS failed,
+    count(*) FILTER (WHERE e.state = 'done' AND e.lacks IS NOT NULL) AS partial,
     count(*) FILTER (WHERE e.state = 'cancelled') AS dropped, coalesce(sum(e.size), 0)::bigint AS size,
     max(e.finished) AS last, to_jsonb(r) ->> 'client_id' AS client_id, to_jsonb(r) ->> 'user_id' AS user_id
 FROM aps_run r LEFT JOIN aps_export e ON e.run = r.id

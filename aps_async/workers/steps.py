@@ -21,7 +21,7 @@ from aps_async.errors import APSError, DownloadError
 from aps_async.exports.kinds import get_export, row_of, start_export
 from aps_async.exports.pollers import export_rules
 from aps_async.exports.wait import checked_job, download_export
-from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
+from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest, FailedFile
 from aps_async.policies import PollPolicy, PollStatus
 from aps_async.reprs import short_repr
 from aps_async.session import Session
@@ -52,6 +52,8 @@ class Delivered:
     sha256: str
     warnings: tuple[str, ...] = ()
     """Irregularities of the file; see `Downloaded.warnings`."""
+    failed_files: tuple[FailedFile, ...] = ()
+    """ACC Files: what the result lacks; see `ExportRequest.allow_partial`."""
 
     __repr__ = short_repr
 
@@ -123,7 +125,13 @@ async def deliver(
         storage.discard(kept)
     for warning in got.warnings:
         _log.warning("%s: %s", location, warning)
-    return Delivered(location=location, size=got.size, sha256=got.sha256 or "", warnings=got.warnings)
+    return Delivered(
+        location=location,
+        size=got.size,
+        sha256=got.sha256 or "",
+        warnings=got.warnings,
+        failed_files=job.failed_files,
+    )
 
 
 def may_recover(problem: BaseException) -> bool:

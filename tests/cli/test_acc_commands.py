@@ -261,6 +261,20 @@ def test_files_unpacked(cli: Cli, ada: dict[str, str], tmp_path: Path) -> None:
     assert all("Published markup" in texts_of(path)[0] for path in paths_in(tmp_path))
 
 
+@pytest.mark.parametrize("flags", [(), ("--unpack",)], ids=["zip", "unpacked"])
+def test_a_missing_file_is_reported_by_every_run(
+    cli: Cli, ada: dict[str, str], tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    """A run that finds the rest in the folder has to try it again, and must not end as if all were there."""
+    export = ("export", "Tower", "--files", *flags, "--out", tmp_path)
+    for argv in (export, export, (*export, "--verify"), ("resume", tmp_path), ("status", tmp_path)):
+        ran = cli(*argv, env=ada)
+        assert (ran.code, ran.err.count("missing in Tower files")) == (1, 1), argv
+        assert "already there" not in ran.err
+    known = json.loads(cli("status", tmp_path, "--json", env=ada).out)
+    assert (known["complete"], [each["reason"] for each in known["missing"]]) == (False, ["ERR_NO_PROCESSABLE_FILES"])
+
+
 def test_no_partial_result(cli: Cli, ada: dict[str, str], tmp_path: Path) -> None:
     argv = ("export", "Tower", "--files", "--folder", "Project Files/Mixed", "--no-partial", "--out", tmp_path)
     ran = cli(*argv, env=ada)

@@ -61,6 +61,26 @@ def test_everything_is_on_four_lines() -> None:
     assert last == "A-101 - Ground: 81.7 kB, 3.1 s"
 
 
+def test_a_download_that_starts_over_has_no_negative_speed() -> None:
+    now = iter((0.0, 2.0, 4.0, 6.0))
+    bar = _Bar(5000, contact(), clock=lambda: next(now))
+    shown: list[str] = []
+    for received in (4_000_000, 1_000_000, 3_000_000):
+        bar.moved(at(received=received))
+        shown.append(drawn(bar, 160)[0])
+    assert [each.rpartition("elapsed  ")[2] for each in shown] == ["4.0 MB  2.0 MB/s", "1.0 MB", "3.0 MB  1.0 MB/s"]
+
+
+def test_another_project_begins_with_no_figures() -> None:
+    now = iter((0.0, 60.0, 61.0))
+    bar = _Bar(5000, contact(), clock=lambda: next(now))
+    bar.finished("A-101 - Ground", 81_700, 3.14, ok=True)
+    bar.moved(at())
+    bar.begin()
+    [figures] = drawn(bar, 160)
+    assert figures.endswith("listing  0:01 elapsed")
+
+
 def test_a_service_that_does_not_answer_is_shown() -> None:
     error = TransportError("POST /x: refused", sent=False, obstacle="connection")
     now = datetime.now(UTC)

@@ -179,10 +179,10 @@ async def test_a_cancelled_upload_leaves_nothing_at_the_service(s3: dict[str, st
     upload.cancel()
     with pytest.raises(asyncio.CancelledError):
         await upload
-    for _ in range(100):
+    for _ in range(600):
         if not await asyncio.to_thread(bucket.unfinished_uploads):
             break
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
     assert await asyncio.to_thread(bucket.unfinished_uploads) == 0
     assert await asyncio.to_thread(bucket.keys) == []
     bucket.close()

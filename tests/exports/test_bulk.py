@@ -190,6 +190,32 @@ async def test_an_error_of_the_iterator_is_raised_at_the_end(tmp_path: Path) -> 
     assert [outcome.ok for outcome in outcomes] == [True, True]
 
 
+async def test_what_ended_the_run_first_is_raised(tmp_path: Path) -> None:
+    async with service(World.single_folder(2)) as simulator, session_for(simulator) as session:
+        requests = requests_of(simulator, 2)
+        ended, told = asyncio.Event(), asyncio.Event()
+
+        async def source() -> AsyncIterator[ExportRequest]:
+            yield requests[0]
+            await ended.wait()
+            told.set()
+            raise InputError("the list cannot be read either")
+
+        def broken(at: BulkProgress) -> None:
+            if at.done:
+                ended.set()
+                raise RuntimeError("the bar is broken")
+
+        async def take_all() -> None:
+            async with aclosing(export_many(session, source(), tmp_path, on_progress=broken)) as outcomes:
+                async for _ in outcomes:
+                    await told.wait()
+                    await asyncio.sleep(1)  # virtual: until the run knows of both
+
+        with pytest.raises(RuntimeError, match="the bar is broken"):
+            await take_all()
+
+
 async def test_leaving_the_loop_leaves_nothing(tmp_path: Path) -> None:
     slow = Fault(endpoint="signed_get", kind="slow", seconds=50, after_bytes=100)
     before = asyncio.all_tasks()

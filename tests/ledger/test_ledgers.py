@@ -174,7 +174,7 @@ async def test_the_ledger_holds_no_secret_and_no_link(tmp_path: Path) -> None:
         "runs.id", "runs.began", "runs.ended", "runs.total", "runs.command",
         "exports.id", "exports.key", "exports.lineage", "exports.run", "exports.state", "exports.name",
         "exports.request", "exports.export_id", "exports.problem", "exports.changed", "exports.started",
-        "exports.seconds",
+        "exports.seconds", "exports.lacks", "exports.warnings",
         "names.folded", "names.export",
         "files.export", "files.name", "files.size", "files.sha256", "files.stamp",
         "former_files.export", "former_files.name", "former_files.size", "former_files.sha256", "former_files.stamp",

@@ -20,7 +20,7 @@ from aps_async import (
     export_many,
     start_export,
 )
-from aps_async.errors import FolderInUseError
+from aps_async.errors import FolderInUseError, NotAllowedError
 from aps_async.ledger import Ledger, ledger_status
 from aps_async.models import StoredExport
 from aps_async.simulator import Behaviour, Fault, JobTime, World
@@ -152,6 +152,37 @@ async def test_a_job_that_the_service_has_forgotten_is_started_again(tmp_path: P
         assert starts(simulator) == 3
     assert [each.reused for each in again] == [False, True]
     assert one.read_bytes() == body
+
+
+async def test_a_forgotten_job_that_cannot_be_started_again_is_not_named(tmp_path: Path) -> None:
+    async with service(World.single_folder(1), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        [delivered] = await run(session, requests_of(simulator), tmp_path)
+        assert delivered.path is not None
+        delivered.path.unlink()
+        simulator.add_fault(Fault(endpoint="export_status", status=404))
+        simulator.add_fault(Fault(endpoint="export_start", status=403))
+        [outcome] = await run(session, requests_of(simulator), tmp_path)
+    assert isinstance(outcome.error, NotAllowedError)
+    assert (outcome.ref, outcome.polls) == (None, 0)
+
+
+async def test_a_forgotten_job_waits_for_its_start_without_a_download_slot(tmp_path: Path) -> None:
+    settings = Settings(budgets={"bim360.export_start": 2}, max_concurrent_starts=1)
+    async with (
+        service(World.single_folder(3), behaviour=Behaviour(job_time=JobTime.fixed(40))) as simulator,
+        session_for(simulator, settings) as session,
+    ):
+        one, two, new = requests_of(simulator)
+        simulator.add_fault(Fault(endpoint="export_status", status=403))
+        failed, _ = await run(session, [one, two], tmp_path)
+        simulator.clear_faults()
+        assert failed.ref is not None
+        del simulator.jobs.by_id[failed.ref.export_id]
+        started = export_many(session, [one, two, new], tmp_path, ledger=True, max_concurrent_downloads=1)
+        async with aclosing(started) as outcomes:
+            first = await anext(outcomes)
+            assert (first.request, first.ok, starts(simulator)) == (two, True, 2), "the quota lets nobody start yet"
+            assert [each.ok async for each in outcomes] == [True, True]
 
 
 async def test_names_stay_as_they_were(tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ import pikepdf
 import pytest
 
 from aps_async.errors import InputError, MergeError, PruneLimitError
-from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, in_sheet_order
+from aps_async.ledger import LEDGER_NAME, Ledger
+from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, in_sheet_order, join_set
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import SyncOptions
 from tests.sync.sheets import bookmarks_of, labels_of
+from tests.sync.test_merge import attached
 from tests.sync.test_sync import Site, site
 
 pytestmark = pytest.mark.looptime
@@ -30,6 +32,25 @@ async def joined(site: Site, file: Path, **how: Any) -> JoinedSet:
         pass
     [only] = found
     return only
+
+
+async def test_what_a_sheet_lost_is_reported_as_long_as_the_set_is_the_same(tmp_path: Path) -> None:
+    attached(tmp_path / "odd.pdf")
+
+    async def join(number: str = "A-1") -> JoinedSet:
+        async with Ledger(tmp_path) as ledger:
+            return await join_set(ledger, [SetSheet("odd.pdf", number)], tmp_path / "set.pdf")
+
+    first = await join()
+    assert "its 1 attachments are left out" in first.warnings[0]
+    again = await join()
+    assert (again.merged, again.warnings) == (None, first.warnings)
+    other = await join("A-2")
+    assert other.merged is not None
+    assert other.warnings[0] == first.warnings[0].replace("A-1", "A-2")
+    (tmp_path / LEDGER_NAME).unlink()
+    lost = await join("A-2")
+    assert (lost.merged is not None, lost.warnings) == (True, other.warnings), "nobody knew what was odd about it"
 
 
 def test_sheets_come_in_the_order_of_their_numbers() -> None:

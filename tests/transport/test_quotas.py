@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import looptime
@@ -162,6 +163,70 @@ async def test_a_repeat_with_its_old_ticket_goes_before_those_who_came_later() -
     await asyncio.sleep(1)
     await asyncio.gather(call("my repeat", mine), *others)
     assert order == ["first try", "my repeat", "b", "c"]
+
+
+@virtual_time
+async def test_calls_of_one_priority_go_in_the_order_of_their_arrival() -> None:
+    rate_limiter, order = LocalRateLimiter(1, WINDOW), list[int]()
+
+    async def call(number: int) -> None:
+        await rate_limiter.acquire(7)
+        order.append(number)
+        rate_limiter.release(used=False)
+
+    await rate_limiter.acquire()
+    calls = [asyncio.create_task(call(number)) for number in range(5)]
+    await asyncio.sleep(1)
+    rate_limiter.release(used=False)
+    await asyncio.gather(*calls)
+    assert order == list(range(5))
+
+
+PUBLISHED = PROBE.budget
+BUDGETS: dict[str, tuple[list[dict[str, int]], int]] = {
+    "none names one": ([{}, {}], PUBLISHED),
+    "only the second": ([{}, {"hubs": 2}], 2),
+    "only the first": ([{"hubs": 2}, {}], 2),
+    "the second names less": ([{"hubs": 4}, {"hubs": 2}], 2),
+    "the second names more": ([{"hubs": 2}, {"hubs": 4}], 2),
+    "one was raised": ([{}, {"hubs": 50}], 50),
+    "one was raised, before": ([{"hubs": 50}, {}], 50),
+    "raised by two": ([{"hubs": 50}, {"hubs": 60}], 50),
+    "another endpoint": ([{}, {"projects": 2}], PUBLISHED),
+}
+
+
+@virtual_time
+@pytest.mark.parametrize("name", BUDGETS)
+async def test_sessions_of_one_client_id_agree_on_a_budget(name: str) -> None:
+    named, expected = BUDGETS[name]
+    async with AsyncExitStack() as stack:
+        sessions = [
+            await stack.enter_async_context(
+                Session(TwoLegged("x", "y"), base_url="http://127.0.0.1:9", settings=Settings(budgets=each))
+            )
+            for each in named
+        ]
+        found = {each.rate_limiter(PROBE) for each in sessions}
+        [shared] = found
+        assert isinstance(shared, LocalRateLimiter)
+        assert shared.budget == expected
+
+
+@virtual_time
+async def test_a_budget_that_is_lowered_meanwhile_holds_from_then_on() -> None:
+    quotas = Quotas()
+    rate_limiter = quotas.rate_limiter("x", PROBE, 5, WINDOW, 0.5)
+    now = asyncio.get_running_loop().time
+    for _ in range(5):
+        await rate_limiter.acquire()
+        rate_limiter.release()
+        await asyncio.sleep(1)
+    assert quotas.rate_limiter("x", PROBE, 2, WINDOW, 0.5) is rate_limiter
+    expected = rate_limiter.admits_at(1)
+    await rate_limiter.acquire()
+    assert now() == pytest.approx(expected) == pytest.approx(63, abs=0.1)  # the fourth of the five is a minute old
+    rate_limiter.release()
 
 
 @virtual_time
