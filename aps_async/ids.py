@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
+from typing import Literal
 from urllib.parse import quote, unquote
 
 from aps_async.errors import InputError
@@ -17,8 +18,10 @@ UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 __all__ = [
     "UUID",
+    "address_part",
     "bare_id",
     "check_project",
+    "check_whole",
     "decoded_urn",
     "dm_id",
     "id_list",
@@ -44,6 +47,7 @@ _URNS = {
 _HEAD = r"(?i)urn:adsk\.[a-z0-9]+:[a-z]+\.[a-z]+:(?:vf\.|co\.)?"
 """The part of a URN that is in lower case; the rest keeps its case."""
 _VERSION_NUMBER = re.compile(r"\?version=(?=[0-9]+$)", re.IGNORECASE)
+_ANY_URN = re.compile(r"(?i)urn:adsk\.|dXJuOmFkc2su")
 _BASE64_URN = re.compile(rf"dXJuOmFkc2su{_TAIL}(?:/dmVyc2lvbj{_TAIL})?")
 """The base64 of a URN. In the standard alphabet, a slash can only be its `?`, before the base64 of `version`."""
 
@@ -184,6 +188,44 @@ def check_project(value: str, project_id: str) -> None:
         raise InputError(f"the address {shown(value)} is of something in project {found[0]}, not in {project_id}")
 
 
+def address_part(value: str) -> tuple[Literal["folder", "file"], str] | None:
+    """What of a project a web address shows: a folder or a file, with its URN.
+
+    None is the project itself, and whatever is not a web address.
+
+    Raises:
+        InputError: the address is of something else in the project, or names several folders or files.
+    """
+    text = _pasted(value)
+    if not re.match(_WEB_ADDRESS, text):
+        return None
+    project, text = _project_in(text), _unquoted(text)
+    if any(_urns_in(text, kind) for kind in ("version", "item")):
+        return "file", _urn_in(text, ("version", "item"))
+    if _urns_in(text, "folder"):
+        return "folder", _urn_in(text, ("folder",))
+    path = re.split(r"[?#]", text, maxsplit=1)[0]
+    if _ANY_URN.search(text) or UUID.search(re.split(_WEB_PROJECT, path)[-1]):
+        raise InputError(
+            f"the address {shown(value)} is of something in the project that is neither a folder nor a file; for the "
+            f"whole project, give its id: {project}"
+        )
+    return None
+
+
+def check_whole(project: object, *chosen: object) -> None:
+    """Refuses the web address of a folder or file in place of a whole project, unless a part of it is chosen as well.
+
+    Raises:
+        InputError: all of the project would be taken.
+    """
+    if isinstance(project, str) and not any(chosen) and (part := address_part(project)):
+        raise InputError(
+            f"the address {shown(project)} is of a {part[0]}, not of a whole project: give the project's id, "
+            f"{bare_id(project)}, and choose the {part[0]} by {part[1]}"
+        )
+
+
 def _pasted(value: str) -> str:
     """Removes what was copied along with an id, and decodes an address that was encoded as a whole."""
     if not is_really(value, str):
@@ -233,7 +275,7 @@ def _urn_in(address: str, kinds: tuple[str, ...]) -> str:
         InputError: it contains none, or two that contradict each other: of one kind, or a version of another item.
     """
     text = _unquoted(address)
-    found = {kind: list(dict.fromkeys(_urns_in(text, kind))) for kind in _URNS}
+    found = {kind: _urns_in(text, kind) for kind in _URNS}
     kind = next((kind for kind in kinds if found[kind]), None)
     if kind is None:
         raise InputError(f"the address names no {' or '.join(kinds)}: open it in Docs and copy its address")
@@ -244,8 +286,12 @@ def _urn_in(address: str, kinds: tuple[str, ...]) -> str:
     return found[kind][0]
 
 
-def _urns_in(text: str, kind: str) -> Iterator[str]:
-    """The URNs of a kind, raw or in base64; a version's number is never cut short."""
+def _urns_in(text: str, kind: str) -> list[str]:
+    """The URNs of a kind, each once, raw or in base64; a version's number is never cut short."""
+    return list(dict.fromkeys(_all_urns_in(text, kind)))
+
+
+def _all_urns_in(text: str, kind: str) -> Iterator[str]:
     for found in re.finditer(rf"(?i){_URNS[kind].pattern}(?![\w-])", text):
         yield _canonical(found[0])
     for found in _BASE64_URN.finditer(text):

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from aps_async.errors import InputError
 from aps_async.ids import (
+    address_part,
     bare_id,
     check_project,
+    check_whole,
     decoded_urn,
     dm_id,
     id_list,
@@ -390,3 +392,47 @@ def test_another_type_is_an_input_error(value: Any) -> None:
     for read in readers:
         with pytest.raises(InputError, match=f"must be a text, not {type(value).__name__}"):
             read(value)
+
+
+PARTS = {
+    "a project": (f"https://acc.autodesk.com/docs/files/projects/{P}?viewModel=detail", None),
+    "a project's tool": (f"https://acc.autodesk.com/build/sheets/projects/{P}/sheets", None),
+    "an account before it": (f"https://admin.b360.autodesk.com/admin/{Q}/projects/{P}/overview", None),
+    "not an address": (WEB_FOLDER, None),
+    "a name": ("Riverside", None),
+    "a folder": (f"https://docs.b360.autodesk.com/projects/{P}/folders/{WEB_FOLDER}", ("folder", WEB_FOLDER)),
+    "a folder, encoded": (f"<{BASE}/folders/{encoded(WEB_FOLDER)}/detail>", ("folder", WEB_FOLDER)),
+    "a folder of ACC": (f"{BASE}?folderUrn={encoded(WEB_FOLDER)}&viewModel=detail", ("folder", WEB_FOLDER)),
+    "a file of ACC": (f"{BASE}?folderUrn={encoded(WEB_FOLDER)}&entityId={encoded(WEB_ITEM)}", ("file", WEB_ITEM)),
+    "a file in the viewer": (f"{BASE}/folders/{WEB_FOLDER}/detail/viewer/items/{WEB_ITEM}", ("file", WEB_ITEM)),
+    "a version": (f"{BASE}/folders/{WEB_FOLDER}/detail/viewer/items/{WEB_VERSION}", ("file", WEB_VERSION)),
+    "base64": (f"{BASE}?entityId={as_base64(WEB_VERSION)}", ("file", WEB_VERSION)),
+    "two folders": (f"{BASE}?a={WEB_FOLDER}&b={WEB_FOLDER}x", InputError),
+    "another kind": (f"{BASE}?folderUrn=urn:adsk.wipprod:dm.folder:hC6k4hndRWaeIVhIjvHu8w", InputError),
+    "another kind in base64": (f"{BASE}?u={as_base64('urn:adsk.viewing:fs.file:x')}", InputError),
+    "a sheet of ACC": (f"https://acc.autodesk.com/build/sheets/projects/{P}/sheets/{Q}", InputError),
+    "no project": (f"https://acc.autodesk.com/docs?folderUrn={WEB_FOLDER}", InputError),
+}
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_what_of_a_project_an_address_shows(case: str) -> None:
+    value, part = PARTS[case]
+    if part is InputError:
+        with pytest.raises(InputError, match=r"address"):
+            address_part(value)
+    else:
+        assert address_part(value) == part
+
+
+@pytest.mark.parametrize("case", [case for case, (_, part) in PARTS.items() if part is not None])
+def test_a_part_is_not_taken_for_the_whole_project(case: str) -> None:
+    value, _ = PARTS[case]
+    check_whole(value, WEB_FOLDER)
+    with pytest.raises(InputError, match=r"address"):
+        check_whole(value)
+
+
+@pytest.mark.parametrize("case", [case for case, (_, part) in PARTS.items() if part is None])
+def test_a_whole_project_is_taken(case: str) -> None:
+    check_whole(PARTS[case][0])

@@ -102,6 +102,7 @@ def export(
     """Export sheets as PDFs into a folder: those of the whole project, of one folder, or named ones. Or ACC files."""
     from aps_async.cli import export as exporting
     from aps_async.cli import forecasts
+    from aps_async.cli.addresses import place_in
     from aps_async.cli.wanted import check_together, placed
 
     pattern = pattern_of(name, tree=tree)
@@ -111,11 +112,11 @@ def export(
     if (unpack or no_partial) and not files:
         raise UsageProblem("--unpack and --no-partial need --files: sheets are exported one by one")
     choices = exporting.ExportChoices(
-        project=project,
-        sheets=many(sheet),
+        **place_in(
+            project, folder=folder, sheets=many(sheet), sheet_set=sheet_set, match=many(match), takes_file=not files
+        ),
         match=many(match),
         exclude=many(exclude),
-        folder=folder,
         sheet_set=sheet_set,
         collection=collection,
         tag=many(tag),

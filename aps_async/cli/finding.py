@@ -64,13 +64,15 @@ def sheets(
 ) -> Any:
     """List a project's sheets that can be exported."""
     from aps_async.cli import listing
+    from aps_async.cli.addresses import place_in
     from aps_async.cli.choice import Choice
 
+    place = place_in(project, folder=folder, sheets=many(sheet), sheet_set=sheet_set, match=many(match))
+    project = place.pop("project")
     choice = Choice(
-        sheets=many(sheet),
+        **place,
         match=many(match),
         exclude=many(exclude),
-        folder=folder,
         sheet_set=sheet_set,
         collection=collection,
         tag=many(tag),
@@ -104,8 +106,10 @@ def files(
 ) -> Any:
     """List a project's folders and files with their URNs, which 'download' and --folder take."""
     from aps_async.cli import listing
+    from aps_async.cli.addresses import place_in
 
-    return partial(listing.files, project, folder=folder, user_id=user_id, as_json=json)
+    place = place_in(project, folder=folder, takes_file=False)
+    return partial(listing.files, place["project"], folder=place["folder"], user_id=user_id, as_json=json)
 
 
 def cost(

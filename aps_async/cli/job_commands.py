@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from attrs import evolve
 from typer.main import get_command
 
 from aps_async.cli.completion import complete_job
-from aps_async.cli.options import a_path, profile_option
+from aps_async.cli.options import DRY_RUN, a_path, profile_option
 
 
 def register(app: typer.Typer, commands: dict[str, Callable[..., Any]]) -> None:
@@ -28,6 +29,7 @@ def register(app: typer.Typer, commands: dict[str, Callable[..., Any]]) -> None:
             ),
         ] = Path("aps-async.toml"),
         show: Annotated[bool, typer.Option("--list", help="List the jobs, once all are checked.")] = False,
+        dry_run: DRY_RUN = False,
         schedule_help: Annotated[
             bool,
             typer.Option("--schedule-help", help="Print recipes for cron, systemd and the Windows Task Scheduler."),
@@ -38,17 +40,21 @@ def register(app: typer.Typer, commands: dict[str, Callable[..., Any]]) -> None:
 
         if sum((name is not None, show, schedule_help)) != 1:
             raise UsageProblem("give either a JOB, --list or --schedule-help")
+        if dry_run and name is None:
+            raise UsageProblem("--dry-run needs a JOB")
         if schedule_help:
             return partial(_print_recipes, file)
         if name is None:
             return partial(_list, app, commands, file)
-        return _work(app, commands, file, name)
+        return _work(app, commands, file, name, dry_run=dry_run)
 
 
-def _work(app: typer.Typer, commands: dict[str, Callable[..., Any]], file: Path, name: str) -> Any:
+def _work(app: typer.Typer, commands: dict[str, Callable[..., Any]], file: Path, name: str, *, dry_run: bool) -> Any:
     from aps_async.cli.jobs import find_job
 
     job = find_job(file, name)
+    if dry_run:
+        job = evolve(job, values={**job.values, "dry-run": True})
     work = _parsed(app, commands, job)
     if job.profile is not None and profile_option.get() is None:  # --profile on the command line comes first
         profile_option.set(job.profile)

@@ -31,7 +31,7 @@ async def show(folder: Path | str, *, as_json: bool, as_csv: bool) -> int:
 async def _show(place: Place, target: Path | str, *, as_json: bool, as_csv: bool) -> int:
     found = await register.read_register(place)
     if found is None:
-        raise LedgerError(f"{target} has no {register.REGISTER_JSON}: nothing was exported or synced into it")
+        raise LedgerError(f"{target} has no {register.REGISTER_JSON}: 'export' and 'sync' write it, for sheets")
     if as_json:
         print_json(to_dict(found))
     elif as_csv:

@@ -105,8 +105,8 @@ FILE_NAME = Annotated[
         metavar="PATTERN",
         parser=a_pattern,
         rich_help_panel=NAMES,
-        help="Such as '{number} - {title}'. Fields: number, title, set, folder, discipline, version, revision, date, "
-        "project; a / makes folders.",
+        help="Such as '{number} - {title}'. Fields: number, title, folder, discipline, date, project; BIM 360 also: "
+        "version, revision; ACC also: set. A / makes folders.",
     ),
 ]
 TREE = Annotated[

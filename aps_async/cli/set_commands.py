@@ -155,6 +155,7 @@ def sync(
     6, 4, 2, 1, 9, 0.
     """
     from aps_async.cli import forecasts, syncing, syncing_many, watching
+    from aps_async.cli.addresses import place_in
     from aps_async.cli.exit_codes import UsageProblem
     from aps_async.cli.wanted import check_together, placed
 
@@ -170,13 +171,13 @@ def sync(
     if merge is not None and not is_single:
         raise UsageProblem("--merge joins the sheets of one project: give one PROJECT, and no pattern")
     choices = syncing.SyncChoices(
-        project=named[0] if is_single else "",
+        **place_in(
+            named[0] if is_single else "", folder=folder, sheets=many(sheet), sheet_set=sheet_set, match=many(match)
+        ),
         projects=() if is_single else named or ("*",),
         **placed(out, state),
-        sheets=many(sheet),
         match=many(match),
         exclude=many(exclude),
-        folder=folder,
         sheet_set=sheet_set,
         collection=collection,
         tag=many(tag),

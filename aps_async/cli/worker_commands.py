@@ -136,6 +136,7 @@ def enqueue(
 ) -> Any:
     """Queue a project's sheets for the workers: all of them, those of one folder, or named ones. Or ACC files."""
     from aps_async.cli import workers as fleet
+    from aps_async.cli.addresses import place_in
     from aps_async.cli.wanted import check_together
 
     check_together(sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
@@ -143,10 +144,8 @@ def enqueue(
         raise UsageProblem("--no-partial needs --files: sheets are exported one by one")
     choices = fleet.EnqueueChoices(
         database=fleet.database_url(database),
-        project=project,
-        folder=folder,
+        **place_in(project, folder=folder, sheets=tuple(dict.fromkeys(sheet or ())), takes_file=not files),
         collection=collection,
-        sheets=tuple(dict.fromkeys(sheet or ())),
         files=files,
         allow_partial=not no_partial,
         options=options,

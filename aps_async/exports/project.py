@@ -9,7 +9,7 @@ from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, NotExportableError
 from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import BulkProgress, export_many
-from aps_async.ids import bare_id
+from aps_async.ids import bare_id, check_whole
 from aps_async.ledger import Ledger
 from aps_async.models import (
     Collection,
@@ -79,6 +79,7 @@ async def list_sheets(
             folder; the message lists the existing ones.
         APSError: as `Session.request`.
     """
+    check_whole(project, folder)
     found = await _found(session, project, user_id)
     if collection is not None:
         _check_collections(found)
@@ -152,6 +153,7 @@ async def project_requests(
     """
     if what not in ("sheets", "files"):
         raise InputError(f"what must be 'sheets' or 'files', not {what!r}")
+    check_whole(project, folder)
     found = await _found(session, project, user_id)
     if found.is_acc:
         session.check_user(files.SERVICE.start, user_id)
@@ -251,6 +253,7 @@ async def export_project(
     Raises:
         APSError: as both of them; an export that fails is an outcome instead.
     """
+    check_whole(project, source_folder)
     found = await _found(session, project, user_id)
     requests = project_requests(
         session,

@@ -18,6 +18,7 @@ from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError,
 from aps_async.ids import (
     bare_id,
     check_project,
+    check_whole,
     decoded_urn,
     is_item_urn,
     is_version_urn,
@@ -127,6 +128,7 @@ async def list_sheets(
         NotFoundInProjectError: no such project or folder, or no Plans folder; the message lists what there is.
         APSError: as `Session.request`.
     """
+    check_whole(project, folder)
     found = await bim360_project(session, project, user_id=user_id)
     starts = await _starts(session, found, folder, user_id)
     walk = _Walk(session, found, user_id, known, on_left_out or partial(_report, session, found))

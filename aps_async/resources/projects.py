@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
-from aps_async.ids import UUID, bare_id, check_project, decoded_urn, dm_id, is_web_address, path_part
+from aps_async.ids import UUID, bare_id, check_project, check_whole, decoded_urn, dm_id, is_web_address, path_part
 from aps_async.ids import version_urn as checked_version_urn
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
 from aps_async.narrowing import as_list, is_object, is_really
@@ -185,6 +185,7 @@ async def find_projects(session: Session, *wanted: str, user_id: str | None = No
     chosen: dict[str, Project] = {}
     hubs, known, refusal = Hubs(()), list[Project](), None
     for text in wanted:
+        check_whole(text)
         if is_web_address(text) or UUID.fullmatch(text.strip().removeprefix("b.")):
             project = await find_project(session, text, user_id=user_id)
             chosen[project.id] = project

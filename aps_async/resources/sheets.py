@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 
 from attrs import evolve, frozen
 
-from aps_async.errors import NotFoundInProjectError
-from aps_async.ids import bare_id, id_list, path_part
+from aps_async.errors import InputError, NotFoundInProjectError
+from aps_async.ids import bare_id, decoded_urn, id_list, is_folder_urn, path_part, shown
 from aps_async.models import (
     Collection,
     ExportJob,
@@ -224,6 +224,7 @@ async def list_sheets(
         user_id: the acting user of a two-legged call.
 
     Raises:
+        InputError: the version set is the URN of a folder, which contains files.
         NotFoundInProjectError: no such version set or collection, or several of that name, such as version sets in two
             collections; the message lists what there is.
         APSError: as `Session.request`.
@@ -234,6 +235,11 @@ async def list_sheets(
         "currentOnly": current_only and version_set is None,
     }
     if version_set is not None:
+        if _is_folder(version_set):
+            raise InputError(
+                f"{shown(version_set)} is a folder of files, and ACC (Forma) keeps sheets in version sets: leave it "
+                "out for all sheets, name a version set, or export the folder's files instead"
+            )
         known = [each async for each in _version_sets(session, project_id, collection_id, user_id)]
         query["filter[versionSetId]"] = _named(version_set, known, "version set").id
     seen: set[SheetIdentity | None] = set()
@@ -245,6 +251,13 @@ async def list_sheets(
                     sheet = _distinct(sheet, seen)
                     seen.add(sheet.identity)
                 yield sheet
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return is_folder_urn(decoded_urn(text, "folder"))
+    except InputError:  # a name
+        return False
 
 
 def _distinct(sheet: Sheet, taken: Container[SheetIdentity | None]) -> Sheet:

@@ -95,6 +95,7 @@ async def forecast(
         APSError: as `sync_project`, except `PruneLimitError` and `FolderInUseError`.
     """
     calls, began = session.calls, session.now()
+    how.selection.check_address(project)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
     how.check(session, found)
     async with ledger_for(target_for(folder), state, verify=how.verify, preview=True) as ledger:

@@ -84,6 +84,7 @@ async def sync_project(
         APSError: as `list_sheets`; an export that fails is an outcome instead.
     """
     target = target_for(folder)
+    how.selection.check_address(project)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
     how.check(session, found)
     batch = batch_for(found, how.batch, one_pdf=how.merge is not None)

@@ -9,7 +9,7 @@ from attrs import evolve, field, fields_dict, frozen
 
 from aps_async.errors import APSError, InputError, NotExportableError, NotFoundInProjectError
 from aps_async.exports.project import get_sheet, list_sheets
-from aps_async.ids import decoded_urn, is_folder_urn, is_item_urn, is_version_urn
+from aps_async.ids import check_whole, decoded_urn, is_folder_urn, is_item_urn, is_version_urn
 from aps_async.models import LeftOut, Project, Sheet
 from aps_async.narrowing import is_really
 from aps_async.resources.projects import find_project
@@ -79,6 +79,14 @@ class Selection:
         """Whether it selects everything in its folder, version set or collection, or in the whole project."""
         return evolve(self, folder=None, sheet_set=None, collection=None) == Selection()
 
+    def check_address(self, project: Project | str) -> None:
+        """Refuses the web address of a folder or file in place of the project, if nothing narrower is chosen.
+
+        Raises:
+            InputError: all of the project would be taken.
+        """
+        check_whole(project, self.folder, self.sheet_set, self.sheet)
+
     def check(self, project: Project) -> None:
         """Checks that this kind of project has what is selected.
 
@@ -147,6 +155,7 @@ async def list_selected(
             message lists similar ones.
         APSError: as `list_sheets`.
     """
+    selection.check_address(project)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
     selection.check(found)
     urns = _urns(selection) if found.is_bim360 and selection.folder is None else {}

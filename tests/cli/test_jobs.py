@@ -66,6 +66,18 @@ def test_a_job_is_its_command_with_paths_relative_to_the_file(
     assert paths_in(Path.cwd()) == []
 
 
+@pytest.mark.parametrize("name", ["nightly", "once"])
+def test_a_dry_run_starts_nothing(
+    cli: Cli, service: Simulation, written: Callable[[str], Path], tmp_path: Path, name: str
+) -> None:
+    file = written(JOBS)
+    ran = cli("run", name, "--dry-run", "--file", file, env=service.env)
+    assert ran.code == 0, ran.err
+    assert "nothing was started" in ran.out + ran.err
+    assert not list(tmp_path.rglob("*.pdf"))
+    assert cli("run", "--dry-run", "--file", file).code == 2, "of which job?"
+
+
 def test_the_file_is_looked_for_in_the_working_directory(
     cli: Cli, service: Simulation, written: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
