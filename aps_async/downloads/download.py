@@ -111,7 +111,7 @@ async def download(
         suffix = kind.suffix if add_suffix else None
         warnings = transfer.warnings + await sink.complete(kind.verify)
         path = sink.final(suffix)
-        got = Received(size=transfer.received, etag=transfer.etag, sha256=transfer.sha256, warnings=warnings)
+        got = Received(size=transfer.received, etag=transfer.file_etag, sha256=transfer.sha256, warnings=warnings)
         if path is not None:
             got = Downloaded(path=path, size=got.size, etag=got.etag, sha256=got.sha256, warnings=got.warnings)
             if before_rename is not None:

@@ -241,12 +241,19 @@ class PartFile:
         """Renames the completed file to its final path, and returns that.
 
         Raises:
-            IncompleteDownloadError: another program has changed the part file.
+            IncompleteDownloadError: another program has changed or removed the part file.
             TargetError: it cannot be renamed.
         """
         final = self.final(suffix)
         try:
-            status = os.lstat(self._part)
+            try:
+                status = os.lstat(self._part)
+            except FileNotFoundError:
+                if not final.parent.is_dir():
+                    raise
+                raise IncompleteDownloadError(
+                    f"another program has removed the part file of {final}; run it again", path=self.path
+                ) from None
             if (status.st_dev, status.st_ino) != self._identity or status.st_size != self._size:
                 raise IncompleteDownloadError(
                     f"another program has changed the part file of {final}: {status.st_size} bytes instead of "
@@ -257,7 +264,7 @@ class PartFile:
             os.replace(self._part, final)
             self._is_left = False
         except OSError as problem:
-            raise target_error(self.path, problem) from problem
+            raise target_error(final, problem) from problem
         return final
 
     def discard(self) -> None:

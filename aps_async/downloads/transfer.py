@@ -110,6 +110,16 @@ class Transfer:
         return self._source.size if self._has_several or self._source.size is not None else self._part_total
 
     @property
+    def _whole(self) -> int | None:
+        """Size of the whole file in bytes, as far as it is known or expected."""
+        return self._check.size if self.total is None else self.total
+
+    @property
+    def file_etag(self) -> str | None:
+        """ETag of the whole file: None if it came in several parts, each of which has its own."""
+        return None if self._has_several else self.etag
+
+    @property
     def sha256(self) -> str | None:
         """SHA-256 of the whole file, at its end, as hexadecimal digits; None if it was not requested."""
         return self._check.sha256
@@ -277,9 +287,8 @@ class Transfer:
         self._part_total = response.content_length
         wanted = self._part_size
         if self._part_total is not None and self._part_total != wanted:
-            raise IncompleteDownloadError(
-                f"GET {self._link}: the file has {self._part_total} bytes instead of {wanted}"
-            )
+            what = f"part {self._index + 1} of the file" if self._has_several else "the file"
+            raise IncompleteDownloadError(f"GET {self._link}: {what} has {self._part_total} bytes instead of {wanted}")
 
     async def _first_piece(self, response: aiohttp.ClientResponse) -> bytes:
         """Reads the body's first bytes, until they show whether it has an expected type."""
@@ -330,8 +339,8 @@ class Transfer:
         note_error(problem)
         if self._breaks >= self._settings.max_download_attempts:
             raise IncompleteDownloadError(
-                f"gave up after {self._breaks} breaks without a new byte, at {self._at} of "
-                f"{self._part_total if self._part_total is not None else 'unknown'} bytes: {problem}"
+                f"gave up after {self._breaks} breaks without a new byte, at {self.received} of "
+                f"{'unknown' if (total := self._whole) is None else total} bytes: {problem}"
             ) from problem
         wait = self._next_wait(problem)
         _log.info("%s; keeping %d bytes, going on in %.1f s", problem, self._at, wait)

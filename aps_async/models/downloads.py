@@ -31,7 +31,7 @@ class Received:
     size: int
     """Bytes."""
     etag: str | None = None
-    """Storage's strong ETag, which identifies exactly these bytes; None if there is none."""
+    """Storage's strong ETag, which identifies exactly these bytes; None without one, or if the file came in parts."""
     sha256: str | None = None
     """Hexadecimal digits; None if it was not requested."""
     warnings: tuple[str, ...] = ()

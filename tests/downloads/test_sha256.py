@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from aps_async import Session, SignedUrl, StaticToken, download
+from aps_async import Session, Settings, SignedUrl, StaticToken, download
 from aps_async.downloads.content import ANY, Expected
+from aps_async.errors import IncompleteDownloadError
 from aps_async.links import Part, Source
 from aps_async.models import Downloaded
 from aps_async.simulator import Fault
@@ -85,6 +86,51 @@ async def test_the_hash_of_a_file_in_parts_survives_a_part_that_starts_over(tmp_
     assert seen == ["/0", "/1", "/1", "/2"]
     assert (tmp_path / "parts").read_bytes() == b"".join(bodies)
     assert got.sha256 == hashlib.sha256(b"".join(bodies)).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("count", "ends", "etag", "words"),
+    [
+        (1, "whole", '"0"', ""),
+        (3, "whole", None, ""),
+        (1, "short", None, "the file has 40000 bytes instead of 50000"),
+        (3, "short", None, "part 3 of the file has 40000 bytes instead of 50000"),
+        (1, "broken", None, "at 20000 of 50000 bytes"),
+        (3, "broken", None, "at 120000 of 150000 bytes"),
+    ],
+)
+async def test_what_is_said_of_a_file_in_parts(
+    count: int, ends: str, etag: str | None, words: str, tmp_path: Path
+) -> None:
+    last = f"/{count - 1}"
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        size = 40_000 if ends == "short" and request.path == last else 50_000
+        response = web.StreamResponse(headers={"Content-Length": str(size), "ETag": f'"{request.path[1:]}"'})
+        if "Range" in request.headers:
+            response.set_status(503)
+        await response.prepare(request)
+        if ends == "broken" and request.path == last:
+            await response.write(b"x" * 20_000)
+            assert request.transport is not None
+            request.transport.abort()
+        else:
+            await response.write(b"x" * size)
+        return response
+
+    settings = Settings(max_download_attempts=2)
+    async with (
+        served(serve) as address,
+        Session(StaticToken("t"), base_url=address, settings=settings) as session,
+    ):
+        parts = tuple(Part(link=SignedUrl(f"{address}/{number}"), size=50_000) for number in range(count))
+        source = Source(parts=parts, size=50_000 * count)
+        coming = download(session, source, tmp_path / "parts", expected=Expected(signatures=(ANY,)))
+        if words:
+            with pytest.raises(IncompleteDownloadError, match=words):
+                await coming
+        else:
+            assert (await coming).etag == etag
 
 
 async def test_whoever_has_the_last_word_sees_the_whole_before_its_name_does(tmp_path: Path) -> None:

@@ -406,7 +406,11 @@ def replace_by_a_link(part: Path) -> None:
     part.symlink_to(real)
 
 
-@pytest.mark.parametrize("change", [append, truncate, replace_by_a_file, replace_by_a_link])
+def remove(part: Path) -> None:
+    part.unlink()
+
+
+@pytest.mark.parametrize("change", [append, truncate, replace_by_a_file, replace_by_a_link, remove])
 @pytest.mark.parametrize("completed", [False, True])
 async def test_a_part_file_that_another_program_changed_is_not_taken(
     tmp_path: Path, change: Callable[[Path], None], completed: bool
@@ -416,9 +420,22 @@ async def test_a_part_file_that_another_program_changed_is_not_taken(
     if completed:
         await sink.complete()
     change(sink.part)
-    with pytest.raises(IncompleteDownloadError, match="another program has changed"):
+    with pytest.raises(
+        IncompleteDownloadError, match=f"another program has {'remov' if change is remove else 'chang'}ed"
+    ):
         await (finish(sink) if not completed else renamed(sink))
     assert not (tmp_path / "x.pdf").exists()
+    sink.discard()
+
+
+async def test_a_folder_that_is_gone_at_the_end_is_named(tmp_path: Path) -> None:
+    (tmp_path / "plans").mkdir()
+    sink = PartFile(tmp_path / "plans" / "A-101")
+    await sink.write(0, b"%PDF-")
+    await sink.complete()
+    (tmp_path / "plans").rename(tmp_path / "moved")
+    with pytest.raises(TargetError, match=r"plans/A-101\.pdf: its folder does not exist"):
+        sink.rename(".pdf")
     sink.discard()
 
 
