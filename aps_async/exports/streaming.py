@@ -95,8 +95,9 @@ _CLOSED = "the stream was closed before its end"
 class ExportStream:
     """The bytes of one export, and the headers for them in a web response. Made by `export_stream`.
 
-    Iterate over it once: `async for chunk in body`. The last chunk is yielded only after the whole file is verified, so
-    that a client cannot take a broken file for a complete one: after an error, the response is too short.
+    Iterate over it once: `async for chunk in body`. The last chunk is yielded only after the file is verified (length,
+    type, end mark and, where the service gives one, hash), so that a client cannot take an incomplete file for a whole
+    one: after an error, the response is too short. Of a ZIP, each entry is only checked in a download to a path.
     """
 
     def __init__(

@@ -39,6 +39,8 @@ __all__ = [
     "wait_for_export",
 ]
 __dir__: object = __all__.copy
+_NAMED = 20
+"""Missing files that an error names."""
 
 
 async def export_states(
@@ -134,12 +136,14 @@ def checked_job(job: ExportJob) -> ExportJob:
 
     Raises:
         ExportFailedError: it failed, or its result is partial and `ExportRequest.allow_partial` is False. The message
-            has the service's reason and the missing files.
+            has the service's reason, or names the first missing files; the job has all of them.
     """
     partial = job.status is ExportStatus.PARTIAL
     if job.status is not ExportStatus.FAILED and (job.ref.request.allow_partial or not partial):
         return job
-    lost = [f"{each.id} ({each.reason or each.detail or 'no reason'})" for each in job.failed_files]
+    lost = [f"{each.id} ({each.reason or each.detail or 'no reason'})" for each in job.failed_files[:_NAMED]]
+    if (more := len(job.failed_files) - _NAMED) > 0:
+        lost.append(f"and {more} more")
     why = job.reason or (f"missing are {', '.join(lost)}" if lost else None)
     why = f": {why}" if why else ", and gives no reason"
     of = ", ".join(job.ref.request.source_ids[:3]) + (" …" if len(job.ref.request.source_ids) > 3 else "")

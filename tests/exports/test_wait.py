@@ -32,8 +32,8 @@ from aps_async import (
 from aps_async.errors import IncompleteDownloadError, ServerError, TargetError
 from aps_async.exports.kinds import row_of
 from aps_async.exports.streaming import export_stream
-from aps_async.exports.wait import export_states, poll_export
-from aps_async.models import ExportKind
+from aps_async.exports.wait import checked_job, export_states, poll_export
+from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest, FailedFile
 from aps_async.policies import PollPolicy
 from aps_async.simulator import Fault, Simulator
 from tests.kinds import SCENES, Scene, is_whole, twenty_seconds, world
@@ -402,3 +402,23 @@ async def test_policies(policy: object, polls: int, scene: Scene, simulator: Sim
     before = calls(simulator, scene.status)
     await poll_export(session, job, policy=policy)  # type: ignore[arg-type]
     assert calls(simulator, scene.status) - before == polls
+
+
+@pytest.mark.parametrize(
+    ("count", "ends"),
+    [(1, "f0 (gone)"), (20, "f19 (gone)"), (21, "f19 (gone), and 1 more"), (1000, "f19 (gone), and 980 more")],
+)
+def test_an_error_names_the_first_missing_files_and_counts_the_rest(count: int, ends: str) -> None:
+    names = tuple(f"f{n}" for n in range(count))
+    request = ExportRequest(kind=ExportKind.FILES, project_id="p", source_ids=names, allow_partial=False)
+    lost = tuple(FailedFile(id=f"f{n}", reason="gone") for n in range(count))
+    job = ExportJob(
+        ref=ExportRef(request=request, export_id="j"),
+        status=ExportStatus.PARTIAL,
+        raw_status="partialSuccess",
+        failed_files=lost,
+    )
+    with pytest.raises(ExportFailedError) as caught:
+        checked_job(job)
+    assert str(caught.value).endswith(ends)
+    assert caught.value.job is job
