@@ -1,7 +1,7 @@
 """Every error that this library raises on purpose, by what the caller can do about it.
 
-Messages name the call, the status and the service's own words. They never hold a token, a secret or the query of
-a signed URL.
+Messages contain the call, the status and the service's own words, and never a token, a secret or the query of a signed
+URL.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aps_async.text import well_formed
 
-if TYPE_CHECKING:  # the models would double the time of `aps-async --help`
+if TYPE_CHECKING:  # importing the models would double the time of `aps-async --help`
     from aps_async.models import ExportJob, ExportRef
 
 __all__ = [
@@ -49,20 +49,20 @@ __dir__: object = __all__.copy
 
 
 class APSError(Exception):
-    """The base of all errors of this package. All of them can be copied and sent to another process."""
+    """The base of all errors of this package. All of them can be copied and pickled."""
 
     def __init__(self, *args: object) -> None:
-        # A message often quotes a path or a service, and goes to logs, ledgers and terminals.
+        # A message often quotes a path or a service, and is written to logs, ledgers and terminals.
         super().__init__(*(well_formed(each) if isinstance(each, str) else each for each in args))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the constructor, whose keywords the exceptions' own way would not know."""
+        """Bypasses the constructor, whose keyword arguments the default of exceptions would lose."""
         state = {name: list(value) if name == "__notes__" else value for name, value in self.__dict__.items()}
         return _rebuilt, (type(self), self.args, state)
 
 
 def forget_frames(problem: BaseException) -> None:
-    """Drops the frames that an error and its causes came through, whose local variables hold secrets."""
+    """Removes the frames from an error and its causes, because their local variables contain secrets."""
     left: list[BaseException | None] = [problem]
     seen = set[int]()
     while left:
@@ -81,19 +81,19 @@ def _rebuilt(kind: type[APSError], args: tuple[Any, ...], state: dict[str, Any])
 
 
 class InputError(APSError, ValueError):
-    """The input cannot work; nothing was sent. The message says what to change."""
+    """An argument is not valid; nothing was sent. The message says what to change."""
 
 
 class NotExportableError(InputError):
-    """This thing exists but cannot be exported this way; the message says what to use instead."""
+    """Something exists but cannot be exported this way; the message says what to use instead."""
 
 
 class NotFoundInProjectError(InputError, LookupError):
-    """A project, folder or sheet by that name or id is not there; the message lists what is."""
+    """There is no project, folder or sheet of that name or id; the message lists those that exist."""
 
 
 class EmptyProjectError(NotFoundInProjectError):
-    """A project shows no sheets at all that can be exported, and its folder has none either."""
+    """A project has no sheets that can be exported, and its folder has none either."""
 
 
 class AuthError(APSError):
@@ -115,7 +115,7 @@ class TransportError(APSError):
 
 
 class CallTimeoutError(TransportError, TimeoutError):
-    """The caller's own deadline (`timeout=`) ended a call; `__cause__` is the last error before, if there was one."""
+    """The caller's own `timeout` ended a call; `__cause__` is the last error before that, if there was one."""
 
 
 class ResponseError(APSError):
@@ -141,7 +141,7 @@ class ResponseError(APSError):
         self.detail = detail
         self.request_id = request_id
         self.retry_after = retry_after
-        """Seconds that the service asked us to wait; None when it did not say."""
+        """Seconds that the service asked us to wait; None if it did not."""
 
 
 class UnauthorizedError(ResponseError, AuthError):
@@ -167,7 +167,7 @@ class ServerError(ResponseError):
 class DecodeError(APSError):
     """A response is not as the reference describes it.
 
-    `garbled` is True when it was no JSON at all (a proxy's page, a cut body), which a repeat may cure.
+    `garbled` is True if it was not JSON at all (a proxy's page, a truncated body), so that a retry may help.
     """
 
     def __init__(self, message: str, *, problems: tuple[str, ...] = (), garbled: bool = False) -> None:
@@ -177,7 +177,7 @@ class DecodeError(APSError):
 
 
 class ExportError(APSError):
-    """An export did not finish. `ref` continues the wait later, in any process; `job` is the last answer."""
+    """An export did not finish. Wait for `ref` to continue later, in any process; `job` is its last status."""
 
     def __init__(self, message: str, *, ref: "ExportRef", job: "ExportJob | None" = None) -> None:
         super().__init__(message)
@@ -196,7 +196,7 @@ class ExportTimeoutError(ExportError, TimeoutError):
 class PollTimeoutError(APSError, TimeoutError):
     """The deadline of `poll` passed first; the job may still finish. `__cause__` is the last error, if there was one.
 
-    `answer`, the last one, continues the wait: `poll(..., state=error.answer)`.
+    To continue the wait with the last answer: `poll(..., state=error.answer)`.
     """
 
     def __init__(self, message: str, *, answer: Any = None) -> None:
@@ -209,7 +209,7 @@ class LedgerError(APSError):
 
 
 class FolderInUseError(LedgerError):
-    """Another run works in this folder."""
+    """Another run is using this folder."""
 
 
 class PruneLimitError(APSError):
@@ -234,11 +234,11 @@ class DownloadError(APSError):
 
 
 class TargetError(DownloadError):
-    """The target cannot take the file: not writable, not a folder, or the disk is full."""
+    """The target cannot be written: no permission, not a folder, or the disk is full."""
 
 
 class DiskFullError(TargetError):
-    """No room is left on the disk, or in the quota: whatever else is written there would meet it too."""
+    """The disk or the disk quota is full, so that every other file there would fail too."""
 
 
 class LinkExpiredError(DownloadError):
@@ -246,12 +246,12 @@ class LinkExpiredError(DownloadError):
 
 
 class IncompleteDownloadError(DownloadError):
-    """What came is not the whole, right file: length, signature or hash disagree, or the line broke too often."""
+    """The file is incomplete or not the expected one: wrong length, signature or hash, or too many lost connections."""
 
 
 class ClientDisconnectedError(APSError, ConnectionError):
-    """The client of a web service that streams an export left before its end."""
+    """The client of a web service that streams an export disconnected before the end."""
 
 
 class DatabaseError(APSError):
-    """The workers' database cannot be used: it is out of reach, refuses us, or was made by a newer version."""
+    """The workers' database cannot be used: it cannot be reached, refuses access, or has tables of a newer version."""

@@ -45,7 +45,7 @@ _URNS = {
     "folder": re.compile(rf"urn:adsk\.[a-z0-9]+:fs\.folder:co\.{_TAIL}"),
 }
 _HEAD = r"(?i)urn:adsk\.[a-z0-9]+:[a-z]+\.[a-z]+:(?:vf\.|co\.)?"
-"""What of a URN is in small letters; the rest keeps its case."""
+"""The part of a URN that is in lower case; the rest keeps its case."""
 _VERSION_NUMBER = re.compile(r"\?version=(?=[0-9]+$)", re.IGNORECASE)
 _ANY_URN = re.compile(r"(?i)urn:adsk\.|dXJuOmFkc2su")
 _BASE64_URN = re.compile(rf"dXJuOmFkc2su{_TAIL}(?:/dmVyc2lvbj{_TAIL})?")
@@ -56,7 +56,7 @@ _EMEA = re.compile(r"urn:adsk\.wip(?:bim)?emea[a-z0-9]*:")  # also the environme
 _REGIONS = frozenset({"EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR"})
 
 _AROUND = " \t\r\n\v\f\xa0\u200b\u2060\ufeff<>()[]{}\"',;"
-"""What comes along when people copy an id or an address."""
+"""Characters around an id or address that are often copied with it."""
 _WEB_ADDRESS = r"(?i)https?://|(?://)?(?:[a-z0-9-]+\.)*autodesk\.[a-z]{2,}(?::\d+)?[/?#]"
 _WEB_PROJECT = rf"(?i)/projects?/+(?:b\.)?({UUID.pattern})(?![\w-])"
 _NEXT_ID = re.compile(r"(?i),\s*(?=https?[:%]|urn[:%]|dXJu)")  # other commas are part of an address
@@ -72,18 +72,18 @@ def is_web_address(value: str) -> bool:
 
 
 def shown(value: str) -> str:
-    """What was given, for a message: quoted, shortened, and without the query of a link."""
+    """An argument for a message: quoted, shortened, and without the query of a link."""
     text = re.sub(r"(?s)[?#](?!version=[0-9]*$).*", "?…", redact(_unquoted(value.strip())))
     return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…")
 
 
 def bare_id(value: str, what: str = "project") -> str:
-    """A project or hub id without its `b.` prefix, as BIM 360, ACC and Cost take it.
+    """A project or hub id without its `b.` prefix, as BIM 360, ACC and Cost require it.
 
     A project's id may also be given as the web address of the project, or of anything in it.
 
     Raises:
-        InputError: it is not an id, or the address contains no project or several.
+        InputError: it is not an id, or the address contains no project or several ones.
     """
     text = _pasted(value)
     if re.match(_WEB_ADDRESS, text):
@@ -98,13 +98,13 @@ def bare_id(value: str, what: str = "project") -> str:
 
 
 def dm_id(value: str, what: str = "project") -> str:
-    """The same id with the `b.` prefix, as Data Management takes it (`a.` ids of other hubs stay as they are)."""
+    """The same id with the `b.` prefix, as Data Management requires it; `a.` ids of other hubs are unchanged."""
     text = bare_id(value, what)
     return text if text.startswith("a.") else f"b.{text}"
 
 
 def id_list(ids: str | Iterable[str]) -> list[str]:
-    """Ids given one by one or, as in the services' queries, in one text with commas between them."""
+    """Ids from a list or, as in the services' queries, from one text separated by commas."""
     texts = [ids] if isinstance(ids, str) else ids
     split = [_NEXT_ID.split(text) if is_web_address(text) else text.split(",") for text in texts]
     return [each for pieces in split for each in pieces if each.strip()]
@@ -118,7 +118,7 @@ def decoded_urn(value: str, *kinds: str) -> str:
         kinds: what to look for in a web address, in this order; by default `version`, `item`, `folder`.
 
     Raises:
-        InputError: it cannot be decoded, or the address contains none or several.
+        InputError: it cannot be decoded, or the address contains no URN or several.
     """
     text = _pasted(value)
     if re.match(_WEB_ADDRESS, text):
@@ -129,7 +129,7 @@ def decoded_urn(value: str, *kinds: str) -> str:
     if text.startswith("dXJu"):
         try:
             text = _from_base64(text)
-        except ValueError:  # of the decoding, or of characters that base64 does not have
+        except ValueError:  # not base64, or not text
             raise InputError(f"{shown(value)} looks like a base64 URN but does not decode to one") from None
     return _canonical(re.sub(r"(?i)%3a|%3f|%3d", lambda found: unquote(found[0]), text))
 
@@ -177,7 +177,7 @@ def version_urn(value: str) -> str:
 
 
 def check_project(value: str, project_id: str) -> None:
-    """Refuses the web address of what is in another project than the one that is named beside it.
+    """Checks that a web address does not belong to another project than the one given beside it.
 
     Raises:
         InputError: the address names another project.
@@ -227,7 +227,7 @@ def check_whole(project: object, *chosen: object) -> None:
 
 
 def _pasted(value: str) -> str:
-    """Without what came along when it was copied; an address that was encoded as a whole is decoded."""
+    """Removes what was copied along with an id, and decodes an address that was encoded as a whole."""
     if not is_really(value, str):
         raise InputError(f"an id must be a text, not {type(value).__name__}; where does it come from?")
     text = value.strip(_AROUND)
@@ -244,13 +244,13 @@ def _unquoted(text: str) -> str:
 
 
 def _from_base64(text: str) -> str:
-    """Decoded from either alphabet of base64, padded or not; ValueError if it cannot be."""
+    """Decodes base64 in either alphabet, padded or not; raises ValueError if it is not valid."""
     text = text.rstrip("=").translate(str.maketrans("+/", "-_"))
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
 
 
 def _canonical(urn: str) -> str:
-    """With the parts in small letters that have no case of their own."""
+    """Puts those parts in lower case whose case has no meaning."""
     urn = re.sub(_HEAD, lambda found: found[0].lower(), urn, count=1) if re.match(_HEAD, urn) else urn
     return _VERSION_NUMBER.sub("?version=", urn)
 
@@ -260,7 +260,7 @@ def _projects_in(address: str) -> list[str]:
 
 
 def _project_in(address: str) -> str:
-    """The one project of a web address, by its content: the forms of these addresses are documented nowhere."""
+    """Finds the one project in a web address by its ids, since the forms of these addresses are not documented."""
     found = _projects_in(address)
     if not found:
         raise InputError("the address names no project: open the project in a browser and copy its address")
@@ -269,7 +269,7 @@ def _project_in(address: str) -> str:
 
 
 def _urn_in(address: str, kinds: tuple[str, ...]) -> str:
-    """The URN of the first of these kinds that a web address contains.
+    """Finds the URN of the first of these kinds in a web address.
 
     Raises:
         InputError: it contains none, or two that contradict each other: of one kind, or a version of another item.
@@ -304,7 +304,7 @@ def _all_urns_in(text: str, kind: str) -> Iterator[str]:
 
 
 def _file_of(urn: str) -> str:
-    """What a version and its item have in common: environment and id."""
+    """The part that a version and its item share: environment and id."""
     environment, _, rest = urn.partition("?")[0].removeprefix("urn:adsk.").partition(":")
     return f"{environment} {rest.removeprefix('fs.file:vf.').removeprefix('dm.lineage:')}"
 
@@ -322,7 +322,7 @@ def version_number(urn: str) -> int | None:
 
 
 def path_part(value: str) -> str:
-    """One segment of a path, with everything encoded: `:`, `?`, `=` and `/` too, as the reference writes it."""
+    """Encodes one segment of a path completely, including `:`, `?`, `=` and `/`, as in the reference."""
     try:
         return quote(value, safe="")
     except UnicodeEncodeError:

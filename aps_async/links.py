@@ -16,28 +16,28 @@ from aps_async.transport.addresses import checked_target, is_local
 __all__ = ["Part", "SignedUrl", "Source", "local_expiry", "redact", "redact_addresses", "redirect_target"]
 __dir__: object = __all__.copy
 
-# Patterns, which are compiled when the first text is shown: together they take longer than the rest of this module.
+# Compiled at the first use, since compiling them takes longer than importing the rest of this module.
 _AUTH = r"(?i)\b(bearer\s+|authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[\w.~+/=-]+"
 _SCHEME = r"(?i)(?<![\w+.-])([a-z][\w+.-]*://)"
 _USER = _SCHEME + r"(?:[^\s/@\"'<>]*:[^\s\"'<>]*|(?<=[ps3z]://)[^\s/\"'<>]*)@"
-"""A password may contain / and @; in front of a web address, a user's name may be a token."""
+"""User and password of a URL: a password may contain / and @, and a user name may be a token."""
 _QUERY = _SCHEME + r"([^\s?\"'<>]+)\?[^\s\"'<>]+"
 _NAMED = (
     r"(?i)\b(x-(?:amz|goog)-[a-z-]+=|(?:sig|signature|awsaccesskeyid|key-pair-id|policy|code|assertion)=|"  # in a query
-    r"(?:client_secret|password|(?:access_|refresh_|id_)?token)[\"']?\s*[:=]\s*[\"']?)[^\s&\"'<>,}]+"  # as in JSON too
+    r"(?:client_secret|password|(?:access_|refresh_|id_)?token)[\"']?\s*[:=]\s*[\"']?)[^\s&\"'<>,}]+"  # also in JSON
 )
 _JWT = r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"
 
 
 def redact(text: str) -> str:
-    """Takes tokens, credentials and the queries of URLs out of a text that will be shown."""
+    """Removes tokens, credentials and queries of URLs from a text that will be shown."""
     text = re.sub(_AUTH, r"\1…", text)
     text = re.sub(_JWT, "…", text)
     return re.sub(_NAMED, r"\1…", redact_addresses(text))
 
 
 def redact_addresses(text: str) -> str:
-    """Takes users, passwords and queries out of the URLs in a text."""
+    """Removes user names, passwords and queries from the URLs in a text."""
     return re.sub(_QUERY, r"\1\2?…", re.sub(_USER, r"\1…@", text))
 
 
@@ -45,8 +45,8 @@ def redact_addresses(text: str) -> str:
 class SignedUrl:
     """A URL whose query opens one object to anyone until it expires.
 
-    `str()` and `repr()` leave the query out; `reveal()` gives the whole URL, unchanged to the byte, as the
-    signature covers it. `expires_at` is in seconds since the epoch; None if it is unknown.
+    `str()` and `repr()` leave the query out; `reveal()` returns the whole URL, unchanged, since the signature covers
+    every byte. `expires_at` is in seconds since the epoch; None if it is not known.
     """
 
     _raw: str = field(repr=False, alias="raw")
@@ -60,38 +60,38 @@ class SignedUrl:
     ) -> "SignedUrl":
         """Reads the expiry from the query; see `local_expiry` for what it means by our clock.
 
-        The reference promises 2 minutes while its own sample carries 300 s, so the earlier of the two counts.
+        The reference promises 2 minutes, but its own sample has 300 s, so the earlier of the two is used.
 
         Args:
             raw: the URL.
             received_at: when the response with the URL arrived, by our clock.
             date: the response's own `Date`, in seconds since the epoch.
-            lifetime: the seconds that are promised elsewhere.
+            lifetime: the documented lifetime in seconds.
 
         Raises:
-            ValueError: this cannot be opened; see `checked_target`.
+            ValueError: the URL cannot be opened; see `checked_target`.
         """
         url = checked_target(raw)
         end, signed_for = _signed_expiry(url.raw_query_string)
         if date is None and signed_for is not None:
-            end = None  # then its life counts from the receipt
+            end = None  # then its lifetime counts from the receipt
         lives = [each for each in (signed_for, lifetime) if each is not None and each > 0]
         expires_at = local_expiry(end, received_at=received_at, date=date, lifetime=min(lives, default=None))
         return cls(raw, expires_at, received_at=received_at)
 
     def reveal(self) -> str:
-        """The whole URL, secrets included: for opening it, never for showing it."""
+        """The whole URL with its secrets, to be opened and never to be shown."""
         return self._raw
 
     def reveal_cookie(self) -> str | None:
-        """The `Cookie` header that has to go with it, if any: as secret as the URL."""
+        """The `Cookie` header that has to be sent with it, if any; as secret as the URL."""
         return self._cookie
 
     def expires_within(self, seconds: float, now: float) -> bool:
-        """Whether the URL will be dead `seconds` after `now`; at nine tenths of a shorter life.
+        """Whether the URL expires within `seconds` after `now`; for shorter lifetimes, after nine tenths of these.
 
-        A life that seems to be shorter than the margin comes from a wrong clock, or from a service in a hurry. The
-        link is good all the same when it arrives.
+        A lifetime that seems to be shorter than `seconds` is due to a wrong clock or an unusual service. The link is
+        nevertheless valid when it arrives.
         """
         if self.expires_at is None:
             return False
@@ -100,7 +100,7 @@ class SignedUrl:
         return self.expires_at - now < seconds
 
     def __str__(self) -> str:
-        """Without the query and without a user name, also when the URL is one that cannot be opened."""
+        """The URL without query and user name, even if it is not valid."""
         try:
             parts = urlsplit(self._raw)
         except ValueError:
@@ -114,20 +114,20 @@ class SignedUrl:
 def local_expiry(
     end: float | None, *, received_at: float, date: float | None, lifetime: float | None = None
 ) -> float | None:
-    """When something that a response gave with an absolute time ends, by our clock.
+    """Converts an expiry in a response to our clock.
 
-    Clocks differ by minutes, some by hours. So what counts is the difference between that time and the response's own
-    `Date`, from the moment of its receipt on. What a response has just brought is alive: if it looks dead, a clock is
-    wrong, and only `lifetime` limits it.
+    Clocks differ by minutes, some by hours. So the difference between the expiry and the response's own `Date` is
+    counted from the receipt of the response. What a response has just brought cannot have expired: if it seems so, a
+    clock is wrong, and only `lifetime` limits it.
 
     Args:
-        end: that time, by the service's clock, in seconds since the epoch.
+        end: the expiry by the service's clock, in seconds since the epoch.
         received_at: when the response arrived, by our clock.
-        date: the response's own `Date`; our clock has to do without one.
-        lifetime: the longest life in seconds, if one is promised.
+        date: the response's own `Date`; None: our clock is used instead.
+        lifetime: the maximum lifetime in seconds, if one is documented.
 
     Returns:
-        Seconds since the epoch; None if nothing limits its life.
+        Seconds since the epoch; None if it does not expire.
     """
     left = None if end is None else end - (received_at if date is None else date)
     lives = [each for each in (left, lifetime) if each is not None and each > 0]
@@ -135,10 +135,10 @@ def local_expiry(
 
 
 def redirect_target(link: SignedUrl, location: str, *, base_url: str) -> SignedUrl:
-    """The link that a storage's temporary redirect leads to.
+    """The link to which a storage redirects temporarily.
 
-    It must keep https, and lead to the same kind of host: from a public one never to one that is written as a loopback,
-    private or link-local address. A cookie goes along to the same host only.
+    It has to keep https and the kind of host: a public host must not redirect to one that is written as a loopback,
+    private or link-local address. A cookie is only sent to the same host.
 
     Args:
         link: the link that was opened.
@@ -146,7 +146,7 @@ def redirect_target(link: SignedUrl, location: str, *, base_url: str) -> SignedU
         base_url: the API's address.
 
     Raises:
-        ValueError: it must not be followed; the message gives the reason without the query.
+        ValueError: the redirect must not be followed; the message gives the reason without the query.
     """
     raw = location if re.match(r"(?i)https?://", location) else urljoin(link.reveal(), location)
     if not location or not raw.isascii() or not raw.isprintable() or " " in raw:
@@ -163,7 +163,7 @@ def redirect_target(link: SignedUrl, location: str, *, base_url: str) -> SignedU
 
 
 def _signed_expiry(query: str) -> tuple[float | None, float | None]:
-    """When a URL ends, by the clock of its signer, and for how many seconds it was signed."""
+    """When a URL expires by its signer's clock, and for how many seconds it was signed."""
     values = {name.lower(): found[-1] for name, found in parse_qs(query).items()}
     try:
         if "x-amz-date" in values:  # SigV4
@@ -178,29 +178,29 @@ def _signed_expiry(query: str) -> tuple[float | None, float | None]:
 
 @frozen
 class Part:
-    """A stretch of a file that has a link of its own."""
+    """A part of a file with its own link."""
 
     link: SignedUrl
     size: int | None = None
-    """Bytes; None when the link is for the whole file."""
+    """Bytes; None if the link is for the whole file."""
 
     __repr__ = short_repr
 
 
 @frozen(kw_only=True)
 class Source:
-    """Where a file comes from, and what is known of it before it comes."""
+    """The links to a file, and what is known of it before the download."""
 
     parts: tuple[Part, ...]
-    """Usually one; storage that has not yet merged an upload gives several, in order."""
+    """Usually one; several, in order, if storage has not merged an upload yet."""
     size: int | None = None
-    """Bytes of the whole."""
+    """Bytes of the whole file."""
     sha1: str | None = None
-    """Of the whole, as hexadecimal digits."""
+    """SHA-1 of the whole file, as hexadecimal digits."""
 
     __repr__ = short_repr
 
     @classmethod
     def of(cls, link: SignedUrl) -> "Source":
-        """One link to the whole file."""
+        """Makes a source of one link to the whole file."""
         return cls(parts=(Part(link),))

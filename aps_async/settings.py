@@ -1,4 +1,4 @@
-"""Every number in one place, each with its reason."""
+"""`Settings`: every number that can be changed, each with its reason."""
 
 import math
 import os
@@ -22,10 +22,10 @@ _AT_ONCE = 0.001  # seconds
 
 
 def _check(name: str, value: object, *, least: float | None = None) -> None:
-    """A number above 0, or of at least `least`. Infinity is one."""
+    """Checks a number: above 0, or at least `least`. Infinity is allowed."""
     number = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool):
-        with suppress(OverflowError):  # a whole number that is larger than any float is not one
+        with suppress(OverflowError):  # a whole number that is too large for a float
             number = float(value)
     if not (number > 0 if least is None else number >= least):
         shown = type(value).__name__ if math.isnan(number) else repr(value)
@@ -71,7 +71,7 @@ class Settings:
     backoff_base: float = field(default=0.5, validator=_positive, metadata=_SERVICE)
     """The first wait after a failure; it doubles each time."""
     backoff_max: float = field(default=30.0, validator=_positive, metadata=_SERVICE)
-    """The longest wait of our own choosing. `Retry-After` may ask for more."""
+    """The longest backoff. `Retry-After` may ask for more."""
     retry_after_max: float = field(default=300.0, validator=_positive)
     """The longest `Retry-After` that is obeyed. A single call raises the error at once if the service asks for more;
     longer operations (polls, downloads, starts of a bulk run, workers, rate limiters) use their own backoff instead."""
@@ -149,7 +149,7 @@ class Settings:
         return found if waiting == "on" else found.without_waiting()
 
     def concurrent_downloads(self, wanted: object) -> int:
-        """How many downloads a run does at once; None: `max_concurrent_downloads`.
+        """Checks a number of concurrent downloads; None: `max_concurrent_downloads`.
 
         Raises:
             InputError: it is not a whole number above 0.

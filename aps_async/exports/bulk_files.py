@@ -34,7 +34,7 @@ class Files:
     journal: Journal
     batches: Batches | None
     counts: Counts
-    tell: Callable[[], None]
+    report: Callable[[], None]
     """Called whenever bytes have arrived."""
     unpack: bool = field(kw_only=True)
 
@@ -92,7 +92,7 @@ class Files:
         def note(progress: Progress) -> None:
             self.counts.received += progress.received - entry.received
             entry.received = progress.received
-            self.tell()
+            self.report()
 
         async def arriving(file: Downloaded) -> None:
             entry.record.warnings = file.warnings

@@ -1,4 +1,7 @@
-"""The run behind `export_many`: entries on their way, through a few tasks and download slots."""
+"""The run behind `export_many`: one task reads requests and starts their jobs, download slots poll and download them.
+
+A timer puts an entry into `_ready` when it is due. A free slot takes it, polls, and sets the timer again or downloads.
+"""
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
@@ -47,13 +50,13 @@ class Run:
         factory=asyncio.Queue[ExportOutcome | StoredExport | None]
     )
     ending: Exception | None = None
-    """Of the whole run: the caller's own, or those of what it uses."""
+    """The error that ends the whole run: the caller's own, or that of the ledger or disk."""
     taken: int = 0
-    _ready: asyncio.Queue[Entry] = field(factory=asyncio.Queue[Entry])  # due to be asked about, in order
+    _ready: asyncio.Queue[Entry] = field(factory=asyncio.Queue[Entry])  # due for a status call or a download
     _open: set[Entry] = field(factory=set[Entry])
     _running: set[Entry] = field(factory=set[Entry])
-    """Of `_open`: those with a job at the service, be it for several of them."""
-    _jobs: set[Entry] = field(factory=set[Entry])  # of batches
+    """Those of `_open` that have a job at the service, alone or in a batch."""
+    _jobs: set[Entry] = field(factory=set[Entry])  # entries for the jobs of batches
     _looking: int = 0
     _tasks: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
     _room: asyncio.Semaphore = field(init=False)
@@ -82,15 +85,14 @@ class Run:
             self._spawn_part(self._slot())
 
     async def close(self) -> None:
-        """Ends everything that is still under way."""
+        """Cancels everything that is still in progress."""
         self._closing = True
         await stopped(self._tasks)
         for entry in (*self._open, *self._jobs):
             self._release(entry)
-        for entry in self._open:
-            if not entry.reported:
-                seconds, error = self._now() - entry.began, asyncio.CancelledError()
-                report_ended(self.session, entry.request, entry.ref, seconds, number=entry.number, error=error)
+        for entry in (each for each in self._open if not each.reported):
+            seconds, error = self._now() - entry.began, asyncio.CancelledError()
+            report_ended(self.session, entry.request, entry.ref, seconds, number=entry.number, error=error)
         if self.batches is not None:
             self.batches.close()
 
@@ -101,7 +103,7 @@ class Run:
         return task
 
     def _spawn_part(self, work: Coroutine[None, None, None]) -> None:
-        """A task that the run cannot do without: if it ends by an error, so does the run, instead of waiting for it."""
+        """Starts a task that the run depends on: if it fails, the run ends with its error instead of hanging."""
 
         def ended(task: "asyncio.Task[None]") -> None:
             if self._closing:
@@ -114,7 +116,7 @@ class Run:
         self._spawn(work).add_done_callback(ended)
 
     async def _feed(self, requests: Iterable[Wanted] | AsyncIterable[Wanted]) -> None:
-        """Takes requests one by one, as there is room, and starts them in their order."""
+        """Reads requests one by one, as there is room, and starts them in order."""
         try:
             async with aclosing(batches(requests)) as each:
                 async for batch in each:
@@ -127,7 +129,7 @@ class Run:
                             self._looking += 1
                             look = self._look(entry)
                             if record.is_unchanged:
-                                await look  # which has nothing to read, so that a task would cost more
+                                await look  # reads no file, so a task would cost more than the work
                             else:
                                 self._spawn_part(look)
                         else:
@@ -149,7 +151,7 @@ class Run:
         )
 
     async def _look(self, entry: Entry) -> None:
-        """Takes what an earlier run has brought, if it is still as it was; otherwise it is exported."""
+        """Reuses the files of an earlier run if they are unchanged; otherwise the entry is exported."""
         try:
             found: Downloaded | Exception | None = await self._files.reused(entry)
         except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
@@ -162,7 +164,7 @@ class Run:
         await self._begin_batches()
 
     async def _begin(self, entry: Entry) -> None:
-        """Starts the entry's job, or lets it wait for others that go into the same one."""
+        """Starts the entry's job, or adds the entry to a batch."""
         if self.batches is not None and self.batches.takes(entry):
             await self._begin_batch(self.batches.add(entry))
             await self._begin_batches()
@@ -180,7 +182,7 @@ class Run:
         asyncio.get_running_loop().call_soon(self.report_progress)
 
     async def _begin_batches(self) -> None:
-        """Starts the batches that wait although no other entry can come to them."""
+        """Starts the batches that are not full, if no other entry can be added to them."""
         if self.batches is None:
             return
         is_stuck = self._room.locked() and self.batches.waiting == len(self._open)
@@ -227,14 +229,14 @@ class Run:
         return BatchPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter) if entry.members else None
 
     async def _export(self, entry: Entry) -> Export:
-        """What to wait for: started before, here or elsewhere, or now."""
+        """The reference or job to wait for: one that was started before, or a new one."""
         if isinstance(entry.wanted, ExportRequest):
             if entry.record.ref is not None:
                 return entry.record.ref
             export: Export = await start_patiently(self.session, entry.wanted, self.timeout)
         else:
             export = entry.wanted
-        if not entry.members:  # the ledger knows sheets, and no sheet is to be waited for by a job for many
+        if not entry.members:  # not for batches: the ledger must not wait for a sheet by the job of many
             await self.journal.started(entry.record, ref_of(export))
         return export
 
@@ -242,7 +244,7 @@ class Run:
         entry.timer = asyncio.get_running_loop().call_at(poller.wakes_at, self._ready.put_nowait, entry)
 
     async def _slot(self) -> None:
-        """One download slot: asks about the job whose turn it is, and if it is done, downloads it right away."""
+        """One download slot: polls the next entry that is due, and if its job is done, downloads the result at once."""
         while True:
             entry = await self._ready.get()
             try:
@@ -260,7 +262,7 @@ class Run:
                 await self._finish(entry, got)
 
     async def _is_done(self, entry: Entry) -> bool:
-        """Asks about the entry's job. False: it is asked about again later."""
+        """Makes a status call for the entry. False: it is not done, and another call is scheduled."""
         poller = entry.job_poller
         if not poller.done and not await self._asked(entry, poller):
             return False
@@ -272,7 +274,7 @@ class Run:
         return True
 
     def _note_duration(self, entry: Entry) -> None:
-        """How long the job took, unless it was asked about too rarely to know."""
+        """Records how long the job took, unless it was polled too rarely to know."""
         if entry.started_at is None or entry.record.job_seconds is not None:
             return
         now = self._now()
@@ -281,7 +283,7 @@ class Run:
             entry.record.job_seconds = seconds
 
     async def _asked(self, entry: Entry, poller: Poller[ExportJob]) -> bool:
-        """Asks, or takes the answer that came since. False: it takes long, and comes back without holding this slot."""
+        """Polls, or takes a late response. False: the call takes long, and continues without this slot."""
         if entry.asking is None:
             entry.asking = self._spawn(poller.ask_or_end())
             await asyncio.wait({entry.asking}, timeout=self.session.settings.poll_interval)
@@ -294,11 +296,11 @@ class Run:
 
     def _answered(self, entry: Entry, asking: "asyncio.Task[None]") -> None:
         if not asking.cancelled():
-            asking.exception()  # a run that ends first never looks at it, and asyncio would complain
+            asking.exception()  # retrieved, since asyncio would log it if the run ends first
         self._ready.put_nowait(entry)
 
     def _is_forgotten(self, entry: Entry, problem: Exception) -> bool:
-        """Whether the service has forgotten a job that came from the ledger; then it has to start again."""
+        """Whether the service no longer has a job from the ledger, so that it has to be started again."""
         recorded = isinstance(entry.wanted, ExportRequest) and entry.record.ref is not None
         if not (recorded and self.journal.lasting and isinstance(problem, NotFoundError)):
             return False
@@ -312,7 +314,7 @@ class Run:
     async def _finish(self, entry: Entry, result: Downloaded | Exception) -> None:
         self._release(entry)
         if isinstance(result, LedgerError | DiskFullError) and self.journal.lasting:
-            # So it is for all of them, and with a ledger it is easy to go on: one error, not many.
+            # All entries would meet it, and with a ledger the run can be continued: one error instead of many.
             self._stop(result)
             return
         if entry.members:
@@ -322,7 +324,7 @@ class Run:
         report(self.session, entry, outcome)
         try:
             await self.journal.ended(entry.record, outcome)
-        except Exception as problem:  # noqa: BLE001 - the ledger's own; without it the run would not last
+        except Exception as problem:  # noqa: BLE001 - without its ledger, the run could not be continued
             self._stop(problem)
             return
         self._open.discard(entry)
@@ -340,11 +342,11 @@ class Run:
         self._end_if_done()
 
     async def _deal(self, job: Entry, result: Downloaded | Exception) -> None:
-        """Gives every sheet of a batch its page; if they cannot be identified, each is exported on its own."""
+        """Gives every sheet of a batch its page; if that is not possible, each is exported on its own."""
         self._jobs.discard(job)
         problem = f"it failed: {result}" if isinstance(result, Exception) else await self._split(job, result)
         for entry in job.members:
-            if problem is None:  # without the reference: waiting for that job would bring all its sheets
+            if problem is None:  # without a reference: that job has all sheets
                 self._ready.put_nowait(entry)
             else:
                 self._running.discard(entry)
@@ -369,7 +371,7 @@ class Run:
             self.outcomes.put_nowait(None)
 
     def report_progress(self) -> None:
-        """Calls `on_progress` with the figures of now."""
+        """Calls `on_progress` with the current figures."""
         if self.on_progress is None or self._closing:
             return
         at = self._counts.progress(
@@ -389,7 +391,7 @@ class Run:
             self._stop(problem)
 
     def _stop(self, problem: Exception) -> None:
-        """Ends the run; what is under way is cancelled when the caller has seen the outcomes before."""
+        """Ends the run. What is in progress is cancelled once the caller has got the outcomes so far."""
         self.ending = self.ending or problem
         self.outcomes.put_nowait(None)
 

@@ -52,7 +52,7 @@ class Entry:
     """Names of the files in a storage."""
     unpacked: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
-    """Warnings about its way here, which are not the file's own."""
+    """Warnings about how it was exported, which are not about the file itself."""
     members: "tuple[Entry, ...]" = ()
     """For the job of a batch: the entries of its sheets."""
     page: Path | None = None

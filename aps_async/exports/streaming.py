@@ -24,7 +24,7 @@ With FastAPI (or Starlette), `uvicorn mine:app`:
         try:
             body = await export_stream(session, job, filename="A-101", receive=request.receive)
         except ClientDisconnectedError:
-            return Response(status_code=499)  # which nobody reads
+            return Response(status_code=499)  # the client is gone
         return StreamingResponse(body, headers=body.headers)
 
 With aiohttp, which cancels a handler when its client disconnects if `handler_cancellation` is set:

@@ -184,11 +184,11 @@ class Ledger:
         return await self._store.call(file_rows.digests, durable=False)
 
     async def note_joined(self, file: Path, identifier: bytes, warnings: Sequence[str]) -> None:
-        """Keeps what is odd about a PDF that was joined from files of exports; see `joined_warnings`."""
+        """Stores the irregularities of a PDF that was joined from exported files; see `joined_warnings`."""
         await self._store.call(lambda db: file_rows.note_joined(db, str(file), identifier, warnings))
 
     async def joined_warnings(self, file: Path, identifier: bytes) -> tuple[str, ...] | None:
-        """What is odd about a PDF that was joined under this identifier; None if nothing is known of it."""
+        """The irregularities of the joined PDF with this identifier; None if the ledger does not have it."""
         return await self._store.call(lambda db: file_rows.joined_warnings(db, str(file), identifier), durable=False)
 
     async def begin(self, total: int | None) -> None:

@@ -125,7 +125,7 @@ def arriving(connection: sqlite3.Connection, record: Record, files: Iterable[Kno
 
 
 def set_irregularities(connection: sqlite3.Connection, record: Record) -> None:
-    """Keeps what an export's files lack and what is odd about them, so that later runs report it too."""
+    """Stores what is missing from an export's files, and their irregularities, so that later runs report them too."""
     lacks, warnings = ([*map(to_dict, record.failed_files)], [*record.warnings])
     connection.execute(
         "UPDATE exports SET lacks=?, warnings=? WHERE id=?",
@@ -140,7 +140,7 @@ def set_former(connection: sqlite3.Connection, record: int) -> None:
 
 
 def note_joined(connection: sqlite3.Connection, file: str, identifier: bytes, warnings: Iterable[str]) -> None:
-    """Keeps what is odd about a PDF that was joined under this identifier, until it is joined anew."""
+    """Stores the irregularities of a joined PDF with this identifier, until it is joined again."""
     value = to_json([identifier.hex(), *warnings])
     connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_joined(file), value))
 

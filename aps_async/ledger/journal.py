@@ -38,11 +38,11 @@ class Record:
     """Files to check before any call to the service."""
     done: bool = False
     arrived: KnownFile | None = None
-    """What this run is about to put under its final name, or has."""
+    """The file that this run has given its final name, or is about to."""
     failed_files: tuple[FailedFile, ...] = ()
-    """What its files lack of what was asked for."""
+    """What is missing from its files, if the result is partial."""
     warnings: tuple[str, ...] = ()
-    """What is odd about its files, as long as they are there."""
+    """Irregularities of its files."""
     arrived_at: float = 0.0
     """A time before the rename, in seconds since the epoch."""
     job_seconds: float | None = None

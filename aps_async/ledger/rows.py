@@ -37,7 +37,7 @@ __all__ = [
 ]
 __dir__: object = __all__.copy
 
-_RESERVED = 0  # in place of an export: a name that no export gets
+_RESERVED = 0  # in place of an export's id, for a name that no export may get
 _COLUMNS = "id, run, state, name, export_id, request, lacks, warnings"
 
 
@@ -138,7 +138,7 @@ def _known_at_once(connection: sqlite3.Connection, run: int, wanted: Sequence[Wa
 
 
 def _is_plain(row: Sequence[Any], run: int, wanted: Wanted) -> bool:
-    """Whether a row is that of a request, no other job is to be waited for, and the run has not asked for it before."""
+    """Whether a row is certainly that of a request: not for another job, and not yet requested by this run."""
     _, of_run, _, name, export_id, request, *_ = row
     if of_run == run or name is None or _has_other_identity(request, wanted):
         return False
@@ -153,11 +153,11 @@ def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record |
             return None
         if row[1] != run:
             break
-        repeat += 1  # this run has asked for it before
+        repeat += 1  # this run has requested it before
     number, _, _, name, export_id, *_ = row
     connection.execute("UPDATE exports SET run=? WHERE id=?", (run, number))
     _learn_identity(connection, number, wanted)
-    if wanted.export_id is not None and wanted.export_id != export_id:  # another job: the files are former ones
+    if wanted.export_id is not None and wanted.export_id != export_id:  # another job: its files are former ones
         connection.execute("UPDATE exports SET state=? WHERE id=?", (State.WANTED, number))
         set_former(connection, number)
         return Record(id=number, name=stored_name(name))

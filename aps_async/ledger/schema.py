@@ -125,9 +125,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
     ),
     (
-        # JSON: what the files of an export lack of what was asked for; NULL: nothing, or it was made before.
+        # JSON: what is missing from an export's files; NULL: nothing, or the export is older than this column.
         "ALTER TABLE exports ADD COLUMN lacks TEXT",
-        # JSON: what is odd about them.
+        # JSON: irregularities of the files.
         "ALTER TABLE exports ADD COLUMN warnings TEXT",
     ),
 )

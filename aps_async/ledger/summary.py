@@ -38,11 +38,11 @@ class LedgerStatus:
     older: int
     """Files of earlier runs that the last one did not request."""
     failures: tuple[tuple[str, str], ...]
-    """Names and reasons."""
+    """The name of each failed export, and the reason."""
     missing: tuple[tuple[str, FailedFile], ...]
-    """What the files that are done lack, each with the name of its export; the next run tries it again."""
+    """What is missing from partial results, with the name of each export; the next run exports these again."""
     warnings: tuple[tuple[str, str], ...]
-    """Names, and what is odd about the files that are done."""
+    """Irregularities of the files that are done, with the name of each export."""
     command: str | None
     """The `command` of the `Ledger`."""
 
@@ -102,7 +102,7 @@ def _read(connection: sqlite3.Connection, folder: Path) -> LedgerStatus:
 def _irregularities(
     connection: sqlite3.Connection, run: int
 ) -> tuple[tuple[tuple[str, FailedFile], ...], tuple[tuple[str, str], ...]]:
-    """What the files of a run lack and what is odd about them; an older ledger does not know."""
+    """What is missing from the files of a run, and their irregularities; empty for older ledgers."""
     if "lacks" not in {row[1] for row in connection.execute("PRAGMA table_info(exports)")}:
         return (), ()
     rows = connection.execute(

@@ -50,7 +50,7 @@ class DeliveredExport(FinishedExport):
     reused: bool = False
     """Whether the file is from an earlier run, was unchanged, and therefore not downloaded again."""
     warnings: tuple[str, ...] = ()
-    """What is odd about the file; see `Downloaded.warnings`. A later run that reuses the file repeats it."""
+    """Irregularities of the file; see `Downloaded.warnings`. Repeated by later runs that reuse the file."""
 
     __repr__ = short_repr
 
@@ -72,7 +72,7 @@ class StoredExport(FinishedExport):
     reused: bool = False
     """Whether the files are from an earlier run, were unchanged, and therefore not downloaded again."""
     warnings: tuple[str, ...] = ()
-    """What is odd about the file; see `DeliveredExport.warnings`."""
+    """Irregularities of the file; see `DeliveredExport.warnings`."""
 
     __repr__ = short_repr
 

@@ -21,7 +21,7 @@ __dir__: object = __all__.copy
 
 _BOOKMARKS = 20_000
 _AFTER_NUMBER = re.compile(r"(?:\s*[:\u2013\u2014]|\s+-)?\s+|\s*[:]\s*")
-"""What stands in a bookmark between the number and the title."""
+"""Separators between number and title in a bookmark."""
 
 
 @frozen

@@ -40,12 +40,12 @@ def is_telling(number: str) -> bool:
 
 @frozen
 class TitleBlock:
-    """What the title block of a page says about the numbers of a job, by their places in it."""
+    """Which of the job's sheet numbers are in the title block of a page, as indexes of the job's numbers."""
 
     number: int | None = None
-    """The only one in it, whose text stands alone in a line."""
+    """The only number that is alone in a line."""
     possible: frozenset[int] = frozenset()
-    """Those that stand alone, or else all that occur; empty if it says nothing."""
+    """The numbers that are alone in a line, or else all that occur; empty if there are none."""
 
 
 def title_blocks_of(path: Path, numbers: Sequence[str]) -> list[TitleBlock]:

@@ -18,7 +18,7 @@ __all__ = ["ATTENTION", "ORDER", "Report", "ReportSheet"]
 __dir__: object = __all__.copy
 
 ATTENTION = (SheetState.FAILED, SheetState.LEFT_OUT, SheetState.WITHDRAWN)
-"""States of sheets that somebody has to look at."""
+"""States of sheets that need attention."""
 ORDER = (
     *ATTENTION,
     SheetState.NOT_LOOKED_AT,

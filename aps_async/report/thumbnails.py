@@ -187,7 +187,7 @@ def run_child() -> None:
             if what == "make":
                 ahead.put(Path(path))
                 continue
-            is_over.set()  # somebody waits now
+            is_over.set()  # a caller is waiting now
             with one_at_once:
                 found = made.picture(folder, Path(path))
             sys.stdout.buffer.write(found + b"\n")

@@ -5,7 +5,6 @@ https://aps.autodesk.com/en/docs/acc/v1/reference/http/sheets-exports-POST/
 
 from collections.abc import AsyncGenerator, AsyncIterator, Container, Iterable, Sequence
 from contextlib import aclosing
-from datetime import datetime
 from typing import Protocol, TypeVar
 
 from attrs import evolve, frozen
@@ -24,10 +23,10 @@ from aps_async.models import (
 )
 from aps_async.resources import acc
 from aps_async.resources.jsonapi import HasId
-from aps_async.resources.offsets import PAGE, OffsetPage, Pagination, listed
+from aps_async.resources.offsets import PAGE, OffsetPage, listed
+from aps_async.resources.sheet_pages import CollectionPage, SetPage, SheetPage, VersionSet, sheet_of
 from aps_async.session import Session
 from aps_async.text import NameIndex, listing, named
-from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import Query
 from aps_async.transport.retry import call_deadline
@@ -72,33 +71,6 @@ ALL = "*"
 """The `collectionId` of all collections; without one the service returns ungrouped sheets only."""
 
 
-@lenient
-@frozen
-class VersionSet:
-    """An issue of sheets, by the date they were issued."""
-
-    id: str
-    name: str = ""
-    issuance_date: str | None = None
-    collection: Collection | None = None
-    """None: ungrouped, or the service does not say."""
-
-
-@lenient
-@frozen
-class _Found:
-    id: str
-    number: str | None = None
-    title: str | None = None
-    version_set: VersionSet | None = None
-    upload_file_name: str | None = None
-    is_current: bool | None = None
-    deleted: bool | None = None
-    collection: Collection | None = None
-    updated_at: datetime | None = None
-    tags: tuple[str, ...] | None = None
-
-
 class _Named(Protocol):
     @property
     def id(self) -> str: ...
@@ -109,24 +81,6 @@ class _Named(Protocol):
 
 Named = TypeVar("Named", bound=_Named)
 Item = TypeVar("Item", bound=HasId)
-
-
-@frozen
-class _Sheets:
-    results: tuple[_Found, ...]
-    pagination: Pagination | None = None
-
-
-@frozen
-class _Sets:
-    results: tuple[VersionSet, ...]
-    pagination: Pagination | None = None
-
-
-@frozen
-class _Collections:
-    results: tuple[Collection, ...]
-    pagination: Pagination | None = None
 
 
 def make_requests(
@@ -218,7 +172,7 @@ async def list_collections(
         APSError: as `Session.request`.
     """
     path = f"{_base(project_id)}/collections"
-    async for found in _paged(session, COLLECTIONS, path, _Collections, {}, user_id):
+    async for found in _paged(session, COLLECTIONS, path, CollectionPage, {}, user_id):
         yield found
 
 
@@ -289,10 +243,10 @@ async def list_sheets(
         known = [each async for each in _version_sets(session, project_id, collection_id, user_id)]
         query["filter[versionSetId]"] = _named(version_set, known, "version set").id
     seen: set[SheetIdentity | None] = set()
-    async with aclosing(_paged(session, LIST, f"{_base(project_id)}/sheets", _Sheets, query, user_id)) as listed:
+    async with aclosing(_paged(session, LIST, f"{_base(project_id)}/sheets", SheetPage, query, user_id)) as listed:
         async for found in listed:
             if not found.deleted:
-                sheet = _sheet(project_id, found)
+                sheet = sheet_of(project_id, found)
                 if found.is_current is not False:  # or it is an older revision of another
                     sheet = _distinct(sheet, seen)
                     seen.add(sheet.identity)
@@ -349,12 +303,12 @@ async def get_sheets(
             BATCH_GET,
             "POST",
             f"{_base(project_id)}/sheets:batch-get",
-            into=_Sheets,
+            into=SheetPage,
             json={"ids": ids[start : start + BATCH_LIMIT]},
             user_id=user_id,
         )
         for each in page.results:
-            status = SheetStatus(_sheet(project_id, each), each.is_current is not False, bool(each.deleted))
+            status = SheetStatus(sheet_of(project_id, each), each.is_current is not False, bool(each.deleted))
             found[each.id] = status
     return found
 
@@ -397,7 +351,7 @@ def _version_sets(
     session: Session, project_id: str, collection_id: str, user_id: str | None
 ) -> AsyncIterator[VersionSet]:
     path = f"{_base(project_id)}/version-sets"
-    return _paged(session, VERSION_SETS, path, _Sets, {"collectionId": collection_id}, user_id)
+    return _paged(session, VERSION_SETS, path, SetPage, {"collectionId": collection_id}, user_id)
 
 
 async def _collection_id(session: Session, project_id: str, wanted: str | None, user_id: str | None) -> str:
@@ -429,23 +383,6 @@ def _note(found: _Named) -> str:
 
 def _place(collection: Collection | None) -> str:
     return f"collection {collection.name!r}" if collection else "ungrouped"
-
-
-def _sheet(project_id: str, found: _Found) -> Sheet:
-    return Sheet(
-        kind=ExportKind.SHEETS,
-        project_id=bare_id(project_id),
-        id=found.id,
-        number=found.number or found.title or found.id,
-        title=found.title or "",
-        folder_path=found.version_set.name if found.version_set else "",
-        source_file_name=found.upload_file_name,
-        collection=found.collection,
-        changed_at=found.updated_at,
-        version_set_id=found.version_set.id if found.version_set else None,
-        issuance_date=found.version_set.issuance_date if found.version_set else None,
-        tags=found.tags or (),
-    )
 
 
 def _base(project_id: str) -> str:

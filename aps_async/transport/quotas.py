@@ -115,10 +115,10 @@ class WaitQueue(Generic[P]):
         self._refusals = 0  # 429s in a row; those during one pause count once
         self._paused_until = 0.0
         self._queue: list[tuple[int, int, asyncio.Future[P]]] = []
-        """By priority, and those of one priority in the order of their arrival."""
+        """Ordered by priority; calls of the same priority by arrival."""
 
     def agree_on(self, budget: int, published: int) -> None:
-        """Considers the budget of one more session: of those that are not the published one, the lowest holds."""
+        """Takes the budget of another session into account: the lowest that is not the published one is used."""
         if budget != published and (budget < self.budget or self.budget == published):
             self.budget = budget
 
@@ -296,7 +296,10 @@ class Quotas:
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> LocalRateLimiter:
-        """The one rate limiter for this owner and endpoint. The first call sets its window; all agree on a budget."""
+        """Returns the one rate limiter for this owner and endpoint.
+
+        The first call determines its window; `WaitQueue.agree_on` decides between budgets that differ.
+        """
         key = (owner, endpoint.name)
         found = self._rate_limiters.get(key)
         if found is None:

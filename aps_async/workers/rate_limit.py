@@ -222,7 +222,7 @@ class SharedQuotas:
     def rate_limiter(
         self, owner: Hashable, endpoint: Endpoint, budget: int, window: float, backoff_base: float
     ) -> SharedRateLimiter:
-        """The only rate limiter for this owner and endpoint; see `Quotas.rate_limiter`."""
+        """Returns the one rate limiter for this owner and endpoint; see `Quotas.rate_limiter`."""
         # Without a client id, the owner is an id(), which means nothing in another process.
         parts = cast("tuple[object, ...]", owner) if isinstance(owner, tuple) else (owner,)
         whose = self._owner or " ".join(part for part in parts if isinstance(part, str))
