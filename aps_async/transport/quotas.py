@@ -107,7 +107,7 @@ class WaitQueue(Generic[P]):
     def __init__(self, budget: int, window: float, backoff_base: float) -> None:
         if budget < 1:
             raise ValueError(f"a quota of {budget} calls admits nothing")
-        self.budget = budget
+        self.budget: int = budget
         self.window = window
         self.sharers: int = 0
         """Exports of this process that are being polled with this quota."""
