@@ -132,8 +132,9 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """The defaults, scaled by `APS_SPEED` if it is set: the speed of a simulator. `APS_WAITING=off`: see
-        `without_waiting`.
+        """The defaults, scaled by `APS_SPEED`, the speed of a simulator, if it is set.
+
+        With `APS_WAITING=off`, they are `without_waiting`.
 
         Raises:
             InputError: `APS_SPEED` is not a number greater than 0, or `APS_WAITING` is neither `on` nor `off`.

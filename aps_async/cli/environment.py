@@ -1,5 +1,7 @@
-"""A session configured by environment and profile. Secrets are never taken from the command line, where other users
-can read them."""
+"""Opens a session as environment and profile configure it.
+
+Secrets are never taken from the command line, where other users can read them.
+"""
 
 import os
 from collections.abc import Mapping

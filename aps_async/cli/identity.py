@@ -150,8 +150,9 @@ def sources(environ: Mapping[str, str], *, may_be_new: bool = False) -> Sources:
 
 
 def identity(environ: Mapping[str, str], user_id: str | None = None) -> Identity:
-    """The identity to act as. The first layer with credentials is used; the base address may come from it or from an
-    earlier layer.
+    """The identity to act as: that of the first layer with credentials.
+
+    The base address may come from that layer or an earlier one.
 
     Raises:
         AuthError: no layer has credentials, or they are incomplete.

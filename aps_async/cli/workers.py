@@ -170,8 +170,10 @@ def _summarize(workers: Sequence[Worker], quotas: SharedQuotas, began: float, si
 
 
 async def _run_all(workers: Sequence[Worker], *, until_done: bool) -> None:
-    """Runs one worker for each client id: if one has to stop, the others continue, and its error is raised at the
-    end."""
+    """Runs one worker for each client id.
+
+    If one has to stop, the others continue, and its error is raised at the end.
+    """
 
     async def run(one: Worker) -> None:
         try:

@@ -50,8 +50,11 @@ class Attempt(_PartOfExport):
 
 @frozen(kw_only=True)
 class Waited(_PartOfExport):
-    """A wait: for the quota or until the next poll (once it is over), or before a retry or the rest of a download (when
-    it begins). In a worker, the time until the next poll is spent in the queue and is not reported."""
+    """A wait, for the quota, for the next poll, before a retry, or before a download is resumed.
+
+    The first two are reported when they are over, the others when they begin. In a worker, exports wait for the next
+    poll in the queue, which is not reported.
+    """
 
     reason: WaitReason
     seconds: float

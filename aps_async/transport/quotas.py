@@ -237,7 +237,7 @@ class LocalRateLimiter(WaitQueue[None]):
         self._wake()
 
     def accepted(self) -> None:
-        """Records a response that was not a 429; ignored if its call was sent before the last 429."""
+        """Records a response that was not a 429; ignored during a pause, when it proves nothing."""
         if asyncio.get_running_loop().time() < self._resumes_at:
             return
         self._refusals = 0

@@ -137,7 +137,8 @@ async def put_from(connection: Any, statement: str, values: Sequence[Any]) -> in
     """Adds the exports that a statement returns to the lanes of their owners, unless they are there; as one statement.
 
     The given statement has to return `id` and `state` of each export, and `priority`, `client_id` and `user_id` of its
-    run. Returns the number of exports."""
+    run. Returns the number of exports.
+    """
     return int(await connection.fetchval(_PUT.format(statement=statement), *values))
 
 
@@ -155,7 +156,8 @@ WITH found AS ({statement}), added AS (
 async def move_if(database: Database, statement: str, values: Sequence[Any], owner: Owner | None) -> bool:
     """Moves an export's row from the start lane to the fetch lane if a statement returns its number; as one statement.
 
-    The caller has to hold the row. The given statement must not use the parameter `$1`."""
+    The caller has to hold the row. The given statement must not use the parameter `$1`.
+    """
     return bool(await database.fetch(_MOVE_ON.format(statement=statement), entrypoint_of("fetch", owner), *values))
 
 

@@ -157,8 +157,11 @@ def error_to_json(problem: BaseException) -> str:
 
 
 def error_patterns(reason: str) -> tuple[str, str]:
-    """Search patterns for stored errors: how the JSON begins if `reason` is the type, and what it contains, in lower
-    case, if `reason` is part of the text."""
+    """Search patterns for stored errors.
+
+    Returns how the JSON begins if `reason` is the type of an error, and what it contains, in lower case, if `reason` is
+    part of its text.
+    """
     return json.dumps({"type": reason}, separators=(",", ":"))[:-1], json.dumps(reason)[1:-1].lower()
 
 

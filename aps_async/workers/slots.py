@@ -71,7 +71,8 @@ class Slots:
     def request(self, turn: Turn, longest_pause: float) -> None:
         """Grants a slot to a turn that is due, now or when one is free.
 
-        Not if it is `longest_pause` late: this process was suspended then, and another worker may have the export."""
+        Not if it is `longest_pause` late: this process was suspended then, and another worker may have the export.
+        """
         loop = asyncio.get_running_loop()
         if loop.time() > turn.due + longest_pause:
             turn.decline()
