@@ -189,12 +189,12 @@ def check_project(value: str, project_id: str) -> None:
 
 
 def address_part(value: str) -> tuple[Literal["folder", "file"], str] | None:
-    """What of a project a web address shows: a folder or a file, with its URN.
+    """The folder or file that a web address shows, with its URN.
 
-    None is the project itself, and whatever is not a web address.
+    None if it shows the project itself, or is not a web address.
 
     Raises:
-        InputError: the address is of something else in the project, or names several folders or files.
+        InputError: it shows something else in the project, or contains several folders or files.
     """
     text = _pasted(value)
     if not re.match(_WEB_ADDRESS, text):

@@ -56,7 +56,7 @@ async def authorize(
 
     Args:
         client: an open session; it may be the one that uses `tokens`.
-        tokens: gives the app, and the store for the login.
+        tokens: the app, and the store for the login.
         scopes: the scopes of the tokens.
         callback: `http://127.0.0.1:<port>/<path>`, exactly as registered for the app.
         prompt: `login` to show the sign-in form even if the user is signed in.
@@ -122,7 +122,7 @@ async def authorize_elsewhere(
 
     Args:
         client: an open session.
-        tokens: gives the app, and the store for the login.
+        tokens: the app, and the store for the login.
         scopes: the scopes of the tokens.
         callback: exactly one of the addresses registered for the app.
         prompt: `login` to show the sign-in form even if the user is signed in.

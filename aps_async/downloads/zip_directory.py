@@ -21,7 +21,7 @@ _IN_EXTRA = 0xFFFFFFFF
 
 
 class PatchedFile(io.FileIO):
-    """A file of which some bytes are replaced while it is read."""
+    """A file with some bytes replaced as it is read."""
 
     def __init__(self, path: Path, patches: Mapping[int, int]) -> None:
         super().__init__(path)

@@ -203,7 +203,7 @@ async def wait_for_export(
 
     Raises:
         ExportFailedError: the job failed, or its result is partial and `ExportRequest.allow_partial` is False.
-        ExportTimeoutError: the deadline passed first; to go on waiting, pass the error's `ref`.
+        ExportTimeoutError: the deadline passed first; to continue waiting, pass the error's `ref`.
         DownloadError: the result could not be downloaded to the target; see its subclasses.
         APSError: an error that is not transient.
 

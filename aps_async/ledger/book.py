@@ -167,7 +167,7 @@ class Ledger:
         """Reserves the name of a file that is not an export, if it is inside the folder: no export gets that name.
 
         Raises:
-            InputError: an export's file has the name, or it lies in `superseded/`.
+            InputError: an export's file has the name, or it is in `superseded/`.
         """
         folder, path = self.folder.resolve(), file.parent.resolve() / file.name
         if self.storage is not None or not path.is_relative_to(folder):

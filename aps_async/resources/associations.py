@@ -91,7 +91,7 @@ class _Page:
 
 
 def published_type(word: str) -> str:
-    """The published word for a type, whatever case it is given in.
+    """The published word for a type, which may be given in any case.
 
     Raises:
         InputError: there is no such word; the message lists them.
@@ -190,7 +190,7 @@ async def name_jobs(session: Session, jobs: Sequence[ExportJob]) -> list[ExportJ
 
     Args:
         session: the session; a user's token.
-        jobs: as `cost.list_exports` gives them, all of one container and type.
+        jobs: as `cost.list_exports` returns them, all of one container and type.
 
     Raises:
         APSError: as `list_associations`, except for refusals.

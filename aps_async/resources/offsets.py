@@ -46,7 +46,7 @@ class OffsetPage(Protocol[Shown]):
 
     @property
     def pagination(self) -> Pagination | None:
-        """Where it lies in the list."""
+        """Its position in the list."""
         ...
 
 

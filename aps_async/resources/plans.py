@@ -67,7 +67,7 @@ _MOST_WAIT = 1000
 
 _DOCUMENT = re.compile(r"(?i)bim360[:.]Document$")  # the reference also spells it with a dot
 _FILE = re.compile(r"(?i):(File|C4RModel)$")
-"""Uploaded files, which lie beside the sheets; what is of no known type is reported."""
+"""Uploaded files, which are beside the sheets. Items of unknown types are reported."""
 
 _log = logging.getLogger(__name__)
 
@@ -391,7 +391,7 @@ async def _with_names(session: Session, sheets: list[Sheet], user_id: str | None
 
 
 def _named(sheet: Sheet, found: _Names | None) -> Sheet:
-    """The name serves where there is no number; such a sheet is asked about again by the next list."""
+    """Uses the name if there is no number. The number of such a sheet is requested again by the next list."""
     if found is None:
         return evolve(sheet, number=sheet.title, title="", modified_at=None)
     return evolve(sheet, number=found.number or sheet.title, title=found.title or "", revision=found.revision_number)

@@ -28,9 +28,9 @@ _Way = tuple[int, ...]
 
 
 class FolderReader:
-    """Reads the pages of folders, and of those below them, before they are asked for. Needs `contextlib.aclosing`.
+    """Reads the pages of folders and their subfolders ahead of the walk. Needs `contextlib.aclosing`.
 
-    An error is raised where the walk comes to it, so that the result does not depend on the order of the responses.
+    An error is raised when the walk reaches it, so that the result does not depend on the order of the responses.
 
     Args:
         session: the session.

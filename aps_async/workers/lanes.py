@@ -80,7 +80,7 @@ class _Job:
     lane: "_Lane"
     steps: int = 0
     slots: Slots | None = None
-    """The slots of which it has one."""
+    """The lane's slots while it has one of them; None without a slot."""
     turn: Turn | None = None
     """Set while it is kept without a slot."""
 
