@@ -75,7 +75,7 @@ class PollRules(Generic[T]):
             return None
         if error is not None and not self.not_yet(error, status) and not self.may_recover(error, status):
             raise error
-        if self.timeout is not None and status.age > self.timeout:
+        if self.timeout is not None and status.age >= self.timeout:
             raise self.timeout_error(status) from error
         return max(seconds_of(self.policy, status), self.floor(status))
 

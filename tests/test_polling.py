@@ -134,7 +134,7 @@ def test_what_the_decision_raises() -> None:
     with pytest.raises(ValueError, match="not ours"):
         rules.decide(PollStatus(error=ValueError("not ours"), failed_with=(ValueError,)))
     with pytest.raises(PollTimeoutError):
-        rules.decide(PollStatus(answer="run", age=601))
+        rules.decide(PollStatus(answer="run", age=600))
 
 
 @pytest.mark.looptime(False)

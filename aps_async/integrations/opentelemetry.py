@@ -32,8 +32,8 @@ from aps_async.transport.hooks import (
 
 try:
     from opentelemetry import metrics, trace
-except ModuleNotFoundError as problem:
-    raise ModuleNotFoundError(missing(problem, "otel", "OpenTelemetryHook"), name=problem.name) from None
+except ModuleNotFoundError as _problem:
+    raise ModuleNotFoundError(missing(_problem, "otel", "OpenTelemetryHook"), name=_problem.name) from None
 
 __all__ = ["OpenTelemetryHook"]
 __dir__: object = __all__.copy

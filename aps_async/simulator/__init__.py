@@ -32,12 +32,12 @@ Everything is served on 127.0.0.1 only. While it runs:
 
 try:
     from .app import Simulator
-except ModuleNotFoundError as problem:
-    missing = (problem.name or "").partition(".")[0]
-    if missing in ("", "aps_async"):
+except ModuleNotFoundError as _problem:
+    _missing = (_problem.name or "").partition(".")[0]
+    if _missing in ("", "aps_async"):
         raise
-    message = f"the simulator needs {missing}, which is not installed: pip install 'aps-async[simulator]'"
-    raise ModuleNotFoundError(message, name=problem.name) from None
+    _message = f"the simulator needs {_missing}, which is not installed: pip install 'aps-async[simulator]'"
+    raise ModuleNotFoundError(_message, name=_problem.name) from None
 from .behaviour import Behaviour, JobPolls, JobTime, load_behaviour
 from .decisions import behaviour_help
 from .exchanges import Exchange

@@ -72,7 +72,7 @@ OFFLINE: list[tuple[int, tuple[str, ...], str]] = [
     (7, (*SYNC, "--merge", "nowhere/x.pdf"), "its folder does not exist"),
     (7, ("sync", "Riverside", "Tower", "--out", "file"), "cannot write file: it is a file, not a folder"),
     (2, ("register", "empty", "--json", "--csv"), "choose one"),
-    (8, ("register", "nope"), "nothing was exported or synced into it"),
+    (8, ("register", "nope"), "'export' and 'sync' write it"),
     (2, ("register", "gs://"), "names no bucket"),
     (8, ("resume", "empty"), "empty has no ledger"),
     (2, ("resume", "file"), "file is a file: give the folder"),
