@@ -31,6 +31,7 @@ __all__ = [
     "LedgerError",
     "LinkExpiredError",
     "MergeError",
+    "MissingExtraError",
     "NotAllowedError",
     "NotExportableError",
     "NotFoundError",
@@ -82,6 +83,10 @@ def _rebuilt(kind: type[APSError], args: tuple[Any, ...], state: dict[str, Any])
 
 class InputError(APSError, ValueError):
     """An argument is not valid; nothing was sent. The message says what to change."""
+
+
+class MissingExtraError(InputError):
+    """A package is not installed that an extra of this one brings; the message has the command that installs it."""
 
 
 class NotExportableError(InputError):

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from aps_async.errors import InputError
+from aps_async.errors import MissingExtraError
 
 __all__ = ["missing", "needed"]
 __dir__: object = __all__.copy
@@ -13,12 +13,12 @@ def needed(module: str, extra: str, what: str) -> Any:
     """Imports a module that an extra of this package installs.
 
     Raises:
-        InputError: the module is not installed; the message contains the command that installs it.
+        MissingExtraError: the module is not installed; the message contains the command that installs it.
     """
     try:
         return import_module(module)
     except ModuleNotFoundError as problem:
-        raise InputError(missing(problem, extra, what)) from None
+        raise MissingExtraError(missing(problem, extra, what)) from None
 
 
 def missing(problem: ModuleNotFoundError, extra: str, what: str) -> str:

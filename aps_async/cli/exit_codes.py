@@ -54,6 +54,7 @@ def _codes() -> tuple[tuple[type[Exception], int], ...]:
         (errors.AuthError, 3),
         (errors.NotAllowedError, 5),
         (errors.NotFoundError, 4),
+        (errors.MissingExtraError, 2),
         (errors.InputError, 4),
         (errors.TargetError, 7),
         (errors.LedgerError, 8),

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 
-from aps_async.errors import DecodeError, NotAllowedError, NotFoundInProjectError
+from aps_async.errors import DecodeError, NotAllowedError, NotFoundError, NotFoundInProjectError
 from aps_async.ids import decoded_urn, is_folder_urn
 from aps_async.models import Folder, Item, ItemWarning, Project, Version
 from aps_async.resources.projects import get_folder, get_tip, list_folder_contents, list_top_folders
@@ -11,7 +11,17 @@ from aps_async.resources.reading import DEPTH_LIMIT, FolderReader
 from aps_async.session import Session
 from aps_async.text import did_you_mean, named, nearest
 
-__all__ = ["DEPTH_LIMIT", "Walk", "descend", "first_folders", "is_open", "known_folder", "newest", "walk"]
+__all__ = [
+    "DEPTH_LIMIT",
+    "Walk",
+    "descend",
+    "first_folders",
+    "folder_path",
+    "is_open",
+    "known_folder",
+    "newest",
+    "walk",
+]
 __dir__: object = __all__.copy
 
 
@@ -41,6 +51,22 @@ async def descend(session: Session, project: Project, top: Sequence[Folder], pat
             raise NotFoundInProjectError(f"there is no folder {name!r} in {at.path!r}; {instead}")
         at = found[0]
     return at
+
+
+async def folder_path(session: Session, project: Project, folder: Folder, user_id: str | None) -> str:
+    """The path of a folder from the highest one that may be seen down, as `descend` takes it.
+
+    Raises:
+        APSError: as `get_folder`.
+    """
+    names = [folder.name]
+    while len(names) <= DEPTH_LIMIT and folder.parent_id not in (None, project.root_folder_id):
+        try:
+            folder = await get_folder(session, project.id, folder.parent_id, user_id=user_id)
+        except (NotFoundError, NotAllowedError):  # above the first folder that may be seen
+            break
+        names.append(folder.name)
+    return "/".join(reversed(names))
 
 
 class Walk:

@@ -13,8 +13,7 @@ from attrs import evolve, frozen
 from aps_async.downloads.sinks import checked_path, local_path
 from aps_async.errors import APSError, InputError, MergeError, TargetError
 from aps_async.ledger import Ledger
-from aps_async.pdf.splitting import check_installed
-from aps_async.sync.merge import MergedPdf, MergeSheet, identifier_of, merge_sheets
+from aps_async.sync.merge import MergedPdf, MergeSheet, identifier_of, merge_sheets, pikepdf_installed
 from aps_async.threads import in_thread
 
 __all__ = ["JoinedSet", "SetSheet", "checked_pdf", "in_sheet_order", "join_set"]
@@ -65,10 +64,10 @@ def checked_pdf(file: str | os.PathLike[str]) -> Path:
     """Returns the absolute path for a PDF that is going to be written.
 
     Raises:
-        InputError: it is not a path on this machine, or does not end in `.pdf`; or pikepdf is not installed, which
-            should be reported before the exports and not after them.
+        InputError: it is not a path on this machine, or does not end in `.pdf`.
+        MissingExtraError: the extra `pdf` is not installed, which is better known before the exports than after.
     """
-    check_installed()
+    pikepdf_installed()
     path = local_path(file).absolute()
     if path.suffix.lower() != ".pdf":
         raise InputError(f"{file} is to become a PDF: give it a name that ends in .pdf")

@@ -18,7 +18,7 @@ from aps_async.resources.plans import has_known_name
 from aps_async.resources.sheets import forms
 from aps_async.session import Session
 from aps_async.sync.compare import Folder, lineages_of
-from aps_async.sync.selection import Selected, Selection, select
+from aps_async.sync.selection import Selected, Selection, select, with_path
 from aps_async.sync.sheets import ProjectSheet
 
 __all__ = ["OUTSIDE", "Listing"]
@@ -75,12 +75,13 @@ class Listing:
         self.left_out = list(selected.left_out)
         self.unlisted = [each.folder_path for each in self.left_out if each.is_folder]
         self.verify = True  # all numbers and titles were just requested
+        self.selection = await with_path(self.session, self.project, self.selection, self.user_id)
         with suppress(InputError, NotFoundInProjectError):  # ids of single sheets, which were not listed
             await self.choose()
 
     async def sheets(self) -> AsyncGenerator[Sheet, None]:
         """Lists the project's sheets, as far as the selection restricts the list."""
-        selection = self.selection
+        selection = self.selection = await with_path(self.session, self.project, self.selection, self.user_id)
         self._warnings_before = len(self.session.warnings)
         listed = list_sheets(
             self.session,
@@ -178,7 +179,7 @@ class Listing:
             return sheets
         try:
             return select(sheets, selection).chosen if sheets else ()
-        except (InputError, NotFoundInProjectError):  # none fits, or the folder is a URN, which sheets do not know
+        except (InputError, NotFoundInProjectError):  # none of them is there
             return ()
 
     def _in_project(self, sheet: Sheet) -> ProjectSheet:

@@ -23,7 +23,16 @@ from aps_async.pdf.destinations import DestinationTable, named_places
 from aps_async.pdf.layers import Layers, LayerTable
 from aps_async.text import well_formed
 
-__all__ = ["MergeSheet", "MergedPdf", "discipline_of", "identifier_of", "merge_pdfs", "merge_sheets", "run_child"]
+__all__ = [
+    "MergeSheet",
+    "MergedPdf",
+    "discipline_of",
+    "identifier_of",
+    "merge_pdfs",
+    "merge_sheets",
+    "pikepdf_installed",
+    "run_child",
+]
 __dir__: object = __all__.copy
 
 _CHILD = "from aps_async.sync import merge; merge.run_child()"
@@ -77,6 +86,15 @@ def merge_pdfs(
     return MergedPdf(path=path, pages=pages, size=size, warnings=warnings)
 
 
+def pikepdf_installed() -> Any:
+    """The package that joins PDFs.
+
+    Raises:
+        MissingExtraError: the extra `pdf` is not installed.
+    """
+    return needed("pikepdf", "pdf", "joining PDFs")
+
+
 async def merge_sheets(
     sheets: Sequence[MergeSheet], target: str | os.PathLike[str], *, identifier: bytes | None = None
 ) -> MergedPdf:
@@ -110,7 +128,7 @@ def identifier_of(path: Path) -> bytes | None:
     Raises:
         InputError: pikepdf is not installed.
     """
-    pikepdf = needed("pikepdf", "pdf", "joining PDFs")
+    pikepdf = pikepdf_installed()
     try:
         with pikepdf.open(path, attempt_recovery=False) as pdf:
             return bytes(pdf.trailer["/ID"][0])
@@ -179,7 +197,7 @@ def _merge(sheets: Sequence[MergeSheet], file: BinaryIO, identifier: bytes | Non
     """Writes the joined PDF; returns its pages and the warnings."""
     if not sheets:
         raise InputError("there is no sheet to join")
-    pikepdf = needed("pikepdf", "pdf", "joining PDFs")
+    pikepdf = pikepdf_installed()
     checked = [_check(pikepdf, each) for each in sheets]
     # `Job` leaves every stream in its file until it is written: `pages.extend` would hold them all in memory.
     options = {"empty": "", "keepFilesOpen": "n", "compressStreams": "n", "decodeLevel": "none", "outputFile": "-"}

@@ -12,12 +12,13 @@ from aps_async.exports.project import get_sheet, list_sheets
 from aps_async.ids import check_whole, decoded_urn, is_folder_urn, is_item_urn, is_version_urn
 from aps_async.models import LeftOut, Project, Sheet
 from aps_async.narrowing import is_really
-from aps_async.resources.projects import find_project
+from aps_async.resources.projects import find_project, get_folder
+from aps_async.resources.walking import folder_path
 from aps_async.session import Session
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.text import NameIndex, did_you_mean, globbed, look, named
 
-__all__ = ["NotSelected", "Rule", "Selected", "Selection", "list_selected", "select"]
+__all__ = ["NotSelected", "Rule", "Selected", "Selection", "list_selected", "select", "with_path"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
@@ -158,6 +159,7 @@ async def list_selected(
     selection.check_address(project)
     found = project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
     selection.check(found)
+    selection = await with_path(session, found, selection, user_id)
     urns = _urns(selection) if found.is_bim360 and selection.folder is None else {}
     looked_up = await asyncio.gather(*(_looked_up(session, found, urn, user_id) for urn in urns.values()))
     failed = {text: each for text, each in zip(urns, looked_up, strict=True) if isinstance(each, APSError)}
@@ -185,6 +187,21 @@ async def list_selected(
     rest = evolve(selection, sheet=remaining, folder=None, sheet_set=None, collection=None)
     selected = select(items, rest, allow_unmatched=allow_unmatched)
     return evolve(selected, unmatched={**failed, **selected.unmatched}, left_out=tuple(left_out))
+
+
+async def with_path(session: Session, project: Project, selection: Selection, user_id: str | None) -> Selection:
+    """BIM 360: the selection with its folder by path instead of URN, since sheets do not know the URN of theirs.
+
+    Raises:
+        APSError: as `get_folder`.
+    """
+    urn = selection.folder
+    if urn is None or not project.is_bim360 or not is_folder_urn(decoded_urn(urn, "folder")):
+        return selection
+    folder = await get_folder(session, project.id, urn, user_id=user_id)
+    if folder.actions and not folder.is_plans:
+        return selection  # the list refuses it
+    return evolve(selection, folder=await folder_path(session, project, folder, user_id))
 
 
 def select(items: Iterable[ProjectSheet], selection: Selection, *, allow_unmatched: bool = False) -> Selected:

@@ -3,6 +3,7 @@
 import errno
 import re
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -52,6 +53,25 @@ def test_2_usage(cli: Cli, argv: tuple[str, ...], words: str) -> None:
     ran = cli(*argv)
     assert ran.code == 2
     assert words in only_line(ran)
+
+
+@pytest.mark.parametrize(
+    ("module", "argv"),
+    [
+        ("obstore.store", ("export", "Riverside", "--out", "s3://bucket/plans")),
+        ("obstore.store", ("sync", "Riverside", "--out", "az://container/plans")),
+        ("pikepdf", ("export", "Riverside", "--out", "x", "--merge", "x.pdf")),
+        ("asyncpg", ("status", "--database", "postgresql://localhost/x")),
+    ],
+)
+def test_2_missing_extra(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str, argv: tuple[str, ...]
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+    monkeypatch.chdir(tmp_path)
+    ran = cli(*argv, env={"APS_STATE_DIR": str(tmp_path / "state")})
+    assert ran.code == 2, ran.err
+    assert "is not installed: pip install 'aps-async[" in ran.err
 
 
 def test_options_that_contradict_each_other_come_with_a_hint(cli: Cli) -> None:

@@ -133,6 +133,12 @@ def hide_folder(item: Item) -> None:
     item.folder = below
 
 
+def move_into(item: Item, folder: Folder) -> None:
+    item.folder.items.remove(item)
+    folder.items.append(item)
+    item.folder = folder
+
+
 def hide_upper_folder(item: Item) -> None:
     hide_folder(item)
     deep = Folder("urn:adsk.wipprod:fs.folder:co.deep", "Deep", item.folder.project, parent=item.folder)
@@ -144,10 +150,7 @@ def hide_upper_folder(item: Item) -> None:
 
 
 def move_away(item: Item) -> None:
-    other = next(folder for folder in item.folder.project.folders if folder is not item.folder)
-    item.folder.items.remove(item)
-    other.items.append(item)
-    item.folder = other
+    move_into(item, next(folder for folder in item.folder.project.folders if folder is not item.folder))
 
 
 @pytest.mark.parametrize(
@@ -310,6 +313,28 @@ async def test_what_a_selection_does_not_choose_is_not_looked_at(site: Site) -> 
         "A-103": outside,
         "A-104": outside,
     }
+
+
+@pytest.mark.parametrize("folder", ["Plans/Below", "urn:adsk.wipprod:fs.folder:co.below", "Plans/Below/Deep"])
+async def test_what_is_withdrawn_from_a_folder_by_path_or_urn(site: Site, folder: str) -> None:
+    for number in ("A-101", "A-102"):
+        sheet = site.simulator.world.find_sheet(number)
+        hide_upper_folder(sheet) if number == "A-101" else move_into(sheet, below(site))
+    for each in (below(site), *below(site).folders):
+        each.hidden = False
+    site.index()
+    await site.sync()
+    hide(site.simulator.world.find_sheet("A-101"))
+    site.index()
+    outside = "not looked at: outside the selection of this run"
+    found = await site.words(selection=Selection(folder=folder), prune=True)
+    assert found.pop("A-102") == (outside if folder.endswith("Deep") else "unchanged")
+    assert found == {"A-101": "withdrawn: it is hidden or deleted", "A-103": outside, "A-104": outside}
+
+
+def below(site: Site) -> Folder:
+    [folder] = site.simulator.world.find_sheet("A-103").folder.folders
+    return folder
 
 
 async def test_a_folder_that_could_not_be_listed_hides_nothing(site: Site) -> None:
