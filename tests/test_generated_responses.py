@@ -273,6 +273,7 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     walking.descend: [lambda s: walking.descend(s.session, s.project, s.top, "Plans/x", None)],
     walking.first_folders: [lambda s: walking.first_folders(s.session, s.project, None, None)],
     walking.known_folder: [lambda s: walking.known_folder(s.session, s.project, FOLDER, None)],
+    walking.folder_path: [lambda s: walking.folder_path(s.session, s.project, s.top[0], None)],
     walking.newest: [lambda s: walking.newest(s.session, s.project, Item(id=ITEM, name="x", type=""), None, None)],
     Session.check_token: [lambda s: s.session.check_token()],
     Session.request: [lambda s: s.session.request(ANY, "GET", "/x", into=dict[str, Any])],
