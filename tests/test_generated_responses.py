@@ -157,6 +157,7 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     ),
     associations.name_jobs: [lambda s: associations.name_jobs(s.session, [s.job(ExportKind.COST)])],
     selection.list_selected: [lambda s: selection.list_selected(s.session, PROJECT, Selection(match="A*"))],
+    selection.with_path: [lambda s: selection.with_path(s.session, s.project, Selection(folder=FOLDER), None)],
     syncing.sync_project: [
         lambda s: syncing.sync_project(s.session, s.project, s.folder),
         lambda s: syncing.sync_project(s.session, s.acc_project, s.folder, SyncOptions(user_id="U")),
