@@ -103,9 +103,9 @@ class SyncView:
         self.counts[outcome.state] += 1
         if self.report is not None:
             self.report.add(outcome, *reasons(outcome.error, outcome.name))
-        if outcome.outcome is not None and outcome.outcome.ok and not outcome.outcome.reused:
-            self.received += outcome.outcome.size
-        self.partial += outcome.outcome is not None and outcome.outcome.ok and bool(outcome.outcome.failed_files)
+        if (delivered := outcome.outcome) is not None and delivered.ok:
+            self.received += 0 if delivered.reused else delivered.size
+            self.partial += bool(delivered.failed_files)
         if outcome.path is not None and outcome.exported_at is not None:
             self.exported.add(outcome.exported_at.astimezone().date())
         if outcome.error is not None:

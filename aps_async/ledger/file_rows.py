@@ -45,7 +45,6 @@ __all__ = [
     "placeholders",
     "release_name",
     "set_former",
-    "set_irregularities",
     "set_moves",
     "set_stamps",
     "stored_name",
@@ -121,10 +120,10 @@ def arriving(connection: sqlite3.Connection, record: Record, files: Iterable[Kno
         "INSERT INTO files VALUES (?, ?, ?, ?, ?)",
         [(record.id, each.name, each.size, bytes.fromhex(each.sha256), each.stamp) for each in files],
     )
-    set_irregularities(connection, record)
+    _set_irregularities(connection, record)
 
 
-def set_irregularities(connection: sqlite3.Connection, record: Record) -> None:
+def _set_irregularities(connection: sqlite3.Connection, record: Record) -> None:
     """Stores what is missing from an export's files, and their irregularities, so that later runs report them too."""
     lacks, warnings = ([*map(to_dict, record.failed_files)], [*record.warnings])
     connection.execute(

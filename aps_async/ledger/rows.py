@@ -9,7 +9,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import NamedTuple
 
 from aps_async.downloads.filenames import stem_of
 from aps_async.ledger.file_rows import files_of, files_of_all, placeholders, set_former, stored_name, structured
@@ -38,7 +38,22 @@ __all__ = [
 __dir__: object = __all__.copy
 
 _RESERVED = 0  # in place of an export's id, for a name that no export may get
-_COLUMNS = "id, run, state, name, export_id, request, lacks, warnings"
+
+
+class _Row(NamedTuple):
+    """What is stored of an export, apart from its files."""
+
+    id: int
+    run: int
+    state: int
+    name: str | None
+    export_id: str | None
+    request: str
+    lacks: str | None
+    warnings: str | None
+
+
+_COLUMNS = ", ".join(_Row._fields)
 
 
 def begin_run(connection: sqlite3.Connection, command: str | None, total: int | None) -> int:
@@ -120,11 +135,11 @@ def _known_at_once(connection: sqlite3.Connection, run: int, wanted: Sequence[Wa
     """Finds with three statements for all what `_known` finds with three for each, in the cases without doubt."""
     keys = [each.key(0) for each in wanted]
     select = f"SELECT key, {_COLUMNS} FROM exports WHERE key IN ({placeholders(keys)})"  # noqa: S608
-    rows = {key: row for key, *row in connection.execute(select, keys)}
+    rows = {key: _Row(*row) for key, *row in connection.execute(select, keys)}
     # The second of two equal requests has a key of its own.
     pairs = [(each, rows.pop(key, None)) for key, each in zip(keys, wanted, strict=True)]
     plain = [row if row is not None and _is_plain(row, run, each) else None for each, row in pairs]
-    numbers = [row[0] for row in plain if row is not None]
+    numbers = [row.id for row in plain if row is not None]
     connection.executemany("UPDATE exports SET run=? WHERE id=?", [(run, number) for number in numbers])
     files = files_of_all(connection, numbers)
     found: list[Record | None] = []
@@ -132,40 +147,39 @@ def _known_at_once(connection: sqlite3.Connection, run: int, wanted: Sequence[Wa
         if row is None:
             found.append(None)
             continue
-        _learn_identity(connection, row[0], each)
-        found.append(_record(connection, each, row, files.get(row[0], ())))
+        _learn_identity(connection, row.id, each)
+        found.append(_record(connection, each, row, files.get(row.id, ())))
     return found
 
 
-def _is_plain(row: Sequence[Any], run: int, wanted: Wanted) -> bool:
+def _is_plain(row: _Row, run: int, wanted: Wanted) -> bool:
     """Whether a row is certainly that of a request: not for another job, and not yet requested by this run."""
-    _, of_run, _, name, export_id, request, *_ = row
-    if of_run == run or name is None or _has_other_identity(request, wanted):
+    if row.run == run or row.name is None or _has_other_identity(row.request, wanted):
         return False
-    return wanted.export_id is None or wanted.export_id == export_id
+    return wanted.export_id is None or wanted.export_id == row.export_id
 
 
 def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record | None:
     repeat = 0
     while True:
         row = _row_of(connection, wanted.key(repeat))
-        if row is None or _is_renumbered(connection, row[0], row[5], wanted) or row[3] is None:
+        if row is None or _is_renumbered(connection, row.id, row.request, wanted) or row.name is None:
             return None
-        if row[1] != run:
+        if row.run != run:
             break
         repeat += 1  # this run has requested it before
-    number, _, _, name, export_id, *_ = row
-    connection.execute("UPDATE exports SET run=? WHERE id=?", (run, number))
-    _learn_identity(connection, number, wanted)
-    if wanted.export_id is not None and wanted.export_id != export_id:  # another job: its files are former ones
-        connection.execute("UPDATE exports SET state=? WHERE id=?", (State.WANTED, number))
-        set_former(connection, number)
-        return Record(id=number, name=stored_name(name))
-    return _record(connection, wanted, row, files_of(connection, number))
+    connection.execute("UPDATE exports SET run=? WHERE id=?", (run, row.id))
+    _learn_identity(connection, row.id, wanted)
+    if wanted.export_id is not None and wanted.export_id != row.export_id:  # another job: its files are former ones
+        connection.execute("UPDATE exports SET state=? WHERE id=?", (State.WANTED, row.id))
+        set_former(connection, row.id)
+        return Record(id=row.id, name=stored_name(row.name))
+    return _record(connection, wanted, row, files_of(connection, row.id))
 
 
-def _row_of(connection: sqlite3.Connection, key: bytes) -> Any:
-    return connection.execute(f"SELECT {_COLUMNS} FROM exports WHERE key=?", (key,)).fetchone()  # noqa: S608 - ours
+def _row_of(connection: sqlite3.Connection, key: bytes) -> _Row | None:
+    row = connection.execute(f"SELECT {_COLUMNS} FROM exports WHERE key=?", (key,)).fetchone()  # noqa: S608 - ours
+    return row and _Row(*row)
 
 
 def _is_renumbered(connection: sqlite3.Connection, number: int, stored: str, wanted: Wanted) -> bool:
@@ -183,19 +197,18 @@ def _has_other_identity(stored: str, wanted: Wanted) -> bool:
     return before is not None and before != now
 
 
-def _record(connection: sqlite3.Connection, wanted: Wanted, row: Sequence[Any], files: Sequence[KnownFile]) -> Record:
-    number, _, state, name, export_id, _, lacks, warnings = row
-    if lacks is not None and files and wanted.export_id is None:  # by now the service may have what was missing
-        forget(connection, number)
-        return Record(id=number, name=stored_name(name))
+def _record(connection: sqlite3.Connection, wanted: Wanted, row: _Row, files: Sequence[KnownFile]) -> Record:
+    if row.lacks is not None and files and wanted.export_id is None:  # by now the service may have what was missing
+        forget(connection, row.id)
+        return Record(id=row.id, name=stored_name(row.name))
     return Record(
-        id=number,
-        name=stored_name(name),
-        ref=ExportRef(request=wanted.request, export_id=export_id) if export_id else None,
+        id=row.id,
+        name=stored_name(row.name),
+        ref=ExportRef(request=wanted.request, export_id=row.export_id) if row.export_id else None,
         files=tuple(files),
-        done=state == State.DONE,
-        failed_files=structured(lacks, tuple[FailedFile, ...]) if lacks is not None else (),
-        warnings=structured(warnings, tuple[str, ...]) if warnings is not None else (),
+        done=row.state == State.DONE,
+        failed_files=structured(row.lacks, tuple[FailedFile, ...]) if row.lacks is not None else (),
+        warnings=structured(row.warnings, tuple[str, ...]) if row.warnings is not None else (),
     )
 
 
@@ -207,32 +220,31 @@ def _new(
     while True:
         key = wanted.key(repeat)
         row = _row_of(connection, key)
-        if row is None or row[1] != run:
+        if row is None or row.run != run:
             break
         repeat += 1
     now = time.time()
     if row is None:
+        request = wanted.stored()
         made = connection.execute(
             "INSERT INTO exports (key, lineage, run, state, request, changed) VALUES (?, ?, ?, ?, ?, ?)",
-            (key, wanted.lineage(), run, State.WANTED, wanted.stored(), now),
+            (key, wanted.lineage(), run, State.WANTED, request, now),
         )
-        number, export_id, irregularities = int(made.lastrowid or 0), None, (None, None)
+        row = _Row(int(made.lastrowid or 0), run, State.WANTED, None, None, request, None, None)
     else:
-        number, export_id, irregularities = row[0], row[4], row[6:]
-        connection.execute("UPDATE exports SET run=?, state=?, changed=? WHERE id=?", (run, State.WANTED, now, number))
-        _learn_identity(connection, number, wanted)
-    older = _older(connection, number, run, wanted)
+        connection.execute("UPDATE exports SET run=?, state=?, changed=? WHERE id=?", (run, State.WANTED, now, row.id))
+        _learn_identity(connection, row.id, wanted)
+    older = _older(connection, row.id, run, wanted)
     title, name = wanted.title, None
     if older is not None and not keep_older:
-        name = _take_over(connection, older, number, wanted)
+        name = _take_over(connection, older, row.id, wanted)
     elif older is not None and wanted.version:
         title = f"{title} (version {wanted.version})"
-    name = name or take_name(connection, number, title, counts)
-    connection.execute("UPDATE exports SET name=? WHERE id=?", (name, number))
-    if wanted.export_id is not None and wanted.export_id != export_id:
-        export_id = None
-    now_known = (number, run, State.WANTED, name, export_id, None, *irregularities)
-    return _record(connection, wanted, now_known, files_of(connection, number))
+    name = name or take_name(connection, row.id, title, counts)
+    connection.execute("UPDATE exports SET name=? WHERE id=?", (name, row.id))
+    is_other_job = wanted.export_id is not None and wanted.export_id != row.export_id
+    row = row._replace(state=State.WANTED, name=name, export_id=None if is_other_job else row.export_id)
+    return _record(connection, wanted, row, files_of(connection, row.id))
 
 
 def _older(connection: sqlite3.Connection, number: int, run: int, wanted: Wanted) -> int | None:

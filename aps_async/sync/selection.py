@@ -10,10 +10,10 @@ from attrs import evolve, field, fields_dict, frozen
 from aps_async.errors import APSError, InputError, NotExportableError, NotFoundInProjectError
 from aps_async.exports.project import get_sheet, list_sheets
 from aps_async.ids import check_whole, decoded_urn, is_folder_urn, is_item_urn, is_version_urn
-from aps_async.models import LeftOut, Project, Sheet
+from aps_async.models import Folder, LeftOut, Project, Sheet
 from aps_async.narrowing import is_really
-from aps_async.resources.projects import find_project, get_folder
-from aps_async.resources.walking import folder_path
+from aps_async.resources.projects import find_project
+from aps_async.resources.walking import folder_path, known_folder
 from aps_async.session import Session
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.text import NameIndex, did_you_mean, globbed, look, named
@@ -195,12 +195,9 @@ async def with_path(session: Session, project: Project, selection: Selection, us
     Raises:
         APSError: as `get_folder`.
     """
-    urn = selection.folder
-    if urn is None or not project.is_bim360 or not is_folder_urn(decoded_urn(urn, "folder")):
+    folder = await known_folder(session, project, selection.folder, user_id) if project.is_bim360 else None
+    if not isinstance(folder, Folder) or (folder.actions and not folder.is_plans):  # such a one is refused by the list
         return selection
-    folder = await get_folder(session, project.id, urn, user_id=user_id)
-    if folder.actions and not folder.is_plans:
-        return selection  # the list refuses it
     return evolve(selection, folder=await folder_path(session, project, folder, user_id))
 
 
