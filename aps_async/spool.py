@@ -5,8 +5,9 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from weakref import finalize
 
-from attrs import define, field
+from attrs import field
 
+from aps_async.classes import define
 from aps_async.errors import DiskFullError, TargetError
 
 __all__ = ["Spool"]

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.selection import Selection
 

@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextvars import copy_context
 from pathlib import Path
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.cli.environment import open_session
 from aps_async.cli.identity import VARIABLES
 from aps_async.cli.options import profile_option

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 
-from attrs import field, frozen
+from attrs import field
 
+from aps_async.classes import frozen
 from aps_async.downloads.digests import Digests
 from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
 from aps_async.errors import IncompleteDownloadError

@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 from typing import Protocol
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.errors import InputError
 from aps_async.links import redact_addresses
 

@@ -5,8 +5,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Protocol
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.downloads.content import DOCX, PDF, ZIP, Signature
 from aps_async.errors import InputError
 from aps_async.links import SignedUrl, Source

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import field
 
+from aps_async.classes import define, frozen
 from aps_async.downloads.filenames import NameBook, safe_path
 from aps_async.models import Downloaded, ExportKind, ExportOutcome, ExportRef, ExportRequest, FailedFile, StoredExport
 

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from aps_async.classes import frozen
 from aps_async.downloads.filenames import stem_of
 from aps_async.ledger import file_rows, rows
 from aps_async.ledger.file_rows import structured

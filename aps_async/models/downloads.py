@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.reprs import short_repr
 
 __all__ = [

@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.models.exports import ExportKind, ExportOptions, ExportRequest, SheetIdentity
 from aps_async.reprs import short_repr
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
+from aps_async.classes import frozen
 from aps_async.pdf.destinations import named_places
 from aps_async.pdf.objects import array, dictionary
 from aps_async.pdf.title_blocks import is_telling, title_blocks_of

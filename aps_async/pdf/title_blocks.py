@@ -6,8 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.extras import needed
 from aps_async.text import folded, spelling
 

@@ -10,8 +10,7 @@ from importlib.resources import files
 from itertools import takewhile
 from pathlib import Path
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.downloads.sinks import target_error
 from aps_async.filesystem import replacing
 from aps_async.report.entries import ATTENTION, ORDER, Report, ReportSheet

@@ -20,8 +20,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Self
 
-from attrs import define, field, frozen
+from attrs import field
 
+from aps_async.classes import define, frozen
 from aps_async.extras import needed
 from aps_async.filesystem import open_own
 

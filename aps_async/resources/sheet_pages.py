@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.ids import bare_id
 from aps_async.models import Collection, ExportKind, Sheet
 from aps_async.resources.offsets import Pagination

@@ -6,8 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.models import ExportOutcome, StoredExport
 
 __all__ = ["SheetState", "SyncCounts", "SyncOutcome"]

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field
 from attrs.converters import optional
 
 from aps_async.ahead import ReadAhead
+from aps_async.classes import define, frozen
 from aps_async.errors import EmptyProjectError, InputError, MergeError, PruneLimitError
 from aps_async.ledger import Ledger
 from aps_async.ledger.sheets import KnownSheet, SheetNote

@@ -5,8 +5,7 @@ import re
 import unicodedata
 from datetime import UTC, date, datetime
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.ids import is_version_urn
 from aps_async.models import Project, Sheet
 

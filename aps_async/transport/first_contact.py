@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
-from attrs import evolve, frozen
+from attrs import evolve
 
+from aps_async.classes import frozen
 from aps_async.errors import ResponseError, TransportError
 from aps_async.settings import Settings
 from aps_async.transport import hooks

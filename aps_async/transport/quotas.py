@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Generic, Literal, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
-from attrs import frozen
+from aps_async.classes import frozen
 
 __all__ = [
     "Endpoint",

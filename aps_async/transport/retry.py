@@ -8,8 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from attrs import define
-
+from aps_async.classes import define
 from aps_async.errors import (
     APSError,
     AuthError,

@@ -25,8 +25,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Literal
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.extras import needed
 from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner

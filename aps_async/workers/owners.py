@@ -3,8 +3,7 @@
 import asyncio
 from typing import Any
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.errors import APSError
 from aps_async.session import Session
 from aps_async.transport.retry import may_recover

@@ -3,8 +3,7 @@
 import asyncio
 from functools import partial
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.models import ExportJob, ExportRef
 from aps_async.session import Session
 from aps_async.threads import stopped

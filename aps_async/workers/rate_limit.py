@@ -13,8 +13,7 @@ from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from typing import cast
 
-from attrs import frozen
-
+from aps_async.classes import frozen
 from aps_async.errors import APSError
 from aps_async.threads import stopped
 from aps_async.transport.quotas import Endpoint, WaitQueue

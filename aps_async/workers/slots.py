@@ -4,7 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import field
+
+from aps_async.classes import define
 
 __all__ = ["Slots", "Turn"]
 __dir__: object = __all__.copy
