@@ -11,6 +11,7 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from aps_async.errors import InputError
+from aps_async.lazy import regex
 from aps_async.links import redact
 from aps_async.narrowing import is_really
 
@@ -37,33 +38,33 @@ __all__ = [
 ]
 __dir__: object = __all__.copy
 
-_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+_PLAIN = regex(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _TAIL = "[A-Za-z0-9_-]+"
 _URNS = {
-    "version": re.compile(rf"urn:adsk\.[a-z0-9]+:fs\.file:vf\.{_TAIL}\?version=[0-9]+"),
-    "item": re.compile(rf"urn:adsk\.[a-z0-9]+:dm\.lineage:{_TAIL}"),
-    "folder": re.compile(rf"urn:adsk\.[a-z0-9]+:fs\.folder:co\.{_TAIL}"),
+    "version": regex(rf"urn:adsk\.[a-z0-9]+:fs\.file:vf\.{_TAIL}\?version=[0-9]+"),
+    "item": regex(rf"urn:adsk\.[a-z0-9]+:dm\.lineage:{_TAIL}"),
+    "folder": regex(rf"urn:adsk\.[a-z0-9]+:fs\.folder:co\.{_TAIL}"),
 }
 _HEAD = r"(?i)urn:adsk\.[a-z0-9]+:[a-z]+\.[a-z]+:(?:vf\.|co\.)?"
 """The part of a URN that is in lower case; the rest keeps its case."""
-_VERSION_NUMBER = re.compile(r"\?version=(?=[0-9]+$)", re.IGNORECASE)
-_ANY_URN = re.compile(r"(?i)urn:adsk\.|dXJuOmFkc2su")
-_BASE64_URN = re.compile(rf"dXJuOmFkc2su{_TAIL}(?:/dmVyc2lvbj{_TAIL})?")
+_VERSION_NUMBER = regex(r"\?version=(?=[0-9]+$)", re.IGNORECASE)
+_ANY_URN = regex(r"(?i)urn:adsk\.|dXJuOmFkc2su")
+_BASE64_URN = regex(rf"dXJuOmFkc2su{_TAIL}(?:/dmVyc2lvbj{_TAIL})?")
 """The base64 of a URN. In the standard alphabet, a slash can only be its `?`, before the base64 of `version`."""
 
-_ENVIRONMENT = re.compile(r"urn:adsk\.wip([a-z]+):")
-_EMEA = re.compile(r"urn:adsk\.wip(?:bim)?emea[a-z0-9]*:")  # also the environments of tests: wipbimemeastg
+_ENVIRONMENT = regex(r"urn:adsk\.wip([a-z]+):")
+_EMEA = regex(r"urn:adsk\.wip(?:bim)?emea[a-z0-9]*:")  # also the environments of tests: wipbimemeastg
 _REGIONS = frozenset({"EMEA", "AUS", "CAN", "DEU", "IND", "JPN", "GBR"})
 
 _AROUND = " \t\r\n\v\f\xa0\u200b\u2060\ufeff<>()[]{}\"',;"
 """Characters around an id or address that are often copied with it."""
 _WEB_ADDRESS = r"(?i)https?://|(?://)?(?:[a-z0-9-]+\.)*autodesk\.[a-z]{2,}(?::\d+)?[/?#]"
 _WEB_PROJECT = rf"(?i)/projects?/+(?:b\.)?({UUID.pattern})(?![\w-])"
-_NEXT_ID = re.compile(r"(?i),\s*(?=https?[:%]|urn[:%]|dXJu)")  # other commas are part of an address
+_NEXT_ID = regex(r"(?i),\s*(?=https?[:%]|urn[:%]|dXJu)")  # other commas are part of an address
 _MOST_ENCODINGS = 5  # an address within an address is encoded twice
 _MOST_SHOWN = 80
 
-_NUMBER = re.compile(r"\?version=(\d{1,9})$")
+_NUMBER = regex(r"\?version=(\d{1,9})$")
 
 
 def is_web_address(value: str) -> bool:

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
+from aps_async.lazy import regex
+
 __all__ = [
     "NameIndex",
     "did_you_mean",
@@ -25,7 +27,7 @@ __dir__: object = __all__.copy
 
 T = TypeVar("T")
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = regex("[\ud800-\udfff]")
 
 
 def well_formed(text: str) -> str:

@@ -1,14 +1,14 @@
 """Rearranges the command line before it is parsed: options of all commands may also come after the command."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from aps_async.cli.exit_codes import UsageProblem
+from aps_async.lazy import regex
 
 _HELP = frozenset({"--help", "-h"})
 """After a command, they ask for its own."""
-_SHORT = re.compile(r"-[qvV]+")
+_SHORT = regex(r"-[qvV]+")
 
 
 def in_front(argv: Sequence[str], root: Any) -> list[str]:

@@ -1,6 +1,5 @@
 """The end of a run's output: failures by reason, and the command to continue with."""
 
-import re
 import shlex
 import sys
 from collections.abc import Iterable
@@ -20,11 +19,12 @@ from aps_async.errors import (
     ResponseError,
     TransportError,
 )
+from aps_async.lazy import regex
 
 _NAMED = 8  # sheets that are named for one reason
 _STATUS = {401: "not signed in", 403: "not allowed", 404: "not found", 429: "over the quota"}
 _OBSTACLES = {"host": "unknown host", "certificate": "certificate not trusted", "connection": "no connection"}
-_VARIABLE = re.compile(r"\d+(?:\.\d+)?|\burn:\S+|'[^']*'")
+_VARIABLE = regex(r"\d+(?:\.\d+)?|\burn:\S+|'[^']*'")
 _LONGEST = 100
 
 

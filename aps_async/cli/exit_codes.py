@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from aps_async.lazy import regex
+
 EXIT_CODES = {
     0: "everything was done",
     1: "some exports failed; each is listed with its reason (status: something is left to do)",
@@ -136,7 +138,7 @@ def reason(problem: BaseException) -> str:
     return text
 
 
-_ENCODED = re.compile(r"(?<=/)([^\s/%]{1,12})%[^\s/:]{30,}(?=[/:\s]|$)")
+_ENCODED = regex(r"(?<=/)([^\s/%]{1,12})%[^\s/:]{30,}(?=[/:\s]|$)")
 
 
 def short_reason(problem: BaseException) -> str:

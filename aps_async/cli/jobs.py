@@ -1,6 +1,5 @@
 """`aps-async.toml`: named jobs, each one command with its options. It contains no secrets: a job names a profile."""
 
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -12,6 +11,7 @@ from typer.models import OptionInfo
 
 from aps_async.classes import frozen
 from aps_async.cli.exit_codes import UsageProblem
+from aps_async.lazy import regex
 from aps_async.narrowing import is_list, is_object
 from aps_async.text import did_you_mean, nearest
 
@@ -21,7 +21,7 @@ COMMANDS = ("sync", "export")
 _PATHS = ("DIR", "FILE")
 """What the help calls a path."""
 _LARGEST = 1 << 20
-_SECRET = re.compile(r"secret|passw|passphrase|\bpass\b|pwd|token|credential|key\b|private|bearer|\bauth")
+_SECRET = regex(r"secret|passw|passphrase|\bpass\b|pwd|token|credential|key\b|private|bearer|\bauth")
 _ADVICE = (
     "secrets do not belong in this file: remove it, and name a profile (profile = ..., see 'aps-async login') or set "
     "the environment variables of the app (APS_CLIENT_ID and APS_CLIENT_SECRET)"

@@ -4,7 +4,6 @@ A profile contains no secrets. Its login is stored separately, in a file that on
 an app's secret comes from the environment, or from a file that the profile names.
 """
 
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +16,10 @@ from aps_async.cli.exit_codes import UsageProblem
 from aps_async.errors import InputError
 from aps_async.extras import needed
 from aps_async.filesystem import replacing
+from aps_async.lazy import regex
 
 DEFAULT = "default"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 KEYS = {
     "kind": "user, app or service-account",
     "client_id": "the app's client id",

@@ -6,7 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-_PLAIN = re.compile(r"[\w/.%$-]+", re.ASCII)
+from aps_async.lazy import regex
+
+_PLAIN = regex(r"[\w/.%$-]+", re.ASCII)
 RECIPES = """\
 Run a job of {file} at set times. Each recipe runs 'nightly' at 02:30: use your job's name, see 'aps-async run --list'.
 Sign in once as the user that the schedule runs as ('aps-async login'), or keep the variables of the app

@@ -1,6 +1,5 @@
 """Checks downloaded ZIP archives, and unpacks them without writing outside their folder."""
 
-import re
 import stat
 import threading
 import zipfile
@@ -16,6 +15,7 @@ from aps_async.downloads.sinks import part_name, target_error
 from aps_async.downloads.zip_directory import open_patched
 from aps_async.errors import APSError, IncompleteDownloadError
 from aps_async.filesystem import replacing
+from aps_async.lazy import regex
 from aps_async.threads import in_thread
 
 __all__ = ["ArchiveLimits", "unpack_archive", "verify_archive"]
@@ -23,7 +23,7 @@ __dir__: object = __all__.copy
 
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
-_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
+_SUFFIX = regex(r"\.[A-Za-z0-9]{1,10}")
 
 
 @frozen(kw_only=True)

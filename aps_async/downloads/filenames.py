@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path, PurePath
 
 from aps_async.errors import InputError
+from aps_async.lazy import regex
 from aps_async.text import folded
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 __dir__: object = __all__.copy
 
 _REFUSED = '/\\:*?"<>|'  # separators, drive letters, streams and wildcards of any system
-_SEPARATORS = re.compile(f"[{re.escape(_REFUSED)}]")
+_SEPARATORS = regex(f"[{re.escape(_REFUSED)}]")
 _REPLACED = dict.fromkeys(map(ord, _REFUSED), "_")
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co")  # control and direction characters, surrogates, private use
 # On Windows these are devices, with any extension and in any case, also with superscript digits.
@@ -42,7 +43,7 @@ _LIMIT = 180  # bytes; file systems allow 255, and " (2)", the extension and a p
 _LONGEST = 255  # bytes of one name on common file systems
 _SHORTEST = 64  # every file system with long names allows this
 _ROOM = 11  # bytes for the longest suffix that we write
-_SHORTENED = re.compile(r"~[0-9a-f]{16}\Z")
+_SHORTENED = regex(r"~[0-9a-f]{16}\Z")
 
 
 def safe_stem(title: str) -> str:

@@ -7,7 +7,6 @@ any size in parts, such that the object appears as a whole or not at all.
 import asyncio
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import tempfile
@@ -21,6 +20,7 @@ from aps_async.downloads.filenames import checked_relative
 from aps_async.downloads.storage import ReadableStorage, StoredFile, is_object_storage
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
+from aps_async.lazy import regex
 from aps_async.links import redact, redact_addresses
 
 _CHUNK = 1 << 20
@@ -84,9 +84,9 @@ _CLOUDS = {
     ),
 }
 
-_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_CODE = regex(r"<Code>(\w{1,60})</Code>")
 """An error code of S3 or Azure, such as `NoSuchBucket`."""
-_CALL = re.compile(
+_CALL = regex(
     r"Error performing \w+ \S+ in [\d.]+\w+"
     r"(?:, after \d+ retries, max_retries: \d+, retry_timeout: \S+)?\s+-\s+"
     r"(?:Server returned (?:non-2xx status code|error response): )?"

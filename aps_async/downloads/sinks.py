@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from aps_async.downloads.filenames import cut
 from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
 from aps_async.filesystem import check_replaceable, open_own
+from aps_async.lazy import regex
 from aps_async.links import redact_addresses
 from aps_async.threads import in_thread
 
@@ -47,7 +48,7 @@ _ADVICE = {
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]|(?i:s3|gs|az|file|https?):")  # a drive letter is a single one
+_ADDRESS = regex(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]|(?i:s3|gs|az|file|https?):")  # a drive letter is a single one
 # Not through a link, and not an existing file, since others may be able to write to the folder.
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 

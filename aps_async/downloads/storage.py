@@ -6,13 +6,14 @@ from typing import Protocol
 
 from aps_async.classes import frozen
 from aps_async.errors import InputError
+from aps_async.lazy import regex
 from aps_async.links import redact_addresses
 
 __all__ = ["ReadableStorage", "Storage", "StorageBelow", "StoredFile", "is_object_storage"]
 __dir__: object = __all__.copy
 
-_BUCKET = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
-_MORE = re.compile(r"[?#]|//[^/]*[@:]")
+_BUCKET = regex(r"(s3|gs|az)://", re.IGNORECASE)
+_MORE = regex(r"[?#]|//[^/]*[@:]")
 """Parts of an address that obstore ignores or misunderstands."""
 
 

@@ -5,7 +5,6 @@ https://aps.autodesk.com/blog/data-management-oss-object-storage-service-migrati
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from attrs import evolve
 
 from aps_async.downloads.content import ContentCheck, Expected, Signature
 from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
+from aps_async.lazy import regex
 from aps_async.links import SignedUrl, Source, redirect_target
 from aps_async.session import Session
 from aps_async.transport import hooks
@@ -36,7 +36,7 @@ _ENCODINGS = frozenset(
     "aes128gcm br compress dcb dcz deflate exi gzip pack200-gzip x-compress x-gzip zstd".split()  # noqa: SIM905
 )
 # A size has no more than 18 digits, and int() refuses thousands of them.
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_CONTENT_RANGE = regex(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _EXPIRED_CODES = ("ExpiredToken", "InvalidToken")  # the temporary credentials that signed the link; with status 400
 _log = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from aps_async.downloads.sinks import local_path, made_folder, remove_parts
 from aps_async.downloads.storage import ReadableStorage, Storage
 from aps_async.errors import ExportFailedError, InputError, LedgerError
 from aps_async.filesystem import check_real_folders
+from aps_async.lazy import regex
 from aps_async.ledger import file_rows, rows
 from aps_async.ledger.files import are_unchanged, known_file, read_again, stamp_of
 from aps_async.ledger.journal import KnownFile, Record
@@ -33,7 +33,7 @@ from aps_async.threads import in_thread
 __all__ = ["Ledger"]
 __dir__: object = __all__.copy
 
-_TAG = re.compile(r"[0-9a-f]{8}-")
+_TAG = regex(r"[0-9a-f]{8}-")
 _PROBLEM = 1000  # characters of an error's message that are stored
 
 

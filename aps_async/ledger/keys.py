@@ -6,11 +6,11 @@ all versions of a sheet, and for all options; by it a newer version finds the fi
 
 import hashlib
 import json
-import re
 from functools import lru_cache
 
 from aps_async.downloads.filenames import safe_path, safe_stem
 from aps_async.ids import version_number
+from aps_async.lazy import regex
 from aps_async.models import ExportKind, ExportRequest
 from aps_async.text import folded
 from aps_async.transport.converter import to_dict, to_json
@@ -18,7 +18,7 @@ from aps_async.transport.converter import to_dict, to_json
 __all__ = ["Wanted", "digest", "lineage_of", "lineage_of_version", "lineage_without_identity", "name_key"]
 __dir__: object = __all__.copy
 
-_VERSION = re.compile(r"\?version=\d+$")
+_VERSION = regex(r"\?version=\d+$")
 
 
 _in_json = json.JSONEncoder(sort_keys=True).encode

@@ -4,7 +4,6 @@ Three things may say it: page labels, bookmarks, and the number in the title blo
 of the job exactly once and each page exactly once, and nothing else may contradict it. Otherwise no page is known.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from attrs import field
 
 from aps_async.classes import frozen
+from aps_async.lazy import regex
 from aps_async.pdf.destinations import named_places
 from aps_async.pdf.objects import array, dictionary
 from aps_async.pdf.title_blocks import is_telling, title_blocks_of
@@ -21,7 +21,7 @@ __all__ = ["NamedPages", "find_pages", "same_number"]
 __dir__: object = __all__.copy
 
 _BOOKMARKS = 20_000
-_AFTER_NUMBER = re.compile(r"(?:\s*[:\u2013\u2014]|\s+-)?\s+|\s*[:]\s*")
+_AFTER_NUMBER = regex(r"(?:\s*[:\u2013\u2014]|\s+-)?\s+|\s*[:]\s*")
 """Separators between number and title in a bookmark."""
 
 

@@ -1,6 +1,5 @@
 """The sheet's number in the title block of a page; needs the extra `pdf`."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -8,6 +7,7 @@ from typing import Any
 
 from aps_async.classes import frozen
 from aps_async.extras import needed
+from aps_async.lazy import regex
 from aps_async.text import folded, spelling
 
 __all__ = ["TitleBlock", "check_installed", "is_telling", "title_blocks_of"]
@@ -17,9 +17,9 @@ _SHARE = 0.25
 """Of the page's width and height that the region takes: the lower right corner."""
 _WIDER = 0.35
 """A text that the region's edge cuts is another one in this region: then neither counts."""
-_APART = re.compile(r"[\s/,;|]+")
+_APART = regex(r"[\s/,;|]+")
 _EDGES = ".,:;()[]{}<>\"'*"
-_TELLING = re.compile(r"(?=.*\d).{3,}")
+_TELLING = regex(r"(?=.*\d).{3,}")
 _pdfium = Lock()  # it cannot be used by two threads at once
 
 

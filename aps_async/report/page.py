@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from importlib.resources import files
@@ -13,6 +12,7 @@ from pathlib import Path
 from aps_async.classes import frozen
 from aps_async.downloads.sinks import target_error
 from aps_async.filesystem import replacing
+from aps_async.lazy import regex
 from aps_async.report.entries import ATTENTION, ORDER, Report, ReportSheet
 from aps_async.report.markup import breakable, escaped, isolated, link_to
 from aps_async.report.thumbnails import REPORT_HTML, Thumbnail, ThumbnailProcess, why_none
@@ -23,7 +23,7 @@ __all__ = ["REPORT_HTML", "write_report"]
 __dir__: object = __all__.copy
 
 _NAMED = 8  # sheets that are named for one reason
-_VARIABLE = re.compile(r"https?://\S+|urn(?::|%3A)[^\s/]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+")
+_VARIABLE = regex(r"https?://\S+|urn(?::|%3A)[^\s/]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+")
 _COLUMNS = ("Number", "Title", "Folder or set", "Version", "What changed", "Exported", "Size", "Took")
 
 

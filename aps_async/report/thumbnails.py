@@ -9,7 +9,6 @@ import io
 import json
 import os
 import queue
-import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from attrs import field
 from aps_async.classes import define, frozen
 from aps_async.extras import needed
 from aps_async.filesystem import open_own
+from aps_async.lazy import regex
 
 __all__ = ["MOST", "REPORT_HTML", "Pictures", "Thumbnail", "ThumbnailProcess", "run_child", "why_none"]
 __dir__: object = __all__.copy
@@ -39,7 +39,7 @@ _LARGEST = _BUDGET // MOST  # bytes of one
 _TIME_LIMIT = 300.0  # seconds for those that are missing at the end
 _NICE = 10
 _LONGEST_LINE = 1 << 18
-_IMAGE = re.compile(
+_IMAGE = regex(
     rb'<img data-of="([0-9a-f]{16})" [^>]*width="(\d{1,4})" height="(\d{1,4})"[^>]*;base64,([A-Za-z0-9+/]+=*)">'
 )
 _CHILD = "from aps_async.report import thumbnails; thumbnails.run_child()"

@@ -5,7 +5,6 @@ https://aps.autodesk.com/en/docs/bim360/v1/tutorials/document-management/export-
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -26,6 +25,7 @@ from aps_async.ids import (
     path_part,
     shown,
 )
+from aps_async.lazy import regex
 from aps_async.models import Folder, Item, ItemWarning, LeftOut, Project, Sheet, Version
 from aps_async.resources.projects import (
     Entry,
@@ -66,8 +66,8 @@ _BATCHES_AHEAD = 4
 _MOST_WAIT = 1000
 """Sheets that wait for a full batch, if the names of most are known."""
 
-_DOCUMENT = re.compile(r"(?i)bim360[:.]Document$")  # the reference also spells it with a dot
-_FILE = re.compile(r"(?i):(File|C4RModel)$")
+_DOCUMENT = regex(r"(?i)bim360[:.]Document$")  # the reference also spells it with a dot
+_FILE = regex(r"(?i):(File|C4RModel)$")
 """Uploaded files, which are beside the sheets. Items of unknown types are reported."""
 
 _log = logging.getLogger(__name__)

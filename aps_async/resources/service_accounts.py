@@ -3,7 +3,6 @@
 https://aps.autodesk.com/en/docs/ssa/v1
 """
 
-import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +12,7 @@ from attrs import field
 from aps_async.classes import frozen
 from aps_async.errors import InputError
 from aps_async.ids import path_part
+from aps_async.lazy import regex
 from aps_async.session import Session
 from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
@@ -56,7 +56,7 @@ CHANGE_KEY = Endpoint("service_account_key_change", 100, token="app")
 DELETE_KEY = Endpoint("service_account_key_delete", 100, token="app")
 
 _NAME = range(5, 101)
-_GO_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d+)?\s*(Z|[+-]\d\d:?\d\d)?")
+_GO_TIME = regex(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d+)?\s*(Z|[+-]\d\d:?\d\d)?")
 
 
 @frozen(kw_only=True)

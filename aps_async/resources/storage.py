@@ -11,6 +11,7 @@ from attrs import field
 from aps_async.classes import frozen
 from aps_async.errors import DecodeError, InputError, NotExportableError
 from aps_async.ids import decoded_urn, is_item_urn, is_version_urn, path_part, shown
+from aps_async.lazy import regex
 from aps_async.links import Part, SignedUrl, Source
 from aps_async.resources.projects import get_tip, get_version
 from aps_async.session import Session
@@ -24,7 +25,7 @@ SIGNED = Endpoint(
     "oss.signeds3download", 1000
 )  # the published 1,000 a minute are for all of OSS, of which we use one call
 
-_STORAGE = re.compile(r"urn:adsk\.objects:os\.object:([-_.a-z0-9]{3,128})/(.+)", re.DOTALL)
+_STORAGE = regex(r"urn:adsk\.objects:os\.object:([-_.a-z0-9]{3,128})/(.+)", re.DOTALL)
 
 
 @frozen

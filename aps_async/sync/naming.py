@@ -1,6 +1,5 @@
 """Names the files of sheets by patterns such as `{set}/{number} - {title}`."""
 
-import re
 import string
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,6 +9,7 @@ from attrs import field
 from aps_async.classes import frozen
 from aps_async.downloads.filenames import fitted, safe_stem
 from aps_async.errors import InputError
+from aps_async.lazy import regex
 from aps_async.models import Project
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.text import folded
@@ -36,8 +36,8 @@ RESERVED = frozenset({"superseded", "register.csv", "register.json", "report.htm
 """Names that folders of sheets do not get, because the target uses them itself."""
 
 _ONLY_IN = {"set": "ACC", "version": "BIM 360", "revision": "BIM 360"}
-_REFUSED = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]')
-_NUMBERED = re.compile(r" \([1-9][0-9]*\)")
+_REFUSED = regex(r'[\\:*?"<>|\x00-\x1f\x7f]')
+_NUMBERED = regex(r" \([1-9][0-9]*\)")
 _LONGEST = 255
 
 Piece = tuple[str, str | None]

@@ -10,6 +10,7 @@ from attrs import fields
 from aps_async.downloads.filenames import stem_of
 from aps_async.errors import InputError, LedgerError
 from aps_async.ids import bare_id, is_version_urn, version_number
+from aps_async.lazy import regex
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.keys import lineage_of
@@ -25,8 +26,8 @@ __all__ = ["rebuild"]
 __dir__: object = __all__.copy
 
 _VIEWER = "a run whose ledger was lost"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_SHA256 = regex(r"[0-9a-f]{64}")
+_UUID = regex(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _STATES = frozenset(map(str, SheetState))
 _OPTIONS = frozenset(each.name for each in fields(ExportOptions) if each.default is False)
 

@@ -1,19 +1,19 @@
 """`ProjectSheet`: one view of BIM 360 and ACC sheets, for selections and file names."""
 
 import json
-import re
 import unicodedata
 from datetime import UTC, date, datetime
 
 from aps_async.classes import frozen
 from aps_async.ids import is_version_urn
+from aps_async.lazy import regex
 from aps_async.models import Project, Sheet
 
 __all__ = ["ProjectSheet"]
 __dir__: object = __all__.copy
 
-_DISCIPLINE = re.compile(r"[^\W\d_]*")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DISCIPLINE = regex(r"[^\W\d_]*")
+_DATE = regex(r"\d{4}-\d{2}-\d{2}")
 
 
 @frozen(kw_only=True)

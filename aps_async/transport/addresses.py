@@ -1,23 +1,24 @@
 """Builds and checks every URL before it is opened: API calls, signed links, redirects."""
 
-import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from urllib.parse import quote
 
 from yarl import URL
 
+from aps_async.lazy import regex
+
 __all__ = ["api_url", "checked_target", "encoded", "is_local", "is_loopback", "path_of", "read_address"]
 __dir__: object = __all__.copy
 
 _ENDS = "".join(map(chr, range(0x21)))  # control characters and the space, which every URL parser strips
 _LINE_BREAKS = {ord(each): None for each in "\t\r\n"}  # which every URL parser removes
-_UNSAFE = re.compile(r"[^\x21-\x7e]+")
-_ADDRESS = re.compile(r"(?is)(https?)://([^/?#]*)(.*)")
-_LINK = re.compile(r"(?is)(?:(?:https?:)?//[^/?#]*)?(/.*)")
-_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
-_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
-_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_UNSAFE = regex(r"[^\x21-\x7e]+")
+_ADDRESS = regex(r"(?is)(https?)://([^/?#]*)(.*)")
+_LINK = regex(r"(?is)(?:(?:https?:)?//[^/?#]*)?(/.*)")
+_AUTHORITY = regex(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
+_LABEL = regex(r"[a-z0-9_-]{1,63}")
+_NUMBER = regex(r"0x[0-9a-f]*|[0-9]+")
 _remembered = lru_cache(256)  # the links of a run have only a few hosts
 _LOCAL_NAMES = frozenset(
     [

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from aps_async.text import well_formed_values
@@ -61,18 +62,28 @@ def _shallow(value: Any) -> Any:
     return value
 
 
-loads: Callable[[bytes | str], Any] = _loads
-try:  # an extra, three times as fast
-    import orjson
-except ImportError:
-    pass
-else:
+@cache
+def _fastest() -> Callable[[bytes | str], Any]:
+    """The decoder that is installed. orjson, an extra, is three times as fast; it is imported with the first text."""
+    try:
+        import orjson
+    except ImportError:
+        return _loads
 
-    def _fast_loads(text: bytes | str) -> Any:
+    def fast_loads(text: bytes | str) -> Any:
         try:
             value = orjson.loads(text)
         except ValueError:
             return _loads(text)  # accepted by the lenient reader only, or its error
         return _shallow(value)
 
-    loads = _fast_loads
+    return fast_loads
+
+
+def loads(text: bytes | str) -> Any:
+    """Decodes JSON.
+
+    Raises:
+        ValueError: it is not JSON, or nested too deeply.
+    """
+    return _fastest()(text)

@@ -1,17 +1,17 @@
 """Checks values before they are sent as headers."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from aps_async.errors import APSError, AuthError, InputError
+from aps_async.lazy import regex
 
 __all__ = ["USER_AGENT", "bearer", "checked_headers", "header_value", "token_value"]
 __dir__: object = __all__.copy
 
 USER_AGENT = "aps-async"
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME = regex(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def header_value(what: str, value: Any, error: type[APSError] = InputError) -> str:

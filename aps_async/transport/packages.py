@@ -1,6 +1,8 @@
 """The dependency `backoff`: two distributions install a package of this name, and may break each other."""
 
 import logging
+import os
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["BROKEN_BACKOFF", "warn_of_two_backoffs"]
@@ -20,9 +22,13 @@ def warn_of_two_backoffs(package: str | None) -> None:
     Args:
         package: the file of the package `backoff`.
     """
-    folder = Path(package).parents[1] if package else None
-    # Looks into one folder only: importlib.metadata would read every folder of the path.
-    if folder and all(any(folder.glob(f"{name}-*.dist-info")) for name in ("backoff", "python_backoff")):
+    if package is None:
+        return
+    found = set[str]()
+    # Reads one folder only, and once: importlib.metadata would read every folder of the path.
+    with suppress(OSError), os.scandir(Path(package).parents[1]) as beside:  # it may lie in a zip file
+        found = {each.name.partition("-")[0] for each in beside if each.name.endswith(".dist-info")}
+    if found >= {"backoff", "python_backoff"}:
         _log.warning(
             "the distributions backoff and python-backoff are both installed and overwrite each other: %s", _REPAIR
         )

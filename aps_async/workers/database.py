@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from aps_async.errors import DatabaseError
 from aps_async.extras import needed
+from aps_async.lazy import regex
 
 __all__ = ["CONNECTIONS", "STATEMENT_SECONDS", "Database", "driver", "is_outage", "opened"]
 __dir__: object = __all__.copy
@@ -24,7 +24,7 @@ _LONGEST_PAUSE = 5.0
 _WARN_FROM = 0.5
 """Seconds between attempts from which on an outage is logged; connections that were merely dropped are back sooner."""
 _PROBES = 5
-_ERRNO = re.compile(r"\[Errno -?\d+\] ")
+_ERRNO = regex(r"\[Errno -?\d+\] ")
 _SETTINGS = {"application_name": "aps-async"}  # PgBouncer accepts no other startup parameter that we need
 # If a worker is suspended in a transaction, its locks must not stop the others.
 _LIMIT_IDLE = "SET idle_in_transaction_session_timeout = '15s'"
