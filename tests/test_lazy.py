@@ -1,6 +1,8 @@
 """What is made at its first use."""
 
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -37,3 +39,17 @@ def test_a_pattern_is_compiled_when_it_is_used() -> None:
         wrong.match("")
     with pytest.raises(AttributeError):
         _ = regex("a").nothing  # type: ignore[attr-defined]
+
+
+def test_a_program_that_starts_an_export_does_not_import_the_rest_first() -> None:
+    code = (
+        "import sys; from aps_async import Session, TwoLegged, bim360, wait_for_export; "
+        "print(*(name for name in sys.modules if name.startswith('aps_async.')), 'orjson' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    *names, has_orjson = ran.stdout.split()
+    assert has_orjson == "False"
+    parts = {".".join(name.split(".")[1:2]) for name in names}
+    assert not parts & {"downloads", "ledger", "sync", "report", "pdf", "workers", "cli", "simulator", "integrations"}
+    assert {name.rpartition(".")[2] for name in names if ".resources." in name} == {"bim360"}
+    assert {name.rpartition(".")[2] for name in names if ".models." in name} == {"exports", "warnings"}

@@ -3,10 +3,9 @@
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import cache
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aps_async.classes import frozen
-from aps_async.downloads.content import DOCX, PDF, ZIP, Signature
 from aps_async.errors import InputError
 from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest
@@ -15,6 +14,9 @@ from aps_async.session import Session
 from aps_async.settings import Settings
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.retry import call_deadline
+
+if TYPE_CHECKING:
+    from aps_async.downloads.content import Signature
 
 __all__ = ["Export", "Kind", "get_export", "ref_of", "row_of", "start_export"]
 __dir__: object = __all__.copy
@@ -36,7 +38,8 @@ class Kind:
     """The endpoint of status calls, with their quota."""
     start_endpoint: Endpoint
     """The endpoint of starts, with their quota, and whether a start whose response was lost may be repeated."""
-    signatures: tuple[Signature, ...] = (PDF,)
+    signatures: "tuple[Signature, ...]"
+    """The types of file that it may make."""
     status_call_refreshes_link: bool = False
     """Whether another status call returns a fresh link; otherwise only another start does."""
     default_timeout: Callable[[Settings], float] = attrgetter("export_timeout")
@@ -44,6 +47,7 @@ class Kind:
 
 
 def _bim360() -> Kind:
+    from aps_async.downloads.content import PDF
     from aps_async.resources import bim360
 
     return Kind(
@@ -52,11 +56,13 @@ def _bim360() -> Kind:
         get=bim360.get_export,
         resolve=bim360.resolve,
         status=bim360.STATUS,
+        signatures=(PDF,),
         status_call_refreshes_link=True,
     )
 
 
 def _files() -> Kind:
+    from aps_async.downloads.content import PDF, ZIP
     from aps_async.resources import acc, files
 
     return Kind(
@@ -71,6 +77,7 @@ def _files() -> Kind:
 
 
 def _sheets() -> Kind:
+    from aps_async.downloads.content import PDF
     from aps_async.resources import acc, sheets
 
     return Kind(
@@ -79,11 +86,13 @@ def _sheets() -> Kind:
         get=sheets.get_export,
         resolve=acc.resolve,
         status=sheets.SERVICE.status,
+        signatures=(PDF,),
         default_timeout=attrgetter("acc_export_timeout"),
     )
 
 
 def _cost() -> Kind:
+    from aps_async.downloads.content import DOCX
     from aps_async.resources import cost
 
     return Kind(
