@@ -21,7 +21,7 @@ from aps_async.cli import account_commands, export_commands, finding, guides, jo
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.arguments import in_front, usage_hint
 from aps_async.cli.completion import complete_profile
-from aps_async.cli.examples import HELP_OPTIONS, complete_help, without_types
+from aps_async.cli.examples import HELP_OPTIONS, complete_help, with_help_pages
 from aps_async.cli.exit_codes import EXIT_CODES, Interrupted, exit_code, reason, short_reason
 from aps_async.cli.options import ORDER, a_path, profile_option
 from aps_async.cli.output import (
@@ -70,7 +70,7 @@ def run(argv: Sequence[str]) -> int:
 def _run(argv: Sequence[str], stack: ExitStack) -> int:
     tolerate_any_text()
     debug = "--debug" in argv
-    parser = without_types(get_command(app))
+    parser = with_help_pages(get_command(app))
     work: Any = None
     try:
         # Not Typer's standalone mode, which has its own exit codes and draws frames around errors.

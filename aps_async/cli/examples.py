@@ -1,9 +1,12 @@
 """The help of each command: its group, and one example with names of the demo world."""
 
+from functools import partial
 from inspect import getdoc
 from typing import Any
 
 import typer
+
+from aps_async.cli.help_pages import help_page
 
 HELP_OPTIONS = ["-h", "--help"]
 GROUPS = {
@@ -60,9 +63,10 @@ def complete_help(app: typer.Typer) -> None:
     app.registered_commands.sort(key=[command for each in GROUPS.values() for command in map(commands.get, each)].index)
 
 
-def without_types(parser: Any) -> Any:
-    """The same parser, whose help names no types: the names of the values say what they are."""
+def with_help_pages(parser: Any) -> Any:
+    """The same parser, whose help is ours and names no types: the names of the values say what they are."""
     for command in (parser, *parser.commands.values()):
+        command.get_help = partial(help_page, command)
         context = typer.Context(command, help_option_names=HELP_OPTIONS)
         for each in (*command.params, command.get_help_option(context)):
             if each.param_type_name == "argument":

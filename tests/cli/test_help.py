@@ -1,15 +1,20 @@
 """The help of every command: grouped, with an example that works, and in plain words."""
 
+import io
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import typer
 from typer.main import get_command
 
 from aps_async.cli.app import app
-from aps_async.cli.examples import GROUPS
+from aps_async.cli.examples import GROUPS, HELP_OPTIONS
+from aps_async.cli.help_pages import help_page
 from tests.cli.support import Ran
 
 Cli = Callable[..., Ran]
@@ -58,3 +63,64 @@ def test_what_is_asked_about_the_program_may_be_anywhere(cli: Cli, argv: str, sa
     ran = cli(*argv.split())
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == cli(*same.split()).out
+
+
+WIDTHS = (20, 40, 80, 200)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_a_page_has_every_word_and_fits(cli: Cli, name: str, width: int) -> None:
+    group: Any = get_command(app)
+    command = group.commands[name] if name else group
+    shown = cli(*name.split(), "--help", env={"COLUMNS": str(width)}).out
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= width
+    assert {len(line) for line in lines if line.startswith(("╭", "│", "╰"))} == {width}
+    bare = re.sub(r"[\s│]", "", shown)
+    texts = [command.help, command.epilog, *(each.help for each in command.params)]
+    texts += [each.help.partition("\n\n")[0] for each in getattr(command, "commands", {}).values()]
+    names = [word for each in command.params if each.param_type_name == "option" for word in each.opts]
+    for text in (*filter(None, texts), *names):
+        assert re.sub(r"\s", "", text.replace(r"\[", "[")) in bare
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_terminal", "is_coloured"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"TERM": "dumb"}, True, False),
+    ],
+)
+def test_colours_are_for_terminals(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], is_terminal: bool, is_coloured: bool
+) -> None:
+    for variable in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(sys, "stdout", Terminal(is_terminal))
+    command = get_command(app).commands["export"]  # type: ignore[attr-defined] # a group
+    with typer.Context(command, help_option_names=HELP_OPTIONS) as context:
+        page = help_page(command, context)
+    assert ("\x1b[1;36m--out\x1b[0m" in page) == is_coloured
+    assert ("\x1b" in page) == is_coloured
+    assert "+- Options -" in page, "an encoding without the characters of frames"
+
+
+class Terminal(io.TextIOWrapper):
+    """An output in ASCII."""
+
+    def __init__(self, is_terminal: bool) -> None:
+        super().__init__(io.BytesIO(), encoding="ascii")
+        self.is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+
+def test_no_command_draws_its_help_with_rich() -> None:
+    code = "import sys; from aps_async.cli import main; main(['sync', '-h']); sys.exit('rich.console' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0  # noqa: S603
