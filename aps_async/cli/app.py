@@ -21,8 +21,9 @@ from aps_async.cli import account_commands, export_commands, finding, guides, jo
 from aps_async.cli import worker_commands as fleetcommands
 from aps_async.cli.arguments import in_front, usage_hint
 from aps_async.cli.completion import complete_profile
-from aps_async.cli.examples import HELP_OPTIONS, complete_help, with_help_pages
+from aps_async.cli.examples import complete_help, with_help_pages
 from aps_async.cli.exit_codes import EXIT_CODES, Interrupted, exit_code, reason, short_reason
+from aps_async.cli.help_pages import HELP_OPTIONS
 from aps_async.cli.options import ORDER, a_path, profile_option
 from aps_async.cli.output import (
     LogFormat,
@@ -33,6 +34,7 @@ from aps_async.cli.output import (
     tolerate_any_text,
     turn_logging_on,
 )
+from aps_async.cli.plain_values import read_plainly
 
 NAME = "aps-async"
 _STOPPED = 130
@@ -70,7 +72,7 @@ def run(argv: Sequence[str]) -> int:
 def _run(argv: Sequence[str], stack: ExitStack) -> int:
     tolerate_any_text()
     debug = "--debug" in argv
-    parser = with_help_pages(get_command(app))
+    parser = read_plainly(with_help_pages(get_command(app)))
     work: Any = None
     try:
         # Not Typer's standalone mode, which has its own exit codes and draws frames around errors.

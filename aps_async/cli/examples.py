@@ -6,9 +6,8 @@ from typing import Any
 
 import typer
 
-from aps_async.cli.help_pages import help_page
+from aps_async.cli.help_pages import help_page, parameters
 
-HELP_OPTIONS = ["-h", "--help"]
 GROUPS = {
     "Try it": {
         "demo": "demo --sheets 40 --out plans",
@@ -67,8 +66,7 @@ def with_help_pages(parser: Any) -> Any:
     """The same parser, whose help is ours and names no types: the names of the values say what they are."""
     for command in (parser, *parser.commands.values()):
         command.get_help = partial(help_page, command)
-        context = typer.Context(command, help_option_names=HELP_OPTIONS)
-        for each in (*command.params, command.get_help_option(context)):
+        for each in parameters(command):
             if each.param_type_name == "argument":
                 each.display_type_rich = _no_type
             elif getattr(each, "is_flag", False) or getattr(each, "count", False):

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import Any
 
+import typer
+
 _BOLD, _DIM, _NAME, _VALUE = "1", "2", "1;36", "1;33"
 _NARROW = 24  # columns; where a description would have fewer, it is below its name
 _USAGE = "Usage: "
@@ -20,6 +22,14 @@ _ENDING = re.compile(r"\[[^\[\]]*\]$")
 
 Row = tuple[str, str]
 """A name and its description."""
+
+
+HELP_OPTIONS = ["-h", "--help"]
+
+
+def parameters(command: Any) -> list[Any]:
+    """The arguments and options of a command, `--help` included."""
+    return list(command.get_params(typer.Context(command, help_option_names=HELP_OPTIONS)))
 
 
 def help_page(command: Any, context: Any) -> str:

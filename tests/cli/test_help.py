@@ -13,8 +13,8 @@ import typer
 from typer.main import get_command
 
 from aps_async.cli.app import app
-from aps_async.cli.examples import GROUPS, HELP_OPTIONS
-from aps_async.cli.help_pages import help_page
+from aps_async.cli.examples import GROUPS
+from aps_async.cli.help_pages import HELP_OPTIONS, help_page
 from tests.cli.support import Ran
 
 Cli = Callable[..., Ran]
