@@ -23,6 +23,7 @@ from .derivatives import CDN_GET
 from .exchanges import Exchange, exchange
 from .faults import INSTEAD, Fault, Faults
 from .gateway import admit
+from .oauthkeys import begin_key
 from .pages import Pages
 from .quotas import Quotas
 from .record import Record, Seen
@@ -83,6 +84,7 @@ class Simulator:
     ) -> None:
         if speed <= 0:
             raise ValueError(f"speed must be positive, not {speed}")
+        begin_key()
         data = None if pdf is None else read_pdf(pdf)
         if world is None:
             world = World.demo() if pdf is None else World.with_pdf(pdf)

@@ -1,5 +1,6 @@
 """The key of the simulated authorization server, and the verification of clients' signatures."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -12,9 +13,16 @@ _REGISTRY = jws.JWSRegistry(algorithms=["RS256"], strict_check_header=False)  # 
 
 
 @cache
+def begin_key() -> "Future[RSAKey]":
+    """Begins to make the server's key in a thread, which takes up to 0.1 s; there is one for the whole process."""
+    thread = ThreadPoolExecutor(1)
+    made = thread.submit(RSAKey.generate_key, 2048, {"kid": KEY_ID, "use": "sig", "alg": "RS256"})
+    thread.shutdown(wait=False)
+    return made
+
+
 def _key() -> RSAKey:
-    """One for the whole process: making one takes longer than most tests."""
-    return RSAKey.generate_key(2048, {"kid": KEY_ID, "use": "sig", "alg": "RS256"})
+    return begin_key().result()
 
 
 def sign(header: dict[str, Any], claims: dict[str, Any]) -> str:

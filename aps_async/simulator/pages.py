@@ -4,18 +4,23 @@ import hashlib
 import io
 from collections import OrderedDict
 from collections.abc import Generator, Hashable, Iterator, Sequence
-from typing import Generic, TypeVar
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote
 
 import attrs
-from pypdf import PdfWriter
 
 from .marks import Mark
 from .parts import DOCUMENT, Item, Version, WorldError
-from .pdfpages import PdfPages
 from .plans import draw_sheet, name_page, new_canvas, paint_sheet, plain_sheets
 from .strokes import SheetInfo
 from .world import World
+
+if TYPE_CHECKING:
+    from .pdfpages import PdfPages
+
+if find_spec("pypdf") is None:  # imported for given PDFs only, but if it is missing, that is known at once
+    raise ModuleNotFoundError("No module named 'pypdf'", name="pypdf")
 
 _BLOCK = 1 << 20
 _CHUNK = 1 << 18
@@ -127,7 +132,7 @@ class Pages:
 
     def __init__(self, world: World, pdf: bytes | None, seed: int) -> None:
         self._world, self._seed = world, seed
-        self._pdf = PdfPages(pdf) if pdf is not None else None
+        self._pdf = None if pdf is None else _given(pdf)
         self.cache: Cache[Content] = Cache(_MEMORY)
         self.is_plain = False
         """Whether a PDF is a few words about its sheets: for thousands of runs, which drawing makes slow."""
@@ -158,6 +163,8 @@ class Pages:
                 yield
             canvas.save()
             return buffer.getvalue()
+        from pypdf import PdfWriter
+
         writer = PdfWriter()
         for painting in paintings:
             info = painting.info
@@ -241,3 +248,9 @@ class Pages:
             (other.name, f"{root}/{quote(other.folder.id, safe='')}/detail/viewer/items/{quote(other.id, safe='')}")
             for other in chosen
         )
+
+
+def _given(pdf: bytes) -> "PdfPages":
+    from .pdfpages import PdfPages  # here, since pypdf takes 0.05 s, and most worlds are drawn
+
+    return PdfPages(pdf)

@@ -27,7 +27,6 @@ from .parts import (
     WorldError,
     is_exportable,
 )
-from .pdfpages import PdfPages
 from .summary import summary
 from .worldjson import read_world
 
@@ -128,6 +127,8 @@ class World:
     def with_pdf(cls, pdf: Path | str | bytes, *, seed: int = 0) -> Self:
         """The demo account with one sheet for each page of `pdf`, as if that file had been uploaded to Plans."""
         name = "plans.pdf" if isinstance(pdf, bytes) else Path(pdf).name
+        from .pdfpages import PdfPages
+
         data = read_pdf(pdf)
         world = cls.from_json(demo_with_pdf(PdfPages(data).count, name, len(data), seed=seed))
         world.pdf = data
