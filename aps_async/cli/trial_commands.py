@@ -20,7 +20,7 @@ def demo(
         "aps-async-demo"
     ),
     sheets: SHEETS = None,
-    speed: SPEED = 20.0,
+    speed: SPEED = 40.0,
     pdf: PDF = None,
     keep_open: Annotated[bool, typer.Option("--keep-open", help="Keep the simulator running until Ctrl-C.")] = False,
 ) -> Any:
