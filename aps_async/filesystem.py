@@ -65,18 +65,24 @@ def refuse_link(path: Path) -> bool:
     return True
 
 
-def check_replaceable(path: str | os.PathLike[str]) -> None:
+def check_replaceable(path: str | os.PathLike[str]) -> bool:
     """Checks that a path may be replaced: that there is nothing, a file or a link, and not a device or pipe.
 
     Root may replace `/dev/null`, and everything else on the machine would then write to that file.
 
+    Returns:
+        Whether it is a link.
+
     Raises:
         OSError: EISDIR or ELOOP if it may not; or the path cannot be examined.
     """
-    with suppress(FileNotFoundError):
+    try:
         mode = os.lstat(path).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            raise OSError(errno.EISDIR if stat.S_ISDIR(mode) else errno.ELOOP, "is not a regular file", str(path))
+    except FileNotFoundError:
+        return False
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise OSError(errno.EISDIR if stat.S_ISDIR(mode) else errno.ELOOP, "is not a regular file", str(path))
+    return stat.S_ISLNK(mode)
 
 
 def open_own(path: Path, flags: int, mode: int = 0o666) -> int:

@@ -54,7 +54,7 @@ def _commands(rounds: int) -> list[str]:
         f"| python -c 'import typer, rich.progress' | {spread(bare)} |",
         f"| --help of the smallest program that typer can make | {spread(hello)} |",
         f"| aps-async --help | {spread(help_)} |",
-        f"| aps-async demo, to its first PDF (the first job takes a quarter of a second at its speed of 40) | {spread(demo)} |",
+        f"| aps-async demo, to its first PDF (whose job takes 0.3 s at its speed of 40) | {spread(demo)} |",
     ]
 
 

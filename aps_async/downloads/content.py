@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from threading import Event
 
@@ -81,6 +82,16 @@ class Expected:
     """As hexadecimal digits."""
 
 
+@cache
+def _reach(signatures: tuple[Signature, ...]) -> tuple[int, int, int]:
+    """Bytes of the longest head, of the window in which a head may be, and of the end that is kept."""
+    return (
+        max(len(each.head) for each in signatures),
+        max(len(each.head) + each.head_within for each in signatures),
+        max(1, *(each.tail_within for each in signatures)),
+    )
+
+
 def _unpadded(piece: bytes) -> int:
     """The length without the padding at the end. Not by `rstrip`, which would copy the piece."""
     end = piece[-64:]
@@ -101,9 +112,7 @@ class ContentCheck:
         self.size: int | None = expected.size
         """The required size in bytes, if that is known beforehand."""
         self._expected = expected
-        self._longest_head = max(len(each.head) for each in expected.signatures)
-        self._window = max(len(each.head) + each.head_within for each in expected.signatures)
-        self._keep = max(1, *(each.tail_within for each in expected.signatures))
+        self._longest_head, self._window, self._keep = _reach(expected.signatures)
         self._head: bytes = b""
         self._last: deque[tuple[bytes, int]] = deque()  # the last pieces, and the bytes of each that are not padding
         self._last_size: int = 0

@@ -60,7 +60,9 @@ class Digests:
         self._hash(self._take_waiting())
 
     def copy(self) -> "Digests":
-        """A copy of this state, to continue from; only after `settle`."""
+        """A copy of this state, to continue from; only after `settle`. Without a hash there is no state."""
+        if not self._hashes:
+            return self
         other = Digests()
         other._hashes = {name: each.copy() for name, each in self._hashes.items()}
         other._size = self._size

@@ -113,9 +113,11 @@ async def download(
         suffix = kind.suffix if add_suffix else None
         warnings = transfer.warnings + await sink.complete(kind.verify)
         path = sink.final(suffix)
-        got = Received(size=transfer.received, etag=transfer.file_etag, sha256=transfer.sha256, warnings=warnings)
-        if path is not None:
-            got = Downloaded(path=path, size=got.size, etag=got.etag, sha256=got.sha256, warnings=got.warnings)
+        size, etag, digits = transfer.received, transfer.file_etag, transfer.sha256
+        if path is None:
+            got = Received(size=size, etag=etag, sha256=digits, warnings=warnings)
+        else:
+            got = Downloaded(path=path, size=size, etag=etag, sha256=digits, warnings=warnings)
             if before_rename is not None:
                 await before_rename(got)
         sink.rename(suffix)

@@ -80,12 +80,12 @@ def checked_path(path: str | bytes | os.PathLike[str]) -> Path:
     """
     target = local_path(path)
     try:
-        check_replaceable(target)
+        is_link = check_replaceable(target)
     except OSError as problem:
         raise target_error(target, problem) from None
-    if target.is_dir():  # behind a link
+    if is_link and target.is_dir():
         raise target_error(target, OSError(errno.EISDIR, ""))
-    if os.access(target.parent, os.W_OK | os.X_OK):
+    if os.access(os.path.dirname(target) or ".", os.W_OK | os.X_OK):
         return target
     if not target.parent.is_dir():
         raise target_error(target, OSError(errno.ENOTDIR if target.parent.exists() else errno.ENOENT, ""))
@@ -103,7 +103,7 @@ def local_path(path: str | bytes | os.PathLike[str]) -> Path:
     """
     text = os.fsdecode(path)
     try:
-        is_possible = text.strip() and b"\0" not in os.fsencode(text)
+        is_possible = text.strip() and "\0" not in text and (text.isascii() or os.fsencode(text))
     except UnicodeEncodeError:  # half of a character
         is_possible = False
     if not is_possible:

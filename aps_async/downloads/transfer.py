@@ -6,7 +6,8 @@ https://aps.autodesk.com/blog/data-management-oss-object-storage-service-migrati
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Any
 
 import aiohttp
@@ -64,7 +65,7 @@ class Transfer:
         self._session = session
         self._settings = session.settings
         self._open = opener or session.open_link
-        self._follows_redirects = opener is None
+        self._base_url = session.base_url if opener is None else None
         self._renew = renew
         self._expected = expected
         self._wants_sha256 = sha256
@@ -79,7 +80,10 @@ class Transfer:
         known = self._expected
         size = source.size if known.size is None else known.size
         self._source = source
-        self._check = ContentCheck(evolve(known, size=size, sha1=known.sha1 or source.sha1), sha256=self._wants_sha256)
+        sha1 = known.sha1 or source.sha1
+        if (size, sha1) != (known.size, known.sha1):
+            known = evolve(known, size=size, sha1=sha1)
+        self._check = ContentCheck(known, sha256=self._wants_sha256)
         self._has_several = len(source.parts) > 1
         self._begin_part(0)
 
@@ -149,7 +153,7 @@ class Transfer:
             problem: Exception | None = None
             begun: int | None = None
             try:
-                async with self._response() as response:
+                async with _Response(self._open, self._link, self._range_headers(), self._base_url) as response:
                     if not await self._accepts(response):
                         continue
                     begun = self._at
@@ -208,22 +212,6 @@ class Transfer:
             await self._wait_after(problem.reason)
         else:
             await self._wait_after(transport_error(f"GET {self._link}", problem))
-
-    @asynccontextmanager
-    async def _response(self) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        """Opens the link; a temporary redirect is followed once."""
-        headers = self._range_headers()
-        async with self._open(self._link, headers) as response:
-            if response.status != 307 or not self._follows_redirects:
-                yield response
-                return
-            location = response.headers.get("Location", "")
-        try:
-            target = redirect_target(self._link, location, base_url=self._session.base_url)
-        except ValueError as problem:
-            raise _RefusedError(f"GET {self._link}: 307, and the redirect was not followed: {problem}", 1) from None
-        async with self._open(target, headers) as response:
-            yield response
 
     def _range_headers(self) -> dict[str, str]:
         if self._at and self.etag is None:
@@ -356,6 +344,37 @@ class Transfer:
             self._waits = waits(self._settings, paced=False)
             next(self._waits)
         return self._waits.send(problem)
+
+
+class _Response(AbstractAsyncContextManager[aiohttp.ClientResponse]):
+    """The response to a link; a temporary redirect is followed once, unless the caller opens the links (no base URL).
+
+    A class, since `asynccontextmanager` would take longer than the checks of a small file.
+    """
+
+    __slots__ = ("_base_url", "_headers", "_link", "_open", "_opened")
+
+    def __init__(self, opener: Opener, link: SignedUrl, headers: Mapping[str, str], base_url: str | None) -> None:
+        self._open, self._link, self._headers, self._base_url = opener, link, headers, base_url
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        self._opened = self._open(self._link, self._headers)
+        response = await self._opened.__aenter__()
+        if response.status != 307 or self._base_url is None:
+            return response
+        location = response.headers.get("Location", "")
+        await self._opened.__aexit__(None, None, None)
+        try:
+            target = redirect_target(self._link, location, base_url=self._base_url)
+        except ValueError as problem:
+            raise _RefusedError(f"GET {self._link}: 307, and the redirect was not followed: {problem}", 1) from None
+        self._opened = self._open(target, self._headers)
+        return await self._opened.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._opened.__aexit__(kind, problem, trace)
 
 
 class _TransientError(Exception):

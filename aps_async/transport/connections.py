@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import aiohttp
@@ -252,16 +254,23 @@ class Connections:
                 raise InputError(_OTHER_AUTH) from None
             raise
 
-    @asynccontextmanager
-    async def open_link(
+    def open_link(
         self, link: SignedUrl, headers: Mapping[str, str] | None, base_url: str, settings: Settings
-    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """See `Session.open_link`."""
+        return _Opened(partial(self._begin_link, link, headers, base_url, settings))
+
+    async def _begin_link(
+        self, link: SignedUrl, headers: Mapping[str, str] | None, base_url: str, settings: Settings
+    ) -> aiohttp.ClientResponse:
         links = self._opened()
         sent: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: USER_AGENT}
-        sent.update(checked_headers(headers))
-        if headers and any(name.lower() == "authorization" for name in headers):
-            raise InputError("a signed link carries its own authorization: storage responds with 400 to a second one")
+        if headers:
+            sent.update(checked_headers(headers))
+            if any(name.lower() == "authorization" for name in headers):
+                raise InputError(
+                    "a signed link carries its own authorization: storage responds with 400 to a second one"
+                )
         url = checked_link_target(link.reveal(), base_url)
         if cookie := link.reveal_cookie():
             sent["Cookie"] = header_value("the cookie of the signed link", cookie)
@@ -269,5 +278,22 @@ class Connections:
             async with asyncio.timeout(headers_timeout(settings)):
                 response = await links.get(url, headers=sent, **self._options)
             attempt.status = response.status
-        async with response:
-            yield response
+        return response
+
+
+class _Opened(AbstractAsyncContextManager[aiohttp.ClientResponse]):
+    """A response, closed at the end. For a small file, `asynccontextmanager` would take longer than its checks."""
+
+    __slots__ = ("_begin", "_response")
+
+    def __init__(self, begin: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> None:
+        self._begin = begin
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        self._response = await self._begin()
+        return self._response
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._response.__aexit__(kind, problem, trace)
