@@ -409,5 +409,7 @@ def _strong(etag: str | None) -> str | None:
 
 def _encodings(response: aiohttp.ClientResponse) -> str:
     """The content codings of a response that change its bytes."""
-    values = ",".join(response.headers.getall("Content-Encoding", [])).lower().split(",")
+    if "Content-Encoding" not in response.headers:
+        return ""
+    values = ",".join(response.headers.getall("Content-Encoding")).lower().split(",")
     return ", ".join(each for value in values if (each := value.strip()) in _ENCODINGS)

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from aps_async.errors import InputError, forget_frames
 from aps_async.links import SignedUrl
@@ -274,11 +275,18 @@ class Connections:
         url = checked_link_target(link.reveal(), base_url)
         if cookie := link.reveal_cookie():
             sent["Cookie"] = header_value("the cookie of the signed link", cookie)
+        if not self._hooks:
+            return await self._get(links, url, sent, settings)
         with attempted(self._hooks, "storage", "GET", url) as attempt:
-            async with asyncio.timeout(headers_timeout(settings)):
-                response = await links.get(url, headers=sent, **self._options)
+            response = await self._get(links, url, sent, settings)
             attempt.status = response.status
         return response
+
+    async def _get(
+        self, links: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], settings: Settings
+    ) -> aiohttp.ClientResponse:
+        async with asyncio.timeout(headers_timeout(settings)):
+            return await links.get(url, headers=headers, **self._options)
 
 
 class _Opened(AbstractAsyncContextManager[aiohttp.ClientResponse]):
@@ -296,4 +304,5 @@ class _Opened(AbstractAsyncContextManager[aiohttp.ClientResponse]):
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._response.__aexit__(kind, problem, trace)
+        if not self._response.closed:  # as it is after its last byte; aiohttp would close it once more
+            await self._response.__aexit__(kind, problem, trace)
