@@ -90,7 +90,7 @@ def measure(rounds: int) -> str:
             "The library imports a public name at its first use, and the modules of downloads while a job runs;",
             "patterns are compiled when they are first used. Its classes share the methods that attrs would compile",
             "for each (see `aps_async.classes`). What is left beyond the dependencies is the loading of forty modules",
-            "and of backoff; a third of it is attrs, which builds about thirty classes and compiles one method of each.",
+            "and of backoff; a third of it is attrs, which builds thirty classes and compiles one method for each.",
             "",
             "`--help` is drawn without rich, and no command needs pydantic for plain values, as Typer itself would.",
             *_commands(rounds),
