@@ -141,7 +141,7 @@ class _Styles:
 def _width() -> int:
     """Columns of the terminal, also where only the output is a pipe; 80 without one."""
     for name in ("TERMINAL_WIDTH", "COLUMNS"):
-        if os.environ.get(name):  # `make_usable` has removed what is no width
+        if os.environ.get(name):  # `make_usable` has removed unusable ones
             return int(os.environ[name])
     for stream in (1, 0, 2):
         try:
