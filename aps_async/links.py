@@ -8,9 +8,8 @@ from calendar import timegm
 from time import strptime
 from urllib.parse import parse_qs, urljoin, urlsplit
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.reprs import cut_middle, short_repr
 from aps_async.transport.addresses import checked_target, is_local
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
 
+from attrs import frozen
+
 from aps_async.arguments import check_functions
-from aps_async.classes import frozen
 from aps_async.errors import InputError
 
 __all__ = ["Policy", "PollPolicy", "PollStatus", "WaitGenerator", "WaitPolicy", "as_callable", "seconds_of"]

@@ -17,9 +17,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, closing
 from typing import Any, Generic, TypeVar, cast
 
-from attrs import evolve, field
+from attrs import evolve, field, frozen
 
-from aps_async.classes import frozen
 from aps_async.errors import PollTimeoutError, UnauthorizedError
 from aps_async.policies import Policy, PollPolicy, PollStatus, as_callable, seconds_of
 from aps_async.transport import retry

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Self, cast
 
-from attrs import Attribute, evolve, field, fields
+from attrs import Attribute, evolve, field, fields, frozen
 
-from aps_async.classes import frozen
 from aps_async.errors import InputError
 from aps_async.reprs import short_repr
 

@@ -5,9 +5,8 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from weakref import finalize
 
-from attrs import field
+from attrs import define, field
 
-from aps_async.classes import define
 from aps_async.errors import DiskFullError, TargetError
 
 __all__ = ["Spool"]

@@ -12,9 +12,8 @@ from html import escape
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from attrs import field
+from attrs import define, field, frozen
 
-from aps_async.classes import define, frozen
 from aps_async.errors import InputError
 from aps_async.transport.connections import HEADER_LIMIT
 from aps_async.transport.listening import serving

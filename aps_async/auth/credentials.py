@@ -7,10 +7,9 @@ import base64
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from attrs import field
+from attrs import field, frozen
 
 from aps_async.auth.provider import AccessToken, TokenClient
-from aps_async.classes import frozen
 from aps_async.errors import APSError, AuthError, DecodeError, ResponseError
 from aps_async.text import finite_number
 from aps_async.transport.headers import header_value, token_value

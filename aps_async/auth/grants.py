@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from attrs import field
+from attrs import field, frozen
 
 from aps_async.auth.credentials import TOKEN_PATH, AppCredentials, claimed_text, read_token
 from aps_async.auth.provider import TokenClient, unverified_claims
 from aps_async.auth.store import Login
-from aps_async.classes import frozen
 from aps_async.errors import APSError, AuthError, InputError, forget_frames
 from aps_async.links import redact
 from aps_async.narrowing import is_list

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any, Protocol, runtime_checkable
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.errors import forget_frames
 from aps_async.narrowing import as_object
 from aps_async.transport.retry import may_recover

@@ -10,10 +10,9 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
-from attrs import asdict, evolve, field, fields
+from attrs import asdict, evolve, field, fields, frozen
 
 from aps_async.auth.provider import AccessToken
-from aps_async.classes import frozen
 from aps_async.errors import AuthError
 
 __all__ = ["Login", "MemoryStore", "TokenStore"]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.selection import Selection
 

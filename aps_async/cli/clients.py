@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from contextvars import copy_context
 from pathlib import Path
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.cli.environment import open_session
 from aps_async.cli.identity import VARIABLES
 from aps_async.cli.options import profile_option

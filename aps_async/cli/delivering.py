@@ -10,8 +10,9 @@ from contextlib import AbstractContextManager, aclosing, closing
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
+
 from aps_async.ahead import ReadAhead
-from aps_async.classes import frozen
 from aps_async.cli.ending import failures_by_reason, next_command, print_failure, print_stopped
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import reason

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from attrs import asdict, field
+from attrs import asdict, define, field, frozen
 
 import aps_async
 from aps_async.auth.credentials import claimed_text
 from aps_async.auth.provider import unverified_claims
-from aps_async.classes import define, frozen
 from aps_async.cli import remedies
 from aps_async.cli.environment import CA_FILE, host_of, proxy_for, session_with
 from aps_async.cli.exit_codes import UsageProblem, exit_code, reason

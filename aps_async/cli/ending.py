@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from pathlib import Path
 
-from attrs import field
+from attrs import define, field
 
-from aps_async.classes import define
 from aps_async.cli.exit_codes import short_reason
 from aps_async.cli.output import print_status, program
 from aps_async.errors import (

@@ -3,10 +3,9 @@
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, aclosing
 
-from attrs import field
+from attrs import field, frozen
 
 from aps_async.ahead import ReadAhead
-from aps_async.classes import frozen
 from aps_async.cli.choice import Choice
 from aps_async.cli.delivering import RunChoices, Task, delivered, export_listed, export_tasks, keep, ledger_for
 from aps_async.cli.output import print_status

@@ -3,9 +3,8 @@
 import time
 from pathlib import Path
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from aps_async.classes import frozen
 from aps_async.cli.delivering import RunChoices, Task, delivered, export_tasks, keep, ledger_for
 from aps_async.cli.environment import open_session
 from aps_async.cli.output import print_json, print_result, print_status, size

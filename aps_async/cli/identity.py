@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from attrs import frozen
+
 from aps_async.auth import ServiceAccount, StaticToken, ThreeLegged, TokenProvider, TwoLegged
 from aps_async.auth.credentials import SCOPES
 from aps_async.auth.service_account import key_from_file
-from aps_async.classes import frozen
 from aps_async.cli import profiles
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.options import profile_option

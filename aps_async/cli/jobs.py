@@ -7,9 +7,9 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin
 
+from attrs import frozen
 from typer.models import OptionInfo
 
-from aps_async.classes import frozen
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.lazy import regex
 from aps_async.narrowing import is_list, is_object

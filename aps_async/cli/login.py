@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from attrs import frozen
+
 from aps_async.auth import Login, ThreeLegged, authorize, authorize_elsewhere, open_browser
 from aps_async.auth.background import in_daemon_thread
 from aps_async.auth.credentials import claimed_text
 from aps_async.auth.loopback import CALLBACK
 from aps_async.auth.provider import unverified_claims
-from aps_async.classes import frozen
 from aps_async.cli import profiles
 from aps_async.cli.environment import session_with
 from aps_async.cli.exit_codes import UsageProblem, reason

@@ -15,10 +15,10 @@ from pathlib import Path
 from textwrap import TextWrapper
 from typing import Any, TextIO
 
+from attrs import define
 from rich.cells import cell_len
 from rich.filesize import decimal
 
-from aps_async.classes import define
 from aps_async.errors import TargetError
 from aps_async.text import well_formed_values
 

@@ -8,10 +8,9 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field
+from attrs import field, frozen
 
 from aps_async.auth import FileStore, KeyringStore, TokenStore
-from aps_async.classes import frozen
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.errors import InputError
 from aps_async.extras import needed

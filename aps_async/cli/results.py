@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, field
+from attrs import asdict, define, field, frozen
 
-from aps_async.classes import define, frozen
 from aps_async.cli.ending import reasons
 from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, print_result, print_status, size

@@ -5,7 +5,8 @@ import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.cli.exit_codes import UsageProblem, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, print_table, size
 from aps_async.cli.workers import PATIENCE, run_as_json

@@ -6,9 +6,10 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
+
 from aps_async.auth import TwoLegged
 from aps_async.auth.loopback import CALLBACK
-from aps_async.classes import frozen
 from aps_async.cli.delivering import check_places, export_tasks, show_failures
 from aps_async.cli.ending import print_stopped
 from aps_async.cli.exit_codes import UsageProblem

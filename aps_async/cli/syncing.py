@@ -9,9 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from attrs import field
+from attrs import define, field, frozen
 
-from aps_async.classes import define, frozen
 from aps_async.cli.choice import Choice
 from aps_async.cli.delivering import RunChoices, check_target, show_failures, stored_choices
 from aps_async.cli.ending import print_stopped, reasons, words_now

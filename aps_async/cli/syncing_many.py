@@ -6,9 +6,8 @@ from collections import Counter
 from contextlib import aclosing
 from functools import partial
 
-from attrs import evolve, field
+from attrs import define, evolve, field
 
-from aps_async.classes import define
 from aps_async.cli.delivering import check_target, stored_choices
 from aps_async.cli.ending import print_stopped
 from aps_async.cli.environment import open_session

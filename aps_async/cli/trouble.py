@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from aps_async.classes import define
+from attrs import define
+
 from aps_async.cli.ending import few_words
 from aps_async.cli.output import clock, is_live, print_progress
 from aps_async.transport.first_contact import FirstContact, Trouble

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import asdict
+from attrs import asdict, frozen
 
-from aps_async.classes import frozen
 from aps_async.cli.clients import clients_of, open_sessions
 from aps_async.cli.ending import is_stop_reported
 from aps_async.cli.environment import open_session

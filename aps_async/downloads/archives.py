@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.downloads.filenames import NameBook, in_folder
 from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
 from aps_async.downloads.sinks import part_name, target_error

@@ -6,9 +6,8 @@ from functools import cache
 from pathlib import Path
 from threading import Event
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.downloads.digests import Digests
 from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
 from aps_async.errors import IncompleteDownloadError

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.downloads.filenames import checked_relative
 from aps_async.downloads.storage import ReadableStorage, StoredFile, is_object_storage
 from aps_async.errors import InputError, TargetError

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Protocol
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.errors import InputError
 from aps_async.lazy import regex
 from aps_async.links import redact_addresses

@@ -7,9 +7,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from attrs import field
+from attrs import define, field, frozen
 
-from aps_async.classes import define, frozen
 from aps_async.downloads.download import BeforeRename
 from aps_async.downloads.sinks import PartFile, part_name, target_error
 from aps_async.downloads.storage import Storage

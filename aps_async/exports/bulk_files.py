@@ -6,9 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import field
+from attrs import define, field
 
-from aps_async.classes import define
 from aps_async.downloads.archives import unpack_archive
 from aps_async.downloads.filenames import in_folder
 from aps_async.downloads.sinks import PartFile, checked_path, target_error

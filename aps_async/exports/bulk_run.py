@@ -9,9 +9,8 @@ from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
-from attrs import field
+from attrs import define, field
 
-from aps_async.classes import define
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.batches import Batches, BatchPolicy

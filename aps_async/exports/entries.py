@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from aps_async.classes import define
+from attrs import define
+
 from aps_async.exports.bulk_requests import Wanted, request_of
 from aps_async.exports.outcomes import Delivery, report_outcome
 from aps_async.ledger.journal import Record

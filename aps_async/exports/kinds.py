@@ -5,7 +5,8 @@ from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.errors import InputError
 from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest

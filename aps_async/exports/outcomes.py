@@ -5,7 +5,8 @@ import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from aps_async.classes import define
+from attrs import define
+
 from aps_async.models import ExportRef, ExportRequest
 from aps_async.session import Session
 from aps_async.transport import hooks

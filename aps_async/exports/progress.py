@@ -5,9 +5,8 @@ import math
 from collections import deque
 from datetime import UTC, datetime, timedelta
 
-from attrs import field
+from attrs import define, field, frozen
 
-from aps_async.classes import define, frozen
 from aps_async.transport.first_contact import Trouble
 from aps_async.transport.quotas import LocalRateLimiter, RateLimiter
 

@@ -66,9 +66,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from attrs import field
+from attrs import define, field
 
-from aps_async.classes import define
 from aps_async.downloads.content import Expected
 from aps_async.downloads.download import in_order
 from aps_async.downloads.filenames import safe_stem, split_suffix

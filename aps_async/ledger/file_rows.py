@@ -13,7 +13,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.downloads.filenames import checked_relative, safe_stem, stem_of
 from aps_async.errors import DecodeError, InputError, LedgerError
 from aps_async.ids import version_number

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from attrs import field
+from attrs import define, field, frozen
 
-from aps_async.classes import define, frozen
 from aps_async.downloads.filenames import NameBook, safe_path
 from aps_async.models import Downloaded, ExportKind, ExportOutcome, ExportRef, ExportRequest, FailedFile, StoredExport
 

@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from aps_async.classes import frozen
 from aps_async.downloads.filenames import stem_of
 from aps_async.ledger import file_rows, rows
 from aps_async.ledger.file_rows import structured

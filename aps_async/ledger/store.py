@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.errors import LedgerError
 from aps_async.ledger.schema import WRONG_VALUES, copied_ledger, explained, open_ledger
 from aps_async.threads import ended

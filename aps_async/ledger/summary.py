@@ -6,7 +6,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.ledger.file_rows import structured
 from aps_async.ledger.lock import holder
 from aps_async.ledger.schema import LEDGER_NAME, WRONG_VALUES, State, explained, read_ledger

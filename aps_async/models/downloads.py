@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.reprs import short_repr
 
 __all__ = [

@@ -2,9 +2,8 @@
 
 from enum import StrEnum
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.links import SignedUrl
 from aps_async.reprs import short_repr
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.models.exports import ExportRef, ExportRequest, FailedFile
 from aps_async.reprs import short_repr
 

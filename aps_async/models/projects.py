@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.models.exports import ExportKind, ExportOptions, ExportRequest, SheetIdentity
 from aps_async.reprs import short_repr
 

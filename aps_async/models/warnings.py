@@ -1,6 +1,7 @@
 """Warnings about parts of a response that could not be read."""
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.reprs import short_repr
 
 __all__ = ["ItemWarning"]

@@ -6,7 +6,8 @@ https://opensource.adobe.com/dc-acrobat-sdk-docs/pdfstandards/PDF32000_2008.pdf,
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.pdf.objects import array, dictionaries, dictionary
 
 __all__ = ["LayerTable", "Layers"]

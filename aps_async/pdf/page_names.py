@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.lazy import regex
 from aps_async.pdf.destinations import named_places
 from aps_async.pdf.objects import array, dictionary

@@ -5,7 +5,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.extras import needed
 from aps_async.lazy import regex
 from aps_async.text import folded, spelling

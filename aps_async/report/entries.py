@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import field
+from attrs import define, field, frozen
 
-from aps_async.classes import define, frozen
 from aps_async.report.thumbnails import ThumbnailProcess
 from aps_async.spool import Spool
 from aps_async.sync.outcomes import SheetState, SyncOutcome

@@ -9,7 +9,8 @@ from importlib.resources import files
 from itertools import takewhile
 from pathlib import Path
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.downloads.sinks import target_error
 from aps_async.filesystem import replacing
 from aps_async.lazy import regex

@@ -19,9 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Self
 
-from attrs import field
+from attrs import define, field, frozen
 
-from aps_async.classes import define, frozen
 from aps_async.extras import needed
 from aps_async.filesystem import open_own
 from aps_async.lazy import regex

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import evolve, field
+from attrs import evolve, field, frozen
 
-from aps_async.classes import frozen
 from aps_async.errors import DecodeError, InputError
 from aps_async.ids import path_part
 from aps_async.links import SignedUrl, Source

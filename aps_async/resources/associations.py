@@ -8,9 +8,8 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 
-from attrs import evolve, field
+from attrs import evolve, field, frozen
 
-from aps_async.classes import frozen
 from aps_async.downloads.filenames import split_suffix
 from aps_async.errors import APSError, InputError, NotAllowedError, NotFoundError, ResponseError
 from aps_async.ids import bare_id, path_part

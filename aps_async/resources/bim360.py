@@ -6,9 +6,8 @@ https://aps.autodesk.com/en/docs/bim360/v1/reference/http/document-management-pr
 import logging
 from collections.abc import Sequence
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.errors import (
     APSError,
     DecodeError,

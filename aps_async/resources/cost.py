@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, cast
 from urllib.parse import quote
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.errors import ExportError, InputError, NotFoundError, NotFoundInProjectError
 from aps_async.ids import bare_id, id_list, path_part
 from aps_async.links import SignedUrl, Source

@@ -5,10 +5,9 @@ https://aps.autodesk.com/en/docs/model-derivative/v2/reference/http/urn-manifest
 
 from urllib.parse import unquote
 
-from attrs import field
+from attrs import field, frozen
 from multidict import CIMultiDictProxy
 
-from aps_async.classes import frozen
 from aps_async.errors import DecodeError
 from aps_async.ids import path_part
 from aps_async.links import Part, SignedUrl, Source, local_expiry

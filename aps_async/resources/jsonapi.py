@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from attrs import evolve, field
+from attrs import evolve, field, frozen
 
-from aps_async.classes import frozen
 from aps_async.errors import DecodeError
 from aps_async.narrowing import as_object
 from aps_async.session import Session

@@ -6,9 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.models import ItemWarning
 from aps_async.resources.jsonapi import HasId, NewItems
 from aps_async.session import Session

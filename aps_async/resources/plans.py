@@ -10,10 +10,9 @@ from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from aps_async.ahead import ReadAhead
-from aps_async.classes import frozen
 from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import (
     bare_id,

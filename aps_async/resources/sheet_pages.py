@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.ids import bare_id
 from aps_async.models import Collection, ExportKind, Sheet
 from aps_async.resources.offsets import Pagination

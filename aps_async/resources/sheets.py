@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Container, Iterable, 
 from contextlib import aclosing
 from typing import Protocol, TypeVar
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from aps_async.classes import frozen
 from aps_async.errors import InputError, NotFoundInProjectError
 from aps_async.ids import bare_id, decoded_urn, id_list, is_folder_urn, path_part, shown
 from aps_async.models import (

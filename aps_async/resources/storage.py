@@ -6,9 +6,8 @@ https://aps.autodesk.com/en/docs/data/v2/reference/http/buckets-:bucketKey-objec
 import re
 from typing import Any
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.errors import DecodeError, InputError, NotExportableError
 from aps_async.ids import decoded_urn, is_item_urn, is_version_urn, path_part, shown
 from aps_async.lazy import regex

@@ -5,7 +5,8 @@ https://aps.autodesk.com/en/docs/oauth/v2
 
 from typing import Any
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.errors import DecodeError
 from aps_async.session import Session
 from aps_async.transport.quotas import Endpoint

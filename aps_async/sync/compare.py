@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from aps_async.classes import frozen
 from aps_async.ids import version_number
 from aps_async.ledger.keys import lineage_of, lineage_of_version, lineage_without_identity
 from aps_async.ledger.sheets import KnownSheet, is_named

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from statistics import NormalDist
 
-from attrs import evolve, field
+from attrs import evolve, field, frozen
 
-from aps_async.classes import frozen
 from aps_async.downloads.storage import Storage
 from aps_async.exports.batches import BatchPolicy, batch_for
 from aps_async.exports.kinds import row_of

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from aps_async.classes import frozen
 from aps_async.downloads.sinks import checked_path, local_path
 from aps_async.errors import APSError, InputError, MergeError, TargetError
 from aps_async.ledger import Ledger

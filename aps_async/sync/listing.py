@@ -4,10 +4,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from itertools import chain
 
-from attrs import evolve, field
+from attrs import define, evolve, field
 
 from aps_async.ahead import ReadAhead
-from aps_async.classes import define
 from aps_async.errors import InputError, NotFoundInProjectError
 from aps_async.exports.project import list_sheets
 from aps_async.ids import bare_id

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from warnings import catch_warnings, simplefilter
 
-from attrs import asdict, field
+from attrs import asdict, field, frozen
 
-from aps_async.classes import frozen
 from aps_async.downloads.sinks import checked_path, local_path, target_error
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed

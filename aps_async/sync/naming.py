@@ -4,9 +4,8 @@ import string
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.downloads.filenames import fitted, safe_stem
 from aps_async.errors import InputError
 from aps_async.lazy import regex

@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.models import ExportOutcome, StoredExport
 
 __all__ = ["SheetState", "SyncCounts", "SyncOutcome"]

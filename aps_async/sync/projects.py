@@ -5,10 +5,9 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from aps_async.arguments import check_functions, check_kind
-from aps_async.classes import frozen
 from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, EmptyProjectError, InputError, LedgerError

@@ -13,9 +13,8 @@ from importlib.resources import files
 from itertools import chain
 from typing import Any, cast
 
-from attrs import asdict, field, fields
+from attrs import asdict, define, field, fields, frozen
 
-from aps_async.classes import define, frozen
 from aps_async.downloads.filenames import checked_relative
 from aps_async.errors import DecodeError, InputError, LedgerError
 from aps_async.ids import bare_id

@@ -9,11 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from attrs import evolve, field
+from attrs import define, evolve, field, frozen
 from attrs.converters import optional
 
 from aps_async.ahead import ReadAhead
-from aps_async.classes import define, frozen
 from aps_async.errors import EmptyProjectError, InputError, MergeError, PruneLimitError
 from aps_async.ledger import Ledger
 from aps_async.ledger.sheets import KnownSheet, SheetNote

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from attrs import evolve, field, fields_dict
+from attrs import evolve, field, fields_dict, frozen
 
-from aps_async.classes import frozen
 from aps_async.errors import APSError, InputError, NotExportableError, NotFoundInProjectError
 from aps_async.exports.project import get_sheet, list_sheets
 from aps_async.ids import check_whole, decoded_urn, is_folder_urn, is_item_urn, is_version_urn

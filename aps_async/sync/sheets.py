@@ -4,7 +4,8 @@ import json
 import unicodedata
 from datetime import UTC, date, datetime
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.ids import is_version_urn
 from aps_async.lazy import regex
 from aps_async.models import Project, Sheet

@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from attrs import evolve, field
+from attrs import evolve, field, frozen
 
-from aps_async.classes import frozen
 from aps_async.downloads.filenames import NameBook, checked_name, safe_stem
 from aps_async.downloads.storage import ReadableStorage, Storage, StorageBelow
 from aps_async.errors import DecodeError, InputError, LedgerError, TargetError

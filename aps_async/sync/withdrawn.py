@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.errors import NotAllowedError, NotFoundError
 from aps_async.ledger.sheets import KnownSheet
 from aps_async.models import Project

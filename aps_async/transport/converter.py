@@ -10,7 +10,7 @@ from types import GenericAlias
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
-from attrs import evolve
+from attrs import evolve, frozen
 from cattrs import AttributeValidationNote, ClassValidationError, Converter, transform_error
 from cattrs.gen import (
     make_dict_structure_fn,
@@ -19,7 +19,6 @@ from cattrs.gen import (
     override,
 )
 
-from aps_async.classes import frozen
 from aps_async.errors import DecodeError, InputError
 from aps_async.models import ExportRef, ExportRequest, FailedFile
 from aps_async.narrowing import as_object, is_object

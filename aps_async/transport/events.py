@@ -2,9 +2,8 @@
 
 from typing import Literal
 
-from attrs import field
+from attrs import field, frozen
 
-from aps_async.classes import frozen
 from aps_async.models import ExportRef, ExportStatus
 from aps_async.transport.export_numbers import CURRENT
 

@@ -10,9 +10,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
-from attrs import evolve
+from attrs import evolve, frozen
 
-from aps_async.classes import frozen
 from aps_async.errors import ResponseError, TransportError
 from aps_async.settings import Settings
 from aps_async.transport import hooks

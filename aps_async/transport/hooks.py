@@ -16,9 +16,9 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from attrs import define
 from yarl import URL
 
-from aps_async.classes import define
 from aps_async.lazy import importer
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Generic, Literal, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
-from aps_async.classes import frozen
+from attrs import frozen
 
 __all__ = [
     "Endpoint",

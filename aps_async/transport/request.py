@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
-from attrs import field
+from attrs import field, frozen
 from yarl import URL
 
-from aps_async.classes import frozen
 from aps_async.errors import AuthError, DownloadError, InputError
 from aps_async.transport.addresses import api_url, checked_target, is_local, is_loopback, read_address
 from aps_async.transport.headers import header_value

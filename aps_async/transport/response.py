@@ -12,9 +12,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
+from attrs import frozen
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from aps_async.classes import frozen
 from aps_async.errors import (
     DecodeError,
     NotAllowedError,

@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from aps_async.classes import define
+from attrs import define
+
 from aps_async.errors import (
     APSError,
     AuthError,

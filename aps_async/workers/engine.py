@@ -25,7 +25,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Literal
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.extras import needed
 from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner

@@ -6,7 +6,8 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.downloads.filenames import NameBook
 from aps_async.exports.bulk_requests import Wanted, request_of
 from aps_async.exports.kinds import ref_of

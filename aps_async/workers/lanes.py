@@ -13,9 +13,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-from attrs import field
+from attrs import define, field, frozen
 
-from aps_async.classes import define, frozen
 from aps_async.errors import DatabaseError
 from aps_async.threads import stopped
 from aps_async.workers import engine

@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.errors import DatabaseError
 from aps_async.workers.database import Database
 from aps_async.workers.presence import WorkerStatus, list_workers

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.errors import APSError
 from aps_async.session import Session
 from aps_async.transport.retry import may_recover

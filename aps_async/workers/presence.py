@@ -10,7 +10,8 @@ from contextlib import suppress
 from datetime import datetime
 from functools import cache
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.errors import APSError
 from aps_async.reprs import short_repr
 from aps_async.workers import schema

@@ -3,7 +3,8 @@
 import asyncio
 from functools import partial
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.models import ExportJob, ExportRef
 from aps_async.session import Session
 from aps_async.threads import stopped

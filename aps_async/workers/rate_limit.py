@@ -13,7 +13,8 @@ from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from typing import cast
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.errors import APSError
 from aps_async.threads import stopped
 from aps_async.transport.quotas import Endpoint, WaitQueue

@@ -6,8 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from attrs import frozen
+
 from aps_async import errors
-from aps_async.classes import frozen
 from aps_async.downloads.filenames import checked_name
 from aps_async.errors import APSError, ExportError, InputError
 from aps_async.models import (

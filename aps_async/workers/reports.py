@@ -3,7 +3,8 @@
 import asyncio
 from contextlib import AbstractContextManager
 
-from aps_async.classes import define
+from attrs import define
+
 from aps_async.exports.outcomes import Delivery, report_began, report_outcome
 from aps_async.models import ExportRef
 from aps_async.session import Session

@@ -4,9 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from attrs import field
-
-from aps_async.classes import define
+from attrs import define, field
 
 __all__ = ["Slots", "Turn"]
 __dir__: object = __all__.copy

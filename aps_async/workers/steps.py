@@ -13,7 +13,8 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 
-from aps_async.classes import frozen
+from attrs import frozen
+
 from aps_async.downloads.filenames import checked_relative, safe_stem
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DownloadError

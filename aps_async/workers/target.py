@@ -5,7 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from aps_async.classes import define
+from attrs import define
+
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, TargetError
 from aps_async.threads import stopped
