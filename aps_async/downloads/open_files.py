@@ -6,8 +6,9 @@ from io import TextIOBase
 from pathlib import Path
 from typing import Any
 
-from aps_async.downloads.sinks import PartFile, Writable, checked_path, target_error
+from aps_async.downloads.sinks import PartFile, checked_path, target_error
 from aps_async.errors import IncompleteDownloadError, InputError, TargetError
+from aps_async.models import Writable
 
 __all__ = ["OpenFile", "checked_target", "opened"]
 __dir__: object = __all__.copy

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol, Self
+from typing import Self
 from weakref import WeakKeyDictionary
 
 from aps_async.downloads.filenames import cut
@@ -22,7 +22,6 @@ from aps_async.threads import in_thread
 
 __all__ = [
     "PartFile",
-    "Writable",
     "checked_path",
     "local_path",
     "made_folder",
@@ -51,14 +50,6 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ADDRESS = regex(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]|(?i:s3|gs|az|file|https?):")  # a drive letter is a single one
 # Not through a link, and not an existing file, since others may be able to write to the folder.
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-
-class Writable(Protocol):
-    """An open binary file, or anything with its `write` (which may also be a coroutine function)."""
-
-    def write(self, data: bytes, /) -> Any:
-        """Takes all of `data`."""
-        ...
 
 
 def target_error(path: Path | None, problem: OSError) -> TargetError:

@@ -10,11 +10,10 @@ import aiohttp
 from aps_async.downloads.content import ANY, PDF, Expected
 from aps_async.downloads.download import download
 from aps_async.downloads.open_files import checked_target
-from aps_async.downloads.sinks import Writable
 from aps_async.errors import ExportError, InputError
 from aps_async.ids import bare_id, check_project, is_web_address
 from aps_async.links import SignedUrl, Source
-from aps_async.models import Downloaded, ExportJob, Progress, Project, Received
+from aps_async.models import Downloaded, ExportJob, Progress, Project, Received, Writable
 from aps_async.resources import storage
 from aps_async.resources.projects import find_project_id
 from aps_async.session import Session

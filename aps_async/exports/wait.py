@@ -20,7 +20,7 @@ from aps_async.exports.kinds import Export, ref_of, row_of
 from aps_async.exports.outcomes import reported
 from aps_async.exports.pollers import export_poller, export_rules
 from aps_async.links import SignedUrl, Source
-from aps_async.models import ExportJob, ExportRef, ExportStatus
+from aps_async.models import ExportJob, ExportRef, ExportStatus, Progress, Writable
 from aps_async.policies import Policy
 from aps_async.polling import Poller
 from aps_async.session import Session
@@ -28,8 +28,8 @@ from aps_async.threads import stopped
 
 if TYPE_CHECKING:
     from aps_async.downloads.download import BeforeRename
-    from aps_async.downloads.sinks import PartFile, Writable
-    from aps_async.models import Downloaded, Progress, Received
+    from aps_async.downloads.sinks import PartFile
+    from aps_async.models import Downloaded, Received
 
 __all__ = [
     "Result",
@@ -161,7 +161,7 @@ async def wait_for_export(
     timeout: float | None = None,
     policy: Policy | None = None,
     on_status: Callable[[ExportJob], object] | None = None,
-    on_progress: "Callable[[Progress], object] | None" = None,
+    on_progress: Callable[[Progress], object] | None = None,
 ) -> Path: ...
 
 
@@ -169,24 +169,24 @@ async def wait_for_export(
 async def wait_for_export(
     session: Session,
     export: Export,
-    target: "Writable",
+    target: Writable,
     *,
     timeout: float | None = None,
     policy: Policy | None = None,
     on_status: Callable[[ExportJob], object] | None = None,
-    on_progress: "Callable[[Progress], object] | None" = None,
+    on_progress: Callable[[Progress], object] | None = None,
 ) -> None: ...
 
 
 async def wait_for_export(
     session: Session,
     export: Export,
-    target: "str | os.PathLike[str] | Writable",
+    target: str | os.PathLike[str] | Writable,
     *,
     timeout: float | None = None,
     policy: Policy | None = None,
     on_status: Callable[[ExportJob], object] | None = None,
-    on_progress: "Callable[[Progress], object] | None" = None,
+    on_progress: Callable[[Progress], object] | None = None,
 ) -> Path | None:
     """Waits for an export and downloads its result to a verified file.
 
@@ -235,7 +235,7 @@ async def download_export(
     add_suffix: bool = False,
     sha256: bool = False,
     before_rename: "BeforeRename | None" = None,
-    on_progress: "Callable[[Progress], object] | None" = None,
+    on_progress: Callable[[Progress], object] | None = None,
 ) -> "Downloaded": ...
 
 
@@ -243,12 +243,12 @@ async def download_export(
 async def download_export(
     session: Session,
     job: ExportJob,
-    target: "Writable",
+    target: Writable,
     *,
     add_suffix: bool = False,
     sha256: bool = False,
     before_rename: "BeforeRename | None" = None,
-    on_progress: "Callable[[Progress], object] | None" = None,
+    on_progress: Callable[[Progress], object] | None = None,
 ) -> "Received": ...
 
 
@@ -260,7 +260,7 @@ async def download_export(
     add_suffix: bool = False,
     sha256: bool = False,
     before_rename: "BeforeRename | None" = None,
-    on_progress: "Callable[[Progress], object] | None" = None,
+    on_progress: Callable[[Progress], object] | None = None,
 ) -> "Downloaded | Received":
     """Downloads a finished job's result to a verified file. A link that has expired is renewed.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from aps_async.lazy import importer
 
 if TYPE_CHECKING:
-    from aps_async.models.downloads import Downloaded, Progress, Received
+    from aps_async.models.downloads import Downloaded, Received
     from aps_async.models.exports import (
         CostSource,
         Derivative,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         StoredExport,
         StoredOutcome,
     )
+    from aps_async.models.progress import Progress, Writable
     from aps_async.models.projects import (
         Collection,
         Folder,
@@ -71,11 +72,12 @@ __all__ = [
     "StoredExport",
     "StoredOutcome",
     "Version",
+    "Writable",
 ]
 __dir__: object = __all__.copy
 
 _HOMES = {
-    "aps_async.models.downloads": "Downloaded Progress Received",
+    "aps_async.models.downloads": "Downloaded Received",
     "aps_async.models.exports": (
         "CostSource Derivative ExportJob ExportKind ExportOptions ExportRef ExportRequest ExportStatus "
         "FailedFile SheetIdentity"
@@ -83,6 +85,7 @@ _HOMES = {
     "aps_async.models.outcomes": (
         "DeliveredExport ExportOutcome FailedExport FinishedExport StoredExport StoredOutcome"
     ),
+    "aps_async.models.progress": "Progress Writable",
     "aps_async.models.projects": ("Collection Folder Hub Hubs Item LeftOut Project ServiceWarning Sheet Version"),
     "aps_async.models.warnings": "ItemWarning",
 }

@@ -1,4 +1,4 @@
-"""The progress and the result of a download."""
+"""The result of a download."""
 
 from pathlib import Path
 
@@ -8,20 +8,9 @@ from aps_async.reprs import short_repr
 
 __all__ = [
     "Downloaded",
-    "Progress",
     "Received",
 ]
 __dir__: object = __all__.copy
-
-
-@frozen(kw_only=True)
-class Progress:
-    """The progress of a download."""
-
-    received: int
-    """Bytes received so far."""
-    total: int | None
-    """Size of the whole file in bytes; None while it is not known."""
 
 
 @frozen(kw_only=True)
