@@ -227,9 +227,9 @@ class Ledger:
         # If a power cut loses them, they are entered again.
         return await self._store.call(enter, durable=False)
 
-    async def job_seconds(self, most: int = 500) -> list[float]:
-        """How long the latest jobs took, in seconds of the run's clock."""
-        return await self._store.call(lambda db: rows.job_seconds(db, most), durable=False)
+    async def job_seconds(self, like: ExportRequest, most: int = 500) -> list[float]:
+        """How long the latest jobs of this kind and project took, in seconds of their run's clock, the latest last."""
+        return await self._store.call(lambda db: rows.job_seconds(db, like, most), durable=False)
 
     async def recent_starts(self, within: float, at_once: int) -> dict[ExportKind, list[float]]:
         """How many seconds ago each recent start was, by kind; see `rows.recent_starts`."""

@@ -16,7 +16,7 @@ from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
 from aps_async.ledger.places import Place
 from aps_async.models import DeliveredExport, ExportKind, ExportRequest, Project, StoredExport
-from aps_async.policies import PollPolicy, PollStatus
+from aps_async.policies import Durations, LearningPolicy, PollPolicy, PollStatus
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync import results
@@ -176,8 +176,8 @@ async def _work(
         size=sum(each or 0 for each in sizes),
         unknown=sum(each is None for each in sizes),
     )
-    took = await ledger.job_seconds()
     for kind in {request.kind for request, _ in rest}:
+        took = await ledger.job_seconds(next(request for request, _ in rest if request.kind is kind))
         of_kind = [record for request, record in rest if request.kind is kind]
         done = sum(record.ref is not None and record.done for record in of_kind)
         running = sum(record.ref is not None for record in of_kind) - done
@@ -245,6 +245,9 @@ def forecast_work(
     is_known = [number < running or number >= running + starts for number in range(len(begins))]
     ahead = [(begin, number, 0) for number, begin in enumerate(begins)]
     heapq.heapify(ahead)
+    interval = numbers.poll_interval * (1 + numbers.poll_jitter / 2)
+    steady, learned = PollPolicy(interval=interval, jitter=0.0), Durations()
+    learning, batch = LearningPolicy(steady, learned), BatchPolicy(interval=interval, jitter=0.0)
     calls, sharing, last = starts, 0, 0.0
     while ahead:
         now, number, turn = heapq.heappop(ahead)
@@ -254,10 +257,11 @@ def forecast_work(
             if now >= begins[number] + durations[number]:
                 sharing -= 1
                 last = max(last, now)
+                if not is_known[number]:
+                    learned.learn(durations[number], durations[number])
                 continue
         fair = sharing * window / status_budget
-        policy = BatchPolicy if in_batches and not is_known[number] else PollPolicy
-        ask = policy(interval=numbers.poll_interval * (1 + numbers.poll_jitter / 2), jitter=0.0)
+        ask = batch if in_batches and not is_known[number] else learning
         wait = ask(PollStatus(age=now - begins[number], fair_interval=fair * (1 + numbers.poll_jitter / 2)))
         heapq.heappush(ahead, (now + wait, number, turn + 1))
     return calls, last
