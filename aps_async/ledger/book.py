@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Literal, Self
@@ -331,11 +332,14 @@ class _Names(NameBook):
 
     def take(self, title: str, suffix: str = ".pdf") -> str:
         """Returns a name that no other export has; if possible, one that this export had before."""
-        stem, record = safe_stem(title), self._record
-        call = self._store.call(lambda db: rows.take_name(db, record, stem, self._counts, self._used), durable=False)
-        name = asyncio.run_coroutine_threadsafe(call, self._loop).result()
+        call = self._store.call(partial(self._take, safe_stem(title)), durable=False)
+        return f"{asyncio.run_coroutine_threadsafe(call, self._loop).result()}{suffix}"
+
+    def _take(self, stem: str, connection: sqlite3.Connection) -> str:
+        """Runs in the store's thread, where a name is chosen and marked as used before the next one is asked for."""
+        name = rows.take_name(connection, self._record, stem, self._counts, self._used)
         self._used.add(name)
-        return f"{name}{suffix}"
+        return name
 
 
 def _tag(connection: sqlite3.Connection) -> str:
