@@ -11,7 +11,7 @@ from typing import IO
 
 from attrs import frozen
 
-from aps_async.downloads.filenames import NameBook, in_folder
+from aps_async.downloads.filenames import NameBook, in_folder, safe_stem
 from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
 from aps_async.downloads.sinks import part_name, target_error
 from aps_async.downloads.zip_directory import open_patched
@@ -154,6 +154,8 @@ def _unpack_entry(source: IO[bytes], final: Path, stop: threading.Event, tag: st
 
 def _place_for(entry: zipfile.ZipInfo, folder: Path, names: NameBook) -> Path:
     inner = _inner_path(entry)
+    if not _SUFFIX.fullmatch(inner.suffix):  # it may appear with what is made safe: "a.pdf " is "a.pdf"
+        inner = PurePosixPath(safe_stem(inner.name))
     # By the stem alone, as in a bulk run, which does not know the suffixes of its files yet.
     stem, suffix = (inner.stem, inner.suffix.lower()) if _SUFFIX.fullmatch(inner.suffix) else (inner.name, "")
     return Path(f"{in_folder(folder, names.take(stem, ''))}{suffix}")
