@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from attrs import define, field, frozen
 
-from aps_async.errors import forget_frames
+from aps_async.errors import InputError, forget_frames
 from aps_async.narrowing import as_object
 from aps_async.transport.retry import may_recover
 
@@ -162,7 +162,7 @@ class RenewingProvider(ABC):
             async with queue.lock:
                 if (current := self._usable(client, rejected)) is not None:
                     return current
-                if self._failure is not None and self._attempts > seen:
+                if self._failure is not None and self._attempts > seen and not _is_of_one_session(self._failure):
                     # The renewal that we waited for has failed; later callers try again. Each caller gets its own
                     # error, since tracebacks and notes are added to it.
                     raise _another(self._failure) from self._failure.__cause__
@@ -202,6 +202,11 @@ class RenewingProvider(ABC):
         self._current = token
         self._renew_at = renewal_time(client, token)
         return token
+
+
+def _is_of_one_session(problem: Exception) -> bool:
+    """Whether a renewal failed because its session was closed meanwhile: the sessions of other callers may be open."""
+    return isinstance(problem, InputError) or isinstance(problem.__cause__, InputError)
 
 
 def _another(problem: Exception) -> Exception:
