@@ -161,14 +161,19 @@ class Session:
         await self.close()
 
     async def close(self) -> None:
-        """Closes what this session has opened; your own aiohttp session stays open. May be called again."""
+        """Closes what this session has opened; your own aiohttp session stays open. May be called again.
+
+        If the token provider's `settle` raises, everything is closed all the same.
+        """
         await ended(self._close())  # even if cancelled, otherwise connections would stay open
 
     async def _close(self) -> None:
-        if isinstance(self._tokens, Settles):
-            await self._tokens.settle()
-        self._rate_limiters.clear()
-        await self._connections.close()
+        try:
+            if isinstance(self._tokens, Settles):
+                await self._tokens.settle()
+        finally:
+            self._rate_limiters.clear()
+            await self._connections.close()
 
     @property
     def warnings(self) -> tuple[ItemWarning, ...]:

@@ -121,7 +121,7 @@ class Settles(Protocol):
     """A provider with work that must be completed before a session closes."""
 
     async def settle(self) -> None:
-        """Awaited by a session before it closes."""
+        """Awaited by a session before it closes; what it raises is raised once the session is closed."""
         ...
 
 

@@ -133,9 +133,11 @@ class ExportStream:
 
     async def aclose(self) -> None:
         """Closes the connection to the storage, at the end or before it; for `contextlib.aclosing`."""
-        await self._body.aclose()
-        await self._chunks.aclose()  # closing a generator that was never started runs none of its code
-        self._outcome.report(ClientDisconnectedError(_CLOSED))
+        try:
+            await self._body.aclose()
+        finally:
+            await self._chunks.aclose()  # closing a generator that was never started runs none of its code
+            self._outcome.report(ClientDisconnectedError(_CLOSED))
 
 
 async def export_stream(
