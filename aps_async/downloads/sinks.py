@@ -28,6 +28,7 @@ __all__ = [
     "new_file",
     "part_name",
     "remove_parts",
+    "source_error",
     "target_error",
 ]
 __dir__: object = __all__.copy
@@ -68,6 +69,12 @@ def target_error(path: Path | None, problem: OSError) -> TargetError:
     advice = advice.replace("{folder}", "it" if path and os.path.isfile(path) else "its folder")
     kind = DiskFullError if problem.errno in _FULL else TargetError
     return kind(f"cannot write {path or 'to the open file'}: {advice}", path=path)
+
+
+def source_error(path: Path, problem: OSError) -> TargetError:
+    """Converts an error while reading one of our own files, to store it or to copy it elsewhere."""
+    reason = os.strerror(problem.errno) if problem.errno else str(problem)
+    return TargetError(f"cannot read {path}: {reason}", path=path)
 
 
 def checked_path(path: str | bytes | os.PathLike[str]) -> Path:
