@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from attrs import frozen
 
-from aps_async.arguments import check_functions
+from aps_async.arguments import check_not_async
 from aps_async.errors import InputError
 
 __all__ = ["Policy", "PollPolicy", "PollStatus", "WaitGenerator", "WaitPolicy", "as_callable", "seconds_of"]
@@ -100,7 +100,7 @@ def _stepping(policy: WaitGenerator) -> Callable[[Any], float]:
 
 def as_callable(policy: Policy) -> WaitPolicy:
     """Turns any policy into a callable. A wait generator starts anew for every job, and its waits grow after errors."""
-    check_functions(policy=policy)
+    check_not_async(policy=policy)
     if not inspect.isgeneratorfunction(policy):
         return cast("WaitPolicy", policy)
     step = _stepping(policy)

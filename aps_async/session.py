@@ -117,6 +117,8 @@ class Session:
         if callable(hooks) or not all(map(callable, self.hooks)):
             raise InputError("hooks must be a list of functions or other callables, such as hooks=[watch]")
         check_functions(clock=clock, on_unreachable=on_unreachable)
+        for hook in self.hooks:
+            check_functions(**{"each of hooks": hook})
         self.calls: int = 0
         """The number of API calls sent so far, retries included; without those for tokens, and without downloads."""
         self._tokens = tokens
@@ -312,6 +314,8 @@ class Session:
             InputError: `user_id` is given although the call or the token does not allow it, or is missing although they
                 require it (see `Endpoint.token`); or the session is not open.
         """
+        if on_headers is not None:
+            check_functions(on_headers=on_headers)
         sent: dict[str, str] = {**_FOR_JSON, **checked_headers(headers)}
         if user := self._acting_user(endpoint, user_id):
             sent["x-user-id"] = user

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
+from aps_async.arguments import check_awaited
 from aps_async.auth.background import in_daemon_thread
 from aps_async.auth.credentials import SCOPES, AppCredentials
 from aps_async.auth.grants import AuthorizationRequest
@@ -73,6 +74,7 @@ async def authorize(
     from aps_async.auth.callback import Callback, listening
 
     check_timeout(timeout)
+    check_awaited(show=show)
     request = AuthorizationRequest.new(tokens.app, redirect_uri=callback, scopes=scopes, prompt=prompt)
     async with listening(Callback.of(callback), request.is_answered_by) as listener:
         # Concurrently: with a browser in the terminal, `show` returns only when the user quits it, after the last page.
@@ -138,6 +140,7 @@ async def authorize_elsewhere(
     """
     app: AppCredentials = tokens.app
     check_timeout(timeout)
+    check_awaited(ask=ask)
     request = AuthorizationRequest.new(app, redirect_uri=callback, scopes=scopes, prompt=prompt)
     async with _sign_in_within(timeout):
         redirected = await ask(request.url(client.base_url))

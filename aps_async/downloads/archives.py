@@ -11,6 +11,7 @@ from typing import IO
 
 from attrs import frozen
 
+from aps_async.arguments import check_functions
 from aps_async.downloads.filenames import NameBook, in_folder, safe_stem
 from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
 from aps_async.downloads.sinks import part_name, target_error
@@ -92,6 +93,7 @@ async def unpack_archive(
         TargetError: the files cannot be written to the folder.
         IncompleteDownloadError: the archive is damaged.
     """
+    check_functions(on_skip=on_skip)
     stop = threading.Event()
     return await in_thread(_unpack, path, folder, names, stop, tag, on_skip or _ignore, on_cancel=stop.set)
 

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
+from aps_async.arguments import check_awaited
 from aps_async.downloads.filenames import checked_relative, safe_stem
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DownloadError
@@ -111,6 +112,7 @@ async def deliver(
     def too_long(_: Exception | None) -> DownloadError:
         return DownloadError(f"{job.ref} was done, but its download took too long")
 
+    check_awaited(wanted=wanted)
     checked_relative(name)
     staged = await storage.stage(f"{safe_stem(job.ref.export_id)[:40]}-{secrets.token_hex(4)}")
     kept = staged
