@@ -74,6 +74,9 @@ class PollRules(Generic[T]):
     def decide(self, status: PollStatus[T]) -> float | None:
         """Seconds until the next poll; None: the answer is final.
 
+        Nothing is remembered: a wait generator as policy is run anew each time, up to its wait number
+        `status.polls + status.failures`.
+
         Raises:
             InputError: the policy raised, or did not return seconds.
             Exception: polling ends without a result: `status.error`, or `timeout_error` if the timeout has passed.
