@@ -14,7 +14,7 @@ from attrs import frozen
 from aps_async.arguments import check_functions
 from aps_async.downloads.filenames import NameBook, in_folder, safe_stem
 from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
-from aps_async.downloads.sinks import part_name, target_error
+from aps_async.downloads.sinks import part_name, source_error, target_error
 from aps_async.downloads.zip_directory import open_patched
 from aps_async.errors import APSError, IncompleteDownloadError
 from aps_async.filesystem import replacing
@@ -56,7 +56,8 @@ def verify_archive(
         Warnings, one for each unusual entry, and for each that cannot be read here although the archive is intact.
 
     Raises:
-        IncompleteDownloadError: a check failed; the message names the entry.
+        IncompleteDownloadError: a check failed, and the message names the entry; or the archive is no longer there.
+        TargetError: the archive cannot be read.
     """
     warnings: list[str] = []
     with _opened(path) as (archive, misnamed):
@@ -90,8 +91,8 @@ async def unpack_archive(
         The files, in the archive's order, without entries whose compression is not supported; keep the archive then.
 
     Raises:
-        TargetError: the files cannot be written to the folder.
-        IncompleteDownloadError: the archive is damaged.
+        TargetError: the files cannot be written to the folder, or the archive cannot be read.
+        IncompleteDownloadError: the archive is damaged, or no longer there.
     """
     check_functions(on_skip=on_skip)
     stop = threading.Event()
@@ -177,7 +178,11 @@ def _opened(path: Path) -> Generator[tuple[zipfile.ZipFile, frozenset[int]], Non
         raise
     except NotImplementedError as problem:
         raise IncompleteDownloadError(f"the archive cannot be read here: {problem}", path=path) from problem
+    except FileNotFoundError as problem:
+        raise IncompleteDownloadError(f"another program has removed {path}; run it again", path=path) from problem
     except Exception as problem:
+        if isinstance(problem, OSError) and problem.errno is not None:  # bz2 reports damaged data without a number
+            raise source_error(path, problem) from problem
         words = str(problem) or type(problem).__name__
         raise IncompleteDownloadError(f"the archive is damaged: {words}", path=path) from problem
 
