@@ -244,10 +244,17 @@ class Ledger:
         if not record.files or record.is_unchanged:
             return record.is_unchanged
         async with self._checks:
-            if self.storage is not None:
-                return await self.place.are_whole(record.files)
-            stop = Event()
-            found = await in_thread(read_again, self.folder, record.files, stop, on_cancel=stop.set)
+            are_whole = await self._are_whole(record)
+            if not are_whole:
+                are_there = [await self.place.is_there(each.name) for each in record.files]
+                record.lost = "changed" if all(are_there) else "missing"
+        return are_whole
+
+    async def _are_whole(self, record: Record) -> bool:
+        if self.storage is not None:
+            return await self.place.are_whole(record.files)
+        stop = Event()
+        found = await in_thread(read_again, self.folder, record.files, stop, on_cancel=stop.set)
         if found is not None:
             await self._store.call(lambda db: file_rows.set_stamps(db, record.id, found), durable=False)
         return found is not None
