@@ -132,9 +132,10 @@ class ExportStream:
 
     async def aclose(self) -> None:
         """Closes the connection to the storage, at the end or before it; for `contextlib.aclosing`."""
-        await self._close(ClientDisconnectedError(_CLOSED))
+        await self.drop(ClientDisconnectedError(_CLOSED))
 
-    async def _close(self, reason: BaseException) -> None:
+    async def drop(self, reason: BaseException) -> None:
+        """Does the same, and reports this reason to hooks and log if the stream has not ended yet."""
         try:
             await self._body.aclose()
         finally:
@@ -279,7 +280,7 @@ async def _while_connected(opening: Coroutine[Any, Any, ExportStream], receive: 
         return task.result()
     except BaseException as error:
         if task.done() and not task.cancelled() and task.exception() is None:  # it was ready in the same moment
-            await ended(task.result()._close(error))
+            await ended(task.result().drop(error))
         raise
 
 
