@@ -127,7 +127,7 @@ class Settles(Protocol):
 
 @define(eq=False)
 class _Queue:
-    """Those who wait for a renewal in one event loop."""
+    """The calls that wait for a renewal in one event loop."""
 
     loop: asyncio.AbstractEventLoop
     lock: asyncio.Lock = field(factory=asyncio.Lock)

@@ -267,7 +267,7 @@ async def _next(chunks: AsyncGenerator[bytes, None], number: int | None) -> byte
 
 
 async def _while_connected(opening: Coroutine[Any, Any, ExportStream], receive: Receive) -> ExportStream:
-    """Awaits the stream, and ends that if the client disconnects. A stream that nobody gets is closed."""
+    """Awaits the stream, and ends that if the client disconnects. A stream that is not returned is closed."""
     task, leaving = asyncio.ensure_future(opening), asyncio.ensure_future(_disconnected(receive))
     try:
         try:

@@ -180,6 +180,22 @@ async def test_a_session_that_closes_does_not_end_a_renewal_that_others_await(
 
 
 @in_scene
+async def test_a_call_that_comes_while_a_session_closes_keeps_the_renewal_too(scene: Scene) -> None:
+    scene.simulator.add_fault(Fault(endpoint="token", kind="hang", seconds=18, nth=(1,)))
+    await asyncio.sleep(LIFE)
+    calls: list[asyncio.Task[None]] = []
+    async with session_for(scene.simulator, settings(), tokens=scene.tokens) as session:
+        mine = asyncio.create_task(list_hubs(session))
+        await asyncio.sleep(1)
+        mine.cancel()
+        first = asyncio.create_task(scene.call())
+        for after, action in ((12, lambda: calls.append(asyncio.create_task(scene.call()))), (14, first.cancel)):
+            asyncio.get_running_loop().call_later(after, action)
+    await asyncio.gather(*calls)
+    assert (scene.count("token_requests"), scene.count("refresh_rotations"), len(calls)) == (2, 1, 1)
+
+
+@in_scene
 async def test_a_session_that_closes_ends_a_renewal_that_nobody_awaits_any_more(scene: Scene) -> None:
     scene.simulator.add_fault(Fault(endpoint="token", kind="hang", nth=(1,)))
     await asyncio.sleep(LIFE)
