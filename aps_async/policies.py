@@ -7,11 +7,12 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 from attrs import define, evolve, field, frozen
 
-from aps_async.arguments import check_functions
+from aps_async.arguments import check_not_async
 from aps_async.errors import InputError
 
 __all__ = [
@@ -135,18 +136,27 @@ class LearningPolicy:
 
 
 def seconds_of(policy: Policy, status: PollStatus[Any]) -> float:
-    """The wait that a policy returns, checked.
+    """The wait that a policy returns, checked. A wait generator is run from its beginning up to this poll's wait.
 
     Raises:
         InputError: the policy raised, or did not return a number of seconds.
     """
+    wait = partial(_replayed, policy) if inspect.isgeneratorfunction(policy) else cast("WaitPolicy", policy)
     try:
-        seconds: Any = policy(status)  # type: ignore[call-arg]  # generators were made callable before
+        seconds: Any = wait(status)
     except Exception as error:
         raise InputError(f"the poll policy failed: {type(error).__name__}: {error}") from error
     if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
         raise InputError(f"a poll policy must return a number of seconds, at least 0, not {seconds!r}")
     return seconds
+
+
+def _replayed(policy: WaitGenerator, status: PollStatus[Any]) -> float:
+    """The wait after this poll. Nothing is kept between two calls, so the waits before it are taken again."""
+    wait = as_callable(policy)
+    for _ in range(1, status.polls + status.failures):
+        wait(status)
+    return wait(status)
 
 
 def _stepping(policy: WaitGenerator) -> Callable[[Any], float]:
@@ -166,7 +176,7 @@ def _stepping(policy: WaitGenerator) -> Callable[[Any], float]:
 
 def as_callable(policy: Policy) -> WaitPolicy:
     """Turns any policy into a callable. A wait generator starts anew for every job, and its waits grow after errors."""
-    check_functions(policy=policy)
+    check_not_async(policy=policy)
     if not inspect.isgeneratorfunction(policy):
         return cast("WaitPolicy", policy)
     step = _stepping(policy)

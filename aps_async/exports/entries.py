@@ -82,6 +82,7 @@ def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> Expo
         "failed_files": job.failed_files if job else entry.record.failed_files,
         "seconds": now - entry.began,
         "polls": status.polls if status else 0,
+        "lost": entry.record.lost,
     }
     if isinstance(result, Exception):
         return FailedExport(**known, error=result)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import overload
 
-from aps_async.arguments import check_functions
+from aps_async.arguments import check_functions, check_not_async
 from aps_async.downloads.content import Expected
 from aps_async.downloads.download import BeforeRename, download
 from aps_async.downloads.open_files import checked_target
@@ -93,6 +93,7 @@ async def poll_export(
         ExportTimeoutError: the deadline passed; the job may still finish.
         APSError: an error that is not transient.
     """
+    check_functions(on_status=on_status)
     poller = export_poller(session, export, timeout=timeout, policy=policy)
     return checked_job(await poller.result(on_answer=on_status))
 
@@ -115,6 +116,7 @@ async def poll_many(
     Yields:
         The reference, and the finished job or the error that `poll_export` raised.
     """
+    check_not_async(policy=policy)
 
     async def one(export: Export) -> tuple[ExportRef, ExportJob | Exception]:
         try:
@@ -209,6 +211,7 @@ async def wait_for_export(
 
     On any failure, and on cancellation, nothing is left behind: no task, no open connection, no part file.
     """
+    check_not_async(policy=policy)
     check_functions(on_status=on_status, on_progress=on_progress)
     target = checked_target(target)
     poller = export_poller(session, export, timeout=timeout, policy=policy)
@@ -273,6 +276,7 @@ async def download_export(
         ExportError: the job is done, but the service gives no link.
         APSError: the link could not be renewed; as `get_export` and `poll_export`.
     """
+    check_functions(on_progress=on_progress)
     result = Result(session, job)
     return await download(
         session,

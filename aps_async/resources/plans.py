@@ -14,6 +14,7 @@ from functools import partial
 from attrs import evolve, frozen
 
 from aps_async.ahead import ReadAhead
+from aps_async.arguments import check_awaited, check_functions
 from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import (
     bare_id,
@@ -128,6 +129,8 @@ async def list_sheets(
         NotFoundInProjectError: no such project or folder, or no Plans folder; the message lists what there is.
         APSError: as `Session.request`.
     """
+    check_awaited(known=known)
+    check_functions(on_left_out=on_left_out)
     check_whole(project, folder)
     found = await bim360_project(session, project, user_id=user_id)
     starts = await _starts(session, found, folder, user_id)
