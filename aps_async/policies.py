@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 _LATEST = 200
 _ENOUGH = 20
-_DONE = 0.28
+_DONE = 0.25
 """The share of jobs that a poll should find done: fewer would be wasted polls, more would be noticed late."""
 _ALMOST_ALL = 0.95
 _ALIKE = 2.8

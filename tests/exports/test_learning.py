@@ -37,7 +37,7 @@ def drawn(p95: float, count: int = 200) -> list[float]:
         pytest.param([20.0] * 19, 0.0, 0.0, id="too few"),
         pytest.param([20.0] * 20, 0.0, 20.0, id="enough"),
         pytest.param([20.0] * 20, 20.0, 0.0, id="as old as the oldest"),
-        pytest.param([*range(20, 40)], 0.0, 25, id="over a quarter"),
+        pytest.param([*range(20, 40)], 0.0, 25, id="a quarter"),
         pytest.param([*range(20, 40)], 25.0, 29, id="of the rest"),
         pytest.param([*range(20, 40)], 38.0, 39, id="the last"),
         pytest.param([*range(20, 40)], 1e6, 0.0, id="older than all"),
@@ -48,7 +48,7 @@ def drawn(p95: float, count: int = 200) -> list[float]:
         pytest.param(drawn(p95=120.0), 0.0, 0.0, id="wider"),
     ],
 )
-def test_a_poll_waits_until_over_a_quarter_is_done(seconds: list[float], age: float, polled_at: float) -> None:
+def test_a_poll_waits_until_a_quarter_is_done(seconds: list[float], age: float, polled_at: float) -> None:
     durations = learned(*seconds)
     assert durations.next_poll(age) == polled_at
     status = PollStatus[str](age=age, fair_interval=6.0)
@@ -87,14 +87,14 @@ class Run:
 
 
 async def both(folder: Path, sheets: int, before: JobTime, after: JobTime | None = None) -> tuple[Run, Run]:
-    """Two runs, one that polls steadily and one that learns; from 150 s on, with jobs of another duration."""
+    """Two runs, one that polls steadily and one that learns; from 90 s on, with jobs of another duration."""
     found = list[Run]()
     for name, policy in (("steady", PollPolicy()), ("learning", None)):
         random.seed(1)
         async with service(World.single_folder(sheets), behaviour=Behaviour(job_time=before)) as simulator:
             simulator.pages.is_plain = True
             changed = evolve(simulator.behaviour, job_time=after or before)
-            change = asyncio.get_running_loop().call_later(150, simulator.use_behaviour, changed)
+            change = asyncio.get_running_loop().call_later(90, simulator.use_behaviour, changed)
             async with (
                 session_for(simulator) as session,
                 aclosing(export_many(session, requests_of(simulator), folder / name, policy=policy)) as outcomes,
@@ -110,13 +110,13 @@ async def both(folder: Path, sheets: int, before: JobTime, after: JobTime | None
 
 @pytest.mark.parametrize(
     ("p95", "polls", "delay"),
-    [(20.0, 0.7, 0.7), (26.0, 0.8, 0.7), (36.0, 0.8, 1.15), (60.0, 1.1, 1.2), (120.0, 1.1, 1.2)],  # means of 400 jobs
-    ids=["equal", "very alike", "alike", "wide", "wider"],
+    [(20.0, 0.7, 0.7), (36.0, 0.85, 1.15), (120.0, 1.1, 1.2)],  # means of 200 jobs
+    ids=["equal", "alike", "wide"],
 )
 async def test_alike_jobs_take_fewer_polls_and_others_no_more(
     tmp_path: Path, p95: float, polls: float, delay: float
 ) -> None:
-    steady, learning = await both(tmp_path, 500, JobTime(p95=p95))
+    steady, learning = await both(tmp_path, 300, JobTime(p95=p95))
     learned = 100  # the jobs of the first minute
     assert learning.polls(learned) <= polls * steady.polls(learned)
     assert learning.delay(learned) <= delay * steady.delay(learned)
@@ -124,7 +124,8 @@ async def test_alike_jobs_take_fewer_polls_and_others_no_more(
 
 @pytest.mark.parametrize(("before", "after"), [(60.0, 5.0), (5.0, 60.0)], ids=["faster", "slower"])
 async def test_jobs_that_take_another_time_are_noticed(tmp_path: Path, before: float, after: float) -> None:
-    steady, learning = await both(tmp_path, 800, JobTime.fixed(before), JobTime.fixed(after))
+    steady, learning = await both(tmp_path, 500, JobTime.fixed(before), JobTime.fixed(after))
     assert learning.took(0) == pytest.approx(before)
     assert learning.took(-1) == pytest.approx(after)
-    assert learning.delay(700) <= 1.2 * steady.delay(700)
+    assert steady.delay(400) <= 6.6
+    assert learning.delay(400) <= 6.6  # the steady interval of the 100 jobs of a minute
