@@ -8,7 +8,8 @@ These are the names that most programs need. Everything else is imported from it
 `aps_async.errors`, values from `aps_async.models`, logins from `aps_async.auth`, ledgers from `aps_async.ledger`.
 """
 
-from typing import TYPE_CHECKING
+# Type checkers know the name. Python shows a traceback if Ctrl-C comes while `typing` is imported for a command.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from aps_async.auth import ServiceAccount, StaticToken, ThreeLegged, TwoLegged

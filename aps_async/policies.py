@@ -3,19 +3,40 @@
 import inspect
 import math
 import random
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
-from attrs import frozen
+from attrs import define, evolve, field, frozen
 
-from aps_async.arguments import check_functions
+from aps_async.arguments import check_not_async
 from aps_async.errors import InputError
 
-__all__ = ["Policy", "PollPolicy", "PollStatus", "WaitGenerator", "WaitPolicy", "as_callable", "seconds_of"]
+__all__ = [
+    "Durations",
+    "LearningPolicy",
+    "Policy",
+    "PollPolicy",
+    "PollStatus",
+    "WaitGenerator",
+    "WaitPolicy",
+    "as_callable",
+    "seconds_of",
+]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
+
+_LATEST = 200
+_ENOUGH = 20
+_DONE = 0.25
+"""The share of jobs that a poll should find done: fewer would be wasted polls, more would be noticed late."""
+_ALMOST_ALL = 0.95
+_ALIKE = 2.8
+"""Jobs are alike if almost all took at most so many times as long as the first quarter."""
 
 
 @frozen(kw_only=True)
@@ -68,19 +89,74 @@ class PollPolicy:
         return max(self.interval, status.fair_interval) * spread * 2.0 ** min(status.failures, 4)
 
 
+@define(eq=False)
+class Durations:
+    """How long the latest jobs took, and what that means for the next one."""
+
+    share: float = field(default=1.0, init=False)
+    """The part of its duration for which a job is polled, on average."""
+    _latest: deque[float] = field(factory=lambda: deque[float](maxlen=_LATEST), init=False)
+    _sorted: list[float] = field(factory=list[float], init=False)
+    """Empty if too few are known, or if they differ too much."""
+
+    def learn(self, earliest: float, latest: float) -> None:
+        """Adds a job that took between `earliest` and `latest` seconds.
+
+        That range is wide for one that was done at its first poll. Any single value in it, such as its middle, would
+        soon be taken for the duration of most jobs.
+        """
+        self._latest.append(random.uniform(earliest, latest))  # noqa: S311 - guards nothing
+        took = sorted(self._latest)
+        early, late = (took[int(len(took) * share)] for share in (_DONE, _ALMOST_ALL))
+        self._sorted = took if len(took) >= _ENOUGH and 0.0 < late <= _ALIKE * early else []
+        self.share = 1.0 - early * len(took) / sum(took) if self._sorted else 1.0
+
+    def next_poll(self, age: float) -> float:
+        """The age at which `_DONE` of the jobs that take longer than `age` are done; 0.0 if that is not known."""
+        longer = self._sorted[bisect_right(self._sorted, age) :]
+        return longer[int(len(longer) * _DONE)] if longer else 0.0
+
+
+@frozen
+class LearningPolicy:
+    """Polls like `polls`, but waits until enough of the earlier jobs would be done, if these took about as long.
+
+    What a job does not use of its share of the quota until then shortens its waits afterwards.
+    """
+
+    polls: PollPolicy
+    durations: Durations
+
+    def __call__(self, status: PollStatus[Any]) -> float:
+        age = self.durations.next_poll(status.age)
+        if age == 0.0:
+            return self.polls(status)
+        wait = self.polls(evolve(status, fair_interval=status.fair_interval * self.durations.share))
+        return max(wait, age - status.age)
+
+
 def seconds_of(policy: Policy, status: PollStatus[Any]) -> float:
-    """The wait that a policy returns, checked.
+    """The wait that a policy returns, checked. A wait generator is run from its beginning up to this poll's wait.
 
     Raises:
         InputError: the policy raised, or did not return a number of seconds.
     """
+    wait = partial(_replayed, policy) if inspect.isgeneratorfunction(policy) else cast("WaitPolicy", policy)
     try:
-        seconds: Any = policy(status)  # type: ignore[call-arg]  # generators were made callable before
+        seconds: Any = wait(status)
     except Exception as error:
         raise InputError(f"the poll policy failed: {type(error).__name__}: {error}") from error
     if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
         raise InputError(f"a poll policy must return a number of seconds, at least 0, not {seconds!r}")
     return seconds
+
+
+def _replayed(policy: WaitGenerator, status: PollStatus[Any]) -> float:
+    """The wait after this poll. Nothing is kept between two calls, so the waits before it are taken again."""
+    wait = as_callable(policy)
+    for _ in range(1, status.polls + status.failures):
+        wait(status)
+    return wait(status)
 
 
 def _stepping(policy: WaitGenerator) -> Callable[[Any], float]:
@@ -100,7 +176,7 @@ def _stepping(policy: WaitGenerator) -> Callable[[Any], float]:
 
 def as_callable(policy: Policy) -> WaitPolicy:
     """Turns any policy into a callable. A wait generator starts anew for every job, and its waits grow after errors."""
-    check_functions(policy=policy)
+    check_not_async(policy=policy)
     if not inspect.isgeneratorfunction(policy):
         return cast("WaitPolicy", policy)
     step = _stepping(policy)

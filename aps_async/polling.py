@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
+from aps_async.arguments import check_awaited, check_functions, check_not_async
 from aps_async.errors import PollTimeoutError, UnauthorizedError
 from aps_async.policies import Policy, PollPolicy, PollStatus, as_callable, seconds_of
 from aps_async.transport import retry
@@ -62,9 +63,19 @@ class PollRules(Generic[T]):
 
     def __attrs_post_init__(self) -> None:
         check_timeout(self.timeout)
+        check_not_async(policy=self.policy)
+        check_functions(
+            is_final=self.is_final,
+            may_recover=self.may_recover,
+            not_yet=self.not_yet,
+            timeout_error=self.timeout_error,
+        )
 
     def decide(self, status: PollStatus[T]) -> float | None:
         """Seconds until the next poll; None: the answer is final.
+
+        Nothing is remembered: a wait generator as policy is run anew each time, up to its wait number
+        `status.polls + status.failures`.
 
         Raises:
             InputError: the policy raised, or did not return seconds.
@@ -102,6 +113,7 @@ class Poller(Generic[T]):
         state: T | None = None,
         quota: RateLimiter | None = None,
     ) -> None:
+        check_awaited(ask=ask)
         self.began: float = _now()
         self.due: float = self.began
         self._asked = self.began
@@ -163,6 +175,7 @@ class Poller(Generic[T]):
 
     async def result(self, on_answer: Callable[[T], object] | None = None) -> T:
         """Polls until an answer is final and returns it; `on_answer` is called with every answer."""
+        check_functions(on_answer=on_answer)
         async with aclosing(self.states()) as states:
             async for answer in states:
                 if on_answer is not None:

@@ -117,6 +117,8 @@ class Session:
         if callable(hooks) or not all(map(callable, self.hooks)):
             raise InputError("hooks must be a list of functions or other callables, such as hooks=[watch]")
         check_functions(clock=clock, on_unreachable=on_unreachable)
+        for hook in self.hooks:
+            check_functions(**{"each of hooks": hook})
         self.calls: int = 0
         """The number of API calls sent so far, retries included; without those for tokens, and without downloads."""
         self._tokens = tokens
@@ -161,14 +163,19 @@ class Session:
         await self.close()
 
     async def close(self) -> None:
-        """Closes what this session has opened; your own aiohttp session stays open. May be called again."""
+        """Closes what this session has opened; your own aiohttp session stays open. May be called again.
+
+        If the token provider's `settle` raises, everything is closed all the same.
+        """
         await ended(self._close())  # even if cancelled, otherwise connections would stay open
 
     async def _close(self) -> None:
-        if isinstance(self._tokens, Settles):
-            await self._tokens.settle()
-        self._rate_limiters.clear()
-        await self._connections.close()
+        try:
+            if isinstance(self._tokens, Settles):
+                await self._tokens.settle()
+        finally:
+            self._rate_limiters.clear()
+            await self._connections.close()
 
     @property
     def warnings(self) -> tuple[ItemWarning, ...]:
@@ -307,6 +314,8 @@ class Session:
             InputError: `user_id` is given although the call or the token does not allow it, or is missing although they
                 require it (see `Endpoint.token`); or the session is not open.
         """
+        if on_headers is not None:
+            check_functions(on_headers=on_headers)
         sent: dict[str, str] = {**_FOR_JSON, **checked_headers(headers)}
         if user := self._acting_user(endpoint, user_id):
             sent["x-user-id"] = user
@@ -390,8 +399,8 @@ class Session:
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Opens a file that the API itself serves. The token is sent to the API's host only.
 
-        Yields the response with any status, its body unread; a 401 renews the token once. Errors of aiohttp are not
-        converted.
+        Yields the response with any status, its body unread; a 401 renews the token once, and after a 429 all calls to
+        the endpoint pause. Errors of aiohttp are not converted.
         """
         sent = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **checked_headers(headers)}
         if user := self._acting_user(endpoint, user_id):
@@ -407,11 +416,15 @@ class Session:
     async def _begin(self, call: Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
         rate_limiter = self.rate_limiter(call.endpoint)
         await self._acquire(rate_limiter, call)
+        counts = False
         try:
             token = await self._tokens.token(self, rejected)
-            return await self._connections.begin(call, token, self.settings), token
+            counts = True
+            response = await self._connections.begin(call, token, self.settings)
+            counts = self._heed(rate_limiter, call, response.status, response.headers)
+            return response, token
         finally:
-            rate_limiter.release(used=True)
+            rate_limiter.release(used=counts)
 
     async def _attempt(self, call: Call) -> "tuple[Any, CIMultiDictProxy[str]]":
         try:
@@ -441,21 +454,25 @@ class Session:
             counts = True
             answer = await self._connections.send(call, token, self.settings)
             self._learn_speed(answer.headers)
-            if answer.status == 429:
-                named = retry_after(answer.headers, self.now())
-                asked = obeyed(named, self.settings.retry_after_max)
-                rate_limiter.refused(0.0 if named == 0 else asked)
-                if self.hooks:
-                    hooks.emit(self.hooks, hooks.RateLimited(endpoint=call.endpoint.name, retry_after=named))
-                counts = asked is None  # otherwise it belongs to the window that ends then
-            else:
-                rate_limiter.accepted()
+            counts = self._heed(rate_limiter, call, answer.status, answer.headers)
             return answer, token
         except TransportError as problem:
             counts = problem.sent
             raise
         finally:
             rate_limiter.release(used=counts)
+
+    def _heed(self, rate_limiter: RateLimiter, call: Call, status: int, headers: Mapping[str, str]) -> bool:
+        """Reports a response to the rate limiter; returns whether its call counts in the present window."""
+        if status != 429:
+            rate_limiter.accepted()
+            return True
+        named = retry_after(headers, self.now())
+        asked = obeyed(named, self.settings.retry_after_max)
+        rate_limiter.refused(0.0 if named == 0 else asked)
+        if self.hooks:
+            hooks.emit(self.hooks, hooks.RateLimited(endpoint=call.endpoint.name, retry_after=named))
+        return asked is None  # otherwise it belongs to the window that ends then
 
     async def _acquire(self, rate_limiter: RateLimiter, call: Call) -> None:
         if not self.hooks:

@@ -3,6 +3,7 @@
 import asyncio
 import doctest
 import functools
+import itertools
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
@@ -10,10 +11,11 @@ from typing import Any
 
 import backoff
 import pytest
+from attrs import evolve
 
 from aps_async import RateLimitedError, poll, poll_states, polling
 from aps_async.errors import PollTimeoutError, ServerError, UnauthorizedError
-from aps_async.policies import PollPolicy, PollStatus
+from aps_async.policies import PollPolicy, PollStatus, WaitGenerator
 from aps_async.polling import PollRules
 
 pytestmark = pytest.mark.looptime
@@ -125,6 +127,33 @@ async def test_leaving_early_leaves_the_quota() -> None:
 )
 def test_the_decision_needs_no_loop(status: PollStatus[str], wait: float | None) -> None:
     assert PollRules(is_final=is_done, policy=STEADY, timeout=600).decide(status) == wait
+
+
+GENERATORS: dict[str, WaitGenerator] = {
+    "expo": functools.partial(backoff.expo, max_value=15),
+    "fibo": backoff.fibo,
+    "constant": functools.partial(backoff.constant, 5),
+    "a list that ends": functools.partial(backoff.constant, [1, 3]),
+    "runtime": functools.partial(backoff.runtime, value=lambda _: 3),
+}
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+async def test_decisions_and_waits_agree_on_backoffs_generators(name: str) -> None:
+    service = Service(*["run"] * 6, busy(503), busy(503), "success")
+    policy = GENERATORS[name]
+    await poll(service, is_final=is_done, policy=policy)
+    waits = [later - earlier for earlier, later in itertools.pairwise(service.asked)]
+    rules = PollRules(is_final=is_done, policy=policy)
+    failed = PollStatus(answer="run", polls=6, error=busy(503), failed_with=(ServerError,))
+    statuses = [PollStatus(answer="run", polls=polls) for polls in range(1, 7)]
+    statuses += [failed, evolve(failed, failed_with=(ServerError,) * 2)]
+    assert [rules.decide(each) for each in statuses] == waits
+    assert rules.decide(statuses[2]) == waits[2]  # in any order, since nothing is remembered
+
+
+def test_a_decision_before_any_poll_takes_the_first_wait() -> None:
+    assert PollRules(is_final=is_done, policy=backoff.expo).decide(PollStatus(answer="run")) == 1
 
 
 def test_what_the_decision_raises() -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
+from aps_async.arguments import check_awaited
 from aps_async.auth.background import in_daemon_thread
 from aps_async.auth.credentials import SCOPES, AppCredentials
 from aps_async.auth.grants import AuthorizationRequest
@@ -12,6 +14,7 @@ from aps_async.auth.store import Login
 from aps_async.auth.three_legged import ThreeLegged
 from aps_async.errors import APSError, AuthError
 from aps_async.threads import stopped
+from aps_async.transport.retry import check_timeout, until
 
 if TYPE_CHECKING:  # the server half of aiohttp would double the time of `import aps_async`
     from aps_async.auth.callback import Listener
@@ -40,7 +43,7 @@ async def authorize(
     scopes: Sequence[str] = SCOPES,
     callback: str = CALLBACK,
     prompt: str | None = None,
-    timeout: float = 300.0,
+    timeout: float | None = 300.0,
     show: Callable[[str], Awaitable[None]] = open_browser,
 ) -> Login:
     """Signs a user in with this machine's browser, and puts the login into the store of `tokens`.
@@ -60,30 +63,30 @@ async def authorize(
         scopes: the scopes of the tokens.
         callback: `http://127.0.0.1:<port>/<path>`, exactly as registered for the app.
         prompt: `login` to show the sign-in form even if the user is signed in.
-        timeout: seconds to wait for the user.
+        timeout: seconds to wait for the user; None: no limit.
         show: called with the address of the sign-in page, to show it to the user.
 
     Raises:
         AuthError: access was denied or refused, or the user did not sign in within `timeout`. Nothing is stored then.
-        InputError: the callback address does not point to this machine, or its port is in use.
+        InputError: the callback address does not point to this machine, its port is in use, or `timeout` is not a
+            number of seconds.
     """
     from aps_async.auth.callback import Callback, listening
 
+    check_timeout(timeout)
+    check_awaited(show=show)
     request = AuthorizationRequest.new(tokens.app, redirect_uri=callback, scopes=scopes, prompt=prompt)
     async with listening(Callback.of(callback), request.is_answered_by) as listener:
         # Concurrently: with a browser in the terminal, `show` returns only when the user quits it, after the last page.
         showing = asyncio.ensure_future(show(request.url(client.base_url)))
         coming = asyncio.ensure_future(listener.redirected())
         try:
-            async with asyncio.timeout(timeout):
+            async with _sign_in_within(timeout, listener):
                 await asyncio.wait({showing, coming}, return_when=asyncio.FIRST_COMPLETED)
                 if not coming.done():
                     await showing  # its exception ends the wait
                 await coming
             return await _finish(client, tokens, request, coming.result(), listener)
-        except TimeoutError:
-            others = f" ({listener.refused} other requests were refused)" if listener.refused else ""
-            raise _too_late(timeout, others) from None
         finally:
             await stopped([showing, coming])
 
@@ -98,8 +101,9 @@ async def _finish(
     try:
         login = await finishing
         await tokens.keep(login)
-    except APSError as problem:
-        await listener.show(Page("Not signed in", f"{problem}.", good=False))
+    except Exception as problem:
+        words = f"{problem}." if isinstance(problem, APSError) else "The login could not be stored."
+        await listener.show(Page("Not signed in", words, good=False))
         raise
     await listener.show(Page("You are signed in", "aps-async has what it needs. You can return to it now."))
     return login
@@ -132,17 +136,14 @@ async def authorize_elsewhere(
     Raises:
         AuthError: access was denied or refused, `timeout` is over, or the address belongs to another request. Nothing
             is stored then.
+        InputError: `timeout` is not a number of seconds.
     """
     app: AppCredentials = tokens.app
+    check_timeout(timeout)
+    check_awaited(ask=ask)
     request = AuthorizationRequest.new(app, redirect_uri=callback, scopes=scopes, prompt=prompt)
-    limit = asyncio.timeout(timeout)
-    try:
-        async with limit:
-            redirected = await ask(request.url(client.base_url))
-    except TimeoutError:
-        if timeout is None or not limit.expired():
-            raise  # raised by `ask`
-        raise _too_late(timeout) from None
+    async with _sign_in_within(timeout):
+        redirected = await ask(request.url(client.base_url))
     finishing = request.finish(client, app, redirected.strip())
     del redirected  # it contains the code, and this frame lives as long as the call
     login = await finishing
@@ -150,5 +151,11 @@ async def authorize_elsewhere(
     return login
 
 
-def _too_late(timeout: float, others: str = "") -> AuthError:
-    return AuthError(f"no sign-in within {timeout:.0f} s{others}; try again: aps-async login")
+def _sign_in_within(timeout: float | None, listener: "Listener | None" = None) -> AbstractAsyncContextManager[None]:
+    """Ends the wait for the user. A TimeoutError of something else is raised as it is."""
+
+    def error(_: Exception | None) -> AuthError:
+        others = f" ({listener.refused} other requests were refused)" if listener and listener.refused else ""
+        return AuthError(f"no sign-in within {timeout:.0f} s{others}; try again: aps-async login")
+
+    return until(None if timeout is None else asyncio.get_running_loop().time() + timeout, error)

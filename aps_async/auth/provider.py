@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any, Protocol, runtime_checkable
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
-from aps_async.errors import forget_frames
+from aps_async.errors import InputError, forget_frames
 from aps_async.narrowing import as_object
 from aps_async.transport.retry import may_recover
 
@@ -121,8 +121,18 @@ class Settles(Protocol):
     """A provider with work that must be completed before a session closes."""
 
     async def settle(self) -> None:
-        """Awaited by a session before it closes."""
+        """Awaited by a session before it closes; what it raises is raised once the session is closed."""
         ...
+
+
+@define(eq=False)
+class _Queue:
+    """The calls that wait for a renewal in one event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    lock: asyncio.Lock = field(factory=asyncio.Lock)
+    callers: int = 0
+    """How many wait for the lock or hold it."""
 
 
 class RenewingProvider(ABC):
@@ -131,7 +141,7 @@ class RenewingProvider(ABC):
     def __init__(self) -> None:
         self._current: AccessToken | None = None
         self._renew_at = 0.0
-        self._lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._queue: _Queue | None = None
         self._attempts = 0
         self._failure: Exception | None = None
 
@@ -143,25 +153,29 @@ class RenewingProvider(ABC):
         """See `TokenProvider`."""
         if (current := self._usable(client, rejected)) is not None:
             return current
-        seen, lock = self._attempts, self._lock_here()
-        if lock.locked() and (current := self._unexpired(client, rejected)) is not None:
+        seen, queue = self._attempts, self._queue_here()
+        if queue.lock.locked() and (current := self._unexpired(client, rejected)) is not None:
             return current  # one caller renews it early: a token service that hangs must not delay the others
-        # A lock, not a shared task: if the caller that renews is cancelled, the next one renews.
-        async with lock:
-            if (current := self._usable(client, rejected)) is not None:
-                return current
-            if self._failure is not None and self._attempts > seen:
-                # The renewal that we waited for has failed; later callers try again. Each caller gets its own error,
-                # since tracebacks and notes are added to it.
-                raise _another(self._failure) from self._failure.__cause__
-            return await self._renew_now(client, rejected)
+        queue.callers += 1
+        try:
+            # A lock, not a shared task: if the caller that renews is cancelled, the next one renews.
+            async with queue.lock:
+                if (current := self._usable(client, rejected)) is not None:
+                    return current
+                if self._failure is not None and self._attempts > seen and not _is_of_one_session(self._failure):
+                    # The renewal that we waited for has failed; later callers try again. Each caller gets its own
+                    # error, since tracebacks and notes are added to it.
+                    raise _another(self._failure) from self._failure.__cause__
+                return await self._renew_now(client, rejected)
+        finally:
+            queue.callers -= 1
 
-    def _lock_here(self) -> asyncio.Lock:
-        """The running event loop's lock: a task queue may call `asyncio.run` for each task with the same provider."""
+    def _queue_here(self) -> "_Queue":
+        """The running event loop's queue: a program may call `asyncio.run` for each task with the same provider."""
         loop = asyncio.get_running_loop()
-        if self._lock is None or self._lock[0] is not loop:
-            self._lock = (loop, asyncio.Lock())
-        return self._lock[1]
+        if self._queue is None or self._queue.loop is not loop:
+            self._queue = _Queue(loop)
+        return self._queue
 
     def _usable(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken | None:
         return None if client.now() >= self._renew_at else self._unexpired(client, rejected)
@@ -188,6 +202,11 @@ class RenewingProvider(ABC):
         self._current = token
         self._renew_at = renewal_time(client, token)
         return token
+
+
+def _is_of_one_session(problem: Exception) -> bool:
+    """Whether a renewal failed because its session was closed meanwhile: the sessions of other callers may be open."""
+    return isinstance(problem, InputError) or isinstance(problem.__cause__, InputError)
 
 
 def _another(problem: Exception) -> Exception:

@@ -6,7 +6,8 @@ A renewal spends the refresh token, and only its response contains the next one.
 
 - one task of one process renews, under the store's lock, and the others read the result from the store;
 - the store is marked before the request is sent, and the new refresh token is saved before the access token is used;
-- cancelling the caller does not cancel the renewal, and a session waits for it before it closes;
+- cancelling the caller does not cancel the renewal, and a session waits for it before it closes, for as long as
+  a call waits for the token;
 - the request is repeated automatically only if it certainly never arrived. After a lost response, it is unknown whether
   the old token is spent. The current access token is then used until it expires, which gives a delayed request time to
   arrive; after that the old token is tried again, since nothing can be lost any more. If it is refused, the login is
@@ -30,7 +31,7 @@ __dir__: object = __all__.copy
 
 _LOG_IN = "log in again: aps-async login"
 _UNUSED_DAYS = 15  # the documented life of a refresh token
-_SETTLE = 10.0  # seconds that a closing session waits for a renewal in progress
+_SETTLE = 10.0  # seconds that a closing session waits for a renewal although no call waits for its token
 
 
 class ThreeLegged(RenewingProvider):
@@ -91,11 +92,21 @@ class ThreeLegged(RenewingProvider):
         return login
 
     async def settle(self) -> None:
-        """Waits for a renewal in progress, so that its response is stored; see `TokenProvider`."""
-        if self._renewal is not None and not self._renewal.done():
-            await asyncio.wait([self._renewal], timeout=_SETTLE)
-            self._renewal.cancel()
-            await asyncio.wait([self._renewal])
+        """Waits for a renewal in progress, so that its response is stored; see `Settles`.
+
+        A renewal that takes too long is cancelled, unless a call waits for its token: other sessions may share this
+        provider, and the request was sent over the connection of the one that closes.
+        """
+        renewal = self._renewal
+        if renewal is None or renewal.done():
+            return
+        await asyncio.wait([renewal], timeout=_SETTLE)
+        queue = self._queue_here()
+        while not renewal.done():
+            async with queue.lock:  # behind the calls that wait already; later ones wait for this
+                if not queue.callers:
+                    renewal.cancel()
+                    await asyncio.wait([renewal])
 
     async def _renew(self, client: TokenClient, rejected: AccessToken | None) -> AccessToken:
         while True:

@@ -1,26 +1,47 @@
-"""The command line. Importing this needs only the library itself; `main` reports when the extra `cli` is missing."""
+"""The command line. Importing this needs only the library itself; `main` reports when the extra `cli` is missing.
+
+Nothing is imported here but by `main`, which can say that Ctrl-C stopped it, where Python would show a traceback.
+"""
 
 import sys
-from collections.abc import Sequence
 
-from aps_async.cli.surroundings import make_usable
-from aps_async.extras import missing
+from aps_async import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main"]
 __dir__: object = __all__.copy
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: "Sequence[str] | None" = None) -> int:
     """Runs one command and returns its exit code; `argv` excludes the program's name."""
+    try:
+        return _main(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # while modules are imported; `run` sees to all others
+        return _stopped()
+    except RuntimeError as problem:
+        if not isinstance(problem.__cause__, KeyboardInterrupt):  # Python 3.11 wraps it while a class is made
+            raise
+        return _stopped()
+
+
+def _stopped() -> int:
+    sys.stderr.write("aps-async: stopped\n")
+    return 130
+
+
+def _main(argv: "Sequence[str]") -> int:
+    from aps_async.cli.surroundings import make_usable
+
     make_usable()
     try:
         from aps_async.cli.app import run
 
-        return run(sys.argv[1:] if argv is None else argv)
-    except KeyboardInterrupt:  # while modules are imported; `run` sees to all others
-        sys.stderr.write("aps-async: stopped\n")
-        return 130
+        return run(argv)
     except ModuleNotFoundError as problem:
+        from aps_async.extras import missing
+
         if (problem.name or "").partition(".")[0] == "backoff":  # its message already says what to do
             sys.stderr.write(f"aps-async: error: {problem}\n")
         else:

@@ -64,6 +64,7 @@ def run(argv: Sequence[str]) -> int:
 
     Raises:
         ModuleNotFoundError: a package that the command imports is not installed.
+        RuntimeError: its cause is a KeyboardInterrupt, which came while a class was made.
     """
     with ExitStack() as stack:
         return _run(argv, stack)
@@ -98,14 +99,21 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED_PIPE
     except Exception as problem:  # every error becomes one line and an exit code
-        if isinstance(problem, ImportError) and (work is None or problem.name == "backoff"):
-            raise  # `main` reports what to install
+        if _is_for_main(problem, is_parsed=work is not None):
+            raise
         if debug:
             note_traceback(problem)
         print_prose(f"{NAME}: error: {reason(problem) if debug else short_reason(problem)}", level="error")
         if hint := usage_hint(problem, argv, parser, NAME):
             print_status(hint)
         return exit_code(problem)
+
+
+def _is_for_main(problem: Exception, *, is_parsed: bool) -> bool:
+    """Whether `main` reports this: what has to be installed, and Ctrl-C as Python wraps it while a class is made."""
+    if isinstance(problem, ImportError) and (not is_parsed or problem.name == "backoff"):
+        return True
+    return isinstance(problem, RuntimeError) and isinstance(problem.__cause__, KeyboardInterrupt)
 
 
 def note_traceback(problem: BaseException) -> None:

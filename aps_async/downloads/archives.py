@@ -10,9 +10,10 @@ from typing import IO
 
 from attrs import frozen
 
-from aps_async.downloads.filenames import NameBook, in_folder
+from aps_async.arguments import check_functions
+from aps_async.downloads.filenames import NameBook, in_folder, safe_stem
 from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
-from aps_async.downloads.sinks import part_name, target_error
+from aps_async.downloads.sinks import part_name, source_error, target_error
 from aps_async.downloads.zip_directory import open_patched
 from aps_async.errors import APSError, IncompleteDownloadError
 from aps_async.filesystem import replacing
@@ -55,7 +56,8 @@ def verify_archive(
         Warnings, one for each unusual entry, and for each that cannot be read here although the archive is intact.
 
     Raises:
-        IncompleteDownloadError: a check failed; the message names the entry.
+        IncompleteDownloadError: a check failed, and the message names the entry; or the archive is no longer there.
+        TargetError: the archive cannot be read.
     """
     warnings: list[str] = []
     with _opened(path) as (archive, misnamed):
@@ -89,9 +91,10 @@ async def unpack_archive(
         The files, in the archive's order, without entries whose compression is not supported; keep the archive then.
 
     Raises:
-        TargetError: the files cannot be written to the folder.
-        IncompleteDownloadError: the archive is damaged.
+        TargetError: the files cannot be written to the folder, or the archive cannot be read.
+        IncompleteDownloadError: the archive is damaged, or no longer there.
     """
+    check_functions(on_skip=on_skip)
     stop = threading.Event()
     return await in_thread(_unpack, path, folder, names, stop, tag, on_skip or _ignore, on_cancel=stop.set)
 
@@ -154,6 +157,8 @@ def _unpack_entry(source: IO[bytes], final: Path, stop: threading.Event, tag: st
 
 def _place_for(entry: zipfile.ZipInfo, folder: Path, names: NameBook) -> Path:
     inner = _inner_path(entry)
+    if not _SUFFIX.fullmatch(inner.suffix):  # it may appear with what is made safe: "a.pdf " is "a.pdf"
+        inner = PurePosixPath(safe_stem(inner.name))
     # By the stem alone, as in a bulk run, which does not know the suffixes of its files yet.
     stem, suffix = (inner.stem, inner.suffix.lower()) if _SUFFIX.fullmatch(inner.suffix) else (inner.name, "")
     return Path(f"{in_folder(folder, names.take(stem, ''))}{suffix}")
@@ -173,7 +178,11 @@ def _opened(path: Path) -> Generator[tuple[zipfile.ZipFile, frozenset[int]], Non
         raise
     except NotImplementedError as problem:
         raise IncompleteDownloadError(f"the archive cannot be read here: {problem}", path=path) from problem
+    except FileNotFoundError as problem:
+        raise IncompleteDownloadError(f"another program has removed {path}; run it again", path=path) from problem
     except Exception as problem:
+        if isinstance(problem, OSError) and problem.errno is not None:  # bz2 reports damaged data without a number
+            raise source_error(path, problem) from problem
         words = str(problem) or type(problem).__name__
         raise IncompleteDownloadError(f"the archive is damaged: {words}", path=path) from problem
 

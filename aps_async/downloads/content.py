@@ -8,6 +8,7 @@ from threading import Event
 
 from attrs import field, frozen
 
+from aps_async.arguments import check_functions
 from aps_async.downloads.digests import Digests
 from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
 from aps_async.errors import IncompleteDownloadError
@@ -37,6 +38,9 @@ class Signature:
     tail_required: bool = True
     """Whether a missing tail is an error although the length is right; otherwise it is a warning."""
     media_type: str = "application/octet-stream"
+
+    def __attrs_post_init__(self) -> None:
+        check_functions(verify=self.verify)
 
 
 def _verify_archive(path: Path, stop: Event) -> tuple[str, ...]:

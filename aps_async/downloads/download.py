@@ -7,7 +7,7 @@ from contextlib import aclosing
 from functools import cache
 from typing import overload
 
-from aps_async.arguments import check_functions
+from aps_async.arguments import check_awaited, check_functions
 from aps_async.downloads.content import Expected
 from aps_async.downloads.open_files import opened
 from aps_async.downloads.sinks import PartFile
@@ -99,7 +99,8 @@ async def download(
         DownloadError: the link is refused for another reason, such as a web filter; the message names it.
         APSError: what `renew` raised.
     """
-    check_functions(renew=renew, before_rename=before_rename, on_progress=on_progress, opener=opener)
+    check_awaited(renew=renew, before_rename=before_rename)
+    check_functions(on_progress=on_progress, opener=opener)
     _keep_memory()
     sink = opened(target)
     transfer = Transfer(session, _as_source(source), renew, expected, opener, sha256=sha256)
@@ -142,6 +143,7 @@ async def stream(
         IncompleteDownloadError: also if the file changed after a part of it was yielded.
         APSError: as `download`.
     """
+    check_awaited(renew=renew)
     transfer = Transfer(session, _as_source(source), renew, expected)
     async with aclosing(in_order(transfer)) as chunks:
         async for chunk in chunks:

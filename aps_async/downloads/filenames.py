@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import threading
 import unicodedata
 from pathlib import Path, PurePath
 
@@ -164,9 +165,13 @@ def _is_device(name: str) -> bool:
 
 
 class NameBook:
-    """Hands out names that no file of this run has yet. `A-101` and `a-101` count as equal, as on many systems."""
+    """Hands out names that no file of this run has yet. `A-101` and `a-101` count as equal, as on many systems.
+
+    Threads may share one: archives are unpacked in several at once, while the event loop names other files.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._taken: set[str] = set()
         self._counts: dict[str, int] = {}
         """The last number given to each folded name, so that numbering many equal titles stays fast."""
@@ -179,10 +184,11 @@ class NameBook:
         """Like `take`, for a stem that is safe already and may have folders; see `safe_path`."""
         name = f"{stem}{suffix}"
         first = folded(name)
-        count = self._counts.get(first, 1)
-        while folded(name) in self._taken:
-            count += 1
-            name = f"{stem} ({count}){suffix}"
-        self._counts[first] = count
-        self._taken.add(folded(name))
+        with self._lock:
+            count = self._counts.get(first, 1)
+            while folded(name) in self._taken:
+                count += 1
+                name = f"{stem} ({count}){suffix}"
+            self._counts[first] = count
+            self._taken.add(folded(name))
         return name

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit, split_suffix
-from aps_async.downloads.sinks import local_path, made_folder, target_error
+from aps_async.downloads.sinks import local_path, made_folder, source_error, target_error
 from aps_async.downloads.storage import ReadableStorage, StoredFile, is_object_storage
 from aps_async.filesystem import check_real_folders, move_below, open_own, refuse_link
 from aps_async.threads import in_thread
@@ -23,6 +23,7 @@ __dir__: object = __all__.copy
 
 T = TypeVar("T")
 
+_CHUNK = 1 << 20
 _STALE = 24 * 3600.0
 _HIDDEN = ".aps-async"
 
@@ -53,7 +54,7 @@ class Folder(ReadableStorage):
     async def put(self, file: Path, name: str) -> str:
         """See `Storage`."""
         parts = self._parts(name)
-        await self._in_thread(move_below, file, self.path, parts, target=self.path.joinpath(*parts))
+        await self._in_thread(_move_in, file, self.path, parts, target=self.path.joinpath(*parts))
         return str(self.path.joinpath(*parts))
 
     async def copy(self, name: str, to: str) -> bool:
@@ -80,7 +81,7 @@ class Folder(ReadableStorage):
     async def fetch(self, name: str, file: Path) -> bool:
         """See `ReadableStorage`."""
         path = self.path.joinpath(*self._parts(name))
-        return await self._in_thread(_copy_out, path, file, target=path)
+        return await self._in_thread(_copied, path, file, target=path)
 
     async def remove(self, name: str) -> None:
         """See `ReadableStorage`."""
@@ -118,29 +119,68 @@ def _check_writable(staged: Path) -> None:
         staged.unlink(missing_ok=True)
 
 
+def _move_in(file: Path, folder: Path, parts: tuple[str, ...]) -> None:
+    try:
+        file.lstat()
+    except OSError as problem:  # otherwise it would look as if the target's folder were missing
+        raise source_error(file, problem) from problem
+    move_below(file, folder, parts)
+
+
 def _copy_below(source: Path, staged: Path, folder: Path, parts: tuple[str, ...]) -> bool:
     try:
-        if not refuse_link(source):
+        if not _copied(source, staged):
             return False
-        shutil.copy2(source, staged, follow_symlinks=False)
+        shutil.copystat(source, staged, follow_symlinks=False)
         move_below(staged, folder, parts)
     finally:
         staged.unlink(missing_ok=True)
     return True
 
 
+def _copied(source: Path, to: Path) -> bool:
+    """Copies a file; False if there is none. The error names the side that failed.
+
+    Raises:
+        TargetError: the source cannot be read, or the copy cannot be written.
+        OSError: the source is a link or not a file.
+    """
+    if not refuse_link(source):
+        return False
+    try:
+        opened = open_own(source, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except OSError as problem:
+        raise source_error(source, problem) from problem
+    with os.fdopen(opened, "rb") as file:
+        try:
+            with to.open("wb") as target:
+                while chunk := _read(file, source):
+                    target.write(chunk)
+        except OSError as problem:
+            raise target_error(to, problem) from problem
+    return True
+
+
+def _read(file: BinaryIO, path: Path) -> bytes:
+    try:
+        return file.read(_CHUNK)
+    except OSError as problem:
+        raise source_error(path, problem) from problem
+
+
 def _found(path: Path) -> StoredFile | None:
     if not refuse_link(path):
         return None
-    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
-        return StoredFile(size=os.fstat(file.fileno()).st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-
-
-def _copy_out(path: Path, to: Path) -> bool:
-    if not refuse_link(path):
-        return False
-    shutil.copyfile(path, to, follow_symlinks=False)
-    return True
+    try:
+        with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+            return StoredFile(size=os.fstat(file.fileno()).st_size, sha256=digest.hexdigest())
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise source_error(path, problem) from problem
 
 
 def _remove_below(folder: Path, parts: tuple[str, ...]) -> None:

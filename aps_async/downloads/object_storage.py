@@ -11,13 +11,17 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
 from aps_async.downloads.filenames import checked_relative
+from aps_async.downloads.sinks import source_error, target_error
 from aps_async.downloads.storage import ReadableStorage, StoredFile, is_object_storage
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
@@ -139,6 +143,8 @@ class ObjectStorage(ReadableStorage):
         location = f"{self._url}/{name}"
         try:
             await self._upload(file, name)
+        except TargetError:  # the file on this machine
+            raise
         except Exception as problem:  # noqa: BLE001 - the same
             raise TargetError(f"cannot store {location}: {_explained(problem)}", path=file) from None
         return location
@@ -147,12 +153,13 @@ class ObjectStorage(ReadableStorage):
         import obstore
 
         # Not put_async: if cancelled, it leaves the uploaded parts behind, which cost money until they are removed.
-        with await asyncio.to_thread(file.open, "rb") as opened:
-            digest = await asyncio.to_thread(hashlib.file_digest, opened, "sha256")
+        locally = partial(_locally, file, source_error)
+        with await locally(file.open, "rb") as opened:
+            digest = await locally(hashlib.file_digest, opened, "sha256")
             opened.seek(0)
             metadata = {_SHA256: digest.hexdigest()}
             async with obstore.open_writer_async(self._store, name, attributes=metadata) as writer:
-                while chunk := await asyncio.to_thread(opened.read, _CHUNK):
+                while chunk := await locally(opened.read, _CHUNK):
                     await writer.write(chunk)
 
     async def copy(self, name: str, to: str) -> bool:
@@ -206,12 +213,15 @@ class ObjectStorage(ReadableStorage):
         """See `ReadableStorage`."""
         import obstore
 
-        location = self.location(name)
+        location, locally = self.location(name), partial(_locally, file, target_error)
         try:
             found = await obstore.get_async(self._store, "/".join(checked_relative(name)))
-            with await asyncio.to_thread(file.open, "wb") as opened:
+            opened = await locally(open, file, "wb", 0)  # unbuffered: closing it has nothing left to write
+            with opened:
                 async for chunk in found.stream(_CHUNK):
-                    await asyncio.to_thread(opened.write, bytes(chunk))
+                    await locally(_write_all, opened, bytes(chunk))
+        except TargetError:  # the file on this machine
+            raise
         except FileNotFoundError:
             return False
         except Exception as problem:  # noqa: BLE001 - the same
@@ -234,6 +244,22 @@ class ObjectStorage(ReadableStorage):
         """See `Storage`."""
         with suppress(OSError):
             file.unlink(missing_ok=True)
+
+
+async def _locally(
+    file: Path, error: Callable[[Path, OSError], TargetError], work: Callable[..., Any], *arguments: object
+) -> Any:
+    """Works on a file of this machine in a thread: its FileNotFoundError says nothing about the storage."""
+    try:
+        return await asyncio.to_thread(work, *arguments)
+    except OSError as problem:
+        raise error(file, problem) from problem
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _explained(problem: BaseException) -> str:

@@ -14,7 +14,7 @@ from typing import Self
 from weakref import WeakKeyDictionary
 
 from aps_async.downloads.filenames import cut
-from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
+from aps_async.errors import DiskFullError, DownloadError, IncompleteDownloadError, InputError, TargetError
 from aps_async.filesystem import check_replaceable, open_own
 from aps_async.lazy import regex
 from aps_async.links import redact_addresses
@@ -28,6 +28,7 @@ __all__ = [
     "new_file",
     "part_name",
     "remove_parts",
+    "source_error",
     "target_error",
 ]
 __dir__: object = __all__.copy
@@ -60,6 +61,12 @@ def target_error(path: Path | None, problem: OSError) -> TargetError:
     advice = advice.replace("{folder}", "it" if path and os.path.isfile(path) else "its folder")
     kind = DiskFullError if problem.errno in _FULL else TargetError
     return kind(f"cannot write {path or 'to the open file'}: {advice}", path=path)
+
+
+def source_error(path: Path, problem: OSError) -> TargetError:
+    """Converts an error while reading one of our own files, to store it or to copy it elsewhere."""
+    reason = os.strerror(problem.errno) if problem.errno else str(problem)
+    return TargetError(f"cannot read {path}: {reason}", path=path)
 
 
 def checked_path(path: str | bytes | os.PathLike[str]) -> Path:
@@ -210,6 +217,10 @@ class PartFile:
         """Syncs the part file to the disk and closes it, so that a power cut cannot leave an empty PDF.
 
         Then calls `verify` in a thread, see `Signature.verify`, and returns its warnings.
+
+        Raises:
+            IncompleteDownloadError: what `verify` raised; or another program has changed or removed the part file.
+            TargetError: it cannot be synced or read.
         """
         if self._file is None:
             raise IncompleteDownloadError(f"nothing came for {self.path}", path=self.path)
@@ -224,8 +235,12 @@ class PartFile:
             if verify is None:
                 return ()
             stop = Event()
-            warnings = await in_thread(verify, self.part, stop, on_cancel=stop.set)
-            return tuple(warnings or ())
+            try:
+                warnings = await in_thread(verify, self.part, stop, on_cancel=stop.set)
+                return tuple(warnings or ())
+            except DownloadError:
+                self._check_part(self.path)  # then it is not the download that is damaged
+                raise
         except OSError as problem:
             raise target_error(self.path, problem) from problem
 
@@ -238,26 +253,30 @@ class PartFile:
         """
         final = self.final(suffix)
         try:
-            try:
-                status = os.lstat(self._part)
-            except FileNotFoundError:
-                if not final.parent.is_dir():
-                    raise
-                raise IncompleteDownloadError(
-                    f"another program has removed the part file of {final}; run it again", path=self.path
-                ) from None
-            if (status.st_dev, status.st_ino) != self._identity or status.st_size != self._size:
-                raise IncompleteDownloadError(
-                    f"another program has changed the part file of {final}: {status.st_size} bytes instead of "
-                    f"{self._size}; run it again",
-                    path=self.path,
-                )
+            self._check_part(final)
             check_replaceable(final)
             os.replace(self._part, final)
             self._is_left = False
         except OSError as problem:
             raise target_error(final, problem) from problem
         return final
+
+    def _check_part(self, final: Path) -> None:
+        """Checks that the completed part file is still the one that was written."""
+        try:
+            status = os.lstat(self._part)
+        except FileNotFoundError:
+            if not final.parent.is_dir():
+                raise
+            raise IncompleteDownloadError(
+                f"another program has removed the part file of {final}; run it again", path=self.path
+            ) from None
+        if (status.st_dev, status.st_ino) != self._identity or status.st_size != self._size:
+            raise IncompleteDownloadError(
+                f"another program has changed the part file of {final}: {status.st_size} bytes instead of "
+                f"{self._size}; run it again",
+                path=self.path,
+            )
 
     def discard(self) -> None:
         """Removes the part file, if it is still there."""

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import overload
 
-from aps_async.arguments import check_functions, check_kind
+from aps_async.arguments import check_functions, check_kind, check_not_async
 from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
 from aps_async.exports.batches import Batches
@@ -127,7 +127,8 @@ async def export_many(
             once.
     """
     check_timeout(timeout)
-    check_functions(policy=policy, on_progress=on_progress)
+    check_functions(on_progress=on_progress)
+    check_not_async(policy=policy)
     slots = session.settings.concurrent_downloads(max_concurrent_downloads)
     async with AsyncExitStack() as stack:
         target = target_for(folder)

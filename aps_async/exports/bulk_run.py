@@ -4,6 +4,7 @@ A timer puts an entry into `_ready` when it is due. A free slot takes it, polls,
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -22,8 +23,8 @@ from aps_async.exports.outcomes import report_began, report_ended
 from aps_async.exports.pollers import export_poller
 from aps_async.exports.progress import BulkProgress, Counts
 from aps_async.ledger.journal import Journal, Record
-from aps_async.models import Downloaded, ExportJob, ExportOutcome, ExportRequest, StoredExport
-from aps_async.policies import Policy
+from aps_async.models import Downloaded, ExportJob, ExportKind, ExportOutcome, ExportRequest, StoredExport
+from aps_async.policies import Durations, Policy
 from aps_async.polling import Poller
 from aps_async.session import Session
 from aps_async.threads import stopped
@@ -63,6 +64,8 @@ class Run:
     _starts: asyncio.Semaphore = field(init=False)
     _fed: bool = False
     _closing: bool = False
+    _durations: defaultdict[tuple[ExportKind, str], Durations] = field(factory=lambda: defaultdict(Durations))
+    """Those of this run's jobs, by kind and project."""
     _counts: Counts = field(factory=Counts)
     _files: Files = field(init=False)
 
@@ -220,7 +223,8 @@ class Run:
         entry.started_at = entry.running_at if is_new else None
         self._counts.pace.started(entry.running_at)
         policy = self.policy or self._policy_for(entry)
-        entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=policy)
+        durations = self._durations[entry.request.kind, entry.request.project_id]
+        entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=policy, durations=durations)
         self._running.update(entry.members or (entry,))
         self._ask_when_due(entry, entry.poller)
 
@@ -241,7 +245,8 @@ class Run:
         return export
 
     def _ask_when_due(self, entry: Entry, poller: Poller[ExportJob]) -> None:
-        entry.timer = asyncio.get_running_loop().call_at(poller.wakes_at, self._ready.put_nowait, entry)
+        entry.due = poller.wakes_at
+        entry.timer = asyncio.get_running_loop().call_at(entry.due, self._ready.put_nowait, entry)
 
     async def _slot(self) -> None:
         """One download slot: polls the next entry that is due, and if its job is done, downloads the result at once."""
@@ -274,13 +279,16 @@ class Run:
         return True
 
     def _note_duration(self, entry: Entry) -> None:
-        """Records how long the job took, unless it was polled too rarely to know."""
+        """Records how long the job took, unless it was polled too rarely to know; later polls learn from it."""
         if entry.started_at is None or entry.record.job_seconds is not None:
             return
-        now = self._now()
-        seconds, unsure = (entry.running_at + now) / 2 - entry.started_at, now - entry.running_at
-        if unsure <= max(2 * self.session.settings.poll_interval, seconds / 4):
+        earliest, latest = entry.running_at - entry.started_at, self._now() - entry.started_at
+        seconds, interval = (earliest + latest) / 2, self.session.settings.poll_interval
+        if latest - earliest <= max(2 * interval, seconds / 4):
             entry.record.job_seconds = seconds
+        had_a_slot = self._now() <= entry.due + interval  # or the poll came too late to learn from it
+        if had_a_slot and not entry.members:
+            self._durations[entry.request.kind, entry.request.project_id].learn(earliest, latest)
 
     async def _asked(self, entry: Entry, poller: Poller[ExportJob]) -> bool:
         """Polls, or takes a late response. False: the call takes long, and continues without this slot."""

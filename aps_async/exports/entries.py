@@ -42,6 +42,8 @@ class Entry:
     """By the event loop's clock; None: the job was started elsewhere, or by an earlier run."""
     running_at: float = 0.0
     """When the job was last known to be running."""
+    due: float = 0.0
+    """When `timer` puts it up for a poll."""
     timer: asyncio.TimerHandle | None = None
     asking: "asyncio.Task[None] | None" = None
     """A status call in progress."""
@@ -80,6 +82,7 @@ def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> Expo
         "failed_files": job.failed_files if job else entry.record.failed_files,
         "seconds": now - entry.began,
         "polls": status.polls if status else 0,
+        "lost": entry.record.lost,
     }
     if isinstance(result, Exception):
         return FailedExport(**known, error=result)

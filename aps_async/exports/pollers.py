@@ -8,7 +8,7 @@ from attrs import evolve
 from aps_async.errors import APSError, ExportTimeoutError, NotFoundError
 from aps_async.exports.kinds import Export, get_export, ref_of, row_of
 from aps_async.models import ExportJob, ExportRef, ExportStatus
-from aps_async.policies import Policy, PollPolicy, PollStatus
+from aps_async.policies import Durations, LearningPolicy, Policy, PollPolicy, PollStatus
 from aps_async.polling import Poller, PollRules, may_recover
 from aps_async.session import Session
 from aps_async.transport import hooks
@@ -66,9 +66,22 @@ def effective_timeout(session: Session, export: Export, timeout: float | None) -
 
 
 def export_rules(
-    session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
+    session: Session,
+    export: Export,
+    *,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    durations: Durations | None = None,
 ) -> PollRules[ExportJob]:
-    """The rules for polling one export; single waits, bulk runs and workers all use them."""
+    """The rules for polling one export; single waits, bulk runs and workers all use them.
+
+    Args:
+        session: for its settings.
+        export: what to wait for.
+        timeout: seconds; None: by `effective_timeout`.
+        policy: when to poll; None: a `PollPolicy` with the session's settings.
+        durations: how long earlier jobs took, which that `PollPolicy` then learns from.
+    """
     ref, numbers = ref_of(export), session.settings
     limit = effective_timeout(session, export, timeout)
 
@@ -82,9 +95,10 @@ def export_rules(
             return status.polls > 0 and status.failed(NotFoundError) == 1
         return may_recover(error, status)
 
+    default = PollPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter)
     return PollRules(
         is_final=lambda job: job.status.is_final,
-        policy=policy or PollPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter),
+        policy=policy or (default if durations is None else LearningPolicy(default, durations)),
         timeout=limit,
         may_recover=recovers,
         not_yet=not_yet,
@@ -110,7 +124,12 @@ def export_timeout_error(
 
 
 def export_poller(
-    session: Session, export: Export, *, timeout: float | None = None, policy: Policy | None = None
+    session: Session,
+    export: Export,
+    *,
+    timeout: float | None = None,
+    policy: Policy | None = None,
+    durations: Durations | None = None,
 ) -> Poller[ExportJob]:
     """Returns a poller for one export. Until it is closed, it counts among those that share the status quota."""
     ref, words, settings = ref_of(export), EndingWords(session), session.settings
@@ -118,7 +137,7 @@ def export_poller(
     idle_since: float | None = None
 
     def rules() -> PollRules[ExportJob]:
-        return export_rules(session, export, timeout=timeout, policy=policy)
+        return export_rules(session, export, timeout=timeout, policy=policy, durations=durations)
 
     def quota() -> RateLimiter:
         return session.rate_limiter(row_of(ref.kind).status)

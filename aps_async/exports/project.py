@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Literal, overload
 
+from aps_async.arguments import check_awaited, check_functions, check_not_async
 from aps_async.downloads.storage import Storage
 from aps_async.errors import InputError, NotExportableError
 from aps_async.exports.batches import batch_for
@@ -79,6 +80,8 @@ async def list_sheets(
             folder; the message lists the existing ones.
         APSError: as `Session.request`.
     """
+    check_awaited(known=known)
+    check_functions(on_left_out=on_left_out)
     check_whole(project, folder)
     found = await _found(session, project, user_id)
     if collection is not None:
@@ -253,6 +256,8 @@ async def export_project(
     Raises:
         APSError: as both of them; an export that fails is an outcome instead.
     """
+    check_not_async(policy=policy)
+    check_functions(on_progress=on_progress)
     check_whole(project, source_folder)
     found = await _found(session, project, user_id)
     requests = project_requests(

@@ -63,7 +63,7 @@ Other errors (`APSError`) lead to a 500 unless you catch them too; nothing of th
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from attrs import define, field
@@ -80,13 +80,12 @@ from aps_async.exports.wait import Result, checked_job
 from aps_async.models import ExportJob, ExportRef
 from aps_async.policies import Policy
 from aps_async.session import Session
-from aps_async.threads import stopped
+from aps_async.threads import ended, stopped
 from aps_async.transport.export_numbers import working_on
 
 __all__ = ["ExportStream", "Receive", "export_stream"]
 __dir__: object = __all__.copy
 
-T = TypeVar("T")
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 """Returns the next message of an ASGI server."""
 _CLOSED = "the stream was closed before its end"
@@ -133,9 +132,15 @@ class ExportStream:
 
     async def aclose(self) -> None:
         """Closes the connection to the storage, at the end or before it; for `contextlib.aclosing`."""
-        await self._body.aclose()
-        await self._chunks.aclose()  # closing a generator that was never started runs none of its code
-        self._outcome.report(ClientDisconnectedError(_CLOSED))
+        await self.drop(ClientDisconnectedError(_CLOSED))
+
+    async def drop(self, reason: BaseException) -> None:
+        """Does the same, and reports this reason to hooks and log if the stream has not ended yet."""
+        try:
+            await self._body.aclose()
+        finally:
+            await self._chunks.aclose()  # closing a generator that was never started runs none of its code
+            self._outcome.report(reason)
 
 
 async def export_stream(
@@ -261,17 +266,22 @@ async def _next(chunks: AsyncGenerator[bytes, None], number: int | None) -> byte
         return await anext(chunks, b"")
 
 
-async def _while_connected(work: Coroutine[Any, Any, T], receive: Receive) -> T:
-    """Awaits the work, and cancels it if the client disconnects."""
-    task, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(receive))
+async def _while_connected(opening: Coroutine[Any, Any, ExportStream], receive: Receive) -> ExportStream:
+    """Awaits the stream, and ends that if the client disconnects. A stream that is not returned is closed."""
+    task, leaving = asyncio.ensure_future(opening), asyncio.ensure_future(_disconnected(receive))
     try:
-        await asyncio.wait([task, leaving], return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        leaving.result()  # raises the error of `receive`, if there is one
-        raise ClientDisconnectedError("the client disconnected before the export was ready")
-    finally:
-        await stopped([task, leaving])
+        try:
+            await asyncio.wait([task, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if leaving.done():
+                leaving.result()  # raises the error of `receive`, if there is one
+                raise ClientDisconnectedError("the client disconnected before the export was ready")
+        finally:
+            await stopped([task, leaving])
+        return task.result()
+    except BaseException as error:
+        if task.done() and not task.cancelled() and task.exception() is None:  # it was ready in the same moment
+            await ended(task.result().drop(error))
+        raise
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -7,6 +7,7 @@ from typing import overload
 
 import aiohttp
 
+from aps_async.arguments import check_functions
 from aps_async.downloads.content import ANY, PDF, Expected
 from aps_async.downloads.download import download
 from aps_async.downloads.open_files import checked_target
@@ -84,6 +85,7 @@ async def download_urn(
         DownloadError: the file could not be downloaded to the target; see `download`.
         APSError: as `Session.request`.
     """
+    check_functions(on_progress=on_progress)
     checked_target(target)  # a bad target is reported before anything is sent
     if project is None and is_web_address(urn):
         project = bare_id(urn)

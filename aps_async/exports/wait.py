@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from aps_async.arguments import check_functions
+from aps_async.arguments import check_functions, check_not_async
 from aps_async.errors import ExportError, ExportFailedError
 from aps_async.exports.kinds import Export, ref_of, row_of
 from aps_async.exports.outcomes import reported
@@ -94,6 +94,7 @@ async def poll_export(
         ExportTimeoutError: the deadline passed; the job may still finish.
         APSError: an error that is not transient.
     """
+    check_functions(on_status=on_status)
     poller = export_poller(session, export, timeout=timeout, policy=policy)
     return checked_job(await poller.result(on_answer=on_status))
 
@@ -116,6 +117,7 @@ async def poll_many(
     Yields:
         The reference, and the finished job or the error that `poll_export` raised.
     """
+    check_not_async(policy=policy)
 
     async def one(export: Export) -> tuple[ExportRef, ExportJob | Exception]:
         try:
@@ -214,6 +216,7 @@ async def wait_for_export(
     from aps_async.downloads.open_files import checked_target
     from aps_async.models import Downloaded
 
+    check_not_async(policy=policy)
     check_functions(on_status=on_status, on_progress=on_progress)
     target = checked_target(target)
     poller = export_poller(session, export, timeout=timeout, policy=policy)
@@ -281,6 +284,7 @@ async def download_export(
     from aps_async.downloads.content import Expected
     from aps_async.downloads.download import download
 
+    check_functions(on_progress=on_progress)
     result = Result(session, job)
     return await download(
         session,

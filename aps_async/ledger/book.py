@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Literal, Self
@@ -227,9 +228,9 @@ class Ledger:
         # If a power cut loses them, they are entered again.
         return await self._store.call(enter, durable=False)
 
-    async def job_seconds(self, most: int = 500) -> list[float]:
-        """How long the latest jobs took, in seconds of the run's clock."""
-        return await self._store.call(lambda db: rows.job_seconds(db, most), durable=False)
+    async def job_seconds(self, like: ExportRequest, most: int = 500) -> list[float]:
+        """How long the latest jobs of this kind and project took, in seconds of their run's clock, the latest last."""
+        return await self._store.call(lambda db: rows.job_seconds(db, like, most), durable=False)
 
     async def recent_starts(self, within: float, at_once: int) -> dict[ExportKind, list[float]]:
         """How many seconds ago each recent start was, by kind; see `rows.recent_starts`."""
@@ -243,10 +244,17 @@ class Ledger:
         if not record.files or record.is_unchanged:
             return record.is_unchanged
         async with self._checks:
-            if self.storage is not None:
-                return await self.place.are_whole(record.files)
-            stop = Event()
-            found = await in_thread(read_again, self.folder, record.files, stop, on_cancel=stop.set)
+            are_whole = await self._are_whole(record)
+            if not are_whole:
+                are_there = [await self.place.is_there(each.name) for each in record.files]
+                record.lost = "changed" if all(are_there) else "missing"
+        return are_whole
+
+    async def _are_whole(self, record: Record) -> bool:
+        if self.storage is not None:
+            return await self.place.are_whole(record.files)
+        stop = Event()
+        found = await in_thread(read_again, self.folder, record.files, stop, on_cancel=stop.set)
         if found is not None:
             await self._store.call(lambda db: file_rows.set_stamps(db, record.id, found), durable=False)
         return found is not None
@@ -331,11 +339,14 @@ class _Names(NameBook):
 
     def take(self, title: str, suffix: str = ".pdf") -> str:
         """Returns a name that no other export has; if possible, one that this export had before."""
-        stem, record = safe_stem(title), self._record
-        call = self._store.call(lambda db: rows.take_name(db, record, stem, self._counts, self._used), durable=False)
-        name = asyncio.run_coroutine_threadsafe(call, self._loop).result()
+        call = self._store.call(partial(self._take, safe_stem(title)), durable=False)
+        return f"{asyncio.run_coroutine_threadsafe(call, self._loop).result()}{suffix}"
+
+    def _take(self, stem: str, connection: sqlite3.Connection) -> str:
+        """Runs in the store's thread, where a name is chosen and marked as used before the next one is asked for."""
+        name = rows.take_name(connection, self._record, stem, self._counts, self._used)
         self._used.add(name)
-        return f"{name}{suffix}"
+        return name
 
 
 def _tag(connection: sqlite3.Connection) -> str:

@@ -22,7 +22,7 @@ from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.keys import digest, name_key
 from aps_async.ledger.schema import State
 from aps_async.text import folded
-from aps_async.transport.converter import structure, to_dict, to_json
+from aps_async.transport.converter import loads, structure, to_dict, to_json
 
 __all__ = [
     "MOVE_AWAY",
@@ -108,7 +108,7 @@ def stored_name(name: Hashable) -> str:
 def structured(text: str, into: type[T]) -> T:
     """A value from the ledger, which others may have written, checked."""
     try:
-        return structure(json.loads(text), into, strict=True)
+        return structure(loads(text), into, strict=True)
     except (DecodeError, ValueError) as problem:
         raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {MOVE_AWAY}") from None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from attrs import define, field, frozen
 
@@ -47,6 +47,8 @@ class Record:
     """A time before the rename, in seconds since the epoch."""
     job_seconds: float | None = None
     """How long the job took, in seconds; None if it was polled too rarely to know."""
+    lost: Literal["missing", "changed"] | None = None
+    """Why its files cannot be reused, after `holds` was False: one of them is not there, or is another one."""
     is_unchanged: bool = False
     """Whether all files have the same stamps as before, so that none has to be read; see `ledger.files`."""
 

@@ -12,7 +12,7 @@ from threading import Event
 from typing import Protocol, TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit
-from aps_async.downloads.sinks import target_error
+from aps_async.downloads.sinks import source_error, target_error
 from aps_async.downloads.storage import ReadableStorage, StorageBelow
 from aps_async.errors import TargetError
 from aps_async.filesystem import check_real_folders, move_below, open_own, replacing
@@ -168,7 +168,7 @@ class FolderPlace:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as problem:
-            raise target_error(self._folder / name, problem) from problem
+            raise source_error(self._folder / name, problem) from problem
 
     async def write(self, name: str, content: Iterable[bytes]) -> None:
         """See `Place`."""
@@ -178,7 +178,7 @@ class FolderPlace:
         """See `Place`."""
         content = await self.read(name, -1)
         if content is not None:
-            await asyncio.to_thread(file.write_bytes, content)
+            await _locally(file, Path.write_bytes, content)
         return content is not None
 
     async def _in_thread(self, name: str, work: Callable[..., T], *arguments: object) -> T:
@@ -275,12 +275,12 @@ class StoragePlace:
     async def read(self, name: str, limit: int) -> bytes | None:
         """See `Place`."""
         async with self._staged() as staged:
-            return await asyncio.to_thread(_read, staged, limit) if await self._storage.fetch(name, staged) else None
+            return await _locally(staged, _read, limit) if await self._storage.fetch(name, staged) else None
 
     async def write(self, name: str, content: Iterable[bytes]) -> None:
         """See `Place`."""
         async with self._staged() as staged:
-            await asyncio.to_thread(_write_parts, staged, content)
+            await _locally(staged, _write_parts, content)
             await self._storage.put(staged, name)
 
     async def fetch(self, name: str, file: Path) -> bool:
@@ -289,7 +289,7 @@ class StoragePlace:
 
     async def _sha256(self, name: str) -> str | None:
         async with self._staged() as staged:
-            return await asyncio.to_thread(_sha256, staged) if await self._storage.fetch(name, staged) else None
+            return await _locally(staged, _sha256) if await self._storage.fetch(name, staged) else None
 
     @asynccontextmanager
     async def _staged(self) -> AsyncGenerator[Path, None]:
@@ -298,6 +298,14 @@ class StoragePlace:
             yield staged
         finally:
             self._storage.discard(staged)
+
+
+async def _locally(file: Path, work: Callable[..., T], *arguments: object) -> T:
+    """Works on a copy that is on this machine: its errors are not those of the storage."""
+    try:
+        return await asyncio.to_thread(work, file, *arguments)
+    except OSError as problem:
+        raise target_error(file, problem) from problem
 
 
 def _move(folder: Path, name: str, target: str) -> None:

@@ -369,10 +369,12 @@ def recent_starts(connection: sqlite3.Connection, within: float, at_once: int) -
     return [(ExportKind(json.loads(request)["kind"]), max(0.0, now - started)) for request, started in found]
 
 
-def job_seconds(connection: sqlite3.Connection, most: int) -> list[float]:
-    """How long the latest jobs took, in seconds."""
-    select = "SELECT seconds FROM exports WHERE seconds IS NOT NULL ORDER BY changed DESC LIMIT ?"
-    return [float(seconds) for [seconds] in connection.execute(select, (most,))]
+def job_seconds(connection: sqlite3.Connection, like: ExportRequest, most: int) -> list[float]:
+    """How long the latest jobs of the same kind and project took, in seconds, the latest last."""
+    select = "SELECT request, seconds FROM exports WHERE seconds IS NOT NULL ORDER BY changed DESC LIMIT ?"
+    found = [(structured(stored, ExportRequest), took) for stored, took in connection.execute(select, (most,))]
+    alike = [took for each, took in found if (each.kind, each.project_id) == (like.kind, like.project_id)]
+    return [float(took) for took in reversed(alike)]
 
 
 def failed(connection: sqlite3.Connection, record: int, problem: str, *, given_up: bool) -> None:

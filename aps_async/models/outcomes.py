@@ -33,6 +33,8 @@ class FinishedExport:
     failed_files: tuple[FailedFile, ...] = ()
     """ACC Files: what the result lacks; see `ExportRequest.allow_partial`. With a ledger, the next run with the same
     request exports it again, since the service may have by then what was missing."""
+    lost: Literal["missing", "changed"] | None = None
+    """With a ledger: why the file of an earlier run was not reused; None if it was, or there was none."""
 
 
 @frozen(kw_only=True)

@@ -13,6 +13,7 @@ from functools import partial
 from attrs import evolve, frozen
 
 from aps_async.ahead import ReadAhead
+from aps_async.arguments import check_awaited, check_functions
 from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
 from aps_async.ids import (
     bare_id,
@@ -128,6 +129,8 @@ async def list_sheets(
         NotFoundInProjectError: no such project or folder, or no Plans folder; the message lists what there is.
         APSError: as `Session.request`.
     """
+    check_awaited(known=known)
+    check_functions(on_left_out=on_left_out)
     check_whole(project, folder)
     found = await bim360_project(session, project, user_id=user_id)
     starts = await _starts(session, found, folder, user_id)
@@ -161,7 +164,7 @@ async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, 
         version = await get_tip(session, found.id, urn, user_id=user_id)
     if reason := why_not(version):
         raise NotExportableError(f"{version.name} ({version.urn}) {reason}")
-    [sheet] = await _with_names(session, [_sheet(found, "", version.item_id or "", item, version)], user_id)
+    [sheet] = await _with_names(session, [_sheet(bare_id(found.id), "", version.item_id or "", item, version)], user_id)
     return sheet
 
 
@@ -285,8 +288,9 @@ class _Walk:
         known: Mapping[str, Sheet] = {}
         if self.known is not None and found:
             known = await self.known([each.urn for _, each in found])
+        project_id = bare_id(self.project.id)
         return [
-            _sheet(self.project, folder.path, item.id, item, version, known.get(version.urn)) for item, version in found
+            _sheet(project_id, folder.path, item.id, item, version, known.get(version.urn)) for item, version in found
         ]
 
     async def _exportable(self, folder: Folder, item: Item, version: Version | None) -> Version | None:
@@ -348,14 +352,14 @@ def has_known_name(modified_at: datetime | None, earlier: Sheet) -> bool:
 
 
 def _sheet(
-    project: Project, folder_path: str, item_id: str, item: Item | None, version: Version, earlier: Sheet | None = None
+    project_id: str, folder_path: str, item_id: str, item: Item | None, version: Version, earlier: Sheet | None = None
 ) -> Sheet:
     """A sheet as Data Management knows it: without number, title and revision, unless an earlier list has them."""
     times = [each.modified_at for each in (item, version) if each is not None and each.modified_at is not None]
     modified_at = max(times, default=None)
     named = earlier if earlier is not None and has_known_name(modified_at, earlier) else None
     return Sheet(
-        project_id=bare_id(project.id),
+        project_id=project_id,
         id=version.urn,
         item_id=item_id,
         number=named.number if named else "",

@@ -14,9 +14,10 @@ from aps_async.exports.batches import BatchPolicy, batch_for
 from aps_async.exports.kinds import row_of
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
+from aps_async.ledger.journal import Record
 from aps_async.ledger.places import Place
 from aps_async.models import DeliveredExport, ExportKind, ExportRequest, Project, StoredExport
-from aps_async.policies import PollPolicy, PollStatus
+from aps_async.policies import Durations, LearningPolicy, PollPolicy, PollStatus
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync import results
@@ -107,8 +108,8 @@ async def forecast(
             planned = [each async for part in parts for each in part]
         outcomes = run.left_out()
         known = {each.request: _size(each) for each in planned}
-        held, work = await _work(session, ledger, list(known), known, batch)
-        outcomes += [_expected(each, each.request in held, ledger.place) for each in planned]
+        records, work = await _work(session, ledger, list(known), known, batch)
+        outcomes += [_expected(each, records.get(each.request), ledger.place) for each in planned]
         outcomes += await run.missing()
     return Forecast(
         outcomes=tuple(outcomes),
@@ -161,23 +162,22 @@ async def _work(
     requests: Sequence[ExportRequest],
     known: dict[ExportRequest, int | None],
     batch: int | None,
-) -> tuple[set[ExportRequest], Work]:
-    """Returns the requests whose files are there, and the work for the others."""
+) -> tuple[dict[ExportRequest, Record], Work]:
+    """Returns the records of the requests whose files are not there, and the work for them."""
     await ledger.begin(len(requests))
     records = await ledger.enter([(each, None) for each in requests])
     pairs = list(zip(requests, records, strict=True))
-    held = {request for request, record in pairs if await ledger.holds(record)}
-    rest = [(request, record) for request, record in pairs if request not in held]
+    rest = [(request, record) for request, record in pairs if not await ledger.holds(record)]
     sizes = [known.get(request) or sum(file.size for file in record.files) or None for request, record in rest]
     work = Work(
-        there=len(held),
+        there=len(pairs) - len(rest),
         starts=sum(record.ref is None for _, record in rest),
         waits=sum(record.ref is not None for _, record in rest),
         size=sum(each or 0 for each in sizes),
         unknown=sum(each is None for each in sizes),
     )
-    took = await ledger.job_seconds()
     for kind in {request.kind for request, _ in rest}:
+        took = await ledger.job_seconds(next(request for request, _ in rest if request.kind is kind))
         of_kind = [record for request, record in rest if request.kind is kind]
         done = sum(record.ref is not None and record.done for record in of_kind)
         running = sum(record.ref is not None for record in of_kind) - done
@@ -186,7 +186,7 @@ async def _work(
         starts = math.ceil(new / batch) if batch and in_batches else new
         calls, seconds = forecast_work(session, kind, starts, running, done, took=took, in_batches=in_batches)
         work = evolve(work, calls=work.calls + calls, seconds=max(work.seconds, seconds))
-    return held, work
+    return dict(rest), work
 
 
 def _size(planned: Planned) -> int | None:
@@ -194,17 +194,17 @@ def _size(planned: Planned) -> int | None:
     return sum(each.size for each in known.in_place) or None if known is not None else None
 
 
-def _expected(planned: Planned, is_there: bool, place: Place) -> SyncOutcome:
-    """The outcome of a sheet if nothing fails."""
-    known = planned.known
+def _expected(planned: Planned, record: Record | None, place: Place) -> SyncOutcome:
+    """The outcome of a sheet if nothing fails; without a record, its file is there."""
+    known, is_there, lost = planned.known, record is None, record.lost if record else None
     before = known.in_place[0].name if known is not None and known.in_place else None
     name = before or planned.file_stem
     path = place.path(name)
     found = results.exported(
         planned,
-        StoredExport(request=planned.request, size=0, names=(name,), reused=is_there)
+        StoredExport(request=planned.request, size=0, names=(name,), reused=is_there, lost=lost)
         if path is None
-        else DeliveredExport(request=planned.request, path=path, size=0, reused=is_there),
+        else DeliveredExport(request=planned.request, path=path, size=0, reused=is_there, lost=lost),
         place,
     )
     if is_there:
@@ -245,6 +245,9 @@ def forecast_work(
     is_known = [number < running or number >= running + starts for number in range(len(begins))]
     ahead = [(begin, number, 0) for number, begin in enumerate(begins)]
     heapq.heapify(ahead)
+    interval = numbers.poll_interval * (1 + numbers.poll_jitter / 2)
+    steady, learned = PollPolicy(interval=interval, jitter=0.0), Durations()
+    learning, batch = LearningPolicy(steady, learned), BatchPolicy(interval=interval, jitter=0.0)
     calls, sharing, last = starts, 0, 0.0
     while ahead:
         now, number, turn = heapq.heappop(ahead)
@@ -254,10 +257,11 @@ def forecast_work(
             if now >= begins[number] + durations[number]:
                 sharing -= 1
                 last = max(last, now)
+                if not is_known[number]:
+                    learned.learn(durations[number], durations[number])
                 continue
         fair = sharing * window / status_budget
-        policy = BatchPolicy if in_batches and not is_known[number] else PollPolicy
-        ask = policy(interval=numbers.poll_interval * (1 + numbers.poll_jitter / 2), jitter=0.0)
+        ask = batch if in_batches and not is_known[number] else learning
         wait = ask(PollStatus(age=now - begins[number], fair_interval=fair * (1 + numbers.poll_jitter / 2)))
         heapq.heappush(ahead, (now + wait, number, turn + 1))
     return calls, last

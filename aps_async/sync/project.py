@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from aps_async.ahead import ReadAhead
-from aps_async.arguments import check_functions, check_kind
+from aps_async.arguments import check_functions, check_kind, check_not_async
 from aps_async.downloads.storage import Storage
 from aps_async.exports.batches import batch_for
 from aps_async.exports.bulk import BulkProgress, export_many
@@ -85,8 +85,8 @@ async def sync_project(
         APSError: as `list_sheets`; an export that fails is an outcome instead.
     """
     check_kind("how", how, SyncOptions)
+    check_not_async(policy=policy)
     check_functions(
-        policy=policy,
         on_progress=on_progress,
         on_listed=on_listed,
         on_total=on_total,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from aps_async.arguments import check_functions, check_kind
+from aps_async.arguments import check_functions, check_kind, check_not_async
 from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, EmptyProjectError, InputError, LedgerError
@@ -112,6 +112,7 @@ async def sync_projects(
     if isinstance(projects, str) or not is_really(projects, Iterable):
         raise InputError(f"projects must be a list of projects or of texts that name some, not {projects!r:.100}")
     check_kind("how", how, SyncOptions)
+    check_not_async(policy=policy)
     check_functions(project_command=project_command, on_progress=on_progress, on_listed=on_listed, on_total=on_total)
     if how.merge is not None:
         raise InputError("merge names one PDF, and each project would replace it: sync the projects one by one")

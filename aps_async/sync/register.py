@@ -11,7 +11,8 @@ from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from itertools import chain
-from typing import Any, cast
+from operator import attrgetter
+from typing import Any
 
 from attrs import asdict, define, field, fields, frozen
 
@@ -197,16 +198,15 @@ class _Echo:
 _in_csv = csv.writer(_Echo(), lineterminator="\r\n").writerow  # returns what `_Echo.write` returns
 _COLUMNS = tuple(each.name for each in fields(RegisterRow))
 _HEAD: str = _in_csv(_COLUMNS)
+_values = attrgetter(*_COLUMNS)
+_OPTIONS = _COLUMNS.index("options")
 
 
 def _csv_line(row: RegisterRow) -> str:
-    found: str = _in_csv([_cell(getattr(row, name)) for name in _COLUMNS])
+    values = list[Any](_values(row))
+    values[_OPTIONS] = " ".join(row.options)
+    found: str = _in_csv([f"'{each}" if each.__class__ is str and each[:1] in _FORMULA else each for each in values])
     return found
-
-
-def _cell(value: object) -> object:
-    text = " ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
-    return f"'{text}" if isinstance(text, str) and text[:1] in _FORMULA else text
 
 
 async def read_register(place: Place) -> Register | None:

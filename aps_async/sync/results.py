@@ -15,6 +15,13 @@ __all__ = ["exported", "left_out", "missed"]
 __dir__: object = __all__.copy
 
 
+_LOST = {
+    "missing": "its file was missing",
+    "changed": "its file had been changed",
+    None: "its file could not be used again",
+}
+
+
 def _file_of(known: KnownSheet | None) -> str | None:
     """The name of a sheet's file in the folder or storage; None if there is none."""
     return known.in_place[0].name if known and known.in_place else None
@@ -48,7 +55,7 @@ def exported(planned: Planned, outcome: ExportOutcome | StoredExport, place: Pla
     elif state is SheetState.NEW and known is None and outcome.reused:
         state = SheetState.UNCHANGED  # an older ledger identified it in another way
     elif state in (SheetState.UNCHANGED, SheetState.RENAMED) and not outcome.reused:
-        lost = "its file was missing or had been changed"
+        lost = _LOST[outcome.lost]
         state, reason = SheetState.REFRESHED, f"{lost}; {reason}" if reason else lost
     return SyncOutcome(
         state=state,

@@ -9,7 +9,7 @@ from attrs import evolve, field, fields_dict, frozen
 
 from aps_async.errors import APSError, InputError, NotExportableError, NotFoundInProjectError
 from aps_async.exports.project import get_sheet, list_sheets
-from aps_async.ids import check_whole, decoded_urn, is_folder_urn, is_item_urn, is_version_urn
+from aps_async.ids import bare_id, check_whole, decoded_urn, is_folder_urn, is_item_urn, is_version_urn
 from aps_async.models import Folder, LeftOut, Project, Sheet
 from aps_async.narrowing import is_really
 from aps_async.resources.projects import find_project
@@ -92,7 +92,8 @@ class Selection:
         """Checks that this kind of project has what is selected.
 
         Raises:
-            InputError: a version set, collection or tag is given for BIM 360; or both a folder and a version set.
+            InputError: a version set, collection or tag is given for BIM 360; or both a folder and a version set, or
+                the URN of a file, for ACC.
         """
         asked = [words for name, words in _ACC_ONLY.items() if getattr(self, name)]
         if asked and not project.is_acc:
@@ -103,6 +104,13 @@ class Selection:
             )
         if self.folder is not None and self.sheet_set is not None:
             raise InputError("in an ACC project a folder of sheets is a version set: give only one of the two")
+        for urn in map(_decoded, self.sheet) if project.is_acc else ():
+            if is_version_urn(urn) or is_item_urn(urn):
+                raise InputError(
+                    f"{urn} is a file, and ACC (Forma) keeps sheets apart from files: choose a sheet by its number; "
+                    f"'aps-async download {urn} --project {bare_id(project.id)}' fetches the file, and 'aps-async "
+                    "export --files --folder' exports the files of its folder as PDFs"
+                )
 
 
 @frozen(kw_only=True)

@@ -162,11 +162,13 @@ class Connections:
     async def close(self) -> None:
         """Closes what `open` opened."""
         links, self._links = self._links, None
-        if links is not None:
-            await links.close()
-        if self._api_is_ours and self._api is not None:
-            api, self._api = self._api, None
-            await api.close()
+        try:
+            if links is not None:
+                await links.close()
+        finally:
+            if self._api_is_ours and self._api is not None:
+                api, self._api = self._api, None
+                await api.close()
 
     def api(self) -> aiohttp.ClientSession:
         """The HTTP session for API calls.

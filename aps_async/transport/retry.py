@@ -195,7 +195,7 @@ def check_timeout(timeout: object) -> None:
     """
     if timeout is None or timeout == math.inf:
         return
-    if not isinstance(timeout, int | float) or not 0 <= timeout <= _LONGEST:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout <= _LONGEST:
         raise InputError(f"timeout must be a number of seconds, 0 or more, not {timeout!r:.100}")
 
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 from aps_async.downloads.filenames import safe_stem
 from aps_async.errors import ExportError, InputError
 from aps_async.exports.bulk_requests import Wanted
+from aps_async.text import did_you_mean
 from aps_async.workers import engine, presence, schema
 from aps_async.workers.database import Database
 from aps_async.workers.enqueueing import NewRun, enqueue
@@ -36,6 +37,8 @@ from aps_async.workers.steps import Delivered
 __all__ = ["RunStore"]
 __dir__: object = __all__.copy
 
+_NAMES = 1000
+"""The number of runs, the latest, among whose names similar ones are looked for."""
 _ENTRIES = """
 SELECT e.id, e.request, e.state, e.name, e.export_id, e.tries, e.refusals, r.name AS folder, r.priority,
     r.client_id, r.user_id,
@@ -263,13 +266,17 @@ class RunStore:
         """One run by its number or name.
 
         Raises:
-            InputError: there is no such run.
+            InputError: there is no such run; the message lists similar names.
         """
         found = await self.database.value(
             "SELECT id FROM aps_run WHERE name = $1 OR id::text = $1 ORDER BY name = $1 DESC LIMIT 1", str(run)
         )
         if found is None:
-            raise InputError(f"there is no run {run!r} in this database; 'aps-async status' lists them")
+            names = await self.database.fetch("SELECT name FROM aps_run ORDER BY id DESC LIMIT $1", _NAMES)
+            words = (
+                f"there is no run {run!r} in this database; {did_you_mean(str(run), (row['name'] for row in names))}"
+            )
+            raise InputError(words)
         [row] = await self.database.fetch(_STATUS, found)
         return status_of(row)
 

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
+from aps_async.arguments import check_awaited
 from aps_async.downloads.filenames import checked_relative, safe_stem
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DownloadError
@@ -107,11 +108,17 @@ async def deliver(
         DownloadError: see `download`; also raised when `timeout` is over.
         APSError: renewing the link failed; see `get_export`.
     """
+
+    def too_long(_: Exception | None) -> DownloadError:
+        return DownloadError(f"{job.ref} was done, but its download took too long")
+
+    check_awaited(wanted=wanted)
     checked_relative(name)
     staged = await storage.stage(f"{safe_stem(job.ref.export_id)[:40]}-{secrets.token_hex(4)}")
     kept = staged
+    limit = export_rules(session, job, timeout=timeout).timeout
     try:
-        async with asyncio.timeout(export_rules(session, job, timeout=timeout).timeout):
+        async with retry.until(None if limit is None else asyncio.get_running_loop().time() + limit, too_long):
             got = await download_export(session, job, staged, add_suffix=True, sha256=True)
         kept = got.path or staged
         if wanted is not None and not await wanted():
@@ -120,7 +127,7 @@ async def deliver(
     except TimeoutError as problem:
         if isinstance(problem, APSError):
             raise
-        raise DownloadError(f"{job.ref} was done, but its download took too long") from None
+        raise DownloadError(f"{job.ref} was done, but its file could not be stored in time") from problem
     finally:
         storage.discard(kept)
     for warning in got.warnings:

@@ -14,6 +14,7 @@ from typing import Any
 
 from attrs import evolve
 
+from aps_async.arguments import check_functions
 from aps_async.downloads.storage import Storage
 from aps_async.errors import (
     APSError,
@@ -85,6 +86,7 @@ class Worker:
         max_concurrent_downloads: int | None = None,
         on_outcome: OutcomeListener | None = None,
     ) -> None:
+        check_functions(on_outcome=on_outcome)
         self.session = session
         self.storage = storage
         self.max_concurrent_downloads: int = session.settings.concurrent_downloads(max_concurrent_downloads)

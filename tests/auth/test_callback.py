@@ -17,12 +17,14 @@ from aps_async import APSError, AuthError, InputError, Session, Settings
 from aps_async.auth import (
     AppCredentials,
     AuthorizationRequest,
+    Login,
     MemoryStore,
     ThreeLegged,
     authorize,
     authorize_elsewhere,
 )
 from aps_async.auth.callback import Callback, Listener, Page, listening
+from aps_async.errors import CallTimeoutError
 from aps_async.resources.projects import list_hubs
 from aps_async.simulator import Behaviour, Fault, Simulator
 from tests.auth.support import PUBLIC, agree, free_port, world_with
@@ -243,6 +245,90 @@ async def test_the_library_signs_in_by_itself(host: str) -> None:
         assert login.user_id == "BW9RM76WZBGL"
         assert "You are signed in" in await shown[0]
         assert (await list_hubs(session)).hubs
+
+
+class Locked(MemoryStore):
+    """A store that cannot be written in time, as in a keyring that is locked."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__()
+        self.problem = problem
+
+    async def save(self, login: Login) -> None:  # noqa: ARG002 - the protocol's
+        raise self.problem
+
+
+@pytest.mark.parametrize("problem", [TimeoutError("locked"), CallTimeoutError("slow", sent=True), OSError("gone")])
+@pytest.mark.parametrize("elsewhere", [True, False])
+async def test_an_error_of_the_store_is_not_taken_for_a_user_who_did_not_sign_in(
+    problem: Exception, elsewhere: bool
+) -> None:
+    callback = f"http://127.0.0.1:{free_port()}/callback"
+    async with scene(callback) as (_, session, _), aiohttp.ClientSession() as http:
+        locked = ThreeLegged(PUBLIC, store=Locked(problem))
+        pages: list[asyncio.Task[str]] = []
+
+        async def browse(url: str) -> str:
+            async with http.get(await agree(url)) as answer:
+                return await answer.text()
+
+        async def show(url: str) -> None:
+            pages.append(asyncio.create_task(browse(url)))
+
+        if elsewhere:
+            signing_in = authorize_elsewhere(session, locked, callback=callback, timeout=20, ask=agree)
+        else:
+            signing_in = authorize(session, locked, callback=callback, timeout=20, show=show)
+        with pytest.raises(type(problem)) as raised:
+            await signing_in
+        assert raised.value is problem
+        for page in pages:
+            assert "Not signed in" in await page
+
+
+async def failing(_: str) -> Any:
+    raise TimeoutError("no display")
+
+
+async def waiting(_: str) -> Any:
+    return await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize("timeout", [None, 20, float("inf")])
+async def test_a_timeout_of_what_shows_the_page_is_raised_as_it_is(timeout: float | None) -> None:
+    callback = f"http://127.0.0.1:{free_port()}/callback"
+    async with scene(callback) as (_, session, tokens):
+        with pytest.raises(TimeoutError, match="no display"):
+            await authorize(session, tokens, callback=callback, timeout=timeout, show=failing)
+        with pytest.raises(TimeoutError, match="no display"):
+            await authorize_elsewhere(session, tokens, callback=callback, timeout=timeout, ask=failing)
+
+
+async def test_the_time_limit_itself_is_reported() -> None:
+    callback = f"http://127.0.0.1:{free_port()}/callback"
+    async with scene(callback) as (_, session, tokens):
+        for timeout in (0, 0.01):
+            with pytest.raises(AuthError, match="no sign-in within 0 s; try again"):
+                await authorize(session, tokens, callback=callback, timeout=timeout, show=waiting)
+            with pytest.raises(AuthError, match="no sign-in within 0 s; try again"):
+                await authorize_elsewhere(session, tokens, callback=callback, timeout=timeout, ask=waiting)
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), 1e300, "20", True, object()])
+async def test_a_time_limit_that_is_none_is_refused_before_anything_is_shown(timeout: Any) -> None:
+    asked: list[str] = []
+
+    async def show(url: str) -> Any:
+        asked.append(url)
+        return url
+
+    callback = f"http://127.0.0.1:{free_port()}/callback"
+    async with scene(callback) as (_, session, tokens):
+        with pytest.raises(InputError, match="timeout must be a number of seconds"):
+            await authorize(session, tokens, callback=callback, timeout=timeout, show=show)
+        with pytest.raises(InputError, match="timeout must be a number of seconds"):
+            await authorize_elsewhere(session, tokens, callback=callback, timeout=timeout, ask=show)
+    assert asked == []
 
 
 async def test_an_address_of_another_host_or_attempt_is_refused() -> None:

@@ -159,6 +159,58 @@ async def test_a_session_that_closes_waits_for_the_renewal(scene: Scene) -> None
 
 
 @in_scene
+@pytest.mark.parametrize("others", [1, 3])
+@pytest.mark.parametrize("first_leaves", [False, True])
+async def test_a_session_that_closes_does_not_end_a_renewal_that_others_await(
+    scene: Scene, others: int, first_leaves: bool
+) -> None:
+    scene.simulator.add_fault(Fault(endpoint="token", kind="hang", seconds=18, nth=(1,)))
+    await asyncio.sleep(LIFE)
+    async with session_for(scene.simulator, settings(), tokens=scene.tokens) as session:
+        mine = asyncio.create_task(list_hubs(session))
+        await asyncio.sleep(1)
+        mine.cancel()
+        calls = [asyncio.create_task(scene.call()) for _ in range(others + first_leaves)]
+        await asyncio.sleep(1)
+        if first_leaves:
+            asyncio.get_running_loop().call_later(12, calls.pop(0).cancel)
+    await asyncio.gather(*calls)
+    assert (scene.count("refresh_rotations"), scene.count("refresh_reuses")) == (1, 0)
+    assert (await scene.login()).renewals == 1
+
+
+@in_scene
+async def test_a_call_that_comes_while_a_session_closes_keeps_the_renewal_too(scene: Scene) -> None:
+    scene.simulator.add_fault(Fault(endpoint="token", kind="hang", seconds=18, nth=(1,)))
+    await asyncio.sleep(LIFE)
+    calls: list[asyncio.Task[None]] = []
+    async with session_for(scene.simulator, settings(), tokens=scene.tokens) as session:
+        mine = asyncio.create_task(list_hubs(session))
+        await asyncio.sleep(1)
+        mine.cancel()
+        first = asyncio.create_task(scene.call())
+        for after, action in ((12, lambda: calls.append(asyncio.create_task(scene.call()))), (14, first.cancel)):
+            asyncio.get_running_loop().call_later(after, action)
+    await asyncio.gather(*calls)
+    assert (scene.count("token_requests"), scene.count("refresh_rotations"), len(calls)) == (2, 1, 1)
+
+
+@in_scene
+async def test_a_session_that_closes_ends_a_renewal_that_nobody_awaits_any_more(scene: Scene) -> None:
+    scene.simulator.add_fault(Fault(endpoint="token", kind="hang", nth=(1,)))
+    await asyncio.sleep(LIFE)
+    began = asyncio.get_running_loop().time()
+    async with session_for(scene.simulator, settings(), tokens=scene.tokens) as session:
+        mine = asyncio.create_task(list_hubs(session))
+        await asyncio.sleep(1)
+        mine.cancel()
+        other = asyncio.create_task(scene.call())
+        asyncio.get_running_loop().call_later(14, other.cancel)
+    assert asyncio.get_running_loop().time() - began == pytest.approx(15)
+    await scene.call()
+
+
+@in_scene
 async def test_a_form_that_never_arrived_is_sent_again(scene: Scene) -> None:
     scene.simulator.add_fault(Fault(endpoint="token", kind="status", status=429, retry_after=3, times=3))
     await asyncio.sleep(LIFE)

@@ -348,6 +348,53 @@ async def test_a_custom_provider_is_asked_before_every_call_and_gets_the_rejecte
 
 
 @virtual_time
+@pytest.mark.parametrize("callers", [1, 3])
+async def test_a_session_that_closes_while_it_renews_fails_no_other_session(callers: int) -> None:
+    async with service(World.demo(1)) as simulator:
+        tokens = TwoLegged(simulator.client_id, simulator.client_secret)
+        simulator.add_fault(Fault(endpoint="token", kind="hang", seconds=8, nth=(1,)))
+        async with session_for(simulator, tokens=tokens) as other:
+            async with session_for(simulator, tokens=tokens) as session:
+                mine = asyncio.create_task(projects.list_hubs(session))
+                await asyncio.sleep(1)
+                waiting = [asyncio.create_task(projects.list_hubs(other)) for _ in range(callers)]
+                await asyncio.sleep(1)
+            with pytest.raises(AuthError, match="not open"):
+                await mine
+            await asyncio.gather(*waiting)
+        assert calls(simulator, "token") == 2
+
+
+class Unsettled(StaticToken):
+    problem: BaseException = RuntimeError("the store is gone")
+
+    async def settle(self) -> None:
+        await asyncio.sleep(0)
+        raise self.problem
+
+
+@virtual_time
+@pytest.mark.parametrize("problem", [RuntimeError("the store is gone"), asyncio.CancelledError(), AuthError("no")])
+@pytest.mark.parametrize("by_hand", [True, False])
+async def test_a_session_closes_everything_although_its_provider_raises(problem: BaseException, by_hand: bool) -> None:
+    tokens = Unsettled("a-token")
+    tokens.problem = problem
+    async with service(World.demo(1)) as simulator:
+        session = Session(tokens, base_url=simulator.url)
+        await session.open()
+        opened = [session._connections._api, session._connections._links]
+        with pytest.raises(type(problem)) as raised:
+            await (session.close() if by_hand else session.__aexit__())
+        if not isinstance(problem, asyncio.CancelledError):
+            assert raised.value is problem
+        assert all(each is not None and each.closed for each in opened)
+        await session.open()  # as after any other close
+        tokens.problem = problem
+        with pytest.raises(type(problem)):
+            await session.close()
+
+
+@virtual_time
 async def test_a_session_waits_for_a_provider_that_has_to_finish_something() -> None:
     class Settling(StaticToken):
         settled = False

@@ -1,6 +1,7 @@
 """The web address of a folder or file in place of a project: that folder or file is meant, and never all of it."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,20 @@ def test_files_of_the_folder_that_the_address_shows(cli: Cli, account: Simulatio
         (("sync", OLD, "Tower", "--out", "OUT"), 4, "not of a whole project"),
         (("sheets", IN_TOWER), 4, "is a folder of files"),
         (("export", IN_TOWER, "--out", "OUT"), 4, "is a folder of files"),
-        (("sheets", f"{IN_TOWER}&entityId={FILE}"), 4, "no sheet"),
+        *(
+            (
+                command,
+                4,
+                f"{FILE} is a file, and ACC (Forma) keeps sheets apart from files: choose a sheet by its number",
+            )
+            for command in (
+                ("sheets", f"{IN_TOWER}&entityId={FILE}"),
+                ("export", f"{IN_TOWER}&entityId={FILE}", "--out", "OUT"),
+                ("export", "Tower", "--sheet", "T-1", "--sheet", quote(FILE), "--out", "OUT"),
+                ("sync", f"{IN_TOWER}&entityId={FILE}", "--out", "OUT"),
+            )
+        ),
+        (("sheets", f"{IN_TOWER}&entityId={FILE}"), 4, f"'aps-async download {FILE} --project {ACC}' fetches the file"),
         (("sheets", f"https://acc.autodesk.com/build/sheets/projects/{ACC}/sheets/{BIM}"), 4, "neither a folder nor"),
     ],
 )
@@ -109,3 +123,13 @@ def test_what_an_address_cannot_mean_is_refused(
     assert ran.code == code, ran.err
     assert words in ran.err
     assert not list(out.rglob("*.pdf"))
+
+
+def test_the_command_that_the_message_about_a_file_names_fetches_it(
+    cli: Cli, account: Simulation, tmp_path: Path
+) -> None:
+    env = {**account.env, "APS_USER_ID": "ADA"}
+    [command] = re.findall("'aps-async (download [^']+)'", cli("sheets", f"{IN_TOWER}&entityId={FILE}", env=env).err)
+    ran = cli(*command.split(), "--out", tmp_path / "S-1.pdf", env=env)
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "S-1.pdf").stat().st_size > 0

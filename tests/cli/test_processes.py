@@ -189,6 +189,48 @@ def test_ctrl_c_while_a_command_is_imported(
     assert (ran.code, ran.err) == (130, "aps-async: stopped\n")
 
 
+INTERRUPTED = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            if sys.argv[2] == "in a class":
+                class Descriptor:
+                    def __set_name__(self, owner, name):
+                        raise KeyboardInterrupt
+                class Owner:
+                    field = Descriptor()
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+from aps_async.cli import main
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+@pytest.mark.parametrize("where", ["anywhere", "in a class"])
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("re", "--help"),
+        ("typing", "--help"),
+        ("collections", "--help"),
+        ("aps_async.cli.surroundings", "--help"),
+        ("aps_async.errors", "--help"),
+        ("aps_async.cli.app", "--help"),
+        ("typer", "--help"),
+        ("aps_async.cli.runtime", "doctor"),
+        ("aiohttp", "doctor"),
+    ],
+)
+def test_ctrl_c_at_the_start_is_one_line(module: str, command: str, where: str) -> None:
+    argv = [sys.executable, "-S", "-c", INTERRUPTED, module, where, command]
+    path = os.pathsep.join(each for each in sys.path if each)
+    ran = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=60)  # noqa: S603
+    assert (ran.returncode, ran.stderr, ran.stdout) == (130, "aps-async: stopped\n", "")
+
+
 def test_a_reader_that_has_read_enough_ends_the_checks(service: Simulation) -> None:
     reader, writer = os.pipe()
     with start("doctor", env=service.env, stdout=writer) as process:

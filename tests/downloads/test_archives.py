@@ -327,6 +327,18 @@ async def test_a_good_one_is_unpacked_flat_under_safe_names(tmp_path: Path) -> N
     assert {path.read_bytes() for path in made} == {PDF}
 
 
+@pytest.mark.parametrize("other", ["a.pdf ", "a.pdf.", "a.pdf\u200d", "a.p\u200ddf", "A.PDF", "b/a.pdf", "b\\a.pdf"])
+@pytest.mark.parametrize("first", [True, False])
+async def test_no_file_replaces_another_one_of_its_archive(other: str, first: bool, tmp_path: Path) -> None:
+    archive, folder = tmp_path / "x.zip", tmp_path / "out"
+    folder.mkdir()
+    entries = (("a.pdf", PDF), (other, PDF + b"other"))
+    archive.write_bytes(zipped(*(entries if first else reversed(entries))))
+    made = await unpack_archive(archive, folder, NameBook())
+    assert sorted(name.lower() for name in lying_in(folder)) == ["a (2).pdf", "a.pdf"]
+    assert len({path.read_bytes() for path in made}) == 2
+
+
 async def test_unpacked_files_are_on_the_disk_before_they_get_their_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,12 @@
 """File names: any title becomes a unique name that is valid on every system."""
 
 import os
+import sys
+import threading
 import time
 import unicodedata
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PureWindowsPath
 
 import pytest
@@ -209,6 +213,31 @@ def test_equal_titles_are_numbered_in_a_time_that_does_not_grow_with_their_numbe
     assert seconds < 10 * different
     assert names[::4999] == ["Ground Floor Plan.pdf", "Ground Floor Plan (5000).pdf"]
     assert len(set(names)) == 5000
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Python switches between threads after every few instructions."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_threads_that_share_a_book_never_get_equal_names() -> None:
+    threads = 4
+
+    def take(book: NameBook, start: threading.Barrier) -> list[str]:
+        start.wait()
+        return [book.take("Plan") for _ in range(200)]
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(40):
+            book, start = NameBook(), threading.Barrier(threads)
+            taken = [pool.submit(take, book, start) for _ in range(threads)]
+            names = [name for each in taken for name in each.result()]
+            assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from typing import Any
 import pytest
 
 from aps_async import APSError
+from aps_async.downloads.archives import unpack_archive, verify_archive
+from aps_async.downloads.filenames import NameBook
 from aps_async.downloads.open_files import OpenFile, opened
 from aps_async.downloads.sinks import PartFile, checked_path, made_folder, target_error
-from aps_async.errors import DiskFullError, IncompleteDownloadError, InputError, TargetError
+from aps_async.errors import DiskFullError, DownloadError, IncompleteDownloadError, InputError, TargetError
 from aps_async.filesystem import replacing
 
 ROOT = Path(__file__).parents[2]
@@ -410,6 +413,10 @@ def remove(part: Path) -> None:
     part.unlink()
 
 
+def move_its_folder(part: Path) -> None:
+    part.parent.rename(part.parent.with_name("moved"))
+
+
 @pytest.mark.parametrize("change", [append, truncate, replace_by_a_file, replace_by_a_link, remove])
 @pytest.mark.parametrize("completed", [False, True])
 async def test_a_part_file_that_another_program_changed_is_not_taken(
@@ -426,6 +433,47 @@ async def test_a_part_file_that_another_program_changed_is_not_taken(
         await (finish(sink) if not completed else renamed(sink))
     assert not (tmp_path / "x.pdf").exists()
     sink.discard()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (remove, "another program has removed the part file of {}/x; run it again"),
+        (lambda part: os.truncate(part, 40), "another program has changed the part file of {}/x: 40 bytes instead of"),
+        (
+            lambda part: part.parent.rename(part.parent.with_name("moved")),
+            "cannot write {}/x: its folder does not exist",
+        ),
+        (lambda _: None, "the archive is damaged"),
+    ],
+    ids=["removed", "changed", "folder moved", "nothing"],
+)
+async def test_what_others_do_to_an_archive_while_it_is_checked_is_not_damage(
+    change: Callable[[Path], object], words: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "plans"
+    folder.mkdir()
+    sink = PartFile(folder / "x")
+    await sink.write(0, b"PK" + bytes(98))
+
+    def verify(path: Path, stop: threading.Event) -> Sequence[str]:
+        change(path)
+        return verify_archive(path, stop=stop)
+
+    with pytest.raises(DownloadError) as raised:
+        await sink.complete(verify)
+    assert words.format(folder) in str(raised.value)
+    sink.discard()
+
+
+async def test_an_archive_that_is_gone_is_not_a_damaged_one(tmp_path: Path) -> None:
+    words = f"another program has removed {tmp_path / 'x.zip'}"
+    with pytest.raises(IncompleteDownloadError, match=words):
+        verify_archive(tmp_path / "x.zip")
+    with pytest.raises(IncompleteDownloadError, match=words):
+        await unpack_archive(tmp_path / "x.zip", tmp_path, NameBook())
+    with pytest.raises(TargetError, match=f"cannot read {tmp_path}: Is a directory"):
+        verify_archive(tmp_path)
 
 
 async def test_a_folder_that_is_gone_at_the_end_is_named(tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from aps_async import InputError, Session, export_many
+from aps_async import DownloadError, InputError, Session, export_many
 from aps_async.downloads.folder import Folder
 from aps_async.exports.kinds import start_export
 from aps_async.ledger import Ledger
 from aps_async.models import FailedExport, StoredExport
 from aps_async.simulator import Behaviour, JobTime, World
+from aps_async.workers.steps import deliver, poll_once, start
 from tests.documents import entries_of
 from tests.exports.test_bulk import requests_of
 from tests.exports.test_bulk import run as run_into_folder
@@ -62,6 +63,24 @@ async def test_sheets_reach_object_storage_as_they_reach_a_folder(
     assert {f"{each.request.name}.pdf": each.size for each in outcomes} == {name: len(wanted[name]) for name in wanted}
     assert {each.locations for each in outcomes if each.ok} == {(f"s3://exports/2026/{name}",) for name in wanted}
     assert [each for each in (tmp_path / "temporary").rglob("*") if each.is_file()] == []
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("timeout", "words"), [(0, "its download took too long"), (60, "could not be stored in time")])
+async def test_a_download_and_a_storage_that_take_too_long_are_told_apart(
+    tmp_path: Path, timeout: float, words: str
+) -> None:
+    class Slow(Folder):
+        async def put(self, path: Path, name: str) -> str:
+            raise TimeoutError(f"{path.name} {name}")
+
+    async with service(World.single_folder(1)) as simulator, session_for(simulator) as session:
+        job = await start(session, requests_of(simulator)[0])
+        while not job.status.is_final:
+            await asyncio.sleep(10)
+            job = await poll_once(session, job.ref)
+        with pytest.raises(DownloadError, match=words):
+            await deliver(session, job, Slow(tmp_path / "shared"), "A-101", timeout=timeout)
 
 
 @pytest.mark.looptime

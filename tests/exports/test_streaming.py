@@ -333,3 +333,47 @@ async def test_cancelling_the_wait_leaves_nothing(session: Session, simulator: S
             async with asyncio.timeout(0.2):
                 await export_stream(session, job, receive=receive)
         await assert_nothing_is_left(session, before)
+
+
+def opening_task() -> "asyncio.Task[ExportStream]":
+    [found] = [task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__name__", "") == "_opened"]
+    return found
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("how", ["disconnect", "cancel", "cancel again and again"])
+async def test_a_client_that_leaves_when_the_stream_is_ready_leaves_no_connection(
+    session: Session, simulator: Simulator, how: str, turns: int
+) -> None:
+    """In the same turn of the event loop, or a few turns later. Nothing waits for the garbage collector."""
+    left = asyncio.Event()
+    began = asyncio.Event()
+
+    async def receive() -> dict[str, str]:
+        began.set()
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def leave() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if how == "disconnect":
+            left.set()
+        for _ in range(0 if how == "disconnect" else 1 if how == "cancel" else 4):
+            waiting.cancel()
+            await asyncio.sleep(0)
+
+    job = await begin(session, simulator)
+    before = ours()
+    simulator.add_fault(Fault(endpoint="signed_get", kind="slow", seconds=6, after_bytes=SIZE // 3))
+    waiting = asyncio.ensure_future(export_stream(session, job, receive=receive))
+    await began.wait()
+    leaving: list[asyncio.Task[None]] = []
+    opening_task().add_done_callback(lambda _: leaving.append(asyncio.ensure_future(leave())))
+    await asyncio.wait([waiting])
+    if waiting.cancelled() or waiting.exception() is not None:
+        assert not session._connections._links.connector._acquired  # type: ignore[union-attr]
+    else:
+        await waiting.result().aclose()
+    await leaving[0]
+    await assert_nothing_is_left(session, before)

@@ -1,6 +1,8 @@
 """A ledger whose files are in a storage: the same run twice, newer versions, and what others have changed."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -137,6 +139,74 @@ async def moves_in(place: Place, folder: Path) -> AsyncIterator[Moves]:
         yield Moves(store, place, "keep")
     finally:
         await store.close()
+
+
+LOCAL = {
+    "no folder": ("gone/A.pdf", "its folder does not exist"),
+    "a file above": ("file/A.pdf", "is a file, not a folder"),
+    "a folder": ("folder", "it is a folder"),
+    "a full disk": ("/dev/full", "the disk is full"),
+}
+
+
+@pytest.mark.parametrize("local", LOCAL)
+async def test_what_this_machine_cannot_take_is_not_missing_in_the_storage(
+    stored: Stored, tmp_path: Path, local: str
+) -> None:
+    if isinstance(stored.storage, ReadableInMemory):
+        pytest.skip("it has no errors of its own")
+    name, words = LOCAL[local]
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    await stored.put("A.pdf", b"a")
+    with pytest.raises(TargetError, match=f"cannot write {tmp_path / name}: .*{words}") as raised:
+        await stored.storage.fetch("A.pdf", tmp_path / name)
+    assert raised.value.path == tmp_path / name
+    assert not await stored.storage.fetch("B.pdf", tmp_path / name)
+    here = FolderPlace(tmp_path / "storage")
+    (tmp_path / "storage" / "A.pdf").write_bytes(b"a")
+    for place in (StoragePlace(stored.storage), here):
+        with pytest.raises(TargetError, match=f"cannot write {tmp_path / name}: .*{words}"):
+            await place.fetch("A.pdf", tmp_path / name)
+
+
+async def test_a_staging_folder_that_is_gone_does_not_make_files_look_missing(stored: Stored) -> None:
+    """Programs that clean up temporary files remove it in long runs."""
+    await stored.put("A.pdf", b"a")
+    place = StoragePlace(stored.storage)
+    folder = (await stored.storage.stage("x")).parent
+    shutil.rmtree(folder) if not isinstance(stored.storage, Folder) else folder.rename(folder.with_name("moved"))
+    if not isinstance(stored.storage, ReadableInMemory):  # it has no errors of its own
+        with pytest.raises(TargetError, match=r"cannot write .*its folder does not exist"):
+            await place.read("A.pdf", -1)
+    with pytest.raises(TargetError, match=r"cannot write .*its folder does not exist"):
+        await place.write("B.pdf", [b"b"])
+
+
+async def test_a_staged_file_that_is_gone_is_named(stored: Stored) -> None:
+    if isinstance(stored.storage, ReadableInMemory):
+        pytest.skip("it has no errors of its own")
+    staged = await stored.storage.stage("never-made")
+    with pytest.raises(TargetError, match=f"cannot read {staged}: No such file or directory") as raised:
+        await stored.storage.put(staged, "A.pdf")
+    assert raised.value.path == staged
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+async def test_a_file_of_a_folder_that_cannot_be_read_is_named_as_such(tmp_path: Path) -> None:
+    """Not as one that cannot be written."""
+    storage = Folder(tmp_path / "storage")
+    (tmp_path / "storage" / "A.pdf").write_bytes(b"a")
+    (tmp_path / "storage" / "A.pdf").chmod(0)
+    words = f"cannot read {tmp_path / 'storage' / 'A.pdf'}: Permission denied"
+    for call in (
+        storage.find("A.pdf"),
+        storage.fetch("A.pdf", tmp_path / "A.pdf"),
+        storage.copy("A.pdf", "B.pdf"),
+        FolderPlace(tmp_path / "storage").read("A.pdf", -1),
+    ):
+        with pytest.raises(TargetError, match=words):
+            await call
 
 
 async def test_a_storage_does_with_files_what_a_folder_does(stored: Stored, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from aps_async import (
     export_many,
     start_export,
 )
+from aps_async.downloads.folder import Folder
 from aps_async.errors import FolderInUseError, NotAllowedError
 from aps_async.ledger import Ledger, ledger_status
 from aps_async.models import StoredExport
@@ -389,3 +390,39 @@ async def test_what_the_ledger_holds_of_a_file_is_what_the_file_holds(tmp_path: 
     assert {name: (size, digest) for name, size, digest in rows} == {
         name: (len(body), hashlib.sha256(body).digest()) for name, body in files_in(tmp_path).items()
     }
+
+
+def remove(file: Path) -> None:
+    file.unlink()
+
+
+def edit(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b"% a note\n")
+
+
+def edit_in_place(file: Path) -> None:
+    """With the same size: only the hash shows it."""
+    file.write_bytes(file.read_bytes().replace(b"%PDF-1.4", b"%PDF-1.5"))
+
+
+@pytest.mark.parametrize("in_storage", [False, True], ids=["folder", "storage"])
+@pytest.mark.parametrize("verify", [False, True])
+@pytest.mark.parametrize(("change", "lost"), [(remove, "missing"), (edit, "changed"), (edit_in_place, "changed")])
+async def test_an_outcome_says_why_a_file_was_not_used_again(
+    tmp_path: Path, change: Callable[[Path], None], lost: str, verify: bool, in_storage: bool
+) -> None:
+    files = tmp_path / ("stored" if in_storage else "out")
+    async with service(World.single_folder(2), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        requests = requests_of(simulator)
+
+        async def again() -> list[tuple[bool, str | None]]:
+            storage = Folder(files) if in_storage else None
+            ledger = Ledger(tmp_path / "out", storage=storage, verify=verify)
+            async with aclosing(export_many(session, requests, storage or files, ledger=ledger)) as outcomes:
+                found = {each.request.name: each async for each in outcomes}
+            return [(found[each.name].reused, found[each.name].lost) for each in requests]
+
+        assert await again() == [(False, None), (False, None)]
+        change(next(files.glob(f"{requests[1].name}*")))
+        assert await again() == [(True, None), (False, lost)]
+        assert await again() == [(True, None), (True, None)]

@@ -1,5 +1,6 @@
 """The older ways to an exported page: signed cookies when the signed link fails, and the deprecated link on request."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,11 +26,12 @@ from aps_async import (
     wait_for_export,
 )
 from aps_async.errors import IncompleteDownloadError
-from aps_async.exports.uploads import download_link
+from aps_async.exports.uploads import DERIVATIVE, download_link
 from aps_async.exports.wait import poll_export
 from aps_async.models import Derivative
 from aps_async.resources import derivatives
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
+from aps_async.transport.hooks import RateLimited
 from tests.documents import lying_in, pages_in
 from tests.support import served, service, session_for
 
@@ -182,6 +184,28 @@ async def test_it_is_resumed_and_its_token_renewed(tmp_path: Path) -> None:
         assert [call.status for call in calls] == [200, 401, 206]
         await download_link(session, job, tmp_path / "y.pdf")
     assert (tmp_path / "x.pdf").read_bytes() == (tmp_path / "y.pdf").read_bytes()
+
+
+@pytest.mark.parametrize("asked", [20, None])
+@pytest.mark.parametrize("renewed", [False, True])
+async def test_a_429_holds_back_every_download_with_a_token(tmp_path: Path, asked: int | None, renewed: bool) -> None:
+    events: list[object] = []
+    async with account() as (simulator, _), session_for(simulator, hooks=[events.append]) as session:
+        job = await finish(simulator, session)
+        if renewed:  # the 429 is the response to the repeated call
+            simulator.add_fault(Fault(endpoint="derivative", kind="revoke", nth=(1,)))
+        refusal = Fault(endpoint="derivative", kind="status", status=429, retry_after=asked, nth=(1 + renewed,))
+        simulator.add_fault(refusal)
+        first = asyncio.create_task(download_link(session, job, tmp_path / "0.pdf"))
+        await asyncio.sleep(0.1)
+        others = [asyncio.create_task(download_link(session, job, tmp_path / f"{n}.pdf")) for n in (1, 2, 3)]
+        await asyncio.gather(first, *others)
+        calls = seen(simulator, "derivative")
+        assert [call.status for call in calls] == [*([401] if renewed else []), 429, 200, 200, 200, 200]
+        pause = asked or session.settings.backoff_base
+        assert all(call.time - calls[renewed].time >= pause - 0.01 for call in calls[renewed + 1 :])
+    told = [each for each in events if isinstance(each, RateLimited)]
+    assert told == [RateLimited(endpoint=DERIVATIVE.name, retry_after=asked)]
 
 
 async def test_there_is_no_deprecated_link(tmp_path: Path) -> None:

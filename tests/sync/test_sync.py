@@ -240,10 +240,10 @@ async def test_a_changed_file_is_moved_and_never_overwritten(site: Site, superse
     (site.folder / FIRST[1]).unlink()
     found = await site.words(superseded=superseded)
     assert found["A-101"] == (
-        "refreshed: its file was missing or had been changed; the file that was there had been changed; it is now "
+        "refreshed: its file had been changed; the file that was there had been changed; it is now "
         "superseded/A-101 - Plan 1.pdf"
     )
-    assert found["A-102"] == "refreshed: its file was missing or had been changed"
+    assert found["A-102"] == "refreshed: its file was missing"
     mine.write_bytes(b"more notes")
     site.revise(site.simulator.world.find_sheet("A-101"))
     await site.sync(superseded=superseded)

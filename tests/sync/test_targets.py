@@ -98,7 +98,7 @@ async def test_a_storage_goes_through_what_a_folder_does(site: StoredSite, tmp_p
     assert found["A-101"] == "revised (1 -> 2)"
     assert found["A-102"].startswith("withdrawn: it is hidden")
     assert found["A-103"] == "renamed: was A-103 - Plan 3"
-    assert found["A-104"].startswith("refreshed: its file was missing or had been changed")
+    assert found["A-104"].startswith("refreshed: its file had been changed")
     assert await site.names() == [
         "A-101 - Plan 1.pdf",
         "A-103 - Roof.pdf",

@@ -224,7 +224,16 @@ def test_numbers_are_read_alike_with_and_without_the_extra(reader: Callable[[str
 
 
 @pytest.mark.parametrize("reader", [decoding.loads, decoding._loads])
-@pytest.mark.parametrize("depth", [500, 100_000])
-def test_json_nested_too_deeply_is_refused(reader: Callable[[str], Any], depth: int) -> None:
-    with pytest.raises(ValueError, match=r"nested too deeply|recursion|depth"):
-        reader("[" * depth + "]" * depth)
+@pytest.mark.parametrize("depth", [1, decoding.DEPTH_LIMIT + 1, 500, 1_000, 100_000])
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"a":', "}"), ('[0, {"a":', "}]")])
+def test_json_nested_too_deeply_is_refused(reader: Callable[[str], Any], depth: int, opened: str, closed: str) -> None:
+    levels = opened.count("[") + opened.count("{")
+
+    def nested(depth: int) -> str:
+        times = depth // levels
+        return opened * times + ("[]" if depth % levels else "1") + closed * times
+
+    reader(nested(min(depth, decoding.DEPTH_LIMIT)))
+    if depth > decoding.DEPTH_LIMIT:
+        with pytest.raises(ValueError, match=r"nested too deeply|recursion|depth"):
+            reader(nested(depth))

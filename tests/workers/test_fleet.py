@@ -92,9 +92,21 @@ def test_the_commands_show_and_cancel_a_run(fleet: Fleet) -> None:
     ended = run("cancel", "first", env=fleet.env)
     assert (ended.code, ended.out) == (0, f"run 1, 'first': {SHEETS} exports cancelled, 0 were done\n")
     assert json.loads(run("status", "--json", env=fleet.env).out)[0]["state"] == "cancelled"
-    unknown = run("cancel", "nowhere", env=fleet.env)
-    assert (unknown.code, unknown.out) == (4, "")
-    assert "no run 'nowhere'" in unknown.err
+    fleet.enqueue("Riverside Clinic", "--run", "weekly plans")
+    for name, words in (
+        ("nowhere", "there are: weekly plans, first"),
+        ("frist", "did you mean 'first'?"),
+        ("weakly", "did you mean 'weekly plans'?"),
+    ):
+        for command in (
+            ("cancel", name),
+            ("priority", name, "7"),
+            ("status", "--run", name),
+            ("dead-letters", name),
+        ):
+            unknown = run(*command, env=fleet.env)
+            assert (unknown.code, unknown.out) == (4, "")
+            assert unknown.err == f"aps-async: error: there is no run {name!r} in this database; {words}\n"
 
 
 def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fleet: Fleet) -> None:
