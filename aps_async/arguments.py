@@ -2,11 +2,14 @@
 
 import inspect
 from functools import partial
+from types import FunctionType
 
 from aps_async.errors import InputError
 
 __all__ = ["check_awaited", "check_functions", "check_kind", "check_not_async"]
 __dir__: object = __all__.copy
+
+_LAZY = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_GENERATOR
 
 
 def check_functions(**given: object) -> None:
@@ -18,7 +21,7 @@ def check_functions(**given: object) -> None:
     """
     check_not_async(**given)
     for name, value in given.items():
-        if any(map(inspect.isgeneratorfunction, _called(value))):
+        if not _is_plain(value) and any(map(inspect.isgeneratorfunction, _called(value))):
             raise InputError(f"{name} must be a plain function; this generator would never run: {value!r:.100}")
 
 
@@ -30,6 +33,8 @@ def check_not_async(**given: object) -> None:
     """
     check_awaited(**given)
     for name, value in given.items():
+        if _is_plain(value):
+            continue
         if any(inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in _called(value)):
             raise InputError(f"{name} must be a plain function; this one is async and would never run: {value!r:.100}")
 
@@ -43,6 +48,16 @@ def check_awaited(**given: object) -> None:
     for name, value in given.items():
         if value is not None and not callable(value):
             raise InputError(f"{name} must be a function or another callable, not {value!r:.100}")
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is None or certainly a plain function: a quick answer for nearly all arguments.
+
+    A function with attributes may have one that marks it as async.
+    """
+    if value is None:
+        return True
+    return type(value) is FunctionType and not value.__dict__ and not value.__code__.co_flags & _LAZY
 
 
 def _called(function: object) -> tuple[object, ...]:
