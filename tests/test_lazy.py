@@ -52,4 +52,4 @@ def test_a_program_that_starts_an_export_does_not_import_the_rest_first() -> Non
     parts = {".".join(name.split(".")[1:2]) for name in names}
     assert not parts & {"downloads", "ledger", "sync", "report", "pdf", "workers", "cli", "simulator", "integrations"}
     assert {name.rpartition(".")[2] for name in names if ".resources." in name} == {"bim360"}
-    assert {name.rpartition(".")[2] for name in names if ".models." in name} == {"exports", "warnings"}
+    assert {name.rpartition(".")[2] for name in names if ".models." in name} == {"exports", "progress", "warnings"}
