@@ -1,6 +1,8 @@
 """What the tests share: the simulator on loopback, and a session that talks to it, in virtual time."""
 
 import asyncio
+import random
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -18,6 +20,15 @@ EPOCH = 1_800_000_000.0
 def virtual_clock() -> float:
     """Wall time that goes with the event loop's own, so that expiries and waits agree under looptime."""
     return EPOCH + asyncio.get_running_loop().time()
+
+
+def free_port() -> int:
+    """A port that nothing uses, below those that systems give to others: one of them may be taken before it is used."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
 
 
 @asynccontextmanager

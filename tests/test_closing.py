@@ -15,7 +15,7 @@ from aiohttp import web
 from aps_async.auth.callback import Callback, listening
 from aps_async.simulator import Simulator
 from aps_async.workers.monitor import Monitor
-from tests.support import RawListener, served
+from tests.support import RawListener, free_port, served
 
 Serving = Callable[[], AbstractAsyncContextManager[int]]
 TICKS = range(8)
@@ -24,11 +24,6 @@ SENT = {
     "half a request": b"GET /healthz HT",
     "a request": b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n",
 }
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ import io
 from collections import OrderedDict
 from collections.abc import Generator, Hashable, Iterator, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import quote
 
 import attrs
@@ -15,9 +15,6 @@ from .parts import DOCUMENT, Item, Version, WorldError
 from .plans import draw_sheet, name_page, new_canvas, paint_sheet, plain_sheets
 from .strokes import SheetInfo
 from .world import World
-
-if TYPE_CHECKING:
-    from .pdfpages import PdfPages
 
 if find_spec("pypdf") is None:  # imported for given PDFs only, but if it is missing, that is known at once
     raise ModuleNotFoundError("No module named 'pypdf'", name="pypdf")
@@ -132,7 +129,7 @@ class Pages:
 
     def __init__(self, world: World, pdf: bytes | None, seed: int) -> None:
         self._world, self._seed = world, seed
-        self._pdf = None if pdf is None else _given(pdf)
+        self._pdf: _GivenPages | None = None if pdf is None else _given(pdf)
         self.cache: Cache[Content] = Cache(_MEMORY)
         self.is_plain = False
         """Whether a PDF is a few words about its sheets: for thousands of runs, which drawing makes slow."""
@@ -250,7 +247,24 @@ class Pages:
         )
 
 
-def _given(pdf: bytes) -> "PdfPages":
+class _GivenPages(Protocol):
+    """See `PdfPages`."""
+
+    data: bytes
+
+    def page(
+        self,
+        index: int,
+        key: str,
+        *,
+        markups: bool = False,
+        links: tuple[tuple[str, str], ...] = (),
+        revision: int = 0,
+        marks: Sequence[Mark] = (),
+    ) -> bytes: ...
+
+
+def _given(pdf: bytes) -> _GivenPages:
     from .pdfpages import PdfPages  # here, since pypdf takes 0.05 s, and most worlds are drawn
 
     return PdfPages(pdf)

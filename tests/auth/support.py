@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,12 +18,6 @@ from tests.cli.support import clean_environment
 
 ADA = "ada@northlight.example"
 PUBLIC = "simulator-public"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def world_with(callback: str, sheets: int = 1) -> World:

@@ -27,7 +27,8 @@ from aps_async.auth.callback import Callback, Listener, Page, listening
 from aps_async.errors import CallTimeoutError
 from aps_async.resources.projects import list_hubs
 from aps_async.simulator import Behaviour, Fault, Simulator
-from tests.auth.support import PUBLIC, agree, free_port, world_with
+from tests.auth.support import PUBLIC, agree, world_with
+from tests.support import free_port
 
 APP = AppCredentials(PUBLIC)
 

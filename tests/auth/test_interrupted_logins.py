@@ -13,7 +13,8 @@ from aps_async import AuthError
 from aps_async.auth import KeyringStore, open_browser
 from aps_async.auth.background import in_daemon_thread
 from aps_async.simulator import Simulator
-from tests.auth.support import Terminal, free_port, world_with
+from tests.auth.support import Terminal, world_with
+from tests.support import free_port
 
 
 @pytest.fixture

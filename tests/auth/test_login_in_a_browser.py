@@ -13,7 +13,8 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from aps_async.simulator import Simulator
-from tests.auth.support import ADA, Terminal, free_port, stored_files, world_with
+from tests.auth.support import ADA, Terminal, stored_files, world_with
+from tests.support import free_port
 
 playwright = pytest.importorskip("playwright.async_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

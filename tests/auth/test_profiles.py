@@ -19,7 +19,8 @@ from aps_async.cli.profiles import Profile
 from aps_async.simulator import Simulator
 from aps_async.simulator.oauthkeys import new_key_pair
 from aps_async.transport.request import PRODUCTION
-from tests.auth.support import ADA, PUBLIC, Terminal, agree, free_port, world_with
+from tests.auth.support import ADA, PUBLIC, Terminal, agree, world_with
+from tests.support import free_port
 
 APP = {"APS_CLIENT_ID": "env-app", "APS_CLIENT_SECRET": "env-secret"}
 

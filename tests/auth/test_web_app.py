@@ -13,8 +13,9 @@ from aps_async import AuthError, Session
 from aps_async.auth import AccessToken, AppCredentials, MemoryStore, ThreeLegged, TokenClient
 from aps_async.resources.projects import list_hubs
 from aps_async.simulator import Simulator
-from tests.auth.support import ADA, PUBLIC, agree, free_port, login_of, world_with
+from tests.auth.support import ADA, PUBLIC, agree, login_of, world_with
 from tests.auth.web_app import make
+from tests.support import free_port
 
 
 @asynccontextmanager
