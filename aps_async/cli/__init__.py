@@ -3,6 +3,7 @@
 Nothing is imported here but by `main`, which can say that Ctrl-C stopped it, where Python would show a traceback.
 """
 
+import gc
 import sys
 
 from aps_async import TYPE_CHECKING
@@ -16,6 +17,8 @@ __dir__: object = __all__.copy
 
 def main(argv: "Sequence[str] | None" = None) -> int:
     """Runs one command and returns its exit code; `argv` excludes the program's name."""
+    if argv is None:
+        gc.disable()  # until the command's work begins: what is imported stays, and is a tenth of a short command
     try:
         return _main(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:  # while modules are imported; `run` sees to all others

@@ -22,6 +22,9 @@ def run_to_the_end(work: Work) -> int:
     # Lists of thousands of sheets stay until the end of a run. Looking through all of them for cycles again and again
     # took a quarter of its time.
     gc.set_threshold(50_000)
+    if not gc.isenabled():
+        gc.freeze()  # nor among what was imported
+        gc.enable()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_stoppable(work))
 
