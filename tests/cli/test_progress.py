@@ -12,9 +12,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from aps_async.cli import output
+from aps_async.cli.display import Bar
 from aps_async.cli.ending import failures_by_reason
 from aps_async.cli.exit_codes import short_reason
-from aps_async.cli.progress import _Bar, _Lines
+from aps_async.cli.progress_lines import Lines
 from aps_async.cli.trouble import TroubleLines
 from aps_async.errors import APSError, NotAllowedError, NotFoundError, ServerError, TargetError, TransportError
 from aps_async.exports.progress import BulkProgress
@@ -42,7 +43,7 @@ def contact(**trouble: Any) -> FirstContact:
     return made
 
 
-def drawn(bar: _Bar, width: int) -> list[str]:
+def drawn(bar: Bar, width: int) -> list[str]:
     printed = io.StringIO()
     Console(file=printed, width=width).print(bar)
     return printed.getvalue().rstrip().splitlines()
@@ -50,7 +51,7 @@ def drawn(bar: _Bar, width: int) -> list[str]:
 
 def test_everything_is_on_four_lines() -> None:
     now = iter((0.0, 729.0))
-    bar = _Bar(5000, contact(), clock=lambda: next(now))
+    bar = Bar(5000, contact(), clock=lambda: next(now))
     bar.finished("A-101 - Ground", 81_700, 3.14, ok=True)
     bar.moved(at())
     figures, under_way, quota, last = drawn(bar, 160)
@@ -63,7 +64,7 @@ def test_everything_is_on_four_lines() -> None:
 
 def test_a_download_that_starts_over_has_no_negative_speed() -> None:
     now = iter((0.0, 2.0, 4.0, 6.0))
-    bar = _Bar(5000, contact(), clock=lambda: next(now))
+    bar = Bar(5000, contact(), clock=lambda: next(now))
     shown: list[str] = []
     for received in (4_000_000, 1_000_000, 3_000_000):
         bar.moved(at(received=received))
@@ -73,7 +74,7 @@ def test_a_download_that_starts_over_has_no_negative_speed() -> None:
 
 def test_another_project_begins_with_no_figures() -> None:
     now = iter((0.0, 60.0, 61.0))
-    bar = _Bar(5000, contact(), clock=lambda: next(now))
+    bar = Bar(5000, contact(), clock=lambda: next(now))
     bar.finished("A-101 - Ground", 81_700, 3.14, ok=True)
     bar.moved(at())
     bar.begin()
@@ -84,7 +85,7 @@ def test_another_project_begins_with_no_figures() -> None:
 def test_a_service_that_does_not_answer_is_shown() -> None:
     error = TransportError("POST /x: refused", sent=False, obstacle="connection")
     now = datetime.now(UTC)
-    bar = _Bar(5000, contact(error=error, since=now - timedelta(seconds=30), next_attempt=now + timedelta(seconds=8.2)))
+    bar = Bar(5000, contact(error=error, since=now - timedelta(seconds=30), next_attempt=now + timedelta(seconds=8.2)))
     bar.moved(at(next_start=None))
     [line] = [each for each in drawn(bar, 120) if "waiting for the service" in each]
     assert line.startswith("waiting for the service: no connection  next attempt in 0:08  since ")
@@ -111,7 +112,7 @@ def test_lines_mention_a_service_that_does_not_answer_now_and_then(capsys: pytes
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 160])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    bar = _Bar(5000, contact())
+    bar = Bar(5000, contact())
     bar.finished("\N{CJK UNIFIED IDEOGRAPH-56F3}" * 200 + "\x1b[31m", 81_700, 3.14, ok=True)
     bar.moved(at())
     lines = drawn(bar, width)
@@ -122,7 +123,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 
 def test_nothing_waits_and_nothing_is_known() -> None:
-    bar = _Bar(None, contact())
+    bar = Bar(None, contact())
     bar.moved(
         at(next_start=None, expected_end=None, waiting=0, total=None, running=0, starting=0, downloading=0, queued=0)
     )
@@ -133,7 +134,7 @@ def test_nothing_waits_and_nothing_is_known() -> None:
 
 def test_lines_mention_a_pause_of_the_quota_once(capsys: pytest.CaptureFixture[str]) -> None:
     now = [0.0]
-    lines = _Lines(5000, "sheet", clock=lambda: now[0])
+    lines = Lines(5000, "sheet", clock=lambda: now[0])
     for _ in range(5):
         lines.moved(at())
     lines.moved(at(next_start=None))
