@@ -11,7 +11,7 @@ import pytest
 
 from aps_async import InputError, ref_from_json, ref_to_json
 from aps_async.cli.export import ExportChoices
-from aps_async.cli.ledgers import stored_command
+from aps_async.cli.resuming import stored_command
 from aps_async.ledger import LEDGER_NAME, Ledger, ledger_status
 from aps_async.transport.converter import request_from_json, request_to_json
 from aps_async.workers import Database, Delivered, RunStore

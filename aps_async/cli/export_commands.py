@@ -215,9 +215,9 @@ def status(
         return fleetcommands.status(database, run, as_json=json, watch=watch)
     if database is not None or run is not None or watch:
         raise UsageProblem("--database, --run and --watch cannot be combined with a DIR, which has its own ledger")
-    from aps_async.cli import ledgers
+    from aps_async.cli.status import status as show
 
-    return partial(ledgers.status, folder, as_json=json)
+    return partial(show, folder, as_json=json)
 
 
 def resume(
@@ -225,6 +225,6 @@ def resume(
     json: JSON_LINES = False,
 ) -> Any:
     """Continue the last export into a folder. Files that are there and unchanged are not downloaded again."""
-    from aps_async.cli import ledgers
+    from aps_async.cli import resuming
 
-    return partial(ledgers.resume, folder, as_json=json)
+    return partial(resuming.resume, folder, as_json=json)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aps_async.cli import ledgers
+from aps_async.cli import resuming
 from aps_async.cli.delivering import ledger_for
 from aps_async.cli.export import ExportChoices
 from aps_async.cli.fetching import DocumentChoices
@@ -170,7 +170,7 @@ async def test_a_ledger_that_no_command_of_ours_wrote(tmp_path: Path, text: str 
     async with Ledger(tmp_path, command=text) as ledger:
         await ledger.begin(0)
     with pytest.raises(LedgerError, match="run the original command again"):
-        await ledgers.resume(tmp_path, as_json=False)
+        await resuming.resume(tmp_path, as_json=False)
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,9 @@ async def test_every_option_is_remembered(
         given.append(found)
         return 0
 
-    monkeypatch.setattr(ledgers, "export", note)
-    monkeypatch.setattr(ledgers, "cost_documents", note)
+    monkeypatch.setattr(resuming, "export", note)
+    monkeypatch.setattr(resuming, "cost_documents", note)
     async with ledger_for(command, choices) as ledger:
         await ledger.begin(0)
-    assert await ledgers.resume(choices.out, as_json=False) == 0
+    assert await resuming.resume(choices.out, as_json=False) == 0
     assert given == [choices]
