@@ -4,12 +4,13 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from attrs import frozen
 
+from aps_async.cli.databases import PATIENCE
 from aps_async.cli.exit_codes import UsageProblem, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, print_table, size
-from aps_async.cli.workers import PATIENCE, run_as_json
 from aps_async.errors import InputError
 from aps_async.workers import Database, RunStatus, RunStore
 from aps_async.workers.presence import WorkerStatus, list_workers, waits_for
@@ -74,6 +75,28 @@ def _show(runs: Sequence[RunStatus], workers: Sequence[WorkerStatus], *, as_json
             print_status(f"run {each.id}, {each.name!r}, waits: {line}")
     alive = sum(each.is_alive for each in workers)
     print_status(count(len(runs), "run") + (f", {count(alive, 'worker')}" if alive else ""))
+
+
+def run_as_json(run: RunStatus) -> dict[str, Any]:
+    """A run as `enqueue --json` and `status --json` show it."""
+    return {
+        "run": run.id,
+        "name": run.name,
+        "state": run.state,
+        "client_id": run.client_id,
+        "user_id": run.user_id or None,
+        "priority": run.priority,
+        "created": run.created.isoformat(),
+        "total": run.total,
+        "pending": run.waiting,
+        "running": run.running,
+        "done": run.done,
+        "partial": run.partial,
+        "failed": run.failed,
+        "cancelled": run.dropped,
+        "bytes": run.size,
+        "last": run.last.isoformat() if run.last else None,
+    }
 
 
 async def cancel(url: str, run: str) -> int:

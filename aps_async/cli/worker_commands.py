@@ -82,11 +82,12 @@ def worker(
     ] = False,
 ) -> Any:
     """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
+    from aps_async.cli import databases
     from aps_async.cli import workers as fleet
 
     location = out if isinstance(out, str) else str(out.absolute())
     choices = fleet.WorkerChoices(
-        database=fleet.database_url(database),
+        database=databases.database_url(database),
         out=location,
         slots=slots,
         until_done=until_done,
@@ -135,6 +136,7 @@ def enqueue(
     json: JSON_OBJECT = False,
 ) -> Any:
     """Queue a project's sheets for the workers: all of them, those of one folder, or named ones. Or ACC files."""
+    from aps_async.cli import databases
     from aps_async.cli import workers as fleet
     from aps_async.cli.addresses import place_in
     from aps_async.cli.wanted import check_together
@@ -143,7 +145,7 @@ def enqueue(
     if no_partial and not files:
         raise UsageProblem("--no-partial needs --files: sheets are exported one by one")
     choices = fleet.EnqueueChoices(
-        database=fleet.database_url(database),
+        database=databases.database_url(database),
         **place_in(project, folder=folder, sheets=tuple(dict.fromkeys(sheet or ())), takes_file=not files),
         collection=collection,
         files=files,
@@ -160,20 +162,18 @@ def enqueue(
 
 def status(database: str | None, run: str | None, *, as_json: bool, watch: bool) -> Any:
     """`status --database`."""
-    from aps_async.cli import run_commands
-    from aps_async.cli import workers as fleet
+    from aps_async.cli import databases, run_commands
 
-    return partial(run_commands.status, fleet.database_url(database), run, as_json=as_json, watch=watch)
+    return partial(run_commands.status, databases.database_url(database), run, as_json=as_json, watch=watch)
 
 
 def cancel(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's number or name.")], database: DATABASE = None
 ) -> Any:
     """Cancel a run: nothing more of it is started or delivered; finished files stay."""
-    from aps_async.cli import run_commands
-    from aps_async.cli import workers as fleet
+    from aps_async.cli import databases, run_commands
 
-    return partial(run_commands.cancel, fleet.database_url(database), run)
+    return partial(run_commands.cancel, databases.database_url(database), run)
 
 
 def priority(
@@ -184,10 +184,9 @@ def priority(
     database: DATABASE = None,
 ) -> Any:
     """Change the priority of a run that is under way: runs with a higher priority go first."""
-    from aps_async.cli import run_commands
-    from aps_async.cli import workers as fleet
+    from aps_async.cli import databases, run_commands
 
-    return partial(run_commands.priority, fleet.database_url(database), run, number)
+    return partial(run_commands.priority, databases.database_url(database), run, number)
 
 
 def dead_letters(
@@ -204,11 +203,10 @@ def dead_letters(
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> Any:
     """List the exports that failed permanently, with their reasons."""
-    from aps_async.cli import run_commands
-    from aps_async.cli import workers as fleet
+    from aps_async.cli import databases, run_commands
 
     choices = run_commands.DeadLetterChoices(
-        database=fleet.database_url(database),
+        database=databases.database_url(database),
         run=run,
         exports=tuple(dict.fromkeys(export or ())),
         reason=reason,

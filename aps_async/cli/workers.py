@@ -8,17 +8,18 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from attrs import asdict, frozen
 
 from aps_async.cli.clients import clients_of, open_sessions
+from aps_async.cli.databases import PATIENCE
 from aps_async.cli.ending import is_stop_reported
 from aps_async.cli.environment import open_session
-from aps_async.cli.exit_codes import SOME_FAILED, UsageProblem, reason
+from aps_async.cli.exit_codes import SOME_FAILED, reason
 from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.run_commands import run_as_json
 from aps_async.cli.wanted import exportable_project, part_of
-from aps_async.errors import APSError, InputError, NotFoundInProjectError
+from aps_async.errors import APSError, NotFoundInProjectError
 from aps_async.exports.project import project_requests
 from aps_async.models import ExportOptions, ExportRequest, FailedFile, Project
 from aps_async.session import Session
@@ -27,21 +28,15 @@ from aps_async.workers import (
     Database,
     Delivered,
     Entry,
-    RunStatus,
     RunStore,
     SharedQuotas,
     Worker,
-    engine,
     storage_for,
 )
-from aps_async.workers.database import driver
 from aps_async.workers.monitor import Monitor
 from aps_async.workers.owners import Owner
 
-PATIENCE = 3.0
 WORKER_PATIENCE = 15.0  # it may start while the database does
-"""Seconds for which a command waits for a database that is restarting."""
-NEEDED = "no database is given: use --database URL or set APS_DATABASE_URL, such as postgresql://user@host/name"
 
 
 @frozen(kw_only=True)
@@ -74,29 +69,6 @@ class EnqueueChoices:
     priority: int = 0
     user_id: str | None = None
     as_json: bool = False
-
-
-def database_url(given: str | None) -> str:
-    """The database's address.
-
-    Raises:
-        UsageProblem: no address is given, it is not a PostgreSQL address, or the extra `workers` is not installed.
-    """
-    given = given or os.environ.get("APS_DATABASE_URL", "")
-    if not given.strip():
-        raise UsageProblem(NEEDED)
-    try:
-        scheme = urlsplit(given.strip()).scheme
-    except ValueError:
-        scheme = ""
-    if scheme not in ("postgresql", "postgres"):
-        raise UsageProblem("the database's address must begin with postgresql://")
-    try:
-        driver()
-        engine.installed()
-    except InputError as problem:
-        raise UsageProblem(str(problem)) from None
-    return given.strip()
 
 
 @asynccontextmanager
@@ -239,25 +211,3 @@ async def _requests(session: Session, project: Project, choices: EnqueueChoices)
     )
     async for request in found:
         yield request
-
-
-def run_as_json(run: RunStatus) -> dict[str, Any]:
-    """A run as `enqueue --json` and `status --json` show it."""
-    return {
-        "run": run.id,
-        "name": run.name,
-        "state": run.state,
-        "client_id": run.client_id,
-        "user_id": run.user_id or None,
-        "priority": run.priority,
-        "created": run.created.isoformat(),
-        "total": run.total,
-        "pending": run.waiting,
-        "running": run.running,
-        "done": run.done,
-        "partial": run.partial,
-        "failed": run.failed,
-        "cancelled": run.dropped,
-        "bytes": run.size,
-        "last": run.last.isoformat() if run.last else None,
-    }

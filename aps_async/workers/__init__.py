@@ -39,14 +39,19 @@ The steps are plain coroutines (`aps_async.workers.steps`) and need neither Post
 uses them with an asyncio queue, and with another task queue.
 """
 
-from aps_async.downloads.folder import Folder, storage_for
-from aps_async.downloads.storage import Storage
-from aps_async.workers.database import Database
-from aps_async.workers.rate_limit import SharedQuotas, SharedRateLimiter
-from aps_async.workers.records import Entry, Record, RunStatus
-from aps_async.workers.runs import RunStore
-from aps_async.workers.steps import Delivered, deliver, may_recover, poll_interval, poll_once, start
-from aps_async.workers.worker import Worker
+from typing import TYPE_CHECKING
+
+from aps_async.lazy import importer
+
+if TYPE_CHECKING:
+    from aps_async.downloads.folder import Folder, storage_for
+    from aps_async.downloads.storage import Storage
+    from aps_async.workers.database import Database
+    from aps_async.workers.rate_limit import SharedQuotas, SharedRateLimiter
+    from aps_async.workers.records import Entry, Record, RunStatus
+    from aps_async.workers.runs import RunStore
+    from aps_async.workers.steps import Delivered, deliver, may_recover, poll_interval, poll_once, start
+    from aps_async.workers.worker import Worker
 
 __all__ = [
     "Database",
@@ -68,3 +73,16 @@ __all__ = [
     "storage_for",
 ]
 __dir__: object = __all__.copy
+
+_HOMES = {
+    "aps_async.downloads.folder": "Folder storage_for",
+    "aps_async.downloads.storage": "Storage",
+    "aps_async.workers.database": "Database",
+    "aps_async.workers.rate_limit": "SharedQuotas SharedRateLimiter",
+    "aps_async.workers.records": "Entry Record RunStatus",
+    "aps_async.workers.runs": "RunStore",
+    "aps_async.workers.steps": "Delivered deliver may_recover poll_interval poll_once start",
+    "aps_async.workers.worker": "Worker",
+}
+if not TYPE_CHECKING:  # which would accept any name
+    __getattr__ = importer(__name__, _HOMES)

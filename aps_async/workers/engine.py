@@ -23,6 +23,7 @@ PgQueuer's manager is not used. `lanes.py` replaces it, for these reasons:
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from attrs import frozen
@@ -101,12 +102,13 @@ _KEEP_LOG = timedelta(minutes=10)
 
 
 def installed() -> None:
-    """Checks that PgQueuer can be imported.
+    """Checks that PgQueuer is there, without importing it: a command that only asks for runs does not need it.
 
     Raises:
         InputError: the extra `workers` is not installed.
     """
-    needed("pgqueuer", "workers", "working with a database")
+    if find_spec("pgqueuer") is None:
+        needed("pgqueuer", "workers", "working with a database")
 
 
 async def install(connection: Any) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ FOLDER = Path(aps_async.simulator.__file__).parent
 WRONG = ["wrong", -1, 1.5, None, [], {"x": "y"}, True, 600]
 
 
+@cache
 def used_switches() -> set[str]:
     """The attributes that the simulator's code reads of anything called `behaviour`."""
     found = set()

@@ -1,0 +1,36 @@
+"""The workers' database as an option of commands."""
+
+import os
+from urllib.parse import urlsplit
+
+from aps_async.cli.exit_codes import UsageProblem
+from aps_async.errors import InputError
+from aps_async.workers import engine
+from aps_async.workers.database import driver
+
+PATIENCE = 3.0
+"""Seconds for which a command waits for a database that is restarting."""
+_NEEDED = "no database is given: use --database URL or set APS_DATABASE_URL, such as postgresql://user@host/name"
+
+
+def database_url(given: str | None) -> str:
+    """The database's address.
+
+    Raises:
+        UsageProblem: no address is given, it is not a PostgreSQL address, or the extra `workers` is not installed.
+    """
+    given = given or os.environ.get("APS_DATABASE_URL", "")
+    if not given.strip():
+        raise UsageProblem(_NEEDED)
+    try:
+        scheme = urlsplit(given.strip()).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in ("postgresql", "postgres"):
+        raise UsageProblem("the database's address must begin with postgresql://")
+    try:
+        driver()
+        engine.installed()
+    except InputError as problem:
+        raise UsageProblem(str(problem)) from None
+    return given.strip()
