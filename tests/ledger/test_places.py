@@ -38,7 +38,7 @@ from tests.storages import (
     make_container,
     s3_server,
 )
-from tests.support import served, service, session_for
+from tests.support import SPEED, served, service, session_for
 from tests.sync.test_sync import QUICK, Site
 
 needs_azurite = pytest.mark.skipif(azurite_command() is None, reason="Azurite is not installed: npm install -g azurite")
@@ -265,7 +265,10 @@ async def test_what_gives_way_in_a_storage_is_copied(stored: Stored, tmp_path: P
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     """A project with four sheets."""
-    async with service(World.single_folder(4), behaviour=QUICK) as simulator, session_for(simulator) as session:
+    async with (
+        service(World.single_folder(4), speed=SPEED, behaviour=QUICK) as simulator,
+        session_for(simulator) as session,
+    ):
         yield Site(simulator, session, tmp_path / "state")
 
 

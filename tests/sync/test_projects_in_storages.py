@@ -15,7 +15,7 @@ from aps_async.sync.project import sync_project
 from aps_async.sync.projects import SheetSynced, sync_projects
 from aps_async.sync.subfolders import PROJECTS_JSON
 from tests.ledger.test_places import Stored, s3, stored
-from tests.support import service, session_for
+from tests.support import SPEED, service, session_for
 from tests.sync.test_projects import ALL, WORLD, Account
 
 __all__ = ["s3", "stored"]
@@ -52,7 +52,10 @@ class StoredAccount(Account):
 async def account(tmp_path: Path, stored: Stored) -> AsyncIterator[StoredAccount]:
     """Two hubs with six projects."""
     quick = Behaviour(job_time=JobTime.fixed(1))
-    async with service(World.from_json(WORLD), behaviour=quick) as simulator, session_for(simulator) as session:
+    async with (
+        service(World.from_json(WORLD), speed=SPEED, behaviour=quick) as simulator,
+        session_for(simulator) as session,
+    ):
         yield StoredAccount(simulator, session, tmp_path / "state", stored=stored)
 
 
