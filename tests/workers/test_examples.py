@@ -103,6 +103,7 @@ async def enqueued(url: str) -> int:
     return number
 
 
+@pytest.mark.long
 def test_saq_survives_a_kill_and_shares_the_quotas(
     url: str, server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

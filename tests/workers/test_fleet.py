@@ -39,6 +39,7 @@ def fleet(server: Postgres, url: str, service: Simulation, tmp_path: Path) -> It
         found.stop()
 
 
+@pytest.mark.long
 def test_workers_die_freeze_and_wake_and_the_database_restarts_yet_all_is_delivered_once(fleet: Fleet) -> None:
     slow = {"endpoint": "signed_get", "kind": "slow", "seconds": 60}
     with fleet.service.faults(slow):

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.docs.markdown import GUIDES
 from tests.docs.stories import make_environment, run_page
 
 
+@pytest.mark.long
 def test_the_guide_as_written(url: str, tmp_path: Path) -> None:
     [page] = [each for each in GUIDES if each.stem == "operator"]
     environment, folder = tmp_path / "environment" / ".venv", tmp_path / "reader"

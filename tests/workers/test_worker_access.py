@@ -95,6 +95,7 @@ async def test_a_single_export_that_is_refused_becomes_a_dead_letter(database: D
     assert calls == 2 * worker.REFUSALS
 
 
+@pytest.mark.long
 async def test_one_worker_without_access_makes_no_dead_letter_of_the_last_exports(
     database: Database, tmp_path: Path
 ) -> None:
