@@ -3,21 +3,17 @@
 import inspect
 import math
 import random
-from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
-from attrs import define, evolve, field, frozen
+from attrs import frozen
 
 from aps_async.arguments import check_not_async
 from aps_async.errors import InputError
 
 __all__ = [
-    "Durations",
-    "LearningPolicy",
     "Policy",
     "PollPolicy",
     "PollStatus",
@@ -29,14 +25,6 @@ __all__ = [
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
-
-_LATEST = 200
-_ENOUGH = 20
-_DONE = 0.25
-"""The share of jobs that a poll should find done: fewer would be wasted polls, more would be noticed late."""
-_ALMOST_ALL = 0.95
-_ALIKE = 2.8
-"""Jobs are alike if almost all took at most so many times as long as the first quarter."""
 
 
 @frozen(kw_only=True)
@@ -87,52 +75,6 @@ class PollPolicy:
     def __call__(self, status: PollStatus[Any]) -> float:
         spread = random.uniform(1.0, 1.0 + self.jitter)  # noqa: S311 - spreads load, guards nothing
         return max(self.interval, status.fair_interval) * spread * 2.0 ** min(status.failures, 4)
-
-
-@define(eq=False)
-class Durations:
-    """How long the latest jobs took, and what that means for the next one."""
-
-    share: float = field(default=1.0, init=False)
-    """The part of its duration for which a job is polled, on average."""
-    _latest: deque[float] = field(factory=lambda: deque[float](maxlen=_LATEST), init=False)
-    _sorted: list[float] = field(factory=list[float], init=False)
-    """Empty if too few are known, or if they differ too much."""
-
-    def learn(self, earliest: float, latest: float) -> None:
-        """Adds a job that took between `earliest` and `latest` seconds.
-
-        That range is wide for one that was done at its first poll. Any single value in it, such as its middle, would
-        soon be taken for the duration of most jobs.
-        """
-        self._latest.append(random.uniform(earliest, latest))  # noqa: S311 - guards nothing
-        took = sorted(self._latest)
-        early, late = (took[int(len(took) * share)] for share in (_DONE, _ALMOST_ALL))
-        self._sorted = took if len(took) >= _ENOUGH and 0.0 < late <= _ALIKE * early else []
-        self.share = 1.0 - early * len(took) / sum(took) if self._sorted else 1.0
-
-    def next_poll(self, age: float) -> float:
-        """The age at which `_DONE` of the jobs that take longer than `age` are done; 0.0 if that is not known."""
-        longer = self._sorted[bisect_right(self._sorted, age) :]
-        return longer[int(len(longer) * _DONE)] if longer else 0.0
-
-
-@frozen
-class LearningPolicy:
-    """Polls like `polls`, but waits until enough of the earlier jobs would be done, if these took about as long.
-
-    What a job does not use of its share of the quota until then shortens its waits afterwards.
-    """
-
-    polls: PollPolicy
-    durations: Durations
-
-    def __call__(self, status: PollStatus[Any]) -> float:
-        age = self.durations.next_poll(status.age)
-        if age == 0.0:
-            return self.polls(status)
-        wait = self.polls(evolve(status, fair_interval=status.fair_interval * self.durations.share))
-        return max(wait, age - status.age)
 
 
 def seconds_of(policy: Policy, status: PollStatus[Any]) -> float:

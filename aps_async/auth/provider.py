@@ -125,7 +125,7 @@ class Settles(Protocol):
         ...
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Queue:
     """The calls that wait for a renewal in one event loop."""
 

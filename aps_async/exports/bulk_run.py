@@ -19,12 +19,13 @@ from aps_async.exports.bulk_files import Files
 from aps_async.exports.bulk_requests import Wanted, batches, request_of, start_patiently
 from aps_async.exports.entries import Entry, outcome_of, report
 from aps_async.exports.kinds import Export, ref_of, row_of
+from aps_async.exports.learning import Durations, LearningPolicy
 from aps_async.exports.outcomes import report_began, report_ended
 from aps_async.exports.pollers import export_poller
 from aps_async.exports.progress import BulkProgress, Counts
 from aps_async.ledger.journal import Journal, Record
 from aps_async.models import Downloaded, ExportJob, ExportKind, ExportOutcome, ExportRequest, StoredExport
-from aps_async.policies import Durations, Policy
+from aps_async.policies import Policy
 from aps_async.polling import Poller
 from aps_async.session import Session
 from aps_async.threads import stopped
@@ -224,7 +225,8 @@ class Run:
         self._counts.pace.started(entry.running_at)
         policy = self.policy or self._policy_for(entry)
         durations = self._durations[entry.request.kind, entry.request.project_id]
-        entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=policy, durations=durations)
+        learned = partial(LearningPolicy, durations=durations)
+        entry.poller = export_poller(self.session, export, timeout=self.timeout, policy=policy, learned=learned)
         self._running.update(entry.members or (entry,))
         self._ask_when_due(entry, entry.poller)
 

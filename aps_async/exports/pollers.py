@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from attrs import evolve
 
 from aps_async.errors import APSError, ExportTimeoutError, NotFoundError
 from aps_async.exports.kinds import Export, get_export, ref_of, row_of
 from aps_async.models import ExportJob, ExportRef, ExportStatus
-from aps_async.policies import Durations, LearningPolicy, Policy, PollPolicy, PollStatus
+from aps_async.policies import Policy, PollPolicy, PollStatus, WaitPolicy
 from aps_async.polling import Poller, PollRules, may_recover
 from aps_async.session import Session
 from aps_async.transport import hooks
@@ -71,7 +72,7 @@ def export_rules(
     *,
     timeout: float | None = None,
     policy: Policy | None = None,
-    durations: Durations | None = None,
+    learned: Callable[[PollPolicy], WaitPolicy] | None = None,
 ) -> PollRules[ExportJob]:
     """The rules for polling one export; single waits, bulk runs and workers all use them.
 
@@ -80,7 +81,7 @@ def export_rules(
         export: what to wait for.
         timeout: seconds; None: by `effective_timeout`.
         policy: when to poll; None: a `PollPolicy` with the session's settings.
-        durations: how long earlier jobs took, which that `PollPolicy` then learns from.
+        learned: returns what replaces that `PollPolicy`, since earlier jobs have shown more.
     """
     ref, numbers = ref_of(export), session.settings
     limit = effective_timeout(session, export, timeout)
@@ -98,7 +99,7 @@ def export_rules(
     default = PollPolicy(interval=numbers.poll_interval, jitter=numbers.poll_jitter)
     return PollRules(
         is_final=lambda job: job.status.is_final,
-        policy=policy or (default if durations is None else LearningPolicy(default, durations)),
+        policy=policy or (default if learned is None else learned(default)),
         timeout=limit,
         may_recover=recovers,
         not_yet=not_yet,
@@ -129,7 +130,7 @@ def export_poller(
     *,
     timeout: float | None = None,
     policy: Policy | None = None,
-    durations: Durations | None = None,
+    learned: Callable[[PollPolicy], WaitPolicy] | None = None,
 ) -> Poller[ExportJob]:
     """Returns a poller for one export. Until it is closed, it counts among those that share the status quota."""
     ref, words, settings = ref_of(export), EndingWords(session), session.settings
@@ -137,7 +138,7 @@ def export_poller(
     idle_since: float | None = None
 
     def rules() -> PollRules[ExportJob]:
-        return export_rules(session, export, timeout=timeout, policy=policy, durations=durations)
+        return export_rules(session, export, timeout=timeout, policy=policy, learned=learned)
 
     def quota() -> RateLimiter:
         return session.rate_limiter(row_of(ref.kind).status)

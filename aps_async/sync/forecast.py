@@ -12,12 +12,13 @@ from attrs import evolve, field, frozen
 from aps_async.downloads.storage import Storage
 from aps_async.exports.batches import BatchPolicy, batch_for
 from aps_async.exports.kinds import row_of
+from aps_async.exports.learning import Durations, LearningPolicy
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.ledger import Ledger
 from aps_async.ledger.journal import Record
 from aps_async.ledger.places import Place
 from aps_async.models import DeliveredExport, ExportKind, ExportRequest, Project, StoredExport
-from aps_async.policies import Durations, LearningPolicy, PollPolicy, PollStatus
+from aps_async.policies import PollPolicy, PollStatus
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync import results

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from datetime import datetime
+from functools import cache
 from types import GenericAlias
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -104,7 +105,7 @@ class Unread:
     """Whether the whole item was left out, and not only the value."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Reading:
     """One call of `structure`: how it handles parts that cannot be read, and which ones it has found."""
 
@@ -136,21 +137,28 @@ def _is_a(container: type) -> Callable[[Any], bool]:
     return lambda kind: get_origin(kind) == container
 
 
-_converter = Converter()
-for _kind in (str, bool, int, float):
-    _converter.register_structure_hook(_kind, _strict(_kind))
-_converter.register_structure_hook(datetime | None, _moment)
-_converter.register_structure_hook(int | float | str | None, _number_or_text)
-_converter.register_unstructure_hook(datetime, datetime.isoformat)
-_converter.register_structure_hook(type(None), lambda _, __: None)  # for calls whose response has no body
+@cache
+def _converter() -> Converter:
+    """Made at its first use, as a program that only imports this does not need it."""
+    made = Converter()
+    for kind in (str, bool, int, float):
+        made.register_structure_hook(kind, _strict(kind))
+    made.register_structure_hook(datetime | None, _moment)
+    made.register_structure_hook(int | float | str | None, _number_or_text)
+    made.register_unstructure_hook(datetime, datetime.isoformat)
+    made.register_structure_hook(type(None), lambda _, __: None)  # for calls whose response has no body
+    made.register_structure_hook_factory(_is_a(tuple), _from_list)
+    made.register_structure_hook_factory(_is_a(dict), _from_object)
+    made.register_structure_hook_factory(attrs.has, _from_camel)
+    made.register_unstructure_hook_factory(attrs.has, _to_camel)
+    return made
 
 
-@_converter.register_structure_hook_factory(_is_a(tuple))
 def _from_list(kind: Any) -> Callable[[Any, Any], Any]:
     """A hook that only accepts arrays. cattrs accepts any iterable, and would turn a text into a tuple of letters."""
     item = get_args(kind)[0]
     as_list: Any = GenericAlias(list, item)
-    inner, one = _converter.get_structure_hook(as_list), _converter.get_structure_hook(item)
+    inner, one = _converter().get_structure_hook(as_list), _converter().get_structure_hook(item)
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, list | tuple):
@@ -189,12 +197,11 @@ def _name_of(item: Any) -> str | None:
     return next((each[:200] for each in found if isinstance(each, str) and each), None)
 
 
-@_converter.register_structure_hook_factory(_is_a(dict))
 def _from_object(kind: Any) -> Callable[[Any, Any], Any]:
     inner: Callable[[Any, Any], Any] = (
         (lambda value, _: value)  # keys of decoded JSON are always texts
         if get_args(kind) == (str, Any)
-        else make_mapping_structure_fn(kind, _converter)
+        else make_mapping_structure_fn(kind, _converter())
     )
 
     def structure(value: Any, _: Any) -> Any:
@@ -205,12 +212,11 @@ def _from_object(kind: Any) -> Callable[[Any, Any], Any]:
     return structure
 
 
-@_converter.register_structure_hook_factory(attrs.has)
 def _from_camel(cls: type) -> Callable[[Any, Any], Any]:
     parts = attrs.fields(cls)
     names: dict[str, Any] = {part.name: override(rename=_word(cls, part.name)) for part in parts}
     required = {part.name for part in parts if part.default is attrs.NOTHING or part.metadata.get("essential")}
-    inner = cast("Callable[[Any, Any], Any]", make_dict_structure_fn(cls, _converter, **names))
+    inner = cast("Callable[[Any, Any], Any]", make_dict_structure_fn(cls, _converter(), **names))
 
     def structure(value: Any, kind: Any) -> Any:
         if not is_object(value):
@@ -240,10 +246,9 @@ def _odd_fields(problem: ClassValidationError) -> set[str]:
     return {note.name for note in notes if isinstance(note, AttributeValidationNote)}
 
 
-@_converter.register_unstructure_hook_factory(attrs.has)
 def _to_camel(cls: type) -> Callable[[Any], Any]:
     names: dict[str, Any] = {part.name: override(rename=_word(cls, part.name)) for part in attrs.fields(cls)}
-    return make_dict_unstructure_fn(cls, _converter, _cattrs_omit_if_default=True, **names)
+    return make_dict_unstructure_fn(cls, _converter(), _cattrs_omit_if_default=True, **names)
 
 
 def _explain(problem: BaseException, _: type | None) -> str:
@@ -271,7 +276,7 @@ def structure(
     reading = _Reading(strict, on_unread is not None, [])
     token = _reading.set(reading)
     try:
-        found = _converter.structure(value, into)
+        found = _converter().structure(value, into)
     except Exception as problem:  # noqa: BLE001 - whatever the hooks raised
         problems = _explained(problem)
     else:
@@ -300,7 +305,7 @@ def _explained(problem: BaseException) -> tuple[str, ...]:
 
 def to_dict(value: Any) -> dict[str, Any]:
     """Converts a value to plain data, in camelCase and without defaults; `structure` reads it."""
-    found: dict[str, Any] = _converter.unstructure(value)
+    found: dict[str, Any] = _converter().unstructure(value)
     return found
 
 

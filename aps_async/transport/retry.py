@@ -143,7 +143,7 @@ def retrying(
     )(target)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _LastError:
     error: Exception | None = None
     outer: "_LastError | None" = None

@@ -10,7 +10,8 @@ import pytest
 from attrs import define, evolve
 
 from aps_async import export_many
-from aps_async.policies import Durations, LearningPolicy, PollPolicy, PollStatus
+from aps_async.exports.learning import Durations, LearningPolicy
+from aps_async.policies import PollPolicy, PollStatus
 from aps_async.simulator import Behaviour, JobTime, World
 from tests.exports.test_bulk import requests_of
 from tests.support import service, session_for
