@@ -41,13 +41,14 @@ def _whole(arguments: list[str], until: str | None = None) -> float:
 def _commands(rounds: int) -> list[str]:
     peers = ["-c", "import typer, rich.progress"]
     least = ["-c", "import typer; app = typer.Typer(); app.command()(lambda: None); app(['--help'])"]
-    help_, bare, demo, hello = [], [], [], []
+    help_, bare, demo, hello, status = [], [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
             bare.append(_whole(peers))
             hello.append(_whole(least))
             help_.append(_whole(["-m", "aps_async", "--help"]))
             demo.append(_whole(["-m", "aps_async", "demo", "--out", f"{folder}/{number}"], until="[1/"))
+            status.append(_whole(["-m", "aps_async", "status", f"{folder}/{number}"]))
     return [
         "",
         "| command | s |",
@@ -55,6 +56,7 @@ def _commands(rounds: int) -> list[str]:
         f"| python -c 'import typer, rich.progress' | {spread(bare)} |",
         f"| --help of the smallest program that typer can make | {spread(hello)} |",
         f"| aps-async --help | {spread(help_)} |",
+        f"| aps-async status, of the demo's folder | {spread(status)} |",
         f"| aps-async demo, to its first PDF (whose job takes 0.3 s at its speed of 40) | {spread(demo)} |",
     ]
 
@@ -92,7 +94,10 @@ def measure(rounds: int) -> str:
             "forty modules and of backoff, and attrs, which builds thirty classes and compiles their methods: methods",
             "shared by all classes would save 3 % more, but all classes would need a decorator of our own.",
             "",
+            "Counted in instructions (valgrind, once), the library takes 1.12 times as much as its dependencies.",
+            "",
             "`--help` is drawn without rich, and no command needs pydantic for plain values, as Typer itself would.",
+            "Commands import only what they need, and look for no reference cycles meanwhile.",
             *_commands(rounds),
         ]
     )
