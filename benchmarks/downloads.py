@@ -283,7 +283,7 @@ def measure(rounds: int) -> str:
 REASONS = [
     "Goals that are missed, and why: a TLS connection of asyncio is Python code around OpenSSL, so the bare loop is",
     "as far behind curl as ours. Small files: the bare loop with memory kept is 1.4 times as fast as aria2c; our own",
-    "work costs half as much again as aiohttp's own request: about 0.1 ms of Python a file, spread over many small",
+    "work costs half as much to nearly as much again: 0.1 to 0.2 ms of Python a file, spread over many small",
     "steps (the checks of target and link, a part file, its sync in a thread with two more turns of the event loop,",
     "the rename, the end mark, three timers). `curl --parallel` does everything in C; the bare loop runs about",
     "300,000 instructions of Python a file.",
