@@ -18,7 +18,7 @@ __dir__: object = __all__.copy
 def main(argv: "Sequence[str] | None" = None) -> int:
     """Runs one command and returns its exit code; `argv` excludes the program's name."""
     if argv is None:
-        gc.disable()  # until the command's work begins: what is imported stays, and is a tenth of a short command
+        gc.disable()  # until the command's work begins: looking for cycles in what is imported took a tenth of `status`
     try:
         return _main(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:  # while modules are imported; `run` sees to all others
