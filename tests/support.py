@@ -15,8 +15,6 @@ from aps_async.threads import stopped
 from aps_async.transport.listening import serving, stop_listening
 
 EPOCH = 1_800_000_000.0
-SPEED = 20.0
-"""Of simulators for tests that cannot have virtual time, such as those of storages, which have threads of their own."""
 
 
 def virtual_clock() -> float:

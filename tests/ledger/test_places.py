@@ -26,7 +26,7 @@ from aps_async.ledger.places import FolderPlace, Place, StoragePlace
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.ledger.store import Store
 from aps_async.models import StoredExport
-from aps_async.simulator import World
+from aps_async.simulator import Simulator, World
 from tests.storages import (
     Bucket,
     Google,
@@ -38,7 +38,7 @@ from tests.storages import (
     make_container,
     s3_server,
 )
-from tests.support import SPEED, served, service, session_for
+from tests.support import served, service, session_for
 from tests.sync.test_sync import QUICK, Site
 
 needs_azurite = pytest.mark.skipif(azurite_command() is None, reason="Azurite is not installed: npm install -g azurite")
@@ -262,13 +262,17 @@ async def test_what_gives_way_in_a_storage_is_copied(stored: Stored, tmp_path: P
         assert await moves.make_way(1, ["A.pdf"], [ours]) == (note.replace("A.pdf", "A (2).pdf"),)
 
 
+@asynccontextmanager
+async def hurried(world: World) -> AsyncIterator[tuple[Simulator, Session]]:
+    """A fast simulator and its session. Storages have threads of their own, so their tests cannot have virtual time."""
+    async with service(world, speed=20.0, behaviour=QUICK) as simulator, session_for(simulator) as session:
+        yield simulator, session
+
+
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     """A project with four sheets."""
-    async with (
-        service(World.single_folder(4), speed=SPEED, behaviour=QUICK) as simulator,
-        session_for(simulator) as session,
-    ):
+    async with hurried(World.single_folder(4)) as (simulator, session):
         yield Site(simulator, session, tmp_path / "state")
 
 

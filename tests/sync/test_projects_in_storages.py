@@ -10,12 +10,11 @@ import pytest
 from attrs import define, field
 
 from aps_async.errors import InputError, LedgerError
-from aps_async.simulator import Behaviour, JobTime, World
+from aps_async.simulator import World
 from aps_async.sync.project import sync_project
 from aps_async.sync.projects import SheetSynced, sync_projects
 from aps_async.sync.subfolders import PROJECTS_JSON
-from tests.ledger.test_places import Stored, s3, stored
-from tests.support import SPEED, service, session_for
+from tests.ledger.test_places import Stored, hurried, s3, stored
 from tests.sync.test_projects import ALL, WORLD, Account
 
 __all__ = ["s3", "stored"]
@@ -51,11 +50,7 @@ class StoredAccount(Account):
 @pytest.fixture
 async def account(tmp_path: Path, stored: Stored) -> AsyncIterator[StoredAccount]:
     """Two hubs with six projects."""
-    quick = Behaviour(job_time=JobTime.fixed(1))
-    async with (
-        service(World.from_json(WORLD), speed=SPEED, behaviour=quick) as simulator,
-        session_for(simulator) as session,
-    ):
+    async with hurried(World.from_json(WORLD)) as (simulator, session):
         yield StoredAccount(simulator, session, tmp_path / "state", stored=stored)
 
 

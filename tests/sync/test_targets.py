@@ -19,9 +19,8 @@ from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.project import sync_project
 from aps_async.sync.run import SyncOptions
-from tests.ledger.test_places import Stored, s3, stored
-from tests.support import SPEED, service, session_for
-from tests.sync.test_sync import ADA, QUICK, Site
+from tests.ledger.test_places import Stored, hurried, s3, stored
+from tests.sync.test_sync import ADA, Site
 
 __all__ = ["s3", "stored"]
 
@@ -68,10 +67,7 @@ class StoredSite(Site):
 @pytest.fixture
 async def site(tmp_path: Path, stored: Stored) -> AsyncIterator[StoredSite]:
     """A BIM 360 project with A-101 to A-104."""
-    async with (
-        service(World.single_folder(4), speed=SPEED, behaviour=QUICK) as simulator,
-        session_for(simulator) as session,
-    ):
+    async with hurried(World.single_folder(4)) as (simulator, session):
         yield StoredSite(simulator, session, tmp_path / "state", stored=stored)
 
 
@@ -170,7 +166,7 @@ async def test_an_acc_ledger_is_made_again(tmp_path: Path, stored: Stored, share
     world = World.acc(0, 3)
     if shared:  # one number for two sheets
         world.hubs[0].projects[0].sheets[1].number = "B-1001"
-    async with service(world, speed=SPEED, behaviour=QUICK) as simulator, session_for(simulator) as session:
+    async with hurried(world) as (simulator, session):
         site = StoredSite(simulator, session, tmp_path / "state", ADA, stored=stored)
         first = await site.sync()
         starts = simulator.counts()["endpoints"]
@@ -185,10 +181,7 @@ async def test_an_acc_ledger_is_made_again(tmp_path: Path, stored: Stored, share
 
 
 async def test_a_folders_lost_ledger_is_made_again(tmp_path: Path) -> None:
-    async with (
-        service(World.single_folder(4), speed=SPEED, behaviour=QUICK) as simulator,
-        session_for(simulator) as session,
-    ):
+    async with hurried(World.single_folder(4)) as (simulator, session):
         site = Site(simulator, session, tmp_path)
         await site.sync()
         for each in tmp_path.glob(f"{LEDGER_NAME}*"):
@@ -239,10 +232,7 @@ HOSTILE: list[dict[str, Any]] = [
 @pytest.fixture
 async def one_site(tmp_path: Path) -> AsyncIterator[Callable[[Stored], StoredSite]]:
     """As `site`, for a storage that the test chooses."""
-    async with (
-        service(World.single_folder(4), speed=SPEED, behaviour=QUICK) as simulator,
-        session_for(simulator) as session,
-    ):
+    async with hurried(World.single_folder(4)) as (simulator, session):
         yield lambda stored: StoredSite(simulator, session, tmp_path / "state", stored=stored)
 
 
