@@ -67,9 +67,12 @@ def busy(words: str, contact: FirstContact) -> Generator[None, None, None]:
 
 
 def _is_live(wanted: bool | None = None) -> bool:
-    # Asked first, since a run without a terminal need not import the display.
-    if is_quiet() or (wanted is None and not sys.stderr.isatty()):
+    if is_quiet():
         return False
-    from aps_async.cli.display import can_move_cursor
+    if wanted is not None:
+        return wanted
+    if not sys.stderr.isatty():
+        return False
+    from aps_async.cli.display import can_move_cursor  # not before: a run without a terminal needs no display
 
-    return can_move_cursor() if wanted is None else wanted
+    return can_move_cursor()

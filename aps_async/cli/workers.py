@@ -1,4 +1,4 @@
-"""The commands for workers on several machines: `worker`, `enqueue`, `cancel`, `dead-letters`, `status --database`."""
+"""The commands for workers on several machines: `worker` and `enqueue`."""
 
 import asyncio
 import os

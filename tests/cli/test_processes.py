@@ -23,6 +23,7 @@ from tests.cli.support import (
     text_of,
 )
 
+NOT_THERE = "postgresql://ada@127.0.0.1:1/plans"
 PAGES = ("First page of somebody's plans", "Second page, with a detail", "Third page: the roof")
 
 
@@ -314,6 +315,41 @@ def test_the_library_does_not_import_the_command_line() -> None:
     code = "import sys, aps_async; print([name for name in sys.modules if name.split('.')[0] in ('typer', 'rich')])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert ran.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "unneeded"),
+    [
+        (["status", "nowhere"], ["rich.console", "aps_async.cli.export", "aps_async.cli.progress"]),
+        (["status", "--database", NOT_THERE], ["pgqueuer", "aps_async.workers.worker", "aps_async.cli.workers"]),
+        (["cancel", "a run", "--database", NOT_THERE], ["pgqueuer", "aps_async.workers.worker", "aps_async.sync"]),
+        (["dead-letters", "--database", NOT_THERE], ["pgqueuer", "aps_async.workers.worker", "aps_async.sync"]),
+        (["projects"], ["rich.console", "aps_async.cli.display", "aps_async.cli.export"]),
+    ],
+    ids=["status", "status of workers", "cancel", "dead-letters", "without a terminal"],
+)
+def test_a_command_imports_only_what_it_needs(argv: list[str], unneeded: list[str], service: Simulation) -> None:
+    code = (
+        f"import sys; from aps_async.cli import main; main({argv!r}); "
+        f"print([name for name in {unneeded!r} if name in sys.modules])"
+    )
+    ran = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(service.env), check=False
+    )
+    assert ran.stdout.splitlines()[-1] == "[]"
+    assert "Traceback" not in ran.stderr
+
+
+def test_no_cycles_are_looked_for_until_the_work_begins(tmp_path: Path) -> None:
+    code = (
+        f"import gc, sys; sys.argv = ['aps-async', 'status', {str(tmp_path)!r}]; from aps_async.cli import main; "
+        "before = gc.get_stats()[0]['collections']; main(); "
+        "print(gc.get_stats()[0]['collections'] - before < 5, gc.isenabled(), gc.get_freeze_count() > 10_000)"
+    )
+    ran = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), check=False
+    )
+    assert ran.stdout == "True True True\n"
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["export", "--help"]])
