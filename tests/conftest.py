@@ -12,8 +12,6 @@ asyncio.set_event_loop(None)  # else pytest-asyncio asks for one between two tes
 # Without their bytecode, each of the hundreds of processes that the tests start would compile all modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-# Whoever imports aiohttp reads all certificates of the system, which takes 0.04 s; no test needs them.
-os.environ["SSL_CERT_FILE"] = os.devnull
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
