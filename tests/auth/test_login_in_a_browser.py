@@ -56,7 +56,7 @@ async def sign_in(page: Any, address: str, decision: str) -> None:
     await page.fill("#email", ADA)
     await page.fill("#password", "simulator")
     await page.click("button")
-    assert "Ada Brandt" in await page.inner_text("main")
+    await page.wait_for_selector("main:has-text('Ada Brandt')")  # not before the browser has read that far
     await page.click(f"button[value={decision}]")
 
 
@@ -90,7 +90,7 @@ async def test_denying_stores_nothing(page: Any, terminal: Terminal) -> None:
     async with terminal.start("login") as command:
         await sign_in(page, await command.address(), "deny")
         await page.wait_for_selector("h1:has-text('Not signed in')")
-        assert "access was denied" in await page.inner_text("main")
+        await page.wait_for_selector("main:has-text('access was denied')")
         code, out, err = await command.ended()
     assert (code, out) == (3, "")
     assert "access was denied on the sign-in page; nothing was stored" in err
