@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -73,7 +74,7 @@ def run(argv: Sequence[str]) -> int:
 def _run(argv: Sequence[str], stack: ExitStack) -> int:
     tolerate_any_text()
     debug = "--debug" in argv
-    parser = read_plainly(with_help_pages(get_command(app)))
+    parser = _parser()
     work: Any = None
     try:
         # Not Typer's standalone mode, which has its own exit codes and draws frames around errors.
@@ -107,6 +108,12 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
         if hint := usage_hint(problem, argv, parser, NAME):
             print_status(hint)
         return exit_code(problem)
+
+
+@cache
+def _parser() -> Any:
+    """The commands, ready to parse arguments."""
+    return read_plainly(with_help_pages(get_command(app)))
 
 
 def _is_for_main(problem: Exception, *, is_parsed: bool) -> bool:
