@@ -2,7 +2,7 @@
 
 import inspect
 from functools import partial
-from types import FunctionType
+from types import FunctionType, MethodType
 
 from aps_async.errors import InputError
 
@@ -51,13 +51,19 @@ def check_awaited(**given: object) -> None:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is None or certainly a plain function: a quick answer for nearly all arguments.
+    """Whether it is None or certainly a plain function, a method or an object that is called like one.
 
-    A function with attributes may have one that marks it as async.
+    A quick answer for nearly all arguments. One with attributes may have one that marks it as async.
     """
-    if value is None:
-        return True
-    return type(value) is FunctionType and not value.__dict__ and not value.__code__.co_flags & _LAZY
+    if not callable(value):
+        return value is None
+    if isinstance(value, MethodType):
+        function: object = value.__func__
+    else:
+        function = value if isinstance(value, FunctionType) else type(value).__call__
+    if not isinstance(function, FunctionType) or function.__dict__ or getattr(value, "__dict__", None):
+        return False
+    return not function.__code__.co_flags & _LAZY
 
 
 def _called(function: object) -> tuple[object, ...]:

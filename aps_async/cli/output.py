@@ -28,11 +28,14 @@ _BIDI = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, rang
 
 def clean(text: object) -> str:
     """The text with every control character escaped, such as `\\x1b`."""
+    words = str(text)
+    if words.isprintable():  # nearly all are, and this asks for all characters at once
+        return words
     return "".join(
         char.encode("unicode_escape").decode()
         if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in _BIDI
         else char
-        for char in str(text)
+        for char in words
     )
 
 
