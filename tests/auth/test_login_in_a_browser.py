@@ -2,42 +2,31 @@
 
 import asyncio
 import re
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from aps_async.simulator import Simulator
 from tests.auth.support import ADA, Terminal, stored_files, world_with
+from tests.browser import browser, in_browser, playwright
 from tests.support import free_port
 
-playwright = pytest.importorskip("playwright.async_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: chromium)")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+__all__ = ["browser"]  # a fixture
+
+pytestmark = in_browser
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Any]:
-    async with playwright.async_playwright() as running:
-        browser = await running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = await browser.new_context(viewport={"width": 900, "height": 640})
-        yield await context.new_page()
-        await browser.close()
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Any) -> AsyncIterator[Any]:
+    context = await browser.new_context(viewport={"width": 900, "height": 640})
+    yield await context.new_page()
+    await context.close()
 
 
 @pytest.fixture
@@ -45,7 +34,7 @@ def callback() -> str:
     return f"http://127.0.0.1:{free_port()}/callback"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def terminal(callback: str, tmp_path: Path) -> AsyncIterator[Terminal]:
     async with Simulator(world_with(callback)) as simulator:
         yield Terminal(simulator, tmp_path, {"APS_CALLBACK_URL": callback})

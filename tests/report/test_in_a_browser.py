@@ -1,7 +1,6 @@
 """`report.html` in a real browser."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,14 @@ import pytest
 import pytest_asyncio
 
 from aps_async.report.page import write_report
-from tests.auth.test_login_in_a_browser import FLAGS
+from tests.browser import browser, in_browser
 from tests.cli.support import pdf_with
 from tests.report.support import many, mixed
 
-playwright = pytest.importorskip("playwright.async_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+__all__ = ["browser"]  # a fixture
+
 AXE = os.environ.get("AXE_CORE")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: chromium)"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = in_browser
 FIRST = ["F-1", "F-2", "L-1", "R-1", "A-1", "A-10", "A-2", "H-1"]
 
 
@@ -44,14 +40,6 @@ class Shown:
     async def status(self) -> str:
         """What a screen reader reads out after a change."""
         return str(await self.page.inner_text("[role=status]"))
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Any]:
-    async with playwright.async_playwright() as running:
-        found = await running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        await found.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
