@@ -102,7 +102,7 @@ async def download(
     check_awaited(renew=renew, before_rename=before_rename)
     check_functions(on_progress=on_progress, opener=opener)
     _keep_memory()
-    sink = opened(target)
+    sink = opened(target, add_suffix=add_suffix)
     transfer = Transfer(session, _as_source(source), renew, expected, opener, sha256=sha256)
     try:
         async with aclosing(transfer.pieces()) as pieces:

@@ -148,4 +148,4 @@ def _target_path(folder: Path, name: str) -> Path:
             make_folders(folder, path.parent.relative_to(folder).parts)
         except OSError as problem:
             raise target_error(path, problem) from problem
-    return checked_path(path)
+    return checked_path(path, add_suffix=True)

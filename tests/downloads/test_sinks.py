@@ -571,6 +571,33 @@ async def test_devices_and_pipes_are_never_replaced(
     assert os.path.samestat(os.lstat("a.pdf"), before)
 
 
+NAMESAKES: list[Callable[[Path], object]] = [
+    Path.mkdir,
+    lambda path: (path.mkdir(), (path / "underlay.dwg").write_bytes(b"x")),
+    lambda path: path.symlink_to(path.parent, target_is_directory=True),
+    lambda path: path.symlink_to("nowhere"),
+    lambda path: path.symlink_to("/dev/null"),
+    os.mkfifo,
+]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+@pytest.mark.parametrize("make", NAMESAKES)
+def test_what_has_the_name_without_its_suffix_is_not_in_the_way(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "A-101")
+    assert checked_path(tmp_path / "A-101", add_suffix=True) == tmp_path / "A-101"
+
+
+@pytest.mark.parametrize("place", ["", ".", "..", "a_folder/", "a_folder/.."])
+def test_a_folder_given_for_a_name_without_its_suffix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "a_folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(APSError, match=r"give a file name|must not be empty"):
+        checked_path(place, add_suffix=True)
+
+
 async def test_an_open_file_that_is_closed_meanwhile_is_a_target_error() -> None:
     file = io.BytesIO()
     sink = opened(file)
