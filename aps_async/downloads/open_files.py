@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from io import TextIOBase
+from io import RawIOBase, TextIOBase
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class OpenFile:
                 done = self._file.write(data)
                 if inspect.isawaitable(done):
                     done = await done
+                if done is None and isinstance(self._file, RawIOBase):
+                    done = 0  # a pipe or socket that does not block, and is full; of other files, None means nothing
                 if type(done) is not int or done >= len(data):
                     return
                 if done <= 0:

@@ -638,3 +638,39 @@ async def test_a_part_file_is_closed_once_even_if_that_fails(tmp_path: Path, mon
     sink.discard()
     assert closed == [ours]
     assert names(tmp_path) == []
+
+
+async def _written(sink: OpenFile | PartFile, size: int) -> None:
+    for at in range(0, size, 1 << 16):
+        await sink.write(at, bytes(1 << 16))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its pipes always block")
+@pytest.mark.parametrize("buffering", [0, 4096])
+async def test_a_full_pipe_that_does_not_block_loses_no_bytes(buffering: int) -> None:
+    """Its `write` returns None if it is unbuffered, as that of many files which have taken everything."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with (
+        os.fdopen(reading, "rb"),
+        contextlib.suppress(BlockingIOError),
+        os.fdopen(writing, "wb", buffering=buffering) as file,
+    ):
+        sink = opened(file)
+        with pytest.raises(TargetError, match="cannot write to the open file"):
+            await _written(sink, 1 << 24)
+
+
+@pytest.mark.parametrize("returned", [None, "all", True, 10**9])
+async def test_what_other_files_return_means_that_all_was_taken(returned: object) -> None:
+    taken = list[bytes]()
+
+    class Other:
+        def write(self, data: bytes) -> object:
+            taken.append(data)
+            return returned
+
+    sink = opened(Other())
+    await sink.write(0, b"ab")
+    await sink.write(2, b"cd")
+    assert taken == [b"ab", b"cd"]

@@ -324,7 +324,7 @@ async def test_long_names_fit_where_the_file_system_takes_143_bytes(
 
 
 @pytest.mark.parametrize("ledger", [False, True])
-async def test_a_folder_with_the_name_of_a_sheet(tmp_path: Path, ledger: bool) -> None:  # noqa: FBT001
+async def test_a_folder_with_the_name_of_a_sheet(tmp_path: Path, ledger: bool) -> None:
     """Such as one for the underlays of `A-101.pdf`; only what has the whole name is in the way."""
     async with service(World.single_folder(2)) as simulator, session_for(simulator) as session:
         requests = requests_of(simulator)
