@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -41,8 +41,9 @@ _PROBLEM = 1000  # characters of an error's message that are stored
 class Ledger:
     """Records what has been exported into a folder or storage, and how far the other exports have come.
 
-    Give it to `export_many`, which opens it, or open it yourself for several runs: `async with Ledger(folder)`. While
-    it is open, no other run can use the folder, until it is closed or the process ends.
+    Give it to `export_many`, which opens it, or open it yourself for several runs, one after the other:
+    `async with Ledger(folder)`. While it is open, no other run can use the folder, until it is closed or the process
+    ends.
 
     Args:
         folder: the folder that the files go to; it is created if it is missing. With a storage, a folder for the ledger
@@ -147,6 +148,10 @@ class Ledger:
             await self._store.close()
         finally:
             self._lock.release()
+
+    def for_one_run(self) -> AbstractContextManager[None]:
+        """Keeps other runs with this ledger away during the block; see `FolderLock.for_one_run`."""
+        return self._lock.for_one_run()
 
     def check_target(self, target: Path | Storage) -> None:
         """Checks that this ledger is for files in this folder or storage.

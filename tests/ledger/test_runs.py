@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -426,3 +426,31 @@ async def test_an_outcome_says_why_a_file_was_not_used_again(
         change(next(files.glob(f"{requests[1].name}*")))
         assert await again() == [(True, None), (False, lost)]
         assert await again() == [(True, None), (True, None)]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("after", [0.0, 0.5, 4.0])
+async def test_two_runs_at_once_cannot_have_the_same_ledger(tmp_path: Path, after: float, is_open: bool) -> None:
+    """They took requests of the other for their own, and exported each twice, under two names."""
+    async with service(World.single_folder(3), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        requests, ledger = requests_of(simulator), Ledger(tmp_path)
+
+        async def second() -> list[ExportOutcome]:
+            await asyncio.sleep(after)
+            return await run(session, requests, tmp_path, ledger=ledger)
+
+        async with ledger if is_open else nullcontext():
+            first, refused = await asyncio.gather(
+                run(session, requests, tmp_path, ledger=ledger), second(), return_exceptions=True
+            )
+            assert isinstance(refused, FolderInUseError), refused
+            assert "another run (with the same ledger) works in" in str(refused)
+            assert isinstance(first, list)
+            assert all(each.ok for each in first)
+            if is_open:  # one after the other is allowed, also after a run that was left early
+                async with aclosing(export_many(session, requests, tmp_path, ledger=ledger)) as outcomes:
+                    await anext(outcomes)
+                assert [each.reused for each in await run(session, requests, tmp_path, ledger=ledger)] == [True] * 3
+        assert len(files_in(tmp_path)) == 3
+        status = ledger_status(tmp_path)
+        assert (status.done, status.older) == (3, 0)
