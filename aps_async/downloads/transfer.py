@@ -240,7 +240,8 @@ class Transfer:
             self._forget()
             return False
         if status in TRANSIENT:
-            raise _TransientError(error_of("GET", str(self._link), answer, self._session.now()))
+            is_storage = self._base_url is not None
+            raise _TransientError(error_of("GET", str(self._link), answer, self._session.now(), is_storage=is_storage))
         raise self._refusal(answer, words)
 
     def _refusal(self, answer: Answer, words: str) -> Exception:
