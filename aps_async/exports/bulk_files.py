@@ -11,7 +11,7 @@ from attrs import define, field
 from aps_async.downloads.archives import unpack_archive
 from aps_async.downloads.filenames import in_folder
 from aps_async.downloads.sinks import PartFile, checked_path, target_error
-from aps_async.downloads.storage import Storage
+from aps_async.downloads.storage import Storage, put_into, staged_in
 from aps_async.exports.batches import Batches, put_in_place
 from aps_async.exports.entries import Entry
 from aps_async.exports.progress import Counts
@@ -66,7 +66,7 @@ class Files:
             return await self._download(entry, await self.batches.new_file())
         if isinstance(self.target, Path):
             return await self._fetch_into(self.target, entry)
-        staged = await self.target.stage(secrets.token_hex(8))
+        staged = await staged_in(self.target, secrets.token_hex(8))
         try:
             _make_folder(staged)
             got = await self._fetch_into(staged, entry)
@@ -75,7 +75,7 @@ class Files:
             entry.notes = (*entry.notes, *notes)
             entry.names = tuple(each.relative_to(staged).as_posix() for each in files)
             entry.locations = tuple(
-                [await self.target.put(each, name) for each, name in zip(files, entry.names, strict=True)]
+                [await put_into(self.target, each, name) for each, name in zip(files, entry.names, strict=True)]
             )
             return got
         finally:
