@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 from attrs import field, frozen
 
 from aps_async.errors import InputError
+from aps_async.narrowing import is_really
 from aps_async.reprs import cut_middle, short_repr
 from aps_async.transport.addresses import checked_target, is_local
 
@@ -217,6 +218,6 @@ def as_source(given: object, what: str = "the source must be") -> Source:
         return Source.of(given)
     if not isinstance(given, Source):
         raise InputError(f"{what} a Source or a SignedUrl, not {type(given).__name__}")  # a text may be a signed link
-    if not given.parts or not all(isinstance(each, Part) for each in given.parts):
+    if not given.parts or not all(is_really(each, Part) for each in given.parts):
         raise InputError(f"{what} a Source with one Part or more, or a SignedUrl")
     return given

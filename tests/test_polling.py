@@ -184,7 +184,7 @@ async def test_a_generator_that_ends_at_once_is_no_busy_loop() -> None:
 
 async def test_the_time_of_a_question_that_hung_counts_as_waiting() -> None:
     class Slow(Service):
-        async def __call__(self) -> str:
+        async def __call__(self) -> Any:
             first = not self._times
             answer = await super().__call__()
             if first:

@@ -154,7 +154,7 @@ def part_name(path: Path, tag: str = "") -> str:
 
 
 def remove_parts(folder: Path, tag: str) -> int:
-    """Removes the part files with this tag, which killed runs have left; returns their number.
+    """Removes the part files with this tag, which killed runs have left, where it can; returns how many it removed.
 
     Only to be called when no run with this tag is active.
     """
@@ -163,9 +163,15 @@ def remove_parts(folder: Path, tag: str) -> int:
         found = [
             Path(each.path) for each in entries if ours.fullmatch(each.name) and not each.is_dir(follow_symlinks=False)
         ]
-    for part in found:
+    return sum(map(_is_removed, found))
+
+
+def _is_removed(part: Path) -> bool:
+    try:
         part.unlink(missing_ok=True)
-    return len(found)
+    except OSError:  # it is another user's, or a virus scanner reads it; the next run tries again
+        return False
+    return True
 
 
 def new_file(path: str | os.PathLike[str]) -> int:

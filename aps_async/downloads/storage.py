@@ -9,6 +9,7 @@ from attrs import frozen
 from aps_async.errors import InputError
 from aps_async.lazy import regex
 from aps_async.links import redact_addresses
+from aps_async.narrowing import is_really
 
 __all__ = [
     "ReadableStorage",
@@ -189,8 +190,8 @@ async def staged_in(storage: Storage, stem: str) -> Path:
     Raises:
         InputError: it is not a `Path`.
     """
-    path: object = await storage.stage(stem)
-    if not isinstance(path, Path):
+    path = await storage.stage(stem)
+    if not is_really(path, Path):
         raise InputError(f"stage() of {type(storage).__name__} must return a Path, not {path!r:.100}")
     return path
 
@@ -201,8 +202,8 @@ async def put_into(storage: Storage, file: Path, name: str) -> str:
     Raises:
         InputError: the storage returned something else than a text; it may have stored the file.
     """
-    location: object = await storage.put(file, name)
-    if not isinstance(location, str):
+    location = await storage.put(file, name)
+    if not is_really(location, str):
         raise InputError(
             f"put() of {type(storage).__name__} must return the location of {name} as a text, not {location!r:.100}"
         )

@@ -129,8 +129,17 @@ class Files:
             if skipped:
                 entry.unpacked = (*entry.unpacked, got.path) if entry.unpacked else ()
                 entry.record.warnings = tuple(dict.fromkeys((*entry.record.warnings, *skipped)))
-            else:
-                got.path.unlink()
+            elif (note := _removed(got.path)) and not self.journal.lasting:  # a ledger tries again, and reports it
+                entry.notes = (*entry.notes, note)
+
+
+def _removed(archive: Path) -> str | None:
+    """Removes an archive whose files are all unpacked; returns a warning if that is not possible."""
+    try:
+        archive.unlink(missing_ok=True)
+    except OSError as problem:  # on Windows, while a virus scanner reads it
+        return f"{archive.name} is unpacked, and could not be removed: {problem.strerror or problem}"
+    return None
 
 
 def _make_folder(path: Path) -> None:

@@ -302,24 +302,27 @@ class Ledger:
         former = await self._store.call(arriving, durable=False)
         return await self.moves.make_way(record.id, [each.name for each in known], former)
 
-    async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
-        """Stores the outcome, and removes the older version's file if a newer one has replaced it."""
+    async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> tuple[str, ...]:
+        """Stores the outcome, and removes the older version's file if a newer one has replaced it.
+
+        Returns:
+            Warnings about files that could not be removed.
+        """
         if not outcome.ok:
             words = str(outcome.error)[:_PROBLEM]
             given_up = isinstance(outcome.error, ExportFailedError)
             await self._store.call(lambda db: rows.failed(db, record.id, words, given_up=given_up))
             await self.moves.take_back(record.id)
-            return
+            return ()
         unpacked = outcome.unpacked
         as_before = outcome.reused and {each.name for each in unpacked} <= {each.name for each in record.files}
         if as_before and record.done:
-            return
+            return ()
         files, stop = None, Event()
         if unpacked and not as_before:
             files = await in_thread(_known_files, self.folder, unpacked, stop, on_cancel=stop.set)
         left = await self._store.call(lambda db: _done(db, self.folder, record, files))
-        if left:
-            await self.moves.put_away(record.id, left)
+        return await self.moves.put_away(record.id, left) if left else ()
 
     def names(self, record: Record) -> NameBook:
         """Names for the files of an archive, which the ledger keeps for the next run."""

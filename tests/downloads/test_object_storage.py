@@ -192,7 +192,7 @@ def test_no_request_with_a_file_is_limited_to_half_a_minute(
     """As obstore does: at 200 kB/s, a file of 8 MB was sent again and again until it was given up."""
     for name, value in variables.items():
         monkeypatch.setenv(f"{prefix}_{name}", value)
-    storage: Any = ObjectStorage(f"{scheme}://plans", **CLOUDS[scheme], **options)
+    storage: Any = ObjectStorage(f"{scheme}://plans", allow_http=False, **CLOUDS[scheme], **options)
     assert storage._store.client_options == reading
     assert storage._writing.client_options == writing
 
@@ -200,7 +200,7 @@ def test_no_request_with_a_file_is_limited_to_half_a_minute(
 async def test_variables_of_the_http_client_are_heeded(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     bucket = Bucket(s3, "heeded")
-    storage = ObjectStorage("s3://heeded", **s3)
+    storage = ObjectStorage("s3://heeded", allow_http=False, **s3)
     await storage.check()
     assert await storage.put(await staged(storage, b"x"), "a.pdf") == "s3://heeded/a.pdf"
     assert await asyncio.to_thread(bucket.keys) == ["a.pdf"]

@@ -573,7 +573,6 @@ async def test_devices_and_pipes_are_never_replaced(
 
 NAMESAKES: list[Callable[[Path], object]] = [
     Path.mkdir,
-    lambda path: (path.mkdir(), (path / "underlay.dwg").write_bytes(b"x")),
     lambda path: path.symlink_to(path.parent, target_is_directory=True),
     lambda path: path.symlink_to("nowhere"),
     lambda path: path.symlink_to("/dev/null"),

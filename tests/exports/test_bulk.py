@@ -328,7 +328,7 @@ async def test_a_folder_with_the_name_of_a_sheet(tmp_path: Path, ledger: bool) -
     """Such as one for the underlays of `A-101.pdf`; only what has the whole name is in the way."""
     async with service(World.single_folder(2)) as simulator, session_for(simulator) as session:
         requests = requests_of(simulator)
-        (tmp_path / requests[0].name).mkdir()
+        (tmp_path / str(requests[0].name)).mkdir()
         (tmp_path / f"{requests[1].name}.pdf").mkdir()
         found = {each.request.name: each for each in await run(session, requests, tmp_path, ledger=ledger)}
         kept, refused = (found[each.name] for each in requests)
