@@ -109,10 +109,11 @@ async def test_a_killed_run_between_file_and_outcome_costs_no_second_download(tm
     """`arriving` is on disk and the file has its name, but nobody has written down that it is done."""
 
     class Ending(Ledger):
-        async def ended(self, record: object, outcome: ExportOutcome | StoredExport) -> None:
+        async def ended(self, record: object, outcome: ExportOutcome | StoredExport) -> tuple[str, ...]:
             assert record
             assert outcome.ok
             await asyncio.Event().wait()
+            return ()
 
     async with service(World.single_folder(3), behaviour=QUICK) as simulator, session_for(simulator) as session:
         async with aclosing(
