@@ -10,12 +10,10 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 from attrs import field, frozen
 
-from aps_async.errors import InputError
-from aps_async.narrowing import is_really
 from aps_async.reprs import cut_middle, short_repr
 from aps_async.transport.addresses import checked_target, is_local
 
-__all__ = ["Part", "SignedUrl", "Source", "as_source", "local_expiry", "redact", "redact_addresses", "redirect_target"]
+__all__ = ["Part", "SignedUrl", "Source", "local_expiry", "redact", "redact_addresses", "redirect_target"]
 __dir__: object = __all__.copy
 
 # Compiled at the first use, since compiling them takes longer than importing the rest of this module.
@@ -206,18 +204,3 @@ class Source:
     def of(cls, link: SignedUrl) -> "Source":
         """Makes a source of one link to the whole file."""
         return cls(parts=(Part(link),))
-
-
-def as_source(given: object, what: str = "the source must be") -> Source:
-    """Returns links in the form in which a transfer uses them.
-
-    Raises:
-        InputError: it is neither a `Source` with links nor a signed link.
-    """
-    if isinstance(given, SignedUrl):
-        return Source.of(given)
-    if not isinstance(given, Source):
-        raise InputError(f"{what} a Source or a SignedUrl, not {type(given).__name__}")  # a text may be a signed link
-    if not given.parts or not all(is_really(each, Part) for each in given.parts):
-        raise InputError(f"{what} a Source with one Part or more, or a SignedUrl")
-    return given

@@ -14,9 +14,10 @@ import aiohttp
 from attrs import evolve
 
 from aps_async.downloads.content import ContentCheck, Expected, Signature
+from aps_async.downloads.sources import as_source
 from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
 from aps_async.lazy import regex
-from aps_async.links import SignedUrl, Source, as_source, redirect_target
+from aps_async.links import SignedUrl, Source, redirect_target
 from aps_async.session import Session
 from aps_async.transport import hooks
 from aps_async.transport.response import Answer, describe, error_of, transport_error, xml_error

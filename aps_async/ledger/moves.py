@@ -72,7 +72,7 @@ class Moves:
         """Moves or removes files that were replaced under other names; see the argument `superseded` of `Ledger`.
 
         Returns:
-            A warning for each that cannot be moved or removed: somebody may have it open, and not every account may
+            A warning for each that cannot be moved or removed: it may be open elsewhere, and not every account may
             delete. It stays recorded as leaving, and the next run tries again.
         """
         by_name = defaultdict[str, list[Former]](list)

@@ -326,7 +326,7 @@ class SyncRun:
         for each in withdrawn:
             try:
                 moved[each.record] = await self.ledger.sheets.withdraw(each)
-            except TargetError as problem:  # somebody may have it open
+            except TargetError as problem:  # it may be open in another program
                 self._stuck[each.record] = f"its file stays where it is until the next run: {problem}"
         return moved
 
