@@ -244,11 +244,11 @@ def leaving(connection: sqlite3.Connection) -> dict[int, list[Former]]:
     return found
 
 
-def gone(connection: sqlite3.Connection, record: int) -> None:
-    """Records that the files which an export replaced are gone, so that their names are free."""
-    for [name] in connection.execute("SELECT name FROM leaving WHERE export=?", (record,)).fetchall():
+def gone(connection: sqlite3.Connection, record: int, names: Iterable[str]) -> None:
+    """Records that files which an export replaced are gone, so that their names are free."""
+    for name in names:
+        connection.execute("DELETE FROM leaving WHERE export=? AND name=?", (record, name))
         _release_unused(connection, record, stem_of(name))
-    connection.execute("DELETE FROM leaving WHERE export=?", (record,))
 
 
 def set_moves(connection: sqlite3.Connection, record: int, moves: Iterable[tuple[str, str]]) -> None:
