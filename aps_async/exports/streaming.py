@@ -5,7 +5,7 @@ With FastAPI (or Starlette), `uvicorn mine:app`:
     from contextlib import asynccontextmanager
 
     from aps_async import Session, TwoLegged, bim360
-    from aps_async.errors import ClientDisconnectedError, InputError
+    from aps_async.errors import ClientDisconnectedError
     from aps_async.exports.streaming import export_stream
     from fastapi import FastAPI, Request, Response
     from fastapi.responses import StreamingResponse
