@@ -29,7 +29,7 @@ async def _status_of(project: Subfolder, folder: Path, *, as_json: bool) -> int:
     """The status of one of several projects; one that was never begun, or whose ledger is damaged, hides no other."""
     place = folder / project.folder
     try:
-        if os.path.lexists(place / LEDGER_NAME):
+        if await asyncio.to_thread(os.path.lexists, place / LEDGER_NAME):
             return await _status(place, as_json=as_json)
         problem, code = f"nothing has been exported to {place} yet", SOME_FAILED
     except LedgerError as error:
