@@ -25,7 +25,7 @@ from aps_async.cli.completion import complete_profile
 from aps_async.cli.examples import complete_help, with_help_pages
 from aps_async.cli.exit_codes import EXIT_CODES, Interrupted, exit_code, reason, short_reason
 from aps_async.cli.help_pages import HELP_OPTIONS
-from aps_async.cli.options import ORDER, a_path, profile_option
+from aps_async.cli.options import ORDER, a_path
 from aps_async.cli.output import (
     LogFormat,
     print_prose,
@@ -36,6 +36,7 @@ from aps_async.cli.output import (
     turn_logging_on,
 )
 from aps_async.cli.plain_values import read_plainly
+from aps_async.cli.profile_choice import profile_option
 
 NAME = "aps-async"
 _STOPPED = 130
@@ -68,6 +69,7 @@ def run(argv: Sequence[str]) -> int:
         RuntimeError: its cause is a KeyboardInterrupt, which came while a class was made.
     """
     with ExitStack() as stack:
+        stack.callback(profile_option.reset, profile_option.set(None))
         return _run(argv, stack)
 
 

@@ -17,7 +17,7 @@ from attrs import frozen
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.identity import VARIABLES
-from aps_async.cli.options import profile_option
+from aps_async.cli.profile_choice import profile_option
 from aps_async.errors import InputError
 from aps_async.narrowing import as_list, as_object
 from aps_async.session import Session

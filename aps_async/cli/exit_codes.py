@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from aps_async.cli.profile_choice import as_chosen
 from aps_async.lazy import regex
 
 EXIT_CODES = {
@@ -121,7 +122,7 @@ _IN_OTHER_WORDS = {
 def _in_its_terms(text: str) -> str:
     for pattern, words in _IN_OTHER_WORDS.items():
         text = re.sub(pattern, words, text)
-    return text
+    return as_chosen(text)
 
 
 def reason(problem: BaseException) -> str:

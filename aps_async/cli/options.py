@@ -1,7 +1,6 @@
 """Arguments and options that several commands share."""
 
 from collections.abc import Callable
-from contextvars import ContextVar
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
@@ -12,8 +11,6 @@ import typer
 from aps_async.cli.completion import complete_project
 
 ORDER = "options, then environment variables, then the profile; a profile named by --profile comes before the variables"
-profile_option: ContextVar[str | None] = ContextVar("profile_option", default=None)
-"""The value of --profile."""
 
 
 def a_path(text: str) -> Path:
