@@ -5,7 +5,6 @@ Each command parses its options and returns the coroutine function that does the
 A command imports what it needs when it runs, so that `--help` does not import the whole library.
 """
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from aps_async.cli.help_pages import HELP_OPTIONS
 from aps_async.cli.options import ORDER, a_path
 from aps_async.cli.output import (
     LogFormat,
+    discard,
     print_prose,
     print_result,
     print_status,
@@ -98,8 +98,7 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
         print_status(f"{NAME}: stopped")
         return _STOPPED
     except BrokenPipeError:
-        # The reading end is closed; without this, Python would report it again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return _CLOSED_PIPE
     except Exception as problem:  # every error becomes one line and an exit code
         if _is_for_main(problem, is_parsed=work is not None):
