@@ -57,6 +57,8 @@ def target_error(path: Path | None, problem: OSError) -> TargetError:
     """Converts an error while writing to a target; without a path, to an open file."""
     advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
     other = problem.filename if path and problem.filename not in (None, os.fspath(path)) else None  # a folder above
+    if problem.errno == errno.EEXIST and path and problem.filename == os.fspath(path):
+        advice = "another file has this name; move it away and run it again"
     advice = advice.replace("{place}", f"the place of {other}" if other else "its place")
     if "{folder}" in advice:
         advice = advice.replace("{folder}", _instead_of_a_folder(path))
