@@ -55,7 +55,7 @@ def well_formed_values(value: Any) -> Any:
 
 
 def decoded(content: bytes) -> str:
-    """The text of a file that somebody wrote, in UTF-8 or with a byte order mark.
+    """The text of a file that a user wrote, in UTF-8 or with a byte order mark.
 
     Editors on Windows write the mark in front of UTF-8, and `>` of Windows PowerShell writes UTF-16.
 
@@ -67,7 +67,7 @@ def decoded(content: bytes) -> str:
 
 
 def why_unreadable(problem: Exception) -> str:
-    """Why a file that somebody wrote cannot be read, without an error's number or the offset of a byte."""
+    """Why a file that a user wrote cannot be read, without an error's number or the offset of a byte."""
     if isinstance(problem, UnicodeDecodeError):
         return "it is not text in UTF-8"
     return str(getattr(problem, "strerror", None) or problem)

@@ -187,7 +187,7 @@ def _write_status(line: str) -> None:
         sys.stderr.flush()
     except BrokenPipeError:
         raise
-    except OSError:  # nobody can be told
+    except OSError:  # there is no other place to report it
         discard(sys.stderr)
 
 

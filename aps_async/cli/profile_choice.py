@@ -12,7 +12,7 @@ _SUGGESTED = regex(
     r"(?<![\w/-])aps-async(?= (?:login|logout|whoami|doctor|projects|sheets|collections|sets|files|cost|cost-documents"
     r"|download|export|sync|resume)\b)"
 )
-"""A command that acts as somebody, without a profile of its own."""
+"""A command that needs credentials, without a profile of its own."""
 
 
 def chosen() -> str:
@@ -22,6 +22,6 @@ def chosen() -> str:
 
 
 def as_chosen(text: str) -> str:
-    """The text, with the commands in it for the chosen profile: without it they would act as somebody else."""
+    """The text with the chosen profile in its commands, which would use other credentials without it."""
     option = chosen()
     return _SUGGESTED.sub(lambda found: found[0] + option, text) if option else text

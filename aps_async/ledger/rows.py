@@ -68,10 +68,7 @@ def begin_run(connection: sqlite3.Connection, command: str | None, total: int | 
 
 
 def announce_run(connection: sqlite3.Connection, command: str | None) -> None:
-    """Records the first run of a folder before its list: if it is stopped there, the command can be repeated.
-
-    Of a later run the list shows first whether there is anything to do; until then the earlier run's status stands.
-    """
+    """Records a folder's first run before its list, so that it can be resumed; a later one must not hide the earlier."""
     last, is_unused = _last_run(connection)
     if last is None or is_unused:
         begin_run(connection, command, None)
