@@ -68,7 +68,7 @@ def begin_run(connection: sqlite3.Connection, command: str | None, total: int | 
 
 
 def announce_run(connection: sqlite3.Connection, command: str | None) -> None:
-    """Records a folder's first run before its list, so that it can be resumed; a later one must not hide the earlier."""
+    """Records a folder's first run before its list, so that it can be resumed. A later one hides no earlier one."""
     last, is_unused = _last_run(connection)
     if last is None or is_unused:
         begin_run(connection, command, None)
