@@ -1,5 +1,6 @@
 """Text from outside: makes it safe to encode, compares names as people read them, and suggests similar ones."""
 
+import codecs
 import fnmatch
 import math
 import re
@@ -11,6 +12,7 @@ from aps_async.lazy import regex
 
 __all__ = [
     "NameIndex",
+    "decoded",
     "did_you_mean",
     "finite_number",
     "folded",
@@ -22,6 +24,7 @@ __all__ = [
     "spelling",
     "well_formed",
     "well_formed_values",
+    "why_unreadable",
 ]
 __dir__: object = __all__.copy
 
@@ -49,6 +52,25 @@ def well_formed_values(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [well_formed_values(each) for each in cast("Sequence[Any]", value)]
     return value
+
+
+def decoded(content: bytes) -> str:
+    """The text of a file that a user wrote, in UTF-8 or with a byte order mark.
+
+    Editors on Windows write the mark in front of UTF-8, and `>` of Windows PowerShell writes UTF-16.
+
+    Raises:
+        UnicodeDecodeError: it is something else.
+    """
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig").replace("\r\n", "\n")
+
+
+def why_unreadable(problem: Exception) -> str:
+    """Why a file that a user wrote cannot be read, without an error's number or the offset of a byte."""
+    if isinstance(problem, UnicodeDecodeError):
+        return "it is not text in UTF-8"
+    return str(getattr(problem, "strerror", None) or problem)
 
 
 def folded(name: str) -> str:

@@ -41,7 +41,7 @@ _ADVICE = {
     errno.EPERM: "it is not writable; choose another place or change its permissions",
     errno.EROFS: "it lies on a read-only file system; choose another place",
     errno.ENOENT: "its folder does not exist; create it first",
-    errno.ENOTDIR: "{folder} is a file, not a folder; choose another place",
+    errno.ENOTDIR: "{folder}; choose another place",
     errno.EISDIR: "it is a folder; give a file name",
     errno.EEXIST: "something else has the name of its part file; run it again",
     errno.ELOOP: "a link, or something else that is not ours, is in {place}; remove it or choose another place",
@@ -58,10 +58,25 @@ def target_error(path: Path | None, problem: OSError) -> TargetError:
     """Converts an error while writing to a target; without a path, to an open file."""
     advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
     other = problem.filename if path and problem.filename not in (None, os.fspath(path)) else None  # a folder above
+    if problem.errno == errno.EEXIST and path and problem.filename == os.fspath(path):
+        advice = "another file has this name; move it away and run it again"
     advice = advice.replace("{place}", f"the place of {other}" if other else "its place")
-    advice = advice.replace("{folder}", "it" if path and os.path.isfile(path) else "its folder")
+    if "{folder}" in advice:
+        advice = advice.replace("{folder}", _instead_of_a_folder(path))
     kind = DiskFullError if problem.errno in _FULL else TargetError
     return kind(f"cannot write {path or 'to the open file'}: {advice}", path=path)
+
+
+def _instead_of_a_folder(path: Path | None) -> str:
+    """What is there in the place of a folder: at the path itself, or above it."""
+    is_there = path is not None and os.path.lexists(path)
+    place = next((each for each in (path, *path.parents) if os.path.lexists(each)), path) if path else None
+    whose = "it" if is_there else "its folder"
+    if place is None or place.is_file():
+        return f"{whose} is a file, not a folder"
+    if place.is_symlink() and not place.exists():
+        return f"{whose} is a link to something that does not exist"
+    return f"{whose} is not a folder"
 
 
 def source_error(path: Path, problem: OSError) -> TargetError:

@@ -136,6 +136,7 @@ class Ledger:
             subfolders = await self._store.call(rows.subfolders, durable=False)
             await in_thread(_remove_parts, self.folder, subfolders, tag)
             await self.moves.settle(preview=False)
+            await self._store.call(lambda db: rows.announce_run(db, self._command), durable=False)
         except BaseException:
             await self.__aexit__()
             raise

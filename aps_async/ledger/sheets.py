@@ -343,7 +343,7 @@ def _renamed(connection: sqlite3.Connection, sheet: KnownSheet, name: str, moves
     connection.execute("UPDATE exports SET name=? WHERE id=?", (name, sheet.record))
     for file, new in moves:
         file_rows.moved(connection, sheet.record, file, new)
-    file_rows.release_name(connection, sheet.record, sheet.name)
+    file_rows.release_unused(connection, sheet.record, sheet.name)  # the new one may differ in case or accents only
 
 
 def _withdrawn(connection: sqlite3.Connection, sheet: KnownSheet) -> None:

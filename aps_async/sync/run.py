@@ -190,6 +190,8 @@ class SyncRun:
             self.selected = evolve(await self._listing.choose(), left_out=left_out)
         rest = [] if self.chosen else [each for each in self.selected.chosen if each.id in self._listing.ids]
         if not (self.chosen or rest or self._listing.left_out or self._is_any_known):
+            await self.ledger.begin(0)
+            await self.ledger.complete(0)
             raise EmptyProjectError(f"{self.project.name} shows no sheets that can be exported")
         planned = await self._plan(rest)
         self.is_listed = True

@@ -14,7 +14,7 @@ from aps_async.cli import profiles
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.identity import identity, scopes_for, sources
 from aps_async.cli.login import _kept_values as login_values
-from aps_async.cli.options import profile_option
+from aps_async.cli.profile_choice import profile_option
 from aps_async.cli.profiles import Profile
 from aps_async.simulator import Simulator
 from aps_async.simulator.oauthkeys import new_key_pair
