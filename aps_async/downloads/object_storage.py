@@ -11,8 +11,8 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from functools import partial
 from io import FileIO
@@ -28,6 +28,7 @@ from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
 from aps_async.lazy import regex
 from aps_async.links import redact, redact_addresses
+from aps_async.threads import ended
 
 _CHUNK = 1 << 20
 _SHA256 = "sha256"
@@ -103,8 +104,12 @@ _READING = {"timeout": "1day", "read_timeout": "30s"}
 _WRITING = {"timeout": "5min"}
 """Of what is sent, obstore does not see that it advances, and an object is copied without a sign of life."""
 _REPEATED_FOR = timedelta(minutes=6)  # one request that hung is repeated
+_PART = 10 << 20  # bytes; a smaller file is sent with one request
 _PARTS_AT_ONCE = 4
-"""Those of one file share the line, and each has its own time limit. obstore's default is 12, of 10 MiB."""
+"""Those of one file share the line, and each has its own time limit. obstore's default is 12."""
+_LAST_MOMENTS = 15.0
+"""Seconds for which a cancelled upload may go on where obstore cannot abort it, and would leave its parts behind: while
+it is created, and at its end."""
 
 _CODE = regex(r"<Code>(\w{1,60})</Code>")
 """An error code of S3 or Azure, such as `NoSuchBucket`."""
@@ -182,12 +187,15 @@ class ObjectStorage(ReadableStorage):
             digest = await locally(hashlib.file_digest, opened, "sha256")
             opened.seek(0)
             metadata = {_SHA256: digest.hexdigest()}
-            uploading = obstore.open_writer_async(
-                self._writing, name, attributes=metadata, max_concurrency=_PARTS_AT_ONCE
+            uploading: Any = obstore.open_writer_async(
+                self._writing, name, attributes=metadata, buffer_size=_PART, max_concurrency=_PARTS_AT_ONCE
             )
-            async with uploading as writer:
+            async with AsyncExitStack() as stack:
+                writer = await stack.enter_async_context(uploading)  # its exit aborts the upload after an error
                 while chunk := await locally(opened.read, _CHUNK):
-                    await writer.write(chunk)
+                    await _written(writer.write(chunk), is_safe=opened.tell() > _PART + _CHUNK)
+                stack.pop_all()
+                await _written(writer.close(), is_safe=opened.tell() < _PART)
 
     async def copy(self, name: str, to: str) -> bool:
         """See `Storage`."""
@@ -295,6 +303,15 @@ def _explained(problem: BaseException) -> str:
     code = _CODE.search(text)
     line = _CALL.sub("", text.splitlines()[0].partition("<?xml")[0])[:300].rstrip(" :")
     return redact(f"{line} ({code[1]})" if code else line)
+
+
+async def _written(work: Awaitable[object], *, is_safe: bool) -> None:
+    """Waits for a step of an upload; if cancelled, for some seconds more, unless a cancellation here `is_safe`."""
+    if is_safe:
+        await work
+        return
+    task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
+    await ended(task, on_cancel=lambda: loop.call_later(_LAST_MOMENTS, task.cancel))
 
 
 def _client_options(scheme: str, options: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -237,6 +237,78 @@ async def test_a_cancelled_upload_leaves_nothing_at_the_service(s3: dict[str, st
     bucket.close()
 
 
+class HeldUploads:
+    """A service that speaks the little of S3 that an upload needs, and does not answer one request until it may."""
+
+    def __init__(self, held: str) -> None:
+        self.asked: list[str] = []
+        self.is_held, self.may_answer = asyncio.Event(), asyncio.Event()
+        self._held = held
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        part = request.query.get("partNumber")
+        what = f"PUT part {part}" if part else f"{request.method} {'&'.join(request.query.keys())}".strip()
+        async for _ in request.content.iter_any():
+            pass
+        self.asked.append(what)
+        if what == self._held:
+            self.is_held.set()
+            await self.may_answer.wait()
+        if what == "POST uploads":
+            return web.Response(
+                text="<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+            )
+        if what == "POST uploadId":
+            return web.Response(text='<CompleteMultipartUploadResult><ETag>"1"</ETag></CompleteMultipartUploadResult>')
+        return web.Response(status=204 if request.method == "DELETE" else 200, headers={"ETag": '"1"'})
+
+
+def uploads_to(address: str) -> ObjectStorage:
+    keys = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
+    return ObjectStorage("s3://cancelled", allow_http=True, endpoint=address, **keys)
+
+
+@pytest.mark.parametrize(
+    ("held", "size", "last"),
+    [
+        pytest.param("POST uploads", 12_000_000, "DELETE uploadId", id="while it is created"),
+        pytest.param("PUT part 1", 80_000_000, "DELETE uploadId", id="while it is read"),
+        pytest.param("PUT part 2", 12_000_000, "POST uploadId", id="while its last part arrives"),
+        pytest.param("POST uploadId", 12_000_000, "POST uploadId", id="while it is completed"),
+        pytest.param("PUT", 1000, "PUT", id="in one piece"),
+    ],
+)
+async def test_an_upload_that_is_cancelled_is_aborted_or_completed(held: str, size: int, last: str) -> None:
+    service = HeldUploads(held)
+    async with served(service.serve) as address:
+        storage = uploads_to(address)
+        upload = asyncio.ensure_future(storage.put(await staged(storage, bytes(size)), "large.pdf"))
+        await service.is_held.wait()
+        upload.cancel()
+        await asyncio.sleep(0)
+        service.may_answer.set()
+        with pytest.raises(asyncio.CancelledError):
+            await upload
+    ends = ("DELETE uploadId", "POST uploadId", "PUT")
+    assert [each for each in service.asked if each in ends] == [last]
+
+
+@pytest.mark.parametrize("held", ["POST uploads", "PUT part 1", "PUT part 2", "POST uploadId"])
+async def test_a_service_that_does_not_answer_holds_no_cancelled_upload(
+    held: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aps_async.downloads.object_storage._LAST_MOMENTS", 0.0)
+    service = HeldUploads(held)
+    async with served(service.serve) as address:
+        storage = uploads_to(address)
+        upload = asyncio.ensure_future(storage.put(await staged(storage, bytes(12_000_000)), "large.pdf"))
+        await service.is_held.wait()
+        upload.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await upload
+        service.may_answer.set()
+
+
 async def test_google_is_asked_as_its_manual_says() -> None:
     """There is no server to try it on, so these are the requests."""
     asked: list[tuple[str, str, str, bytes]] = []
