@@ -46,7 +46,7 @@ from aps_async.workers.reports import Reports
 from aps_async.workers.runs import RunStore
 from aps_async.workers.step_rules import FIRST_WAIT, TRIES, step_rules
 from aps_async.workers.steps import Delivered, NotWantedError
-from aps_async.workers.target import Target
+from aps_async.workers.target import Target, check_storable
 
 __all__ = ["REFUSALS", "REFUSED_IN_A_ROW", "STARTS", "TRIES", "TURNS", "OutcomeListener", "Worker"]
 __dir__: object = __all__.copy
@@ -122,7 +122,7 @@ class Worker:
         Raises:
             AuthError: no token can be obtained, or the service refused several exports in a row; the exports stay
                 queued for other workers.
-            TargetError: the storage cannot be written to and read from at the start.
+            TargetError: the storage cannot be written to and read from at the start, or the database cannot hold its path.
             DatabaseError: the tables are of another version, or were upgraded while it worked.
         """
         self._store = await RunStore.opened(self._database)
@@ -139,6 +139,7 @@ class Worker:
             owner=self._owner,
             claimed=self._read_ahead,
         )
+        check_storable(self.storage)
         await self.storage.check()
         self._presence = Presence(self._database, self._owner, lambda: self.waits_for)
         aside = asyncio.create_task(self._aside(stop, until_done))
