@@ -1,5 +1,6 @@
 """Text from outside: makes it safe to encode, compares names as people read them, and suggests similar ones."""
 
+import codecs
 import fnmatch
 import math
 import re
@@ -20,6 +21,7 @@ __all__ = [
     "named",
     "nearest",
     "spelling",
+    "text_of",
     "well_formed",
     "well_formed_values",
 ]
@@ -49,6 +51,19 @@ def well_formed_values(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [well_formed_values(each) for each in cast("Sequence[Any]", value)]
     return value
+
+
+def text_of(data: bytes) -> str:
+    """The text of a file that a person has written: in UTF-8, or in the encoding that a byte order mark names.
+
+    PowerShell and editors on Windows write such marks; in Windows PowerShell, `>` writes UTF-16.
+
+    Raises:
+        UnicodeDecodeError: it is in another encoding.
+    """
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def folded(name: str) -> str:

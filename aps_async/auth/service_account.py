@@ -17,6 +17,7 @@ from aps_async.auth.credentials import SCOPES, AppCredentials, request_token
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
 from aps_async.errors import AuthError, InputError
 from aps_async.extras import needed
+from aps_async.text import text_of
 
 __all__ = ["AUDIENCE", "GRANT", "ServiceAccount", "key_from_file"]
 __dir__: object = __all__.copy
@@ -139,7 +140,7 @@ def key_from_file(path: Path | str, what: str = "the service account's key") -> 
     file = Path(path)
     try:
         file = file.expanduser()
-        text = file.read_text("utf-8")
+        text = text_of(file.read_bytes())
         mode = stat.S_IMODE(file.stat().st_mode)
     except (OSError, ValueError, RuntimeError) as problem:
         words = getattr(problem, "strerror", None) or "it is not a text file"

@@ -21,6 +21,7 @@ from aps_async.cli.options import profile_option
 from aps_async.errors import InputError
 from aps_async.narrowing import as_list, as_object
 from aps_async.session import Session
+from aps_async.text import text_of
 from aps_async.transport.quotas import RateLimiters
 
 __all__ = ["Client", "clients_of", "open_sessions"]
@@ -76,7 +77,7 @@ def clients_of(file: Path) -> tuple[Client, ...]:
         InputError: the file cannot be read, has no entries, or has keys that are not allowed, such as a secret.
     """
     try:
-        content = tomllib.loads(file.read_text("utf-8"))
+        content = tomllib.loads(text_of(file.read_bytes()))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as problem:
         raise InputError(f"{file} cannot be read: {getattr(problem, 'strerror', None) or problem}") from None
     entries = as_list(content.get("client"))

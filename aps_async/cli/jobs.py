@@ -13,7 +13,7 @@ from typer.models import OptionInfo
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.lazy import regex
 from aps_async.narrowing import is_list, is_object
-from aps_async.text import did_you_mean, nearest
+from aps_async.text import did_you_mean, nearest, text_of
 
 FILE = "aps-async.toml"
 COMMANDS = ("sync", "export")
@@ -53,7 +53,7 @@ def read_jobs(file: Path) -> dict[str, Job]:
     """
     try:
         with file.open("rb") as opened:
-            plain = tomllib.loads(opened.read(_LARGEST).decode("utf-8-sig"))
+            plain = tomllib.loads(text_of(opened.read(_LARGEST)))
     except FileNotFoundError:
         raise UsageProblem(
             f"there is no {file}: write it ('aps-async guide manager' has an example), or name another with --file"

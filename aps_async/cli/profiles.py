@@ -16,6 +16,7 @@ from aps_async.errors import InputError
 from aps_async.extras import needed
 from aps_async.filesystem import replacing
 from aps_async.lazy import regex
+from aps_async.text import text_of
 
 DEFAULT = "default"
 _NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -33,6 +34,7 @@ KEYS = {
     "service_account_key_file": "the file with its key (PEM)",
 }
 KINDS = ("user", "app", "service-account")
+STORES = ("file", "keyring")
 
 
 @frozen
@@ -79,7 +81,7 @@ def read(name: str) -> Profile | None:
     profile = Profile(name)
     file = folder() / f"{name}.toml"
     try:
-        values = tomllib.loads(file.read_text("utf-8"))
+        values = tomllib.loads(text_of(file.read_bytes()))
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as problem:
@@ -92,6 +94,8 @@ def read(name: str) -> Profile | None:
             raise InputError(f"the profile {file}: {key} must be text in quotation marks")
     if values.get("kind", "user") not in KINDS:
         raise InputError(f"the profile {file}: kind must be one of {', '.join(KINDS)}")
+    if (values.get("store") or "file") not in STORES:
+        raise InputError(f"the profile {file}: store must be one of {', '.join(STORES)}")
     return Profile(profile.name, values)
 
 

@@ -124,7 +124,7 @@ def _plain(value: object) -> object:
 def load_behaviour(path: Path | str, base: Behaviour | None = None) -> Behaviour:
     """Switches from a JSON file; BehaviourError says what is wrong."""
     try:
-        return Behaviour.from_json(json.loads(Path(path).read_text("utf-8")), base)
+        return Behaviour.from_json(json.loads(Path(path).read_bytes()), base)
     except BehaviourError as error:
         raise BehaviourError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:

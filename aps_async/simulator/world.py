@@ -143,7 +143,7 @@ class World:
     def load(cls, path: Path | str) -> Self:
         """Read a world from a JSON file."""
         try:
-            text = Path(path).read_text("utf-8")
+            text = Path(path).read_bytes()
         except (OSError, UnicodeDecodeError) as error:
             raise WorldError(str(path), f"cannot be read: {error}") from None
         return cls.from_json(text)

@@ -177,6 +177,7 @@ def test_names_that_lead_elsewhere_are_refused(home: Path, name: str) -> None:
         ('client_secret = "x"', "'client_secret' is not a valid key"),
         ("client_id = 7", "client_id must be text"),
         ('kind = "robot"', "kind must be one of"),
+        ('store = "Keyring"', "store must be one of file, keyring"),
     ],
 )
 def test_an_invalid_profile_is_reported_when_it_is_asked_for(home: Path, text: str, words: str) -> None:
