@@ -86,6 +86,7 @@ def is_outage(problem: BaseException) -> bool:
         | exceptions.InterfaceError
         | exceptions.InternalClientError
         | exceptions.OperatorInterventionError
+        | exceptions.ReadOnlySQLTransactionError  # during a failover, or while its disk is full
         | exceptions.InsufficientResourcesError
         | exceptions.TransactionRollbackError
         | exceptions.IdleInTransactionSessionTimeoutError,
@@ -245,7 +246,7 @@ class Database:
     async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         ends = None if self.patience is None else loop.time() + self.patience
-        pause = 0.1
+        pause, has_failed = 0.1, False
         while True:
             began = loop.time()
             try:
@@ -254,23 +255,27 @@ class Database:
                 raise
             except Exception as problem:
                 if not is_outage(problem):
-                    raise self._error(problem) from problem
+                    raise self.error_of(problem) from problem
+                if self._pool is not None and isinstance(problem, driver().exceptions.ReadOnlySQLTransactionError):
+                    await self._pool.expire_connections()  # they stay read-only; new ones may find another server
                 # By its start: an attempt during which this process was suspended says nothing about the database now.
                 if ends is not None and began + pause > ends:
-                    raise self._error(problem) from None
+                    raise self.error_of(problem) from None
                 _log.info("the database is unavailable (%s), trying again in %.1f s", type(problem).__name__, pause)
                 if ends is None and pause >= _WARN_FROM and not self._is_out:  # with a limit, an error is raised soon
                     self._is_out = True
                     _log.warning("the database at %s is unavailable (%s); trying again", self.shown, _words(problem))
             else:
-                if self._is_out:
+                if self._is_out and has_failed:  # others may only read, which a read-only database allows
                     self._is_out = False
                     _log.warning("the database at %s is available again", self.shown)
                 return found
+            has_failed = True
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _error(self, problem: Exception) -> Exception:
+    def error_of(self, problem: Exception) -> Exception:
+        """The error of our own hierarchy for one of the driver's; any other error as it is."""
         exceptions = driver().exceptions
         if isinstance(problem, exceptions.DuplicatePreparedStatementError | exceptions.InvalidSQLStatementNameError):
             return DatabaseError(f"the database at {self.shown}: {_POOLER}")
