@@ -56,7 +56,7 @@ def check_address(url: str) -> None:
     if parts.scheme not in ("postgresql", "postgres"):
         raise InputError("the database's address must begin with postgresql://")
     # A password with one of these characters ends the part of the address that it belongs to.
-    is_cut = "@" in parts.path or bool(parts.fragment) or any("=" not in each for each in parts.query.split("&") if each)
+    is_cut = "@" in parts.path or parts.fragment or any("=" not in each for each in parts.query.split("&") if each)
     if is_cut or 0 in ports:
         raise InputError(_UNREADABLE)
 

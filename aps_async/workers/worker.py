@@ -122,7 +122,7 @@ class Worker:
         Raises:
             AuthError: no token can be obtained, or the service refused several exports in a row; the exports stay
                 queued for other workers.
-            TargetError: the storage cannot be written to and read from at the start, or the database cannot hold its path.
+            TargetError: the storage cannot be used at the start, or has a path that the database cannot hold.
             DatabaseError: the tables are of another version, or were upgraded while it worked.
         """
         self._store = await RunStore.opened(self._database)

@@ -1,4 +1,4 @@
-"""A database that is read-only for a while is waited for; one whose tables are gone ends the worker with our own error."""
+"""A database that is read-only for a while is waited for; one without its tables ends the worker with our own error."""
 
 import asyncio
 from pathlib import Path
