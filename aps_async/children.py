@@ -17,5 +17,6 @@ def python_command(code: str, *arguments: str) -> list[str]:
     here = {""}
     with suppress(OSError):  # somebody has removed the folder
         here.add(str(Path.cwd()))
-    path = sorted((each for each in sys.path if isinstance(each, str)), key=here.__contains__)
+    entries: list[object] = [*sys.path]  # programs put paths of other types there
+    path = sorted((each for each in entries if isinstance(each, str)), key=here.__contains__)
     return [sys.executable, "-P", "-c", f"import sys; sys.path[:] = {path!a}; {code}", *arguments]

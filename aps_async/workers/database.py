@@ -42,12 +42,14 @@ _UNREADABLE = (
 _log = logging.getLogger(__name__)
 
 
-def check_address(url: str) -> None:
+def check_address(url: object) -> None:
     """Checks the form of a database's address. No error shows any of it: a password may be in the wrong place.
 
     Raises:
         InputError: it is not an address of a PostgreSQL, or cannot be read.
     """
+    if not isinstance(url, str):
+        raise InputError(f"the database's address must be a text, such as postgresql://user@host/name, not {url!r:.40}")
     try:
         parts = urlsplit(url.strip())
         ports = [urlsplit(f"//{each}").port for each in _hosts(parts.netloc)]

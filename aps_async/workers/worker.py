@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import evolve
 
-from aps_async.arguments import check_functions
+from aps_async.arguments import check_functions, check_kind
 from aps_async.downloads.storage import Storage
 from aps_async.errors import (
     APSError,
@@ -35,6 +35,7 @@ from aps_async.polling import PollRules
 from aps_async.session import Session
 from aps_async.transport.retry import may_recover
 from aps_async.workers import engine, steps
+from aps_async.workers.checks import check_database, check_storage
 from aps_async.workers.database import Database
 from aps_async.workers.lanes import work
 from aps_async.workers.owners import Owner, patient_owner_of, token_problem
@@ -86,6 +87,9 @@ class Worker:
         max_concurrent_downloads: int | None = None,
         on_outcome: OutcomeListener | None = None,
     ) -> None:
+        check_kind("session", session, Session)
+        check_database(database)
+        check_storage(storage)
         check_functions(on_outcome=on_outcome)
         self.session = session
         self.storage = storage
