@@ -15,7 +15,7 @@ def python_command(code: str, *arguments: str) -> list[str]:
     in it would break every such process, or let a stranger's code run.
     """
     here = {""}
-    with suppress(OSError):  # somebody has removed the folder
+    with suppress(OSError):  # the folder was removed
         here.add(str(Path.cwd()))
     entries: list[object] = [*sys.path]  # programs put paths of other types there
     path = sorted((each for each in entries if isinstance(each, str)), key=here.__contains__)

@@ -14,7 +14,7 @@ from aps_async.text import well_formed
 from aps_async.threads import stopped
 from aps_async.workers.steps import NOT_WANTED, NotWantedError
 
-__all__ = ["Target"]
+__all__ = ["Target", "check_storable"]
 __dir__: object = __all__.copy
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 60.0

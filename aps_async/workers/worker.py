@@ -87,10 +87,10 @@ class Worker:
         max_concurrent_downloads: int | None = None,
         on_outcome: OutcomeListener | None = None,
     ) -> None:
+        check_functions(on_outcome=on_outcome)
         check_kind("session", session, Session)
         check_database(database)
         check_storage(storage)
-        check_functions(on_outcome=on_outcome)
         self.session = session
         self.storage = storage
         self.max_concurrent_downloads: int = session.settings.concurrent_downloads(max_concurrent_downloads)
