@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 __all__ = [
     "NO_FOLLOW",
+    "at_home",
     "check_real_folders",
     "check_replaceable",
     "make_folders",
@@ -49,6 +50,14 @@ else:
 
     def _lock(file: int, *, shared: bool) -> None:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+
+def at_home(path: str | os.PathLike[str]) -> str:
+    """The path with `~` replaced as shells do, which they do neither in `--out=~/plans` nor in a file or variable.
+
+    `~name` stays if there is no such user, where `Path.expanduser` raises a RuntimeError; and `./~` is a name.
+    """
+    return os.path.expanduser(path)  # noqa: PTH111
 
 
 def refuse_link(path: Path) -> bool:

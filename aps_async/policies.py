@@ -44,6 +44,11 @@ class PollStatus(Generic[T]):
     """Seconds between two polls of this job if all jobs that share the quota poll equally often."""
 
     @property
+    def is_answered(self) -> bool:
+        """Whether there is an answer, which may be None: the thing that was asked about may be gone, for example."""
+        return self.polls > 0 or self.answer is not None
+
+    @property
     def failures(self) -> int:
         """The number of polls that failed since the last answer."""
         return len(self.failed_with)

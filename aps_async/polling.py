@@ -35,7 +35,7 @@ _FRESH_TOKENS = 3  # after this many 401s since the last answer the wait ends: e
 
 
 def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
-    said = "there was no answer" if status.answer is None else f"the last answer was {status.answer!r}"
+    said = f"the last answer was {status.answer!r}" if status.is_answered else "there was no answer"
     said += f"; the last question failed: {status.error}" if status.error else ""
     age = f"{status.age:.0f}" if status.age >= 10 else f"{status.age:.1f}"
     return PollTimeoutError(f"not done after {age} s; {said}", answer=status.answer)
@@ -82,7 +82,7 @@ class PollRules(Generic[T]):
             Exception: polling ends without a result: `status.error`, or `timeout_error` if the timeout has passed.
         """
         error = status.error
-        if error is None and status.answer is not None and self.is_final(status.answer):
+        if error is None and status.is_answered and self.is_final(cast("T", status.answer)):
             return None
         if error is not None and not self.not_yet(error, status) and not self.may_recover(error, status):
             raise error

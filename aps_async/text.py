@@ -12,6 +12,7 @@ from aps_async.lazy import regex
 
 __all__ = [
     "NameIndex",
+    "decoded",
     "did_you_mean",
     "finite_number",
     "folded",
@@ -21,9 +22,9 @@ __all__ = [
     "named",
     "nearest",
     "spelling",
-    "text_of",
     "well_formed",
     "well_formed_values",
+    "why_unreadable",
 ]
 __dir__: object = __all__.copy
 
@@ -53,17 +54,23 @@ def well_formed_values(value: Any) -> Any:
     return value
 
 
-def text_of(data: bytes) -> str:
-    """The text of a file that a person has written: in UTF-8, or in the encoding that a byte order mark names.
+def decoded(content: bytes) -> str:
+    """The text of a file that a user wrote, in UTF-8 or with a byte order mark.
 
-    PowerShell and editors on Windows write such marks; in Windows PowerShell, `>` writes UTF-16.
+    Editors on Windows write the mark in front of UTF-8, and `>` of Windows PowerShell writes UTF-16.
 
     Raises:
-        UnicodeDecodeError: it is in another encoding.
+        UnicodeDecodeError: it is something else.
     """
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig").replace("\r\n", "\n")
+
+
+def why_unreadable(problem: Exception) -> str:
+    """Why a file that a user wrote cannot be read, without an error's number or the offset of a byte."""
+    if isinstance(problem, UnicodeDecodeError):
+        return "it is not text in UTF-8"
+    return str(getattr(problem, "strerror", None) or problem)
 
 
 def folded(name: str) -> str:

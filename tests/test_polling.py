@@ -5,7 +5,7 @@ import doctest
 import functools
 import itertools
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -25,10 +25,10 @@ STEADY = PollPolicy(interval=2, jitter=0)
 class Service:
     """Answers from a script; the last line stays."""
 
-    def __init__(self, *script: str | Exception) -> None:
+    def __init__(self, *script: Any) -> None:
         self._script, self._times = list(script), list[float]()
 
-    async def __call__(self) -> str:
+    async def __call__(self) -> Any:
         self._times.append(asyncio.get_running_loop().time())
         said = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(said, Exception):
@@ -184,7 +184,7 @@ async def test_a_generator_that_ends_at_once_is_no_busy_loop() -> None:
 
 async def test_the_time_of_a_question_that_hung_counts_as_waiting() -> None:
     class Slow(Service):
-        async def __call__(self) -> str:
+        async def __call__(self) -> Any:
             first = not self._times
             answer = await super().__call__()
             if first:
@@ -195,3 +195,27 @@ async def test_the_time_of_a_question_that_hung_counts_as_waiting() -> None:
     service = Slow("x", "success")
     assert await poll(service, is_final=is_done, policy=STEADY) == "success"
     assert service.asked == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("script", "is_final", "result"),
+    [
+        (["there", None], lambda said: said is None, None),
+        ([None], lambda said: said is None, None),
+        ([None, "success"], lambda said: said == "success", "success"),
+        (["there", busy(503), None], lambda said: said is None, None),
+    ],
+)
+async def test_none_is_an_answer_too(script: list[Any], is_final: Callable[[Any], bool], result: object) -> None:
+    """Such as for a thing that is waited for until it is gone."""
+    service = Service(*script)
+    assert await poll(service, is_final=is_final, timeout=60, policy=STEADY) == result
+    assert len(service.asked) == len(script)
+
+
+async def test_the_deadline_tells_none_from_no_answer() -> None:
+    async def nothing() -> None:
+        return None
+
+    with pytest.raises(PollTimeoutError, match="the last answer was None"):
+        await poll(nothing, is_final=lambda _: False, timeout=10)

@@ -17,7 +17,8 @@ from aps_async.auth.credentials import SCOPES, AppCredentials, request_token
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
 from aps_async.errors import AuthError, InputError
 from aps_async.extras import needed
-from aps_async.text import text_of
+from aps_async.filesystem import at_home
+from aps_async.text import decoded, why_unreadable
 
 __all__ = ["AUDIENCE", "GRANT", "ServiceAccount", "key_from_file"]
 __dir__: object = __all__.copy
@@ -137,14 +138,14 @@ def key_from_file(path: Path | str, what: str = "the service account's key") -> 
     Raises:
         InputError: the file cannot be read.
     """
-    file = Path(path)
+    file = Path(at_home(path))
     try:
-        file = file.expanduser()
-        text = text_of(file.read_bytes())
+        text = decoded(file.read_bytes())
         mode = stat.S_IMODE(file.stat().st_mode)
-    except (OSError, ValueError, RuntimeError) as problem:
-        words = getattr(problem, "strerror", None) or "it is not a text file"
-        raise InputError(f"{what}: the file {path} cannot be read: {words}") from None
+    except (OSError, ValueError) as problem:
+        raise InputError(f"{what}: the file {path} cannot be read: {why_unreadable(problem)}") from None
+    if not text.strip():
+        raise InputError(f"{what}: the file {path} is empty")
     if sys.platform != "win32" and mode & (stat.S_IRGRP | stat.S_IROTH):
         _log.warning(
             "%s: other users can read the file %s (mode %o); run: chmod 600 %s",

@@ -5,7 +5,6 @@ Each command parses its options and returns the coroutine function that does the
 A command imports what it needs when it runs, so that `--help` does not import the whole library.
 """
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -25,9 +24,10 @@ from aps_async.cli.completion import complete_profile
 from aps_async.cli.examples import complete_help, with_help_pages
 from aps_async.cli.exit_codes import EXIT_CODES, Interrupted, exit_code, reason, short_reason
 from aps_async.cli.help_pages import HELP_OPTIONS
-from aps_async.cli.options import ORDER, a_path, profile_option
+from aps_async.cli.options import ORDER, a_path
 from aps_async.cli.output import (
     LogFormat,
+    discard,
     print_prose,
     print_result,
     print_status,
@@ -36,6 +36,7 @@ from aps_async.cli.output import (
     turn_logging_on,
 )
 from aps_async.cli.plain_values import read_plainly
+from aps_async.cli.profile_choice import profile_option
 
 NAME = "aps-async"
 _STOPPED = 130
@@ -68,6 +69,7 @@ def run(argv: Sequence[str]) -> int:
         RuntimeError: its cause is a KeyboardInterrupt, which came while a class was made.
     """
     with ExitStack() as stack:
+        stack.callback(profile_option.reset, profile_option.set(None))
         return _run(argv, stack)
 
 
@@ -96,8 +98,7 @@ def _run(argv: Sequence[str], stack: ExitStack) -> int:
         print_status(f"{NAME}: stopped")
         return _STOPPED
     except BrokenPipeError:
-        # The reading end is closed; without this, Python would report it again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return _CLOSED_PIPE
     except Exception as problem:  # every error becomes one line and an exit code
         if _is_for_main(problem, is_parsed=work is not None):

@@ -17,11 +17,11 @@ from attrs import frozen
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.identity import VARIABLES
-from aps_async.cli.options import profile_option
+from aps_async.cli.profile_choice import profile_option
 from aps_async.errors import InputError
 from aps_async.narrowing import as_list, as_object
 from aps_async.session import Session
-from aps_async.text import text_of
+from aps_async.text import decoded, why_unreadable
 from aps_async.transport.quotas import RateLimiters
 
 __all__ = ["Client", "clients_of", "open_sessions"]
@@ -77,9 +77,9 @@ def clients_of(file: Path) -> tuple[Client, ...]:
         InputError: the file cannot be read, has no entries, or has keys that are not allowed, such as a secret.
     """
     try:
-        content = tomllib.loads(text_of(file.read_bytes()))
+        content = tomllib.loads(decoded(file.read_bytes()))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise InputError(f"{file} cannot be read: {getattr(problem, 'strerror', None) or problem}") from None
+        raise InputError(f"{file} cannot be read: {why_unreadable(problem)}") from None
     entries = as_list(content.get("client"))
     if set(content) != {"client"} or not entries:
         raise InputError(f"{file} must contain only [[client]] entries, and at least one: {_RULE}")

@@ -106,7 +106,10 @@ def check_places(out: Path, merge: Path | None = None) -> None:
         raise target_error(out, OSError(errno.ENOTDIR, ""))
     if not os.access(place, os.W_OK | os.X_OK):
         raise target_error(place, OSError(errno.EACCES, ""))
-    refuse_if_in_use(out)
+    try:
+        refuse_if_in_use(out)
+    except OSError as problem:
+        raise target_error(out, problem) from None
     if merge is not None and merge.parent != out.absolute():  # which the run makes
         checked_path(merge)
 

@@ -24,6 +24,7 @@ from aps_async.cli.environment import CA_FILE, host_of, proxy_for, session_with
 from aps_async.cli.exit_codes import UsageProblem, exit_code, reason
 from aps_async.cli.identity import Identity, identity
 from aps_async.cli.output import print_json, print_result
+from aps_async.cli.profile_choice import as_chosen
 from aps_async.errors import APSError, AuthError, NotAllowedError, TransportError
 from aps_async.narrowing import is_list
 from aps_async.resources.projects import list_hubs
@@ -62,7 +63,7 @@ class Check:
     ok: bool | None
     """None: it was not checked, or it matters for some commands only."""
     detail: str = field(converter=_without_home)
-    remedy: str = ""
+    remedy: str = field(default="", converter=as_chosen)
     exit_code: int = 0
     """Of a command that fails because of this."""
 

@@ -10,6 +10,7 @@ from attrs import define, field
 
 from aps_async.cli.exit_codes import short_reason
 from aps_async.cli.output import print_status, program
+from aps_async.cli.profile_choice import chosen
 from aps_async.errors import (
     CallTimeoutError,
     ExportFailedError,
@@ -78,7 +79,7 @@ def print_stopped(done: str, folder: Path | None) -> None:
 
 def next_command(folder: Path, *, to: str = "try again") -> str:
     """How to go on with the run in a folder."""
-    return f"to {to}: {program()} resume {shlex.quote(str(folder))}"
+    return f"to {to}: {program()}{chosen()} resume {shlex.quote(str(folder))}"
 
 
 def reasons(problem: Exception | None, name: str) -> tuple[str | None, str | None]:

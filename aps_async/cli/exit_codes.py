@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from aps_async.cli.profile_choice import as_chosen
 from aps_async.lazy import regex
 
 EXIT_CODES = {
@@ -121,7 +122,7 @@ _IN_OTHER_WORDS = {
 def _in_its_terms(text: str) -> str:
     for pattern, words in _IN_OTHER_WORDS.items():
         text = re.sub(pattern, words, text)
-    return text
+    return as_chosen(text)
 
 
 def reason(problem: BaseException) -> str:
@@ -129,13 +130,22 @@ def reason(problem: BaseException) -> str:
     from aps_async.links import redact_addresses
 
     formatted = getattr(problem, "format_message", None)  # Typer's errors name the option
-    words = formatted() if callable(formatted) else str(problem) or type(problem).__name__
+    words = formatted() if callable(formatted) else _of_system(problem) or str(problem) or type(problem).__name__
     notes: list[str] = getattr(problem, "__notes__", [])
     text = ". ".join(" ".join(part.split()).rstrip(".") for part in (str(words), *notes))
     text = redact_addresses(_in_its_terms(text))
     if exit_code(problem) == _FAULT:
         text = f"unexpected {type(problem).__name__}: {text}. Please report it with the output of --debug"
     return text
+
+
+def _of_system(problem: BaseException) -> str:
+    """An error of the operating system without its number; empty if it is another error."""
+    from aps_async.errors import APSError
+
+    if not isinstance(problem, OSError) or isinstance(problem, APSError) or not problem.strerror:
+        return ""
+    return f"{problem.strerror}: {problem.filename}" if problem.filename else problem.strerror
 
 
 _ENCODED = regex(r"(?<=/)([^\s/%]{1,12})%[^\s/:]{30,}(?=[/:\s]|$)")

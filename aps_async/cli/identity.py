@@ -9,7 +9,7 @@ from aps_async.auth.credentials import SCOPES
 from aps_async.auth.service_account import key_from_file
 from aps_async.cli import profiles
 from aps_async.cli.exit_codes import UsageProblem
-from aps_async.cli.options import profile_option
+from aps_async.cli.profile_choice import profile_option
 from aps_async.cli.profiles import DEFAULT, Profile
 from aps_async.errors import AuthError, InputError
 from aps_async.text import did_you_mean

@@ -11,7 +11,8 @@ from attrs import evolve
 from typer.main import get_command
 
 from aps_async.cli.completion import complete_job
-from aps_async.cli.options import DRY_RUN, a_path, profile_option
+from aps_async.cli.options import DRY_RUN, a_path
+from aps_async.cli.profile_choice import profile_option
 
 
 def register(app: typer.Typer, commands: dict[str, Callable[..., Any]]) -> None:

@@ -11,9 +11,10 @@ from attrs import frozen
 from typer.models import OptionInfo
 
 from aps_async.cli.exit_codes import UsageProblem
+from aps_async.filesystem import at_home
 from aps_async.lazy import regex
 from aps_async.narrowing import is_list, is_object
-from aps_async.text import did_you_mean, nearest, text_of
+from aps_async.text import decoded, did_you_mean, nearest, why_unreadable
 
 FILE = "aps-async.toml"
 COMMANDS = ("sync", "export")
@@ -53,13 +54,13 @@ def read_jobs(file: Path) -> dict[str, Job]:
     """
     try:
         with file.open("rb") as opened:
-            plain = tomllib.loads(text_of(opened.read(_LARGEST)))
+            plain = tomllib.loads(decoded(opened.read(_LARGEST)))
     except FileNotFoundError:
         raise UsageProblem(
             f"there is no {file}: write it ('aps-async guide manager' has an example), or name another with --file"
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as problem:
-        words = str(getattr(problem, "strerror", None) or problem)
+        words = why_unreadable(problem)
         words += ": write paths with / or in 'single quotes'" if "\\" in words else ""
         raise UsageProblem(f"{file} cannot be read: {words}") from None
     for key in plain:
@@ -195,4 +196,4 @@ def _from(file: Path, text: str) -> str:
     """A path, relative to the file's folder. Addresses and empty text are left for the command to judge."""
     if not text.strip() or "://" in text:
         return text
-    return str(file.absolute().parent / Path(text).expanduser())
+    return str(file.absolute().parent / at_home(text))

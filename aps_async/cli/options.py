@@ -1,7 +1,6 @@
 """Arguments and options that several commands share."""
 
 from collections.abc import Callable
-from contextvars import ContextVar
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from aps_async.cli.completion import complete_project
+from aps_async.filesystem import at_home
 
 ORDER = "options, then environment variables, then the profile; a profile named by --profile comes before the variables"
-profile_option: ContextVar[str | None] = ContextVar("profile_option", default=None)
-"""The value of --profile."""
 
 
 def a_path(text: str) -> Path:
@@ -22,7 +20,7 @@ def a_path(text: str) -> Path:
     from aps_async.errors import InputError
 
     try:
-        return local_path(text)
+        return local_path(at_home(text))
     except InputError as problem:
         raise typer.BadParameter(str(problem)) from None
 
@@ -33,7 +31,7 @@ def a_pdf(text: str) -> Path:
     from aps_async.sync.joined import checked_pdf
 
     try:
-        return checked_pdf(text)
+        return checked_pdf(at_home(text))
     except InputError as problem:
         raise typer.BadParameter(str(problem)) from None
 
@@ -197,7 +195,10 @@ SHEETS = Annotated[
 SPEED = Annotated[
     float, typer.Option(metavar="FACTOR", min=0.01, max=10_000, help="How many times faster than the real services.")
 ]
-PDF = Annotated[Path | None, typer.Option(metavar="FILE", help="Serve this PDF's pages instead of drawn sheets.")]
+PDF = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", parser=a_path, help="Serve this PDF's pages instead of drawn sheets."),
+]
 
 _PAGES: dict[str, tuple[str, str]] = {
     "markups": ("--markups", "Put published markups on the pages."),

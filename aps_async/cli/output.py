@@ -8,7 +8,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -144,13 +144,54 @@ def printing(*, quiet: bool, log_file: Path | None, as_json: bool) -> Generator[
     finally:
         _output = before
         if file is not None:
-            file.close()
+            with suppress(OSError):  # what could not be written has been reported, and is still in its buffer
+                file.close()
+
+
+def discard(stream: TextIO) -> None:
+    """Leaves what is written to a standard stream from now on, and what is still in its buffer, without a reader.
+
+    Otherwise Python would try to write it at its end, report that, and exit with 120.
+    """
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def print_result(text: str = "") -> None:
-    """Prints one line of the result to standard output."""
-    sys.stdout.write(f"{clean(text)}\n")
-    sys.stdout.flush()
+    """Prints one line of the result to standard output.
+
+    Raises:
+        BrokenPipeError: nothing reads it any more.
+        TargetError: it goes to a file that cannot be written.
+    """
+    _write_result(clean(text))
+
+
+def _write_result(line: str) -> None:
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        words = problem.strerror or problem
+        discard(sys.stdout)
+        raise TargetError(f"the result cannot be written to standard output: {words}") from problem
+
+
+def _write_status(line: str) -> None:
+    """One line to standard error. A file that it goes to and that cannot be written must not end a run.
+
+    Raises:
+        BrokenPipeError: nothing reads it any more.
+    """
+    try:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:  # there is no other place to report it
+        discard(sys.stderr)
 
 
 def print_progress(text: str) -> None:
@@ -166,8 +207,7 @@ def print_status(text: str, *, level: str = "info", **fields: Any) -> None:
     _output.keep(text, level=level, **fields)
     if _output.status_as_json:
         text = _json_line(text, level=level, **fields)
-    sys.stderr.write(f"{clean(text)}\n")
-    sys.stderr.flush()
+    _write_status(clean(text))
 
 
 def print_prose(text: str, *, level: str = "info") -> None:
@@ -181,14 +221,12 @@ def print_prose(text: str, *, level: str = "info") -> None:
     indent = text[: len(text) - len(text.lstrip())]
     wrapper = TextWrapper(Console(stderr=True).width, subsequent_indent=indent, break_long_words=False)
     wrapper.break_on_hyphens = False
-    sys.stderr.write(f"{wrapper.fill(clean(text))}\n")
-    sys.stderr.flush()
+    _write_status(wrapper.fill(clean(text)))
 
 
 def print_json(value: Any) -> None:
     """Prints one JSON value on one line, in pure ASCII, which every reader and terminal accepts."""
-    sys.stdout.write(f"{json.dumps(well_formed_values(value))}\n")
-    sys.stdout.flush()
+    _write_result(json.dumps(well_formed_values(value)))
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

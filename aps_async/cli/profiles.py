@@ -16,7 +16,7 @@ from aps_async.errors import InputError
 from aps_async.extras import needed
 from aps_async.filesystem import replacing
 from aps_async.lazy import regex
-from aps_async.text import text_of
+from aps_async.text import decoded, why_unreadable
 
 DEFAULT = "default"
 _NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -81,12 +81,11 @@ def read(name: str) -> Profile | None:
     profile = Profile(name)
     file = folder() / f"{name}.toml"
     try:
-        values = tomllib.loads(text_of(file.read_bytes()))
+        values = tomllib.loads(decoded(file.read_bytes()))
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as problem:
-        words = getattr(problem, "strerror", None) or problem
-        raise InputError(f"the profile {file} cannot be read: {words}") from None
+        raise InputError(f"the profile {file} cannot be read: {why_unreadable(problem)}") from None
     for key, value in values.items():
         if key not in KEYS:
             raise InputError(f"the profile {file}: {key!r} is not a valid key; valid keys: {', '.join(KEYS)}")
@@ -94,8 +93,8 @@ def read(name: str) -> Profile | None:
             raise InputError(f"the profile {file}: {key} must be text in quotation marks")
     if values.get("kind", "user") not in KINDS:
         raise InputError(f"the profile {file}: kind must be one of {', '.join(KINDS)}")
-    if (values.get("store") or "file") not in STORES:
-        raise InputError(f"the profile {file}: store must be one of {', '.join(STORES)}")
+    if (values.get("store") or STORES[0]) not in STORES:
+        raise InputError(f"the profile {file}: store must be {' or '.join(STORES)}")
     return Profile(profile.name, values)
 
 

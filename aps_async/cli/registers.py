@@ -25,6 +25,8 @@ async def show(folder: Path | str, *, as_json: bool, as_csv: bool) -> int:
         below = place.below(each.folder)
         if await below.is_there(register.REGISTER_JSON):
             await _show(below, place.location(each.folder), as_json=as_json, as_csv=False)
+        else:
+            print_status(f"{each.project}: no register: no sheet of it has been synced yet")
     return 0
 
 

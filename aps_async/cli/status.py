@@ -2,17 +2,19 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from attrs import asdict
 
 from aps_async.cli.ending import next_command
-from aps_async.cli.exit_codes import SOME_FAILED, shortened
+from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason, shortened, worst
 from aps_async.cli.output import count, print_json, print_result, print_status, size
-from aps_async.ledger import LedgerStatus, ledger_status
+from aps_async.errors import LedgerError
+from aps_async.ledger import LEDGER_NAME, LedgerStatus, ledger_status
 from aps_async.ledger.places import FolderPlace
-from aps_async.sync.subfolders import read_subfolders
+from aps_async.sync.subfolders import Subfolder, read_subfolders
 
 
 async def status(folder: Path, *, as_json: bool) -> int:
@@ -20,8 +22,25 @@ async def status(folder: Path, *, as_json: bool) -> int:
     several = await read_subfolders(FolderPlace(folder))
     if several is None:
         return await _status(folder, as_json=as_json)
-    found = [folder / each.folder for each in several.projects]
-    return max([await _status(each, as_json=as_json) for each in found if each.is_dir()], default=0)
+    return worst([await _status_of(each, folder, as_json=as_json) for each in several.projects])
+
+
+async def _status_of(project: Subfolder, folder: Path, *, as_json: bool) -> int:
+    """The status of one of several projects; one that was never begun, or whose ledger is damaged, hides no other."""
+    place = folder / project.folder
+    try:
+        if await asyncio.to_thread(os.path.lexists, place / LEDGER_NAME):
+            return await _status(place, as_json=as_json)
+        problem, code = f"nothing has been exported to {place} yet", SOME_FAILED
+    except LedgerError as error:
+        problem, code = reason(error), exit_code(error)
+    if as_json:
+        print_json({"folder": str(place), "complete": False, **_NOTHING, "problem": problem})
+    else:
+        print_result(f"{project.project}: {problem}")
+        if code == SOME_FAILED:
+            print_result(next_command(folder, to="continue"))
+    return code
 
 
 async def _status(folder: Path, *, as_json: bool) -> int:
@@ -31,6 +50,14 @@ async def _status(folder: Path, *, as_json: bool) -> int:
     else:
         _print_status(found)
     return 0 if found.is_complete else SOME_FAILED
+
+
+_NOTHING = {
+    **dict.fromkeys(("working", "began", "ended")),
+    **dict.fromkeys(("done", "failed", "started", "waiting", "bytes", "older"), 0),
+    **dict[str, Any].fromkeys(("failures", "missing", "warnings"), ()),
+}
+"""What `--json` has of a project without a ledger that can be read."""
 
 
 def _print_status(found: LedgerStatus) -> None:
@@ -57,7 +84,7 @@ def _print_status(found: LedgerStatus) -> None:
     elif found.ended is not None:
         print_result(f"{when}, ended {found.ended.astimezone():%Y-%m-%d %H:%M:%S}")
     else:
-        print_result(f"{when}, stopped before it was complete")
+        print_result(f"{when}, stopped before {'it was complete' if total or found.older else 'its first export'}")
     if not found.is_complete and found.working is None:
         print_result(next_command(found.folder, to="continue"))
 

@@ -38,12 +38,14 @@ def simulate(
     ] = 0,
     speed: SPEED = 1.0,
     world: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Hubs, projects, folders and sheets, as JSON.")
+        Path | None, typer.Option(metavar="FILE", parser=a_path, help="Hubs, projects, folders and sheets, as JSON.")
     ] = None,
-    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="The faults to inject, as JSON.")] = None,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE", parser=a_path, help="The faults to inject, as JSON.")
+    ] = None,
     behaviour: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Behaviour that the documentation leaves open, as JSON."),
+        typer.Option(metavar="FILE", parser=a_path, help="Behaviour that the documentation leaves open, as JSON."),
     ] = None,
     settings: Annotated[
         list[str] | None,

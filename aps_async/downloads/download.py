@@ -11,6 +11,7 @@ from aps_async.arguments import check_awaited, check_functions
 from aps_async.downloads.content import Expected
 from aps_async.downloads.open_files import opened
 from aps_async.downloads.sinks import PartFile
+from aps_async.downloads.sources import as_source
 from aps_async.downloads.transfer import Opener, Renew, Transfer
 from aps_async.errors import DownloadError, IncompleteDownloadError
 from aps_async.links import SignedUrl, Source
@@ -97,13 +98,14 @@ async def download(
         IncompleteDownloadError: the file is incomplete, or not the expected one.
         TargetError: the target cannot be written.
         DownloadError: the link is refused for another reason, such as a web filter; the message names it.
-        APSError: what `renew` raised.
+        InputError: `source`, or what `renew` returned, is neither a `Source` nor a `SignedUrl`.
+        Exception: what `renew`, `before_rename`, `on_progress` or an open file's `write` raised.
     """
     check_awaited(renew=renew, before_rename=before_rename)
     check_functions(on_progress=on_progress, opener=opener)
     _keep_memory()
-    sink = opened(target)
-    transfer = Transfer(session, _as_source(source), renew, expected, opener, sha256=sha256)
+    sink = opened(target, add_suffix=add_suffix)
+    transfer = Transfer(session, as_source(source), renew, expected, opener, sha256=sha256)
     try:
         async with aclosing(transfer.pieces()) as pieces:
             async for at, piece in pieces:
@@ -144,7 +146,7 @@ async def stream(
         APSError: as `download`.
     """
     check_awaited(renew=renew)
-    transfer = Transfer(session, _as_source(source), renew, expected)
+    transfer = Transfer(session, as_source(source), renew, expected)
     async with aclosing(in_order(transfer)) as chunks:
         async for chunk in chunks:
             yield chunk
@@ -166,10 +168,6 @@ async def in_order(transfer: Transfer) -> AsyncGenerator[bytes, None]:
                 yield fresh
     for warning in transfer.warnings:
         _log.warning("%s", warning)
-
-
-def _as_source(source: Source | SignedUrl) -> Source:
-    return source if isinstance(source, Source) else Source.of(source)
 
 
 @cache

@@ -13,6 +13,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -89,6 +90,22 @@ _CLOUDS = {
     ),
 }
 
+_CLIENT = frozenset(
+    "allow_http allow_invalid_certificates connect_timeout default_content_type http1_only http2_only "  # noqa: SIM905
+    "http2_keep_alive_interval http2_keep_alive_timeout http2_keep_alive_while_idle http2_max_frame_size "
+    "pool_idle_timeout pool_max_idle_per_host proxy_ca_certificate proxy_excludes proxy_url randomize_addresses "
+    "read_timeout root_certificate timeout user_agent".split()
+)
+"""Settings of obstore's HTTP client, which has variables and options for them too."""
+# obstore gives a whole request 30 s and repeats it for 3 minutes: on a slow line, larger files could never be stored.
+_READING = {"timeout": "1day", "read_timeout": "30s"}
+"""While an answer is read, only a pause ends it."""
+_WRITING = {"timeout": "5min"}
+"""Of what is sent, obstore does not see that it advances, and an object is copied without a sign of life."""
+_REPEATED_FOR = timedelta(minutes=6)  # one request that hung is repeated
+_PARTS_AT_ONCE = 4
+"""Those of one file share the line, and each has its own time limit. obstore's default is 12, of 10 MiB."""
+
 _CODE = regex(r"<Code>(\w{1,60})</Code>")
 """An error code of S3 or Azure, such as `NoSuchBucket`."""
 _CALL = regex(
@@ -111,7 +128,8 @@ class ObjectStorage(ReadableStorage):
     Args:
         url: the bucket or container, and the prefix of all names.
         allow_http: allow an endpoint without encryption, for a server on this machine; as `AWS_ALLOW_HTTP` does.
-        options: obstore's configuration, such as `endpoint="http://127.0.0.1:9000"`.
+        options: obstore's configuration, also that of its HTTP client, such as `endpoint="http://127.0.0.1:9000"` or
+            `timeout="10min"`, which replaces our own limits.
 
     Raises:
         InputError: the address cannot be used, there are no credentials for it, or obstore is not installed.
@@ -125,9 +143,15 @@ class ObjectStorage(ReadableStorage):
         is_object_storage(url)
         make = needed("obstore.store", "s3", "object storage").from_url
         _check_credentials(self._url, scheme, options)
+        client, config = _client_options(scheme, options)
+        if allow_http:
+            client["allow_http"] = "true"
+        repeated = {"retry_timeout": _REPEATED_FOR}
         try:
-            client = {"allow_http": True} if allow_http else None
-            self._store = make(self._url, config=options or None, client_options=client)
+            self._store = make(self._url, config=config or None, client_options=_READING | client)
+            self._writing = make(
+                self._url, config=config or None, client_options=_WRITING | client, retry_config=repeated
+            )
         except Exception as problem:  # noqa: BLE001 - its errors have no root of their own
             raise InputError(f"{self._url} cannot be used as a storage: {_explained(problem)}") from None
         self._staging = Path(tempfile.mkdtemp(prefix="aps-async-"))
@@ -158,7 +182,10 @@ class ObjectStorage(ReadableStorage):
             digest = await locally(hashlib.file_digest, opened, "sha256")
             opened.seek(0)
             metadata = {_SHA256: digest.hexdigest()}
-            async with obstore.open_writer_async(self._store, name, attributes=metadata) as writer:
+            uploading = obstore.open_writer_async(
+                self._writing, name, attributes=metadata, max_concurrency=_PARTS_AT_ONCE
+            )
+            async with uploading as writer:
                 while chunk := await locally(opened.read, _CHUNK):
                     await writer.write(chunk)
 
@@ -168,7 +195,7 @@ class ObjectStorage(ReadableStorage):
 
         name, to = "/".join(checked_relative(name)), "/".join(checked_relative(to))
         try:
-            await obstore.copy_async(self._store, name, to)
+            await obstore.copy_async(self._writing, name, to)
         except FileNotFoundError:
             return False
         except Exception as problem:  # noqa: BLE001 - the same
@@ -268,6 +295,23 @@ def _explained(problem: BaseException) -> str:
     code = _CODE.search(text)
     line = _CALL.sub("", text.splitlines()[0].partition("<?xml")[0])[:300].rstrip(" :")
     return redact(f"{line} ({code[1]})" if code else line)
+
+
+def _client_options(scheme: str, options: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Settings of the HTTP client, from variables and options, and the other options.
+
+    If obstore is given any of the former, it ignores the variables of the others; and it panics if they are among the
+    options of the storage.
+    """
+    given = {name.lower().removeprefix(_CLOUDS[scheme].prefix): (name, value) for name, value in options.items()}
+    client = {
+        name.lower().removeprefix(_CLOUDS[scheme].prefix): value
+        for name, value in os.environ.items()
+        if name.lower().startswith(_CLOUDS[scheme].prefix)
+    }
+    client |= {name: str(value) for name, (_, value) in given.items()}
+    config = {name: value for plain, (name, value) in given.items() if plain not in _CLIENT}
+    return {name: value for name, value in client.items() if name in _CLIENT}, config
 
 
 def _check_credentials(url: str, scheme: str, options: Mapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from io import TextIOBase
+from io import RawIOBase, TextIOBase
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class OpenFile:
                 done = self._file.write(data)
                 if inspect.isawaitable(done):
                     done = await done
+                if done is None and isinstance(self._file, RawIOBase):
+                    done = 0  # a pipe or socket that does not block, and is full; of other files, None means nothing
                 if type(done) is not int or done >= len(data):
                     return
                 if done <= 0:
@@ -85,27 +87,31 @@ def _position(file: Any) -> int | None:
     return file.tell() if file.seekable() is True else None
 
 
-def checked_target(target: "str | os.PathLike[str] | Writable") -> "Path | Writable":
+def checked_target(target: "str | os.PathLike[str] | Writable", *, add_suffix: bool = False) -> "Path | Writable":
     """Checks that a target can be written, before a wait of minutes; returns it.
+
+    Args:
+        target: a path, or an open binary file.
+        add_suffix: see `checked_path`.
 
     Raises:
         InputError: it is not a path, and not a binary file that is open for writing.
         TargetError: see `checked_path`.
     """
     if isinstance(target, str | bytes | os.PathLike):
-        return checked_path(target)
+        return checked_path(target, add_suffix=add_suffix)
     if not callable(getattr(target, "write", None)) or isinstance(target, TextIOBase) or _is_closed(target):
         raise InputError(f"a file goes to a path or a binary file that is open for writing, not to {target!r:.100}")
     return target
 
 
-def opened(target: "str | os.PathLike[str] | Writable | PartFile") -> PartFile | OpenFile:
-    """Returns the sink for a path or an open file.
+def opened(target: "str | os.PathLike[str] | Writable | PartFile", *, add_suffix: bool = False) -> PartFile | OpenFile:
+    """Returns the sink for a path or an open file; for `add_suffix`, see `checked_path`.
 
     Raises:
         APSError: as `checked_target`.
     """
     if isinstance(target, PartFile):
         return target
-    checked = checked_target(target)
+    checked = checked_target(target, add_suffix=add_suffix)
     return PartFile(checked) if isinstance(checked, Path) else OpenFile(checked)

@@ -41,7 +41,7 @@ _ADVICE = {
     errno.EPERM: "it is not writable; choose another place or change its permissions",
     errno.EROFS: "it lies on a read-only file system; choose another place",
     errno.ENOENT: "its folder does not exist; create it first",
-    errno.ENOTDIR: "{folder} is a file, not a folder; choose another place",
+    errno.ENOTDIR: "{folder}; choose another place",
     errno.EISDIR: "it is a folder; give a file name",
     errno.EEXIST: "something else has the name of its part file; run it again",
     errno.ELOOP: "a link, or something else that is not ours, is in {place}; remove it or choose another place",
@@ -49,6 +49,7 @@ _ADVICE = {
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ADDRESS = regex(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]|(?i:s3|gs|az|file|https?):")  # a drive letter is a single one
+_SEPARATORS = (os.sep, os.altsep or os.sep)
 # Not through a link, and not an existing file, since others may be able to write to the folder.
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -57,10 +58,25 @@ def target_error(path: Path | None, problem: OSError) -> TargetError:
     """Converts an error while writing to a target; without a path, to an open file."""
     advice = _ADVICE.get(problem.errno or 0, os.strerror(problem.errno) if problem.errno else str(problem))
     other = problem.filename if path and problem.filename not in (None, os.fspath(path)) else None  # a folder above
+    if problem.errno == errno.EEXIST and path and problem.filename == os.fspath(path):
+        advice = "another file has this name; move it away and run it again"
     advice = advice.replace("{place}", f"the place of {other}" if other else "its place")
-    advice = advice.replace("{folder}", "it" if path and os.path.isfile(path) else "its folder")
+    if "{folder}" in advice:
+        advice = advice.replace("{folder}", _instead_of_a_folder(path))
     kind = DiskFullError if problem.errno in _FULL else TargetError
     return kind(f"cannot write {path or 'to the open file'}: {advice}", path=path)
+
+
+def _instead_of_a_folder(path: Path | None) -> str:
+    """What is there in the place of a folder: at the path itself, or above it."""
+    is_there = path is not None and os.path.lexists(path)
+    place = next((each for each in (path, *path.parents) if os.path.lexists(each)), path) if path else None
+    whose = "it" if is_there else "its folder"
+    if place is None or place.is_file():
+        return f"{whose} is a file, not a folder"
+    if place.is_symlink() and not place.exists():
+        return f"{whose} is a link to something that does not exist"
+    return f"{whose} is not a folder"
 
 
 def source_error(path: Path, problem: OSError) -> TargetError:
@@ -69,19 +85,22 @@ def source_error(path: Path, problem: OSError) -> TargetError:
     return TargetError(f"cannot read {path}: {reason}", path=path)
 
 
-def checked_path(path: str | bytes | os.PathLike[str]) -> Path:
+def checked_path(path: str | bytes | os.PathLike[str], *, add_suffix: bool = False) -> Path:
     """Checks that a file can be created at a path, before a wait of minutes; returns the path.
+
+    Args:
+        path: the path.
+        add_suffix: the file's name is this and a suffix that is not known yet, so that whatever has this very name is
+            not in its way: a folder `A-101` may be beside `A-101.pdf`.
 
     Raises:
         InputError: see `local_path`.
         TargetError: its folder is missing or not writable, or the path is a folder, a device or a pipe.
     """
     target = local_path(path)
-    try:
-        is_link = check_replaceable(target)
-    except OSError as problem:
-        raise target_error(target, problem) from None
-    if is_link and target.is_dir():
+    if not add_suffix:
+        _check_free(target)
+    elif target.name in ("", "..") or os.fsdecode(path).endswith(_SEPARATORS):
         raise target_error(target, OSError(errno.EISDIR, ""))
     if os.access(os.path.dirname(target) or ".", os.W_OK | os.X_OK):
         return target
@@ -90,6 +109,16 @@ def checked_path(path: str | bytes | os.PathLike[str]) -> Path:
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise target_error(target, OSError(errno.EACCES, ""))
     return target
+
+
+def _check_free(target: Path) -> None:
+    """Checks that what has a file's name, if anything, can be replaced."""
+    try:
+        is_link = check_replaceable(target)
+    except OSError as problem:
+        raise target_error(target, problem) from None
+    if is_link and target.is_dir():
+        raise target_error(target, OSError(errno.EISDIR, ""))
 
 
 def local_path(path: str | bytes | os.PathLike[str]) -> Path:
@@ -140,7 +169,7 @@ def part_name(path: Path, tag: str = "") -> str:
 
 
 def remove_parts(folder: Path, tag: str) -> int:
-    """Removes the part files with this tag, which killed runs have left; returns their number.
+    """Removes the part files with this tag, which killed runs have left, where it can; returns how many it removed.
 
     Only to be called when no run with this tag is active.
     """
@@ -149,9 +178,15 @@ def remove_parts(folder: Path, tag: str) -> int:
         found = [
             Path(each.path) for each in entries if ours.fullmatch(each.name) and not each.is_dir(follow_symlinks=False)
         ]
-    for part in found:
+    return sum(map(_is_removed, found))
+
+
+def _is_removed(part: Path) -> bool:
+    try:
         part.unlink(missing_ok=True)
-    return len(found)
+    except OSError:  # it is another user's, or a virus scanner reads it; the next run tries again
+        return False
+    return True
 
 
 def new_file(path: str | os.PathLike[str]) -> int:

@@ -9,8 +9,17 @@ from attrs import frozen
 from aps_async.errors import InputError
 from aps_async.lazy import regex
 from aps_async.links import redact_addresses
+from aps_async.narrowing import is_really
 
-__all__ = ["ReadableStorage", "Storage", "StorageBelow", "StoredFile", "is_object_storage"]
+__all__ = [
+    "ReadableStorage",
+    "Storage",
+    "StorageBelow",
+    "StoredFile",
+    "is_object_storage",
+    "put_into",
+    "staged_in",
+]
 __dir__: object = __all__.copy
 
 _BUCKET = regex(r"(s3|gs|az)://", re.IGNORECASE)
@@ -173,3 +182,29 @@ class StorageBelow(ReadableStorage):
     async def remove(self, name: str) -> None:
         """See `ReadableStorage`."""
         await self._storage.remove(self._in_whole(name))
+
+
+async def staged_in(storage: Storage, stem: str) -> Path:
+    """The path that a storage, which may be the caller's own, gives for a new file or folder.
+
+    Raises:
+        InputError: it is not a `Path`.
+    """
+    path = await storage.stage(stem)
+    if not is_really(path, Path):
+        raise InputError(f"stage() of {type(storage).__name__} must return a Path, not {path!r:.100}")
+    return path
+
+
+async def put_into(storage: Storage, file: Path, name: str) -> str:
+    """Puts a file into a storage, which may be the caller's own; returns its location.
+
+    Raises:
+        InputError: the storage returned something else than a text; it may have stored the file.
+    """
+    location = await storage.put(file, name)
+    if not is_really(location, str):
+        raise InputError(
+            f"put() of {type(storage).__name__} must return the location of {name} as a text, not {location!r:.100}"
+        )
+    return location

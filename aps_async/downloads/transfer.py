@@ -14,6 +14,7 @@ import aiohttp
 from attrs import evolve
 
 from aps_async.downloads.content import ContentCheck, Expected, Signature
+from aps_async.downloads.sources import as_source
 from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
 from aps_async.lazy import regex
 from aps_async.links import SignedUrl, Source, redirect_target
@@ -25,8 +26,9 @@ from aps_async.transport.retry import TRANSIENT, note_error, waits
 __all__ = ["Opener", "Renew", "Transfer"]
 __dir__: object = __all__.copy
 
-Renew = Callable[[SignedUrl | None], Awaitable[Source]]
-"""Returns fresh links. Its argument is the link that was refused, or None if the link is only about to expire."""
+Renew = Callable[[SignedUrl | None], Awaitable[Source | SignedUrl]]
+"""Returns fresh links, as a source or one link. Its argument is the link that was refused, or None if the link is only
+about to expire."""
 Opener = Callable[[SignedUrl, Mapping[str, str]], AbstractAsyncContextManager[aiohttp.ClientResponse]]
 """Opens a link with these headers, in place of `Session.open_link`."""
 
@@ -239,7 +241,8 @@ class Transfer:
             self._forget()
             return False
         if status in TRANSIENT:
-            raise _TransientError(error_of("GET", str(self._link), answer, self._session.now()))
+            is_storage = self._base_url is not None
+            raise _TransientError(error_of("GET", str(self._link), answer, self._session.now(), is_storage=is_storage))
         raise self._refusal(answer, words)
 
     def _refusal(self, answer: Answer, words: str) -> Exception:
@@ -312,7 +315,7 @@ class Transfer:
             raise LinkExpiredError(f"{words}; a fresh URL is needed: get the export again")
         if self._refusals > 1:
             await self._sleep(self._next_wait(None))
-        source = await self._renew(self._link if refused else None)
+        source = as_source(await self._renew(self._link if refused else None), "renew must return")
         if [part.size for part in source.parts] == [part.size for part in self._source.parts]:
             self._source = source
             self._link = source.parts[self._index].link

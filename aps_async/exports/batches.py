@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from aps_async.downloads.download import BeforeRename
 from aps_async.downloads.sinks import PartFile, part_name, target_error
-from aps_async.downloads.storage import Storage
+from aps_async.downloads.storage import Storage, staged_in
 from aps_async.errors import InputError
 from aps_async.exports.entries import Entry
 from aps_async.ledger.files import known_file
@@ -147,7 +147,7 @@ class Batches:
             if isinstance(self.target, Path):
                 self._scratch = self.target
             else:
-                self._scratch = await self.target.stage(secrets.token_hex(8))
+                self._scratch = await staged_in(self.target, secrets.token_hex(8))
                 self._scratch.mkdir()
         path = Path(part_name(self._scratch / "batch", self.tag))
         self._files.add(path)

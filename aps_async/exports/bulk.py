@@ -172,4 +172,5 @@ async def _journal(ledger: Ledger | bool, target: Path | Storage, stack: AsyncEx
     book = ledger_for(target) if ledger is True else ledger
     check_kind("ledger", book, Ledger)
     book.check_target(target)
+    stack.enter_context(book.for_one_run())
     return book if book.is_open else await stack.enter_async_context(book)

@@ -11,7 +11,7 @@ from attrs import define, field
 from aps_async.downloads.archives import unpack_archive
 from aps_async.downloads.filenames import in_folder
 from aps_async.downloads.sinks import PartFile, checked_path, target_error
-from aps_async.downloads.storage import Storage
+from aps_async.downloads.storage import Storage, put_into, staged_in
 from aps_async.exports.batches import Batches, put_in_place
 from aps_async.exports.entries import Entry
 from aps_async.exports.progress import Counts
@@ -66,7 +66,7 @@ class Files:
             return await self._download(entry, await self.batches.new_file())
         if isinstance(self.target, Path):
             return await self._fetch_into(self.target, entry)
-        staged = await self.target.stage(secrets.token_hex(8))
+        staged = await staged_in(self.target, secrets.token_hex(8))
         try:
             _make_folder(staged)
             got = await self._fetch_into(staged, entry)
@@ -75,7 +75,7 @@ class Files:
             entry.notes = (*entry.notes, *notes)
             entry.names = tuple(each.relative_to(staged).as_posix() for each in files)
             entry.locations = tuple(
-                [await self.target.put(each, name) for each, name in zip(files, entry.names, strict=True)]
+                [await put_into(self.target, each, name) for each, name in zip(files, entry.names, strict=True)]
             )
             return got
         finally:
@@ -129,8 +129,17 @@ class Files:
             if skipped:
                 entry.unpacked = (*entry.unpacked, got.path) if entry.unpacked else ()
                 entry.record.warnings = tuple(dict.fromkeys((*entry.record.warnings, *skipped)))
-            else:
-                got.path.unlink()
+            elif (note := _removed(got.path)) and not self.journal.lasting:  # a ledger tries again, and reports it
+                entry.notes = (*entry.notes, note)
+
+
+def _removed(archive: Path) -> str | None:
+    """Removes an archive whose files are all unpacked; returns a warning if that is not possible."""
+    try:
+        archive.unlink(missing_ok=True)
+    except OSError as problem:  # on Windows, while a virus scanner reads it
+        return f"{archive.name} is unpacked, and could not be removed: {problem.strerror or problem}"
+    return None
 
 
 def _make_folder(path: Path) -> None:
@@ -148,4 +157,4 @@ def _target_path(folder: Path, name: str) -> Path:
             make_folders(folder, path.parent.relative_to(folder).parts)
         except OSError as problem:
             raise target_error(path, problem) from problem
-    return checked_path(path)
+    return checked_path(path, add_suffix=True)

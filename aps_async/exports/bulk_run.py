@@ -10,7 +10,7 @@ from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from aps_async.downloads.storage import Storage
 from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
@@ -333,10 +333,12 @@ class Run:
         outcome = outcome_of(entry, result, self._now())
         report(self.session, entry, outcome)
         try:
-            await self.journal.ended(entry.record, outcome)
+            notes = await self.journal.ended(entry.record, outcome)
         except Exception as problem:  # noqa: BLE001 - without its ledger, the run could not be continued
             self._stop(problem)
             return
+        if notes and outcome.ok:
+            outcome = evolve(outcome, warnings=(*outcome.warnings, *notes))
         self._open.discard(entry)
         self._running.discard(entry)
         self._counts.done += outcome.ok

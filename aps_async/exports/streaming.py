@@ -72,7 +72,7 @@ from aps_async.downloads.content import Expected
 from aps_async.downloads.download import in_order
 from aps_async.downloads.filenames import safe_stem, split_suffix
 from aps_async.downloads.transfer import Transfer
-from aps_async.errors import ClientDisconnectedError
+from aps_async.errors import ClientDisconnectedError, InputError
 from aps_async.exports.kinds import Export, ref_of, row_of
 from aps_async.exports.outcomes import Delivery, report_began, report_outcome
 from aps_async.exports.pollers import export_poller
@@ -97,6 +97,8 @@ class ExportStream:
     Iterate over it once: `async for chunk in body`. The last chunk is yielded only after the file is verified (length,
     type, end mark and, where the service gives one, hash), so that a client cannot take an incomplete file for a whole
     one: after an error, the response is too short. Of a ZIP, each entry is only checked in a download to a path.
+
+    It may be closed by another task than the one that reads it, whose read then ends with a `ClientDisconnectedError`.
     """
 
     def __init__(
@@ -114,6 +116,9 @@ class ExportStream:
         self.size: int | None = transfer.total
         """Bytes; None if the storage does not say."""
         self._body, self._chunks, self._outcome = body, chunks, outcome
+        self._is_closed = self._is_at_end = False
+        self._read: asyncio.Timeout | None = None
+        self._has_read = asyncio.Event()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -128,7 +133,28 @@ class ExportStream:
         return found if self.size is None else {**found, "Content-Length": str(self.size)}
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._body
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._is_closed and not self._is_at_end:  # a closed generator would end as at the end of a whole file
+            raise ClientDisconnectedError(_CLOSED)
+        if self._read is not None:
+            raise InputError("another task is reading this stream: each has one reader")
+        self._has_read.clear()
+        self._read = read = asyncio.timeout(None)  # which `drop` uses to end the read
+        try:
+            async with read:
+                return await anext(self._body)
+        except StopAsyncIteration:
+            self._is_at_end = True
+            raise
+        except TimeoutError:
+            if not read.expired():
+                raise
+        finally:
+            self._read = None
+            self._has_read.set()
+        raise ClientDisconnectedError(_CLOSED)
 
     async def aclose(self) -> None:
         """Closes the connection to the storage, at the end or before it; for `contextlib.aclosing`."""
@@ -136,6 +162,12 @@ class ExportStream:
 
     async def drop(self, reason: BaseException) -> None:
         """Does the same, and reports this reason to hooks and log if the stream has not ended yet."""
+        self._is_closed = True
+        if self._read is not None:
+            self._outcome.report(reason)  # the read would report that it was cancelled
+            if not self._read.expired():
+                self._read.reschedule(asyncio.get_running_loop().time())
+            await self._has_read.wait()
         try:
             await self._body.aclose()
         finally:

@@ -11,6 +11,7 @@ from aps_async.downloads.sinks import local_path
 from aps_async.downloads.storage import ReadableStorage, Storage, is_object_storage
 from aps_async.errors import InputError
 from aps_async.extras import needed
+from aps_async.filesystem import at_home
 from aps_async.ledger import LEDGER_NAME, Ledger
 
 __all__ = ["ledger_for", "readable", "state_folder", "state_folder_for", "target_for"]
@@ -99,6 +100,6 @@ def _folder_of(address: str) -> Path:
     readable = re.sub(r"[^A-Za-z0-9]+", "-", address)[:40].strip("-")
     digest = hashlib.sha256(address.encode()).hexdigest()[:16]
     if given := os.environ.get("APS_STATE_DIR", "").strip():
-        return local_path(given).absolute() / f"{readable}-{digest}"
+        return local_path(at_home(given)).absolute() / f"{readable}-{digest}"
     platformdirs = needed("platformdirs", "s3", "a ledger for a storage")
     return Path(platformdirs.user_state_path("aps-async", appauthor=False)) / f"{readable}-{digest}"

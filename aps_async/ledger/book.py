@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -41,8 +41,9 @@ _PROBLEM = 1000  # characters of an error's message that are stored
 class Ledger:
     """Records what has been exported into a folder or storage, and how far the other exports have come.
 
-    Give it to `export_many`, which opens it, or open it yourself for several runs: `async with Ledger(folder)`. While
-    it is open, no other run can use the folder, until it is closed or the process ends.
+    Give it to `export_many`, which opens it, or open it yourself for several runs, one after the other:
+    `async with Ledger(folder)`. While it is open, no other run can use the folder, until it is closed or the process
+    ends.
 
     Args:
         folder: the folder that the files go to; it is created if it is missing. With a storage, a folder for the ledger
@@ -135,6 +136,7 @@ class Ledger:
             subfolders = await self._store.call(rows.subfolders, durable=False)
             await in_thread(_remove_parts, self.folder, subfolders, tag)
             await self.moves.settle(preview=False)
+            await self._store.call(lambda db: rows.announce_run(db, self._command), durable=False)
         except BaseException:
             await self.__aexit__()
             raise
@@ -147,6 +149,10 @@ class Ledger:
             await self._store.close()
         finally:
             self._lock.release()
+
+    def for_one_run(self) -> AbstractContextManager[None]:
+        """Keeps other runs with this ledger away during the block; see `FolderLock.for_one_run`."""
+        return self._lock.for_one_run()
 
     def check_target(self, target: Path | Storage) -> None:
         """Checks that this ledger is for files in this folder or storage.
@@ -297,24 +303,27 @@ class Ledger:
         former = await self._store.call(arriving, durable=False)
         return await self.moves.make_way(record.id, [each.name for each in known], former)
 
-    async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
-        """Stores the outcome, and removes the older version's file if a newer one has replaced it."""
+    async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> tuple[str, ...]:
+        """Stores the outcome, and removes the older version's file if a newer one has replaced it.
+
+        Returns:
+            Warnings about files that could not be removed.
+        """
         if not outcome.ok:
             words = str(outcome.error)[:_PROBLEM]
             given_up = isinstance(outcome.error, ExportFailedError)
             await self._store.call(lambda db: rows.failed(db, record.id, words, given_up=given_up))
             await self.moves.take_back(record.id)
-            return
+            return ()
         unpacked = outcome.unpacked
         as_before = outcome.reused and {each.name for each in unpacked} <= {each.name for each in record.files}
         if as_before and record.done:
-            return
+            return ()
         files, stop = None, Event()
         if unpacked and not as_before:
             files = await in_thread(_known_files, self.folder, unpacked, stop, on_cancel=stop.set)
         left = await self._store.call(lambda db: _done(db, self.folder, record, files))
-        if left:
-            await self.moves.put_away(record.id, left)
+        return await self.moves.put_away(record.id, left) if left else ()
 
     def names(self, record: Record) -> NameBook:
         """Names for the files of an archive, which the ledger keeps for the next run."""

@@ -44,6 +44,7 @@ __all__ = [
     "note_joined",
     "placeholders",
     "release_name",
+    "release_unused",
     "set_former",
     "set_moves",
     "set_stamps",
@@ -244,11 +245,11 @@ def leaving(connection: sqlite3.Connection) -> dict[int, list[Former]]:
     return found
 
 
-def gone(connection: sqlite3.Connection, record: int) -> None:
-    """Records that the files which an export replaced are gone, so that their names are free."""
-    for [name] in connection.execute("SELECT name FROM leaving WHERE export=?", (record,)).fetchall():
-        _release_unused(connection, record, stem_of(name))
-    connection.execute("DELETE FROM leaving WHERE export=?", (record,))
+def gone(connection: sqlite3.Connection, record: int, names: Iterable[str]) -> None:
+    """Records that files which an export replaced are gone, so that their names are free."""
+    for name in names:
+        connection.execute("DELETE FROM leaving WHERE export=? AND name=?", (record, name))
+        release_unused(connection, record, stem_of(name))
 
 
 def set_moves(connection: sqlite3.Connection, record: int, moves: Iterable[tuple[str, str]]) -> None:
@@ -267,7 +268,7 @@ def moves_under_way(connection: sqlite3.Connection, record: int | None = None) -
 def taken_back(connection: sqlite3.Connection, record: int, name: str, target: str) -> None:
     """Records that a move was undone: the file has its former name again, and the other name is free."""
     connection.execute("DELETE FROM moves WHERE export=? AND name=?", (record, name))
-    _release_unused(connection, record, stem_of(target))
+    release_unused(connection, record, stem_of(target))
 
 
 def moved(connection: sqlite3.Connection, record: int, name: str, target: str) -> None:
@@ -301,7 +302,7 @@ def release_name(connection: sqlite3.Connection, record: int, name: str) -> None
     connection.execute("DELETE FROM names WHERE folded=? AND export=?", (name_key(name), record))
 
 
-def _release_unused(connection: sqlite3.Connection, record: int, stem: str) -> None:
+def release_unused(connection: sqlite3.Connection, record: int, stem: str) -> None:
     """Frees a name, unless the export or one of its files still has it."""
     [own] = connection.execute("SELECT name FROM exports WHERE id=?", (record,)).fetchone() or [None]
     files = [*files_of(connection, record), *files_of(connection, record, "former_files")]

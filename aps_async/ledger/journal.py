@@ -102,8 +102,8 @@ class Journal(Protocol):
         """Where the record's files are, to show to users."""
         ...
 
-    async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
-        """The export has ended. Its outcome is yielded after this returns."""
+    async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> tuple[str, ...]:
+        """The export has ended. Its outcome is yielded after this returns, with these warnings in addition."""
         ...
 
     def names(self, record: Record) -> NameBook:
@@ -163,8 +163,9 @@ class NoLedger:
         """Nothing is known."""
         return ()
 
-    async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> None:
+    async def ended(self, record: Record, outcome: ExportOutcome | StoredExport) -> tuple[str, ...]:  # noqa: ARG002
         """Nothing to keep."""
+        return ()
 
     def names(self, record: Record) -> NameBook:  # noqa: ARG002 - the protocol's
         """The run's own."""

@@ -6,7 +6,8 @@ The lock file itself stays: removing it would let two runs lock two different fi
 import os
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +28,7 @@ class FolderLock:
         self._folder = folder
         self._path = folder / LOCK_NAME
         self._file: int | None = None
+        self._has_run = False
 
     def acquire(self) -> Self:
         """Takes the lock and writes a line that names its holder.
@@ -66,6 +68,21 @@ class FolderLock:
                 os.ftruncate(self._file, 0)
             os.close(self._file)  # which releases the lock
             self._file = None
+
+    @contextmanager
+    def for_one_run(self) -> Generator[None, None, None]:
+        """Keeps a second run of this lock's holder away during the block.
+
+        Raises:
+            FolderInUseError: there is one already.
+        """
+        if self._has_run:
+            raise _in_use(self._folder, "with the same ledger")
+        self._has_run = True
+        try:
+            yield
+        finally:
+            self._has_run = False
 
 
 def holder(folder: Path) -> str | None:

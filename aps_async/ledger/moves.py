@@ -5,6 +5,7 @@ that are still recorded are taken back before the next run, which then decides a
 ledger has it, or in `superseded/`, where nothing is ever overwritten.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -20,6 +21,8 @@ from aps_async.text import folded
 
 __all__ = ["SUPERSEDED", "Moves", "is_superseded"]
 __dir__: object = __all__.copy
+
+_log = logging.getLogger(__name__)
 
 SUPERSEDED = "superseded"
 """The folder for files that were replaced by others."""
@@ -65,24 +68,39 @@ class Moves:
                 await self._aside(record, name, ours.version, self.place.make_way)
         return tuple(notes)
 
-    async def put_away(self, record: int, left: Sequence[Former]) -> None:
+    async def put_away(self, record: int, left: Sequence[Former]) -> tuple[str, ...]:
         """Moves or removes files that were replaced under other names; see the argument `superseded` of `Ledger`.
 
-        Raises:
-            TargetError: a file cannot be moved or removed; the next run tries again.
+        Returns:
+            A warning for each that cannot be moved or removed: it may be open elsewhere, and not every account may
+            delete. It stays recorded as leaving, and the next run tries again.
         """
         by_name = defaultdict[str, list[Former]](list)
         for each in left:
             by_name[each.file.name].append(each)
+        now = {folded(each.name) for each in await self._store.call(lambda db: file_rows.files_of(db, record))}
+        notes: list[str] = []
+        stuck: list[str] = []
         for name, known in by_name.items():
-            if not await self.place.is_there(name):
+            if folded(name) in now:  # it could not be put away before, and has been replaced since
                 continue
-            ours = await self._ours(name, known)
-            if ours is not None and (self._superseded != "keep" or ours.version is None):
-                await self.place.remove(name)
-            elif self._superseded is not None:
-                await self.place.move(name, await self._free_name(name, ours.version if ours else None))
-        await self._store.call(lambda db: file_rows.gone(db, record))
+            try:
+                await self._put_away(name, known)
+            except TargetError as problem:
+                stuck.append(name)
+                notes.append(f"a file that was replaced could not be put away; the next run tries again: {problem}")
+        names = {each.file.name for each in left}.difference(stuck)
+        await self._store.call(lambda db: file_rows.gone(db, record, names))
+        return tuple(notes)
+
+    async def _put_away(self, name: str, known: Sequence[Former]) -> None:
+        if not await self.place.is_there(name):
+            return
+        ours = await self._ours(name, known)
+        if ours is not None and (self._superseded != "keep" or ours.version is None):
+            await self.place.remove(name)
+        elif self._superseded is not None:
+            await self.place.move(name, await self._free_name(name, ours.version if ours else None))
 
     async def move_aside(self, record: int, name: str) -> str | None:
         """Moves a file to `superseded/`; returns its new name, or None if it was not there.
@@ -134,7 +152,8 @@ class Moves:
             elif any([await self._is_as_before(each.name, former) for each in files]):
                 await self._store.call(partial(file_rows.not_arrived, record=record))
         for record, left in () if preview else (await self._store.call(file_rows.leaving)).items():
-            await self.put_away(record, left)
+            for note in await self.put_away(record, left):
+                _log.warning("%s", note)
 
     async def _is_as_before(self, name: str, former: Sequence[Former]) -> bool:
         """Whether the name is free, or its file is the one that was to be replaced, and it was not edited."""

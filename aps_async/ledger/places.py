@@ -18,6 +18,7 @@ from aps_async.errors import TargetError
 from aps_async.filesystem import check_real_folders, move_below, open_own, replacing
 from aps_async.ledger.files import are_whole, is_whole, known_file
 from aps_async.ledger.journal import KnownFile
+from aps_async.text import folded
 from aps_async.threads import in_thread
 
 __all__ = ["FolderPlace", "Place", "StoragePlace"]
@@ -311,12 +312,17 @@ async def _locally(file: Path, work: Callable[..., T], *arguments: object) -> T:
 def _move(folder: Path, name: str, target: str) -> None:
     if not os.path.lexists(folder / name):
         return
-    if os.path.lexists(folder / target):
+    if os.path.lexists(folder / target) and not _are_one(folder, name, target):
         raise OSError(errno.EEXIST, "exists", str(folder / target))
     *above, _ = checked_relative(name)
     check_real_folders(folder, above)
     move_below(folder / name, folder, checked_relative(target))
     _remove_empty(folder, above)
+
+
+def _are_one(folder: Path, name: str, target: str) -> bool:
+    """Whether both are names of one file, as where the file system ignores case or the encoding of accents."""
+    return folded(name) == folded(target) and os.path.samestat(os.lstat(folder / name), os.lstat(folder / target))
 
 
 def _take_back(folder: Path, name: str, target: str) -> bool:

@@ -21,6 +21,7 @@ from aps_async.text import folded, well_formed
 
 __all__ = [
     "adopt",
+    "announce_run",
     "begin_run",
     "end_run",
     "enter",
@@ -57,12 +58,29 @@ _COLUMNS = ", ".join(_Row._fields)
 
 
 def begin_run(connection: sqlite3.Connection, command: str | None, total: int | None) -> int:
-    """Records that a run begins, and returns its number."""
+    """Records that a run begins, and returns its number. It replaces a run that was stopped before its first export."""
+    last, is_unused = _last_run(connection)
     made = connection.execute(
-        "INSERT INTO runs (began, total, command) VALUES (?, ?, ?)",
-        (time.time(), total, well_formed(command) if command else command),
+        "INSERT OR REPLACE INTO runs (id, began, total, command) VALUES (?, ?, ?, ?)",
+        (last if is_unused else None, time.time(), total, well_formed(command) if command else command),
     )
     return int(made.lastrowid or 0)
+
+
+def announce_run(connection: sqlite3.Connection, command: str | None) -> None:
+    """Records a folder's first run before its list, so that it can be resumed. A later one hides no earlier one."""
+    last, is_unused = _last_run(connection)
+    if last is None or is_unused:
+        begin_run(connection, command, None)
+
+
+def _last_run(connection: sqlite3.Connection) -> tuple[int | None, bool]:
+    """The number of the last run, and whether it was stopped before its first export."""
+    found = connection.execute(
+        "SELECT id, ended IS NULL AND NOT EXISTS (SELECT 1 FROM exports WHERE run=runs.id) FROM runs"
+        " ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return (None, False) if found is None else (found[0], bool(found[1]))
 
 
 def subfolders(connection: sqlite3.Connection) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from aps_async.downloads.filenames import stem_of
+from aps_async.errors import TargetError
 from aps_async.ledger import file_rows, rows
 from aps_async.ledger.file_rows import structured
 from aps_async.ledger.journal import KnownFile
@@ -228,14 +229,18 @@ class SheetBook:
         the files back.
 
         Raises:
-            TargetError: a file cannot be moved.
+            TargetError: a file cannot be moved; then all stay where they are.
         """
         return await ended(self._withdraw(sheet))
 
     async def _withdraw(self, sheet: KnownSheet) -> KnownSheet:
         moved: dict[KnownFile, KnownFile] = {}
         for file in sheet.in_place:
-            name = await self._moves.move_aside(sheet.record, file.name)
+            try:
+                name = await self._moves.move_aside(sheet.record, file.name)
+            except TargetError:
+                await self._moves.take_back(sheet.record)
+                raise
             if name is not None and (found := await self._moves.place.look(name)):
                 moved[file] = found
         return evolve(
@@ -338,7 +343,7 @@ def _renamed(connection: sqlite3.Connection, sheet: KnownSheet, name: str, moves
     connection.execute("UPDATE exports SET name=? WHERE id=?", (name, sheet.record))
     for file, new in moves:
         file_rows.moved(connection, sheet.record, file, new)
-    file_rows.release_name(connection, sheet.record, sheet.name)
+    file_rows.release_unused(connection, sheet.record, sheet.name)  # the new one may differ in case or accents only
 
 
 def _withdrawn(connection: sqlite3.Connection, sheet: KnownSheet) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from aps_async.errors import LedgerError
 from aps_async.ledger.file_rows import structured
 from aps_async.ledger.lock import holder
 from aps_async.ledger.schema import LEDGER_NAME, WRONG_VALUES, State, explained, read_ledger
@@ -58,7 +59,7 @@ def ledger_status(folder: str | os.PathLike[str]) -> LedgerStatus:
     The recorded files are not compared with the files in the folder: the next run does that.
 
     Raises:
-        LedgerError: there is no ledger, or it cannot be read.
+        LedgerError: there is no ledger, or no run in it, or it cannot be read.
     """
     path = Path(folder) / LEDGER_NAME
     with closing(read_ledger(path)) as connection:
@@ -69,9 +70,10 @@ def ledger_status(folder: str | os.PathLike[str]) -> LedgerStatus:
 
 
 def _read(connection: sqlite3.Connection, folder: Path) -> LedgerStatus:
-    run, began, ended, total, command = connection.execute(
-        "SELECT id, began, ended, total, command FROM runs ORDER BY id DESC LIMIT 1"
-    ).fetchone() or (0, 0.0, None, 0, None)
+    last = connection.execute("SELECT id, began, ended, total, command FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+    if last is None:  # stopped while an older version of this package was listing the project
+        raise LedgerError(f"the run into {folder} was stopped before its first export: run the original command again")
+    run, began, ended, total, command = last
     counts = dict(connection.execute("SELECT state, count(*) FROM exports WHERE run=? GROUP BY state", (run,)))
     done_files = "SELECT {} FROM files JOIN exports ON exports.id=export WHERE state=? AND run{}?"
     [size] = connection.execute(done_files.format("coalesce(sum(size), 0)", "="), (State.DONE, run)).fetchone()

@@ -124,10 +124,10 @@ def _plain(value: object) -> object:
 def load_behaviour(path: Path | str, base: Behaviour | None = None) -> Behaviour:
     """Switches from a JSON file; BehaviourError says what is wrong."""
     try:
-        return Behaviour.from_json(json.loads(Path(path).read_bytes()), base)
+        return Behaviour.from_json(json.loads(Path(path).read_text("utf-8-sig")), base)
     except BehaviourError as error:
         raise BehaviourError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise BehaviourError(f"{path}: cannot be read: {error}") from None
+        raise BehaviourError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except ValueError as error:
         raise BehaviourError(f"{path}: is not JSON: {error}") from None

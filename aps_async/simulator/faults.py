@@ -160,7 +160,7 @@ def read_faults(document: object) -> list[Fault]:
 def load_faults(path: Path | str) -> list[Fault]:
     """Faults from a JSON file; FaultError says what is wrong where."""
     try:
-        return read_faults(json.loads(Path(path).read_bytes()))
+        return read_faults(json.loads(Path(path).read_text("utf-8-sig")))
     except OSError as error:
         raise FaultError(f"{path}: cannot be read: {error.strerror}") from None
     except FaultError as error:

@@ -143,9 +143,9 @@ class World:
     def load(cls, path: Path | str) -> Self:
         """Read a world from a JSON file."""
         try:
-            text = Path(path).read_bytes()
+            text = Path(path).read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise WorldError(str(path), f"cannot be read: {error}") from None
+            raise WorldError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
         return cls.from_json(text)
 
     def to_summary(self) -> dict[str, Any]:

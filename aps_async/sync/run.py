@@ -13,7 +13,7 @@ from attrs import define, evolve, field, frozen
 from attrs.converters import optional
 
 from aps_async.ahead import ReadAhead
-from aps_async.errors import EmptyProjectError, InputError, MergeError, PruneLimitError
+from aps_async.errors import EmptyProjectError, InputError, MergeError, PruneLimitError, TargetError
 from aps_async.ledger import Ledger
 from aps_async.ledger.sheets import KnownSheet, SheetNote
 from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet, SheetIdentity, StoredExport
@@ -135,6 +135,8 @@ class SyncRun:
     _taken: dict[SheetIdentity | None, str] = field(factory=dict[SheetIdentity | None, str], init=False)
     _moved: dict[int, KnownSheet] = field(factory=dict[int, KnownSheet], init=False)
     """Withdrawn sheets whose files this run has moved, as they are now, by record."""
+    _stuck: dict[int, str] = field(factory=dict[int, str], init=False)
+    """Warnings about withdrawn sheets whose files could not be moved, by record."""
     _notes: list[SheetNote] = field(factory=list[SheetNote], init=False)
     _changed: list[tuple[bytes, SyncOutcome]] = field(factory=list[tuple[bytes, SyncOutcome]], init=False)
     """Outcomes, with their lineages, whose files have yet to be looked up in the ledger for the register."""
@@ -188,6 +190,8 @@ class SyncRun:
             self.selected = evolve(await self._listing.choose(), left_out=left_out)
         rest = [] if self.chosen else [each for each in self.selected.chosen if each.id in self._listing.ids]
         if not (self.chosen or rest or self._listing.left_out or self._is_any_known):
+            await self.ledger.begin(0)
+            await self.ledger.complete(0)
             raise EmptyProjectError(f"{self.project.name} shows no sheets that can be exported")
         planned = await self._plan(rest)
         self.is_listed = True
@@ -300,6 +304,8 @@ class SyncRun:
         for each in rest:
             moved = self._moved.get(each.record)
             outcome = missed(moved or each, verdicts[each.record], self.ledger.place)
+            if note := self._stuck.get(each.record):
+                outcome = evolve(outcome, warnings=(*outcome.warnings, note))
             outcomes.append(outcome)
             self._report(outcome, moved or each)
             self._keep(each, outcome, outcome.file if moved else None)
@@ -318,7 +324,13 @@ class SyncRun:
                 allowed=allowed,
             )
             return {}
-        return {each.record: await self.ledger.sheets.withdraw(each) for each in withdrawn}
+        moved: dict[int, KnownSheet] = {}
+        for each in withdrawn:
+            try:
+                moved[each.record] = await self.ledger.sheets.withdraw(each)
+            except TargetError as problem:  # it may be open in another program
+                self._stuck[each.record] = f"its file stays where it is until the next run: {problem}"
+        return moved
 
     def _report(self, outcome: SyncOutcome, *known: KnownSheet | None) -> None:
         """Adds an outcome to the register and to the joined PDF."""

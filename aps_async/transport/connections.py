@@ -16,6 +16,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from aps_async.errors import InputError, forget_frames
+from aps_async.filesystem import at_home
 from aps_async.links import SignedUrl
 from aps_async.narrowing import is_really
 from aps_async.settings import Settings
@@ -69,8 +70,8 @@ def tls_context(trust: object) -> ssl.SSLContext | None:
     context = ssl.create_default_context()
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # CAs of corporate proxies often lack what it requires
     try:
-        context.load_verify_locations(Path(trust).expanduser())
-    except (OSError, ValueError, RuntimeError) as problem:
+        context.load_verify_locations(at_home(trust))
+    except (OSError, ValueError) as problem:
         is_other = isinstance(problem, ssl.SSLError)  # which is an OSError too
         words = "it holds no PEM certificate" if is_other else getattr(problem, "strerror", None) or problem
         raise InputError(f"the CA file {trust} cannot be used: {words}; give a file of PEM certificates") from None

@@ -194,11 +194,11 @@ def xml_error(body: bytes) -> str | None:
     return _short(": ".join(found)) if found else None
 
 
-def error_of(method: str, path: str, answer: Answer, now: float) -> ResponseError:
-    """The error for a response with an error status."""
+def error_of(method: str, path: str, answer: Answer, now: float, *, is_storage: bool = False) -> ResponseError:
+    """The error for a response with an error status; a storage knows nothing of apps and their quotas."""
     code, detail = _said(answer)
     kind = _KINDS.get(answer.status) or (ServerError if answer.status >= 500 else ResponseError)
-    words = detail or _HINTS.get(answer.status, "") or describe(answer.body)
+    words = detail or ("" if is_storage else _HINTS.get(answer.status, "")) or describe(answer.body)
     if detail and answer.status in (401, 403):
         words = f"{words} ({_HINTS[answer.status]})"
     return kind(

@@ -17,7 +17,7 @@ from attrs import frozen
 
 from aps_async.arguments import check_awaited
 from aps_async.downloads.filenames import checked_relative, safe_stem
-from aps_async.downloads.storage import Storage
+from aps_async.downloads.storage import Storage, put_into, staged_in
 from aps_async.errors import APSError, DownloadError
 from aps_async.exports.kinds import get_export, row_of, start_export
 from aps_async.exports.pollers import export_rules
@@ -114,7 +114,7 @@ async def deliver(
 
     check_awaited(wanted=wanted)
     checked_relative(name)
-    staged = await storage.stage(f"{safe_stem(job.ref.export_id)[:40]}-{secrets.token_hex(4)}")
+    staged = await staged_in(storage, f"{safe_stem(job.ref.export_id)[:40]}-{secrets.token_hex(4)}")
     kept = staged
     limit = export_rules(session, job, timeout=timeout).timeout
     try:
@@ -123,7 +123,7 @@ async def deliver(
         kept = got.path or staged
         if wanted is not None and not await wanted():
             raise NotWantedError(f"{NOT_WANTED}: {job.ref}")
-        location = await storage.put(kept, name + kept.suffix)
+        location = await put_into(storage, kept, name + kept.suffix)
     except TimeoutError as problem:
         if isinstance(problem, APSError):
             raise

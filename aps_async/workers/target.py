@@ -8,7 +8,7 @@ from pathlib import Path
 from attrs import define
 
 from aps_async.downloads.folder import Folder
-from aps_async.downloads.storage import Storage
+from aps_async.downloads.storage import Storage, put_into, staged_in
 from aps_async.errors import APSError, DiskFullError, TargetError
 from aps_async.text import well_formed
 from aps_async.threads import stopped
@@ -123,13 +123,13 @@ class _Delivery(Storage):
     wanted: Callable[[], Awaitable[bool]]
 
     async def stage(self, stem: str) -> Path:
-        return await self.target.storage.stage(stem)
+        return await staged_in(self.target.storage, stem)
 
     async def put(self, file: Path, name: str) -> str:
         failures = 0
         while True:
             try:
-                location = await self.target.storage.put(file, name)
+                location = await put_into(self.target.storage, file, name)
             except TargetError as problem:
                 if not await self.target.failed(problem):
                     failures += 1

@@ -14,7 +14,7 @@ from aps_async.cli import profiles
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.identity import identity, scopes_for, sources
 from aps_async.cli.login import _kept_values as login_values
-from aps_async.cli.options import profile_option
+from aps_async.cli.profile_choice import profile_option
 from aps_async.cli.profiles import Profile
 from aps_async.simulator import Simulator
 from aps_async.simulator.oauthkeys import new_key_pair
@@ -177,7 +177,6 @@ def test_names_that_lead_elsewhere_are_refused(home: Path, name: str) -> None:
         ('client_secret = "x"', "'client_secret' is not a valid key"),
         ("client_id = 7", "client_id must be text"),
         ('kind = "robot"', "kind must be one of"),
-        ('store = "Keyring"', "store must be one of file, keyring"),
     ],
 )
 def test_an_invalid_profile_is_reported_when_it_is_asked_for(home: Path, text: str, words: str) -> None:

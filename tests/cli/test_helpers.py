@@ -245,7 +245,7 @@ def test_a_path_that_is_none_is_refused_before_anything_is_made(
 
 @pytest.mark.parametrize(
     "path",
-    [".", "plans", "/srv/plans", "C:\\plans", "C:/plans", "a:b", "./s3:/x", "./s3:x", "s3", "Plans: 3", "~/plans"],
+    [".", "plans", "/srv/plans", "C:\\plans", "C:/plans", "a:b", "./s3:/x", "./s3:x", "s3", "Plans: 3", "./~/plans"],
 )
 def test_paths_are_taken(path: str) -> None:
     assert a_path(path) == Path(path)

@@ -1,5 +1,6 @@
 """A user's mistakes: each ends with its own exit code, in one line that says what to do, before any work."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,9 @@ OFFLINE: list[tuple[int, tuple[str, ...], str]] = [
     (2, ("export", "Riverside", "--out", "ftp://host/x"), "not a path on this machine"),
     (7, ("export", "Riverside", "--out", "file"), "cannot write file: it is a file, not a folder"),
     (7, ("export", "Riverside", "--out", "file/below"), "its folder is a file, not a folder"),
+    (7, ("export", "Riverside", "--out", "n" * 300), "too long"),
+    (7, ("sync", "Riverside", "Tower", "--out", "n" * 300), "too long"),
+    (7, ("resume", "n" * 300), "too long"),
     (2, (*EXPORT, "--outt", "x"), "Did you mean --out"),
     (2, (*EXPORT, "--json=yes"), "'--json' does not take a value"),
     (2, (*EXPORT, "--since", "yesterday"), "'yesterday' is not a date such as"),
@@ -119,6 +123,23 @@ def test_a_mistake_is_reported_before_any_call(
     ran = cli(*argv, env=ENVIRONMENT | {"XDG_CONFIG_HOME": str(home)})
     _assert_reported(ran, code, words)
     assert not (home / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("link", "link: it is a link to something that does not exist"),
+        ("link/below", "its folder is a link to something that does not exist"),
+        ("fifo", "fifo: it is not a folder"),
+        ("fifo/below/x", "its folder is not a folder"),
+    ],
+)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs links and pipes")
+@pytest.mark.parametrize("command", [("export", "R"), ("sync", "R"), ("sync", "R", "T"), ("demo",)], ids=" ".join)
+def test_what_is_in_the_place_of_a_folder(cli: Cli, home: Path, command: tuple[str, ...], out: str, words: str) -> None:
+    (home / "link").symlink_to("nowhere")
+    os.mkfifo(home / "fifo")
+    _assert_reported(cli(*command, "--out", out, env=ENVIRONMENT), 7, words)
 
 
 @pytest.mark.parametrize(

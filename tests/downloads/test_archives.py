@@ -1,6 +1,7 @@
 """Untrusted archives: a bad one is a single error, and nothing of it reaches the disk."""
 
 import asyncio
+import errno
 import io
 import os
 import random
@@ -427,3 +428,43 @@ async def test_an_archive_that_cannot_be_unpacked_in_full_stays(
         assert (again.ok, again.reused) == (True, True)
         assert sorted(again.unpacked) == sorted(first.unpacked)
     assert starts["expired_urls_opened"] == 0
+
+
+@pytest.mark.parametrize("with_ledger", [False, True])
+@pytest.mark.parametrize(
+    ("problem", "left"), [(errno.ENOENT, False), (errno.EACCES, True), (errno.EPERM, True), (errno.EBUSY, True)]
+)
+async def test_an_archive_that_cannot_be_removed_costs_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: int, left: bool, with_ledger: bool
+) -> None:
+    """Such as on Windows, while a virus scanner reads it; or another program has removed it."""
+    unlink = Path.unlink
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix != ".zip":
+            return unlink(path, missing_ok)
+        if problem == errno.ENOENT:
+            unlink(path)
+            return unlink(path, missing_ok)
+        raise OSError(problem, os.strerror(problem), str(path))
+
+    scene = SCENES["acc-files-zip"]
+    behaviour = Behaviour(job_time=JobTime.fixed(20))
+    async with service(world(), behaviour=behaviour) as simulator, scene.session(simulator) as session:
+        request = scene.request(simulator, "good")
+        monkeypatch.setattr(Path, "unlink", refused)
+        run = export_many(session, [request], tmp_path, unpack=True, ledger=with_ledger)
+        [outcome] = [each async for each in run]
+        monkeypatch.undo()
+        assert outcome.ok, outcome.error
+        assert [each.suffix for each in outcome.unpacked] == [".pdf", ".pdf"]
+        assert all(each.exists() for each in outcome.unpacked)
+        assert len(outcome.warnings) == left
+        words = "could not be put away; the next run tries again" if with_ledger else "could not be removed: "
+        assert not left or words in outcome.warnings[0]
+        assert (tmp_path / "good.zip").exists() == left
+        if with_ledger:
+            [again] = [each async for each in export_many(session, [request], tmp_path, unpack=True, ledger=True)]
+            assert again.reused
+            assert sorted(again.unpacked) == sorted(outcome.unpacked)
+            assert not (tmp_path / "good.zip").exists()

@@ -21,6 +21,7 @@ from aps_async import (
     DownloadError,
     ExportRef,
     ExportTimeoutError,
+    InputError,
     LinkExpiredError,
     NotFoundError,
     Session,
@@ -994,3 +995,33 @@ async def test_many_at_once_are_independent(tmp_path: Path) -> None:
         await asyncio.gather(*(b.to(tmp_path / f"{number}.pdf") for number in range(20)))
         assert {path.read_bytes() for path in tmp_path.iterdir()} == {b.body()}
         assert len(list(tmp_path.iterdir())) == 20
+
+
+async def test_renew_returns_links_in_either_form(tmp_path: Path) -> None:
+    async with bench(Fault(endpoint="signed_get", kind="status", status=403, times=1)) as at:
+
+        async def renew(refused: SignedUrl | None) -> SignedUrl:
+            return (await at.renew(refused)).parts[0].link
+
+        got = await download(at.session, at.link, tmp_path / "x.pdf", renew=renew)
+        assert got.path.read_bytes() == at.body()
+
+
+WRONG: list[Any] = [None, "https://storage.example/x?X-Amz-Signature=canary", Source(parts=()), Source(parts=("x",))]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=["none", "text", "no_links", "no_parts"])
+async def test_links_that_are_none_are_refused(tmp_path: Path, wrong: Any) -> None:
+    async with bench(Fault(endpoint="signed_get", kind="status", status=403)) as at:
+
+        async def renew(refused: SignedUrl | None) -> Any:
+            return wrong
+
+        for source, words in ((at.link, "renew must return"), (wrong, "the source must be")):
+            with pytest.raises(InputError, match=f"^{words} a Source") as caught:
+                await download(at.session, source, tmp_path / "x.pdf", renew=renew)
+            assert "canary" not in str(caught.value)
+            with pytest.raises(InputError, match=f"^{words} a Source"):
+                async with aclosing(stream(at.session, source, renew=renew)) as chunks:
+                    await anext(chunks)
+        assert list(tmp_path.iterdir()) == []

@@ -158,6 +158,55 @@ def s3() -> Iterator[dict[str, str]]:
         yield options
 
 
+CLOUDS: dict[str, dict[str, str]] = {
+    "s3": {"access_key_id": "id", "secret_access_key": "secret"},
+    "gs": {"service_account_key": google_key("http://127.0.0.1:1")},
+    "az": {"account_name": "office", "account_key": "a2V5"},
+}
+
+
+@pytest.mark.parametrize(("scheme", "prefix"), [("s3", "AWS"), ("gs", "GOOGLE"), ("az", "AZURE")])
+@pytest.mark.parametrize(
+    ("variables", "options", "reading", "writing"),
+    [
+        ({}, {}, {"timeout": "1day", "read_timeout": "30s"}, {"timeout": "5min"}),
+        ({"TIMEOUT": "9min"}, {}, {"timeout": "9min", "read_timeout": "30s"}, {"timeout": "9min"}),
+        ({"TIMEOUT": "9min"}, {"timeout": "8min"}, {"timeout": "8min", "read_timeout": "30s"}, {"timeout": "8min"}),
+        (
+            {"ALLOW_HTTP": "true", "CONNECT_TIMEOUT": "1min"},
+            {},
+            {"timeout": "1day", "read_timeout": "30s", "allow_http": "true", "connect_timeout": "1min"},
+            {"timeout": "5min", "allow_http": "true", "connect_timeout": "1min"},
+        ),
+    ],
+)
+def test_no_request_with_a_file_is_limited_to_half_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    prefix: str,
+    variables: dict[str, str],
+    options: dict[str, str],
+    reading: dict[str, str],
+    writing: dict[str, str],
+) -> None:
+    """As obstore does: at 200 kB/s, a file of 8 MB was sent again and again until it was given up."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"{prefix}_{name}", value)
+    storage: Any = ObjectStorage(f"{scheme}://plans", allow_http=False, **CLOUDS[scheme], **options)
+    assert storage._store.client_options == reading
+    assert storage._writing.client_options == writing
+
+
+async def test_variables_of_the_http_client_are_heeded(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    bucket = Bucket(s3, "heeded")
+    storage = ObjectStorage("s3://heeded", allow_http=False, **s3)
+    await storage.check()
+    assert await storage.put(await staged(storage, b"x"), "a.pdf") == "s3://heeded/a.pdf"
+    assert await asyncio.to_thread(bucket.keys) == ["a.pdf"]
+    bucket.close()
+
+
 async def test_s3_keeps_the_older_version(s3: dict[str, str]) -> None:
     bucket = Bucket(s3, "replaced")
     await check_replaced(ObjectStorage("s3://replaced/2026", allow_http=True, **s3))

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from aps_async import DownloadError, LinkExpiredError, SignedUrl, download
+from aps_async.errors import IncompleteDownloadError
 from aps_async.links import Source, redirect_target
 from tests.downloads.test_download import NUMBERS, PAGE, cut, storage
 from tests.support import served
@@ -113,6 +114,24 @@ async def test_a_fresh_link_goes_on_where_the_refused_one_ended(tmp_path: Path, 
         await download(session, link, tmp_path / "x.pdf", renew=renew)
         assert (tmp_path / "x.pdf").read_bytes() == PAGE
         assert requests[-1].headers.get("Range") == (f"bytes={after}-" if after else None)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (429, xml("TooManyRequests"), "429 .*TooManyRequests: Some words."),
+        (429, b"", "429 an empty body"),
+        (503, xml("SlowDown"), "503 .*SlowDown: Some words."),
+    ],
+)
+async def test_a_busy_storage_is_reported_in_its_own_words(
+    tmp_path: Path, status: int, body: bytes, words: str
+) -> None:
+    """A storage has no client id with a quota that others might share."""
+    async with storage(lambda _request, _number: web.Response(status=status, body=body)) as (session, link, _):
+        with pytest.raises(IncompleteDownloadError, match=words) as caught:
+            await download(session, link, tmp_path / "x.pdf")
+    assert "quota" not in str(caught.value)
 
 
 async def test_links_that_always_look_dead_or_cut_the_file_anew_come_to_an_end(tmp_path: Path) -> None:

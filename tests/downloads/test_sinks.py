@@ -571,6 +571,32 @@ async def test_devices_and_pipes_are_never_replaced(
     assert os.path.samestat(os.lstat("a.pdf"), before)
 
 
+NAMESAKES: list[Callable[[Path], object]] = [
+    Path.mkdir,
+    lambda path: path.symlink_to(path.parent, target_is_directory=True),
+    lambda path: path.symlink_to("nowhere"),
+    lambda path: path.symlink_to("/dev/null"),
+    os.mkfifo,
+]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+@pytest.mark.parametrize("make", NAMESAKES)
+def test_what_has_the_name_without_its_suffix_is_not_in_the_way(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "A-101")
+    assert checked_path(tmp_path / "A-101", add_suffix=True) == tmp_path / "A-101"
+
+
+@pytest.mark.parametrize("place", ["", ".", "..", "a_folder/", "a_folder/.."])
+def test_a_folder_given_for_a_name_without_its_suffix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "a_folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(APSError, match=r"give a file name|must not be empty"):
+        checked_path(place, add_suffix=True)
+
+
 async def test_an_open_file_that_is_closed_meanwhile_is_a_target_error() -> None:
     file = io.BytesIO()
     sink = opened(file)
@@ -611,3 +637,39 @@ async def test_a_part_file_is_closed_once_even_if_that_fails(tmp_path: Path, mon
     sink.discard()
     assert closed == [ours]
     assert names(tmp_path) == []
+
+
+async def _written(sink: OpenFile | PartFile, size: int) -> None:
+    for at in range(0, size, 1 << 16):
+        await sink.write(at, bytes(1 << 16))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its pipes always block")
+@pytest.mark.parametrize("buffering", [0, 4096])
+async def test_a_full_pipe_that_does_not_block_loses_no_bytes(buffering: int) -> None:
+    """Its `write` returns None if it is unbuffered, as that of many files which have taken everything."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with (
+        os.fdopen(reading, "rb"),
+        contextlib.suppress(BlockingIOError),
+        os.fdopen(writing, "wb", buffering=buffering) as file,
+    ):
+        sink = opened(file)
+        with pytest.raises(TargetError, match="cannot write to the open file"):
+            await _written(sink, 1 << 24)
+
+
+@pytest.mark.parametrize("returned", [None, "all", True, 10**9])
+async def test_what_other_files_return_means_that_all_was_taken(returned: object) -> None:
+    taken = list[bytes]()
+
+    class Other:
+        def write(self, data: bytes) -> object:
+            taken.append(data)
+            return returned
+
+    sink = opened(Other())
+    await sink.write(0, b"ab")
+    await sink.write(2, b"cd")
+    assert taken == [b"ab", b"cd"]

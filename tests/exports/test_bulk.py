@@ -321,3 +321,18 @@ async def test_long_names_fit_where_the_file_system_takes_143_bytes(
             assert names["Plan"] == "Plan.pdf"
             assert names["A" * 132] == "A" * 132 + ".pdf"
     assert {path.name for path in tmp_path.glob("[!.]*")} == set(names.values())
+
+
+@pytest.mark.parametrize("ledger", [False, True])
+async def test_a_folder_with_the_name_of_a_sheet(tmp_path: Path, ledger: bool) -> None:
+    """Such as one for the underlays of `A-101.pdf`; only what has the whole name is in the way."""
+    async with service(World.single_folder(2)) as simulator, session_for(simulator) as session:
+        requests = requests_of(simulator)
+        (tmp_path / str(requests[0].name)).mkdir()
+        (tmp_path / f"{requests[1].name}.pdf").mkdir()
+        found = {each.request.name: each for each in await run(session, requests, tmp_path, ledger=ledger)}
+        kept, refused = (found[each.name] for each in requests)
+        assert kept.path == tmp_path / f"{requests[0].name}.pdf"
+        assert isinstance(refused.error, TargetError)
+        again = await run(session, requests[:1], tmp_path, ledger=ledger)
+        assert [(each.path, each.reused) for each in again] == [(kept.path, ledger)]

@@ -1,6 +1,7 @@
 """Bulk exports that deliver to a storage instead of a folder."""
 
 import asyncio
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -12,6 +13,7 @@ import pytest
 from aps_async import DownloadError, InputError, Session, export_many
 from aps_async.downloads.folder import Folder
 from aps_async.exports.kinds import start_export
+from aps_async.exports.wait import poll_export
 from aps_async.ledger import Ledger
 from aps_async.models import FailedExport, StoredExport
 from aps_async.simulator import Behaviour, JobTime, World
@@ -190,4 +192,34 @@ async def test_a_ledger_needs_more_than_a_storage(tmp_path: Path, kind: str) -> 
     async with service(World.single_folder(1)) as simulator, session_for(simulator) as session:
         with pytest.raises(InputError, match=r"a ledger needs a storage|is not for this storage"):
             await run(session, requests_of(simulator), InMemory(tmp_path), ledger=ledger)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("method", "returned", "words"),
+    [
+        ("put", None, r"put\(\) of Odd must return the location of .* as a text, not None"),
+        ("put", Path("a.pdf"), r"put\(\) of Odd must return the location of .* as a text, not .*Path"),
+        ("stage", None, r"stage\(\) of Odd must return a Path, not None"),
+        ("stage", "a.pdf", r"stage\(\) of Odd must return a Path, not 'a.pdf'"),
+    ],
+)
+async def test_what_a_storage_of_ones_own_must_return(
+    tmp_path: Path, method: str, returned: object, words: str
+) -> None:
+    """A `put` without a `return` ended the whole run with a TypeError."""
+
+    async def odd(*_: object) -> object:
+        return returned
+
+    storage = type("Odd", (InMemory,), {method: odd})(tmp_path)
+    async with service(World.single_folder(2)) as simulator, session_for(simulator) as session:
+        outcomes = await run(session, requests_of(simulator), storage)
+        assert [type(each.error) for each in outcomes] == [InputError, InputError]
+        for each in outcomes:
+            assert re.search(words, str(each.error))
+        job = await poll_export(session, await start_export(session, requests_of(simulator)[0]))
+        with pytest.raises(InputError, match=words):
+            await deliver(session, job, storage, "a")
     assert list(tmp_path.iterdir()) == []

@@ -18,7 +18,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.requests import ClientDisconnect
 
 from aps_async import ExportFailedError, ExportJob, Session, Settings, SignedUrl, TwoLegged, bim360
-from aps_async.errors import ClientDisconnectedError, IncompleteDownloadError
+from aps_async.errors import ClientDisconnectedError, IncompleteDownloadError, InputError
 from aps_async.exports.streaming import ExportStream, export_stream
 from aps_async.exports.wait import poll_export
 from aps_async.simulator import Behaviour, Fault, JobPolls, Simulator, World
@@ -377,3 +377,48 @@ async def test_a_client_that_leaves_when_the_stream_is_ready_leaves_no_connectio
         await waiting.result().aclose()
     await leaving[0]
     await assert_nothing_is_left(session, before)
+
+
+@pytest.mark.parametrize("closers", [1, 2])
+@pytest.mark.parametrize("reads", [False, True], ids=["between two reads", "during a read"])
+async def test_a_stream_that_another_task_closes_does_not_end_as_a_whole_one(
+    session: Session,
+    simulator: Simulator,
+    reads: bool,
+    closers: int,
+) -> None:
+    """Such as a web app that shuts down: a response without a length would end like that of a whole file."""
+    job = await begin(session, simulator)
+    before = ours()
+    simulator.add_fault(Fault(endpoint="signed_get", kind="slow", seconds=6, after_bytes=SIZE // 3))
+    stream = await export_stream(session, job)
+    received = len(await anext(aiter(stream)))
+
+    began = asyncio.Event()
+
+    async def read_on() -> None:
+        nonlocal received
+        asyncio.get_running_loop().call_soon(began.set)  # once it waits for data
+        async for chunk in stream:
+            received += len(chunk)
+
+    if reads:
+        reader = asyncio.ensure_future(read_on())
+        await began.wait()
+        with pytest.raises(InputError, match="each has one reader"):
+            await anext(aiter(stream))
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(stream.aclose() for _ in range(closers)))
+    if not reads:
+        reader = asyncio.ensure_future(read_on())
+    with pytest.raises(ClientDisconnectedError, match="closed before its end"):
+        await reader
+    assert received < SIZE
+    await assert_nothing_is_left(session, before)
+
+
+async def test_a_stream_that_is_closed_at_its_end_was_whole(session: Session, simulator: Simulator) -> None:
+    stream = await export_stream(session, await begin(session, simulator))
+    assert sum([len(chunk) async for chunk in stream]) == SIZE
+    await stream.aclose()
+    assert [chunk async for chunk in stream] == []

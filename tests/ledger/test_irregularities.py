@@ -142,10 +142,11 @@ async def test_a_run_that_was_killed_before_it_ended_forgets_nothing(
     simulator: Simulator, session: Session, tmp_path: Path, unpack: bool
 ) -> None:
     class Ending(Ledger):
-        async def ended(self, record: object, outcome: Outcome) -> None:
+        async def ended(self, record: object, outcome: Outcome) -> tuple[str, ...]:
             assert record
             assert outcome.ok
             await asyncio.Event().wait()
+            return ()
 
     lacking(simulator, "B.dwg")
     outcomes = export_many(session, [request_of(simulator)], tmp_path, unpack=unpack, ledger=Ending(tmp_path))

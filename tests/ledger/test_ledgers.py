@@ -1,6 +1,7 @@
 """The ledger's file: its versions, its lock, damaged files, and that it never blocks the event loop."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -333,3 +334,26 @@ async def test_the_first_error_ends_it_for_all(tmp_path: Path, name: str, kind: 
     with pytest.raises(kind, match=words):
         await store.call(sqlite3.Connection.commit)
     await store.close()
+
+
+async def test_a_part_file_that_cannot_be_removed_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as another user's in a folder with the sticky bit, or one that a virus scanner reads."""
+    async with Ledger(tmp_path) as ledger:
+        held, free = PartFile(tmp_path / "held.pdf", ledger.tag), PartFile(tmp_path / "free.pdf", ledger.tag)
+        for each in (held, free):
+            await each.write(0, b"x")
+    unlink = Path.unlink
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path == held.part:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refused)
+        async with Ledger(tmp_path):
+            assert (held.part.exists(), free.part.exists()) == (True, False)
+    async with Ledger(tmp_path):
+        assert not held.part.exists()
+    held.discard()
+    free.discard()

@@ -1,11 +1,14 @@
 """A repeated run does what is missing, and nothing else."""
 
 import asyncio
+import errno
 import hashlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -21,12 +24,13 @@ from aps_async import (
     start_export,
 )
 from aps_async.downloads.folder import Folder
-from aps_async.errors import FolderInUseError, NotAllowedError
-from aps_async.ledger import Ledger, ledger_status
+from aps_async.errors import FolderInUseError, NotAllowedError, TargetError
+from aps_async.ledger import Ledger, ledger_status, places
 from aps_async.models import StoredExport
 from aps_async.simulator import Behaviour, Fault, JobTime, World
 from tests import kinds
 from tests.ledger.support import fetches, files_in, requests_of, run, starts
+from tests.storages import ReadableInMemory
 from tests.support import service, session_for
 
 pytestmark = pytest.mark.looptime
@@ -105,10 +109,11 @@ async def test_a_killed_run_between_file_and_outcome_costs_no_second_download(tm
     """`arriving` is on disk and the file has its name, but nobody has written down that it is done."""
 
     class Ending(Ledger):
-        async def ended(self, record: object, outcome: ExportOutcome | StoredExport) -> None:
+        async def ended(self, record: object, outcome: ExportOutcome | StoredExport) -> tuple[str, ...]:
             assert record
             assert outcome.ok
             await asyncio.Event().wait()
+            return ()
 
     async with service(World.single_folder(3), behaviour=QUICK) as simulator, session_for(simulator) as session:
         async with aclosing(
@@ -426,3 +431,96 @@ async def test_an_outcome_says_why_a_file_was_not_used_again(
         change(next(files.glob(f"{requests[1].name}*")))
         assert await again() == [(True, None), (False, lost)]
         assert await again() == [(True, None), (True, None)]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("after", [0.0, 0.5, 4.0])
+async def test_two_runs_at_once_cannot_have_the_same_ledger(tmp_path: Path, after: float, is_open: bool) -> None:
+    """They took requests of the other for their own, and exported each twice, under two names."""
+    async with service(World.single_folder(3), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        requests, ledger = requests_of(simulator), Ledger(tmp_path)
+
+        async def second() -> list[ExportOutcome]:
+            await asyncio.sleep(after)
+            return await run(session, requests, tmp_path, ledger=ledger)
+
+        async with ledger if is_open else nullcontext():
+            first, refused = await asyncio.gather(
+                run(session, requests, tmp_path, ledger=ledger), second(), return_exceptions=True
+            )
+            assert isinstance(refused, FolderInUseError), refused
+            assert "another run (with the same ledger) works in" in str(refused)
+            assert isinstance(first, list)
+            assert all(each.ok for each in first)
+            if is_open:  # one after the other is allowed, also after a run that was left early
+                async with aclosing(export_many(session, requests, tmp_path, ledger=ledger)) as outcomes:
+                    await anext(outcomes)
+                assert [each.reused for each in await run(session, requests, tmp_path, ledger=ledger)] == [True] * 3
+        assert len(files_in(tmp_path)) == 3
+        status = ledger_status(tmp_path)
+        assert (status.done, status.older) == (3, 0)
+
+
+class Guarded(ReadableInMemory):
+    """A storage whose account may not delete."""
+
+    may_delete = False
+
+    async def remove(self, name: str) -> None:
+        if not self.may_delete:
+            raise TargetError(f"cannot remove {name}: AccessDenied")
+        await super().remove(name)
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("superseded", [None, "keep", "drop"])
+@pytest.mark.parametrize("in_storage", [False, True])
+async def test_a_replaced_file_that_cannot_be_removed_ends_no_run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_storage: bool,
+    superseded: Literal["keep", "drop"] | None,
+    back: bool,
+) -> None:
+    """Such as on Windows, while somebody has it open. Not even the next run could begin then."""
+    storage = Guarded(tmp_path / "staged") if in_storage else None
+    (tmp_path / "staged").mkdir()
+    out = tmp_path / "out"
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def there() -> list[str]:
+        return sorted(storage.files) if storage else sorted(p.relative_to(out).as_posix() for p in out.rglob("*.pdf"))
+
+    async with service(two_versions(), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        project = simulator.world.hubs[0].projects[0].id
+        [sheet] = simulator.world.sheets
+
+        async def export(version: int, name: str) -> ExportOutcome:
+            ledger = Ledger(out, superseded=superseded, storage=storage)
+            request = bim360.make_request(project, sheet.versions[version].id, name=name)
+            [outcome] = await run(session, [request], storage or out, ledger)  # type: ignore[arg-type]
+            assert outcome.ok, outcome.error
+            return outcome
+
+        await export(0, "Ground")
+        for each in ("_remove", "_move"):
+            monkeypatch.setattr(places, each, refused)
+        outcome = await export(1, "Ground floor")
+        assert len(outcome.warnings) == 1
+        assert "could not be put away; the next run tries again: cannot " in outcome.warnings[0]
+        assert {"Ground.pdf", "Ground floor.pdf"} <= set(there())
+        again = await export(1, "Ground floor")
+        assert (again.reused, again.warnings) == (True, ())
+        if back:  # its name is not free yet
+            assert (await export(0, "Ground")).ok
+        monkeypatch.undo()
+        Guarded.may_delete = True
+        try:
+            await export(*((0, "Ground") if back else (1, "Ground floor")))
+        finally:
+            Guarded.may_delete = False
+        present = [each for each in there() if not each.startswith("superseded/")]
+        assert present == (["Ground (2).pdf"] if back else ["Ground floor.pdf"])
+        assert len(there()) == len(present) or superseded == "keep" or in_storage

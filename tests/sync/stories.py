@@ -20,8 +20,9 @@ from aps_async.sync.run import SyncOptions
 from tests.storages import Bucket
 
 __all__ = ["UNHURRIED", "Story", "key"]
-UNHURRIED = Behaviour(job_time=JobTime.fixed(1), jobs_forgotten_after=0)
-"""On a slow machine, the folder's jobs would be forgotten at this speed when those of the storage are still known."""
+UNHURRIED = Behaviour(job_time=JobTime.fixed(1), jobs_forgotten_after=0, acc_url_life=1e6)
+"""At this speed an hour takes seconds: the folder's jobs would be forgotten, or the links to their files expired, when
+those of the storage are still good, so that one is exported again, as the project is now, and the other is not."""
 _TIMEOUT = 60.0
 """Seconds for one export: of the usual time, little is left at the speed of the story."""
 

@@ -2,8 +2,11 @@
 
 import asyncio
 import csv
+import errno
 import hashlib
 import json
+import os
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +19,7 @@ import pytest
 from attrs import define, evolve
 
 from aps_async import Session, export_many
+from aps_async.downloads.sinks import target_error
 from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError, TargetError
 from aps_async.exports.project import project_requests
 from aps_async.ids import bare_id
@@ -270,6 +274,35 @@ async def test_withdrawn_files_are_moved_only_by_prune_and_come_back(site: Site)
     assert (site.folder / "A-103 - Plan 3.pdf").is_file()
 
 
+@pytest.mark.parametrize("problem", [errno.EACCES, errno.EPERM, errno.EBUSY])
+async def test_a_withdrawn_file_that_cannot_be_moved_ends_no_sync(
+    site: Site, monkeypatch: pytest.MonkeyPatch, problem: int
+) -> None:
+    """Such as on Windows, while somebody has it open."""
+    await site.sync()
+    for number in ("A-102", "A-103"):
+        hide(site.simulator.world.find_sheet(number))
+    site.index()
+    move = FolderPlace.move
+
+    async def refused(place: FolderPlace, name: str, target: str) -> None:
+        if name.startswith("A-102"):
+            raise target_error(site.folder / name, OSError(problem, os.strerror(problem)))
+        await move(place, name, target)
+
+    monkeypatch.setattr(FolderPlace, "move", refused)
+    for words in ("its file stays where it is until the next run: cannot write .*A-102", None):
+        found = await site.sync(prune=True)
+        stuck = found["A-102 - Plan 2"]
+        assert stuck.state == "withdrawn"
+        assert bool(stuck.warnings) == (words is not None)
+        assert re.search(words or "", "".join(stuck.warnings))
+        assert (site.folder / "superseded" / "A-103 - Plan 3.pdf").exists()
+        assert json.loads((site.folder / "register.json").read_text())["sheets"]
+        monkeypatch.undo()
+    assert site.files() == [FIRST[0], FIRST[3], "superseded/A-102 - Plan 2.pdf", "superseded/A-103 - Plan 3.pdf"]
+
+
 async def test_prune_stops_before_it_moves_too_many(tmp_path: Path) -> None:
     async with service(World.single_folder(30), behaviour=QUICK) as simulator, session_for(simulator) as session:
         site = Site(simulator, session, tmp_path)
@@ -409,7 +442,7 @@ async def test_a_rename_overwrites_nothing(site: Site) -> None:
     site.index()
     mine = site.folder / "A-101 - Roof.pdf"
     mine.write_bytes(b"my notes")
-    with pytest.raises(TargetError, match="Roof"):
+    with pytest.raises(TargetError, match=r"Roof\.pdf: another file has this name; move it away and run it again"):
         await site.sync()
     assert mine.read_bytes() == b"my notes"
     mine.unlink()

@@ -1,0 +1,27 @@
+"""The profile that the command line or a job has chosen. Commands that messages suggest keep it."""
+
+import shlex
+from contextvars import ContextVar
+
+from aps_async.lazy import regex
+
+profile_option: ContextVar[str | None] = ContextVar("profile_option", default=None)
+"""The value of --profile."""
+
+_SUGGESTED = regex(
+    r"(?<![\w/-])aps-async(?= (?:login|logout|whoami|doctor|projects|sheets|collections|sets|files|cost|cost-documents"
+    r"|download|export|sync|resume)\b)"
+)
+"""A command that needs credentials, without a profile of its own."""
+
+
+def chosen() -> str:
+    """The option that chooses the same profile again, behind a space; empty if none was named by an option."""
+    name = profile_option.get()
+    return f" --profile {shlex.quote(name)}" if name else ""
+
+
+def as_chosen(text: str) -> str:
+    """The text with the chosen profile in its commands, which would use other credentials without it."""
+    option = chosen()
+    return _SUGGESTED.sub(lambda found: found[0] + option, text) if option else text
