@@ -1,12 +1,11 @@
 """The workers' database as an option of commands."""
 
 import os
-from urllib.parse import urlsplit
 
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.errors import InputError
 from aps_async.workers import engine
-from aps_async.workers.database import driver
+from aps_async.workers.database import check_address, driver
 
 PATIENCE = 3.0
 """Seconds for which a command waits for a database that is restarting."""
@@ -23,12 +22,7 @@ def database_url(given: str | None) -> str:
     if not given.strip():
         raise UsageProblem(_NEEDED)
     try:
-        scheme = urlsplit(given.strip()).scheme
-    except ValueError:
-        scheme = ""
-    if scheme not in ("postgresql", "postgres"):
-        raise UsageProblem("the database's address must begin with postgresql://")
-    try:
+        check_address(given)
         driver()
         engine.installed()
     except InputError as problem:

@@ -14,7 +14,7 @@ from aps_async.narrowing import is_really
 from aps_async.session import Session
 from aps_async.transport.retry import call_deadline, may_start_again, waits
 
-__all__ = ["Wanted", "batches", "request_of", "start_patiently"]
+__all__ = ["Wanted", "batches", "check_requests", "request_of", "start_patiently"]
 __dir__: object = __all__.copy
 
 Wanted = ExportRequest | Export
@@ -29,19 +29,28 @@ def request_of(wanted: Wanted) -> ExportRequest:
     return wanted if isinstance(wanted, ExportRequest) else ref_of(wanted).request
 
 
-async def batches(
-    requests: Iterable[Wanted] | AsyncIterable[Wanted],
-) -> AsyncGenerator[list[Wanted], None]:
-    """Yields as many at a time as are available. An asynchronous source is read up to `_AT_ONCE` requests ahead.
+def check_requests(requests: object) -> None:
+    """Checks that these are several requests.
 
     Raises:
-        InputError: `requests` is one request, or nothing that can be iterated over.
+        InputError: it is one request, or nothing that can be iterated over.
     """
     if not is_really(requests, Iterable) and not is_really(requests, AsyncIterable):
         raise InputError(
             f"requests must be a list or another iterable of requests, not {type(requests).__name__}; "
             "for a single one, write [request]"
         )
+
+
+async def batches(
+    requests: Iterable[Wanted] | AsyncIterable[Wanted],
+) -> AsyncGenerator[list[Wanted], None]:
+    """Yields as many at a time as are available. An asynchronous source is read up to `_AT_ONCE` requests ahead.
+
+    Raises:
+        InputError: as `check_requests`.
+    """
+    check_requests(requests)
     if isinstance(requests, AsyncIterable):
         async with aclosing(ReadAhead(_generated(requests), limit=_AT_ONCE, size=_AT_ONCE)) as found:
             async for batch in found:

@@ -21,6 +21,7 @@ from typing import IO, Any, Self
 
 from attrs import define, field, frozen
 
+from aps_async.children import python_command
 from aps_async.extras import needed
 from aps_async.filesystem import open_own
 from aps_async.lazy import regex
@@ -144,7 +145,7 @@ class ThumbnailProcess:
 
     def _begin(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own
-            [sys.executable, "-c", _CHILD, os.fspath(self.folder.absolute())],
+            python_command(_CHILD, os.fspath(self.folder.absolute())),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ from warnings import catch_warnings, simplefilter
 
 from attrs import asdict, field, frozen
 
+from aps_async.children import python_command
 from aps_async.downloads.sinks import checked_path, local_path, target_error
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
@@ -147,7 +148,7 @@ def _written(path: Path) -> Generator[BinaryIO, None, None]:
 
 
 def _start_child(file: BinaryIO) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", _CHILD]
+    command = python_command(_CHILD)
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=subprocess.PIPE)  # noqa: S603 - our own
 
 

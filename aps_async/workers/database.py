@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from aps_async.errors import DatabaseError
+from aps_async.errors import DatabaseError, InputError
 from aps_async.extras import needed
 from aps_async.lazy import regex
 
-__all__ = ["CONNECTIONS", "STATEMENT_SECONDS", "Database", "driver", "is_outage", "opened"]
+__all__ = ["CONNECTIONS", "STATEMENT_SECONDS", "Database", "check_address", "driver", "is_outage", "opened"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
@@ -33,7 +33,39 @@ _POOLER = (
     "statements: use the pooler's session mode, or PostgreSQL's own address"
 )
 
+_UNREADABLE = (
+    "the database's address cannot be read: write it as postgresql://user@host:5432/name, with the special "
+    "characters of user and password percent-encoded, such as %2F for /, %23 for #, %3F for ? and %40 for @; a "
+    "password may also be in PGPASSWORD or a .pgpass file"
+)
+
 _log = logging.getLogger(__name__)
+
+
+def check_address(url: object) -> None:
+    """Checks the form of a database's address. No error shows any of it: a password may be in the wrong place.
+
+    Raises:
+        InputError: it is not an address of a PostgreSQL, or cannot be read.
+    """
+    if not isinstance(url, str):
+        raise InputError(f"the database's address must be a text, such as postgresql://user@host/name, not {url!r:.40}")
+    try:
+        parts = urlsplit(url.strip())
+        ports = [urlsplit(f"//{each}").port for each in _hosts(parts.netloc)]
+    except ValueError:
+        raise InputError(_UNREADABLE) from None
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise InputError("the database's address must begin with postgresql://")
+    # A password with one of these characters ends the part of the address that it belongs to.
+    is_cut = "@" in parts.path or parts.fragment or any("=" not in each for each in parts.query.split("&") if each)
+    if is_cut or 0 in ports:
+        raise InputError(_UNREADABLE)
+
+
+def _hosts(netloc: str) -> list[str]:
+    """The hosts with their ports: there may be several, of which one is the primary."""
+    return netloc.rpartition("@")[2].split(",")
 
 
 def driver() -> Any:
@@ -56,6 +88,7 @@ def is_outage(problem: BaseException) -> bool:
         | exceptions.InterfaceError
         | exceptions.InternalClientError
         | exceptions.OperatorInterventionError
+        | exceptions.ReadOnlySQLTransactionError  # during a failover, or while its disk is full
         | exceptions.InsufficientResourcesError
         | exceptions.TransactionRollbackError
         | exceptions.IdleInTransactionSessionTimeoutError,
@@ -73,6 +106,7 @@ class Database:
 
     Raises:
         DatabaseError: on entering, if the database cannot be used.
+        InputError: on entering, if the address cannot be read.
     """
 
     def __init__(self, url: str, *, patience: float | None = 0.0, connections: int = CONNECTIONS) -> None:
@@ -86,15 +120,19 @@ class Database:
     def shown(self) -> str:
         """The address without user and password, for messages."""
         try:
-            parts = urlsplit(self.url)
-            port = f":{parts.port}" if parts.port else ""
-            return f"{parts.hostname or 'local socket'}{port}{parts.path}"
-        except ValueError:
+            check_address(self.url)
+        except InputError:
             return "the given address"
+        parts = urlsplit(self.url.strip())
+        hosts = (urlsplit(f"//{each}") for each in _hosts(parts.netloc))
+        shown = ",".join(f"{each.hostname}:{each.port}" if each.port else each.hostname or "" for each in hosts)
+        return f"{shown or 'local socket'}{parts.path}"
 
     async def __aenter__(self) -> Self:
+        check_address(self.url)
+
         async def opened() -> Any:
-            await self._refuse_transaction_mode()
+            await self._check_connection()
             return await driver().create_pool(
                 self.url,
                 min_size=0,  # the pool would restore a minimum in the background, and log errors when it cannot
@@ -163,6 +201,22 @@ class Database:
             raise
         return connection
 
+    async def _check_connection(self) -> None:
+        """Connects once, to find out what no later attempt can succeed with.
+
+        Raises:
+            DatabaseError: the database is behind a pooler in transaction mode.
+            InputError: asyncpg cannot read the address.
+        """
+        try:
+            await self._refuse_transaction_mode()
+        except driver().exceptions.ClientConfigurationError as problem:
+            raise InputError(f"the database's address: {problem}") from None
+        except OSError:  # also a certificate that is refused, which is a ValueError too
+            raise
+        except (ValueError, OverflowError):
+            raise InputError(_UNREADABLE) from None  # the message may quote a part of the address
+
     async def _refuse_transaction_mode(self) -> None:
         """Refuses a pooler in transaction mode, which gives the connection of an idle client to another client.
 
@@ -194,7 +248,7 @@ class Database:
     async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         ends = None if self.patience is None else loop.time() + self.patience
-        pause = 0.1
+        pause, has_failed = 0.1, False
         while True:
             began = loop.time()
             try:
@@ -203,23 +257,27 @@ class Database:
                 raise
             except Exception as problem:
                 if not is_outage(problem):
-                    raise self._error(problem) from problem
+                    raise self.error_of(problem) from problem
+                if self._pool is not None and isinstance(problem, driver().exceptions.ReadOnlySQLTransactionError):
+                    await self._pool.expire_connections()  # they stay read-only; new ones may find another server
                 # By its start: an attempt during which this process was suspended says nothing about the database now.
                 if ends is not None and began + pause > ends:
-                    raise self._error(problem) from None
+                    raise self.error_of(problem) from None
                 _log.info("the database is unavailable (%s), trying again in %.1f s", type(problem).__name__, pause)
                 if ends is None and pause >= _WARN_FROM and not self._is_out:  # with a limit, an error is raised soon
                     self._is_out = True
                     _log.warning("the database at %s is unavailable (%s); trying again", self.shown, _words(problem))
             else:
-                if self._is_out:
+                if self._is_out and has_failed:  # others may only read, which a read-only database allows
                     self._is_out = False
                     _log.warning("the database at %s is available again", self.shown)
                 return found
+            has_failed = True
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _error(self, problem: Exception) -> Exception:
+    def error_of(self, problem: Exception) -> Exception:
+        """The error of our own hierarchy for one of the driver's; any other error as it is."""
         exceptions = driver().exceptions
         if isinstance(problem, exceptions.DuplicatePreparedStatementError | exceptions.InvalidSQLStatementNameError):
             return DatabaseError(f"the database at {self.shown}: {_POOLER}")

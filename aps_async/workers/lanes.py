@@ -251,7 +251,7 @@ class _Lanes:
             found: Sequence[Any] = await self.database.pool.fetch(statement, *values, timeout=engine.HEARTBEAT)
         except Exception as problem:
             if not is_outage(problem) and not isinstance(problem, DatabaseError):
-                raise
+                raise self.database.error_of(problem) from problem
             _log.info("the queue cannot be updated: %s", type(problem).__name__)
             return None
         return found
@@ -333,7 +333,7 @@ class _Lanes:
                 await self._hear()
             except Exception as problem:
                 if not is_outage(problem):
-                    raise
+                    raise self.database.error_of(problem) from problem
                 _log.info("listening for new exports: %s; trying again", type(problem).__name__)
             await asyncio.sleep(_PAUSE)
 

@@ -18,6 +18,7 @@ from aps_async.errors import ExportError, InputError
 from aps_async.exports.bulk_requests import Wanted
 from aps_async.text import did_you_mean
 from aps_async.workers import engine, presence, schema
+from aps_async.workers.checks import check_database, check_number, check_run, check_text
 from aps_async.workers.database import Database
 from aps_async.workers.enqueueing import NewRun, enqueue
 from aps_async.workers.owners import Owner
@@ -122,6 +123,7 @@ class RunStore:
         Raises:
             DatabaseError: the tables are of another version, or cannot be read.
         """
+        check_database(database)
         return cls(database) if await database.bare(schema.is_installed) else None
 
     @classmethod
@@ -132,6 +134,7 @@ class RunStore:
             DatabaseError: the tables are of another version, or cannot be created.
             InputError: the extra `workers` is not installed.
         """
+        check_database(database)
         engine.installed()
 
         async def make(connection: Any) -> None:
@@ -166,12 +169,15 @@ class RunStore:
                 unchanged.
 
         Raises:
+            InputError: an argument is of another type, or the database cannot hold it; no run is created.
             Exception: any error of iterating over `wanted`. Without a key, exports before it stay enqueued.
         """
+        check_run(wanted, name, priority, owner, key)
         return await self.run(await enqueue(self.database, wanted, NewRun(safe_stem(name), priority, owner, key)))
 
     async def find_key(self, key: str) -> RunStatus | None:
         """The run that was enqueued under this key; None if there is none yet."""
+        check_text("key", key)
         found = await self.database.value("SELECT id FROM aps_run WHERE key = $1", key)
         return None if found is None else await self.run(found)
 
@@ -268,6 +274,7 @@ class RunStore:
         Raises:
             InputError: there is no such run; the message lists similar names.
         """
+        check_text("run", str(run))
         found = await self.database.value(
             "SELECT id FROM aps_run WHERE name = $1 OR id::text = $1 ORDER BY name = $1 DESC LIMIT 1", str(run)
         )
@@ -284,6 +291,8 @@ class RunStore:
         self, run: int | None = None, *, states: Sequence[str] = ("done", "failed"), batch: int = 1000
     ) -> AsyncIterator[Record]:
         """The exports that have ended, with their outcomes; `states=["failed"]` for the dead letters only."""
+        if run is not None:
+            check_number("run", run)
         last = 0
         while rows := await self.database.fetch(_RECORDS, run, list(states), last, batch):
             for row in rows:
@@ -292,6 +301,7 @@ class RunStore:
 
     async def cancel(self, run: int) -> int:
         """Cancels a run: no more starts or deliveries; finished files stay. Returns how many exports were dropped."""
+        check_number("run", run)
 
         async def end(connection: Any) -> int:
             await connection.execute(
@@ -309,6 +319,8 @@ class RunStore:
 
     async def set_priority(self, run: int, priority: int) -> None:
         """Changes a run's priority, including that of its exports in the queue."""
+        check_number("run", run)
+        check_number("priority", priority, bits=32)
 
         async def change(connection: Any) -> None:
             await connection.execute("UPDATE aps_run SET priority = $2 WHERE id = $1", run, priority)
@@ -329,6 +341,10 @@ class RunStore:
             exports: only these.
             reason: only those whose error is of this type, such as `NotAllowedError`, or contains this text.
         """
+        if run is not None:
+            check_number("run", run)
+        for each in exports or ():
+            check_number("the id of an export", each)
         kind, text = (None, None) if reason is None else error_patterns(reason)
         chosen = None if exports is None else list(exports)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import evolve
 
-from aps_async.arguments import check_functions
+from aps_async.arguments import check_functions, check_kind
 from aps_async.downloads.storage import Storage
 from aps_async.errors import (
     APSError,
@@ -35,6 +35,7 @@ from aps_async.polling import PollRules
 from aps_async.session import Session
 from aps_async.transport.retry import may_recover
 from aps_async.workers import engine, steps
+from aps_async.workers.checks import check_database, check_storage
 from aps_async.workers.database import Database
 from aps_async.workers.lanes import work
 from aps_async.workers.owners import Owner, patient_owner_of, token_problem
@@ -46,7 +47,7 @@ from aps_async.workers.reports import Reports
 from aps_async.workers.runs import RunStore
 from aps_async.workers.step_rules import FIRST_WAIT, TRIES, step_rules
 from aps_async.workers.steps import Delivered, NotWantedError
-from aps_async.workers.target import Target
+from aps_async.workers.target import Target, check_storable
 
 __all__ = ["REFUSALS", "REFUSED_IN_A_ROW", "STARTS", "TRIES", "TURNS", "OutcomeListener", "Worker"]
 __dir__: object = __all__.copy
@@ -87,6 +88,9 @@ class Worker:
         on_outcome: OutcomeListener | None = None,
     ) -> None:
         check_functions(on_outcome=on_outcome)
+        check_kind("session", session, Session)
+        check_database(database)
+        check_storage(storage)
         self.session = session
         self.storage = storage
         self.max_concurrent_downloads: int = session.settings.concurrent_downloads(max_concurrent_downloads)
@@ -122,7 +126,7 @@ class Worker:
         Raises:
             AuthError: no token can be obtained, or the service refused several exports in a row; the exports stay
                 queued for other workers.
-            TargetError: the storage cannot be written to and read from at the start.
+            TargetError: the storage cannot be used at the start, or has a path that the database cannot hold.
             DatabaseError: the tables are of another version, or were upgraded while it worked.
         """
         self._store = await RunStore.opened(self._database)
@@ -139,6 +143,7 @@ class Worker:
             owner=self._owner,
             claimed=self._read_ahead,
         )
+        check_storable(self.storage)
         await self.storage.check()
         self._presence = Presence(self._database, self._owner, lambda: self.waits_for)
         aside = asyncio.create_task(self._aside(stop, until_done))

@@ -109,6 +109,7 @@ OFFLINE: list[tuple[int, tuple[str, ...], str]] = [
     (4, ("worker", "--out", "x", *DATABASE, "--clients", "nope.toml"), "nope.toml cannot be read"),
     (2, ("enqueue", "Riverside", *DATABASE, "--priority", "5000"), "it must be at most 1000"),
     (2, ("cancel", "1", "--database", "mysql://x/y"), "must begin with postgresql://"),
+    (2, ("cancel", "1", "--database", "postgresql://u:a/b@h/d"), "the special characters of user and password percent"),
     (2, ("priority", "1", "high", *DATABASE), "'NUMBER': it must be a whole number"),
     (2, ("dead-letters", "--reason", "nope"), "use --database URL"),
     (2, ("download", URN, "--out", "s3://b/y"), "not a path on this machine"),

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from aps_async.errors import InputError
 from aps_async.workers import Database
 from aps_async.workers import database as module
+from aps_async.workers.database import check_address
 
 
 @pytest.mark.parametrize("ends", ["cancelled", "refused"])
@@ -29,3 +31,49 @@ async def test_a_connection_that_cannot_be_prepared_is_closed(
     with pytest.raises((asyncio.CancelledError, OSError)):
         await opening
     assert [each.is_closed() for each in connections] == [True]
+
+
+UNREADABLE = [
+    "postgresql://aps:hun/ter@127.0.0.1/aps",
+    "postgresql://aps:77/hunter@127.0.0.1/aps",
+    "postgresql://aps:hun#ter@127.0.0.1/aps",
+    "postgresql://aps:77#hunter@127.0.0.1/aps",
+    "postgresql://aps:hun?ter@127.0.0.1/aps",
+    "postgresql://aps:77?hunter@127.0.0.1/aps",
+    "postgresql://aps:h@x/hunter@127.0.0.1/aps",
+    "postgresql://aps:hun[ter@127.0.0.1/aps",
+    "postgresql://aps:hunter@127.0.0.1:543x/aps",
+    "postgresql://aps:hunter@127.0.0.1:99999/aps",
+    "postgresql://aps:hunter@127.0.0.1:5432,127.0.0.2:x/aps",
+    "postgresql://aps:hunter@[::1/aps",
+    "postgresql://aps:hunter@db..example/aps",
+    "postgresql://aps:hunter@127.0.0.1/aps?sslmode=hope",
+    "mysql://aps:hunter@127.0.0.1/aps",
+    "hunter@127.0.0.1",
+]
+
+
+@pytest.mark.parametrize("address", UNREADABLE)
+async def test_an_address_that_cannot_be_read_is_refused_without_showing_it(address: str) -> None:
+    database = Database(address, patience=60.0)
+    with pytest.raises(InputError, match="database's address") as caught:
+        async with asyncio.timeout(5), database:
+            pass
+    shown = f"{caught.value}{database.shown}"
+    assert not any(each in shown for each in ("hun", "ter@", "77"))
+
+
+READABLE = {
+    "postgresql://aps:p%2Fw%23%3F@db:5433/aps": "db:5433/aps",
+    "postgres://aps@db/aps?user=aps@tenant&sslmode=require": "db/aps",
+    "postgresql://aps:p@w@db/aps": "db/aps",
+    "postgresql:///aps?host=/run/postgresql": "local socket/aps",
+    "postgresql://[::1]:5433/aps": "::1:5433/aps",
+    "postgresql://one:5432,two:5433/aps": "one:5432,two:5433/aps",
+}
+
+
+@pytest.mark.parametrize("address", READABLE)
+def test_an_address_is_shown_without_user_and_password(address: str) -> None:
+    check_address(address)
+    assert Database(address).shown == READABLE[address]

@@ -1,6 +1,7 @@
 """A worker whose target fails: full, down for a while, or down from the beginning."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,16 @@ async def test_a_delivery_that_fails_in_a_living_worker_is_no_sign_of_its_death(
         async with working_session(simulator, database) as session:
             await work(session, database, tmp_path)
     assert len(whole_files(tmp_path)) == 1
+
+
+async def test_a_folder_whose_path_the_database_cannot_hold_is_refused_before_any_export(
+    database: Database, tmp_path: Path
+) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    async with service(World.single_folder(2), speed=SPEED, behaviour=QUICK) as simulator:
+        run = await run_of(simulator, database)
+        async with working_session(simulator, database) as session:
+            with pytest.raises(TargetError, match="not valid Unicode"):
+                await work(session, database, odd)
+    assert (await RunStore(database).run(run.id)).waiting == 2
+    assert simulator.counts()["endpoints"].get("export_start") is None
