@@ -11,7 +11,7 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from functools import partial
@@ -147,8 +147,12 @@ class ObjectStorage(ReadableStorage):
             raise InputError(f"{redact_addresses(url)} cannot be used as a storage: it is not s3://, gs:// or az://")
         is_object_storage(url)
         make = needed("obstore.store", "s3", "object storage").from_url
-        _check_credentials(self._url, scheme, options)
-        client, config = _client_options(scheme, options)
+        settings = _settings(scheme, options)
+        _check_credentials(self._url, scheme, settings)
+        # Given any setting of its HTTP client, obstore ignores the variables of the others; among the other options, it
+        # panics at one.
+        client = {name: value for name, value in settings if name in _CLIENT}
+        config = {name: value for name, value in options.items() if _plain(scheme, name) not in _CLIENT}
         if allow_http:
             client["allow_http"] = "true"
         repeated = {"retry_timeout": _REPEATED_FOR}
@@ -314,31 +318,22 @@ async def _written(work: Awaitable[object], *, is_safe: bool) -> None:
     await ended(task, on_cancel=lambda: loop.call_later(_LAST_MOMENTS, task.cancel))
 
 
-def _client_options(scheme: str, options: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Settings of the HTTP client, from variables and options, and the other options.
-
-    If obstore is given any of the former, it ignores the variables of the others; and it panics if they are among the
-    options of the storage.
-    """
-    given = {name.lower().removeprefix(_CLOUDS[scheme].prefix): (name, value) for name, value in options.items()}
-    client = {
-        name.lower().removeprefix(_CLOUDS[scheme].prefix): value
-        for name, value in os.environ.items()
-        if name.lower().startswith(_CLOUDS[scheme].prefix)
-    }
-    client |= {name: str(value) for name, (_, value) in given.items()}
-    config = {name: value for plain, (name, value) in given.items() if plain not in _CLIENT}
-    return {name: value for name, value in client.items() if name in _CLIENT}, config
+def _settings(scheme: str, options: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The variables of a cloud and then the options, by names in lower case and without the cloud's prefix."""
+    variables = ((name, value) for name, value in os.environ.items() if name.lower().startswith(_CLOUDS[scheme].prefix))
+    return [(_plain(scheme, name), str(value)) for name, value in (*variables, *options.items())]
 
 
-def _check_credentials(url: str, scheme: str, options: Mapping[str, str]) -> None:
+def _plain(scheme: str, name: str) -> str:
+    return name.lower().removeprefix(_CLOUDS[scheme].prefix)
+
+
+def _check_credentials(url: str, scheme: str, settings: Iterable[tuple[str, str]]) -> None:
     """Refuses a storage without credentials: obstore would try the cloud's metadata address for minutes."""
     cloud = _CLOUDS[scheme]
-    given = {name.lower(): value for name, value in os.environ.items() if name.lower().startswith(cloud.prefix)}
-    given |= {name.lower(): str(value) for name, value in options.items()}
     usable = {
-        name.removeprefix(cloud.prefix).removeprefix("storage_")
-        for name, value in given.items()
+        name.removeprefix("storage_")
+        for name, value in settings
         if value.strip().lower() not in ("", "0", "false", "no", "off")
     }
     if any(usable.issuperset(each.split("+")) for each in cloud.settings):
