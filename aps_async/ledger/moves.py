@@ -89,8 +89,7 @@ class Moves:
             except TargetError as problem:
                 stuck.append(name)
                 notes.append(f"a file that was replaced could not be put away; the next run tries again: {problem}")
-        names = {each.file.name for each in left}.difference(stuck)
-        await self._store.call(lambda db: file_rows.gone(db, record, names))
+        await self._store.call(lambda db: file_rows.gone(db, record, by_name.keys() - stuck))
         return tuple(notes)
 
     async def _put_away(self, name: str, known: Sequence[Former]) -> None:
