@@ -3,26 +3,17 @@
 import os
 
 from aps_async.arguments import check_kind
+from aps_async.downloads.folder import Folder
 from aps_async.downloads.storage import Storage
-from aps_async.errors import InputError
+from aps_async.errors import InputError, TargetError
 from aps_async.exports.bulk_requests import check_requests
 from aps_async.text import well_formed
-from aps_async.workers.database import Database
 from aps_async.workers.owners import Owner
 
-__all__ = ["check_database", "check_number", "check_run", "check_storage", "check_text"]
+__all__ = ["check_number", "check_run", "check_storable", "check_storage", "check_text"]
 __dir__: object = __all__.copy
 
 _LONGEST = 1000  # characters; what is longer does not fit into an index
-
-
-def check_database(database: object) -> None:
-    """Checks that it is a database, and not its address.
-
-    Raises:
-        InputError: it is something else.
-    """
-    check_kind("database", database, Database)
 
 
 def check_storage(storage: Storage) -> None:
@@ -33,6 +24,20 @@ def check_storage(storage: Storage) -> None:
     """
     if isinstance(storage, str | os.PathLike):
         raise InputError("a worker's storage must be Folder(path) or storage_for(address), not a path or an address")
+
+
+def check_storable(storage: Storage) -> None:
+    """Checks that the database can hold the paths of delivered files.
+
+    Raises:
+        TargetError: the folder's path is not valid Unicode.
+    """
+    if isinstance(storage, Folder) and (shown := well_formed(str(storage.path))) != str(storage.path):
+        raise TargetError(
+            f"the path {shown!r} is not valid Unicode, so the database cannot hold it: rename the folder, or give it "
+            "another path with a link or a mount",
+            path=storage.path,
+        )
 
 
 def check_number(name: str, value: object, *, bits: int = 64) -> None:

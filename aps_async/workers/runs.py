@@ -13,12 +13,13 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
+from aps_async.arguments import check_kind
 from aps_async.downloads.filenames import safe_stem
 from aps_async.errors import ExportError, InputError
 from aps_async.exports.bulk_requests import Wanted
 from aps_async.text import did_you_mean
 from aps_async.workers import engine, presence, schema
-from aps_async.workers.checks import check_database, check_number, check_run, check_text
+from aps_async.workers.checks import check_number, check_run, check_text
 from aps_async.workers.database import Database
 from aps_async.workers.enqueueing import NewRun, enqueue
 from aps_async.workers.owners import Owner
@@ -123,7 +124,7 @@ class RunStore:
         Raises:
             DatabaseError: the tables are of another version, or cannot be read.
         """
-        check_database(database)
+        check_kind("database", database, Database)
         return cls(database) if await database.bare(schema.is_installed) else None
 
     @classmethod
@@ -134,7 +135,7 @@ class RunStore:
             DatabaseError: the tables are of another version, or cannot be created.
             InputError: the extra `workers` is not installed.
         """
-        check_database(database)
+        check_kind("database", database, Database)
         engine.installed()
 
         async def make(connection: Any) -> None:

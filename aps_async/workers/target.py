@@ -7,34 +7,18 @@ from pathlib import Path
 
 from attrs import define
 
-from aps_async.downloads.folder import Folder
 from aps_async.downloads.storage import Storage, put_into, staged_in
 from aps_async.errors import APSError, DiskFullError, TargetError
-from aps_async.text import well_formed
 from aps_async.threads import stopped
 from aps_async.workers.steps import NOT_WANTED, NotWantedError
 
-__all__ = ["Target", "check_storable"]
+__all__ = ["Target"]
 __dir__: object = __all__.copy
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 60.0
 _PUTS = 5  # attempts, over 75 s, for a file that cannot be stored while others can
 
 _log = logging.getLogger(__name__)
-
-
-def check_storable(storage: Storage) -> None:
-    """Checks that the database can hold the paths of delivered files.
-
-    Raises:
-        TargetError: the folder's path is not valid Unicode.
-    """
-    if isinstance(storage, Folder) and (shown := well_formed(str(storage.path))) != str(storage.path):
-        raise TargetError(
-            f"the path {shown!r} is not valid Unicode, so the database cannot hold it: rename the folder, or give it "
-            "another path with a link or a mount",
-            path=storage.path,
-        )
 
 
 class Target:

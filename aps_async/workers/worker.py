@@ -35,7 +35,7 @@ from aps_async.polling import PollRules
 from aps_async.session import Session
 from aps_async.transport.retry import may_recover
 from aps_async.workers import engine, steps
-from aps_async.workers.checks import check_database, check_storage
+from aps_async.workers.checks import check_storable, check_storage
 from aps_async.workers.database import Database
 from aps_async.workers.lanes import work
 from aps_async.workers.owners import Owner, patient_owner_of, token_problem
@@ -47,7 +47,7 @@ from aps_async.workers.reports import Reports
 from aps_async.workers.runs import RunStore
 from aps_async.workers.step_rules import FIRST_WAIT, TRIES, step_rules
 from aps_async.workers.steps import Delivered, NotWantedError
-from aps_async.workers.target import Target, check_storable
+from aps_async.workers.target import Target
 
 __all__ = ["REFUSALS", "REFUSED_IN_A_ROW", "STARTS", "TRIES", "TURNS", "OutcomeListener", "Worker"]
 __dir__: object = __all__.copy
@@ -89,7 +89,7 @@ class Worker:
     ) -> None:
         check_functions(on_outcome=on_outcome)
         check_kind("session", session, Session)
-        check_database(database)
+        check_kind("database", database, Database)
         check_storage(storage)
         self.session = session
         self.storage = storage
