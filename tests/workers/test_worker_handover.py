@@ -16,7 +16,17 @@ from aps_async.workers import (
 )
 from tests.postgres import Postgres
 from tests.support import service
-from tests.workers.working import QUICK, SPEED, fetched, run_of, under_way, whole_files, work, working_session
+from tests.workers.working import (
+    QUICK,
+    SPEED,
+    fetched,
+    run_of,
+    under_way,
+    whole_files,
+    work,
+    working_session,
+    working_through,
+)
 
 
 async def test_a_worker_that_stops_hands_over_at_once_and_another_ends_the_run(
@@ -57,19 +67,8 @@ async def test_the_database_restarts_in_the_middle_and_everything_comes(
     url: str, server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "HEARTBEAT", 3.0)
-    async with (
-        Database(url, patience=None) as database,
-        service(World.single_folder(60), speed=SPEED, behaviour=QUICK) as simulator,
-    ):
-        await RunStore.opened(database)
-        run = await run_of(simulator, database)
-        async with working_session(simulator, database, budgets={"bim360.export_start": 30}) as session:
-            working = asyncio.create_task(work(session, database, tmp_path))
-            await under_way(simulator)
-            await asyncio.to_thread(server.restart)
-            await working
-        assert (await RunStore(database).run(run.id)).done == 60
-    assert len(whole_files(tmp_path)) == 60
+    async with working_through(url, tmp_path):
+        await asyncio.to_thread(server.restart)
 
 
 async def test_a_frozen_workers_delivery_is_not_put_after_another_took_its_turn(

@@ -11,7 +11,7 @@ from aps_async.simulator import World
 from aps_async.workers import Database, RunStore, database, engine
 from tests.postgres import Postgres
 from tests.support import service
-from tests.workers.working import QUICK, SPEED, run_of, under_way, whole_files, work, working_session
+from tests.workers.working import QUICK, SPEED, run_of, under_way, whole_files, work, working_session, working_through
 
 _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
 
@@ -31,22 +31,11 @@ async def test_a_failover_during_which_nothing_can_be_written_is_waited_out_and_
         await asyncio.to_thread(server.query, f"ALTER DATABASE {name} {setting}")
         await asyncio.to_thread(server.query, _CUT, name)
 
-    async with (
-        Database(url, patience=None) as opened,
-        service(World.single_folder(60), speed=SPEED, behaviour=QUICK) as simulator,
-    ):
-        await RunStore.opened(opened)
-        run = await run_of(simulator, opened)
-        async with working_session(simulator, opened, budgets={"bim360.export_start": 30}) as session:
-            working = asyncio.create_task(work(session, opened, tmp_path))
-            await under_way(simulator)
-            await make("SET default_transaction_read_only = on")
-            while not any("is unavailable" in each for each in caplog.messages) and not working.done():  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-            await make("RESET default_transaction_read_only")
-            await working
-        assert (await RunStore(opened).run(run.id)).done == 60
-    assert len(whole_files(tmp_path)) == 60
+    async with working_through(url, tmp_path) as working:
+        await make("SET default_transaction_read_only = on")
+        while not any("is unavailable" in each for each in caplog.messages) and not working.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        await make("RESET default_transaction_read_only")
     told = [each for each in caplog.messages if each.startswith("the database at")]
     assert [each.rpartition("; ")[2].rpartition(" is ")[2] for each in told] == ["trying again", "available again"]
 

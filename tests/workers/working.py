@@ -13,7 +13,7 @@ from aps_async import (
     Settings,
     bim360,
 )
-from aps_async.simulator import Behaviour, JobTime, Simulator
+from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.workers import (
     Database,
     Folder,
@@ -23,7 +23,7 @@ from aps_async.workers import (
     Worker,
     engine,
 )
-from tests.support import session_for
+from tests.support import service, session_for
 
 SPEED = 60.0
 QUICK = Behaviour(job_time=JobTime.fixed(5))
@@ -47,6 +47,24 @@ async def work(session: Session, database: Database, folder: Path, seconds: floa
     """Until everything is done."""
     async with asyncio.timeout(seconds):
         await Worker(session, database, Folder(folder), **options).run(until_done=True)
+
+
+@asynccontextmanager
+async def working_through(url: str, folder: Path) -> AsyncIterator[asyncio.Task[None]]:
+    """A worker in the middle of 60 exports, for what a database does meanwhile; after the block, all are delivered."""
+    async with (
+        Database(url, patience=None) as database,
+        service(World.single_folder(60), speed=SPEED, behaviour=QUICK) as simulator,
+    ):
+        await RunStore.opened(database)
+        run = await run_of(simulator, database)
+        async with working_session(simulator, database, budgets={"bim360.export_start": 30}) as session:
+            working = asyncio.create_task(work(session, database, folder))
+            await under_way(simulator)
+            yield working
+            await working
+        assert (await RunStore(database).run(run.id)).done == 60
+    assert len(whole_files(folder)) == 60
 
 
 async def letters(database: Database) -> dict[str, Exception | None]:
