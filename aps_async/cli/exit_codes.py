@@ -141,10 +141,13 @@ def reason(problem: BaseException) -> str:
 
 def _of_system(problem: BaseException) -> str:
     """An error of the operating system without its number; empty if it is another error."""
+    from aps_async.descriptors import TOO_MANY, TOO_MANY_ADVICE
     from aps_async.errors import APSError
 
     if not isinstance(problem, OSError) or isinstance(problem, APSError) or not problem.strerror:
         return ""
+    if problem.errno in TOO_MANY:
+        return TOO_MANY_ADVICE
     return f"{problem.strerror}: {problem.filename}" if problem.filename else problem.strerror
 
 

@@ -13,6 +13,7 @@ from threading import Event
 from typing import Self
 from weakref import WeakKeyDictionary
 
+from aps_async.descriptors import TOO_MANY, TOO_MANY_ADVICE
 from aps_async.downloads.filenames import cut
 from aps_async.errors import DiskFullError, DownloadError, IncompleteDownloadError, InputError, TargetError
 from aps_async.filesystem import check_replaceable, open_own
@@ -46,6 +47,7 @@ _ADVICE = {
     errno.EEXIST: "something else has the name of its part file; run it again",
     errno.ELOOP: "a link, or something else that is not ours, is in {place}; remove it or choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    **dict.fromkeys(TOO_MANY, TOO_MANY_ADVICE),
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ADDRESS = regex(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]|(?i:s3|gs|az|file|https?):")  # a drive letter is a single one

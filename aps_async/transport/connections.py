@@ -15,6 +15,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from aps_async.descriptors import connection_limit
 from aps_async.errors import InputError, forget_frames
 from aps_async.filesystem import at_home
 from aps_async.links import SignedUrl
@@ -93,7 +94,8 @@ def request_options(context: ssl.SSLContext | None, proxy: str | None) -> dict[s
 def open_api(settings: Settings) -> aiohttp.ClientSession:
     """The HTTP session for API calls."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=settings.connections), cookie_jar=aiohttp.DummyCookieJar()
+        connector=aiohttp.TCPConnector(limit=connection_limit(settings.connections)),
+        cookie_jar=aiohttp.DummyCookieJar(),
     )
 
 
@@ -105,7 +107,7 @@ def open_links(settings: Settings, shared: aiohttp.BaseConnector | None = None) 
         shared: the connector of a caller's own session. Its CA, resolver and sockets are used, and left open.
     """
     return aiohttp.ClientSession(
-        connector=shared or aiohttp.TCPConnector(limit=settings.connections),
+        connector=shared or aiohttp.TCPConnector(limit=connection_limit(settings.connections)),
         connector_owner=shared is None,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # length and hash are those of the bytes as stored

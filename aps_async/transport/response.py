@@ -15,6 +15,7 @@ import aiohttp
 from attrs import frozen
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from aps_async.descriptors import TOO_MANY, TOO_MANY_ADVICE
 from aps_async.errors import (
     DecodeError,
     NotAllowedError,
@@ -257,6 +258,8 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
         words = redact(str(problem)) or "the connection was lost"
     obstacle = _obstacle(problem)
     advice = f". {ADVICE[obstacle]}" if obstacle else ""
+    if isinstance(problem, OSError) and problem.errno in TOO_MANY:
+        words, advice = f"no connection: {TOO_MANY_ADVICE}", ""
     return TransportError(f"{what}: {words} ({type(problem).__name__}){advice}", sent=not unsent, obstacle=obstacle)
 
 
@@ -271,6 +274,8 @@ ADVICE = {
 def _obstacle(problem: BaseException) -> str | None:
     if isinstance(problem, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return "certificate"
+    if isinstance(problem, aiohttp.ClientConnectorError) and problem.errno in TOO_MANY:
+        return None
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
         return "host"
     if isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
