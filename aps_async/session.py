@@ -104,7 +104,10 @@ class Session:
         hooks: Iterable[Hook] = (),
         on_unreachable: Callable[[TransportError], object] | None = None,
     ) -> None:
-        self.base_url: str = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
+        variable = os.environ.get("APS_BASE_URL", "").strip()
+        self.base_url_place: str = "base_url" if base_url else "APS_BASE_URL" if variable else ""
+        """Where the base address was set, as errors name it: a program that reads it from elsewhere says so here."""
+        self.base_url: str = checked_base(base_url or variable or PRODUCTION, self.base_url_place)
         self._speed = SimulatorSpeed(self.base_url)
         self.settings: Settings = settings or (Settings() if self._speed.is_known else Settings.from_env())
         self.now = clock
@@ -452,7 +455,7 @@ class Session:
                 token = await self._tokens.token(self, rejected)
                 self.calls += 1
             counts = True
-            answer = await self._connections.send(call, token, self.settings)
+            answer = await self._connections.send(call, token, self.settings, self.base_url_place)
             self._learn_speed(answer.headers)
             counts = self._heed(rate_limiter, call, answer.status, answer.headers)
             return answer, token

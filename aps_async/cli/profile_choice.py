@@ -6,7 +6,9 @@ from contextvars import ContextVar
 from aps_async.lazy import regex
 
 profile_option: ContextVar[str | None] = ContextVar("profile_option", default=None)
-"""The value of --profile."""
+"""The name that --profile or a file has given."""
+chosen_by: ContextVar[str] = ContextVar("chosen_by", default="--profile")
+"""Where that name was given, for messages."""
 
 WITH_CREDENTIALS = (
     *("login", "logout", "whoami", "doctor"),
@@ -19,6 +21,12 @@ WITHOUT_CREDENTIALS = ("demo", "simulate", "guide", "status", "register", "cance
 """The other commands, to which no profile matters."""
 _SUGGESTED = regex(rf"(?<![\w/-])aps-async(?= (?:{'|'.join(WITH_CREDENTIALS)})(?![\w-]))")
 """A command that needs credentials, without a profile of its own."""
+
+
+def choose(name: str | None, by: str) -> None:
+    """Chooses a profile by its name in a file, which `by` names."""
+    profile_option.set(name)
+    chosen_by.set(by)
 
 
 def chosen() -> str:
