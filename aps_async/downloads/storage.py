@@ -25,19 +25,27 @@ __dir__: object = __all__.copy
 _BUCKET = regex(r"(s3|gs|az)://", re.IGNORECASE)
 _MORE = regex(r"[?#]|//[^/]*[@:]")
 """Parts of an address that obstore ignores or misunderstands."""
+_UNNAMED = ("", ".", "..")
 
 
 def is_object_storage(location: str) -> bool:
     """Whether this is an address in an object storage.
 
     Raises:
-        InputError: it is, but has a user, port, query or fragment.
+        InputError: it is, but has a user, port, query or fragment, or names in its prefix that are empty, `.` or `..`:
+            obstore would store the files elsewhere than this address says.
     """
     found = _BUCKET.match(location)
     if found and _MORE.search(location, found.end() - 2):
         raise InputError(
             f"{redact_addresses(location)} cannot be used as a storage: the address is the bucket or container and a "
             "prefix, without user, port, ? and #; credentials come from variables such as AWS_ACCESS_KEY_ID"
+        )
+    prefix = location[found.end() :].rstrip("/").partition("/")[2] if found else ""
+    if prefix and any(name.strip() in _UNNAMED for name in prefix.split("/")):
+        raise InputError(
+            f"{redact_addresses(location)} cannot be used as a storage: there is an empty name, '.' or '..' between "
+            "two slashes of its prefix"
         )
     return bool(found)
 
