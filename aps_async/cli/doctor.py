@@ -25,7 +25,8 @@ from aps_async.cli.exit_codes import UsageProblem, exit_code, in_its_terms, reas
 from aps_async.cli.identity import Identity, identity, service_address, sources
 from aps_async.cli.output import print_json, print_result
 from aps_async.cli.profile_choice import as_chosen
-from aps_async.errors import APSError, AuthError, NotAllowedError, TransportError
+from aps_async.downloads.future_paths import check_future_folder
+from aps_async.errors import APSError, AuthError, NotAllowedError, TargetError, TransportError
 from aps_async.narrowing import is_list
 from aps_async.resources.projects import list_hubs
 from aps_async.resources.users import get_user_info
@@ -259,14 +260,19 @@ def _versions() -> Check:
 
 def _write_access(folder: Path) -> Check:
     """Whether a file can be written to the folder, or where the folder would be made."""
-    place = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    remedy = "choose another folder with --out, or change its permissions"
+    try:
+        check_future_folder(folder)
+    except TargetError as problem:
+        words = reason(problem)
+        return Check(name="write access", ok=False, detail=words, remedy=remedy, exit_code=exit_code(problem))
+    place = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
     try:
         with tempfile.TemporaryFile(dir=place) as file:
             file.write(b"aps-async")
             file.flush()
             os.fsync(file.fileno())
     except OSError as problem:
-        remedy = "choose another folder with --out, or change its permissions"
         words = f"{place} cannot be written to: {problem.strerror or problem}"
         return Check(name="write access", ok=False, detail=words, remedy=remedy, exit_code=exit_code(problem))
     return _good("write access", f"{place} can be written to")

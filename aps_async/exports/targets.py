@@ -93,7 +93,7 @@ def state_folder(address: str) -> Path:
     address = f"{scheme.lower()}://{rest}" if rest else scheme
     above, _, name = address.rpartition("/")
     among_others = _folder_of(above) / name
-    return among_others if (among_others / LEDGER_NAME).exists() else _folder_of(address)
+    return among_others if os.path.lexists(among_others / LEDGER_NAME) else _folder_of(address)
 
 
 def _folder_of(address: str) -> Path:

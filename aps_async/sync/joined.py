@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from attrs import evolve, frozen
 
-from aps_async.downloads.sinks import checked_path, local_path
+from aps_async.downloads.sinks import checked_lengths, checked_path, local_path
 from aps_async.errors import APSError, InputError, MergeError, TargetError
 from aps_async.ledger import Ledger
 from aps_async.sync.merge import MergedPdf, MergeSheet, identifier_of, merge_sheets, pikepdf_installed
@@ -65,13 +65,14 @@ def checked_pdf(file: str | os.PathLike[str]) -> Path:
 
     Raises:
         InputError: it is not a path on this machine, or does not end in `.pdf`.
+        TargetError: a name in the path is too long.
         MissingExtraError: the extra `pdf` is not installed, which is better known before the exports than after.
     """
     pikepdf_installed()
     path = local_path(file).absolute()
     if path.suffix.lower() != ".pdf":
         raise InputError(f"{file} is to become a PDF: give it a name that ends in .pdf")
-    return path
+    return checked_lengths(path)
 
 
 def in_sheet_order(sheets: Sequence[SetSheet]) -> list[SetSheet]:

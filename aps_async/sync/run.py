@@ -13,6 +13,7 @@ from attrs import define, evolve, field, frozen
 from attrs.converters import optional
 
 from aps_async.ahead import ReadAhead
+from aps_async.downloads.sinks import checked_path
 from aps_async.errors import EmptyProjectError, InputError, MergeError, PruneLimitError, TargetError
 from aps_async.ledger import Ledger
 from aps_async.ledger.sheets import KnownSheet, SheetNote
@@ -29,6 +30,7 @@ from aps_async.sync.results import exported, left_out, missed
 from aps_async.sync.selection import Selected, Selection
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.sync.withdrawn import Prover, Verdict
+from aps_async.threads import in_thread
 
 __all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun"]
 __dir__: object = __all__.copy
@@ -177,6 +179,7 @@ class SyncRun:
         """
         if self.how.merge is not None:
             await self.ledger.reserve(self.how.merge)
+            await in_thread(checked_path, self.how.merge)  # rather now than after all exports
         self._is_any_known = await self.ledger.sheets.is_any_known(self._listing.project_id)
         if selected is not None:
             await self._listing.take_over(selected)
