@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from attrs import evolve, frozen
 
-from aps_async.downloads.sinks import checked_lengths, checked_path, local_path
+from aps_async.downloads.sinks import checked_lengths, checked_path, local_path, remove_parts
 from aps_async.errors import APSError, InputError, MergeError, TargetError
 from aps_async.ledger import Ledger
 from aps_async.sync.merge import MergedPdf, MergeSheet, identifier_of, merge_sheets, pikepdf_installed
@@ -108,9 +108,10 @@ async def join_set(
             raise InputError("there is no sheet to join")
         if await in_thread(identifier_of, checked_path(target)) == identifier and known is not None:
             return evolve(found, warnings=known)
+        await in_thread(remove_parts, target.parent, ledger.tag)  # which a killed run has left, here or elsewhere
         with TemporaryDirectory(prefix="aps-async-") as folder:
             files = [await _on_disk(ledger, each, Path(folder, f"{n}.pdf")) for n, each in enumerate(ordered)]
-            merged = await merge_sheets(files, target, identifier=identifier)
+            merged = await merge_sheets(files, target, identifier=identifier, tag=ledger.tag)
     except (APSError, OSError) as problem:
         raise MergeError(f"{target} was not written, all else is done: {problem}") from problem
     await ledger.note_joined(target, identifier, merged.warnings)
