@@ -184,7 +184,7 @@ def read_ledger(path: Path) -> sqlite3.Connection:
         LedgerError: there is no ledger, or it cannot be read by this version.
     """
     if not _is_there(path):
-        if not path.parent.exists():
+        if not os.path.lexists(path.parent):
             raise LedgerError(f"there is no folder {path.parent}")
         raise _empty(path)
     address = path.absolute().as_uri()
