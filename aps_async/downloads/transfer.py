@@ -8,14 +8,21 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from attrs import evolve
 
 from aps_async.downloads.content import ContentCheck, Expected, Signature
 from aps_async.downloads.sources import as_source
-from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
+from aps_async.errors import (
+    APSError,
+    DownloadError,
+    IncompleteDownloadError,
+    LinkExpiredError,
+    TransportError,
+    forget_frames,
+)
 from aps_async.lazy import regex
 from aps_async.links import SignedUrl, Source, redirect_target
 from aps_async.session import Session
@@ -155,19 +162,22 @@ class Transfer:
             problem: Exception | None = None
             begun: int | None = None
             try:
-                async with _Response(self._open, self._link, self._range_headers(), self._base_url) as response:
-                    if not await self._accepts(response):
+                async with _Response(self._open, self._link, self._range_headers(), self._base_url) as opened:
+                    if not await self._accepts(opened.response):
                         continue
-                    begun = self._at
-                    piece = await (response.content.readany() if begun else self._first_piece(response))
+                    begun, content = self._at, opened.response.content
+                    piece = await (content.readany() if begun else self._first_piece(content))
                     while piece:
                         yield self._take(piece)
                         if self._check.digests.is_behind:
                             await self._check.digests.catch_up()
-                        piece = await response.content.readany()
-            except (*_CONNECTION_ERRORS, _TransientError, _RefusedError, IncompleteDownloadError) as caught:
+                        piece = await content.readany()
+            except _CONNECTION_ERRORS as caught:
+                problem = transport_error(f"GET {self._link}", caught)
+            except (_TransientError, _RefusedError, DownloadError) as caught:
+                forget_frames(caught)  # whose local variables show the URL
                 problem = caught
-            is_whole = isinstance(problem, _CONNECTION_ERRORS) and self._at == self._part_size
+            is_whole = isinstance(problem, TransportError) and self._at == self._part_size
             if begun is not None and (problem is None or is_whole):
                 await self._check.digests.settle()
                 problem = self._end_of_response(begun)
@@ -212,8 +222,10 @@ class Transfer:
             await self._wait_after(problem)
         elif isinstance(problem, _TransientError):
             await self._wait_after(problem.reason)
+        elif isinstance(problem, TransportError):
+            await self._wait_after(problem)
         else:
-            await self._wait_after(transport_error(f"GET {self._link}", problem))
+            raise problem
 
     def _range_headers(self) -> dict[str, str]:
         if self._at and self.etag is None:
@@ -281,11 +293,11 @@ class Transfer:
             what = f"part {self._index + 1} of the file" if self._has_several else "the file"
             raise IncompleteDownloadError(f"GET {self._link}: {what} has {self._part_total} bytes instead of {wanted}")
 
-    async def _first_piece(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _first_piece(self, content: aiohttp.StreamReader) -> bytes:
         """Reads the body's first bytes, until they show whether it has an expected type."""
         head = b""
         while True:
-            chunk = await response.content.readany()
+            chunk = await content.readany()
             head += chunk
             if self._has_several or self._check.recognize(head, complete=not chunk):
                 return head
@@ -349,30 +361,33 @@ class Transfer:
         return self._waits.send(problem)
 
 
-class _Response(AbstractAsyncContextManager[aiohttp.ClientResponse]):
+class _Response:
     """The response to a link; a temporary redirect is followed once, unless the caller opens the links (no base URL).
 
-    A class, since `asynccontextmanager` would take longer than the checks of a small file.
+    A class, since `asynccontextmanager` would take longer than the checks of a small file. It keeps the response out of
+    the local variables of the transfer, which lives longer: a response shows its whole URL.
     """
 
-    __slots__ = ("_base_url", "_headers", "_link", "_open", "_opened")
+    __slots__ = ("_base_url", "_headers", "_link", "_open", "_opened", "response")
 
     def __init__(self, opener: Opener, link: SignedUrl, headers: Mapping[str, str], base_url: str | None) -> None:
         self._open, self._link, self._headers, self._base_url = opener, link, headers, base_url
 
-    async def __aenter__(self) -> aiohttp.ClientResponse:
+    async def __aenter__(self) -> Self:
         self._opened = self._open(self._link, self._headers)
-        response = await self._opened.__aenter__()
-        if response.status != 307 or self._base_url is None:
-            return response
-        location = response.headers.get("Location", "")
+        self.response: aiohttp.ClientResponse = await self._opened.__aenter__()
+        if self.response.status == 307 and self._base_url is not None:
+            await self._follow(self.response.headers.get("Location", ""), self._base_url)
+        return self
+
+    async def _follow(self, location: str, base_url: str) -> None:
         await self._opened.__aexit__(None, None, None)
         try:
-            target = redirect_target(self._link, location, base_url=self._base_url)
+            target = redirect_target(self._link, location, base_url=base_url)
         except ValueError as problem:
             raise _RefusedError(f"GET {self._link}: 307, and the redirect was not followed: {problem}", 1) from None
         self._opened = self._open(target, self._headers)
-        return await self._opened.__aenter__()
+        self.response = await self._opened.__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None

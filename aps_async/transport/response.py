@@ -24,6 +24,7 @@ from aps_async.errors import (
     ServerError,
     TransportError,
     UnauthorizedError,
+    forget_frames,
 )
 from aps_async.links import SignedUrl, redact
 from aps_async.narrowing import as_list, as_object, is_object
@@ -37,6 +38,7 @@ __all__ = [
     "Receipt",
     "describe",
     "error_of",
+    "forget_secrets",
     "json_of",
     "read_answer",
     "readable_headers",
@@ -55,6 +57,8 @@ _HINTS = {
 }
 _WORDS = ("developerMessage", "reason", "message", "title", "detail", "error_description", "error")
 _CODES = ("errorCode", "code", "error")
+_MOST = 10_000  # characters of a service's words that are looked at; a body may have 64 MiB
+_NO_HEADERS = CIMultiDictProxy(CIMultiDict[str]())
 _KINDS = {401: UnauthorizedError, 403: NotAllowedError, 404: NotFoundError, 429: RateLimitedError}
 
 
@@ -222,7 +226,9 @@ def _said(answer: Answer) -> tuple[str | None, str | None]:
         if hint:
             return None, _short(hint)
         kind = answer.headers.get("Content-Type", "")
-        return None, _short(answer.body.decode("utf-8", "replace")) if kind.startswith("text/plain") else None
+        return None, _short(answer.body[: 4 * _MOST].decode("utf-8", "replace")) if kind.startswith(
+            "text/plain"
+        ) else None
     if not is_object(said):
         return None, None
     inner = as_object(next(iter(as_list(said.get("errors"))), None))
@@ -237,8 +243,20 @@ def _is_word(value: Any) -> bool:
 
 
 def _short(text: str, limit: int = 200) -> str:
+    if len(text) > _MOST:
+        text = " ".join(text[:_MOST].split()[:-1])  # without the last word, of which a secret may have been cut off
     text = redact(" ".join(text.split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def forget_secrets(problem: BaseException) -> None:
+    """Removes what an error of aiohttp shows of its request: URL and headers, and the local variables of its frames."""
+    forget_frames(problem)
+    if isinstance(problem, aiohttp.ClientResponseError):
+        url = problem.request_info.real_url.with_query(None)
+        problem.request_info = aiohttp.RequestInfo(url, problem.request_info.method, _NO_HEADERS, url)
+        problem.history = ()
+        problem.args = (problem.request_info, problem.history)
 
 
 def transport_error(what: str, problem: BaseException) -> TransportError:
