@@ -56,7 +56,7 @@ def _redact_word(word: "re.Match[str]") -> str:
         may_be_nameless = shown[-1:].lower() in ("p", "s", "3", "z")  # http, https, s3, az
         user = "@" in address and (re.match(_USER, address) or (may_be_nameless and re.match(_NAMELESS_USER, address)))
         if user:
-            address = f"…@{address[user.end() :]}"  # noqa: PLW2901 - the rest of it
+            address = f"…@{address[user.end() :]}"
         shown += mark
         if query := re.search(_ENCODED_QUERY if "%" in mark else _QUERY, address):
             return f"{shown}{address[: query.start()]}?…"

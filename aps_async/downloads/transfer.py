@@ -27,7 +27,7 @@ from aps_async.lazy import regex
 from aps_async.links import SignedUrl, Source, redirect_target
 from aps_async.session import Session
 from aps_async.transport import hooks
-from aps_async.transport.response import Answer, describe, error_of, transport_error, xml_error
+from aps_async.transport.response import Answer, describe, error_of, is_markup, transport_error, xml_error
 from aps_async.transport.retry import TRANSIENT, note_error, waits
 
 __all__ = ["Opener", "Renew", "Transfer"]
@@ -47,7 +47,10 @@ _ENCODINGS = frozenset(
 )
 # A size has no more than 18 digits, and int() refuses thousands of them.
 _CONTENT_RANGE = regex(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
-_EXPIRED_CODES = ("ExpiredToken", "InvalidToken")  # the temporary credentials that signed the link; with status 400
+# The temporary credentials that signed the link have ended; with status 400.
+_EXPIRED_CODES = ("ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestExpired")
+# Autodesk asks for retries after every 5xx of storage. These do not change.
+_FINAL = frozenset({501, 505, 511})
 _log = logging.getLogger(__name__)
 
 
@@ -100,6 +103,7 @@ class Transfer:
         self._index = index
         self._start = self._check.received
         self._part_total: int | None = None
+        self._ends_unmarked = True
         if 0 < index < len(self._source.parts):  # at the first part, the check is new
             self._check.mark()
         if index < len(self._source.parts):
@@ -202,7 +206,7 @@ class Transfer:
                 if size is not None and self._at != size:
                     raise IncompleteDownloadError(f"{self._at} bytes came instead of {size}")  # noqa: TRY301
             else:
-                self.warnings = self._check.verify(self._part_total)
+                self.warnings = self._check.verify(self._part_total, ends_unmarked=self._ends_unmarked)
         except IncompleteDownloadError as problem:
             return problem
         self._bad_bodies = 0
@@ -252,7 +256,7 @@ class Transfer:
             _log.info("%s; starting over", words)
             self._forget()
             return False
-        if status in TRANSIENT:
+        if status in TRANSIENT or (500 <= status < 600 and status not in _FINAL):
             is_storage = self._base_url is not None
             raise _TransientError(error_of("GET", str(self._link), answer, self._session.now(), is_storage=is_storage))
         raise self._refusal(answer, words)
@@ -261,13 +265,13 @@ class Transfer:
         """The error for a status that would be the same after a retry with this link."""
         code = (xml_error(answer.body) or "").partition(":")[0]
         if answer.status in (401, 403):
-            if answer.body.lstrip()[:1] == b"<" and not code:
+            if is_markup(answer.body) and not code:
                 words += "; this page is not the storage's: a web filter or proxy on the way must allow its host"
                 return _RefusedError(words, 1)
             return _RefusedError(words, 1 if code == "SignatureDoesNotMatch" else None)
         if answer.status == 400 and code in _EXPIRED_CODES:
             return _RefusedError(words, None)
-        if answer.status in (307, 404):
+        if answer.status in (307, 404, 410):
             return _RefusedError(words, 1)
         return DownloadError(words)
 
@@ -288,6 +292,7 @@ class Transfer:
         self._refusals = 0
         self.etag = _strong(response.headers.get("ETag"))
         self._part_total = response.content_length
+        self._ends_unmarked = "Transfer-Encoding" not in response.headers
         wanted = self._part_size
         if self._part_total is not None and self._part_total != wanted:
             what = f"part {self._index + 1} of the file" if self._has_several else "the file"

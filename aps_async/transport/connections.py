@@ -12,7 +12,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp import hdrs
-from yarl import URL
 
 from aps_async.errors import InputError
 from aps_async.filesystem import at_home

@@ -3,6 +3,7 @@
 Services and gateways report errors in many forms, JSON or not, so nothing here relies on one.
 """
 
+import codecs
 import math
 import os
 import re
@@ -39,6 +40,7 @@ __all__ = [
     "describe",
     "error_of",
     "forget_secrets",
+    "is_markup",
     "json_of",
     "read_answer",
     "readable_headers",
@@ -181,7 +183,7 @@ def describe(body: bytes) -> str:
     """Describes a body in a few words that contain no secrets."""
     if not body.strip():
         return "an empty body"
-    text = body[:2000].decode("utf-8", "replace").strip()
+    text = _text(body[:2000])
     if text.startswith(("<?xml", "<Error")):
         return f"an XML error ({xml_error(body) or 'unreadable'})"
     if text[:1] == "<":
@@ -191,9 +193,20 @@ def describe(body: bytes) -> str:
     return f"a body of {len(body)} bytes that begins {_short(text, 60)!r}"
 
 
+def _text(body: bytes) -> str:
+    """The text of a body. Pages of filters and proxies may be UTF-16, or begin with a byte order mark."""
+    encoding = "utf-16" if body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    return body.decode(encoding, "replace").strip()
+
+
+def is_markup(body: bytes) -> bool:
+    """Whether a body is HTML or XML."""
+    return _text(body[:200])[:1] == "<"
+
+
 def xml_error(body: bytes) -> str | None:
     """`Code: Message` of a storage's error, without the rest of the body, which contains keys and signatures."""
-    text = body[:8000].decode("utf-8", "replace")
+    text = _text(body[:8000])
     found = [match[1] for name in ("Code", "Message") if (match := re.search(rf"<{name}>([^<]*)</{name}>", text))]
     return _short(": ".join(found)) if found else None
 
