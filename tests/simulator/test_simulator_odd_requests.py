@@ -160,14 +160,18 @@ async def test_head_has_the_headers_of_get_and_no_body(serve: Any) -> None:
         assert (await client.call("HEAD", data["signedUrl"])).status == 403, "the signature covers the method"
 
 
-async def test_ids_of_projects_are_taken_in_capitals_too(serve: Any) -> None:
+async def test_uuids_are_taken_in_capitals_too(serve: Any) -> None:
     async with serve(World.from_json(WORLD), behaviour=NOW) as client:
         on = Paths(client)
         clinic, tower = on.project("Clinic").id.upper(), on.project("Tower").id.upper()
         assert (await client.get(f"{on.hub}/projects/b.{clinic}")).status == 200
         assert (await client.get(f"//construction/sheets/v1/projects/{tower}/sheets")).status == 200
+        hub = on.hub.rpartition("/")[2]
+        assert (await client.get(on.hub.replace(hub, hub.upper()))).status == 200
         path = client.exports().replace(on.project("Clinic").id, clinic)
-        assert (await client.api("POST", path, json={})).status == 202
+        started = await client.api("POST", path, json={})
+        assert started.status == 202
+        assert (await client.get(f"{path}/{started.json['id'].upper()}")).status == 200
 
 
 HEADERS = [
