@@ -40,6 +40,7 @@ Opener = Callable[[SignedUrl, Mapping[str, str]], AbstractAsyncContextManager[ai
 """Opens a link with these headers, in place of `Session.open_link`."""
 
 _CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+_REFUSED_ATTEMPTS = 2  # if a proxy does not allow the storage's host, or its certificate is not trusted
 _BAD_BODIES = 3  # complete responses in a row that are not the file, after which the download fails
 # https://www.iana.org/assignments/http-parameters: storage may return other values from an upload; they mean nothing.
 _ENCODINGS = frozenset(
@@ -271,7 +272,7 @@ class Transfer:
             return _RefusedError(words, 1 if code == "SignatureDoesNotMatch" else None)
         if answer.status == 400 and code in _EXPIRED_CODES:
             return _RefusedError(words, None)
-        if answer.status in (307, 404, 410):
+        if answer.status in (307, 404):
             return _RefusedError(words, 1)
         return DownloadError(words)
 
@@ -345,7 +346,8 @@ class Transfer:
     async def _wait_after(self, problem: APSError) -> None:
         self._breaks += 1
         note_error(problem)
-        if self._breaks >= self._settings.max_download_attempts:
+        is_refused = isinstance(problem, TransportError) and problem.obstacle in ("certificate", "proxy")
+        if self._breaks >= (_REFUSED_ATTEMPTS if is_refused else self._settings.max_download_attempts):
             raise IncompleteDownloadError(
                 f"gave up after {self._breaks} breaks without a new byte, at {self.received} of "
                 f"{'unknown' if (total := self._whole) is None else total} bytes: {problem}"

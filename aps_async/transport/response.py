@@ -266,7 +266,7 @@ def forget_secrets(problem: BaseException) -> None:
     """Removes what an error of aiohttp shows of its request: URL and headers, and the local variables of its frames."""
     forget_frames(problem)
     if isinstance(problem, aiohttp.ClientResponseError):
-        url = problem.request_info.real_url.with_query(None)
+        url = problem.request_info.real_url.with_query(None).with_user(None)  # a proxy's may have a password
         problem.request_info = aiohttp.RequestInfo(url, problem.request_info.method, _NO_HEADERS, url)
         problem.history = ()
         problem.args = (problem.request_info, problem.history)
@@ -274,7 +274,7 @@ def forget_secrets(problem: BaseException) -> None:
 
 def transport_error(what: str, problem: BaseException) -> TransportError:
     """Converts an error of aiohttp or the system, without secrets."""
-    unsent = isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL)
+    unsent = isinstance(problem, (*_NOT_CONNECTED, aiohttp.InvalidURL))
     if isinstance(problem, aiohttp.ConnectionTimeoutError):
         words = "no connection in time"
     elif isinstance(problem, TimeoutError):
@@ -282,6 +282,8 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
     elif type(problem) is aiohttp.ClientConnectorError:
         cause = problem.os_error
         words = f"cannot connect to {problem.host}:{problem.port}: {os.strerror(cause.errno) if cause.errno else cause}"
+    elif isinstance(problem, aiohttp.ClientHttpProxyError):
+        words = f"the proxy does not connect: {problem.status} {_short(problem.message)}".rstrip()
     elif isinstance(problem, aiohttp.InvalidURL):
         words = "the address cannot be used"
     else:
@@ -291,10 +293,13 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
     return TransportError(f"{what}: {words} ({type(problem).__name__}){advice}", sent=not unsent, obstacle=obstacle)
 
 
+_NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+
 ADVICE = {
     "certificate": "If a proxy inspects TLS, name its CA file (APS_CA_FILE, Session(ssl=)); otherwise check the clock",
     "host": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
     "connection": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
+    "proxy": "Check the proxy (HTTPS_PROXY, Session(proxy=)): its user and password, and whether it allows this host",
 }
 """What to check, by `TransportError.obstacle`; the end of its message."""
 
@@ -304,6 +309,8 @@ def _obstacle(problem: BaseException) -> str | None:
         return "certificate"
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
         return "host"
-    if isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    if isinstance(problem, aiohttp.ClientHttpProxyError) and 400 <= problem.status < 500:
+        return "proxy"
+    if isinstance(problem, _NOT_CONNECTED):
         return "connection"
     return None
