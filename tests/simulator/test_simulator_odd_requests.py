@@ -339,3 +339,29 @@ async def test_no_link_that_somebody_else_wrote_ends_in_a_500(serve: Any, query:
     async with serve(World.from_json(WORLD), behaviour=NOW) as client:
         path = (await client.link()).partition("?")[0]
         assert (await client.call("GET", f"{path}?{query}")).status == 403
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET /\u00e4 HTTP/1.1\nHost: x\n\n",
+        "GET /?\u00e4 HTTP/1.1\nHost: x\n\n",
+        "GET hubs HTTP/1.1\nHost: x\n\n",
+        "GET http://[::1/x HTTP/1.1\nHost: x\n\n",
+        "GET /x HTTP/1.1\n\n",
+        f"GET /{'x' * 9000} HTTP/1.1\nHost: x\n\n",
+        f"GET /x HTTP/1.1\nHost: x\nX: {'x' * 9000}\n\n",
+        "POST /simulator/behaviour HTTP/1.1\nHost: x\nContent-Length: x\n\n",
+    ],
+)
+async def test_what_is_no_http_is_refused_and_reported_in_one_line(
+    serve: Any, head: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve(World.from_json(WORLD)) as client:
+        [line] = await _exchange(client.simulator.url, head)
+        assert b" 400 " in line
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("refused a request that is not valid HTTP: ")
+    assert record.exc_info is None
+    assert "\n" not in record.getMessage()
