@@ -5,7 +5,7 @@ import errno
 import itertools
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,7 +43,7 @@ from aps_async import (
     wait_for_export,
 )
 from aps_async.auth import AccessToken
-from aps_async.errors import CallTimeoutError, ServerError, UnauthorizedError
+from aps_async.errors import CallTimeoutError, IncompleteDownloadError, ServerError, UnauthorizedError
 from aps_async.exports.kinds import row_of
 from aps_async.exports.wait import poll_export
 from aps_async.links import SignedUrl
@@ -659,6 +659,45 @@ async def test_an_unknown_host_at_the_first_connection(patient: bool) -> None:
     assert (now() > 20) if patient else (now() < 5)
 
 
+@asynccontextmanager
+async def refusing_proxy(status: str) -> AsyncGenerator[tuple[str, list[bytes]], None]:
+    """A proxy that makes no connection; gives its address, and what it is asked for."""
+    asked = list[bytes]()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        yield f"http://user:canary@127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+@pytest.mark.parametrize(
+    ("status", "obstacle", "attempts"),
+    [
+        ("407 Proxy Authentication Required", "proxy", 2),
+        ("403 Forbidden", "proxy", 2),
+        ("502 Bad Gateway", "connection", 8),
+    ],
+)  # fmt: skip
+async def test_a_proxy_that_does_not_connect(status: str, obstacle: str, attempts: int, tmp_path: Path) -> None:
+    async with (
+        refusing_proxy(status) as (proxy, asked),
+        Session(StaticToken("t"), base_url="https://aps.example", proxy=proxy) as session,
+    ):
+        with pytest.raises(TransportError, match=status) as caught:
+            await session.request(SMALL, "GET", "/x", into=dict)
+        assert (caught.value.obstacle, caught.value.sent) == (obstacle, False)
+        assert len(asked) == attempts
+        with pytest.raises(IncompleteDownloadError, match=status) as failed:
+            await download(session, SignedUrl("https://storage.example/x?Signature=canary"), tmp_path / "x.pdf")
+        assert len(asked) == 2 * attempts
+    assert "canary" not in f"{caught.value} {failed.value} {failed.value.__cause__}"
+    assert (now() < 5) if attempts == 2 else (now() > 20)
+
+
 async def test_a_program_that_may_start_before_the_network_is_patient() -> None:
     async with Session(StaticToken("t"), base_url=f"http://127.0.0.1:{free_port()}", patient=True) as session:
         with pytest.raises(TransportError):
@@ -690,6 +729,8 @@ async def test_an_untrusted_certificate_at_the_first_connection(patient: bool, t
     async with await asyncio.start_server(talk, "127.0.0.1", 0, ssl=self_signed(tmp_path)) as server:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with Session(StaticToken("t"), base_url=url, patient=patient) as session:
+            with pytest.raises(IncompleteDownloadError, match=r"2 breaks.*CA file"):
+                await download(session, SignedUrl(f"{url}/x?Signature=canary"), tmp_path / "x.pdf")
             with pytest.raises(TransportError, match="CA file") as caught:
                 await session.request(SMALL, "GET", "/x", into=dict)
     assert (caught.value.obstacle, caught.value.sent) == ("certificate", False)
