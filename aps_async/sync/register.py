@@ -6,6 +6,7 @@
 import asyncio
 import csv
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
@@ -47,7 +48,8 @@ REGISTER_JSON = "register.json"
 FORM = 1
 """Version of `register.json`, raised by changes that older readers would misunderstand."""
 _LARGEST = 256 << 20
-_FORMULA = frozenset("=+-@\t\r")
+_FORMULA = frozenset("=+-@")
+_BREAKS = frozenset("\t\r\n")
 
 
 @frozen(kw_only=True)
@@ -205,8 +207,17 @@ _OPTIONS = _COLUMNS.index("options")
 def _csv_line(row: RegisterRow) -> str:
     values = list[Any](_values(row))
     values[_OPTIONS] = " ".join(row.options)
-    found: str = _in_csv([f"'{each}" if each.__class__ is str and each[:1] in _FORMULA else each for each in values])
+    found: str = _in_csv([f"'{each}" if each.__class__ is str and _may_be_formula(each) else each for each in values])
     return found
+
+
+def _may_be_formula(text: str) -> bool:
+    """Whether a spreadsheet may take it for a formula: some skip spaces and read wide characters as plain ones."""
+    first = text[:1]
+    if not first or first.isalnum():
+        return False
+    visible = (each for each in text if unicodedata.category(each)[0] not in "CZ")
+    return first in _BREAKS or unicodedata.normalize("NFKC", next(visible, ""))[:1] in _FORMULA
 
 
 async def read_register(place: Place) -> Register | None:
