@@ -1,10 +1,15 @@
-"""`register.csv` as spreadsheets read it."""
+"""`register.csv` as spreadsheets read it, and what may be in the place of `register.json`."""
 
 import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from aps_async.sync.register import RegisterRow, as_csv
+from aps_async.errors import TargetError
+from aps_async.ledger.places import FolderPlace
+from aps_async.sync.register import RegisterRow, as_csv, read_register
 
 LINK = 'HYPERLINK("http://x.example";"A-101")'
 
@@ -38,3 +43,13 @@ def test_no_text_is_a_formula(text: str) -> None:
 def test_other_texts_are_as_they_are(text: str) -> None:
     [found] = csv.DictReader(as_csv([RegisterRow(number=text, state="new")]))
     assert found["number"] == text
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, lambda path: path.symlink_to("/dev/null"), lambda path: path.symlink_to(path), os.mkfifo]
+)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+async def test_what_is_not_a_register_is_named(make: Callable[[Path], object], tmp_path: Path) -> None:
+    make(tmp_path / "register.json")
+    with pytest.raises(TargetError, match=r"register\.json: a link, a folder or something else that is not ours"):
+        await read_register(FolderPlace(tmp_path))
