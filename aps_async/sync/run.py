@@ -294,7 +294,7 @@ class SyncRun:
     async def missing(self) -> list[SyncOutcome]:
         """The outcomes of the sheets that the folder has and this run has not exported; moves withdrawn ones."""
         await self._keep_notes()
-        rest, reasons, others = await self._listing.not_exported()
+        rest, reasons, others = await self._listing.not_exported(self._taken)
         prover = Prover(self.session, self.project, self.viewer, self.how.user_id)
         verdicts = await prover.verdicts([each for each in rest if each.record not in reasons])
         verdicts |= {record: Verdict(SheetState.NOT_LOOKED_AT, reason) for record, reason in reasons.items()}

@@ -665,6 +665,35 @@ async def test_acc_sheets_that_share_a_number_are_kept_apart(acc_site: Site, sam
     assert sorted(files) == [name for name in site.files() if not name.startswith("superseded/")]
 
 
+@pytest.mark.parametrize("deleted", [0, 1])
+@pytest.mark.parametrize("same_title", [False, True])
+@pytest.mark.parametrize("narrowed", [False, True])
+async def test_one_of_two_acc_sheets_that_share_a_number_is_withdrawn(
+    acc_site: Site, deleted: int, same_title: bool, narrowed: bool
+) -> None:
+    site = acc_site
+    sheets = site.simulator.world.hubs[0].projects[0].sheets
+    one, two, three = sheets
+    two.number, two.title = one.number, one.title if same_title else two.title
+    site.index()
+
+    async def states(**how: Any) -> dict[str, str]:
+        options = SyncOptions(user_id=ADA, **how)
+        async with aclosing(sync_project(site.session, one.project.id, site.folder, options)) as outcomes:
+            return {each.id: each.in_words async for each in outcomes}
+
+    await states()
+    gone, stays = (one, two) if deleted == 0 else (two, one)
+    gone.deleted = True
+    site.index()
+    if narrowed:  # neither of them is chosen, but one is listed
+        found = await states(selection=Selection(sheet=three.id))
+        assert found.pop(stays.id) == found.pop(gone.id) == "not looked at: outside the selection of this run"
+    for _ in range(2):
+        found = await states()
+        assert found == {stays.id: "unchanged", three.id: "unchanged", gone.id: "withdrawn: it is deleted"}
+
+
 async def test_a_failed_revision_of_an_acc_sheet_keeps_the_older_file(acc_site: Site) -> None:
     site = acc_site
     await site.sync()
