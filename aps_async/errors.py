@@ -109,8 +109,8 @@ class TransportError(APSError):
     """No complete response arrived: the connection was refused or lost, or timed out.
 
     `sent` is False when the request certainly never reached the service, so that repeating it is safe. `obstacle` is
-    set when there was no connection at all: `certificate` (not trusted), `host` (unknown), `connection` (refused, or
-    no answer).
+    set when there was no connection at all: `certificate` (not trusted), `tls` (the server speaks none, or another
+    version), `host` (unknown), `connection` (refused, or no answer).
     """
 
     def __init__(self, message: str, *, sent: bool, obstacle: str | None = None) -> None:

@@ -120,7 +120,7 @@ class Doctor:
             if failed.obstacle == "certificate":
                 yield _failed("certificate", failed, remedies.for_certificate(problem))
             else:
-                yield _failed("network", failed, remedies.for_network(base, proxy))
+                yield _failed("network", failed, remedies.for_network(base, proxy, problem, failed.obstacle))
             return
         yield _good("network", f"{host_of(base)} answers")
         encrypted = base.startswith("https:")

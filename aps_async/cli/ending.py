@@ -23,7 +23,12 @@ from aps_async.lazy import regex
 
 _NAMED = 8  # sheets that are named for one reason
 _STATUS = {401: "not signed in", 403: "not allowed", 404: "not found", 429: "over the quota"}
-_OBSTACLES = {"host": "unknown host", "certificate": "certificate not trusted", "connection": "no connection"}
+_OBSTACLES = {
+    "host": "unknown host",
+    "certificate": "certificate not trusted",
+    "tls": "no encrypted connection",
+    "connection": "no connection",
+}
 _VARIABLE = regex(r"\d+(?:\.\d+)?|\burn:\S+|'[^']*'")
 _LONGEST = 100
 

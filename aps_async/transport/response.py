@@ -262,6 +262,10 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
 
 ADVICE = {
     "certificate": "If a proxy inspects TLS, name its CA file (APS_CA_FILE, Session(ssl=)); otherwise check the clock",
+    "tls": (
+        "The server does not speak TLS as it should: check the address (APS_BASE_URL) and the proxy (HTTPS_PROXY), "
+        "whose own address usually begins with http://"
+    ),
     "host": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
     "connection": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
 }
@@ -269,8 +273,10 @@ ADVICE = {
 
 
 def _obstacle(problem: BaseException) -> str | None:
-    if isinstance(problem, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         return "certificate"
+    if isinstance(problem, aiohttp.ClientConnectorSSLError):
+        return "tls"
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
         return "host"
     if isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):

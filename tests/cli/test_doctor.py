@@ -164,6 +164,34 @@ def test_a_proxy_is_shown_without_its_password(cli: Cli, service: Simulation) ->
     assert "hunter2" not in ran.out + ran.err
 
 
+@pytest.mark.parametrize(
+    ("status", "base", "proxy", "words"),
+    [
+        (407, "https://aps.invalid", "http://ada:hunter2@{}", "USER:PASSWORD@HOST:PORT"),
+        (403, "https://aps.invalid", "http://{}", "lets this host through"),
+        (200, "https://aps.invalid", "https://ada:hunter2@{}", "begin HTTPS_PROXY with http:// instead of https://"),
+        (200, "https://{}", "", "begin it with http://"),
+    ],
+)
+async def test_what_answers_in_place_of_the_service(
+    service: Simulation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, base: str, proxy: str, words: str
+) -> None:
+    """A proxy that wants a password, one that refuses, one that does not speak TLS, and a service that does not."""
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        return web.Response(status=status)
+
+    async with RawTestServer(answer, host="127.0.0.1") as server:
+        address = f"127.0.0.1:{server.port}"
+        monkeypatch.setenv("HTTPS_PROXY", proxy.format(address))
+        env = service.env | {"APS_BASE_URL": base.format(address)}
+        doctor = Doctor(user_id=None, folder=tmp_path, environ=env)
+        found = {each.name: each async for each in doctor.checks()}
+    assert (found["network"].ok, found["network"].exit_code) == (False, 6)
+    assert words in found["network"].remedy
+    assert "hunter2" not in "".join(each.detail + each.remedy for each in found.values())
+
+
 def test_a_token_is_not_shown(cli: Cli, service: Simulation) -> None:
     token = "eyJhbGciOiJub25lIn0.eyJzY29wZSI6WyJkYXRhOnJlYWQiXX0.canary"
     ran = cli("doctor", env=service.env | {"APS_ACCESS_TOKEN": token})

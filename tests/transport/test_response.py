@@ -260,6 +260,7 @@ CONNECTION = ConnectionKey("h", 443, True, True, None, None, None)
             aiohttp.ClientConnectorCertificateError(CONNECTION, ssl.SSLCertVerificationError("no")),
             False, "certificate", "APS_CA_FILE",
         ),
+        (aiohttp.ClientConnectorSSLError(CONNECTION, ssl.SSLError("no")), False, "tls", "does not speak TLS"),
         (aiohttp.ServerDisconnectedError(), True, None, "Server disconnected"),
         (ConnectionResetError(), True, None, "the connection was lost"),
         (aiohttp.ClientPayloadError(f"http://h/x?{SIGNED}"), True, None, "http://h/x?…"),
