@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from aps_async.cli.doctor import Doctor
+from aps_async.ledger.lock import FolderLock
 from tests.certificates import company
 from tests.cli.support import Ran, Simulation
 
@@ -149,10 +150,49 @@ def test_a_service_that_refuses(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="asks for a folder that only this user cannot write to")
-def test_a_folder_that_cannot_be_written_to(cli: Cli, service: Simulation) -> None:
-    ran = cli("doctor", "--json", "--out", "/proc/aps-async", env=service.env)
-    assert (ran.code, checks(ran)["write access"]["ok"]) == (7, False)
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        ("/proc/aps-async", ""),
+        ("file", "it is a file, not a folder"),
+        ("file/plans", "its folder is a file, not a folder"),
+        ("dangling", "it is a link to something that does not exist"),
+        ("dangling/plans", "its folder is a link to something that does not exist"),
+        ("x" * 300, "the name is too long"),
+        (f"{'x' * 300}/plans", "the name is too long"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_to(
+    cli: Cli, service: Simulation, tmp_path: Path, folder: str, words: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    ran = cli("doctor", "--json", "--out", tmp_path / folder, env=service.env)
+    assert (ran.code, checks(ran)["write access"]["ok"], checks(ran)["hubs"]["ok"]) == (7, False, True)
+    assert words in checks(ran)["write access"]["detail"]
     assert "--out" in checks(ran)["write access"]["remedy"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may enter every folder")
+def test_a_folder_that_may_not_be_entered(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    (tmp_path / "theirs" / "deep").mkdir(parents=True)
+    (tmp_path / "theirs").chmod(0)
+    try:
+        ran = cli("doctor", "--json", "--out", tmp_path / "theirs" / "deep" / "plans", env=service.env)
+    finally:
+        (tmp_path / "theirs").chmod(0o700)
+    assert (ran.code, checks(ran)["hubs"]["ok"]) == (7, True)
+    assert "it is not writable" in checks(ran)["write access"]["detail"]
+
+
+def test_a_folder_that_another_run_uses(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path).acquire()
+    try:
+        ran = cli("doctor", "--json", "--out", tmp_path, env=service.env)
+    finally:
+        lock.release()
+    assert (ran.code, checks(ran)["write access"]["ok"]) == (0, None)
+    assert "another run" in checks(ran)["write access"]["detail"]
 
 
 def test_a_proxy_is_shown_without_its_password(cli: Cli, service: Simulation) -> None:
