@@ -39,6 +39,7 @@ __all__ = [
     "PollTimeoutError",
     "PruneLimitError",
     "RateLimitedError",
+    "RegisterError",
     "ResponseError",
     "ServerError",
     "TargetError",
@@ -244,6 +245,10 @@ class TargetError(DownloadError):
 
 class DiskFullError(TargetError):
     """The disk or the disk quota is full, so that every other file there would fail too."""
+
+
+class RegisterError(TargetError):
+    """The register in a folder could not be written; the other work of the run is done."""
 
 
 class LinkExpiredError(DownloadError):
