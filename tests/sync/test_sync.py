@@ -112,6 +112,38 @@ async def test_everything_is_new_then_unchanged(site: Site) -> None:
     assert {each.exported_at for each in again.values()} != {None}
 
 
+@pytest.mark.parametrize("revised", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("Roof (2)", "Roof"), ("Roof", "Roof (2)"), ("Roof (2)", "Roof (3)"), ("(2)", ""), ("Roof (2) (3)", "Roof (2)")],
+)
+async def test_a_number_in_brackets_may_be_part_of_a_title(site: Site, before: str, after: str, revised: bool) -> None:
+    item = site.simulator.world.find_sheet("A-101")
+    for title in (before, after, before):
+        item.title = title
+        if revised:
+            site.revise(item)
+        site.index()
+        await site.sync()
+        name = f"A-101 - {title}" if title else "A-101"
+        assert site.files()[0] == f"{name}.pdf"
+        assert len([each for each in site.files() if each.startswith("A-101")]) == 1
+
+
+async def test_a_number_that_tells_sheets_apart_stays(site: Site) -> None:
+    one, two = site.simulator.world.find_sheet("A-101"), site.simulator.world.find_sheet("A-102")
+    two.name, how = one.name, {"pattern": NamePattern("{number}")}
+    site.index()
+    await site.sync(**how)
+    hide(one)
+    site.index()
+    await site.sync(prune=True, **how)
+    site.revise(two)
+    for _ in range(2):
+        await site.sync(**how)
+        assert [name for name in site.files() if name.startswith("A-101")] == ["A-101 (2).pdf"]
+
+
 def hide(item: Item) -> None:
     item.hidden = True
 
