@@ -39,6 +39,7 @@ __all__ = [
     "PollTimeoutError",
     "PruneLimitError",
     "RateLimitedError",
+    "RegisterError",
     "ResponseError",
     "ServerError",
     "TargetError",
@@ -109,8 +110,9 @@ class TransportError(APSError):
     """No complete response arrived: the connection was refused or lost, or timed out.
 
     `sent` is False when the request certainly never reached the service, so that repeating it is safe. `obstacle` is
-    set when there was no connection at all: `certificate` (not trusted), `host` (unknown), `proxy` (which refuses),
-    `connection` (refused, or no answer). `advice` is what to check then; the message ends with it.
+    set when there was no connection at all: `certificate` (not trusted), `tls` (the server speaks none, or another
+    version), `host` (unknown), `proxy` (which refuses), `connection` (refused, or no answer). `advice` is what to check
+    then; the message ends with it.
     """
 
     def __init__(self, message: str, *, sent: bool, obstacle: str | None = None, advice: str = "") -> None:
@@ -245,6 +247,10 @@ class TargetError(DownloadError):
 
 class DiskFullError(TargetError):
     """The disk or the disk quota is full, so that every other file there would fail too."""
+
+
+class RegisterError(TargetError):
+    """The register in a folder could not be written; the other work of the run is done."""
 
 
 class LinkExpiredError(DownloadError):

@@ -54,8 +54,9 @@ class Client:
         own = {name: value for name, value in environ.items() if name not in hidden}
         if not self.profile:
             own |= {
-                "APS_CLIENT_ID": _value(environ, self.client_id_env),
-                "APS_CLIENT_SECRET": _value(environ, self.client_secret_env),
+                "APS_CLIENT_ID": _value(environ, self.client_id_env, self.client_id_env),
+                # What is meant as a name may be the secret itself.
+                "APS_CLIENT_SECRET": _value(environ, self.client_secret_env, f"for the secret of {self.client_id_env}"),
             }
 
         def opened() -> Session:
@@ -66,10 +67,10 @@ class Client:
         return copy_context().run(opened)
 
 
-def _value(environ: Mapping[str, str], name: str) -> str:
+def _value(environ: Mapping[str, str], name: str, shown: str) -> str:
     found = environ.get(name, "").strip()
     if not found:
-        raise InputError(f"the environment variable {name}, which the file of clients names, is not set")
+        raise InputError(f"the environment variable {shown}, which the file of clients names, is not set")
     return found
 
 

@@ -20,13 +20,14 @@ import aps_async
 from aps_async.auth.credentials import claimed_text
 from aps_async.auth.provider import unverified_claims
 from aps_async.cli import remedies
+from aps_async.cli.delivering import check_places
 from aps_async.cli.environment import CA_FILE, host_of, proxy_for, session_with
 from aps_async.cli.exit_codes import UsageProblem, exit_code, in_its_terms, reason
 from aps_async.cli.identity import Identity, identity, service_address, sources
 from aps_async.cli.output import print_json, print_result
 from aps_async.cli.profile_choice import as_chosen
-from aps_async.downloads.future_paths import check_future_folder
-from aps_async.errors import APSError, AuthError, NotAllowedError, TargetError, TransportError
+from aps_async.downloads.sinks import target_error
+from aps_async.errors import APSError, AuthError, FolderInUseError, NotAllowedError, TargetError, TransportError
 from aps_async.narrowing import is_list
 from aps_async.resources.projects import list_hubs
 from aps_async.resources.users import get_user_info
@@ -122,7 +123,7 @@ class Doctor:
             if failed.obstacle == "certificate":
                 yield _failed("certificate", failed, remedies.for_certificate(problem))
             else:
-                yield _failed("network", failed, remedies.for_network(base, proxy, place))
+                yield _failed("network", failed, remedies.for_network(base, proxy, place, problem, failed.obstacle))
             return
         yield _good("network", f"{host_of(base)} answers")
         encrypted = base.startswith("https:")
@@ -260,21 +261,19 @@ def _versions() -> Check:
 
 def _write_access(folder: Path) -> Check:
     """Whether a file can be written to the folder, or where the folder would be made."""
-    remedy = "choose another folder with --out, or change its permissions"
     try:
-        check_future_folder(folder)
-    except TargetError as problem:
-        words = reason(problem)
-        return Check(name="write access", ok=False, detail=words, remedy=remedy, exit_code=exit_code(problem))
-    place = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
-    try:
+        check_places(folder)
+        place = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
         with tempfile.TemporaryFile(dir=place) as file:
             file.write(b"aps-async")
             file.flush()
             os.fsync(file.fileno())
-    except OSError as problem:
-        words = f"{place} cannot be written to: {problem.strerror or problem}"
-        return Check(name="write access", ok=False, detail=words, remedy=remedy, exit_code=exit_code(problem))
+    except FolderInUseError as problem:
+        return Check(name="write access", ok=None, detail=f"not checked: {problem}")
+    except (TargetError, OSError) as problem:
+        found = problem if isinstance(problem, TargetError) else target_error(folder, problem)
+        remedy = "choose another folder with --out, or change its permissions"
+        return Check(name="write access", ok=False, detail=str(found), remedy=remedy, exit_code=exit_code(found))
     return _good("write access", f"{place} can be written to")
 
 

@@ -3,7 +3,7 @@
 import ssl
 from urllib.parse import urlsplit
 
-from aiohttp import ClientConnectorCertificateError
+from aiohttp import ClientConnectorCertificateError, ClientHttpProxyError
 
 from aps_async.cli.environment import CA_FILE, is_loopback, proxy_variable
 from aps_async.cli.exit_codes import exit_code
@@ -16,6 +16,7 @@ USER = (
     "who has signed in), or sign in with 'aps-async login'"
 )
 _LATER = "try again in a few minutes: the service has trouble, or another program uses up this client id's quota"
+_NEEDS_LOGIN = 407
 # https://docs.openssl.org/master/man1/openssl-verification-options/#trust-anchors, X509_V_ERR_...
 _NOT_YET_VALID, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
 
@@ -36,8 +37,24 @@ def for_certificate(problem: BaseException) -> str:
     return f"name the CA file (PEM) of a proxy that inspects TLS in {CA_FILE}"
 
 
-def for_network(base: str, proxy: str | None, place: str) -> str:
-    """Of a service that cannot be reached; `place` is where its address was set."""
+def for_network(base: str, proxy: str | None, place: str, problem: BaseException, obstacle: str | None) -> str:
+    """Of a service that cannot be reached.
+
+    Args:
+        base: its address.
+        proxy: the proxy on the way.
+        place: where the address was set.
+        problem: the error.
+        obstacle: as of a `TransportError`.
+    """
+    if isinstance(problem, ClientHttpProxyError) and problem.status == _NEEDS_LOGIN:
+        return f"give the proxy's user and password: {proxy_variable()}=http://USER:PASSWORD@HOST:PORT"
+    if obstacle == "tls" and proxy:
+        scheme = urlsplit(proxy).scheme
+        return f"begin {proxy_variable()} with http:// instead of {scheme}://, unless the proxy speaks TLS itself"
+    if obstacle == "tls":
+        instead = " or begin it with http://" if is_loopback(base) else ""
+        return f"check {place}{instead}: what answers there does not speak TLS as it should"
     if proxy:
         return f"check that the proxy {without_user(proxy)} ({proxy_variable()}) runs and lets this host through"
     if is_loopback(base):

@@ -89,6 +89,8 @@ def _instead_of_a_folder(path: Path | None) -> str:
 def source_error(path: Path, problem: OSError) -> TargetError:
     """Converts an error while reading one of our own files, to store it or to copy it elsewhere."""
     reason = os.strerror(problem.errno) if problem.errno else str(problem)
+    if problem.errno in (errno.ELOOP, errno.EISDIR):
+        reason = "a link, a folder or something else that is not ours is in its place; move it away and run it again"
     return TargetError(f"cannot read {path}: {reason}", path=path)
 
 

@@ -5,7 +5,6 @@ newer version of the same sheet takes that over.
 """
 
 import json
-import re
 import sqlite3
 import time
 from collections.abc import Collection, Sequence
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from aps_async.downloads.filenames import stem_of
 from aps_async.ledger.file_rows import files_of, files_of_all, placeholders, set_former, stored_name, structured
 from aps_async.ledger.journal import KnownFile, Record
-from aps_async.ledger.keys import Wanted, digest, name_key
+from aps_async.ledger.keys import Wanted, digest, is_named, name_key, title_of
 from aps_async.ledger.schema import State
 from aps_async.models import ExportKind, ExportRef, ExportRequest, FailedFile
 from aps_async.text import folded, well_formed
@@ -300,15 +299,15 @@ def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: 
     Returns:
         The older one's name, if it comes from the same title.
     """
-    title = wanted.title
-    name = stored_name(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
+    name, stored = connection.execute("SELECT name, request FROM exports WHERE id=?", (older,)).fetchone()
+    name, before = stored_name(name), title_of(structured(stored, ExportRequest))
     in_place = connection.execute(_NAMES_IN_PLACE, {"export": older})
     for stem in {name, *(stem_of(stored_name(each)) for [each] in in_place)}:
         connection.execute("UPDATE names SET export=? WHERE folded=? AND export=?", (number, name_key(stem), older))
     connection.execute("UPDATE exports SET name=NULL, lineage=? WHERE id=?", (wanted.lineage(), older))
     _move_replaced(connection, wanted)
     owned = connection.execute("SELECT 1 FROM names WHERE folded=? AND export=?", (name_key(name), number)).fetchone()
-    return name if owned and (name == title or re.fullmatch(re.escape(title) + r" \(\d+\)", name)) else None
+    return name if owned and is_named(name, wanted.title, before) else None
 
 
 def _learn_identity(connection: sqlite3.Connection, number: int, wanted: Wanted) -> None:

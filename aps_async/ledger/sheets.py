@@ -3,7 +3,6 @@
 Besides the exports, the ledger has notes on sheets: how they were listed, by whom, and in which state they were.
 """
 
-import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from aps_async.models import ExportKind, ExportRequest, Sheet
 from aps_async.threads import ended
 from aps_async.transport.converter import to_dict, to_json
 
-__all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet"]
+__all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_sheet"]
 __dir__: object = __all__.copy
 
 _AT_ONCE = 400
@@ -259,11 +258,6 @@ class SheetBook:
 
         if moved:
             await self._store.call(withdrawn)
-
-
-def is_named(name: str, title: str) -> bool:
-    """Whether a name is a title, or that title with a number."""
-    return name == title or re.fullmatch(re.escape(title) + r" \(\d+\)", name) is not None
 
 
 _SELECT = """

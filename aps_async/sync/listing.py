@@ -1,6 +1,6 @@
 """Lists a project's sheets for a sync, with numbers and titles from the ledger where they are recent; then selects."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from itertools import chain
 
@@ -13,7 +13,7 @@ from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
 from aps_async.ledger.keys import lineage_of, lineage_of_version
 from aps_async.ledger.sheets import KnownSheet
-from aps_async.models import ItemWarning, LeftOut, Project, Sheet
+from aps_async.models import ItemWarning, LeftOut, Project, Sheet, SheetIdentity
 from aps_async.resources.plans import has_known_name
 from aps_async.resources.sheets import forms
 from aps_async.session import Session
@@ -168,11 +168,23 @@ class Listing:
         """Whether an unlisted sheet belongs to the selection."""
         return self._inside is None or known.record in self._inside
 
-    def lineages(self) -> set[bytes]:
-        """The lineages of all sheets that were listed."""
-        if self.project.is_acc:
-            return {lineage_of(each.sheet.to_request()) for each in self.listed}
-        return {lineage_of_version(self.project_id, each) for each in self.ids}
+    def lineages(self, rest: Sequence[KnownSheet], taken: Mapping[SheetIdentity | None, str]) -> set[bytes]:
+        """The lineages of all sheets that were listed; see `not_exported`.
+
+        ACC: of several sheets with one number, each has its own: that under which the ledger has it.
+        """
+        if not self.project.is_acc:
+            return {lineage_of_version(self.project_id, each) for each in self.ids}
+        planned = {sheet_id: identity for identity, sheet_id in taken.items()}
+        folder, others = Folder(rest), dict(taken)
+        found = set[bytes]()
+        for sheet in (each.sheet for each in self.listed):
+            if (identity := planned.get(sheet.id)) is not None:
+                form = evolve(sheet, distinction=identity.distinction)
+            else:
+                form = folder.apart(sheet, others)
+            found.add(lineage_of(form.to_request()))
+        return found
 
     def _selected(self, sheets: Sequence[ProjectSheet], selection: Selection) -> Sequence[ProjectSheet]:
         if selection == Selection():
@@ -206,8 +218,13 @@ class Listing:
         """The ledger's sheet for one that cannot be exported now."""
         return self._instead.first(lineage_of(self.sheet_of(found).to_request()))
 
-    async def not_exported(self) -> tuple[list[KnownSheet], dict[int, str], int]:
+    async def not_exported(
+        self, taken: Mapping[SheetIdentity | None, str]
+    ) -> tuple[list[KnownSheet], dict[int, str], int]:
         """Finds the sheets that the ledger has and this run has not exported, at the end of the list.
+
+        Args:
+            taken: the ids of the sheets that this run exports, by their identities.
 
         Returns:
             These sheets without those that were left out; by their records, why the service need not be asked about
@@ -223,7 +240,7 @@ class Listing:
         exported = {
             each.lineage: each.source_id for each in chain.from_iterable(same.values()) if each.record not in others
         }
-        now, lineages = {each.id: each.sheet for each in self.listed}, self.lineages()
+        now, lineages = {each.id: each.sheet for each in self.listed}, self.lineages(rest, taken)
         reasons = {
             each.record: reason
             for each in rest

@@ -14,7 +14,16 @@ from attrs.converters import optional
 
 from aps_async.ahead import ReadAhead
 from aps_async.downloads.sinks import checked_path
-from aps_async.errors import DiskFullError, EmptyProjectError, InputError, MergeError, PruneLimitError, TargetError
+from aps_async.errors import (
+    APSError,
+    DiskFullError,
+    EmptyProjectError,
+    InputError,
+    MergeError,
+    PruneLimitError,
+    RegisterError,
+    TargetError,
+)
 from aps_async.ledger import Ledger
 from aps_async.ledger.sheets import KnownSheet, SheetNote
 from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet, SheetIdentity, StoredExport
@@ -147,7 +156,7 @@ class SyncRun:
     _register: RegisterWriter = field(init=False)
     _in_set: list[SetSheet] = field(factory=list[SetSheet], init=False)
     _not_in_set: list[str] = field(factory=list[str], init=False)
-    _problem: Exception | None = field(default=None, init=False)
+    _problem: APSError | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         how = self.how
@@ -314,7 +323,7 @@ class SyncRun:
     async def missing(self) -> list[SyncOutcome]:
         """The outcomes of the sheets that the folder has and this run has not exported; moves withdrawn ones."""
         await self._keep_notes()
-        rest, reasons, others = await self._listing.not_exported()
+        rest, reasons, others = await self._listing.not_exported(self._taken)
         prover = Prover(self.session, self.project, self.viewer, self.how.user_id)
         verdicts = await prover.verdicts([each for each in rest if each.record not in reasons])
         verdicts |= {record: Verdict(SheetState.NOT_LOOKED_AT, reason) for record, reason in reasons.items()}
@@ -369,22 +378,30 @@ class SyncRun:
         Raises:
             PruneLimitError: more sheets are withdrawn than may be moved.
             MergeError: the sheets cannot be joined.
-            TargetError: the register cannot be written.
+            RegisterError: the register cannot be written.
         """
         await self._keep_notes()
-        await self._register.write(self.ledger.place, datetime.now(UTC))
-        await self.ledger.sheets.withdrawn(self._moved.values())
         joined = None
+        try:
+            await self._register.write(self.ledger.place, datetime.now(UTC))
+        except RegisterError as problem:
+            self._put_off(problem)
+        await self.ledger.sheets.withdrawn(self._moved.values())
         try:
             if self.how.merge is not None:
                 joined = await join_set(self.ledger, self._in_set, self.how.merge, missing=self._not_in_set)
         except MergeError as problem:
-            if self._problem is None:
-                raise
-            self._problem.add_note(str(problem))
+            self._put_off(problem)
         if self._problem is not None:
             raise self._problem
         return joined
+
+    def _put_off(self, problem: APSError) -> None:
+        """Keeps an error until the end of the run; of several, the first is raised, with the others as notes."""
+        if self._problem is None:
+            self._problem = problem
+        else:
+            self._problem.add_note(str(problem))
 
     async def _keep_notes(self) -> None:
         notes, self._notes = self._notes, []

@@ -306,21 +306,30 @@ _NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, 
 
 def _advice(obstacle: str | None, address_place: str) -> str:
     """What to check, by `TransportError.obstacle`; the end of its message."""
+    address = f"the address ({address_place})" if address_place else ""
     if obstacle is None:
         return ""
     if obstacle == "certificate":
         return "If a proxy inspects TLS, name its CA file (APS_CA_FILE, Session(ssl=)); otherwise check the clock"
+    if obstacle == "tls":
+        checked = f"{address} and " if address else ""
+        return (
+            f"The server does not speak TLS as it should: check {checked}the proxy (HTTPS_PROXY, Session(proxy=)), "
+            "whose own address usually begins with http://"
+        )
     if obstacle == "proxy":
         return "Check the proxy (HTTPS_PROXY, Session(proxy=)): its user and password, and whether it allows this host"
-    checked = f"the address ({address_place}), the network, and" if address_place else "the network and"
+    checked = f"{address}, the network, and" if address else "the network and"
     return f"Check {checked} the proxy (HTTPS_PROXY, Session(proxy=))"
 
 
 def _obstacle(problem: BaseException) -> str | None:
-    if isinstance(problem, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         return "certificate"
     if isinstance(problem, aiohttp.ClientConnectorError) and problem.errno in TOO_MANY:
         return None
+    if isinstance(problem, aiohttp.ClientConnectorSSLError):
+        return "tls"
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
         return "host"
     if isinstance(problem, aiohttp.ClientHttpProxyError) and 400 <= problem.status < 500:

@@ -9,7 +9,7 @@ from typing import Any
 import pikepdf
 import pytest
 
-from aps_async.errors import InputError, MergeError, PruneLimitError, TargetError
+from aps_async.errors import InputError, MergeError, PruneLimitError, RegisterError, TargetError
 from aps_async.ledger import LEDGER_NAME, Ledger
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, in_sheet_order, join_set
 from aps_async.sync.naming import NamePattern
@@ -162,6 +162,31 @@ async def test_a_merge_that_fails_undoes_nothing(site: Site, tmp_path: Path) -> 
         await joined(site, file, prune=True, max_prune=1)
     assert "there is no sheet to join" in caught.value.__notes__[0]
     assert file.read_bytes() == b"what was there"
+
+
+@pytest.mark.parametrize("names", [("register.csv",), ("register.json",), ("register.csv", "register.json")])
+async def test_a_register_that_cannot_be_written_is_reported_when_all_else_is_done(
+    site: Site, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    await site.sync()
+    for name in names:
+        (site.folder / name).unlink()
+        (site.folder / name).mkdir()
+    gone = next(each for each in site.simulator.world.items.values() if each.kind == "Document")
+    gone.hidden = True
+    site.index()
+    with pytest.raises(
+        RegisterError, match=r"^all else is done: .*it is a folder.*close it; then run it again$"
+    ) as caught:
+        await joined(site, tmp_path / "set.pdf", prune=True)
+    assert [name for name in ("register.csv", "register.json") if name in str(caught.value)] == sorted(names)
+    assert len([name for name in site.files() if name.startswith("superseded/")]) == 1
+    assert len(bookmarks_of(tmp_path / "set.pdf")) >= 3
+    others = {"register.csv", "register.json"} - set(names)
+    assert all(gone.name in (site.folder / name).read_text("utf-8-sig") for name in others)
+    for name in names:
+        (site.folder / name).rmdir()
+    assert set((await site.words()).values()) == {"unchanged"}
 
 
 def test_a_missing_package_is_known_before_the_exports(monkeypatch: pytest.MonkeyPatch) -> None:

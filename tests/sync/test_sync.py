@@ -112,6 +112,38 @@ async def test_everything_is_new_then_unchanged(site: Site) -> None:
     assert {each.exported_at for each in again.values()} != {None}
 
 
+@pytest.mark.parametrize("revised", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("Roof (2)", "Roof"), ("Roof", "Roof (2)"), ("Roof (2)", "Roof (3)"), ("(2)", ""), ("Roof (2) (3)", "Roof (2)")],
+)
+async def test_a_number_in_brackets_may_be_part_of_a_title(site: Site, before: str, after: str, revised: bool) -> None:
+    item = site.simulator.world.find_sheet("A-101")
+    for title in (before, after, before):
+        item.title = title
+        if revised:
+            site.revise(item)
+        site.index()
+        await site.sync()
+        name = f"A-101 - {title}" if title else "A-101"
+        assert site.files()[0] == f"{name}.pdf"
+        assert len([each for each in site.files() if each.startswith("A-101")]) == 1
+
+
+async def test_a_number_that_tells_sheets_apart_stays(site: Site) -> None:
+    one, two = site.simulator.world.find_sheet("A-101"), site.simulator.world.find_sheet("A-102")
+    two.name, how = one.name, {"pattern": NamePattern("{number}")}
+    site.index()
+    await site.sync(**how)
+    hide(one)
+    site.index()
+    await site.sync(prune=True, **how)
+    site.revise(two)
+    for _ in range(2):
+        await site.sync(**how)
+        assert [name for name in site.files() if name.startswith("A-101")] == ["A-101 (2).pdf"]
+
+
 def hide(item: Item) -> None:
     item.hidden = True
 
@@ -665,6 +697,35 @@ async def test_acc_sheets_that_share_a_number_are_kept_apart(acc_site: Site, sam
     older = {(site.folder / name).read_bytes() for name in site.files() if name.startswith("superseded/")}
     assert older == {content for name, content in files.items() if name.startswith(one.number)}
     assert sorted(files) == [name for name in site.files() if not name.startswith("superseded/")]
+
+
+@pytest.mark.parametrize("deleted", [0, 1])
+@pytest.mark.parametrize("same_title", [False, True])
+@pytest.mark.parametrize("narrowed", [False, True])
+async def test_one_of_two_acc_sheets_that_share_a_number_is_withdrawn(
+    acc_site: Site, deleted: int, same_title: bool, narrowed: bool
+) -> None:
+    site = acc_site
+    sheets = site.simulator.world.hubs[0].projects[0].sheets
+    one, two, three = sheets
+    two.number, two.title = one.number, one.title if same_title else two.title
+    site.index()
+
+    async def states(**how: Any) -> dict[str, str]:
+        options = SyncOptions(user_id=ADA, **how)
+        async with aclosing(sync_project(site.session, one.project.id, site.folder, options)) as outcomes:
+            return {each.id: each.in_words async for each in outcomes}
+
+    await states()
+    gone, stays = (one, two) if deleted == 0 else (two, one)
+    gone.deleted = True
+    site.index()
+    if narrowed:  # neither of them is chosen, but one is listed
+        found = await states(selection=Selection(sheet=three.id))
+        assert found.pop(stays.id) == found.pop(gone.id) == "not looked at: outside the selection of this run"
+    for _ in range(2):
+        found = await states()
+        assert found == {stays.id: "unchanged", three.id: "unchanged", gone.id: "withdrawn: it is deleted"}
 
 
 async def test_a_failed_revision_of_an_acc_sheet_keeps_the_older_file(acc_site: Site) -> None:

@@ -278,6 +278,7 @@ CONNECTION = ConnectionKey("h", 443, True, True, None, None, None)
         (proxy_error(407, "Proxy Authentication Required"), False, "proxy", "407 Proxy Authentication Required"),
         (proxy_error(403, f"no http://h/x?{SIGNED}"), False, "proxy", "Check the proxy"),
         (proxy_error(502, "Bad Gateway"), False, "connection", "Check the address"),
+        (aiohttp.ClientConnectorSSLError(CONNECTION, ssl.SSLError("no")), False, "tls", "does not speak TLS"),
         (aiohttp.ServerDisconnectedError(), True, None, "Server disconnected"),
         (ConnectionResetError(), True, None, "the connection was lost"),
         (aiohttp.ClientPayloadError(f"http://h/x?{SIGNED}"), True, None, "http://h/x?…"),
