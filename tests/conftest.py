@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ asyncio.set_event_loop(None)  # else pytest-asyncio asks for one between two tes
 # Without their bytecode, each of the hundreds of processes that the tests start would compile all modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Whoever imports aiohttp reads all certificates of the system, for 0.04 s. Tests need none, object storages need one.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("authority.pem"))
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
