@@ -111,13 +111,15 @@ class TransportError(APSError):
 
     `sent` is False when the request certainly never reached the service, so that repeating it is safe. `obstacle` is
     set when there was no connection at all: `certificate` (not trusted), `tls` (the server speaks none, or another
-    version), `host` (unknown), `connection` (refused, or no answer).
+    version), `host` (unknown), `connection` (refused, or no answer). `advice` is what to check then; the message ends
+    with it.
     """
 
-    def __init__(self, message: str, *, sent: bool, obstacle: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, sent: bool, obstacle: str | None = None, advice: str = "") -> None:
+        super().__init__(f"{message}. {advice}" if advice else message)
         self.sent = sent
         self.obstacle = obstacle
+        self.advice = advice
 
 
 class CallTimeoutError(TransportError, TimeoutError):

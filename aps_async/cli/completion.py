@@ -53,9 +53,17 @@ def remember_projects(base_url: str, names: Iterable[str], *, are_all: bool = Fa
 
 def complete_project(incomplete: str) -> list[str]:
     """Projects, by how their names begin."""
-    from aps_async.transport.request import PRODUCTION, checked_base
+    from aps_async.cli.exit_codes import UsageProblem
+    from aps_async.cli.identity import credentials_layer, service_address, sources
+    from aps_async.errors import APSError
+    from aps_async.transport.request import checked_base
 
-    return fitting(_known().get(checked_base(os.environ.get("APS_BASE_URL") or PRODUCTION), ()), incomplete)
+    try:
+        asked = sources(os.environ)
+        address = checked_base(service_address(asked, credentials_layer(asked)).value)
+    except (APSError, UsageProblem):  # which the command itself reports
+        return []
+    return fitting(_known().get(address, ()), incomplete)
 
 
 def complete_profile(incomplete: str) -> list[str]:

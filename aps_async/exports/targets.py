@@ -87,19 +87,22 @@ def state_folder(address: str) -> Path:
     several projects were synced together, the folder of each is inside that of their common address.
 
     Raises:
-        InputError: platformdirs is not installed (extra `s3`), and there is no `APS_STATE_DIR`.
+        InputError: platformdirs is not installed (extra `s3`), and there is no `APS_STATE_DIR`; or that is not a path.
     """
     scheme, _, rest = address.rstrip("/").partition("://")
     address = f"{scheme.lower()}://{rest}" if rest else scheme
     above, _, name = address.rpartition("/")
     among_others = _folder_of(above) / name
-    return among_others if (among_others / LEDGER_NAME).exists() else _folder_of(address)
+    return among_others if os.path.lexists(among_others / LEDGER_NAME) else _folder_of(address)
 
 
 def _folder_of(address: str) -> Path:
     readable = re.sub(r"[^A-Za-z0-9]+", "-", address)[:40].strip("-")
     digest = hashlib.sha256(address.encode()).hexdigest()[:16]
     if given := os.environ.get("APS_STATE_DIR", "").strip():
-        return local_path(at_home(given)).absolute() / f"{readable}-{digest}"
+        try:
+            return local_path(at_home(given)).absolute() / f"{readable}-{digest}"
+        except InputError as problem:
+            raise InputError(f"APS_STATE_DIR: {problem}") from None
     platformdirs = needed("platformdirs", "s3", "a ledger for a storage")
     return Path(platformdirs.user_state_path("aps-async", appauthor=False)) / f"{readable}-{digest}"

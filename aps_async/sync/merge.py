@@ -15,7 +15,7 @@ from warnings import catch_warnings, simplefilter
 from attrs import asdict, field, frozen
 
 from aps_async.children import python_command
-from aps_async.downloads.sinks import checked_path, local_path, target_error
+from aps_async.downloads.sinks import checked_path, local_path, part_name, target_error
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
 from aps_async.filesystem import replacing
@@ -97,9 +97,15 @@ def pikepdf_installed() -> Any:
 
 
 async def merge_sheets(
-    sheets: Sequence[MergeSheet], target: str | os.PathLike[str], *, identifier: bytes | None = None
+    sheets: Sequence[MergeSheet], target: str | os.PathLike[str], *, identifier: bytes | None = None, tag: str = ""
 ) -> MergedPdf:
     """Does the same as `merge_pdfs` without blocking the event loop. If it is cancelled, the target is unchanged.
+
+    Args:
+        sheets: as `merge_pdfs`.
+        target: as `merge_pdfs`.
+        identifier: as `merge_pdfs`.
+        tag: that of a ledger, by which the next run with it finds and removes the unfinished file of a killed one.
 
     Raises:
         InputError: as `merge_pdfs`.
@@ -110,7 +116,7 @@ async def merge_sheets(
     path = checked_path(local_path(target))
     plain = [{**asdict(each), "path": str(each.path.absolute())} for each in sheets]
     request = json.dumps({"sheets": plain, "identifier": identifier.hex() if identifier else None}).encode()
-    with _written(path) as file:
+    with _written(path, tag) as file:
         process = _start_child(file)
         try:
             _, answer = await asyncio.to_thread(process.communicate, request)
@@ -138,10 +144,10 @@ def identifier_of(path: Path) -> bytes | None:
 
 
 @contextmanager
-def _written(path: Path) -> Generator[BinaryIO, None, None]:
+def _written(path: Path, tag: str = "") -> Generator[BinaryIO, None, None]:
     """A temporary file that replaces the target at the end of the block."""
     try:
-        with replacing(path, 0o666) as file:
+        with replacing(path, 0o666, part=Path(part_name(path, tag)) if tag else None) as file:
             yield file
     except OSError as problem:
         raise target_error(path, problem) from problem

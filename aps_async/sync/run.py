@@ -13,8 +13,10 @@ from attrs import define, evolve, field, frozen
 from attrs.converters import optional
 
 from aps_async.ahead import ReadAhead
+from aps_async.downloads.sinks import checked_path
 from aps_async.errors import (
     APSError,
+    DiskFullError,
     EmptyProjectError,
     InputError,
     MergeError,
@@ -37,6 +39,7 @@ from aps_async.sync.results import exported, left_out, missed
 from aps_async.sync.selection import Selected, Selection
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.sync.withdrawn import Prover, Verdict
+from aps_async.threads import in_thread
 
 __all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun"]
 __dir__: object = __all__.copy
@@ -137,6 +140,8 @@ class SyncRun:
     _open: dict[tuple[str, ...], Planned] = field(factory=dict[tuple[str, ...], Planned], init=False)
     """The sheets that have no outcome yet, by their source ids."""
     _renamed: list[Planned] = field(factory=list[Planned], init=False)
+    _not_renamed: dict[bytes, TargetError] = field(factory=dict[bytes, TargetError], init=False)
+    """The errors of files that could not be renamed, by lineage."""
     _is_told: bool = field(default=False, init=False)
     _is_any_known: bool = field(default=False, init=False)
     """Whether the folder had any sheets at the beginning."""
@@ -185,6 +190,7 @@ class SyncRun:
         """
         if self.how.merge is not None:
             await self.ledger.reserve(self.how.merge)
+            await in_thread(checked_path, self.how.merge)  # rather now than after all exports
         self._is_any_known = await self.ledger.sheets.is_any_known(self._listing.project_id)
         if selected is not None:
             await self._listing.take_over(selected)
@@ -256,7 +262,13 @@ class SyncRun:
         return planned.keeps_name or not self._is_any_known
 
     async def rename(self) -> None:
-        """Renames files to the names that they should have now; those first whose new name is free."""
+        """Renames files to the names that they should have now; those first whose new name is free.
+
+        A file that cannot be renamed keeps its name, and its sheet is a failure.
+
+        Raises:
+            DiskFullError: the disk is full.
+        """
         waiting, self._renamed = self._renamed, []
         taken = await self.ledger.sheets.names() if waiting else set[str]()
         while waiting:
@@ -264,8 +276,14 @@ class SyncRun:
             for each in free:
                 known = each.known
                 assert known is not None  # noqa: S101 - for the type checker
-                name = await self.ledger.sheets.rename(known, each.file_stem)
-                taken = (taken - {known.name}) | {name}
+                try:
+                    name = await self.ledger.sheets.rename(known, each.file_stem)
+                except DiskFullError:
+                    raise
+                except TargetError as problem:  # it may be open in another program
+                    self._not_renamed[each.lineage] = problem
+                else:
+                    taken = (taken - {known.name}) | {name}
             done = {id(each) for each in free}
             waiting = [each for each in waiting if id(each) not in done]
 
@@ -275,7 +293,10 @@ class SyncRun:
         found = exported(planned, outcome, self.ledger.place)
         if found.state is SheetState.REFRESHED and self.how.again:
             found = evolve(found, reason="everything was exported again")
-        if outcome.error is None and not self._is_noted(planned, found):
+        problem = self._not_renamed.pop(planned.lineage, None)
+        if problem is not None and found.error is None:
+            found = evolve(found, state=SheetState.FAILED, reason=" ".join(str(problem).split()), error=problem)
+        if found.error is None and not self._is_noted(planned, found):
             self._notes.append(self._note(planned, found.state, found.reason))
         known = planned.known
         if outcome.reused and known is not None and any(each.name == found.file for each in known.in_place):

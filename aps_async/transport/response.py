@@ -15,6 +15,7 @@ import aiohttp
 from attrs import frozen
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from aps_async.descriptors import TOO_MANY, TOO_MANY_ADVICE
 from aps_async.errors import (
     DecodeError,
     NotAllowedError,
@@ -32,7 +33,6 @@ from aps_async.transport.decoding import loads
 from aps_async.transport.request import Call
 
 __all__ = [
-    "ADVICE",
     "Answer",
     "Receipt",
     "describe",
@@ -241,8 +241,14 @@ def _short(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def transport_error(what: str, problem: BaseException) -> TransportError:
-    """Converts an error of aiohttp or the system, without secrets."""
+def transport_error(what: str, problem: BaseException, address_place: str = "") -> TransportError:
+    """Converts an error of aiohttp or the system, without secrets.
+
+    Args:
+        what: the call.
+        problem: the error.
+        address_place: where the host's address was set, if the user did that.
+    """
     unsent = isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL)
     if isinstance(problem, aiohttp.ConnectionTimeoutError):
         words = "no connection in time"
@@ -256,20 +262,25 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
     else:
         words = redact(str(problem)) or "the connection was lost"
     obstacle = _obstacle(problem)
-    advice = f". {ADVICE[obstacle]}" if obstacle else ""
-    return TransportError(f"{what}: {words} ({type(problem).__name__}){advice}", sent=not unsent, obstacle=obstacle)
+    if isinstance(problem, OSError) and problem.errno in TOO_MANY:
+        words = f"no connection: {TOO_MANY_ADVICE}"
+    text, advice = f"{what}: {words} ({type(problem).__name__})", _advice(obstacle, address_place)
+    return TransportError(text, sent=not unsent, obstacle=obstacle, advice=advice)
 
 
-ADVICE = {
-    "certificate": "If a proxy inspects TLS, name its CA file (APS_CA_FILE, Session(ssl=)); otherwise check the clock",
-    "tls": (
-        "The server does not speak TLS as it should: check the address (APS_BASE_URL) and the proxy (HTTPS_PROXY), "
-        "whose own address usually begins with http://"
-    ),
-    "host": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
-    "connection": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
-}
-"""What to check, by `TransportError.obstacle`; the end of its message."""
+def _advice(obstacle: str | None, address_place: str) -> str:
+    if obstacle is None:
+        return ""
+    if obstacle == "certificate":
+        return "If a proxy inspects TLS, name its CA file (APS_CA_FILE, Session(ssl=)); otherwise check the clock"
+    address = f"the address ({address_place}) and " if address_place else ""
+    if obstacle == "tls":
+        return (
+            f"The server does not speak TLS as it should: check {address}the proxy (HTTPS_PROXY, Session(proxy=)), "
+            "whose own address usually begins with http://"
+        )
+    checked = f"the address ({address_place}), the network, and" if address_place else "the network and"
+    return f"Check {checked} the proxy (HTTPS_PROXY, Session(proxy=))"
 
 
 def _obstacle(problem: BaseException) -> str | None:
@@ -277,6 +288,8 @@ def _obstacle(problem: BaseException) -> str | None:
         return "certificate"
     if isinstance(problem, aiohttp.ClientConnectorSSLError):
         return "tls"
+    if isinstance(problem, aiohttp.ClientConnectorError) and problem.errno in TOO_MANY:
+        return None
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
         return "host"
     if isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):

@@ -154,7 +154,7 @@ def test_what_is_in_the_place_of_a_folder(cli: Cli, home: Path, command: tuple[s
         (4, (*EXPORT, "--tag", "x"), "only ACC (Forma) projects"),
         (2, (*EXPORT, "--issue-markups"), "is not an ACC project"),
         (4, ("sheets", "Riverside", "--sheet", "A-1O1"), "did you mean 'A-101"),
-        (4, ("export", "Tower", "--out", "x", "--user-id", ""), "--user-id is empty"),
+        (2, ("export", "Tower", "--out", "x", "--user-id", ""), "--user-id is empty"),
         (4, ("export", "Tower", "--out", "x"), "with the app's own credentials this needs"),
         (3, ("cost", "Riverside", "--type", "Budget"), "the app's own credentials are refused"),
         (4, ("download", SHEET, "--out", "x"), "give --project as well"),

@@ -1,5 +1,6 @@
 """One PDF of a synced set: its order, what is not in it, and when it is written."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pikepdf
 import pytest
 
-from aps_async.errors import InputError, MergeError, PruneLimitError, RegisterError
+from aps_async.errors import InputError, MergeError, PruneLimitError, RegisterError, TargetError
 from aps_async.ledger import LEDGER_NAME, Ledger
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, in_sheet_order, join_set
 from aps_async.sync.naming import NamePattern
@@ -23,13 +24,13 @@ pytestmark = pytest.mark.looptime
 __all__ = ["site"]
 
 
-async def joined(site: Site, file: Path, **how: Any) -> JoinedSet:
-    """A sync with the set as one PDF."""
+async def joined(site: Site, file: Path, *, each: Callable[[], object] = bool, **how: Any) -> JoinedSet:
+    """A sync with the set as one PDF; `each` is called with every outcome."""
     project = site.simulator.world.hubs[0].projects[0]
     found: list[JoinedSet] = []
     run = sync_project(site.session, project.id, site.folder, SyncOptions(merge=file, **how), on_joined=found.append)
     async for _ in run:
-        pass
+        each()
     [only] = found
     return only
 
@@ -144,8 +145,12 @@ def test_a_set_is_a_pdf_on_this_machine(name: str) -> None:
 
 async def test_a_merge_that_fails_undoes_nothing(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "missing" / "set.pdf"
-    with pytest.raises(MergeError, match=r"set.pdf was not written, all else is done: .*missing"):
+    with pytest.raises(TargetError, match="its folder does not exist"):
         await joined(site, file)
+    assert site.files() == [], "known before the first export"
+    file.parent.mkdir()
+    with pytest.raises(MergeError, match=r"set.pdf was not written, all else is done: .*missing"):
+        await joined(site, file, each=lambda: shutil.rmtree(file.parent, ignore_errors=True))
     assert len(site.files()) == 4
     assert (site.folder / "register.json").is_file()
     file.parent.mkdir()
