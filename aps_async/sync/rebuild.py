@@ -47,6 +47,8 @@ async def rebuild(ledger: Ledger, project: Project) -> int:
     if register is None or register.project_id != bare_id(project.id):
         return 0
     found = list(_found(register, project, ledger.place.location(REGISTER_JSON)))
+    # A source belongs to the sheet that has it now.
+    found.sort(key=lambda each: each.note.state == SheetState.WITHDRAWN)
     await ledger.sheets.adopt(register.project_id, found)
     return len(found)
 
@@ -60,7 +62,8 @@ def _found(register: Register, project: Project, path: str) -> Iterator[FoundShe
         try:
             found = _sheet(row, project, taken)
             _check_new(seen, folded(found.name))
-            _check_new(seen, (row.file_source, frozenset(row.options)))
+            # ACC: a sheet keeps its id if its number changes, and is then withdrawn under the former one.
+            _check_new(seen, (row.file_source, found.request.identity, frozenset(row.options)))
         except (InputError, ValueError) as problem:
             raise LedgerError(
                 f"the ledger is lost and cannot be made again from {path}: sheet {number} cannot be used ({problem}). "
