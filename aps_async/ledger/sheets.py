@@ -200,15 +200,15 @@ class SheetBook:
 
         await self._store.call(forget)
 
-    async def rename(self, sheet: KnownSheet, title: str) -> str:
-        """Renames a sheet's files, with a number if another sheet has the name; returns the new name without suffix.
+    async def rename(self, sheet: KnownSheet, title: str) -> KnownSheet:
+        """Renames a sheet's files, with a number if another sheet has the name; returns the sheet as it is now.
 
         Raises:
             TargetError: a file cannot be renamed.
         """
         return await ended(self._rename(sheet, title))  # even if cancelled, since the ledger has to match the file
 
-    async def _rename(self, sheet: KnownSheet, title: str) -> str:
+    async def _rename(self, sheet: KnownSheet, title: str) -> KnownSheet:
         def begin(connection: sqlite3.Connection) -> tuple[str, list[tuple[str, str]]]:
             name = rows.take_name(connection, sheet.record, title, {})
             named_so = [each.name for each in sheet.files if stem_of(each.name) == sheet.name]
@@ -219,7 +219,9 @@ class SheetBook:
         name, moves = await self._store.call(begin)
         await self._moves.rename(sheet.record, moves)
         await self._store.call(lambda db: _renamed(db, sheet, name, moves))
-        return name
+        now = dict(moves)
+        files = tuple(evolve(each, name=now.get(each.name, each.name)) for each in sheet.files)
+        return evolve(sheet, name=name, files=files)
 
     async def withdraw(self, sheet: KnownSheet) -> KnownSheet:
         """Moves a sheet's files to `superseded/`; returns the sheet with the files as they are there.

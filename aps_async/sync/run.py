@@ -277,13 +277,14 @@ class SyncRun:
                 known = each.known
                 assert known is not None  # noqa: S101 - for the type checker
                 try:
-                    name = await self.ledger.sheets.rename(known, each.file_stem)
+                    renamed = await self.ledger.sheets.rename(known, each.file_stem)
                 except DiskFullError:
                     raise
                 except TargetError as problem:  # it may be open in another program
                     self._not_renamed[each.lineage] = problem
                 else:
-                    taken = (taken - {known.name}) | {name}
+                    taken = (taken - {known.name}) | {renamed.name}
+                    self._open[each.request.source_ids] = evolve(each, known=renamed)
             done = {id(each) for each in free}
             waiting = [each for each in waiting if id(each) not in done]
 
@@ -293,6 +294,8 @@ class SyncRun:
         found = exported(planned, outcome, self.ledger.place)
         if found.state is SheetState.REFRESHED and self.how.again:
             found = evolve(found, reason="everything was exported again")
+        if found.error is not None and found.file and not await self.ledger.place.is_there(found.file):
+            found = evolve(found, file=None, path=None, location=None, exported_at=None)
         problem = self._not_renamed.pop(planned.lineage, None)
         if problem is not None and found.error is None:
             found = evolve(found, state=SheetState.FAILED, reason=" ".join(str(problem).split()), error=problem)

@@ -728,6 +728,31 @@ async def test_one_of_two_acc_sheets_that_share_a_number_is_withdrawn(
         assert found == {stays.id: "unchanged", three.id: "unchanged", gone.id: "withdrawn: it is deleted"}
 
 
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_sheet_that_was_renamed_and_fails_is_reported_with_the_file_that_is_there(
+    site: Site, lost: bool
+) -> None:
+    await site.sync()
+    item = site.simulator.world.find_sheet("A-101")
+    item.title, item.fails = "Roof", True
+    site.index()
+    if lost:
+        (site.folder / FIRST[0]).unlink()
+    how: dict[str, Any] = {} if lost else {"options": ExportOptions(markups=True)}
+    found = (await site.sync(**how))["A-101 - Roof"]
+    assert found.state == "failed"
+    assert (found.file, found.path) == (
+        (None, None) if lost else ("A-101 - Roof.pdf", site.folder / "A-101 - Roof.pdf")
+    )
+    [row] = [
+        each for each in json.loads((site.folder / "register.json").read_text())["sheets"] if each["number"] == "A-101"
+    ]
+    if lost:
+        assert not row.keys() & {"file", "size", "sha256"}
+    else:
+        assert row["sha256"] == hashlib.sha256((site.folder / row["file"]).read_bytes()).hexdigest()
+
+
 async def test_a_failed_revision_of_an_acc_sheet_keeps_the_older_file(acc_site: Site) -> None:
     site = acc_site
     await site.sync()
