@@ -18,6 +18,7 @@ from aps_async.ledger.moves import is_superseded
 from aps_async.ledger.sheets import FoundSheet, SheetNote
 from aps_async.models import Collection, ExportKind, ExportOptions, Project, Sheet, SheetIdentity
 from aps_async.sync.compare import Folder
+from aps_async.sync.listing import OTHER_PROJECT
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.register import REGISTER_JSON, Register, RegisterRow, read_register
 from aps_async.text import folded
@@ -57,7 +58,7 @@ def _found(register: Register, project: Project, path: str) -> Iterator[FoundShe
     seen: set[object] = set()
     taken: dict[SheetIdentity | None, str] = {}
     for number, row in enumerate(register.sheets, 1):
-        if row.file is None or is_superseded(row.file):
+        if row.file is None or is_superseded(row.file) or row.reason == OTHER_PROJECT:
             continue
         try:
             found = _sheet(row, project, taken)

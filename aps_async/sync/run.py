@@ -31,7 +31,7 @@ from aps_async.resources import files
 from aps_async.session import Session
 from aps_async.sync.compare import Planned, plan
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, join_set
-from aps_async.sync.listing import OUTSIDE, Listing
+from aps_async.sync.listing import OTHER_PROJECT, OUTSIDE, Listing
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import RegisterWriter
@@ -370,7 +370,7 @@ class SyncRun:
         if self.how.merge is None:
             return
         if outcome.state not in _IN_SET:
-            if outcome.reason != OUTSIDE:
+            if outcome.reason not in (OUTSIDE, OTHER_PROJECT):
                 self._not_in_set.append(f"{outcome.name}: {outcome.in_words}")
         elif outcome.file:
             self._in_set.append(SetSheet(outcome.file, outcome.number, outcome.title))
@@ -426,7 +426,7 @@ class SyncRun:
         )
 
     def _keep(self, known: KnownSheet, outcome: SyncOutcome, moved: str | None = None) -> None:
-        if known.facts is not None:
+        if known.facts is not None and not self._listing.is_of_another_project(known):
             self._notes.append(
                 SheetNote(
                     lineage=known.lineage,

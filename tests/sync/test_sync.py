@@ -779,6 +779,32 @@ async def test_what_bim_360_does_not_have_is_refused(site: Site, how: dict[str, 
     assert site.starts() == 0
 
 
+async def test_the_sheets_of_another_project_in_the_folder_are_named(tmp_path: Path) -> None:
+    projects = [{"name": name, "folders": [{"name": "Plans", "items": [{"number": name}]}]} for name in ("A-1", "B-1")]
+    world = World.from_json({"hubs": [{"name": "Northlight", "projects": projects}]})
+    async with service(world, behaviour=QUICK) as simulator, session_for(simulator) as session:
+
+        async def words(name: str, **how: Any) -> dict[str, str]:
+            async with aclosing(sync_project(session, name, tmp_path, SyncOptions(**how))) as outcomes:
+                return {each.number: each.in_words async for each in outcomes}
+
+        assert await words("A-1") == {"A-1": "new"}
+        other = "not looked at: it belongs to another project"
+        simulator.world.find_sheet("A-1").hidden = True
+        simulator.world.index()
+        for state in ("new", "unchanged"):
+            assert await words("B-1", prune=True) == {"A-1": other, "B-1": state}
+        register = json.loads((tmp_path / "register.json").read_text())
+        assert [(row["number"], row["state"]) for row in register["sheets"]] == [
+            ("A-1", "not looked at"),
+            ("B-1", "unchanged"),
+        ]
+        assert (await words("A-1"))["A-1"].startswith("withdrawn")
+        for each in tmp_path.glob(f"{LEDGER_NAME}*"):
+            each.unlink()
+        assert (await words("A-1"))["A-1"].startswith("withdrawn")
+
+
 async def test_a_project_and_a_folder_with_nothing_are_an_error(site: Site) -> None:
     for sheet in list(site.simulator.world.sheets):
         hide(sheet)
