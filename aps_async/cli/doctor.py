@@ -123,7 +123,7 @@ class Doctor:
             if failed.obstacle == "certificate":
                 yield _failed("certificate", failed, remedies.for_certificate(problem))
             else:
-                yield _failed("network", failed, remedies.for_network(base, proxy, place, problem, failed.obstacle))
+                yield _failed("network", failed, remedies.for_network(base, proxy, place, problem))
             return
         yield _good("network", f"{host_of(base)} answers")
         encrypted = base.startswith("https:")

@@ -3,7 +3,7 @@
 import ssl
 from urllib.parse import urlsplit
 
-from aiohttp import ClientConnectorCertificateError, ClientHttpProxyError
+from aiohttp import ClientConnectorCertificateError, ClientConnectorSSLError, ClientHttpProxyError
 
 from aps_async.cli.environment import CA_FILE, is_loopback, proxy_variable
 from aps_async.cli.exit_codes import exit_code
@@ -37,22 +37,15 @@ def for_certificate(problem: BaseException) -> str:
     return f"name the CA file (PEM) of a proxy that inspects TLS in {CA_FILE}"
 
 
-def for_network(base: str, proxy: str | None, place: str, problem: BaseException, obstacle: str | None) -> str:
-    """Of a service that cannot be reached.
-
-    Args:
-        base: its address.
-        proxy: the proxy on the way.
-        place: where the address was set.
-        problem: the error.
-        obstacle: as of a `TransportError`.
-    """
+def for_network(base: str, proxy: str | None, place: str, problem: BaseException) -> str:
+    """Of a service that cannot be reached; `place` is where its address was set."""
     if isinstance(problem, ClientHttpProxyError) and problem.status == _NEEDS_LOGIN:
         return f"give the proxy's user and password: {proxy_variable()}=http://USER:PASSWORD@HOST:PORT"
-    if obstacle == "tls" and proxy:
+    speaks_no_tls = isinstance(problem, ClientConnectorSSLError)
+    if speaks_no_tls and proxy:
         scheme = urlsplit(proxy).scheme
         return f"begin {proxy_variable()} with http:// instead of {scheme}://, unless the proxy speaks TLS itself"
-    if obstacle == "tls":
+    if speaks_no_tls:
         instead = " or begin it with http://" if is_loopback(base) else ""
         return f"check {place}{instead}: what answers there does not speak TLS as it should"
     if proxy:

@@ -134,17 +134,19 @@ def enter(
 def adopt(
     connection: sqlite3.Connection, request: ExportRequest, name: str, file: KnownFile, exported_at: float
 ) -> None:
-    """Enters an export that is done, with its file."""
+    """Enters an export that is done, with its file; of several with one key, the first is found by it."""
     wanted = Wanted(request, None)
+    key = wanted.key(0)
+    if _row_of(connection, key) is not None:
+        key = digest("renumbered", name)
     made = connection.execute(
         "INSERT INTO exports (key, lineage, run, state, name, request, changed) VALUES (?, ?, 0, ?, ?, ?, ?)",
-        (wanted.key(0), wanted.lineage(), State.DONE, name, wanted.stored(), exported_at),
+        (key, wanted.lineage(), State.DONE, name, wanted.stored(), exported_at),
     )
     connection.execute("INSERT INTO names VALUES (?, ?)", (name_key(name), made.lastrowid))
-    digest = bytes.fromhex(file.sha256)
     connection.execute(
         "INSERT INTO files (export, name, size, sha256) VALUES (?, ?, ?, ?)",
-        (made.lastrowid, file.name, file.size, digest),
+        (made.lastrowid, file.name, file.size, bytes.fromhex(file.sha256)),
     )
 
 

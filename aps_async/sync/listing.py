@@ -21,10 +21,11 @@ from aps_async.sync.compare import Folder, lineages_of
 from aps_async.sync.selection import Selected, Selection, select, with_path
 from aps_async.sync.sheets import ProjectSheet
 
-__all__ = ["OUTSIDE", "Listing"]
+__all__ = ["OTHER_PROJECT", "OUTSIDE", "Listing"]
 __dir__: object = __all__.copy
 
 OUTSIDE = "outside the selection of this run"
+OTHER_PROJECT = "it belongs to another project"
 _NAMES_FOR = 86400.0
 """Seconds after which numbers and titles are requested again, even if nothing was modified."""
 
@@ -227,13 +228,15 @@ class Listing:
             taken: the ids of the sheets that this run exports, by their identities.
 
         Returns:
-            These sheets without those that were left out; by their records, why the service need not be asked about
-            some of them; and their number with those that were left out.
+            These sheets without those that were left out, and with files of other projects; by their records, why the
+            service need not be asked about some of them; and the number of this project's, with those left out.
         """
         book = self.ledger.sheets
         kept = {found.record for each in self.sheets_left_out() if (found := self.kept(each)) is not None}
-        rest = [each for each in await book.not_asked_for(self.project_id) if each.record not in kept]
-        if not rest:
+        left = await book.not_asked_for()
+        foreign = [each for each in left if self.is_of_another_project(each) and each.in_place]
+        rest = [each for each in left if not (each.record in kept or self.is_of_another_project(each))]
+        if not left:
             return [], {}, len(kept)
         others = kept | {each.record for each in rest}
         same = await book.of_lineages(self.project_id, {each.lineage for each in rest})
@@ -247,7 +250,12 @@ class Listing:
             if not _has_another_number(each, now.get(each.source_id))
             and (reason := self._why_not_asked(each, exported.get(each.lineage), is_listed=each.lineage in lineages))
         }
-        return rest, reasons, len(others)
+        reasons |= {each.record: OTHER_PROJECT for each in foreign}
+        return [*rest, *foreign], reasons, len(others)
+
+    def is_of_another_project(self, known: KnownSheet) -> bool:
+        """Whether a sheet in the folder belongs to another project, which was exported into it before."""
+        return known.request.project_id != self.project_id
 
     def _why_not_asked(self, known: KnownSheet, exported: str | None, *, is_listed: bool) -> str | None:
         """Why the service need not be asked about a sheet that this run has not exported; None if it has to be.

@@ -31,7 +31,7 @@ from aps_async.resources import files
 from aps_async.session import Session
 from aps_async.sync.compare import Planned, plan
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, join_set
-from aps_async.sync.listing import OUTSIDE, Listing
+from aps_async.sync.listing import OTHER_PROJECT, OUTSIDE, Listing
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import RegisterWriter
@@ -277,13 +277,14 @@ class SyncRun:
                 known = each.known
                 assert known is not None  # noqa: S101 - for the type checker
                 try:
-                    name = await self.ledger.sheets.rename(known, each.file_stem)
+                    renamed = await self.ledger.sheets.rename(known, each.file_stem)
                 except DiskFullError:
                     raise
                 except TargetError as problem:  # it may be open in another program
                     self._not_renamed[each.lineage] = problem
                 else:
-                    taken = (taken - {known.name}) | {name}
+                    taken = (taken - {known.name}) | {renamed.name}
+                    self._open[each.request.source_ids] = evolve(each, known=renamed)
             done = {id(each) for each in free}
             waiting = [each for each in waiting if id(each) not in done]
 
@@ -293,6 +294,8 @@ class SyncRun:
         found = exported(planned, outcome, self.ledger.place)
         if found.state is SheetState.REFRESHED and self.how.again:
             found = evolve(found, reason="everything was exported again")
+        if found.error is not None and found.file and not await self.ledger.place.is_there(found.file):
+            found = evolve(found, file=None, path=None, location=None, exported_at=None)
         problem = self._not_renamed.pop(planned.lineage, None)
         if problem is not None and found.error is None:
             found = evolve(found, state=SheetState.FAILED, reason=" ".join(str(problem).split()), error=problem)
@@ -367,7 +370,7 @@ class SyncRun:
         if self.how.merge is None:
             return
         if outcome.state not in _IN_SET:
-            if outcome.reason != OUTSIDE:
+            if outcome.reason not in (OUTSIDE, OTHER_PROJECT):
                 self._not_in_set.append(f"{outcome.name}: {outcome.in_words}")
         elif outcome.file:
             self._in_set.append(SetSheet(outcome.file, outcome.number, outcome.title))
@@ -423,7 +426,7 @@ class SyncRun:
         )
 
     def _keep(self, known: KnownSheet, outcome: SyncOutcome, moved: str | None = None) -> None:
-        if known.facts is not None:
+        if known.facts is not None and not self._listing.is_of_another_project(known):
             self._notes.append(
                 SheetNote(
                     lineage=known.lineage,

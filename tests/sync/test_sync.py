@@ -728,6 +728,31 @@ async def test_one_of_two_acc_sheets_that_share_a_number_is_withdrawn(
         assert found == {stays.id: "unchanged", three.id: "unchanged", gone.id: "withdrawn: it is deleted"}
 
 
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_sheet_that_was_renamed_and_fails_is_reported_with_the_file_that_is_there(
+    site: Site, lost: bool
+) -> None:
+    await site.sync()
+    item = site.simulator.world.find_sheet("A-101")
+    item.title, item.fails = "Roof", True
+    site.index()
+    if lost:
+        (site.folder / FIRST[0]).unlink()
+    how: dict[str, Any] = {} if lost else {"options": ExportOptions(markups=True)}
+    found = (await site.sync(**how))["A-101 - Roof"]
+    assert found.state == "failed"
+    assert (found.file, found.path) == (
+        (None, None) if lost else ("A-101 - Roof.pdf", site.folder / "A-101 - Roof.pdf")
+    )
+    [row] = [
+        each for each in json.loads((site.folder / "register.json").read_text())["sheets"] if each["number"] == "A-101"
+    ]
+    if lost:
+        assert not row.keys() & {"file", "size", "sha256"}
+    else:
+        assert row["sha256"] == hashlib.sha256((site.folder / row["file"]).read_bytes()).hexdigest()
+
+
 async def test_a_failed_revision_of_an_acc_sheet_keeps_the_older_file(acc_site: Site) -> None:
     site = acc_site
     await site.sync()
@@ -752,6 +777,32 @@ async def test_what_bim_360_does_not_have_is_refused(site: Site, how: dict[str, 
     with pytest.raises(InputError, match=message):
         await site.sync(**how)
     assert site.starts() == 0
+
+
+async def test_the_sheets_of_another_project_in_the_folder_are_named(tmp_path: Path) -> None:
+    projects = [{"name": name, "folders": [{"name": "Plans", "items": [{"number": name}]}]} for name in ("A-1", "B-1")]
+    world = World.from_json({"hubs": [{"name": "Northlight", "projects": projects}]})
+    async with service(world, behaviour=QUICK) as simulator, session_for(simulator) as session:
+
+        async def words(name: str, **how: Any) -> dict[str, str]:
+            async with aclosing(sync_project(session, name, tmp_path, SyncOptions(**how))) as outcomes:
+                return {each.number: each.in_words async for each in outcomes}
+
+        assert await words("A-1") == {"A-1": "new"}
+        other = "not looked at: it belongs to another project"
+        simulator.world.find_sheet("A-1").hidden = True
+        simulator.world.index()
+        for state in ("new", "unchanged"):
+            assert await words("B-1", prune=True) == {"A-1": other, "B-1": state}
+        register = json.loads((tmp_path / "register.json").read_text())
+        assert [(row["number"], row["state"]) for row in register["sheets"]] == [
+            ("A-1", "not looked at"),
+            ("B-1", "unchanged"),
+        ]
+        assert (await words("A-1"))["A-1"].startswith("withdrawn")
+        for each in tmp_path.glob(f"{LEDGER_NAME}*"):
+            each.unlink()
+        assert (await words("A-1"))["A-1"].startswith("withdrawn")
 
 
 async def test_a_project_and_a_folder_with_nothing_are_an_error(site: Site) -> None:
