@@ -404,6 +404,16 @@ async def test_an_undocumented_end_is_believed_at_the_fifth_time(word: str, capl
     assert [word in each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [True]
 
 
+async def test_undocumented_ends_in_several_words_are_counted_together() -> None:
+    script = Script(
+        *[{"id": "1", "status": word} for word in ("error", "aborted", "error", "timeout", "aborted")], DONE
+    )
+    async with opened(script) as session:
+        with pytest.raises(ExportFailedError, match="aborted"):
+            await poll_export(session, REF)
+    assert script.count("GET") == 5
+
+
 async def test_an_undocumented_end_is_believed_after_a_minute() -> None:
     script = Script({"id": "1", "status": "aborted"})
     async with opened(script, settings=Settings(poll_interval=25, poll_jitter=0)) as session:
@@ -507,6 +517,44 @@ async def test_a_task_that_is_cancelled_from_outside(tmp_path: Path) -> None:
     async with opened(Script(RUNNING), tokens=Cancelling()) as session:
         with pytest.raises(APSError, match="cancelled from outside"):
             await many(session, tmp_path, 3)
+
+
+class OwnError(BaseException):
+    """No `Exception`, as those by which test runners and other event loops end something."""
+
+
+ENDS = [OwnError, GeneratorExit, pytest.fail.Exception]
+
+
+@pytest.mark.parametrize("error", ENDS)
+@pytest.mark.parametrize("place", ["policy", "progress", "hook", "token", "source"])
+async def test_a_caller_who_raises_no_exception_ends_a_bulk_run_too(
+    place: str, error: type[BaseException], tmp_path: Path
+) -> None:
+    def ends(*_: object) -> Any:
+        raise error
+
+    class Ending(Tokens):
+        async def token(self, client: object, rejected: AccessToken | None = None) -> AccessToken:  # noqa: ARG002
+            raise error
+
+    def source() -> Iterator[ExportRef]:
+        yield REF
+        raise error
+
+    before = asyncio.all_tasks()
+    options: dict[str, Any] = {"policy": {"policy": ends}, "progress": {"on_progress": ends}}.get(place, {})
+    tokens = Ending() if place == "token" else Tokens()
+    async with opened(Script(RUNNING), tokens=tokens, hooks=[ends] if place == "hook" else []) as session:
+        with pytest.raises(error):
+            async with aclosing(
+                export_many(session, source() if place == "source" else [REF] * 3, tmp_path, **options)
+            ) as outcomes:
+                await anext(outcomes)
+        assert session.rate_limiter(bim360.STATUS).fair_interval() == 0
+    assert now() < 60
+    assert {each for each in asyncio.all_tasks() - before if "aps_async" in repr(each.get_coro())} == set()
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_the_timeout_of_a_bulk_run_bounds_its_starts(tmp_path: Path) -> None:
