@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for each in shares for item in sorted(each, key=lambda item: not item.get_closest_marker("long"))]
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Thousands of tests stay to the end: the garbage collector need not look at them, nor so often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(5_000, 20, 10)
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(5_000, 20, 10)
+        gc.enable()
