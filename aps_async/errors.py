@@ -39,6 +39,7 @@ __all__ = [
     "PollTimeoutError",
     "PruneLimitError",
     "RateLimitedError",
+    "RegisterError",
     "ResponseError",
     "ServerError",
     "TargetError",
@@ -241,6 +242,13 @@ class DownloadError(APSError):
 
 class TargetError(DownloadError):
     """The target cannot be written: no permission, not a folder, or the disk is full."""
+
+
+class RegisterError(TargetError):
+    """The register of a synced folder could not be written, such as while a spreadsheet has it open.
+
+    The run's other work is done.
+    """
 
 
 class DiskFullError(TargetError):

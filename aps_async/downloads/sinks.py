@@ -87,6 +87,8 @@ def _instead_of_a_folder(path: Path | None) -> str:
 def source_error(path: Path, problem: OSError) -> TargetError:
     """Converts an error while reading one of our own files, to store it or to copy it elsewhere."""
     reason = os.strerror(problem.errno) if problem.errno else str(problem)
+    if problem.errno == errno.ELOOP:
+        reason = _ADVICE[errno.ELOOP].replace("{place}", "its place")
     return TargetError(f"cannot read {path}: {reason}", path=path)
 
 

@@ -81,6 +81,7 @@ async def sync_project(
         PruneLimitError: at the end, if more sheets are withdrawn than one run may move; none was moved.
         MergeError: at the end, if the sheets cannot be joined; everything else is done.
         TargetError: the folder, or `how.merge`, cannot be written.
+        RegisterError: at the end, if the register cannot be written; everything else is done.
         FolderInUseError: another run is using the folder.
         LedgerError: the folder's ledger cannot be used.
         APSError: as `list_sheets`; an export that fails is an outcome instead.

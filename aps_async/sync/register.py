@@ -17,7 +17,7 @@ from typing import Any
 from attrs import asdict, define, field, fields, frozen
 
 from aps_async.downloads.filenames import checked_relative
-from aps_async.errors import DecodeError, InputError, LedgerError
+from aps_async.errors import DecodeError, DiskFullError, InputError, LedgerError, RegisterError, TargetError
 from aps_async.ids import bare_id
 from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.places import Place
@@ -120,15 +120,19 @@ class RegisterWriter:
         key = row.collection or "", row.folder, row.number, row.name
         self._rows.add(key, f"{_in_json(to_dict(row))}\n{_csv_line(row)}")
 
-    async def write(self, place: Place, now: datetime) -> None:
+    async def write(self, place: Place, now: datetime) -> RegisterError | None:
         """Writes both files, each in one step.
 
         Args:
             place: where the files of the ledger are.
             now: the time of writing.
 
+        Returns:
+            The error of the CSV file, which may be open in a spreadsheet; the JSON file has everything that it has.
+
         Raises:
-            TargetError: one cannot be written.
+            RegisterError: the JSON file cannot be written.
+            DiskFullError: the disk is full.
         """
         register = Register(
             form=FORM,
@@ -136,10 +140,24 @@ class RegisterWriter:
             project_id=bare_id(self.project.id),
             written_at=now.isoformat(timespec="seconds"),
         )
-        await place.write(REGISTER_JSON, _as_json(register, (row.partition("\n")[0] for row in self._rows)))
+        content = _as_json(register, (row.partition("\n")[0] for row in self._rows))
+        if (problem := await _written(place, REGISTER_JSON, content)) is not None:
+            raise problem from problem.__cause__
         head = f"\ufeff{_HEAD}"  # spreadsheets recognize UTF-8 by this mark
         lines = chain([head], (row.partition("\n")[2] for row in self._rows))
-        await place.write(REGISTER_CSV, (line.encode() for line in lines))
+        return await _written(place, REGISTER_CSV, (line.encode() for line in lines))
+
+
+async def _written(place: Place, name: str, content: Iterable[bytes]) -> RegisterError | None:
+    try:
+        await place.write(name, content)
+    except DiskFullError:
+        raise
+    except TargetError as problem:
+        error = RegisterError(f"{name} was not written, all else is done: {problem}", path=problem.path)
+        error.__cause__ = problem
+        return error
+    return None
 
 
 def _row(project: Project, outcome: SyncOutcome, known: KnownSheet | None, found: KnownFile | None) -> RegisterRow:

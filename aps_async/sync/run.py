@@ -14,7 +14,15 @@ from attrs.converters import optional
 
 from aps_async.ahead import ReadAhead
 from aps_async.downloads.sinks import checked_path
-from aps_async.errors import DiskFullError, EmptyProjectError, InputError, MergeError, PruneLimitError, TargetError
+from aps_async.errors import (
+    DiskFullError,
+    EmptyProjectError,
+    InputError,
+    MergeError,
+    PruneLimitError,
+    RegisterError,
+    TargetError,
+)
 from aps_async.ledger import Ledger
 from aps_async.ledger.sheets import KnownSheet, SheetNote
 from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet, SheetIdentity, StoredExport
@@ -366,25 +374,34 @@ class SyncRun:
     async def finish(self) -> JoinedSet | None:
         """Writes the ledger's notes and the register, and joins the sheets for `SyncOptions.merge`.
 
+        Of several errors the first is raised, with the others as notes.
+
         Raises:
             PruneLimitError: more sheets are withdrawn than may be moved.
+            RegisterError: the register cannot be written.
             MergeError: the sheets cannot be joined.
-            TargetError: the register cannot be written.
         """
         await self._keep_notes()
-        await self._register.write(self.ledger.place, datetime.now(UTC))
-        await self.ledger.sheets.withdrawn(self._moved.values())
+        try:
+            self._keep_problem(await self._register.write(self.ledger.place, datetime.now(UTC)))
+            await self.ledger.sheets.withdrawn(self._moved.values())
+        except RegisterError as problem:
+            self._keep_problem(problem)
         joined = None
         try:
             if self.how.merge is not None:
                 joined = await join_set(self.ledger, self._in_set, self.how.merge, missing=self._not_in_set)
         except MergeError as problem:
-            if self._problem is None:
-                raise
-            self._problem.add_note(str(problem))
+            self._keep_problem(problem)
         if self._problem is not None:
             raise self._problem
         return joined
+
+    def _keep_problem(self, problem: Exception | None) -> None:
+        if self._problem is None:
+            self._problem = problem
+        elif problem is not None:
+            self._problem.add_note(str(problem))
 
     async def _keep_notes(self) -> None:
         notes, self._notes = self._notes, []

@@ -3,19 +3,21 @@
 import errno
 import logging
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from aps_async.errors import DiskFullError
+from aps_async.errors import DiskFullError, RegisterError
 from aps_async.filesystem import move_below
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger, places
 from aps_async.ledger.file_rows import set_moves
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SyncCounts
-from tests.sync.test_sync import FIRST, Site, retitle, site
+from tests.sync.sheets import labels_of
+from tests.sync.test_sync import FIRST, Site, hide, retitle, site
 
 pytestmark = pytest.mark.looptime
 
@@ -127,4 +129,25 @@ async def test_a_renamed_file_that_cannot_be_moved_back_keeps_its_new_name(site:
     assert {each.partition(":")[0] for each in (await site.words()).values()} == {"renamed"}
     assert set((await site.words()).values()) == {"unchanged"}
     assert (site.folder / "A-101 - Roof.pdf").read_bytes() == body
+    assert site.starts() == 4
+
+
+@pytest.mark.parametrize("name", ["register.csv", "register.json"])
+async def test_a_register_that_cannot_be_written_is_reported_when_all_else_is_done(
+    site: Site, tmp_path: Path, name: str
+) -> None:
+    site.folder, joined = tmp_path / "plans", tmp_path / "set.pdf"
+    await site.sync()
+    (site.folder / name).unlink()
+    (site.folder / name / "mine").mkdir(parents=True)
+    hide(site.simulator.world.find_sheet("A-101"))
+    site.index()
+    with pytest.raises(RegisterError, match=f"{name} was not written, all else is done: .* it is a folder"):
+        await site.sync(merge=joined, prune=True)
+    assert [each for each in site.files() if not each.startswith("superseded/")] == FIRST[1:]
+    assert len(labels_of(joined)) == 3
+    shutil.rmtree(site.folder / name)
+    found = await site.words(prune=True)
+    assert ("A-101" in found) == (name == "register.json"), "what no register has shown is reported again"
+    assert (site.folder / name).is_file()
     assert site.starts() == 4
