@@ -34,6 +34,7 @@ from aps_async.sync.listing import OUTSIDE, Listing
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import RegisterWriter
+from aps_async.sync.renaming import rename_files
 from aps_async.sync.results import exported, left_out, missed
 from aps_async.sync.selection import Selected, Selection
 from aps_async.sync.sheets import ProjectSheet
@@ -261,30 +262,13 @@ class SyncRun:
         return planned.keeps_name or not self._is_any_known
 
     async def rename(self) -> None:
-        """Renames files to the names that they should have now; those first whose new name is free.
-
-        A file that cannot be renamed keeps its name, and its sheet is a failure.
+        """Renames files to the names that they should have now; see `rename_files`.
 
         Raises:
             DiskFullError: the disk is full.
         """
         waiting, self._renamed = self._renamed, []
-        taken = await self.ledger.sheets.names() if waiting else set[str]()
-        while waiting:
-            free = [each for each in waiting if each.file_stem not in taken] or waiting[:1]
-            for each in free:
-                known = each.known
-                assert known is not None  # noqa: S101 - for the type checker
-                try:
-                    name = await self.ledger.sheets.rename(known, each.file_stem)
-                except DiskFullError:
-                    raise
-                except TargetError as problem:  # it may be open in another program
-                    self._not_renamed[each.lineage] = problem
-                else:
-                    taken = (taken - {known.name}) | {name}
-            done = {id(each) for each in free}
-            waiting = [each for each in waiting if id(each) not in done]
+        self._not_renamed |= await rename_files(self.ledger.sheets, waiting)
 
     async def exported(self, outcome: ExportOutcome | StoredExport) -> SyncOutcome:
         """Records the outcome of one export, and returns that of its sheet."""
