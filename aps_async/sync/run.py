@@ -15,7 +15,6 @@ from attrs.converters import optional
 from aps_async.ahead import ReadAhead
 from aps_async.downloads.sinks import checked_path
 from aps_async.errors import (
-    DiskFullError,
     EmptyProjectError,
     InputError,
     MergeError,
