@@ -384,7 +384,8 @@ def recent_starts(connection: sqlite3.Connection, within: float, at_once: int) -
     found = connection.execute(select, (now - within, latest)).fetchall()
     stopped = (
         "SELECT request, ? FROM exports WHERE state=? AND run=(SELECT id FROM runs WHERE ended IS NULL"
-        " AND id=(SELECT max(id) - 1 FROM runs)) AND (SELECT max(changed) FROM exports WHERE changed<?)>? ORDER BY id LIMIT ?"
+        " AND id=(SELECT max(id) - 1 FROM runs)) AND (SELECT max(changed) FROM exports WHERE changed<?)>?"
+        " ORDER BY id LIMIT ?"
     )
     found += connection.execute(stopped, (now, State.WANTED, latest, now - 2 * within, at_once)).fetchall()
     return [(ExportKind(json.loads(request)["kind"]), max(0.0, now - started)) for request, started in found]
