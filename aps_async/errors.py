@@ -245,12 +245,15 @@ class TargetError(DownloadError):
     """The target cannot be written: no permission, not a folder, or the disk is full."""
 
 
+class RegisterError(TargetError):
+    """The register of a synced folder could not be written, such as while a spreadsheet has it open.
+
+    The run's other work is done.
+    """
+
+
 class DiskFullError(TargetError):
     """The disk or the disk quota is full, so that every other file there would fail too."""
-
-
-class RegisterError(TargetError):
-    """The register in a folder could not be written; the other work of the run is done."""
 
 
 class LinkExpiredError(DownloadError):

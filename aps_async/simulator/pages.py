@@ -242,10 +242,7 @@ class Pages:
         chosen = [others[(item.order + step) % len(others)] for step in range(min(2, len(others)))]
         folder = quote(item.folder.id, safe="")
         root = f"https://docs.b360.autodesk.com/projects/{item.folder.project.id}/folders/{folder}/detail/viewer/items"
-        return tuple(
-            (other.name, f"{root}/{quote(other.id, safe='')}")
-            for other in chosen
-        )
+        return tuple((other.name, f"{root}/{quote(other.id, safe='')}") for other in chosen)
 
 
 class _GivenPages(Protocol):
