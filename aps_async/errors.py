@@ -39,6 +39,7 @@ __all__ = [
     "PollTimeoutError",
     "PruneLimitError",
     "RateLimitedError",
+    "RegisterError",
     "ResponseError",
     "ServerError",
     "TargetError",
@@ -109,14 +110,16 @@ class TransportError(APSError):
     """No complete response arrived: the connection was refused or lost, or timed out.
 
     `sent` is False when the request certainly never reached the service, so that repeating it is safe. `obstacle` is
-    set when there was no connection at all: `certificate` (not trusted), `host` (unknown), `proxy` (which refuses),
-    `connection` (refused, or no answer).
+    set when there was no connection at all: `certificate` (not trusted), `tls` (the server speaks none, or another
+    version), `host` (unknown), `proxy` (which refuses), `connection` (refused, or no answer). `advice` is what to check
+    then; the message ends with it.
     """
 
-    def __init__(self, message: str, *, sent: bool, obstacle: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, sent: bool, obstacle: str | None = None, advice: str = "") -> None:
+        super().__init__(f"{message}. {advice}" if advice else message)
         self.sent = sent
         self.obstacle = obstacle
+        self.advice = advice
 
 
 class CallTimeoutError(TransportError, TimeoutError):
@@ -240,6 +243,13 @@ class DownloadError(APSError):
 
 class TargetError(DownloadError):
     """The target cannot be written: no permission, not a folder, or the disk is full."""
+
+
+class RegisterError(TargetError):
+    """The register of a synced folder could not be written, such as while a spreadsheet has it open.
+
+    The run's other work is done.
+    """
 
 
 class DiskFullError(TargetError):

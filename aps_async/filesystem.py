@@ -34,6 +34,7 @@ NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _OPEN = (
     NO_FOLLOW | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 )  # a FIFO in place of our file must not block
+_PART = 200  # bytes of a name that its unfinished file keeps
 _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 if sys.platform == "win32":
@@ -173,8 +174,11 @@ def replacing(
 
 
 def part_of(path: Path, mark: str) -> Path:
-    """The path of the unfinished file for `path`; with `*` as mark, a pattern for all of them."""
-    return path.with_name(f".{path.name}.{mark}.part")
+    """The path of the unfinished file for `path`; with `*` as mark, a pattern for all of them.
+
+    It is not longer than a file system allows if the name of `path` is not.
+    """
+    return path.with_name(f".{path.name.encode(errors='surrogateescape')[:_PART].decode(errors='ignore')}.{mark}.part")
 
 
 def sync_folder(folder: Path) -> None:

@@ -16,8 +16,8 @@ from aps_async.transport.addresses import checked_target, is_local
 __all__ = ["Part", "SignedUrl", "Source", "local_expiry", "redact", "redact_addresses", "redirect_target"]
 __dir__: object = __all__.copy
 
-# Compiled at the first use, since compiling them takes longer than importing the rest of this module. None of them
-# compares each place of a text with all behind it: services choose these texts, and may make them long.
+# Compiled at the first use, since compiling them takes longer than importing the rest of this module. Each takes a time
+# in proportion to the text, also on texts made to be slow: services, and those who write to a ledger, choose these.
 _AUTH = (
     r"(?i)\b(bearer\s+|authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[\w.~+/=-]+"
     r"|\b(basic\s+)[a-z0-9+/]{24,}=*"  # the base64 of an id and a secret

@@ -19,12 +19,12 @@ from multidict import CIMultiDictProxy
 
 from aps_async.arguments import check_functions
 from aps_async.auth.provider import AccessToken, HasClientId, HasTokenKind, Settles, TokenProvider
-from aps_async.errors import APSError, DecodeError, InputError, TransportError
+from aps_async.errors import APSError, AuthError, DecodeError, InputError, TransportError
 from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
 from aps_async.narrowing import is_object, is_really
 from aps_async.settings import Settings
-from aps_async.threads import ended
+from aps_async.threads import ended, is_being_cancelled
 from aps_async.transport import hooks
 from aps_async.transport.connections import NOT_OPEN, Connections, TlsTrust
 from aps_async.transport.converter import Unread, structure
@@ -104,7 +104,10 @@ class Session:
         hooks: Iterable[Hook] = (),
         on_unreachable: Callable[[TransportError], object] | None = None,
     ) -> None:
-        self.base_url: str = checked_base(base_url or os.environ.get("APS_BASE_URL") or PRODUCTION)
+        variable = os.environ.get("APS_BASE_URL", "").strip()
+        self.base_url_place: str = "base_url" if base_url else "APS_BASE_URL" if variable else ""
+        """Where the base address was set, as errors name it: a program that reads it from elsewhere says so here."""
+        self.base_url: str = checked_base(base_url or variable or PRODUCTION, self.base_url_place)
         self._speed = SimulatorSpeed(self.base_url)
         self.settings: Settings = settings or (Settings() if self._speed.is_known else Settings.from_env())
         self.now = clock
@@ -159,8 +162,13 @@ class Session:
     async def __aenter__(self) -> Self:
         return await self.open()
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    async def __aexit__(self, _kind: object = None, problem: BaseException | None = None, *_: object) -> None:
+        try:
+            await self.close()
+        except Exception as failed:
+            if problem is None:
+                raise
+            _log.error("the token provider could not be closed: %r", failed)  # the block's own error says more
 
     async def close(self) -> None:
         """Closes what this session has opened; your own aiohttp session stays open. May be called again.
@@ -413,12 +421,21 @@ class Session:
         async with response:
             yield response
 
+    async def _token(self, rejected: AccessToken | None) -> AccessToken:
+        try:
+            return await self._tokens.token(self, rejected)
+        except asyncio.CancelledError as problem:
+            if is_being_cancelled():
+                raise
+            name = type(self._tokens).__name__
+            raise AuthError(f"no token: {name}.token() was cancelled, and not the call that needs it") from problem
+
     async def _begin(self, call: Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
         rate_limiter = self.rate_limiter(call.endpoint)
         await self._acquire(rate_limiter, call)
         counts = False
         try:
-            token = await self._tokens.token(self, rejected)
+            token = await self._token(rejected)
             counts = True
             response = await self._connections.begin(call, token, self.settings)
             counts = self._heed(rate_limiter, call, response.status, response.headers)
@@ -449,10 +466,10 @@ class Session:
         try:
             token = None
             if call.authorized:
-                token = await self._tokens.token(self, rejected)
+                token = await self._token(rejected)
                 self.calls += 1
             counts = True
-            answer = await self._connections.send(call, token, self.settings)
+            answer = await self._connections.send(call, token, self.settings, self.base_url_place)
             self._learn_speed(answer.headers)
             counts = self._heed(rate_limiter, call, answer.status, answer.headers)
             return answer, token

@@ -92,7 +92,8 @@ class Settings:
     """The maximum size of an API response in bytes, after decompression; a page of 200 items has less than 1 MB. Does
     not apply to downloads."""
     connections: int = field(default=100, validator=_positive)
-    """The maximum number of connections for API calls, and the same again for downloads."""
+    """The maximum number of connections for API calls, and the same again for downloads; fewer where the process may
+    have few files open (`ulimit -n`)."""
 
     token_margin: float = field(default=60.0, validator=_positive, metadata=_SERVICE)
     """A token is renewed this long before it expires, or at nine tenths of a short lifetime."""

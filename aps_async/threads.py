@@ -5,10 +5,20 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
-__all__ = ["ended", "in_thread", "settled", "stopped"]
+__all__ = ["ended", "in_thread", "is_being_cancelled", "settled", "stopped"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
+
+
+def is_being_cancelled() -> bool:
+    """Whether the current task is being cancelled.
+
+    Otherwise a CancelledError comes out of code that it has called, such as a token provider of the caller, which has
+    awaited something that others have cancelled: that is an error of this code, and the task goes on.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def settled(tasks: "Iterable[asyncio.Future[Any]]") -> None:

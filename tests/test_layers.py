@@ -17,7 +17,7 @@ ROOT = PACKAGE.parent
 # From the bottom up. A module may import from the rows below its own, and from its own row without a cycle.
 # "package.module" places one module apart from its package.
 LAYERS = [
-    ["ahead", "children", "lazy", "narrowing", "reprs", "text", "threads", "transport.addresses"],
+    ["ahead", "children", "descriptors", "lazy", "narrowing", "reprs", "text", "threads", "transport.addresses"],
     ["links"],
     ["models"],
     ["errors"],
@@ -31,6 +31,7 @@ LAYERS = [
         "transport.converter",
         "transport.decoding",
         "transport.quotas",
+        "user_folders",
     ],
     [
         "downloads.filenames",

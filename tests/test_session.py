@@ -137,9 +137,13 @@ async def test_the_base_address_comes_from_the_environment(monkeypatch: pytest.M
     ["developer.api.autodesk.com", "ftp://host", "https://", "https://host/?x=1", "https://host/#x", "http://[::1",
      "https://host:port", "https://host:99999", "https://user:canary@host", "file:///etc/passwd"],
 )  # fmt: skip
-async def test_a_base_address_that_is_none_is_refused_at_once(wrong: str) -> None:
-    with pytest.raises(InputError, match="APS_BASE_URL") as caught:
+async def test_a_base_address_that_is_none_is_refused_at_once(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="base_url") as caught:
         Session(FixedToken(), base_url=wrong)
+    assert "canary" not in str(caught.value)
+    monkeypatch.setenv("APS_BASE_URL", wrong)
+    with pytest.raises(InputError, match="APS_BASE_URL") as caught:
+        Session(FixedToken())
     assert "canary" not in str(caught.value)
 
 

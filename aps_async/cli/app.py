@@ -36,7 +36,7 @@ from aps_async.cli.output import (
     turn_logging_on,
 )
 from aps_async.cli.plain_values import read_plainly
-from aps_async.cli.profile_choice import profile_option
+from aps_async.cli.profile_choice import chosen_by, profile_option
 
 NAME = "aps-async"
 _STOPPED = 130
@@ -70,6 +70,7 @@ def run(argv: Sequence[str]) -> int:
     """
     with ExitStack() as stack:
         stack.callback(profile_option.reset, profile_option.set(None))
+        stack.callback(chosen_by.reset, chosen_by.set("--profile"))
         return _run(argv, stack)
 
 

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from contextvars import copy_context
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from aps_async.cli.environment import open_session
 from aps_async.cli.identity import VARIABLES
-from aps_async.cli.profile_choice import profile_option
+from aps_async.cli.profile_choice import choose
 from aps_async.errors import InputError
 from aps_async.narrowing import as_list, as_object
 from aps_async.session import Session
@@ -40,6 +40,8 @@ class Client:
     client_id_env: str = ""
     client_secret_env: str = ""
     user_id: str = ""
+    label: str = field(default="", eq=False)
+    """The file and the entry, as errors name them."""
 
     def open_session(self, environ: Mapping[str, str], quotas: RateLimiters) -> Session:
         """A session, not yet entered, with these credentials.
@@ -52,21 +54,23 @@ class Client:
         own = {name: value for name, value in environ.items() if name not in hidden}
         if not self.profile:
             own |= {
-                "APS_CLIENT_ID": _value(environ, self.client_id_env),
-                "APS_CLIENT_SECRET": _value(environ, self.client_secret_env),
+                "APS_CLIENT_ID": _value(environ, self.client_id_env, self.client_id_env),
+                # What is meant as a name may be the secret itself.
+                "APS_CLIENT_SECRET": _value(environ, self.client_secret_env, f"for the secret of {self.client_id_env}"),
             }
 
         def opened() -> Session:
-            profile_option.set(self.profile or None)
-            return open_session(self.user_id or None, own, quotas=quotas, patient=True)
+            choose(self.profile or None, f"profile in {self.label}")
+            user_id_place = f"user_id in {self.label}"
+            return open_session(self.user_id or None, own, user_id_place=user_id_place, quotas=quotas, patient=True)
 
         return copy_context().run(opened)
 
 
-def _value(environ: Mapping[str, str], name: str) -> str:
+def _value(environ: Mapping[str, str], name: str, shown: str) -> str:
     found = environ.get(name, "").strip()
     if not found:
-        raise InputError(f"the environment variable {name}, which the file of clients names, is not set")
+        raise InputError(f"the environment variable {shown}, which the file of clients names, is not set")
     return found
 
 
@@ -100,7 +104,7 @@ def _client(file: Path, number: int, entry: object) -> Client:
     names = set(values) - {"user_id"}
     if names not in ({"profile"}, {"client_id_env", "client_secret_env"}):
         raise InputError(f"{where}: {_RULE}")
-    return Client(**values)
+    return Client(**values, label=where)
 
 
 def open_sessions(

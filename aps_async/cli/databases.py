@@ -9,7 +9,8 @@ from aps_async.workers.database import check_address, driver
 
 PATIENCE = 3.0
 """Seconds for which a command waits for a database that is restarting."""
-_NEEDED = "no database is given: use --database URL or set APS_DATABASE_URL, such as postgresql://user@host/name"
+_VARIABLE = "APS_DATABASE_URL"
+_NEEDED = f"no database is given: use --database URL or set {_VARIABLE}, such as postgresql://user@host/name"
 
 
 def database_url(given: str | None) -> str:
@@ -18,11 +19,16 @@ def database_url(given: str | None) -> str:
     Raises:
         UsageProblem: no address is given, it is not a PostgreSQL address, or the extra `workers` is not installed.
     """
-    given = given or os.environ.get("APS_DATABASE_URL", "")
+    variable = os.environ.get(_VARIABLE, "")
+    given = given or variable
     if not given.strip():
         raise UsageProblem(_NEEDED)
+    place = _VARIABLE if given == variable else "--database"
     try:
         check_address(given)
+    except InputError as problem:
+        raise UsageProblem(f"{place}: {problem}") from None
+    try:
         driver()
         engine.installed()
     except InputError as problem:

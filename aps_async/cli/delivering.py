@@ -1,7 +1,6 @@
 """The run of a command that delivers files: its choices, its tasks, its results as they come, and its end."""
 
 import asyncio
-import errno
 import json
 import os
 import sys
@@ -22,6 +21,7 @@ from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Result, Run, as_json, file_name, show_joined, stopped_words, summary
 from aps_async.downloads.folder import storage_for
+from aps_async.downloads.future_paths import check_future_folder, checked_future_path
 from aps_async.downloads.sinks import checked_path, target_error
 from aps_async.downloads.storage import Storage
 from aps_async.errors import DecodeError, DiskFullError, LedgerError
@@ -101,17 +101,13 @@ def check_places(out: Path, merge: Path | None = None) -> None:
         TargetError: files cannot be written there.
         FolderInUseError: another run works in the folder.
     """
-    place = next((each for each in (out, *out.absolute().parents) if os.path.lexists(each)), out)
-    if not place.is_dir():
-        raise target_error(out, OSError(errno.ENOTDIR, ""))
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise target_error(place, OSError(errno.EACCES, ""))
+    check_future_folder(out)
     try:
         refuse_if_in_use(out)
     except OSError as problem:
         raise target_error(out, problem) from None
-    if merge is not None and merge.parent != out.absolute():  # which the run makes
-        checked_path(merge)
+    if merge is not None:
+        (checked_future_path if merge.parent == out.absolute() else checked_path)(merge)  # the run makes `out`
 
 
 async def check_target(choices: RunChoices) -> None:
@@ -170,7 +166,7 @@ def show_failures(failures: Sequence[tuple[str, Exception]], folder: Path) -> No
     """Reports failures by their reasons, each of which was printed as it happened, and how to try them again."""
     for line in failures_by_reason(failures, explained=sys.stderr.isatty()):
         print_prose(line)
-    if failures and (folder / LEDGER_NAME).exists():
+    if failures and os.path.lexists(folder / LEDGER_NAME):
         print_status(next_command(folder))
 
 

@@ -20,20 +20,22 @@ import aps_async
 from aps_async.auth.credentials import claimed_text
 from aps_async.auth.provider import unverified_claims
 from aps_async.cli import remedies
+from aps_async.cli.delivering import check_places
 from aps_async.cli.environment import CA_FILE, host_of, proxy_for, session_with
-from aps_async.cli.exit_codes import UsageProblem, exit_code, reason
-from aps_async.cli.identity import Identity, identity
+from aps_async.cli.exit_codes import UsageProblem, exit_code, in_its_terms, reason
+from aps_async.cli.identity import Identity, identity, service_address, sources
 from aps_async.cli.output import print_json, print_result
 from aps_async.cli.profile_choice import as_chosen
-from aps_async.errors import APSError, AuthError, NotAllowedError, TransportError
+from aps_async.downloads.sinks import target_error
+from aps_async.errors import APSError, AuthError, FolderInUseError, NotAllowedError, TargetError, TransportError
 from aps_async.narrowing import is_list
 from aps_async.resources.projects import list_hubs
 from aps_async.resources.users import get_user_info
 from aps_async.session import Session
 from aps_async.settings import Settings
 from aps_async.transport.connections import open_api, request_options, tls_context
-from aps_async.transport.request import PRODUCTION, checked_base
-from aps_async.transport.response import ADVICE, transport_error
+from aps_async.transport.request import checked_base
+from aps_async.transport.response import transport_error
 
 TIMEOUT = 30.0
 """Seconds for one check that calls the service."""
@@ -105,8 +107,9 @@ class Doctor:
 
     async def _network(self, acting: Identity | None) -> AsyncGenerator[Check, None]:
         try:
-            address = acting.base_url if acting else self.environ.get("APS_BASE_URL", "").strip() or PRODUCTION
-            base, proxy = checked_base(address), proxy_for(address)
+            address, place = self._address(acting)
+            base = checked_base(address, place)
+            proxy = proxy_for(base)
             options = request_options(tls_context(self.environ.get(CA_FILE, "").strip() or None), proxy)
         except APSError as problem:
             yield _failed("network", problem)
@@ -120,12 +123,19 @@ class Doctor:
             if failed.obstacle == "certificate":
                 yield _failed("certificate", failed, remedies.for_certificate(problem))
             else:
-                yield _failed("network", failed, remedies.for_network(base, proxy))
+                yield _failed("network", failed, remedies.for_network(base, proxy, place, problem))
             return
         yield _good("network", f"{host_of(base)} answers")
         encrypted = base.startswith("https:")
         yield Check(name="certificate", ok=True if encrypted else None, detail="trusted" if encrypted else "plain http")
         yield _clock(said, now)
+
+    def _address(self, acting: Identity | None) -> tuple[str, str]:
+        """The address of the service, and where it was set; without credentials, of those that are not there yet."""
+        if acting is not None:
+            return acting.base_url, acting.places["base_url"]
+        found = service_address(sources(self.environ, may_be_new=True))
+        return found.value, found.place
 
     async def _account(self, acting: Identity | None, why_not: str) -> AsyncGenerator[Check, None]:
         if acting is None:
@@ -134,7 +144,13 @@ class Doctor:
             return
         try:
             # Without the user, who is checked alone.
-            session = session_with(acting.tokens, acting.base_url, environ=self.environ, patient=True)
+            session = session_with(
+                acting.tokens,
+                acting.base_url,
+                place=acting.places["base_url"],
+                environ=self.environ,
+                patient=True,
+            )
         except (APSError, UsageProblem) as problem:
             yield _failed("token", problem)
             return
@@ -155,7 +171,7 @@ class Doctor:
     async def _access(
         self, session: Session, acting: Identity, claims: dict[str, object]
     ) -> AsyncGenerator[Check, None]:
-        scopes = _scopes(claims)
+        scopes = _scopes(claims, acting.places["scopes"])
         yield scopes
         if scopes.ok is False:
             for each in _unchecked(_OF_THE_ACCOUNT[2:], scopes.detail):
@@ -222,7 +238,7 @@ def _failed(name: str, problem: BaseException, remedy: str = "") -> Check:
     remedy = remedy or remedies.for_error(problem)
     detail = reason(problem)
     if remedy and isinstance(problem, TransportError):
-        detail = detail.removesuffix(f". {ADVICE.get(problem.obstacle or '')}")
+        detail = detail.removesuffix(f". {in_its_terms(problem.advice)}")
     return Check(name=name, ok=False, detail=detail, remedy=remedy, exit_code=exit_code(problem))
 
 
@@ -245,16 +261,19 @@ def _versions() -> Check:
 
 def _write_access(folder: Path) -> Check:
     """Whether a file can be written to the folder, or where the folder would be made."""
-    place = next((each for each in (folder, *folder.parents) if each.exists()), folder)
     try:
+        check_places(folder)
+        place = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
         with tempfile.TemporaryFile(dir=place) as file:
             file.write(b"aps-async")
             file.flush()
             os.fsync(file.fileno())
-    except OSError as problem:
+    except FolderInUseError as problem:
+        return Check(name="write access", ok=None, detail=f"not checked: {problem}")
+    except (TargetError, OSError) as problem:
+        found = problem if isinstance(problem, TargetError) else target_error(folder, problem)
         remedy = "choose another folder with --out, or change its permissions"
-        words = f"{place} cannot be written to: {problem.strerror or problem}"
-        return Check(name="write access", ok=False, detail=words, remedy=remedy, exit_code=exit_code(problem))
+        return Check(name="write access", ok=False, detail=str(found), remedy=remedy, exit_code=exit_code(found))
     return _good("write access", f"{place} can be written to")
 
 
@@ -269,7 +288,8 @@ def _clock(said: str, now: float) -> Check:
     return Check(name="clock", ok=False, detail=words, remedy=remedies.CLOCK, exit_code=6)
 
 
-def _scopes(claims: dict[str, object]) -> Check:
+def _scopes(claims: dict[str, object], place: str) -> Check:
+    """Whether the token has the scopes that exports need; `place` is where they were set."""
     scopes = claims.get("scope")
     if isinstance(scopes, str):
         scopes = scopes.split()
@@ -277,12 +297,12 @@ def _scopes(claims: dict[str, object]) -> Check:
         return Check(name="scopes", ok=None, detail="not checked: the token does not state them")
     held = " ".join(map(str, scopes))
     if "data:read" not in scopes:
-        remedy = "add data:read to APS_SCOPES, or sign in again with --scope data:read --scope data:write"
+        remedy = f"add data:read to {place or 'APS_SCOPES'}, or sign in again with --scope data:read --scope data:write"
         return Check(
             name="scopes", ok=False, detail=f"data:read is missing; there is {held}", remedy=remedy, exit_code=5
         )
     if "data:write" not in scopes:
-        remedy = "for exports from ACC, add data:write to APS_SCOPES, or sign in again with it"
+        remedy = f"for exports from ACC, add data:write to {place or 'APS_SCOPES'}, or sign in again with it"
         return Check(name="scopes", ok=None, detail=f"{held}; data:write is missing", remedy=remedy)
     return _good("scopes", held)
 

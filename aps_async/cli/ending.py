@@ -26,6 +26,7 @@ _STATUS = {401: "not signed in", 403: "not allowed", 404: "not found", 429: "ove
 _OBSTACLES = {
     "host": "unknown host",
     "certificate": "certificate not trusted",
+    "tls": "no encrypted connection",
     "proxy": "refused by the proxy",
     "connection": "no connection",
 }

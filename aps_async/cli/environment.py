@@ -19,6 +19,7 @@ from aps_async.errors import InputError, TransportError
 from aps_async.session import Session
 from aps_async.settings import SPEED_VARIABLE, WAITING_VARIABLE, Settings
 from aps_async.transport import addresses
+from aps_async.transport.headers import header_value
 from aps_async.transport.quotas import RateLimiters
 from aps_async.transport.request import checked_base
 
@@ -30,14 +31,23 @@ def open_session(
     user_id: str | None = None,
     environ: Mapping[str, str] | None = None,
     *,
+    user_id_place: str = "--user-id",
     quotas: RateLimiters | None = None,
     patient: bool = False,
 ) -> Session:
     """A session, not yet entered, with the identity that options, environment and profile give; see `identity`."""
     environ = os.environ if environ is None else environ
-    acting = identity(environ, user_id)
+    acting = identity(environ, user_id, user_id_place=user_id_place)
+    if acting.user_id:
+        header_value(acting.places["user_id"], acting.user_id)
     return session_with(
-        acting.tokens, acting.base_url, user_id=acting.user_id, environ=environ, quotas=quotas, patient=patient
+        acting.tokens,
+        acting.base_url,
+        place=acting.places["base_url"],
+        user_id=acting.user_id,
+        environ=environ,
+        quotas=quotas,
+        patient=patient,
     )
 
 
@@ -45,13 +55,28 @@ def session_with(
     tokens: TokenProvider,
     base_url: str,
     *,
+    place: str,
     user_id: str = "",
     environ: Mapping[str, str] | None = None,
     quotas: RateLimiters | None = None,
     patient: bool = False,
 ) -> Session:
-    """A session, not yet entered, for this address; `patient` for a command that may start before the network is up."""
-    host_of(base_url)
+    """A session, not yet entered, for this address.
+
+    Args:
+        tokens: the token provider.
+        base_url: the address of the service.
+        place: where that was set, for messages.
+        user_id: the user to act for.
+        environ: the environment variables.
+        quotas: shared rate limiters.
+        patient: for a command that may start before the network is up.
+
+    Raises:
+        InputError: the address, or a value of the environment, cannot be used.
+        UsageProblem: a variable is for a simulator.
+    """
+    base_url = checked_base(base_url, place)
     environ = os.environ if environ is None else environ
     session = Session(
         tokens,
@@ -64,6 +89,7 @@ def session_with(
         patient=patient,
         on_unreachable=None if patient else partial(_second_attempt, host_of(base_url)),
     )
+    session.base_url_place = place
     session.contact.listen(TroubleLines(session.contact))
     return session
 
@@ -74,7 +100,6 @@ def _second_attempt(host: str, problem: TransportError) -> None:
 
 def settings_from(environ: Mapping[str, str], base_url: str) -> Settings:
     """`APS_SPEED` and `APS_WAITING` shorten times, which only a simulator on this machine can keep."""
-    checked_base(base_url)
     for name in (SPEED_VARIABLE, WAITING_VARIABLE):
         if environ.get(name, "").strip() and not is_loopback(base_url):
             raise UsageProblem(f"{name} is for a simulator on this machine, and {base_url} is not on it: unset it")
@@ -90,7 +115,7 @@ def proxy_for(base_url: str) -> str | None:
     Raises:
         InputError: it is not the address of an HTTP proxy.
     """
-    proxy = getproxies_environment().get("https")
+    proxy, name = getproxies_environment().get("https"), proxy_variable()
     if not proxy or is_loopback(base_url) or proxy_bypass(host_of(base_url)):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
@@ -100,8 +125,13 @@ def proxy_for(base_url: str) -> str | None:
     except ValueError:
         usable = False
     if not usable:
-        raise InputError("the address in HTTPS_PROXY cannot be used: set it to that of an HTTP proxy, http://HOST:PORT")
+        raise InputError(f"the address in {name} cannot be used: set it to that of an HTTP proxy, http://HOST:PORT")
     return proxy
+
+
+def proxy_variable() -> str:
+    """The variable that names the proxy: in small letters it comes first."""
+    return next((name for name in ("https_proxy", "HTTPS_PROXY") if os.environ.get(name)), "HTTPS_PROXY")
 
 
 def is_loopback(url: str) -> bool:
@@ -113,12 +143,5 @@ def is_loopback(url: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """The host of an address.
-
-    Raises:
-        InputError: the address is not a valid URL.
-    """
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError as problem:
-        raise InputError(f"the base address cannot be read ({problem}); check APS_BASE_URL") from None
+    """The host of an address that has been checked."""
+    return urlsplit(url).hostname or ""

@@ -95,7 +95,7 @@ _IN_OTHER_WORDS = {
         "give --user-id or APS_USER_ID, the user's Autodesk id (aps-async whoami shows it to a user who has signed in),"
     ),
     r"\(max_prune=": "(--max-prune ",
-    r"^user_id ": "--user-id ",
+    r"^user_id (?!in )": "--user-id ",
     r"the selection contains an empty text \((?:sheet_)?(\w+)\)": r"--\1 is empty",
     r"(leave out |and )a (?:version )?(set|collection|tag)(?= and a|, and choose)": r"\1--\2",
     r"^[\w.]+: with a two-legged token this call needs": "with the app's own credentials this needs",
@@ -103,6 +103,7 @@ _IN_OTHER_WORDS = {
     r"; a two-legged token is refused, with or without x-user-id": "; the app's own credentials are refused",
     r"list_sheets\(\) yields": "'aps-async sheets' lists",
     r"\(download_urn\(\)\)": "(aps-async download URN)",
+    r", Session\((?:ssl|proxy)=\)": "",
     r"give the project as well": "give --project as well",
     r"Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
     r"Input should be a valid number, unable to parse string as a number": "it must be a number",
@@ -119,7 +120,8 @@ _IN_OTHER_WORDS = {
 """Patterns of messages of the library and of Typer, and what the command line says instead."""
 
 
-def _in_its_terms(text: str) -> str:
+def in_its_terms(text: str) -> str:
+    """A message as the command line says it."""
     for pattern, words in _IN_OTHER_WORDS.items():
         text = re.sub(pattern, words, text)
     return as_chosen(text)
@@ -133,7 +135,7 @@ def reason(problem: BaseException) -> str:
     words = formatted() if callable(formatted) else _of_system(problem) or str(problem) or type(problem).__name__
     notes: list[str] = getattr(problem, "__notes__", [])
     text = ". ".join(" ".join(part.split()).rstrip(".") for part in (str(words), *notes))
-    text = redact_addresses(_in_its_terms(text))
+    text = redact_addresses(in_its_terms(text))
     if exit_code(problem) == _FAULT:
         text = f"unexpected {type(problem).__name__}: {text}. Please report it with the output of --debug"
     return text
@@ -141,10 +143,13 @@ def reason(problem: BaseException) -> str:
 
 def _of_system(problem: BaseException) -> str:
     """An error of the operating system without its number; empty if it is another error."""
+    from aps_async.descriptors import TOO_MANY, TOO_MANY_ADVICE
     from aps_async.errors import APSError
 
     if not isinstance(problem, OSError) or isinstance(problem, APSError) or not problem.strerror:
         return ""
+    if problem.errno in TOO_MANY:
+        return TOO_MANY_ADVICE
     return f"{problem.strerror}: {problem.filename}" if problem.filename else problem.strerror
 
 

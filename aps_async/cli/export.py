@@ -20,7 +20,7 @@ from aps_async.cli.wanted import (
     print_left_out,
     print_selected,
 )
-from aps_async.errors import MergeError, NotFoundInProjectError
+from aps_async.errors import MergeError, NotFoundInProjectError, RegisterError
 from aps_async.exports.batches import batch_for
 from aps_async.exports.project import project_requests
 from aps_async.ledger import LEDGER_NAME
@@ -158,7 +158,7 @@ async def _export_sheets(
             print_status(f"{missing.state}: {missing.name}: {missing.reason}{where_its_file_is(missing)}")
     try:
         run.joined = await compared.finish()
-    except MergeError as problem:
+    except (RegisterError, MergeError) as problem:
         run.unfinished = problem
 
 

@@ -1,6 +1,7 @@
 """Resolves the identity that a command acts as, from options, environment and profile, in that order."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from attrs import frozen
 
@@ -9,7 +10,7 @@ from aps_async.auth.credentials import SCOPES
 from aps_async.auth.service_account import key_from_file
 from aps_async.cli import profiles
 from aps_async.cli.exit_codes import UsageProblem
-from aps_async.cli.profile_choice import profile_option
+from aps_async.cli.profile_choice import chosen_by, profile_option
 from aps_async.cli.profiles import DEFAULT, Profile
 from aps_async.errors import AuthError, InputError
 from aps_async.text import did_you_mean
@@ -34,7 +35,8 @@ VARIABLES = {
     "service_account_key_file": "APS_SERVICE_ACCOUNT_KEY_FILE",
 }
 
-
+ENVIRONMENT = "environment"
+"""The name of the layer of variables."""
 OF_AN_APP = frozenset(
     {
         "callback",
@@ -51,6 +53,16 @@ OF_AN_APP = frozenset(
 """Keys that belong to one app: a profile's values for them are never used with another app's credentials."""
 
 
+class Found(NamedTuple):
+    """A value with where it was found."""
+
+    value: str = ""
+    source: str = ""
+    """The name of its layer."""
+    place: str = ""
+    """What a user has to correct if the value is wrong, such as `APS_BASE_URL`; empty without a value."""
+
+
 @frozen
 class Layer:
     """One source of values."""
@@ -61,6 +73,12 @@ class Layer:
     def get(self, key: str) -> str:
         """The value of a key; empty if it has none."""
         return self.values.get(key, "").strip()
+
+    def found(self, key: str) -> Found:
+        """The value of a key with its place; nothing if it has none."""
+        value = self.get(key)
+        place = VARIABLES[key] if self.name == ENVIRONMENT else f"{key} in the {self.name}"
+        return Found(value, self.name, place) if value else Found()
 
     def is_for_another_app(self, client_id: str) -> bool:
         """Whether its values belong to another app; a layer without a client id fits every app."""
@@ -79,8 +97,8 @@ class Sources:
     """The profile's values."""
     layers: tuple[Layer, ...]
 
-    def find(self, key: str, down_to: Layer | None = None, *, client_id: str = "") -> tuple[str, str]:
-        """The first value found, and the name of its layer; two empty strings if there is none.
+    def find(self, key: str, down_to: Layer | None = None, *, client_id: str = "") -> Found:
+        """The first value found, and where; empty strings if there is none.
 
         Args:
             key: a key of `VARIABLES`.
@@ -89,19 +107,30 @@ class Sources:
         """
         for layer in self.layers:
             skipped = layer is self.own and key in OF_AN_APP and layer.is_for_another_app(client_id)
-            if (found := layer.get(key)) and not skipped:
-                return found, layer.name
+            if (found := layer.found(key)).value and not skipped:
+                return found
             if layer is down_to:
                 break
-        return "", ""
+        return Found()
 
     def secret(self, client_id: str) -> str:
-        """The app's secret, from the environment or from the file that the profile names."""
+        """The app's secret, from the environment or from the file that the profile names.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        found = self.secret_or_file(client_id)
+        if found.source in ("", ENVIRONMENT):
+            return found.value
+        return key_from_file(found.value, "the app's secret").strip()
+
+    def secret_or_file(self, client_id: str) -> Found:
+        """The app's secret in the environment, or else the name of the profile's file with it."""
         found, file = (
-            "" if layer.is_for_another_app(client_id) else layer.get(key)
+            Found() if layer.is_for_another_app(client_id) else layer.found(key)
             for layer, key in ((self.environment, "client_secret"), (self.own, "client_secret_file"))
         )
-        return found or (key_from_file(file, "the app's secret").strip() if file else "")
+        return found if found.value else file
 
 
 @frozen(kw_only=True)
@@ -117,6 +146,9 @@ class Identity:
     base_url_source: str
     user_id: str
     user_id_source: str
+    places: Mapping[str, str]
+    """Where base address, user, client id, secret and scopes were set, by key of `VARIABLES`; empty if they were not.
+    """
 
 
 def sources(environ: Mapping[str, str], *, may_be_new: bool = False) -> Sources:
@@ -128,11 +160,13 @@ def sources(environ: Mapping[str, str], *, may_be_new: bool = False) -> Sources:
     """
     option, variable = profile_option.get(), environ.get("APS_PROFILE", "").strip()
     if option is not None and not option.strip():
-        raise UsageProblem("--profile is empty: give the name of a profile, or leave it out")
+        raise UsageProblem(f"{chosen_by.get()} is empty: give the name of a profile, or leave it out")
     name = option or variable or DEFAULT
-    by = "--profile" if option else "APS_PROFILE" if variable else "by default"
+    by = chosen_by.get() if option else "APS_PROFILE" if variable else "by default"
     try:
         found = profiles.read(name)
+    except UsageProblem as problem:
+        raise UsageProblem(f"{by}: {problem}") from None
     except InputError:
         if option or variable or may_be_new:
             raise
@@ -143,44 +177,63 @@ def sources(environ: Mapping[str, str], *, may_be_new: bool = False) -> Sources:
             f"aps-async --profile {name} login"
         )
     profile = found or Profile(name)
-    environment = Layer("environment", {key: environ.get(variable, "") for key, variable in VARIABLES.items()})
+    environment = Layer(ENVIRONMENT, {key: environ.get(variable, "") for key, variable in VARIABLES.items()})
     own = Layer(f"profile {name}", profile.values)
     layers = (own, environment) if option else (environment, own)
     return Sources(profile=profile, profile_label=f"{name} ({by})", environment=environment, own=own, layers=layers)
 
 
-def identity(environ: Mapping[str, str], user_id: str | None = None) -> Identity:
+def service_address(asked: Sources, layer: Layer | None = None) -> Found:
+    """The base address. With the credentials of a layer, it comes from that layer or an earlier one."""
+    found = asked.find("base_url", layer)
+    return found if found.value else Found(PRODUCTION, "by default")
+
+
+def credentials_layer(asked: Sources) -> Layer | None:
+    """The first layer with credentials."""
+    return next((layer for layer in asked.layers if _kind_of(layer, asked)), None)
+
+
+def identity(environ: Mapping[str, str], user_id: str | None = None, *, user_id_place: str = "--user-id") -> Identity:
     """The identity to act as: that of the first layer with credentials.
 
-    The base address may come from that layer or an earlier one.
+    Args:
+        environ: the environment variables.
+        user_id: the user to act for, where an option or a file names one.
+        user_id_place: that option, or that place in the file.
 
     Raises:
         AuthError: no layer has credentials, or they are incomplete.
         InputError: a value cannot be used.
     """
     asked = sources(environ)
-    for layer in asked.layers:
-        kind = _kind_of(layer, asked)
-        if kind:
-            break
-    else:
-        if asked.find("client_id")[0] or asked.find("client_secret")[0]:
+    layer = credentials_layer(asked)
+    if layer is None:
+        if asked.find("client_id").value or asked.find("client_secret").value:
             TwoLegged.from_env(environ)  # its error names what is missing
         raise AuthError(NO_CREDENTIALS)
-    base_url, by = asked.find("base_url", layer)
-    client_id = asked.find("client_id")[0]
-    given = user_id if user_id != asked.environment.get("user_id") else ""
-    user, user_by = (given, "--user-id") if given else asked.find("user_id", layer, client_id=client_id)
+    kind, client = _kind_of(layer, asked), asked.find("client_id")
+    given = (user_id or "").strip() if user_id != environ.get(VARIABLES["user_id"]) else ""
+    user = asked.find("user_id", layer, client_id=client.value)
+    user = Found(given, user_id_place, user_id_place) if given else user
+    base = service_address(asked, layer)
     return Identity(
         kind=kind,
-        tokens=_tokens(kind, client_id, layer, asked),
-        client_id=client_id,
+        tokens=_tokens(kind, client.value, layer, asked),
+        client_id=client.value,
         profile=asked.profile,
         source=layer.name,
-        base_url=base_url or PRODUCTION,
-        base_url_source=by or "by default",
-        user_id=user,
-        user_id_source=user_by,
+        base_url=base.value,
+        base_url_source=base.source,
+        user_id=user.value,
+        user_id_source=user.source,
+        places={
+            "base_url": base.place,
+            "user_id": user.place,
+            "client_id": client.place,
+            "client_secret": asked.secret_or_file(client.value).place,
+            "scopes": asked.find("scopes", layer, client_id=client.value).place,
+        },
     )
 
 
@@ -200,7 +253,7 @@ def scopes_for(kind: str, asked: Sources, client_id: str, layer: Layer | None = 
 
     The default for users has `user-profile:read` too, with which `whoami` shows the user's name.
     """
-    found = tuple(asked.find("scopes", layer, client_id=client_id)[0].split())
+    found = tuple(asked.find("scopes", layer, client_id=client_id).value.split())
     return found or (SCOPES if kind == "app" else (*SCOPES, "user-profile:read"))
 
 
@@ -226,7 +279,7 @@ def _tokens(kind: str, client_id: str, layer: Layer, asked: Sources) -> TokenPro
 
 def _service_account(client_id: str, secret: str, layer: Layer, asked: Sources) -> ServiceAccount:
     account, key_id, text, file = (
-        asked.find(f"service_account_{name}", client_id=client_id)[0] for name in ("id", "key_id", "key", "key_file")
+        asked.find(f"service_account_{name}", client_id=client_id).value for name in ("id", "key_id", "key", "key_file")
     )
     if not account or not key_id or not (text or file):
         raise AuthError(

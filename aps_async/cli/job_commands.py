@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from aps_async.cli.completion import complete_job
 from aps_async.cli.options import DRY_RUN, a_path
-from aps_async.cli.profile_choice import profile_option
+from aps_async.cli.profile_choice import choose, profile_option
 
 
 def register(app: typer.Typer, commands: dict[str, Callable[..., Any]]) -> None:
@@ -58,7 +58,7 @@ def _work(app: typer.Typer, commands: dict[str, Callable[..., Any]], file: Path,
         job = evolve(job, values={**job.values, "dry-run": True})
     work = _parsed(app, commands, job)
     if job.profile is not None and profile_option.get() is None:  # --profile on the command line comes first
-        profile_option.set(job.profile)
+        choose(job.profile, f"profile in {job.label}")
     return work
 
 

@@ -17,7 +17,17 @@ from aps_async.auth.provider import unverified_claims
 from aps_async.cli import profiles
 from aps_async.cli.environment import session_with
 from aps_async.cli.exit_codes import UsageProblem, reason
-from aps_async.cli.identity import OF_AN_APP, Identity, Sources, identity, scopes_for, sources, three_legged
+from aps_async.cli.identity import (
+    OF_AN_APP,
+    Found,
+    Identity,
+    Sources,
+    identity,
+    scopes_for,
+    service_address,
+    sources,
+    three_legged,
+)
 from aps_async.cli.options import ORDER
 from aps_async.cli.output import print_json, print_result, print_status
 from aps_async.cli.profiles import Profile
@@ -47,16 +57,14 @@ class LoginChoices:
 async def login(choices: LoginChoices) -> int:
     """`aps-async login`."""
     asked = sources(os.environ, may_be_new=True)
-    client_id = choices.client_id or asked.find("client_id")[0]
+    client_id = choices.client_id or asked.find("client_id").value
     if not client_id:
         raise AuthError(
             "which app? Give its client id with --client-id, or set APS_CLIENT_ID (aps.autodesk.com/myapps)"
         )
-    callback = choices.callback or asked.find("callback", client_id=client_id)[0] or CALLBACK
-    if urlsplit(callback).scheme not in ("http", "https") or not urlsplit(callback).netloc:
-        raise UsageProblem(f"--callback {callback!r} is not an address such as {CALLBACK}")
+    callback = _callback(choices.callback, asked, client_id)
     scopes = tuple(" ".join(choices.scopes).split()) or scopes_for("user", asked, client_id)
-    base_url = asked.find("base_url")[0] or PRODUCTION
+    base = service_address(asked)
     store = "keyring" if choices.keyring else asked.profile.values.get("store", "")
     profile = Profile(
         asked.profile.name,
@@ -64,14 +72,14 @@ async def login(choices: LoginChoices) -> int:
             **_kept_values(asked, client_id),
             "kind": "user",
             "client_id": client_id,
-            "base_url": "" if base_url == PRODUCTION else base_url,
+            "base_url": "" if base.value == PRODUCTION else base.value,
             "callback": "" if callback == CALLBACK else callback,
             "scopes": " ".join(scopes),
             "store": store,
         },
     )
     tokens = ThreeLegged(client_id, client_secret=asked.secret(client_id) or None, store=profile.store)
-    async with session_with(tokens, base_url) as session:
+    async with session_with(tokens, base.value, place=base.place) as session:
         prompt = "login" if choices.another_user else None
         wanted: dict[str, Any] = {"scopes": scopes, "callback": callback, "prompt": prompt, "timeout": choices.timeout}
         if choices.browser:
@@ -86,6 +94,24 @@ async def login(choices: LoginChoices) -> int:
             f"aps-async --profile {profile.name} ..."
         )
     return 0
+
+
+def _callback(given: str | None, asked: Sources, client_id: str) -> str:
+    """The callback address: that of the option, or else of the environment or the profile.
+
+    Raises:
+        UsageProblem: it is not an address.
+    """
+    found = Found(given, place="--callback") if given else asked.find("callback", client_id=client_id)
+    callback = found.value or CALLBACK
+    try:
+        parts = urlsplit(callback)
+        is_address = parts.scheme in ("http", "https") and bool(parts.netloc)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise UsageProblem(f"{found.place} {callback!r} is not an address such as {CALLBACK}")
+    return callback
 
 
 def _kept_values(asked: Sources, client_id: str) -> dict[str, str]:
@@ -119,7 +145,7 @@ async def logout(*, forget: bool) -> int:
             await tokens.store.delete()
         print_result(f"The login of profile {acting.profile.name} is deleted. It was not revoked at the service.")
         return 0
-    async with session_with(tokens, acting.base_url) as session:
+    async with session_with(tokens, acting.base_url, place=acting.places["base_url"]) as session:
         try:
             gone = await tokens.log_out(session)
         except APSError as problem:
@@ -134,7 +160,7 @@ async def logout(*, forget: bool) -> int:
 async def whoami(*, user_id: str | None, as_json: bool) -> int:
     """`aps-async whoami`."""
     acting = identity(os.environ, user_id)
-    async with session_with(acting.tokens, acting.base_url) as session:
+    async with session_with(acting.tokens, acting.base_url, place=acting.places["base_url"]) as session:
         token = await acting.tokens.token(session)
         claims = unverified_claims(token.value)
         user = None if session.two_legged else await _user_of(session)

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, signature
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from aps_async.cli.completion import complete_project
+from aps_async.cli.exit_codes import UsageProblem
 from aps_async.filesystem import at_home
 
 ORDER = "options, then environment variables, then the profile; a profile named by --profile comes before the variables"
@@ -34,6 +36,17 @@ def a_pdf(text: str) -> Path:
         return checked_pdf(at_home(text))
     except InputError as problem:
         raise typer.BadParameter(str(problem)) from None
+
+
+def a_user_id(text: str) -> str | None:
+    """A user's id; None if the variable has nothing but spaces, as if it were not set.
+
+    Raises:
+        UsageProblem: the option is empty.
+    """
+    if not text.strip() and text != os.environ.get("APS_USER_ID"):
+        raise UsageProblem("--user-id is empty: give the Autodesk id of a user, or leave it out")
+    return text.strip() or None
 
 
 _THE_RUN = "The run"
@@ -187,7 +200,13 @@ JSON_LINES = Annotated[
 ]
 USER_ID = Annotated[
     str | None,
-    typer.Option(metavar="ID", envvar="APS_USER_ID", help="The Autodesk id of the user to act for (x-user-id)."),
+    typer.Option(
+        "--user-id",
+        metavar="ID",
+        parser=a_user_id,
+        envvar="APS_USER_ID",
+        help="The Autodesk id of the user to act for (x-user-id).",
+    ),
 ]
 SHEETS = Annotated[
     int | None, typer.Option(metavar="N", min=1, max=100_000, help="How many sheets to draw; 12 by default.")

@@ -6,13 +6,27 @@ from contextvars import ContextVar
 from aps_async.lazy import regex
 
 profile_option: ContextVar[str | None] = ContextVar("profile_option", default=None)
-"""The value of --profile."""
+"""The name that --profile or a file has given."""
+chosen_by: ContextVar[str] = ContextVar("chosen_by", default="--profile")
+"""Where that name was given, for messages."""
 
-_SUGGESTED = regex(
-    r"(?<![\w/-])aps-async(?= (?:login|logout|whoami|doctor|projects|sheets|collections|sets|files|cost|cost-documents"
-    r"|download|export|sync|resume)\b)"
+WITH_CREDENTIALS = (
+    *("login", "logout", "whoami", "doctor"),
+    *("projects", "sheets", "collections", "sets", "files", "cost"),
+    *("cost-documents", "download", "export", "sync", "resume", "run"),
+    *("worker", "enqueue"),
 )
+"""The commands that use a profile."""
+WITHOUT_CREDENTIALS = ("demo", "simulate", "guide", "status", "register", "cancel", "priority", "dead-letters")
+"""The other commands, to which no profile matters."""
+_SUGGESTED = regex(rf"(?<![\w/-])aps-async(?= (?:{'|'.join(WITH_CREDENTIALS)})(?![\w-]))")
 """A command that needs credentials, without a profile of its own."""
+
+
+def choose(name: str | None, by: str) -> None:
+    """Chooses a profile by its name in a file, which `by` names."""
+    profile_option.set(name)
+    chosen_by.set(by)
 
 
 def chosen() -> str:

@@ -3,9 +3,9 @@
 import ssl
 from urllib.parse import urlsplit
 
-from aiohttp import ClientConnectorCertificateError
+from aiohttp import ClientConnectorCertificateError, ClientConnectorSSLError, ClientHttpProxyError
 
-from aps_async.cli.environment import CA_FILE, is_loopback
+from aps_async.cli.environment import CA_FILE, is_loopback, proxy_variable
 from aps_async.cli.exit_codes import exit_code
 from aps_async.cli.identity import Identity
 from aps_async.transport.request import PRODUCTION
@@ -16,6 +16,7 @@ USER = (
     "who has signed in), or sign in with 'aps-async login'"
 )
 _LATER = "try again in a few minutes: the service has trouble, or another program uses up this client id's quota"
+_NEEDS_LOGIN = 407
 # https://docs.openssl.org/master/man1/openssl-verification-options/#trust-anchors, X509_V_ERR_...
 _NOT_YET_VALID, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
 
@@ -36,27 +37,43 @@ def for_certificate(problem: BaseException) -> str:
     return f"name the CA file (PEM) of a proxy that inspects TLS in {CA_FILE}"
 
 
-def for_network(base: str, proxy: str | None) -> str:
-    """Of a service that cannot be reached."""
+def for_network(base: str, proxy: str | None, place: str, problem: BaseException) -> str:
+    """Of a service that cannot be reached; `place` is where its address was set."""
+    if isinstance(problem, ClientHttpProxyError) and problem.status == _NEEDS_LOGIN:
+        return f"give the proxy's user and password: {proxy_variable()}=http://USER:PASSWORD@HOST:PORT"
+    speaks_no_tls = isinstance(problem, ClientConnectorSSLError)
+    if speaks_no_tls and proxy:
+        scheme = urlsplit(proxy).scheme
+        return f"begin {proxy_variable()} with http:// instead of {scheme}://, unless the proxy speaks TLS itself"
+    if speaks_no_tls:
+        instead = " or begin it with http://" if is_loopback(base) else ""
+        return f"check {place}{instead}: what answers there does not speak TLS as it should"
     if proxy:
-        return f"check that the proxy {without_user(proxy)} (HTTPS_PROXY) runs and lets this host through"
+        return f"check that the proxy {without_user(proxy)} ({proxy_variable()}) runs and lets this host through"
     if is_loopback(base):
-        return "start a simulator at this address (aps-async simulate), or unset APS_BASE_URL for the real service"
-    check = "check the network" if base == PRODUCTION else "check APS_BASE_URL and the network"
+        return f"start a simulator at this address (aps-async simulate), or {_removed(place)} for the real service"
+    check = "check the network" if base == PRODUCTION else f"check {place} and the network"
     return f"{check}; if a proxy is needed, name it in HTTPS_PROXY"
+
+
+def _removed(place: str) -> str:
+    """How to do without a value that was set there."""
+    return f"unset {place}" if place.startswith("APS_") else f"remove {place}"
 
 
 def for_token(problem: BaseException, acting: Identity) -> str:
     """Of credentials that bring no token."""
     if later := for_error(problem):
         return later
-    if "scope" in str(problem.__cause__ or problem):
-        return "correct APS_SCOPES, or unset it"
+    scopes = acting.places["scopes"]
+    id_and_secret = " and ".join(filter(None, (acting.places["client_id"], acting.places["client_secret"])))
+    if scopes and "scope" in str(problem.__cause__ or problem):
+        return f"correct {scopes}, or {_removed(scopes)}"
     if acting.client_id.strip("'\"") != acting.client_id:
-        return "remove the quotation marks around APS_CLIENT_ID and APS_CLIENT_SECRET"
+        return f"remove the quotation marks around {id_and_secret}"
     if acting.kind == "user":
         return "sign in again: aps-async login"
-    compared = "compare APS_CLIENT_ID and APS_CLIENT_SECRET with the app's page at aps.autodesk.com/myapps"
+    compared = f"compare {id_and_secret} with the app's page at aps.autodesk.com/myapps"
     if acting.kind == "service-account":
         return f"{compared}, and see whether the account and its key exist there"
     return f"{compared}, and see that the app has the Data Management API"

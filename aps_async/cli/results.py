@@ -12,7 +12,7 @@ from attrs import asdict, define, field, frozen
 from aps_async.cli.ending import reasons
 from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason
 from aps_async.cli.output import count, print_result, print_status, size
-from aps_async.errors import MergeError
+from aps_async.errors import MergeError, RegisterError
 from aps_async.models import DeliveredExport, ExportOutcome, Sheet, StoredExport
 from aps_async.report.entries import Report
 from aps_async.sync.compare import version_name
@@ -90,7 +90,7 @@ class Run:
     """Whether outcomes are compared with the folder first, and are added to the report after that."""
     began: float = field(factory=time.monotonic)
     joined: JoinedSet | None = None
-    unfinished: MergeError | None = None
+    unfinished: RegisterError | MergeError | None = None
 
     def add(self, result: Result) -> None:
         """Counts one result."""

@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from aps_async.cli.profile_choice import as_chosen, chosen
 from aps_async.lazy import regex
 
 _PLAIN = regex(r"[\w/.%$-]+", re.ASCII)
@@ -61,8 +62,9 @@ def recipes(file: Path) -> str:
     """Recipes for cron, systemd and the Windows Task Scheduler, with the paths of this machine."""
     found = shutil.which("aps-async")
     program = [found] if found else [sys.executable, "-m", "aps_async"]
+    program += shlex.split(chosen())
     path = str(file.absolute())
-    return RECIPES.format(
+    return as_chosen(RECIPES).format(
         file=file.name,
         cron=" ".join(map(_for_cron, program)),
         cron_path=_for_cron(path),

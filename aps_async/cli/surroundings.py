@@ -1,14 +1,16 @@
-"""Repairs the environment of a command: closed standard streams, unusable terminal widths."""
+"""Repairs the environment of a command: closed standard streams, unusable terminal widths, few open files."""
 
 import os
 import sys
+
+from aps_async.descriptors import raise_limit
 
 _WIDTHS = ("COLUMNS", "TERMINAL_WIDTH")
 _NARROWEST, _WIDEST = 20, 1000
 
 
 def make_usable() -> None:
-    """Opens closed standard streams on the null device, and removes unusable terminal widths from the environment.
+    """Opens closed standard streams on the null device, removes unusable terminal widths, and allows more open files.
 
     cron and `<&-` close streams. The first sockets would get their descriptors, and uvloop would abort the process.
     """
@@ -23,6 +25,7 @@ def make_usable() -> None:
         text = os.environ.get(name, "")
         if not (text.isascii() and text.isdigit() and len(text) < 5 and _NARROWEST <= int(text) <= _WIDEST):
             os.environ.pop(name, None)
+    raise_limit()
 
 
 def _open_null(number: int) -> None:

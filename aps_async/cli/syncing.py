@@ -22,7 +22,7 @@ from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import STOPPED_AT_ONCE, error_as_json, show_joined
 from aps_async.cli.wanted import exportable_project, print_selected
-from aps_async.errors import DiskFullError, LedgerError, MergeError, PruneLimitError
+from aps_async.errors import DiskFullError, LedgerError, MergeError, PruneLimitError, RegisterError
 from aps_async.ids import bare_id
 from aps_async.ledger.moves import is_superseded
 from aps_async.models import ExportOptions, Project
@@ -151,7 +151,7 @@ async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None)
     try:
         async with open_session(choices.user_id, patient=watched is not None) as session:
             await _sync(session, choices, view, watched)
-    except (PruneLimitError, MergeError) as problem:
+    except (PruneLimitError, RegisterError, MergeError) as problem:
         unfinished = problem
     except (asyncio.CancelledError, DiskFullError, LedgerError):
         done = sum(view.counts[state] for state in DONE)

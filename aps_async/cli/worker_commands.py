@@ -13,6 +13,7 @@ from aps_async.cli.options import (
     JSON_OBJECT,
     NO_PARTIAL,
     PROJECT,
+    USER_ID,
     a_path,
     a_target,
     with_page_options,
@@ -25,9 +26,6 @@ DATABASE = Annotated[
     ),
 ]
 RUN = Annotated[str | None, typer.Argument(metavar="RUN", help="A run's number or name; by default all runs.")]
-USER_ID = Annotated[
-    str | None, typer.Option(metavar="ID", envvar="APS_USER_ID", help="The Autodesk id of the user to act for.")
-]
 
 
 def register(app: typer.Typer) -> None:

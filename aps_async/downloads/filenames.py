@@ -1,5 +1,6 @@
 """File names: made safe from titles, checked when they come from outside, and never twice in one folder."""
 
+import errno
 import hashlib
 import os
 import re
@@ -13,6 +14,7 @@ from aps_async.text import folded
 
 __all__ = [
     "NameBook",
+    "check_lengths",
     "checked_name",
     "checked_relative",
     "cut",
@@ -125,6 +127,26 @@ def name_limit(folder: str | os.PathLike[str]) -> int:
     except (AttributeError, OSError, ValueError):  # not available on Windows, and not on all file systems
         return _LONGEST
     return min(max(found, _SHORTEST), _LONGEST) if found > 0 else _LONGEST
+
+
+def check_lengths(path: Path) -> None:
+    """Checks that no name of a path is too long for the file system, also where its folders are yet to be made.
+
+    Raises:
+        OSError: ENAMETOOLONG.
+    """
+    whole = path.absolute()
+    try:
+        os.lstat(whole)
+    except OSError as problem:
+        if problem.errno == errno.ENAMETOOLONG:
+            raise
+    there = next((each for each in whole.parents if os.path.lexists(each)), Path(whole.anchor))
+    for name in whole.relative_to(there).parts:
+        # Windows counts units of UTF-16, and others bytes.
+        length = len(name.encode("utf-16-le", "surrogatepass")) // 2 if os.name == "nt" else len(os.fsencode(name))
+        if length > name_limit(there):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
 
 
 def fitted(stem: str, limit: int) -> str:

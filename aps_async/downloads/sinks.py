@@ -13,7 +13,8 @@ from threading import Event
 from typing import Self
 from weakref import WeakKeyDictionary
 
-from aps_async.downloads.filenames import cut
+from aps_async.descriptors import TOO_MANY, TOO_MANY_ADVICE
+from aps_async.downloads.filenames import check_lengths, cut
 from aps_async.errors import DiskFullError, DownloadError, IncompleteDownloadError, InputError, TargetError
 from aps_async.filesystem import check_replaceable, open_own
 from aps_async.lazy import regex
@@ -22,6 +23,7 @@ from aps_async.threads import in_thread
 
 __all__ = [
     "PartFile",
+    "checked_lengths",
     "checked_path",
     "local_path",
     "made_folder",
@@ -46,7 +48,12 @@ _ADVICE = {
     errno.EEXIST: "something else has the name of its part file; run it again",
     errno.ELOOP: "a link, or something else that is not ours, is in {place}; remove it or choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    **dict.fromkeys(TOO_MANY, TOO_MANY_ADVICE),
 }
+_SUFFIX = ".docx"
+"""The longest that is added to a path."""
+_LONG = 60
+"""Characters: shorter names fit into every file system."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ADDRESS = regex(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]|(?i:s3|gs|az|file|https?):")  # a drive letter is a single one
 _SEPARATORS = (os.sep, os.altsep or os.sep)
@@ -82,6 +89,8 @@ def _instead_of_a_folder(path: Path | None) -> str:
 def source_error(path: Path, problem: OSError) -> TargetError:
     """Converts an error while reading one of our own files, to store it or to copy it elsewhere."""
     reason = os.strerror(problem.errno) if problem.errno else str(problem)
+    if problem.errno in (errno.ELOOP, errno.EISDIR):
+        reason = "a link, a folder or something else that is not ours is in its place; move it away and run it again"
     return TargetError(f"cannot read {path}: {reason}", path=path)
 
 
@@ -95,9 +104,12 @@ def checked_path(path: str | bytes | os.PathLike[str], *, add_suffix: bool = Fal
 
     Raises:
         InputError: see `local_path`.
-        TargetError: its folder is missing or not writable, or the path is a folder, a device or a pipe.
+        TargetError: its folder is missing or not writable, its name is too long, or the path is a folder, a device or
+            a pipe.
     """
     target = local_path(path)
+    if add_suffix and len(target.name) > _LONG:
+        checked_lengths(target.with_name(f"{target.name}{_SUFFIX}"))
     if not add_suffix:
         _check_free(target)
     elif target.name in ("", "..") or os.fsdecode(path).endswith(_SEPARATORS):
@@ -109,6 +121,19 @@ def checked_path(path: str | bytes | os.PathLike[str], *, add_suffix: bool = Fal
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise target_error(target, OSError(errno.EACCES, ""))
     return target
+
+
+def checked_lengths(path: Path) -> Path:
+    """Checks that no name of a path is too long for its file system, also where folders are yet to be made.
+
+    Raises:
+        TargetError: one is.
+    """
+    try:
+        check_lengths(path)
+    except OSError as problem:
+        raise target_error(path, problem) from None
+    return path
 
 
 def _check_free(target: Path) -> None:

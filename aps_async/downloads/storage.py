@@ -1,21 +1,27 @@
 """The protocols of storages, which are targets beside plain folders: `Storage`, and `ReadableStorage` for ledgers."""
 
+import asyncio
+import logging
 import re
 from pathlib import Path
 from typing import Protocol
 
 from attrs import frozen
 
-from aps_async.errors import InputError
+from aps_async.errors import InputError, TargetError
 from aps_async.lazy import regex
 from aps_async.links import redact_addresses
 from aps_async.narrowing import is_really
+from aps_async.threads import is_being_cancelled
+
+_log = logging.getLogger(__name__)
 
 __all__ = [
     "ReadableStorage",
     "Storage",
     "StorageBelow",
     "StoredFile",
+    "discard_from",
     "is_object_storage",
     "put_into",
     "staged_in",
@@ -25,19 +31,27 @@ __dir__: object = __all__.copy
 _BUCKET = regex(r"(s3|gs|az)://", re.IGNORECASE)
 _MORE = regex(r"[?#]|//[^/]*[@:]")
 """Parts of an address that obstore ignores or misunderstands."""
+_UNNAMED = ("", ".", "..")
 
 
 def is_object_storage(location: str) -> bool:
     """Whether this is an address in an object storage.
 
     Raises:
-        InputError: it is, but has a user, port, query or fragment.
+        InputError: it is, but has a user, port, query or fragment, or names in its prefix that are empty, `.` or `..`:
+            obstore would store the files elsewhere than this address says.
     """
     found = _BUCKET.match(location)
     if found and _MORE.search(location, found.end() - 2):
         raise InputError(
             f"{redact_addresses(location)} cannot be used as a storage: the address is the bucket or container and a "
             "prefix, without user, port, ? and #; credentials come from variables such as AWS_ACCESS_KEY_ID"
+        )
+    prefix = location[found.end() :].rstrip("/").partition("/")[2] if found else ""
+    if prefix and any(name.strip() in _UNNAMED for name in prefix.split("/")):
+        raise InputError(
+            f"{redact_addresses(location)} cannot be used as a storage: there is an empty name, '.' or '..' between "
+            "two slashes of its prefix"
         )
     return bool(found)
 
@@ -184,6 +198,14 @@ class StorageBelow(ReadableStorage):
         await self._storage.remove(self._in_whole(name))
 
 
+def discard_from(storage: Storage, file: Path) -> None:
+    """Discards what was staged. If that fails, the file may be stored all the same, so the error is only logged."""
+    try:
+        storage.discard(file)
+    except (Exception, asyncio.CancelledError) as problem:  # noqa: BLE001 - the caller's own code may raise anything
+        _log.warning("%s.discard() could not remove %s: %r", type(storage).__name__, file, problem)
+
+
 async def staged_in(storage: Storage, stem: str) -> Path:
     """The path that a storage, which may be the caller's own, gives for a new file or folder.
 
@@ -201,8 +223,15 @@ async def put_into(storage: Storage, file: Path, name: str) -> str:
 
     Raises:
         InputError: the storage returned something else than a text; it may have stored the file.
+        TargetError: the file cannot be stored now.
     """
-    location = await storage.put(file, name)
+    try:
+        location = await storage.put(file, name)
+    except asyncio.CancelledError as problem:
+        if is_being_cancelled():
+            raise
+        kind = type(storage).__name__
+        raise TargetError(f"cannot store {name}: {kind}.put() was cancelled, and not the export") from problem
     if not is_really(location, str):
         raise InputError(
             f"put() of {type(storage).__name__} must return the location of {name} as a text, not {location!r:.100}"

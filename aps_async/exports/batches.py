@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from aps_async.downloads.download import BeforeRename
 from aps_async.downloads.sinks import PartFile, part_name, target_error
-from aps_async.downloads.storage import Storage, staged_in
+from aps_async.downloads.storage import Storage, discard_from, staged_in
 from aps_async.errors import InputError
 from aps_async.exports.entries import Entry
 from aps_async.ledger.files import known_file
@@ -180,7 +180,7 @@ class Batches:
         self._remove(*self._files)
         if self._scratch is not None and not isinstance(self.target, Path):
             shutil.rmtree(self._scratch, ignore_errors=True)
-            self.target.discard(self._scratch)
+            discard_from(self.target, self._scratch)
 
     def _remove(self, *files: Path) -> None:
         for each in files:

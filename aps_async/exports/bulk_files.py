@@ -11,7 +11,7 @@ from attrs import define, field
 from aps_async.downloads.archives import unpack_archive
 from aps_async.downloads.filenames import in_folder
 from aps_async.downloads.sinks import PartFile, checked_path, target_error
-from aps_async.downloads.storage import Storage, put_into, staged_in
+from aps_async.downloads.storage import Storage, discard_from, put_into, staged_in
 from aps_async.exports.batches import Batches, put_in_place
 from aps_async.exports.entries import Entry
 from aps_async.exports.progress import Counts
@@ -80,7 +80,7 @@ class Files:
             return got
         finally:
             shutil.rmtree(staged, ignore_errors=True)
-            self.target.discard(staged)
+            discard_from(self.target, staged)
 
     async def _fetch_into(self, folder: Path, entry: Entry) -> Downloaded:
         got = await self._download(entry, _target_path(folder, entry.record.name))

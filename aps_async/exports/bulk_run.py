@@ -17,7 +17,7 @@ from aps_async.errors import APSError, DiskFullError, LedgerError, NotFoundError
 from aps_async.exports.batches import Batches, BatchPolicy
 from aps_async.exports.bulk_files import Files
 from aps_async.exports.bulk_requests import Wanted, batches, request_of, start_patiently
-from aps_async.exports.entries import Entry, outcome_of, report
+from aps_async.exports.entries import Entry, failure_of, outcome_of, report
 from aps_async.exports.kinds import Export, ref_of, row_of
 from aps_async.exports.learning import Durations, LearningPolicy
 from aps_async.exports.outcomes import report_began, report_ended
@@ -158,8 +158,8 @@ class Run:
         """Reuses the files of an earlier run if they are unchanged; otherwise the entry is exported."""
         try:
             found: Downloaded | Exception | None = await self._files.reused(entry)
-        except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
-            found = problem
+        except (Exception, asyncio.CancelledError) as problem:  # noqa: BLE001 - one failure stops nothing
+            found = failure_of(problem)
         if found is not None:
             await self._finish(entry, found)
         self._looking -= 1
@@ -206,8 +206,8 @@ class Run:
         failure: Exception | None = None
         try:
             await self._start_job(entry)
-        except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
-            failure = problem
+        except (Exception, asyncio.CancelledError) as problem:  # noqa: BLE001 - one failure stops nothing
+            failure = failure_of(problem)
         finally:
             self._counts.starting -= 1
             self._starts.release()
@@ -259,7 +259,8 @@ class Run:
                     if entry.page is None and not await self._is_done(entry):
                         continue
                     got = await self._files.fetch(entry)
-            except Exception as problem:  # noqa: BLE001 - one failure stops nothing, whatever it is
+            except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - one failure stops nothing
+                problem = failure_of(raised)
                 if self._is_forgotten(entry, problem):
                     self._forget_job(entry)
                     self._spawn_part(self._begin(entry))  # which may wait for others; this slot does not
@@ -369,8 +370,8 @@ class Run:
         assert self.batches is not None  # noqa: S101 - for the type checker
         try:
             return await self.batches.split(job, got.path)
-        except Exception as error:  # noqa: BLE001 - a batch that fails stops nothing, whatever it is
-            return f"it failed: {error}"
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a batch that fails stops nothing
+            return f"it failed: {failure_of(error)}"
 
     def _release(self, entry: Entry) -> None:
         if entry.timer is not None:
@@ -398,9 +399,9 @@ class Run:
         )
         try:
             self.on_progress(at)
-        except BaseException as problem:
+        except BaseException as problem:  # the caller's own, such as `pytest.fail`; rather end the run than hang a slot
             self.on_progress = None
-            self._stop(problem)  # the caller's own, such as `pytest.fail`; it ends the run rather than hang a slot
+            self._stop(failure_of(problem) if isinstance(problem, asyncio.CancelledError) else problem)
             if isinstance(problem, KeyboardInterrupt | SystemExit):
                 raise
 

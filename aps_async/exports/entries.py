@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import define
 
+from aps_async.errors import APSError
 from aps_async.exports.bulk_requests import Wanted, request_of
 from aps_async.exports.outcomes import Delivery, report_outcome
 from aps_async.ledger.journal import Record
@@ -21,8 +22,9 @@ from aps_async.models import (
 )
 from aps_async.polling import Poller
 from aps_async.session import Session
+from aps_async.threads import is_being_cancelled
 
-__all__ = ["Entry", "outcome_of", "report"]
+__all__ = ["Entry", "failure_of", "outcome_of", "report"]
 __dir__: object = __all__.copy
 
 
@@ -70,6 +72,20 @@ class Entry:
         """The poller, once the job is started."""
         assert self.poller is not None  # noqa: S101 - for the type checker
         return self.poller
+
+
+def failure_of(raised: BaseException) -> Exception:
+    """What an export has failed with. A cancellation of the current task is raised again instead.
+
+    One that came from inside is a failure like any other: see `is_being_cancelled`.
+    """
+    if isinstance(raised, Exception):
+        return raised
+    if is_being_cancelled():
+        raise raised
+    failure = APSError("something that the export waited for was cancelled, and not the export")
+    failure.__cause__ = raised
+    return failure
 
 
 def outcome_of(entry: Entry, result: Downloaded | Exception, now: float) -> ExportOutcome | StoredExport:

@@ -10,9 +10,9 @@ from aps_async.downloads.folder import storage_for
 from aps_async.downloads.sinks import local_path
 from aps_async.downloads.storage import ReadableStorage, Storage, is_object_storage
 from aps_async.errors import InputError
-from aps_async.extras import needed
 from aps_async.filesystem import at_home
 from aps_async.ledger import LEDGER_NAME, Ledger
+from aps_async.user_folders import user_folder
 
 __all__ = ["ledger_for", "readable", "state_folder", "state_folder_for", "target_for"]
 __dir__: object = __all__.copy
@@ -87,19 +87,22 @@ def state_folder(address: str) -> Path:
     several projects were synced together, the folder of each is inside that of their common address.
 
     Raises:
-        InputError: platformdirs is not installed (extra `s3`), and there is no `APS_STATE_DIR`.
+        InputError: there is no `APS_STATE_DIR`, and platformdirs is not installed (extra `s3`) or the user has no home;
+            or it is not a path.
     """
     scheme, _, rest = address.rstrip("/").partition("://")
     address = f"{scheme.lower()}://{rest}" if rest else scheme
     above, _, name = address.rpartition("/")
     among_others = _folder_of(above) / name
-    return among_others if (among_others / LEDGER_NAME).exists() else _folder_of(address)
+    return among_others if os.path.lexists(among_others / LEDGER_NAME) else _folder_of(address)
 
 
 def _folder_of(address: str) -> Path:
     readable = re.sub(r"[^A-Za-z0-9]+", "-", address)[:40].strip("-")
     digest = hashlib.sha256(address.encode()).hexdigest()[:16]
     if given := os.environ.get("APS_STATE_DIR", "").strip():
-        return local_path(at_home(given)).absolute() / f"{readable}-{digest}"
-    platformdirs = needed("platformdirs", "s3", "a ledger for a storage")
-    return Path(platformdirs.user_state_path("aps-async", appauthor=False)) / f"{readable}-{digest}"
+        try:
+            return local_path(at_home(given)).absolute() / f"{readable}-{digest}"
+        except InputError as problem:
+            raise InputError(f"APS_STATE_DIR: {problem}") from None
+    return user_folder("state", "s3", "a ledger for a storage") / f"{readable}-{digest}"

@@ -59,7 +59,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers the markers."""
+    """Registers the markers, and the fixtures behind `aps_session`."""
+    config.pluginmanager.register(_Sessions(), "aps_async sessions")
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
 
@@ -92,25 +93,45 @@ def aps_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         yield simulator
 
 
-def _async_fixture(function: Any) -> Any:
-    """pytest-asyncio's fixture; without it, one that reports that it is missing."""
-    if _async_plugin is not None:
-        return _async_plugin.fixture(function)
+@pytest.fixture
+def aps_session(request: pytest.FixtureRequest) -> "Session":
+    """An open session with `aps_simulator`: two-legged, acting for the first user of its world.
 
-    @pytest.fixture(name=function.__name__)
-    def report() -> None:
-        _fail_without(ModuleNotFoundError(name="pytest_asyncio"), function.__name__)
+    It is opened in the event loop that the test runs in, whatever its `loop_scope`.
+    """
+    if _async_plugin is None:
+        _fail_without(ModuleNotFoundError(name="pytest_asyncio"), "aps_session")
+    session: Session = request.getfixturevalue(f"_aps_session_{_loop_scope(request)}")
+    return session
 
-    return report
+
+def _session_in(loop_scope: Any) -> Any:
+    """The fixture that opens the session in one of the loops of pytest-asyncio, which it names by their scopes."""
+
+    async def opened(self: object, aps_simulator: "Simulator") -> "AsyncIterator[Session]":  # noqa: ARG001 - a method
+        from aps_async import Session, TwoLegged
+
+        async with Session(TwoLegged.from_env(), user_id=next(iter(aps_simulator.world.users))) as session:
+            yield session
+
+    return _async_plugin and _async_plugin.fixture(opened, loop_scope=loop_scope, name=f"_aps_session_{loop_scope}")
 
 
-@_async_fixture
-async def aps_session(aps_simulator: "Simulator") -> "AsyncIterator[Session]":
-    """An open session with `aps_simulator`: two-legged, acting for the first user of its world."""
-    from aps_async import Session, TwoLegged
+class _Sessions:
+    """A plugin of its own, since a fixture of pytest-asyncio belongs to the loop of one scope."""
 
-    async with Session(TwoLegged.from_env(), user_id=next(iter(aps_simulator.world.users))) as session:
-        yield session
+    in_function = _session_in("function")
+    in_class = _session_in("class")
+    in_module = _session_in("module")
+    in_package = _session_in("package")
+    in_session = _session_in("session")
+
+
+def _loop_scope(request: pytest.FixtureRequest) -> str:
+    """The scope of the event loop that a test runs in."""
+    marker = request.node.get_closest_marker("asyncio")
+    given = marker.kwargs.get("loop_scope", marker.kwargs.get("scope")) if marker else None
+    return str(given or request.config.getini("asyncio_default_test_loop_scope"))
 
 
 def _environment(simulator: "Simulator", *, waiting: bool) -> dict[str, str]:

@@ -141,6 +141,8 @@ class Ledger:
             await self.__aexit__()
             raise
         self.tag = tag
+        if isinstance(self.place, FolderPlace):
+            self.place.tag = tag
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -6,6 +6,7 @@ all versions of a sheet, and for all options; by it a newer version finds the fi
 
 import hashlib
 import json
+import re
 from functools import lru_cache
 
 from aps_async.downloads.filenames import safe_path, safe_stem
@@ -15,7 +16,16 @@ from aps_async.models import ExportKind, ExportRequest
 from aps_async.text import folded
 from aps_async.transport.converter import to_dict, to_json
 
-__all__ = ["Wanted", "digest", "lineage_of", "lineage_of_version", "lineage_without_identity", "name_key"]
+__all__ = [
+    "Wanted",
+    "digest",
+    "is_named",
+    "lineage_of",
+    "lineage_of_version",
+    "lineage_without_identity",
+    "name_key",
+    "title_of",
+]
 __dir__: object = __all__.copy
 
 _VERSION = regex(r"\?version=\d+$")
@@ -32,6 +42,24 @@ def digest(*values: object) -> bytes:
 def name_key(name: str) -> bytes:
     """A digest of a name, equal for two names that a file system may treat as one."""
     return digest(folded(name))
+
+
+def title_of(request: ExportRequest) -> str:
+    """The path for the file of a request, without suffix and number."""
+    return safe_path(request.name or request.source_ids[0], request.subfolder)
+
+
+def is_named(name: str, title: str, before: str | None = None) -> bool:
+    """Whether a name is a title, or that title with a number that distinguishes it from another.
+
+    Args:
+        name: the name.
+        title: the title.
+        before: the title that the name was given for, whose own end may look like such a number; None: not known.
+    """
+    if name in (title, before):
+        return name == title
+    return re.fullmatch(re.escape(title) + r" \(\d+\)", name) is not None
 
 
 def lineage_of(request: ExportRequest) -> bytes:
@@ -101,7 +129,7 @@ class Wanted:
     @property
     def title(self) -> str:
         """The path for its file, without suffix."""
-        return safe_path(self.request.name or self.request.source_ids[0], self.request.subfolder)
+        return title_of(self.request)
 
     @property
     def version(self) -> str | None:

@@ -41,6 +41,7 @@ class Moves:
         self._store = store
         self._superseded = superseded
         self._given: set[str] = set()
+        self._stuck: set[tuple[int, str]] = set()
 
     async def make_way(self, record: int, names: Sequence[str], known: Sequence[Former]) -> tuple[str, ...]:
         """Moves what is in the place of new files: files that people changed, and older versions if these are kept.
@@ -125,24 +126,35 @@ class Moves:
     async def take_back(self, record: int | None = None) -> None:
         """Takes back all moves that are recorded and not completed; or those of one export.
 
-        Raises:
-            TargetError: a move cannot be taken back.
+        A file that cannot be moved back, since it is open elsewhere or a folder is not writable, stays under its new
+        name. If that is a name of its export, the move counts as completed. Otherwise it stays recorded, with a
+        warning, and the next run tries again.
         """
         for number, name, target in await self._store.call(lambda db: file_rows.moves_under_way(db, record)):
-            note = file_rows.taken_back
-            if not await self.place.take_back(name, target) and await self._was_renamed(number, name, target):
+            note, problem = file_rows.taken_back, None
+            try:
+                is_back = await self.place.take_back(name, target)
+            except TargetError as failed:
+                is_back, problem = False, failed
+            if not is_back and await self._was_renamed(number, name, target):
                 note = file_rows.moved  # not taken back, since another file has its former name now
+            elif problem is not None:
+                if (number, name) not in self._stuck:
+                    place = self.place.location(target)
+                    _log.warning("%s cannot be moved back to %s; the next run tries again: %s", place, name, problem)
+                    self._stuck.add((number, name))
+                continue
             await self._store.call(partial(note, record=number, name=name, target=target))
 
     async def settle(self, *, preview: bool) -> None:
         """Takes back or completes what a stopped run had begun; a preview only finds out where the files are.
 
         Raises:
-            TargetError: a file cannot be moved.
+            TargetError: the files cannot be looked at.
         """
         if not preview:
             await self.take_back()
-        for record, name, target in await self._store.call(file_rows.moves_under_way):
+        for record, name, target in await self._store.call(file_rows.moves_under_way) if preview else ():
             if not await self.place.is_there(name):
                 await self._store.call(partial(file_rows.moved, record=record, name=name, target=target))
         for record, files, former in await self._store.call(file_rows.arriving_files):

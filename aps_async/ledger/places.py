@@ -12,8 +12,8 @@ from threading import Event
 from typing import Protocol, TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit
-from aps_async.downloads.sinks import source_error, target_error
-from aps_async.downloads.storage import ReadableStorage, StorageBelow
+from aps_async.downloads.sinks import part_name, source_error, target_error
+from aps_async.downloads.storage import ReadableStorage, StorageBelow, discard_from
 from aps_async.errors import TargetError
 from aps_async.filesystem import check_real_folders, move_below, open_own, replacing
 from aps_async.ledger.files import are_whole, is_whole, known_file
@@ -103,8 +103,10 @@ class FolderPlace:
 
     checks = 4  # more threads that hash do not make a disk faster
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tag: str = "") -> None:
         self._folder = folder
+        self.tag = tag
+        """That of the ledger, once it is open; see `remove_parts`."""
 
     def path(self, name: str) -> Path:
         """See `Place`."""
@@ -116,7 +118,7 @@ class FolderPlace:
 
     def below(self, folder: str) -> "FolderPlace":
         """See `Place`."""
-        return FolderPlace(self._folder / folder)
+        return FolderPlace(self._folder / folder, self.tag)
 
     def fitted(self, stem: str) -> str:
         """See `Place`."""
@@ -173,7 +175,7 @@ class FolderPlace:
 
     async def write(self, name: str, content: Iterable[bytes]) -> None:
         """See `Place`."""
-        await self._in_thread(name, _write, self._folder / name, content)
+        await self._in_thread(name, _write, self._folder / name, content, self.tag)
 
     async def fetch(self, name: str, file: Path) -> bool:
         """See `Place`."""
@@ -298,7 +300,7 @@ class StoragePlace:
         try:
             yield staged
         finally:
-            self._storage.discard(staged)
+            discard_from(self._storage, staged)
 
 
 async def _locally(file: Path, work: Callable[..., T], *arguments: object) -> T:
@@ -351,8 +353,8 @@ def _read(path: Path, limit: int) -> bytes:
         return file.read(limit)
 
 
-def _write(path: Path, content: Iterable[bytes]) -> None:
-    with replacing(path, 0o666) as file:
+def _write(path: Path, content: Iterable[bytes], tag: str) -> None:
+    with replacing(path, 0o666, part=Path(part_name(path, tag)) if tag else None) as file:
         file.writelines(content)
 
 

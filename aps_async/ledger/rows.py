@@ -5,7 +5,6 @@ newer version of the same sheet takes that over.
 """
 
 import json
-import re
 import sqlite3
 import time
 from collections.abc import Collection, Sequence
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from aps_async.downloads.filenames import stem_of
 from aps_async.ledger.file_rows import files_of, files_of_all, placeholders, set_former, stored_name, structured
 from aps_async.ledger.journal import KnownFile, Record
-from aps_async.ledger.keys import Wanted, digest, name_key
+from aps_async.ledger.keys import Wanted, digest, is_named, name_key, title_of
 from aps_async.ledger.schema import State
 from aps_async.models import ExportKind, ExportRef, ExportRequest, FailedFile
 from aps_async.text import folded, well_formed
@@ -135,17 +134,19 @@ def enter(
 def adopt(
     connection: sqlite3.Connection, request: ExportRequest, name: str, file: KnownFile, exported_at: float
 ) -> None:
-    """Enters an export that is done, with its file."""
+    """Enters an export that is done, with its file; of several with one key, the first is found by it."""
     wanted = Wanted(request, None)
+    key = wanted.key(0)
+    if _row_of(connection, key) is not None:
+        key = digest("renumbered", name)
     made = connection.execute(
         "INSERT INTO exports (key, lineage, run, state, name, request, changed) VALUES (?, ?, 0, ?, ?, ?, ?)",
-        (wanted.key(0), wanted.lineage(), State.DONE, name, wanted.stored(), exported_at),
+        (key, wanted.lineage(), State.DONE, name, wanted.stored(), exported_at),
     )
     connection.execute("INSERT INTO names VALUES (?, ?)", (name_key(name), made.lastrowid))
-    digest = bytes.fromhex(file.sha256)
     connection.execute(
         "INSERT INTO files (export, name, size, sha256) VALUES (?, ?, ?, ?)",
-        (made.lastrowid, file.name, file.size, digest),
+        (made.lastrowid, file.name, file.size, bytes.fromhex(file.sha256)),
     )
 
 
@@ -300,15 +301,15 @@ def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: 
     Returns:
         The older one's name, if it comes from the same title.
     """
-    title = wanted.title
-    name = stored_name(connection.execute("SELECT name FROM exports WHERE id=?", (older,)).fetchone()[0])
+    name, stored = connection.execute("SELECT name, request FROM exports WHERE id=?", (older,)).fetchone()
+    name, before = stored_name(name), title_of(structured(stored, ExportRequest))
     in_place = connection.execute(_NAMES_IN_PLACE, {"export": older})
     for stem in {name, *(stem_of(stored_name(each)) for [each] in in_place)}:
         connection.execute("UPDATE names SET export=? WHERE folded=? AND export=?", (number, name_key(stem), older))
     connection.execute("UPDATE exports SET name=NULL, lineage=? WHERE id=?", (wanted.lineage(), older))
     _move_replaced(connection, wanted)
     owned = connection.execute("SELECT 1 FROM names WHERE folded=? AND export=?", (name_key(name), number)).fetchone()
-    return name if owned and (name == title or re.fullmatch(re.escape(title) + r" \(\d+\)", name)) else None
+    return name if owned and is_named(name, wanted.title, before) else None
 
 
 def _learn_identity(connection: sqlite3.Connection, number: int, wanted: Wanted) -> None:
@@ -376,14 +377,18 @@ def recent_starts(connection: sqlite3.Connection, within: float, at_once: int) -
     """The starts of the last `within` seconds: the kind of each, and how many seconds ago it was.
 
     A run that was killed may have made up to `at_once` more starts without recording them; they count as made now.
+    Times far in the future are those of a clock that was wrong, and say nothing.
     """
     now = time.time()
-    found = connection.execute("SELECT request, started FROM exports WHERE started>?", (now - within,)).fetchall()
+    latest = now + within
+    select = "SELECT request, started FROM exports WHERE started BETWEEN ? AND ?"
+    found = connection.execute(select, (now - within, latest)).fetchall()
     stopped = (
         "SELECT request, ? FROM exports WHERE state=? AND run=(SELECT id FROM runs WHERE ended IS NULL"
-        " AND id=(SELECT max(id) - 1 FROM runs)) AND (SELECT max(changed) FROM exports)>? ORDER BY id LIMIT ?"
+        " AND id=(SELECT max(id) - 1 FROM runs)) AND (SELECT max(changed) FROM exports WHERE changed<?)>?"
+        " ORDER BY id LIMIT ?"
     )
-    found += connection.execute(stopped, (now, State.WANTED, now - 2 * within, at_once)).fetchall()
+    found += connection.execute(stopped, (now, State.WANTED, latest, now - 2 * within, at_once)).fetchall()
     return [(ExportKind(json.loads(request)["kind"]), max(0.0, now - started)) for request, started in found]
 
 

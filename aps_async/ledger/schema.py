@@ -4,6 +4,7 @@
 every test runs each one; a released migration is never changed, only followed by another one.
 """
 
+import errno
 import os
 import secrets
 import shutil
@@ -183,7 +184,7 @@ def read_ledger(path: Path) -> sqlite3.Connection:
         LedgerError: there is no ledger, or it cannot be read by this version.
     """
     if not _is_there(path):
-        if not path.parent.exists():
+        if not os.path.lexists(path.parent):
             raise LedgerError(f"there is no folder {path.parent}")
         raise _empty(path)
     address = path.absolute().as_uri()
@@ -288,6 +289,15 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
         raise
 
 
+def _why_not_opened() -> OSError:
+    """The error behind "unable to open": too many open files, or a missing right; SQLite does not say which."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as problem:
+        return problem
+    return PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def explained(path: Path, problem: Exception) -> Exception:
     """Converts an error while reading or writing into one of ours that says what to do."""
     if isinstance(problem, WRONG_VALUES):
@@ -311,5 +321,5 @@ def explained(path: Path, problem: Exception) -> Exception:
             path=path,
         )
     if kind in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return target_error(path, PermissionError(13, "Permission denied"))
+        return target_error(path, _why_not_opened())
     return LedgerError(f"{path} cannot be used ({problem}): run it again, or move it away to begin anew")

@@ -3,7 +3,6 @@
 Besides the exports, the ledger has notes on sheets: how they were listed, by whom, and in which state they were.
 """
 
-import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from aps_async.models import ExportKind, ExportRequest, Sheet
 from aps_async.threads import ended
 from aps_async.transport.converter import to_dict, to_json
 
-__all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_named", "is_sheet"]
+__all__ = ["FoundSheet", "KnownSheet", "SheetBook", "SheetNote", "is_sheet"]
 __dir__: object = __all__.copy
 
 _AT_ONCE = 400
@@ -143,10 +142,10 @@ class SheetBook:
         await self._store.call(of_lineages, durable=False)
         return found
 
-    async def not_asked_for(self, project_id: str) -> list[KnownSheet]:
-        """The sheets of a project that the last run did not request."""
+    async def not_asked_for(self) -> list[KnownSheet]:
+        """The sheets of all projects that the last run did not request."""
         where = "run<>(SELECT max(id) FROM runs)"
-        return await self._store.call(lambda db: list(_known(db, project_id, where)), durable=False)
+        return await self._store.call(lambda db: list(_known(db, None, where)), durable=False)
 
     async def is_any_known(self, project_id: str) -> bool:
         """Whether the ledger has any sheet of a project."""
@@ -201,15 +200,15 @@ class SheetBook:
 
         await self._store.call(forget)
 
-    async def rename(self, sheet: KnownSheet, title: str) -> str:
-        """Renames a sheet's files, with a number if another sheet has the name; returns the new name without suffix.
+    async def rename(self, sheet: KnownSheet, title: str) -> KnownSheet:
+        """Renames a sheet's files, with a number if another sheet has the name; returns the sheet as it is now.
 
         Raises:
             TargetError: a file cannot be renamed.
         """
         return await ended(self._rename(sheet, title))  # even if cancelled, since the ledger has to match the file
 
-    async def _rename(self, sheet: KnownSheet, title: str) -> str:
+    async def _rename(self, sheet: KnownSheet, title: str) -> KnownSheet:
         def begin(connection: sqlite3.Connection) -> tuple[str, list[tuple[str, str]]]:
             name = rows.take_name(connection, sheet.record, title, {})
             named_so = [each.name for each in sheet.files if stem_of(each.name) == sheet.name]
@@ -220,7 +219,9 @@ class SheetBook:
         name, moves = await self._store.call(begin)
         await self._moves.rename(sheet.record, moves)
         await self._store.call(lambda db: _renamed(db, sheet, name, moves))
-        return name
+        now = dict(moves)
+        files = tuple(evolve(each, name=now.get(each.name, each.name)) for each in sheet.files)
+        return evolve(sheet, name=name, files=files)
 
     async def withdraw(self, sheet: KnownSheet) -> KnownSheet:
         """Moves a sheet's files to `superseded/`; returns the sheet with the files as they are there.
@@ -261,11 +262,6 @@ class SheetBook:
             await self._store.call(withdrawn)
 
 
-def is_named(name: str, title: str) -> bool:
-    """Whether a name is a title, or that title with a number."""
-    return name == title or re.fullmatch(re.escape(title) + r" \(\d+\)", name) is not None
-
-
 _SELECT = """
     SELECT id, exports.lineage, name, request, exports.state, changed, facts, viewer,
         iif(typeof(named)='real', named, NULL), iif(reason IS NULL AND moved IS NULL, sheets.state, '')
@@ -273,14 +269,17 @@ _SELECT = """
 
 
 def _known(
-    connection: sqlite3.Connection, project_id: str, where: str = "1", values: Sequence[object] = ()
+    connection: sqlite3.Connection, project_id: str | None, where: str = "1", values: Sequence[object] = ()
 ) -> Iterator[KnownSheet]:
+    """The sheets of a project, or of all."""
     found = connection.execute(f"{_SELECT} AND {where} ORDER BY id", values)
     while rows := found.fetchmany(_AT_ONCE):
         yield from _of_rows(connection, project_id, rows)
 
 
-def _of_rows(connection: sqlite3.Connection, project_id: str, rows: Sequence[Sequence[Any]]) -> Iterator[KnownSheet]:
+def _of_rows(
+    connection: sqlite3.Connection, project_id: str | None, rows: Sequence[Sequence[Any]]
+) -> Iterator[KnownSheet]:
     replaced = _replaced(connection, [row[1] for row in rows])
     files = file_rows.files_of_all(
         connection, [*(row[0] for row in rows), *(record for record, _ in replaced.values())]
@@ -290,7 +289,7 @@ def _of_rows(connection: sqlite3.Connection, project_id: str, rows: Sequence[Seq
     for record, lineage, name, stored, state, changed, facts, viewer, named, found_as in rows:
         request = structured(stored, ExportRequest)
         older = replaced.get(lineage)
-        if request.project_id != project_id or not is_sheet(request):
+        if project_id not in (None, request.project_id) or not is_sheet(request):
             continue
         yield KnownSheet(
             record=record,

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 
 from aps_async.errors import DecodeError, NotAllowedError, NotFoundError, NotFoundInProjectError
-from aps_async.ids import decoded_urn, is_folder_urn
+from aps_async.ids import checked_folder_path, decoded_urn, is_folder_urn
 from aps_async.models import Folder, Item, ItemWarning, Project, Version
 from aps_async.resources.projects import get_folder, get_tip, list_folder_contents, list_top_folders
 from aps_async.resources.reading import DEPTH_LIMIT, FolderReader
@@ -26,14 +26,14 @@ __dir__: object = __all__.copy
 
 
 async def descend(session: Session, project: Project, top: Sequence[Folder], path: str, user_id: str | None) -> Folder:
-    """The folder at a path of names from one of the top folders down; the first top folder may be left out.
+    """The folder at a path (see `checked_folder_path`) from a top folder down; the first top folder may be left out.
 
     Raises:
         NotFoundInProjectError: there is none; the message lists what is there.
     """
     if not top:
         raise NotFoundInProjectError(f"{project.name} shows no folders to this app or user")
-    names = [name.strip() for name in path.strip().strip("/").split("/")]
+    names = path.split("/")
     at = top[0]
     if first := named(names[0], top, _names):
         at, names = first[0], names[1:]
@@ -130,6 +130,7 @@ async def walk(
         user_id: the acting user of a two-legged call.
 
     Raises:
+        InputError: a path names no folder.
         NotFoundInProjectError: no such folder; the message lists what there is.
         APSError: as `Session.request`.
     """
@@ -171,10 +172,17 @@ async def first_folders(
 async def known_folder(
     session: Session, project: Project, folder: Folder | str | None, user_id: str | None
 ) -> Folder | str | None:
-    """The folder of a URN, which costs a call; paths and folders are returned as they are."""
-    if isinstance(folder, str) and is_folder_urn(decoded_urn(folder, "folder")):
+    """The folder of a URN, which costs a call; or else what was given, a path as `checked_folder_path` returns it.
+
+    Raises:
+        InputError: a path names no folder.
+        APSError: as `get_folder`.
+    """
+    if folder is None or isinstance(folder, Folder):
+        return folder
+    if is_folder_urn(decoded_urn(folder, "folder")):
         return await get_folder(session, project.id, folder, user_id=user_id)
-    return folder
+    return checked_folder_path(folder)
 
 
 def is_open(folder: Folder) -> bool:

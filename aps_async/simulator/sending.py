@@ -86,7 +86,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-HTTP_LOG = logging.getLogger(f"{__package__}.http")
+HTTP_LOG = logging.getLogger(__name__)
 """For the servers themselves."""
 HTTP_LOG.addFilter(_Brief())
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from attrs import evolve, frozen
 
 from aps_async.ids import version_number
-from aps_async.ledger.keys import lineage_of, lineage_of_version, lineage_without_identity
-from aps_async.ledger.sheets import KnownSheet, is_named
+from aps_async.ledger.keys import is_named, lineage_of, lineage_of_version, lineage_without_identity
+from aps_async.ledger.sheets import KnownSheet
 from aps_async.models import ExportKind, ExportOptions, ExportRequest, Sheet, SheetIdentity
 from aps_async.resources.sheets import forms
 from aps_async.sync.naming import NamePattern
@@ -32,6 +32,8 @@ class Planned:
     state: SheetState
     """The state if nothing fails. UNCHANGED and RENAMED assume that the file is there and has not been changed."""
     known: KnownSheet | None = None
+    keeps_name: bool = False
+    """Whether the sheet has, or had, its file under the right name already."""
     previous: str | None = None
     reason: str | None = None
     is_too_old: bool = False
@@ -46,11 +48,6 @@ class Planned:
         return f"{request.subfolder}/{request.name}" if request.subfolder else request.name or ""
 
     @property
-    def keeps_name(self) -> bool:
-        """Whether the sheet has, or had, its file under the right name already."""
-        return self.known is not None and is_named(self.known.name, self.file_stem)
-
-    @property
     def is_for_another_user(self) -> bool:
         """Whether its file is current, but was exported for another user."""
         known = self.known
@@ -62,7 +59,7 @@ class Planned:
     def is_renamed(self) -> bool:
         """Whether its file has another name than it should have now."""
         known = self.known
-        return known is not None and known.source_id == self.sheet.id and not is_named(known.name, self.file_stem)
+        return known is not None and known.source_id == self.sheet.id and not self.keeps_name
 
 
 def lineages_of(sheet: Sheet) -> set[bytes]:
@@ -160,7 +157,8 @@ def _planned(
     user_id: str | None,
     refresh_before: datetime | None,
 ) -> Planned:
-    subfolder, _, stem = pattern.path(sheet).rpartition("/")
+    path = pattern.path(sheet)
+    subfolder, _, stem = path.rpartition("/")
     plain = sheet.sheet.to_request(options, user_id=user_id)
     lineage = lineage_of(plain)
     known = folder.find(plain, lineage)
@@ -171,6 +169,7 @@ def _planned(
         lineage=lineage,
         state=SheetState.UNCHANGED,
         known=known,
+        keeps_name=known is not None and _keeps_name(known, sheet, path, pattern),
         named_at=named_at(sheet.sheet, known),
     )
     if known is None:
@@ -192,6 +191,13 @@ def _planned(
         before = known.facts.name if known.facts and known.facts.name != sheet.sheet.name else known.files[0].name
         return evolve(found, state=SheetState.RENAMED, reason=f"was {before}")
     return found
+
+
+def _keeps_name(known: KnownSheet, sheet: ProjectSheet, path: str, pattern: NamePattern) -> bool:
+    """Whether the file of a sheet has the name that the pattern gives, perhaps with a number."""
+    if known.name == path or known.facts is None:
+        return is_named(known.name, path)
+    return is_named(known.name, path, pattern.path(evolve(sheet, sheet=known.facts)))
 
 
 def version_of(known: KnownSheet) -> str | None:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from attrs import evolve, frozen
 
-from aps_async.downloads.sinks import checked_path, local_path
+from aps_async.downloads.sinks import checked_lengths, checked_path, local_path, remove_parts
 from aps_async.errors import APSError, InputError, MergeError, TargetError
 from aps_async.ledger import Ledger
 from aps_async.sync.merge import MergedPdf, MergeSheet, identifier_of, merge_sheets, pikepdf_installed
@@ -65,13 +65,14 @@ def checked_pdf(file: str | os.PathLike[str]) -> Path:
 
     Raises:
         InputError: it is not a path on this machine, or does not end in `.pdf`.
+        TargetError: a name in the path is too long.
         MissingExtraError: the extra `pdf` is not installed, which is better known before the exports than after.
     """
     pikepdf_installed()
     path = local_path(file).absolute()
     if path.suffix.lower() != ".pdf":
         raise InputError(f"{file} is to become a PDF: give it a name that ends in .pdf")
-    return path
+    return checked_lengths(path)
 
 
 def in_sheet_order(sheets: Sequence[SetSheet]) -> list[SetSheet]:
@@ -107,9 +108,10 @@ async def join_set(
             raise InputError("there is no sheet to join")
         if await in_thread(identifier_of, checked_path(target)) == identifier and known is not None:
             return evolve(found, warnings=known)
+        await in_thread(remove_parts, target.parent, ledger.tag)  # which a killed run has left, here or elsewhere
         with TemporaryDirectory(prefix="aps-async-") as folder:
             files = [await _on_disk(ledger, each, Path(folder, f"{n}.pdf")) for n, each in enumerate(ordered)]
-            merged = await merge_sheets(files, target, identifier=identifier)
+            merged = await merge_sheets(files, target, identifier=identifier, tag=ledger.tag)
     except (APSError, OSError) as problem:
         raise MergeError(f"{target} was not written, all else is done: {problem}") from problem
     await ledger.note_joined(target, identifier, merged.warnings)

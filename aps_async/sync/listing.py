@@ -1,6 +1,6 @@
 """Lists a project's sheets for a sync, with numbers and titles from the ledger where they are recent; then selects."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from itertools import chain
 
@@ -13,7 +13,7 @@ from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
 from aps_async.ledger.keys import lineage_of, lineage_of_version
 from aps_async.ledger.sheets import KnownSheet
-from aps_async.models import ItemWarning, LeftOut, Project, Sheet
+from aps_async.models import ItemWarning, LeftOut, Project, Sheet, SheetIdentity
 from aps_async.resources.plans import has_known_name
 from aps_async.resources.sheets import forms
 from aps_async.session import Session
@@ -21,10 +21,11 @@ from aps_async.sync.compare import Folder, lineages_of
 from aps_async.sync.selection import Selected, Selection, select, with_path
 from aps_async.sync.sheets import ProjectSheet
 
-__all__ = ["OUTSIDE", "Listing"]
+__all__ = ["OTHER_PROJECT", "OUTSIDE", "Listing"]
 __dir__: object = __all__.copy
 
 OUTSIDE = "outside the selection of this run"
+OTHER_PROJECT = "it belongs to another project"
 _NAMES_FOR = 86400.0
 """Seconds after which numbers and titles are requested again, even if nothing was modified."""
 
@@ -168,11 +169,23 @@ class Listing:
         """Whether an unlisted sheet belongs to the selection."""
         return self._inside is None or known.record in self._inside
 
-    def lineages(self) -> set[bytes]:
-        """The lineages of all sheets that were listed."""
-        if self.project.is_acc:
-            return {lineage_of(each.sheet.to_request()) for each in self.listed}
-        return {lineage_of_version(self.project_id, each) for each in self.ids}
+    def lineages(self, rest: Sequence[KnownSheet], taken: Mapping[SheetIdentity | None, str]) -> set[bytes]:
+        """The lineages of all sheets that were listed; see `not_exported`.
+
+        ACC: of several sheets with one number, each has its own: that under which the ledger has it.
+        """
+        if not self.project.is_acc:
+            return {lineage_of_version(self.project_id, each) for each in self.ids}
+        planned = {sheet_id: identity for identity, sheet_id in taken.items()}
+        folder, others = Folder(rest), dict(taken)
+        found = set[bytes]()
+        for sheet in (each.sheet for each in self.listed):
+            if (identity := planned.get(sheet.id)) is not None:
+                form = evolve(sheet, distinction=identity.distinction)
+            else:
+                form = folder.apart(sheet, others)
+            found.add(lineage_of(form.to_request()))
+        return found
 
     def _selected(self, sheets: Sequence[ProjectSheet], selection: Selection) -> Sequence[ProjectSheet]:
         if selection == Selection():
@@ -206,31 +219,43 @@ class Listing:
         """The ledger's sheet for one that cannot be exported now."""
         return self._instead.first(lineage_of(self.sheet_of(found).to_request()))
 
-    async def not_exported(self) -> tuple[list[KnownSheet], dict[int, str], int]:
+    async def not_exported(
+        self, taken: Mapping[SheetIdentity | None, str]
+    ) -> tuple[list[KnownSheet], dict[int, str], int]:
         """Finds the sheets that the ledger has and this run has not exported, at the end of the list.
 
+        Args:
+            taken: the ids of the sheets that this run exports, by their identities.
+
         Returns:
-            These sheets without those that were left out; by their records, why the service need not be asked about
-            some of them; and their number with those that were left out.
+            These sheets without those that were left out, and with files of other projects; by their records, why the
+            service need not be asked about some of them; and the number of this project's, with those left out.
         """
         book = self.ledger.sheets
         kept = {found.record for each in self.sheets_left_out() if (found := self.kept(each)) is not None}
-        rest = [each for each in await book.not_asked_for(self.project_id) if each.record not in kept]
-        if not rest:
+        left = await book.not_asked_for()
+        foreign = [each for each in left if self.is_of_another_project(each) and each.in_place]
+        rest = [each for each in left if not (each.record in kept or self.is_of_another_project(each))]
+        if not left:
             return [], {}, len(kept)
         others = kept | {each.record for each in rest}
         same = await book.of_lineages(self.project_id, {each.lineage for each in rest})
         exported = {
             each.lineage: each.source_id for each in chain.from_iterable(same.values()) if each.record not in others
         }
-        now, lineages = {each.id: each.sheet for each in self.listed}, self.lineages()
+        now, lineages = {each.id: each.sheet for each in self.listed}, self.lineages(rest, taken)
         reasons = {
             each.record: reason
             for each in rest
             if not _has_another_number(each, now.get(each.source_id))
             and (reason := self._why_not_asked(each, exported.get(each.lineage), is_listed=each.lineage in lineages))
         }
-        return rest, reasons, len(others)
+        reasons |= {each.record: OTHER_PROJECT for each in foreign}
+        return [*rest, *foreign], reasons, len(others)
+
+    def is_of_another_project(self, known: KnownSheet) -> bool:
+        """Whether a sheet in the folder belongs to another project, which was exported into it before."""
+        return known.request.project_id != self.project_id
 
     def _why_not_asked(self, known: KnownSheet, exported: str | None, *, is_listed: bool) -> str | None:
         """Why the service need not be asked about a sheet that this run has not exported; None if it has to be.

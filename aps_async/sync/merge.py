@@ -14,8 +14,8 @@ from warnings import catch_warnings, simplefilter
 
 from attrs import asdict, field, frozen
 
-from aps_async.children import python_command
-from aps_async.downloads.sinks import checked_path, local_path, target_error
+from aps_async.children import can_start_python, python_command
+from aps_async.downloads.sinks import checked_path, local_path, part_name, target_error
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
 from aps_async.filesystem import replacing
@@ -23,6 +23,7 @@ from aps_async.pdf.annotations import reconnect, refer_to_others, rename_links
 from aps_async.pdf.destinations import DestinationTable, named_places
 from aps_async.pdf.layers import Layers, LayerTable
 from aps_async.text import well_formed
+from aps_async.threads import in_thread
 
 __all__ = [
     "MergeSheet",
@@ -97,30 +98,49 @@ def pikepdf_installed() -> Any:
 
 
 async def merge_sheets(
-    sheets: Sequence[MergeSheet], target: str | os.PathLike[str], *, identifier: bytes | None = None
+    sheets: Sequence[MergeSheet], target: str | os.PathLike[str], *, identifier: bytes | None = None, tag: str = ""
 ) -> MergedPdf:
     """Does the same as `merge_pdfs` without blocking the event loop. If it is cancelled, the target is unchanged.
+
+    Args:
+        sheets: as `merge_pdfs`.
+        target: as `merge_pdfs`.
+        identifier: as `merge_pdfs`.
+        tag: that of a ledger, by which the next run with it finds and removes the unfinished file of a killed one.
 
     Raises:
         InputError: as `merge_pdfs`.
         TargetError: as `merge_pdfs`.
     """
-    # In a process of its own, not in a thread: pikepdf holds the interpreter's lock for half a second at a time. A
-    # process also returns its memory, and ends at once if the merge is cancelled.
     path = checked_path(local_path(target))
-    plain = [{**asdict(each), "path": str(each.path.absolute())} for each in sheets]
-    request = json.dumps({"sheets": plain, "identifier": identifier.hex() if identifier else None}).encode()
-    with _written(path) as file:
-        process = _start_child(file)
-        try:
-            _, answer = await asyncio.to_thread(process.communicate, request)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        pages, warnings = _child_result(answer, process.returncode)
+    with _written(path, tag) as file:
+        if can_start_python():
+            pages, warnings = await _merge_in_child(sheets, file, identifier)
+        else:
+            pages, warnings = await in_thread(_merge, sheets, file, identifier)
+            file.flush()
         size = os.fstat(file.fileno()).st_size
     return MergedPdf(path=path, pages=pages, size=size, warnings=warnings)
+
+
+async def _merge_in_child(
+    sheets: Sequence[MergeSheet], file: BinaryIO, identifier: bytes | None
+) -> tuple[int, tuple[str, ...]]:
+    """Does the same as `_merge` in a process of its own.
+
+    In a thread, pikepdf would hold the interpreter's lock for half a second at a time. A process also returns its
+    memory, and ends at once if the merge is cancelled.
+    """
+    plain = [{**asdict(each), "path": str(each.path.absolute())} for each in sheets]
+    request = json.dumps({"sheets": plain, "identifier": identifier.hex() if identifier else None}).encode()
+    process = _start_child(file)
+    try:
+        _, answer = await asyncio.to_thread(process.communicate, request)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return _child_result(answer, process.returncode)
 
 
 def identifier_of(path: Path) -> bytes | None:
@@ -138,10 +158,10 @@ def identifier_of(path: Path) -> bytes | None:
 
 
 @contextmanager
-def _written(path: Path) -> Generator[BinaryIO, None, None]:
+def _written(path: Path, tag: str = "") -> Generator[BinaryIO, None, None]:
     """A temporary file that replaces the target at the end of the block."""
     try:
-        with replacing(path, 0o666) as file:
+        with replacing(path, 0o666, part=Path(part_name(path, tag)) if tag else None) as file:
             yield file
     except OSError as problem:
         raise target_error(path, problem) from problem

@@ -79,7 +79,9 @@ async def sync_project(
         NotFoundInProjectError: there is no such project, folder, set or sheet.
         EmptyProjectError: neither the project nor the folder has any sheet.
         PruneLimitError: at the end, if more sheets are withdrawn than one run may move; none was moved.
+        RegisterError: at the end, if the register cannot be written; everything else is done.
         MergeError: at the end, if the sheets cannot be joined; everything else is done.
+        TargetError: the folder, or `how.merge`, cannot be written.
         FolderInUseError: another run is using the folder.
         LedgerError: the folder's ledger cannot be used.
         APSError: as `list_sheets`; an export that fails is an outcome instead.

@@ -18,6 +18,7 @@ from aps_async.ledger.moves import is_superseded
 from aps_async.ledger.sheets import FoundSheet, SheetNote
 from aps_async.models import Collection, ExportKind, ExportOptions, Project, Sheet, SheetIdentity
 from aps_async.sync.compare import Folder
+from aps_async.sync.listing import OTHER_PROJECT
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.register import REGISTER_JSON, Register, RegisterRow, read_register
 from aps_async.text import folded
@@ -47,6 +48,8 @@ async def rebuild(ledger: Ledger, project: Project) -> int:
     if register is None or register.project_id != bare_id(project.id):
         return 0
     found = list(_found(register, project, ledger.place.location(REGISTER_JSON)))
+    # A source belongs to the sheet that has it now.
+    found.sort(key=lambda each: each.note.state == SheetState.WITHDRAWN)
     await ledger.sheets.adopt(register.project_id, found)
     return len(found)
 
@@ -55,12 +58,13 @@ def _found(register: Register, project: Project, path: str) -> Iterator[FoundShe
     seen: set[object] = set()
     taken: dict[SheetIdentity | None, str] = {}
     for number, row in enumerate(register.sheets, 1):
-        if row.file is None or is_superseded(row.file):
+        if row.file is None or is_superseded(row.file) or row.reason == OTHER_PROJECT:
             continue
         try:
             found = _sheet(row, project, taken)
             _check_new(seen, folded(found.name))
-            _check_new(seen, (row.file_source, frozenset(row.options)))
+            # ACC: a sheet keeps its id if its number changes, and is then withdrawn under the former one.
+            _check_new(seen, (row.file_source, found.request.identity, frozenset(row.options)))
         except (InputError, ValueError) as problem:
             raise LedgerError(
                 f"the ledger is lost and cannot be made again from {path}: sheet {number} cannot be used ({problem}). "

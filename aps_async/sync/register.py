@@ -6,6 +6,7 @@
 import asyncio
 import csv
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
@@ -17,7 +18,7 @@ from typing import Any
 from attrs import asdict, define, field, fields, frozen
 
 from aps_async.downloads.filenames import checked_relative
-from aps_async.errors import DecodeError, InputError, LedgerError
+from aps_async.errors import DecodeError, DiskFullError, InputError, LedgerError, RegisterError, TargetError
 from aps_async.ids import bare_id
 from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.places import Place
@@ -47,7 +48,8 @@ REGISTER_JSON = "register.json"
 FORM = 1
 """Version of `register.json`, raised by changes that older readers would misunderstand."""
 _LARGEST = 256 << 20
-_FORMULA = frozenset("=+-@\t\r")
+_FORMULA = frozenset("=+-@")
+_BREAKS = frozenset("\t\r\n")
 
 
 @frozen(kw_only=True)
@@ -120,15 +122,19 @@ class RegisterWriter:
         key = row.collection or "", row.folder, row.number, row.name
         self._rows.add(key, f"{_in_json(to_dict(row))}\n{_csv_line(row)}")
 
-    async def write(self, place: Place, now: datetime) -> None:
+    async def write(self, place: Place, now: datetime) -> RegisterError | None:
         """Writes both files, each in one step.
 
         Args:
             place: where the files of the ledger are.
             now: the time of writing.
 
+        Returns:
+            The error of the CSV file, which may be open in a spreadsheet; the JSON file has everything that it has.
+
         Raises:
-            TargetError: one cannot be written.
+            DiskFullError: there is no space for one.
+            RegisterError: the JSON file cannot be written for another reason; the CSV file is, where that is possible.
         """
         register = Register(
             form=FORM,
@@ -136,10 +142,27 @@ class RegisterWriter:
             project_id=bare_id(self.project.id),
             written_at=now.isoformat(timespec="seconds"),
         )
-        await place.write(REGISTER_JSON, _as_json(register, (row.partition("\n")[0] for row in self._rows)))
         head = f"\ufeff{_HEAD}"  # spreadsheets recognize UTF-8 by this mark
         lines = chain([head], (row.partition("\n")[2] for row in self._rows))
-        await place.write(REGISTER_CSV, (line.encode() for line in lines))
+        contents = {
+            REGISTER_JSON: _as_json(register, (row.partition("\n")[0] for row in self._rows)),
+            REGISTER_CSV: (line.encode() for line in lines),
+        }
+        problems: dict[str, TargetError] = {}
+        for name, content in contents.items():
+            try:
+                await place.write(name, content)
+            except DiskFullError:
+                raise
+            except TargetError as problem:  # such as a spreadsheet that has the file open, on Windows
+                problems[name] = problem
+        if not problems:
+            return None
+        words = "; ".join(map(str, problems.values()))
+        error = RegisterError(f"all else is done: {words}. If another program has it open, close it; then run it again")
+        if REGISTER_JSON in problems:
+            raise error
+        return error
 
 
 def _row(project: Project, outcome: SyncOutcome, known: KnownSheet | None, found: KnownFile | None) -> RegisterRow:
@@ -205,8 +228,17 @@ _OPTIONS = _COLUMNS.index("options")
 def _csv_line(row: RegisterRow) -> str:
     values = list[Any](_values(row))
     values[_OPTIONS] = " ".join(row.options)
-    found: str = _in_csv([f"'{each}" if each.__class__ is str and each[:1] in _FORMULA else each for each in values])
+    found: str = _in_csv([f"'{each}" if each.__class__ is str and _may_be_formula(each) else each for each in values])
     return found
+
+
+def _may_be_formula(text: str) -> bool:
+    """Whether a spreadsheet may take it for a formula: some skip spaces and read wide characters as plain ones."""
+    first = text[:1]
+    if not first or first.isalnum():
+        return False
+    visible = (each for each in text if unicodedata.category(each)[0] not in "CZ")
+    return first in _BREAKS or unicodedata.normalize("NFKC", next(visible, ""))[:1] in _FORMULA
 
 
 async def read_register(place: Place) -> Register | None:

@@ -13,7 +13,16 @@ from attrs import define, evolve, field, frozen
 from attrs.converters import optional
 
 from aps_async.ahead import ReadAhead
-from aps_async.errors import EmptyProjectError, InputError, MergeError, PruneLimitError, TargetError
+from aps_async.downloads.sinks import checked_path
+from aps_async.errors import (
+    APSError,
+    EmptyProjectError,
+    InputError,
+    MergeError,
+    PruneLimitError,
+    RegisterError,
+    TargetError,
+)
 from aps_async.ledger import Ledger
 from aps_async.ledger.sheets import KnownSheet, SheetNote
 from aps_async.models import ExportOptions, ExportOutcome, LeftOut, Project, Sheet, SheetIdentity, StoredExport
@@ -21,14 +30,16 @@ from aps_async.resources import files
 from aps_async.session import Session
 from aps_async.sync.compare import Planned, plan
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, join_set
-from aps_async.sync.listing import OUTSIDE, Listing
+from aps_async.sync.listing import OTHER_PROJECT, OUTSIDE, Listing
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import RegisterWriter
+from aps_async.sync.renaming import rename_files
 from aps_async.sync.results import exported, left_out, missed
 from aps_async.sync.selection import Selected, Selection
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.sync.withdrawn import Prover, Verdict
+from aps_async.threads import in_thread
 
 __all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun"]
 __dir__: object = __all__.copy
@@ -129,6 +140,8 @@ class SyncRun:
     _open: dict[tuple[str, ...], Planned] = field(factory=dict[tuple[str, ...], Planned], init=False)
     """The sheets that have no outcome yet, by their source ids."""
     _renamed: list[Planned] = field(factory=list[Planned], init=False)
+    _not_renamed: dict[bytes, TargetError] = field(factory=dict[bytes, TargetError], init=False)
+    """The errors of files that could not be renamed, by lineage."""
     _is_told: bool = field(default=False, init=False)
     _is_any_known: bool = field(default=False, init=False)
     """Whether the folder had any sheets at the beginning."""
@@ -143,7 +156,7 @@ class SyncRun:
     _register: RegisterWriter = field(init=False)
     _in_set: list[SetSheet] = field(factory=list[SetSheet], init=False)
     _not_in_set: list[str] = field(factory=list[str], init=False)
-    _problem: Exception | None = field(default=None, init=False)
+    _problem: APSError | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         how = self.how
@@ -177,6 +190,7 @@ class SyncRun:
         """
         if self.how.merge is not None:
             await self.ledger.reserve(self.how.merge)
+            await in_thread(checked_path, self.how.merge)  # rather now than after all exports
         self._is_any_known = await self.ledger.sheets.is_any_known(self._listing.project_id)
         if selected is not None:
             await self._listing.take_over(selected)
@@ -248,18 +262,15 @@ class SyncRun:
         return planned.keeps_name or not self._is_any_known
 
     async def rename(self) -> None:
-        """Renames files to the names that they should have now; those first whose new name is free."""
+        """Renames files to the names that they should have now; see `rename_files`.
+
+        Raises:
+            DiskFullError: the disk is full.
+        """
         waiting, self._renamed = self._renamed, []
-        taken = await self.ledger.sheets.names() if waiting else set[str]()
-        while waiting:
-            free = [each for each in waiting if each.file_stem not in taken] or waiting[:1]
-            for each in free:
-                known = each.known
-                assert known is not None  # noqa: S101 - for the type checker
-                name = await self.ledger.sheets.rename(known, each.file_stem)
-                taken = (taken - {known.name}) | {name}
-            done = {id(each) for each in free}
-            waiting = [each for each in waiting if id(each) not in done]
+        renamed, failed = await rename_files(self.ledger.sheets, waiting)
+        self._not_renamed |= failed
+        self._open |= {each.request.source_ids: each for each in renamed}
 
     async def exported(self, outcome: ExportOutcome | StoredExport) -> SyncOutcome:
         """Records the outcome of one export, and returns that of its sheet."""
@@ -267,7 +278,12 @@ class SyncRun:
         found = exported(planned, outcome, self.ledger.place)
         if found.state is SheetState.REFRESHED and self.how.again:
             found = evolve(found, reason="everything was exported again")
-        if outcome.error is None and not self._is_noted(planned, found):
+        if found.error is not None and found.file and not await self.ledger.place.is_there(found.file):
+            found = evolve(found, file=None, path=None, location=None, exported_at=None)
+        problem = self._not_renamed.pop(planned.lineage, None)
+        if problem is not None and found.error is None:
+            found = evolve(found, state=SheetState.FAILED, reason=" ".join(str(problem).split()), error=problem)
+        if found.error is None and not self._is_noted(planned, found):
             self._notes.append(self._note(planned, found.state, found.reason))
         known = planned.known
         if outcome.reused and known is not None and any(each.name == found.file for each in known.in_place):
@@ -294,7 +310,7 @@ class SyncRun:
     async def missing(self) -> list[SyncOutcome]:
         """The outcomes of the sheets that the folder has and this run has not exported; moves withdrawn ones."""
         await self._keep_notes()
-        rest, reasons, others = await self._listing.not_exported()
+        rest, reasons, others = await self._listing.not_exported(self._taken)
         prover = Prover(self.session, self.project, self.viewer, self.how.user_id)
         verdicts = await prover.verdicts([each for each in rest if each.record not in reasons])
         verdicts |= {record: Verdict(SheetState.NOT_LOOKED_AT, reason) for record, reason in reasons.items()}
@@ -338,7 +354,7 @@ class SyncRun:
         if self.how.merge is None:
             return
         if outcome.state not in _IN_SET:
-            if outcome.reason != OUTSIDE:
+            if outcome.reason not in (OUTSIDE, OTHER_PROJECT):
                 self._not_in_set.append(f"{outcome.name}: {outcome.in_words}")
         elif outcome.file:
             self._in_set.append(SetSheet(outcome.file, outcome.number, outcome.title))
@@ -346,25 +362,35 @@ class SyncRun:
     async def finish(self) -> JoinedSet | None:
         """Writes the ledger's notes and the register, and joins the sheets for `SyncOptions.merge`.
 
+        Of several errors the first is raised, with the others as notes.
+
         Raises:
             PruneLimitError: more sheets are withdrawn than may be moved.
+            RegisterError: the register cannot be written.
             MergeError: the sheets cannot be joined.
-            TargetError: the register cannot be written.
         """
         await self._keep_notes()
-        await self._register.write(self.ledger.place, datetime.now(UTC))
-        await self.ledger.sheets.withdrawn(self._moved.values())
+        try:
+            self._put_off(await self._register.write(self.ledger.place, datetime.now(UTC)))
+            await self.ledger.sheets.withdrawn(self._moved.values())
+        except RegisterError as problem:  # what no register has shown is moved back, and reported again
+            self._put_off(problem)
         joined = None
         try:
             if self.how.merge is not None:
                 joined = await join_set(self.ledger, self._in_set, self.how.merge, missing=self._not_in_set)
         except MergeError as problem:
-            if self._problem is None:
-                raise
-            self._problem.add_note(str(problem))
+            self._put_off(problem)
         if self._problem is not None:
             raise self._problem
         return joined
+
+    def _put_off(self, problem: APSError | None) -> None:
+        """Keeps an error until the end of the run; of several, the first is raised, with the others as notes."""
+        if self._problem is None:
+            self._problem = problem
+        elif problem is not None:
+            self._problem.add_note(str(problem))
 
     async def _keep_notes(self) -> None:
         notes, self._notes = self._notes, []
@@ -386,7 +412,7 @@ class SyncRun:
         )
 
     def _keep(self, known: KnownSheet, outcome: SyncOutcome, moved: str | None = None) -> None:
-        if known.facts is not None:
+        if known.facts is not None and not self._listing.is_of_another_project(known):
             self._notes.append(
                 SheetNote(
                     lineage=known.lineage,

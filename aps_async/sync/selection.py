@@ -9,8 +9,16 @@ from attrs import evolve, field, fields_dict, frozen
 
 from aps_async.errors import APSError, InputError, NotExportableError, NotFoundInProjectError
 from aps_async.exports.project import get_sheet, list_sheets
-from aps_async.ids import bare_id, check_whole, decoded_urn, is_folder_urn, is_item_urn, is_version_urn
-from aps_async.models import Folder, LeftOut, Project, Sheet
+from aps_async.ids import (
+    bare_id,
+    check_whole,
+    checked_folder_path,
+    decoded_urn,
+    is_folder_urn,
+    is_item_urn,
+    is_version_urn,
+)
+from aps_async.models import LeftOut, Project, Sheet
 from aps_async.narrowing import is_really
 from aps_async.resources.projects import find_project
 from aps_async.resources.walking import folder_path, known_folder
@@ -204,7 +212,9 @@ async def with_path(session: Session, project: Project, selection: Selection, us
         APSError: as `get_folder`.
     """
     folder = await known_folder(session, project, selection.folder, user_id) if project.is_bim360 else None
-    if not isinstance(folder, Folder) or (folder.actions and not folder.is_plans):  # such a one is refused by the list
+    if isinstance(folder, str):
+        return evolve(selection, folder=folder)
+    if folder is None or (folder.actions and not folder.is_plans):  # such a one is refused by the list
         return selection
     return evolve(selection, folder=await folder_path(session, project, folder, user_id))
 
@@ -297,7 +307,8 @@ def _place_rules(known: Sequence[ProjectSheet], selection: Selection) -> Iterabl
     if (folder := selection.folder) is not None:
         if is_folder_urn(decoded_urn(folder, "folder")):
             raise InputError(f"sheets do not know the URN of their folder: give its path instead of {folder!r}")
-        yield from _known_rule("folder", folder, known, _folder_names)
+        is_path = not any(each.project.is_acc for each in known)
+        yield from _known_rule("folder", checked_folder_path(folder) if is_path else folder, known, _folder_names)
     if selection.sheet_set is not None:
         yield from _known_rule("version set", selection.sheet_set, known, _set_names)
     if selection.collection is not None:
@@ -308,7 +319,7 @@ def _known_rule(
     what: str, wanted: str, known: Sequence[ProjectSheet], names: Callable[[ProjectSheet], Sequence[str]]
 ) -> Iterable[Rule]:
     """A rule by name: without case and accents' encoding, unless one name is spelled exactly like the text."""
-    found = {each.id for each in named(_path(wanted) if what == "folder" else wanted, known, names)}
+    found = {each.id for each in named(wanted, known, names)}
     if not found:
         instead = did_you_mean(wanted, (names(each)[0] for each in known if names(each)))
         raise NotFoundInProjectError(f"no sheet is in a {what} {wanted!r}; {instead}")
@@ -355,10 +366,6 @@ def _set_names(sheet: ProjectSheet) -> Sequence[str]:
 def _collection_names(sheet: ProjectSheet) -> Sequence[str]:
     collection = sheet.sheet.collection
     return [collection.name, collection.id] if collection else []
-
-
-def _path(text: str) -> str:
-    return "/".join(name for name in map(str.strip, text.split("/")) if name)
 
 
 def _urns(selection: Selection) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from aiohttp import hdrs
 
+from aps_async.descriptors import connection_limit
 from aps_async.errors import InputError
 from aps_async.filesystem import at_home
 from aps_async.links import SignedUrl
@@ -91,7 +92,8 @@ def request_options(context: ssl.SSLContext | None, proxy: str | None) -> dict[s
 def open_api(settings: Settings) -> aiohttp.ClientSession:
     """The HTTP session for API calls."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=settings.connections), cookie_jar=aiohttp.DummyCookieJar()
+        connector=aiohttp.TCPConnector(limit=connection_limit(settings.connections)),
+        cookie_jar=aiohttp.DummyCookieJar(),
     )
 
 
@@ -103,7 +105,7 @@ def open_links(settings: Settings, shared: aiohttp.BaseConnector | None = None) 
         shared: the connector of a caller's own session. Its CA, resolver and sockets are used, and left open.
     """
     return aiohttp.ClientSession(
-        connector=shared or aiohttp.TCPConnector(limit=settings.connections),
+        connector=shared or aiohttp.TCPConnector(limit=connection_limit(settings.connections)),
         connector_owner=shared is None,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # length and hash are those of the bytes as stored
@@ -190,20 +192,20 @@ class Connections:
             raise InputError(_OTHER_LOOP)
         return self._links
 
-    async def send(self, call: Call, token: Any, settings: Settings) -> Answer:
+    async def send(self, call: Call, token: Any, settings: Settings, address_place: str = "") -> Answer:
         """Makes one attempt at a call; returns the complete response, whatever its status.
 
         Raises:
-            TransportError: no complete response arrived in time.
+            TransportError: no complete response arrived in time; it names where the address of the service was set.
         """
         if not self._hooks:
-            return await self._answered(call, token, settings)
+            return await self._answered(call, token, settings, address_place)
         with attempted(self._hooks, call.endpoint.name, call.method, call.url) as attempt:
-            answer = await self._answered(call, token, settings)
+            answer = await self._answered(call, token, settings, address_place)
             attempt.status, attempt.size = answer.status, len(answer.body)
         return answer
 
-    async def _answered(self, call: Call, token: Any, settings: Settings) -> Answer:
+    async def _answered(self, call: Call, token: Any, settings: Settings, address_place: str) -> Answer:
         try:
             until_headers, altogether = self._time_limits.attempt(call, settings)
             began = asyncio.get_running_loop().time()
@@ -212,7 +214,7 @@ class Connections:
                 limit.reschedule(began + altogether)
                 answer = await read_answer(response, settings.response_limit, f"{call.method} {call.path}")
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            lost = transport_error(f"{call.method} {call.path}", problem)
+            lost = transport_error(f"{call.method} {call.path}", problem, address_place)
             if isinstance(problem, TimeoutError):
                 self._time_limits.timed_out(call)
         else:

@@ -83,11 +83,11 @@ def emit(hooks: Iterable[Hook], event: "Event") -> None:
     for hook in hooks:
         try:
             hook(event)
-        except Exception as problem:  # noqa: BLE001 - a hook that fails must not end an export
+        except (Exception, asyncio.CancelledError) as problem:  # noqa: BLE001 - a hook that fails must not end an export
             _report(hook, event, problem)
 
 
-def _report(hook: Hook, event: "Event", problem: Exception) -> None:
+def _report(hook: Hook, event: "Event", problem: BaseException) -> None:
     """Logs failure 1, 10, 100 ... of a hook, since one that always fails would fill the log."""
     if len(_failures) > _HOOKS:
         _failures.clear()

@@ -7,6 +7,7 @@ from attrs import field, frozen
 from yarl import URL
 
 from aps_async.errors import AuthError, DownloadError, InputError
+from aps_async.narrowing import is_really
 from aps_async.transport.addresses import api_url, checked_target, is_local, is_loopback, read_address
 from aps_async.transport.headers import header_value
 from aps_async.transport.quotas import Endpoint, LocalRateLimiter
@@ -93,23 +94,29 @@ def form_encoded(values: Mapping[str, str]) -> str:
         raise InputError("a parameter contains half a surrogate pair, which cannot be sent") from None
 
 
-def checked_base(address: str) -> str:
+def checked_base(address: str, place: str = "base_url") -> str:
     """Checks a base address; returns it encoded and without a slash at its end, so that paths can be appended.
+
+    Args:
+        address: the address.
+        place: where it was set, for messages.
 
     Raises:
         InputError: it is not a plain http(s) address, or it is http and not on this machine, so that the token and
             the secret would be sent unencrypted.
     """
+    if not is_really(address, str):
+        raise InputError(f"{place} must be a text, not {type(address).__name__}")
     try:
         base, host = read_address(address.strip().rstrip("/"))
     except ValueError as problem:
-        raise InputError(f"the base address is not a plain http(s) address ({problem}); check APS_BASE_URL") from None
+        raise InputError(f"the base address is not a plain http(s) address ({problem}); check {place}") from None
     if "?" in base or "#" in base:
-        raise InputError("the base address must not have a query or a fragment; check APS_BASE_URL")
+        raise InputError(f"the base address must not have a query or a fragment; check {place}")
     if base.startswith("http:") and not is_loopback(host):
         raise InputError(
             f"the base address http://{host} is not encrypted, so that anyone on the way could read the token and "
-            "the secret: use https. Plain http is for this machine only (127.0.0.1, localhost); check APS_BASE_URL"
+            f"the secret: use https. Plain http is for this machine only (127.0.0.1, localhost); check {place}"
         )
     return base
 

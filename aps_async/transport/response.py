@@ -16,6 +16,7 @@ import aiohttp
 from attrs import frozen
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from aps_async.descriptors import TOO_MANY, TOO_MANY_ADVICE
 from aps_async.errors import (
     DecodeError,
     NotAllowedError,
@@ -34,7 +35,6 @@ from aps_async.transport.decoding import loads
 from aps_async.transport.request import Call
 
 __all__ = [
-    "ADVICE",
     "Answer",
     "Receipt",
     "describe",
@@ -272,8 +272,14 @@ def forget_secrets(problem: BaseException) -> None:
         problem.args = (problem.request_info, problem.history)
 
 
-def transport_error(what: str, problem: BaseException) -> TransportError:
-    """Converts an error of aiohttp or the system, without secrets."""
+def transport_error(what: str, problem: BaseException, address_place: str = "") -> TransportError:
+    """Converts an error of aiohttp or the system, without secrets.
+
+    Args:
+        what: the call.
+        problem: the error.
+        address_place: where the host's address was set, if the user did that.
+    """
     unsent = isinstance(problem, (*_NOT_CONNECTED, aiohttp.InvalidURL))
     if isinstance(problem, aiohttp.ConnectionTimeoutError):
         words = "no connection in time"
@@ -289,24 +295,41 @@ def transport_error(what: str, problem: BaseException) -> TransportError:
     else:
         words = redact(str(problem)) or "the connection was lost"
     obstacle = _obstacle(problem)
-    advice = f". {ADVICE[obstacle]}" if obstacle else ""
-    return TransportError(f"{what}: {words} ({type(problem).__name__}){advice}", sent=not unsent, obstacle=obstacle)
+    if isinstance(problem, OSError) and problem.errno in TOO_MANY:
+        words = f"no connection: {TOO_MANY_ADVICE}"
+    text, advice = f"{what}: {words} ({type(problem).__name__})", _advice(obstacle, address_place)
+    return TransportError(text, sent=not unsent, obstacle=obstacle, advice=advice)
 
 
 _NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 
-ADVICE = {
-    "certificate": "If a proxy inspects TLS, name its CA file (APS_CA_FILE, Session(ssl=)); otherwise check the clock",
-    "host": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
-    "connection": "Check the address (APS_BASE_URL), the network, and the proxy (HTTPS_PROXY)",
-    "proxy": "Check the proxy (HTTPS_PROXY, Session(proxy=)): its user and password, and whether it allows this host",
-}
-"""What to check, by `TransportError.obstacle`; the end of its message."""
+
+def _advice(obstacle: str | None, address_place: str) -> str:
+    """What to check, by `TransportError.obstacle`; the end of its message."""
+    address = f"the address ({address_place})" if address_place else ""
+    if obstacle is None:
+        return ""
+    if obstacle == "certificate":
+        return "If a proxy inspects TLS, name its CA file (APS_CA_FILE, Session(ssl=)); otherwise check the clock"
+    if obstacle == "tls":
+        checked = f"{address} and " if address else ""
+        return (
+            f"The server does not speak TLS as it should: check {checked}the proxy (HTTPS_PROXY, Session(proxy=)), "
+            "whose own address usually begins with http://"
+        )
+    if obstacle == "proxy":
+        return "Check the proxy (HTTPS_PROXY, Session(proxy=)): its user and password, and whether it allows this host"
+    checked = f"{address}, the network, and" if address else "the network and"
+    return f"Check {checked} the proxy (HTTPS_PROXY, Session(proxy=))"
 
 
 def _obstacle(problem: BaseException) -> str | None:
-    if isinstance(problem, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         return "certificate"
+    if isinstance(problem, aiohttp.ClientConnectorError) and problem.errno in TOO_MANY:
+        return None
+    if isinstance(problem, aiohttp.ClientConnectorSSLError):
+        return "tls"
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
         return "host"
     if isinstance(problem, aiohttp.ClientHttpProxyError) and 400 <= problem.status < 500:

@@ -15,8 +15,8 @@ from uuid import UUID, uuid4
 
 from attrs import define, field, frozen
 
-from aps_async.errors import DatabaseError
-from aps_async.threads import stopped
+from aps_async.errors import APSError, DatabaseError
+from aps_async.threads import is_being_cancelled, stopped
 from aps_async.workers import engine
 from aps_async.workers.database import Database, driver, is_outage
 from aps_async.workers.engine import Kept, LaneOptions, Next, Removed, Yielded
@@ -307,6 +307,9 @@ class _Lanes:
         try:
             return await step()
         except asyncio.CancelledError:  # the worker is stopping
+            if not is_being_cancelled():  # in a function or storage of the caller, which must not be repeated at once
+                self._fail(APSError(f"something that export {job.id} waited for was cancelled, and not this worker"))
+                return 1.0
             task = asyncio.current_task()
             assert task is not None  # noqa: S101 - for the type checker
             task.uncancel()

@@ -17,7 +17,7 @@ from attrs import frozen
 
 from aps_async.arguments import check_awaited
 from aps_async.downloads.filenames import checked_relative, safe_stem
-from aps_async.downloads.storage import Storage, put_into, staged_in
+from aps_async.downloads.storage import Storage, discard_from, put_into, staged_in
 from aps_async.errors import APSError, DownloadError
 from aps_async.exports.kinds import get_export, row_of, start_export
 from aps_async.exports.pollers import export_rules
@@ -129,7 +129,7 @@ async def deliver(
             raise
         raise DownloadError(f"{job.ref} was done, but its file could not be stored in time") from problem
     finally:
-        storage.discard(kept)
+        discard_from(storage, kept)
     for warning in got.warnings:
         _log.warning("%s: %s", location, warning)
     return Delivered(

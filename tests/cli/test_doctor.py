@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from aps_async.cli.doctor import Doctor
+from aps_async.ledger.lock import FolderLock
 from tests.certificates import company
 from tests.cli.support import Ran, Simulation
 
@@ -149,10 +150,49 @@ def test_a_service_that_refuses(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="asks for a folder that only this user cannot write to")
-def test_a_folder_that_cannot_be_written_to(cli: Cli, service: Simulation) -> None:
-    ran = cli("doctor", "--json", "--out", "/proc/aps-async", env=service.env)
-    assert (ran.code, checks(ran)["write access"]["ok"]) == (7, False)
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        ("/proc/aps-async", ""),
+        ("file", "it is a file, not a folder"),
+        ("file/plans", "its folder is a file, not a folder"),
+        ("dangling", "it is a link to something that does not exist"),
+        ("dangling/plans", "its folder is a link to something that does not exist"),
+        ("x" * 300, "the name is too long"),
+        (f"{'x' * 300}/plans", "the name is too long"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_to(
+    cli: Cli, service: Simulation, tmp_path: Path, folder: str, words: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    ran = cli("doctor", "--json", "--out", tmp_path / folder, env=service.env)
+    assert (ran.code, checks(ran)["write access"]["ok"], checks(ran)["hubs"]["ok"]) == (7, False, True)
+    assert words in checks(ran)["write access"]["detail"]
     assert "--out" in checks(ran)["write access"]["remedy"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may enter every folder")
+def test_a_folder_that_may_not_be_entered(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    (tmp_path / "theirs" / "deep").mkdir(parents=True)
+    (tmp_path / "theirs").chmod(0)
+    try:
+        ran = cli("doctor", "--json", "--out", tmp_path / "theirs" / "deep" / "plans", env=service.env)
+    finally:
+        (tmp_path / "theirs").chmod(0o700)
+    assert (ran.code, checks(ran)["hubs"]["ok"]) == (7, True)
+    assert "it is not writable" in checks(ran)["write access"]["detail"]
+
+
+def test_a_folder_that_another_run_uses(cli: Cli, service: Simulation, tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path).acquire()
+    try:
+        ran = cli("doctor", "--json", "--out", tmp_path, env=service.env)
+    finally:
+        lock.release()
+    assert (ran.code, checks(ran)["write access"]["ok"]) == (0, None)
+    assert "another run" in checks(ran)["write access"]["detail"]
 
 
 def test_a_proxy_is_shown_without_its_password(cli: Cli, service: Simulation) -> None:
@@ -162,6 +202,34 @@ def test_a_proxy_is_shown_without_its_password(cli: Cli, service: Simulation) ->
     assert (found["network"]["ok"], "(HTTPS_PROXY)" in found["network"]["remedy"]) == (False, True)
     assert found["proxy"]["detail"] == proxy.replace("ada:hunter2@", "")
     assert "hunter2" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("status", "base", "proxy", "words"),
+    [
+        (407, "https://aps.invalid", "http://ada:hunter2@{}", "USER:PASSWORD@HOST:PORT"),
+        (403, "https://aps.invalid", "http://{}", "lets this host through"),
+        (200, "https://aps.invalid", "https://ada:hunter2@{}", "begin HTTPS_PROXY with http:// instead of https://"),
+        (200, "https://{}", "", "begin it with http://"),
+    ],
+)
+async def test_what_answers_in_place_of_the_service(
+    service: Simulation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, base: str, proxy: str, words: str
+) -> None:
+    """A proxy that wants a password, one that refuses, one that does not speak TLS, and a service that does not."""
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        return web.Response(status=status)
+
+    async with RawTestServer(answer, host="127.0.0.1") as server:
+        address = f"127.0.0.1:{server.port}"
+        monkeypatch.setenv("HTTPS_PROXY", proxy.format(address))
+        env = service.env | {"APS_BASE_URL": base.format(address)}
+        doctor = Doctor(user_id=None, folder=tmp_path, environ=env)
+        found = {each.name: each async for each in doctor.checks()}
+    assert (found["network"].ok, found["network"].exit_code) == (False, 6)
+    assert words in found["network"].remedy
+    assert "hunter2" not in "".join(each.detail + each.remedy for each in found.values())
 
 
 def test_a_token_is_not_shown(cli: Cli, service: Simulation) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aps_async.cli import delivering
+from aps_async.sync import run
 from tests.cli.support import Ran, Simulation
 from tests.sync.sheets import labels_of
 
@@ -41,10 +42,26 @@ def test_a_sheet_without_a_file_is_named(cli: Cli, service: Simulation, tmp_path
         assert ran.out.splitlines()[-1] == f"{file}: 1 sheet on 1 page; 1 sheet is not in it"
 
 
+@pytest.mark.parametrize(
+    "place", [f"out/{'a' * 256}.pdf", f"{'a' * 256}.pdf", "missing/set.pdf", "out/missing/set.pdf"]
+)
+def test_a_place_that_cannot_be_written_is_known_first(
+    cli: Cli, service: Simulation, tmp_path: Path, place: str
+) -> None:
+    before = service.control("counts")["endpoints"]
+    for command in ("sync", "export"):
+        argv = (command, "Riverside", "--folder", "Good", "--out", str(tmp_path / "out"))
+        ran = cli(*argv, "--merge", str(tmp_path / place), env=service.env)
+        assert (ran.code, ran.err.count("cannot write ")) == (7, 1)
+    assert service.control("counts")["endpoints"] == before
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failed_merge_is_one_error(
     cli: Cli, service: Simulation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivering, "checked_path", lambda path: path)  # as if the folder went away during the run
+    for module in (delivering, run):  # as if the folder went away during the run
+        monkeypatch.setattr(module, "checked_path", lambda path: path)
     for command in ("sync", "export"):
         out, file = tmp_path / command, tmp_path / "missing" / "set.pdf"
         argv = (command, "Riverside", "--folder", "Good", "--out", str(out), "--merge", str(file))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aps_async.cli.profile_choice import as_chosen, profile_option
+from aps_async.cli.examples import GROUPS
+from aps_async.cli.profile_choice import WITH_CREDENTIALS, WITHOUT_CREDENTIALS, as_chosen, profile_option
 from tests.cli.support import Ran, Simulation
 
 Cli = Callable[..., Ran]
@@ -29,6 +30,32 @@ CASES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "going on": (("run", "broken"), "", "to try again: aps-async --profile robot resume "),
     "status": (("--profile", "robot", "status", "out"), "", "to continue: aps-async --profile robot resume out\n"),
 }
+
+
+LINES: dict[str, tuple[str, ...]] = {
+    "login": ("--client-id", "an-app", "--callback", "nowhere"),
+    "logout": (),
+    "whoami": (),
+    "doctor": (),
+    "projects": (),
+    "sheets": ("Riverside",),
+    "collections": ("Riverside",),
+    "sets": ("Riverside",),
+    "files": ("Riverside",),
+    "cost": ("Riverside", "--type", "Budget"),
+    "cost-documents": ("Riverside", "--out", "out", "--type", "Budget", "--id", "1"),
+    "download": ("urn:adsk.objects:os.object:wip.dm.prod/1.rvt", "--out", "1.rvt"),
+    "export": ("Riverside", "--out", "out"),
+    "sync": ("Riverside", "--out", "out"),
+    "resume": ("ran",),
+    "run": ("broken",),
+    "demo": ("--sheets", "1", "--speed", "1000"),
+    "simulate": ("--help-behaviour",),
+    "guide": (),
+    "status": ("ran",),
+    "register": ("ran",),
+}
+"""A line of each command that begins without a database."""
 
 
 @pytest.fixture
@@ -65,6 +92,11 @@ def test_suggestions(cli: Cli, home: Path, argv: tuple[str, ...], variable: str,
         ("sign in with 'aps-async login', or", "sign in with 'aps-async --profile a login', or"),
         ("aps-async --profile b login", "aps-async --profile b login"),
         ("see: aps-async sync --help; aps-async guide", "see: aps-async --profile a sync --help; aps-async guide"),
+        (
+            "'aps-async worker' or 'aps-async enqueue'",
+            "'aps-async --profile a worker' or 'aps-async --profile a enqueue'",
+        ),
+        ("aps-async cost-documents; aps-async syncs", "aps-async --profile a cost-documents; aps-async syncs"),
         ("python -m aps-async loginx, my-aps-async login", "python -m aps-async loginx, my-aps-async login"),
     ],
 )
@@ -75,3 +107,29 @@ def test_which_commands_are_meant(text: str, expected: str) -> None:
         assert as_chosen(text) == expected
     finally:
         profile_option.reset(token)
+
+
+def test_every_command_is_known() -> None:
+    assert sorted(WITH_CREDENTIALS + WITHOUT_CREDENTIALS) == sorted(name for each in GROUPS.values() for name in each)
+
+
+@pytest.mark.parametrize(("command", "rest"), LINES.items(), ids=LINES)
+def test_which_commands_use_a_profile(cli: Cli, home: Path, command: str, rest: tuple[str, ...]) -> None:
+    env = {"XDG_CONFIG_HOME": str(home / "config"), "XDG_DATA_HOME": str(home / "data"), "APS_SPEED": "60"}
+    if "ran" in rest:
+        assert (
+            cli("sync", "Riverside", "--folder", "Plans/Good", "--out", "ran", "--profile", "robot", env=env).code == 0
+        )
+    ran = cli(command, *rest, "--profile", "nobody", env=env)
+    if command == "login":  # which creates it
+        assert "--callback" in ran.err
+        return
+    assert ("there is no profile 'nobody'" in ran.out + ran.err) == (command in WITH_CREDENTIALS)
+
+
+def test_recipes_for_schedules(cli: Cli, home: Path) -> None:
+    ran = cli("--profile", "robot", "run", "--schedule-help")
+    assert ran.code == 0
+    started = [line for line in ran.out.splitlines() if "run nightly --file" in line]
+    assert [" --profile robot run nightly" in line for line in started] == [True] * 3
+    assert "'aps-async --profile robot login'" in ran.out

@@ -45,6 +45,17 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulation
         yield running[0], running[1]
 
 
+@pytest.mark.parametrize("command", ["sync", "export"])
+def test_a_register_that_cannot_be_written_leaves_the_summary(
+    cli: Cli, weeks: tuple[Simulation, Simulation], tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "register.csv").mkdir()
+    ran = cli(command, PROJECT, "--out", tmp_path, env=weeks[0].env)
+    assert (ran.code, ran.out[:2]) == (7, "6 "), ran.err
+    assert (tmp_path / "report.html").is_file()
+    assert ran.err.rstrip().endswith("If another program has it open, close it; then run it again")
+
+
 def test_two_weeks(cli: Cli, weeks: tuple[Simulation, Simulation], tmp_path: Path) -> None:
     first, second = (week.env for week in weeks)
     ran = cli("sync", PROJECT, "--out", tmp_path, env=first)

@@ -111,7 +111,18 @@ def test_an_address_has_no_credentials(address: str) -> None:
         assert "canary" not in str(caught.value) or "#" in address
 
 
-@pytest.mark.parametrize("address", ["s3://plans/a@b/c:d", "gs://plans", "az://plans/x y/"])
+@pytest.mark.parametrize(
+    "address",
+    ["s3://plans/a//b", "s3://plans//a", "gs://plans/./a", "az://plans/a/../b", "S3://plans/..", "s3://p/a/ /b"],
+)
+def test_a_prefix_is_where_it_says(address: str) -> None:
+    makes: list[Callable[[str], object]] = [ObjectStorage, storage_for, target_for, is_object_storage]
+    for make in makes:
+        with pytest.raises(InputError, match="of its prefix"):
+            make(address)
+
+
+@pytest.mark.parametrize("address", ["s3://plans/a@b/c:d", "gs://plans", "az://plans/x y/", "s3://plans/a..b/.c//"])
 def test_other_characters_of_a_prefix_are_kept(address: str) -> None:
     assert is_object_storage(address)
 

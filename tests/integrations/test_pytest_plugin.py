@@ -157,6 +157,55 @@ def test_the_module_is_loaded_by_name_too(installed: Path, tmp_path: Path) -> No
     assert counts == {"passed": 1}, out
 
 
+LOOPS = """
+import asyncio
+
+import pytest
+
+asyncio.set_event_loop(None)
+
+
+async def ask(session):
+    await session.check_token()
+
+
+@pytest.mark.asyncio
+async def test_as_configured(aps_session):
+    await ask(aps_session)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+class TestOfAClass:
+    async def test_one(self, aps_session):
+        await ask(aps_session)
+
+    @pytest.mark.asyncio(loop_scope="class")
+    async def test_other(self, aps_session):
+        await ask(aps_session)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_of_the_module(aps_session):
+    await ask(aps_session)
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("number", [1, 2])
+async def test_of_all(number, aps_session):
+    await ask(aps_session)
+"""
+
+
+@pytest.mark.parametrize("tests", ["function", "module", "session"])
+@pytest.mark.parametrize("fixtures", ["function", "session"])
+def test_the_session_is_open_in_the_loop_of_the_test(
+    installed: Path, tmp_path: Path, tests: str, fixtures: str
+) -> None:
+    options = ("-o", f"asyncio_default_test_loop_scope={tests}", "-o", f"asyncio_default_fixture_loop_scope={fixtures}")
+    counts, out = run(tmp_path, installed, LOOPS, *options)
+    assert counts == {"passed": 6}, out
+
+
 def test_waiting_is_turned_off_in_the_configuration(installed: Path, tmp_path: Path) -> None:
     tests = """
     import os

@@ -168,7 +168,6 @@ async def test_a_folder_that_was_listed_costs_no_call_and_keeps_its_path() -> No
         ("Landscape", r"no folder 'Landscape' in 'Plans'; it holds Architecture, Structure, Empty"),
         ("Architecture/Roof", r"no folder 'Roof' in 'Plans/Architecture'; it holds Details"),
         ("Plans/Structure/Roof", r"no folder 'Roof' in 'Plans/Structure'; it holds no folders"),
-        ("", r"no folder ''"),
     ],
 )
 async def test_a_folder_that_is_not_there_lists_what_is(folder: str, says: str) -> None:

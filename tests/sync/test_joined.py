@@ -1,5 +1,6 @@
 """One PDF of a synced set: its order, what is not in it, and when it is written."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pikepdf
 import pytest
 
-from aps_async.errors import InputError, MergeError, PruneLimitError
+from aps_async.errors import InputError, MergeError, PruneLimitError, RegisterError, TargetError
 from aps_async.ledger import LEDGER_NAME, Ledger
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, in_sheet_order, join_set
 from aps_async.sync.naming import NamePattern
@@ -23,13 +24,13 @@ pytestmark = pytest.mark.looptime
 __all__ = ["site"]
 
 
-async def joined(site: Site, file: Path, **how: Any) -> JoinedSet:
-    """A sync with the set as one PDF."""
+async def joined(site: Site, file: Path, *, each: Callable[[], object] = bool, **how: Any) -> JoinedSet:
+    """A sync with the set as one PDF; `each` is called with every outcome."""
     project = site.simulator.world.hubs[0].projects[0]
     found: list[JoinedSet] = []
     run = sync_project(site.session, project.id, site.folder, SyncOptions(merge=file, **how), on_joined=found.append)
     async for _ in run:
-        pass
+        each()
     [only] = found
     return only
 
@@ -144,8 +145,12 @@ def test_a_set_is_a_pdf_on_this_machine(name: str) -> None:
 
 async def test_a_merge_that_fails_undoes_nothing(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "missing" / "set.pdf"
-    with pytest.raises(MergeError, match=r"set.pdf was not written, all else is done: .*missing"):
+    with pytest.raises(TargetError, match="its folder does not exist"):
         await joined(site, file)
+    assert site.files() == [], "known before the first export"
+    file.parent.mkdir()
+    with pytest.raises(MergeError, match=r"set.pdf was not written, all else is done: .*missing"):
+        await joined(site, file, each=lambda: shutil.rmtree(file.parent, ignore_errors=True))
     assert len(site.files()) == 4
     assert (site.folder / "register.json").is_file()
     file.parent.mkdir()
@@ -157,6 +162,33 @@ async def test_a_merge_that_fails_undoes_nothing(site: Site, tmp_path: Path) -> 
         await joined(site, file, prune=True, max_prune=1)
     assert "there is no sheet to join" in caught.value.__notes__[0]
     assert file.read_bytes() == b"what was there"
+
+
+@pytest.mark.parametrize("names", [("register.csv",), ("register.json",), ("register.csv", "register.json")])
+async def test_a_register_that_cannot_be_written_is_reported_when_all_else_is_done(
+    site: Site, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    await site.sync()
+    for name in names:
+        (site.folder / name).unlink()
+        (site.folder / name).mkdir()
+    gone = next(each for each in site.simulator.world.items.values() if each.kind == "Document")
+    gone.hidden = True
+    site.index()
+    with pytest.raises(
+        RegisterError, match=r"^all else is done: .*it is a folder.*close it; then run it again$"
+    ) as caught:
+        await joined(site, tmp_path / "set.pdf", prune=True)
+    assert [name for name in ("register.csv", "register.json") if name in str(caught.value)] == sorted(names)
+    assert len([name for name in site.files() if name.startswith("superseded/")]) == 1
+    assert len(bookmarks_of(tmp_path / "set.pdf")) >= 3
+    others = {"register.csv", "register.json"} - set(names)
+    assert all(gone.name in (site.folder / name).read_text("utf-8-sig") for name in others)
+    for name in names:
+        (site.folder / name).rmdir()
+    again = {"withdrawn: it is hidden or deleted"} if "register.json" in names else set[str]()
+    assert set((await site.words(prune=True)).values()) == {"unchanged"} | again
+    assert set((await site.words()).values()) == {"unchanged"}
 
 
 def test_a_missing_package_is_known_before_the_exports(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from attrs import define, evolve
 
 from aps_async import Session, export_many
 from aps_async.downloads.sinks import target_error
-from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError, TargetError
+from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError
 from aps_async.exports.project import project_requests
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
@@ -110,6 +110,38 @@ async def test_everything_is_new_then_unchanged(site: Site) -> None:
     assert str(SyncCounts.of(again.values())) == "4 unchanged"
     assert site.starts() == 4
     assert {each.exported_at for each in again.values()} != {None}
+
+
+@pytest.mark.parametrize("revised", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("Roof (2)", "Roof"), ("Roof", "Roof (2)"), ("Roof (2)", "Roof (3)"), ("(2)", ""), ("Roof (2) (3)", "Roof (2)")],
+)
+async def test_a_number_in_brackets_may_be_part_of_a_title(site: Site, before: str, after: str, revised: bool) -> None:
+    item = site.simulator.world.find_sheet("A-101")
+    for title in (before, after, before):
+        item.title = title
+        if revised:
+            site.revise(item)
+        site.index()
+        await site.sync()
+        name = f"A-101 - {title}" if title else "A-101"
+        assert site.files()[0] == f"{name}.pdf"
+        assert len([each for each in site.files() if each.startswith("A-101")]) == 1
+
+
+async def test_a_number_that_tells_sheets_apart_stays(site: Site) -> None:
+    one, two = site.simulator.world.find_sheet("A-101"), site.simulator.world.find_sheet("A-102")
+    two.name, how = one.name, {"pattern": NamePattern("{number}")}
+    site.index()
+    await site.sync(**how)
+    hide(one)
+    site.index()
+    await site.sync(prune=True, **how)
+    site.revise(two)
+    for _ in range(2):
+        await site.sync(**how)
+        assert [name for name in site.files() if name.startswith("A-101")] == ["A-101 (2).pdf"]
 
 
 def hide(item: Item) -> None:
@@ -442,9 +474,11 @@ async def test_a_rename_overwrites_nothing(site: Site) -> None:
     site.index()
     mine = site.folder / "A-101 - Roof.pdf"
     mine.write_bytes(b"my notes")
-    with pytest.raises(TargetError, match=r"Roof\.pdf: another file has this name; move it away and run it again"):
-        await site.sync()
+    found = await site.words()
+    assert found.pop("A-101").endswith("Roof.pdf: another file has this name; move it away and run it again")
+    assert set(found.values()) == {"unchanged"}
     assert mine.read_bytes() == b"my notes"
+    assert (site.folder / FIRST[0]).is_file()
     mine.unlink()
     assert (await site.words())["A-101"] == "renamed: was A-101 - Plan 1"
     assert site.starts() == 4
@@ -665,6 +699,60 @@ async def test_acc_sheets_that_share_a_number_are_kept_apart(acc_site: Site, sam
     assert sorted(files) == [name for name in site.files() if not name.startswith("superseded/")]
 
 
+@pytest.mark.parametrize("deleted", [0, 1])
+@pytest.mark.parametrize("same_title", [False, True])
+@pytest.mark.parametrize("narrowed", [False, True])
+async def test_one_of_two_acc_sheets_that_share_a_number_is_withdrawn(
+    acc_site: Site, deleted: int, same_title: bool, narrowed: bool
+) -> None:
+    site = acc_site
+    sheets = site.simulator.world.hubs[0].projects[0].sheets
+    one, two, three = sheets
+    two.number, two.title = one.number, one.title if same_title else two.title
+    site.index()
+
+    async def states(**how: Any) -> dict[str, str]:
+        options = SyncOptions(user_id=ADA, **how)
+        async with aclosing(sync_project(site.session, one.project.id, site.folder, options)) as outcomes:
+            return {each.id: each.in_words async for each in outcomes}
+
+    await states()
+    gone, stays = (one, two) if deleted == 0 else (two, one)
+    gone.deleted = True
+    site.index()
+    if narrowed:  # neither of them is chosen, but one is listed
+        found = await states(selection=Selection(sheet=three.id))
+        assert found.pop(stays.id) == found.pop(gone.id) == "not looked at: outside the selection of this run"
+    for _ in range(2):
+        found = await states()
+        assert found == {stays.id: "unchanged", three.id: "unchanged", gone.id: "withdrawn: it is deleted"}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_sheet_that_was_renamed_and_fails_is_reported_with_the_file_that_is_there(
+    site: Site, lost: bool
+) -> None:
+    await site.sync()
+    item = site.simulator.world.find_sheet("A-101")
+    item.title, item.fails = "Roof", True
+    site.index()
+    if lost:
+        (site.folder / FIRST[0]).unlink()
+    how: dict[str, Any] = {} if lost else {"options": ExportOptions(markups=True)}
+    found = (await site.sync(**how))["A-101 - Roof"]
+    assert found.state == "failed"
+    assert (found.file, found.path) == (
+        (None, None) if lost else ("A-101 - Roof.pdf", site.folder / "A-101 - Roof.pdf")
+    )
+    [row] = [
+        each for each in json.loads((site.folder / "register.json").read_text())["sheets"] if each["number"] == "A-101"
+    ]
+    if lost:
+        assert not row.keys() & {"file", "size", "sha256"}
+    else:
+        assert row["sha256"] == hashlib.sha256((site.folder / row["file"]).read_bytes()).hexdigest()
+
+
 async def test_a_failed_revision_of_an_acc_sheet_keeps_the_older_file(acc_site: Site) -> None:
     site = acc_site
     await site.sync()
@@ -689,6 +777,32 @@ async def test_what_bim_360_does_not_have_is_refused(site: Site, how: dict[str, 
     with pytest.raises(InputError, match=message):
         await site.sync(**how)
     assert site.starts() == 0
+
+
+async def test_the_sheets_of_another_project_in_the_folder_are_named(tmp_path: Path) -> None:
+    projects = [{"name": name, "folders": [{"name": "Plans", "items": [{"number": name}]}]} for name in ("A-1", "B-1")]
+    world = World.from_json({"hubs": [{"name": "Northlight", "projects": projects}]})
+    async with service(world, behaviour=QUICK) as simulator, session_for(simulator) as session:
+
+        async def words(name: str, **how: Any) -> dict[str, str]:
+            async with aclosing(sync_project(session, name, tmp_path, SyncOptions(**how))) as outcomes:
+                return {each.number: each.in_words async for each in outcomes}
+
+        assert await words("A-1") == {"A-1": "new"}
+        other = "not looked at: it belongs to another project"
+        simulator.world.find_sheet("A-1").hidden = True
+        simulator.world.index()
+        for state in ("new", "unchanged"):
+            assert await words("B-1", prune=True) == {"A-1": other, "B-1": state}
+        register = json.loads((tmp_path / "register.json").read_text())
+        assert [(row["number"], row["state"]) for row in register["sheets"]] == [
+            ("A-1", "not looked at"),
+            ("B-1", "unchanged"),
+        ]
+        assert (await words("A-1"))["A-1"].startswith("withdrawn")
+        for each in tmp_path.glob(f"{LEDGER_NAME}*"):
+            each.unlink()
+        assert (await words("A-1"))["A-1"].startswith("withdrawn")
 
 
 async def test_a_project_and_a_folder_with_nothing_are_an_error(site: Site) -> None:

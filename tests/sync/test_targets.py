@@ -193,6 +193,35 @@ async def test_a_folders_lost_ledger_is_made_again(tmp_path: Path) -> None:
         assert site.files() == [*FIRST, f"superseded/{FIRST[0]}"]
 
 
+@pytest.mark.parametrize("renumbered", [1, 2, 3])
+@pytest.mark.parametrize("prune", [False, True])
+async def test_an_acc_sheet_that_was_renumbered_is_in_a_ledger_that_is_made_again(
+    tmp_path: Path, renumbered: int, prune: bool
+) -> None:
+    """It keeps its id, so that the register has one source several times."""
+    async with hurried(World.acc(0, 3)) as (simulator, session):
+        site = Site(simulator, session, tmp_path, ADA)
+        await site.sync()
+        sheet = simulator.world.hubs[0].projects[0].sheets[0]
+        for number in range(renumbered):
+            sheet.number = f"A-90{number}"
+            site.index()
+            before = await site.words(prune=prune)
+
+        def starts() -> list[int]:
+            return [each["calls"] for name, each in simulator.counts()["endpoints"].items() if "start" in name]
+
+        files, started = site.files(), starts()
+        for each in tmp_path.glob(f"{LEDGER_NAME}*"):
+            each.unlink()
+        found = await site.words(prune=prune)
+        withdrawn = {number for number, words in before.items() if words.startswith("withdrawn") and not prune}
+        assert found.keys() == {"A-90" + str(renumbered - 1), "B-1002", "B-1003", *withdrawn}
+        assert {number for number, words in found.items() if words != "unchanged"} == withdrawn
+        assert site.files() == files
+        assert starts() == started
+
+
 DIGEST = "0" * 64
 HOSTILE: list[dict[str, Any]] = [
     {"file": "../../etc/passwd.pdf"},

@@ -269,8 +269,8 @@ CONNECTION = ConnectionKey("h", 443, True, True, None, None, None)
         (aiohttp.ServerTimeoutError(), True, None, "no answer in time"),
         (TimeoutError(), True, None, "no answer in time"),
         (aiohttp.InvalidURL(f"http://h/?{SIGNED}"), False, None, "the address cannot be used"),
-        (aiohttp.ClientConnectorDNSError(CONNECTION, OSError(1, "no such host")), False, "host", "Check the address"),
-        (aiohttp.ClientConnectorError(CONNECTION, OSError(1, "refused")), False, "connection", "Check the address"),
+        (aiohttp.ClientConnectorDNSError(CONNECTION, OSError(1, "no such host")), False, "host", "the address (x)"),
+        (aiohttp.ClientConnectorError(CONNECTION, OSError(1, "refused")), False, "connection", "the address (x)"),
         (
             aiohttp.ClientConnectorCertificateError(CONNECTION, ssl.SSLCertVerificationError("no")),
             False, "certificate", "APS_CA_FILE",
@@ -278,6 +278,7 @@ CONNECTION = ConnectionKey("h", 443, True, True, None, None, None)
         (proxy_error(407, "Proxy Authentication Required"), False, "proxy", "407 Proxy Authentication Required"),
         (proxy_error(403, f"no http://h/x?{SIGNED}"), False, "proxy", "Check the proxy"),
         (proxy_error(502, "Bad Gateway"), False, "connection", "Check the address"),
+        (aiohttp.ClientConnectorSSLError(CONNECTION, ssl.SSLError("no")), False, "tls", "does not speak TLS"),
         (aiohttp.ServerDisconnectedError(), True, None, "Server disconnected"),
         (ConnectionResetError(), True, None, "the connection was lost"),
         (aiohttp.ClientPayloadError(f"http://h/x?{SIGNED}"), True, None, "http://h/x?…"),
@@ -287,7 +288,8 @@ CONNECTION = ConnectionKey("h", 443, True, True, None, None, None)
 def test_what_is_lost_on_the_way_becomes_one_error(
     problem: Exception, sent: bool, obstacle: str | None, words: str
 ) -> None:
-    found = transport_error("GET /x", problem)
+    found = transport_error("GET /x", problem, "x")
+    assert "the address (" not in str(transport_error("GET /x", problem))  # of a signed link, which nobody has set
     assert (found.sent, found.obstacle) == (sent, obstacle)
     assert str(found).startswith("GET /x: ")
     assert words in str(found)

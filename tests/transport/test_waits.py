@@ -506,10 +506,13 @@ async def test_a_session_closed_in_use(after: float, tmp_path: Path) -> None:
     assert now() < 130
 
 
-async def test_a_task_that_fails_unexpectedly(tmp_path: Path) -> None:
+async def test_a_task_that_is_cancelled_from_outside(tmp_path: Path) -> None:
     class Cancelling(Tokens):
-        async def token(self, client: object, rejected: AccessToken | None = None) -> AccessToken:  # noqa: ARG002
-            raise asyncio.CancelledError
+        async def token(self, client: object, rejected: AccessToken | None = None) -> AccessToken:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            return await super().token(client, rejected)
 
     async with opened(Script(RUNNING), tokens=Cancelling()) as session:
         with pytest.raises(APSError, match="cancelled from outside"):

@@ -45,6 +45,10 @@ WORLD = {
         ("[[client]]\nprofile = 'x'\n[[client]]\nprofile = 'x'", "twice"),
         ("[[client", "cannot be read"),
         ("token = 'canary'\n" + PAIR.format("NORTH"), "only [[client]]"),
+        (
+            "[[client]]\nclient_id_env = 'HERE'\nclient_secret_env = 'canary'",
+            "variable for the secret of HERE, which the file of clients names, is not set",
+        ),
         (PAIR.format("MISSING"), "MISSING_ID, which the file of clients names, is not set"),
     ],
 )
@@ -52,7 +56,7 @@ def test_a_file_that_cannot_be_used_is_reported_without_its_values(tmp_path: Pat
     file = tmp_path / "clients.toml"
     file.write_text(text)
     with pytest.raises(InputError) as caught:
-        open_sessions(clients_of(file), None, {}, SharedQuotas(Database("")))
+        open_sessions(clients_of(file), None, {"HERE": "app"}, SharedQuotas(Database("")))
     assert said in str(caught.value)
     assert "canary" not in str(caught.value)
 
