@@ -111,8 +111,8 @@ class TransportError(APSError):
 
     `sent` is False when the request certainly never reached the service, so that repeating it is safe. `obstacle` is
     set when there was no connection at all: `certificate` (not trusted), `tls` (the server speaks none, or another
-    version), `host` (unknown), `connection` (refused, or no answer). `advice` is what to check then; the message ends
-    with it.
+    version), `host` (unknown), `proxy` (which refuses), `connection` (refused, or no answer). `advice` is what to check
+    then; the message ends with it.
     """
 
     def __init__(self, message: str, *, sent: bool, obstacle: str | None = None, advice: str = "") -> None:
@@ -245,12 +245,15 @@ class TargetError(DownloadError):
     """The target cannot be written: no permission, not a folder, or the disk is full."""
 
 
+class RegisterError(TargetError):
+    """The register of a synced folder could not be written, such as while a spreadsheet has it open.
+
+    The run's other work is done.
+    """
+
+
 class DiskFullError(TargetError):
     """The disk or the disk quota is full, so that every other file there would fail too."""
-
-
-class RegisterError(TargetError):
-    """The register in a folder could not be written; the other work of the run is done."""
 
 
 class LinkExpiredError(DownloadError):

@@ -335,13 +335,13 @@ def _check_one(found: Collection[str], what: str) -> None:
         raise InputError(f"the address names {len(found)} different {what}s ({', '.join(found)}): give the id of one")
 
 
-@lru_cache(maxsize=4096)  # a poll repeats the same three segments, and quoting them costs a tenth of its CPU
 def version_number(urn: str) -> int | None:
     """The number of the version in a version URN; None if it has none."""
     found = _NUMBER.search(urn)
     return int(found[1]) if found else None
 
 
+@lru_cache(maxsize=4096)  # a poll repeats the same three segments, and quoting them costs a tenth of its CPU
 def path_part(value: str) -> str:
     """Encodes one segment of a path completely, including `:`, `?`, `=` and `/`, as in the reference."""
     try:

@@ -16,29 +16,52 @@ from aps_async.transport.addresses import checked_target, is_local
 __all__ = ["Part", "SignedUrl", "Source", "local_expiry", "redact", "redact_addresses", "redirect_target"]
 __dir__: object = __all__.copy
 
-# Compiled at the first use, since compiling them takes longer than importing the rest of this module.
-_AUTH = r"(?i)\b(bearer\s+|authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[\w.~+/=-]+"
-_SCHEME = r"(?i)(?<![\w+.-])([a-z][\w+.-]*://)"
-_USER = _SCHEME + r"(?:[^\s/@\"'<>]*:[^\s\"'<>]*|(?<=[ps3z]://)[^\s/\"'<>]*)@"
-"""User and password of a URL: a password may contain / and @, and a user name may be a token."""
-_QUERY = _SCHEME + r"([^\s?\"'<>]+)\?[^\s\"'<>]+"
-_NAMED = (
-    r"(?i)\b(x-(?:amz|goog)-[a-z-]+=|(?:sig|signature|awsaccesskeyid|key-pair-id|policy|code|assertion)=|"  # in a query
-    r"(?:client_secret|password|(?:access_|refresh_|id_)?token)[\"']?\s*[:=]\s*[\"']?)[^\s&\"'<>,}]+"  # also in JSON
+# Compiled at the first use, since compiling them takes longer than importing the rest of this module. Each takes a time
+# in proportion to the text, also on texts made to be slow: services, and those who write to a ledger, choose these.
+_AUTH = (
+    r"(?i)\b(bearer\s+|authorization[\"']?\s*[:=]\s*[\"']?\w+\s+)[\w.~+/=-]+"
+    r"|\b(basic\s+)[a-z0-9+/]{24,}=*"  # the base64 of an id and a secret
 )
-_JWT = r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"
+_WORD = r"[^\s\"'<>]+"
+_MARK = r"(?i)(:\\?/\\?/|%(?:25)*3a%(?:25)*2f%(?:25)*2f)"  # behind a scheme; also as JSON escapes it, and in a query
+_USER = r"[^/@]*:.*@"
+_NAMELESS_USER = r"[^/]*@"
+"""User and password of a URL: a password may contain / and @, and a user name may be a token."""
+_QUERY = r"\?."
+_ENCODED_QUERY = r"(?i)\?.|%(?:25)*3f."
+_NAMED = (
+    r"(?i)\b((?:x-(?:amz|goog)-[a-z-]{1,40}|sig|signature|awsaccesskeyid|key-pair-id|policy|code|code_verifier|assertion)"
+    r"(?:=|%(?:25)*3d)|"  # in a query
+    r"(?:client_secret|password|(?:access_|refresh_|id_)?token)[\"']?\s*(?:[:=]|%(?:25)*3d)\s*[\"']?)"  # also in JSON
+    r"[^\s&\"'<>,}]+"
+)
+_JWT = r"\beyJ[\w-]{8,}(?:\.[\w-]*)*"
 
 
 def redact(text: str) -> str:
     """Removes tokens, credentials and queries of URLs from a text that will be shown."""
-    text = re.sub(_AUTH, r"\1…", text)
+    text = re.sub(_AUTH, r"\1\2…", text)
     text = re.sub(_JWT, "…", text)
     return re.sub(_NAMED, r"\1…", redact_addresses(text))
 
 
 def redact_addresses(text: str) -> str:
     """Removes user names, passwords and queries from the URLs in a text."""
-    return re.sub(_QUERY, r"\1\2?…", re.sub(_USER, r"\1…@", text))
+    return re.sub(_WORD, _redact_word, text)
+
+
+def _redact_word(word: "re.Match[str]") -> str:
+    shown, *rest = re.split(_MARK, word[0])
+    for mark, address in zip(rest[::2], rest[1::2], strict=True):
+        may_be_nameless = shown[-1:].lower() in ("p", "s", "3", "z")  # http, https, s3, az
+        user = "@" in address and (re.match(_USER, address) or (may_be_nameless and re.match(_NAMELESS_USER, address)))
+        if user:
+            address = f"…@{address[user.end() :]}"
+        shown += mark
+        if query := re.search(_ENCODED_QUERY if "%" in mark else _QUERY, address):
+            return f"{shown}{address[: query.start()]}?…"
+        shown += address
+    return shown
 
 
 @frozen

@@ -156,6 +156,13 @@ def test_anything_but_an_id_is_refused_and_cannot_climb_in_the_path(wrong: str) 
         bare_id(wrong, "hub")
 
 
+def test_a_segment_that_comes_again_is_not_encoded_again() -> None:
+    urn = "urn:adsk.wipprod:fs.file:vf.polled-again-and-again?version=1"
+    first, hits = path_part(urn), path_part.cache_info().hits
+    assert path_part(urn) is first
+    assert path_part.cache_info().hits == hits + 1
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.text(max_size=40).filter(lambda text: "\udc00" not in text and text.isprintable()))
 def test_one_part_of_a_path_stays_one_part(text: str) -> None:

@@ -31,6 +31,7 @@ LAYERS = [
         "transport.converter",
         "transport.decoding",
         "transport.quotas",
+        "user_folders",
     ],
     [
         "downloads.filenames",

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from aps_async.auth.store import Login
 from aps_async.errors import AuthError
-from aps_async.extras import needed
 from aps_async.filesystem import open_own, part_of, replacing, sync_folder, try_lock
 from aps_async.threads import in_thread
+from aps_async.user_folders import user_folder
 
 __all__ = ["FileStore", "data_folder"]
 __dir__: object = __all__.copy
@@ -28,10 +28,9 @@ def data_folder() -> Path:
     """The platform's folder for the user's application data.
 
     Raises:
-        InputError: the extra `auth` is not installed.
+        InputError: the extra `auth` is not installed; or the user has no home.
     """
-    platformdirs = needed("platformdirs", "auth", "storing logins")
-    return Path(platformdirs.user_data_path("aps-async", appauthor=False))
+    return user_folder("data", "auth", "storing logins")
 
 
 class FileStore:

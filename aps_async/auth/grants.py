@@ -9,7 +9,7 @@ import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from attrs import field, frozen
 
@@ -19,6 +19,7 @@ from aps_async.auth.store import Login
 from aps_async.errors import APSError, AuthError, InputError, forget_frames
 from aps_async.links import redact
 from aps_async.narrowing import is_list
+from aps_async.transport.request import form_encoded
 
 __all__ = ["AUTHORIZE_PATH", "REVOKE_PATH", "AuthorizationRequest", "login_from", "revoke"]
 __dir__: object = __all__.copy
@@ -89,7 +90,7 @@ class AuthorizationRequest:
             values["prompt"] = self.prompt
         if "openid" in self.scopes:
             values["nonce"] = self.nonce
-        return f"{base_url}{AUTHORIZE_PATH}?{urlencode(values)}"
+        return f"{base_url}{AUTHORIZE_PATH}?{form_encoded(values)}"
 
     def is_answered_by(self, redirected: str) -> bool:
         """Whether a redirected address belongs to this request: the same place, and the right `state`."""

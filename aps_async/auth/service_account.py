@@ -9,13 +9,13 @@ import secrets
 import shlex
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aps_async.auth.credentials import SCOPES, AppCredentials, request_token
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient
-from aps_async.errors import AuthError, InputError
+from aps_async.errors import AuthError, InputError, ResponseError
 from aps_async.extras import needed
 from aps_async.filesystem import at_home
 from aps_async.text import decoded, why_unreadable
@@ -107,8 +107,18 @@ class ServiceAccount(RenewingProvider):
         client: TokenClient,
         rejected: AccessToken | None,  # noqa: ARG002 - every new token differs
     ) -> AccessToken:
-        # Sending an assertion twice is harmless: it only yields two tokens.
-        return await request_token(
+        signed_at = client.now()
+        try:
+            return await self._exchange(client)
+        except AuthError as problem:
+            # It may have been refused only because it expired during an outage or a long Retry-After.
+            if not isinstance(problem.__cause__, ResponseError) or client.now() - signed_at < _LIFE - _BACK:
+                raise
+        return await self._exchange(client)
+
+    def _exchange(self, client: TokenClient) -> Coroutine[Any, Any, AccessToken]:
+        """Requests a token for a new assertion. Sending that twice is harmless: it only yields two tokens."""
+        return request_token(
             client,
             self._app,
             {"grant_type": GRANT, "assertion": self.assertion(client.now()), "scope": " ".join(self.scopes)},

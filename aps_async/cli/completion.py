@@ -13,16 +13,20 @@ from aps_async.narrowing import as_list, as_object
 _MOST = 5000
 
 
-def _file() -> Path:
-    from platformdirs import user_cache_path
+def _file() -> Path | None:
+    """The file of names; None for a user without a home."""
+    from aps_async.user_folders import find_user_folder
 
-    return Path(user_cache_path("aps-async", appauthor=False)) / "projects.json"
+    found = find_user_folder("cache", "cli", "completion")
+    return found and found / "projects.json"
 
 
 def _known() -> dict[str, list[str]]:
     """The names of projects by the address of their service."""
+    if (file := _file()) is None:
+        return {}
     try:
-        plain = as_object(json.loads(_file().read_bytes()))
+        plain = as_object(json.loads(file.read_bytes()))
     except (OSError, ValueError, RecursionError):
         return {}
     return {address: [str(name) for name in as_list(names)] for address, names in plain.items()}
@@ -41,11 +45,11 @@ def remember_projects(base_url: str, names: Iterable[str], *, are_all: bool = Fa
     known = _known()
     before = known.get(base_url, [])
     now = list(dict.fromkeys([*names, *(() if are_all else before)]))[:_MOST]
-    if now == before:
+    if now == before or (file := _file()) is None:
         return
     try:
-        _file().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with replacing(_file(), 0o600) as opened:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with replacing(file, 0o600) as opened:
             opened.write(json.dumps(known | {base_url: now}).encode())
     except OSError:
         return

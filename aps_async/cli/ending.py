@@ -27,6 +27,7 @@ _OBSTACLES = {
     "host": "unknown host",
     "certificate": "certificate not trusted",
     "tls": "no encrypted connection",
+    "proxy": "refused by the proxy",
     "connection": "no connection",
 }
 _VARIABLE = regex(r"\d+(?:\.\d+)?|\burn:\S+|'[^']*'")

@@ -13,12 +13,13 @@ from attrs import field, frozen
 from aps_async.auth import FileStore, KeyringStore, TokenStore
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.errors import InputError
-from aps_async.extras import needed
 from aps_async.filesystem import replacing
 from aps_async.lazy import regex
 from aps_async.text import decoded, why_unreadable
+from aps_async.user_folders import find_user_folder, user_folder
 
 DEFAULT = "default"
+_NEEDED = ("cli", "a profile")
 _NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 KEYS = {
     "kind": "user, app or service-account",
@@ -56,19 +57,21 @@ class Profile:
         return FileStore.for_profile(self.name)
 
 
-def folder() -> Path:
-    """The folder of the profiles.
+def folder() -> Path | None:
+    """The folder of the profiles; None for a user without a home, who has none.
 
     Raises:
         InputError: the extra `cli` is not installed.
     """
-    platformdirs = needed("platformdirs", "cli", "a profile")
-    return Path(platformdirs.user_config_path("aps-async", appauthor=False)) / "profiles"
+    found = find_user_folder("config", *_NEEDED)
+    return found and found / "profiles"
 
 
 def names() -> list[str]:
     """The names of all profiles, sorted."""
-    return sorted(file.stem for file in folder().glob("*.toml") if _NAME.match(file.stem))
+    place = folder()
+    files = place.glob("*.toml") if place else ()
+    return sorted(file.stem for file in files if _NAME.match(file.stem))
 
 
 def read(name: str) -> Profile | None:
@@ -79,7 +82,9 @@ def read(name: str) -> Profile | None:
         UsageProblem: the name is not valid.
     """
     profile = Profile(name)
-    file = folder() / f"{name}.toml"
+    if (place := folder()) is None:
+        return None
+    file = place / f"{name}.toml"
     try:
         values = tomllib.loads(decoded(file.read_bytes()))
     except FileNotFoundError:
@@ -104,7 +109,7 @@ def write(profile: Profile) -> Path:
     Raises:
         InputError: the file cannot be written.
     """
-    file = folder() / f"{profile.name}.toml"
+    file = (folder() or user_folder("config", *_NEEDED)) / f"{profile.name}.toml"
     lines = [f"{key} = {_quoted(profile.values[key])}\n" for key in KEYS if profile.values.get(key)]
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

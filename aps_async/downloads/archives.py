@@ -1,5 +1,6 @@
 """Checks downloaded ZIP archives, and unpacks them without writing outside their folder."""
 
+import errno
 import stat
 import threading
 import zipfile
@@ -25,6 +26,7 @@ __dir__: object = __all__.copy
 
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
+_SPECIAL = 0x60  # bits 5 and 6: "compressed patched data", "strong encryption"
 _SUFFIX = regex(r"\.[A-Za-z0-9]{1,10}")
 
 
@@ -181,9 +183,11 @@ def _opened(path: Path) -> Generator[tuple[zipfile.ZipFile, frozenset[int]], Non
     except FileNotFoundError as problem:
         raise IncompleteDownloadError(f"another program has removed {path}; run it again", path=path) from problem
     except Exception as problem:
-        if isinstance(problem, OSError) and problem.errno is not None:  # bz2 reports damaged data without a number
+        # bz2 reports damaged data without a number; EINVAL is a place before the beginning of the file.
+        if isinstance(problem, OSError) and problem.errno not in (None, errno.EINVAL):
             raise source_error(path, problem) from problem
-        words = str(problem) or type(problem).__name__
+        is_place = isinstance(problem, OSError) and problem.errno is not None
+        words = "it leads to a place outside of itself" if is_place else str(problem) or type(problem).__name__
         raise IncompleteDownloadError(f"the archive is damaged: {words}", path=path) from problem
 
 
@@ -240,4 +244,7 @@ def _read_through(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, stop: thread
 
 def _not_supported(entry: zipfile.ZipInfo) -> str:
     method = "Deflate64" if entry.compress_type == 9 else f"method {entry.compress_type}"
-    return f"the archive's entry {entry.filename!r} is compressed by {method}, which cannot be read here; keep the ZIP"
+    how = f"compressed by {method}"
+    if entry.flag_bits & _SPECIAL:
+        how = "a patch or has strong encryption"
+    return f"the archive's entry {entry.filename!r} is {how}, which cannot be read here; keep the ZIP"

@@ -37,6 +37,8 @@ class Signature:
     """The head may begin this many bytes into the file."""
     tail_required: bool = True
     """Whether a missing tail is an error although the length is right; otherwise it is a warning."""
+    inner: bytes = b""
+    """What never comes behind the last tail. A file may have several, so that one which was cut off may seem whole."""
     media_type: str = "application/octet-stream"
 
     def __attrs_post_init__(self) -> None:
@@ -58,6 +60,7 @@ PDF = Signature(
     65_536,
     head_within=PDF_HEAD_WITHIN,
     tail_required=False,
+    inner=b" obj",  # a PDF for the web, or one that was edited, has more than one end mark
     media_type="application/pdf",
 )
 ZIP = Signature("ZIP", ".zip", b"PK", b"PK\x05\x06", 65_557, _verify_archive, media_type="application/zip")
@@ -194,11 +197,12 @@ class ContentCheck:
         self._last = deque(last)
         self.digests = digests.copy()
 
-    def verify(self, total: int | None) -> tuple[str, ...]:
+    def verify(self, total: int | None, *, ends_unmarked: bool = False) -> tuple[str, ...]:
         """Checks the whole file, and returns warnings.
 
         Args:
             total: the size in bytes that storage reported; None if it did not.
+            ends_unmarked: the end of the connection was the end of the file, as it is if the connection is lost.
 
         Raises:
             IncompleteDownloadError: the file is incomplete, or not the expected one.
@@ -212,7 +216,11 @@ class ContentCheck:
             raise IncompleteDownloadError("the file's sha1 differs from the one that storage gives")
         kind = self.signature
         # Searched from the end, where it nearly always is: from the start it would take longer than all other checks.
-        if self._end(kind.tail_within).rfind(kind.tail.rstrip(_PADDING)) >= 0:
+        end = self._end(kind.tail_within)
+        at = end.rfind(kind.tail.rstrip(_PADDING))
+        if at >= 0:
+            if ends_unmarked and size is None and sha1 is None and kind.inner and end.find(kind.inner, at) >= 0:
+                raise IncompleteDownloadError(f"the {kind.name} is cut off: it goes on behind its end mark")
             return ()
         if kind.tail_required or (size is None and sha1 is None):
             raise IncompleteDownloadError(f"the {kind.name} is cut off: its end mark is missing")

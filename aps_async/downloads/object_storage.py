@@ -26,6 +26,7 @@ from aps_async.downloads.sinks import source_error, target_error
 from aps_async.downloads.storage import ReadableStorage, StoredFile, is_object_storage
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
+from aps_async.filesystem import at_home
 from aps_async.lazy import regex
 from aps_async.links import redact, redact_addresses
 from aps_async.threads import ended
@@ -347,5 +348,5 @@ def _check_credentials(url: str, scheme: str, settings: Iterable[tuple[str, str]
 
 def _gcloud_login() -> Path:
     """The file in which `gcloud auth application-default login` stores credentials."""
-    above = Path(os.environ.get("APPDATA", "")) if os.name == "nt" else Path.home() / ".config"
+    above = Path(os.environ.get("APPDATA", "")) if os.name == "nt" else Path(at_home("~/.config"))
     return above / "gcloud" / "application_default_credentials.json"

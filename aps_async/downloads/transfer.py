@@ -8,19 +8,26 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from attrs import evolve
 
 from aps_async.downloads.content import ContentCheck, Expected, Signature
 from aps_async.downloads.sources import as_source
-from aps_async.errors import APSError, DownloadError, IncompleteDownloadError, LinkExpiredError
+from aps_async.errors import (
+    APSError,
+    DownloadError,
+    IncompleteDownloadError,
+    LinkExpiredError,
+    TransportError,
+    forget_frames,
+)
 from aps_async.lazy import regex
 from aps_async.links import SignedUrl, Source, redirect_target
 from aps_async.session import Session
 from aps_async.transport import hooks
-from aps_async.transport.response import Answer, describe, error_of, transport_error, xml_error
+from aps_async.transport.response import Answer, describe, error_of, is_markup, transport_error, xml_error
 from aps_async.transport.retry import TRANSIENT, note_error, waits
 
 __all__ = ["Opener", "Renew", "Transfer"]
@@ -33,6 +40,7 @@ Opener = Callable[[SignedUrl, Mapping[str, str]], AbstractAsyncContextManager[ai
 """Opens a link with these headers, in place of `Session.open_link`."""
 
 _CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+_REFUSED_ATTEMPTS = 2  # if a proxy does not allow the storage's host, or its certificate is not trusted
 _BAD_BODIES = 3  # complete responses in a row that are not the file, after which the download fails
 # https://www.iana.org/assignments/http-parameters: storage may return other values from an upload; they mean nothing.
 _ENCODINGS = frozenset(
@@ -40,7 +48,10 @@ _ENCODINGS = frozenset(
 )
 # A size has no more than 18 digits, and int() refuses thousands of them.
 _CONTENT_RANGE = regex(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
-_EXPIRED_CODES = ("ExpiredToken", "InvalidToken")  # the temporary credentials that signed the link; with status 400
+# The temporary credentials that signed the link have ended; with status 400.
+_EXPIRED_CODES = ("ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestExpired")
+# Autodesk asks for retries after every 5xx of storage. These do not change.
+_FINAL = frozenset({501, 505, 511})
 _log = logging.getLogger(__name__)
 
 
@@ -93,6 +104,7 @@ class Transfer:
         self._index = index
         self._start = self._check.received
         self._part_total: int | None = None
+        self._ends_unmarked = True
         if 0 < index < len(self._source.parts):  # at the first part, the check is new
             self._check.mark()
         if index < len(self._source.parts):
@@ -155,19 +167,22 @@ class Transfer:
             problem: Exception | None = None
             begun: int | None = None
             try:
-                async with _Response(self._open, self._link, self._range_headers(), self._base_url) as response:
-                    if not await self._accepts(response):
+                async with _Response(self._open, self._link, self._range_headers(), self._base_url) as opened:
+                    if not await self._accepts(opened.response):
                         continue
-                    begun = self._at
-                    piece = await (response.content.readany() if begun else self._first_piece(response))
+                    begun, content = self._at, opened.response.content
+                    piece = await (content.readany() if begun else self._first_piece(content))
                     while piece:
                         yield self._take(piece)
                         if self._check.digests.is_behind:
                             await self._check.digests.catch_up()
-                        piece = await response.content.readany()
-            except (*_CONNECTION_ERRORS, _TransientError, _RefusedError, IncompleteDownloadError) as caught:
+                        piece = await content.readany()
+            except _CONNECTION_ERRORS as caught:
+                problem = transport_error(f"GET {self._link}", caught)
+            except (_TransientError, _RefusedError, DownloadError) as caught:
+                forget_frames(caught)  # whose local variables show the URL
                 problem = caught
-            is_whole = isinstance(problem, _CONNECTION_ERRORS) and self._at == self._part_size
+            is_whole = isinstance(problem, TransportError) and self._at == self._part_size
             if begun is not None and (problem is None or is_whole):
                 await self._check.digests.settle()
                 problem = self._end_of_response(begun)
@@ -192,7 +207,7 @@ class Transfer:
                 if size is not None and self._at != size:
                     raise IncompleteDownloadError(f"{self._at} bytes came instead of {size}")  # noqa: TRY301
             else:
-                self.warnings = self._check.verify(self._part_total)
+                self.warnings = self._check.verify(self._part_total, ends_unmarked=self._ends_unmarked)
         except IncompleteDownloadError as problem:
             return problem
         self._bad_bodies = 0
@@ -212,8 +227,10 @@ class Transfer:
             await self._wait_after(problem)
         elif isinstance(problem, _TransientError):
             await self._wait_after(problem.reason)
+        elif isinstance(problem, TransportError):
+            await self._wait_after(problem)
         else:
-            await self._wait_after(transport_error(f"GET {self._link}", problem))
+            raise problem
 
     def _range_headers(self) -> dict[str, str]:
         if self._at and self.etag is None:
@@ -240,7 +257,7 @@ class Transfer:
             _log.info("%s; starting over", words)
             self._forget()
             return False
-        if status in TRANSIENT:
+        if status in TRANSIENT or (500 <= status < 600 and status not in _FINAL):
             is_storage = self._base_url is not None
             raise _TransientError(error_of("GET", str(self._link), answer, self._session.now(), is_storage=is_storage))
         raise self._refusal(answer, words)
@@ -249,7 +266,7 @@ class Transfer:
         """The error for a status that would be the same after a retry with this link."""
         code = (xml_error(answer.body) or "").partition(":")[0]
         if answer.status in (401, 403):
-            if answer.body.lstrip()[:1] == b"<" and not code:
+            if is_markup(answer.body) and not code:
                 words += "; this page is not the storage's: a web filter or proxy on the way must allow its host"
                 return _RefusedError(words, 1)
             return _RefusedError(words, 1 if code == "SignatureDoesNotMatch" else None)
@@ -276,16 +293,17 @@ class Transfer:
         self._refusals = 0
         self.etag = _strong(response.headers.get("ETag"))
         self._part_total = response.content_length
+        self._ends_unmarked = "Transfer-Encoding" not in response.headers
         wanted = self._part_size
         if self._part_total is not None and self._part_total != wanted:
             what = f"part {self._index + 1} of the file" if self._has_several else "the file"
             raise IncompleteDownloadError(f"GET {self._link}: {what} has {self._part_total} bytes instead of {wanted}")
 
-    async def _first_piece(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _first_piece(self, content: aiohttp.StreamReader) -> bytes:
         """Reads the body's first bytes, until they show whether it has an expected type."""
         head = b""
         while True:
-            chunk = await response.content.readany()
+            chunk = await content.readany()
             head += chunk
             if self._has_several or self._check.recognize(head, complete=not chunk):
                 return head
@@ -328,7 +346,8 @@ class Transfer:
     async def _wait_after(self, problem: APSError) -> None:
         self._breaks += 1
         note_error(problem)
-        if self._breaks >= self._settings.max_download_attempts:
+        is_refused = isinstance(problem, TransportError) and problem.obstacle in ("certificate", "proxy")
+        if self._breaks >= (_REFUSED_ATTEMPTS if is_refused else self._settings.max_download_attempts):
             raise IncompleteDownloadError(
                 f"gave up after {self._breaks} breaks without a new byte, at {self.received} of "
                 f"{'unknown' if (total := self._whole) is None else total} bytes: {problem}"
@@ -349,30 +368,33 @@ class Transfer:
         return self._waits.send(problem)
 
 
-class _Response(AbstractAsyncContextManager[aiohttp.ClientResponse]):
+class _Response:
     """The response to a link; a temporary redirect is followed once, unless the caller opens the links (no base URL).
 
-    A class, since `asynccontextmanager` would take longer than the checks of a small file.
+    A class, since `asynccontextmanager` would take longer than the checks of a small file. It keeps the response out of
+    the local variables of the transfer, which lives longer: a response shows its whole URL.
     """
 
-    __slots__ = ("_base_url", "_headers", "_link", "_open", "_opened")
+    __slots__ = ("_base_url", "_headers", "_link", "_open", "_opened", "response")
 
     def __init__(self, opener: Opener, link: SignedUrl, headers: Mapping[str, str], base_url: str | None) -> None:
         self._open, self._link, self._headers, self._base_url = opener, link, headers, base_url
 
-    async def __aenter__(self) -> aiohttp.ClientResponse:
+    async def __aenter__(self) -> Self:
         self._opened = self._open(self._link, self._headers)
-        response = await self._opened.__aenter__()
-        if response.status != 307 or self._base_url is None:
-            return response
-        location = response.headers.get("Location", "")
+        self.response: aiohttp.ClientResponse = await self._opened.__aenter__()
+        if self.response.status == 307 and self._base_url is not None:
+            await self._follow(self.response.headers.get("Location", ""), self._base_url)
+        return self
+
+    async def _follow(self, location: str, base_url: str) -> None:
         await self._opened.__aexit__(None, None, None)
         try:
-            target = redirect_target(self._link, location, base_url=self._base_url)
+            target = redirect_target(self._link, location, base_url=base_url)
         except ValueError as problem:
             raise _RefusedError(f"GET {self._link}: 307, and the redirect was not followed: {problem}", 1) from None
         self._opened = self._open(target, self._headers)
-        return await self._opened.__aenter__()
+        self.response = await self._opened.__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None

@@ -18,6 +18,7 @@ _ENTRY, _ENTRY_SIZE = b"PK\x01\x02", 46
 _IS_UTF8 = 0x08  # a bit in the second byte of the flags
 _NEWEST = 63  # the newest version of the format that `zipfile` accepts
 _IN_EXTRA = 0xFFFFFFFF
+_UNICODE_PATH, _UNKNOWN = 0x7075, 0xFFFF  # kinds of extra fields
 
 
 class PatchedFile(io.FileIO):
@@ -51,7 +52,8 @@ def open_patched(path: Path) -> tuple[io.BufferedReader | PatchedFile, frozenset
     patches: dict[int, int] = {}
     misnamed: set[int] = set()
     with path.open("rb") as file:
-        for number, (at, local, header, name) in enumerate(_entries(file)):
+        for number, (at, local, header, name, extra) in enumerate(_entries(file)):
+            patches |= _extra_patches(extra, at + _ENTRY_SIZE + len(name))
             if int.from_bytes(header[6:8], "little") > _NEWEST:
                 patches |= {at + 6: _NEWEST, at + 7: 0}
             if name.isascii():
@@ -67,8 +69,22 @@ def open_patched(path: Path) -> tuple[io.BufferedReader | PatchedFile, frozenset
     return PatchedFile(path, patches) if patches else path.open("rb"), frozenset(misnamed)
 
 
-def _entries(file: io.BufferedReader) -> Iterator[tuple[int, int, bytes, bytes]]:
-    """Yields position, file position, header and name of each entry in the directory; ends at the first invalid one."""
+def _extra_patches(extra: bytes, at: int) -> dict[int, int]:
+    """Patches that make those extra fields of an entry unknown ones, and so skipped, that `zipfile` cannot read."""
+    patches: dict[int, int] = {}
+    place = 0
+    while place + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, place)
+        value = extra[place + 4 : place + 4 + length]
+        if len(value) < length or (kind == _UNICODE_PATH and not (len(value) >= 5 and _is_utf8(value[5:]))):
+            new = struct.pack("<HH", _UNKNOWN, len(value))
+            patches |= {at + place + step: byte for step, byte in enumerate(new)}
+        place += 4 + length
+    return patches
+
+
+def _entries(file: io.BufferedReader) -> Iterator[tuple[int, int, bytes, bytes, bytes]]:
+    """Yields position, file position, header, name and extra fields of each entry; ends at the first invalid one."""
     size = file.seek(0, io.SEEK_END)
     tail_at = max(0, size - _END_SIZE - 0xFFFF)
     file.seek(tail_at)
@@ -93,7 +109,9 @@ def _entries(file: io.BufferedReader) -> Iterator[tuple[int, int, bytes, bytes]]
         name_size, extra_size, comment_size = struct.unpack_from("<HHH", header, 28)
         [local] = struct.unpack_from("<L", header, 42)
         name = directory[place + _ENTRY_SIZE : place + _ENTRY_SIZE + name_size]
-        yield at + place, size if local == _IN_EXTRA else local + shift, header, name
+        extra_at = place + _ENTRY_SIZE + name_size
+        extra = directory[extra_at : extra_at + extra_size]
+        yield at + place, size if local == _IN_EXTRA else local + shift, header, name, extra
         place += _ENTRY_SIZE + name_size + extra_size + comment_size
 
 

@@ -51,7 +51,7 @@ class Run:
     outcomes: asyncio.Queue[ExportOutcome | StoredExport | None] = field(
         factory=asyncio.Queue[ExportOutcome | StoredExport | None]
     )
-    ending: Exception | None = None
+    ending: BaseException | None = None
     """The error that ends the whole run: the caller's own, or that of the ledger or disk."""
     taken: int = 0
     _ready: asyncio.Queue[Entry] = field(factory=asyncio.Queue[Entry])  # due for a status call or a download
@@ -114,7 +114,7 @@ class Run:
                 return
             if task.cancelled():
                 self._stop(APSError("a task of the run was cancelled from outside"))
-            elif isinstance(problem := task.exception(), Exception):
+            elif (problem := task.exception()) is not None:
                 self._stop(problem)
 
         self._spawn(work).add_done_callback(ended)
@@ -399,11 +399,13 @@ class Run:
         )
         try:
             self.on_progress(at)
-        except (Exception, asyncio.CancelledError) as problem:  # noqa: BLE001 - rather end the run than hang a slot
+        except BaseException as problem:  # the caller's own, such as `pytest.fail`; rather end the run than hang a slot
             self.on_progress = None
-            self._stop(failure_of(problem))
+            self._stop(failure_of(problem) if isinstance(problem, asyncio.CancelledError) else problem)
+            if isinstance(problem, KeyboardInterrupt | SystemExit):
+                raise
 
-    def _stop(self, problem: Exception) -> None:
+    def _stop(self, problem: BaseException) -> None:
         """Ends the run. What is in progress is cancelled once the caller has got the outcomes so far."""
         self.ending = self.ending or problem
         self.outcomes.put_nowait(None)

@@ -24,7 +24,7 @@ from aps_async.polling import Poller
 from aps_async.session import Session
 from aps_async.threads import is_being_cancelled
 
-__all__ = ["Entry", "outcome_of", "report"]
+__all__ = ["Entry", "failure_of", "outcome_of", "report"]
 __dir__: object = __all__.copy
 
 

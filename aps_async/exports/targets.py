@@ -10,9 +10,9 @@ from aps_async.downloads.folder import storage_for
 from aps_async.downloads.sinks import local_path
 from aps_async.downloads.storage import ReadableStorage, Storage, is_object_storage
 from aps_async.errors import InputError
-from aps_async.extras import needed
 from aps_async.filesystem import at_home
 from aps_async.ledger import LEDGER_NAME, Ledger
+from aps_async.user_folders import user_folder
 
 __all__ = ["ledger_for", "readable", "state_folder", "state_folder_for", "target_for"]
 __dir__: object = __all__.copy
@@ -87,7 +87,8 @@ def state_folder(address: str) -> Path:
     several projects were synced together, the folder of each is inside that of their common address.
 
     Raises:
-        InputError: platformdirs is not installed (extra `s3`), and there is no `APS_STATE_DIR`; or that is not a path.
+        InputError: there is no `APS_STATE_DIR`, and platformdirs is not installed (extra `s3`) or the user has no home;
+            or it is not a path.
     """
     scheme, _, rest = address.rstrip("/").partition("://")
     address = f"{scheme.lower()}://{rest}" if rest else scheme
@@ -104,5 +105,4 @@ def _folder_of(address: str) -> Path:
             return local_path(at_home(given)).absolute() / f"{readable}-{digest}"
         except InputError as problem:
             raise InputError(f"APS_STATE_DIR: {problem}") from None
-    platformdirs = needed("platformdirs", "s3", "a ledger for a storage")
-    return Path(platformdirs.user_state_path("aps-async", appauthor=False)) / f"{readable}-{digest}"
+    return user_folder("state", "s3", "a ledger for a storage") / f"{readable}-{digest}"

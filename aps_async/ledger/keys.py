@@ -50,7 +50,7 @@ def title_of(request: ExportRequest) -> str:
 
 
 def is_named(name: str, title: str, before: str | None = None) -> bool:
-    """Whether a name is a title, or that title with a number that keeps it apart from another one.
+    """Whether a name is a title, or that title with a number that distinguishes it from another.
 
     Args:
         name: the name.

@@ -377,14 +377,18 @@ def recent_starts(connection: sqlite3.Connection, within: float, at_once: int) -
     """The starts of the last `within` seconds: the kind of each, and how many seconds ago it was.
 
     A run that was killed may have made up to `at_once` more starts without recording them; they count as made now.
+    Times far in the future are those of a clock that was wrong, and say nothing.
     """
     now = time.time()
-    found = connection.execute("SELECT request, started FROM exports WHERE started>?", (now - within,)).fetchall()
+    latest = now + within
+    select = "SELECT request, started FROM exports WHERE started BETWEEN ? AND ?"
+    found = connection.execute(select, (now - within, latest)).fetchall()
     stopped = (
         "SELECT request, ? FROM exports WHERE state=? AND run=(SELECT id FROM runs WHERE ended IS NULL"
-        " AND id=(SELECT max(id) - 1 FROM runs)) AND (SELECT max(changed) FROM exports)>? ORDER BY id LIMIT ?"
+        " AND id=(SELECT max(id) - 1 FROM runs)) AND (SELECT max(changed) FROM exports WHERE changed<?)>?"
+        " ORDER BY id LIMIT ?"
     )
-    found += connection.execute(stopped, (now, State.WANTED, now - 2 * within, at_once)).fetchall()
+    found += connection.execute(stopped, (now, State.WANTED, latest, now - 2 * within, at_once)).fetchall()
     return [(ExportKind(json.loads(request)["kind"]), max(0.0, now - started)) for request, started in found]
 
 

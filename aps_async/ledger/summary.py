@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from aps_async.downloads.sinks import local_path
 from aps_async.errors import LedgerError
 from aps_async.ledger.file_rows import structured
 from aps_async.ledger.lock import holder
@@ -59,12 +60,14 @@ def ledger_status(folder: str | os.PathLike[str]) -> LedgerStatus:
     The recorded files are not compared with the files in the folder: the next run does that.
 
     Raises:
+        InputError: the folder is not a valid path.
         LedgerError: there is no ledger, or no run in it, or it cannot be read.
     """
-    path = Path(folder) / LEDGER_NAME
+    place = local_path(folder)
+    path = place / LEDGER_NAME
     with closing(read_ledger(path)) as connection:
         try:
-            return _read(connection, Path(folder))
+            return _read(connection, place)
         except (sqlite3.Error, *WRONG_VALUES) as problem:
             raise explained(path, problem) from problem
 

@@ -21,7 +21,7 @@ from typing import IO, Any, Self
 
 from attrs import define, field, frozen
 
-from aps_async.children import python_command
+from aps_async.children import can_start_python, python_command
 from aps_async.extras import needed
 from aps_async.filesystem import open_own
 from aps_async.lazy import regex
@@ -63,6 +63,8 @@ def why_none(sheets: int) -> str | None:
         return f"There are no thumbnails, because there are more than {MOST:,} sheets."
     if find_spec("pypdfium2") is None or find_spec("PIL") is None:
         return "There are no thumbnails, because the extra for them is not installed: pip install 'aps-async[report]'"
+    if not can_start_python():
+        return "There are no thumbnails, because the program that made this report cannot start Python."
     return None
 
 

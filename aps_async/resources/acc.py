@@ -10,7 +10,7 @@ from aps_async.ids import path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportOptions, ExportRef, ExportRequest, ExportStatus, FailedFile
 from aps_async.session import Session
-from aps_async.transport.converter import lenient
+from aps_async.transport.converter import ESSENTIAL, lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 
@@ -59,21 +59,23 @@ class Problem:
     detail: str | None = None
 
 
+@lenient
 @frozen
 class Output:
     """`result.output`."""
 
-    signed_url: str | None = field(default=None, repr=False)
+    signed_url: str | None = field(default=None, repr=False, metadata=ESSENTIAL)
     failed_files: tuple[FailedFile, ...] = ()
 
 
+@lenient
 @frozen
 class Result:
     """`result`; one sample has the output's fields directly in it."""
 
-    output: Output | None = None
+    output: Output | None = field(default=None, metadata=ESSENTIAL)
     error: Problem | None = None
-    signed_url: str | None = field(default=None, repr=False)
+    signed_url: str | None = field(default=None, repr=False, metadata=ESSENTIAL)
     failed_files: tuple[FailedFile, ...] = ()
 
 

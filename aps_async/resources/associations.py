@@ -84,6 +84,7 @@ class Association:
         return " ".join(part.strip() for part in (self.code or self.number, self.name) if part and part.strip())
 
 
+@lenient
 @frozen
 class _Page:
     results: tuple[Association, ...]

@@ -102,6 +102,7 @@ class CostDocument:
         return STATES.get(self.status.lower(), ExportStatus.RUNNING)
 
 
+@lenient
 @frozen
 class _Attachment:
     id: str

@@ -13,6 +13,7 @@ from aps_async.ids import path_part
 from aps_async.links import Part, SignedUrl, Source, local_expiry
 from aps_async.models import Derivative
 from aps_async.session import Session
+from aps_async.transport.converter import lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 
@@ -23,6 +24,7 @@ __dir__: object = __all__.copy
 COOKIES = Endpoint("derivatives.signedcookies", 300)
 
 
+@lenient
 @frozen
 class SignedCookies:
     """The body of `signedcookies`; the cookies themselves come as headers."""

@@ -13,7 +13,7 @@ from aps_async.errors import DecodeError
 from aps_async.narrowing import as_object
 from aps_async.session import Session
 from aps_async.transport.addresses import path_of
-from aps_async.transport.converter import lenient
+from aps_async.transport.converter import ESSENTIAL, lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.request import Query
 
@@ -90,13 +90,14 @@ class Document:
     data: Resource
 
 
+@lenient
 @frozen
 class Page:
     """A JSON:API document with many."""
 
-    data: tuple[Resource, ...] = ()
+    data: tuple[Resource, ...]
     included: tuple[Resource, ...] = ()
-    links: dict[str, Any] = field(factory=dict[str, Any])
+    links: dict[str, Any] = field(factory=dict[str, Any], metadata=ESSENTIAL)
     meta: dict[str, Any] = field(factory=dict[str, Any])
 
     @property

@@ -42,6 +42,7 @@ class FoundSheet:
     tags: tuple[str, ...] | None = None
 
 
+@lenient
 @frozen
 class SheetPage:
     """A page of the list of sheets."""
@@ -50,6 +51,7 @@ class SheetPage:
     pagination: Pagination | None = None
 
 
+@lenient
 @frozen
 class SetPage:
     """A page of the list of version sets."""
@@ -58,6 +60,7 @@ class SetPage:
     pagination: Pagination | None = None
 
 
+@lenient
 @frozen
 class CollectionPage:
     """A page of the list of collections."""

@@ -14,6 +14,7 @@ from aps_async.lazy import regex
 from aps_async.links import Part, SignedUrl, Source
 from aps_async.resources.projects import get_tip, get_version
 from aps_async.session import Session
+from aps_async.transport.converter import ESSENTIAL, lenient
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 
@@ -27,6 +28,7 @@ SIGNED = Endpoint(
 _STORAGE = regex(r"urn:adsk\.objects:os\.object:([-_.a-z0-9]{3,128})/(.+)", re.DOTALL)
 
 
+@lenient
 @frozen
 class SignedDownload:
     """The body of `signeds3download`."""
@@ -35,8 +37,8 @@ class SignedDownload:
     """`complete`, `chunked` or `fallback`."""
     size: int | None = None
     sha1: str | None = None
-    url: str | None = field(default=None, repr=False)
-    urls: dict[str, str] = field(factory=dict[str, str], repr=False)
+    url: str | None = field(default=None, repr=False, metadata=ESSENTIAL)
+    urls: dict[str, str] = field(factory=dict[str, str], repr=False, metadata=ESSENTIAL)
     """For `chunked`: from `first-last` byte to the link."""
     params: dict[str, Any] = field(factory=dict[str, Any])
 

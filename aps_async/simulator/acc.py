@@ -194,7 +194,7 @@ async def status(call: Call, service: str) -> Reply:
     """GET .../exports/{export} of either service."""
     simulator, behaviour = call.simulator, call.simulator.behaviour
     project = find_project(call, needs_user=True)
-    job = simulator.state(AccJobs).by_id.get(call.params["export"])
+    job = simulator.state(AccJobs).by_id.get(call.params["export"].lower())
     unknown = refuse(call, 404, "ERR_RESOURCE_NOT_EXIST", "The export job does not exist.")
     forgotten = job is not None and access.is_forgotten(call, job.started)
     if job is None or forgotten or job.service != service or job.project is not project:

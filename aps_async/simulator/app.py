@@ -157,7 +157,9 @@ class Simulator:
         self.began, self.began_loop = self.clock(), loop.time()
         urls: list[str] = []
         for handler, port in zip(self._handlers, self._ports, strict=True):
-            server = web.Server(sending.until_hung_up(handler), access_log=None, handler_cancellation=True)
+            server = web.Server(
+                sending.until_hung_up(handler), access_log=None, handler_cancellation=True, logger=sending.HTTP_LOG
+            )
             try:
                 listening = await loop.create_server(server, HOST, port, backlog=1024)
             except OSError:

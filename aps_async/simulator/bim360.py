@@ -228,7 +228,7 @@ async def export_status(call: Call) -> Reply:
     """GET .../exports/{export}."""
     refuse, behaviour, simulator = _refuse_as(call), call.simulator.behaviour, call.simulator
     project = _project(call)
-    job = simulator.state(Jobs).by_id.get(call.params["export"])
+    job = simulator.state(Jobs).by_id.get(call.params["export"].lower())
     if job is None or access.is_forgotten(call, job.started):
         raise refuse(404, "ERR_RESOURCE_NOT_EXIST", "The export job does not exist.")
     if behaviour.status_checks_path and job.version.id != call.params["version"]:

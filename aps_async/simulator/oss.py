@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +9,7 @@ from . import access
 from .pages import Content
 from .parts import Version
 from .replies import Refusal, Reply, json_reply
-from .requests import whole_number
+from .requests import precondition, whole_number
 from .routing import Call, Endpoint
 from .sources import Part, Sources, media_of
 from .storage import Storage, content_reply
@@ -18,6 +17,7 @@ from .urns import derived_uuid
 
 _BUCKET = re.compile(r"[-_.a-z0-9]{3,128}")
 _OVERRIDES = ("content-type", "content-disposition", "cache-control")
+_CONDITIONS = ("If-None-Match", "If-Modified-Since")  # the documented ones
 _SIGNED = "/oss/v2/signedresources"
 
 
@@ -56,18 +56,9 @@ def _minutes(call: Call) -> int:
 
 
 def _not_modified(call: Call, sha1: str, content: Content, modified: float) -> bool:
-    asked = call.request.headers
-    tags = asked.get("If-None-Match")
-    if tags is not None:
-        known = ("*", content.etag, *([sha1] if call.simulator.behaviour.oss_sha1_is_etag else []))
-        return any(tag.strip().strip('"') in known for tag in tags.split(","))
-    since = asked.get("If-Modified-Since")
-    if since is None:
-        return False
-    try:
-        return modified < parsedate_to_datetime(since).timestamp() + 1
-    except (TypeError, ValueError):
-        return False
+    tags = [content.etag, *([sha1] if call.simulator.behaviour.oss_sha1_is_etag else [])]
+    asked = {name: call.request.headers[name] for name in _CONDITIONS if name in call.request.headers}
+    return precondition(asked, tags, modified) == 304
 
 
 def _params(call: Call) -> tuple[dict[str, str], str]:

@@ -240,11 +240,9 @@ class Pages:
         """Up to two other sheets of the folder; the sheet itself when it is alone."""
         others = [other for other in item.folder.items if other.kind == DOCUMENT and other is not item] or [item]
         chosen = [others[(item.order + step) % len(others)] for step in range(min(2, len(others)))]
-        root = f"https://docs.b360.autodesk.com/projects/{item.folder.project.id}/folders"
-        return tuple(
-            (other.name, f"{root}/{quote(other.folder.id, safe='')}/detail/viewer/items/{quote(other.id, safe='')}")
-            for other in chosen
-        )
+        folder = quote(item.folder.id, safe="")
+        root = f"https://docs.b360.autodesk.com/projects/{item.folder.project.id}/folders/{folder}/detail/viewer/items"
+        return tuple((other.name, f"{root}/{quote(other.id, safe='')}") for other in chosen)
 
 
 class _GivenPages(Protocol):

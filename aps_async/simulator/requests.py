@@ -1,6 +1,9 @@
 """Reading what clients send: bodies, JSON and numbers, whatever they are."""
 
 import json
+from collections.abc import Collection, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from aiohttp import web
@@ -61,3 +64,40 @@ def whole_number(text: str, least: int, most: int) -> int | None:
         return None
     number = int(text)
     return number if least <= number <= most else None
+
+
+def http_date(text: str | None) -> float | None:
+    """The time that a header names; None if it names none."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+
+
+def names_tag(header: str, tags: Collection[str], *, weak: bool) -> bool:
+    """Whether a header lists one of these ETags, quoted or not as clients of object stores send them, or is `*`.
+
+    `weak`: whether a weak ETag counts too.
+    """
+    for each in header.split(","):
+        tag = each.strip()
+        if weak:
+            tag = tag.removeprefix("W/")
+        if tag == "*" or tag.strip('"') in tags:
+            return True
+    return False
+
+
+def precondition(asked: Mapping[str, str], tags: Collection[str], modified: float) -> int:
+    """The status of a GET whose preconditions end it, 304 or 412, in the order of RFC 9110, 13.2.2; 200 otherwise."""
+    tag, since = asked.get("If-Match"), http_date(asked.get("If-Unmodified-Since"))
+    if tag is not None:
+        if not names_tag(tag, tags, weak=False):
+            return 412
+    elif since is not None and int(modified) > since:
+        return 412
+    tag, since = asked.get("If-None-Match"), http_date(asked.get("If-Modified-Since"))
+    if tag is not None:
+        return 304 if names_tag(tag, tags, weak=True) else 200
+    return 304 if since is not None and int(modified) <= since else 200

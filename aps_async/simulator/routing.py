@@ -5,6 +5,7 @@ is split before it is decoded; a router that decodes first would forgive what th
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, unquote
 
@@ -137,6 +138,7 @@ class Router:
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self._root: dict[str, Any] = {}
+        self._find = lru_cache(1 << 12)(self._look_up)  # polls ask for the same few paths again and again
         self.endpoints: dict[str, Endpoint] = {}
         for endpoint in endpoints:
             self.add(endpoint)
@@ -154,6 +156,7 @@ class Router:
             else:
                 node = node.setdefault(segment, {})
         node.setdefault("", {})[endpoint.method] = (endpoint, tuple(names))
+        self._find.cache_clear()
         self.endpoints[endpoint.name] = endpoint
 
     def match(self, method: str, raw_path: str) -> tuple[Endpoint, dict[str, str]] | None:
@@ -167,7 +170,7 @@ class Router:
         found, _ = self._find(raw_path)
         return tuple(sorted({*found, "OPTIONS", *(["HEAD"] if "GET" in found else [])})) if found else ()
 
-    def _find(self, raw_path: str) -> tuple[dict[str, tuple[Endpoint, tuple[str, ...]]], list[str]]:
+    def _look_up(self, raw_path: str) -> tuple[dict[str, tuple[Endpoint, tuple[str, ...]]], list[str]]:
         """What is at a raw path, by method, and the decoded parameters. A slash at the end changes nothing."""
         values: list[str] = []
         node = self._root

@@ -1,6 +1,7 @@
 """From an answer to bytes on the wire, spoiled where a fault says so."""
 
 import asyncio
+import logging
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -8,6 +9,7 @@ from email.utils import formatdate
 from typing import NoReturn
 
 from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from . import storage
@@ -66,6 +68,27 @@ def cut_json(reply: Reply) -> Reply:
     """The same answer with its body cut in the middle, and a length that fits the rest."""
     body = b"".join(reply.pieces())
     return Reply(reply.status, reply.headers, body[: max(1, len(body) // 2)], cookies=reply.cookies)
+
+
+class _Brief(logging.Filter):
+    """Reports a request that is not valid HTTP in one line: it is the client's fault, and no error of the simulator."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        problem = record.exc_info[1] if record.exc_info else None
+        if isinstance(problem, HttpProcessingError):
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.msg, record.args = "refused a request that is not valid HTTP: %.200s", (_one_line(problem.message),)
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+HTTP_LOG = logging.getLogger(__name__)
+"""For the servers themselves."""
+HTTP_LOG.addFilter(_Brief())
 
 
 def until_hung_up(handler: _Handler) -> _Handler:

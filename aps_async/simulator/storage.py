@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 import attrs
 
 from .replies import Body, Reply
+from .requests import precondition
 from .routing import Call, Endpoint
 from .signing import Signer
 
@@ -169,9 +170,11 @@ def content_reply(call: Call, stored: StoredObject) -> Reply:
     """An object, or the part of it that is asked for, with the headers that the query wants otherwise."""
     content, asked = stored.content(), call.request.headers
     etag = f'"{content.etag}"'
-    if asked.get("If-Match", "*") not in ("*", etag):
+    status = precondition(asked, [content.etag], stored.modified)
+    if status == 412:
         message = "At least one of the pre-conditions you specified did not hold"
-        return xml_error(call, 412, "PreconditionFailed", message, Condition="If-Match")
+        name = "If-Match" if "If-Match" in asked else "If-Unmodified-Since"
+        return xml_error(call, 412, "PreconditionFailed", message, Condition=name)
     headers = _identity(call)
     headers |= {
         "ETag": etag,
@@ -184,7 +187,7 @@ def content_reply(call: Call, stored: StoredObject) -> Reply:
         texts = given.get(f"response-{name.lower()}", [])
         if texts and texts[-1].isascii() and texts[-1].isprintable():
             headers[name] = texts[-1]
-    if asked.get("If-None-Match") in ("*", etag):
+    if status == 304:
         return Reply(304, headers)
     span = _span(call, content.size, etag)
     if span is None:

@@ -262,7 +262,7 @@ class _Reader:
             name=name,
             folder=folder,
             title=self.title(node, kind, name),
-            order=sum(other.kind == DOCUMENT for other in folder.items),
+            order=_order_after(folder.items),
             source_file_name=node.text("sourceFileName", source.name if source else _source_name(kind, name)),
             source=source,
             process_state=node.text("processState", DONE),
@@ -326,6 +326,11 @@ class _Reader:
                 storage = f"urn:adsk.objects:os.object:{bucket(item.folder.project.hub.region)}/{key}.{suffix}"
             versions.append(Version(urn, n + 1, item, storage or None))
         return versions
+
+
+def _order_after(items: list[Item]) -> int:
+    """How many sheets these are, of which each one knows how many come before it."""
+    return items[-1].order + (items[-1].kind == DOCUMENT) if items else 0
 
 
 def _source_name(kind: str, name: str) -> str:

@@ -14,7 +14,7 @@ from warnings import catch_warnings, simplefilter
 
 from attrs import asdict, field, frozen
 
-from aps_async.children import python_command
+from aps_async.children import can_start_python, python_command
 from aps_async.downloads.sinks import checked_path, local_path, part_name, target_error
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
@@ -23,6 +23,7 @@ from aps_async.pdf.annotations import reconnect, refer_to_others, rename_links
 from aps_async.pdf.destinations import DestinationTable, named_places
 from aps_async.pdf.layers import Layers, LayerTable
 from aps_async.text import well_formed
+from aps_async.threads import in_thread
 
 __all__ = [
     "MergeSheet",
@@ -111,22 +112,35 @@ async def merge_sheets(
         InputError: as `merge_pdfs`.
         TargetError: as `merge_pdfs`.
     """
-    # In a process of its own, not in a thread: pikepdf holds the interpreter's lock for half a second at a time. A
-    # process also returns its memory, and ends at once if the merge is cancelled.
     path = checked_path(local_path(target))
-    plain = [{**asdict(each), "path": str(each.path.absolute())} for each in sheets]
-    request = json.dumps({"sheets": plain, "identifier": identifier.hex() if identifier else None}).encode()
     with _written(path, tag) as file:
-        process = _start_child(file)
-        try:
-            _, answer = await asyncio.to_thread(process.communicate, request)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        pages, warnings = _child_result(answer, process.returncode)
+        if can_start_python():
+            pages, warnings = await _merge_in_child(sheets, file, identifier)
+        else:
+            pages, warnings = await in_thread(_merge, sheets, file, identifier)
+            file.flush()
         size = os.fstat(file.fileno()).st_size
     return MergedPdf(path=path, pages=pages, size=size, warnings=warnings)
+
+
+async def _merge_in_child(
+    sheets: Sequence[MergeSheet], file: BinaryIO, identifier: bytes | None
+) -> tuple[int, tuple[str, ...]]:
+    """Does the same as `_merge` in a process of its own.
+
+    In a thread, pikepdf would hold the interpreter's lock for half a second at a time. A process also returns its
+    memory, and ends at once if the merge is cancelled.
+    """
+    plain = [{**asdict(each), "path": str(each.path.absolute())} for each in sheets]
+    request = json.dumps({"sheets": plain, "identifier": identifier.hex() if identifier else None}).encode()
+    process = _start_child(file)
+    try:
+        _, answer = await asyncio.to_thread(process.communicate, request)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return _child_result(answer, process.returncode)
 
 
 def identifier_of(path: Path) -> bytes | None:

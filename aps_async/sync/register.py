@@ -122,16 +122,19 @@ class RegisterWriter:
         key = row.collection or "", row.folder, row.number, row.name
         self._rows.add(key, f"{_in_json(to_dict(row))}\n{_csv_line(row)}")
 
-    async def write(self, place: Place, now: datetime) -> None:
+    async def write(self, place: Place, now: datetime) -> RegisterError | None:
         """Writes both files, each in one step.
 
         Args:
             place: where the files of the ledger are.
             now: the time of writing.
 
+        Returns:
+            The error of the CSV file, which may be open in a spreadsheet; the JSON file has everything that it has.
+
         Raises:
             DiskFullError: there is no space for one.
-            RegisterError: one cannot be written for another reason; then the other one is.
+            RegisterError: the JSON file cannot be written for another reason; the CSV file is, where that is possible.
         """
         register = Register(
             form=FORM,
@@ -145,19 +148,21 @@ class RegisterWriter:
             REGISTER_JSON: _as_json(register, (row.partition("\n")[0] for row in self._rows)),
             REGISTER_CSV: (line.encode() for line in lines),
         }
-        problems: list[TargetError] = []
+        problems: dict[str, TargetError] = {}
         for name, content in contents.items():
             try:
                 await place.write(name, content)
             except DiskFullError:
                 raise
             except TargetError as problem:  # such as a spreadsheet that has the file open, on Windows
-                problems.append(problem)
-        if problems:
-            words = "; ".join(map(str, problems))
-            raise RegisterError(
-                f"all else is done: {words}. If another program has it open, close it; then run it again"
-            )
+                problems[name] = problem
+        if not problems:
+            return None
+        words = "; ".join(map(str, problems.values()))
+        error = RegisterError(f"all else is done: {words}. If another program has it open, close it; then run it again")
+        if REGISTER_JSON in problems:
+            raise error
+        return error
 
 
 def _row(project: Project, outcome: SyncOutcome, known: KnownSheet | None, found: KnownFile | None) -> RegisterRow:

@@ -16,7 +16,6 @@ from aps_async.ahead import ReadAhead
 from aps_async.downloads.sinks import checked_path
 from aps_async.errors import (
     APSError,
-    DiskFullError,
     EmptyProjectError,
     InputError,
     MergeError,
@@ -35,6 +34,7 @@ from aps_async.sync.listing import OTHER_PROJECT, OUTSIDE, Listing
 from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import RegisterWriter
+from aps_async.sync.renaming import rename_files
 from aps_async.sync.results import exported, left_out, missed
 from aps_async.sync.selection import Selected, Selection
 from aps_async.sync.sheets import ProjectSheet
@@ -262,31 +262,15 @@ class SyncRun:
         return planned.keeps_name or not self._is_any_known
 
     async def rename(self) -> None:
-        """Renames files to the names that they should have now; those first whose new name is free.
-
-        A file that cannot be renamed keeps its name, and its sheet is a failure.
+        """Renames files to the names that they should have now; see `rename_files`.
 
         Raises:
             DiskFullError: the disk is full.
         """
         waiting, self._renamed = self._renamed, []
-        taken = await self.ledger.sheets.names() if waiting else set[str]()
-        while waiting:
-            free = [each for each in waiting if each.file_stem not in taken] or waiting[:1]
-            for each in free:
-                known = each.known
-                assert known is not None  # noqa: S101 - for the type checker
-                try:
-                    renamed = await self.ledger.sheets.rename(known, each.file_stem)
-                except DiskFullError:
-                    raise
-                except TargetError as problem:  # it may be open in another program
-                    self._not_renamed[each.lineage] = problem
-                else:
-                    taken = (taken - {known.name}) | {renamed.name}
-                    self._open[each.request.source_ids] = evolve(each, known=renamed)
-            done = {id(each) for each in free}
-            waiting = [each for each in waiting if id(each) not in done]
+        renamed, failed = await rename_files(self.ledger.sheets, waiting)
+        self._not_renamed |= failed
+        self._open |= {each.request.source_ids: each for each in renamed}
 
     async def exported(self, outcome: ExportOutcome | StoredExport) -> SyncOutcome:
         """Records the outcome of one export, and returns that of its sheet."""
@@ -378,18 +362,20 @@ class SyncRun:
     async def finish(self) -> JoinedSet | None:
         """Writes the ledger's notes and the register, and joins the sheets for `SyncOptions.merge`.
 
+        Of several errors the first is raised, with the others as notes.
+
         Raises:
             PruneLimitError: more sheets are withdrawn than may be moved.
-            MergeError: the sheets cannot be joined.
             RegisterError: the register cannot be written.
+            MergeError: the sheets cannot be joined.
         """
         await self._keep_notes()
-        joined = None
         try:
-            await self._register.write(self.ledger.place, datetime.now(UTC))
-        except RegisterError as problem:
+            self._put_off(await self._register.write(self.ledger.place, datetime.now(UTC)))
+            await self.ledger.sheets.withdrawn(self._moved.values())
+        except RegisterError as problem:  # what no register has shown is moved back, and reported again
             self._put_off(problem)
-        await self.ledger.sheets.withdrawn(self._moved.values())
+        joined = None
         try:
             if self.how.merge is not None:
                 joined = await join_set(self.ledger, self._in_set, self.how.merge, missing=self._not_in_set)
@@ -399,11 +385,11 @@ class SyncRun:
             raise self._problem
         return joined
 
-    def _put_off(self, problem: APSError) -> None:
+    def _put_off(self, problem: APSError | None) -> None:
         """Keeps an error until the end of the run; of several, the first is raised, with the others as notes."""
         if self._problem is None:
             self._problem = problem
-        else:
+        elif problem is not None:
             self._problem.add_note(str(problem))
 
     async def _keep_notes(self) -> None:

@@ -36,9 +36,11 @@ _LOCAL = [
     ip_network(each)
     for each in (
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-        "192.168.0.0/16", "255.255.255.255/32", "::/127", "64:ff9b:1::/48", "fc00::/7", "fe80::/10", "fec0::/10",
+        "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3", "::/127", "64:ff9b:1::/48", "fc00::/7", "fe80::/10",
+        "fec0::/10", "ff00::/8",
     )
 ]  # fmt: skip
+"""Loopback, private and link-local networks, and those that no server has: for tests, groups, or later use."""
 # IPv6 addresses that contain an IPv4 address, and by how many bits that is shifted: IPv4-mapped, IPv4-compatible,
 # IPv4-translated, NAT64, 6to4.
 _EMBEDDING = [

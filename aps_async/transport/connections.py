@@ -12,11 +12,9 @@ from typing import Any
 
 import aiohttp
 from aiohttp import hdrs
-from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
 from aps_async.descriptors import connection_limit
-from aps_async.errors import InputError, forget_frames
+from aps_async.errors import InputError
 from aps_async.filesystem import at_home
 from aps_async.links import SignedUrl
 from aps_async.narrowing import is_really
@@ -25,7 +23,7 @@ from aps_async.transport.first_contact import FirstContact
 from aps_async.transport.headers import USER_AGENT, bearer, checked_headers, header_value
 from aps_async.transport.hooks import Hook, attempted
 from aps_async.transport.request import Call, checked_link_target
-from aps_async.transport.response import Answer, read_answer, transport_error
+from aps_async.transport.response import Answer, forget_secrets, read_answer, transport_error
 from aps_async.transport.time_limits import TimeLimits, headers_timeout
 
 __all__ = [
@@ -252,10 +250,7 @@ class Connections:
                 **self._options,
             )
         except BaseException as problem:
-            forget_frames(problem)  # frames of the HTTP client contain the token
-            if isinstance(problem, aiohttp.ClientResponseError):  # this error contains it, too
-                problem.request_info = problem.request_info._replace(headers=CIMultiDictProxy(CIMultiDict[str]()))
-                problem.args = (problem.request_info, problem.history)
+            forget_secrets(problem)  # frames of the HTTP client contain the token
             if type(problem) is ValueError:  # what aiohttp refuses; for addresses it has errors of its own
                 raise InputError(_OTHER_AUTH) from None
             raise
@@ -269,29 +264,37 @@ class Connections:
     async def _begin_link(
         self, link: SignedUrl, headers: Mapping[str, str] | None, base_url: str, settings: Settings
     ) -> aiohttp.ClientResponse:
-        links = self._opened()
-        sent: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: USER_AGENT}
-        if headers:
-            sent.update(checked_headers(headers))
-            if any(name.lower() == "authorization" for name in headers):
-                raise InputError(
-                    "a signed link carries its own authorization: storage responds with 400 to a second one"
-                )
-        url = checked_link_target(link.reveal(), base_url)
-        if cookie := link.reveal_cookie():
-            sent["Cookie"] = header_value("the cookie of the signed link", cookie)
+        self._opened()
+        checked = _link_headers(headers)
         if not self._hooks:
-            return await self._get(links, url, sent, settings)
-        with attempted(self._hooks, "storage", "GET", url) as attempt:
-            response = await self._get(links, url, sent, settings)
+            return await self._get(link, checked, base_url, settings)
+        with attempted(self._hooks, "storage", "GET", checked_link_target(link.reveal(), base_url)) as attempt:
+            response = await self._get(link, checked, base_url, settings)
             attempt.status = response.status
         return response
 
     async def _get(
-        self, links: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], settings: Settings
+        self, link: SignedUrl, headers: dict[str, str], base_url: str, settings: Settings
     ) -> aiohttp.ClientResponse:
+        """Opens a link. Its URL and its cookie are no local variables here, since these last until the response."""
         async with asyncio.timeout(headers_timeout(settings)):
-            return await links.get(url, headers=headers, **self._options)
+            return await self._opened().get(
+                checked_link_target(link.reveal(), base_url), headers=headers | _cookie_of(link), **self._options
+            )
+
+
+def _link_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    sent: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: USER_AGENT}
+    if headers:
+        sent.update(checked_headers(headers))
+        if any(name.lower() == "authorization" for name in headers):
+            raise InputError("a signed link carries its own authorization: storage responds with 400 to a second one")
+    return sent
+
+
+def _cookie_of(link: SignedUrl) -> dict[str, str]:
+    cookie = link.reveal_cookie()
+    return {hdrs.COOKIE: header_value("the cookie of the signed link", cookie)} if cookie else {}
 
 
 class _Opened(AbstractAsyncContextManager[aiohttp.ClientResponse]):
@@ -303,7 +306,11 @@ class _Opened(AbstractAsyncContextManager[aiohttp.ClientResponse]):
         self._begin = begin
 
     async def __aenter__(self) -> aiohttp.ClientResponse:
-        self._response = await self._begin()
+        try:
+            self._response = await self._begin()
+        except BaseException as problem:
+            forget_secrets(problem)  # the whole URL and the cookie
+            raise
         return self._response
 
     async def __aexit__(

@@ -103,7 +103,7 @@ class FirstContact:
     def _may_repeat(self, may: Callable[[BaseException], bool], problem: BaseException) -> bool:
         """Whether `may` allows a retry; for a first connection that cannot be made, only once."""
         obstacle = self._obstacle(problem)
-        if obstacle in ("certificate", "tls", "host") or (obstacle and self._on_unreachable is not None):
+        if obstacle in ("certificate", "tls", "host", "proxy") or (obstacle and self._on_unreachable is not None):
             self._failures += 1
             return may(problem) and self._failures == 1
         return may(problem)

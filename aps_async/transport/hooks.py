@@ -108,6 +108,8 @@ def attempted(hooks: tuple[Hook, ...], endpoint: str, method: str, url: URL) -> 
         return
     from aps_async.transport.events import Attempt
 
+    shown = f"{url.origin()}{url.raw_path}"
+    del url  # it may be a signed link
     loop = asyncio.get_running_loop()
     began, error = loop.time(), None
     try:
@@ -122,7 +124,7 @@ def attempted(hooks: tuple[Hook, ...], endpoint: str, method: str, url: URL) -> 
             Attempt(
                 endpoint=endpoint,
                 method=method,
-                url=f"{url.origin()}{url.raw_path}",
+                url=shown,
                 seconds=seconds,
                 status=result.status,
                 error=error,

@@ -18,6 +18,8 @@ from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
+from aps_async.errors import InputError
+
 __all__ = [
     "Endpoint",
     "LocalRateLimiter",
@@ -106,7 +108,7 @@ class WaitQueue(Generic[P]):
 
     def __init__(self, budget: int, window: float, backoff_base: float) -> None:
         if budget < 1:
-            raise ValueError(f"a quota of {budget} calls admits nothing")
+            raise InputError(f"a quota of {budget} calls admits nothing; it must be 1 or more")
         self.budget: int = budget
         self.window = window
         self.sharers: int = 0

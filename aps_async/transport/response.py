@@ -3,6 +3,7 @@
 Services and gateways report errors in many forms, JSON or not, so nothing here relies on one.
 """
 
+import codecs
 import math
 import os
 import re
@@ -25,6 +26,7 @@ from aps_async.errors import (
     ServerError,
     TransportError,
     UnauthorizedError,
+    forget_frames,
 )
 from aps_async.links import SignedUrl, redact
 from aps_async.narrowing import as_list, as_object, is_object
@@ -37,6 +39,8 @@ __all__ = [
     "Receipt",
     "describe",
     "error_of",
+    "forget_secrets",
+    "is_markup",
     "json_of",
     "read_answer",
     "readable_headers",
@@ -55,6 +59,8 @@ _HINTS = {
 }
 _WORDS = ("developerMessage", "reason", "message", "title", "detail", "error_description", "error")
 _CODES = ("errorCode", "code", "error")
+_MOST = 10_000  # characters of a service's words that are looked at; a body may have 64 MiB
+_NO_HEADERS = CIMultiDictProxy(CIMultiDict[str]())
 _KINDS = {401: UnauthorizedError, 403: NotAllowedError, 404: NotFoundError, 429: RateLimitedError}
 
 
@@ -177,7 +183,7 @@ def describe(body: bytes) -> str:
     """Describes a body in a few words that contain no secrets."""
     if not body.strip():
         return "an empty body"
-    text = body[:2000].decode("utf-8", "replace").strip()
+    text = _text(body[:2000])
     if text.startswith(("<?xml", "<Error")):
         return f"an XML error ({xml_error(body) or 'unreadable'})"
     if text[:1] == "<":
@@ -187,9 +193,20 @@ def describe(body: bytes) -> str:
     return f"a body of {len(body)} bytes that begins {_short(text, 60)!r}"
 
 
+def _text(body: bytes) -> str:
+    """The text of a body. Pages of filters and proxies may be UTF-16, or begin with a byte order mark."""
+    encoding = "utf-16" if body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    return body.decode(encoding, "replace").strip()
+
+
+def is_markup(body: bytes) -> bool:
+    """Whether a body is HTML or XML."""
+    return _text(body[:200])[:1] == "<"
+
+
 def xml_error(body: bytes) -> str | None:
     """`Code: Message` of a storage's error, without the rest of the body, which contains keys and signatures."""
-    text = body[:8000].decode("utf-8", "replace")
+    text = _text(body[:8000])
     found = [match[1] for name in ("Code", "Message") if (match := re.search(rf"<{name}>([^<]*)</{name}>", text))]
     return _short(": ".join(found)) if found else None
 
@@ -222,7 +239,9 @@ def _said(answer: Answer) -> tuple[str | None, str | None]:
         if hint:
             return None, _short(hint)
         kind = answer.headers.get("Content-Type", "")
-        return None, _short(answer.body.decode("utf-8", "replace")) if kind.startswith("text/plain") else None
+        return None, _short(answer.body[: 4 * _MOST].decode("utf-8", "replace")) if kind.startswith(
+            "text/plain"
+        ) else None
     if not is_object(said):
         return None, None
     inner = as_object(next(iter(as_list(said.get("errors"))), None))
@@ -237,8 +256,20 @@ def _is_word(value: Any) -> bool:
 
 
 def _short(text: str, limit: int = 200) -> str:
+    if len(text) > _MOST:
+        text = " ".join(text[:_MOST].split()[:-1])  # without the last word, of which a secret may have been cut off
     text = redact(" ".join(text.split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def forget_secrets(problem: BaseException) -> None:
+    """Removes what an error of aiohttp shows of its request: URL and headers, and the local variables of its frames."""
+    forget_frames(problem)
+    if isinstance(problem, aiohttp.ClientResponseError):
+        url = problem.request_info.real_url.with_query(None).with_user(None)  # a proxy's may have a password
+        problem.request_info = aiohttp.RequestInfo(url, problem.request_info.method, _NO_HEADERS, url)
+        problem.history = ()
+        problem.args = (problem.request_info, problem.history)
 
 
 def transport_error(what: str, problem: BaseException, address_place: str = "") -> TransportError:
@@ -249,7 +280,7 @@ def transport_error(what: str, problem: BaseException, address_place: str = "") 
         problem: the error.
         address_place: where the host's address was set, if the user did that.
     """
-    unsent = isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL)
+    unsent = isinstance(problem, (*_NOT_CONNECTED, aiohttp.InvalidURL))
     if isinstance(problem, aiohttp.ConnectionTimeoutError):
         words = "no connection in time"
     elif isinstance(problem, TimeoutError):
@@ -257,6 +288,8 @@ def transport_error(what: str, problem: BaseException, address_place: str = "") 
     elif type(problem) is aiohttp.ClientConnectorError:
         cause = problem.os_error
         words = f"cannot connect to {problem.host}:{problem.port}: {os.strerror(cause.errno) if cause.errno else cause}"
+    elif isinstance(problem, aiohttp.ClientHttpProxyError):
+        words = f"the proxy does not connect: {problem.status} {_short(problem.message)}".rstrip()
     elif isinstance(problem, aiohttp.InvalidURL):
         words = "the address cannot be used"
     else:
@@ -268,30 +301,39 @@ def transport_error(what: str, problem: BaseException, address_place: str = "") 
     return TransportError(text, sent=not unsent, obstacle=obstacle, advice=advice)
 
 
+_NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+
+
 def _advice(obstacle: str | None, address_place: str) -> str:
+    """What to check, by `TransportError.obstacle`; the end of its message."""
+    address = f"the address ({address_place})" if address_place else ""
     if obstacle is None:
         return ""
     if obstacle == "certificate":
         return "If a proxy inspects TLS, name its CA file (APS_CA_FILE, Session(ssl=)); otherwise check the clock"
-    address = f"the address ({address_place}) and " if address_place else ""
     if obstacle == "tls":
+        checked = f"{address} and " if address else ""
         return (
-            f"The server does not speak TLS as it should: check {address}the proxy (HTTPS_PROXY, Session(proxy=)), "
+            f"The server does not speak TLS as it should: check {checked}the proxy (HTTPS_PROXY, Session(proxy=)), "
             "whose own address usually begins with http://"
         )
-    checked = f"the address ({address_place}), the network, and" if address_place else "the network and"
+    if obstacle == "proxy":
+        return "Check the proxy (HTTPS_PROXY, Session(proxy=)): its user and password, and whether it allows this host"
+    checked = f"{address}, the network, and" if address else "the network and"
     return f"Check {checked} the proxy (HTTPS_PROXY, Session(proxy=))"
 
 
 def _obstacle(problem: BaseException) -> str | None:
     if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         return "certificate"
-    if isinstance(problem, aiohttp.ClientConnectorSSLError):
-        return "tls"
     if isinstance(problem, aiohttp.ClientConnectorError) and problem.errno in TOO_MANY:
         return None
+    if isinstance(problem, aiohttp.ClientConnectorSSLError):
+        return "tls"
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
         return "host"
-    if isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    if isinstance(problem, aiohttp.ClientHttpProxyError) and 400 <= problem.status < 500:
+        return "proxy"
+    if isinstance(problem, _NOT_CONNECTED):
         return "connection"
     return None

@@ -314,11 +314,11 @@ class _Lanes:
             assert task is not None  # noqa: S101 - for the type checker
             task.uncancel()
             return 0.0  # for another worker, at once
-        except Exception as problem:  # noqa: BLE001 - a step handles what it can; anything else ends the worker
+        except BaseException as problem:  # noqa: BLE001 - a step handles what it can; anything else ends the worker
             self._fail(problem)
             return 1.0
 
-    def _fail(self, problem: Exception) -> None:
+    def _fail(self, problem: BaseException) -> None:
         self.fault = self.fault or problem
         self.over.set()
 

@@ -164,7 +164,7 @@ class Worker:
             await self._presence.leave()
             self._presence = None
         for problem in ended:
-            if isinstance(problem, Exception):
+            if isinstance(problem, BaseException) and not isinstance(problem, asyncio.CancelledError):
                 raise problem
 
     @property

@@ -17,7 +17,7 @@ from aps_async.resources import service_accounts as accounts
 from aps_async.resources.projects import list_hubs
 from aps_async.resources.service_accounts import go_time
 from aps_async.resources.users import get_user_info
-from aps_async.simulator import Simulator
+from aps_async.simulator import Fault, Simulator
 from tests.support import service, session_for, virtual_clock
 
 pytestmark = pytest.mark.looptime
@@ -134,6 +134,40 @@ async def test_disabled_accounts_get_a_clear_refusal() -> None:
         async with session_for(simulator, tokens=robot(simulator, account_id, key)) as other:
             with pytest.raises(AuthError, match=r"not enabled.*check that account and key are enabled"):
                 await list_hubs(other)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 429, "retry_after": 290},
+        {"status": 503, "retry_after": 280},
+        {"status": 503, "retry_after": 150, "times": 2},
+        {"kind": "hang", "times": 6},
+    ],
+    ids=str,
+)
+async def test_an_outage_longer_than_the_life_of_an_assertion(fault: dict[str, Any]) -> None:
+    async with service() as simulator:
+        async with session_for(simulator, tokens=manager(simulator)) as session:
+            account_id, key = await new_account(session)
+        simulator.add_fault(Fault(endpoint="token", **{"times": 1, **fault}))
+        before = simulator.counts()["token_requests"]
+        async with session_for(simulator, tokens=robot(simulator, account_id, key)) as session:
+            await list_hubs(session)
+        assert simulator.counts()["token_requests"] - before == fault.get("times", 1) + 2
+
+
+async def test_an_old_assertion_that_is_refused_for_another_reason_is_replaced_once() -> None:
+    async with service() as simulator:
+        async with session_for(simulator, tokens=manager(simulator)) as session:
+            account_id, key = await new_account(session)
+            await accounts.set_service_account_enabled(session, account_id, enabled=False)
+        simulator.add_fault(Fault(endpoint="token", status=503, retry_after=280, times=1))
+        before = simulator.counts()["token_requests"]
+        async with session_for(simulator, tokens=robot(simulator, account_id, key)) as session:
+            with pytest.raises(AuthError, match="not enabled"):
+                await session.check_token()
+        assert simulator.counts()["token_requests"] - before == 3
 
 
 async def test_managing_takes_no_user_and_no_third_account_key_too_many() -> None:

@@ -37,6 +37,7 @@ OFFLINE: list[tuple[int, tuple[str, ...], str]] = [
     (2, ("--profile", "", "projects"), "--profile is empty"),
     (2, ("projects", "--profile"), "'--profile' needs a value after it"),
     (2, ("projects", "--profile", "../x"), "not a valid profile name"),
+    (4, (*LOGIN, "--scope", "\udcff"), "contains half a surrogate pair"),
     (3, ("projects", "--profile", "nope"), "aps-async --profile nope login"),
     (7, ("--log-file", "file/x", "projects"), "cannot be opened"),
     (2, ("export", "Riverside"), "'--out'"),

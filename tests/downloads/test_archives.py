@@ -10,6 +10,7 @@ import struct
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,6 +133,30 @@ def overlapping(names: tuple[str, ...]) -> bytes:
     return single[:at] + directory + b"PK\x05\x06" + tail
 
 
+def with_extra(*fields: bytes) -> bytes:
+    """`a.pdf` and an entry with these extra fields in the directory."""
+    odd = zipfile.ZipInfo("odd.pdf")
+    odd.extra = b"".join(fields)
+    return zipped(("a.pdf", PDF), (odd, PDF))
+
+
+def with_flag(flag: int) -> bytes:
+    """`a.pdf` and an entry with this flag in both headers."""
+    new = bytearray(zipped(("a.pdf", PDF), ("odd.pdf", PDF)))
+    local, at = new.rindex(b"PK\x03\x04"), new.rindex(b"PK\x01\x02")
+    new[local + 6] |= flag
+    new[at + 8] |= flag
+    return bytes(new)
+
+
+def displaced(by: int) -> bytes:
+    """With a directory that is so many bytes from where the archive says."""
+    new = bytearray(zipped(("a.pdf", PDF)))
+    end = new.rindex(b"PK\x05\x06") + 16
+    struct.pack_into("<L", new, end, struct.unpack_from("<L", new, end)[0] + by)
+    return bytes(new)
+
+
 BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "traversal": (lambda: named("../../x"), "points outside"),
     "deep traversal": (lambda: named("a/b/../../../x"), "points outside"),
@@ -147,6 +172,9 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "broken stream": (broken_stream, "is damaged"),
     "truncated": (lambda: zipped(("a.pdf", PDF))[:-30], "is damaged"),
     "without its beginning": (lambda: zipped(("a.pdf", PDF), ("b.pdf", PDF))[2000:], "it is cut off"),
+    "places before its beginning": (lambda: displaced(4), "is damaged: it leads to a place outside"),
+    "places far before its beginning": (lambda: displaced(1 << 20), "is damaged: it leads to a place outside"),
+    "places too late": (lambda: displaced(-4), "is damaged"),
     "not a ZIP": (lambda: b"PK\x03\x04 and then something else", "is damaged"),
     "nothing at all": (lambda: b"", "is damaged"),
     "empty": (zipped, "is empty"),
@@ -189,6 +217,18 @@ ODD: dict[str, tuple[Callable[[], bytes], str | None, int]] = {
     "Deflate64": (lambda: with_method(zipped(("a.pdf", PDF), ("odd.pdf", PDF)), "odd.pdf", 9), "Deflate64", 1),
     "PPMd": (lambda: with_method(zipped(("a.pdf", PDF), ("odd.pdf", PDF)), "odd.pdf", 98), "method 98", 1),
     "a version of the format to come": (lambda: of_version(99), None, 2),
+    "an extra field longer than all of them": (lambda: with_extra(b"up\xff\xff"), None, 2),
+    "an extra field that is cut off": (lambda: with_extra(b"XX\1\0x", b"YY\x09\0yy"), None, 2),
+    "a cut extra field for large files": (lambda: with_extra(b"\1\0\x10\0abc"), None, 2),
+    "half of an extra field's head": (lambda: with_extra(b"XX\1\0x", b"YYY"), None, 2),
+    "a second name that is too short": (lambda: with_extra(b"up\3\0\1ab", b"XX\1\0x"), None, 2),
+    "a second name that is not UTF-8": (
+        lambda: with_extra(b"up\x07\0\1" + zlib.crc32(b"odd.pdf").to_bytes(4, "little") + b"\xff\xfe"),
+        None,
+        2,
+    ),
+    "strong encryption": (lambda: with_flag(0x40), "a patch or has strong encryption", 1),
+    "a patch": (lambda: with_flag(0x20), "a patch or has strong encryption", 1),
     "backslashes": (lambda: zipped(("Plans\\", b""), ("Plans\\a.pdf", PDF), ("odd.txt", b"x")), None, 2),
 }
 

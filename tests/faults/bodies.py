@@ -145,6 +145,8 @@ UNSIZED: dict[str, Any] = {"headers": {"Content-Length": None}, "ends": "closes"
 OPEN_END = PAGE[:-8]
 PADDED = PAGE + b"\0\r\n" * 2000
 LATE_HEAD = b"\r\n" * 400 + PAGE
+WEB = PAGE + b"7 0 obj\n" + PAGE[10:]
+"""As a PDF for the web is: with an end mark near its beginning too."""
 APPENDED = PAGE + b"x" * 30_000
 _AGAIN = delivered(SMOOTH + ONE_BREAK, most={"link": 2})
 _NEVER: dict[str, Any] = {"within": SMOOTH + 2 * ONE_BREAK + 1, "most": {"link": 3}}
@@ -173,6 +175,13 @@ LINK = faults("file", "link", {
         file(OPEN_END, ALWAYS, **UNSIZED), fails(IncompleteDownloadError, "cut off: its end mark is missing", **_NEVER),
     ),
     "cut without a length, once": (file(PAGE, sent=5000, **UNSIZED), _AGAIN),
+    "cut behind a first end mark without a length, once": (file(WEB, sent=len(PAGE) + 900, **UNSIZED), _AGAIN),
+    "cut behind a first end mark without a length, always": (
+        file(WEB, ALWAYS, sent=len(PAGE) + 900, **UNSIZED),
+        fails(IncompleteDownloadError, "cut off: it goes on behind its end mark", **_NEVER),
+    ),
+    "several end marks, no length": (file(WEB, **UNSIZED), delivered(file=WEB, most={"link": 1})),
+    "bytes behind it, no length": (file(APPENDED, **UNSIZED), delivered(file=APPENDED, most={"link": 1})),
     "another file": (file(OTHER), delivered(file=OTHER, most={"link": 1})),
 })  # fmt: skip
 

@@ -48,9 +48,19 @@ DEAD = {  # status and body, fresh links that are tried, the error, and its word
     "401": (401, b"", 4, LinkExpiredError, "401 an empty body"),
     "400 ExpiredToken": (400, xml("ExpiredToken"), 4, LinkExpiredError, "400 ExpiredToken"),
     "400 InvalidToken": (400, xml("InvalidToken"), 4, LinkExpiredError, "400 InvalidToken"),
+    "400 TokenRefreshRequired": (400, xml("TokenRefreshRequired"), 4, LinkExpiredError, "400 TokenRefreshRequired"),
+    "400 RequestExpired": (400, xml("RequestExpired"), 4, LinkExpiredError, "400 RequestExpired"),
     "404 NoSuchKey": (404, xml("NoSuchKey"), 1, DownloadError, "404 NoSuchKey"),
     "SignatureDoesNotMatch": (403, xml("SignatureDoesNotMatch"), 1, DownloadError, "403 SignatureDoesNotMatch"),
     "a web filter": (403, FILTER, 1, DownloadError, "WebFilter.*a web filter or proxy"),
+    "a web filter with a BOM": (403, b"\xef\xbb\xbf" + FILTER, 1, DownloadError, "WebFilter.*a web filter or proxy"),
+    "a web filter in UTF-16": (
+        403,
+        FILTER.decode().encode("utf-16"),
+        1,
+        DownloadError,
+        "WebFilter.*a web filter or proxy",
+    ),
     "307 without a Location": (307, b"", 1, DownloadError, "307.*not followed"),
 }
 FINAL = {
@@ -58,6 +68,7 @@ FINAL = {
     "400 InvalidArgument": (400, xml("InvalidArgument"), "400 InvalidArgument"),
     "407": (407, FILTER, "407.*WebFilter"),
     "410": (410, b"", "410 an empty body"),
+    "511": (511, FILTER, "511.*WebFilter"),
     "204": (204, b"", "204 an empty body"),
     "302": (302, b"", "302 an empty body"),
     "501": (501, b"", "501"),

@@ -155,7 +155,10 @@ STATUS = faults("status", "status", {
 })  # fmt: skip
 
 LINK = faults("link", "link", {
-    **{f"{status} once": (once(status), delivered(SMOOTH + ONE_BREAK)) for status in (408, 429, 500, 502, 503, 504)},
+    **{
+        f"{status} once": (once(status), delivered(SMOOTH + ONE_BREAK))
+        for status in (408, 429, 500, 502, 503, 504, 507, 509, 520, 529, 599)
+    },
 })  # fmt: skip
 
 SCENARIOS: list[Scenario] = [*START, *TOKEN, *STATUS, *LINK]

@@ -17,7 +17,7 @@ import pytest
 
 from aps_async import ExportRequest, LedgerError
 from aps_async.downloads.sinks import PartFile
-from aps_async.errors import DiskFullError, FolderInUseError, TargetError
+from aps_async.errors import DiskFullError, FolderInUseError, InputError, TargetError
 from aps_async.ledger import Ledger, ledger_status, schema
 from aps_async.ledger.lock import LOCK_NAME, FolderLock, holder
 from aps_async.ledger.store import Store
@@ -73,6 +73,12 @@ async def test_an_older_form_is_brought_up_to_date_in_one_step_or_not_at_all(
         assert ledger.execute("PRAGMA user_version").fetchone() == (len(now) + 1,)
         assert ledger.execute("SELECT count(*) FROM exports").fetchone() == (3,)
     ledger.close()
+
+
+@pytest.mark.parametrize("folder", ["", "a\0b", "\ud800", "s3://bucket"])
+def test_the_status_of_what_is_not_a_folder(folder: str) -> None:
+    with pytest.raises(InputError):
+        ledger_status(folder)
 
 
 def test_a_ledger_that_was_never_begun_is_none(tmp_path: Path) -> None:

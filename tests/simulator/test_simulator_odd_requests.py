@@ -160,14 +160,18 @@ async def test_head_has_the_headers_of_get_and_no_body(serve: Any) -> None:
         assert (await client.call("HEAD", data["signedUrl"])).status == 403, "the signature covers the method"
 
 
-async def test_ids_of_projects_are_taken_in_capitals_too(serve: Any) -> None:
+async def test_uuids_are_taken_in_capitals_too(serve: Any) -> None:
     async with serve(World.from_json(WORLD), behaviour=NOW) as client:
         on = Paths(client)
         clinic, tower = on.project("Clinic").id.upper(), on.project("Tower").id.upper()
         assert (await client.get(f"{on.hub}/projects/b.{clinic}")).status == 200
         assert (await client.get(f"//construction/sheets/v1/projects/{tower}/sheets")).status == 200
+        hub = on.hub.rpartition("/")[2]
+        assert (await client.get(on.hub.replace(hub, hub.upper()))).status == 200
         path = client.exports().replace(on.project("Clinic").id, clinic)
-        assert (await client.api("POST", path, json={})).status == 202
+        started = await client.api("POST", path, json={})
+        assert started.status == 202
+        assert (await client.get(f"{path}/{started.json['id'].upper()}")).status == 200
 
 
 HEADERS = [
@@ -335,3 +339,29 @@ async def test_no_link_that_somebody_else_wrote_ends_in_a_500(serve: Any, query:
     async with serve(World.from_json(WORLD), behaviour=NOW) as client:
         path = (await client.link()).partition("?")[0]
         assert (await client.call("GET", f"{path}?{query}")).status == 403
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET /\u00e4 HTTP/1.1\nHost: x\n\n",
+        "GET /?\u00e4 HTTP/1.1\nHost: x\n\n",
+        "GET hubs HTTP/1.1\nHost: x\n\n",
+        "GET http://[::1/x HTTP/1.1\nHost: x\n\n",
+        "GET /x HTTP/1.1\n\n",
+        f"GET /{'x' * 9000} HTTP/1.1\nHost: x\n\n",
+        f"GET /x HTTP/1.1\nHost: x\nX: {'x' * 9000}\n\n",
+        "POST /simulator/behaviour HTTP/1.1\nHost: x\nContent-Length: x\n\n",
+    ],
+)
+async def test_what_is_no_http_is_refused_and_reported_in_one_line(
+    serve: Any, head: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve(World.from_json(WORLD)) as client:
+        [line] = await _exchange(client.simulator.url, head)
+        assert b" 400 " in line
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("refused a request that is not valid HTTP: ")
+    assert record.exc_info is None
+    assert "\n" not in record.getMessage()

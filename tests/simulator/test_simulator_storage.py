@@ -133,3 +133,49 @@ async def test_unknown_object(serve: Serve) -> None:
         target = signer.link("/bucket/nothing.pdf", client.simulator.clock(), 120)
         answer = await client.call("GET", client.simulator.storage_url + target)
         assert (answer.status, answer.code) == (404, "NoSuchKey")
+
+
+LONG_AGO, FAR_AHEAD = "Mon, 01 Jan 2001 00:00:00 GMT", "Thu, 01 Jan 2099 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"If-Match": "{etag}"}, 200),
+        ({"If-Match": "{bare}"}, 200),
+        ({"If-Match": '"a", {etag}'}, 200),
+        ({"If-Match": "*"}, 200),
+        ({"If-Match": '"a", "b"'}, 412),
+        ({"If-Match": "W/{etag}"}, 412),
+        ({"If-Match": "{etag}", "If-Unmodified-Since": LONG_AGO}, 200),
+        ({"If-Unmodified-Since": LONG_AGO}, 412),
+        ({"If-Unmodified-Since": "{modified}"}, 200),
+        ({"If-Unmodified-Since": "yesterday"}, 200),
+        ({"If-None-Match": "{etag}"}, 304),
+        ({"If-None-Match": "{bare}"}, 304),
+        ({"If-None-Match": "W/{etag}"}, 304),
+        ({"If-None-Match": '"a",{etag}'}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": '"a"', "If-Modified-Since": FAR_AHEAD}, 200),
+        ({"If-Modified-Since": "{modified}"}, 304),
+        ({"If-Modified-Since": FAR_AHEAD}, 304),
+        ({"If-Modified-Since": LONG_AGO}, 200),
+        ({"If-Modified-Since": "Mon, 01 Jan 99999999 00:00:00 GMT"}, 200),
+        ({"If-Match": "{etag}", "If-None-Match": "{etag}"}, 304),
+        ({"Range": "bytes=0-9", "If-Match": '"a"'}, 412),
+        ({"Range": "bytes=0-9", "If-None-Match": "{etag}"}, 304),
+        ({"Range": "bytes=0-9", "If-Match": "{etag}"}, 206),
+    ],
+    ids=str,
+)
+async def test_conditional_requests(serve: Serve, headers: dict[str, str], status: int) -> None:
+    async with serve(behaviour=NOW) as client:
+        link = await client.link()
+        whole = await client.call("GET", link)
+        etag, modified = whole.headers["ETag"], whole.headers["Last-Modified"]
+        sent = {name: text.format(etag=etag, bare=etag.strip('"'), modified=modified) for name, text in headers.items()}
+        answer = await client.call("GET", link, headers=sent)
+        assert answer.status == status
+        if status == 304:
+            assert answer.headers["ETag"] == etag
+            assert not answer.body

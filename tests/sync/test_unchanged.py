@@ -224,3 +224,17 @@ async def test_the_ledger_gives_the_starts_of_the_last_minute_and_of_a_run_that_
         await ledger.begin(4)
         assert [len(each) for each in (await ledger.recent_starts(60, 32)).values()] == [4]
         assert [len(each) for each in (await ledger.recent_starts(60, 0)).values()] == [3]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "counted"), [(-61.0, 0), (-30.0, 3), (0.0, 3), (30.0, 3), (3600.0, 0), (365 * 86400.0, 0)]
+)
+async def test_starts_of_a_clock_that_was_wrong_do_not_count(tmp_path: Path, ahead: float, counted: int) -> None:
+    async with service(World.single_folder(3), behaviour=QUICK) as simulator, session_for(simulator) as session:
+        requests = [each async for each in project_requests(session, simulator.world.hubs[0].projects[0].id)]
+        async with aclosing(export_many(session, requests, tmp_path, ledger=True)) as outcomes:
+            assert [each.ok async for each in outcomes] == [True] * 3
+    async with Ledger(tmp_path) as ledger:
+        await ledger._store.call(lambda db: db.execute("UPDATE exports SET started=started+?", (ahead,)) and None)
+        await ledger.begin(3)
+        assert sum(map(len, (await ledger.recent_starts(60, 32)).values())) == counted

@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 from aps_async import DecodeError, ExportOptions, ExportRef, ExportRequest, InputError
 from aps_async.models import ExportKind
+from aps_async.resources import acc
 from aps_async.resources.bim360 import ExportAnswer, ExportResult
+from aps_async.resources.derivatives import SignedCookies
 from aps_async.resources.jsonapi import Attributes, Document, Page
+from aps_async.resources.sheet_pages import CollectionPage, SetPage, SheetPage
+from aps_async.resources.storage import SignedDownload
 from aps_async.transport import decoding
 from aps_async.transport.converter import Unread, lenient, ref_from_json, ref_to_json, structure
 
@@ -32,7 +36,7 @@ def test_a_status_word_that_is_new_is_kept() -> None:
 def test_null_is_the_same_as_absent() -> None:
     assert structure({"id": "x", "status": "s", "data": None}, ExportAnswer).data is None
     found = structure({"data": [], "included": None, "links": None, "meta": None}, Page)
-    assert found == Page()
+    assert found == Page(data=())
     assert structure({"extension": None, "hidden": None}, Attributes) == Attributes()
 
 
@@ -55,6 +59,42 @@ def test_what_is_wrong_is_named_with_its_place(body: object, problem: str) -> No
     assert caught.value.problems == (problem,)
     assert problem in str(caught.value)
     assert not caught.value.garbled
+
+
+RESPONSES: dict[type[Any], tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
+    # a good body; fields without which it is of no use; fields that may be odd
+    Page: ({"data": [], "links": {}}, ("data", "links"), ("included", "meta")),
+    SheetPage: ({"results": []}, ("results",), ("pagination",)),
+    SetPage: ({"results": []}, ("results",), ("pagination",)),
+    CollectionPage: ({"results": []}, ("results",), ("pagination",)),
+    SignedDownload: (
+        {"status": "complete", "url": "https://h/x"},
+        ("status", "url", "urls"),
+        ("size", "sha1", "params"),
+    ),
+    SignedCookies: ({"url": "https://h/x"}, ("url",), ("size", "etag", "expiration")),
+    acc.Result: ({"output": {}}, ("output", "signedUrl"), ("error", "failedFiles")),
+    acc.Output: ({"signedUrl": "https://h/x"}, ("signedUrl",), ("failedFiles",)),
+}
+
+
+@pytest.mark.parametrize("kind", RESPONSES)
+@pytest.mark.parametrize("odd", [7.5, True, -1.5])
+def test_an_odd_value_costs_a_response_only_where_it_is_needed(kind: type[Any], odd: object) -> None:
+    body, needed, others = RESPONSES[kind]
+    for name in needed:
+        with pytest.raises(DecodeError, match=name):
+            structure({**body, name: odd}, kind)
+    for name in others:
+        found = list[Unread]()
+        assert structure({**body, name: odd}, kind, found.append) == structure(body, kind)
+        assert [name in each.reason for each in found] == [True]
+
+
+@pytest.mark.parametrize("body", [{}, {"data": None}, {"jsonapi": {"version": "1.0"}}, {"errors": []}])
+def test_a_page_without_its_list_is_not_an_empty_list(body: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError, match=r"required field missing @ \$\.data"):
+        structure(body, Page)
 
 
 def test_of_many_problems_the_first_three_are_shown_and_all_are_kept() -> None:

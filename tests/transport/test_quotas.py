@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aps_async import Session, Settings, TwoLegged
+from aps_async.errors import InputError
 from aps_async.simulator import Behaviour, Fault, World
 from aps_async.transport.quotas import Endpoint, LocalRateLimiter, Quotas
 from tests.support import service, session_for
@@ -398,7 +399,7 @@ def test_sharers_stretch_the_interval_they_may_ask_at() -> None:
 
 
 def test_a_quota_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="admits nothing"):
+    with pytest.raises(InputError, match="admits nothing"):
         LocalRateLimiter(0, 60.0)
 
 

@@ -12,6 +12,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from aps_async.errors import (
     APSError,
@@ -28,6 +29,7 @@ from aps_async.transport.response import (
     Answer,
     describe,
     error_of,
+    forget_secrets,
     json_of,
     read_answer,
     retry_after,
@@ -244,6 +246,19 @@ def test_every_error_of_an_answer_is_of_our_tree() -> None:
     assert all(isinstance(refusal(status), APSError) for status in range(300, 600))
 
 
+def proxy_error(status: int, message: str) -> aiohttp.ClientHttpProxyError:
+    url = URL("http://user:canary@proxy:3128")
+    asked = aiohttp.RequestInfo(url, "CONNECT", CIMultiDictProxy(CIMultiDict[str]()), url)
+    return aiohttp.ClientHttpProxyError(asked, (), status=status, message=message)
+
+
+def test_an_error_of_aiohttp_forgets_its_request() -> None:
+    problem = proxy_error(407, "no")
+    forget_secrets(problem)
+    assert "canary" not in f"{problem!r} {problem} {problem.args} {vars(problem)}"
+    assert "proxy:3128" in repr(problem)
+
+
 CONNECTION = ConnectionKey("h", 443, True, True, None, None, None)
 
 
@@ -260,6 +275,9 @@ CONNECTION = ConnectionKey("h", 443, True, True, None, None, None)
             aiohttp.ClientConnectorCertificateError(CONNECTION, ssl.SSLCertVerificationError("no")),
             False, "certificate", "APS_CA_FILE",
         ),
+        (proxy_error(407, "Proxy Authentication Required"), False, "proxy", "407 Proxy Authentication Required"),
+        (proxy_error(403, f"no http://h/x?{SIGNED}"), False, "proxy", "Check the proxy"),
+        (proxy_error(502, "Bad Gateway"), False, "connection", "Check the address"),
         (aiohttp.ClientConnectorSSLError(CONNECTION, ssl.SSLError("no")), False, "tls", "does not speak TLS"),
         (aiohttp.ServerDisconnectedError(), True, None, "Server disconnected"),
         (ConnectionResetError(), True, None, "the connection was lost"),

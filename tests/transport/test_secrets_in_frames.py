@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from joserfc import jwk
 
 import aps_async
-from aps_async import APSError, Session, Settings, TwoLegged
+from aps_async import APSError, Session, Settings, SignedUrl, TwoLegged, download
 from aps_async.auth import (
     AccessToken,
     AppCredentials,
@@ -117,6 +118,31 @@ async def breaks(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response()
 
 
+async def cuts(request: web.BaseRequest) -> web.StreamResponse:
+    response = web.StreamResponse()
+    response.content_length = 1000
+    await response.prepare(request)
+    await response.write(b"%PDF-1.7")
+    assert request.transport is not None
+    request.transport.abort()
+    return response
+
+
+async def breaks_the_chunks(request: web.BaseRequest) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n%PDF-1.7\r\nzz\r\n")
+    request.transport.close()
+    return web.Response()
+
+
+async def redirects(request: web.BaseRequest) -> web.StreamResponse:
+    return web.Response(status=307, headers={"Location": f"ftp://h{request.raw_path}"})
+
+
+async def encodes(_: web.BaseRequest) -> web.StreamResponse:
+    return web.Response(body=b"x", headers={"Content-Encoding": "br"})
+
+
 async def garbles(request: web.BaseRequest) -> web.StreamResponse:
     body = {"access_token": [TOKEN], "refresh_token": CODE, "expires_in": 3599, "token_type": "Bearer"}
     if request.path.endswith("token"):
@@ -154,6 +180,14 @@ async def a_deprecated_link(session: Session, folder: Path) -> object:
     return await download_link(session, job, folder / "x.pdf")
 
 
+def a_link(session: Session) -> SignedUrl:
+    return SignedUrl(f"{session.base_url}/x?X-Amz-Signature={CODE}", cookie=f"CloudFront-Policy={CODE}")
+
+
+async def a_download(session: Session, folder: Path) -> object:
+    return await download(session, a_link(session), folder / "x.pdf")
+
+
 async def a_sign_in(session: Session, _: Path) -> object:
     app = AppCredentials("canary-app", SECRET)
     begun = AuthorizationRequest.new(app, redirect_uri="http://127.0.0.1:1/", scopes=["data:read"])
@@ -169,6 +203,7 @@ KEY = jwk.RSAKey.generate_key(2048).as_pem(private=True).decode()
 CASES: dict[str, tuple[Callable[[Path], Any], Callable[[Session, Path], Awaitable[object]]]] = {
     "a call": (lambda _: Fixed(), a_call),
     "a deprecated link": (lambda _: Fixed(), a_deprecated_link),
+    "a download": (lambda _: Fixed(), a_download),
     "a token of the app": (app_tokens, a_call),
     "a token of a service account": (account_tokens, a_call),
     "a renewal": (user_tokens, a_call),
@@ -184,7 +219,7 @@ async def test_a_hanging_call_shows_nothing_nor_does_its_end(case: str, tmp_path
         task = asyncio.ensure_future(call(session, tmp_path))
         await came.wait()
         frames = frames_alive()
-        assert {"begin", "send"} & {each.f_code.co_name for each in frames}
+        assert {"begin", "send", "_get"} & {each.f_code.co_name for each in frames}
         assert_hidden(frames)
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
@@ -193,7 +228,9 @@ async def test_a_hanging_call_shows_nothing_nor_does_its_end(case: str, tmp_path
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("answer", [refuses, breaks, garbles, talks_nonsense, hangs])
+@pytest.mark.parametrize(
+    "answer", [refuses, breaks, garbles, talks_nonsense, hangs, cuts, breaks_the_chunks, redirects, encodes]
+)
 async def test_an_error_shows_nothing(case: str, answer: Any, tmp_path: Path) -> None:
     make, call = CASES[case]
     async with serving(make(tmp_path), answer) as (session, _):
@@ -218,3 +255,14 @@ def test_forgetting_frames_follows_causes_and_contexts_in_a_circle_too() -> None
     problem.__cause__.__context__ = problem
     forget_frames(problem)
     assert problem.__traceback__ is problem.__cause__.__traceback__ is None
+
+
+@pytest.mark.parametrize("answer", [breaks, talks_nonsense, hangs])
+async def test_an_error_of_the_http_client_shows_nothing_of_a_link(answer: Any, tmp_path: Path) -> None:
+    async with serving(Fixed(), answer) as (session, _):
+        with pytest.raises((aiohttp.ClientError, TimeoutError)) as caught:
+            async with asyncio.timeout(0.2), session.open_link(a_link(session)):
+                pass
+    for shown in (repr(caught.value), repr(vars(caught.value)), str(caught.value)):
+        assert CODE not in shown
+    assert_hidden(frames_of(caught.value))

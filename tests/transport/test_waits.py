@@ -5,7 +5,7 @@ import errno
 import itertools
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,7 +43,7 @@ from aps_async import (
     wait_for_export,
 )
 from aps_async.auth import AccessToken
-from aps_async.errors import CallTimeoutError, ServerError, UnauthorizedError
+from aps_async.errors import CallTimeoutError, IncompleteDownloadError, ServerError, UnauthorizedError
 from aps_async.exports.kinds import row_of
 from aps_async.exports.wait import poll_export
 from aps_async.links import SignedUrl
@@ -404,6 +404,16 @@ async def test_an_undocumented_end_is_believed_at_the_fifth_time(word: str, capl
     assert [word in each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [True]
 
 
+async def test_undocumented_ends_in_several_words_are_counted_together() -> None:
+    script = Script(
+        *[{"id": "1", "status": word} for word in ("error", "aborted", "error", "timeout", "aborted")], DONE
+    )
+    async with opened(script) as session:
+        with pytest.raises(ExportFailedError, match="aborted"):
+            await poll_export(session, REF)
+    assert script.count("GET") == 5
+
+
 async def test_an_undocumented_end_is_believed_after_a_minute() -> None:
     script = Script({"id": "1", "status": "aborted"})
     async with opened(script, settings=Settings(poll_interval=25, poll_jitter=0)) as session:
@@ -496,14 +506,55 @@ async def test_a_session_closed_in_use(after: float, tmp_path: Path) -> None:
     assert now() < 130
 
 
-async def test_a_task_that_fails_unexpectedly(tmp_path: Path) -> None:
+async def test_a_task_that_is_cancelled_from_outside(tmp_path: Path) -> None:
     class Cancelling(Tokens):
-        async def token(self, client: object, rejected: AccessToken | None = None) -> AccessToken:  # noqa: ARG002
-            raise asyncio.CancelledError
+        async def token(self, client: object, rejected: AccessToken | None = None) -> AccessToken:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            return await super().token(client, rejected)
 
     async with opened(Script(RUNNING), tokens=Cancelling()) as session:
         with pytest.raises(APSError, match="cancelled from outside"):
             await many(session, tmp_path, 3)
+
+
+class OwnError(BaseException):
+    """No `Exception`, as those by which test runners and other event loops end something."""
+
+
+ENDS = [OwnError, GeneratorExit, pytest.fail.Exception]
+
+
+@pytest.mark.parametrize("error", ENDS)
+@pytest.mark.parametrize("place", ["policy", "progress", "hook", "token", "source"])
+async def test_a_caller_who_raises_no_exception_ends_a_bulk_run_too(
+    place: str, error: type[BaseException], tmp_path: Path
+) -> None:
+    def ends(*_: object) -> Any:
+        raise error
+
+    class Ending(Tokens):
+        async def token(self, client: object, rejected: AccessToken | None = None) -> AccessToken:  # noqa: ARG002
+            raise error
+
+    def source() -> Iterator[ExportRef]:
+        yield REF
+        raise error
+
+    before = asyncio.all_tasks()
+    options: dict[str, Any] = {"policy": {"policy": ends}, "progress": {"on_progress": ends}}.get(place, {})
+    tokens = Ending() if place == "token" else Tokens()
+    async with opened(Script(RUNNING), tokens=tokens, hooks=[ends] if place == "hook" else []) as session:
+        with pytest.raises(error):
+            async with aclosing(
+                export_many(session, source() if place == "source" else [REF] * 3, tmp_path, **options)
+            ) as outcomes:
+                await anext(outcomes)
+        assert session.rate_limiter(bim360.STATUS).fair_interval() == 0
+    assert now() < 60
+    assert {each for each in asyncio.all_tasks() - before if "aps_async" in repr(each.get_coro())} == set()
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_the_timeout_of_a_bulk_run_bounds_its_starts(tmp_path: Path) -> None:
@@ -659,6 +710,45 @@ async def test_an_unknown_host_at_the_first_connection(patient: bool) -> None:
     assert (now() > 20) if patient else (now() < 5)
 
 
+@asynccontextmanager
+async def refusing_proxy(status: str) -> AsyncGenerator[tuple[str, list[bytes]], None]:
+    """A proxy that makes no connection; gives its address, and what it is asked for."""
+    asked = list[bytes]()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        yield f"http://user:canary@127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+@pytest.mark.parametrize(
+    ("status", "obstacle", "attempts"),
+    [
+        ("407 Proxy Authentication Required", "proxy", 2),
+        ("403 Forbidden", "proxy", 2),
+        ("502 Bad Gateway", "connection", 8),
+    ],
+)  # fmt: skip
+async def test_a_proxy_that_does_not_connect(status: str, obstacle: str, attempts: int, tmp_path: Path) -> None:
+    async with (
+        refusing_proxy(status) as (proxy, asked),
+        Session(StaticToken("t"), base_url="https://aps.example", proxy=proxy) as session,
+    ):
+        with pytest.raises(TransportError, match=status) as caught:
+            await session.request(SMALL, "GET", "/x", into=dict)
+        assert (caught.value.obstacle, caught.value.sent) == (obstacle, False)
+        assert len(asked) == attempts
+        with pytest.raises(IncompleteDownloadError, match=status) as failed:
+            await download(session, SignedUrl("https://storage.example/x?Signature=canary"), tmp_path / "x.pdf")
+        assert len(asked) == 2 * attempts
+    assert "canary" not in f"{caught.value} {failed.value} {failed.value.__cause__}"
+    assert (now() < 5) if attempts == 2 else (now() > 20)
+
+
 async def test_a_program_that_may_start_before_the_network_is_patient() -> None:
     async with Session(StaticToken("t"), base_url=f"http://127.0.0.1:{free_port()}", patient=True) as session:
         with pytest.raises(TransportError):
@@ -690,6 +780,8 @@ async def test_an_untrusted_certificate_at_the_first_connection(patient: bool, t
     async with await asyncio.start_server(talk, "127.0.0.1", 0, ssl=self_signed(tmp_path)) as server:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with Session(StaticToken("t"), base_url=url, patient=patient) as session:
+            with pytest.raises(IncompleteDownloadError, match=r"2 breaks.*CA file"):
+                await download(session, SignedUrl(f"{url}/x?Signature=canary"), tmp_path / "x.pdf")
             with pytest.raises(TransportError, match="CA file") as caught:
                 await session.request(SMALL, "GET", "/x", into=dict)
     assert (caught.value.obstacle, caught.value.sent) == ("certificate", False)

@@ -14,9 +14,11 @@ from aps_async import (
     ExportTimeoutError,
     NotFoundError,
     Session,
+    Settings,
     bim360,
 )
 from aps_async.simulator import Fault, World
+from aps_async.transport.hooks import Attempt
 from aps_async.workers import (
     Database,
     Folder,
@@ -26,7 +28,7 @@ from aps_async.workers import (
     steps,
     worker,
 )
-from tests.support import service
+from tests.support import service, session_for
 from tests.workers.working import QUICK, SPEED, letters, requests_of, run_of, whole_files, work, working_session
 
 WORLD = {
@@ -114,6 +116,27 @@ async def test_a_fault_of_our_own_ends_one_export_and_not_the_worker(
     [problem] = (await letters(database)).values()
     assert "ZeroDivisionError" in str(problem)
     assert len(whole_files(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("endpoint", [bim360.START.name, bim360.STATUS.name, "storage"])
+async def test_a_hook_that_raises_no_exception_ends_the_worker(
+    database: Database, tmp_path: Path, endpoint: str
+) -> None:
+    """As those of test runners do; a step that just disappeared would keep its slot and its row."""
+
+    def ends(event: object) -> None:
+        if isinstance(event, Attempt) and event.endpoint == endpoint:
+            raise GeneratorExit
+
+    async with service(World.single_folder(4), speed=SPEED, behaviour=QUICK) as simulator:
+        await run_of(simulator, database)
+        async with session_for(simulator, Settings().scaled(SPEED), hooks=[ends]) as session:
+            with pytest.raises(GeneratorExit):
+                async with asyncio.timeout(30):
+                    await work(session, database, tmp_path)
+        async with working_session(simulator, database) as session:  # the rows are free at once
+            await work(session, database, tmp_path)
+    assert len(whole_files(tmp_path)) == 4
 
 
 @pytest.mark.parametrize(
