@@ -108,6 +108,11 @@ class Doctor:
     async def _network(self, acting: Identity | None) -> AsyncGenerator[Check, None]:
         try:
             address, place = self._address(acting)
+        except (APSError, UsageProblem):  # the profile's, which the check of the credentials has named
+            for each in _unchecked(("network",), "the profile, which may have the address, cannot be read"):
+                yield each
+            return
+        try:
             base = checked_base(address, place)
             proxy = proxy_for(base)
             options = request_options(tls_context(self.environ.get(CA_FILE, "").strip() or None), proxy)

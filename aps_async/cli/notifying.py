@@ -7,12 +7,14 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from aps_async.cli.ending import few_words
 from aps_async.cli.environment import CA_FILE, is_loopback, proxy_for
 from aps_async.cli.output import print_status
 from aps_async.errors import InputError
 from aps_async.settings import Settings
 from aps_async.text import well_formed_values
 from aps_async.transport.connections import open_api, request_options, tls_context
+from aps_async.transport.response import transport_error
 
 NOTIFY_URL = "APS_NOTIFY_URL"
 TIMEOUT = 10.0
@@ -40,9 +42,15 @@ async def notify(text: str, *, ok: bool, timeout: float = TIMEOUT) -> None:
     except TimeoutError:
         failure = f"no response in {timeout:g} s"
     except (aiohttp.ClientError, OSError, ValueError) as problem:
-        failure = type(problem).__name__
+        failure = f"{_in_words(problem)} ({type(problem).__name__})"
     if failure:
         print_status(f"warning: the summary was not delivered to the address in {NOTIFY_URL}: {failure}")
+
+
+def _in_words(problem: Exception) -> str:
+    if isinstance(problem, ValueError):  # aiohttp's own are ValueErrors too
+        return "it is not a valid address"
+    return few_words(transport_error("", problem)).removesuffix(" from the service")
 
 
 async def _send(address: str, message: dict[str, Any], timeout: float) -> str | None:

@@ -155,19 +155,22 @@ WITH found AS ({statement}), added AS (
 """
 
 
-async def move_if(database: Database, statement: str, values: Sequence[Any], owner: Owner | None) -> bool:
-    """Moves an export's row from the start lane to the fetch lane if a statement returns its number; as one statement.
+async def move_if(
+    database: Database, statement: str, values: Sequence[Any], owner: Owner | None, *, to: Lane = "fetch"
+) -> bool:
+    """Moves an export's row from the other lane to this one if a statement returns its number; as one statement.
 
     The caller has to hold the row. The given statement must not use the parameter `$1`.
     """
-    return bool(await database.fetch(_MOVE_ON.format(statement=statement), entrypoint_of("fetch", owner), *values))
+    move = _MOVE_ON.format(statement=statement, origin="start" if to == "fetch" else "fetch", target=to)
+    return bool(await database.fetch(move, entrypoint_of(to, owner), *values))
 
 
 _MOVE_ON = """
 WITH changed AS ({statement})
-UPDATE aps_pgqueuer SET entrypoint = $1, dedupe_key = 'fetch:' || changed.id, attempts = 0
-FROM changed WHERE dedupe_key = 'start:' || changed.id AND status IN ('queued', 'picked') AND NOT EXISTS (
-    SELECT FROM aps_pgqueuer other WHERE other.dedupe_key = 'fetch:' || changed.id
+UPDATE aps_pgqueuer SET entrypoint = $1, dedupe_key = '{target}:' || changed.id, attempts = 0
+FROM changed WHERE dedupe_key = '{origin}:' || changed.id AND status IN ('queued', 'picked') AND NOT EXISTS (
+    SELECT FROM aps_pgqueuer other WHERE other.dedupe_key = '{target}:' || changed.id
         AND other.status IN ('queued', 'picked')
 ) RETURNING changed.id
 """

@@ -1,6 +1,6 @@
 """The store of runs: every run, every export, every outcome, and the steps from one state to the next.
 
-    waiting --started--> running --delivered--> done
+    waiting --started--> running --delivered--> done        (`forgotten` goes back from running to waiting)
        \\                    \\---------------> failed      (the dead letters; `retry` queues them again)
         \\---------------------------------->  cancelled
 
@@ -52,6 +52,10 @@ UPDATE aps_export SET state = 'running', export_id = $3, started = clock_timesta
     refused_by = '{}'
 WHERE id = $2 AND state = 'waiting' RETURNING id
 """
+_FORGOTTEN = """
+UPDATE aps_export SET state = 'waiting', export_id = NULL, started = NULL, tries = 0, refusals = 0, refused_by = '{}'
+WHERE id = $2 AND state = 'running' AND export_id = $3 RETURNING id
+"""
 _DONE = """
 UPDATE aps_export SET state = 'done', place = $3, size = $4, sha256 = $5, lacks = $6, polls = $7,
     warnings = $8, finished = clock_timestamp()
@@ -92,7 +96,8 @@ UPDATE aps_export SET finished = NULL, error = NULL, tries = 0, refusals = 0, re
     state = CASE WHEN goes_on THEN 'running' ELSE 'waiting' END,
     started = CASE WHEN goes_on THEN clock_timestamp() END, export_id = CASE WHEN goes_on THEN export_id END
 FROM (
-    SELECT e.id AS of, export_id IS NOT NULL AND error NOT LIKE '{"type":"ExportFailedError"%' AS goes_on,
+    SELECT e.id AS of, export_id IS NOT NULL AND error NOT LIKE '{"type":"ExportFailedError"%'
+        AND error NOT LIKE '{"type":"NotFoundError"%' AS goes_on,
         r.priority, r.client_id, r.user_id
     FROM aps_export e JOIN aps_run r ON r.id = e.run
     WHERE e.state = 'failed' AND e.run = coalesce($1, e.run) AND ($2::bigint[] IS NULL OR e.id = ANY ($2))
@@ -203,6 +208,10 @@ class RunStore:
         Returns whether the export's row in the queue has moved; it has not if this was done before.
         """
         return await engine.move_if(self.database, _STARTED, (entry.id, export_id), entry.owner)
+
+    async def forgotten(self, entry: Entry, export_id: str) -> bool:
+        """Makes an export wait for another start, as the service no longer has its job; False if others were faster."""
+        return await engine.move_if(self.database, _FORGOTTEN, (entry.id, export_id), entry.owner, to="start")
 
     async def delivery_attempt(self, export: int) -> int | None:
         """Begins a delivery attempt, which ends the right of earlier ones; None if there is nothing left to deliver."""
@@ -334,8 +343,8 @@ class RunStore:
     ) -> int:
         """Puts dead letters back into the queue, all of them by default. Returns their number.
 
-        Exports that were started are polled again; those that failed at the service or were never accepted are started
-        again.
+        Exports that were started are polled again; those that failed at the service, are not found there, or were never
+        accepted are started again.
 
         Args:
             run: only those of this run.

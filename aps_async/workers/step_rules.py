@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from aps_async.errors import DownloadError
+from aps_async.errors import DownloadError, NotFoundError
 from aps_async.exports.kinds import row_of
 from aps_async.exports.pollers import export_rules
 from aps_async.models import ExportJob, ExportKind, ExportRef
@@ -15,13 +15,23 @@ from aps_async.transport.retry import may_start_again
 from aps_async.workers import steps
 from aps_async.workers.records import Entry
 
-__all__ = ["FIRST_WAIT", "TRIES", "step_rules"]
+__all__ = ["FIRST_WAIT", "FORGOTTEN_AFTER", "TRIES", "is_forgotten", "step_rules"]
 __dir__: object = __all__.copy
 
 TRIES = 12
 """Consecutive steps with a transient error before an export becomes a dead letter: enough for an outage of an hour."""
 FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
 """Seconds before the first repetition after an error, and at most; doubled in between."""
+FORGOTTEN_AFTER = 600.0
+"""Seconds after its start, before which a job that is not found is taken for one that was never there."""
+
+
+def is_forgotten(entry: Entry, problem: BaseException, scale: float) -> bool:
+    """Whether the service no longer has the job of an export, as after days without any worker, or after a restore.
+
+    Only of a job that is old enough: one that the service has never known would be started again and again.
+    """
+    return isinstance(problem, NotFoundError) and entry.age > FORGOTTEN_AFTER * scale
 
 
 def step_rules(

@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -45,7 +46,7 @@ from aps_async.workers.questions import Questions
 from aps_async.workers.records import Entry, entry_of
 from aps_async.workers.reports import Reports
 from aps_async.workers.runs import RunStore
-from aps_async.workers.step_rules import FIRST_WAIT, TRIES, step_rules
+from aps_async.workers.step_rules import FIRST_WAIT, TRIES, is_forgotten, step_rules
 from aps_async.workers.steps import Delivered, NotWantedError
 from aps_async.workers.target import Target
 
@@ -346,12 +347,23 @@ class Worker:
         except Exception as final:  # noqa: BLE001 - `problem`, or what replaces it
             if not isinstance(final, APSError):
                 _log.error("export %d: unexpected %s", entry.id, type(final).__name__, exc_info=final)
+            if entry.ref is not None and is_forgotten(entry, final, self._scale):
+                return await self._start_again(entry, entry.ref)
             return await self._give_up(entry, final, polls)
         if not rules.not_yet(problem, status):
             await self._store.record_transient_failure(entry.id)
         wait = max(wait - took, rules.floor(status))
         _log.info("export %d: %s; again in %.1f s", entry.id, problem, wait)
         return wait
+
+    async def _start_again(self, entry: Entry, ref: ExportRef) -> engine.Next:
+        """Starts an export again whose job the service no longer has, as after days without any worker."""
+        self._words.pop(entry.id, None)
+        if not await self._store.forgotten(entry, ref.export_id):
+            self._reports.handed_over(entry.id)
+            return None
+        _log.warning("export %d: the service no longer has its job, which is started again", entry.id)
+        return engine.Kept(0.0, partial(self.start, entry.id), "start")
 
     async def _give_up(self, entry: Entry, problem: Exception, polls: int) -> engine.Next:
         if await self._store.failed(entry.id, problem, polls=polls):

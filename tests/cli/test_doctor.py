@@ -103,6 +103,33 @@ def test_the_first_fault_is_named_with_its_remedy(
         assert secret not in ran.out + ran.err
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "code", "words"),
+    [
+        ("../../etc/passwd", None, 2, "is not a valid profile name"),
+        ("own", b"\x00\xff", 4, "is not text in UTF-8"),
+        ("own", b"client_id = ", 4, "cannot be read"),
+        ("own", b"colour = 'red'", 4, "'colour' is not a valid key"),
+        ("own", b"", 3, "no credentials"),
+    ],
+)
+def test_a_profile_that_cannot_be_read_is_one_fault(
+    cli: Cli, tmp_path: Path, name: str, content: bytes | None, code: int, words: str
+) -> None:
+    if content is not None:
+        place = tmp_path / "aps-async" / "profiles" / f"{name}.toml"
+        place.parent.mkdir(parents=True)
+        place.write_bytes(content)
+    address = {"APS_BASE_URL": f"http://127.0.0.1:{closed_port()}"} if content == b"" else {}
+    ran = cli("doctor", "--json", env={"APS_PROFILE": name, "XDG_CONFIG_HOME": str(tmp_path), **address})
+    found = checks(ran)
+    wrong = [name for name, each in found.items() if each["ok"] is False]
+    assert wrong == (["credentials", "network"] if address else ["credentials"])
+    assert words in found["credentials"]["detail"]
+    assert found.keys() >= {"network", "token", "user id"}
+    assert ran.code == code
+
+
 def test_what_depends_on_a_fault_is_not_checked(cli: Cli, service: Simulation) -> None:
     ran = cli("doctor", "--json", env=service.env | {"APS_CLIENT_SECRET": "not-its-secret"})
     after = [each["detail"] for name, each in checks(ran).items() if name in ("scopes", "hubs", "user id")]

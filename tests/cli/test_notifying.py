@@ -126,6 +126,26 @@ async def test_an_address_that_cannot_be_used_is_a_warning_without_it(
     assert SECRET not in said
 
 
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        (f"https://127.0.0.1:1/{SECRET}", "no connection"),
+        (f"https://unknown.invalid/{SECRET}", "unknown host"),
+        ("https://", "it is not a valid address"),
+        (f"https://127.0.0.1:99999/{SECRET}", "it is not a valid address"),
+        (f"ftp://127.0.0.1/{SECRET}", "it does not begin with https://"),
+    ],
+)
+async def test_why_a_summary_was_not_delivered_is_said_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], address: str, words: str
+) -> None:
+    monkeypatch.setenv("APS_NOTIFY_URL", address)
+    await notify("done", ok=True)
+    said = capsys.readouterr().err
+    assert f"in APS_NOTIFY_URL: {words}" in said
+    assert SECRET not in said
+
+
 async def test_a_chat_that_is_out_of_reach_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
