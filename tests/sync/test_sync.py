@@ -407,21 +407,25 @@ async def test_a_folder_that_may_not_be_seen_hides_nothing(site: Site) -> None:
     assert FIRST[0] in site.files()
 
 
-@pytest.mark.parametrize("kind", ["status", "text"])
+@pytest.mark.parametrize("kind", ["status", "text", "reset"])
 async def test_a_sheet_about_which_the_service_has_no_answer_ends_no_run(site: Site, tmp_path: Path, kind: str) -> None:
     site.folder = tmp_path / "plans"
     await site.sync()
     for number in ("A-101", "A-102"):
         remove(site.simulator.world.find_sheet(number))
     site.index()
-    fault = Fault(endpoint="item", kind=kind, status=500 if kind == "status" else None, times=8)
+    fault = Fault(
+        endpoint="item", kind=kind, status=500 if kind == "status" else None, times=None if kind == "reset" else 8
+    )
     site.simulator.add_fault(fault)
     found = await site.words(prune=True, merge=tmp_path / "set.pdf")
     assert found.pop("A-101").startswith("not looked at: the service gave no usable answer: ")
-    assert found.pop("A-102") == "withdrawn: it is no longer there"
+    other = "not looked at: the service gave no usable answers about other sheets"
+    assert found.pop("A-102") == (other if kind == "reset" else "withdrawn: it is no longer there")
     assert set(found.values()) == {"unchanged"}
     assert FIRST[0] in site.files()
     assert (tmp_path / "set.pdf").is_file()
+    site.simulator.clear_faults()
     assert (await site.words(prune=True))["A-101"] == "withdrawn: it is no longer there"
 
 
