@@ -15,7 +15,7 @@ def is_being_cancelled() -> bool:
     """Whether the current task is being cancelled.
 
     Otherwise a CancelledError comes out of code that it has called, such as a token provider of the caller, which has
-    awaited something that others have cancelled: that is an error of this code, and nobody wants the task to end.
+    awaited something that others have cancelled: that is an error of this code, and no reason for the task to end.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
