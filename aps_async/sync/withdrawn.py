@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from attrs import field, frozen
 
-from aps_async.errors import NotAllowedError, NotFoundError
+from aps_async.errors import APSError, DecodeError, NotAllowedError, NotFoundError, ServerError, TransportError
 from aps_async.ledger.sheets import KnownSheet
 from aps_async.models import Project
 from aps_async.resources import plans, sheets
@@ -16,6 +16,8 @@ __all__ = ["Prover", "Verdict"]
 __dir__: object = __all__.copy
 
 _LEVELS = 100
+_TROUBLES = 3
+"""Sheets about which the service gives no usable answer, each after all retries, before it is asked about no more."""
 
 
 @frozen
@@ -41,16 +43,26 @@ class Prover:
     user_id: str | None = None
     _folders: dict[str, Verdict | None] = field(factory=dict[str, "Verdict | None"], init=False)
     """The verdict that a folder implies for all sheets in it; None: no verdict."""
+    _troubled: list[str] = field(factory=list[str], init=False)
+    """The ids of sheets about which the service gave no usable answer; no more are asked about after `_TROUBLES`."""
 
     async def verdicts(self, missing: Sequence[KnownSheet]) -> dict[int, Verdict]:
         """Returns a verdict for each sheet, by its record in the ledger.
 
+        A sheet about which the service has no usable answer is not looked at. All else is done by then, and its file
+        stays; the next run asks again.
+
         Raises:
-            APSError: as `Session.request`, except 403 and 404.
+            APSError: as `Session.request`, except 403, 404, 5xx, unreadable and missing responses.
         """
         if self.project.is_acc:
             return await self._acc(missing)
         return {each.record: await self._bim360(each) for each in missing}
+
+    def _trouble(self, known: KnownSheet, problem: APSError) -> Verdict:
+        # Without a connection, it is not asked about any other sheet.
+        self._troubled.extend([known.source_id] * (_TROUBLES if isinstance(problem, TransportError) else 1))
+        return Verdict(SheetState.NOT_LOOKED_AT, f"the service gave no usable answer: {problem}")
 
     def _not_found(self, known: KnownSheet, what: str) -> Verdict:
         if known.viewer and known.viewer != self.viewer:
@@ -59,6 +71,8 @@ class Prover:
 
     async def _bim360(self, known: KnownSheet) -> Verdict:
         session, project, user_id = self.session, self.project.id, self.user_id
+        if len(self._troubled) >= _TROUBLES:
+            return Verdict(SheetState.NOT_LOOKED_AT, "the service gave no usable answers about other sheets")
         try:
             item_id = known.facts.item_id if known.facts else None
             if item_id is None:
@@ -75,6 +89,8 @@ class Prover:
             return self._not_found(known, "it is no longer there")
         except NotAllowedError as problem:
             return Verdict(SheetState.NOT_LOOKED_AT, f"the service refuses to show it ({problem.code or 'status 403'})")
+        except (ServerError, DecodeError, TransportError) as problem:
+            return self._trouble(known, problem)
         if plans.is_deleted(tip):
             return Verdict(SheetState.WITHDRAWN, "it is deleted")
         if reason := plans.why_not(tip):
@@ -109,6 +125,8 @@ class Prover:
         except NotAllowedError as problem:
             reason = f"the service refuses to show sheets ({problem.code or 'status 403'})"
             return {each.record: Verdict(SheetState.NOT_LOOKED_AT, reason) for each in missing}
+        except (ServerError, DecodeError, TransportError) as problem:
+            return {each.record: self._trouble(each, problem) for each in missing}
         return {each.record: self._acc_verdict(each, shown.get(each.source_id)) for each in missing}
 
     def _acc_verdict(self, known: KnownSheet, found: sheets.SheetStatus | None) -> Verdict:

@@ -439,6 +439,56 @@ async def test_a_folder_that_may_not_be_seen_hides_nothing(site: Site) -> None:
     assert FIRST[0] in site.files()
 
 
+@pytest.mark.parametrize("kind", ["status", "text", "reset"])
+async def test_a_sheet_about_which_the_service_has_no_answer_ends_no_run(site: Site, tmp_path: Path, kind: str) -> None:
+    site.folder = tmp_path / "plans"
+    await site.sync()
+    for number in ("A-101", "A-102"):
+        remove(site.simulator.world.find_sheet(number))
+    site.index()
+    fault = Fault(
+        endpoint="item", kind=kind, status=500 if kind == "status" else None, times=None if kind == "reset" else 8
+    )
+    site.simulator.add_fault(fault)
+    found = await site.words(prune=True, merge=tmp_path / "set.pdf")
+    assert found.pop("A-101").startswith("not looked at: the service gave no usable answer: ")
+    other = "not looked at: the service gave no usable answers about other sheets"
+    assert found.pop("A-102") == (other if kind == "reset" else "withdrawn: it is no longer there")
+    assert set(found.values()) == {"unchanged"}
+    assert FIRST[0] in site.files()
+    assert (tmp_path / "set.pdf").is_file()
+    site.simulator.clear_faults()
+    assert (await site.words(prune=True))["A-101"] == "withdrawn: it is no longer there"
+
+
+async def test_a_service_without_answers_is_not_asked_about_every_sheet(site: Site) -> None:
+    await site.sync()
+    for item in list(site.simulator.world.sheets):
+        remove(item)
+    site.index()
+    site.simulator.add_fault(Fault(endpoint="item", status=500))
+    site.simulator.reset_counts()
+    words = sorted(each.partition(" (")[0][:60] for each in (await site.words(prune=True)).values())
+    assert words == [
+        *["not looked at: the service gave no usable answer: GET /data/"] * 3,
+        "not looked at: the service gave no usable answers about othe",
+    ]
+    assert site.simulator.counts()["endpoints"]["item"]["calls"] == 3 * site.session.settings.max_attempts
+    assert site.files() == FIRST
+
+
+async def test_acc_a_service_without_answers_ends_no_run(acc_site: Site) -> None:
+    site = acc_site
+    await site.sync()
+    sheet = site.simulator.world.hubs[0].projects[0].sheets[0]
+    sheet.deleted = True
+    site.index()
+    site.simulator.add_fault(Fault(endpoint="sheets_batch_get", status=500))
+    found = await site.words(prune=True)
+    assert found.pop("B-1001").startswith("not looked at: the service gave no usable answer: ")
+    assert set(found.values()) == {"unchanged"}
+
+
 async def test_another_user_proves_nothing_by_not_finding_a_sheet(site: Site) -> None:
     users = site.simulator.world.users
     users["OTHER1234567"] = User("OTHER1234567")
