@@ -50,9 +50,23 @@ class Bucket:
             aws_secret_access_key="secret",
         )
         self.client.create_bucket(Bucket=name)
+        self._read: dict[str, tuple[str, bytes]] = {}
 
     def read(self, key: str) -> bytes:
         return bytes(self.client.get_object(Bucket=self.name, Key=key)["Body"].read())
+
+    def contents(self) -> dict[str, bytes]:
+        """All that is in it, if that is less than a thousand files.
+
+        What has the ETag of the last time is not read again: it is a digest of the content.
+        """
+        found = self.client.list_objects_v2(Bucket=self.name)
+        assert not found["IsTruncated"]
+        there = {str(each["Key"]): str(each["ETag"]) for each in found.get("Contents", [])}
+        for key, etag in there.items():
+            if self._read.get(key, ("",))[0] != etag:
+                self._read[key] = (etag, self.read(key))
+        return {key: self._read[key][1] for key in there}
 
     def keys(self, prefix: str = "") -> list[str]:
         found = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix)

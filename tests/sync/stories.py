@@ -75,7 +75,7 @@ class Story:
 
     def check_registers(self, found: list[SyncOutcome]) -> None:
         """The registers name every sheet as the sync did, with a file that is as they say."""
-        for read in (lambda name: (self.folder / name).read_bytes(), self.bucket.read):
+        for read in (lambda name: (self.folder / name).read_bytes(), self.bucket.contents().__getitem__):
             register = json.loads(read("register.json"))
             rows = register["sheets"]
             assert len(rows) == len(found)
