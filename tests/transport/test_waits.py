@@ -43,7 +43,7 @@ from aps_async import (
     wait_for_export,
 )
 from aps_async.auth import AccessToken
-from aps_async.errors import CallTimeoutError, ServerError, UnauthorizedError
+from aps_async.errors import AuthError, CallTimeoutError, ServerError, UnauthorizedError
 from aps_async.exports.kinds import row_of
 from aps_async.exports.wait import poll_export
 from aps_async.links import SignedUrl
@@ -496,14 +496,28 @@ async def test_a_session_closed_in_use(after: float, tmp_path: Path) -> None:
     assert now() < 130
 
 
-async def test_a_task_that_fails_unexpectedly(tmp_path: Path) -> None:
+async def test_a_task_of_a_run_that_is_cancelled_from_outside_ends_it(tmp_path: Path) -> None:
     class Cancelling(Tokens):
-        async def token(self, client: object, rejected: AccessToken | None = None) -> AccessToken:  # noqa: ARG002
-            raise asyncio.CancelledError
+        async def token(self, client: object, rejected: AccessToken | None = None) -> AccessToken:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
+            return await super().token(client, rejected)
 
     async with opened(Script(RUNNING), tokens=Cancelling()) as session:
         with pytest.raises(APSError, match="cancelled from outside"):
             await many(session, tmp_path, 3)
+
+
+async def test_a_cancellation_from_inside_is_a_failure_of_each_export(tmp_path: Path) -> None:
+    class Cancelled(Tokens):
+        async def token(self, client: object, rejected: AccessToken | None = None) -> AccessToken:  # noqa: ARG002
+            raise asyncio.CancelledError
+
+    async with opened(Script(RUNNING), tokens=Cancelled()) as session:
+        outcomes = await many(session, tmp_path, 3)
+    assert [type(each.error) for each in outcomes] == [AuthError] * 3
 
 
 async def test_the_timeout_of_a_bulk_run_bounds_its_starts(tmp_path: Path) -> None:
