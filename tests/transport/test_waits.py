@@ -43,7 +43,7 @@ from aps_async import (
     wait_for_export,
 )
 from aps_async.auth import AccessToken
-from aps_async.errors import CallTimeoutError, IncompleteDownloadError, ServerError, UnauthorizedError
+from aps_async.errors import AuthError, CallTimeoutError, IncompleteDownloadError, ServerError, UnauthorizedError
 from aps_async.exports.kinds import row_of
 from aps_async.exports.wait import poll_export
 from aps_async.links import SignedUrl
@@ -517,6 +517,16 @@ async def test_a_task_that_is_cancelled_from_outside(tmp_path: Path) -> None:
     async with opened(Script(RUNNING), tokens=Cancelling()) as session:
         with pytest.raises(APSError, match="cancelled from outside"):
             await many(session, tmp_path, 3)
+
+
+async def test_a_cancellation_from_inside_is_a_failure_of_each_export(tmp_path: Path) -> None:
+    class Cancelled(Tokens):
+        async def token(self, client: object, rejected: AccessToken | None = None) -> AccessToken:  # noqa: ARG002
+            raise asyncio.CancelledError
+
+    async with opened(Script(RUNNING), tokens=Cancelled()) as session:
+        outcomes = await many(session, tmp_path, 3)
+    assert [type(each.error) for each in outcomes] == [AuthError] * 3
 
 
 class OwnError(BaseException):
