@@ -49,9 +49,7 @@ class EndingWords:
             return job
         if word != self._word:
             _log.warning("%s: the status %r is not documented; asking again", job.ref, job.raw_status)
-            if not self._word:  # words that alternate are one end all the same
-                self._polls, self._since = 0, now
-            self._word = word
+            self._word, self._polls, self._since = word, 0, now
         self._polls += 1
         if self._polls < _ENDING_POLLS and now - self._since < self._session.settings.ending_word_grace:
             return job

@@ -404,16 +404,6 @@ async def test_an_undocumented_end_is_believed_at_the_fifth_time(word: str, capl
     assert [word in each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [True]
 
 
-async def test_undocumented_ends_in_several_words_are_counted_together() -> None:
-    script = Script(
-        *[{"id": "1", "status": word} for word in ("error", "aborted", "error", "timeout", "aborted")], DONE
-    )
-    async with opened(script) as session:
-        with pytest.raises(ExportFailedError, match="aborted"):
-            await poll_export(session, REF)
-    assert script.count("GET") == 5
-
-
 async def test_an_undocumented_end_is_believed_after_a_minute() -> None:
     script = Script({"id": "1", "status": "aborted"})
     async with opened(script, settings=Settings(poll_interval=25, poll_jitter=0)) as session:
