@@ -150,7 +150,7 @@ async def test_retry_after_as_a_date_is_a_floor_whatever_our_clock_says(status: 
     async def busy(request: web.BaseRequest) -> web.StreamResponse:
         at.append(now())
         if len(at) > 2:
-            return web.json_response({})
+            return web.json_response({"data": []})
         headers = {"Date": date(virtual_clock()), "Retry-After": date(virtual_clock() + 40)}
         return web.json_response({}, status=status, headers=headers)
 
