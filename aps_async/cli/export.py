@@ -35,8 +35,9 @@ from aps_async.report.entries import Report
 from aps_async.report.thumbnails import ThumbnailProcess
 from aps_async.session import Session
 from aps_async.sync.compare import Planned
+from aps_async.sync.options import DEFAULT_PATTERN, SyncOptions
 from aps_async.sync.outcomes import SheetState
-from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions, SyncRun
+from aps_async.sync.run import SyncRun
 from aps_async.sync.selection import Selected
 from aps_async.sync.sheets import ProjectSheet
 

@@ -30,9 +30,9 @@ from aps_async.report.entries import Report
 from aps_async.report.thumbnails import ThumbnailProcess
 from aps_async.session import Session
 from aps_async.sync.joined import JoinedSet
+from aps_async.sync.options import DEFAULT_PATTERN, SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import DEFAULT_PATTERN, SyncOptions
 from aps_async.sync.selection import Selected
 from aps_async.sync.subfolders import PROJECTS_JSON
 

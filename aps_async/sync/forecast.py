@@ -23,9 +23,10 @@ from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync import results
 from aps_async.sync.compare import Planned
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.rebuild import rebuild
-from aps_async.sync.run import SyncOptions, SyncRun
+from aps_async.sync.run import SyncRun
 
 __all__ = ["Forecast", "Work", "forecast", "forecast_exports", "forecast_work"]
 __dir__: object = __all__.copy

@@ -16,9 +16,10 @@ from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync.alongside import requests
 from aps_async.sync.joined import JoinedSet
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.rebuild import rebuild
-from aps_async.sync.run import SyncOptions, SyncRun
+from aps_async.sync.run import SyncRun
 from aps_async.sync.selection import Selected
 
 __all__ = ["sync_project"]

@@ -19,9 +19,9 @@ from aps_async.narrowing import is_really
 from aps_async.policies import Policy
 from aps_async.resources.projects import find_projects
 from aps_async.session import Session
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from aps_async.sync.subfolders import Root
 from aps_async.threads import in_thread
 

@@ -472,7 +472,9 @@ async def test_an_archive_that_is_gone_is_not_a_damaged_one(tmp_path: Path) -> N
         verify_archive(tmp_path / "x.zip")
     with pytest.raises(IncompleteDownloadError, match=words):
         await unpack_archive(tmp_path / "x.zip", tmp_path, NameBook())
-    with pytest.raises(TargetError, match=f"cannot read {tmp_path}: a link, a folder or something else that is not ours"):
+    with pytest.raises(
+        TargetError, match=f"cannot read {tmp_path}: a link, a folder or something else that is not ours"
+    ):
         verify_archive(tmp_path)
 
 
