@@ -29,13 +29,13 @@ async def test_a_failover_during_which_nothing_can_be_written_is_waited_out_and_
 
     async def make(setting: str) -> None:
         await asyncio.to_thread(server.query, f"ALTER DATABASE {name} {setting}")
-        await asyncio.to_thread(server.query, _CUT, name)
 
     async with working_through(url, tmp_path) as working:
         await make("SET default_transaction_read_only = on")
+        await asyncio.to_thread(server.query, _CUT, name)
         while not any("is unavailable" in each for each in caplog.messages) and not working.done():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-        await make("RESET default_transaction_read_only")
+        await make("RESET default_transaction_read_only")  # the worker replaces its connections, which stay read-only
     told = [each for each in caplog.messages if each.startswith("the database at")]
     assert [each.rpartition("; ")[2].rpartition(" is ")[2] for each in told] == ["trying again", "available again"]
 
