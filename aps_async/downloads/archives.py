@@ -183,11 +183,11 @@ def _opened(path: Path) -> Generator[tuple[zipfile.ZipFile, frozenset[int]], Non
     except FileNotFoundError as problem:
         raise IncompleteDownloadError(f"another program has removed {path}; run it again", path=path) from problem
     except Exception as problem:
-        # bz2 reports damaged data without a number; EINVAL is a place before the beginning of the file.
-        if isinstance(problem, OSError) and problem.errno not in (None, errno.EINVAL):
+        words = str(problem) or type(problem).__name__
+        if isinstance(problem, OSError) and problem.errno == errno.EINVAL:
+            words = "it leads to a place outside of itself"  # before the beginning of the file
+        elif isinstance(problem, OSError) and problem.errno is not None:  # bz2 reports damaged data without a number
             raise source_error(path, problem) from problem
-        is_place = isinstance(problem, OSError) and problem.errno is not None
-        words = "it leads to a place outside of itself" if is_place else str(problem) or type(problem).__name__
         raise IncompleteDownloadError(f"the archive is damaged: {words}", path=path) from problem
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from aps_async.errors import APSError, DecodeError, NotAllowedError, NotFoundError, ServerError, TransportError
 from aps_async.ledger.sheets import KnownSheet
@@ -29,7 +29,7 @@ class Verdict:
     reason: str
 
 
-@frozen
+@define(eq=False)
 class Prover:
     """Asks the service about sheets of one project.
 
@@ -43,8 +43,8 @@ class Prover:
     user_id: str | None = None
     _folders: dict[str, Verdict | None] = field(factory=dict[str, "Verdict | None"], init=False)
     """The verdict that a folder implies for all sheets in it; None: no verdict."""
-    _troubled: list[str] = field(factory=list[str], init=False)
-    """The ids of sheets about which the service gave no usable answer; no more are asked about after `_TROUBLES`."""
+    _troubles: int = field(default=0, init=False)
+    """Sheets about which the service gave no usable answer; see `_TROUBLES`."""
 
     async def verdicts(self, missing: Sequence[KnownSheet]) -> dict[int, Verdict]:
         """Returns a verdict for each sheet, by its record in the ledger.
@@ -59,9 +59,8 @@ class Prover:
             return await self._acc(missing)
         return {each.record: await self._bim360(each) for each in missing}
 
-    def _trouble(self, known: KnownSheet, problem: APSError) -> Verdict:
-        # Without a connection, it is not asked about any other sheet.
-        self._troubled.extend([known.source_id] * (_TROUBLES if isinstance(problem, TransportError) else 1))
+    def _trouble(self, problem: APSError) -> Verdict:
+        self._troubles += _TROUBLES if isinstance(problem, TransportError) else 1  # without a connection, no more
         return Verdict(SheetState.NOT_LOOKED_AT, f"the service gave no usable answer: {problem}")
 
     def _not_found(self, known: KnownSheet, what: str) -> Verdict:
@@ -71,7 +70,7 @@ class Prover:
 
     async def _bim360(self, known: KnownSheet) -> Verdict:
         session, project, user_id = self.session, self.project.id, self.user_id
-        if len(self._troubled) >= _TROUBLES:
+        if self._troubles >= _TROUBLES:
             return Verdict(SheetState.NOT_LOOKED_AT, "the service gave no usable answers about other sheets")
         try:
             item_id = known.facts.item_id if known.facts else None
@@ -90,7 +89,7 @@ class Prover:
         except NotAllowedError as problem:
             return Verdict(SheetState.NOT_LOOKED_AT, f"the service refuses to show it ({problem.code or 'status 403'})")
         except (ServerError, DecodeError, TransportError) as problem:
-            return self._trouble(known, problem)
+            return self._trouble(problem)
         if plans.is_deleted(tip):
             return Verdict(SheetState.WITHDRAWN, "it is deleted")
         if reason := plans.why_not(tip):
@@ -126,7 +125,7 @@ class Prover:
             reason = f"the service refuses to show sheets ({problem.code or 'status 403'})"
             return {each.record: Verdict(SheetState.NOT_LOOKED_AT, reason) for each in missing}
         except (ServerError, DecodeError, TransportError) as problem:
-            return {each.record: self._trouble(each, problem) for each in missing}
+            return {each.record: self._trouble(problem) for each in missing}
         return {each.record: self._acc_verdict(each, shown.get(each.source_id)) for each in missing}
 
     def _acc_verdict(self, known: KnownSheet, found: sheets.SheetStatus | None) -> Verdict:
