@@ -717,6 +717,13 @@ async def test_an_acc_sheet_that_had_the_number_of_another_one_is_withdrawn_when
     assert found == ["new", f"withdrawn: it is now B-2001 - {one.title}"]
 
 
+async def acc_outcomes(site: Site, **how: Any) -> list[SyncOutcome]:
+    """The outcomes of one sync of the site's ACC project."""
+    project, options = site.simulator.world.hubs[0].projects[0], SyncOptions(user_id=ADA, **how)
+    async with aclosing(sync_project(site.session, project.id, site.folder, options)) as outcomes:
+        return [each async for each in outcomes]
+
+
 @pytest.mark.parametrize("same_title", [False, True])
 async def test_acc_sheets_that_share_a_number_are_kept_apart(acc_site: Site, same_title: bool) -> None:
     site = acc_site
@@ -726,9 +733,7 @@ async def test_acc_sheets_that_share_a_number_are_kept_apart(acc_site: Site, sam
     site.index()
 
     async def states(**how: Any) -> dict[str, str]:
-        options = SyncOptions(user_id=ADA, **how)
-        async with aclosing(sync_project(site.session, one.project.id, site.folder, options)) as outcomes:
-            return {each.id: str(each.state) async for each in outcomes}
+        return {each.id: str(each.state) for each in await acc_outcomes(site, **how)}
 
     assert set((await states()).values()) == {"new"}
     files = {name: (site.folder / name).read_bytes() for name in site.files()}
@@ -762,9 +767,7 @@ async def test_one_of_two_acc_sheets_that_share_a_number_is_withdrawn(
     site.index()
 
     async def states(**how: Any) -> dict[str, str]:
-        options = SyncOptions(user_id=ADA, **how)
-        async with aclosing(sync_project(site.session, one.project.id, site.folder, options)) as outcomes:
-            return {each.id: each.in_words async for each in outcomes}
+        return {each.id: each.in_words for each in await acc_outcomes(site, **how)}
 
     await states()
     gone, stays = (one, two) if deleted == 0 else (two, one)
