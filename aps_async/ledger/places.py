@@ -354,7 +354,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def _write(path: Path, content: Iterable[bytes], tag: str) -> None:
-    with replacing(path, 0o666, part=Path(part_name(path, tag)) if tag else None) as file:
+    with replacing(path, part=Path(part_name(path, tag))) as file:
         file.writelines(content)
 
 

@@ -161,7 +161,7 @@ def identifier_of(path: Path) -> bytes | None:
 def _written(path: Path, tag: str = "") -> Generator[BinaryIO, None, None]:
     """A temporary file that replaces the target at the end of the block."""
     try:
-        with replacing(path, 0o666, part=Path(part_name(path, tag)) if tag else None) as file:
+        with replacing(path, part=Path(part_name(path, tag))) as file:
             yield file
     except OSError as problem:
         raise target_error(path, problem) from problem
