@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from aps_async.text import cut
+
 __all__ = [
     "NO_FOLLOW",
     "at_home",
@@ -20,6 +22,7 @@ __all__ = [
     "check_replaceable",
     "make_folders",
     "move_below",
+    "nearest_existing",
     "open_own",
     "part_of",
     "refuse_link",
@@ -59,6 +62,11 @@ def at_home(path: str | os.PathLike[str]) -> str:
     `~name` stays if there is no such user, where `Path.expanduser` raises a RuntimeError; and `./~` is a name.
     """
     return os.path.expanduser(path)  # noqa: PTH111
+
+
+def nearest_existing(path: Path) -> Path:
+    """The path itself if there is anything, even a broken link, or else the nearest folder above it."""
+    return next((each for each in (path, *path.absolute().parents) if os.path.lexists(each)), path)
 
 
 def refuse_link(path: Path) -> bool:
@@ -178,7 +186,7 @@ def part_of(path: Path, mark: str) -> Path:
 
     It is not longer than a file system allows if the name of `path` is not.
     """
-    return path.with_name(f".{path.name.encode(errors='surrogateescape')[:_PART].decode(errors='ignore')}.{mark}.part")
+    return path.with_name(f".{cut(path.name, _PART)}.{mark}.part")
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,6 +12,7 @@ from aps_async.lazy import regex
 
 __all__ = [
     "NameIndex",
+    "cut",
     "decoded",
     "did_you_mean",
     "finite_number",
@@ -71,6 +72,11 @@ def why_unreadable(problem: Exception) -> str:
     if isinstance(problem, UnicodeDecodeError):
         return "it is not text in UTF-8"
     return str(getattr(problem, "strerror", None) or problem)
+
+
+def cut(text: str, size: int) -> str:
+    """Cuts a text to at most `size` bytes, between two characters; also a name that is not valid Unicode."""
+    return text.encode(errors="surrogateescape")[:size].decode(errors="ignore")
 
 
 def folded(name: str) -> str:

@@ -28,6 +28,7 @@ from aps_async.cli.output import print_json, print_result
 from aps_async.cli.profile_choice import as_chosen
 from aps_async.downloads.sinks import target_error
 from aps_async.errors import APSError, AuthError, FolderInUseError, NotAllowedError, TargetError, TransportError
+from aps_async.filesystem import nearest_existing
 from aps_async.narrowing import is_list
 from aps_async.resources.projects import list_hubs
 from aps_async.resources.users import get_user_info
@@ -268,7 +269,7 @@ def _write_access(folder: Path) -> Check:
     """Whether a file can be written to the folder, or where the folder would be made."""
     try:
         check_places(folder)
-        place = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
+        place = nearest_existing(folder)
         with tempfile.TemporaryFile(dir=place) as file:
             file.write(b"aps-async")
             file.flush()

@@ -9,15 +9,15 @@ import unicodedata
 from pathlib import Path, PurePath
 
 from aps_async.errors import InputError
+from aps_async.filesystem import nearest_existing
 from aps_async.lazy import regex
-from aps_async.text import folded
+from aps_async.text import cut, folded
 
 __all__ = [
     "NameBook",
     "check_lengths",
     "checked_name",
     "checked_relative",
-    "cut",
     "fitted",
     "in_folder",
     "name_limit",
@@ -141,7 +141,7 @@ def check_lengths(path: Path) -> None:
     except OSError as problem:
         if problem.errno == errno.ENAMETOOLONG:
             raise
-    there = next((each for each in whole.parents if os.path.lexists(each)), Path(whole.anchor))
+    there = nearest_existing(whole.parent)
     for name in whole.relative_to(there).parts:
         # Windows counts units of UTF-16, and others bytes.
         length = len(name.encode("utf-16-le", "surrogatepass")) // 2 if os.name == "nt" else len(os.fsencode(name))
@@ -166,11 +166,6 @@ def split_suffix(name: str) -> tuple[str, str]:
     """A file name's stem, and its suffix with the dot if that is as short as those that this library writes."""
     stem, dot, suffix = name.rpartition(".")
     return (stem, dot + suffix) if stem and len(suffix.encode()) < _ROOM else (name, "")
-
-
-def cut(text: str, size: int) -> str:
-    """Cuts a text to at most `size` bytes, between two characters."""
-    return text.encode()[:size].decode(errors="ignore")
 
 
 def in_folder(folder: Path, stem: str) -> Path:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from aps_async.downloads.sinks import checked_lengths, checked_path, local_path, target_error
+from aps_async.filesystem import nearest_existing
 
 __all__ = ["check_future_folder", "checked_future_path"]
 __dir__: object = __all__.copy
@@ -31,7 +32,7 @@ def check_future_folder(folder: Path) -> None:
         TargetError: neither is so.
     """
     checked_lengths(folder)
-    place = next((each for each in (folder, *folder.absolute().parents) if os.path.lexists(each)), folder)
+    place = nearest_existing(folder)
     if not place.is_dir():
         raise target_error(folder, OSError(errno.ENOTDIR, ""))
     if not os.access(place, os.W_OK | os.X_OK):

@@ -14,11 +14,12 @@ from typing import Self
 from weakref import WeakKeyDictionary
 
 from aps_async.descriptors import TOO_MANY, TOO_MANY_ADVICE
-from aps_async.downloads.filenames import check_lengths, cut
+from aps_async.downloads.filenames import check_lengths
 from aps_async.errors import DiskFullError, DownloadError, IncompleteDownloadError, InputError, TargetError
-from aps_async.filesystem import check_replaceable, open_own
+from aps_async.filesystem import check_replaceable, nearest_existing, open_own
 from aps_async.lazy import regex
 from aps_async.links import redact_addresses
+from aps_async.text import cut
 from aps_async.threads import in_thread
 
 __all__ = [
@@ -77,7 +78,7 @@ def target_error(path: Path | None, problem: OSError) -> TargetError:
 def _instead_of_a_folder(path: Path | None) -> str:
     """What is there in the place of a folder: at the path itself, or above it."""
     is_there = path is not None and os.path.lexists(path)
-    place = next((each for each in (path, *path.parents) if os.path.lexists(each)), path) if path else None
+    place = nearest_existing(path) if path else None
     whose = "it" if is_there else "its folder"
     if place is None or place.is_file():
         return f"{whose} is a file, not a folder"

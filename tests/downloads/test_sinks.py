@@ -97,6 +97,16 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+@pytest.mark.parametrize("name", [b"\xff.pdf", b"plan \xe4.pdf", b"\xff" * 200 + b".pdf"])
+async def test_a_name_that_is_not_unicode(tmp_path: Path, name: bytes) -> None:
+    target = checked_path(os.fsencode(tmp_path) + b"/" + name)
+    sink = PartFile(target)
+    await sink.write(0, b"%PDF")
+    assert await finish(sink) == target
+    assert names(tmp_path) == [os.fsdecode(name)]
+
+
 async def test_nothing_has_the_final_name_before_the_end(tmp_path: Path) -> None:
     target = tmp_path / "x.pdf"
     sink = PartFile(target)
