@@ -24,7 +24,7 @@ from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
 from aps_async.narrowing import is_object, is_really
 from aps_async.settings import Settings
-from aps_async.threads import ended, is_being_cancelled
+from aps_async.threads import ended, of_caller
 from aps_async.transport import hooks
 from aps_async.transport.connections import NOT_OPEN, Connections, TlsTrust
 from aps_async.transport.converter import Unread, structure
@@ -240,7 +240,7 @@ class Session:
             CallTimeoutError: `timeout` is over.
         """
         async with call_deadline(timeout, "the token"):
-            await self._tokens.token(self)
+            await self._token()
 
     async def acting_as(self, user_id: str | None = None) -> str:
         """The app and the user of this session's calls, as a text to store and compare. It contains no secret.
@@ -266,7 +266,7 @@ class Session:
         app = str(getattr(self._tokens, "client_id", None) or "")
         if self.two_legged:
             return app, user_id or self._user_id or ""
-        claims = (await self._tokens.token(self)).claims
+        claims = (await self._token()).claims
         return str(claims.get("client_id") or app), str(claims.get("userid") or claims.get("sub") or "")
 
     def rate_limiter(self, endpoint: Endpoint) -> RateLimiter:
@@ -421,14 +421,12 @@ class Session:
         async with response:
             yield response
 
-    async def _token(self, rejected: AccessToken | None) -> AccessToken:
-        try:
-            return await self._tokens.token(self, rejected)
-        except asyncio.CancelledError as problem:
-            if is_being_cancelled():
-                raise
-            name = type(self._tokens).__name__
-            raise AuthError(f"no token: {name}.token() was cancelled, and not the call that needs it") from problem
+    async def _token(self, rejected: AccessToken | None = None) -> AccessToken:
+        name = type(self._tokens).__name__
+        return await of_caller(
+            self._tokens.token(self, rejected),
+            lambda: AuthError(f"no token: {name}.token() was cancelled, and not the call that needs it"),
+        )
 
     async def _begin(self, call: Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
         rate_limiter = self.rate_limiter(call.endpoint)
