@@ -205,6 +205,7 @@ def export_project(
     policy: Policy | None = None,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    batch: int | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[ExportOutcome, None]: ...
 
@@ -226,6 +227,7 @@ def export_project(
     policy: Policy | None = None,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    batch: int | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[StoredOutcome, None]: ...
 
