@@ -23,6 +23,7 @@ __all__ = [
     "make_folders",
     "move_below",
     "nearest_existing",
+    "new_file",
     "open_own",
     "part_of",
     "refuse_link",
@@ -120,6 +121,16 @@ def open_own(path: Path, flags: int, mode: int = 0o666) -> int:
     return file
 
 
+def new_file(path: str | os.PathLike[str], mode: int = 0o666) -> int:
+    """Creates a file and returns its descriptor, open for writing.
+
+    Raises:
+        OSError: EEXIST if anything has this name, even a link: another user may have put it there to read what is
+            written.
+    """
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, mode)
+
+
 def _check_regular(found: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.ELOOP, "is not a regular file", str(path))
@@ -164,8 +175,7 @@ def replacing(
         OSError: the file cannot be written.
     """
     part = part or part_of(path, secrets.token_hex(6))
-    # O_EXCL: another user may have put a file or a link here, to read what is written.
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, mode)
+    descriptor = new_file(part, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file

@@ -18,7 +18,7 @@ ORDER = "options, then environment variables, then the profile; a profile named 
 
 def a_path(text: str) -> Path:
     """A path from the command line. Addresses are refused, and empty text, which `Path` would read as '.'."""
-    from aps_async.downloads.sinks import local_path
+    from aps_async.downloads.target_paths import local_path
     from aps_async.errors import InputError
 
     try:

@@ -14,7 +14,8 @@ from attrs import frozen
 from aps_async.arguments import check_functions
 from aps_async.downloads.filenames import NameBook, in_folder, safe_stem
 from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
-from aps_async.downloads.sinks import part_name, source_error, target_error
+from aps_async.downloads.sinks import part_name
+from aps_async.downloads.target_paths import source_error, target_error
 from aps_async.downloads.zip_directory import open_patched
 from aps_async.errors import APSError, IncompleteDownloadError
 from aps_async.filesystem import replacing

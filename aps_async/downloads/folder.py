@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit, split_suffix
-from aps_async.downloads.sinks import local_path, made_folder, source_error, target_error
 from aps_async.downloads.storage import ReadableStorage, StoredFile, is_object_storage
+from aps_async.downloads.target_paths import local_path, made_folder, source_error, target_error
 from aps_async.filesystem import check_real_folders, move_below, open_own, refuse_link
 from aps_async.threads import in_thread
 

@@ -22,8 +22,8 @@ from typing import Any
 from attrs import frozen
 
 from aps_async.downloads.filenames import checked_relative
-from aps_async.downloads.sinks import source_error, target_error
 from aps_async.downloads.storage import ReadableStorage, StoredFile, is_object_storage
+from aps_async.downloads.target_paths import source_error, target_error
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
 from aps_async.filesystem import at_home

@@ -10,8 +10,9 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.downloads.download import BeforeRename
-from aps_async.downloads.sinks import PartFile, part_name, target_error
+from aps_async.downloads.sinks import PartFile, part_name
 from aps_async.downloads.storage import Storage, discard_from, staged_in
+from aps_async.downloads.target_paths import target_error
 from aps_async.errors import InputError
 from aps_async.exports.entries import Entry
 from aps_async.ledger.files import known_file

@@ -10,8 +10,9 @@ from attrs import define, field
 
 from aps_async.downloads.archives import unpack_archive
 from aps_async.downloads.filenames import in_folder
-from aps_async.downloads.sinks import PartFile, checked_path, target_error
+from aps_async.downloads.sinks import PartFile
 from aps_async.downloads.storage import Storage, discard_from, put_into, staged_in
+from aps_async.downloads.target_paths import checked_path, target_error
 from aps_async.exports.batches import Batches, put_in_place
 from aps_async.exports.entries import Entry
 from aps_async.exports.progress import Counts

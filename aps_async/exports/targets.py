@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from aps_async.downloads.folder import storage_for
-from aps_async.downloads.sinks import local_path
 from aps_async.downloads.storage import ReadableStorage, Storage, is_object_storage
+from aps_async.downloads.target_paths import local_path
 from aps_async.errors import InputError
 from aps_async.filesystem import at_home
 from aps_async.ledger import LEDGER_NAME, Ledger

@@ -14,8 +14,9 @@ from typing import Literal, Self
 from attrs import evolve
 
 from aps_async.downloads.filenames import NameBook, safe_stem, stem_of
-from aps_async.downloads.sinks import local_path, made_folder, remove_parts
+from aps_async.downloads.sinks import remove_parts
 from aps_async.downloads.storage import ReadableStorage, Storage
+from aps_async.downloads.target_paths import local_path, made_folder
 from aps_async.errors import ExportFailedError, InputError, LedgerError
 from aps_async.filesystem import check_real_folders
 from aps_async.lazy import regex

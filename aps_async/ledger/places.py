@@ -12,8 +12,9 @@ from threading import Event
 from typing import Protocol, TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit
-from aps_async.downloads.sinks import part_name, source_error, target_error
+from aps_async.downloads.sinks import part_name
 from aps_async.downloads.storage import ReadableStorage, StorageBelow, discard_from
+from aps_async.downloads.target_paths import source_error, target_error
 from aps_async.errors import TargetError
 from aps_async.filesystem import check_real_folders, move_below, open_own, replacing
 from aps_async.ledger.files import are_whole, is_whole, known_file

@@ -15,7 +15,7 @@ from enum import IntEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from aps_async.downloads.sinks import target_error
+from aps_async.downloads.target_paths import target_error
 from aps_async.errors import DiskFullError, LedgerError, TargetError
 from aps_async.filesystem import refuse_link
 

@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 
 from attrs import evolve, frozen
 
-from aps_async.downloads.sinks import checked_lengths, checked_path, local_path, remove_parts
+from aps_async.downloads.sinks import remove_parts
+from aps_async.downloads.target_paths import checked_lengths, checked_path, local_path
 from aps_async.errors import APSError, InputError, MergeError, TargetError
 from aps_async.ledger import Ledger
 from aps_async.sync.merge import MergedPdf, MergeSheet, identifier_of, merge_sheets, pikepdf_installed

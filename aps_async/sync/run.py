@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from attrs import define, evolve, field
 
 from aps_async.ahead import ReadAhead
-from aps_async.downloads.sinks import checked_path
+from aps_async.downloads.target_paths import checked_path
 from aps_async.errors import (
     APSError,
     EmptyProjectError,

@@ -22,7 +22,8 @@ from aps_async import APSError
 from aps_async.downloads.archives import unpack_archive, verify_archive
 from aps_async.downloads.filenames import NameBook
 from aps_async.downloads.open_files import OpenFile, opened
-from aps_async.downloads.sinks import PartFile, checked_path, made_folder, target_error
+from aps_async.downloads.sinks import PartFile
+from aps_async.downloads.target_paths import checked_path, made_folder, target_error
 from aps_async.errors import DiskFullError, DownloadError, IncompleteDownloadError, InputError, TargetError
 from aps_async.filesystem import replacing
 

@@ -19,7 +19,7 @@ import pytest
 from attrs import define, evolve
 
 from aps_async import Session, export_many
-from aps_async.downloads.sinks import target_error
+from aps_async.downloads.target_paths import target_error
 from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError
 from aps_async.exports.project import project_requests
 from aps_async.ids import bare_id
