@@ -125,7 +125,8 @@ async def one_call(session: Session, simulator: Simulator) -> object:
 
 
 async def a_check(session: Session, simulator: Simulator) -> object:
-    return await session.check_token()
+    await session.check_token()
+    return None
 
 
 async def who_acts(session: Session, simulator: Simulator) -> object:
