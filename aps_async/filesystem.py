@@ -27,6 +27,7 @@ __all__ = [
     "open_own",
     "part_of",
     "refuse_link",
+    "remove_below",
     "replacing",
     "sync_folder",
     "try_lock",
@@ -233,6 +234,16 @@ def make_folders(folder: Path, parts: Sequence[str]) -> None:
     """
     check_real_folders(folder, parts)
     folder.joinpath(*parts).mkdir(parents=True, exist_ok=True)
+
+
+def remove_below(folder: Path, parts: Sequence[str]) -> None:
+    """Removes the file at `parts` below a folder, if it is there.
+
+    Raises:
+        OSError: the file cannot be removed; ELOOP if one of the folders is a link or a file.
+    """
+    check_real_folders(folder, parts[:-1])
+    folder.joinpath(*parts).unlink(missing_ok=True)
 
 
 def move_below(file: Path, folder: Path, parts: Sequence[str]) -> None:

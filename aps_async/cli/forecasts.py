@@ -5,7 +5,7 @@ from attrs import asdict, evolve
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import exit_code, reason, worst
 from aps_async.cli.export import ExportChoices, chosen_tasks
-from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.output import print_json, print_result, print_status, size
 from aps_async.cli.results import Run
 from aps_async.cli.syncing import SyncChoices, SyncView, as_json
 from aps_async.cli.wanted import exportable_project
@@ -17,6 +17,7 @@ from aps_async.resources.projects import find_projects
 from aps_async.sync.forecast import Forecast, Work, forecast, forecast_exports
 from aps_async.sync.outcomes import SheetState, SyncCounts
 from aps_async.sync.subfolders import Root
+from aps_async.text import count
 
 
 async def export(choices: ExportChoices) -> int:

@@ -243,11 +243,6 @@ def size(count: int) -> str:
     return decimal(count)
 
 
-def count(number: int, what: str) -> str:
-    """`1 sheet`, `2 sheets`."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
-
-
 def clock(seconds: float) -> str:
     """`0:09`, `49:03`, `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)

@@ -9,7 +9,7 @@ from attrs import evolve
 from aps_async.cli.choice import Choice
 from aps_async.cli.completion import remember_projects
 from aps_async.cli.exit_codes import UsageProblem
-from aps_async.cli.output import count, print_progress, print_status
+from aps_async.cli.output import print_progress, print_status
 from aps_async.cli.progress import busy
 from aps_async.exports.targets import state_folder
 from aps_async.models import ExportOptions, ExportRequest, LeftOut, Project
@@ -19,6 +19,7 @@ from aps_async.session import Session
 from aps_async.sync.naming import NamePattern, shared_names
 from aps_async.sync.selection import Selected, list_selected
 from aps_async.sync.sheets import ProjectSheet
+from aps_async.text import count
 
 
 def export_options(

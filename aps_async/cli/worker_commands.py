@@ -80,11 +80,10 @@ def worker(
     ] = False,
 ) -> Any:
     """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
-    from aps_async.cli import databases
-    from aps_async.cli import workers as fleet
+    from aps_async.cli import databases, workers
 
     location = out if isinstance(out, str) else str(out.absolute())
-    choices = fleet.WorkerChoices(
+    choices = workers.WorkerChoices(
         database=databases.database_url(database),
         out=location,
         slots=slots,
@@ -93,7 +92,7 @@ def worker(
         clients=clients,
         metrics=_address(metrics) if metrics else None,
     )
-    return partial(fleet.worker, choices)
+    return partial(workers.worker, choices)
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -134,15 +133,14 @@ def enqueue(
     json: JSON_OBJECT = False,
 ) -> Any:
     """Queue a project's sheets for the workers: all of them, those of one folder, or named ones. Or ACC files."""
-    from aps_async.cli import databases
-    from aps_async.cli import workers as fleet
+    from aps_async.cli import databases, workers
     from aps_async.cli.addresses import place_in
     from aps_async.cli.wanted import check_together
 
     check_together(sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
     if no_partial and not files:
         raise UsageProblem("--no-partial needs --files: sheets are exported one by one")
-    choices = fleet.EnqueueChoices(
+    choices = workers.EnqueueChoices(
         database=databases.database_url(database),
         **place_in(project, folder=folder, sheets=tuple(dict.fromkeys(sheet or ())), takes_file=not files),
         collection=collection,
@@ -155,7 +153,7 @@ def enqueue(
         user_id=user_id,
         as_json=json,
     )
-    return partial(fleet.enqueue, choices)
+    return partial(workers.enqueue, choices)
 
 
 def status(database: str | None, run: str | None, *, as_json: bool, watch: bool) -> Any:

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from io import FileIO
@@ -279,11 +279,6 @@ class ObjectStorage(ReadableStorage):
             return
         except Exception as problem:  # noqa: BLE001 - the same
             raise TargetError(f"cannot remove {location}: {_explained(problem)}") from None
-
-    def discard(self, file: Path) -> None:
-        """See `Storage`."""
-        with suppress(OSError):
-            file.unlink(missing_ok=True)
 
 
 async def _locally(

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -59,7 +60,8 @@ def is_object_storage(location: str) -> bool:
 class Storage(Protocol):
     """Stores verified files. One event loop uses it, for many files at once.
 
-    Names have `/` between folders. Classes that derive from this one inherit `replace`; others have to implement it.
+    Names have `/` between folders. Classes that derive from this one inherit `replace` and `discard`; others have to
+    implement them.
     """
 
     async def stage(self, stem: str) -> Path:
@@ -110,7 +112,8 @@ class Storage(Protocol):
 
     def discard(self, file: Path) -> None:
         """Removes what was staged, if it is still there."""
-        ...
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 @frozen(kw_only=True)

@@ -68,7 +68,7 @@ class SyncRun:
     _renamed: list[Planned] = field(factory=list[Planned], init=False)
     _not_renamed: dict[bytes, TargetError] = field(factory=dict[bytes, TargetError], init=False)
     """The errors of files that could not be renamed, by lineage."""
-    _is_told: bool = field(default=False, init=False)
+    _has_reported_left_out: bool = field(default=False, init=False)
     _is_any_known: bool = field(default=False, init=False)
     """Whether the folder had any sheets at the beginning."""
     _taken: dict[SheetIdentity | None, str] = field(factory=dict[SheetIdentity | None, str], init=False)
@@ -167,9 +167,9 @@ class SyncRun:
 
     def left_out(self) -> list[SyncOutcome]:
         """The outcomes of what was listed and cannot be exported; once, when the list is complete."""
-        if not self.is_listed or self._is_told:
+        if not self.is_listed or self._has_reported_left_out:
             return []
-        self._is_told = True
+        self._has_reported_left_out = True
         found: list[SyncOutcome] = []
         for unread in self._listing.unreadable:
             name, reason = unread.id or unread.call, str(unread)
