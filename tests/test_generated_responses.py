@@ -63,7 +63,7 @@ from aps_async.resources import (
 from aps_async.resources import jsonapi as paging
 from aps_async.sync import project as syncing
 from aps_async.sync import selection
-from aps_async.sync.run import SyncOptions
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.selection import Selection
 from aps_async.transport.quotas import Endpoint, Quotas
 from tests.generated import FOLDER, ITEM, PROJECT, STORAGE, URN, GeneratedServer, generated_server

@@ -25,7 +25,7 @@ from aps_async.models import (
 )
 from aps_async.policies import Policy
 from aps_async.resources import acc, files, plans, sheets
-from aps_async.resources.projects import find_project
+from aps_async.resources.projects import as_project, product_of
 from aps_async.session import Session
 
 __all__ = ["export_project", "get_sheet", "list_collections", "list_sheets", "project_requests"]
@@ -41,7 +41,7 @@ async def list_collections(
         InputError: the project is in BIM 360, which has folders instead of collections.
         APSError: as `list_sheets`.
     """
-    found = await _found(session, project, user_id)
+    found = await as_project(session, project, user_id=user_id)
     _check_collections(found)
     async for collection in sheets.list_collections(session, found.id, user_id=user_id):
         yield collection
@@ -83,7 +83,7 @@ async def list_sheets(
     check_awaited(known=known)
     check_functions(on_left_out=on_left_out)
     check_whole(project, folder)
-    found = await _found(session, project, user_id)
+    found = await as_project(session, project, user_id=user_id)
     if collection is not None:
         _check_collections(found)
     if found.is_acc:
@@ -115,7 +115,7 @@ async def get_sheet(
         NotFoundError: BIM 360: there is no such item or version.
         APSError: as `list_sheets`.
     """
-    found = await _found(session, project, user_id)
+    found = await as_project(session, project, user_id=user_id)
     if collection is not None:
         _check_collections(found)
     if not found.is_acc:
@@ -157,7 +157,7 @@ async def project_requests(
     if what not in ("sheets", "files"):
         raise InputError(f"what must be 'sheets' or 'files', not {what!r}")
     check_whole(project, folder)
-    found = await _found(session, project, user_id)
+    found = await as_project(session, project, user_id=user_id)
     if found.is_acc:
         session.check_user(files.SERVICE.start, user_id)
     if what == "sheets":
@@ -261,7 +261,7 @@ async def export_project(
     check_not_async(policy=policy)
     check_functions(on_progress=on_progress)
     check_whole(project, source_folder)
-    found = await _found(session, project, user_id)
+    found = await as_project(session, project, user_id=user_id)
     requests = project_requests(
         session,
         found,
@@ -289,14 +289,9 @@ async def export_project(
             yield outcome
 
 
-async def _found(session: Session, project: Project | str, user_id: str | None) -> Project:
-    return project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
-
-
 def _check_collections(project: Project) -> None:
     if not project.is_acc:
-        kind = "BIM 360" if project.is_bim360 else project.project_type or "unknown"
         raise InputError(
-            f"{project.name} is a {kind} project, and only ACC (Forma) projects have collections: "
+            f"{project.name} is a {product_of(project)} project, and only ACC (Forma) projects have collections: "
             "leave the collection out, or choose a folder"
         )

@@ -14,7 +14,7 @@ from aps_async.filesystem import at_home
 from aps_async.ledger import LEDGER_NAME, Ledger
 from aps_async.user_folders import user_folder
 
-__all__ = ["ledger_for", "readable", "state_folder", "state_folder_for", "target_for"]
+__all__ = ["check_no_state", "ledger_for", "readable", "state_folder", "state_folder_for", "target_for"]
 __dir__: object = __all__.copy
 
 _OF_STORAGE = ("stage", "put", "discard")
@@ -53,11 +53,20 @@ def ledger_for(target: Path | Storage, state: str | os.PathLike[str] | None = No
         InputError: `state` is given for a folder; or the storage is not a `ReadableStorage`.
     """
     if isinstance(target, Path):
-        if state is not None:
-            raise InputError("the ledger of a folder lies in it: a state folder is for storages only")
+        check_no_state(state)
         return Ledger(target, **options)
     storage = readable(target)
     return Ledger(state_folder_for(storage, state), storage=storage, **options)
+
+
+def check_no_state(state: object) -> None:
+    """Checks that no state folder is given; for a target that is a folder.
+
+    Raises:
+        InputError: there is one.
+    """
+    if state is not None:
+        raise InputError("the ledger of a folder is kept in it: a state folder is for storages only")
 
 
 def readable(target: Storage) -> ReadableStorage:

@@ -29,11 +29,12 @@ from aps_async.lazy import regex
 from aps_async.models import Folder, Item, ItemWarning, LeftOut, Project, Sheet, Version
 from aps_async.resources.projects import (
     Entry,
-    find_project,
+    as_project,
     get_item,
     get_tip,
     get_version,
     list_top_folders,
+    product_of,
 )
 from aps_async.resources.reading import FolderReader
 from aps_async.resources.walking import Walk, descend, known_folder, newest
@@ -175,13 +176,13 @@ async def bim360_project(session: Session, project: Project | str, *, user_id: s
         NotExportableError: it is an ACC project, or of a kind we do not know.
         NotFoundInProjectError: there is none by that id or name.
     """
-    found = project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
+    found = await as_project(session, project, user_id=user_id)
     if found.is_bim360:
         return found
-    kind = found.project_type or "unknown"
-    acc = "use the exports of ACC Sheets or ACC Files instead"
-    instead = acc if kind.upper() == "ACC" else "it has no Plans folder"
-    raise NotExportableError(f"{found.name} ({found.id}) is a project of type {kind}, not BIM 360: {instead}")
+    instead = "use the exports of ACC Sheets or ACC Files instead" if found.is_acc else "it has no Plans folder"
+    raise NotExportableError(
+        f"{found.name} ({found.id}) is a project of type {product_of(found)}, not BIM 360: {instead}"
+    )
 
 
 async def _starts(

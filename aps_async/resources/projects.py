@@ -29,6 +29,7 @@ __all__ = [
     "VERSION",
     "VERSIONS",
     "Entry",
+    "as_project",
     "find_project",
     "find_project_id",
     "find_projects",
@@ -44,6 +45,7 @@ __all__ = [
     "list_top_folders",
     "list_versions",
     "matching_projects",
+    "product_of",
 ]
 __dir__: object = __all__.copy
 
@@ -163,6 +165,22 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
     if refusal := refused or refusal:
         raise refusal
     raise NotFoundInProjectError(f"no project {project!r}: {_what_there_is(project, found, known)}")
+
+
+async def as_project(session: Session, project: Project | str, *, user_id: str | None = None) -> Project:
+    """The project itself, or the one that `find_project` finds.
+
+    Raises:
+        APSError: as `find_project`.
+    """
+    return project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
+
+
+def product_of(project: Project) -> str:
+    """The product that a project belongs to, for messages."""
+    if project.is_bim360:
+        return "BIM 360"
+    return "ACC" if project.is_acc else project.project_type or "unknown"
 
 
 def _may_be_id(text: str) -> bool:

@@ -26,7 +26,7 @@ from aps_async.session import Session
 from aps_async.sync.compare import Planned, plan
 from aps_async.sync.joined import JoinedSet, SetSheet, join_set
 from aps_async.sync.listing import OTHER_PROJECT, OUTSIDE, Listing
-from aps_async.sync.options import DEFAULT_PATTERN, SyncOptions
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import RegisterWriter
 from aps_async.sync.renaming import rename_files
@@ -36,7 +36,7 @@ from aps_async.sync.sheets import ProjectSheet
 from aps_async.sync.withdrawn import Prover, Verdict
 from aps_async.threads import in_thread
 
-__all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun"]
+__all__ = ["PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun"]
 __dir__: object = __all__.copy
 
 PRUNE_SHARE = 10

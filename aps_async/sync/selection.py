@@ -20,7 +20,7 @@ from aps_async.ids import (
 )
 from aps_async.models import LeftOut, Project, Sheet
 from aps_async.narrowing import is_really
-from aps_async.resources.projects import find_project
+from aps_async.resources.projects import as_project, product_of
 from aps_async.resources.walking import folder_path, known_folder
 from aps_async.session import Session
 from aps_async.sync.sheets import ProjectSheet
@@ -105,10 +105,9 @@ class Selection:
         """
         asked = [words for name, words in _ACC_ONLY.items() if getattr(self, name)]
         if asked and not project.is_acc:
-            kind = "BIM 360" if project.is_bim360 else project.project_type or "unknown"
             raise InputError(
-                f"{project.name} is a {kind} project, and only ACC (Forma) projects have version sets, collections and "
-                f"tags: leave out {' and '.join(asked)}, and choose by number, pattern, folder or date"
+                f"{project.name} is a {product_of(project)} project, and only ACC (Forma) projects have version sets, "
+                f"collections and tags: leave out {' and '.join(asked)}, and choose by number, pattern, folder or date"
             )
         if self.folder is not None and self.sheet_set is not None:
             raise InputError("in an ACC project a folder of sheets is a version set: give only one of the two")
@@ -173,7 +172,7 @@ async def list_selected(
         APSError: as `list_sheets`.
     """
     selection.check_address(project)
-    found = project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
+    found = await as_project(session, project, user_id=user_id)
     selection.check(found)
     selection = await with_path(session, found, selection, user_id)
     urns = _urns(selection) if found.is_bim360 and selection.folder is None else {}

@@ -10,7 +10,7 @@ from aps_async.downloads.target_paths import check_future_folder, checked_future
 from aps_async.errors import TargetError
 from aps_async.filesystem import part_of, replacing
 from aps_async.sync.joined import checked_pdf
-from aps_async.sync.run import SyncOptions
+from aps_async.sync.options import SyncOptions
 
 LONG, LONGEST = "a" * 256, "a" * 255
 TOO_LONG: dict[str, str] = {

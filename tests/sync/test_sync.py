@@ -30,9 +30,9 @@ from aps_async.models import ExportOptions
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.simulator.parts import BuildSheet, Folder, Item, User, Version, VersionSet
 from aps_async.sync.naming import NamePattern
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from aps_async.sync.selection import Selection
 from tests.support import service, session_for
 

@@ -17,9 +17,9 @@ from aps_async.exports.project import project_requests
 from aps_async.ledger import Ledger, files
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from aps_async.transport.quotas import LocalRateLimiter, Quotas
 from tests.support import service, session_for
 
