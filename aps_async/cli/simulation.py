@@ -22,7 +22,8 @@ from aps_async.extras import missing
 from aps_async.report.entries import Report
 from aps_async.session import Session
 from aps_async.settings import Settings
-from aps_async.sync.selection import Selection, list_selected
+from aps_async.sync.list_selected import list_selected
+from aps_async.sync.selection import Selection
 from aps_async.text import count
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from aps_async.models import ExportOptions, ExportRequest, LeftOut, Project
 from aps_async.resources import files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
+from aps_async.sync.list_selected import list_selected
 from aps_async.sync.naming import NamePattern, shared_names
-from aps_async.sync.selection import Selected, list_selected
+from aps_async.sync.selection import Selected
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.text import count
 

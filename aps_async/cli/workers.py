@@ -23,7 +23,8 @@ from aps_async.errors import APSError, NotFoundInProjectError
 from aps_async.exports.project import project_requests
 from aps_async.models import ExportOptions, ExportRequest, FailedFile, Project
 from aps_async.session import Session
-from aps_async.sync.selection import Selection, list_selected
+from aps_async.sync.list_selected import list_selected
+from aps_async.sync.selection import Selection
 from aps_async.text import count
 from aps_async.workers import (
     Database,

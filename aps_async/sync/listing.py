@@ -18,7 +18,8 @@ from aps_async.resources.plans import has_known_name
 from aps_async.resources.sheets import forms
 from aps_async.session import Session
 from aps_async.sync.compare import LedgerSheets, lineages_of
-from aps_async.sync.selection import Selected, Selection, select, with_path
+from aps_async.sync.list_selected import with_path
+from aps_async.sync.selection import Selected, Selection, select
 from aps_async.sync.sheets import ProjectSheet
 
 __all__ = ["OTHER_PROJECT", "OUTSIDE", "Listing"]
@@ -158,8 +159,7 @@ class Listing:
         self._inside = set()
         if not (self.listed or in_place or missed):
             return Selected(chosen=())
-        rest = evolve(self.selection, folder=None, sheet_set=None, collection=None)
-        selected = select([*self.listed, *in_place, *missed], rest)
+        selected = select([*self.listed, *in_place, *missed], self.selection.anywhere)
         chosen = {each.id for each in selected.chosen}
         self.left_out = [each for each in self.left_out if each.is_folder or each.version_urn in chosen]
         self._inside = {record for record, facts in elsewhere.items() if facts.id in chosen}
