@@ -9,7 +9,7 @@ import json as json_text
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self, TypeVar
 
@@ -41,6 +41,7 @@ __all__ = ["TOKENS", "Session"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
+R = TypeVar("R", Answer, aiohttp.ClientResponse)
 
 _WARNINGS = 1000
 TOKENS = Endpoint("token", 500)
@@ -414,10 +415,10 @@ class Session:
         if user := self._acting_user(endpoint, user_id):
             sent["x-user-id"] = user
         call = call_to(self.base_url, endpoint, "GET", path, sent)
-        response, token = await self._begin(call, None)
+        response, token = await self._exchange(call, None, self._open)
         if response.status == 401:
             response.release()
-            response, _ = await self._begin(call, token)
+            response, _ = await self._exchange(call, token, self._open)
         async with response:
             yield response
 
@@ -428,19 +429,6 @@ class Session:
             lambda: AuthError(f"no token: {name}.token() was cancelled, and not the call that needs it"),
         )
 
-    async def _begin(self, call: Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
-        rate_limiter = self.rate_limiter(call.endpoint)
-        await self._acquire(rate_limiter, call)
-        counts = False
-        try:
-            token = await self._token(rejected)
-            counts = True
-            response = await self._connections.begin(call, token, self.settings)
-            counts = self._heed(rate_limiter, call, response.status, response.headers)
-            return response, token
-        finally:
-            rate_limiter.release(used=counts)
-
     async def _attempt(self, call: Call) -> "tuple[Any, CIMultiDictProxy[str]]":
         try:
             return await self._once(call)
@@ -450,25 +438,35 @@ class Session:
             raise
 
     async def _once(self, call: Call) -> "tuple[Any, CIMultiDictProxy[str]]":
-        answer, token = await self._exchange(call, None)
+        answer, token = await self._exchange(call, None, self._send)
         if answer.status == 401 and token is not None:
-            answer, _ = await self._exchange(call, token)
+            answer, _ = await self._exchange(call, token, self._send)
         return value_of(call, answer, self.now()), answer.headers
 
-    async def _exchange(self, call: Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
-        """Makes one call when the quota allows it. The token comes last, so that it cannot expire in the queue."""
+    async def _send(self, call: Call, token: AccessToken | None) -> Answer:
+        self.calls += call.authorized
+        answer = await self._connections.send(call, token, self.settings, self.base_url_place)
+        self._learn_speed(answer.headers)
+        return answer
+
+    async def _open(self, call: Call, token: AccessToken | None) -> aiohttp.ClientResponse:
+        return await self._connections.begin(call, token, self.settings)
+
+    async def _exchange(
+        self,
+        call: Call,
+        rejected: AccessToken | None,
+        send: Callable[[Call, AccessToken | None], Awaitable[R]],
+    ) -> tuple[R, AccessToken | None]:
+        """Sends one call when the quota allows it. The token comes last, so that it cannot expire in the queue."""
         rate_limiter = self.rate_limiter(call.endpoint)
         self._connections.api()  # raises if the session is not open, before a token is requested
         await self._acquire(rate_limiter, call)
         counts = False
         try:
-            token = None
-            if call.authorized:
-                token = await self._token(rejected)
-                self.calls += 1
+            token = await self._token(rejected) if call.authorized else None
             counts = True
-            answer = await self._connections.send(call, token, self.settings, self.base_url_place)
-            self._learn_speed(answer.headers)
+            answer = await send(call, token)
             counts = self._heed(rate_limiter, call, answer.status, answer.headers)
             return answer, token
         except TransportError as problem:
