@@ -24,7 +24,7 @@ from aps_async.models import (
     StoredOutcome,
 )
 from aps_async.policies import Policy
-from aps_async.resources import acc, files, plans, sheets
+from aps_async.resources import acc, bim360, files, plans, sheets
 from aps_async.resources.projects import as_project, product_of
 from aps_async.session import Session
 
@@ -151,7 +151,8 @@ async def project_requests(
     Raises:
         NotExportableError: `what` is `files` for a BIM 360 project; its files need no export: download them.
         InputError: the user is missing for an ACC project with a two-legged token; `collection` is given for files or
-            for a BIM 360 project; or asset markups are requested for files. Raised before anything is listed.
+            for a BIM 360 project; or the service does not have one of the options (asset markups are not for files,
+            and BIM 360 has published markups and hyperlinks only). Raised before anything is listed.
         APSError: as `list_sheets`.
     """
     if what not in ("sheets", "files"):
@@ -161,6 +162,8 @@ async def project_requests(
     if found.is_acc:
         session.check_user(files.SERVICE.start, user_id)
     if what == "sheets":
+        if found.is_bim360:
+            bim360.check_options(options or ExportOptions())
         listed = list_sheets(session, found, folder=folder, collection=collection, user_id=user_id)
         async with aclosing(listed):
             async for sheet in listed:

@@ -32,6 +32,7 @@ __all__ = [
     "STATUS",
     "ExportAnswer",
     "ExportResult",
+    "check_options",
     "get_export",
     "make_request",
     "resolve",
@@ -77,6 +78,16 @@ class ExportAnswer:
     status: str
     """`committed`, `completed` or `failed`."""
     data: ExportResult | None = None
+
+
+def check_options(options: ExportOptions) -> None:
+    """Checks that BIM 360 has these options: the service knows two, and would not report that it lacks the others.
+
+    Raises:
+        InputError: there are others than published markups and hyperlinks.
+    """
+    if options != ExportOptions(markups=options.markups, hyperlinks=options.hyperlinks):
+        raise InputError("in BIM 360 only published markups and hyperlinks are supported: leave the other options out")
 
 
 def make_request(
@@ -150,8 +161,14 @@ async def start_export(
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:
-    """Starts the job of a request; see `start_export`."""
+    """Starts the job of a request; see `start_export`.
+
+    Raises:
+        InputError: see `check_options`.
+        APSError: as `start_export`.
+    """
     options = request.options
+    check_options(options)
     receipt = Receipt(session.now)
     try:
         answer = await session.request(
