@@ -14,8 +14,8 @@ T = TypeVar("T")
 def is_being_cancelled() -> bool:
     """Whether the current task is being cancelled.
 
-    Otherwise a CancelledError comes out of code that it has called, such as a token provider of the caller, which has
-    awaited something that others have cancelled: that is an error of this code, and the task goes on.
+    If not, a CancelledError was raised by code that the task has called, such as a token provider of the caller,
+    because something that this code awaited was cancelled by others. It is an error of that code; the task continues.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

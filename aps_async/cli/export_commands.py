@@ -1,4 +1,4 @@
-"""The commands that deliver files: `export`, `cost-documents`, `download`; and those that look at them or go on."""
+"""The commands that deliver files: `export`, `cost-documents`, `download`; and `status` and `resume`."""
 
 from functools import partial
 from pathlib import Path

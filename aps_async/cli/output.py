@@ -224,6 +224,11 @@ def print_prose(text: str, *, level: str = "info") -> None:
     _write_status(wrapper.fill(clean(text)))
 
 
+def print_summary(text: str, *, as_json: bool) -> None:
+    """Prints a line about the whole run: to standard output, unless `--json` keeps that for values."""
+    (print_status if as_json else print_result)(text)
+
+
 def print_json(value: Any) -> None:
     """Prints one JSON value on one line, in pure ASCII, which every reader and terminal accepts."""
     _write_result(json.dumps(well_formed_values(value)))

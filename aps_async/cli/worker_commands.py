@@ -8,7 +8,6 @@ import typer
 
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.options import (
-    COLLECTION,
     FILES,
     JSON_OBJECT,
     NO_PARTIAL,
@@ -18,6 +17,7 @@ from aps_async.cli.options import (
     a_target,
     with_page_options,
 )
+from aps_async.cli.selecting import COLLECTION, FOLDER, SHEET, many
 
 DATABASE = Annotated[
     str | None,
@@ -106,13 +106,9 @@ def _address(text: str) -> tuple[str, int]:
 def enqueue(
     project: PROJECT,
     database: DATABASE = None,
-    folder: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Only this folder and its subfolders (or this version set).")
-    ] = None,
+    folder: FOLDER = None,
     collection: COLLECTION = None,
-    sheet: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="One sheet, as for 'export'. Repeatable.")
-    ] = None,
+    sheet: SHEET = None,
     files: Annotated[
         bool, typer.Option("--files", rich_help_panel=FILES, help="ACC: files as ZIPs, instead of sheets.")
     ] = False,
@@ -142,7 +138,7 @@ def enqueue(
         raise UsageProblem("--no-partial needs --files: sheets are exported one by one")
     choices = workers.EnqueueChoices(
         database=databases.database_url(database),
-        **place_in(project, folder=folder, sheets=tuple(dict.fromkeys(sheet or ())), takes_file=not files),
+        **place_in(project, folder=folder, sheets=many(sheet), takes_file=not files),
         collection=collection,
         files=files,
         allow_partial=not no_partial,

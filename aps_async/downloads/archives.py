@@ -202,10 +202,10 @@ def _check_limits(entries: list[zipfile.ZipInfo], size: int, limits: ArchiveLimi
         raise IncompleteDownloadError(f"the archive would unpack to more than {limits.size} bytes")
     if sum(entry.compress_size for entry in entries) > size:
         raise IncompleteDownloadError(
-            "the archive's entries hold more than itself: it is cut off, or they overlap as a bomb's do"
+            "the archive's entries add up to more than its size: it is cut off, or they overlap as in a ZIP bomb"
         )
     if unpacked > max(limits.ratio_from, limits.ratio * size):
-        raise IncompleteDownloadError(f"the archive would unpack {size} bytes to {unpacked}: that is a bomb")
+        raise IncompleteDownloadError(f"the archive would unpack {size} bytes to {unpacked}, as a ZIP bomb would")
 
 
 def _inner_path(entry: zipfile.ZipInfo) -> PurePosixPath:

@@ -117,7 +117,7 @@ class PartFile:
             TargetError: it cannot be synced or read.
         """
         if self._file is None:
-            raise IncompleteDownloadError(f"nothing came for {self.path}", path=self.path)
+            raise IncompleteDownloadError(f"no bytes arrived for {self.path}", path=self.path)
         try:
             await _on_disk(self._file)
             status = os.fstat(self._file)

@@ -29,7 +29,7 @@ _ADVICE = {
     errno.EFBIG: "it is larger than the file system or a limit allows; raise the limit or choose another place",
     errno.EACCES: "it is not writable; choose another place or change its permissions",
     errno.EPERM: "it is not writable; choose another place or change its permissions",
-    errno.EROFS: "it lies on a read-only file system; choose another place",
+    errno.EROFS: "it is on a read-only file system; choose another place",
     errno.ENOENT: "its folder does not exist; create it first",
     errno.ENOTDIR: "{folder}; choose another place",
     errno.EISDIR: "it is a folder; give a file name",

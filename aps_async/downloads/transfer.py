@@ -201,7 +201,7 @@ class Transfer:
         try:
             if self._has_several:
                 if size is not None and self._at != size:
-                    raise IncompleteDownloadError(f"{self._at} bytes came instead of {size}")  # noqa: TRY301
+                    raise IncompleteDownloadError(f"{self._at} bytes arrived instead of {size}")  # noqa: TRY301
             else:
                 self.warnings = self._check.verify(self._part_total, ends_unmarked=self._ends_unmarked)
         except IncompleteDownloadError as problem:
@@ -285,7 +285,7 @@ class Transfer:
 
     def _note(self, response: aiohttp.ClientResponse) -> None:
         if encodings := content_codings(response):
-            raise DownloadError(f"GET {self._link}: the body is {encodings}-encoded although that was not asked for")
+            raise DownloadError(f"GET {self._link}: the body is {encodings}-encoded although that was not requested")
         self._refusals = 0
         self.etag = strong_etag(response.headers.get("ETag"))
         self._part_total = response.content_length
@@ -345,11 +345,11 @@ class Transfer:
         is_refused = isinstance(problem, TransportError) and problem.obstacle in ("certificate", "proxy")
         if self._breaks >= (_REFUSED_ATTEMPTS if is_refused else self._settings.max_download_attempts):
             raise IncompleteDownloadError(
-                f"gave up after {self._breaks} breaks without a new byte, at {self.received} of "
+                f"gave up after {self._breaks} interruptions without a new byte, at {self.received} of "
                 f"{'unknown' if (total := self._whole) is None else total} bytes: {problem}"
             ) from problem
         wait = self._next_wait(problem)
-        _log.info("%s; keeping %d bytes, going on in %.1f s", problem, self._at, wait)
+        _log.info("%s; keeping %d bytes, continuing in %.1f s", problem, self._at, wait)
         await self._sleep(wait)
 
     async def _sleep(self, seconds: float) -> None:

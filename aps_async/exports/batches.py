@@ -46,7 +46,7 @@ def batch_for(project: Project, batch: int | None, *, one_pdf: bool = False) -> 
     if batch is None:
         return LARGEST if one_pdf and project.is_acc else None
     if not project.is_acc:
-        raise InputError(f"{project.name} is not an ACC project, whose sheets are exported one by one: use no batches")
+        raise InputError(f"{project.name} is not an ACC project: its sheets are exported one by one, without batches")
     return checked_batch(batch)
 
 

@@ -106,7 +106,7 @@ class Files:
         poller = entry.job_poller
         self.counts.downloading += 1
         try:
-            now = asyncio.get_running_loop().time()  # the deadline begins anew: the job may have waited for this slot
+            now = asyncio.get_running_loop().time()  # the deadline starts again: the job may have waited for this slot
             async with poller.until_deadline(since=now):
                 job = checked_job(poller.answer)
                 entry.record.failed_files = job.failed_files

@@ -88,7 +88,7 @@ async def list_sheets(
         _check_collections(found)
     if found.is_acc:
         if isinstance(folder, Folder):
-            raise InputError(f"{found.name} is an ACC (Forma) project: its sheets lie in version sets, not in folders")
+            raise InputError(f"{found.name} is an ACC (Forma) project: its sheets are in version sets, not in folders")
         listed = sheets.list_sheets(session, found.id, version_set=folder, collection=collection, user_id=user_id)
     else:
         listed = plans.list_sheets(session, found, folder=folder, user_id=user_id, known=known, on_left_out=on_left_out)
@@ -175,7 +175,7 @@ async def project_requests(
             "what is exported there are sheets"
         )
     if collection is not None:
-        raise InputError("collections hold sheets only: choose files by folder, or export sheets")
+        raise InputError("collections contain sheets only: choose files by folder, or export sheets")
     acc.check_options(options or ExportOptions(), files.SERVICE)
     urns = [version.urn async for _, version in files.list_files(session, found, folder=folder, user_id=user_id)]
     if not urns:

@@ -77,7 +77,7 @@ def readable(target: Storage) -> ReadableStorage:
     """
     if not _has(target, _OF_READABLE):
         raise InputError(
-            f"a ledger needs a storage whose files can be looked at, and {type(target).__name__} has not all of "
+            f"a ledger needs a storage with readable files, and {type(target).__name__} does not have all of "
             f"{', '.join(_OF_READABLE)}: see ReadableStorage, or leave the ledger out"
         )
     found: ReadableStorage = target  # type: ignore[assignment] # its methods were just checked

@@ -184,7 +184,7 @@ class Ledger:
             return
         name = path.relative_to(folder).as_posix()
         if is_superseded(name):
-            raise InputError(f"{file} lies in the folder for older versions: choose another place")
+            raise InputError(f"{file} is in the folder for older versions: choose another place")
         owner = await self._store.call(lambda db: rows.reserve_name(db, stem_of(name)))
         if owner is not None:
             raise InputError(f"{file} is the file of {owner}: choose another name")

@@ -193,7 +193,7 @@ async def _starts(
     if isinstance(folder, Folder):
         if folder.actions and not folder.is_plans:
             raise NotExportableError(
-                f"the folder {folder.name!r} is not below a Plans folder; only what lies there can be exported"
+                f"the folder {folder.name!r} is not below a Plans folder; only sheets below one can be exported"
             )
         return (folder,)
     top = await list_top_folders(session, project, user_id=user_id)

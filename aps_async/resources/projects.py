@@ -378,7 +378,7 @@ async def get_version(session: Session, project_id: str, version_urn: str, *, us
 def _several(wanted: str, matches: Sequence[Project]) -> str:
     if all(look(each.name) == look(wanted) for each in matches):
         ids = ", ".join(each.id for each in matches)
-        return f"{len(matches)} projects are named {wanted!r}; give one's id: {ids}"
+        return f"{len(matches)} projects are named {wanted!r}; give the id of one: {ids}"
     return f"{wanted!r} matches {len(matches)} projects; give the name or id of one: {_shown(matches)}"
 
 

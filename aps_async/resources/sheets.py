@@ -333,7 +333,7 @@ class SheetIndex:
             raise NotFoundInProjectError(f"{self._where} has no published sheet {wanted!r}")
         shown = ", ".join(f"{each.id} ({_place(each.collection)})" for each in found)
         raise NotFoundInProjectError(
-            f"{self._where} has {len(found)} sheets {wanted!r}; give one's id, or choose a collection: {shown}"
+            f"{self._where} has {len(found)} sheets {wanted!r}; give the id of one, or choose a collection: {shown}"
         )
 
 
@@ -372,7 +372,7 @@ def _named(wanted: str, known: Sequence[Named], what: str) -> Named:
         return found[0]
     if found:
         ids = ", ".join(f"{each.id}{_note(each)}" for each in found)
-        raise NotFoundInProjectError(f"{len(found)} {what}s are named {wanted!r}; give one's id: {ids}")
+        raise NotFoundInProjectError(f"{len(found)} {what}s are named {wanted!r}; give the id of one: {ids}")
     names = [each.name for each in known]
     raise NotFoundInProjectError(f"there is no {what} {wanted!r}; the project has {listing(wanted, names)}")
 

@@ -46,7 +46,7 @@ async def descend(session: Session, project: Project, top: Sequence[Folder], pat
         if not found:
             known = [each.name for each in below]
             instead = (
-                did_you_mean(name, known) if nearest(name, known) else f"it holds {', '.join(known) or 'no folders'}"
+                did_you_mean(name, known) if nearest(name, known) else f"it contains {', '.join(known) or 'no folders'}"
             )
             raise NotFoundInProjectError(f"there is no folder {name!r} in {at.path!r}; {instead}")
         at = found[0]

@@ -65,7 +65,9 @@ class Prover:
 
     def _not_found(self, known: KnownSheet, what: str) -> Verdict:
         if known.viewer and known.viewer != self.viewer:
-            return Verdict(SheetState.NOT_LOOKED_AT, f"{what}, but it was {known.viewer} that saw it before")
+            return Verdict(
+                SheetState.NOT_LOOKED_AT, f"{what}, but it was listed for another user before: {known.viewer}"
+            )
         return Verdict(SheetState.WITHDRAWN, what)
 
     async def _bim360(self, known: KnownSheet) -> Verdict:

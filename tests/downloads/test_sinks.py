@@ -140,7 +140,7 @@ async def test_writing_at_an_earlier_position_forgets_what_came_after_it(tmp_pat
 
 
 async def test_a_file_of_which_nothing_came_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(IncompleteDownloadError, match="nothing came"):
+    with pytest.raises(IncompleteDownloadError, match="no bytes arrived"):
         await finish(PartFile(tmp_path / "x.pdf"))
     assert names(tmp_path) == []
 

@@ -115,7 +115,7 @@ async def test_the_same_kind_of_folder_at_the_end(project: str, session: Session
 async def test_a_folder_of_sheets_is_refused_where_they_lie_in_version_sets(session: Session, tmp_path: Path) -> None:
     tower = await find_project(session, "Tower")
     top = await list_top_folders(session, tower)
-    with pytest.raises(InputError, match=r"Tower is an ACC \(Forma\) project: its sheets lie in version sets"):
+    with pytest.raises(InputError, match=r"Tower is an ACC \(Forma\) project: its sheets are in version sets"):
         [each async for each in export_project(session, tower, tmp_path, source_folder=top[0], user_id="ADA")]
 
 
