@@ -141,7 +141,7 @@ class Session:
     def _learn_speed(self, headers: Mapping[str, str]) -> None:
         if scaled := self._speed.learn(headers, self.settings):
             self.settings = scaled
-            self._owner = (*self._owner, scaled.time_scale)  # whose windows are other ones
+            self._owner = (*self._owner, scaled.time_scale)  # its quota windows have another length
             self._rate_limiters.clear()
             self._attempts = self.contact.retried(self._attempt, self.settings)
 

@@ -172,7 +172,10 @@ SLOTS = Annotated[
 TIMEOUT = Annotated[
     float | None,
     typer.Option(
-        metavar="SECONDS", min=0.001, help="How long one export may take; 600 by default.", rich_help_panel=_THE_RUN
+        metavar="SECONDS",
+        min=0.001,
+        help="How long one export may take; by default 600, and 2,100 from ACC.",
+        rich_help_panel=_THE_RUN,
     ),
 ]
 NO_PARTIAL = Annotated[

@@ -67,7 +67,7 @@ def words_left(at: BulkProgress) -> list[str]:
 
 
 def shown_total(total: int | None, *, complete: bool) -> str:
-    """The total, with a plus sign while the list goes on."""
+    """The total, with a plus sign while the list is not complete."""
     if total is None:
         return "?"
     return str(total) if complete else f"{total}+"

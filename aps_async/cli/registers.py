@@ -58,7 +58,7 @@ async def _show(place: Place, target: Path | str, *, as_json: bool, as_csv: bool
 
 
 def _local(written: str) -> str:
-    """A time of the register as the clock on the wall shows it; what is not a time as it is."""
+    """A time of the register in local time; unchanged if it is not a time."""
     try:
         return f"{datetime.fromisoformat(written).astimezone():%Y-%m-%d %H:%M:%S}"
     except ValueError:

@@ -122,7 +122,7 @@ async def poll_many(
     async def one(export: Export) -> tuple[ExportRef, ExportJob | Exception]:
         try:
             return ref_of(export), await poll_export(session, export, timeout=timeout, policy=policy)
-        except Exception as error:  # noqa: BLE001 - the others go on; the caller gets the error
+        except Exception as error:  # noqa: BLE001 - the others continue; the caller gets the error
             return ref_of(export), error
 
     tasks: list[asyncio.Task[tuple[ExportRef, ExportJob | Exception]]] = []

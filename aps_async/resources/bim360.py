@@ -129,7 +129,7 @@ async def start_export(
     """Starts the export of one sheet (`POST …/versions/:version_id/exports`; scope `data:read`; 100 a minute).
 
     A second start of the same version is harmless: the service returns the existing job, and the job that
-    comes back here may already be complete and carry its link. `wait_for_export` takes it as it is.
+    is returned may already be complete and have its link. Pass it to `wait_for_export`.
 
     Args:
         session: the session.
@@ -146,7 +146,7 @@ async def start_export(
         InputError: an id is not valid.
         NotExportableError: the version is a source file, or the project is of another kind.
         NotAllowedError: the app is not in the account, a scope is missing, or the user may not view the sheet.
-        NotFoundError: no such project or sheet.
+        NotFoundError: there is no such project or sheet.
         APSError: as `Session.request`.
     """
     async with call_deadline(timeout, "the start of an export"):

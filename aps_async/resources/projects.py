@@ -281,7 +281,7 @@ async def get_folder(session: Session, project_id: str, folder_id: str, *, user_
 async def list_folder_contents(
     session: Session, project_id: str, folder: Folder | str, *, hidden: bool = False, user_id: str | None = None
 ) -> AsyncGenerator[Entry, None]:
-    """What a folder holds: folders, and items with their newest version (`GET …/folders/:folder_id/contents`).
+    """The content of a folder: folders, and items with their newest version (`GET …/folders/:folder_id/contents`).
 
     200 entries a page, to the last. The service leaves out hidden (deleted) items by default, and what the app or the
     user may not see. Only this folder is listed, not those below, and of each item only the newest version; resources

@@ -228,7 +228,8 @@ ADDRESSES = faults("address", "status", {
         )
     },
     "a port where nothing listens": (
-        linked("http://127.0.0.1:1/file"), fails(IncompleteDownloadError, "8 interruptions.*cannot connect", 70, after=30),
+        linked("http://127.0.0.1:1/file"),
+        fails(IncompleteDownloadError, "8 interruptions.*cannot connect", 70, after=30),
     ),
 })  # fmt: skip
 PLAIN = Scenario(
