@@ -301,6 +301,7 @@ def find_sheets(index: NameIndex[T], text: str) -> list[T]:
 
 
 def decoded_text(text: str) -> str:
+    """The plain form of a URN; any other text is unchanged."""
     try:
         return decoded_urn(text, "version", "item")
     except InputError:  # it is not a URN
