@@ -244,10 +244,7 @@ def _job(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Receip
     status = STATES.get(answer.status.lower(), ExportStatus.RUNNING)
     link = None
     if answer.data is not None and answer.data.signed_url:
-        try:
-            link = receipt.link(answer.data.signed_url, session.settings.link_lifetime)
-        except ValueError as problem:
-            raise DecodeError(f"{ref}: data.signedUrl: {problem}") from None
+        link = receipt.link(answer.data.signed_url, f"{ref}: data.signedUrl", session.settings.link_lifetime)
     derivative = None
     if answer.data is not None and answer.data.version_urn and answer.data.resource_id:
         derivative = Derivative(urn=answer.data.version_urn, derivative_urn=answer.data.resource_id)
