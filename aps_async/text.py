@@ -23,6 +23,7 @@ __all__ = [
     "look",
     "named",
     "nearest",
+    "size",
     "spelling",
     "well_formed",
     "well_formed_values",
@@ -83,6 +84,14 @@ def cut(text: str, size: int) -> str:
 def count(number: int, what: str) -> str:
     """`1 sheet`, `2 sheets`."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def size(number: int) -> str:
+    """A number of bytes in decimal units, such as `1.5 MB`."""
+    for unit, least in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= least:
+            return f"{number / least:,.1f} {unit}"
+    return count(number, "byte")
 
 
 def folded(name: str) -> str:

@@ -6,7 +6,7 @@ from aps_async.cli.delivering import RunChoices
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import exit_code, reason, worst
 from aps_async.cli.export import ExportChoices, chosen_tasks
-from aps_async.cli.output import print_json, print_status, print_summary, size
+from aps_async.cli.output import print_json, print_status, print_summary
 from aps_async.cli.results import Run
 from aps_async.cli.syncing import SyncChoices, SyncView, as_json
 from aps_async.cli.wanted import exportable_project
@@ -18,7 +18,7 @@ from aps_async.resources.projects import find_projects
 from aps_async.sync.forecast import Forecast, Work, forecast, forecast_exports
 from aps_async.sync.outcomes import SheetState, SyncCounts
 from aps_async.sync.subfolders import Root
-from aps_async.text import count
+from aps_async.text import count, size
 
 
 async def export(choices: ExportChoices) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from aps_async.cli.choice import Choice
 from aps_async.cli.completion import remember_projects
 from aps_async.cli.environment import open_session
-from aps_async.cli.output import print_json, print_status, print_table, size
+from aps_async.cli.output import print_json, print_status, print_table
 from aps_async.cli.progress import busy
 from aps_async.cli.wanted import chosen_sheets, print_left_out, project_called
 from aps_async.errors import InputError, NotAllowedError, NotFoundInProjectError
@@ -23,7 +23,7 @@ from aps_async.resources.projects import find_project, find_project_id, list_hub
 from aps_async.resources.sheets import list_version_sets
 from aps_async.resources.walking import walk
 from aps_async.session import Session
-from aps_async.text import count
+from aps_async.text import count, size
 from aps_async.transport.converter import to_dict
 
 NO_HUB = (

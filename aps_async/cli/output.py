@@ -17,7 +17,6 @@ from typing import Any, TextIO
 
 from attrs import define
 from rich.cells import cell_len
-from rich.filesize import decimal
 
 from aps_async.errors import TargetError
 from aps_async.text import well_formed_values
@@ -241,11 +240,6 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for line in lines:
         padded = [cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)]
         print_result("  ".join(padded).rstrip())
-
-
-def size(count: int) -> str:
-    """A number of bytes in decimal units, such as `1.5 MB`."""
-    return decimal(count)
 
 
 def clock(seconds: float) -> str:

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from aps_async.cli.output import clock, print_progress, size
+from aps_async.cli.output import clock, print_progress
 from aps_async.exports.progress import BulkProgress
-from aps_async.text import count
+from aps_async.text import count, size
 
 
 class Lines:

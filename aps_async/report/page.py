@@ -18,6 +18,7 @@ from aps_async.report.entries import ATTENTION, ORDER, Report, ReportSheet
 from aps_async.report.markup import breakable, escaped, isolated, link_to
 from aps_async.report.thumbnails import REPORT_HTML, Thumbnail, ThumbnailProcess, why_none
 from aps_async.report.timeline import in_words, timeline
+from aps_async.text import size as in_units
 from aps_async.threads import in_thread
 
 __all__ = ["REPORT_HTML", "write_report"]
@@ -129,7 +130,7 @@ class _Page:
             ("version", "", _versions(sheet)),
             ("changed", str(ORDER.index(sheet.state)), changed),
             ("exported", exported.isoformat() if exported else "", _moment(sheet)),
-            ("size", str(size or 0), _bytes(size) if size is not None else ""),
+            ("size", str(size or 0), in_units(size) if size is not None else ""),
             ("took", f"{sheet.seconds:.3f}", in_words(sheet.seconds) if sheet.ended is not None else ""),
         )
         image = f'<td role="cell" class="picture">{_image(picture)}</td>' if self.has_thumbnails else ""
@@ -212,14 +213,6 @@ def _versions(sheet: ReportSheet) -> str:
     if sheet.previous and sheet.version and sheet.previous != sheet.version:
         return f"{isolated(sheet.previous)} \N{RIGHTWARDS ARROW} {isolated(sheet.version)}"
     return isolated(sheet.version or "")
-
-
-def _bytes(size: int) -> str:
-    """In decimal units, as the command line shows them."""
-    for unit, count in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= count:
-            return f"{size / count:.1f} {unit}"
-    return f"{size} bytes"
 
 
 def _moment(sheet: ReportSheet) -> str:
