@@ -242,6 +242,11 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print_result("  ".join(padded).rstrip())
 
 
+def local_time(at: datetime) -> str:
+    """Date and time as a clock on the wall shows them, such as `2026-11-27 09:30:00`."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def clock(seconds: float) -> str:
     """`0:09`, `49:03`, `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)

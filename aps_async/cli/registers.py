@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from aps_async.cli.exit_codes import UsageProblem
-from aps_async.cli.output import print_json, print_result, print_status, print_table
+from aps_async.cli.output import local_time, print_json, print_result, print_status, print_table
 from aps_async.downloads.folder import storage_for
 from aps_async.errors import LedgerError
 from aps_async.ledger.places import FolderPlace, Place, StoragePlace
@@ -60,6 +60,6 @@ async def _show(place: Place, target: Path | str, *, as_json: bool, as_csv: bool
 def _local(written: str) -> str:
     """A time of the register in local time; unchanged if it is not a time."""
     try:
-        return f"{datetime.fromisoformat(written).astimezone():%Y-%m-%d %H:%M:%S}"
+        return local_time(datetime.fromisoformat(written))
     except ValueError:
         return written

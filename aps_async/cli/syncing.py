@@ -17,7 +17,7 @@ from aps_async.cli.ending import print_stopped, reasons, words_now
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import print_json, print_status, print_summary
+from aps_async.cli.output import local_time, print_json, print_status, print_summary
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import STOPPED_AT_ONCE, error_as_json, show_joined
@@ -178,7 +178,7 @@ async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None)
 
 def conclude(words: str, choices: SyncChoices, watched: Watched | None) -> None:
     """Prints a summary; of a round with its time."""
-    text = words if watched is None else f"{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S} {words}"
+    text = words if watched is None else f"{local_time(datetime.now(UTC))} {words}"
     print_summary(text, as_json=choices.as_json)
 
 

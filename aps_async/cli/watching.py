@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from aps_async.cli.exit_codes import exit_code, reason
-from aps_async.cli.output import print_status
+from aps_async.cli.output import local_time, print_status
 
 ONLY_THE_USER_CAN_SOLVE = (2, 3, 4, 5)
 """Exit codes of errors that end a watch in its first round; later, the account may be what changes."""
@@ -42,8 +42,6 @@ async def watch(
             pause = max(0.0, began + interval - clock())
             now = datetime.now(UTC).astimezone()
             again = f"{now + timedelta(seconds=pause):%H:%M:%S}"
-            print_status(
-                f"{now:%Y-%m-%d %H:%M:%S} this round failed: {reason(problem)}. The next one begins at {again}"
-            )
+            print_status(f"{local_time(now)} this round failed: {reason(problem)}. The next one begins at {again}")
         is_first = False
         await sleep(max(0.0, began + interval - clock()))
