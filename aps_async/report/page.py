@@ -18,6 +18,7 @@ from aps_async.report.entries import ATTENTION, ORDER, Report, ReportSheet
 from aps_async.report.markup import breakable, escaped, isolated, link_to
 from aps_async.report.thumbnails import REPORT_HTML, Thumbnail, ThumbnailProcess, why_none
 from aps_async.report.timeline import in_words, timeline
+from aps_async.text import count
 from aps_async.text import size as in_units
 from aps_async.threads import in_thread
 
@@ -90,7 +91,7 @@ class _Page:
     def _top(self) -> str:
         began = self.report.began_at.strftime("%Y-%m-%d %H:%M UTC")
         sheets, exported = len(self.report), self.report.exported
-        words = f"{sheets:,} sheets, {exported:,} exported in this run" if sheets else "No sheets"
+        words = f"{count(sheets, 'sheet')}, {exported:,} exported in this run" if sheets else "No sheets"
         return (
             f"<header><h1>{isolated(self.report.project)}</h1>"
             f'<p><time datetime="{self.report.began_at.isoformat(timespec="seconds")}">{began}</time>, '

@@ -23,7 +23,7 @@ from aps_async.filesystem import replacing
 from aps_async.pdf.annotations import reconnect, refer_to_others, rename_links
 from aps_async.pdf.destinations import DestinationTable, named_places
 from aps_async.pdf.layers import Layers, LayerTable
-from aps_async.text import well_formed
+from aps_async.text import count, well_formed
 from aps_async.threads import in_thread
 
 __all__ = [
@@ -267,7 +267,7 @@ def _remarks(pdf: Any) -> Iterator[str]:
     if pdf.is_encrypted:
         yield "it was protected with an owner password, and the joined PDF is not"
     if pdf.attachments:
-        yield f"its {len(pdf.attachments)} attachments are left out"
+        yield f"{count(len(pdf.attachments), 'attachment')} left out"
     form = pdf.Root.get("/AcroForm")
     if form is not None and int(form.get("/SigFlags", 0)) & 1:
         yield "it is signed, and the signature is not valid for the joined PDF"

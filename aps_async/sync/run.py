@@ -261,7 +261,7 @@ class SyncRun:
         if len(withdrawn) > allowed:
             self._problem = PruneLimitError(
                 f"{len(withdrawn)} of {total} sheets are withdrawn, more than the {allowed} that one run moves: "
-                f"nothing was moved. If they are to go, allow that many (max_prune={len(withdrawn)})",
+                f"nothing was moved. To move them, allow that many (max_prune={len(withdrawn)})",
                 withdrawn=len(withdrawn),
                 allowed=allowed,
             )

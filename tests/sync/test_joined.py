@@ -43,7 +43,7 @@ async def test_what_a_sheet_lost_is_reported_as_long_as_the_set_is_the_same(tmp_
             return await join_set(ledger, [SetSheet("odd.pdf", number)], tmp_path / "set.pdf")
 
     first = await join()
-    assert "its 1 attachments are left out" in first.warnings[0]
+    assert "1 attachment left out" in first.warnings[0]
     again = await join()
     assert (again.merged, again.warnings) == (None, first.warnings)
     other = await join("A-2")
