@@ -12,6 +12,7 @@ from aps_async.lazy import regex
 
 __all__ = [
     "NameIndex",
+    "abridged",
     "count",
     "cut",
     "decoded",
@@ -173,14 +174,16 @@ def nearest(wanted: str, names: Iterable[str], count: int = 5) -> list[str]:
     return list(dict.fromkeys(name for form in (*containing, *close) for name in forms[form]))[:count]
 
 
+def abridged(shown: Sequence[str], total: int, separator: str = ", ") -> str:
+    """The first of several texts, with the number of the others: `A-101, A-102 and 3 more`."""
+    rest = total - len(shown)
+    return separator.join(shown) + (f" and {rest:,} more" if rest > 0 else "")
+
+
 def listing(wanted: str, names: Iterable[str]) -> str:
     """What there is instead of a name that does not exist: the nearest names, or the first ten; `none` of none."""
     known = list(dict.fromkeys(names))
-    if found := nearest(wanted, known):
-        rest = len(known) - len(found)
-        return ", ".join(found) + (f" and {rest:,} more" if rest else "")
-    more = f" and {len(known) - 10:,} more" if len(known) > 10 else ""
-    return (", ".join(known[:10]) or "none") + more
+    return abridged(nearest(wanted, known) or known[:10], len(known)) or "none"
 
 
 def _alternatives(names: Iterable[str]) -> str:

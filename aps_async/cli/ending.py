@@ -20,6 +20,7 @@ from aps_async.errors import (
     TransportError,
 )
 from aps_async.lazy import regex
+from aps_async.text import abridged
 
 _NAMED = 8  # sheets that are named for one reason
 _STATUS = {401: "not signed in", 403: "not allowed", 404: "not found", 429: "over the quota"}
@@ -55,7 +56,7 @@ def failures_by_reason(failures: Iterable[tuple[str, Exception]], *, explained: 
         group.names.append(name)
     lines: list[str] = []
     for each in sorted(groups.values(), key=lambda each: -len(each.names)):
-        lines.append(f"{len(each.names):,} {each.words}: {_named(each.names)}")
+        lines.append(f"{len(each.names):,} {each.words}: {abridged(each.names[:_NAMED], len(each.names))}")
         if explained and not each.reason.endswith(each.words):
             lines.append(f"  {each.reason}")
     return lines
@@ -108,8 +109,3 @@ def few_words(problem: Exception, name: str = "") -> str:
         return "not found in the project"
     text = short_reason(problem).removeprefix(f"{name}: ")
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
-
-
-def _named(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

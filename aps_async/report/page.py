@@ -18,7 +18,7 @@ from aps_async.report.entries import ATTENTION, ORDER, Report, ReportSheet
 from aps_async.report.markup import breakable, escaped, isolated, link_to
 from aps_async.report.thumbnails import REPORT_HTML, Thumbnail, ThumbnailProcess, why_none
 from aps_async.report.timeline import in_words, timeline
-from aps_async.text import count
+from aps_async.text import abridged, count
 from aps_async.text import size as in_units
 from aps_async.threads import in_thread
 
@@ -195,11 +195,11 @@ def _attention(sheets: Iterable[ReportSheet]) -> str:
         groups.setdefault((str(each.state), _VARIABLE.sub("#", reason)), []).append((at, each))
     items: list[str] = []
     for (state, _), found in groups.items():
-        names = ", ".join(f'<a href="#s{at}">{isolated(each.label)}</a>' for at, each in found[:_NAMED])
-        more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+        links = [f'<a href="#s{at}">{isolated(each.label)}</a>' for at, each in found[:_NAMED]]
+        names = abridged(links, len(found))
         first = found[0][1].reason
         why = f'<p class="why">{isolated(first)}</p>' if first else ""
-        items.append(f'<li class="{_class(state)}"><b>{len(found):,} {state}</b>: {names}{more}{why}</li>')
+        items.append(f'<li class="{_class(state)}"><b>{len(found):,} {state}</b>: {names}{why}</li>')
     if not items:
         return ""
     heading = '<h2 id="attention">Needs attention</h2>'

@@ -14,7 +14,7 @@ from aps_async.narrowing import as_list, is_object, is_really
 from aps_async.resources.conversions import folder_of, item_of, project_of, version_of, warning_of
 from aps_async.resources.jsonapi import Document, pages
 from aps_async.session import Session
-from aps_async.text import globbed, look, named, nearest
+from aps_async.text import abridged, globbed, look, named, nearest
 from aps_async.transport.quotas import Endpoint
 
 __all__ = [
@@ -383,8 +383,7 @@ def _several(wanted: str, matches: Sequence[Project]) -> str:
 
 
 def _shown(projects: Sequence[Project]) -> str:
-    more = f" and {len(projects) - 10} more" if len(projects) > 10 else ""
-    return ", ".join(f"{each.name} ({bare_id(each.id)})" for each in projects[:10]) + more
+    return abridged([f"{each.name} ({bare_id(each.id)})" for each in projects[:10]], len(projects))
 
 
 def _what_there_is(wanted: str, found: Hubs, known: Sequence[Project]) -> str:

@@ -20,7 +20,7 @@ from aps_async.models import LeftOut, Project
 from aps_async.narrowing import is_really
 from aps_async.resources.projects import product_of
 from aps_async.sync.sheets import ProjectSheet
-from aps_async.text import NameIndex, did_you_mean, globbed, look, named
+from aps_async.text import NameIndex, abridged, did_you_mean, globbed, look, named
 
 __all__ = ["NotSelected", "Rule", "Selected", "Selection", "decoded_text", "find_sheets", "select"]
 __dir__: object = __all__.copy
@@ -164,8 +164,7 @@ def select(items: Iterable[ProjectSheet], selection: Selection, *, allow_unmatch
     named_ones, ambiguous, unmatched = _by_number(known, selection)
     if unmatched and not allow_unmatched:
         shown = [str(each) for each in unmatched.values()][:_SUGGESTIONS]
-        more = [f"and {len(unmatched) - len(shown)} more"] if len(unmatched) > len(shown) else []
-        raise NotFoundInProjectError("; ".join([*shown, *more]))
+        raise NotFoundInProjectError(abridged(shown, len(unmatched), "; "))
     excluded = {pattern: globbed(pattern, known, _number) for pattern in selection.exclude}
     rules = [
         *_named_rule(known, selection, named_ones),
