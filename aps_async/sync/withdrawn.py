@@ -66,7 +66,7 @@ class Prover:
     def _not_found(self, known: KnownSheet) -> Verdict:
         reason = "it is no longer there"
         if known.viewer and known.viewer != self.viewer:
-            reason += f", but it was listed for another user before: {known.viewer}"
+            reason += f", but it was listed before by {known.viewer}"
             return Verdict(SheetState.NOT_LOOKED_AT, reason)
         return Verdict(SheetState.WITHDRAWN, reason)
 

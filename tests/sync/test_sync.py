@@ -499,8 +499,7 @@ async def test_another_user_proves_nothing_by_not_finding_a_sheet(site: Site) ->
     site.user_id = "OTHER1234567"
     found = await site.words()
     assert found.pop("A-101") == (
-        "not looked at: it is no longer there, but it was listed for another user before: "
-        "simulator-client for BW9RM76WZBGL"
+        "not looked at: it is no longer there, but it was listed before by simulator-client for BW9RM76WZBGL"
     )
     assert set(found.values()) == {"unchanged"}
     assert site.starts() == 4
