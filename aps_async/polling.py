@@ -36,7 +36,7 @@ _FRESH_TOKENS = 3  # after this many 401s since the last answer the wait ends: e
 
 def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
     said = f"the last answer was {status.answer!r}" if status.is_answered else "there was no answer"
-    said += f"; the last question failed: {status.error}" if status.error else ""
+    said += f"; the last poll failed: {status.error}" if status.error else ""
     age = f"{status.age:.0f}" if status.age >= 10 else f"{status.age:.1f}"
     return PollTimeoutError(f"not done after {age} s; {said}", answer=status.answer)
 
@@ -74,7 +74,7 @@ class PollRules(Generic[T]):
     def decide(self, status: PollStatus[T]) -> float | None:
         """Seconds until the next poll; None: the answer is final.
 
-        Nothing is remembered: a wait generator as policy is run anew each time, up to its wait number
+        Nothing is remembered: a wait generator as policy is started again each time, up to its wait number
         `status.polls + status.failures`.
 
         Raises:

@@ -12,6 +12,7 @@ from aps_async.lazy import regex
 
 __all__ = [
     "NameIndex",
+    "count",
     "cut",
     "decoded",
     "did_you_mean",
@@ -77,6 +78,11 @@ def why_unreadable(problem: Exception) -> str:
 def cut(text: str, size: int) -> str:
     """Cuts a text to at most `size` bytes, between two characters; also a name that is not valid Unicode."""
     return text.encode(errors="surrogateescape")[:size].decode(errors="ignore")
+
+
+def count(number: int, what: str) -> str:
+    """`1 sheet`, `2 sheets`."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def folded(name: str) -> str:

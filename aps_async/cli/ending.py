@@ -76,7 +76,7 @@ is_stop_reported: ContextVar[bool] = ContextVar("is_stop_reported", default=Fals
 
 
 def print_stopped(done: str, folder: Path | None) -> None:
-    """What a stopped run had done, and how to go on with it; without a folder there is nothing to go on with."""
+    """What a stopped run had done, and how to continue it; without a folder there is nothing to continue."""
     print_status(done)
     if folder is not None:
         print_status(next_command(folder, to="continue"))
@@ -84,7 +84,7 @@ def print_stopped(done: str, folder: Path | None) -> None:
 
 
 def next_command(folder: Path, *, to: str = "try again") -> str:
-    """How to go on with the run in a folder."""
+    """How to continue the run in a folder."""
     return f"to {to}: {program()}{chosen()} resume {shlex.quote(str(folder))}"
 
 

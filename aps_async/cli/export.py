@@ -198,7 +198,7 @@ async def _selected(session: Session, project: Project, choices: ExportChoices, 
 def _nothing(project: Project, choices: ExportChoices) -> NotFoundInProjectError:
     where = part_of(project, choices.folder or choices.sheet_set, choices.collection)
     what = "finished sheets of PDFs" if project.is_bim360 else "published sheets"
-    return NotFoundInProjectError(f"there is nothing to export in {where}: it holds no {what}")
+    return NotFoundInProjectError(f"there is nothing to export in {where}: it contains no {what}")
 
 
 def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[Task]:

@@ -9,7 +9,7 @@ from typing import Any
 from aps_async.cli.choice import Choice
 from aps_async.cli.completion import remember_projects
 from aps_async.cli.environment import open_session
-from aps_async.cli.output import count, print_json, print_status, print_table, size
+from aps_async.cli.output import print_json, print_status, print_table, size
 from aps_async.cli.progress import busy
 from aps_async.cli.wanted import chosen_sheets, print_left_out, project_called
 from aps_async.errors import InputError, NotAllowedError, NotFoundInProjectError
@@ -19,10 +19,11 @@ from aps_async.models import Folder, Hub, Item, Project, Version
 from aps_async.resources.associations import list_associations
 from aps_async.resources.cost import DOCUMENTS, list_documents
 from aps_async.resources.plans import is_document
-from aps_async.resources.projects import find_project, find_project_id, list_hubs, list_projects
+from aps_async.resources.projects import find_project, find_project_id, list_hubs, list_projects, product_of
 from aps_async.resources.sheets import list_version_sets
 from aps_async.resources.walking import walk
 from aps_async.session import Session
+from aps_async.text import count
 from aps_async.transport.converter import to_dict
 
 NO_HUB = (
@@ -119,11 +120,11 @@ def _with_sheets_tool(project: Project, what: str) -> Project:
     """The project, if it may have what only ACC projects have.
 
     Raises:
-        InputError: it is in BIM 360.
+        InputError: it is not in ACC.
     """
     if not project.is_acc:
         raise InputError(
-            f"only ACC (Forma) projects have {what}, and {project.name} is a BIM 360 project: "
+            f"only ACC (Forma) projects have {what}, and {project.name} is a {product_of(project)} project: "
             "'aps-async files' lists its folders"
         )
     return project

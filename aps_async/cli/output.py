@@ -224,6 +224,11 @@ def print_prose(text: str, *, level: str = "info") -> None:
     _write_status(wrapper.fill(clean(text)))
 
 
+def print_summary(text: str, *, as_json: bool) -> None:
+    """Prints a line about the whole run: to standard output, unless `--json` keeps that for values."""
+    (print_status if as_json else print_result)(text)
+
+
 def print_json(value: Any) -> None:
     """Prints one JSON value on one line, in pure ASCII, which every reader and terminal accepts."""
     _write_result(json.dumps(well_formed_values(value)))
@@ -241,11 +246,6 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def size(count: int) -> str:
     """A number of bytes in decimal units, such as `1.5 MB`."""
     return decimal(count)
-
-
-def count(number: int, what: str) -> str:
-    """`1 sheet`, `2 sheets`."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def clock(seconds: float) -> str:

@@ -10,11 +10,12 @@ from attrs import asdict
 
 from aps_async.cli.ending import next_command
 from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason, shortened, worst
-from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.output import print_json, print_result, print_status, size
 from aps_async.errors import LedgerError
 from aps_async.ledger import LEDGER_NAME, LedgerStatus, ledger_status
 from aps_async.ledger.places import FolderPlace
 from aps_async.sync.subfolders import Subfolder, read_subfolders
+from aps_async.text import count
 
 
 async def status(folder: Path, *, as_json: bool) -> int:

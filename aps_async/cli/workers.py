@@ -16,14 +16,16 @@ from aps_async.cli.databases import PATIENCE
 from aps_async.cli.ending import is_stop_reported
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import SOME_FAILED, reason
-from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.output import print_json, print_result, print_status, size
 from aps_async.cli.run_commands import run_as_json
 from aps_async.cli.wanted import exportable_project, part_of
 from aps_async.errors import APSError, NotFoundInProjectError
 from aps_async.exports.project import project_requests
 from aps_async.models import ExportOptions, ExportRequest, FailedFile, Project
 from aps_async.session import Session
-from aps_async.sync.selection import Selection, list_selected
+from aps_async.sync.list_selected import list_selected
+from aps_async.sync.selection import Selection
+from aps_async.text import count
 from aps_async.workers import (
     Database,
     Delivered,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from aps_async.downloads.sinks import target_error
+from aps_async.downloads.target_paths import target_error
 from aps_async.filesystem import replacing
 from aps_async.lazy import regex
 from aps_async.report.entries import ATTENTION, ORDER, Report, ReportSheet

@@ -15,7 +15,8 @@ from warnings import catch_warnings, simplefilter
 from attrs import asdict, field, frozen
 
 from aps_async.children import can_start_python, python_command
-from aps_async.downloads.sinks import checked_path, local_path, part_name, target_error
+from aps_async.downloads.sinks import part_name
+from aps_async.downloads.target_paths import checked_path, local_path, target_error
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
 from aps_async.filesystem import replacing

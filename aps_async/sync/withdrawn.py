@@ -63,10 +63,12 @@ class Prover:
         self._troubles += _TROUBLES if isinstance(problem, TransportError) else 1  # without a connection, no more
         return Verdict(SheetState.NOT_LOOKED_AT, f"the service gave no usable answer: {problem}")
 
-    def _not_found(self, known: KnownSheet, what: str) -> Verdict:
+    def _not_found(self, known: KnownSheet) -> Verdict:
+        reason = "it is no longer there"
         if known.viewer and known.viewer != self.viewer:
-            return Verdict(SheetState.NOT_LOOKED_AT, f"{what}, but it was {known.viewer} that saw it before")
-        return Verdict(SheetState.WITHDRAWN, what)
+            reason += f", but it was listed for another user before: {known.viewer}"
+            return Verdict(SheetState.NOT_LOOKED_AT, reason)
+        return Verdict(SheetState.WITHDRAWN, reason)
 
     async def _bim360(self, known: KnownSheet) -> Verdict:
         session, project, user_id = self.session, self.project.id, self.user_id
@@ -85,7 +87,7 @@ class Prover:
                 return gone
             tip = await get_tip(session, project, item_id, user_id=user_id)
         except NotFoundError:
-            return self._not_found(known, "it is no longer there")
+            return self._not_found(known)
         except NotAllowedError as problem:
             return Verdict(SheetState.NOT_LOOKED_AT, f"the service refuses to show it ({problem.code or 'status 403'})")
         except (ServerError, DecodeError, TransportError) as problem:
@@ -130,7 +132,7 @@ class Prover:
 
     def _acc_verdict(self, known: KnownSheet, found: sheets.SheetStatus | None) -> Verdict:
         if found is None:
-            return self._not_found(known, "it is no longer there")
+            return self._not_found(known)
         if found.deleted:
             return Verdict(SheetState.WITHDRAWN, "it is deleted")
         if known.request.identity not in (None, *(form.identity for form in sheets.forms(found.sheet))):

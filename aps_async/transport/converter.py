@@ -286,7 +286,7 @@ def structure(
     finally:
         _reading.reset(token)
     shown = "; ".join(problems[:3]) + (f" and {len(problems) - 3} more" if len(problems) > 3 else "")
-    raise DecodeError(f"the answer is not as documented: {shown}", problems=problems)
+    raise DecodeError(f"the response is not as documented: {shown}", problems=problems)
 
 
 def _log_unread(found: Unread) -> None:

@@ -143,13 +143,16 @@ class Receipt:
         self.at = self._clock()
         self.date = _http_date(headers.get("Date", ""))
 
-    def link(self, raw: str, lifetime: float | None = None) -> SignedUrl:
-        """Parses a signed URL in the response.
+    def link(self, raw: str, what: str, lifetime: float | None = None) -> SignedUrl:
+        """Parses a signed URL in the response; `what` names its place there, for the error.
 
         Raises:
-            ValueError: see `SignedUrl.parse`.
+            DecodeError: see `SignedUrl.parse`.
         """
-        return SignedUrl.parse(raw, received_at=self.at, date=self.date, lifetime=lifetime)
+        try:
+            return SignedUrl.parse(raw, received_at=self.at, date=self.date, lifetime=lifetime)
+        except ValueError as problem:
+            raise DecodeError(f"{what}: {problem}") from None
 
 
 def json_of(method: str, path: str, answer: Answer) -> Any:

@@ -153,7 +153,7 @@ def test_what_is_in_the_place_of_a_folder(cli: Cli, home: Path, command: tuple[s
         (4, (*EXPORT, "--match", ""), "--match is empty: leave it out"),
         (4, (*EXPORT, "--set", ""), "--set is empty: leave it out"),
         (4, (*EXPORT, "--tag", "x"), "only ACC (Forma) projects"),
-        (2, (*EXPORT, "--issue-markups"), "is not an ACC project"),
+        (2, (*EXPORT, "--issue-markups"), "in BIM 360 only published markups and hyperlinks are supported"),
         (4, ("sheets", "Riverside", "--sheet", "A-1O1"), "did you mean 'A-101"),
         (2, ("export", "Tower", "--out", "x", "--user-id", ""), "--user-id is empty"),
         (4, ("export", "Tower", "--out", "x"), "with the app's own credentials this needs"),

@@ -13,8 +13,8 @@ from aps_async.errors import InputError, MergeError, PruneLimitError, RegisterEr
 from aps_async.ledger import LEDGER_NAME, Ledger
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, in_sheet_order, join_set
 from aps_async.sync.naming import NamePattern
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from tests.sync.sheets import bookmarks_of, labels_of
 from tests.sync.test_merge import attached
 from tests.sync.test_sync import Site, site

@@ -14,7 +14,8 @@ from aps_async import InputError, Session
 from aps_async.errors import NotExportableError, NotFoundInProjectError
 from aps_async.models import Collection
 from aps_async.simulator import Simulator, World
-from aps_async.sync.selection import Selection, list_selected, select
+from aps_async.sync.list_selected import list_selected
+from aps_async.sync.selection import Selection, select
 from aps_async.sync.sheets import ProjectSheet
 from tests.support import service, session_for
 from tests.sync.test_sheets import ACC, BIM360, BUILD, PLAN

@@ -16,9 +16,9 @@ from aps_async.errors import LedgerError
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.simulator import World
 from aps_async.sync.naming import NamePattern
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from tests.ledger.test_places import Stored, hurried, s3, stored
 from tests.sync.test_sync import ADA, Site
 
