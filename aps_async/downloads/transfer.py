@@ -27,7 +27,7 @@ from aps_async.lazy import regex
 from aps_async.links import SignedUrl, Source, redirect_target
 from aps_async.session import Session
 from aps_async.transport import hooks
-from aps_async.transport.response import Answer, describe, error_of, is_markup, transport_error, xml_error
+from aps_async.transport.response import Answer, describe, error_of, page_of_another, transport_error, xml_error
 from aps_async.transport.retry import TRANSIENT, note_error, waits
 
 __all__ = ["Opener", "Renew", "Transfer"]
@@ -264,11 +264,11 @@ class Transfer:
 
     def _refusal(self, answer: Answer, words: str) -> Exception:
         """The error for a status that would be the same after a retry with this link."""
+        if page := page_of_another(answer):
+            words = f"GET {self._link}: {answer.status} {page}"
+            return _RefusedError(words, 1) if answer.status in (307, 401, 403, 404) else DownloadError(words)
         code = (xml_error(answer.body) or "").partition(":")[0]
         if answer.status in (401, 403):
-            if is_markup(answer.body) and not code:
-                words += "; this page is not the storage's: a web filter or proxy on the way must allow its host"
-                return _RefusedError(words, 1)
             return _RefusedError(words, 1 if code == "SignatureDoesNotMatch" else None)
         if answer.status == 400 and code in _EXPIRED_CODES:
             return _RefusedError(words, None)
