@@ -333,7 +333,12 @@ class Transfer:
             raise LinkExpiredError(f"{words}; a fresh URL is needed: get the export again")
         if self._refusals > 1:
             await self._sleep(self._next_wait(None))
-        source = as_source(await self._renew(self._link if refused else None), "renew must return")
+        try:
+            source = as_source(await self._renew(self._link if refused else None), "renew must return")
+        except APSError as problem:
+            if refused:
+                problem.add_note(f"The last link was refused: {words}")
+            raise
         if [part.size for part in source.parts] == [part.size for part in self._source.parts]:
             self._source = source
             self._link = source.parts[self._index].link

@@ -99,7 +99,7 @@ class CostDocument:
     @property
     def export_status(self) -> ExportStatus:
         """The meaning of the status; an unknown word counts as RUNNING."""
-        return STATES.get(self.status.lower(), ExportStatus.RUNNING)
+        return ExportStatus.read(self.status, STATES)
 
 
 @lenient

@@ -41,6 +41,15 @@ WORDS = faults("status", "status", {
         Reply(body=lambda body: re.sub(b"completed|successful", lambda word: word[0].upper(), body), times=9),
         delivered(),
     ),
+    "spaces": (
+        Reply(body=lambda body: re.sub(rb'"(completed|successful)"', rb'" \1\\n"', body), times=9), delivered(),
+    ),
+    **{
+        f"running with {value!r} as its result": (
+            (Reply(job="running", fields={"data": value, "result": value}), Reply()), delivered()
+        )
+        for value in ([], "", False, 0, [1], {"output": []}, {"output": "", "signedUrl": 7}, {"signedUrl": "pending"})
+    },
     "running with a link": ((Reply(job="running", link="http://127.0.0.1:1/x"), Reply()), delivered()),
 })  # fmt: skip
 
@@ -75,6 +84,12 @@ START = faults("start", "start", {
         job("failed", ALWAYS), fails(ExportFailedError, "'failed'", AT_ONCE, most={"status": 0, "start": 1}),
     ),
     "an unknown word": (job("queued"), delivered()),
+    **{
+        f"running with {value!r} as its result": (
+            Reply(job="running", fields={"data": value, "result": value}), delivered()
+        )
+        for value in ([], "", {"output": 1}, {"signedUrl": "http://h:99999/"})
+    },
     "an ending word": (job("aborted"), delivered()),
 })  # fmt: skip
 
