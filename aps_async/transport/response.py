@@ -241,7 +241,7 @@ def page_of_another(answer: Answer) -> str:
         host = re.match(r"(?i)(?:https?:)?//([^/?#]*)", target.strip())
         words = f"a redirect to {host[1].rpartition('@')[2][:253]}" if host else "a redirect"
         return f"{words}; {_NOT_THEIRS}"
-    refused = 400 <= status < 500 and status not in (408, 429)  # which are retried, whoever answered
+    refused = 400 <= status < 500 and status not in (408, 429)  # these two are retried in any case
     if status == _SIGN_IN_FIRST or (refused and _is_html(answer.body)):
         return f"{describe(answer.body)}; {_NOT_THEIRS}"
     return ""
