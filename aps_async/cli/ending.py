@@ -15,6 +15,7 @@ from aps_async.errors import (
     CallTimeoutError,
     ExportFailedError,
     ExportTimeoutError,
+    InterceptedError,
     NotFoundInProjectError,
     ResponseError,
     TransportError,
@@ -32,6 +33,8 @@ _OBSTACLES = {
     "connection": "no connection",
 }
 _VARIABLE = regex(r"\d+(?:\.\d+)?|\burn:\S+|'[^']*'")
+_CALL = regex(r"\b(?:GET|POST) \S+ ")
+"""With an address, which differs from sheet to sheet and would leave no room for the reason."""
 _LONGEST = 100
 
 
@@ -96,6 +99,8 @@ def reasons(problem: Exception | None, name: str) -> tuple[str | None, str | Non
 
 def few_words(problem: Exception, name: str = "") -> str:
     """The reason without the call that met it, so that equal ones can be grouped."""
+    if isinstance(problem, InterceptedError):
+        return f"stopped by a web filter or proxy ({problem.status})"
     if isinstance(problem, ResponseError):
         words = _STATUS.get(problem.status, "refused" if problem.status < 500 else "trouble at the service")
         return f"{words} ({problem.status})"
@@ -107,5 +112,5 @@ def few_words(problem: Exception, name: str = "") -> str:
         return f"failed at the service ({problem.job.raw_status})" if problem.job else "failed at the service"
     if isinstance(problem, NotFoundInProjectError):
         return "not found in the project"
-    text = short_reason(problem).removeprefix(f"{name}: ")
+    text = _CALL.sub("", short_reason(problem).removeprefix(f"{name}: "))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"

@@ -51,12 +51,16 @@ async def projects(*, user_id: str | None, as_json: bool) -> int:
         if not found.hubs:
             raise NotFoundInProjectError(NO_HUB)
         rows: list[tuple[Hub, Project]] = []
+        refusal: NotAllowedError | None = None
         for hub in found.hubs:
             try:
                 rows += [(hub, project) async for project in list_projects(session, hub.id)]
             except NotAllowedError as problem:  # a refusal by one account must not hide the others
                 print_status(f"warning: hub {hub.name}: {problem}")
-    remember_projects(session.base_url, [project.name for _, project in rows], are_all=True)
+                refusal = problem
+        if refusal is not None and not rows:
+            raise refusal
+    remember_projects(session.base_url, [project.name for _, project in rows], are_all=refusal is None)
     if as_json:
         print_json([_as_json(hub, project) for hub, project in rows])
     else:
