@@ -89,7 +89,8 @@ class _Page:
     def _top(self) -> str:
         began = self.report.began_at.strftime("%Y-%m-%d %H:%M UTC")
         sheets, exported = len(self.report), self.report.exported
-        words = f"{sheets:,} sheets, {exported:,} exported in this run" if sheets else "No sheets"
+        number = f"{sheets:,} sheet{'' if sheets == 1 else 's'}"
+        words = f"{number}, {exported:,} exported in this run" if sheets else "No sheets"
         return (
             f"<header><h1>{isolated(self.report.project)}</h1>"
             f'<p><time datetime="{self.report.began_at.isoformat(timespec="seconds")}">{began}</time>, '
