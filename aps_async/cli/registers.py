@@ -58,7 +58,9 @@ async def _show(place: Place, target: Path | str, *, as_json: bool, as_csv: bool
         ]
         if among:
             print_result(found.project)
-        print_table(("SHEET", "TITLE", "VERSION", "STATE", "EXPORTED", "FILE"), rows)
+        print_table(
+            ("SHEET", "TITLE", "VERSION", "STATE", "EXPORTED", "FILE"), rows, elastic=("SHEET", "TITLE", "FILE")
+        )
         print_status(f"{found.project}: {count(len(rows), 'sheet')}, as of {_local(found.written_at)}")
     return 0
 
