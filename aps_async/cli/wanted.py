@@ -100,7 +100,7 @@ def print_selected(selected: Selected) -> None:
         print_progress(f"{len(selected.chosen):,} of {count(total, 'sheet')} selected")
 
 
-def print_shared_names(selected: Selected, pattern: NamePattern | None) -> None:
+def print_shared_names(selected: Selected, pattern: NamePattern | None = None) -> None:
     """Which sheets share a name, where no run will report on their files; see `Remarks`."""
     for path, alike in shared_names(selected.chosen, pattern or DEFAULT_PATTERN).items():
         print_status(f"{len(alike)} sheets are called {path!r}, so that their files will be numbered")
