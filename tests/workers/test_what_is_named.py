@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.support import Simulation, run, simulation
 
+UNFINISHED = {"number": "A-9", "processState": "PROCESSING"}
 WORLD = {
     "apps": [{"id": "north", "secret": "of-north"}, {"id": "south", "secret": "of-south"}],
     "hubs": [
@@ -19,7 +20,7 @@ WORLD = {
                         {
                             "name": "Plans",
                             "folders": [
-                                {"name": "New", "items": [{"number": "A-9", "processState": "PROCESSING"}, {"number": "A-8"}]},
+                                {"name": "New", "items": [{"number": "A-8"}, UNFINISHED]},
                                 {"name": "One", "items": [{"number": "A-1", "title": "Plan"}]},
                                 {"name": "Two", "items": [{"number": "a-1", "title": "plan"}]},
                             ],
@@ -29,7 +30,7 @@ WORLD = {
             ]
         }
     ],
-}  # fmt: skip
+}
 LEFT_OUT = "left out: Plans/New/A-9 is still being processed (PROCESSING); try again when Docs shows it\n"
 SHARED = "2 sheets are called 'A-1 - Plan', so that their files will be numbered\n"
 
