@@ -36,6 +36,7 @@ _VARIABLE = regex(r"\d+(?:\.\d+)?|\burn:\S+|'[^']*'")
 _CALL = regex(r"\b(?:GET|POST) \S+ ")
 """With an address, which differs from sheet to sheet and would leave no room for the reason."""
 _LONGEST = 100
+_AT_SERVICE = "failed at the service"
 
 
 @define
@@ -55,11 +56,11 @@ def failures_by_reason(failures: Iterable[tuple[str, Exception]], *, explained: 
     groups: dict[str, _Group] = {}
     for name, problem in failures:
         words = few_words(problem, name)
-        group = groups.setdefault(_VARIABLE.sub("#", words), _Group(words, short_reason(problem)))
+        group = groups.setdefault(alike(words), _Group(words, short_reason(problem)))
         group.names.append(name)
     lines: list[str] = []
     for each in sorted(groups.values(), key=lambda each: -len(each.names)):
-        lines.append(f"{len(each.names):,} {each.words}: {abridged(each.names[:_NAMED], len(each.names))}")
+        lines.append(f"{len(each.names):,} {each.words}: {named(each.names)}")
         if explained and not each.reason.endswith(each.words):
             lines.append(f"  {each.reason}")
     return lines
@@ -109,8 +110,19 @@ def few_words(problem: Exception, name: str = "") -> str:
     if isinstance(problem, TransportError):
         return _OBSTACLES.get(problem.obstacle or "", "no answer from the service")
     if isinstance(problem, ExportFailedError):
-        return f"failed at the service ({problem.job.raw_status})" if problem.job else "failed at the service"
+        status = problem.job.raw_status if problem.job else ""
+        return f"{_AT_SERVICE} ({status})" if status.casefold() not in ("", "failed") else _AT_SERVICE
     if isinstance(problem, NotFoundInProjectError):
         return "not found in the project"
     text = _CALL.sub("", short_reason(problem).removeprefix(f"{name}: "))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
+
+
+def alike(words: str) -> str:
+    """A reason without what differs from one sheet to another."""
+    return _VARIABLE.sub("#", words)
+
+
+def named(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    return abridged(names[:_NAMED], len(names))

@@ -12,6 +12,7 @@ from attrs import asdict, define, field, frozen
 from aps_async.cli.ending import reasons
 from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason
 from aps_async.cli.output import print_status, print_summary
+from aps_async.cli.remarks import Remarks
 from aps_async.errors import MergeError, RegisterError
 from aps_async.models import DeliveredExport, ExportOutcome, Sheet, StoredExport
 from aps_async.report.entries import Report
@@ -84,6 +85,7 @@ class Run:
     """Results without a file."""
     odd: list[DeliveredExport | StoredExport] = field(factory=list[DeliveredExport | StoredExport])
     """Files with warnings, or in which something is missing."""
+    remarks: Remarks = field(factory=Remarks)
     others: Counter[SheetState] = field(factory=Counter[SheetState])
     """Sheets that were left out, and those of earlier runs that are withdrawn."""
     report: Report | None = None
@@ -109,7 +111,9 @@ class Run:
             self.odd.append(outcome)
 
     def add_to_report(self, outcome: SyncOutcome) -> None:
-        """Adds what became of one sheet to the report, if there is to be one."""
+        """Adds what became of one sheet to the report, if there is to be one, and to the remarks."""
+        if outcome.is_numbered:
+            self.remarks.add(outcome)
         if self.report is not None:
             self.report.add(outcome, *reasons(outcome.error, outcome.name))
 

@@ -132,6 +132,8 @@ def _show_project(done: ProjectSynced, view: SyncView, choices: SyncChoices, wat
         if choices.as_json:
             which = {"project": done.project.name, "projectId": bare_id(done.project.id)}
             print_json({"ok": False, **which, "error": error_as_json(done.error)})
+    if watched is None:
+        view.remarks.show(project=done.project.name)
     is_quiet = watched is not None and not any(view.counts[state] for state in SheetState if state not in _SAME)
     if not is_quiet and not (done.error is not None and not view.counts):
         words = f"{done.project.name}: {summary(view, done.location)}"
