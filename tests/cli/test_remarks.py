@@ -89,6 +89,9 @@ def test_files_with_a_number_are_named(
     assert ran.code == 0, ran.err
     assert (f"\n{ran.err}").count(line) == 1, ran.err
     assert "Roof (2)" not in ran.err.partition("numbered")[2], "its own name ends like that"
+    if "--dry-run" not in options:
+        again = cli(command, project, "--out", tmp_path, *options, env=weeks[0].env)
+        assert "numbered" not in again.err, "once is enough"
 
 
 @pytest.mark.parametrize("how", [("--tree",), ("--name", "{folder}/{title}")], ids=["tree", "folders"])
