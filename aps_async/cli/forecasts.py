@@ -6,7 +6,7 @@ from aps_async.cli.delivering import check_folder
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import exit_code, reason, worst
 from aps_async.cli.export import ExportChoices, chosen_tasks
-from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.output import count, print_conclusion, print_json, print_status, size
 from aps_async.cli.results import Run
 from aps_async.cli.syncing import SyncChoices, SyncView, as_json
 from aps_async.cli.wanted import exportable_project
@@ -42,7 +42,7 @@ async def export(choices: ExportChoices) -> int:
     if choices.as_json:
         print_json(asdict(work) | {"seconds": round(work.seconds, 1)})
     words = f"{work.there:,} already there; {_in_words(work, work.calls, work.seconds / 60)}"
-    (print_status if choices.as_json else print_result)(f"{words}; nothing was started: {choices.where}")
+    print_conclusion(f"{words}; nothing was started: {choices.where}", as_json=choices.as_json)
     return run.code
 
 
@@ -73,7 +73,7 @@ async def sync_many(choices: SyncChoices) -> int:
                 name = known.of(project)
                 found = await forecast(session, project, root.target(name), choices.how(), state=root.state(name))
             except EmptyProjectError:
-                (print_status if choices.as_json else print_result)(f"{project.name}: nothing to do")
+                print_conclusion(f"{project.name}: nothing to do", as_json=choices.as_json)
                 continue
             except APSError as problem:
                 codes.append(exit_code(problem))
@@ -83,7 +83,7 @@ async def sync_many(choices: SyncChoices) -> int:
             work, minutes = _sum(work, found.work), minutes + found.minutes
             _show(found, choices, project)
             words = f"{project.name}: {_changes(found)}; {_in_words(found.work, found.calls, found.minutes)}"
-            (print_status if choices.as_json else print_result)(words)
+            print_conclusion(words, as_json=choices.as_json)
         calls = session.calls + work.calls
     failed = f" ({len(codes) - 1:,} failed)" if len(codes) > 1 else ""
     changes = str(SyncCounts(view.counts)) or "nothing to do"
@@ -117,7 +117,7 @@ def _changes(found: Forecast) -> str:
 
 
 def _conclude(words: str, choices: SyncChoices) -> None:
-    (print_status if choices.as_json else print_result)(f"{words}; nothing was started: {choices.where}")
+    print_conclusion(f"{words}; nothing was started: {choices.where}", as_json=choices.as_json)
 
 
 def _in_words(work: Work, calls: int, minutes: float) -> str:

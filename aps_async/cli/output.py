@@ -171,6 +171,15 @@ def print_result(text: str = "") -> None:
     _write_result(clean(text))
 
 
+def print_conclusion(text: str, *, as_json: bool) -> None:
+    """Prints what a run has come to, which the log file gets, too; to standard error if the result is JSON."""
+    if as_json:
+        print_status(text)
+    else:
+        _output.keep(text)
+        print_result(text)
+
+
 def _write_result(line: str) -> None:
     try:
         sys.stdout.write(f"{line}\n")

@@ -17,7 +17,7 @@ from aps_async.cli.ending import print_stopped, reasons, words_now
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, exit_code, reason
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import count, print_json, print_progress, print_result, print_status, size
+from aps_async.cli.output import count, print_conclusion, print_json, print_progress, print_status, size
 from aps_async.cli.progress import View, shown
 from aps_async.cli.remarks import Remarks
 from aps_async.cli.reporting import leave_report
@@ -184,7 +184,7 @@ async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None)
 def conclude(words: str, choices: SyncChoices, watched: Watched | None) -> None:
     """Prints a summary; of a round with its time."""
     text = words if watched is None else f"{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S} {words}"
-    (print_status if choices.as_json else print_result)(text)
+    print_conclusion(text, as_json=choices.as_json)
 
 
 async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched: Watched | None) -> None:
