@@ -56,6 +56,17 @@ def program() -> str:
     return shlex.quote(typed)
 
 
+def typed_path(path: Path) -> str:
+    """A path as it has to be typed: `-x` would be an option, and `~` is the home folder in paths of commands."""
+    text = str(path)
+    if text.startswith(("-", "~")):
+        text = f".{os.sep}{text}"
+    if os.name != "nt":
+        return shlex.quote(text)
+    is_plain = not set(text) & set(" '`\"$&|<>;,(){}@#%")
+    return text if is_plain else "'" + text.replace("'", "''") + "'"  # as PowerShell reads it
+
+
 def tolerate_any_text() -> None:
     """Makes the standard streams escape characters that their encoding lacks, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
