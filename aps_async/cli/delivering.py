@@ -16,7 +16,7 @@ from aps_async.cli.ending import failures_by_reason, next_command, print_failure
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import UsageProblem, reason
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import print_json, print_prose, print_status, print_summary
+from aps_async.cli.output import print_conclusion, print_json, print_prose, print_status
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Result, Run, as_json, file_name, show_joined, stopped_words, summary
@@ -169,7 +169,7 @@ async def _delivered(choices: RunChoices, run: Run, work: Callable[[Session], Aw
         for warning in outcome.warnings:
             print_status(f"warning: {file_name(outcome)}: {warning}")
     words = summary(run, choices.where)
-    print_summary(words, as_json=choices.as_json)
+    print_conclusion(words, as_json=choices.as_json)
     show_joined(run.joined, as_json=choices.as_json)
     if run.report is not None:
         await leave_report(choices.out, run.report, choices.storage)

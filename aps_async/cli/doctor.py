@@ -268,6 +268,7 @@ def _versions() -> Check:
 def _write_access(folder: Path) -> Check:
     """Whether a file can be written to the folder, or where the folder would be made."""
     try:
+        folder = folder.absolute()
         check_places(folder)
         place = nearest_existing(folder)
         with tempfile.TemporaryFile(dir=place) as file:

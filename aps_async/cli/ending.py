@@ -1,6 +1,5 @@
 """The end of a run's output: failures by reason, and the command to continue with."""
 
-import shlex
 import sys
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -9,7 +8,7 @@ from pathlib import Path
 from attrs import define, field
 
 from aps_async.cli.exit_codes import short_reason
-from aps_async.cli.output import print_status, program
+from aps_async.cli.output import print_status, program, typed_path
 from aps_async.cli.profile_choice import chosen
 from aps_async.errors import (
     CallTimeoutError,
@@ -90,7 +89,7 @@ def print_stopped(done: str, folder: Path | None) -> None:
 
 def next_command(folder: Path, *, to: str = "try again") -> str:
     """How to continue the run in a folder."""
-    return f"to {to}: {program()}{chosen()} resume {shlex.quote(str(folder))}"
+    return f"to {to}: {program()}{chosen()} resume {typed_path(folder)}"
 
 
 def reasons(problem: Exception | None, name: str) -> tuple[str | None, str | None]:

@@ -6,7 +6,7 @@ from aps_async.cli.delivering import RunChoices, check_folder
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import exit_code, reason, worst
 from aps_async.cli.export import ExportChoices, chosen_tasks
-from aps_async.cli.output import print_json, print_status, print_summary
+from aps_async.cli.output import print_conclusion, print_json, print_status
 from aps_async.cli.results import Run
 from aps_async.cli.syncing import SyncChoices, SyncView, as_json
 from aps_async.cli.wanted import exportable_project
@@ -74,7 +74,7 @@ async def sync_many(choices: SyncChoices) -> int:
                 name = known.of(project)
                 found = await forecast(session, project, root.target(name), choices.how(), state=root.state(name))
             except EmptyProjectError:
-                print_summary(f"{project.name}: nothing to do", as_json=choices.as_json)
+                print_conclusion(f"{project.name}: nothing to do", as_json=choices.as_json)
                 continue
             except APSError as problem:
                 codes.append(exit_code(problem))
@@ -84,7 +84,7 @@ async def sync_many(choices: SyncChoices) -> int:
             work, minutes = _sum(work, found.work), minutes + found.minutes
             _show(found, choices, project)
             words = f"{project.name}: {_changes(found)}; {_in_words(found.work, found.calls, found.minutes)}"
-            print_summary(words, as_json=choices.as_json)
+            print_conclusion(words, as_json=choices.as_json)
         calls = session.calls + work.calls
     failed = f" ({len(codes) - 1:,} failed)" if len(codes) > 1 else ""
     changes = str(SyncCounts(view.counts)) or "nothing to do"
@@ -118,7 +118,7 @@ def _changes(found: Forecast) -> str:
 
 
 def _conclude(words: str, choices: RunChoices) -> None:
-    print_summary(f"{words}; nothing was started: {choices.where}", as_json=choices.as_json)
+    print_conclusion(f"{words}; nothing was started: {choices.where}", as_json=choices.as_json)
 
 
 def _in_words(work: Work, calls: int, minutes: float) -> str:

@@ -55,6 +55,17 @@ def program() -> str:
     return shlex.quote(typed)
 
 
+def typed_path(path: Path) -> str:
+    """A path as it has to be typed: `-x` would be an option, and `~` is the home folder in paths of commands."""
+    text = str(path)
+    if text.startswith(("-", "~")):
+        text = f".{os.sep}{text}"
+    if os.name != "nt":
+        return shlex.quote(text)
+    is_plain = not set(text) & set(" '`\"$&|<>;,(){}@#%")
+    return text if is_plain else "'" + text.replace("'", "''") + "'"  # as PowerShell reads it
+
+
 def tolerate_any_text() -> None:
     """Makes the standard streams escape characters that their encoding lacks, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
@@ -170,6 +181,15 @@ def print_result(text: str = "") -> None:
     _write_result(clean(text))
 
 
+def print_conclusion(text: str, *, as_json: bool) -> None:
+    """Prints what a run has come to, which the log file gets, too; to standard error if the result is JSON."""
+    if as_json:
+        print_status(text)
+    else:
+        _output.keep(text)
+        print_result(text)
+
+
 def _write_result(line: str) -> None:
     try:
         sys.stdout.write(f"{line}\n")
@@ -237,11 +257,6 @@ def _folded(line: str, indent: str, width: int) -> str:
     wrapper = TextWrapper(width, subsequent_indent=indent, break_long_words=False)
     wrapper.break_on_hyphens = False
     return wrapper.fill(line)
-
-
-def print_summary(text: str, *, as_json: bool) -> None:
-    """Prints a line about the whole run: to standard output, unless `--json` keeps that for values."""
-    (print_status if as_json else print_result)(text)
 
 
 def print_json(value: Any) -> None:

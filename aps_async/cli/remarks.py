@@ -19,8 +19,8 @@ class Remarks:
     """Reasons and the sheets they apply to, by the words that equal reasons share."""
 
     def add(self, outcome: SyncOutcome) -> None:
-        """Keeps what is worth a remark; that a sheet is outside the selection is what was asked for."""
-        if outcome.is_numbered and outcome.file:
+        """Keeps what is worth a remark: not that a sheet is outside the selection, as asked for, nor an old number."""
+        if outcome.is_numbered and outcome.file and outcome.state is not SheetState.UNCHANGED:
             self.numbered.append(outcome.file)
         if outcome.state is SheetState.NOT_LOOKED_AT and outcome.reason and outcome.reason != OUTSIDE:
             group = self.not_looked_at.setdefault(alike(outcome.reason), (outcome.reason, []))

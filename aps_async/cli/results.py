@@ -11,7 +11,7 @@ from attrs import asdict, define, field, frozen
 
 from aps_async.cli.ending import reasons
 from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason
-from aps_async.cli.output import print_status, print_summary
+from aps_async.cli.output import print_conclusion, print_status
 from aps_async.cli.remarks import Remarks
 from aps_async.errors import MergeError, RegisterError
 from aps_async.models import DeliveredExport, ExportOutcome, Sheet, StoredExport
@@ -146,7 +146,7 @@ def show_joined(joined: JoinedSet | None, *, as_json: bool) -> None:
         print_status(f"not in {joined.path.name}: {each}")
     for warning in joined.warnings:
         print_status(f"warning: {joined.path.name}: {warning}")
-    print_summary(joined.in_words, as_json=as_json)
+    print_conclusion(joined.in_words, as_json=as_json)
 
 
 def as_json(result: Result) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from aps_async.cli.ending import print_stopped, reasons, words_now
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, exit_code, reason
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import local_time, print_json, print_progress, print_status, print_summary
+from aps_async.cli.output import local_time, print_conclusion, print_json, print_progress, print_status
 from aps_async.cli.progress import View, shown
 from aps_async.cli.remarks import Remarks
 from aps_async.cli.reporting import leave_report
@@ -185,7 +185,7 @@ async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None)
 def conclude(words: str, choices: SyncChoices, watched: Watched | None) -> None:
     """Prints a summary; of a round with its time."""
     text = words if watched is None else f"{local_time(datetime.now(UTC))} {words}"
-    print_summary(text, as_json=choices.as_json)
+    print_conclusion(text, as_json=choices.as_json)
 
 
 async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched: Watched | None) -> None:

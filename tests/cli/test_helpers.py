@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -65,6 +66,27 @@ def test_sizes(count: int, shown: str) -> None:
 def test_columns_line_up_under_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_table(("A", "B"), [("図面", "1"), ("plan", "2")])
     assert capsys.readouterr().out == "A     B\n図面  1\nplan  2\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["plans", "-x", "--out", "./~", "./~/plans", "./~root", "a b", "it's", "$HOME", "$(ls)", "a;b", "/-x/~", "*"],
+)
+def test_a_folder_of_a_suggested_command_is_the_one_that_was_given(text: str) -> None:
+    given = a_path(text)
+    [typed] = shlex.split(output.typed_path(given))
+    assert not typed.startswith("-")
+    assert a_path(typed) == given
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [("plans", "plans"), ("-x", "./-x"), ("a b", "'a b'"), ("it's", "'it''s'"), ("a(1)", "'a(1)'"), ("~x", "./~x")],
+)
+def test_a_folder_of_a_suggested_command_in_powershell(monkeypatch: pytest.MonkeyPatch, text: str, typed: str) -> None:
+    path = Path(text)
+    monkeypatch.setattr("os.name", "nt")
+    assert output.typed_path(path) == typed
 
 
 WIDE = """\

@@ -89,6 +89,9 @@ def test_files_with_a_number_are_named(
     assert ran.code == 0, ran.err
     assert (f"\n{ran.err}").count(line) == 1, ran.err
     assert "Roof (2)" not in ran.err.partition("numbered")[2], "its own name ends like that"
+    if "--dry-run" not in options:
+        again = cli(command, project, "--out", tmp_path, *options, env=weeks[0].env)
+        assert "numbered" not in again.err, "once is enough"
 
 
 @pytest.mark.parametrize("how", [("--tree",), ("--name", "{folder}/{title}")], ids=["tree", "folders"])
@@ -127,3 +130,42 @@ def test_quiet_leaves_out_what_went_well(cli: Cli, weeks: tuple[Simulation, Simu
     assert "A-1 - Plan: revised (1 -> 2)\n" in logged
     assert "A-2 - Terrace: renamed: was A-2 - Roof (2)\n" in logged
     assert "2 not looked at (" in logged
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--since", "2200-01-01"), 0, "0 of 4 sheets selected"),
+        (("--exclude", "*"), 4, "none of the 4 sheets of Riverside is selected"),
+    ],
+    ids=["nothing since then", "nothing left"],
+)
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["run", "forecast"])
+def test_that_nothing_is_selected_is_not_taken_for_an_empty_project(
+    cli: Cli,
+    weeks: tuple[Simulation, Simulation],
+    tmp_path: Path,
+    options: tuple[str, ...],
+    code: int,
+    words: str,
+    dry: tuple[str, ...],
+) -> None:
+    ran = cli("sync", PROJECT, "--out", tmp_path / "new", *options, *dry, env=weeks[0].env)
+    assert ran.code == code
+    assert words in ran.err or dry
+    assert "shows no sheets" not in ran.err
+    assert ran.out.startswith("nothing to do; ") or code
+
+
+@pytest.mark.parametrize(
+    "how", [("sync",), ("export",), ("sync", "--dry-run"), ("sync", "--json"), ("export", "--json")]
+)
+def test_the_log_file_has_the_end_of_a_run(
+    cli: Cli, weeks: tuple[Simulation, Simulation], tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    command, *options = how
+    log = tmp_path / "log.txt"
+    ran = cli("--log-file", log, command, PROJECT, "--out", tmp_path / "out", *options, "--quiet", env=weeks[0].env)
+    assert ran.code == 0
+    shown = ran.err if "--json" in options else ran.out
+    assert log.read_text("utf-8").count(f" {shown.splitlines()[0]}\n") == 1
