@@ -41,8 +41,12 @@ class Pending:
 
     async def count(self) -> None:
         """Reads the numbers again if they are too old."""
-        loop = asyncio.get_running_loop()
-        async with self._counting:
-            if loop.time() - self._counted > max(0.2, 2.0 / self._session.settings.time_scale):
-                self._by_kind = await self._store.pending()
-                self._counted = loop.time()
+        if self._are_old():
+            async with self._counting:
+                if self._are_old():
+                    self._by_kind = await self._store.pending()
+                    self._counted = asyncio.get_running_loop().time()
+
+    def _are_old(self) -> bool:
+        age = asyncio.get_running_loop().time() - self._counted
+        return age > max(0.2, 2.0 / self._session.settings.time_scale)
