@@ -10,6 +10,9 @@ from aps_async.workers.runs import RunStore
 __all__ = ["Pending"]
 __dir__: object = __all__.copy
 
+_LIFETIME = 5.0
+"""Seconds of the service for which the numbers are used: all workers together start about 8 exports meanwhile."""
+
 
 class Pending:
     """The number of pending exports by kind, read from the database every few seconds.
@@ -37,7 +40,7 @@ class Pending:
             if sum(self._by_kind.values()) < self._session.settings.max_pending_exports:
                 self._by_kind[kind] = self._by_kind.get(kind, 0) + 1  # until the next count
                 return
-            await asyncio.sleep(max(0.2, 5.0 / self._session.settings.time_scale))
+            await asyncio.sleep(self._lifetime)
 
     async def count(self) -> None:
         """Reads the numbers again if they are too old."""
@@ -48,5 +51,8 @@ class Pending:
                     self._counted = asyncio.get_running_loop().time()
 
     def _are_old(self) -> bool:
-        age = asyncio.get_running_loop().time() - self._counted
-        return age > max(0.2, 2.0 / self._session.settings.time_scale)
+        return asyncio.get_running_loop().time() - self._counted > self._lifetime
+
+    @property
+    def _lifetime(self) -> float:
+        return max(0.2, _LIFETIME / self._session.settings.time_scale)
