@@ -16,14 +16,13 @@ from aps_async.cli.ending import failures_by_reason, next_command, print_failure
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import reason
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import print_json, print_prose, print_result, print_status
+from aps_async.cli.output import print_json, print_prose, print_status, print_summary
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Result, Run, as_json, file_name, show_joined, stopped_words, summary
 from aps_async.downloads.folder import storage_for
-from aps_async.downloads.future_paths import check_future_folder, checked_future_path
-from aps_async.downloads.sinks import checked_path, target_error
 from aps_async.downloads.storage import Storage
+from aps_async.downloads.target_paths import check_future_folder, checked_future_path, checked_path, target_error
 from aps_async.errors import DecodeError, DiskFullError, LedgerError
 from aps_async.exports import targets
 from aps_async.exports.bulk import export_many
@@ -148,10 +147,7 @@ async def _delivered(choices: RunChoices, run: Run, work: Callable[[Session], Aw
         for warning in outcome.warnings:
             print_status(f"warning: {file_name(outcome)}: {warning}")
     words = summary(run, choices.where)
-    if choices.as_json:
-        print_status(words)
-    else:
-        print_result(words)
+    print_summary(words, as_json=choices.as_json)
     show_joined(run.joined, as_json=choices.as_json)
     if run.report is not None:
         await leave_report(choices.out, run.report, choices.storage)
@@ -229,7 +225,7 @@ async def export_listed(
     batch: int | None,
     on_outcome: OnOutcome,
 ) -> None:
-    """Does the same for tasks that are still being listed, each once, which goes on beside the exports."""
+    """Does the same for tasks that are still being listed, each once, which continues beside the exports."""
     by_key: dict[ExportRequest | ExportRef, Task] = {}
     before = run.total = run.kept
 

@@ -2,10 +2,11 @@
 
 from attrs import asdict, evolve
 
+from aps_async.cli.delivering import RunChoices
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import exit_code, reason, worst
 from aps_async.cli.export import ExportChoices, chosen_tasks
-from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.output import print_json, print_status, print_summary
 from aps_async.cli.results import Run
 from aps_async.cli.syncing import SyncChoices, SyncView, as_json
 from aps_async.cli.wanted import exportable_project
@@ -17,6 +18,7 @@ from aps_async.resources.projects import find_projects
 from aps_async.sync.forecast import Forecast, Work, forecast, forecast_exports
 from aps_async.sync.outcomes import SheetState, SyncCounts
 from aps_async.sync.subfolders import Root
+from aps_async.text import count, size
 
 
 async def export(choices: ExportChoices) -> int:
@@ -40,7 +42,7 @@ async def export(choices: ExportChoices) -> int:
     if choices.as_json:
         print_json(asdict(work) | {"seconds": round(work.seconds, 1)})
     words = f"{work.there:,} already there; {_in_words(work, work.calls, work.seconds / 60)}"
-    (print_status if choices.as_json else print_result)(f"{words}; nothing was started: {choices.where}")
+    _conclude(words, choices)
     return run.code
 
 
@@ -78,7 +80,7 @@ async def sync_many(choices: SyncChoices) -> int:
             work, minutes = _sum(work, found.work), minutes + found.minutes
             _show(found, choices, f"{project.name}: ")
             words = f"{project.name}: {_changes(found)}; {_in_words(found.work, found.calls, found.minutes)}"
-            (print_status if choices.as_json else print_result)(words)
+            print_summary(words, as_json=choices.as_json)
         calls = session.calls + work.calls
     failed = f" ({len(codes) - 1:,} failed)" if len(codes) > 1 else ""
     changes = str(SyncCounts(view.counts)) or "nothing to do"
@@ -110,8 +112,8 @@ def _changes(found: Forecast) -> str:
     return str(found.counts) or "nothing to do"
 
 
-def _conclude(words: str, choices: SyncChoices) -> None:
-    (print_status if choices.as_json else print_result)(f"{words}; nothing was started: {choices.where}")
+def _conclude(words: str, choices: RunChoices) -> None:
+    print_summary(f"{words}; nothing was started: {choices.where}", as_json=choices.as_json)
 
 
 def _in_words(work: Work, calls: int, minutes: float) -> str:

@@ -17,7 +17,6 @@ from typing import Any, TextIO
 
 from attrs import define
 from rich.cells import cell_len
-from rich.filesize import decimal
 
 from aps_async.errors import TargetError
 from aps_async.text import well_formed_values
@@ -224,6 +223,11 @@ def print_prose(text: str, *, level: str = "info") -> None:
     _write_status(wrapper.fill(clean(text)))
 
 
+def print_summary(text: str, *, as_json: bool) -> None:
+    """Prints a line about the whole run: to standard output, unless `--json` keeps that for values."""
+    (print_status if as_json else print_result)(text)
+
+
 def print_json(value: Any) -> None:
     """Prints one JSON value on one line, in pure ASCII, which every reader and terminal accepts."""
     _write_result(json.dumps(well_formed_values(value)))
@@ -238,14 +242,9 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print_result("  ".join(padded).rstrip())
 
 
-def size(count: int) -> str:
-    """A number of bytes in decimal units, such as `1.5 MB`."""
-    return decimal(count)
-
-
-def count(number: int, what: str) -> str:
-    """`1 sheet`, `2 sheets`."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
+def local_time(at: datetime) -> str:
+    """Date and time as a clock on the wall shows them, such as `2026-11-27 09:30:00`."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def clock(seconds: float) -> str:

@@ -4,12 +4,13 @@ from datetime import datetime
 from pathlib import Path
 
 from aps_async.cli.exit_codes import UsageProblem
-from aps_async.cli.output import count, print_json, print_result, print_status, print_table
+from aps_async.cli.output import local_time, print_json, print_result, print_status, print_table
 from aps_async.downloads.folder import storage_for
 from aps_async.errors import LedgerError
 from aps_async.ledger.places import FolderPlace, Place, StoragePlace
 from aps_async.sync import register
 from aps_async.sync.subfolders import read_subfolders
+from aps_async.text import count
 from aps_async.transport.converter import to_dict
 
 
@@ -57,8 +58,8 @@ async def _show(place: Place, target: Path | str, *, as_json: bool, as_csv: bool
 
 
 def _local(written: str) -> str:
-    """A time of the register as the clock on the wall shows it; what is not a time as it is."""
+    """A time of the register in local time; unchanged if it is not a time."""
     try:
-        return f"{datetime.fromisoformat(written).astimezone():%Y-%m-%d %H:%M:%S}"
+        return local_time(datetime.fromisoformat(written))
     except ValueError:
         return written

@@ -11,13 +11,14 @@ from attrs import asdict, define, field, frozen
 
 from aps_async.cli.ending import reasons
 from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason
-from aps_async.cli.output import count, print_result, print_status, size
+from aps_async.cli.output import print_status, print_summary
 from aps_async.errors import MergeError, RegisterError
 from aps_async.models import DeliveredExport, ExportOutcome, Sheet, StoredExport
 from aps_async.report.entries import Report
 from aps_async.sync.compare import version_name
 from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SheetState, SyncOutcome
+from aps_async.text import count, size
 from aps_async.transport.converter import ref_to_json
 
 STOPPED_AT_ONCE = "stopped before the first export; nothing was written"
@@ -141,7 +142,7 @@ def show_joined(joined: JoinedSet | None, *, as_json: bool) -> None:
         print_status(f"not in {joined.path.name}: {each}")
     for warning in joined.warnings:
         print_status(f"warning: {joined.path.name}: {warning}")
-    (print_status if as_json else print_result)(joined.in_words)
+    print_summary(joined.in_words, as_json=as_json)
 
 
 def as_json(result: Result) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def tls_context(trust: object) -> ssl.SSLContext | None:
         context.load_verify_locations(at_home(trust))
     except (OSError, ValueError) as problem:
         is_other = isinstance(problem, ssl.SSLError)  # which is an OSError too
-        words = "it holds no PEM certificate" if is_other else getattr(problem, "strerror", None) or problem
+        words = "it contains no PEM certificate" if is_other else getattr(problem, "strerror", None) or problem
         raise InputError(f"the CA file {trust} cannot be used: {words}; give a file of PEM certificates") from None
     return context
 

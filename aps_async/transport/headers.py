@@ -33,7 +33,7 @@ def header_value(what: str, value: Any, error: type[APSError] = InputError) -> s
     if not text.isprintable() or not (text.isascii() or max(text) <= "\xff"):
         raise error(
             f"{what} contains a line break, a control character or a character outside Latin-1, which a header cannot "
-            "hold; check where it comes from"
+            "contain; check where it comes from"
         )
     return text
 

@@ -23,6 +23,7 @@ from aps_async.errors import (
     DatabaseError,
     ExportError,
     InputError,
+    InterceptedError,
     NotAllowedError,
     ResponseError,
     TargetError,
@@ -347,7 +348,7 @@ class Worker:
             problem = found or problem
         if isinstance(problem, TargetError) and await self._target.failed(problem):
             return 0.0  # not because of the export: it waits until files can be stored
-        if isinstance(problem, NotAllowedError | UnauthorizedError):
+        if isinstance(problem, NotAllowedError | UnauthorizedError | InterceptedError):
             return await self._handle_refusal(entry, problem, polls)
         failed = (type(problem),) * (entry.tries + 1)
         status = PollStatus[ExportJob](error=problem, polls=max(0, polls - 1), failed_with=failed, age=entry.age)
@@ -384,7 +385,7 @@ class Worker:
         return None
 
     async def _handle_refusal(self, entry: Entry, problem: ResponseError, polls: int) -> engine.Next:
-        """Puts an export back for other workers, which may have the access that this one lacks.
+        """Puts an export back for other workers, which may have the access or the network that this one lacks.
 
         Raises:
             AuthError: several exports in a row were refused, so this worker must stop.
