@@ -18,9 +18,9 @@ _LONGEST_LINE = 1.0  # seconds after which an export that is due and gets no slo
 def due_together(now: float, delay: float) -> float:
     """When an export is due that is to wait this long: at about that time, at the same moment as others.
 
-    To wake up costs a process more than the status call that it wakes up for: of eight calls that are made at once, each
-    takes a third of the CPU time of a single one. So waits end with the nearest tick. All ticks are powers of two, so
-    that those of longer waits are ticks of shorter ones too.
+    Waking up costs a process more than the status call that it wakes up for: of eight calls that are made at once, each
+    takes a third of the CPU time of a single one. So waits end at the nearest tick. Ticks are powers of two, so those
+    of longer waits are ticks of shorter ones too.
     """
     if delay <= 0.0:
         return now
