@@ -48,7 +48,8 @@ def run(folder: Path, site: Path, tests: str, *options: str, **environ: str) -> 
     # and together they take half of the time that pytest needs to start.
     others = [word for name in OTHERS for word in ("-p", f"no:{name}")]
     ran = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "pytest", "-q", "-rN", "--color=no", "--strict-markers", "-p", "no:cacheprovider", *others,
+        [sys.executable, "-m", "pytest", "-q", "-rN", "--color=no", "--strict-markers", "-p", "no:cacheprovider",
+         *others,
          "-W", "error", "-W", "ignore:The configuration option \"asyncio_default", *options],
         cwd=folder, check=False, capture_output=True, text=True, timeout=120,
         env={**kept, "PYTHONPATH": str(site), **environ},
