@@ -1,4 +1,4 @@
-"""Worker processes: killed, frozen, resumed, their database restarted; and the commands beside them, in this process."""
+"""Worker processes: killed, frozen, resumed, their database restarted; and commands beside them, in this process."""
 
 import hashlib
 import json
