@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar, cast
 from attrs import evolve, field, frozen
 
 from aps_async.arguments import check_awaited, check_functions, check_not_async
-from aps_async.errors import PollTimeoutError, UnauthorizedError
+from aps_async.errors import InterceptedError, PollTimeoutError, UnauthorizedError
 from aps_async.policies import Policy, PollPolicy, PollStatus, as_callable, seconds_of
 from aps_async.transport import retry
 from aps_async.transport.quotas import RateLimiter
@@ -32,6 +32,7 @@ __dir__: object = __all__.copy
 T = TypeVar("T")
 
 _FRESH_TOKENS = 3  # after this many 401s since the last answer the wait ends: each came despite a fresh token
+_PAGES = 3  # of web filters or proxies in a row, after which a wait ends
 
 
 def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
@@ -42,7 +43,12 @@ def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
 
 
 def may_recover(error: Exception, status: PollStatus[Any]) -> bool:
-    """The default rule: 429, 5xx, lost connections and garbled responses may recover, and so may two 401s."""
+    """The default rule: 429, 5xx, lost connections and garbled responses may recover, and so may two 401s.
+
+    A web filter or a sign-in page of the network may be gone at one of the next two polls.
+    """
+    if isinstance(error, InterceptedError):
+        return status.failed(InterceptedError) < _PAGES
     return retry.may_recover(error) and status.failed(UnauthorizedError) < _FRESH_TOKENS
 
 

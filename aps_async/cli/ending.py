@@ -1,6 +1,5 @@
 """The end of a run's output: failures by reason, and the command to continue with."""
 
-import shlex
 import sys
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -9,12 +8,13 @@ from pathlib import Path
 from attrs import define, field
 
 from aps_async.cli.exit_codes import short_reason
-from aps_async.cli.output import print_status, program
+from aps_async.cli.output import print_status, program, typed_path
 from aps_async.cli.profile_choice import chosen
 from aps_async.errors import (
     CallTimeoutError,
     ExportFailedError,
     ExportTimeoutError,
+    InterceptedError,
     NotFoundInProjectError,
     ResponseError,
     TransportError,
@@ -32,7 +32,10 @@ _OBSTACLES = {
     "connection": "no connection",
 }
 _VARIABLE = regex(r"\d+(?:\.\d+)?|\burn:\S+|'[^']*'")
+_CALL = regex(r"\b(?:GET|POST) \S+ ")
+"""With an address, which differs from sheet to sheet and would leave no room for the reason."""
 _LONGEST = 100
+_AT_SERVICE = "failed at the service"
 
 
 @define
@@ -52,11 +55,11 @@ def failures_by_reason(failures: Iterable[tuple[str, Exception]], *, explained: 
     groups: dict[str, _Group] = {}
     for name, problem in failures:
         words = few_words(problem, name)
-        group = groups.setdefault(_VARIABLE.sub("#", words), _Group(words, short_reason(problem)))
+        group = groups.setdefault(alike(words), _Group(words, short_reason(problem)))
         group.names.append(name)
     lines: list[str] = []
     for each in sorted(groups.values(), key=lambda each: -len(each.names)):
-        lines.append(f"{len(each.names):,} {each.words}: {abridged(each.names[:_NAMED], len(each.names))}")
+        lines.append(f"{len(each.names):,} {each.words}: {named(each.names)}")
         if explained and not each.reason.endswith(each.words):
             lines.append(f"  {each.reason}")
     return lines
@@ -86,7 +89,7 @@ def print_stopped(done: str, folder: Path | None) -> None:
 
 def next_command(folder: Path, *, to: str = "try again") -> str:
     """How to continue the run in a folder."""
-    return f"to {to}: {program()}{chosen()} resume {shlex.quote(str(folder))}"
+    return f"to {to}: {program()}{chosen()} resume {typed_path(folder)}"
 
 
 def reasons(problem: Exception | None, name: str) -> tuple[str | None, str | None]:
@@ -96,6 +99,8 @@ def reasons(problem: Exception | None, name: str) -> tuple[str | None, str | Non
 
 def few_words(problem: Exception, name: str = "") -> str:
     """The reason without the call that met it, so that equal ones can be grouped."""
+    if isinstance(problem, InterceptedError):
+        return f"stopped by a web filter or proxy ({problem.status})"
     if isinstance(problem, ResponseError):
         words = _STATUS.get(problem.status, "refused" if problem.status < 500 else "trouble at the service")
         return f"{words} ({problem.status})"
@@ -104,8 +109,19 @@ def few_words(problem: Exception, name: str = "") -> str:
     if isinstance(problem, TransportError):
         return _OBSTACLES.get(problem.obstacle or "", "no answer from the service")
     if isinstance(problem, ExportFailedError):
-        return f"failed at the service ({problem.job.raw_status})" if problem.job else "failed at the service"
+        status = problem.job.raw_status if problem.job else ""
+        return f"{_AT_SERVICE} ({status})" if status.casefold() not in ("", "failed") else _AT_SERVICE
     if isinstance(problem, NotFoundInProjectError):
         return "not found in the project"
-    text = short_reason(problem).removeprefix(f"{name}: ")
+    text = _CALL.sub("", short_reason(problem).removeprefix(f"{name}: "))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
+
+
+def alike(words: str) -> str:
+    """A reason without what differs from one sheet to another."""
+    return _VARIABLE.sub("#", words)
+
+
+def named(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    return abridged(names[:_NAMED], len(names))

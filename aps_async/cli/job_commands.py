@@ -93,7 +93,7 @@ async def _list(app: typer.Typer, commands: dict[str, Callable[..., Any]], file:
     for each in jobs.values():
         options, _, projects = _halves(arguments(each, commands))
         rows.append((each.name, each.command, each.profile or "", shlex.join(projects), shlex.join(options)))
-    print_table(("JOB", "COMMAND", "PROFILE", "PROJECTS", "OPTIONS"), rows)
+    print_table(("JOB", "COMMAND", "PROFILE", "PROJECTS", "OPTIONS"), rows, elastic=("PROJECTS",))
     print_status(count(len(jobs), "job"))
     return 0
 

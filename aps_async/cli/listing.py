@@ -51,17 +51,21 @@ async def projects(*, user_id: str | None, as_json: bool) -> int:
         if not found.hubs:
             raise NotFoundInProjectError(NO_HUB)
         rows: list[tuple[Hub, Project]] = []
+        refusal: NotAllowedError | None = None
         for hub in found.hubs:
             try:
                 rows += [(hub, project) async for project in list_projects(session, hub.id)]
             except NotAllowedError as problem:  # a refusal by one account must not hide the others
                 print_status(f"warning: hub {hub.name}: {problem}")
-    remember_projects(session.base_url, [project.name for _, project in rows], are_all=True)
+                refusal = problem
+        if refusal is not None and not rows:
+            raise refusal
+    remember_projects(session.base_url, [project.name for _, project in rows], are_all=refusal is None)
     if as_json:
         print_json([_as_json(hub, project) for hub, project in rows])
     else:
         lines = [(project.project_type or "?", project.name, project.id, hub.name) for hub, project in rows]
-        print_table(("TYPE", "PROJECT", "ID", "HUB"), lines)
+        print_table(("TYPE", "PROJECT", "ID", "HUB"), lines, elastic=("HUB",))
         print_status(count(len(rows), "project"))
     return 0
 
@@ -111,7 +115,7 @@ async def sheets(project: str, choice: Choice, *, user_id: str | None, as_json: 
         heads = (*heads[:3], "COLLECTION", "ID")
         names = [sheet.collection.name if sheet.collection else "" for sheet in found]
         rows = [(*row[:3], name, row[3]) for row, name in zip(rows, names, strict=True)]
-    print_table(heads, rows)
+    print_table(heads, rows, elastic=("SHEET", "TITLE", "FOLDER"))
     print_status(count(len(found), "sheet"))
     return 0
 
@@ -166,7 +170,7 @@ async def sets(project: str, *, collection: str | None, user_id: str | None, as_
         (each.name, (each.issuance_date or "")[:10], each.collection.name if each.collection else "", each.id)
         for each in found
     ]
-    print_table(("VERSION SET", "ISSUED", "COLLECTION", "ID"), rows)
+    print_table(("VERSION SET", "ISSUED", "COLLECTION", "ID"), rows, elastic=("COLLECTION",))
     print_status(count(len(found), "version set"))
     return 0
 
@@ -236,6 +240,6 @@ async def cost(project: str, *, kind: str, container: str | None, region: str | 
         )
         return 0
     rows = [(each.code or each.number or "", each.name or "", str(counts[each.id.lower()]), each.id) for each in found]
-    print_table(("CODE", "NAME", "DOCUMENTS", "ID"), rows)
+    print_table(("CODE", "NAME", "DOCUMENTS", "ID"), rows, elastic=("NAME",))
     print_status(f"{len(found):,} of type {kind}, {count(len(documents), 'document')}")
     return 0

@@ -68,7 +68,7 @@ def _show(runs: Sequence[RunStatus], workers: Sequence[WorkerStatus], *, as_json
     if as_json:
         print_json([run_as_json(each) | {"waits_for": list(waits_for(each, workers))} for each in runs])
         return
-    print_table(_HEADINGS, [_row(each) for each in runs])
+    print_table(_HEADINGS, [_row(each) for each in runs], elastic=("NAME",))
     for each in runs:
         if each.partial:
             print_status(f"run {each.id}, {each.name!r}: something is missing in {count(each.partial, 'file')}")
@@ -145,7 +145,7 @@ async def _list_dead_letters(store: RunStore, run: int | None, *, as_json: bool)
             print_json({"id": record.id, "run": record.run, "name": record.name, "error": kind, "reason": why})
         rows.append((str(record.id), names.get(record.run, ""), record.name, kind, why))
     if not as_json:
-        print_table(("ID", "RUN", "NAME", "ERROR", "REASON"), rows)
+        print_table(("ID", "RUN", "NAME", "ERROR", "REASON"), rows, elastic=("NAME",))
         print_status(count(len(rows), "dead letter"))
     return 0
 

@@ -13,7 +13,7 @@ from aps_async.cli.ending import print_stopped
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, exit_code, reason, worst
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import print_json, print_status, print_summary
+from aps_async.cli.output import print_conclusion, print_json, print_status
 from aps_async.cli.progress import shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import error_as_json
@@ -132,7 +132,9 @@ def _show_project(done: ProjectSynced, view: SyncView, choices: SyncChoices, wat
         if choices.as_json:
             which = {"project": done.project.name, "projectId": bare_id(done.project.id)}
             print_json({"ok": False, **which, "error": error_as_json(done.error)})
+    if watched is None:
+        view.remarks.show(project=done.project.name)
     is_quiet = watched is not None and not any(view.counts[state] for state in SheetState if state not in _SAME)
     if not is_quiet and not (done.error is not None and not view.counts):
         words = f"{done.project.name}: {summary(view, done.location)}"
-        print_summary(words, as_json=choices.as_json)
+        print_conclusion(words, as_json=choices.as_json)

@@ -19,6 +19,7 @@ from aps_async.resources.projects import find_project
 from aps_async.session import Session
 from aps_async.sync.list_selected import list_selected
 from aps_async.sync.naming import NamePattern, shared_names
+from aps_async.sync.options import DEFAULT_PATTERN
 from aps_async.sync.selection import Selected
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.text import count
@@ -80,7 +81,7 @@ async def chosen_sheets(
         pattern.check(project)
     with busy("listing the sheets", session.contact):
         selected = await list_selected(session, project, choice.selection, allow_unmatched=allow_unmatched)
-    print_selected(selected, pattern)
+    print_selected(selected)
     return selected
 
 
@@ -90,7 +91,7 @@ def print_left_out(found: Iterable[LeftOut]) -> None:
         print_status(f"left out: {each}")
 
 
-def print_selected(selected: Selected, pattern: NamePattern | None) -> None:
+def print_selected(selected: Selected) -> None:
     """What is worth knowing about a selection."""
     for text, shared in selected.ambiguous.items():
         shown = "; ".join(f"{each.sheet.name} ({'/'.join(each.folders)})" for each in shared)
@@ -100,8 +101,12 @@ def print_selected(selected: Selected, pattern: NamePattern | None) -> None:
     if selected.not_selected:
         total = len(selected.chosen) + len(selected.not_selected)
         print_progress(f"{len(selected.chosen):,} of {count(total, 'sheet')} selected")
-    for path, alike in (shared_names(selected.chosen, pattern) if pattern else {}).items():
-        print_status(f"{len(alike)} sheets are called {path!r} by the pattern, so that their files are numbered")
+
+
+def print_shared_names(selected: Selected, pattern: NamePattern | None = None) -> None:
+    """Which sheets share a name, where no run will report on their files; see `Remarks`."""
+    for path, alike in shared_names(selected.chosen, pattern or DEFAULT_PATTERN).items():
+        print_status(f"{len(alike)} sheets are called {path!r}, so that their files will be numbered")
 
 
 def named_request(

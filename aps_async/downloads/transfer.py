@@ -26,7 +26,7 @@ from aps_async.lazy import regex
 from aps_async.links import SignedUrl, Source
 from aps_async.session import Session
 from aps_async.transport import hooks
-from aps_async.transport.response import Answer, describe, error_of, is_markup, transport_error, xml_error
+from aps_async.transport.response import Answer, describe, error_of, page_of_another, transport_error, xml_error
 from aps_async.transport.retry import TRANSIENT, note_error, waits
 
 __all__ = [
@@ -260,11 +260,11 @@ class Transfer:
 
     def _refusal(self, answer: Answer, words: str) -> Exception:
         """The error for a status that would be the same after a retry with this link."""
+        if page := page_of_another(answer):
+            words = f"GET {self._link}: {answer.status} {page}"
+            return RefusedError(words, 1) if answer.status in (307, 401, 403, 404) else DownloadError(words)
         code = (xml_error(answer.body) or "").partition(":")[0]
         if answer.status in (401, 403):
-            if is_markup(answer.body) and not code:
-                words += "; this page is not the storage's: a web filter or proxy on the way must allow its host"
-                return RefusedError(words, 1)
             return RefusedError(words, 1 if code == "SignatureDoesNotMatch" else None)
         if answer.status == 400 and code in _EXPIRED_CODES:
             return RefusedError(words, None)
@@ -329,7 +329,12 @@ class Transfer:
             raise LinkExpiredError(f"{words}; a fresh URL is needed: get the export again")
         if self._refusals > 1:
             await self._sleep(self._next_wait(None))
-        source = as_source(await self._renew(self._link if refused else None), "renew must return")
+        try:
+            source = as_source(await self._renew(self._link if refused else None), "renew must return")
+        except APSError as problem:
+            if refused:
+                problem.add_note(f"The last link was refused: {words}")
+            raise
         if [part.size for part in source.parts] == [part.size for part in self._source.parts]:
             self._source = source
             self._link = source.parts[self._index].link

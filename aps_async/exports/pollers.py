@@ -43,7 +43,7 @@ class EndingWords:
 
     def judge(self, job: ExportJob) -> ExportJob:
         """Returns the job; FAILED after five such words in a row, or `Settings.ending_word_grace` seconds of them."""
-        word, now = job.raw_status.lower(), asyncio.get_running_loop().time()
+        word, now = job.raw_status.strip().lower(), asyncio.get_running_loop().time()
         if word not in ENDING_WORDS or job.status.is_final:
             self._word = ""
             return job

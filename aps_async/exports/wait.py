@@ -331,7 +331,8 @@ class Result:
             found = await kind.resolve(session, self.job, self._refused)
         if found is None:
             job = self.job
-            raise ExportError(f"{job.ref} is {job.raw_status!r}, but the service gives no link", ref=job.ref, job=job)
+            no_link = "only gives the link that was refused" if job.link in self._refused else "gives no link"
+            raise ExportError(f"{job.ref} is {job.raw_status!r}, but the service {no_link}", ref=job.ref, job=job)
         return found
 
     async def _asked_again(self) -> Source | None:

@@ -1,5 +1,6 @@
 """Export requests, references to started jobs, and the status of a job."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -48,6 +49,11 @@ class ExportStatus(StrEnum):
     def is_final(self) -> bool:
         """Whether the job will not change any more."""
         return self is not ExportStatus.RUNNING
+
+    @staticmethod
+    def read(word: str, states: "Mapping[str, ExportStatus]") -> "ExportStatus":
+        """The meaning of a service's word in any case and with spaces around it; RUNNING if it is not in the table."""
+        return states.get(word.strip().lower(), ExportStatus.RUNNING)
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,7 @@ from aps_async.ids import path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportOptions, ExportRef, ExportRequest, ExportStatus, FailedFile
 from aps_async.session import Session
-from aps_async.transport.converter import ESSENTIAL, lenient
+from aps_async.transport.converter import ESSENTIAL, lenient, lenient_until_final
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 
@@ -79,6 +79,7 @@ class Result:
     failed_files: tuple[FailedFile, ...] = ()
 
 
+@lenient_until_final(STATES)
 @frozen
 class ExportAnswer:
     """The body of the export calls."""
@@ -229,9 +230,11 @@ def job_of(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Rece
     result = answer.result or Result()
     output = result.output or Output()
     raw = output.signed_url or result.signed_url  # the schema has one, a sample the other
-    link = receipt.link(raw, f"{ref}: signedUrl", LINK_LIFETIME / session.settings.time_scale) if raw else None
+    link = None
+    status = ExportStatus.read(answer.status, STATES)
+    if raw and status.is_final:
+        link = receipt.link(raw, f"{ref}: signedUrl", LINK_LIFETIME / session.settings.time_scale)
     error = result.error
-    status = STATES.get(answer.status.lower(), ExportStatus.RUNNING)
     failed_files = output.failed_files or result.failed_files
     return ExportJob(
         ref=ref,

@@ -21,7 +21,7 @@ from aps_async.ids import bare_id, check_project, decoded_urn, is_item_urn, path
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Derivative, ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, ExportStatus
 from aps_async.session import Session
-from aps_async.transport.converter import ESSENTIAL, lenient
+from aps_async.transport.converter import ESSENTIAL, lenient, lenient_until_final
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 from aps_async.transport.retry import call_deadline
@@ -70,6 +70,7 @@ class ExportResult:
     """Opens the PDF without a token for about two minutes."""
 
 
+@lenient_until_final(STATES)
 @frozen
 class ExportAnswer:
     """The body of both export calls."""
@@ -241,9 +242,9 @@ def _path(request: ExportRequest) -> str:
 
 
 def _job(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Receipt) -> ExportJob:
-    status = STATES.get(answer.status.lower(), ExportStatus.RUNNING)
+    status = ExportStatus.read(answer.status, STATES)
     link = None
-    if answer.data is not None and answer.data.signed_url:
+    if status.is_final and answer.data is not None and answer.data.signed_url:
         link = receipt.link(answer.data.signed_url, f"{ref}: data.signedUrl", session.settings.link_lifetime)
     derivative = None
     if answer.data is not None and answer.data.version_urn and answer.data.resource_id:

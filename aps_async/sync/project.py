@@ -79,6 +79,7 @@ async def sync_project(
             missing, which ACC requires with two-legged tokens.
         NotFoundInProjectError: there is no such project, folder, set or sheet.
         EmptyProjectError: neither the project nor the folder has any sheet.
+        NotFoundInProjectError: the folder has no sheets, and none of the project's is selected.
         PruneLimitError: at the end, if more sheets are withdrawn than one run may move; none was moved.
         RegisterError: at the end, if the register cannot be written; everything else is done.
         MergeError: at the end, if the sheets cannot be joined; everything else is done.

@@ -15,6 +15,7 @@ from aps_async.errors import (
     APSError,
     EmptyProjectError,
     MergeError,
+    NotFoundInProjectError,
     PruneLimitError,
     RegisterError,
     TargetError,
@@ -132,10 +133,23 @@ class SyncRun:
         if not (self.chosen or rest or self._listing.left_out or self._is_any_known):
             await self.ledger.begin(0)
             await self.ledger.complete(0)
-            raise EmptyProjectError(f"{self.project.name} shows no sheets that can be exported")
+            self._check_selected()
         planned = await self._plan(rest)
         self.is_listed = True
         yield planned
+
+    def _check_selected(self) -> None:
+        """Explains why there is nothing to do, unless it is that nothing has changed since a date.
+
+        Raises:
+            EmptyProjectError: there are no sheets.
+            NotFoundInProjectError: there are some, and none of them is selected.
+        """
+        name, others = self.project.name, len(self.selected.not_selected)
+        if not others:
+            raise EmptyProjectError(f"{name} shows no sheets that can be exported")
+        if self.how.selection.since is None:
+            raise NotFoundInProjectError(f"none of the {others:,} sheets of {name} is selected")
 
     async def _plan(self, sheets: Sequence[ProjectSheet]) -> list[Planned]:
         how = self.how

@@ -17,6 +17,7 @@ from aps_async.errors import InputError, LedgerError, TargetError
 from aps_async.exports.targets import check_no_state, readable, state_folder_for, target_for
 from aps_async.ids import bare_id
 from aps_async.ledger.places import FolderPlace, Place, StoragePlace
+from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.models import Project
 from aps_async.sync.json_files import read_json_file
 from aps_async.sync.register import REGISTER_CSV, REGISTER_JSON, read_register
@@ -24,7 +25,7 @@ from aps_async.text import folded
 from aps_async.threads import in_thread
 from aps_async.transport.converter import to_dict
 
-__all__ = ["FORM", "PROJECTS_JSON", "Root", "Subfolder", "Subfolders", "read_subfolders"]
+__all__ = ["FORM", "PROJECTS_JSON", "Root", "Subfolder", "Subfolders", "check_is_for_several", "read_subfolders"]
 __dir__: object = __all__.copy
 
 PROJECTS_JSON = "projects.json"
@@ -149,6 +150,19 @@ class Root:
                     own = Subfolder(project_id=register.project_id, project=register.project, folder=checked_name(name))
                     found.setdefault(own.project_id, own)
         return list(found.values())
+
+
+def check_is_for_several(root: Path) -> None:
+    """Raises what keeps a folder from having a subfolder for each of several projects.
+
+    Raises:
+        LedgerError: the folder has a ledger of its own, so it is that of a single project.
+    """
+    if (root / LEDGER_NAME).exists():
+        raise LedgerError(
+            f"{root} is the folder of an export or of one project, and several projects, also those that a pattern"
+            " matches, get a subfolder each: choose another folder, or name the one project"
+        )
 
 
 def _names_in(folder: Path) -> list[str]:

@@ -211,7 +211,8 @@ class Connections:
             began = asyncio.get_running_loop().time()
             async with asyncio.timeout_at(began + until_headers) as limit:
                 response = await self._begin(call, token, self._first_contact.connect_limits(settings.connect_timeout))
-                limit.reschedule(began + altogether)
+                if altogether != until_headers:
+                    limit.reschedule(began + altogether)
                 answer = await read_answer(response, settings.response_limit, f"{call.method} {call.path}")
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             lost = transport_error(f"{call.method} {call.path}", problem, address_place)

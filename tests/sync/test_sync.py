@@ -20,7 +20,7 @@ from attrs import define, evolve
 
 from aps_async import Session, export_many
 from aps_async.downloads.target_paths import target_error
-from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError
+from aps_async.errors import InputError, InterceptedError, NotFoundInProjectError, PruneLimitError
 from aps_async.exports.project import project_requests
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
@@ -459,6 +459,27 @@ async def test_a_sheet_about_which_the_service_has_no_answer_ends_no_run(site: S
     assert (tmp_path / "set.pdf").is_file()
     site.simulator.clear_faults()
     assert (await site.words(prune=True))["A-101"] == "withdrawn: it is no longer there"
+
+
+@pytest.mark.parametrize("status", [403, 404, 451])
+@pytest.mark.parametrize("endpoint", ["item", "item_tip", "folder"])
+async def test_the_page_of_a_web_filter_withdraws_nothing(site: Site, endpoint: str, status: int) -> None:
+    await site.sync()
+    hide_folder(site.simulator.world.find_sheet("A-101"))
+    site.simulator.world.find_sheet("A-101").folder.hidden = False
+    remove(site.simulator.world.find_sheet("A-102"))
+    site.index()
+    site.simulator.add_fault(Fault(endpoint="folder_contents", nth=(2,), kind="html", status=status))
+    site.simulator.add_fault(Fault(endpoint=endpoint, kind="html", status=status))
+    with pytest.raises(InterceptedError):  # the folder itself
+        await site.words(prune=True)
+    site.simulator.clear_faults()
+    site.simulator.add_fault(Fault(endpoint=endpoint, kind="html", status=status))
+    found = await site.words(prune=True)
+    if endpoint == "item":
+        assert found["A-102"].startswith("not looked at: the service gave no usable answer: ")
+        assert FIRST[1] in site.files()
+    assert FIRST[0] in site.files()
 
 
 async def test_a_service_without_answers_is_not_asked_about_every_sheet(site: Site) -> None:
