@@ -326,7 +326,9 @@ class Transfer:
     async def _replace_link(self, refused: "_RefusedError | None") -> None:
         words = str(refused) if refused else "the URL is about to expire"
         limit = refused.renewals if refused and refused.renewals else self._settings.link_renewals
-        self._refusals += refused is not None
+        if refused:
+            self._refusals += 1
+            note_error(DownloadError(words))  # for a deadline that ends the renewal
         if self._renew is None or self._refusals > limit:
             if refused and refused.renewals:
                 raise DownloadError(words)
