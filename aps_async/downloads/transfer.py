@@ -265,8 +265,10 @@ class Transfer:
     def _refusal(self, answer: Answer, words: str) -> Exception:
         """The error for a status that would be the same after a retry with this link."""
         if page := page_of_another(answer):
-            words = f"GET {self._link}: {answer.status} {page}"
-            return _RefusedError(words, 1) if answer.status in (307, 401, 403, 404) else DownloadError(words)
+            problem = DownloadError(f"GET {self._link}: {answer.status} {page}")
+            problem.__cause__ = error_of("GET", str(self._link), answer, self._session.now(), is_storage=True)
+            may_be_expired = answer.status in (307, 401, 403, 404)
+            return _RefusedError(str(problem), 1, problem) if may_be_expired else problem
         code = (xml_error(answer.body) or "").partition(":")[0]
         if answer.status in (401, 403):
             return _RefusedError(words, 1 if code == "SignatureDoesNotMatch" else None)
@@ -331,7 +333,7 @@ class Transfer:
             note_error(DownloadError(words))  # for a deadline that ends the renewal
         if self._renew is None or self._refusals > limit:
             if refused and refused.renewals:
-                raise DownloadError(words)
+                raise refused.final or DownloadError(words)
             raise LinkExpiredError(f"{words}; a fresh URL is needed: get the export again")
         if self._refusals > 1:
             await self._sleep(self._next_wait(None))
@@ -420,9 +422,11 @@ class _TransientError(Exception):
 class _RefusedError(Exception):
     """The link is refused. `renewals` limits the fresh links to try, if the cause is probably not expiry."""
 
-    def __init__(self, words: str, renewals: int | None) -> None:
+    def __init__(self, words: str, renewals: int | None, final: DownloadError | None = None) -> None:
         super().__init__(words)
         self.renewals = renewals
+        self.final = final
+        """The error to raise after these renewals, if it is a special one."""
 
 
 async def _head_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
