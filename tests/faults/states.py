@@ -11,6 +11,11 @@ UNKNOWN = ("queued", "processing2", "", " ", "\ud83d", "DONE?", "in progress", "
 _DEADLINE = {"within": DEADLINE + 1, "after": DEADLINE - 1}
 FIVE_POLLS = 5 * 2.2 + AT_ONCE
 
+ODD_RESULTS: list[object] = [
+    [], "", False, 0, [1], {"output": []}, {"output": "", "signedUrl": 7}, {"signedUrl": "pending"},
+    {"signedUrl": "http://h:99999/"},
+]  # fmt: skip
+
 
 def job(state: str, times: int = 1, link: str | None = "") -> Reply:
     return Reply(job=state, times=times, link=link)
@@ -48,7 +53,7 @@ WORDS = faults("status", "status", {
         f"running with {value!r} as its result": (
             (Reply(job="running", fields={"data": value, "result": value}), Reply()), delivered()
         )
-        for value in ([], "", False, 0, [1], {"output": []}, {"output": "", "signedUrl": 7}, {"signedUrl": "pending"})
+        for value in ODD_RESULTS
     },
     "running with a link": ((Reply(job="running", link="http://127.0.0.1:1/x"), Reply()), delivered()),
 })  # fmt: skip
@@ -88,7 +93,7 @@ START = faults("start", "start", {
         f"running with {value!r} as its result": (
             Reply(job="running", fields={"data": value, "result": value}), delivered()
         )
-        for value in ([], "", {"output": 1}, {"signedUrl": "http://h:99999/"})
+        for value in ODD_RESULTS
     },
     "an ending word": (job("aborted"), delivered()),
 })  # fmt: skip
