@@ -37,7 +37,7 @@ _PAGES = 3  # of web filters or proxies in a row, after which a wait ends
 
 def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
     said = f"the last answer was {status.answer!r}" if status.is_answered else "there was no answer"
-    said += f"; the last question failed: {status.error}" if status.error else ""
+    said += f"; the last poll failed: {status.error}" if status.error else ""
     age = f"{status.age:.0f}" if status.age >= 10 else f"{status.age:.1f}"
     return PollTimeoutError(f"not done after {age} s; {said}", answer=status.answer)
 
@@ -80,7 +80,7 @@ class PollRules(Generic[T]):
     def decide(self, status: PollStatus[T]) -> float | None:
         """Seconds until the next poll; None: the answer is final.
 
-        Nothing is remembered: a wait generator as policy is run anew each time, up to its wait number
+        Nothing is remembered: a wait generator as policy is started again each time, up to its wait number
         `status.polls + status.failures`.
 
         Raises:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from aps_async.cli.profile_choice import as_chosen
 from aps_async.lazy import regex
@@ -150,7 +151,17 @@ def _of_system(problem: BaseException) -> str:
         return ""
     if problem.errno in TOO_MANY:
         return TOO_MANY_ADVICE
+    if isinstance(problem, FileNotFoundError) and problem.filename is None and not _is_here():
+        return "the current folder has been removed: change to another one"
     return f"{problem.strerror}: {problem.filename}" if problem.filename else problem.strerror
+
+
+def _is_here() -> bool:
+    """Whether there is a current folder, which relative paths are below."""
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 _ENCODED = regex(r"(?<=/)([^\s/%]{1,12})%[^\s/:]{30,}(?=[/:\s]|$)")

@@ -8,6 +8,7 @@ from aiohttp import ClientConnectorCertificateError, ClientConnectorSSLError, Cl
 from aps_async.cli.environment import CA_FILE, is_loopback, proxy_variable
 from aps_async.cli.exit_codes import exit_code
 from aps_async.cli.identity import Identity
+from aps_async.errors import NotFoundError
 from aps_async.transport.request import PRODUCTION
 from aps_async.transport.retry import was_intercepted
 
@@ -72,6 +73,8 @@ def for_token(problem: BaseException, acting: Identity) -> str:
     """Of credentials that bring no token."""
     if later := for_error(problem):
         return later
+    if isinstance(problem.__cause__, NotFoundError) and (place := acting.places["base_url"]):
+        return f"correct {place}: there is no token service at this address, which ends after its host and port"
     scopes = acting.places["scopes"]
     id_and_secret = " and ".join(filter(None, (acting.places["client_id"], acting.places["client_secret"])))
     if scopes and "scope" in str(problem.__cause__ or problem):

@@ -53,7 +53,7 @@ class EndingWords:
         self._polls += 1
         if self._polls < _ENDING_POLLS and now - self._since < self._session.settings.ending_word_grace:
             return job
-        problem = f"an undocumented status that came {self._polls} times in a row"
+        problem = f"an undocumented status, {self._polls} times in a row"
         return evolve(job, status=ExportStatus.FAILED, reason=job.reason or problem)
 
 

@@ -58,7 +58,10 @@ class ExportStatus(StrEnum):
 
 @frozen(kw_only=True)
 class ExportOptions:
-    """What is drawn onto the pages. All but the asset markups are always sent, since the services' defaults differ."""
+    """What is drawn onto the pages; what a service does not have is refused.
+
+    All but the asset markups are always sent, since the services' defaults differ.
+    """
 
     markups: bool = False
     """Published markups, drawn onto the page."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from aps_async.errors import DecodeError, InputError
+from aps_async.errors import InputError
 from aps_async.ids import path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportOptions, ExportRef, ExportRequest, ExportStatus, FailedFile
@@ -233,11 +233,7 @@ def job_of(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Rece
     link = None
     status = ExportStatus.read(answer.status, STATES)
     if raw and status.is_final:
-        lifetime = LINK_LIFETIME / session.settings.time_scale
-        try:
-            link = receipt.link(raw, lifetime)
-        except ValueError as problem:
-            raise DecodeError(f"{ref}: signedUrl: {problem}") from None
+        link = receipt.link(raw, f"{ref}: signedUrl", LINK_LIFETIME / session.settings.time_scale)
     error = result.error
     failed_files = output.failed_files or result.failed_files
     return ExportJob(

@@ -32,6 +32,7 @@ __all__ = [
     "STATUS",
     "ExportAnswer",
     "ExportResult",
+    "check_options",
     "get_export",
     "make_request",
     "resolve",
@@ -80,6 +81,16 @@ class ExportAnswer:
     data: ExportResult | None = None
 
 
+def check_options(options: ExportOptions) -> None:
+    """Checks that BIM 360 has these options: the service knows two, and would not report that it lacks the others.
+
+    Raises:
+        InputError: there are others than published markups and hyperlinks.
+    """
+    if options != ExportOptions(markups=options.markups, hyperlinks=options.hyperlinks):
+        raise InputError("in BIM 360 only published markups and hyperlinks are supported: leave the other options out")
+
+
 def make_request(
     project_id: str,
     version_id: str,
@@ -119,7 +130,7 @@ async def start_export(
     """Starts the export of one sheet (`POST …/versions/:version_id/exports`; scope `data:read`; 100 a minute).
 
     A second start of the same version is harmless: the service returns the existing job, and the job that
-    comes back here may already be complete and carry its link. `wait_for_export` takes it as it is.
+    is returned may already be complete and have its link. Pass it to `wait_for_export`.
 
     Args:
         session: the session.
@@ -136,7 +147,7 @@ async def start_export(
         InputError: an id is not valid.
         NotExportableError: the version is a source file, or the project is of another kind.
         NotAllowedError: the app is not in the account, a scope is missing, or the user may not view the sheet.
-        NotFoundError: no such project or sheet.
+        NotFoundError: there is no such project or sheet.
         APSError: as `Session.request`.
     """
     async with call_deadline(timeout, "the start of an export"):
@@ -151,8 +162,14 @@ async def start_export(
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:
-    """Starts the job of a request; see `start_export`."""
+    """Starts the job of a request; see `start_export`.
+
+    Raises:
+        InputError: see `check_options`.
+        APSError: as `start_export`.
+    """
     options = request.options
+    check_options(options)
     receipt = Receipt(session.now)
     try:
         answer = await session.request(
@@ -228,10 +245,7 @@ def _job(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Receip
     status = ExportStatus.read(answer.status, STATES)
     link = None
     if status.is_final and answer.data is not None and answer.data.signed_url:
-        try:
-            link = receipt.link(answer.data.signed_url, session.settings.link_lifetime)
-        except ValueError as problem:
-            raise DecodeError(f"{ref}: data.signedUrl: {problem}") from None
+        link = receipt.link(answer.data.signed_url, f"{ref}: data.signedUrl", session.settings.link_lifetime)
     derivative = None
     if answer.data is not None and answer.data.version_urn and answer.data.resource_id:
         derivative = Derivative(urn=answer.data.version_urn, derivative_urn=answer.data.resource_id)

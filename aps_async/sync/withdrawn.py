@@ -73,10 +73,12 @@ class Prover:
         self._troubles += _TROUBLES if is_cut_off else 1
         return Verdict(SheetState.NOT_LOOKED_AT, f"the service gave no usable answer: {problem}")
 
-    def _not_found(self, known: KnownSheet, what: str) -> Verdict:
+    def _not_found(self, known: KnownSheet) -> Verdict:
+        reason = "it is no longer there"
         if known.viewer and known.viewer != self.viewer:
-            return Verdict(SheetState.NOT_LOOKED_AT, f"{what}, but it was {known.viewer} that saw it before")
-        return Verdict(SheetState.WITHDRAWN, what)
+            reason += f", but it was listed before by {known.viewer}"
+            return Verdict(SheetState.NOT_LOOKED_AT, reason)
+        return Verdict(SheetState.WITHDRAWN, reason)
 
     async def _bim360(self, known: KnownSheet) -> Verdict:
         session, project, user_id = self.session, self.project.id, self.user_id
@@ -95,7 +97,7 @@ class Prover:
                 return gone
             tip = await get_tip(session, project, item_id, user_id=user_id)
         except NotFoundError:
-            return self._not_found(known, "it is no longer there")
+            return self._not_found(known)
         except NotAllowedError as problem:
             return Verdict(SheetState.NOT_LOOKED_AT, f"the service refuses to show it ({problem.code or 'status 403'})")
         except _NO_ANSWER as problem:
@@ -140,7 +142,7 @@ class Prover:
 
     def _acc_verdict(self, known: KnownSheet, found: sheets.SheetStatus | None) -> Verdict:
         if found is None:
-            return self._not_found(known, "it is no longer there")
+            return self._not_found(known)
         if found.deleted:
             return Verdict(SheetState.WITHDRAWN, "it is deleted")
         if known.request.identity not in (None, *(form.identity for form in sheets.forms(found.sheet))):

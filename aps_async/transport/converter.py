@@ -23,7 +23,7 @@ from cattrs.gen import (
 from aps_async.errors import DecodeError, InputError
 from aps_async.models import ExportRef, ExportRequest, ExportStatus, FailedFile
 from aps_async.narrowing import as_object, is_object
-from aps_async.text import well_formed
+from aps_async.text import abridged, well_formed
 from aps_async.transport.decoding import DEPTH_LIMIT, loads
 
 __all__ = [
@@ -306,8 +306,8 @@ def structure(
         return found
     finally:
         _reading.reset(token)
-    shown = "; ".join(problems[:3]) + (f" and {len(problems) - 3} more" if len(problems) > 3 else "")
-    raise DecodeError(f"the answer is not as documented: {shown}", problems=problems)
+    shown = abridged(problems[:3], len(problems), "; ")
+    raise DecodeError(f"the response is not as documented: {shown}", problems=problems)
 
 
 def _log_unread(found: Unread) -> None:

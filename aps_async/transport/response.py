@@ -92,7 +92,7 @@ async def read_answer(response: aiohttp.ClientResponse, limit: int, what: str) -
 
 def readable_headers(headers: "CIMultiDictProxy[str]") -> "CIMultiDictProxy[str]":
     """The headers with U+FFFD for every byte that is not UTF-8."""
-    if all(value.isascii() for value in headers.values()):
+    if "".join(headers.values()).isascii():
         return headers
     return CIMultiDictProxy(CIMultiDict((name, well_formed(value)) for name, value in headers.items()))
 
@@ -139,20 +139,28 @@ class Receipt:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.at: float = clock()
-        self.date: float | None = None
+        self._date = ""
 
     def note(self, headers: Mapping[str, str]) -> None:
         """Takes the time from a response's headers."""
         self.at = self._clock()
-        self.date = _http_date(headers.get("Date", ""))
+        self._date = headers.get("Date", "")
 
-    def link(self, raw: str, lifetime: float | None = None) -> SignedUrl:
-        """Parses a signed URL in the response.
+    @property
+    def date(self) -> float | None:
+        """The response's own `Date`, in seconds since the epoch; read only when there is a link to date."""
+        return _http_date(self._date)
+
+    def link(self, raw: str, what: str, lifetime: float | None = None) -> SignedUrl:
+        """Parses a signed URL in the response; `what` names its place there, for the error.
 
         Raises:
-            ValueError: see `SignedUrl.parse`.
+            DecodeError: see `SignedUrl.parse`.
         """
-        return SignedUrl.parse(raw, received_at=self.at, date=self.date, lifetime=lifetime)
+        try:
+            return SignedUrl.parse(raw, received_at=self.at, date=self.date, lifetime=lifetime)
+        except ValueError as problem:
+            raise DecodeError(f"{what}: {problem}") from None
 
 
 def json_of(method: str, path: str, answer: Answer) -> Any:

@@ -216,7 +216,7 @@ def call_deadline(timeout: float | None, what: str) -> AbstractAsyncContextManag
     """Cancels calls after `timeout` seconds for quota, token and all attempts; raises `CallTimeoutError`."""
 
     def error(met: Exception | None) -> CallTimeoutError:
-        return CallTimeoutError(f"{what} was not done in {timeout:g} s: {met or 'no response came'}", sent=True)
+        return CallTimeoutError(f"{what} was not done in {timeout:g} s: {met or 'no response arrived'}", sent=True)
 
     check_timeout(timeout)
     return until(None if timeout is None else asyncio.get_running_loop().time() + timeout, error)

@@ -1,6 +1,7 @@
 """What a service says about the job: words, ends, and results that come late or never."""
 
 import re
+from typing import Any
 
 from aps_async.errors import ExportError, ExportFailedError, ExportTimeoutError
 from tests.faults.scenarios import AT_ONCE, DEADLINE, FIRST_POLL, ONE_POLL, SMOOTH, Scenario, delivered, fails, faults
@@ -11,15 +12,22 @@ UNKNOWN = ("queued", "processing2", "", " ", "\ud83d", "DONE?", "in progress", "
 _DEADLINE = {"within": DEADLINE + 1, "after": DEADLINE - 1}
 FIVE_POLLS = 5 * 2.2 + AT_ONCE
 
-ODD_RESULTS: list[object] = [
-    [], "", False, 0, [1], {"output": []}, {"output": "", "signedUrl": 7}, {"signedUrl": "pending"},
-    {"signedUrl": "http://h:99999/"},
-]  # fmt: skip
-
 
 def job(state: str, times: int = 1, link: str | None = "") -> Reply:
     return Reply(job=state, times=times, link=link)
 
+
+_ODD_RESULTS: list[Any] = [
+    [],
+    "",
+    False,
+    0,
+    [1],
+    {"output": []},
+    {"output": "", "signedUrl": 7},
+    {"signedUrl": "pending"},
+]
+_ODD_AT_THE_START: list[Any] = [[], "", {"output": 1}, {"signedUrl": "http://h:99999/"}]
 
 WORDS = faults("status", "status", {
     "failed": (job("failed", ALWAYS), fails(ExportFailedError, "'failed'", FIRST_POLL, most={"status": 1, "start": 1})),
@@ -53,7 +61,7 @@ WORDS = faults("status", "status", {
         f"running with {value!r} as its result": (
             (Reply(job="running", fields={"data": value, "result": value}), Reply()), delivered()
         )
-        for value in ODD_RESULTS
+        for value in _ODD_RESULTS
     },
     "running with a link": ((Reply(job="running", link="http://127.0.0.1:1/x"), Reply()), delivered()),
 })  # fmt: skip
@@ -93,7 +101,7 @@ START = faults("start", "start", {
         f"running with {value!r} as its result": (
             Reply(job="running", fields={"data": value, "result": value}), delivered()
         )
-        for value in ODD_RESULTS
+        for value in _ODD_AT_THE_START
     },
     "an ending word": (job("aborted"), delivered()),
 })  # fmt: skip

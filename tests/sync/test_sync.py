@@ -19,7 +19,7 @@ import pytest
 from attrs import define, evolve
 
 from aps_async import Session, export_many
-from aps_async.downloads.sinks import target_error
+from aps_async.downloads.target_paths import target_error
 from aps_async.errors import InputError, InterceptedError, NotFoundInProjectError, PruneLimitError
 from aps_async.exports.project import project_requests
 from aps_async.ids import bare_id
@@ -30,9 +30,9 @@ from aps_async.models import ExportOptions
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.simulator.parts import BuildSheet, Folder, Item, User, Version, VersionSet
 from aps_async.sync.naming import NamePattern
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from aps_async.sync.selection import Selection
 from tests.support import service, session_for
 
@@ -520,7 +520,7 @@ async def test_another_user_proves_nothing_by_not_finding_a_sheet(site: Site) ->
     site.user_id = "OTHER1234567"
     found = await site.words()
     assert found.pop("A-101") == (
-        "not looked at: it is no longer there, but it was simulator-client for BW9RM76WZBGL that saw it before"
+        "not looked at: it is no longer there, but it was listed before by simulator-client for BW9RM76WZBGL"
     )
     assert set(found.values()) == {"unchanged"}
     assert site.starts() == 4
