@@ -40,6 +40,8 @@ from aps_async.transport.response import transport_error
 
 TIMEOUT = 30.0
 """Seconds for one check that calls the service."""
+CONNECT_TIMEOUT = 4.0
+"""Seconds for the first connection, as long as other commands try to make it twice."""
 CLOCK_TOLERANCE = 60.0
 """Seconds. Signed requests and expiries of tokens are good for minutes."""
 _OF_THE_ACCOUNT = ("token", "scopes", "hubs", "user id")
@@ -117,12 +119,13 @@ class Doctor:
             base = checked_base(address, place)
             proxy = proxy_for(base)
             options = request_options(tls_context(self.environ.get(CA_FILE, "").strip() or None), proxy)
+            options["timeout"] = aiohttp.ClientTimeout(total=self.timeout, connect=CONNECT_TIMEOUT)
         except APSError as problem:
             yield _failed("network", problem)
             return
         yield Check(name="proxy", ok=True, detail=remedies.without_user(proxy) if proxy else "none")
         try:
-            async with open_api(Settings()) as http, asyncio.timeout(self.timeout), http.get(base, **options) as answer:
+            async with open_api(Settings()) as http, http.get(base, **options) as answer:
                 said, now = answer.headers.get("Date", ""), self.clock()
         except (aiohttp.ClientError, OSError) as problem:
             failed = transport_error(f"GET {host_of(base)}", problem)

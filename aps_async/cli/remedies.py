@@ -8,8 +8,9 @@ from aiohttp import ClientConnectorCertificateError, ClientConnectorSSLError, Cl
 from aps_async.cli.environment import CA_FILE, is_loopback, proxy_variable
 from aps_async.cli.exit_codes import exit_code
 from aps_async.cli.identity import Identity
-from aps_async.errors import InterceptedError, NotFoundError
+from aps_async.errors import NotFoundError
 from aps_async.transport.request import PRODUCTION
+from aps_async.transport.retry import was_intercepted
 
 CLOCK = "set this machine's clock, or turn on its synchronization: tokens and certificates depend on it"
 USER = (
@@ -28,7 +29,7 @@ _NOT_YET_VALID, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
 
 def for_error(problem: BaseException) -> str:
     """Of an error whose message does not say what to do, because nothing here is wrong; otherwise empty."""
-    if isinstance(problem, InterceptedError) or isinstance(problem.__cause__, InterceptedError):
+    if was_intercepted(problem):
         return _INTERCEPTED
     return _LATER if exit_code(problem) == 6 else ""
 

@@ -7,6 +7,7 @@ from typing import Self
 
 import aiohttp
 
+from aps_async.errors import DownloadError
 from aps_async.links import SignedUrl, redirect_target
 
 __all__ = [
@@ -65,9 +66,11 @@ class LinkResponse:
 class RefusedError(Exception):
     """The link is refused. `renewals` limits the fresh links to try, if the cause is probably not expiry."""
 
-    def __init__(self, words: str, renewals: int | None) -> None:
+    def __init__(self, words: str, renewals: int | None, final: DownloadError | None = None) -> None:
         super().__init__(words)
         self.renewals = renewals
+        self.final = final
+        """The error to raise after these renewals, if it is a special one."""
 
 
 async def head_of(response: aiohttp.ClientResponse, limit: int) -> bytes:

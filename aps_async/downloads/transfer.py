@@ -261,8 +261,10 @@ class Transfer:
     def _refusal(self, answer: Answer, words: str) -> Exception:
         """The error for a status that would be the same after a retry with this link."""
         if page := page_of_another(answer):
-            words = f"GET {self._link}: {answer.status} {page}"
-            return RefusedError(words, 1) if answer.status in (307, 401, 403, 404) else DownloadError(words)
+            problem = DownloadError(f"GET {self._link}: {answer.status} {page}")
+            problem.__cause__ = error_of("GET", str(self._link), answer, self._session.now(), is_storage=True)
+            may_be_expired = answer.status in (307, 401, 403, 404)
+            return RefusedError(str(problem), 1, problem) if may_be_expired else problem
         code = (xml_error(answer.body) or "").partition(":")[0]
         if answer.status in (401, 403):
             return RefusedError(words, 1 if code == "SignatureDoesNotMatch" else None)
@@ -322,10 +324,12 @@ class Transfer:
     async def _replace_link(self, refused: "RefusedError | None") -> None:
         words = str(refused) if refused else "the URL is about to expire"
         limit = refused.renewals if refused and refused.renewals else self._settings.link_renewals
-        self._refusals += refused is not None
+        if refused:
+            self._refusals += 1
+            note_error(DownloadError(words))  # for a deadline that ends the renewal
         if self._renew is None or self._refusals > limit:
             if refused and refused.renewals:
-                raise DownloadError(words)
+                raise refused.final or DownloadError(words)
             raise LinkExpiredError(f"{words}; a fresh URL is needed: get the export again")
         if self._refusals > 1:
             await self._sleep(self._next_wait(None))

@@ -1,6 +1,8 @@
 """Scripted faults: which calls go wrong, and how."""
 
 import json
+import math
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -31,6 +33,8 @@ Kind = Literal[
     "changed",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
+DATE = "date+"
+_FEW_SECONDS = re.compile(r"-?[0-9]{1,9}(\.[0-9]+)?")  # so that its year has four digits
 INSTEAD = frozenset({"status", "html", "text", "empty", "reset", "hang", "expired", "s3_error_200", "revoke"})
 """Kinds that answer in the service's place; the others spoil the answer the service gives."""
 
@@ -87,6 +91,10 @@ class Fault:
             raise FaultError(f"probability must lie between 0 and 1, not {self.probability}")
         if self.status is not None and not 200 <= self.status <= 599:
             raise FaultError(f"status must lie between 200 and 599, not {self.status}")
+        if self.seconds is not None and not math.isfinite(self.seconds):
+            raise FaultError(f"seconds must be finite, not {self.seconds}")
+        if isinstance(self.retry_after, str):
+            _check_retry_after(self.retry_after)
         negative = [name for name in ("times", "seconds", "after_bytes") if (getattr(self, name) or 0) < 0]
         if negative:
             raise FaultError(f"{negative[0]} must not be negative")
@@ -110,7 +118,7 @@ class Fault:
         nth = values.get("nth", ())
         if isinstance(nth, int):
             nth = (nth,)
-        if not all(isinstance(number, int) for number in nth):
+        if not all(isinstance(number, int) and not isinstance(number, bool) for number in nth):
             raise FaultError(f"nth must be whole numbers, not {nth!r}")
         values["nth"] = tuple(nth)
         return cls(**values)
@@ -119,6 +127,13 @@ class Fault:
         """The fault as `from_json` reads it, without what is default."""
         fields = attrs.asdict(self)
         return {name: value for name, value in fields.items() if value not in (None, (), False)}
+
+
+def _check_retry_after(text: str) -> None:
+    if not (text.isascii() and text.isprintable()):
+        raise FaultError(f"retry_after must be what a header can hold, not {text!r}")
+    if text.startswith(DATE) and not _FEW_SECONDS.fullmatch(text.removeprefix(DATE)):
+        raise FaultError(f"retry_after must be seconds, an HTTP date, or such as 'date+30', not {text!r}")
 
 
 _WORDS: dict[type, str] = {

@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from . import storage
-from .faults import Fault
+from .faults import DATE, Fault
 from .gateway import unauthorized
 from .record import Record
 from .replies import Reply, json_reply
@@ -57,9 +57,9 @@ def _status(call: Call, fault: Fault) -> Reply:
         reply = json_reply(status, {"developerMessage": text}, {"Server": "Apigee Router"})
     if fault.retry_after is not None:
         after = str(fault.retry_after)
-        if after.startswith("date+"):
+        if after.startswith(DATE):
             reply.headers["Date"] = formatdate(call.simulator.clock(), usegmt=True)
-            after = formatdate(call.simulator.clock() + float(after[5:]), usegmt=True)
+            after = formatdate(call.simulator.clock() + float(after.removeprefix(DATE)), usegmt=True)
         reply.headers["Retry-After"] = after
     return reply
 

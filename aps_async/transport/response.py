@@ -317,7 +317,8 @@ def transport_error(what: str, problem: BaseException, address_place: str = "") 
         words = "no answer in time"
     elif type(problem) is aiohttp.ClientConnectorError:
         cause = problem.os_error
-        words = f"cannot connect to {problem.host}:{problem.port}: {os.strerror(cause.errno) if cause.errno else cause}"
+        reason = os.strerror(cause.errno) if cause.errno else str(cause) or "the connection was closed at once"
+        words = f"cannot connect to {problem.host}:{problem.port}: {reason}"
     elif isinstance(problem, aiohttp.ClientHttpProxyError):
         words = f"the proxy does not connect: {problem.status} {_short(problem.message)}".rstrip()
     elif isinstance(problem, aiohttp.InvalidURL):

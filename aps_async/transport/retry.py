@@ -38,6 +38,7 @@ __all__ = [
     "retrying",
     "until",
     "waits",
+    "was_intercepted",
     "was_not_sent",
 ]
 __dir__: object = __all__.copy
@@ -70,6 +71,11 @@ def is_transient(problem: BaseException) -> bool:
 def is_undecided(problem: BaseException) -> bool:
     """Whether the service has not refused the call: a transient error, or the page of a web filter or proxy."""
     return is_transient(problem) or isinstance(problem, InterceptedError)
+
+
+def was_intercepted(problem: BaseException) -> bool:
+    """Whether a web filter or a proxy answered in place of the service, or of the storage of a link."""
+    return isinstance(problem, InterceptedError) or isinstance(problem.__cause__, InterceptedError)
 
 
 def may_recover(problem: BaseException) -> bool:

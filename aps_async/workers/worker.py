@@ -21,11 +21,10 @@ from aps_async.errors import (
     APSError,
     AuthError,
     DatabaseError,
+    DownloadError,
     ExportError,
     InputError,
-    InterceptedError,
     NotAllowedError,
-    ResponseError,
     TargetError,
     UnauthorizedError,
 )
@@ -35,7 +34,7 @@ from aps_async.models import ExportJob, ExportRef
 from aps_async.policies import PollStatus
 from aps_async.polling import PollRules
 from aps_async.session import Session
-from aps_async.transport.retry import may_recover
+from aps_async.transport.retry import may_recover, was_intercepted
 from aps_async.workers import engine, steps
 from aps_async.workers.checks import check_storable, check_storage
 from aps_async.workers.database import Database
@@ -57,7 +56,9 @@ __dir__: object = __all__.copy
 STARTS = 8
 """Concurrent starts; all workers together need 100 starts a minute."""
 REFUSED_IN_A_ROW = 5
-"""A worker stops after this many exports in a row were refused with 401 or 403."""
+"""A worker stops after this many exports in a row were refused with 401 or 403, or stopped by a web filter."""
+_FOR_ACCESS = "Give its app access to the account and the project, and its token the scopes that it needs"
+_FOR_NETWORK = "Let its machine reach the services and their storage"
 REFUSALS = 3
 """Consecutive refusals of one export before it becomes a dead letter, unless another worker has not tried it yet."""
 TURNS = 10
@@ -105,7 +106,7 @@ class Worker:
         self._reports = Reports(session)
         self._presence: Presence | None = None
         self._owner: Owner | None = None
-        self._refused: dict[engine.Lane, set[int]] = {"start": set(), "fetch": set()}
+        self._refused: dict[str, set[int]] = {"start": set(), "fetch": set(), "delivery": set()}
         self.delivered: int = 0
         """The number of exports that it has delivered."""
         self.failed: int = 0
@@ -244,7 +245,7 @@ class Worker:
             if job.status.is_final:
                 checked_job(job)
                 del self._words[export]
-            if entry.tries or entry.refusals:
+            elif entry.tries or entry.refusals:  # of a job that is done, these may be failed deliveries
                 await self._store.recovered(export)
                 entry = evolve(entry, tries=0, refusals=0)
             rules = rules or self._rules(entry)
@@ -325,6 +326,7 @@ class Worker:
             raise
         if await self._store.delivered(entry.id, delivery_attempt, file, polls=polls, failed_files=job.failed_files):
             self._report(entry, file, None)
+            self._refused["delivery"].clear()
             return engine.Removed()
         self._reports.handed_over(entry.id)
         return None
@@ -348,7 +350,7 @@ class Worker:
             problem = found or problem
         if isinstance(problem, TargetError) and await self._target.failed(problem):
             return 0.0  # not because of the export: it waits until files can be stored
-        if isinstance(problem, NotAllowedError | UnauthorizedError | InterceptedError):
+        if isinstance(problem, NotAllowedError | UnauthorizedError) or was_intercepted(problem):
             return await self._handle_refusal(entry, problem, polls)
         failed = (type(problem),) * (entry.tries + 1)
         status = PollStatus[ExportJob](error=problem, polls=max(0, polls - 1), failed_with=failed, age=entry.age)
@@ -384,20 +386,21 @@ class Worker:
         self._reports.handed_over(entry.id)
         return None
 
-    async def _handle_refusal(self, entry: Entry, problem: ResponseError, polls: int) -> engine.Next:
+    async def _handle_refusal(self, entry: Entry, problem: Exception, polls: int) -> engine.Next:
         """Puts an export back for other workers, which may have the access or the network that this one lacks.
 
         Raises:
             AuthError: several exports in a row were refused, so this worker must stop.
         """
-        refused = self._refused["start" if entry.ref is None else "fetch"]
+        is_delivery = isinstance(problem, DownloadError)
+        refused = self._refused["delivery" if is_delivery else "start" if entry.ref is None else "fetch"]
         refused.add(entry.id)
         if len(refused) >= REFUSED_IN_A_ROW:
             whose = f" ({self._owner})" if self._owner else ""
             raise AuthError(
                 f"this worker{whose} was refused for {len(refused)} exports in a row and has stopped; the exports wait "
-                f"for other workers. Give its app access to the account and the project, and its token the scopes that "
-                f"it needs. The last refusal: {problem}"
+                f"for other workers. {_FOR_NETWORK if was_intercepted(problem) else _FOR_ACCESS}. "
+                f"The last refusal: {problem}"
             ) from problem
         me = self._presence.id if self._presence else ""
         if entry.refusals + 1 >= REFUSALS and not await self._store.has_other_worker(entry.id, me):

@@ -1,5 +1,6 @@
 """`aps-async doctor`, when all is well and when one thing is not."""
 
+import contextlib
 import json
 import os
 import socket
@@ -155,6 +156,24 @@ async def test_a_service_that_does_not_answer(service: Simulation, tmp_path: Pat
         doctor = Doctor(user_id=None, folder=tmp_path, environ=service.env, timeout=1)
         found = {each.name: each async for each in doctor.checks()}
     assert (found["token"].ok, found["hubs"].ok, found["hubs"].exit_code) == (True, False, 6)
+
+
+async def test_a_host_that_no_packet_reaches(
+    tmp_path: Path, service: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aps_async.cli.doctor.CONNECT_TIMEOUT", 0.2)
+    with socket.socket() as deaf, contextlib.ExitStack() as waiting:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(3):  # more than its queue holds
+            caller = waiting.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(deaf.getsockname())
+        address = {"APS_BASE_URL": f"http://127.0.0.1:{deaf.getsockname()[1]}"}
+        doctor = Doctor(user_id=None, folder=tmp_path, environ=service.env | address)
+        found = {each.name: each async for each in doctor.checks()}
+    assert found["network"].ok is False
+    assert "no connection in time" in found["network"].detail
 
 
 @pytest.mark.parametrize(

@@ -117,5 +117,10 @@ DONE_TWICE = Scenario(
     does={"status": [Reply(), Reply(), job("running", 2)], "link": [Reply(status=403)]},
     ends=delivered(SMOOTH + 4 * ONE_POLL, jobs=2),
 )
+RUNNING_FOR_EVER = Scenario(
+    id="status: done, and running for ever when the link is refused",
+    does={"status": [Reply(), Reply(), job("running", ALWAYS)], "link": [Reply(status=403, times=ALWAYS)]},
+    ends=fails(ExportTimeoutError, "the last error was: GET .*: 403 ", jobs=2, **_DEADLINE),
+)
 
-SCENARIOS: list[Scenario] = [*WORDS, *PARTIAL, *NO_LINK, *START, ACC_REASON, DONE_TWICE]
+SCENARIOS: list[Scenario] = [*WORDS, *PARTIAL, *NO_LINK, *START, ACC_REASON, DONE_TWICE, RUNNING_FOR_EVER]

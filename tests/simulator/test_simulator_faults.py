@@ -246,6 +246,14 @@ def test_a_fault_of_any_endpoint_there_is(endpoint: str) -> None:
         ('[{"status": 99}]', "status must lie"),
         ('[{"times": true}]', "times must be a whole number, not True"),
         ('[{"seconds": -1}]', "seconds must not be negative"),
+        ('[{"seconds": NaN}]', "seconds must be finite"),
+        ('[{"kind": "hang", "seconds": Infinity}]', "seconds must be finite"),
+        ('[{"nth": [true]}]', "nth must be whole numbers"),
+        ('[{"retry_after": "date+x"}]', "an HTTP date, or such as 'date.30'"),
+        ('[{"retry_after": "date+NaN"}]', "an HTTP date, or such as 'date.30'"),
+        ('[{"retry_after": "date+1e300"}]', "an HTTP date, or such as 'date.30'"),
+        ('[{"retry_after": "1\\r\\nX-Evil: 1"}]', "what a header can hold"),
+        ('[{"retry_after": "1\\u00fc"}]', "what a header can hold"),
     ],
 )
 def test_bad_faults(tmp_path: Path, text: str, message: str) -> None:

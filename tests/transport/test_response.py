@@ -317,6 +317,10 @@ CONNECTION = ConnectionKey("h", 443, True, True, None, None, None)
         (aiohttp.ClientConnectorDNSError(CONNECTION, OSError(1, "no such host")), False, "host", "the address (x)"),
         (aiohttp.ClientConnectorError(CONNECTION, OSError(1, "refused")), False, "connection", "the address (x)"),
         (
+            aiohttp.ClientConnectorError(CONNECTION, ConnectionResetError()),
+            False, "connection", "the connection was closed at once",
+        ),
+        (
             aiohttp.ClientConnectorCertificateError(CONNECTION, ssl.SSLCertVerificationError("no")),
             False, "certificate", "APS_CA_FILE",
         ),

@@ -7,6 +7,7 @@ import pytest
 
 from aps_async import (
     AuthError,
+    DownloadError,
     NotAllowedError,
     Settings,
     StaticToken,
@@ -14,6 +15,7 @@ from aps_async import (
     TwoLegged,
 )
 from aps_async.auth import AccessToken, TokenClient
+from aps_async.errors import InterceptedError
 from aps_async.simulator import Fault, World
 from aps_async.workers import (
     Database,
@@ -68,31 +70,49 @@ async def test_a_worker_whose_token_is_refused_while_the_token_service_goes_away
 
 
 REFUSED = Fault(endpoint="export_start", kind="status", status=403)
+FILTERS = [
+    Fault(endpoint="export_start", kind="html", status=404),
+    Fault(endpoint="signed_get", kind="html", status=403),
+    Fault(endpoint="signed_get", kind="html", status=451),
+]
 
 
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [(REFUSED, "its token the scopes"), *((each, "reach the services") for each in FILTERS)],
+    ids=lambda each: f"{each.endpoint} {each.status}" if isinstance(each, Fault) else "",
+)
 async def test_a_worker_without_access_stops_and_its_exports_wait_for_another(
-    database: Database, tmp_path: Path
+    database: Database, tmp_path: Path, fault: Fault, advice: str
 ) -> None:
-    async with service(World.single_folder(40), speed=SPEED, behaviour=QUICK, faults=[REFUSED]) as simulator:
+    async with service(World.single_folder(40), speed=SPEED, behaviour=QUICK, faults=[fault]) as simulator:
         run = await run_of(simulator, database)
         async with working_session(simulator, database) as session:
-            with pytest.raises(AuthError, match=f"refused for {worker.REFUSED_IN_A_ROW} exports in a row"):
+            words = f"refused for {worker.REFUSED_IN_A_ROW} exports in a row.*{advice}"
+            with pytest.raises(AuthError, match=words):
                 await work(session, database, tmp_path)
             now = await RunStore(database).run(run.id)
-            assert (now.waiting, now.failed) == (40, 0)
+            assert (now.waiting, now.failed) == (40 if fault.endpoint == "export_start" else now.waiting, 0)
             simulator.clear_faults()
             await work(session, database, tmp_path)
     assert len(whole_files(tmp_path)) == 40
 
 
-async def test_a_single_export_that_is_refused_becomes_a_dead_letter(database: Database, tmp_path: Path) -> None:
-    async with service(World.single_folder(2), speed=SPEED, behaviour=QUICK, faults=[REFUSED]) as simulator:
+@pytest.mark.parametrize(
+    ("fault", "kind", "calls"),
+    [(REFUSED, NotAllowedError, 1), (FILTERS[0], InterceptedError, 1), (FILTERS[1], DownloadError, 2)],
+    ids=lambda each: f"{each.endpoint} {each.status}" if isinstance(each, Fault) else "",
+)
+async def test_a_single_export_that_is_refused_becomes_a_dead_letter(
+    database: Database, tmp_path: Path, fault: Fault, kind: type[Exception], calls: int
+) -> None:
+    async with service(World.single_folder(2), speed=SPEED, behaviour=QUICK, faults=[fault]) as simulator:
         await run_of(simulator, database)
         async with working_session(simulator, database) as session:
             await work(session, database, tmp_path)
-        calls = simulator.counts()["endpoints"]["export_start"]["calls"]
-    assert {type(each) for each in (await letters(database)).values()} == {NotAllowedError}
-    assert calls == 2 * worker.REFUSALS
+        made = simulator.counts()["endpoints"][fault.endpoint]["calls"]
+    assert {type(each) for each in (await letters(database)).values()} == {kind}
+    assert made == 2 * worker.REFUSALS * calls  # a refused link is renewed once
 
 
 @pytest.mark.long

@@ -199,3 +199,27 @@ async def test_a_job_in_the_queue_that_names_no_export_is_dropped(
         assert await letters(database) == {}
         assert (await RunStore(database).run(run.id)).done == 2
     assert caplog.text.count("it is dropped") == 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(endpoint="signed_get", status=410), "410"),
+        (Fault(endpoint="signed_get", kind="html"), "not a PDF but an HTML page"),
+        (Fault(endpoint="signed_get", kind="truncate"), "gave up after"),
+    ],
+    ids=lambda each: each.kind if isinstance(each, Fault) else "",
+)
+async def test_a_result_that_can_never_be_downloaded_becomes_a_dead_letter(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault, words: str
+) -> None:
+    """Between two attempts at its delivery, the service says each time that the job is done."""
+    monkeypatch.setattr(step_rules, "TRIES", 4)
+    async with service(World.single_folder(2), speed=SPEED, behaviour=QUICK, faults=[fault]) as simulator:
+        await run_of(simulator, database)
+        async with working_session(simulator, database, max_download_attempts=2) as session:
+            await work(session, database, tmp_path)
+    found = await letters(database)
+    assert len(found) == 2
+    assert all(words in str(each) for each in found.values())
+    assert whole_files(tmp_path) == []
