@@ -26,6 +26,7 @@ from aps_async.text import folded
 __all__ = ["rebuild"]
 __dir__: object = __all__.copy
 
+_ANEW = "Move that file away and run again; everything will be exported anew then"
 _VIEWER = "a run whose ledger was lost"
 _SHA256 = regex(r"[0-9a-f]{64}")
 _UUID = regex(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -44,7 +45,7 @@ async def rebuild(ledger: Ledger, project: Project) -> int:
     """
     if not await ledger.sheets.is_empty():
         return 0
-    register = await read_register(ledger.place)
+    register = await read_register(ledger.place, remedy=f"the ledger is lost, and is made again from it. {_ANEW}")
     if register is None or register.project_id != bare_id(project.id):
         return 0
     found = list(_found(register, project, ledger.place.location(REGISTER_JSON)))
@@ -68,7 +69,7 @@ def _found(register: Register, project: Project, path: str) -> Iterator[FoundShe
         except (InputError, ValueError) as problem:
             raise LedgerError(
                 f"the ledger is lost and cannot be made again from {path}: sheet {number} cannot be used ({problem}). "
-                "Move that file away and run again; everything will be exported anew then"
+                f"{_ANEW}"
             ) from None
         yield found
 

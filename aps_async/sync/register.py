@@ -241,26 +241,36 @@ def _may_be_formula(text: str) -> bool:
     return first in _BREAKS or unicodedata.normalize("NFKC", next(visible, ""))[:1] in _FORMULA
 
 
-async def read_register(place: Place) -> Register | None:
+_WRITTEN_AGAIN = "run the sync again to have it written"
+
+
+async def read_register(place: Place, *, remedy: str = _WRITTEN_AGAIN) -> Register | None:
     """Reads `register.json`, and checks its file names, since anybody may have written it. None if there is none.
+
+    Args:
+        place: where it is.
+        remedy: what to do if it cannot be used.
 
     Raises:
         LedgerError: it cannot be used.
         TargetError: it cannot be read.
     """
     path, content = place.location(REGISTER_JSON), await place.read(REGISTER_JSON, _LARGEST)
-    return None if content is None else await asyncio.to_thread(_parsed, content, path)
+    return None if content is None else await asyncio.to_thread(_parsed, content, path, remedy)
 
 
-def _parsed(content: bytes, path: str) -> Register:
+def _parsed(content: bytes, path: str, remedy: str) -> Register:
     try:
         plain = json.loads(well_formed(content.decode()))
         if plain["form"] != FORM:
-            raise LedgerError(f"{path} is of another form ({plain['form']}) than this version reads ({FORM})")
+            newer = f"is of another form ({plain['form']}) than this version reads ({FORM})"
+            raise LedgerError(f"{path} {newer}: {remedy}")
         register = structure(plain, Register, strict=True)
         _check_files(register.sheets)
-    except (ValueError, TypeError, LookupError, RecursionError, DecodeError, InputError) as problem:
-        raise LedgerError(f"{path} cannot be used ({problem}): run the sync again to have it written") from None
+    except (DecodeError, InputError) as problem:
+        raise LedgerError(f"{path} cannot be used ({problem}): {remedy}") from None
+    except (ValueError, TypeError, LookupError, RecursionError):  # whose own words are Python's
+        raise LedgerError(f"{path} cannot be used (it is not what a run writes): {remedy}") from None
     return register
 
 
