@@ -109,7 +109,7 @@ def two_weeks(sheets: int = SHEETS) -> Iterator[Weeks]:
         root = Path(name)
         world = _world(sheets)
         with children.simulator(world=world, speed=SPEED, job=20) as at:
-            to_the_end(at, root / "first", *_OPTIONS, command="sync")
+            to_the_end(at, root / "first", *_OPTIONS, "--no-report", command="sync")
         for path in sorted((root / "first").glob("*.pdf"))[-3:]:
             path.write_bytes(path.read_bytes() + path.name.encode())
         with children.simulator(world=_later(world), speed=SPEED, job=20) as at:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bytecode import write_bytecode
+
 asyncio.set_event_loop(None)  # else pytest-asyncio asks for one between two tests, and never closes it
 
 # Without their bytecode, each of the hundreds of processes that the tests start would compile all modules again.
@@ -30,6 +32,12 @@ def _write_to_memory() -> None:
 
 
 _write_to_memory()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before pytest-xdist begins its processes."""
+    if config.getoption("numprocesses", None):
+        write_bytecode(config)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -53,7 +61,6 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # and what little is garbage: to look for it takes half a second
         gc.set_threshold(5_000, 20, 10)
         gc.enable()

@@ -18,10 +18,12 @@ __dir__: object = __all__.copy
 def main(argv: "Sequence[str] | None" = None) -> int:
     """Runs one command and returns its exit code; `argv` excludes the program's name."""
     if argv is None:
-        _keep_ctrl_c()
         gc.disable()  # until the command's work begins: looking for cycles in what is imported took a tenth of `status`
-        _keep_ctrl_c()
     try:
+        if argv is None:
+            from aps_async.cli.ignored_stops import remember_ignored_stops
+
+            remember_ignored_stops()
         return _main(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:  # while modules are imported; `run` sees to all others
         return _stopped()
@@ -29,25 +31,6 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         if not isinstance(problem.__cause__, KeyboardInterrupt):  # Python 3.11 wraps it while a class is made
             raise
         return _stopped()
-
-
-ignored_stops: "list[KeyboardInterrupt]" = []
-"""Where Python cannot raise an exception, as while it deletes an object, it prints and ignores even that of Ctrl-C.
-
-While modules are imported this is the case once in some hundred moments. The command's work looks here as it begins.
-"""
-
-
-def _keep_ctrl_c() -> None:
-    show = sys.unraisablehook
-
-    def keep(found: "sys.UnraisableHookArgs") -> None:
-        if isinstance(found.exc_value, KeyboardInterrupt):
-            ignored_stops.append(found.exc_value)
-        else:
-            show(found)
-
-    sys.unraisablehook = keep
 
 
 def _stopped() -> int:

@@ -21,9 +21,8 @@ from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Result, Run, as_json, file_name, show_joined, stopped_words, summary
 from aps_async.downloads.folder import storage_for
-from aps_async.downloads.future_paths import check_future_folder, checked_future_path
-from aps_async.downloads.sinks import checked_path, target_error
 from aps_async.downloads.storage import Storage
+from aps_async.downloads.target_paths import check_future_folder, checked_future_path, checked_path, target_error
 from aps_async.errors import DecodeError, DiskFullError, LedgerError
 from aps_async.exports import targets
 from aps_async.exports.bulk import export_many
@@ -249,7 +248,7 @@ async def export_listed(
     batch: int | None,
     on_outcome: OnOutcome,
 ) -> None:
-    """Does the same for tasks that are still being listed, each once, which goes on beside the exports."""
+    """Does the same for tasks that are still being listed, each once, which continues beside the exports."""
     by_key: dict[ExportRequest | ExportRef, Task] = {}
     before = run.total = run.kept
 

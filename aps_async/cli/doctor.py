@@ -27,7 +27,7 @@ from aps_async.cli.identity import Identity, identity, service_address, sources
 from aps_async.cli.output import print_beside, print_json, print_result
 from aps_async.cli.profile_choice import as_chosen
 from aps_async.downloads.folder import storage_for
-from aps_async.downloads.sinks import target_error
+from aps_async.downloads.target_paths import target_error
 from aps_async.errors import APSError, AuthError, FolderInUseError, NotAllowedError, TargetError, TransportError
 from aps_async.filesystem import nearest_existing
 from aps_async.narrowing import is_list

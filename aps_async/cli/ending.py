@@ -14,11 +14,13 @@ from aps_async.errors import (
     CallTimeoutError,
     ExportFailedError,
     ExportTimeoutError,
+    InterceptedError,
     NotFoundInProjectError,
     ResponseError,
     TransportError,
 )
 from aps_async.lazy import regex
+from aps_async.text import abridged
 
 _NAMED = 8  # sheets that are named for one reason
 _STATUS = {401: "not signed in", 403: "not allowed", 404: "not found", 429: "over the quota"}
@@ -30,6 +32,8 @@ _OBSTACLES = {
     "connection": "no connection",
 }
 _VARIABLE = regex(r"\d+(?:\.\d+)?|\burn:\S+|'[^']*'")
+_CALL = regex(r"\b(?:GET|POST) \S+ ")
+"""With an address, which differs from sheet to sheet and would leave no room for the reason."""
 _LONGEST = 100
 _AT_SERVICE = "failed at the service"
 
@@ -76,7 +80,7 @@ is_stop_reported: ContextVar[bool] = ContextVar("is_stop_reported", default=Fals
 
 
 def print_stopped(done: str, folder: Path | None) -> None:
-    """What a stopped run had done, and how to go on with it; without a folder there is nothing to go on with."""
+    """What a stopped run had done, and how to continue it; without a folder there is nothing to continue."""
     print_status(done)
     if folder is not None:
         print_status(next_command(folder, to="continue"))
@@ -84,7 +88,7 @@ def print_stopped(done: str, folder: Path | None) -> None:
 
 
 def next_command(folder: Path, *, to: str = "try again") -> str:
-    """How to go on with the run in a folder."""
+    """How to continue the run in a folder."""
     return f"to {to}: {program()}{chosen()} resume {typed_path(folder)}"
 
 
@@ -95,6 +99,8 @@ def reasons(problem: Exception | None, name: str) -> tuple[str | None, str | Non
 
 def few_words(problem: Exception, name: str = "") -> str:
     """The reason without the call that met it, so that equal ones can be grouped."""
+    if isinstance(problem, InterceptedError):
+        return f"stopped by a web filter or proxy ({problem.status})"
     if isinstance(problem, ResponseError):
         words = _STATUS.get(problem.status, "refused" if problem.status < 500 else "trouble at the service")
         return f"{words} ({problem.status})"
@@ -107,7 +113,7 @@ def few_words(problem: Exception, name: str = "") -> str:
         return f"{_AT_SERVICE} ({status})" if status.casefold() not in ("", "failed") else _AT_SERVICE
     if isinstance(problem, NotFoundInProjectError):
         return "not found in the project"
-    text = short_reason(problem).removeprefix(f"{name}: ")
+    text = _CALL.sub("", short_reason(problem).removeprefix(f"{name}: "))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -118,5 +124,4 @@ def alike(words: str) -> str:
 
 def named(names: list[str]) -> str:
     """The first names, and how many more there are."""
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return abridged(names[:_NAMED], len(names))

@@ -73,9 +73,9 @@ def _codes() -> tuple[tuple[type[Exception], int], ...]:
 def exit_code(problem: BaseException) -> int:
     """The exit code for an error."""
     from aps_async.errors import AuthError, MergeError
-    from aps_async.transport.retry import is_transient
+    from aps_async.transport.retry import is_undecided
 
-    if isinstance(problem, AuthError) and problem.__cause__ is not None and is_transient(problem.__cause__):
+    if isinstance(problem, AuthError) and problem.__cause__ is not None and is_undecided(problem.__cause__):
         return exit_code(problem.__cause__)  # the token service is unreachable; the credentials are not to blame
     if isinstance(problem, MergeError) and problem.__cause__ is not None:
         return exit_code(problem.__cause__)

@@ -20,7 +20,7 @@ from aps_async.cli.wanted import (
     print_left_out,
     print_shared_names,
 )
-from aps_async.errors import MergeError, NotFoundInProjectError, RegisterError
+from aps_async.errors import APSError, DecodeError, MergeError, NotFoundInProjectError, RegisterError
 from aps_async.exports.batches import batch_for
 from aps_async.exports.project import project_requests
 from aps_async.ledger import LEDGER_NAME
@@ -121,7 +121,7 @@ async def _check_begun(listed: ReadAhead[Sheet], compared: SyncRun, choices: Exp
         is_any = await listed.ready()
     if not is_any:
         print_left_out(compared.not_listed)
-        raise _nothing(compared.project, choices)
+        raise _nothing(compared.session, compared.project, choices)
 
 
 async def _export_sheets(
@@ -185,17 +185,19 @@ async def _selected(session: Session, project: Project, choices: ExportChoices, 
         print_left_out(selected.left_out)
     if not selected.chosen and not selected.unmatched:
         if not selected.not_selected:
-            raise _nothing(project, choices)
+            raise _nothing(session, project, choices)
         if choices.since is None:
             where = part_of(project, choices.folder or choices.sheet_set, choices.collection)
             raise NotFoundInProjectError(f"none of the {len(selected.not_selected):,} sheets in {where} is selected")
     return selected
 
 
-def _nothing(project: Project, choices: ExportChoices) -> NotFoundInProjectError:
+def _nothing(session: Session, project: Project, choices: ExportChoices) -> APSError:
     where = part_of(project, choices.folder or choices.sheet_set, choices.collection)
+    if any(each.left_out for each in session.warnings):
+        return DecodeError(f"there is nothing to export in {where}: what the service lists there cannot be read")
     what = "finished sheets of PDFs" if project.is_bim360 else "published sheets"
-    return NotFoundInProjectError(f"there is nothing to export in {where}: it holds no {what}")
+    return NotFoundInProjectError(f"there is nothing to export in {where}: it contains no {what}")
 
 
 def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[Task]:

@@ -2,11 +2,11 @@
 
 from attrs import asdict, evolve
 
-from aps_async.cli.delivering import check_folder
+from aps_async.cli.delivering import RunChoices, check_folder
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import exit_code, reason, worst
 from aps_async.cli.export import ExportChoices, chosen_tasks
-from aps_async.cli.output import count, print_conclusion, print_json, print_status, size
+from aps_async.cli.output import print_conclusion, print_json, print_status
 from aps_async.cli.results import Run
 from aps_async.cli.syncing import SyncChoices, SyncView, as_json
 from aps_async.cli.wanted import exportable_project
@@ -18,6 +18,7 @@ from aps_async.resources.projects import find_projects
 from aps_async.sync.forecast import Forecast, Work, forecast, forecast_exports
 from aps_async.sync.outcomes import SheetState, SyncCounts
 from aps_async.sync.subfolders import Root
+from aps_async.text import count, size
 
 
 async def export(choices: ExportChoices) -> int:
@@ -42,7 +43,7 @@ async def export(choices: ExportChoices) -> int:
     if choices.as_json:
         print_json(asdict(work) | {"seconds": round(work.seconds, 1)})
     words = f"{work.there:,} already there; {_in_words(work, work.calls, work.seconds / 60)}"
-    print_conclusion(f"{words}; nothing was started: {choices.where}", as_json=choices.as_json)
+    _conclude(words, choices)
     return run.code
 
 
@@ -116,7 +117,7 @@ def _changes(found: Forecast) -> str:
     return str(found.counts) or "nothing to do"
 
 
-def _conclude(words: str, choices: SyncChoices) -> None:
+def _conclude(words: str, choices: RunChoices) -> None:
     print_conclusion(f"{words}; nothing was started: {choices.where}", as_json=choices.as_json)
 
 

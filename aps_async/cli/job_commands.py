@@ -83,7 +83,8 @@ def _parsed(app: typer.Typer, commands: dict[str, Callable[..., Any]], job: Any)
 
 async def _list(app: typer.Typer, commands: dict[str, Callable[..., Any]], file: Path) -> int:
     from aps_async.cli.jobs import arguments, read_jobs
-    from aps_async.cli.output import count, print_status, print_table
+    from aps_async.cli.output import print_status, print_table
+    from aps_async.text import count
 
     jobs = read_jobs(file)
     for each in jobs.values():

@@ -17,7 +17,6 @@ from typing import Any, TextIO
 
 from attrs import define
 from rich.cells import cell_len, set_cell_size
-from rich.filesize import decimal
 
 from aps_async.errors import TargetError
 from aps_async.text import well_formed_values
@@ -298,14 +297,9 @@ def _fitted(cell: str, width: int) -> str:
     )
 
 
-def size(count: int) -> str:
-    """A number of bytes in decimal units, such as `1.5 MB`."""
-    return decimal(count)
-
-
-def count(number: int, what: str) -> str:
-    """`1 sheet`, `2 sheets`."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
+def local_time(at: datetime) -> str:
+    """Date and time as a clock on the wall shows them, such as `2026-11-27 09:30:00`."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def clock(seconds: float) -> str:

@@ -4,12 +4,13 @@ from datetime import datetime
 from pathlib import Path
 
 from aps_async.cli.exit_codes import UsageProblem
-from aps_async.cli.output import count, print_json, print_result, print_status, print_table
+from aps_async.cli.output import local_time, print_json, print_result, print_status, print_table
 from aps_async.downloads.folder import storage_for
 from aps_async.errors import LedgerError
 from aps_async.ledger.places import FolderPlace, Place, StoragePlace
 from aps_async.sync import register
 from aps_async.sync.subfolders import read_subfolders
+from aps_async.text import count
 from aps_async.transport.converter import to_dict
 
 
@@ -51,7 +52,7 @@ async def _show(place: Place, target: Path | str, *, as_json: bool, as_csv: bool
                 row.title,
                 row.version or "",
                 row.state,
-                _local(row.exported_at or "", "%Y-%m-%d"),
+                _local(row.exported_at or "", with_time=False),
                 row.file or "",
             )
             for row in found.sheets
@@ -65,9 +66,10 @@ async def _show(place: Place, target: Path | str, *, as_json: bool, as_csv: bool
     return 0
 
 
-def _local(written: str, form: str = "%Y-%m-%d %H:%M:%S") -> str:
-    """A time of the register as the clock on the wall shows it; what is not a time as it is."""
+def _local(written: str, *, with_time: bool = True) -> str:
+    """A time of the register in local time, or its date; unchanged if it is not a time."""
     try:
-        return f"{datetime.fromisoformat(written).astimezone():{form}}"
+        found = local_time(datetime.fromisoformat(written))
     except (ValueError, OverflowError):  # a year that no time zone has
         return written
+    return found if with_time else found.partition(" ")[0]

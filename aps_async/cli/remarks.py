@@ -3,9 +3,10 @@
 from attrs import define, field
 
 from aps_async.cli.ending import alike, named
-from aps_async.cli.output import count, is_quiet, print_progress, print_prose
+from aps_async.cli.output import is_quiet, print_progress, print_prose
 from aps_async.sync.listing import OUTSIDE
 from aps_async.sync.outcomes import SheetState, SyncOutcome
+from aps_async.text import count
 
 
 @define

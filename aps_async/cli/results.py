@@ -11,7 +11,7 @@ from attrs import asdict, define, field, frozen
 
 from aps_async.cli.ending import reasons
 from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason
-from aps_async.cli.output import count, print_conclusion, print_status, size
+from aps_async.cli.output import print_conclusion, print_status
 from aps_async.cli.remarks import Remarks
 from aps_async.errors import MergeError, RegisterError
 from aps_async.models import DeliveredExport, ExportOutcome, Sheet, StoredExport
@@ -19,6 +19,7 @@ from aps_async.report.entries import Report
 from aps_async.sync.compare import version_name
 from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SheetState, SyncOutcome
+from aps_async.text import count, size
 from aps_async.transport.converter import ref_to_json
 
 STOPPED_AT_ONCE = "stopped before the first export; nothing was written"

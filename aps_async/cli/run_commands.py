@@ -10,8 +10,9 @@ from attrs import frozen
 
 from aps_async.cli.databases import PATIENCE
 from aps_async.cli.exit_codes import UsageProblem, reason
-from aps_async.cli.output import count, print_json, print_result, print_status, print_table, size
+from aps_async.cli.output import print_json, print_result, print_status, print_table
 from aps_async.errors import InputError
+from aps_async.text import count, size
 from aps_async.workers import Database, RunStatus, RunStore
 from aps_async.workers.presence import WorkerStatus, list_workers, waits_for
 

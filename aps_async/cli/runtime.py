@@ -6,9 +6,9 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
-from aps_async.cli import ignored_stops
 from aps_async.cli.ending import is_stop_reported
 from aps_async.cli.exit_codes import Interrupted
+from aps_async.cli.ignored_stops import ignored_stops
 
 Work = Callable[[], Awaitable[int]]
 """A command with its options parsed."""

@@ -17,7 +17,7 @@ from aps_async.cli.ending import print_stopped, reasons, words_now
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, exit_code, reason
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import count, print_conclusion, print_json, print_progress, print_status, size
+from aps_async.cli.output import local_time, print_conclusion, print_json, print_progress, print_status
 from aps_async.cli.progress import View, shown
 from aps_async.cli.remarks import Remarks
 from aps_async.cli.reporting import leave_report
@@ -35,6 +35,7 @@ from aps_async.sync.options import DEFAULT_PATTERN, SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
 from aps_async.sync.selection import Selected
+from aps_async.text import count, size
 
 QUIET = (SheetState.UNCHANGED, SheetState.NEW, SheetState.NOT_LOOKED_AT)
 """States that get no line of their own on standard error: the progress shows what is fetched."""
@@ -183,7 +184,7 @@ async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None)
 
 def conclude(words: str, choices: SyncChoices, watched: Watched | None) -> None:
     """Prints a summary; of a round with its time."""
-    text = words if watched is None else f"{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S} {words}"
+    text = words if watched is None else f"{local_time(datetime.now(UTC))} {words}"
     print_conclusion(text, as_json=choices.as_json)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from aps_async.arguments import check_functions, check_kind, check_not_async
-from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
+from aps_async.downloads.target_paths import made_folder
 from aps_async.errors import APSError, DiskFullError, EmptyProjectError, InputError
 from aps_async.exports.bulk import BulkProgress
 from aps_async.ledger.lock import FolderLock

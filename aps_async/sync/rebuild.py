@@ -15,9 +15,10 @@ from aps_async.ledger import Ledger
 from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.keys import lineage_of
 from aps_async.ledger.moves import is_superseded
+from aps_async.ledger.schema import MOVE_AWAY
 from aps_async.ledger.sheets import FoundSheet, SheetNote
 from aps_async.models import Collection, ExportKind, ExportOptions, Project, Sheet, SheetIdentity
-from aps_async.sync.compare import Folder
+from aps_async.sync.compare import LedgerSheets
 from aps_async.sync.listing import OTHER_PROJECT
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.register import REGISTER_JSON, Register, RegisterRow, read_register
@@ -26,7 +27,6 @@ from aps_async.text import folded
 __all__ = ["rebuild"]
 __dir__: object = __all__.copy
 
-_ANEW = "Move that file away and run again; everything will be exported anew then"
 _VIEWER = "a run whose ledger was lost"
 _SHA256 = regex(r"[0-9a-f]{64}")
 _UUID = regex(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -45,7 +45,9 @@ async def rebuild(ledger: Ledger, project: Project) -> int:
     """
     if not await ledger.sheets.is_empty():
         return 0
-    register = await read_register(ledger.place, remedy=f"the ledger is lost, and is made again from it. {_ANEW}")
+    register = await read_register(
+        ledger.place, remedy=f"the ledger is lost, and would be rebuilt from it; {MOVE_AWAY}"
+    )
     if register is None or register.project_id != bare_id(project.id):
         return 0
     found = list(_found(register, project, ledger.place.location(REGISTER_JSON)))
@@ -68,8 +70,7 @@ def _found(register: Register, project: Project, path: str) -> Iterator[FoundShe
             _check_new(seen, (row.file_source, found.request.identity, frozenset(row.options)))
         except (InputError, ValueError) as problem:
             raise LedgerError(
-                f"the ledger is lost and cannot be made again from {path}: sheet {number} cannot be used ({problem}). "
-                f"{_ANEW}"
+                f"{path} cannot be used to rebuild the lost ledger (sheet {number}: {problem}): {MOVE_AWAY}"
             ) from None
         yield found
 
@@ -113,7 +114,7 @@ def _sheet(row: RegisterRow, project: Project, taken: dict[SheetIdentity | None,
         version=None if project.is_acc else version_number(source),
         collection=Collection(id=row.collection_id, name=row.collection or "") if row.collection_id else None,
     )
-    sheet = Folder(()).apart(sheet, taken)
+    sheet = LedgerSheets(()).apart(sheet, taken)
     options: dict[str, Any] = dict.fromkeys(row.options, True)
     request = sheet.to_request(ExportOptions(**options))
     return FoundSheet(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from attrs import define, evolve, field
 
 from aps_async.ahead import ReadAhead
-from aps_async.downloads.sinks import checked_path
+from aps_async.downloads.target_paths import checked_path
 from aps_async.errors import (
     APSError,
     EmptyProjectError,
@@ -27,7 +27,7 @@ from aps_async.session import Session
 from aps_async.sync.compare import Planned, plan
 from aps_async.sync.joined import JoinedSet, SetSheet, join_set
 from aps_async.sync.listing import OTHER_PROJECT, OUTSIDE, Listing
-from aps_async.sync.options import DEFAULT_PATTERN, SyncOptions
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import RegisterWriter
 from aps_async.sync.renaming import rename_files
@@ -37,7 +37,7 @@ from aps_async.sync.sheets import ProjectSheet
 from aps_async.sync.withdrawn import Prover, Verdict
 from aps_async.threads import in_thread
 
-__all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun"]
+__all__ = ["PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun"]
 __dir__: object = __all__.copy
 
 PRUNE_SHARE = 10
@@ -69,7 +69,7 @@ class SyncRun:
     _renamed: list[Planned] = field(factory=list[Planned], init=False)
     _not_renamed: dict[bytes, TargetError] = field(factory=dict[bytes, TargetError], init=False)
     """The errors of files that could not be renamed, by lineage."""
-    _is_told: bool = field(default=False, init=False)
+    _has_reported_left_out: bool = field(default=False, init=False)
     _is_any_known: bool = field(default=False, init=False)
     """Whether the folder had any sheets at the beginning."""
     _taken: dict[SheetIdentity | None, str] = field(factory=dict[SheetIdentity | None, str], init=False)
@@ -181,9 +181,9 @@ class SyncRun:
 
     def left_out(self) -> list[SyncOutcome]:
         """The outcomes of what was listed and cannot be exported; once, when the list is complete."""
-        if not self.is_listed or self._is_told:
+        if not self.is_listed or self._has_reported_left_out:
             return []
-        self._is_told = True
+        self._has_reported_left_out = True
         found: list[SyncOutcome] = []
         for unread in self._listing.unreadable:
             name, reason = unread.id or unread.call, str(unread)
@@ -275,7 +275,7 @@ class SyncRun:
         if len(withdrawn) > allowed:
             self._problem = PruneLimitError(
                 f"{len(withdrawn)} of {total} sheets are withdrawn, more than the {allowed} that one run moves: "
-                f"nothing was moved. If they are to go, allow that many (max_prune={len(withdrawn)})",
+                f"nothing was moved. To move them, allow that many (max_prune={len(withdrawn)})",
                 withdrawn=len(withdrawn),
                 allowed=allowed,
             )

@@ -235,6 +235,13 @@ def test_verbose_shows_the_calls(cli: Cli, service: Simulation) -> None:
     assert "attempt 1 failed" in ran.err
 
 
+def test_accounts_that_show_no_project_are_not_accounts_without_projects(cli: Cli, service: Simulation) -> None:
+    with service.faults({"endpoint": "projects", "kind": "status", "status": 403}):
+        ran = cli("projects", env=service.env)
+    assert (ran.code, ran.out) == (5, "")
+    assert "warning: hub " in ran.err
+
+
 def test_an_access_token_will_do(cli: Cli, service: Simulation) -> None:
     env = {"APS_BASE_URL": service.url, "APS_SPEED": "60", "APS_ACCESS_TOKEN": _token(service)}
     assert cli("projects", env=env).code == 0

@@ -14,6 +14,7 @@ from aps_async.cli.exit_codes import Interrupted, UsageProblem, exit_code, reaso
 from aps_async.cli.options import a_path
 from aps_async.cli.runtime import run_to_the_end
 from aps_async.errors import AuthError, DatabaseError, NotFoundError, TransportError
+from aps_async.text import size
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_commands_to_copy_name_the_program_as_it_was_called(monkeypatch: pytest.
     ],
 )
 def test_sizes(count: int, shown: str) -> None:
-    assert output.size(count) == shown
+    assert size(count) == shown
 
 
 def test_columns_line_up_under_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,13 +3,14 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.cli.support import Simulation, run, simulation
+from tests.cli.support import Ran, Simulation, simulation
 
 CURL = shutil.which("curl")
 pytestmark = pytest.mark.skipif(CURL is None, reason="curl is not installed")
@@ -113,8 +114,8 @@ def test_acc_sheets_from_token_to_pdf() -> None:
         assert "signedUrl" in curl.json(f"{exports}/{job['id']}", *user)["result"]["output"]
 
 
-def test_the_list_of_switches() -> None:
-    ran = run("simulate", "--help-behaviour")
+def test_the_list_of_switches(cli: Callable[..., Ran]) -> None:
+    ran = cli("simulate", "--help-behaviour")
     assert ran.code == 0
     assert "  post_status = 202\n" in ran.out
     assert "No documentation confirms these" in ran.out
@@ -130,8 +131,8 @@ def test_the_list_of_switches() -> None:
         (("--behaviour", "missing.json"), "missing.json: cannot be read"),
     ],
 )
-def test_wrong_switches_end_it_with_one_line(argv: tuple[str, ...], message: str) -> None:
-    ran = run("simulate", *argv)
+def test_wrong_switches_end_it_with_one_line(cli: Callable[..., Ran], argv: tuple[str, ...], message: str) -> None:
+    ran = cli("simulate", *argv)
     assert ran.code == 4
     assert message in ran.err
     assert "--help-behaviour" in ran.err

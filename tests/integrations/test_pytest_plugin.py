@@ -22,6 +22,9 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
+OTHERS = ("looptime_plugin", "hypothesispytest", "anyio", "xdist", "xdist.looponfail")
+
+
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder to import the package from, with the metadata that an installer writes from pyproject.toml."""
@@ -40,11 +43,13 @@ def run(folder: Path, site: Path, tests: str, *options: str, **environ: str) -> 
     (folder / "test_mine.py").write_text(tests)
     (folder / "pytest.ini").touch()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("APS_", "PYTEST", "COV"))}
-    # Without the short summary: it repeats messages, whole where `CI` is set or the terminal is wide. And without a
-    # plugin that users do not have, whose look for an event loop is a DeprecationWarning from Python 3.12 on.
+    # Without the short summary: it repeats messages, whole where `CI` is set or the terminal is wide. And without
+    # plugins that users need not have: one looks for an event loop, which is a DeprecationWarning from Python 3.12 on,
+    # and together they take half of the time that pytest needs to start.
+    others = [word for name in OTHERS for word in ("-p", f"no:{name}")]
     ran = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "pytest", "-q", "-rN", "--color=no", "--strict-markers",
-         "-p", "no:cacheprovider", "-p", "no:looptime_plugin",
+        [sys.executable, "-m", "pytest", "-q", "-rN", "--color=no", "--strict-markers", "-p", "no:cacheprovider",
+         *others,
          "-W", "error", "-W", "ignore:The configuration option \"asyncio_default", *options],
         cwd=folder, check=False, capture_output=True, text=True, timeout=120,
         env={**kept, "PYTHONPATH": str(site), **environ},

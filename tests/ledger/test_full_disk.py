@@ -29,7 +29,7 @@ def account() -> Iterator[Simulation]:
 def whole(account: Simulation, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("whole")
     ran = subprocess.run(  # noqa: S603
-        [*COMMAND, "export", PROJECT, "--out", str(folder)],
+        [*COMMAND, "export", PROJECT, "--out", str(folder), "--no-report"],
         capture_output=True, text=True, env=clean_environment(account.env), check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
@@ -87,7 +87,7 @@ def test_a_limit_on_the_size_of_files(account: Simulation, whole: dict[str, byte
     there = {path.name: path.read_bytes() for path in tmp_path.iterdir() if not path.name.startswith(".aps-async")}
     assert there.items() < whole.items()
     again = subprocess.run(  # noqa: S603
-        argv, capture_output=True, text=True, env=clean_environment(account.env), check=False
+        [*argv, "--no-report"], capture_output=True, text=True, env=clean_environment(account.env), check=False
     )
     assert again.returncode == 0, again.stderr
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name not in OURS} == whole

@@ -65,7 +65,7 @@ DAMAGED = {
     "a list": ("[]", "it is not what a run writes"),
     "nothing in it": ("{}", "it is not what a run writes"),
     "deep": ("[" * 100_000, "it is not what a run writes"),
-    "of a newer version": ('{"form": 99}', "is of another form (99) than this version reads (1)"),
+    "of a newer version": ('{"form": 99}', "is of form 99, and this version reads form 1"),
     "without its fields": ('{"form": 1, "sheets": []}', "projectId"),
 }
 
@@ -86,7 +86,7 @@ async def test_a_damaged_register_says_what_helps(tmp_path: Path, text: str, wor
         assert await read_register(FolderPlace(tmp_path)) is not None
         register.write_text(text, "utf-8")
         (tmp_path / LEDGER_NAME).unlink()
-        with pytest.raises(LedgerError, match="Move that file away and run again") as rebuilding:
+        with pytest.raises(LedgerError, match="move it away and run it again") as rebuilding:
             await site.sync()
         assert words in str(rebuilding.value)
         assert "run the sync again" not in str(rebuilding.value), "that would fail in the same way"

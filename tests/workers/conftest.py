@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from aps_async.workers import Database, RunStore
+from tests.cli.conftest import cli
 from tests.postgres import Postgres, postgres
+
+__all__ = ["cli"]
 
 _numbers = itertools.count(1)
 

@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.cli.support import COMMAND, Simulation, clean_environment, run
+from tests.cli.support import COMMAND, Ran, Simulation, clean_environment
 from tests.postgres import Postgres
 
 IN_HAND = "SELECT id, queue_manager_id::text AS who FROM aps_pgqueuer WHERE status = 'picked'"
@@ -24,17 +24,24 @@ SELECT id, name, state, place, size, sha256, polls, turns, extract(epoch FROM fi
 class Fleet:
     """A database, a service, a folder, and the workers between them."""
 
-    def __init__(self, server: Postgres, database: str, service: Simulation, out: Path) -> None:
+    def __init__(
+        self, server: Postgres, database: str, service: Simulation, out: Path, cli: Callable[..., Ran]
+    ) -> None:
         self.server = server
         self.database = database
         self.service = service
         self.out = out
         self.env = {**service.env, "APS_DATABASE_URL": database}
+        self._cli = cli
         self.workers: list[subprocess.Popen[str]] = []
+
+    def call(self, *argv: str) -> Ran:
+        """A command that only looks or asks: in this process, which takes a tenth of the time."""
+        return self._cli(*argv, env=self.env)
 
     def enqueue(self, *options: str) -> dict[str, Any]:
         """`aps-async enqueue`; what it says of the run."""
-        done = run("enqueue", *options, "--json", env=self.env)
+        done = self.call("enqueue", *options, "--json")
         assert done.code == 0, done.err
         told: dict[str, Any] = json.loads(done.out)
         return told

@@ -1,4 +1,4 @@
-"""Worker processes, run by the command line: killed, frozen, resumed, and their database restarted."""
+"""Worker processes: killed, frozen, resumed, their database restarted; and commands beside them, in this process."""
 
 import hashlib
 import json
@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from aps_async.cli import main
-from tests.cli.support import Simulation, clean_environment, run, simulation
+from tests.cli.support import Ran, Simulation, clean_environment, run, simulation
 from tests.documents import texts_of
 from tests.postgres import Postgres
 from tests.workers.fleet import Fleet
@@ -30,9 +30,9 @@ def service() -> Iterator[Simulation]:
 
 
 @pytest.fixture
-def fleet(server: Postgres, url: str, service: Simulation, tmp_path: Path) -> Iterator[Fleet]:
+def fleet(server: Postgres, url: str, service: Simulation, cli: Callable[..., Ran], tmp_path: Path) -> Iterator[Fleet]:
     service.control("reset", "POST")
-    found = Fleet(server, url, service, tmp_path / "plans")
+    found = Fleet(server, url, service, tmp_path / "plans", cli)
     try:
         yield found
     finally:
@@ -72,27 +72,27 @@ def test_workers_die_freeze_and_wake_and_the_database_restarts_yet_all_is_delive
 
 
 def test_the_commands_show_and_cancel_a_run(fleet: Fleet) -> None:
-    assert json.loads(run("status", "--json", env=fleet.env).out) == []
-    assert run("cancel", "first", env=fleet.env).code == 4
+    assert json.loads(fleet.call("status", "--json").out) == []
+    assert fleet.call("cancel", "first").code == 4
     assert fleet.query("SELECT to_regclass('aps_schema') AS made") == [{"made": None}]  # looking makes no tables
     fleet.enqueue("Riverside Clinic", "--run", "first", "--priority", "3")
-    told = run("status", "--json", env=fleet.env)
+    told = fleet.call("status", "--json")
     assert told.code == 0, told.err
     [first] = json.loads(told.out)
     assert (first["name"], first["priority"], first["pending"], first["state"]) == ("first", 3, SHEETS, "pending")
     client_id = fleet.env["APS_CLIENT_ID"]
     assert first["client_id"] == client_id
     assert first["waits_for"] == [f"no worker with client id {client_id} is running"]
-    table = run("status", "--run", "first", env=fleet.env)
+    table = fleet.call("status", "--run", "first")
     assert table.out.splitlines()[0].split() == [
         "RUN", "NAME", "STATE", "PENDING", "RUNNING", "DONE", "FAILED", "CANCELLED", "SIZE"
     ]  # fmt: skip
     assert table.err.splitlines() == [f"run 1, 'first', waits: {first['waits_for'][0]}", "1 run"]
-    raised = run("priority", "first", "7", env=fleet.env)
+    raised = fleet.call("priority", "first", "7")
     assert (raised.code, raised.out) == (0, "run 1, 'first': the priority is now 7\n")
-    ended = run("cancel", "first", env=fleet.env)
+    ended = fleet.call("cancel", "first")
     assert (ended.code, ended.out) == (0, f"run 1, 'first': {SHEETS} exports cancelled, 0 were done\n")
-    assert json.loads(run("status", "--json", env=fleet.env).out)[0]["state"] == "cancelled"
+    assert json.loads(fleet.call("status", "--json").out)[0]["state"] == "cancelled"
     fleet.enqueue("Riverside Clinic", "--run", "weekly plans")
     for name, words in (
         ("nowhere", "there are: weekly plans, first"),
@@ -105,13 +105,13 @@ def test_the_commands_show_and_cancel_a_run(fleet: Fleet) -> None:
             ("status", "--run", name),
             ("dead-letters", name),
         ):
-            unknown = run(*command, env=fleet.env)
+            unknown = fleet.call(*command)
             assert (unknown.code, unknown.out) == (4, "")
             assert unknown.err == f"aps-async: error: there is no run {name!r} in this database; {words}\n"
 
 
 def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fleet: Fleet) -> None:
-    sheets = json.loads(run("sheets", "Riverside Clinic", "--json", env=fleet.env).out)[:3]
+    sheets = json.loads(fleet.call("sheets", "Riverside Clinic", "--json").out)[:3]
     chosen = [word for sheet in sheets for word in ("--sheet", sheet["id"])]
     fleet.enqueue("Riverside Clinic", *chosen, "--markups", "--run", "three")
     refused = {"endpoint": "export_start", "kind": "status", "status": 404, "nth": [1]}
@@ -122,17 +122,17 @@ def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fle
     assert worked.err.count(": failed: ") == 1
     assert re.search(r"^this worker has delivered 2 files, .* in \d+ s; 1 failed; 429s: 0$", worked.err, re.MULTILINE)
     assert len(list(fleet.out.rglob("*.pdf"))) == 2
-    [letter] = [json.loads(line) for line in run("dead-letters", "--json", env=fleet.env).out.splitlines()]
+    [letter] = [json.loads(line) for line in fleet.call("dead-letters", "--json").out.splitlines()]
     assert letter["error"] == "NotFoundError"
-    table = run("dead-letters", "three", env=fleet.env)
+    table = fleet.call("dead-letters", "three")
     assert "NotFoundError" in table.out
     assert table.err == "1 dead letter\n"
-    unasked = run("dead-letters", "--reason", "NotFoundError", env=fleet.env)
+    unasked = fleet.call("dead-letters", "--reason", "NotFoundError")
     assert (unasked.code, "add --retry" in unasked.err) == (2, True)
-    other = run("dead-letters", "--retry", "--reason", "ServerError", env=fleet.env)
+    other = fleet.call("dead-letters", "--retry", "--reason", "ServerError")
     assert (other.code, other.out, "no dead letter has that id or reason" in other.err) == (4, "", True)
-    assert run("dead-letters", "--retry", "--id", "999999", env=fleet.env).code == 4
-    again = run("dead-letters", "--retry", "--id", str(letter["id"]), "--reason", "NotFoundError", env=fleet.env)
+    assert fleet.call("dead-letters", "--retry", "--id", "999999").code == 4
+    again = fleet.call("dead-letters", "--retry", "--id", str(letter["id"]), "--reason", "NotFoundError")
     assert again.out == "1 export queued again\n"
     worked = run("worker", "--out", str(fleet.out), "--until-done", "--slots", "2", env=fleet.env)
     assert worked.code == 0, worked.err
@@ -141,23 +141,23 @@ def test_one_worker_ends_when_everything_is_done_and_dead_letters_are_listed(fle
 
 def test_a_key_that_was_used_enqueues_nothing_and_says_so(fleet: Fleet) -> None:
     argv = ("enqueue", "Riverside Clinic", "--folder", "Architecture", "--run", "keyed", "--key", "monday")
-    first = run(*argv, env=fleet.env)
+    first = fleet.call(*argv)
     assert (first.code, "exports enqueued" in first.out) == (0, True)
     fleet.service.control("reset", "POST")
     for other in ((), ("--folder", "Structure"), ("--run", "another")):
-        again = run(*argv, *other, env=fleet.env)
+        again = fleet.call(*argv, *other)
         assert (again.code, again.err) == (0, "")
         assert re.fullmatch(
             r"run \d+, 'keyed', has the key 'monday', with \d+ exports: nothing more was enqueued\n", again.out
         )
-    same = json.loads(run(*argv, "--json", env=fleet.env).out)
+    same = json.loads(fleet.call(*argv, "--json").out)
     assert (same["name"], same["total"]) == ("keyed", int(first.out.split()[3]))
     assert not fleet.service.control("counts")["endpoints"]
-    assert run("cancel", "keyed", env=fleet.env).code == 0
+    assert fleet.call("cancel", "keyed").code == 0
 
 
 def test_with_json_logs_every_line_is_an_object(fleet: Fleet) -> None:
-    sheets = json.loads(run("sheets", "Riverside Clinic", "--json", env=fleet.env).out)[:3]
+    sheets = json.loads(fleet.call("sheets", "Riverside Clinic", "--json").out)[:3]
     chosen = [word for sheet in sheets for word in ("--sheet", sheet["id"])]
     fleet.enqueue("Riverside Clinic", *chosen, "--run", "three")
     faults = (
@@ -182,7 +182,7 @@ def test_with_json_logs_every_line_is_an_object(fleet: Fleet) -> None:
     [summary] = by_event["summary"]
     assert (summary["delivered"], summary["failed"], summary["rate_limited"]) == (2, 1, 1)
     assert any(line.get("logger", "").startswith("aps_async") for line in lines)  # what -v adds
-    wrong = run("worker", "--out", "http://x/y", "--log-json", env=fleet.env)
+    wrong = fleet.call("worker", "--out", "http://x/y", "--log-json")
     line, *_ = [json.loads(line) for line in wrong.err.splitlines()]
     assert (wrong.code, line["level"]) == (2, "error")
     assert "not a path on this machine" in line["message"]
@@ -192,16 +192,16 @@ def test_what_is_enqueued_says_which_markups(fleet: Fleet) -> None:
     """They go into the queue with the request; what BIM 360 does not know is refused before anything is enqueued."""
     flags = ("--issue-markups", "--photo-markups", "--unpublished-markups")
     for flag in flags:
-        refused = run("enqueue", "Riverside Clinic", flag, env=fleet.env)
+        refused = fleet.call("enqueue", "Riverside Clinic", flag)
         assert refused.code == 2
         assert "only published markups and hyperlinks" in refused.err
-    nobody = run("enqueue", "Harbour Tower", *flags, env=fleet.env)
+    nobody = fleet.call("enqueue", "Harbour Tower", *flags)
     assert nobody.code == 4
     assert "give --user-id or APS_USER_ID" in nobody.err
-    assert json.loads(run("status", "--json", env=fleet.env).out) == []
+    assert json.loads(fleet.call("status", "--json").out) == []
     ada = ("--user-id", "BW9RM76WZBGL")
-    sheet = json.loads(run("sheets", "Harbour Tower", *ada, "--json", env=fleet.env).out)[0]
-    whole = run("enqueue", "Harbour Tower", "--sheet", sheet["id"], *flags, *ada, env=fleet.env)
+    sheet = json.loads(fleet.call("sheets", "Harbour Tower", *ada, "--json").out)[0]
+    whole = fleet.call("enqueue", "Harbour Tower", "--sheet", sheet["id"], *flags, *ada)
     assert whole.code == 0, whole.err
     worked = run("worker", "--out", str(fleet.out), "--until-done", *ada, env=fleet.env)
     assert worked.code == 0, worked.err
@@ -214,11 +214,11 @@ def test_what_is_enqueued_says_which_markups(fleet: Fleet) -> None:
 
 def test_one_collection_is_enqueued_or_all(fleet: Fleet) -> None:
     ada = ("--user-id", "BW9RM76WZBGL", "--json")
-    one = run("enqueue", "Harbour Tower", "--collection", "building services", *ada, env=fleet.env)
+    one = fleet.call("enqueue", "Harbour Tower", "--collection", "building services", *ada)
     assert (one.code, json.loads(one.out)["total"]) == (0, 2), one.err
-    every = run("enqueue", "Harbour Tower", "--run", "all", *ada, env=fleet.env)
+    every = fleet.call("enqueue", "Harbour Tower", "--run", "all", *ada)
     assert (every.code, json.loads(every.out)["total"]) == (0, 14), every.err
-    refused = run("enqueue", "Riverside Clinic", "--collection", "x", *ada, env=fleet.env)
+    refused = fleet.call("enqueue", "Riverside Clinic", "--collection", "x", *ada)
     assert (refused.code, "is a BIM 360 project" in refused.err) == (4, True)
 
 
@@ -237,8 +237,10 @@ def test_one_collection_is_enqueued_or_all(fleet: Fleet) -> None:
         (("worker", "--out", "x", "--slots", "1", "--database", "postgresql://x/y"), 2, "slots"),
     ],
 )
-def test_wrong_usage_is_reported_in_one_line(words: tuple[str, ...], code: int, said: str) -> None:
-    ran = run(*words)
+def test_wrong_usage_is_reported_in_one_line(
+    cli: Callable[..., Ran], words: tuple[str, ...], code: int, said: str
+) -> None:
+    ran = cli(*words)
     first, *rest = ran.err.splitlines()
     assert (ran.code, ran.out) == (code, "")
     assert said in first
@@ -256,8 +258,8 @@ def test_without_the_extra_the_commands_say_how_to_install_it(
     assert "pip install 'aps-async[workers]'" in capsys.readouterr().err
 
 
-def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    ran = run("status", "--database", f"postgresql://me:canary@/plans?host={tmp_path}")
+def test_a_database_that_is_not_there_is_one_line(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = cli("status", "--database", f"postgresql://me:canary@/plans?host={tmp_path}")
     assert ran.code == 6
     assert ran.err.startswith("aps-async: error: the database at ")
     assert "canary" not in ran.err
