@@ -28,6 +28,7 @@ __all__ = [
     "FolderInUseError",
     "IncompleteDownloadError",
     "InputError",
+    "InterceptedError",
     "LedgerError",
     "LinkExpiredError",
     "MergeError",
@@ -170,6 +171,13 @@ class RateLimitedError(ResponseError):
 
 class ServerError(ResponseError):
     """5xx, after all retries."""
+
+
+class InterceptedError(ResponseError):
+    """Not the service answered but a web filter, a proxy, or the sign-in page of a network, with 3xx, 4xx or 511.
+
+    The response says nothing about credentials, access, or what exists: a 404 of this kind is not a `NotFoundError`.
+    """
 
 
 class DecodeError(APSError):

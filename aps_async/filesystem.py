@@ -23,9 +23,11 @@ __all__ = [
     "make_folders",
     "move_below",
     "nearest_existing",
+    "new_file",
     "open_own",
     "part_of",
     "refuse_link",
+    "remove_below",
     "replacing",
     "sync_folder",
     "try_lock",
@@ -120,6 +122,16 @@ def open_own(path: Path, flags: int, mode: int = 0o666) -> int:
     return file
 
 
+def new_file(path: str | os.PathLike[str], mode: int = 0o666) -> int:
+    """Creates a file and returns its descriptor, open for writing.
+
+    Raises:
+        OSError: EEXIST if anything has this name, even a link: another user may have put it there to read what is
+            written.
+    """
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, mode)
+
+
 def _check_regular(found: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.ELOOP, "is not a regular file", str(path))
@@ -164,8 +176,7 @@ def replacing(
         OSError: the file cannot be written.
     """
     part = part or part_of(path, secrets.token_hex(6))
-    # O_EXCL: another user may have put a file or a link here, to read what is written.
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, mode)
+    descriptor = new_file(part, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -223,6 +234,16 @@ def make_folders(folder: Path, parts: Sequence[str]) -> None:
     """
     check_real_folders(folder, parts)
     folder.joinpath(*parts).mkdir(parents=True, exist_ok=True)
+
+
+def remove_below(folder: Path, parts: Sequence[str]) -> None:
+    """Removes the file at `parts` below a folder, if it is there.
+
+    Raises:
+        OSError: the file cannot be removed; ELOOP if one of the folders is a link or a file.
+    """
+    check_real_folders(folder, parts[:-1])
+    folder.joinpath(*parts).unlink(missing_ok=True)
 
 
 def move_below(file: Path, folder: Path, parts: Sequence[str]) -> None:

@@ -122,7 +122,7 @@ def _stepping(policy: WaitGenerator) -> Callable[[Any], float]:
 
 
 def as_callable(policy: Policy) -> WaitPolicy:
-    """Turns any policy into a callable. A wait generator starts anew for every job, and its waits grow after errors."""
+    """Turns any policy into a callable. A wait generator is started for every job, and its waits grow after errors."""
     check_not_async(policy=policy)
     if not inspect.isgeneratorfunction(policy):
         return cast("WaitPolicy", policy)

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar, cast
 from attrs import evolve, field, frozen
 
 from aps_async.arguments import check_awaited, check_functions, check_not_async
-from aps_async.errors import PollTimeoutError, UnauthorizedError
+from aps_async.errors import InterceptedError, PollTimeoutError, UnauthorizedError
 from aps_async.policies import Policy, PollPolicy, PollStatus, as_callable, seconds_of
 from aps_async.transport import retry
 from aps_async.transport.quotas import RateLimiter
@@ -32,17 +32,23 @@ __dir__: object = __all__.copy
 T = TypeVar("T")
 
 _FRESH_TOKENS = 3  # after this many 401s since the last answer the wait ends: each came despite a fresh token
+_PAGES = 3  # of web filters or proxies in a row, after which a wait ends
 
 
 def _timeout_error(status: PollStatus[Any]) -> PollTimeoutError:
     said = f"the last answer was {status.answer!r}" if status.is_answered else "there was no answer"
-    said += f"; the last question failed: {status.error}" if status.error else ""
+    said += f"; the last poll failed: {status.error}" if status.error else ""
     age = f"{status.age:.0f}" if status.age >= 10 else f"{status.age:.1f}"
     return PollTimeoutError(f"not done after {age} s; {said}", answer=status.answer)
 
 
 def may_recover(error: Exception, status: PollStatus[Any]) -> bool:
-    """The default rule: 429, 5xx, lost connections and garbled responses may recover, and so may two 401s."""
+    """The default rule: 429, 5xx, lost connections and garbled responses may recover, and so may two 401s.
+
+    A web filter or a sign-in page of the network may be gone at one of the next two polls.
+    """
+    if isinstance(error, InterceptedError):
+        return status.failed(InterceptedError) < _PAGES
     return retry.may_recover(error) and status.failed(UnauthorizedError) < _FRESH_TOKENS
 
 
@@ -74,7 +80,7 @@ class PollRules(Generic[T]):
     def decide(self, status: PollStatus[T]) -> float | None:
         """Seconds until the next poll; None: the answer is final.
 
-        Nothing is remembered: a wait generator as policy is run anew each time, up to its wait number
+        Nothing is remembered: a wait generator as policy is started again each time, up to its wait number
         `status.polls + status.failures`.
 
         Raises:

@@ -9,7 +9,7 @@ import json as json_text
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self, TypeVar
 
@@ -24,7 +24,7 @@ from aps_async.links import SignedUrl
 from aps_async.models import ItemWarning
 from aps_async.narrowing import is_object, is_really
 from aps_async.settings import Settings
-from aps_async.threads import ended, is_being_cancelled
+from aps_async.threads import ended, of_caller
 from aps_async.transport import hooks
 from aps_async.transport.connections import NOT_OPEN, Connections, TlsTrust
 from aps_async.transport.converter import Unread, structure
@@ -41,6 +41,7 @@ __all__ = ["TOKENS", "Session"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
+R = TypeVar("R", Answer, aiohttp.ClientResponse)
 
 _WARNINGS = 1000
 TOKENS = Endpoint("token", 500)
@@ -140,7 +141,7 @@ class Session:
     def _learn_speed(self, headers: Mapping[str, str]) -> None:
         if scaled := self._speed.learn(headers, self.settings):
             self.settings = scaled
-            self._owner = (*self._owner, scaled.time_scale)  # whose windows are other ones
+            self._owner = (*self._owner, scaled.time_scale)  # its quota windows have another length
             self._rate_limiters.clear()
             self._attempts = self.contact.retried(self._attempt, self.settings)
 
@@ -240,7 +241,7 @@ class Session:
             CallTimeoutError: `timeout` is over.
         """
         async with call_deadline(timeout, "the token"):
-            await self._tokens.token(self)
+            await self._token()
 
     async def acting_as(self, user_id: str | None = None) -> str:
         """The app and the user of this session's calls, as a text to store and compare. It contains no secret.
@@ -266,7 +267,7 @@ class Session:
         app = str(getattr(self._tokens, "client_id", None) or "")
         if self.two_legged:
             return app, user_id or self._user_id or ""
-        claims = (await self._tokens.token(self)).claims
+        claims = (await self._token()).claims
         return str(claims.get("client_id") or app), str(claims.get("userid") or claims.get("sub") or "")
 
     def rate_limiter(self, endpoint: Endpoint) -> RateLimiter:
@@ -414,34 +415,19 @@ class Session:
         if user := self._acting_user(endpoint, user_id):
             sent["x-user-id"] = user
         call = call_to(self.base_url, endpoint, "GET", path, sent)
-        response, token = await self._begin(call, None)
+        response, token = await self._exchange(call, None, self._open)
         if response.status == 401:
             response.release()
-            response, _ = await self._begin(call, token)
+            response, _ = await self._exchange(call, token, self._open)
         async with response:
             yield response
 
-    async def _token(self, rejected: AccessToken | None) -> AccessToken:
-        try:
-            return await self._tokens.token(self, rejected)
-        except asyncio.CancelledError as problem:
-            if is_being_cancelled():
-                raise
-            name = type(self._tokens).__name__
-            raise AuthError(f"no token: {name}.token() was cancelled, and not the call that needs it") from problem
-
-    async def _begin(self, call: Call, rejected: AccessToken | None) -> tuple[aiohttp.ClientResponse, AccessToken]:
-        rate_limiter = self.rate_limiter(call.endpoint)
-        await self._acquire(rate_limiter, call)
-        counts = False
-        try:
-            token = await self._token(rejected)
-            counts = True
-            response = await self._connections.begin(call, token, self.settings)
-            counts = self._heed(rate_limiter, call, response.status, response.headers)
-            return response, token
-        finally:
-            rate_limiter.release(used=counts)
+    async def _token(self, rejected: AccessToken | None = None) -> AccessToken:
+        name = type(self._tokens).__name__
+        return await of_caller(
+            self._tokens.token(self, rejected),
+            lambda: AuthError(f"no token: {name}.token() was cancelled, and not the call that needs it"),
+        )
 
     async def _attempt(self, call: Call) -> "tuple[Any, CIMultiDictProxy[str]]":
         try:
@@ -452,25 +438,35 @@ class Session:
             raise
 
     async def _once(self, call: Call) -> "tuple[Any, CIMultiDictProxy[str]]":
-        answer, token = await self._exchange(call, None)
+        answer, token = await self._exchange(call, None, self._send)
         if answer.status == 401 and token is not None:
-            answer, _ = await self._exchange(call, token)
+            answer, _ = await self._exchange(call, token, self._send)
         return value_of(call, answer, self.now()), answer.headers
 
-    async def _exchange(self, call: Call, rejected: AccessToken | None) -> tuple[Answer, AccessToken | None]:
-        """Makes one call when the quota allows it. The token comes last, so that it cannot expire in the queue."""
+    async def _send(self, call: Call, token: AccessToken | None) -> Answer:
+        self.calls += call.authorized
+        answer = await self._connections.send(call, token, self.settings, self.base_url_place)
+        self._learn_speed(answer.headers)
+        return answer
+
+    async def _open(self, call: Call, token: AccessToken | None) -> aiohttp.ClientResponse:
+        return await self._connections.begin(call, token, self.settings)
+
+    async def _exchange(
+        self,
+        call: Call,
+        rejected: AccessToken | None,
+        send: Callable[[Call, AccessToken | None], Awaitable[R]],
+    ) -> tuple[R, AccessToken | None]:
+        """Sends one call when the quota allows it. The token comes last, so that it cannot expire in the queue."""
         rate_limiter = self.rate_limiter(call.endpoint)
         self._connections.api()  # raises if the session is not open, before a token is requested
         await self._acquire(rate_limiter, call)
         counts = False
         try:
-            token = None
-            if call.authorized:
-                token = await self._token(rejected)
-                self.calls += 1
+            token = await self._token(rejected) if call.authorized else None
             counts = True
-            answer = await self._connections.send(call, token, self.settings, self.base_url_place)
-            self._learn_speed(answer.headers)
+            answer = await send(call, token)
             counts = self._heed(rate_limiter, call, answer.status, answer.headers)
             return answer, token
         except TransportError as problem:

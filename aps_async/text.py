@@ -12,6 +12,8 @@ from aps_async.lazy import regex
 
 __all__ = [
     "NameIndex",
+    "abridged",
+    "count",
     "cut",
     "decoded",
     "did_you_mean",
@@ -22,6 +24,7 @@ __all__ = [
     "look",
     "named",
     "nearest",
+    "size",
     "spelling",
     "well_formed",
     "well_formed_values",
@@ -77,6 +80,19 @@ def why_unreadable(problem: Exception) -> str:
 def cut(text: str, size: int) -> str:
     """Cuts a text to at most `size` bytes, between two characters; also a name that is not valid Unicode."""
     return text.encode(errors="surrogateescape")[:size].decode(errors="ignore")
+
+
+def count(number: int, what: str) -> str:
+    """`1 sheet`, `2 sheets`."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def size(number: int) -> str:
+    """A number of bytes in decimal units, such as `1.5 MB`."""
+    for unit, least in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= least:
+            return f"{number / least:,.1f} {unit}"
+    return count(number, "byte")
 
 
 def folded(name: str) -> str:
@@ -158,14 +174,16 @@ def nearest(wanted: str, names: Iterable[str], count: int = 5) -> list[str]:
     return list(dict.fromkeys(name for form in (*containing, *close) for name in forms[form]))[:count]
 
 
+def abridged(shown: Sequence[str], total: int, separator: str = ", ") -> str:
+    """The first of several texts, with the number of the others: `A-101, A-102 and 3 more`."""
+    rest = total - len(shown)
+    return separator.join(shown) + (f" and {rest:,} more" if rest > 0 else "")
+
+
 def listing(wanted: str, names: Iterable[str]) -> str:
     """What there is instead of a name that does not exist: the nearest names, or the first ten; `none` of none."""
     known = list(dict.fromkeys(names))
-    if found := nearest(wanted, known):
-        rest = len(known) - len(found)
-        return ", ".join(found) + (f" and {rest:,} more" if rest else "")
-    more = f" and {len(known) - 10:,} more" if len(known) > 10 else ""
-    return (", ".join(known[:10]) or "none") + more
+    return abridged(nearest(wanted, known) or known[:10], len(known)) or "none"
 
 
 def _alternatives(names: Iterable[str]) -> str:

@@ -1,11 +1,11 @@
-"""Waiting for threads and tasks to end before a cancellation is passed on: a thread cannot be cancelled."""
+"""Cancellation: threads and tasks are waited for before it is passed on, and one that is not ours becomes an error."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
-__all__ = ["ended", "in_thread", "is_being_cancelled", "settled", "stopped"]
+__all__ = ["ended", "in_thread", "is_being_cancelled", "of_caller", "settled", "stopped"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
@@ -14,11 +14,25 @@ T = TypeVar("T")
 def is_being_cancelled() -> bool:
     """Whether the current task is being cancelled.
 
-    Otherwise a CancelledError comes out of code that it has called, such as a token provider of the caller, which has
-    awaited something that others have cancelled: that is an error of this code, and the task goes on.
+    If not, a CancelledError was raised by code that the task has called, such as a token provider of the caller,
+    because something that this code awaited was cancelled by others. It is an error of that code; the task continues.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+async def of_caller(work: Awaitable[T], error: Callable[[], Exception]) -> T:
+    """Awaits code of the caller. If it was cancelled and the current task was not, that is this error.
+
+    Raises:
+        Exception: `error()`, see `is_being_cancelled`; or what the code raised.
+    """
+    try:
+        return await work
+    except asyncio.CancelledError as problem:
+        if is_being_cancelled():
+            raise
+        raise error() from problem
 
 
 async def settled(tasks: "Iterable[asyncio.Future[Any]]") -> None:

@@ -27,9 +27,9 @@ from attrs import define, field
 from aps_async import Session, TwoLegged
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.simulator.parts import BuildSheet, VersionSet
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from benchmarks import children
 
 EPOCH = 1_800_000_000.0

@@ -29,9 +29,9 @@ from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.simulator.pages import Pages
 from aps_async.simulator.parts import BuildSheet, Folder, Item, User, Version, VersionSet
 from aps_async.sync.naming import TREE, NamePattern
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from aps_async.sync.selection import Selection
 from benchmarks import children
 

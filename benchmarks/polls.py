@@ -84,7 +84,7 @@ async def ours(url: str, at_once: int, calls: int, layer: str) -> float:
         layers: dict[str, Poll] = {
             "http": bare,
             "send": lambda: http.send(call, token, settings),
-            "exchange": lambda: session._exchange(call, None),
+            "exchange": lambda: session._exchange(call, None, session._send),
             "attempt": lambda: session._attempt(call),
             "request": lambda: session.request(bim360.STATUS, "GET", PATH, into=bim360.ExportAnswer),
             "ours": lambda: get_export(session, ref),

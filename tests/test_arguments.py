@@ -35,9 +35,9 @@ from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest, Ex
 from aps_async.polling import Poller, PollRules
 from aps_async.resources import plans
 from aps_async.simulator import World
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.project import sync_project
 from aps_async.sync.projects import sync_projects
-from aps_async.sync.run import SyncOptions
 from aps_async.transport.quotas import Endpoint
 from aps_async.workers import Worker
 from tests.support import service, session_for

@@ -61,9 +61,9 @@ from aps_async.resources import (
     walking,
 )
 from aps_async.resources import jsonapi as paging
+from aps_async.sync import list_selected
 from aps_async.sync import project as syncing
-from aps_async.sync import selection
-from aps_async.sync.run import SyncOptions
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.selection import Selection
 from aps_async.transport.quotas import Endpoint, Quotas
 from tests.generated import FOLDER, ITEM, PROJECT, STORAGE, URN, GeneratedServer, generated_server
@@ -156,8 +156,8 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
         lambda s, each: associations.list_associations(s.session, PROJECT, each), associations.LISTS
     ),
     associations.name_jobs: [lambda s: associations.name_jobs(s.session, [s.job(ExportKind.COST)])],
-    selection.list_selected: [lambda s: selection.list_selected(s.session, PROJECT, Selection(match="A*"))],
-    selection.with_path: [lambda s: selection.with_path(s.session, s.project, Selection(folder=FOLDER), None)],
+    list_selected.list_selected: [lambda s: list_selected.list_selected(s.session, PROJECT, Selection(match="A*"))],
+    list_selected.with_path: [lambda s: list_selected.with_path(s.session, s.project, Selection(folder=FOLDER), None)],
     syncing.sync_project: [
         lambda s: syncing.sync_project(s.session, s.project, s.folder),
         lambda s: syncing.sync_project(s.session, s.acc_project, s.folder, SyncOptions(user_id="U")),
@@ -225,6 +225,7 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     plans.list_sheets: [
         *of_each(lambda s, each: plans.list_sheets(s.session, s.project, folder=each), (None, FOLDER, "Plans/x")),
     ],
+    projects.as_project: [lambda s: projects.as_project(s.session, "Clinic")],
     projects.find_project: [
         *of_each(lambda s, each: projects.find_project(s.session, each), (PROJECT, "A-101.pdf")),
     ],
@@ -297,7 +298,7 @@ FLAT = [(called.__qualname__, call) for called, calls in CALLS.items() for call 
 
 
 def test_every_public_coroutine_is_in_the_table() -> None:
-    homes = [archives, auth, bulk, doors, downloads, exports, kinds, paging, selection, streaming, syncing, urns]
+    homes = [archives, auth, bulk, doors, downloads, exports, kinds, paging, list_selected, streaming, syncing, urns]
     folder = import_module("aps_async.resources").__path__
     homes += [import_module(f"aps_async.resources.{each.name}") for each in pkgutil.iter_modules(folder)]
     found = {

@@ -36,6 +36,7 @@ LAYERS = [
     [
         "downloads.filenames",
         "downloads.sinks",
+        "downloads.target_paths",
         "downloads.archives",
         "downloads.zip_directory",
         "downloads.pdf_head",

@@ -72,7 +72,7 @@ def test_a_life_counts_from_the_receipt_whatever_our_clock_says(
 ) -> None:
     receipt = Receipt(lambda: NOW + wrong_by)
     receipt.note({} if date is None else {"Date": date})
-    link = receipt.link(raw, lifetime)
+    link = receipt.link(raw, "link", lifetime)
     assert link.expires_at == (None if left is None else NOW + wrong_by + left)
 
 

@@ -43,6 +43,26 @@ def test_what_type_checkers_see_of_a_lazy_module_is_what_is_imported(package: st
         _ = module.nothing
 
 
+def _arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    given = function.args
+    return [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+
+
+def test_every_overload_takes_all_arguments_of_its_function() -> None:
+    """A type checker only sees the overloads, and so refuses what they leave out."""
+    lacking = []
+    for path in PACKAGE.rglob("*.py"):
+        functions: dict[str, list[list[str]]] = {}
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                is_overload = any(ast.unparse(each) == "overload" for each in node.decorator_list)
+                if is_overload or node.name in functions:
+                    functions.setdefault(node.name, []).append(_arguments(node))
+        for name, (*overloads, implementation) in functions.items():
+            lacking += [f"{path.name}: {name}" for each in overloads if each != implementation]
+    assert not lacking
+
+
 def test_all_names_what_the_package_imports_and_nothing_else() -> None:
     names = {name for names in aps_async._HOMES.values() for name in names.split()}
     assert set(aps_async.__all__) == {*names, "__version__"}

@@ -13,7 +13,7 @@ from aps_async.auth.provider import AccessToken, TokenClient
 from aps_async.errors import APSError, AuthError, DecodeError, ResponseError
 from aps_async.text import finite_number
 from aps_async.transport.headers import header_value, token_value
-from aps_async.transport.retry import is_transient
+from aps_async.transport.retry import is_undecided
 
 __all__ = [
     "DEFAULT_LIFE",
@@ -105,7 +105,7 @@ async def request_token(
     try:
         return read_token(await call, asked_at)
     except APSError as problem:
-        refused = isinstance(problem, ResponseError) and not is_transient(problem)
+        refused = isinstance(problem, ResponseError) and not is_undecided(problem)
         raise AuthError(f"no token for {what}: {problem}{f'; {advice}' if refused else ''}") from problem
 
 

@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 
 from aps_async.errors import InputError, forget_frames
 from aps_async.narrowing import as_object
-from aps_async.transport.retry import may_recover
+from aps_async.transport.retry import is_undecided, may_recover
 
 __all__ = [
     "AccessToken",
@@ -191,7 +191,8 @@ class RenewingProvider(ABC):
             token = await self._renew(client, rejected)
         except Exception as problem:
             self._attempts += 1
-            if may_recover(problem) and (current := self._unexpired(client, rejected)) is not None:
+            is_outage = may_recover(problem) or is_undecided(problem.__cause__ or problem)
+            if is_outage and (current := self._unexpired(client, rejected)) is not None:
                 self._renew_at = current.expires_at or self._renew_at  # later callers must not wait for it as well
                 return current
             self._failure = problem

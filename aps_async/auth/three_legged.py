@@ -24,7 +24,7 @@ from aps_async.auth.grants import login_from, revoke
 from aps_async.auth.provider import AccessToken, RenewingProvider, TokenClient, renewal_time
 from aps_async.auth.store import Login, TokenStore
 from aps_async.errors import APSError, AuthError, InputError, ResponseError, TransportError
-from aps_async.transport.retry import is_transient
+from aps_async.transport.retry import is_undecided
 
 __all__ = ["ThreeLegged"]
 __dir__: object = __all__.copy
@@ -175,7 +175,7 @@ class ThreeLegged(RenewingProvider):
             return renewed.token
         if not login.renewing and _is_unspent(failure):
             await self.store.save(login)
-        if still_good and is_transient(failure):
+        if still_good and is_undecided(failure):
             return _to_the_end(login)
         raise AuthError(f"the login could not be renewed: {failure}") from failure
 

@@ -20,6 +20,10 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     if argv is None:
         gc.disable()  # until the command's work begins: looking for cycles in what is imported took a tenth of `status`
     try:
+        if argv is None:
+            from aps_async.cli.ignored_stops import remember_ignored_stops
+
+            remember_ignored_stops()
         return _main(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:  # while modules are imported; `run` sees to all others
         return _stopped()

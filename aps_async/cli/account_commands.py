@@ -85,4 +85,4 @@ def doctor(
     """Check network, proxy, certificate, clock, credentials, scopes, hubs and write access; no secret is shown."""
     from aps_async.cli import doctor as examination
 
-    return partial(examination.doctor, user_id=user_id, folder=out.absolute(), as_json=json)
+    return partial(examination.doctor, user_id=user_id, folder=out, as_json=json)

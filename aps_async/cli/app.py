@@ -17,8 +17,16 @@ import typer
 from typer.main import get_command
 
 import aps_async
-from aps_async.cli import account_commands, export_commands, finding, guides, job_commands, set_commands, trial_commands
-from aps_async.cli import worker_commands as fleetcommands
+from aps_async.cli import (
+    account_commands,
+    export_commands,
+    finding,
+    guides,
+    job_commands,
+    set_commands,
+    trial_commands,
+    worker_commands,
+)
 from aps_async.cli.arguments import in_front, usage_hint
 from aps_async.cli.completion import complete_profile
 from aps_async.cli.examples import complete_help, with_help_pages
@@ -186,6 +194,6 @@ set_commands.register(app)
 export_commands.register(app)
 account_commands.register(app)
 job_commands.register(app, {"sync": set_commands.sync, "export": export_commands.export})
-fleetcommands.register(app)
+worker_commands.register(app)
 guides.register(app)
 complete_help(app)

@@ -14,16 +14,15 @@ from attrs import frozen
 from aps_async.ahead import ReadAhead
 from aps_async.cli.ending import failures_by_reason, next_command, print_failure, print_stopped
 from aps_async.cli.environment import open_session
-from aps_async.cli.exit_codes import reason
+from aps_async.cli.exit_codes import UsageProblem, reason
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import print_json, print_prose, print_result, print_status
+from aps_async.cli.output import print_conclusion, print_json, print_prose, print_status
 from aps_async.cli.progress import View, shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Result, Run, as_json, file_name, show_joined, stopped_words, summary
 from aps_async.downloads.folder import storage_for
-from aps_async.downloads.future_paths import check_future_folder, checked_future_path
-from aps_async.downloads.sinks import checked_path, target_error
 from aps_async.downloads.storage import Storage
+from aps_async.downloads.target_paths import check_future_folder, checked_future_path, checked_path, target_error
 from aps_async.errors import DecodeError, DiskFullError, LedgerError
 from aps_async.exports import targets
 from aps_async.exports.bulk import export_many
@@ -38,6 +37,7 @@ from aps_async.models import (
     StoredExport,
 )
 from aps_async.session import Session
+from aps_async.sync.subfolders import PROJECTS_JSON, check_is_for_several
 from aps_async.transport.converter import to_dict
 
 OnOutcome = Callable[[ExportOutcome | StoredExport], Awaitable[None]]
@@ -66,6 +66,11 @@ class RunChoices:
     def where(self) -> str:
         """Where the files go, to show to users."""
         return self.storage or str(self.out)
+
+    @property
+    def is_for_several(self) -> bool:
+        """Whether the folder has a subfolder for each of several projects."""
+        return False
 
     @property
     def state(self) -> Path | None:
@@ -110,13 +115,29 @@ def check_places(out: Path, merge: Path | None = None) -> None:
         (checked_future_path if merge.parent == out.absolute() else checked_path)(merge)  # the run makes `out`
 
 
+def check_folder(choices: RunChoices) -> None:
+    """Refuses the folder of several projects for one, and the other way round; also for a forecast.
+
+    Raises:
+        UsageProblem: the folder has a subfolder for each of several projects.
+        LedgerError: the folder is that of a single project.
+    """
+    if choices.is_for_several:
+        check_is_for_several(choices.out)
+    elif (choices.out / PROJECTS_JSON).exists():
+        raise UsageProblem(f"{choices.out} has a subfolder for each project: choose one of them, or another --out")
+
+
 async def check_target(choices: RunChoices) -> None:
     """Raises what would keep files from being written; names the folder of a storage's ledger.
 
     Raises:
         TargetError: the folder or the storage cannot be used.
         FolderInUseError: another run works in the folder.
+        UsageProblem: the folder is that of several projects.
+        LedgerError: the folder is that of one project.
     """
+    check_folder(choices)
     check_places(choices.out, choices.merge)
     if choices.storage is not None:
         print_status(f"the ledger of {choices.storage} is kept in {choices.out}")
@@ -148,13 +169,11 @@ async def _delivered(choices: RunChoices, run: Run, work: Callable[[Session], Aw
         for warning in outcome.warnings:
             print_status(f"warning: {file_name(outcome)}: {warning}")
     words = summary(run, choices.where)
-    if choices.as_json:
-        print_status(words)
-    else:
-        print_result(words)
+    print_conclusion(words, as_json=choices.as_json)
     show_joined(run.joined, as_json=choices.as_json)
     if run.report is not None:
         await leave_report(choices.out, run.report, choices.storage)
+    run.remarks.show()
     show_failures([(each.short_name, each.error) for each in run.failures if each.error], choices.out)
     if run.unfinished is not None:
         print_status(f"error: {reason(run.unfinished)}")
@@ -229,7 +248,7 @@ async def export_listed(
     batch: int | None,
     on_outcome: OnOutcome,
 ) -> None:
-    """Does the same for tasks that are still being listed, each once, which goes on beside the exports."""
+    """Does the same for tasks that are still being listed, each once, which continues beside the exports."""
     by_key: dict[ExportRequest | ExportRef, Task] = {}
     before = run.total = run.kept
 

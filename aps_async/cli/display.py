@@ -13,10 +13,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aps_async.cli.output import clean, clock, displaying, size
+from aps_async.cli.output import clean, clock, displaying
 from aps_async.cli.progress_lines import quota_words, shown_total, words_left
 from aps_async.cli.trouble import trouble_words
 from aps_async.exports.progress import BulkProgress
+from aps_async.text import size
 from aps_async.transport.first_contact import FirstContact
 
 _GAP = "  "

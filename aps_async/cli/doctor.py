@@ -24,9 +24,9 @@ from aps_async.cli.delivering import check_places
 from aps_async.cli.environment import CA_FILE, host_of, proxy_for, session_with
 from aps_async.cli.exit_codes import UsageProblem, exit_code, in_its_terms, reason
 from aps_async.cli.identity import Identity, identity, service_address, sources
-from aps_async.cli.output import print_json, print_result
+from aps_async.cli.output import print_beside, print_json, print_result
 from aps_async.cli.profile_choice import as_chosen
-from aps_async.downloads.sinks import target_error
+from aps_async.downloads.target_paths import target_error
 from aps_async.errors import APSError, AuthError, FolderInUseError, NotAllowedError, TargetError, TransportError
 from aps_async.filesystem import nearest_existing
 from aps_async.narrowing import is_list
@@ -214,9 +214,9 @@ def _print(check: Check) -> None:
     if not _can_show("".join(marks.values())):
         marks = {True: "ok", False: "NO", None: "--"}
     mark = marks[check.ok]
-    print_result(f"{mark:<2} {check.name:<12} {check.detail}")
+    print_beside(f"{mark:<2} {check.name:<12} ", check.detail)
     if check.remedy:
-        print_result(f"{'':<16}to do: {check.remedy}")
+        print_beside(f"{'':<16}", f"to do: {check.remedy}")
 
 
 def _can_show(text: str) -> bool:
@@ -268,6 +268,7 @@ def _versions() -> Check:
 def _write_access(folder: Path) -> Check:
     """Whether a file can be written to the folder, or where the folder would be made."""
     try:
+        folder = folder.absolute()
         check_places(folder)
         place = nearest_existing(folder)
         with tempfile.TemporaryFile(dir=place) as file:

@@ -1,6 +1,5 @@
 """The end of a run's output: failures by reason, and the command to continue with."""
 
-import shlex
 import sys
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -9,17 +8,19 @@ from pathlib import Path
 from attrs import define, field
 
 from aps_async.cli.exit_codes import short_reason
-from aps_async.cli.output import print_status, program
+from aps_async.cli.output import print_status, program, typed_path
 from aps_async.cli.profile_choice import chosen
 from aps_async.errors import (
     CallTimeoutError,
     ExportFailedError,
     ExportTimeoutError,
+    InterceptedError,
     NotFoundInProjectError,
     ResponseError,
     TransportError,
 )
 from aps_async.lazy import regex
+from aps_async.text import abridged
 
 _NAMED = 8  # sheets that are named for one reason
 _STATUS = {401: "not signed in", 403: "not allowed", 404: "not found", 429: "over the quota"}
@@ -31,7 +32,10 @@ _OBSTACLES = {
     "connection": "no connection",
 }
 _VARIABLE = regex(r"\d+(?:\.\d+)?|\burn:\S+|'[^']*'")
+_CALL = regex(r"\b(?:GET|POST) \S+ ")
+"""With an address, which differs from sheet to sheet and would leave no room for the reason."""
 _LONGEST = 100
+_AT_SERVICE = "failed at the service"
 
 
 @define
@@ -51,11 +55,11 @@ def failures_by_reason(failures: Iterable[tuple[str, Exception]], *, explained: 
     groups: dict[str, _Group] = {}
     for name, problem in failures:
         words = few_words(problem, name)
-        group = groups.setdefault(_VARIABLE.sub("#", words), _Group(words, short_reason(problem)))
+        group = groups.setdefault(alike(words), _Group(words, short_reason(problem)))
         group.names.append(name)
     lines: list[str] = []
     for each in sorted(groups.values(), key=lambda each: -len(each.names)):
-        lines.append(f"{len(each.names):,} {each.words}: {_named(each.names)}")
+        lines.append(f"{len(each.names):,} {each.words}: {named(each.names)}")
         if explained and not each.reason.endswith(each.words):
             lines.append(f"  {each.reason}")
     return lines
@@ -76,7 +80,7 @@ is_stop_reported: ContextVar[bool] = ContextVar("is_stop_reported", default=Fals
 
 
 def print_stopped(done: str, folder: Path | None) -> None:
-    """What a stopped run had done, and how to go on with it; without a folder there is nothing to go on with."""
+    """What a stopped run had done, and how to continue it; without a folder there is nothing to continue."""
     print_status(done)
     if folder is not None:
         print_status(next_command(folder, to="continue"))
@@ -84,8 +88,8 @@ def print_stopped(done: str, folder: Path | None) -> None:
 
 
 def next_command(folder: Path, *, to: str = "try again") -> str:
-    """How to go on with the run in a folder."""
-    return f"to {to}: {program()}{chosen()} resume {shlex.quote(str(folder))}"
+    """How to continue the run in a folder."""
+    return f"to {to}: {program()}{chosen()} resume {typed_path(folder)}"
 
 
 def reasons(problem: Exception | None, name: str) -> tuple[str | None, str | None]:
@@ -95,6 +99,8 @@ def reasons(problem: Exception | None, name: str) -> tuple[str | None, str | Non
 
 def few_words(problem: Exception, name: str = "") -> str:
     """The reason without the call that met it, so that equal ones can be grouped."""
+    if isinstance(problem, InterceptedError):
+        return f"stopped by a web filter or proxy ({problem.status})"
     if isinstance(problem, ResponseError):
         words = _STATUS.get(problem.status, "refused" if problem.status < 500 else "trouble at the service")
         return f"{words} ({problem.status})"
@@ -103,13 +109,19 @@ def few_words(problem: Exception, name: str = "") -> str:
     if isinstance(problem, TransportError):
         return _OBSTACLES.get(problem.obstacle or "", "no answer from the service")
     if isinstance(problem, ExportFailedError):
-        return f"failed at the service ({problem.job.raw_status})" if problem.job else "failed at the service"
+        status = problem.job.raw_status if problem.job else ""
+        return f"{_AT_SERVICE} ({status})" if status.casefold() not in ("", "failed") else _AT_SERVICE
     if isinstance(problem, NotFoundInProjectError):
         return "not found in the project"
-    text = short_reason(problem).removeprefix(f"{name}: ")
+    text = _CALL.sub("", short_reason(problem).removeprefix(f"{name}: "))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _named(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+def alike(words: str) -> str:
+    """A reason without what differs from one sheet to another."""
+    return _VARIABLE.sub("#", words)
+
+
+def named(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    return abridged(names[:_NAMED], len(names))

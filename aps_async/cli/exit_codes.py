@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from aps_async.cli.profile_choice import as_chosen
 from aps_async.lazy import regex
@@ -72,9 +73,9 @@ def _codes() -> tuple[tuple[type[Exception], int], ...]:
 def exit_code(problem: BaseException) -> int:
     """The exit code for an error."""
     from aps_async.errors import AuthError, MergeError
-    from aps_async.transport.retry import is_transient
+    from aps_async.transport.retry import is_undecided
 
-    if isinstance(problem, AuthError) and problem.__cause__ is not None and is_transient(problem.__cause__):
+    if isinstance(problem, AuthError) and problem.__cause__ is not None and is_undecided(problem.__cause__):
         return exit_code(problem.__cause__)  # the token service is unreachable; the credentials are not to blame
     if isinstance(problem, MergeError) and problem.__cause__ is not None:
         return exit_code(problem.__cause__)
@@ -150,7 +151,17 @@ def _of_system(problem: BaseException) -> str:
         return ""
     if problem.errno in TOO_MANY:
         return TOO_MANY_ADVICE
+    if isinstance(problem, FileNotFoundError) and problem.filename is None and not _is_here():
+        return "the current folder has been removed: change to another one"
     return f"{problem.strerror}: {problem.filename}" if problem.filename else problem.strerror
+
+
+def _is_here() -> bool:
+    """Whether there is a current folder, which relative paths are below."""
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 _ENCODED = regex(r"(?<=/)([^\s/%]{1,12})%[^\s/:]{30,}(?=[/:\s]|$)")

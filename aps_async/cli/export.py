@@ -18,9 +18,9 @@ from aps_async.cli.wanted import (
     named_request,
     part_of,
     print_left_out,
-    print_selected,
+    print_shared_names,
 )
-from aps_async.errors import MergeError, NotFoundInProjectError, RegisterError
+from aps_async.errors import APSError, DecodeError, MergeError, NotFoundInProjectError, RegisterError
 from aps_async.exports.batches import batch_for
 from aps_async.exports.project import project_requests
 from aps_async.ledger import LEDGER_NAME
@@ -79,6 +79,7 @@ async def chosen_tasks(session: Session, project: Project, choices: ExportChoice
     selected = await _selected(session, project, choices, run)
     if selected.chosen:
         print_left_out(selected.left_out)
+    print_shared_names(selected, choices.pattern)
     return sheet_tasks(selected.chosen, choices)
 
 
@@ -91,8 +92,6 @@ async def _export(session: Session, choices: ExportChoices, run: Run) -> None:
         return
     batch = batch_for(project, choices.batch, one_pdf=choices.merge is not None)
     compared = SyncRun(session, project, ledger, choices.how(), viewer=await session.acting_as(choices.user_id))
-    if choices.pattern is not None:
-        compared.keep_selected()  # to print which of them share a name
     if choices.report:
         run.report = Report(project=project.name, drawing=ThumbnailProcess(choices.out))
     selected = None if choices.selection.takes_all else await _selected(session, project, choices, run)
@@ -122,7 +121,7 @@ async def _check_begun(listed: ReadAhead[Sheet], compared: SyncRun, choices: Exp
         is_any = await listed.ready()
     if not is_any:
         print_left_out(compared.not_listed)
-        raise _nothing(compared.project, choices)
+        raise _nothing(compared.session, compared.project, choices)
 
 
 async def _export_sheets(
@@ -140,8 +139,6 @@ async def _export_sheets(
                 yield sheet_tasks([each.sheet for each in part], choices)
         await compared.ledger.expect(compared.chosen)
         print_left_out(compared.not_listed)
-        if choices.selection.takes_all:
-            print_selected(compared.selected, choices.pattern)
         for left_out in compared.left_out():
             run.others[left_out.state] += 1
             run.add_to_report(left_out)
@@ -188,17 +185,19 @@ async def _selected(session: Session, project: Project, choices: ExportChoices, 
         print_left_out(selected.left_out)
     if not selected.chosen and not selected.unmatched:
         if not selected.not_selected:
-            raise _nothing(project, choices)
+            raise _nothing(session, project, choices)
         if choices.since is None:
             where = part_of(project, choices.folder or choices.sheet_set, choices.collection)
             raise NotFoundInProjectError(f"none of the {len(selected.not_selected):,} sheets in {where} is selected")
     return selected
 
 
-def _nothing(project: Project, choices: ExportChoices) -> NotFoundInProjectError:
+def _nothing(session: Session, project: Project, choices: ExportChoices) -> APSError:
     where = part_of(project, choices.folder or choices.sheet_set, choices.collection)
+    if any(each.left_out for each in session.warnings):
+        return DecodeError(f"there is nothing to export in {where}: what the service lists there cannot be read")
     what = "finished sheets of PDFs" if project.is_bim360 else "published sheets"
-    return NotFoundInProjectError(f"there is nothing to export in {where}: it holds no {what}")
+    return NotFoundInProjectError(f"there is nothing to export in {where}: it contains no {what}")
 
 
 def sheet_tasks(sheets: Iterable[ProjectSheet], choices: ExportChoices) -> list[Task]:

@@ -1,4 +1,4 @@
-"""The commands that deliver files: `export`, `cost-documents`, `download`; and those that look at them or go on."""
+"""The commands that deliver files: `export`, `cost-documents`, `download`; and `status` and `resume`."""
 
 from functools import partial
 from pathlib import Path
@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aps_async.cli import finding
-from aps_async.cli import worker_commands as fleetcommands
+from aps_async.cli import finding, worker_commands
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.options import (
     BATCH,
@@ -212,7 +211,7 @@ def status(
 ) -> Any:
     """Show the progress of the last export into a folder, even while it runs, or the status of workers' runs."""
     if folder is None:
-        return fleetcommands.status(database, run, as_json=json, watch=watch)
+        return worker_commands.status(database, run, as_json=json, watch=watch)
     if database is not None or run is not None or watch:
         raise UsageProblem("--database, --run and --watch cannot be combined with a DIR, which has its own ledger")
     from aps_async.cli.status import status as show

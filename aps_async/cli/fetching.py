@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from aps_async.cli.delivering import RunChoices, Task, delivered, export_tasks, keep, ledger_for
 from aps_async.cli.environment import open_session
-from aps_async.cli.output import print_json, print_result, print_status, size
+from aps_async.cli.output import print_json, print_result, print_status
 from aps_async.cli.results import Result, Run
 from aps_async.errors import NotFoundInProjectError
 from aps_async.exports.uploads import download_urn
@@ -15,6 +15,7 @@ from aps_async.resources import cost
 from aps_async.resources.associations import LISTS, find_labels, name_jobs
 from aps_async.resources.projects import find_project_id
 from aps_async.session import Session
+from aps_async.text import size
 
 
 @frozen(kw_only=True)

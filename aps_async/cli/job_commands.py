@@ -83,7 +83,8 @@ def _parsed(app: typer.Typer, commands: dict[str, Callable[..., Any]], job: Any)
 
 async def _list(app: typer.Typer, commands: dict[str, Callable[..., Any]], file: Path) -> int:
     from aps_async.cli.jobs import arguments, read_jobs
-    from aps_async.cli.output import count, print_status, print_table
+    from aps_async.cli.output import print_status, print_table
+    from aps_async.text import count
 
     jobs = read_jobs(file)
     for each in jobs.values():
@@ -92,7 +93,7 @@ async def _list(app: typer.Typer, commands: dict[str, Callable[..., Any]], file:
     for each in jobs.values():
         options, _, projects = _halves(arguments(each, commands))
         rows.append((each.name, each.command, each.profile or "", shlex.join(projects), shlex.join(options)))
-    print_table(("JOB", "COMMAND", "PROFILE", "PROJECTS", "OPTIONS"), rows)
+    print_table(("JOB", "COMMAND", "PROFILE", "PROJECTS", "OPTIONS"), rows, elastic=("PROJECTS",))
     print_status(count(len(jobs), "job"))
     return 0
 

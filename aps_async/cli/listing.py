@@ -9,7 +9,7 @@ from typing import Any
 from aps_async.cli.choice import Choice
 from aps_async.cli.completion import remember_projects
 from aps_async.cli.environment import open_session
-from aps_async.cli.output import count, print_json, print_status, print_table, size
+from aps_async.cli.output import print_json, print_status, print_table
 from aps_async.cli.progress import busy
 from aps_async.cli.wanted import chosen_sheets, print_left_out, project_called
 from aps_async.errors import InputError, NotAllowedError, NotFoundInProjectError
@@ -19,10 +19,11 @@ from aps_async.models import Folder, Hub, Item, Project, Version
 from aps_async.resources.associations import list_associations
 from aps_async.resources.cost import DOCUMENTS, list_documents
 from aps_async.resources.plans import is_document
-from aps_async.resources.projects import find_project, find_project_id, list_hubs, list_projects
+from aps_async.resources.projects import find_project, find_project_id, list_hubs, list_projects, product_of
 from aps_async.resources.sheets import list_version_sets
 from aps_async.resources.walking import walk
 from aps_async.session import Session
+from aps_async.text import count, size
 from aps_async.transport.converter import to_dict
 
 NO_HUB = (
@@ -50,17 +51,21 @@ async def projects(*, user_id: str | None, as_json: bool) -> int:
         if not found.hubs:
             raise NotFoundInProjectError(NO_HUB)
         rows: list[tuple[Hub, Project]] = []
+        refusal: NotAllowedError | None = None
         for hub in found.hubs:
             try:
                 rows += [(hub, project) async for project in list_projects(session, hub.id)]
             except NotAllowedError as problem:  # a refusal by one account must not hide the others
                 print_status(f"warning: hub {hub.name}: {problem}")
-    remember_projects(session.base_url, [project.name for _, project in rows], are_all=True)
+                refusal = problem
+        if refusal is not None and not rows:
+            raise refusal
+    remember_projects(session.base_url, [project.name for _, project in rows], are_all=refusal is None)
     if as_json:
         print_json([_as_json(hub, project) for hub, project in rows])
     else:
         lines = [(project.project_type or "?", project.name, project.id, hub.name) for hub, project in rows]
-        print_table(("TYPE", "PROJECT", "ID", "HUB"), lines)
+        print_table(("TYPE", "PROJECT", "ID", "HUB"), lines, elastic=("HUB",))
         print_status(count(len(rows), "project"))
     return 0
 
@@ -110,7 +115,7 @@ async def sheets(project: str, choice: Choice, *, user_id: str | None, as_json: 
         heads = (*heads[:3], "COLLECTION", "ID")
         names = [sheet.collection.name if sheet.collection else "" for sheet in found]
         rows = [(*row[:3], name, row[3]) for row, name in zip(rows, names, strict=True)]
-    print_table(heads, rows)
+    print_table(heads, rows, elastic=("SHEET", "TITLE", "FOLDER"))
     print_status(count(len(found), "sheet"))
     return 0
 
@@ -119,11 +124,11 @@ def _with_sheets_tool(project: Project, what: str) -> Project:
     """The project, if it may have what only ACC projects have.
 
     Raises:
-        InputError: it is in BIM 360.
+        InputError: it is not in ACC.
     """
     if not project.is_acc:
         raise InputError(
-            f"only ACC (Forma) projects have {what}, and {project.name} is a BIM 360 project: "
+            f"only ACC (Forma) projects have {what}, and {project.name} is a {product_of(project)} project: "
             "'aps-async files' lists its folders"
         )
     return project
@@ -165,7 +170,7 @@ async def sets(project: str, *, collection: str | None, user_id: str | None, as_
         (each.name, (each.issuance_date or "")[:10], each.collection.name if each.collection else "", each.id)
         for each in found
     ]
-    print_table(("VERSION SET", "ISSUED", "COLLECTION", "ID"), rows)
+    print_table(("VERSION SET", "ISSUED", "COLLECTION", "ID"), rows, elastic=("COLLECTION",))
     print_status(count(len(found), "version set"))
     return 0
 
@@ -235,6 +240,6 @@ async def cost(project: str, *, kind: str, container: str | None, region: str | 
         )
         return 0
     rows = [(each.code or each.number or "", each.name or "", str(counts[each.id.lower()]), each.id) for each in found]
-    print_table(("CODE", "NAME", "DOCUMENTS", "ID"), rows)
+    print_table(("CODE", "NAME", "DOCUMENTS", "ID"), rows, elastic=("NAME",))
     print_status(f"{len(found):,} of type {kind}, {count(len(documents), 'document')}")
     return 0

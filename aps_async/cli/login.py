@@ -188,9 +188,9 @@ _LABELS = {
     "tokenUntil": "Token until",
     "loginUntil": "Login until",
     "service": "Service",
-    "serviceFrom": "Configured by",
+    "serviceFrom": "Service from",
     "xUserId": "x-user-id",
-    "xUserIdFrom": "Configured by",
+    "xUserIdFrom": "x-user-id from",
 }
 _KINDS = {
     "user": "a user who has signed in",

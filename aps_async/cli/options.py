@@ -1,7 +1,8 @@
 """Arguments and options that several commands share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
@@ -16,26 +17,31 @@ from aps_async.filesystem import at_home
 ORDER = "options, then environment variables, then the profile; a profile named by --profile comes before the variables"
 
 
-def a_path(text: str) -> Path:
-    """A path from the command line. Addresses are refused, and empty text, which `Path` would read as '.'."""
-    from aps_async.downloads.sinks import local_path
+@contextmanager
+def bad_parameter() -> Generator[None, None, None]:
+    """Reports an InputError of the block as one of the option's value."""
     from aps_async.errors import InputError
 
     try:
-        return local_path(at_home(text))
+        yield
     except InputError as problem:
         raise typer.BadParameter(str(problem)) from None
+
+
+def a_path(text: str) -> Path:
+    """A path from the command line. Addresses are refused, and empty text, which `Path` would read as '.'."""
+    from aps_async.downloads.target_paths import local_path
+
+    with bad_parameter():
+        return local_path(at_home(text))
 
 
 def a_pdf(text: str) -> Path:
     """The absolute path of a PDF to write: a run may be resumed in another folder."""
-    from aps_async.errors import InputError
     from aps_async.sync.joined import checked_pdf
 
-    try:
+    with bad_parameter():
         return checked_pdf(at_home(text))
-    except InputError as problem:
-        raise typer.BadParameter(str(problem)) from None
 
 
 def a_user_id(text: str) -> str | None:
@@ -67,21 +73,6 @@ PROJECTS = Annotated[
         metavar="PROJECT",
         autocompletion=complete_project,
         help="As for 'export', but a pattern such as 'Tower*' may fit several; several projects get a subfolder each.",
-    ),
-]
-FOLDER = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PATH",
-        help="Only this folder and its subfolders, such as Plans/Architecture, or a folder URN. For ACC sheets: only "
-        "this version set.",
-    ),
-]
-COLLECTION = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME_OR_ID",
-        help="For ACC sheets: only this collection; by default all collections and ungrouped sheets.",
     ),
 ]
 DRY_RUN = Annotated[
@@ -124,7 +115,7 @@ def a_ledgers_folder(text: str) -> Path:
         return state_folder(address)
     folder = a_path(text)
     if folder.is_file():
-        raise typer.BadParameter(f"{text} is a file: give the folder that it lies in")
+        raise typer.BadParameter(f"{text} is a file: give its folder")
     return folder
 
 
@@ -181,7 +172,10 @@ SLOTS = Annotated[
 TIMEOUT = Annotated[
     float | None,
     typer.Option(
-        metavar="SECONDS", min=0.001, help="How long one export may take; 600 by default.", rich_help_panel=_THE_RUN
+        metavar="SECONDS",
+        min=0.001,
+        help="How long one export may take; by default 600, and 2,100 from ACC.",
+        rich_help_panel=_THE_RUN,
     ),
 ]
 NO_PARTIAL = Annotated[

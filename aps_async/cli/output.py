@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 import unicodedata
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,14 +16,17 @@ from textwrap import TextWrapper
 from typing import Any, TextIO
 
 from attrs import define
-from rich.cells import cell_len
-from rich.filesize import decimal
+from rich.cells import cell_len, set_cell_size
 
 from aps_async.errors import TargetError
 from aps_async.text import well_formed_values
 
 # Besides control characters: those that change the direction of the text around them.
 _BIDI = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+
+_GAP = "  "
+_LEAST = 20
+"""Characters that a column of a table keeps, however narrow the terminal is."""
 
 
 def clean(text: object) -> str:
@@ -50,6 +53,17 @@ def program() -> str:
     if os.name == "nt":  # PowerShell runs what is quoted only after an ampersand
         return f"& '{typed}'" if " " in typed else typed
     return shlex.quote(typed)
+
+
+def typed_path(path: Path) -> str:
+    """A path as it has to be typed: `-x` would be an option, and `~` is the home folder in paths of commands."""
+    text = str(path)
+    if text.startswith(("-", "~")):
+        text = f".{os.sep}{text}"
+    if os.name != "nt":
+        return shlex.quote(text)
+    is_plain = not set(text) & set(" '`\"$&|<>;,(){}@#%")
+    return text if is_plain else "'" + text.replace("'", "''") + "'"  # as PowerShell reads it
 
 
 def tolerate_any_text() -> None:
@@ -167,6 +181,15 @@ def print_result(text: str = "") -> None:
     _write_result(clean(text))
 
 
+def print_conclusion(text: str, *, as_json: bool) -> None:
+    """Prints what a run has come to, which the log file gets, too; to standard error if the result is JSON."""
+    if as_json:
+        print_status(text)
+    else:
+        _output.keep(text)
+        print_result(text)
+
+
 def _write_result(line: str) -> None:
     try:
         sys.stdout.write(f"{line}\n")
@@ -219,9 +242,21 @@ def print_prose(text: str, *, level: str = "info") -> None:
 
     _output.keep(text, level=level)
     indent = text[: len(text) - len(text.lstrip())]
-    wrapper = TextWrapper(Console(stderr=True).width, subsequent_indent=indent, break_long_words=False)
+    _write_status(_folded(clean(text), indent, Console(stderr=True).width))
+
+
+def print_beside(head: str, text: str) -> None:
+    """Prints one line of the result; on a terminal, a long text goes on below its beginning, beside the head."""
+    line, width = clean(f"{head}{text}"), shutil.get_terminal_size().columns
+    if sys.stdout.isatty() and width >= len(head) + _LEAST:
+        line = _folded(line, " " * len(head), width)
+    _write_result(line)
+
+
+def _folded(line: str, indent: str, width: int) -> str:
+    wrapper = TextWrapper(width, subsequent_indent=indent, break_long_words=False)
     wrapper.break_on_hyphens = False
-    _write_status(wrapper.fill(clean(text)))
+    return wrapper.fill(line)
 
 
 def print_json(value: Any) -> None:
@@ -229,23 +264,42 @@ def print_json(value: Any) -> None:
     _write_result(json.dumps(well_formed_values(value)))
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints aligned columns below their headings; wide characters count as the terminal shows them."""
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, elastic: Collection[str] = ()) -> None:
+    """Prints aligned columns below their headings; wide characters count as the terminal shows them.
+
+    On a terminal that is too narrow, cells of the columns in `elastic` are shortened; never those to be copied, and
+    nothing in a pipe or a file.
+    """
     lines = [[clean(cell) for cell in row] for row in (headings, *rows)]
     widths = [max(cell_len(line[column]) for line in lines) for column in range(len(headings))]
+    if sys.stdout.isatty():
+        _shrink(widths, [headings.index(each) for each in elastic], shutil.get_terminal_size().columns)
     for line in lines:
-        padded = [cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)]
-        print_result("  ".join(padded).rstrip())
+        cells = [_fitted(cell, width) for cell, width in zip(line, widths, strict=True)]
+        print_result(_GAP.join(cells).rstrip())
 
 
-def size(count: int) -> str:
-    """A number of bytes in decimal units, such as `1.5 MB`."""
-    return decimal(count)
+def _shrink(widths: list[int], elastic: Sequence[int], width: int) -> None:
+    """Takes what is too much from the widest of the elastic columns, as long as one is wide enough."""
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    while excess > 0 and elastic:
+        widest = max(elastic, key=widths.__getitem__)
+        if widths[widest] <= _LEAST:
+            return
+        widths[widest] -= 1
+        excess -= 1
 
 
-def count(number: int, what: str) -> str:
-    """`1 sheet`, `2 sheets`."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
+def _fitted(cell: str, width: int) -> str:
+    length = cell_len(cell)
+    return (
+        f"{set_cell_size(cell, width - 1)}\N{HORIZONTAL ELLIPSIS}" if length > width else cell + " " * (width - length)
+    )
+
+
+def local_time(at: datetime) -> str:
+    """Date and time as a clock on the wall shows them, such as `2026-11-27 09:30:00`."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def clock(seconds: float) -> str:

@@ -17,8 +17,6 @@ WITH_CREDENTIALS = (
     *("worker", "enqueue"),
 )
 """The commands that use a profile."""
-WITHOUT_CREDENTIALS = ("demo", "simulate", "guide", "status", "register", "cancel", "priority", "dead-letters")
-"""The other commands, to which no profile matters."""
 _SUGGESTED = regex(rf"(?<![\w/-])aps-async(?= (?:{'|'.join(WITH_CREDENTIALS)})(?![\w-]))")
 """A command that needs credentials, without a profile of its own."""
 

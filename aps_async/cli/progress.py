@@ -5,9 +5,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
-from aps_async.cli.output import count, is_quiet, print_progress
+from aps_async.cli.output import is_quiet, print_progress
 from aps_async.cli.progress_lines import Lines
 from aps_async.exports.progress import BulkProgress
+from aps_async.text import count
 from aps_async.transport.first_contact import FirstContact
 
 

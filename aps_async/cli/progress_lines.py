@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from aps_async.cli.output import clock, count, print_progress, size
+from aps_async.cli.output import clock, print_progress
 from aps_async.exports.progress import BulkProgress
+from aps_async.text import count, size
 
 
 class Lines:
@@ -66,7 +67,7 @@ def words_left(at: BulkProgress) -> list[str]:
 
 
 def shown_total(total: int | None, *, complete: bool) -> str:
-    """The total, with a plus sign while the list goes on."""
+    """The total, with a plus sign while the list is not complete."""
     if total is None:
         return "?"
     return str(total) if complete else f"{total}+"

@@ -8,6 +8,7 @@ from aiohttp import ClientConnectorCertificateError, ClientConnectorSSLError, Cl
 from aps_async.cli.environment import CA_FILE, is_loopback, proxy_variable
 from aps_async.cli.exit_codes import exit_code
 from aps_async.cli.identity import Identity
+from aps_async.errors import InterceptedError, NotFoundError
 from aps_async.transport.request import PRODUCTION
 
 CLOCK = "set this machine's clock, or turn on its synchronization: tokens and certificates depend on it"
@@ -16,6 +17,10 @@ USER = (
     "who has signed in), or sign in with 'aps-async login'"
 )
 _LATER = "try again in a few minutes: the service has trouble, or another program uses up this client id's quota"
+_INTERCEPTED = (
+    "open any page in a browser, in case this network wants you to sign in; otherwise its administrators must let "
+    "this program's calls through to the service"
+)
 _NEEDS_LOGIN = 407
 # https://docs.openssl.org/master/man1/openssl-verification-options/#trust-anchors, X509_V_ERR_...
 _NOT_YET_VALID, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
@@ -23,6 +28,8 @@ _NOT_YET_VALID, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
 
 def for_error(problem: BaseException) -> str:
     """Of an error whose message does not say what to do, because nothing here is wrong; otherwise empty."""
+    if isinstance(problem, InterceptedError) or isinstance(problem.__cause__, InterceptedError):
+        return _INTERCEPTED
     return _LATER if exit_code(problem) == 6 else ""
 
 
@@ -65,6 +72,8 @@ def for_token(problem: BaseException, acting: Identity) -> str:
     """Of credentials that bring no token."""
     if later := for_error(problem):
         return later
+    if isinstance(problem.__cause__, NotFoundError) and (place := acting.places["base_url"]):
+        return f"correct {place}: there is no token service at this address, which ends after its host and port"
     scopes = acting.places["scopes"]
     id_and_secret = " and ".join(filter(None, (acting.places["client_id"], acting.places["client_secret"])))
     if scopes and "scope" in str(problem.__cause__ or problem):

@@ -11,13 +11,15 @@ from attrs import asdict, define, field, frozen
 
 from aps_async.cli.ending import reasons
 from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason
-from aps_async.cli.output import count, print_result, print_status, size
+from aps_async.cli.output import print_conclusion, print_status
+from aps_async.cli.remarks import Remarks
 from aps_async.errors import MergeError, RegisterError
 from aps_async.models import DeliveredExport, ExportOutcome, Sheet, StoredExport
 from aps_async.report.entries import Report
 from aps_async.sync.compare import version_name
 from aps_async.sync.joined import JoinedSet
 from aps_async.sync.outcomes import SheetState, SyncOutcome
+from aps_async.text import count, size
 from aps_async.transport.converter import ref_to_json
 
 STOPPED_AT_ONCE = "stopped before the first export; nothing was written"
@@ -83,6 +85,7 @@ class Run:
     """Results without a file."""
     odd: list[DeliveredExport | StoredExport] = field(factory=list[DeliveredExport | StoredExport])
     """Files with warnings, or in which something is missing."""
+    remarks: Remarks = field(factory=Remarks)
     others: Counter[SheetState] = field(factory=Counter[SheetState])
     """Sheets that were left out, and those of earlier runs that are withdrawn."""
     report: Report | None = None
@@ -108,7 +111,9 @@ class Run:
             self.odd.append(outcome)
 
     def add_to_report(self, outcome: SyncOutcome) -> None:
-        """Adds what became of one sheet to the report, if there is to be one."""
+        """Adds what became of one sheet to the report, if there is to be one, and to the remarks."""
+        if outcome.is_numbered:
+            self.remarks.add(outcome)
         if self.report is not None:
             self.report.add(outcome, *reasons(outcome.error, outcome.name))
 
@@ -141,7 +146,7 @@ def show_joined(joined: JoinedSet | None, *, as_json: bool) -> None:
         print_status(f"not in {joined.path.name}: {each}")
     for warning in joined.warnings:
         print_status(f"warning: {joined.path.name}: {warning}")
-    (print_status if as_json else print_result)(joined.in_words)
+    print_conclusion(joined.in_words, as_json=as_json)
 
 
 def as_json(result: Result) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from attrs import frozen
 
 from aps_async.cli.databases import PATIENCE
 from aps_async.cli.exit_codes import UsageProblem, reason
-from aps_async.cli.output import count, print_json, print_result, print_status, print_table, size
+from aps_async.cli.output import print_json, print_result, print_status, print_table
 from aps_async.errors import InputError
+from aps_async.text import count, size
 from aps_async.workers import Database, RunStatus, RunStore
 from aps_async.workers.presence import WorkerStatus, list_workers, waits_for
 
@@ -67,7 +68,7 @@ def _show(runs: Sequence[RunStatus], workers: Sequence[WorkerStatus], *, as_json
     if as_json:
         print_json([run_as_json(each) | {"waits_for": list(waits_for(each, workers))} for each in runs])
         return
-    print_table(_HEADINGS, [_row(each) for each in runs])
+    print_table(_HEADINGS, [_row(each) for each in runs], elastic=("NAME",))
     for each in runs:
         if each.partial:
             print_status(f"run {each.id}, {each.name!r}: something is missing in {count(each.partial, 'file')}")
@@ -144,7 +145,7 @@ async def _list_dead_letters(store: RunStore, run: int | None, *, as_json: bool)
             print_json({"id": record.id, "run": record.run, "name": record.name, "error": kind, "reason": why})
         rows.append((str(record.id), names.get(record.run, ""), record.name, kind, why))
     if not as_json:
-        print_table(("ID", "RUN", "NAME", "ERROR", "REASON"), rows)
+        print_table(("ID", "RUN", "NAME", "ERROR", "REASON"), rows, elastic=("NAME",))
         print_status(count(len(rows), "dead letter"))
     return 0
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from aps_async.cli.ending import is_stop_reported
 from aps_async.cli.exit_codes import Interrupted
+from aps_async.cli.ignored_stops import ignored_stops
 
 Work = Callable[[], Awaitable[int]]
 """A command with its options parsed."""
@@ -52,6 +53,9 @@ async def _stoppable(work: Work) -> int:
 
     handled = [number for number in (signal.SIGINT, signal.SIGTERM) if _handles(loop, number, stop)]
     try:
+        if ignored_stops:
+            stop(signal.SIGINT)
+            await asyncio.sleep(0)  # raises the cancellation
         return await work()
     except asyncio.CancelledError:
         if not came or task is None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from aps_async.cli.options import bad_parameter
+
 CHOOSE = "Choose sheets"
 NAMES = "Name files"
 
@@ -20,24 +22,18 @@ def a_time(text: str) -> str:
 
 def a_pattern(text: str) -> str:
     """A name pattern from the command line, checked at once."""
-    from aps_async.errors import InputError
     from aps_async.sync.naming import NamePattern
 
-    try:
+    with bad_parameter():
         return NamePattern(text).text
-    except InputError as problem:
-        raise typer.BadParameter(str(problem)) from None
 
 
 def a_cost_type(text: str) -> str:
     """The published word for a type of Cost Management."""
-    from aps_async.errors import InputError
     from aps_async.resources.associations import published_type
 
-    try:
+    with bad_parameter():
         return published_type(text)
-    except InputError as problem:
-        raise typer.BadParameter(str(problem)) from None
 
 
 SHEET = Annotated[

@@ -14,7 +14,7 @@ from aps_async.cli.delivering import check_places, export_tasks, show_failures
 from aps_async.cli.ending import print_stopped
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.export import ExportChoices, sheet_tasks
-from aps_async.cli.output import clean, count, print_result, program, size
+from aps_async.cli.output import clean, print_result, program
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import Run, stopped_words
 from aps_async.errors import InputError
@@ -22,7 +22,9 @@ from aps_async.extras import missing
 from aps_async.report.entries import Report
 from aps_async.session import Session
 from aps_async.settings import Settings
-from aps_async.sync.selection import Selection, list_selected
+from aps_async.sync.list_selected import list_selected
+from aps_async.sync.selection import Selection
+from aps_async.text import count, size
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -10,11 +10,12 @@ from attrs import asdict
 
 from aps_async.cli.ending import next_command
 from aps_async.cli.exit_codes import SOME_FAILED, exit_code, reason, shortened, worst
-from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.output import local_time, print_json, print_result, print_status
 from aps_async.errors import LedgerError
 from aps_async.ledger import LEDGER_NAME, LedgerStatus, ledger_status
 from aps_async.ledger.places import FolderPlace
 from aps_async.sync.subfolders import Subfolder, read_subfolders
+from aps_async.text import count, size
 
 
 async def status(folder: Path, *, as_json: bool) -> int:
@@ -78,11 +79,11 @@ def _print_status(found: LedgerStatus) -> None:
         print_status(f"missing in {name}: {lost}")
     for name, words in found.warnings:
         print_status(f"warning: {name}: {words}")
-    when = f"started {found.began.astimezone():%Y-%m-%d %H:%M:%S}"
+    when = f"started {local_time(found.began)}"
     if found.working is not None:
         print_result(f"running, {when}: {found.working}")
     elif found.ended is not None:
-        print_result(f"{when}, ended {found.ended.astimezone():%Y-%m-%d %H:%M:%S}")
+        print_result(f"{when}, ended {local_time(found.ended)}")
     else:
         print_result(f"{when}, stopped before {'it was complete' if total or found.older else 'its first export'}")
     if not found.is_complete and found.working is None:

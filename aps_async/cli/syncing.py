@@ -15,10 +15,11 @@ from aps_async.cli.choice import Choice
 from aps_async.cli.delivering import RunChoices, check_target, show_failures, stored_choices
 from aps_async.cli.ending import print_stopped, reasons, words_now
 from aps_async.cli.environment import open_session
-from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, UsageProblem, exit_code, reason
+from aps_async.cli.exit_codes import NOT_STRICT, SOME_FAILED, exit_code, reason
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.output import local_time, print_conclusion, print_json, print_progress, print_status
 from aps_async.cli.progress import View, shown
+from aps_async.cli.remarks import Remarks
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import STOPPED_AT_ONCE, error_as_json, show_joined
 from aps_async.cli.wanted import exportable_project, print_selected
@@ -34,7 +35,7 @@ from aps_async.sync.options import DEFAULT_PATTERN, SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
 from aps_async.sync.selection import Selected
-from aps_async.sync.subfolders import PROJECTS_JSON
+from aps_async.text import count, size
 
 QUIET = (SheetState.UNCHANGED, SheetState.NEW, SheetState.NOT_LOOKED_AT)
 """States that get no line of their own on standard error: the progress shows what is fetched."""
@@ -57,6 +58,11 @@ class SyncChoices(RunChoices, Choice):
     options: ExportOptions = field(factory=ExportOptions)
     projects: tuple[str, ...] = ()
     """Several projects or patterns, each project in its own subfolder; empty: `project`, directly in the folder."""
+
+    @property
+    def is_for_several(self) -> bool:
+        """Whether each project has a subfolder."""
+        return bool(self.projects)
 
     def how(self) -> SyncOptions:
         """As the library takes it."""
@@ -90,6 +96,7 @@ class SyncView:
     exported: set[date] = field(factory=set[date])
     """The days on which the files of today's set were exported."""
     report: Report | None = None
+    remarks: Remarks = field(factory=Remarks)
     joined: JoinedSet | None = None
     began: float = field(factory=time.monotonic)
 
@@ -101,6 +108,7 @@ class SyncView:
     def add(self, outcome: SyncOutcome) -> None:
         """Counts one outcome."""
         self.counts[outcome.state] += 1
+        self.remarks.add(outcome)
         if self.report is not None:
             self.report.add(outcome, *reasons(outcome.error, outcome.name))
         if (delivered := outcome.outcome) is not None and delivered.ok:
@@ -139,8 +147,6 @@ class Watched:
 
 async def sync(choices: SyncChoices, watched: Watched | None = None) -> int:
     """`aps-async sync` of one project; `watched` is given in the rounds of `--watch`."""
-    if (choices.out / PROJECTS_JSON).exists():
-        raise UsageProblem(f"{choices.out} has a subfolder for each project: choose one of them, or another --out")
     await check_target(choices)
     with closing(SyncView(markups=choices.options.markups)) as view:
         return await _synced(choices, view, watched)
@@ -168,6 +174,7 @@ async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None)
     if view.report is not None:
         await leave_report(choices.out, view.report, choices.storage, quiet=watched is not None)
     if watched is None:
+        view.remarks.show()
         show_failures([(each.number or each.name, each.error) for each in view.failures if each.error], choices.out)
     if unfinished is not None:
         print_status(f"error: {reason(unfinished)}")
@@ -177,8 +184,8 @@ async def _synced(choices: SyncChoices, view: SyncView, watched: Watched | None)
 
 def conclude(words: str, choices: SyncChoices, watched: Watched | None) -> None:
     """Prints a summary; of a round with its time."""
-    text = words if watched is None else f"{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S} {words}"
-    (print_status if choices.as_json else print_result)(text)
+    text = words if watched is None else f"{local_time(datetime.now(UTC))} {words}"
+    print_conclusion(text, as_json=choices.as_json)
 
 
 async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched: Watched | None) -> None:
@@ -193,12 +200,11 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
             view.expect(total, complete=complete)
 
         def selected(chosen: Selected) -> None:
-            print_selected(chosen, choices.pattern)
+            print_selected(chosen)
 
         def joined(done: JoinedSet) -> None:
             found.joined = done
 
-        is_told = choices.pattern is not None or not choices.selection.takes_all  # all sheets: nothing to print of them
         run = sync_project(
             session,
             project,
@@ -211,7 +217,7 @@ async def _sync(session: Session, choices: SyncChoices, found: SyncView, watched
             on_progress=view.moved,
             on_listed=listed,
             on_total=partial(listed, complete=True),
-            on_selected=selected if is_told else None,
+            on_selected=None if choices.selection.takes_all else selected,  # of all sheets there is nothing to print
             on_joined=joined,
         )
         async with aclosing(run) as outcomes:
@@ -226,7 +232,7 @@ def show(
     """Prints what is worth knowing of one sheet, and moves the progress."""
     is_news = watched is None or watched.is_news(project, outcome)
     if choices.as_json and is_news:
-        print_json({"project": project.name, "projectId": bare_id(project.id), **as_json(outcome)})
+        print_json(as_json(outcome, project))
     exported = outcome.outcome
     if exported is not None and not exported.reused:
         view.finished(outcome.name, exported.size, exported.seconds, ok=exported.ok)
@@ -235,8 +241,18 @@ def show(
     if is_news and (outcome.state not in QUIET or outcome.warnings):
         words = words_now(outcome.error, outcome.name) if outcome.error is not None else None
         name = f"{project.name}: {outcome.name}" if choices.projects else outcome.name
-        found = f"{outcome.state}: {words}" if words else f"{outcome.in_words}{where_its_file_is(outcome)}"
-        print_status(f"{name}: {found}")
+        found = _with_state(outcome.state, words) if words else f"{outcome.in_words}{where_its_file_is(outcome)}"
+        (print_status if is_trouble(outcome) else print_progress)(f"{name}: {found}")
+
+
+def is_trouble(outcome: SyncOutcome) -> bool:
+    """Whether `--quiet` shows a sheet, too: something went wrong with it, or it is not, or no longer, what it was."""
+    return outcome.state in (*INCOMPLETE, SheetState.FAILED) or bool(outcome.warnings)
+
+
+def _with_state(state: SheetState, words: str) -> str:
+    """`failed: not allowed (403)`, and `failed at the service`."""
+    return words if words.startswith(f"{state} ") else f"{state}: {words}"
 
 
 def where_its_file_is(outcome: SyncOutcome) -> str:
@@ -246,10 +262,12 @@ def where_its_file_is(outcome: SyncOutcome) -> str:
     return f"; its file is now {outcome.file}" if is_superseded(outcome.file) else "; its file is still in the folder"
 
 
-def as_json(outcome: SyncOutcome) -> dict[str, Any]:
+def as_json(outcome: SyncOutcome, project: Project) -> dict[str, Any]:
     """One line of `--json`: the fields of the register, and what the run did."""
     exported = outcome.outcome
     return {
+        "project": project.name,
+        "projectId": bare_id(project.id),
         "ok": outcome.ok,
         "state": str(outcome.state),
         "number": outcome.number,

@@ -13,7 +13,7 @@ from aps_async.cli.ending import print_stopped
 from aps_async.cli.environment import open_session
 from aps_async.cli.exit_codes import NOT_STRICT, exit_code, reason, worst
 from aps_async.cli.notifying import notify
-from aps_async.cli.output import count, print_json, print_result, print_status, size
+from aps_async.cli.output import print_conclusion, print_json, print_status
 from aps_async.cli.progress import shown
 from aps_async.cli.reporting import leave_report
 from aps_async.cli.results import error_as_json
@@ -25,6 +25,7 @@ from aps_async.report.entries import Report
 from aps_async.session import Session
 from aps_async.sync.outcomes import SheetState, SyncCounts
 from aps_async.sync.projects import ProjectSynced, SheetSynced, sync_projects
+from aps_async.text import count, size
 
 _SAME = (SheetState.UNCHANGED, SheetState.NOT_LOOKED_AT, SheetState.LEFT_OUT, SheetState.WITHDRAWN)
 """States in which a round of `--watch` has changed nothing."""
@@ -131,7 +132,9 @@ def _show_project(done: ProjectSynced, view: SyncView, choices: SyncChoices, wat
         if choices.as_json:
             which = {"project": done.project.name, "projectId": bare_id(done.project.id)}
             print_json({"ok": False, **which, "error": error_as_json(done.error)})
+    if watched is None:
+        view.remarks.show(project=done.project.name)
     is_quiet = watched is not None and not any(view.counts[state] for state in SheetState if state not in _SAME)
     if not is_quiet and not (done.error is not None and not view.counts):
         words = f"{done.project.name}: {summary(view, done.location)}"
-        (print_status if choices.as_json else print_result)(words)
+        print_conclusion(words, as_json=choices.as_json)

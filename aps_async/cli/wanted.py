@@ -9,16 +9,20 @@ from attrs import evolve
 from aps_async.cli.choice import Choice
 from aps_async.cli.completion import remember_projects
 from aps_async.cli.exit_codes import UsageProblem
-from aps_async.cli.output import count, print_progress, print_status
+from aps_async.cli.output import print_progress, print_status
 from aps_async.cli.progress import busy
+from aps_async.errors import InputError
 from aps_async.exports.targets import state_folder
 from aps_async.models import ExportOptions, ExportRequest, LeftOut, Project
-from aps_async.resources import files
+from aps_async.resources import bim360, files
 from aps_async.resources.projects import find_project
 from aps_async.session import Session
+from aps_async.sync.list_selected import list_selected
 from aps_async.sync.naming import NamePattern, shared_names
-from aps_async.sync.selection import Selected, list_selected
+from aps_async.sync.options import DEFAULT_PATTERN
+from aps_async.sync.selection import Selected
 from aps_async.sync.sheets import ProjectSheet
+from aps_async.text import count
 
 
 def export_options(
@@ -61,7 +65,7 @@ def placed(out: Path | str, state: Path | None) -> dict[str, Any]:
     if isinstance(out, str):
         return {"out": state or state_folder(out), "storage": out}
     if state is not None:
-        raise UsageProblem("--state is for s3://, gs:// and az://: the ledger of a folder lies in it")
+        raise UsageProblem("--state is for s3://, gs:// and az://: the ledger of a folder is kept in it")
     return {"out": out}
 
 
@@ -77,7 +81,7 @@ async def chosen_sheets(
         pattern.check(project)
     with busy("listing the sheets", session.contact):
         selected = await list_selected(session, project, choice.selection, allow_unmatched=allow_unmatched)
-    print_selected(selected, pattern)
+    print_selected(selected)
     return selected
 
 
@@ -87,7 +91,7 @@ def print_left_out(found: Iterable[LeftOut]) -> None:
         print_status(f"left out: {each}")
 
 
-def print_selected(selected: Selected, pattern: NamePattern | None) -> None:
+def print_selected(selected: Selected) -> None:
     """What is worth knowing about a selection."""
     for text, shared in selected.ambiguous.items():
         shown = "; ".join(f"{each.sheet.name} ({'/'.join(each.folders)})" for each in shared)
@@ -97,8 +101,12 @@ def print_selected(selected: Selected, pattern: NamePattern | None) -> None:
     if selected.not_selected:
         total = len(selected.chosen) + len(selected.not_selected)
         print_progress(f"{len(selected.chosen):,} of {count(total, 'sheet')} selected")
-    for path, alike in (shared_names(selected.chosen, pattern) if pattern else {}).items():
-        print_status(f"{len(alike)} sheets are called {path!r} by the pattern, so that their files are numbered")
+
+
+def print_shared_names(selected: Selected, pattern: NamePattern | None = None) -> None:
+    """Which sheets share a name, where no run will report on their files; see `Remarks`."""
+    for path, alike in shared_names(selected.chosen, pattern or DEFAULT_PATTERN).items():
+        print_status(f"{len(alike)} sheets are called {path!r}, so that their files will be numbered")
 
 
 def named_request(
@@ -132,7 +140,7 @@ async def exportable_project(session: Session, name: str, options: ExportOptions
     """Finds the project and checks that its exports support these options and this user.
 
     Raises:
-        UsageProblem: the project is not in ACC, and BIM 360 would silently ignore an option that only ACC supports.
+        UsageProblem: the project is not in ACC, and an option is for ACC only.
         NotFoundInProjectError: there is no such project.
         InputError: ACC needs a user id with the app's own tokens.
         APSError: a call failed.
@@ -140,6 +148,9 @@ async def exportable_project(session: Session, name: str, options: ExportOptions
     project = await project_called(session, name)
     if project.is_acc:
         session.check_user(files.SERVICE.start, user_id)
-    elif options != ExportOptions(markups=options.markups, hyperlinks=options.hyperlinks):
-        raise UsageProblem(f"{project.name} is not an ACC project: only published markups and hyperlinks are supported")
+        return project
+    try:
+        bim360.check_options(options)
+    except InputError as problem:
+        raise UsageProblem(str(problem)) from None
     return project

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from aps_async.cli.exit_codes import exit_code, reason
-from aps_async.cli.output import print_status
+from aps_async.cli.output import local_time, print_status
 
-ONLY_THE_USER_CAN_MEND = (2, 3, 4, 5)
+ONLY_THE_USER_CAN_SOLVE = (2, 3, 4, 5)
 """Exit codes of errors that end a watch in its first round; later, the account may be what changes."""
 
 
@@ -29,7 +29,7 @@ async def watch(
         clock: seconds.
 
     Raises:
-        Exception: of the first round, if only the user can mend it. Errors of other rounds are printed.
+        Exception: of the first round, if only the user can solve it. Errors of other rounds are printed.
     """
     is_first = True
     while True:
@@ -37,13 +37,11 @@ async def watch(
         try:
             await work()
         except Exception as problem:
-            if is_first and exit_code(problem) in ONLY_THE_USER_CAN_MEND:
+            if is_first and exit_code(problem) in ONLY_THE_USER_CAN_SOLVE:
                 raise
             pause = max(0.0, began + interval - clock())
             now = datetime.now(UTC).astimezone()
             again = f"{now + timedelta(seconds=pause):%H:%M:%S}"
-            print_status(
-                f"{now:%Y-%m-%d %H:%M:%S} this round failed: {reason(problem)}. The next one begins at {again}"
-            )
+            print_status(f"{local_time(now)} this round failed: {reason(problem)}. The next one begins at {again}")
         is_first = False
         await sleep(max(0.0, began + interval - clock()))

@@ -8,7 +8,6 @@ import typer
 
 from aps_async.cli.exit_codes import UsageProblem
 from aps_async.cli.options import (
-    COLLECTION,
     FILES,
     JSON_OBJECT,
     NO_PARTIAL,
@@ -18,6 +17,7 @@ from aps_async.cli.options import (
     a_target,
     with_page_options,
 )
+from aps_async.cli.selecting import COLLECTION, FOLDER, SHEET, many
 
 DATABASE = Annotated[
     str | None,
@@ -80,11 +80,10 @@ def worker(
     ] = False,
 ) -> Any:
     """Process the queue, together with any number of other workers. On Ctrl-C, others take over at once."""
-    from aps_async.cli import databases
-    from aps_async.cli import workers as fleet
+    from aps_async.cli import databases, workers
 
     location = out if isinstance(out, str) else str(out.absolute())
-    choices = fleet.WorkerChoices(
+    choices = workers.WorkerChoices(
         database=databases.database_url(database),
         out=location,
         slots=slots,
@@ -93,7 +92,7 @@ def worker(
         clients=clients,
         metrics=_address(metrics) if metrics else None,
     )
-    return partial(fleet.worker, choices)
+    return partial(workers.worker, choices)
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -107,13 +106,9 @@ def _address(text: str) -> tuple[str, int]:
 def enqueue(
     project: PROJECT,
     database: DATABASE = None,
-    folder: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Only this folder and its subfolders (or this version set).")
-    ] = None,
+    folder: FOLDER = None,
     collection: COLLECTION = None,
-    sheet: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="One sheet, as for 'export'. Repeatable.")
-    ] = None,
+    sheet: SHEET = None,
     files: Annotated[
         bool, typer.Option("--files", rich_help_panel=FILES, help="ACC: files as ZIPs, instead of sheets.")
     ] = False,
@@ -134,17 +129,16 @@ def enqueue(
     json: JSON_OBJECT = False,
 ) -> Any:
     """Queue a project's sheets for the workers: all of them, those of one folder, or named ones. Or ACC files."""
-    from aps_async.cli import databases
-    from aps_async.cli import workers as fleet
+    from aps_async.cli import databases, workers
     from aps_async.cli.addresses import place_in
     from aps_async.cli.wanted import check_together
 
     check_together(sheets=sheet or (), files=files, collection=collection, assets=options.asset_markups)
     if no_partial and not files:
         raise UsageProblem("--no-partial needs --files: sheets are exported one by one")
-    choices = fleet.EnqueueChoices(
+    choices = workers.EnqueueChoices(
         database=databases.database_url(database),
-        **place_in(project, folder=folder, sheets=tuple(dict.fromkeys(sheet or ())), takes_file=not files),
+        **place_in(project, folder=folder, sheets=many(sheet), takes_file=not files),
         collection=collection,
         files=files,
         allow_partial=not no_partial,
@@ -155,7 +149,7 @@ def enqueue(
         user_id=user_id,
         as_json=json,
     )
-    return partial(fleet.enqueue, choices)
+    return partial(workers.enqueue, choices)
 
 
 def status(database: str | None, run: str | None, *, as_json: bool, watch: bool) -> Any:

@@ -14,7 +14,8 @@ from attrs import frozen
 from aps_async.arguments import check_functions
 from aps_async.downloads.filenames import NameBook, in_folder, safe_stem
 from aps_async.downloads.pdf_head import PDF_HEAD, PDF_HEAD_WITHIN
-from aps_async.downloads.sinks import part_name, source_error, target_error
+from aps_async.downloads.sinks import part_name
+from aps_async.downloads.target_paths import source_error, target_error
 from aps_async.downloads.zip_directory import open_patched
 from aps_async.errors import APSError, IncompleteDownloadError
 from aps_async.filesystem import replacing
@@ -201,10 +202,10 @@ def _check_limits(entries: list[zipfile.ZipInfo], size: int, limits: ArchiveLimi
         raise IncompleteDownloadError(f"the archive would unpack to more than {limits.size} bytes")
     if sum(entry.compress_size for entry in entries) > size:
         raise IncompleteDownloadError(
-            "the archive's entries hold more than itself: it is cut off, or they overlap as a bomb's do"
+            "the archive's entries add up to more than its size: it is cut off, or they overlap as in a ZIP bomb"
         )
     if unpacked > max(limits.ratio_from, limits.ratio * size):
-        raise IncompleteDownloadError(f"the archive would unpack {size} bytes to {unpacked}: that is a bomb")
+        raise IncompleteDownloadError(f"the archive would unpack {size} bytes to {unpacked}, as a ZIP bomb would")
 
 
 def _inner_path(entry: zipfile.ZipInfo) -> PurePosixPath:

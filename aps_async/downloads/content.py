@@ -152,7 +152,7 @@ class ContentCheck:
         if len(head) < self._window and not complete:
             return False
         kinds = " or ".join(each.name for each in self._expected.signatures)
-        raise IncompleteDownloadError(f"what came is not a {kinds} but {describe(head)}")
+        raise IncompleteDownloadError(f"the content is not a {kinds} but {describe(head)}")
 
     def feed(self, piece: bytes) -> None:
         """Takes the next bytes."""
@@ -209,7 +209,7 @@ class ContentCheck:
         """
         size = total if self.size is None else self.size
         if size is not None and self.received != size:
-            raise IncompleteDownloadError(f"{self.received} bytes came instead of {size}")
+            raise IncompleteDownloadError(f"{self.received} bytes arrived instead of {size}")
         self.recognize(self._head, complete=True)
         sha1 = self.digests.hexdigest("sha1")
         if sha1 is not None and sha1 != (self._expected.sha1 or "").lower():
@@ -220,8 +220,8 @@ class ContentCheck:
         at = end.rfind(kind.tail.rstrip(_PADDING))
         if at >= 0:
             if ends_unmarked and size is None and sha1 is None and kind.inner and end.find(kind.inner, at) >= 0:
-                raise IncompleteDownloadError(f"the {kind.name} is cut off: it goes on behind its end mark")
+                raise IncompleteDownloadError(f"the {kind.name} is cut off: it continues after its end mark")
             return ()
         if kind.tail_required or (size is None and sha1 is None):
             raise IncompleteDownloadError(f"the {kind.name} is cut off: its end mark is missing")
-        return (f"the {kind.name} has no end mark ({kind.tail.decode()}), although it came at its full length",)
+        return (f"the {kind.name} has no end mark ({kind.tail.decode()}), although its length is right",)

@@ -9,10 +9,11 @@ from typing import overload
 
 from aps_async.arguments import check_awaited, check_functions
 from aps_async.downloads.content import Expected
+from aps_async.downloads.link_response import Opener
 from aps_async.downloads.open_files import opened
 from aps_async.downloads.sinks import PartFile
 from aps_async.downloads.sources import as_source
-from aps_async.downloads.transfer import Opener, Renew, Transfer
+from aps_async.downloads.transfer import Renew, Transfer
 from aps_async.errors import DownloadError, IncompleteDownloadError
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Downloaded, Progress, Received, Writable

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit, split_suffix
-from aps_async.downloads.sinks import local_path, made_folder, source_error, target_error
 from aps_async.downloads.storage import ReadableStorage, StoredFile, is_object_storage
-from aps_async.filesystem import check_real_folders, move_below, open_own, refuse_link
+from aps_async.downloads.target_paths import local_path, made_folder, source_error, target_error
+from aps_async.filesystem import move_below, open_own, refuse_link, remove_below
 from aps_async.threads import in_thread
 
 __all__ = ["Folder", "storage_for"]
@@ -87,7 +87,7 @@ class Folder(ReadableStorage):
         """See `ReadableStorage`."""
         parts = self._parts(name)
         path = self.path.joinpath(*parts)
-        await self._in_thread(_remove_below, self.path, parts, target=path)
+        await self._in_thread(remove_below, self.path, parts, target=path)
 
     def _parts(self, name: str) -> tuple[str, ...]:
         limit = name_limit(self.path)
@@ -101,11 +101,6 @@ class Folder(ReadableStorage):
             return await in_thread(work, *arguments)
         except OSError as problem:
             raise target_error(target, problem) from problem
-
-    def discard(self, file: Path) -> None:
-        """See `Storage`."""
-        with suppress(OSError):
-            file.unlink(missing_ok=True)
 
 
 def _check_writable(staged: Path) -> None:
@@ -181,11 +176,6 @@ def _found(path: Path) -> StoredFile | None:
         return None
     except OSError as problem:
         raise source_error(path, problem) from problem
-
-
-def _remove_below(folder: Path, parts: tuple[str, ...]) -> None:
-    check_real_folders(folder, parts[:-1])
-    folder.joinpath(*parts).unlink(missing_ok=True)
 
 
 def _sweep(folder: Path) -> None:

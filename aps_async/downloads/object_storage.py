@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from io import FileIO
@@ -22,8 +22,8 @@ from typing import Any
 from attrs import frozen
 
 from aps_async.downloads.filenames import checked_relative
-from aps_async.downloads.sinks import source_error, target_error
 from aps_async.downloads.storage import ReadableStorage, StoredFile, is_object_storage
+from aps_async.downloads.target_paths import source_error, target_error
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
 from aps_async.filesystem import at_home
@@ -279,11 +279,6 @@ class ObjectStorage(ReadableStorage):
             return
         except Exception as problem:  # noqa: BLE001 - the same
             raise TargetError(f"cannot remove {location}: {_explained(problem)}") from None
-
-    def discard(self, file: Path) -> None:
-        """See `Storage`."""
-        with suppress(OSError):
-            file.unlink(missing_ok=True)
 
 
 async def _locally(

@@ -6,7 +6,8 @@ from io import RawIOBase, TextIOBase
 from pathlib import Path
 from typing import Any
 
-from aps_async.downloads.sinks import PartFile, checked_path, target_error
+from aps_async.downloads.sinks import PartFile
+from aps_async.downloads.target_paths import checked_path, target_error
 from aps_async.errors import IncompleteDownloadError, InputError, TargetError
 from aps_async.models import Writable
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from aps_async.errors import InputError, TargetError
 from aps_async.lazy import regex
 from aps_async.links import redact_addresses
 from aps_async.narrowing import is_really
-from aps_async.threads import is_being_cancelled
+from aps_async.threads import of_caller
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ def is_object_storage(location: str) -> bool:
 class Storage(Protocol):
     """Stores verified files. One event loop uses it, for many files at once.
 
-    Names have `/` between folders. Classes that derive from this one inherit `replace`; others have to implement it.
+    Names have `/` between folders. Classes that derive from this one inherit `replace` and `discard`; others have to
+    implement them.
     """
 
     async def stage(self, stem: str) -> Path:
@@ -110,7 +112,8 @@ class Storage(Protocol):
 
     def discard(self, file: Path) -> None:
         """Removes what was staged, if it is still there."""
-        ...
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 @frozen(kw_only=True)
@@ -225,15 +228,11 @@ async def put_into(storage: Storage, file: Path, name: str) -> str:
         InputError: the storage returned something else than a text; it may have stored the file.
         TargetError: the file cannot be stored now.
     """
-    try:
-        location = await storage.put(file, name)
-    except asyncio.CancelledError as problem:
-        if is_being_cancelled():
-            raise
-        kind = type(storage).__name__
-        raise TargetError(f"cannot store {name}: {kind}.put() was cancelled, and not the export") from problem
+    kind = type(storage).__name__
+    location = await of_caller(
+        storage.put(file, name),
+        lambda: TargetError(f"cannot store {name}: {kind}.put() was cancelled, and not the export"),
+    )
     if not is_really(location, str):
-        raise InputError(
-            f"put() of {type(storage).__name__} must return the location of {name} as a text, not {location!r:.100}"
-        )
+        raise InputError(f"put() of {kind} must return the location of {name} as a text, not {location!r:.100}")
     return location

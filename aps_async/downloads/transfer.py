@@ -5,15 +5,14 @@ https://aps.autodesk.com/blog/data-management-oss-object-storage-service-migrati
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import AbstractAsyncContextManager
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import Any
 
 import aiohttp
 from attrs import evolve
 
 from aps_async.downloads.content import ContentCheck, Expected, Signature
+from aps_async.downloads.link_response import LinkResponse, Opener, RefusedError, content_codings, head_of, strong_etag
 from aps_async.downloads.sources import as_source
 from aps_async.errors import (
     APSError,
@@ -24,28 +23,25 @@ from aps_async.errors import (
     forget_frames,
 )
 from aps_async.lazy import regex
-from aps_async.links import SignedUrl, Source, redirect_target
+from aps_async.links import SignedUrl, Source
 from aps_async.session import Session
 from aps_async.transport import hooks
-from aps_async.transport.response import Answer, describe, error_of, is_markup, transport_error, xml_error
+from aps_async.transport.response import Answer, describe, error_of, page_of_another, transport_error, xml_error
 from aps_async.transport.retry import TRANSIENT, note_error, waits
 
-__all__ = ["Opener", "Renew", "Transfer"]
+__all__ = [
+    "Renew",
+    "Transfer",
+]
 __dir__: object = __all__.copy
 
 Renew = Callable[[SignedUrl | None], Awaitable[Source | SignedUrl]]
 """Returns fresh links, as a source or one link. Its argument is the link that was refused, or None if the link is only
 about to expire."""
-Opener = Callable[[SignedUrl, Mapping[str, str]], AbstractAsyncContextManager[aiohttp.ClientResponse]]
-"""Opens a link with these headers, in place of `Session.open_link`."""
 
 _CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 _REFUSED_ATTEMPTS = 2  # if a proxy does not allow the storage's host, or its certificate is not trusted
 _BAD_BODIES = 3  # complete responses in a row that are not the file, after which the download fails
-# https://www.iana.org/assignments/http-parameters: storage may return other values from an upload; they mean nothing.
-_ENCODINGS = frozenset(
-    "aes128gcm br compress dcb dcz deflate exi gzip pack200-gzip x-compress x-gzip zstd".split()  # noqa: SIM905
-)
 # A size has no more than 18 digits, and int() refuses thousands of them.
 _CONTENT_RANGE = regex(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 # The temporary credentials that signed the link have ended; with status 400.
@@ -167,7 +163,7 @@ class Transfer:
             problem: Exception | None = None
             begun: int | None = None
             try:
-                async with _Response(self._open, self._link, self._range_headers(), self._base_url) as opened:
+                async with LinkResponse(self._open, self._link, self._range_headers(), self._base_url) as opened:
                     if not await self._accepts(opened.response):
                         continue
                     begun, content = self._at, opened.response.content
@@ -179,7 +175,7 @@ class Transfer:
                         piece = await content.readany()
             except _CONNECTION_ERRORS as caught:
                 problem = transport_error(f"GET {self._link}", caught)
-            except (_TransientError, _RefusedError, DownloadError) as caught:
+            except (_TransientError, RefusedError, DownloadError) as caught:
                 forget_frames(caught)  # whose local variables show the URL
                 problem = caught
             is_whole = isinstance(problem, TransportError) and self._at == self._part_size
@@ -205,7 +201,7 @@ class Transfer:
         try:
             if self._has_several:
                 if size is not None and self._at != size:
-                    raise IncompleteDownloadError(f"{self._at} bytes came instead of {size}")  # noqa: TRY301
+                    raise IncompleteDownloadError(f"{self._at} bytes arrived instead of {size}")  # noqa: TRY301
             else:
                 self.warnings = self._check.verify(self._part_total, ends_unmarked=self._ends_unmarked)
         except IncompleteDownloadError as problem:
@@ -216,7 +212,7 @@ class Transfer:
 
     async def _recover(self, problem: Exception) -> None:
         """Prepares another attempt by waiting, renewing the link or starting over; or raises."""
-        if isinstance(problem, _RefusedError):
+        if isinstance(problem, RefusedError):
             await self._replace_link(problem)
             return
         if isinstance(problem, IncompleteDownloadError):
@@ -251,7 +247,7 @@ class Transfer:
                 self._forget()
             self._note(response)
             return True
-        answer = Answer(status, response.headers, await _head_of(response, 8192))
+        answer = Answer(status, response.headers, await head_of(response, 8192))
         words = f"GET {self._link}: {status} {xml_error(answer.body) or describe(answer.body)}"
         if status in (206, 412, 416) and self._at:  # not the missing part, or the file changed
             _log.info("%s; starting over", words)
@@ -264,34 +260,34 @@ class Transfer:
 
     def _refusal(self, answer: Answer, words: str) -> Exception:
         """The error for a status that would be the same after a retry with this link."""
+        if page := page_of_another(answer):
+            words = f"GET {self._link}: {answer.status} {page}"
+            return RefusedError(words, 1) if answer.status in (307, 401, 403, 404) else DownloadError(words)
         code = (xml_error(answer.body) or "").partition(":")[0]
         if answer.status in (401, 403):
-            if is_markup(answer.body) and not code:
-                words += "; this page is not the storage's: a web filter or proxy on the way must allow its host"
-                return _RefusedError(words, 1)
-            return _RefusedError(words, 1 if code == "SignatureDoesNotMatch" else None)
+            return RefusedError(words, 1 if code == "SignatureDoesNotMatch" else None)
         if answer.status == 400 and code in _EXPIRED_CODES:
-            return _RefusedError(words, None)
+            return RefusedError(words, None)
         if answer.status in (307, 404):
-            return _RefusedError(words, 1)
+            return RefusedError(words, 1)
         return DownloadError(words)
 
     def _continues(self, response: aiohttp.ClientResponse) -> bool:
         """Whether a 206 continues the same file at the right byte."""
         found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-        if not found or int(found[1]) != self._at or _strong(response.headers.get("ETag")) != self.etag:
+        if not found or int(found[1]) != self._at or strong_etag(response.headers.get("ETag")) != self.etag:
             return False
         if found[3] != "*":
             if self._part_total not in (None, int(found[3])):
                 return False
             self._part_total = int(found[3])
-        return not _encodings(response)
+        return not content_codings(response)
 
     def _note(self, response: aiohttp.ClientResponse) -> None:
-        if encodings := _encodings(response):
-            raise DownloadError(f"GET {self._link}: the body is {encodings}-encoded although that was not asked for")
+        if encodings := content_codings(response):
+            raise DownloadError(f"GET {self._link}: the body is {encodings}-encoded although that was not requested")
         self._refusals = 0
-        self.etag = _strong(response.headers.get("ETag"))
+        self.etag = strong_etag(response.headers.get("ETag"))
         self._part_total = response.content_length
         self._ends_unmarked = "Transfer-Encoding" not in response.headers
         wanted = self._part_size
@@ -323,7 +319,7 @@ class Transfer:
         self._check.rewind()
         self._part_total = self.etag = None
 
-    async def _replace_link(self, refused: "_RefusedError | None") -> None:
+    async def _replace_link(self, refused: "RefusedError | None") -> None:
         words = str(refused) if refused else "the URL is about to expire"
         limit = refused.renewals if refused and refused.renewals else self._settings.link_renewals
         self._refusals += refused is not None
@@ -333,7 +329,12 @@ class Transfer:
             raise LinkExpiredError(f"{words}; a fresh URL is needed: get the export again")
         if self._refusals > 1:
             await self._sleep(self._next_wait(None))
-        source = as_source(await self._renew(self._link if refused else None), "renew must return")
+        try:
+            source = as_source(await self._renew(self._link if refused else None), "renew must return")
+        except APSError as problem:
+            if refused:
+                problem.add_note(f"The last link was refused: {words}")
+            raise
         if [part.size for part in source.parts] == [part.size for part in self._source.parts]:
             self._source = source
             self._link = source.parts[self._index].link
@@ -349,11 +350,11 @@ class Transfer:
         is_refused = isinstance(problem, TransportError) and problem.obstacle in ("certificate", "proxy")
         if self._breaks >= (_REFUSED_ATTEMPTS if is_refused else self._settings.max_download_attempts):
             raise IncompleteDownloadError(
-                f"gave up after {self._breaks} breaks without a new byte, at {self.received} of "
+                f"gave up after {self._breaks} interruptions without a new byte, at {self.received} of "
                 f"{'unknown' if (total := self._whole) is None else total} bytes: {problem}"
             ) from problem
         wait = self._next_wait(problem)
-        _log.info("%s; keeping %d bytes, going on in %.1f s", problem, self._at, wait)
+        _log.info("%s; keeping %d bytes, continuing in %.1f s", problem, self._at, wait)
         await self._sleep(wait)
 
     async def _sleep(self, seconds: float) -> None:
@@ -368,73 +369,9 @@ class Transfer:
         return self._waits.send(problem)
 
 
-class _Response:
-    """The response to a link; a temporary redirect is followed once, unless the caller opens the links (no base URL).
-
-    A class, since `asynccontextmanager` would take longer than the checks of a small file. It keeps the response out of
-    the local variables of the transfer, which lives longer: a response shows its whole URL.
-    """
-
-    __slots__ = ("_base_url", "_headers", "_link", "_open", "_opened", "response")
-
-    def __init__(self, opener: Opener, link: SignedUrl, headers: Mapping[str, str], base_url: str | None) -> None:
-        self._open, self._link, self._headers, self._base_url = opener, link, headers, base_url
-
-    async def __aenter__(self) -> Self:
-        self._opened = self._open(self._link, self._headers)
-        self.response: aiohttp.ClientResponse = await self._opened.__aenter__()
-        if self.response.status == 307 and self._base_url is not None:
-            await self._follow(self.response.headers.get("Location", ""), self._base_url)
-        return self
-
-    async def _follow(self, location: str, base_url: str) -> None:
-        await self._opened.__aexit__(None, None, None)
-        try:
-            target = redirect_target(self._link, location, base_url=base_url)
-        except ValueError as problem:
-            raise _RefusedError(f"GET {self._link}: 307, and the redirect was not followed: {problem}", 1) from None
-        self._opened = self._open(target, self._headers)
-        self.response = await self._opened.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await self._opened.__aexit__(kind, problem, trace)
-
-
 class _TransientError(Exception):
     """Carries a transient error out of the response's context, so that no connection is held while waiting."""
 
     def __init__(self, reason: APSError) -> None:
         super().__init__(str(reason))
         self.reason = reason
-
-
-class _RefusedError(Exception):
-    """The link is refused. `renewals` limits the fresh links to try, if the cause is probably not expiry."""
-
-    def __init__(self, words: str, renewals: int | None) -> None:
-        super().__init__(words)
-        self.renewals = renewals
-
-
-async def _head_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Up to `limit` bytes of a body. A single `read` would only return those of the first packet."""
-    body = bytearray()
-    while len(body) < limit and (piece := await response.content.read(limit - len(body))):
-        body += piece
-    return bytes(body)
-
-
-def _strong(etag: str | None) -> str | None:
-    """The ETag if it is a strong one (RFC 9110, 8.8.1), and can be sent back in a header."""
-    etag = (etag or "").strip()
-    return etag if etag and etag.isascii() and etag.isprintable() and not etag.startswith("W/") else None
-
-
-def _encodings(response: aiohttp.ClientResponse) -> str:
-    """The content codings of a response that change its bytes."""
-    if "Content-Encoding" not in response.headers:
-        return ""
-    values = ",".join(response.headers.getall("Content-Encoding")).lower().split(",")
-    return ", ".join(each for value in values if (each := value.strip()) in _ENCODINGS)

@@ -10,8 +10,9 @@ from typing import Any
 from attrs import define, field, frozen
 
 from aps_async.downloads.download import BeforeRename
-from aps_async.downloads.sinks import PartFile, part_name, target_error
+from aps_async.downloads.sinks import PartFile, part_name
 from aps_async.downloads.storage import Storage, discard_from, staged_in
+from aps_async.downloads.target_paths import target_error
 from aps_async.errors import InputError
 from aps_async.exports.entries import Entry
 from aps_async.ledger.files import known_file
@@ -45,7 +46,7 @@ def batch_for(project: Project, batch: int | None, *, one_pdf: bool = False) -> 
     if batch is None:
         return LARGEST if one_pdf and project.is_acc else None
     if not project.is_acc:
-        raise InputError(f"{project.name} is not an ACC project, whose sheets are exported one by one: use no batches")
+        raise InputError(f"{project.name} is not an ACC project: its sheets are exported one by one, without batches")
     return checked_batch(batch)
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import overload
 
 from aps_async.arguments import check_functions, check_kind, check_not_async
-from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
+from aps_async.downloads.target_paths import made_folder
 from aps_async.exports.batches import Batches
 from aps_async.exports.bulk_requests import Wanted
 from aps_async.exports.bulk_run import Run

@@ -10,8 +10,9 @@ from attrs import define, field
 
 from aps_async.downloads.archives import unpack_archive
 from aps_async.downloads.filenames import in_folder
-from aps_async.downloads.sinks import PartFile, checked_path, target_error
+from aps_async.downloads.sinks import PartFile
 from aps_async.downloads.storage import Storage, discard_from, put_into, staged_in
+from aps_async.downloads.target_paths import checked_path, target_error
 from aps_async.exports.batches import Batches, put_in_place
 from aps_async.exports.entries import Entry
 from aps_async.exports.progress import Counts
@@ -105,7 +106,7 @@ class Files:
         poller = entry.job_poller
         self.counts.downloading += 1
         try:
-            now = asyncio.get_running_loop().time()  # the deadline begins anew: the job may have waited for this slot
+            now = asyncio.get_running_loop().time()  # the deadline starts again: the job may have waited for this slot
             async with poller.until_deadline(since=now):
                 job = checked_job(poller.answer)
                 entry.record.failed_files = job.failed_files

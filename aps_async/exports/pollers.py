@@ -43,7 +43,7 @@ class EndingWords:
 
     def judge(self, job: ExportJob) -> ExportJob:
         """Returns the job; FAILED after five such words in a row, or `Settings.ending_word_grace` seconds of them."""
-        word, now = job.raw_status.lower(), asyncio.get_running_loop().time()
+        word, now = job.raw_status.strip().lower(), asyncio.get_running_loop().time()
         if word not in ENDING_WORDS or job.status.is_final:
             self._word = ""
             return job
@@ -53,7 +53,7 @@ class EndingWords:
         self._polls += 1
         if self._polls < _ENDING_POLLS and now - self._since < self._session.settings.ending_word_grace:
             return job
-        problem = f"an undocumented status that came {self._polls} times in a row"
+        problem = f"an undocumented status, {self._polls} times in a row"
         return evolve(job, status=ExportStatus.FAILED, reason=job.reason or problem)
 
 

@@ -24,8 +24,8 @@ from aps_async.models import (
     StoredOutcome,
 )
 from aps_async.policies import Policy
-from aps_async.resources import acc, files, plans, sheets
-from aps_async.resources.projects import find_project
+from aps_async.resources import acc, bim360, files, plans, sheets
+from aps_async.resources.projects import as_project, product_of
 from aps_async.session import Session
 
 __all__ = ["export_project", "get_sheet", "list_collections", "list_sheets", "project_requests"]
@@ -41,7 +41,7 @@ async def list_collections(
         InputError: the project is in BIM 360, which has folders instead of collections.
         APSError: as `list_sheets`.
     """
-    found = await _found(session, project, user_id)
+    found = await as_project(session, project, user_id=user_id)
     _check_collections(found)
     async for collection in sheets.list_collections(session, found.id, user_id=user_id):
         yield collection
@@ -83,12 +83,12 @@ async def list_sheets(
     check_awaited(known=known)
     check_functions(on_left_out=on_left_out)
     check_whole(project, folder)
-    found = await _found(session, project, user_id)
+    found = await as_project(session, project, user_id=user_id)
     if collection is not None:
         _check_collections(found)
     if found.is_acc:
         if isinstance(folder, Folder):
-            raise InputError(f"{found.name} is an ACC (Forma) project: its sheets lie in version sets, not in folders")
+            raise InputError(f"{found.name} is an ACC (Forma) project: its sheets are in version sets, not in folders")
         listed = sheets.list_sheets(session, found.id, version_set=folder, collection=collection, user_id=user_id)
     else:
         listed = plans.list_sheets(session, found, folder=folder, user_id=user_id, known=known, on_left_out=on_left_out)
@@ -115,7 +115,7 @@ async def get_sheet(
         NotFoundError: BIM 360: there is no such item or version.
         APSError: as `list_sheets`.
     """
-    found = await _found(session, project, user_id)
+    found = await as_project(session, project, user_id=user_id)
     if collection is not None:
         _check_collections(found)
     if not found.is_acc:
@@ -151,16 +151,19 @@ async def project_requests(
     Raises:
         NotExportableError: `what` is `files` for a BIM 360 project; its files need no export: download them.
         InputError: the user is missing for an ACC project with a two-legged token; `collection` is given for files or
-            for a BIM 360 project; or asset markups are requested for files. Raised before anything is listed.
+            for a BIM 360 project; or the service does not have one of the options (asset markups are not for files,
+            and BIM 360 has published markups and hyperlinks only). Raised before anything is listed.
         APSError: as `list_sheets`.
     """
     if what not in ("sheets", "files"):
         raise InputError(f"what must be 'sheets' or 'files', not {what!r}")
     check_whole(project, folder)
-    found = await _found(session, project, user_id)
+    found = await as_project(session, project, user_id=user_id)
     if found.is_acc:
         session.check_user(files.SERVICE.start, user_id)
     if what == "sheets":
+        if found.is_bim360:
+            bim360.check_options(options or ExportOptions())
         listed = list_sheets(session, found, folder=folder, collection=collection, user_id=user_id)
         async with aclosing(listed):
             async for sheet in listed:
@@ -172,7 +175,7 @@ async def project_requests(
             "what is exported there are sheets"
         )
     if collection is not None:
-        raise InputError("collections hold sheets only: choose files by folder, or export sheets")
+        raise InputError("collections contain sheets only: choose files by folder, or export sheets")
     acc.check_options(options or ExportOptions(), files.SERVICE)
     urns = [version.urn async for _, version in files.list_files(session, found, folder=folder, user_id=user_id)]
     if not urns:
@@ -205,6 +208,7 @@ def export_project(
     policy: Policy | None = None,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    batch: int | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[ExportOutcome, None]: ...
 
@@ -226,6 +230,7 @@ def export_project(
     policy: Policy | None = None,
     unpack: bool = False,
     ledger: Ledger | bool = False,
+    batch: int | None = None,
     on_progress: Callable[[BulkProgress], object] | None = None,
 ) -> AsyncGenerator[StoredOutcome, None]: ...
 
@@ -259,7 +264,7 @@ async def export_project(
     check_not_async(policy=policy)
     check_functions(on_progress=on_progress)
     check_whole(project, source_folder)
-    found = await _found(session, project, user_id)
+    found = await as_project(session, project, user_id=user_id)
     requests = project_requests(
         session,
         found,
@@ -287,14 +292,9 @@ async def export_project(
             yield outcome
 
 
-async def _found(session: Session, project: Project | str, user_id: str | None) -> Project:
-    return project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
-
-
 def _check_collections(project: Project) -> None:
     if not project.is_acc:
-        kind = "BIM 360" if project.is_bim360 else project.project_type or "unknown"
         raise InputError(
-            f"{project.name} is a {kind} project, and only ACC (Forma) projects have collections: "
+            f"{project.name} is a {product_of(project)} project, and only ACC (Forma) projects have collections: "
             "leave the collection out, or choose a folder"
         )

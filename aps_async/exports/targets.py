@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from aps_async.downloads.folder import storage_for
-from aps_async.downloads.sinks import local_path
 from aps_async.downloads.storage import ReadableStorage, Storage, is_object_storage
+from aps_async.downloads.target_paths import local_path
 from aps_async.errors import InputError
 from aps_async.filesystem import at_home
 from aps_async.ledger import LEDGER_NAME, Ledger
 from aps_async.user_folders import user_folder
 
-__all__ = ["ledger_for", "readable", "state_folder", "state_folder_for", "target_for"]
+__all__ = ["check_no_state", "ledger_for", "readable", "state_folder", "state_folder_for", "target_for"]
 __dir__: object = __all__.copy
 
 _OF_STORAGE = ("stage", "put", "discard")
@@ -53,11 +53,20 @@ def ledger_for(target: Path | Storage, state: str | os.PathLike[str] | None = No
         InputError: `state` is given for a folder; or the storage is not a `ReadableStorage`.
     """
     if isinstance(target, Path):
-        if state is not None:
-            raise InputError("the ledger of a folder lies in it: a state folder is for storages only")
+        check_no_state(state)
         return Ledger(target, **options)
     storage = readable(target)
     return Ledger(state_folder_for(storage, state), storage=storage, **options)
+
+
+def check_no_state(state: object) -> None:
+    """Checks that no state folder is given; for a target that is a folder.
+
+    Raises:
+        InputError: there is one.
+    """
+    if state is not None:
+        raise InputError("the ledger of a folder is kept in it: a state folder is for storages only")
 
 
 def readable(target: Storage) -> ReadableStorage:
@@ -68,7 +77,7 @@ def readable(target: Storage) -> ReadableStorage:
     """
     if not _has(target, _OF_READABLE):
         raise InputError(
-            f"a ledger needs a storage whose files can be looked at, and {type(target).__name__} has not all of "
+            f"a ledger needs a storage with readable files, and {type(target).__name__} does not have all of "
             f"{', '.join(_OF_READABLE)}: see ReadableStorage, or leave the ledger out"
         )
     found: ReadableStorage = target  # type: ignore[assignment] # its methods were just checked

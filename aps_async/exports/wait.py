@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aps_async.downloads.download import BeforeRename
     from aps_async.downloads.sinks import PartFile
     from aps_async.models import Downloaded, Received
+from aps_async.text import abridged
 
 __all__ = [
     "Result",
@@ -122,7 +123,7 @@ async def poll_many(
     async def one(export: Export) -> tuple[ExportRef, ExportJob | Exception]:
         try:
             return ref_of(export), await poll_export(session, export, timeout=timeout, policy=policy)
-        except Exception as error:  # noqa: BLE001 - the others go on; the caller gets the error
+        except Exception as error:  # noqa: BLE001 - the others continue; the caller gets the error
             return ref_of(export), error
 
     tasks: list[asyncio.Task[tuple[ExportRef, ExportJob | Exception]]] = []
@@ -146,9 +147,7 @@ def checked_job(job: ExportJob) -> ExportJob:
     if job.status is not ExportStatus.FAILED and (job.ref.request.allow_partial or not partial):
         return job
     lost = [f"{each.id} ({each.reason or each.detail or 'no reason'})" for each in job.failed_files[:_NAMED]]
-    if (more := len(job.failed_files) - _NAMED) > 0:
-        lost.append(f"and {more} more")
-    why = job.reason or (f"missing are {', '.join(lost)}" if lost else None)
+    why = job.reason or (f"these are missing: {abridged(lost, len(job.failed_files))}" if lost else None)
     why = f": {why}" if why else ", and gives no reason"
     of = ", ".join(job.ref.request.source_ids[:3]) + (" …" if len(job.ref.request.source_ids) > 3 else "")
     raise ExportFailedError(f"the service answers {job.raw_status!r} for {job.ref} of {of}{why}", ref=job.ref, job=job)
@@ -332,7 +331,8 @@ class Result:
             found = await kind.resolve(session, self.job, self._refused)
         if found is None:
             job = self.job
-            raise ExportError(f"{job.ref} is {job.raw_status!r}, but the service gives no link", ref=job.ref, job=job)
+            no_link = "only gives the link that was refused" if job.link in self._refused else "gives no link"
+            raise ExportError(f"{job.ref} is {job.raw_status!r}, but the service {no_link}", ref=job.ref, job=job)
         return found
 
     async def _asked_again(self) -> Source | None:

@@ -14,18 +14,19 @@ from typing import Literal, Self
 from attrs import evolve
 
 from aps_async.downloads.filenames import NameBook, safe_stem, stem_of
-from aps_async.downloads.sinks import local_path, made_folder, remove_parts
+from aps_async.downloads.sinks import remove_parts
 from aps_async.downloads.storage import ReadableStorage, Storage
+from aps_async.downloads.target_paths import local_path, made_folder
 from aps_async.errors import ExportFailedError, InputError, LedgerError
 from aps_async.filesystem import check_real_folders
 from aps_async.lazy import regex
-from aps_async.ledger import file_rows, rows
+from aps_async.ledger import file_rows, rows, run_rows
 from aps_async.ledger.files import are_unchanged, known_file, read_again, stamp_of
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.lock import FolderLock
 from aps_async.ledger.moves import Moves, is_superseded
 from aps_async.ledger.places import FolderPlace, Place, StoragePlace
-from aps_async.ledger.schema import LEDGER_NAME
+from aps_async.ledger.schema import LEDGER_NAME, MOVE_AWAY
 from aps_async.ledger.sheets import SheetBook
 from aps_async.ledger.store import Store
 from aps_async.models import Downloaded, ExportKind, ExportOutcome, ExportRef, ExportRequest, StoredExport
@@ -136,7 +137,7 @@ class Ledger:
             subfolders = await self._store.call(rows.subfolders, durable=False)
             await in_thread(_remove_parts, self.folder, subfolders, tag)
             await self.moves.settle(preview=False)
-            await self._store.call(lambda db: rows.announce_run(db, self._command), durable=False)
+            await self._store.call(lambda db: run_rows.announce_run(db, self._command), durable=False)
         except BaseException:
             await self.__aexit__()
             raise
@@ -183,7 +184,7 @@ class Ledger:
             return
         name = path.relative_to(folder).as_posix()
         if is_superseded(name):
-            raise InputError(f"{file} lies in the folder for older versions: choose another place")
+            raise InputError(f"{file} is in the folder for older versions: choose another place")
         owner = await self._store.call(lambda db: rows.reserve_name(db, stem_of(name)))
         if owner is not None:
             raise InputError(f"{file} is the file of {owner}: choose another name")
@@ -211,7 +212,7 @@ class Ledger:
         def begin(connection: sqlite3.Connection) -> int:
             if again:
                 rows.forget_files(connection)
-            return rows.begin_run(connection, command, total)
+            return run_rows.begin_run(connection, command, total)
 
         self._run = await self._store.call(begin, durable=False)
 
@@ -219,7 +220,7 @@ class Ledger:
         """Records how many exports this run (or the next one) has; called again while a list is still being read."""
         self.expected = total
         if run := self._run:
-            await self._store.call(lambda db: rows.expect(db, run, total), durable=False)
+            await self._store.call(lambda db: run_rows.expect(db, run, total), durable=False)
         else:
             self._total = total
 
@@ -334,7 +335,7 @@ class Ledger:
     async def complete(self, total: int) -> None:
         """The run is complete."""
         run, self._run = self._run, 0
-        await self._store.call(lambda db: rows.end_run(db, run, total))
+        await self._store.call(lambda db: run_rows.end_run(db, run, total))
 
 
 class _Names(NameBook):
@@ -364,7 +365,7 @@ def _tag(connection: sqlite3.Connection) -> str:
     """The tag in the names of part files. It is checked, since part files with it are removed."""
     found = connection.execute("SELECT value FROM facts WHERE name='tag'").fetchone()
     if found is None or not _TAG.fullmatch(str(found[0])):
-        raise LedgerError(f"the folder's ledger has no valid tag. {file_rows.MOVE_AWAY}")
+        raise LedgerError(f"the folder's ledger has no valid tag: {MOVE_AWAY}")
     return str(found[0])
 
 

@@ -20,12 +20,11 @@ from aps_async.errors import DecodeError, InputError, LedgerError
 from aps_async.ids import version_number
 from aps_async.ledger.journal import KnownFile, Record
 from aps_async.ledger.keys import digest, name_key
-from aps_async.ledger.schema import State
+from aps_async.ledger.schema import MOVE_AWAY, State
 from aps_async.text import folded
 from aps_async.transport.converter import loads, structure, to_dict, to_json
 
 __all__ = [
-    "MOVE_AWAY",
     "Former",
     "arrived",
     "arriving",
@@ -56,8 +55,6 @@ __all__ = [
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
-
-MOVE_AWAY = "Move it away and run again; everything will be exported anew then"
 
 
 def files_of(connection: sqlite3.Connection, export: int, table: str = "files") -> list[KnownFile]:
@@ -103,7 +100,7 @@ def stored_name(name: Hashable) -> str:
     try:
         return "/".join(checked_relative(name))
     except InputError as problem:
-        raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {MOVE_AWAY}") from None
+        raise LedgerError(f"the folder's ledger cannot be trusted ({problem}): {MOVE_AWAY}") from None
 
 
 def structured(text: str, into: type[T]) -> T:
@@ -111,7 +108,7 @@ def structured(text: str, into: type[T]) -> T:
     try:
         return structure(loads(text), into, strict=True)
     except (DecodeError, ValueError) as problem:
-        raise LedgerError(f"the folder's ledger cannot be trusted: {problem}. {MOVE_AWAY}") from None
+        raise LedgerError(f"the folder's ledger cannot be trusted ({problem}): {MOVE_AWAY}") from None
 
 
 def arriving(connection: sqlite3.Connection, record: Record, files: Iterable[KnownFile]) -> None:

@@ -61,7 +61,7 @@ def stamp_of(path: Path, size: int, renamed_after: float) -> str | None:
     return _stamp(found) if is_ours else None
 
 
-def read_again(folder: Path, files: Sequence[KnownFile], stop: Event | None = None) -> tuple[KnownFile, ...] | None:
+def read_again(folder: Path, files: Sequence[KnownFile], stop: Event) -> tuple[KnownFile, ...] | None:
     """Reads all files; returns them with new stamps if they have the size and hash in the ledger, otherwise None.
 
     Sizes are compared first, since that finds most changes at once. `stop` ends it early if the caller is cancelled.
@@ -87,21 +87,21 @@ def _settled(before: os.stat_result, path: Path, began: float) -> str | None:
     return _stamp(before) if is_old and _stamp(before) == _stamp(os.lstat(path)) else None
 
 
-def are_whole(folder: Path, files: Sequence[KnownFile], stop: Event | None = None) -> bool:
+def are_whole(folder: Path, files: Sequence[KnownFile], stop: Event) -> bool:
     """Whether all files are there and unchanged. Only files with another stamp are read."""
     return are_unchanged(folder, files) or read_again(folder, files, stop) is not None
 
 
-def is_whole(folder: Path, file: KnownFile, name: str | None = None) -> bool:
-    """Whether a file is there and unchanged, under its own name or the given one. A link counts as a change."""
-    path = folder / (name or file.name)
+def is_whole(folder: Path, file: KnownFile, name: str) -> bool:
+    """Whether a file is there and unchanged, under the given name. A link counts as a change."""
+    path = folder / name
     try:
         return path.stat().st_size == file.size and sha256(path) == file.sha256
     except OSError:
         return False
 
 
-def known_file(folder: Path, path: Path, stop: Event | None = None) -> KnownFile:
+def known_file(folder: Path, path: Path, stop: Event) -> KnownFile:
     """Reads size, hash and stamp of a file in the folder.
 
     Raises:

@@ -17,7 +17,7 @@ from aps_async.text import folded
 from aps_async.transport.converter import to_dict, to_json
 
 __all__ = [
-    "Wanted",
+    "KeyedRequest",
     "digest",
     "is_named",
     "lineage_of",
@@ -90,7 +90,7 @@ def lineage_of_version(project_id: str, urn: str) -> bytes:
     return digest(ExportKind.BIM360, project_id, [_VERSION.sub("", urn)], None)
 
 
-class Wanted:
+class KeyedRequest:
     """A request, with its key, lineage and stored form."""
 
     def __init__(self, request: ExportRequest, export_id: str | None) -> None:

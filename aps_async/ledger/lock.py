@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from aps_async.downloads.sinks import target_error
+from aps_async.downloads.target_paths import target_error
 from aps_async.errors import FolderInUseError, LedgerError
 from aps_async.filesystem import open_own, try_lock
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import hashlib
 import os
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -12,11 +11,12 @@ from threading import Event
 from typing import Protocol, TypeVar
 
 from aps_async.downloads.filenames import checked_relative, fitted, name_limit
-from aps_async.downloads.sinks import part_name, source_error, target_error
+from aps_async.downloads.sinks import part_name
 from aps_async.downloads.storage import ReadableStorage, StorageBelow, discard_from
+from aps_async.downloads.target_paths import source_error, target_error
 from aps_async.errors import TargetError
-from aps_async.filesystem import check_real_folders, move_below, open_own, replacing
-from aps_async.ledger.files import are_whole, is_whole, known_file
+from aps_async.filesystem import check_real_folders, move_below, open_own, remove_below, replacing
+from aps_async.ledger.files import are_whole, is_whole, known_file, sha256
 from aps_async.ledger.journal import KnownFile
 from aps_async.text import folded
 from aps_async.threads import in_thread
@@ -162,7 +162,7 @@ class FolderPlace:
 
     async def remove(self, name: str) -> None:
         """See `Place`."""
-        await self._in_thread(name, _remove, self._folder, name)
+        await self._in_thread(name, remove_below, self._folder, checked_relative(name))
 
     async def read(self, name: str, limit: int) -> bytes | None:
         """See `Place`."""
@@ -225,8 +225,8 @@ class StoragePlace:
     async def look(self, name: str) -> KnownFile | None:
         """See `Place`."""
         found = await self._storage.find(name)
-        sha256 = None if found is None else found.sha256 or await self._sha256(name)
-        return None if found is None or sha256 is None else KnownFile(name, found.size, sha256)
+        digits = None if found is None else found.sha256 or await self._sha256(name)
+        return None if found is None or digits is None else KnownFile(name, found.size, digits)
 
     async def is_whole(self, file: KnownFile, name: str) -> bool:
         """See `Place`."""
@@ -292,7 +292,7 @@ class StoragePlace:
 
     async def _sha256(self, name: str) -> str | None:
         async with self._staged() as staged:
-            return await _locally(staged, _sha256) if await self._storage.fetch(name, staged) else None
+            return await _locally(staged, sha256) if await self._storage.fetch(name, staged) else None
 
     @asynccontextmanager
     async def _staged(self) -> AsyncGenerator[Path, None]:
@@ -334,11 +334,6 @@ def _take_back(folder: Path, name: str, target: str) -> bool:
     return True
 
 
-def _remove(folder: Path, name: str) -> None:
-    check_real_folders(folder, checked_relative(name)[:-1])
-    (folder / name).unlink(missing_ok=True)
-
-
 def _remove_empty(folder: Path, parts: Sequence[str]) -> None:
     """Removes folders that a move has emptied."""
     for end in range(len(parts), 0, -1):
@@ -361,8 +356,3 @@ def _write(path: Path, content: Iterable[bytes], tag: str) -> None:
 def _write_parts(path: Path, content: Iterable[bytes]) -> None:
     with path.open("wb") as file:
         file.writelines(content)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

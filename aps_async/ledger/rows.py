@@ -13,18 +13,14 @@ from typing import NamedTuple
 from aps_async.downloads.filenames import stem_of
 from aps_async.ledger.file_rows import files_of, files_of_all, placeholders, set_former, stored_name, structured
 from aps_async.ledger.journal import KnownFile, Record
-from aps_async.ledger.keys import Wanted, digest, is_named, name_key, title_of
+from aps_async.ledger.keys import KeyedRequest, digest, is_named, name_key, title_of
 from aps_async.ledger.schema import State
 from aps_async.models import ExportKind, ExportRef, ExportRequest, FailedFile
 from aps_async.text import folded, well_formed
 
 __all__ = [
     "adopt",
-    "announce_run",
-    "begin_run",
-    "end_run",
     "enter",
-    "expect",
     "failed",
     "forget",
     "forget_files",
@@ -56,32 +52,6 @@ class _Row(NamedTuple):
 _COLUMNS = ", ".join(_Row._fields)
 
 
-def begin_run(connection: sqlite3.Connection, command: str | None, total: int | None) -> int:
-    """Records that a run begins, and returns its number. It replaces a run that was stopped before its first export."""
-    last, is_unused = _last_run(connection)
-    made = connection.execute(
-        "INSERT OR REPLACE INTO runs (id, began, total, command) VALUES (?, ?, ?, ?)",
-        (last if is_unused else None, time.time(), total, well_formed(command) if command else command),
-    )
-    return int(made.lastrowid or 0)
-
-
-def announce_run(connection: sqlite3.Connection, command: str | None) -> None:
-    """Records a folder's first run before its list, so that it can be resumed. A later one hides no earlier one."""
-    last, is_unused = _last_run(connection)
-    if last is None or is_unused:
-        begin_run(connection, command, None)
-
-
-def _last_run(connection: sqlite3.Connection) -> tuple[int | None, bool]:
-    """The number of the last run, and whether it was stopped before its first export."""
-    found = connection.execute(
-        "SELECT id, ended IS NULL AND NOT EXISTS (SELECT 1 FROM exports WHERE run=runs.id) FROM runs"
-        " ORDER BY id DESC LIMIT 1"
-    ).fetchone()
-    return (None, False) if found is None else (found[0], bool(found[1]))
-
-
 def subfolders(connection: sqlite3.Connection) -> list[str]:
     """The subfolders that exports go to."""
     found = connection.execute("SELECT name FROM exports WHERE name LIKE '%/%'")
@@ -102,16 +72,6 @@ def forget_files(connection: sqlite3.Connection) -> None:
         set_former(connection, number)
 
 
-def expect(connection: sqlite3.Connection, run: int, total: int) -> None:
-    """Records how many requests a run has."""
-    connection.execute("UPDATE runs SET total=? WHERE id=?", (total, run))
-
-
-def end_run(connection: sqlite3.Connection, run: int, total: int) -> None:
-    """Records that a run is complete: every request has its outcome."""
-    connection.execute("UPDATE runs SET ended=?, total=? WHERE id=?", (time.time(), total, run))
-
-
 def enter(
     connection: sqlite3.Connection,
     run: int,
@@ -121,7 +81,7 @@ def enter(
     counts: dict[str, int],
 ) -> list[Record]:
     """Returns what is known about requests, and enters new ones. `counts`: see `take_name`."""
-    wanted = [Wanted(request, ref.export_id if ref else None) for request, ref in requests]
+    wanted = [KeyedRequest(request, ref.export_id if ref else None) for request, ref in requests]
     known = _known_at_once(connection, run, wanted)
     found = [record or _known(connection, run, each) for record, each in zip(known, wanted, strict=True)]
     # New requests come last, when it is clear which names the existing rows keep.
@@ -135,7 +95,7 @@ def adopt(
     connection: sqlite3.Connection, request: ExportRequest, name: str, file: KnownFile, exported_at: float
 ) -> None:
     """Enters an export that is done, with its file; of several with one key, the first is found by it."""
-    wanted = Wanted(request, None)
+    wanted = KeyedRequest(request, None)
     key = wanted.key(0)
     if _row_of(connection, key) is not None:
         key = digest("renumbered", name)
@@ -150,7 +110,7 @@ def adopt(
     )
 
 
-def _known_at_once(connection: sqlite3.Connection, run: int, wanted: Sequence[Wanted]) -> list[Record | None]:
+def _known_at_once(connection: sqlite3.Connection, run: int, wanted: Sequence[KeyedRequest]) -> list[Record | None]:
     """Finds with three statements for all what `_known` finds with three for each, in the cases without doubt."""
     keys = [each.key(0) for each in wanted]
     select = f"SELECT key, {_COLUMNS} FROM exports WHERE key IN ({placeholders(keys)})"  # noqa: S608
@@ -171,14 +131,14 @@ def _known_at_once(connection: sqlite3.Connection, run: int, wanted: Sequence[Wa
     return found
 
 
-def _is_plain(row: _Row, run: int, wanted: Wanted) -> bool:
+def _is_plain(row: _Row, run: int, wanted: KeyedRequest) -> bool:
     """Whether a row is certainly that of a request: not for another job, and not yet requested by this run."""
     if row.run == run or row.name is None or _has_other_identity(row.request, wanted):
         return False
     return wanted.export_id is None or wanted.export_id == row.export_id
 
 
-def _known(connection: sqlite3.Connection, run: int, wanted: Wanted) -> Record | None:
+def _known(connection: sqlite3.Connection, run: int, wanted: KeyedRequest) -> Record | None:
     repeat = 0
     while True:
         row = _row_of(connection, wanted.key(repeat))
@@ -201,7 +161,7 @@ def _row_of(connection: sqlite3.Connection, key: bytes) -> _Row | None:
     return row and _Row(*row)
 
 
-def _is_renumbered(connection: sqlite3.Connection, number: int, stored: str, wanted: Wanted) -> bool:
+def _is_renumbered(connection: sqlite3.Connection, number: int, stored: str, wanted: KeyedRequest) -> bool:
     """Whether the id belongs to another sheet now, so that the row is not its own: ACC keeps it if a number changes."""
     if not _has_other_identity(stored, wanted):
         return False
@@ -209,14 +169,14 @@ def _is_renumbered(connection: sqlite3.Connection, number: int, stored: str, wan
     return True
 
 
-def _has_other_identity(stored: str, wanted: Wanted) -> bool:
+def _has_other_identity(stored: str, wanted: KeyedRequest) -> bool:
     if (now := wanted.plain.get("identity")) is None:
         return False
     before = json.loads(stored).get("identity")
     return before is not None and before != now
 
 
-def _record(connection: sqlite3.Connection, wanted: Wanted, row: _Row, files: Sequence[KnownFile]) -> Record:
+def _record(connection: sqlite3.Connection, wanted: KeyedRequest, row: _Row, files: Sequence[KnownFile]) -> Record:
     if row.lacks is not None and files and wanted.export_id is None:  # by now the service may have what was missing
         forget(connection, row.id)
         return Record(id=row.id, name=stored_name(row.name))
@@ -232,7 +192,7 @@ def _record(connection: sqlite3.Connection, wanted: Wanted, row: _Row, files: Se
 
 
 def _new(
-    connection: sqlite3.Connection, run: int, wanted: Wanted, *, keep_older: bool, counts: dict[str, int]
+    connection: sqlite3.Connection, run: int, wanted: KeyedRequest, *, keep_older: bool, counts: dict[str, int]
 ) -> Record:
     """Enters a request; also one whose row has lost its name to another version."""
     repeat = 0
@@ -266,7 +226,7 @@ def _new(
     return _record(connection, wanted, row, files_of(connection, row.id))
 
 
-def _older(connection: sqlite3.Connection, number: int, run: int, wanted: Wanted) -> int | None:
+def _older(connection: sqlite3.Connection, number: int, run: int, wanted: KeyedRequest) -> int | None:
     """The older version of a sheet that this run does not request; with the same options, if there is one.
 
     If there are several, it is not known which of them is revised. The new version then gets a name of its own, since a
@@ -295,7 +255,7 @@ _NAMES_IN_PLACE = """
 """Names of an export's files in the folder, and of those that it has not replaced yet."""
 
 
-def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: Wanted) -> str | None:
+def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: KeyedRequest) -> str | None:
     """Gives a newer version the names of the older one, whose file is removed once the newer one is there.
 
     Returns:
@@ -312,7 +272,7 @@ def _take_over(connection: sqlite3.Connection, older: int, number: int, wanted: 
     return name if owned and is_named(name, wanted.title, before) else None
 
 
-def _learn_identity(connection: sqlite3.Connection, number: int, wanted: Wanted) -> None:
+def _learn_identity(connection: sqlite3.Connection, number: int, wanted: KeyedRequest) -> None:
     """Adds the lineage to a row of an older version, or to one whose request had no `SheetIdentity`."""
     if wanted.request.identity is None:
         return
@@ -324,7 +284,7 @@ def _learn_identity(connection: sqlite3.Connection, number: int, wanted: Wanted)
         _move_replaced(connection, wanted)
 
 
-def _move_replaced(connection: sqlite3.Connection, wanted: Wanted) -> None:
+def _move_replaced(connection: sqlite3.Connection, wanted: KeyedRequest) -> None:
     """Moves replaced versions to the new lineage too, unless another sheet still has the former one."""
     former = wanted.former_lineage()
     connection.execute(

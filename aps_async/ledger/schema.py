@@ -15,7 +15,7 @@ from enum import IntEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from aps_async.downloads.sinks import target_error
+from aps_async.downloads.target_paths import target_error
 from aps_async.errors import DiskFullError, LedgerError, TargetError
 from aps_async.filesystem import refuse_link
 
@@ -23,6 +23,7 @@ __all__ = [
     "APPLICATION",
     "LEDGER_NAME",
     "MIGRATIONS",
+    "MOVE_AWAY",
     "READABLE_FROM",
     "WRONG_VALUES",
     "State",
@@ -34,6 +35,8 @@ __all__ = [
 __dir__: object = __all__.copy
 
 LEDGER_NAME = ".aps-async.sqlite"
+MOVE_AWAY = "move it away and run it again; everything is then exported again"
+"""What to do about a ledger that cannot be used, for error messages."""
 APPLICATION = 0x41505361  # "APSa", in the file's header, which marks it as ours
 _WAIT = 10.0  # seconds to wait for a reader such as `status`
 WRONG_VALUES = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
@@ -259,7 +262,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     if tables and whose != APPLICATION:
         raise LedgerError(f"{path} is a database of something else: move it away, or choose another folder")
     if odd:  # triggers and views would run with our statements
-        raise LedgerError(f"{path} was changed by another program: move it away; everything will be exported anew then")
+        raise LedgerError(f"{path} was changed by another program: {MOVE_AWAY}")
     if version > len(MIGRATIONS):
         raise LedgerError(
             f"{path} was written by a newer aps-async (form {version}; this one knows {len(MIGRATIONS)}): update "
@@ -301,18 +304,13 @@ def _why_not_opened() -> OSError:
 def explained(path: Path, problem: Exception) -> Exception:
     """Converts an error while reading or writing into one of ours that says what to do."""
     if isinstance(problem, WRONG_VALUES):
-        return LedgerError(
-            f"{path} contains a value that cannot be used ({problem}): move it away and run it again; everything will "
-            "be exported anew then"
-        )
+        return LedgerError(f"{path} contains a value that cannot be used ({problem}): {MOVE_AWAY}")
     code = getattr(problem, "sqlite_errorcode", 0)
     kind = code & 0xFF
     if kind in _FULL:
         return DiskFullError(f"cannot write {path}: the disk is full; make room and run it again", path=path)
     if kind in _DAMAGED:
-        return LedgerError(
-            f"{path} is damaged ({problem}): move it away and run it again; everything will be exported anew then"
-        )
+        return LedgerError(f"{path} is damaged ({problem}): {MOVE_AWAY}")
     if kind in _BUSY:
         return LedgerError(f"{path} is held by another program ({problem}): close that and run it again")
     if code == sqlite3.SQLITE_IOERR_WRITE:  # a disk quota or file size limit; a full disk has a code of its own
@@ -322,4 +320,4 @@ def explained(path: Path, problem: Exception) -> Exception:
         )
     if kind in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return target_error(path, _why_not_opened())
-    return LedgerError(f"{path} cannot be used ({problem}): run it again, or move it away to begin anew")
+    return LedgerError(f"{path} cannot be used ({problem}): run it again, or move it away to start from scratch")

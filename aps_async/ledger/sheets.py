@@ -184,10 +184,6 @@ class SheetBook:
         statement = "INSERT OR REPLACE INTO sheets VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         await self._store.call(lambda db: db.executemany(statement, values) and None)
 
-    async def notes(self, project_id: str) -> list[SheetNote]:
-        """The notes on a project's sheets."""
-        return await self._store.call(lambda db: _notes(db, project_id), durable=False)
-
     async def forget(self, sheets: Iterable[KnownSheet]) -> None:
         """Marks sheets to be exported again, under the same names."""
         records = [each.record for each in sheets]
@@ -321,21 +317,6 @@ def _replaced(connection: sqlite3.Connection, lineages: Sequence[bytes]) -> dict
         " AND EXISTS (SELECT 1 FROM files WHERE export=id) ORDER BY id"
     )
     return {lineage: (record, stored) for lineage, record, stored in connection.execute(select, lineages)}
-
-
-def _notes(connection: sqlite3.Connection, project_id: str) -> list[SheetNote]:
-    select = "SELECT lineage, facts, viewer, state, reason, moved FROM sheets WHERE project=?"
-    return [
-        SheetNote(
-            lineage=lineage,
-            sheet=structured(facts, Sheet),
-            viewer=viewer,
-            state=state,
-            reason=reason,
-            moved=moved,
-        )
-        for lineage, facts, viewer, state, reason, moved in connection.execute(select, (project_id,)).fetchall()
-    ]
 
 
 def _renamed(connection: sqlite3.Connection, sheet: KnownSheet, name: str, moves: Sequence[tuple[str, str]]) -> None:

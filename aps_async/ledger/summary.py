@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from aps_async.downloads.sinks import local_path
+from aps_async.downloads.target_paths import local_path
 from aps_async.errors import LedgerError
 from aps_async.ledger.file_rows import structured
 from aps_async.ledger.lock import holder

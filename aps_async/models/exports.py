@@ -1,5 +1,6 @@
 """Export requests, references to started jobs, and the status of a job."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -49,10 +50,18 @@ class ExportStatus(StrEnum):
         """Whether the job will not change any more."""
         return self is not ExportStatus.RUNNING
 
+    @staticmethod
+    def read(word: str, states: "Mapping[str, ExportStatus]") -> "ExportStatus":
+        """The meaning of a service's word in any case and with spaces around it; RUNNING if it is not in the table."""
+        return states.get(word.strip().lower(), ExportStatus.RUNNING)
+
 
 @frozen(kw_only=True)
 class ExportOptions:
-    """What is drawn onto the pages. All but the asset markups are always sent, since the services' defaults differ."""
+    """What is drawn onto the pages; what a service does not have is refused.
+
+    All but the asset markups are always sent, since the services' defaults differ.
+    """
 
     markups: bool = False
     """Published markups, drawn onto the page."""

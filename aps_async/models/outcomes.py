@@ -96,7 +96,7 @@ class FailedExport(FinishedExport):
 
 
 ExportOutcome: TypeAlias = DeliveredExport | FailedExport
-"""What became of one request of a bulk run: `ok`, `path` and `error` are there in either case.
+"""The outcome of one request of a bulk run; `ok`, `path` and `error` exist in either case.
 
 Runs into a storage have
 `StoredOutcome`s instead. Type checkers narrow it by `outcome.ok is True` (mypy also by `if outcome.ok:`),

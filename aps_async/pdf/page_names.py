@@ -14,7 +14,7 @@ from aps_async.lazy import regex
 from aps_async.pdf.destinations import named_places
 from aps_async.pdf.objects import array, dictionary
 from aps_async.pdf.title_blocks import is_telling, title_blocks_of
-from aps_async.text import folded, spelling
+from aps_async.text import count, folded, spelling
 
 __all__ = ["NamedPages", "find_pages", "same_number"]
 __dir__: object = __all__.copy
@@ -76,7 +76,7 @@ def find_pages(pdf: Any, path: Path, numbers: Sequence[str]) -> NamedPages:
     """
     sheets = {same_number(each): index for index, each in enumerate(numbers)}
     if len(pdf.pages) != len(numbers):
-        counts = f"{len(numbers):,} sheets were asked for, and the number of pages is {len(pdf.pages):,}"
+        counts = f"the PDF has {count(len(pdf.pages), 'page')}, and {count(len(numbers), 'sheet')} were requested"
         return NamedPages(reason=counts)
     if len(sheets) != len(numbers) or "" in sheets:
         return NamedPages(reason="two of its sheets have the same number, or one has none")

@@ -7,8 +7,8 @@ from threading import Event
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
-from aps_async.downloads.sinks import new_file
 from aps_async.extras import needed
+from aps_async.filesystem import new_file
 from aps_async.pdf import title_blocks
 from aps_async.pdf.annotations import reconnect, refer_to_others
 from aps_async.pdf.destinations import DestinationTable, named_places

@@ -91,7 +91,7 @@ def _from_row(state: str, number: str, title: str, place: str, version: str | No
 
 @define(kw_only=True)
 class Report:
-    """One run, filled while it goes on."""
+    """One run, filled in while it is active."""
 
     project: str
     began_at: datetime = field(factory=lambda: datetime.now(UTC))

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from attrs import frozen
 
-from aps_async.downloads.sinks import target_error
+from aps_async.downloads.target_paths import target_error
 from aps_async.filesystem import replacing
 from aps_async.lazy import regex
 from aps_async.report.entries import ATTENTION, ORDER, Report, ReportSheet
 from aps_async.report.markup import breakable, escaped, isolated, link_to
 from aps_async.report.thumbnails import REPORT_HTML, Thumbnail, ThumbnailProcess, why_none
 from aps_async.report.timeline import in_words, timeline
+from aps_async.text import abridged, count
+from aps_async.text import size as in_units
 from aps_async.threads import in_thread
 
 __all__ = ["REPORT_HTML", "write_report"]
@@ -89,7 +91,7 @@ class _Page:
     def _top(self) -> str:
         began = self.report.began_at.strftime("%Y-%m-%d %H:%M UTC")
         sheets, exported = len(self.report), self.report.exported
-        words = f"{sheets:,} sheets, {exported:,} exported in this run" if sheets else "No sheets"
+        words = f"{count(sheets, 'sheet')}, {exported:,} exported in this run" if sheets else "No sheets"
         return (
             f"<header><h1>{isolated(self.report.project)}</h1>"
             f'<p><time datetime="{self.report.began_at.isoformat(timespec="seconds")}">{began}</time>, '
@@ -129,7 +131,7 @@ class _Page:
             ("version", "", _versions(sheet)),
             ("changed", str(ORDER.index(sheet.state)), changed),
             ("exported", exported.isoformat() if exported else "", _moment(sheet)),
-            ("size", str(size or 0), _bytes(size) if size is not None else ""),
+            ("size", str(size or 0), in_units(size) if size is not None else ""),
             ("took", f"{sheet.seconds:.3f}", in_words(sheet.seconds) if sheet.ended is not None else ""),
         )
         image = f'<td role="cell" class="picture">{_image(picture)}</td>' if self.has_thumbnails else ""
@@ -193,11 +195,11 @@ def _attention(sheets: Iterable[ReportSheet]) -> str:
         groups.setdefault((str(each.state), _VARIABLE.sub("#", reason)), []).append((at, each))
     items: list[str] = []
     for (state, _), found in groups.items():
-        names = ", ".join(f'<a href="#s{at}">{isolated(each.label)}</a>' for at, each in found[:_NAMED])
-        more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+        links = [f'<a href="#s{at}">{isolated(each.label)}</a>' for at, each in found[:_NAMED]]
+        names = abridged(links, len(found))
         first = found[0][1].reason
         why = f'<p class="why">{isolated(first)}</p>' if first else ""
-        items.append(f'<li class="{_class(state)}"><b>{len(found):,} {state}</b>: {names}{more}{why}</li>')
+        items.append(f'<li class="{_class(state)}"><b>{len(found):,} {state}</b>: {names}{why}</li>')
     if not items:
         return ""
     heading = '<h2 id="attention">Needs attention</h2>'
@@ -212,14 +214,6 @@ def _versions(sheet: ReportSheet) -> str:
     if sheet.previous and sheet.version and sheet.previous != sheet.version:
         return f"{isolated(sheet.previous)} \N{RIGHTWARDS ARROW} {isolated(sheet.version)}"
     return isolated(sheet.version or "")
-
-
-def _bytes(size: int) -> str:
-    """In decimal units, as the command line shows them."""
-    for unit, count in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= count:
-            return f"{size / count:.1f} {unit}"
-    return f"{size} bytes"
 
 
 def _moment(sheet: ReportSheet) -> str:

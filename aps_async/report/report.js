@@ -21,8 +21,8 @@
       count += !row.hidden;
     });
     none.hidden = count > 0 || rows.length === 0;
-    shown.textContent = count === rows.length ? `${count.toLocaleString("en")} sheets`
-      : `${count.toLocaleString("en")} of ${rows.length.toLocaleString("en")} sheets`;
+    const all = `${rows.length.toLocaleString("en")} ${rows.length === 1 ? "sheet" : "sheets"}`;
+    shown.textContent = count === rows.length ? all : `${count.toLocaleString("en")} of ${all}`;
   }
 
   function sort(heading) {

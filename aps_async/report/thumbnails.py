@@ -70,7 +70,7 @@ def why_none(sheets: int) -> str | None:
 
 @define(eq=False)
 class ThumbnailProcess:
-    """Makes thumbnails of PDFs in a folder: those that are announced while a run goes on, at a low priority."""
+    """Makes thumbnails of PDFs in a folder: those that are announced during a run, at a low priority."""
 
     folder: Path
     """Of the report: pictures of an earlier one are used again for files that are as they were."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from aps_async.report.entries import ReportSheet
 from aps_async.sync.outcomes import SheetState
+from aps_async.text import count
 
 __all__ = ["in_words", "timeline"]
 __dir__: object = __all__.copy
@@ -25,7 +26,8 @@ def timeline(sheets: Iterable[ReportSheet], seconds: float) -> str:
         shape = f"M{left:.1f} {at * row:.2f}h{max(right - left, 1):.1f}v{row * 0.75:.2f}H{left:.1f}z"
         paths["bad" if each.state is SheetState.FAILED else "done"] += shape
     failed = sum(each.state is SheetState.FAILED for each in exported)
-    words = f"{len(exported):,} exports in {in_words(seconds)}, one line each in the order of their starts"
+    words = f"{count(len(exported), 'export')} in {in_words(seconds)}"
+    words += ", one line each in the order of their starts" if len(exported) > 1 else ""
     words += f"; {failed:,} of them failed" if failed else ""
     shapes = "".join(f'<path class="{name}" d="{path}"/>' for name, path in paths.items() if path)
     ticks = list(_ticks(seconds))

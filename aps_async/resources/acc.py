@@ -5,12 +5,12 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from aps_async.errors import DecodeError, InputError
+from aps_async.errors import InputError
 from aps_async.ids import path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import ExportJob, ExportOptions, ExportRef, ExportRequest, ExportStatus, FailedFile
 from aps_async.session import Session
-from aps_async.transport.converter import ESSENTIAL, lenient
+from aps_async.transport.converter import ESSENTIAL, lenient, lenient_until_final
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 
@@ -79,6 +79,7 @@ class Result:
     failed_files: tuple[FailedFile, ...] = ()
 
 
+@lenient_until_final(STATES)
 @frozen
 class ExportAnswer:
     """The body of the export calls."""
@@ -230,14 +231,10 @@ def job_of(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Rece
     output = result.output or Output()
     raw = output.signed_url or result.signed_url  # the schema has one, a sample the other
     link = None
-    if raw:
-        lifetime = LINK_LIFETIME / session.settings.time_scale
-        try:
-            link = receipt.link(raw, lifetime)
-        except ValueError as problem:
-            raise DecodeError(f"{ref}: signedUrl: {problem}") from None
+    status = ExportStatus.read(answer.status, STATES)
+    if raw and status.is_final:
+        link = receipt.link(raw, f"{ref}: signedUrl", LINK_LIFETIME / session.settings.time_scale)
     error = result.error
-    status = STATES.get(answer.status.lower(), ExportStatus.RUNNING)
     failed_files = output.failed_files or result.failed_files
     return ExportJob(
         ref=ref,

@@ -21,7 +21,7 @@ from aps_async.ids import bare_id, check_project, decoded_urn, is_item_urn, path
 from aps_async.links import SignedUrl, Source
 from aps_async.models import Derivative, ExportJob, ExportKind, ExportOptions, ExportRef, ExportRequest, ExportStatus
 from aps_async.session import Session
-from aps_async.transport.converter import ESSENTIAL, lenient
+from aps_async.transport.converter import ESSENTIAL, lenient, lenient_until_final
 from aps_async.transport.quotas import Endpoint
 from aps_async.transport.response import Receipt
 from aps_async.transport.retry import call_deadline
@@ -32,6 +32,7 @@ __all__ = [
     "STATUS",
     "ExportAnswer",
     "ExportResult",
+    "check_options",
     "get_export",
     "make_request",
     "resolve",
@@ -69,6 +70,7 @@ class ExportResult:
     """Opens the PDF without a token for about two minutes."""
 
 
+@lenient_until_final(STATES)
 @frozen
 class ExportAnswer:
     """The body of both export calls."""
@@ -77,6 +79,16 @@ class ExportAnswer:
     status: str
     """`committed`, `completed` or `failed`."""
     data: ExportResult | None = None
+
+
+def check_options(options: ExportOptions) -> None:
+    """Checks that BIM 360 has these options: the service knows two, and would not report that it lacks the others.
+
+    Raises:
+        InputError: there are others than published markups and hyperlinks.
+    """
+    if options != ExportOptions(markups=options.markups, hyperlinks=options.hyperlinks):
+        raise InputError("in BIM 360 only published markups and hyperlinks are supported: leave the other options out")
 
 
 def make_request(
@@ -118,7 +130,7 @@ async def start_export(
     """Starts the export of one sheet (`POST …/versions/:version_id/exports`; scope `data:read`; 100 a minute).
 
     A second start of the same version is harmless: the service returns the existing job, and the job that
-    comes back here may already be complete and carry its link. `wait_for_export` takes it as it is.
+    is returned may already be complete and have its link. Pass it to `wait_for_export`.
 
     Args:
         session: the session.
@@ -135,7 +147,7 @@ async def start_export(
         InputError: an id is not valid.
         NotExportableError: the version is a source file, or the project is of another kind.
         NotAllowedError: the app is not in the account, a scope is missing, or the user may not view the sheet.
-        NotFoundError: no such project or sheet.
+        NotFoundError: there is no such project or sheet.
         APSError: as `Session.request`.
     """
     async with call_deadline(timeout, "the start of an export"):
@@ -150,8 +162,14 @@ async def start_export(
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:
-    """Starts the job of a request; see `start_export`."""
+    """Starts the job of a request; see `start_export`.
+
+    Raises:
+        InputError: see `check_options`.
+        APSError: as `start_export`.
+    """
     options = request.options
+    check_options(options)
     receipt = Receipt(session.now)
     try:
         answer = await session.request(
@@ -224,13 +242,10 @@ def _path(request: ExportRequest) -> str:
 
 
 def _job(session: Session, ref: ExportRef, answer: ExportAnswer, receipt: Receipt) -> ExportJob:
-    status = STATES.get(answer.status.lower(), ExportStatus.RUNNING)
+    status = ExportStatus.read(answer.status, STATES)
     link = None
-    if answer.data is not None and answer.data.signed_url:
-        try:
-            link = receipt.link(answer.data.signed_url, session.settings.link_lifetime)
-        except ValueError as problem:
-            raise DecodeError(f"{ref}: data.signedUrl: {problem}") from None
+    if status.is_final and answer.data is not None and answer.data.signed_url:
+        link = receipt.link(answer.data.signed_url, f"{ref}: data.signedUrl", session.settings.link_lifetime)
     derivative = None
     if answer.data is not None and answer.data.version_urn and answer.data.resource_id:
         derivative = Derivative(urn=answer.data.version_urn, derivative_urn=answer.data.resource_id)

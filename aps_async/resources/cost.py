@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from aps_async.errors import ExportError, InputError, NotFoundError, NotFoundInProjectError
+from aps_async.errors import DecodeError, ExportError, InputError, NotFoundError, NotFoundInProjectError
 from aps_async.ids import bare_id, id_list, path_part
 from aps_async.links import SignedUrl, Source
 from aps_async.models import CostSource, ExportJob, ExportKind, ExportRef, ExportRequest, ExportStatus, Project
@@ -99,7 +99,7 @@ class CostDocument:
     @property
     def export_status(self) -> ExportStatus:
         """The meaning of the status; an unknown word counts as RUNNING."""
-        return STATES.get(self.status.lower(), ExportStatus.RUNNING)
+        return ExportStatus.read(self.status, STATES)
 
 
 @lenient
@@ -166,9 +166,18 @@ async def list_documents(
             headers={"region": region} if region else None,
             retry=retry,
         )
-        listed: list[Any] = answer if is_list(answer) else [answer]
-        found += structure(listed, tuple[CostDocument, ...], session.on_unread(f"GET {path}"))
+        found += _documents(session, f"GET {path}", answer)
     return tuple(found)
+
+
+def _documents(session: Session, call: str, answer: object) -> tuple[CostDocument, ...]:
+    """The list of a response, or the single document that the tutorial shows. Anything else is not an empty list."""
+    try:
+        if is_list(answer):
+            return structure(answer, tuple[CostDocument, ...], session.on_unread(call))
+        return (structure(answer, CostDocument, session.on_unread(call)),)
+    except DecodeError as problem:
+        raise DecodeError(f"{call}: {problem}", problems=problem.problems) from None
 
 
 def find_container(project: Project) -> str:

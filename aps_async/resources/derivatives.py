@@ -80,9 +80,6 @@ async def get_source(
         raise DecodeError(f"GET {path}: there are no cookies, so the derivative cannot be opened")
     end = answer.expiration / 1000 if answer.expiration else None
     expires_at = local_expiry(end, received_at=receipt.at, date=receipt.date)
-    try:
-        receipt.link(answer.url)
-    except ValueError as problem:
-        raise DecodeError(f"GET {path}: url: {problem}") from None
+    receipt.link(answer.url, f"GET {path}: url")  # checks it
     link = SignedUrl(answer.url, expires_at, "; ".join(cookies), receipt.at)
     return Source(parts=(Part(link),), size=answer.size)

@@ -122,7 +122,7 @@ async def listed(session: Session, path: str, read: Read[Item], *, ahead: int = 
 
 
 def _is_last(page: OffsetPage[Any], offset: int) -> bool:
-    """Whether nothing follows; a total that is too small or missing does not end a list that goes on.
+    """Whether nothing follows; a total that is too small or missing does not end a list that continues.
 
     Args:
         page: the page.

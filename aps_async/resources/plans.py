@@ -29,11 +29,12 @@ from aps_async.lazy import regex
 from aps_async.models import Folder, Item, ItemWarning, LeftOut, Project, Sheet, Version
 from aps_async.resources.projects import (
     Entry,
-    find_project,
+    as_project,
     get_item,
     get_tip,
     get_version,
     list_top_folders,
+    product_of,
 )
 from aps_async.resources.reading import FolderReader
 from aps_async.resources.walking import Walk, descend, known_folder, newest
@@ -91,7 +92,7 @@ class _Batch:
 OnLeftOut = Callable[[LeftOut], object]
 """Called with everything that a list finds and does not return."""
 KnownSheets = Callable[[Sequence[str]], Awaitable[Mapping[str, Sheet]]]
-"""Gives those sheets of an earlier list that have one of these ids, by their ids."""
+"""Returns the sheets of an earlier list that have these ids, by id."""
 
 
 async def list_sheets(
@@ -110,8 +111,8 @@ async def list_sheets(
     not see; and, each reported to `on_left_out`, sheets that are still being processed or do not come from a PDF file,
     and subfolders that may not be listed. The walk costs one call per 200 entries of a folder, and one more per 50
     sheets for their numbers and titles. Several calls run at once, ahead of the loop; leaving the loop early needs
-    `contextlib.aclosing` around it, which ends them. A folder of more than 200 entries comes in parts, each followed by
-    what is below.
+    `contextlib.aclosing` around it, which ends them. A folder of more than 200 entries is listed in parts, each
+    followed by what is below it.
 
     Args:
         session: the session; scope `data:read`.
@@ -126,7 +127,8 @@ async def list_sheets(
 
     Raises:
         NotExportableError: the project is not a BIM 360 project; the message says what to use instead.
-        NotFoundInProjectError: no such project or folder, or no Plans folder; the message lists what there is.
+        NotFoundInProjectError: there is no such project or folder, or no Plans folder; the message lists those that
+            exist.
         APSError: as `Session.request`.
     """
     check_awaited(known=known)
@@ -173,15 +175,15 @@ async def bim360_project(session: Session, project: Project | str, *, user_id: s
 
     Raises:
         NotExportableError: it is an ACC project, or of a kind we do not know.
-        NotFoundInProjectError: there is none by that id or name.
+        NotFoundInProjectError: there is no project of that id or name.
     """
-    found = project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
+    found = await as_project(session, project, user_id=user_id)
     if found.is_bim360:
         return found
-    kind = found.project_type or "unknown"
-    acc = "use the exports of ACC Sheets or ACC Files instead"
-    instead = acc if kind.upper() == "ACC" else "it has no Plans folder"
-    raise NotExportableError(f"{found.name} ({found.id}) is a project of type {kind}, not BIM 360: {instead}")
+    instead = "use the exports of ACC Sheets or ACC Files instead" if found.is_acc else "it has no Plans folder"
+    raise NotExportableError(
+        f"{found.name} ({found.id}) is a project of type {product_of(found)}, not BIM 360: {instead}"
+    )
 
 
 async def _starts(
@@ -192,7 +194,7 @@ async def _starts(
     if isinstance(folder, Folder):
         if folder.actions and not folder.is_plans:
             raise NotExportableError(
-                f"the folder {folder.name!r} is not below a Plans folder; only what lies there can be exported"
+                f"the folder {folder.name!r} is not below a Plans folder; only sheets below one can be exported"
             )
         return (folder,)
     top = await list_top_folders(session, project, user_id=user_id)

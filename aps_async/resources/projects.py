@@ -14,7 +14,7 @@ from aps_async.narrowing import as_list, is_object, is_really
 from aps_async.resources.conversions import folder_of, item_of, project_of, version_of, warning_of
 from aps_async.resources.jsonapi import Document, pages
 from aps_async.session import Session
-from aps_async.text import globbed, look, named, nearest
+from aps_async.text import abridged, globbed, look, named, nearest
 from aps_async.transport.quotas import Endpoint
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "VERSION",
     "VERSIONS",
     "Entry",
+    "as_project",
     "find_project",
     "find_project_id",
     "find_projects",
@@ -44,6 +45,7 @@ __all__ = [
     "list_top_folders",
     "list_versions",
     "matching_projects",
+    "product_of",
 ]
 __dir__: object = __all__.copy
 
@@ -165,6 +167,22 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
     raise NotFoundInProjectError(f"no project {project!r}: {_what_there_is(project, found, known)}")
 
 
+async def as_project(session: Session, project: Project | str, *, user_id: str | None = None) -> Project:
+    """The project itself, or the one that `find_project` finds.
+
+    Raises:
+        APSError: as `find_project`.
+    """
+    return project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
+
+
+def product_of(project: Project) -> str:
+    """The product that a project belongs to, for messages."""
+    if project.is_bim360:
+        return "BIM 360"
+    return "ACC" if project.is_acc else project.project_type or "unknown"
+
+
 def _may_be_id(text: str) -> bool:
     """Whether it is worth a call in every hub, which a name is not."""
     return text.strip().startswith(("a.", "b.")) or UUID.fullmatch(text.strip()) is not None
@@ -263,7 +281,7 @@ async def get_folder(session: Session, project_id: str, folder_id: str, *, user_
 async def list_folder_contents(
     session: Session, project_id: str, folder: Folder | str, *, hidden: bool = False, user_id: str | None = None
 ) -> AsyncGenerator[Entry, None]:
-    """What a folder holds: folders, and items with their newest version (`GET …/folders/:folder_id/contents`).
+    """The content of a folder: folders, and items with their newest version (`GET …/folders/:folder_id/contents`).
 
     200 entries a page, to the last. The service leaves out hidden (deleted) items by default, and what the app or the
     user may not see. Only this folder is listed, not those below, and of each item only the newest version; resources
@@ -360,13 +378,12 @@ async def get_version(session: Session, project_id: str, version_urn: str, *, us
 def _several(wanted: str, matches: Sequence[Project]) -> str:
     if all(look(each.name) == look(wanted) for each in matches):
         ids = ", ".join(each.id for each in matches)
-        return f"{len(matches)} projects are named {wanted!r}; give one's id: {ids}"
+        return f"{len(matches)} projects are named {wanted!r}; give the id of one: {ids}"
     return f"{wanted!r} matches {len(matches)} projects; give the name or id of one: {_shown(matches)}"
 
 
 def _shown(projects: Sequence[Project]) -> str:
-    more = f" and {len(projects) - 10} more" if len(projects) > 10 else ""
-    return ", ".join(f"{each.name} ({bare_id(each.id)})" for each in projects[:10]) + more
+    return abridged([f"{each.name} ({bare_id(each.id)})" for each in projects[:10]], len(projects))
 
 
 def _what_there_is(wanted: str, found: Hubs, known: Sequence[Project]) -> str:

@@ -151,7 +151,7 @@ async def create_service_account(session: Session, name: str, *, first_name: str
         InputError: the name is too short or too long.
         AuthError: the session's tokens are a user's.
         NotAllowedError: a scope is missing, or the app has 10 already.
-        APSError: as `Session.request`. After a lost answer the account may exist: list before you try again.
+        APSError: as `Session.request`. After a lost response the account may exist: list them before you try again.
     """
     if len(name) not in _NAME:
         raise InputError(f"a service account's name must have 5 to 100 characters, not {len(name)}")

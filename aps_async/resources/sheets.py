@@ -133,11 +133,11 @@ async def start_export(
         options: what goes onto the pages; nothing by default.
         user_id: the user that the job runs as; required with two-legged tokens, and only that user may read the job.
         name: a name for the file, for `export_many`.
-        timeout: seconds for all of it, the quota and every attempt included; None: no deadline.
+        timeout: seconds for everything: the quota, the token and all attempts; None: no limit.
 
     Raises:
-        CallTimeoutError: the timeout passed; the job may have been started all the same.
-        InputError: too many sheets, a name that is too long, or no user.
+        CallTimeoutError: `timeout` is over; the job may still have been started.
+        InputError: there are too many sheets, an id is not valid, the name is too long, or the user is missing.
         APSError: as `Session.request`.
     """
     async with call_deadline(timeout, "the start of an export"):
@@ -146,7 +146,7 @@ async def start_export(
 
 
 async def start(session: Session, request: ExportRequest) -> ExportJob:
-    """Starts what a request describes; see `start_export`."""
+    """Starts the job of a request; see `start_export`."""
     return await acc.start(session, request, SERVICE)
 
 
@@ -154,7 +154,7 @@ async def get_export(session: Session, ref: ExportRef, *, retry: bool = True) ->
     """Asks once for the status of an export (`GET …/exports/:exportId`; scope `data:read`; 100 a minute).
 
     Raises:
-        NotFoundError: no such job, or another user's.
+        NotFoundError: there is no such job, or it is another user's.
         APSError: as `Session.request`.
     """
     return await acc.get_export(session, ref, SERVICE, retry=retry)
@@ -192,7 +192,7 @@ async def list_version_sets(
         user_id: the acting user of a two-legged call.
 
     Raises:
-        NotFoundInProjectError: no such collection, or several of that name; the message lists what there is.
+        NotFoundInProjectError: there is no such collection, or several of that name; the message lists them.
         APSError: as `Session.request`.
     """
     collection_id = await _collection_id(session, project_id, collection, user_id)
@@ -220,13 +220,13 @@ async def list_sheets(
         project_id: an ACC project, with or without `b.`.
         version_set: only this one, by name (case does not matter) or id.
         collection: only this one, by name (case does not matter) or id; all by default, ungrouped sheets included.
-        current_only: leave out what a later version set replaced; with a version set named, its own sheets all come.
+        current_only: leave out what a later version set replaced; with `version_set`, all of its sheets are listed.
         user_id: the acting user of a two-legged call.
 
     Raises:
         InputError: the version set is the URN of a folder, which contains files.
-        NotFoundInProjectError: no such version set or collection, or several of that name, such as version sets in two
-            collections; the message lists what there is.
+        NotFoundInProjectError: there is no such version set or collection, or several of that name, such as version
+            sets in two collections; the message lists them.
         APSError: as `Session.request`.
     """
     collection_id = await _collection_id(session, project_id, collection, user_id)
@@ -333,7 +333,7 @@ class SheetIndex:
             raise NotFoundInProjectError(f"{self._where} has no published sheet {wanted!r}")
         shown = ", ".join(f"{each.id} ({_place(each.collection)})" for each in found)
         raise NotFoundInProjectError(
-            f"{self._where} has {len(found)} sheets {wanted!r}; give one's id, or choose a collection: {shown}"
+            f"{self._where} has {len(found)} sheets {wanted!r}; give the id of one, or choose a collection: {shown}"
         )
 
 
@@ -372,7 +372,7 @@ def _named(wanted: str, known: Sequence[Named], what: str) -> Named:
         return found[0]
     if found:
         ids = ", ".join(f"{each.id}{_note(each)}" for each in found)
-        raise NotFoundInProjectError(f"{len(found)} {what}s are named {wanted!r}; give one's id: {ids}")
+        raise NotFoundInProjectError(f"{len(found)} {what}s are named {wanted!r}; give the id of one: {ids}")
     names = [each.name for each in known]
     raise NotFoundInProjectError(f"there is no {what} {wanted!r}; the project has {listing(wanted, names)}")
 

@@ -92,7 +92,7 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
 
     Raises:
         InputError: this is not a storage URN.
-        DecodeError: an answer without a usable link.
+        DecodeError: the response has no usable link.
         APSError: as `Session.request`.
     """
     found = _STORAGE.fullmatch(storage_urn)
@@ -109,7 +109,7 @@ async def get_source(session: Session, storage_urn: str, *, minutes: int = 2, us
     lifetime = minutes * 60.0 / session.settings.time_scale
 
     def link(raw: str) -> SignedUrl:
-        return receipt.link(raw, lifetime)
+        return receipt.link(raw, f"GET {path}: {answer.status}", lifetime)
 
     try:
         if answer.status == "chunked":

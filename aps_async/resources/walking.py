@@ -29,7 +29,7 @@ async def descend(session: Session, project: Project, top: Sequence[Folder], pat
     """The folder at a path (see `checked_folder_path`) from a top folder down; the first top folder may be left out.
 
     Raises:
-        NotFoundInProjectError: there is none; the message lists what is there.
+        NotFoundInProjectError: there is no such folder; the message lists the existing ones.
     """
     if not top:
         raise NotFoundInProjectError(f"{project.name} shows no folders to this app or user")
@@ -46,7 +46,7 @@ async def descend(session: Session, project: Project, top: Sequence[Folder], pat
         if not found:
             known = [each.name for each in below]
             instead = (
-                did_you_mean(name, known) if nearest(name, known) else f"it holds {', '.join(known) or 'no folders'}"
+                did_you_mean(name, known) if nearest(name, known) else f"it contains {', '.join(known) or 'no folders'}"
             )
             raise NotFoundInProjectError(f"there is no folder {name!r} in {at.path!r}; {instead}")
         at = found[0]
@@ -131,7 +131,7 @@ async def walk(
 
     Raises:
         InputError: a path names no folder.
-        NotFoundInProjectError: no such folder; the message lists what there is.
+        NotFoundInProjectError: there is no such folder; the message lists the existing ones.
         APSError: as `Session.request`.
     """
     ahead = await first_folders(session, project, folder, user_id)
@@ -160,7 +160,7 @@ async def first_folders(
     """Where a walk begins: the folder that was asked for, or all top folders that are meant for people.
 
     Raises:
-        NotFoundInProjectError: no such folder; the message lists what there is.
+        NotFoundInProjectError: there is no such folder; the message lists the existing ones.
     """
     folder = await known_folder(session, project, folder, user_id)
     if isinstance(folder, Folder):

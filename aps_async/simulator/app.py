@@ -278,10 +278,10 @@ class Simulator:
         app = self.world.apps[self.client_id]
         return issue_token(self, app, frozenset(scopes.split()), user=user)[0]
 
-    def prepare(self, *, markups: bool = False, hyperlinks: bool = False) -> None:
-        """Make every exportable sheet's PDF now, so that a measurement does not pay for the drawing."""
+    def prepare(self) -> None:
+        """Make every exportable sheet's plain PDF now, so that a measurement does not pay for the drawing."""
         for item in self.world.sheets:
-            self.pages.content(item.tip, markups=markups, hyperlinks=hyperlinks)
+            self.pages.content(item.tip, markups=False, hyperlinks=False)
 
     def now(self) -> float:
         """Loop time; every duration is measured in it."""

@@ -119,16 +119,16 @@ async def _authorization_code(call: Call, app: App, form: dict[str, str]) -> dic
         logins.end(simulator, spent)  # RFC 6749, 4.1.2: a code that comes twice was stolen
     code = logins.codes.pop(text, None)
     if code is None or code.login.app is not app or code.expires <= simulator.now():
-        raise oauth_error(400, "invalid_grant", "The authorization code is invalid, expired or used.")
+        raise oauth_error("invalid_grant", "The authorization code is invalid, expired or used.")
     logins.spent_codes[text] = code.login
     if form.get("redirect_uri", "") != code.redirect_uri:
-        raise oauth_error(400, "invalid_grant", "The redirect_uri is not the one of the authorize request.")
+        raise oauth_error("invalid_grant", "The redirect_uri is not the one of the authorize request.")
     verifier = form.get("code_verifier", "")
     if code.challenge:
         if not _VERIFIER.match(verifier) or challenge_of(verifier) != code.challenge:
-            raise oauth_error(400, "invalid_grant", "The code_verifier does not fit the code_challenge.")
+            raise oauth_error("invalid_grant", "The code_verifier does not fit the code_challenge.")
     elif verifier:
-        raise oauth_error(400, "invalid_grant", "A code_verifier came without a code_challenge before it.")
+        raise oauth_error("invalid_grant", "A code_verifier came without a code_challenge before it.")
     return _tokens_of(simulator, code.login, code.login.scopes, code.nonce)
 
 
@@ -137,16 +137,16 @@ async def _refresh_token(call: Call, app: App, form: dict[str, str]) -> dict[str
     simulator, now = call.simulator, call.simulator.now()
     found = simulator.state(Logins).refreshes.get(form.get("refresh_token", ""))
     if found is None or found.login.app is not app or found.login.ended or found.expires <= now:
-        raise oauth_error(400, "invalid_grant", "The refresh token is invalid or expired.")
+        raise oauth_error("invalid_grant", "The refresh token is invalid or expired.")
     grace = simulator.behaviour.refresh_grace / simulator.speed
     if found.used_at is not None and now >= found.used_at + grace:
         simulator.state(Logins).reuses += 1
         if simulator.behaviour.refresh_reuse == "revoke":
             simulator.state(Logins).end(simulator, found.login)
-        raise oauth_error(400, "invalid_grant", "The refresh token has been used already.")
+        raise oauth_error("invalid_grant", "The refresh token has been used already.")
     scopes = scopes_of(form["scope"]) if form.get("scope") else found.login.scopes
     if not scopes <= found.login.scopes:
-        raise oauth_error(400, "invalid_scope", "The scope goes beyond what the user agreed to.")
+        raise oauth_error("invalid_scope", "The scope goes beyond what the user agreed to.")
     if found.used_at is None:
         found.used_at = now
     simulator.state(Logins).rotations += 1
@@ -167,7 +167,7 @@ async def revoke(call: Call) -> Reply:
         return refused
     hint, text = form.get("token_type_hint", ""), form.get("token", "")
     if not text or hint not in ("access_token", "refresh_token"):
-        raise oauth_error(400, "invalid_request", "The parameters token and token_type_hint are required.")
+        raise oauth_error("invalid_request", "The parameters token and token_type_hint are required.")
     simulator = call.simulator
     found = simulator.state(Logins).refreshes.get(text)
     if found is not None and found.login.app is app:

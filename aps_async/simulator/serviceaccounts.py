@@ -211,16 +211,16 @@ async def _assertion(call: Call, app: App, form: dict[str, str]) -> dict[str, An
     now = call.simulator.clock()
     expires, begins = claims.get("exp"), claims.get("nbf", now)
     if not isinstance(expires, int | float) or not now < expires <= now + _LONGEST:
-        raise oauth_error(400, "invalid_grant", "exp must lie ahead, and by 300 seconds at most.")
+        raise oauth_error("invalid_grant", "exp must lie ahead, and by 300 seconds at most.")
     if not isinstance(begins, int | float) or begins > now + 1:
-        raise oauth_error(400, "invalid_grant", "nbf lies ahead.")
+        raise oauth_error("invalid_grant", "nbf lies ahead.")
     granted = claims.get("scope")
     if not is_list(granted) or not all(isinstance(name, str) for name in granted):
-        raise oauth_error(400, "invalid_grant", "scope must be an array of strings.")
+        raise oauth_error("invalid_grant", "scope must be an array of strings.")
     allowed = scopes_of(" ".join(granted))
     scopes = scopes_of(form["scope"]) if form.get("scope") else allowed
     if not scopes <= allowed:
-        raise oauth_error(400, "invalid_scope", "The scope goes beyond the assertion's.")
+        raise oauth_error("invalid_scope", "The scope goes beyond the assertion's.")
     account.accessed = key.accessed = now
     text, life = issue_token(call.simulator, app, scopes, user=account.user, login=account.user.id)
     return token_document(text, life)
@@ -240,7 +240,7 @@ def _is_for_us(call: Call, audience: object) -> bool:
 
 def _proven(call: Call, app: App, text: str) -> tuple[Account, Key, dict[str, Any]]:
     """The account that signed an assertion, by the very key it names."""
-    wrong = oauth_error(400, "invalid_grant", "The assertion is invalid.")
+    wrong = oauth_error("invalid_grant", "The assertion is invalid.")
     kid = unverified_header(text).get("kid")
     for account in call.simulator.state(Accounts).by_id.values():
         key = account.keys.get(str(kid))
@@ -250,9 +250,9 @@ def _proven(call: Call, app: App, text: str) -> tuple[Account, Key, dict[str, An
         if claims is None or claims.get("sub") != account.user.id:
             raise wrong
         if claims.get("iss") != app.client_id or not _is_for_us(call, claims.get("aud")):
-            raise oauth_error(400, "invalid_grant", "iss or aud is wrong.")
+            raise oauth_error("invalid_grant", "iss or aud is wrong.")
         if account.status != "ENABLED" or not key.enabled:
-            raise oauth_error(400, "invalid_grant", "The service account or its key is not enabled.")
+            raise oauth_error("invalid_grant", "The service account or its key is not enabled.")
         return account, key, claims
     raise wrong
 

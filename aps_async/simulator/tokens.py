@@ -51,16 +51,16 @@ def issue_token(
     return simulator.state(Tokens).issue(token, now), life
 
 
-def oauth_error(status: int, error: str, description: str) -> Refusal:
+def oauth_error(error: str, description: str) -> Refusal:
     """A refusal as RFC 6749 words it."""
-    return Refusal(json_reply(status, {"error": error, "error_description": description}, NO_STORE))
+    return Refusal(json_reply(400, {"error": error, "error_description": description}, NO_STORE))
 
 
 def _basic(header: str) -> tuple[str, str]:
     try:
         client, _, secret = base64.b64decode(header[6:].strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        raise oauth_error(400, "invalid_request", "The Authorization header is malformed.") from None
+        raise oauth_error("invalid_request", "The Authorization header is malformed.") from None
     return unquote(client), unquote(secret)
 
 
@@ -78,7 +78,7 @@ def client_of(call: Call, form: dict[str, str]) -> App:
     header = call.request.headers.get("Authorization", "")
     if header[:6].lower() == "basic ":
         if "client_secret" in form or "client_id" in form:
-            raise oauth_error(400, "invalid_request", "The client credentials must be given once: Basic or form.")
+            raise oauth_error("invalid_request", "The client credentials must be given once: Basic or form.")
         client, secret = _basic(header)
     elif "client_id" in form and ("client_secret" in form or _is_public(apps.get(form["client_id"]))):
         client, secret = form["client_id"], form.get("client_secret", "")
@@ -104,12 +104,12 @@ def scopes_of(text: str) -> frozenset[str]:
     """
     names = text.split()
     if not names:
-        raise oauth_error(400, "invalid_scope", "The required parameter scope is missing.")
+        raise oauth_error("invalid_scope", "The required parameter scope is missing.")
     if len(names) > 50 or len(text) > 3000:
-        raise oauth_error(400, "invalid_scope", "Too many scopes.")
+        raise oauth_error("invalid_scope", "Too many scopes.")
     unknown = [name for name in names if name not in SCOPES and not name.startswith("data:read:")]
     if unknown:
-        raise oauth_error(400, "invalid_scope", f"Unknown scope {unknown[0]!r}.")
+        raise oauth_error("invalid_scope", f"Unknown scope {unknown[0]!r}.")
     return frozenset(names)
 
 
@@ -131,7 +131,7 @@ def grant_type(name: str) -> Callable[[Grant], Grant]:
 @grant_type("client_credentials")
 async def _client_credentials(call: Call, app: App, form: dict[str, str]) -> dict[str, Any]:
     if app.public:
-        raise oauth_error(400, "unauthorized_client", "A public client has no credentials of its own.")
+        raise oauth_error("unauthorized_client", "A public client has no credentials of its own.")
     text, life = issue_token(call.simulator, app, scopes_of(form.get("scope", "")))
     return token_document(text, life)
 
@@ -152,7 +152,7 @@ async def token(call: Call) -> Reply:
     handler = GRANTS.get(name)
     if handler is None:
         error = "unsupported_grant_type" if name else "invalid_request"
-        raise oauth_error(400, error, f"The grant type {name!r} is not supported." if name else "grant_type missing")
+        raise oauth_error(error, f"The grant type {name!r} is not supported." if name else "grant_type missing")
     return json_reply(200, await handler(call, app, form), NO_STORE)
 
 

@@ -18,7 +18,7 @@ from aps_async.sync.naming import NamePattern
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.sheets import ProjectSheet
 
-__all__ = ["Folder", "Planned", "lineages_of", "plan", "version_name", "version_of"]
+__all__ = ["LedgerSheets", "Planned", "lineages_of", "plan", "version_name", "version_of"]
 __dir__: object = __all__.copy
 
 
@@ -69,7 +69,7 @@ def lineages_of(sheet: Sheet) -> set[bytes]:
     return {lineage_without_identity(sheet.to_request()), *(lineage_of(form.to_request()) for form in forms(sheet))}
 
 
-class Folder:
+class LedgerSheets:
     """The sheets in the ledger, looked up by lineage, name or item."""
 
     def __init__(self, known: Iterable[KnownSheet]) -> None:
@@ -122,7 +122,7 @@ class Folder:
 
 def plan(
     sheets: Sequence[ProjectSheet],
-    folder: Folder,
+    folder: LedgerSheets,
     *,
     pattern: NamePattern,
     options: ExportOptions,
@@ -139,7 +139,7 @@ def plan(
         pattern: how files are named.
         options: what goes onto the pages.
         named_at: returns when the service was last asked for a sheet's number and title, in seconds since the epoch.
-        taken: see `Folder.apart`; with the sheets of earlier parts of the list.
+        taken: see `LedgerSheets.apart`; with the sheets of earlier parts of the list.
         user_id: the user that jobs run as.
         refresh_before: sheets that were exported before this time are exported again.
     """
@@ -150,7 +150,7 @@ def plan(
 
 def _planned(
     sheet: ProjectSheet,
-    folder: Folder,
+    folder: LedgerSheets,
     pattern: NamePattern,
     options: ExportOptions,
     named_at: Callable[[Sheet, KnownSheet | None], float],

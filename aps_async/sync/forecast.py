@@ -19,7 +19,7 @@ from aps_async.ledger.journal import Record
 from aps_async.ledger.places import Place
 from aps_async.models import DeliveredExport, ExportKind, ExportRequest, Project, StoredExport
 from aps_async.policies import PollPolicy, PollStatus
-from aps_async.resources.projects import find_project
+from aps_async.resources.projects import as_project
 from aps_async.session import Session
 from aps_async.sync import results
 from aps_async.sync.compare import Planned
@@ -99,7 +99,7 @@ async def forecast(
     """
     calls, began = session.calls, session.now()
     how.selection.check_address(project)
-    found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
+    found = await as_project(session, project, user_id=how.user_id)
     how.check(session, found)
     async with ledger_for(target_for(folder), state, verify=how.verify, preview=True) as ledger:
         await rebuild(ledger, found)

@@ -10,10 +10,12 @@ from tempfile import TemporaryDirectory
 
 from attrs import evolve, frozen
 
-from aps_async.downloads.sinks import checked_lengths, checked_path, local_path, remove_parts
+from aps_async.downloads.sinks import remove_parts
+from aps_async.downloads.target_paths import checked_lengths, checked_path, local_path
 from aps_async.errors import APSError, InputError, MergeError, TargetError
 from aps_async.ledger import Ledger
 from aps_async.sync.merge import MergedPdf, MergeSheet, identifier_of, merge_sheets, pikepdf_installed
+from aps_async.text import count
 from aps_async.threads import in_thread
 
 __all__ = ["JoinedSet", "SetSheet", "checked_pdf", "in_sheet_order", "join_set"]
@@ -50,14 +52,10 @@ class JoinedSet:
     @property
     def in_words(self) -> str:
         """One line on the file."""
-        words = f"{self.path}: {_counted_as(self.sheets, 'sheet')}"
-        words += ", up to date" if self.merged is None else f" on {_counted_as(self.merged.pages, 'page')}"
+        words = f"{self.path}: {count(self.sheets, 'sheet')}"
+        words += ", up to date" if self.merged is None else f" on {count(self.merged.pages, 'page')}"
         left = len(self.missing)
-        return f"{words}; {_counted_as(left, 'sheet')} {'is' if left == 1 else 'are'} not in it" if left else words
-
-
-def _counted_as(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+        return f"{words}; {count(left, 'sheet')} {'is' if left == 1 else 'are'} not in it" if left else words
 
 
 def checked_pdf(file: str | os.PathLike[str]) -> Path:
@@ -77,10 +75,10 @@ def checked_pdf(file: str | os.PathLike[str]) -> Path:
 
 def in_sheet_order(sheets: Sequence[SetSheet]) -> list[SetSheet]:
     """Sorts by number, as people count: A-2 before A-10."""
-    return sorted(sheets, key=lambda each: (_counted(each.number), _counted(each.title), each.file))
+    return sorted(sheets, key=lambda each: (_natural_order(each.number), _natural_order(each.title), each.file))
 
 
-def _counted(text: str) -> list[tuple[int, int, str]]:
+def _natural_order(text: str) -> list[tuple[int, int, str]]:
     found = re.findall(r"[0-9]+|[^0-9]+", text.strip().casefold())
     return [(0, int(each), each) if each.isdigit() else (1, 0, each) for each in found if len(each) < 1000]
 

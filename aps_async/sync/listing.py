@@ -17,8 +17,9 @@ from aps_async.models import ItemWarning, LeftOut, Project, Sheet, SheetIdentity
 from aps_async.resources.plans import has_known_name
 from aps_async.resources.sheets import forms
 from aps_async.session import Session
-from aps_async.sync.compare import Folder, lineages_of
-from aps_async.sync.selection import Selected, Selection, select, with_path
+from aps_async.sync.compare import LedgerSheets, lineages_of
+from aps_async.sync.list_selected import with_path
+from aps_async.sync.selection import Selected, Selection, select
 from aps_async.sync.sheets import ProjectSheet
 
 __all__ = ["OTHER_PROJECT", "OUTSIDE", "Listing"]
@@ -55,7 +56,7 @@ class Listing:
     _keeps: bool = field(init=False)
     _near: dict[bytes, list[KnownSheet]] = field(factory=dict[bytes, list[KnownSheet]], init=False)
     """The ledger's sheets for those that are listed but not compared yet, by lineage."""
-    _instead: Folder = field(factory=lambda: Folder(()), init=False)
+    _instead: LedgerSheets = field(factory=lambda: LedgerSheets(()), init=False)
     """The ledger's sheets for those that were left out."""
     _inside: set[int] | None = field(default=None, init=False)
     """Records of unlisted sheets that belong to the selection; None: all do."""
@@ -120,12 +121,12 @@ class Listing:
         near = chain.from_iterable(found.values())
         return {each.facts.id: each.facts for each in near if each.facts is not None and self._is_recent(each)}
 
-    async def known_of(self, sheets: Sequence[ProjectSheet]) -> Folder:
+    async def known_of(self, sheets: Sequence[ProjectSheet]) -> LedgerSheets:
         """What the ledger has of listed sheets; to be called once for each."""
         lineages = {lineage for each in sheets for lineage in lineages_of(each.sheet)}
         found = {each: self._near.pop(each) for each in lineages if each in self._near}
         found |= await self.ledger.sheets.of_lineages(self.project_id, lineages - found.keys())
-        return Folder(chain.from_iterable(found.values()))
+        return LedgerSheets(chain.from_iterable(found.values()))
 
     def named_at(self, sheet: Sheet, known: KnownSheet | None) -> float:
         """When the service was last asked for a sheet's number and title, in seconds since the epoch."""
@@ -143,7 +144,7 @@ class Listing:
         lost = self.sheets_left_out()
         lineages = [lineage_of_version(self.project_id, each.version_urn or each.id) for each in lost]
         instead = await self.ledger.sheets.of_lineages(self.project_id, lineages)
-        self._instead = Folder(chain.from_iterable(instead.values()))
+        self._instead = LedgerSheets(chain.from_iterable(instead.values()))
         if self.selection == Selection():
             return Selected(chosen=tuple(self.listed))
         known = await self.ledger.sheets.known(self.project_id, but=self.ids)
@@ -158,8 +159,7 @@ class Listing:
         self._inside = set()
         if not (self.listed or in_place or missed):
             return Selected(chosen=())
-        rest = evolve(self.selection, folder=None, sheet_set=None, collection=None)
-        selected = select([*self.listed, *in_place, *missed], rest)
+        selected = select([*self.listed, *in_place, *missed], self.selection.anywhere)
         chosen = {each.id for each in selected.chosen}
         self.left_out = [each for each in self.left_out if each.is_folder or each.version_urn in chosen]
         self._inside = {record for record, facts in elsewhere.items() if facts.id in chosen}
@@ -177,7 +177,7 @@ class Listing:
         if not self.project.is_acc:
             return {lineage_of_version(self.project_id, each) for each in self.ids}
         planned = {sheet_id: identity for identity, sheet_id in taken.items()}
-        folder, others = Folder(rest), dict(taken)
+        folder, others = LedgerSheets(rest), dict(taken)
         found = set[bytes]()
         for sheet in (each.sheet for each in self.listed):
             if (identity := planned.get(sheet.id)) is not None:

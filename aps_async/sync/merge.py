@@ -15,14 +15,15 @@ from warnings import catch_warnings, simplefilter
 from attrs import asdict, field, frozen
 
 from aps_async.children import can_start_python, python_command
-from aps_async.downloads.sinks import checked_path, local_path, part_name, target_error
+from aps_async.downloads.sinks import part_name
+from aps_async.downloads.target_paths import checked_path, local_path, target_error
 from aps_async.errors import InputError, TargetError
 from aps_async.extras import needed
 from aps_async.filesystem import replacing
 from aps_async.pdf.annotations import reconnect, refer_to_others, rename_links
 from aps_async.pdf.destinations import DestinationTable, named_places
 from aps_async.pdf.layers import Layers, LayerTable
-from aps_async.text import well_formed
+from aps_async.text import count, well_formed
 from aps_async.threads import in_thread
 
 __all__ = [
@@ -266,7 +267,7 @@ def _remarks(pdf: Any) -> Iterator[str]:
     if pdf.is_encrypted:
         yield "it was protected with an owner password, and the joined PDF is not"
     if pdf.attachments:
-        yield f"its {len(pdf.attachments)} attachments are left out"
+        yield f"{count(len(pdf.attachments), 'attachment')} left out"
     form = pdf.Root.get("/AcroForm")
     if form is not None and int(form.get("/SigFlags", 0)) & 1:
         yield "it is signed, and the signature is not valid for the joined PDF"

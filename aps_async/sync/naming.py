@@ -2,18 +2,18 @@
 
 import string
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import field, frozen
 
-from aps_async.downloads.filenames import fitted, safe_stem
+from aps_async.downloads.filenames import safe_stem
 from aps_async.errors import InputError
 from aps_async.lazy import regex
 from aps_async.models import Project
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.text import folded
 
-__all__ = ["FIELDS", "RESERVED", "SUFFIX", "TREE", "NamePattern", "Piece", "names", "shared_names"]
+__all__ = ["FIELDS", "RESERVED", "SUFFIX", "TREE", "NamePattern", "Piece", "shared_names"]
 __dir__: object = __all__.copy
 
 SUFFIX = ".pdf"
@@ -36,8 +36,6 @@ RESERVED = frozenset({"superseded", "register.csv", "register.json", "report.htm
 
 _ONLY_IN = {"set": "ACC", "version": "BIM 360", "revision": "BIM 360"}
 _REFUSED = regex(r'[\\:*?"<>|\x00-\x1f\x7f]')
-_NUMBERED = regex(r" \([1-9][0-9]*\)")
-_LONGEST = 255
 
 Piece = tuple[str, str | None]
 """A literal text and the field after it, as `string.Formatter` parses them."""
@@ -90,13 +88,8 @@ class NamePattern:
                     f"{project.name} do not have: use {instead}"
                 )
 
-    def path(self, sheet: ProjectSheet, *, limit: int = _LONGEST) -> str:
-        """The sheet's relative path without suffix, with `/` between folders. Several sheets may get the same path.
-
-        Args:
-            sheet: the sheet.
-            limit: bytes that the file system allows in one name, see `filenames.name_limit`.
-        """
+    def path(self, sheet: ProjectSheet) -> str:
+        """The sheet's relative path without suffix, with `/` between folders. Several sheets may get the same path."""
         folders = list[str]()
         for part in self._parts[:-1]:
             if part == (("", "folder"),):
@@ -106,45 +99,7 @@ class NamePattern:
         stems = [_folder_name(safe_stem(each)) for each in folders if each.strip()]
         if stems and folded(stems[0]) in RESERVED:
             stems[0] = f"_{stems[0]}"
-        return "/".join(fitted(each, limit) for each in (*stems, safe_stem(_rendered(self._parts[-1], sheet))))
-
-
-def names(
-    items: Iterable[ProjectSheet],
-    pattern: NamePattern,
-    taken: Mapping[str, str] | None = None,
-    *,
-    limit: int = _LONGEST,
-) -> dict[str, str]:
-    """Names the file of each sheet: a relative path with `/` between folders and the suffix, by the sheet's key.
-
-    If several sheets would have the same name, all but the first are numbered, in the given order. No two names differ
-    only in case or in the encoding of accents.
-
-    Args:
-        items: the sheets, in the service's order. Of several revisions of one sheet, only the first is named.
-        pattern: how to name them.
-        taken: names given earlier, by key. A sheet keeps its name if the pattern still gives it, with or without a
-            number in brackets. No other sheet gets it, so that nothing is overwritten while files are renamed.
-        limit: bytes that the file system allows in one name, see `filenames.name_limit`.
-    """
-    given = taken or {}
-    wanted: dict[str, str] = {}
-    for each in items:
-        if each.key not in wanted:
-            wanted[each.key] = pattern.path(each, limit=limit)
-    owners: dict[str, str | None] = {}
-    for key, name in given.items():
-        owners[folded(name)] = None if folded(name) in owners else key
-    counts: dict[str, int] = {}
-    found: dict[str, str] = {}
-    for key, path in wanted.items():
-        earlier = given.get(key)
-        if earlier is not None and owners[folded(earlier)] == key and _is_numbered(earlier, path, limit):
-            found[key] = earlier
-        else:
-            found[key] = _free(key, path, owners, counts, limit)
-    return found
+        return "/".join((*stems, safe_stem(_rendered(self._parts[-1], sheet))))
 
 
 def shared_names(items: Iterable[ProjectSheet], pattern: NamePattern) -> dict[str, tuple[ProjectSheet, ...]]:
@@ -155,35 +110,6 @@ def shared_names(items: Iterable[ProjectSheet], pattern: NamePattern) -> dict[st
         path = pattern.path(each)
         found[paths.setdefault(folded(path), path)].append(each)
     return {path: tuple(sheets) for path, sheets in found.items() if len(sheets) > 1}
-
-
-def _free(key: str, path: str, owners: dict[str, str | None], counts: dict[str, int], limit: int) -> str:
-    """Returns a name that no other sheet has, and reserves it. Numbers continue from the last one for the same path."""
-    count = counts.get(folded(path), 1)
-    name = f"{path}{SUFFIX}"
-    while owners.get(folded(name), key) != key:
-        count += 1
-        name = f"{_with_number(path, count, limit)}{SUFFIX}"
-    counts[folded(path)] = count
-    owners[folded(name)] = key
-    return name
-
-
-def _with_number(path: str, number: int, limit: int) -> str:
-    folder, slash, stem = path.rpartition("/")
-    return f"{folder}{slash}{fitted(f'{stem} ({number})', limit)}"
-
-
-def _is_numbered(name: str, path: str, limit: int) -> bool:
-    """Whether a name is the one that the pattern gives, with or without a number in brackets."""
-    stem = name.removesuffix(SUFFIX)
-    if stem == name:
-        return False
-    rest = stem.removeprefix(path)
-    if stem == path or (rest != stem and _NUMBERED.fullmatch(rest)):
-        return True
-    # The number of a name that was shortened cannot be recognized.
-    return limit < _LONGEST and any(stem == _with_number(path, number, limit) for number in range(2, 100))
 
 
 def _folder_name(stem: str) -> str:

@@ -9,7 +9,7 @@ from attrs.converters import optional
 
 from aps_async.errors import InputError
 from aps_async.models import ExportOptions, Project
-from aps_async.resources import files
+from aps_async.resources import bim360, files
 from aps_async.session import Session
 from aps_async.sync.joined import checked_pdf
 from aps_async.sync.naming import NamePattern
@@ -81,9 +81,7 @@ class SyncOptions:
         """
         if project.is_acc:
             session.check_user(files.SERVICE.start, self.user_id)
-        elif self.options != ExportOptions(markups=self.options.markups, hyperlinks=self.options.hyperlinks):
-            raise InputError(
-                f"{project.name} is not an ACC project: only published markups and hyperlinks are supported"
-            )
+        else:
+            bim360.check_options(self.options)
         self.selection.check(project)
         self.pattern.check(project)

@@ -60,6 +60,8 @@ class SyncOutcome:
     reason: str | None = None
     exported_at: datetime | None = None
     """When the file was exported, which is the time that its markups are from."""
+    is_numbered: bool = False
+    """Whether its file has a number in its name, because another file has the name that it should have."""
     warnings: tuple[str, ...] = ()
     outcome: ExportOutcome | StoredExport | None = None
     """The outcome of the export, if the sheet was exported."""

@@ -12,7 +12,7 @@ from aps_async.exports.bulk import BulkProgress, export_many
 from aps_async.exports.targets import ledger_for, target_for
 from aps_async.models import Project
 from aps_async.policies import Policy
-from aps_async.resources.projects import find_project
+from aps_async.resources.projects import as_project
 from aps_async.session import Session
 from aps_async.sync.alongside import requests
 from aps_async.sync.joined import JoinedSet
@@ -79,6 +79,7 @@ async def sync_project(
             missing, which ACC requires with two-legged tokens.
         NotFoundInProjectError: there is no such project, folder, set or sheet.
         EmptyProjectError: neither the project nor the folder has any sheet.
+        NotFoundInProjectError: the folder has no sheets, and none of the project's is selected.
         PruneLimitError: at the end, if more sheets are withdrawn than one run may move; none was moved.
         RegisterError: at the end, if the register cannot be written; everything else is done.
         MergeError: at the end, if the sheets cannot be joined; everything else is done.
@@ -98,7 +99,7 @@ async def sync_project(
     )
     target = target_for(folder)
     how.selection.check_address(project)
-    found = project if isinstance(project, Project) else await find_project(session, project, user_id=how.user_id)
+    found = await as_project(session, project, user_id=how.user_id)
     how.check(session, found)
     batch = batch_for(found, how.batch, one_pdf=how.merge is not None)
     async with ledger_for(target, state, superseded=how.superseded, verify=how.verify, command=command) as ledger:

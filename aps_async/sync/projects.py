@@ -8,12 +8,11 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from aps_async.arguments import check_functions, check_kind, check_not_async
-from aps_async.downloads.sinks import made_folder
 from aps_async.downloads.storage import Storage
-from aps_async.errors import APSError, DiskFullError, EmptyProjectError, InputError, LedgerError
+from aps_async.downloads.target_paths import made_folder
+from aps_async.errors import APSError, DiskFullError, EmptyProjectError, InputError
 from aps_async.exports.bulk import BulkProgress
 from aps_async.ledger.lock import FolderLock
-from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.models import Project
 from aps_async.narrowing import is_really
 from aps_async.policies import Policy
@@ -22,7 +21,7 @@ from aps_async.session import Session
 from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.subfolders import Root
+from aps_async.sync.subfolders import Root, check_is_for_several
 from aps_async.threads import in_thread
 
 __all__ = ["ProjectSynced", "SheetSynced", "sync_projects"]
@@ -177,8 +176,7 @@ async def _locked(root: Path) -> AsyncGenerator[None, None]:
         LedgerError: the folder has a ledger of its own, so it is that of a single project.
     """
     await in_thread(made_folder, root)
-    if (root / LEDGER_NAME).exists():
-        raise LedgerError(f"{root} is the folder of an export or of one project: choose another folder for several")
+    check_is_for_several(root)
     lock = FolderLock(root).acquire()
     try:
         yield

@@ -15,9 +15,10 @@ from aps_async.ledger import Ledger
 from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.keys import lineage_of
 from aps_async.ledger.moves import is_superseded
+from aps_async.ledger.schema import MOVE_AWAY
 from aps_async.ledger.sheets import FoundSheet, SheetNote
 from aps_async.models import Collection, ExportKind, ExportOptions, Project, Sheet, SheetIdentity
-from aps_async.sync.compare import Folder
+from aps_async.sync.compare import LedgerSheets
 from aps_async.sync.listing import OTHER_PROJECT
 from aps_async.sync.outcomes import SheetState
 from aps_async.sync.register import REGISTER_JSON, Register, RegisterRow, read_register
@@ -67,8 +68,7 @@ def _found(register: Register, project: Project, path: str) -> Iterator[FoundShe
             _check_new(seen, (row.file_source, found.request.identity, frozenset(row.options)))
         except (InputError, ValueError) as problem:
             raise LedgerError(
-                f"the ledger is lost and cannot be made again from {path}: sheet {number} cannot be used ({problem}). "
-                "Move that file away and run again; everything will be exported anew then"
+                f"{path} cannot be used to rebuild the lost ledger (sheet {number}: {problem}): {MOVE_AWAY}"
             ) from None
         yield found
 
@@ -112,7 +112,7 @@ def _sheet(row: RegisterRow, project: Project, taken: dict[SheetIdentity | None,
         version=None if project.is_acc else version_number(source),
         collection=Collection(id=row.collection_id, name=row.collection or "") if row.collection_id else None,
     )
-    sheet = Folder(()).apart(sheet, taken)
+    sheet = LedgerSheets(()).apart(sheet, taken)
     options: dict[str, Any] = dict.fromkeys(row.options, True)
     request = sheet.to_request(ExportOptions(**options))
     return FoundSheet(

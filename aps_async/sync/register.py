@@ -7,7 +7,7 @@ import asyncio
 import csv
 import json
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -18,16 +18,16 @@ from typing import Any
 from attrs import asdict, define, field, fields, frozen
 
 from aps_async.downloads.filenames import checked_relative
-from aps_async.errors import DecodeError, DiskFullError, InputError, LedgerError, RegisterError, TargetError
+from aps_async.errors import DiskFullError, RegisterError, TargetError
 from aps_async.ids import bare_id
 from aps_async.ledger.journal import KnownFile
 from aps_async.ledger.places import Place
 from aps_async.ledger.sheets import KnownSheet
 from aps_async.models import ExportOptions, Project
 from aps_async.spool import Spool
+from aps_async.sync.json_files import read_json_file
 from aps_async.sync.outcomes import SyncOutcome
-from aps_async.text import well_formed
-from aps_async.transport.converter import structure, to_dict
+from aps_async.transport.converter import to_dict
 
 __all__ = [
     "FORM",
@@ -253,19 +253,18 @@ async def read_register(place: Place) -> Register | None:
 
 
 def _parsed(content: bytes, path: str) -> Register:
-    try:
-        plain = json.loads(well_formed(content.decode()))
-        if plain["form"] != FORM:
-            raise LedgerError(f"{path} is of another form ({plain['form']}) than this version reads ({FORM})")
-        register = structure(plain, Register, strict=True)
-        _check_files(register.sheets)
-    except (ValueError, TypeError, LookupError, RecursionError, DecodeError, InputError) as problem:
-        raise LedgerError(f"{path} cannot be used ({problem}): run the sync again to have it written") from None
-    return register
+    return read_json_file(
+        content,
+        Register,
+        path=path,
+        form=FORM,
+        check=_check_files,
+        advice="run the sync again to have it written",
+    )
 
 
-def _check_files(rows: Sequence[RegisterRow]) -> None:
-    for row in rows:
+def _check_files(register: Register) -> None:
+    for row in register.sheets:
         if row.file is not None:
             checked_relative(row.file)
 

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from aps_async.downloads.filenames import stem_of
+from aps_async.ledger.keys import is_named, title_of
 from aps_async.ledger.places import Place
 from aps_async.ledger.sheets import KnownSheet
 from aps_async.models import ExportOutcome, LeftOut, Sheet, StoredExport
@@ -43,6 +45,14 @@ def _delivered_file(outcome: ExportOutcome | StoredExport, place: Place) -> str 
     return "/".join(outcome.path.parts[len(folder.parts) :]) if outcome.path and folder else None
 
 
+def _is_numbered(file: str, outcome: ExportOutcome | StoredExport) -> bool:
+    """Whether a file has a number in its name that its sheet's own name has not."""
+    if ")." not in file:  # nearly all, and what follows would take its time for 50,000
+        return False
+    stem, title = stem_of(file), title_of(outcome.request)
+    return stem != title and is_named(stem, title)
+
+
 def exported(planned: Planned, outcome: ExportOutcome | StoredExport, place: Place) -> SyncOutcome:
     """The outcome of a sheet that was exported."""
     known, sheet = planned.known, planned.sheet.sheet
@@ -69,6 +79,7 @@ def exported(planned: Planned, outcome: ExportOutcome | StoredExport, place: Pla
         **_where(place, file, outcome.path if outcome.ok else None),
         reason=reason,
         exported_at=exported_at,
+        is_numbered=file is not None and outcome.ok and _is_numbered(file, outcome),
         warnings=(*outcome.warnings, *(f"missing: {each}" for each in outcome.failed_files if outcome.ok)),
         outcome=outcome,
         error=outcome.error,

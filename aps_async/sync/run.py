@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from attrs import define, evolve, field
 
 from aps_async.ahead import ReadAhead
-from aps_async.downloads.sinks import checked_path
+from aps_async.downloads.target_paths import checked_path
 from aps_async.errors import (
     APSError,
     EmptyProjectError,
     MergeError,
+    NotFoundInProjectError,
     PruneLimitError,
     RegisterError,
     TargetError,
@@ -26,7 +27,7 @@ from aps_async.session import Session
 from aps_async.sync.compare import Planned, plan
 from aps_async.sync.joined import JoinedSet, SetSheet, join_set
 from aps_async.sync.listing import OTHER_PROJECT, OUTSIDE, Listing
-from aps_async.sync.options import DEFAULT_PATTERN, SyncOptions
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.register import RegisterWriter
 from aps_async.sync.renaming import rename_files
@@ -36,7 +37,7 @@ from aps_async.sync.sheets import ProjectSheet
 from aps_async.sync.withdrawn import Prover, Verdict
 from aps_async.threads import in_thread
 
-__all__ = ["DEFAULT_PATTERN", "PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun"]
+__all__ = ["PRUNE_LEAST", "PRUNE_SHARE", "SyncOptions", "SyncRun"]
 __dir__: object = __all__.copy
 
 PRUNE_SHARE = 10
@@ -68,7 +69,7 @@ class SyncRun:
     _renamed: list[Planned] = field(factory=list[Planned], init=False)
     _not_renamed: dict[bytes, TargetError] = field(factory=dict[bytes, TargetError], init=False)
     """The errors of files that could not be renamed, by lineage."""
-    _is_told: bool = field(default=False, init=False)
+    _has_reported_left_out: bool = field(default=False, init=False)
     _is_any_known: bool = field(default=False, init=False)
     """Whether the folder had any sheets at the beginning."""
     _taken: dict[SheetIdentity | None, str] = field(factory=dict[SheetIdentity | None, str], init=False)
@@ -132,10 +133,23 @@ class SyncRun:
         if not (self.chosen or rest or self._listing.left_out or self._is_any_known):
             await self.ledger.begin(0)
             await self.ledger.complete(0)
-            raise EmptyProjectError(f"{self.project.name} shows no sheets that can be exported")
+            self._check_selected()
         planned = await self._plan(rest)
         self.is_listed = True
         yield planned
+
+    def _check_selected(self) -> None:
+        """Explains why there is nothing to do, unless it is that nothing has changed since a date.
+
+        Raises:
+            EmptyProjectError: there are no sheets.
+            NotFoundInProjectError: there are some, and none of them is selected.
+        """
+        name, others = self.project.name, len(self.selected.not_selected)
+        if not others:
+            raise EmptyProjectError(f"{name} shows no sheets that can be exported")
+        if self.how.selection.since is None:
+            raise NotFoundInProjectError(f"none of the {others:,} sheets of {name} is selected")
 
     async def _plan(self, sheets: Sequence[ProjectSheet]) -> list[Planned]:
         how = self.how
@@ -167,9 +181,9 @@ class SyncRun:
 
     def left_out(self) -> list[SyncOutcome]:
         """The outcomes of what was listed and cannot be exported; once, when the list is complete."""
-        if not self.is_listed or self._is_told:
+        if not self.is_listed or self._has_reported_left_out:
             return []
-        self._is_told = True
+        self._has_reported_left_out = True
         found: list[SyncOutcome] = []
         for unread in self._listing.unreadable:
             name, reason = unread.id or unread.call, str(unread)
@@ -261,7 +275,7 @@ class SyncRun:
         if len(withdrawn) > allowed:
             self._problem = PruneLimitError(
                 f"{len(withdrawn)} of {total} sheets are withdrawn, more than the {allowed} that one run moves: "
-                f"nothing was moved. If they are to go, allow that many (max_prune={len(withdrawn)})",
+                f"nothing was moved. To move them, allow that many (max_prune={len(withdrawn)})",
                 withdrawn=len(withdrawn),
                 allowed=allowed,
             )

@@ -1,14 +1,12 @@
 """Selects sheets of a project by number, pattern, folder, version set, collection, tag or date."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from attrs import evolve, field, fields_dict, frozen
 
-from aps_async.errors import APSError, InputError, NotExportableError, NotFoundInProjectError
-from aps_async.exports.project import get_sheet, list_sheets
+from aps_async.errors import APSError, InputError, NotFoundInProjectError
 from aps_async.ids import (
     bare_id,
     check_whole,
@@ -18,15 +16,13 @@ from aps_async.ids import (
     is_item_urn,
     is_version_urn,
 )
-from aps_async.models import LeftOut, Project, Sheet
+from aps_async.models import LeftOut, Project
 from aps_async.narrowing import is_really
-from aps_async.resources.projects import find_project
-from aps_async.resources.walking import folder_path, known_folder
-from aps_async.session import Session
+from aps_async.resources.projects import product_of
 from aps_async.sync.sheets import ProjectSheet
-from aps_async.text import NameIndex, did_you_mean, globbed, look, named
+from aps_async.text import NameIndex, abridged, did_you_mean, globbed, look, named
 
-__all__ = ["NotSelected", "Rule", "Selected", "Selection", "list_selected", "select", "with_path"]
+__all__ = ["NotSelected", "Rule", "Selected", "Selection", "decoded_text", "find_sheets", "select"]
 __dir__: object = __all__.copy
 
 T = TypeVar("T")
@@ -86,7 +82,12 @@ class Selection:
     @property
     def takes_all(self) -> bool:
         """Whether it selects everything in its folder, version set or collection, or in the whole project."""
-        return evolve(self, folder=None, sheet_set=None, collection=None) == Selection()
+        return self.anywhere == Selection()
+
+    @property
+    def anywhere(self) -> "Selection":
+        """The same selection in the whole project, for a list that is restricted to its place already."""
+        return evolve(self, folder=None, sheet_set=None, collection=None)
 
     def check_address(self, project: Project | str) -> None:
         """Refuses the web address of a folder or file in place of the project, if nothing narrower is chosen.
@@ -105,14 +106,13 @@ class Selection:
         """
         asked = [words for name, words in _ACC_ONLY.items() if getattr(self, name)]
         if asked and not project.is_acc:
-            kind = "BIM 360" if project.is_bim360 else project.project_type or "unknown"
             raise InputError(
-                f"{project.name} is a {kind} project, and only ACC (Forma) projects have version sets, collections and "
-                f"tags: leave out {' and '.join(asked)}, and choose by number, pattern, folder or date"
+                f"{project.name} is a {product_of(project)} project, and only ACC (Forma) projects have version sets, "
+                f"collections and tags: leave out {' and '.join(asked)}, and choose by number, pattern, folder or date"
             )
         if self.folder is not None and self.sheet_set is not None:
             raise InputError("in an ACC project a folder of sheets is a version set: give only one of the two")
-        for urn in map(_decoded, self.sheet) if project.is_acc else ():
+        for urn in map(decoded_text, self.sheet) if project.is_acc else ():
             if is_version_urn(urn) or is_item_urn(urn):
                 raise InputError(
                     f"{urn} is a file, and ACC (Forma) keeps sheets apart from files: choose a sheet by its number; "
@@ -146,79 +146,6 @@ class Selected:
     """BIM 360: sheets and folders that were found and cannot be exported or listed, chosen or not."""
 
 
-async def list_selected(
-    session: Session,
-    project: Project | str,
-    selection: Selection,
-    *,
-    user_id: str | None = None,
-    allow_unmatched: bool = False,
-) -> Selected:
-    """Lists a project's sheets and chooses among them.
-
-    URNs in a BIM 360 project are looked up one by one, and may be those of older versions. Everything else needs a list
-    of the project, or of the folder, version set or collection.
-
-    Args:
-        session: the session; scope `data:read`.
-        project: a `Project`, its id or its name.
-        selection: what to choose.
-        user_id: the acting user of a two-legged call.
-        allow_unmatched: return texts of `Selection.sheet` that match nothing as `Selected.unmatched`, without raising.
-
-    Raises:
-        InputError: the selection cannot be used with this kind of project, see `Selection.check`.
-        NotFoundInProjectError: there is no such project, folder, version set, collection, tag, pattern or sheet; the
-            message lists similar ones.
-        APSError: as `list_sheets`.
-    """
-    selection.check_address(project)
-    found = project if isinstance(project, Project) else await find_project(session, project, user_id=user_id)
-    selection.check(found)
-    selection = await with_path(session, found, selection, user_id)
-    urns = _urns(selection) if found.is_bim360 and selection.folder is None else {}
-    looked_up = await asyncio.gather(*(_looked_up(session, found, urn, user_id) for urn in urns.values()))
-    failed = {text: each for text, each in zip(urns, looked_up, strict=True) if isinstance(each, APSError)}
-    sheets = {each.id: each for each in looked_up if isinstance(each, Sheet)}
-    left_out: list[LeftOut] = []
-    if set(selection.sheet) - set(urns) or selection.match or not urns:
-        folder = selection.folder or selection.sheet_set
-        listed = list_sheets(
-            session,
-            found,
-            folder=folder,
-            collection=selection.collection,
-            user_id=user_id,
-            on_left_out=left_out.append,
-        )
-        sheets |= {each.id: each async for each in listed}
-    failed |= _not_exportable(selection, list(sheets.values()), left_out)
-    if failed and not allow_unmatched:
-        raise next(iter(failed.values()))
-    remaining = tuple(text for text in selection.sheet if text not in failed)
-    if failed and not remaining and not selection.match:
-        return Selected(chosen=(), unmatched=failed, left_out=tuple(left_out))
-    items = [ProjectSheet(sheet=each, project=found) for each in sheets.values()]
-    # The list was restricted to these already.
-    rest = evolve(selection, sheet=remaining, folder=None, sheet_set=None, collection=None)
-    selected = select(items, rest, allow_unmatched=allow_unmatched)
-    return evolve(selected, unmatched={**failed, **selected.unmatched}, left_out=tuple(left_out))
-
-
-async def with_path(session: Session, project: Project, selection: Selection, user_id: str | None) -> Selection:
-    """BIM 360: the selection with its folder by path instead of URN, since sheets do not know the URN of theirs.
-
-    Raises:
-        APSError: as `get_folder`.
-    """
-    folder = await known_folder(session, project, selection.folder, user_id) if project.is_bim360 else None
-    if isinstance(folder, str):
-        return evolve(selection, folder=folder)
-    if folder is None or (folder.actions and not folder.is_plans):  # such a one is refused by the list
-        return selection
-    return evolve(selection, folder=await folder_path(session, project, folder, user_id))
-
-
 def select(items: Iterable[ProjectSheet], selection: Selection, *, allow_unmatched: bool = False) -> Selected:
     """Chooses among sheets of one project, and keeps their order.
 
@@ -237,8 +164,7 @@ def select(items: Iterable[ProjectSheet], selection: Selection, *, allow_unmatch
     named_ones, ambiguous, unmatched = _by_number(known, selection)
     if unmatched and not allow_unmatched:
         shown = [str(each) for each in unmatched.values()][:_SUGGESTIONS]
-        more = [f"and {len(unmatched) - len(shown)} more"] if len(unmatched) > len(shown) else []
-        raise NotFoundInProjectError("; ".join([*shown, *more]))
+        raise NotFoundInProjectError(abridged(shown, len(unmatched), "; "))
     excluded = {pattern: globbed(pattern, known, _number) for pattern in selection.exclude}
     rules = [
         *_named_rule(known, selection, named_ones),
@@ -275,7 +201,7 @@ def _by_number(
         return chosen, ambiguous, unmatched
     index = NameIndex(known, lambda each: (each.number, each.id, each.sheet.item_id or each.id))
     for text in selection.sheet:
-        found = _find(index, text)
+        found = find_sheets(index, text)
         chosen += found
         if len(found) > 1:
             ambiguous[text] = tuple(found)
@@ -368,34 +294,14 @@ def _collection_names(sheet: ProjectSheet) -> Sequence[str]:
     return [collection.name, collection.id] if collection else []
 
 
-def _urns(selection: Selection) -> dict[str, str]:
-    """The texts that are URNs of items or versions, with the URNs in plain form."""
-    decoded = {text: _decoded(text) for text in selection.sheet}
-    return {text: urn for text, urn in decoded.items() if is_item_urn(urn) or is_version_urn(urn)}
-
-
-def _find(index: NameIndex[T], text: str) -> list[T]:
+def find_sheets(index: NameIndex[T], text: str) -> list[T]:
     """The sheets that a text names, as it is or as a URN. It is tried as it is first: a number may look like a URN."""
-    return index.find(text) or index.find(_decoded(text))
+    return index.find(text) or index.find(decoded_text(text))
 
 
-def _decoded(text: str) -> str:
+def decoded_text(text: str) -> str:
+    """The plain form of a URN; any other text is unchanged."""
     try:
         return decoded_urn(text, "version", "item")
     except InputError:  # it is not a URN
         return text
-
-
-def _not_exportable(selection: Selection, sheets: Sequence[Sheet], left_out: Sequence[LeftOut]) -> dict[str, APSError]:
-    """The texts that name only what cannot be exported, with the error for each."""
-    exportable = NameIndex(sheets, lambda each: (each.number, each.id, each.item_id or each.id))
-    others = NameIndex(left_out, lambda each: (each.name, each.id, each.version_urn or each.id))
-    found = {text: _find(others, text) for text in selection.sheet if not _find(exportable, text)}
-    return {text: NotExportableError(str(each[0])) for text, each in found.items() if each}
-
-
-async def _looked_up(session: Session, project: Project, urn: str, user_id: str | None) -> Sheet | APSError:
-    try:
-        return await get_sheet(session, project, urn, user_id=user_id)
-    except APSError as problem:
-        return problem

@@ -13,17 +13,19 @@ from attrs import evolve, field, frozen
 
 from aps_async.downloads.filenames import NameBook, checked_name, safe_stem
 from aps_async.downloads.storage import ReadableStorage, Storage, StorageBelow
-from aps_async.errors import DecodeError, InputError, LedgerError, TargetError
-from aps_async.exports.targets import readable, state_folder_for, target_for
+from aps_async.errors import InputError, LedgerError, TargetError
+from aps_async.exports.targets import check_no_state, readable, state_folder_for, target_for
 from aps_async.ids import bare_id
 from aps_async.ledger.places import FolderPlace, Place, StoragePlace
+from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.models import Project
+from aps_async.sync.json_files import read_json_file
 from aps_async.sync.register import REGISTER_CSV, REGISTER_JSON, read_register
-from aps_async.text import folded, well_formed
+from aps_async.text import folded
 from aps_async.threads import in_thread
-from aps_async.transport.converter import structure, to_dict
+from aps_async.transport.converter import to_dict
 
-__all__ = ["FORM", "PROJECTS_JSON", "Root", "Subfolder", "Subfolders", "read_subfolders"]
+__all__ = ["FORM", "PROJECTS_JSON", "Root", "Subfolder", "Subfolders", "check_is_for_several", "read_subfolders"]
 __dir__: object = __all__.copy
 
 PROJECTS_JSON = "projects.json"
@@ -80,8 +82,7 @@ class Root:
         """
         found = target_for(target)
         if isinstance(found, Path):
-            if state is not None:
-                raise InputError("the ledgers of a folder lie in it: a state folder is for storages only")
+            check_no_state(state)
             return cls(found)
         storage = readable(found)
         return cls(state_folder_for(storage, state), storage)
@@ -151,6 +152,19 @@ class Root:
         return list(found.values())
 
 
+def check_is_for_several(root: Path) -> None:
+    """Raises what keeps a folder from having a subfolder for each of several projects.
+
+    Raises:
+        LedgerError: the folder has a ledger of its own, so it is that of a single project.
+    """
+    if (root / LEDGER_NAME).exists():
+        raise LedgerError(
+            f"{root} is the folder of an export or of one project, and several projects, also those that a pattern"
+            " matches, get a subfolder each: choose another folder, or name the one project"
+        )
+
+
 def _names_in(folder: Path) -> list[str]:
     return sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
 
@@ -168,22 +182,19 @@ async def read_subfolders(place: Place) -> Subfolders | None:
         raise LedgerError(f"{path} cannot be read: {problem}") from problem
     if content is None:
         return None
-    try:
-        plain = json.loads(well_formed(content.decode()))
-        if plain["form"] != FORM:
-            raise LedgerError(f"{path} is of another form ({plain['form']}) than this version reads ({FORM})")
-        found = structure(plain, Subfolders, strict=True)
-        _check(found.projects)
-    except (ValueError, TypeError, LookupError, RecursionError, DecodeError, InputError) as problem:
-        raise LedgerError(
-            f"{path} cannot be used ({problem}): remove it, and the next sync finds the subfolders by their registers"
-        ) from None
-    return found
+    return read_json_file(
+        content,
+        Subfolders,
+        path=path,
+        form=FORM,
+        check=_check,
+        advice="remove it, and the next sync finds the subfolders by their registers",
+    )
 
 
-def _check(projects: Iterable[Subfolder]) -> None:
+def _check(found: Subfolders) -> None:
     names, ids = set[str](), set[str]()
-    for each in projects:
+    for each in found.projects:
         name = folded(checked_name(each.folder))
         if name in names or each.project_id in ids or name in _OURS:
             raise InputError(f"{each.folder!r} cannot be the subfolder of {each.project_id}")

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 from attrs import define, field, frozen
 
-from aps_async.errors import APSError, DecodeError, NotAllowedError, NotFoundError, ServerError, TransportError
+from aps_async.errors import (
+    APSError,
+    DecodeError,
+    InterceptedError,
+    NotAllowedError,
+    NotFoundError,
+    ServerError,
+    TransportError,
+)
 from aps_async.ledger.sheets import KnownSheet
 from aps_async.models import Project
 from aps_async.resources import plans, sheets
@@ -16,6 +24,7 @@ __all__ = ["Prover", "Verdict"]
 __dir__: object = __all__.copy
 
 _LEVELS = 100
+_NO_ANSWER = (InterceptedError, ServerError, DecodeError, TransportError)
 _TROUBLES = 3
 """Sheets about which the service gives no usable answer, each after all retries, before it is asked about no more."""
 
@@ -53,20 +62,23 @@ class Prover:
         stays; the next run asks again.
 
         Raises:
-            APSError: as `Session.request`, except 403, 404, 5xx, unreadable and missing responses.
+            APSError: as `Session.request`, except 403, 404, 5xx, unreadable, intercepted and missing responses.
         """
         if self.project.is_acc:
             return await self._acc(missing)
         return {each.record: await self._bim360(each) for each in missing}
 
     def _trouble(self, problem: APSError) -> Verdict:
-        self._troubles += _TROUBLES if isinstance(problem, TransportError) else 1  # without a connection, no more
+        is_cut_off = isinstance(problem, TransportError | InterceptedError)
+        self._troubles += _TROUBLES if is_cut_off else 1
         return Verdict(SheetState.NOT_LOOKED_AT, f"the service gave no usable answer: {problem}")
 
-    def _not_found(self, known: KnownSheet, what: str) -> Verdict:
+    def _not_found(self, known: KnownSheet) -> Verdict:
+        reason = "it is no longer there"
         if known.viewer and known.viewer != self.viewer:
-            return Verdict(SheetState.NOT_LOOKED_AT, f"{what}, but it was {known.viewer} that saw it before")
-        return Verdict(SheetState.WITHDRAWN, what)
+            reason += f", but it was listed before by {known.viewer}"
+            return Verdict(SheetState.NOT_LOOKED_AT, reason)
+        return Verdict(SheetState.WITHDRAWN, reason)
 
     async def _bim360(self, known: KnownSheet) -> Verdict:
         session, project, user_id = self.session, self.project.id, self.user_id
@@ -85,10 +97,10 @@ class Prover:
                 return gone
             tip = await get_tip(session, project, item_id, user_id=user_id)
         except NotFoundError:
-            return self._not_found(known, "it is no longer there")
+            return self._not_found(known)
         except NotAllowedError as problem:
             return Verdict(SheetState.NOT_LOOKED_AT, f"the service refuses to show it ({problem.code or 'status 403'})")
-        except (ServerError, DecodeError, TransportError) as problem:
+        except _NO_ANSWER as problem:
             return self._trouble(problem)
         if plans.is_deleted(tip):
             return Verdict(SheetState.WITHDRAWN, "it is deleted")
@@ -124,13 +136,13 @@ class Prover:
         except NotAllowedError as problem:
             reason = f"the service refuses to show sheets ({problem.code or 'status 403'})"
             return {each.record: Verdict(SheetState.NOT_LOOKED_AT, reason) for each in missing}
-        except (ServerError, DecodeError, TransportError) as problem:
+        except _NO_ANSWER as problem:
             return {each.record: self._trouble(problem) for each in missing}
         return {each.record: self._acc_verdict(each, shown.get(each.source_id)) for each in missing}
 
     def _acc_verdict(self, known: KnownSheet, found: sheets.SheetStatus | None) -> Verdict:
         if found is None:
-            return self._not_found(known, "it is no longer there")
+            return self._not_found(known)
         if found.deleted:
             return Verdict(SheetState.WITHDRAWN, "it is deleted")
         if known.request.identity not in (None, *(form.identity for form in sheets.forms(found.sheet))):

@@ -72,7 +72,7 @@ def tls_context(trust: object) -> ssl.SSLContext | None:
         context.load_verify_locations(at_home(trust))
     except (OSError, ValueError) as problem:
         is_other = isinstance(problem, ssl.SSLError)  # which is an OSError too
-        words = "it holds no PEM certificate" if is_other else getattr(problem, "strerror", None) or problem
+        words = "it contains no PEM certificate" if is_other else getattr(problem, "strerror", None) or problem
         raise InputError(f"the CA file {trust} cannot be used: {words}; give a file of PEM certificates") from None
     return context
 
@@ -211,7 +211,8 @@ class Connections:
             began = asyncio.get_running_loop().time()
             async with asyncio.timeout_at(began + until_headers) as limit:
                 response = await self._begin(call, token, self._first_contact.connect_limits(settings.connect_timeout))
-                limit.reschedule(began + altogether)
+                if altogether != until_headers:
+                    limit.reschedule(began + altogether)
                 answer = await read_answer(response, settings.response_limit, f"{call.method} {call.path}")
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             lost = transport_error(f"{call.method} {call.path}", problem, address_place)

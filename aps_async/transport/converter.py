@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
@@ -21,9 +21,9 @@ from cattrs.gen import (
 )
 
 from aps_async.errors import DecodeError, InputError
-from aps_async.models import ExportRef, ExportRequest, FailedFile
+from aps_async.models import ExportRef, ExportRequest, ExportStatus, FailedFile
 from aps_async.narrowing import as_object, is_object
-from aps_async.text import well_formed
+from aps_async.text import abridged, well_formed
 from aps_async.transport.decoding import DEPTH_LIMIT, loads
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "STORED_WORDS",
     "Unread",
     "lenient",
+    "lenient_until_final",
     "loads",
     "ref_from_json",
     "ref_to_json",
@@ -117,6 +118,7 @@ class _Reading:
 _reading: ContextVar[_Reading] = ContextVar("_reading")
 _UNREAD_LIMIT = 1000  # of one list; a page has at most 200 items
 _LENIENT: set[type] = {FailedFile}
+_STATES: dict[type, Mapping[str, ExportStatus]] = {}
 
 
 def lenient(cls: C) -> C:
@@ -127,6 +129,19 @@ def lenient(cls: C) -> C:
     """
     _LENIENT.add(cls)
     return cls
+
+
+def lenient_until_final(states: Mapping[str, ExportStatus]) -> Callable[[C], C]:
+    """Marks a class for the status of a job: as `lenient`, until its status is a final one in this table.
+
+    What is said of a result before there is one does not matter, and must not end the wait for it.
+    """
+
+    def mark(cls: C) -> C:
+        _STATES[cls] = states
+        return cls
+
+    return mark
 
 
 ESSENTIAL = {"essential": True}
@@ -229,7 +244,8 @@ def _from_camel(cls: type) -> Callable[[Any, Any], Any]:
             return inner(value, kind)
         except ClassValidationError as problem:
             odd = _odd_fields(problem)
-            if reading.strict or cls not in _LENIENT or odd & required:
+            running = cls in _STATES and not _is_final(value, _STATES[cls])
+            if reading.strict or not (running or cls in _LENIENT) or odd & required:
                 raise
             words = "; ".join(_explained(problem))
         del reading.unread[before:]  # reported again by the second reading
@@ -239,6 +255,11 @@ def _from_camel(cls: type) -> Callable[[Any, Any], Any]:
         )
 
     return structure
+
+
+def _is_final(value: Mapping[str, Any], states: Mapping[str, ExportStatus]) -> bool:
+    status = value.get("status")
+    return not isinstance(status, str) or ExportStatus.read(status, states).is_final
 
 
 def _odd_fields(problem: ClassValidationError) -> set[str]:
@@ -285,8 +306,8 @@ def structure(
         return found
     finally:
         _reading.reset(token)
-    shown = "; ".join(problems[:3]) + (f" and {len(problems) - 3} more" if len(problems) > 3 else "")
-    raise DecodeError(f"the answer is not as documented: {shown}", problems=problems)
+    shown = abridged(problems[:3], len(problems), "; ")
+    raise DecodeError(f"the response is not as documented: {shown}", problems=problems)
 
 
 def _log_unread(found: Unread) -> None:

@@ -30,10 +30,10 @@ def header_value(what: str, value: Any, error: type[APSError] = InputError) -> s
     text: str = value.strip()
     if not text:
         raise error(f"{what} is empty")
-    if not text.isprintable() or max(text) > "\xff":
+    if not text.isprintable() or not (text.isascii() or max(text) <= "\xff"):
         raise error(
             f"{what} contains a line break, a control character or a character outside Latin-1, which a header cannot "
-            "hold; check where it comes from"
+            "contain; check where it comes from"
         )
     return text
 

@@ -19,6 +19,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from aps_async.descriptors import TOO_MANY, TOO_MANY_ADVICE
 from aps_async.errors import (
     DecodeError,
+    InterceptedError,
     NotAllowedError,
     NotFoundError,
     RateLimitedError,
@@ -40,8 +41,8 @@ __all__ = [
     "describe",
     "error_of",
     "forget_secrets",
-    "is_markup",
     "json_of",
+    "page_of_another",
     "read_answer",
     "readable_headers",
     "retry_after",
@@ -57,6 +58,8 @@ _HINTS = {
     404: "it does not exist, or this token may not see it",
     429: "others share this client id's quota",
 }
+_SIGN_IN_FIRST = 511  # RFC 6585: the network wants its users to sign in
+_NOT_THEIRS = "not the service's: a web filter or proxy on the way must allow its host, or the network wants a sign-in"
 _WORDS = ("developerMessage", "reason", "message", "title", "detail", "error_description", "error")
 _CODES = ("errorCode", "code", "error")
 _MOST = 10_000  # characters of a service's words that are looked at; a body may have 64 MiB
@@ -89,7 +92,7 @@ async def read_answer(response: aiohttp.ClientResponse, limit: int, what: str) -
 
 def readable_headers(headers: "CIMultiDictProxy[str]") -> "CIMultiDictProxy[str]":
     """The headers with U+FFFD for every byte that is not UTF-8."""
-    if all(value.isascii() for value in headers.values()):
+    if "".join(headers.values()).isascii():
         return headers
     return CIMultiDictProxy(CIMultiDict((name, well_formed(value)) for name, value in headers.items()))
 
@@ -136,20 +139,28 @@ class Receipt:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.at: float = clock()
-        self.date: float | None = None
+        self._date = ""
 
     def note(self, headers: Mapping[str, str]) -> None:
         """Takes the time from a response's headers."""
         self.at = self._clock()
-        self.date = _http_date(headers.get("Date", ""))
+        self._date = headers.get("Date", "")
 
-    def link(self, raw: str, lifetime: float | None = None) -> SignedUrl:
-        """Parses a signed URL in the response.
+    @property
+    def date(self) -> float | None:
+        """The response's own `Date`, in seconds since the epoch; read only when there is a link to date."""
+        return _http_date(self._date)
+
+    def link(self, raw: str, what: str, lifetime: float | None = None) -> SignedUrl:
+        """Parses a signed URL in the response; `what` names its place there, for the error.
 
         Raises:
-            ValueError: see `SignedUrl.parse`.
+            DecodeError: see `SignedUrl.parse`.
         """
-        return SignedUrl.parse(raw, received_at=self.at, date=self.date, lifetime=lifetime)
+        try:
+            return SignedUrl.parse(raw, received_at=self.at, date=self.date, lifetime=lifetime)
+        except ValueError as problem:
+            raise DecodeError(f"{what}: {problem}") from None
 
 
 def json_of(method: str, path: str, answer: Answer) -> Any:
@@ -199,11 +210,6 @@ def _text(body: bytes) -> str:
     return body.decode(encoding, "replace").strip()
 
 
-def is_markup(body: bytes) -> bool:
-    """Whether a body is HTML or XML."""
-    return _text(body[:200])[:1] == "<"
-
-
 def xml_error(body: bytes) -> str | None:
     """`Code: Message` of a storage's error, without the rest of the body, which contains keys and signatures."""
     text = _text(body[:8000])
@@ -218,6 +224,8 @@ def error_of(method: str, path: str, answer: Answer, now: float, *, is_storage: 
     words = detail or ("" if is_storage else _HINTS.get(answer.status, "")) or describe(answer.body)
     if detail and answer.status in (401, 403):
         words = f"{words} ({_HINTS[answer.status]})"
+    if page := page_of_another(answer):
+        kind, words = InterceptedError, page
     return kind(
         f"{method} {path}: {answer.status} {f'[{code}] ' if code and code not in words else ''}{words}".rstrip(),
         status=answer.status,
@@ -228,6 +236,28 @@ def error_of(method: str, path: str, answer: Answer, now: float, *, is_storage: 
         request_id=answer.headers.get("x-request-id") or answer.headers.get("x-ads-request-id"),
         retry_after=retry_after(answer.headers, now),
     )
+
+
+def page_of_another(answer: Answer) -> str:
+    """Describes a response with 3xx, 4xx or 511 that is not the service's own; empty if it may be the service's.
+
+    The services refuse calls with JSON or text, never with a page for people, and redirect no call. Their storage
+    refuses and redirects with XML.
+    """
+    status, target = answer.status, answer.headers.get("Location", "")
+    if 300 <= status < 400 and target and not xml_error(answer.body):
+        host = re.match(r"(?i)(?:https?:)?//([^/?#]*)", target.strip())
+        words = f"a redirect to {host[1].rpartition('@')[2][:253]}" if host else "a redirect"
+        return f"{words}; {_NOT_THEIRS}"
+    refused = 400 <= status < 500 and status not in (408, 429)  # these two are retried in any case
+    if status == _SIGN_IN_FIRST or (refused and _is_html(answer.body)):
+        return f"{describe(answer.body)}; {_NOT_THEIRS}"
+    return ""
+
+
+def _is_html(body: bytes) -> bool:
+    text = _text(body[:2000])
+    return text[:1] == "<" and re.search(r"(?i)<(!doctype\s+html|html|head|title|body|script|h1)\b", text) is not None
 
 
 def _said(answer: Answer) -> tuple[str | None, str | None]:

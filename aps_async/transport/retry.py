@@ -16,6 +16,7 @@ from aps_async.errors import (
     CallTimeoutError,
     DecodeError,
     InputError,
+    InterceptedError,
     ResponseError,
     TransportError,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "call_deadline",
     "check_timeout",
     "is_transient",
+    "is_undecided",
     "may_recover",
     "may_start_again",
     "note_error",
@@ -63,6 +65,11 @@ def is_transient(problem: BaseException) -> bool:
     if isinstance(problem, DecodeError):
         return problem.garbled
     return isinstance(problem, TransportError)
+
+
+def is_undecided(problem: BaseException) -> bool:
+    """Whether the service has not refused the call: a transient error, or the page of a web filter or proxy."""
+    return is_transient(problem) or isinstance(problem, InterceptedError)
 
 
 def may_recover(problem: BaseException) -> bool:
@@ -203,7 +210,7 @@ def call_deadline(timeout: float | None, what: str) -> AbstractAsyncContextManag
     """Cancels calls after `timeout` seconds for quota, token and all attempts; raises `CallTimeoutError`."""
 
     def error(met: Exception | None) -> CallTimeoutError:
-        return CallTimeoutError(f"{what} was not done in {timeout:g} s: {met or 'no response came'}", sent=True)
+        return CallTimeoutError(f"{what} was not done in {timeout:g} s: {met or 'no response arrived'}", sent=True)
 
     check_timeout(timeout)
     return until(None if timeout is None else asyncio.get_running_loop().time() + timeout, error)

@@ -20,7 +20,7 @@ from aps_async.threads import is_being_cancelled, stopped
 from aps_async.workers import engine
 from aps_async.workers.database import Database, driver, is_outage
 from aps_async.workers.engine import Kept, LaneOptions, Next, Removed, Yielded
-from aps_async.workers.slots import Slots, Turn
+from aps_async.workers.slots import Slots, Turn, due_together
 
 __all__ = ["MOST_KEPT", "work"]
 __dir__: object = __all__.copy
@@ -288,7 +288,7 @@ class _Lanes:
         if self.kept >= MOST_KEPT:
             return kept.delay
         loop, slots = asyncio.get_running_loop(), job.lane.slots
-        turn = job.turn = Turn(loop.time() + kept.delay)
+        turn = job.turn = Turn(due_together(loop.time(), kept.delay))
         self.kept += 1
         self._give_back_slot(job)
         alarm = loop.call_at(turn.due, slots.request, turn, engine.HEARTBEAT / 2)

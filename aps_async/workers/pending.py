@@ -10,6 +10,9 @@ from aps_async.workers.runs import RunStore
 __all__ = ["Pending"]
 __dir__: object = __all__.copy
 
+_LIFETIME = 5.0
+"""Seconds of the service for which the numbers are used: all workers together start about 8 exports meanwhile."""
+
 
 class Pending:
     """The number of pending exports by kind, read from the database every few seconds.
@@ -37,12 +40,19 @@ class Pending:
             if sum(self._by_kind.values()) < self._session.settings.max_pending_exports:
                 self._by_kind[kind] = self._by_kind.get(kind, 0) + 1  # until the next count
                 return
-            await asyncio.sleep(max(0.2, 5.0 / self._session.settings.time_scale))
+            await asyncio.sleep(self._lifetime)
 
     async def count(self) -> None:
         """Reads the numbers again if they are too old."""
-        loop = asyncio.get_running_loop()
-        async with self._counting:
-            if loop.time() - self._counted > max(0.2, 2.0 / self._session.settings.time_scale):
-                self._by_kind = await self._store.pending()
-                self._counted = loop.time()
+        if self._are_old():
+            async with self._counting:
+                if self._are_old():
+                    self._by_kind = await self._store.pending()
+                    self._counted = asyncio.get_running_loop().time()
+
+    def _are_old(self) -> bool:
+        return asyncio.get_running_loop().time() - self._counted > self._lifetime
+
+    @property
+    def _lifetime(self) -> float:
+        return max(0.2, _LIFETIME / self._session.settings.time_scale)

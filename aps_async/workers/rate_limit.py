@@ -54,6 +54,8 @@ class SharedRateLimiter(WaitQueue[_Place]):
         self._unused: list[int] = []
         self._pause: tuple[float, float, bool] | None = None  # until when, recorded when, whether a new window begins
         self._accepted = False
+        self._is_exhausted = False
+        """Whether the last statement reserved fewer places than were wanted."""
         self.rate_limited: int = 0
         """The number of 429s that this process has met."""
         self._task: asyncio.Task[None] | None = None
@@ -77,7 +79,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
 
     async def _turn(self, priority: int) -> _Place:
         turn = self._line_up(priority)
-        self._wake()
+        self._wake(urgent=not self._is_exhausted)
         try:
             return await turn
         except asyncio.CancelledError:
@@ -149,19 +151,27 @@ class SharedRateLimiter(WaitQueue[_Place]):
         """Returns and reserves places for all callers in this process until none is waiting."""
         lull = min(_LULL, self.window / 5)
         while True:
-            if not self._queue and self._pause is None and not self._accepted:
-                if not self._spent and not self._unused and not self._spare:
+            if not self._queue and not self._has_news:
+                if not self._spent and not self._spare:
                     return
+                self._is_exhausted = False
                 await self._sleep(lull)
-            self._changed.clear()
             ahead, self._granted = min(self._granted, self.budget // _AHEAD), 0
             if self._pause is None:
                 self._give_back(ahead)
             wait = await self._exchange(min(len(self._queue) + ahead - len(self._spare), _MOST_AT_ONCE))
-            if self._queue:  # PostgreSQL does not report places that others return, so check from time to time
+            if self._queue and self._is_exhausted and not self._has_news:
+                # PostgreSQL does not report places that others return, so check from time to time.
                 await self._sleep(max(0.005, min(wait, self.window / 12)))
 
+    @property
+    def _has_news(self) -> bool:
+        """Whether the database should hear of something at once."""
+        return bool(self._unused) or self._pause is not None or self._accepted
+
     async def _sleep(self, seconds: float) -> None:
+        """Waits for callers, unless no place is free for them, and for news."""
+        self._changed.clear()  # set by callers that have got their places since
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
@@ -192,6 +202,7 @@ class SharedRateLimiter(WaitQueue[_Place]):
             self._pause, self._accepted = self._pause or pause, self._accepted or accepted
             raise
         self._refusals = row["refused"]
+        self._is_exhausted = len(row["places"]) < wanted
         for place in row["places"]:
             if (turn := self._next_in_line()) is not None:
                 turn.set_result(_Place(place, asked))

@@ -20,7 +20,7 @@ from aps_async.downloads.filenames import checked_relative, safe_stem
 from aps_async.downloads.storage import Storage, discard_from, put_into, staged_in
 from aps_async.errors import APSError, DownloadError
 from aps_async.exports.kinds import get_export, row_of, start_export
-from aps_async.exports.pollers import export_rules
+from aps_async.exports.pollers import effective_timeout
 from aps_async.exports.wait import checked_job, download_export
 from aps_async.models import ExportJob, ExportKind, ExportRef, ExportRequest, FailedFile
 from aps_async.policies import PollPolicy, PollStatus
@@ -116,9 +116,9 @@ async def deliver(
     checked_relative(name)
     staged = await staged_in(storage, f"{safe_stem(job.ref.export_id)[:40]}-{secrets.token_hex(4)}")
     kept = staged
-    limit = export_rules(session, job, timeout=timeout).timeout
+    limit = effective_timeout(session, job, timeout)
     try:
-        async with retry.until(None if limit is None else asyncio.get_running_loop().time() + limit, too_long):
+        async with retry.until(asyncio.get_running_loop().time() + limit, too_long):
             got = await download_export(session, job, staged, add_suffix=True, sha256=True)
         kept = got.path or staged
         if wanted is not None and not await wanted():

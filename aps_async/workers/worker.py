@@ -23,6 +23,7 @@ from aps_async.errors import (
     DatabaseError,
     ExportError,
     InputError,
+    InterceptedError,
     NotAllowedError,
     ResponseError,
     TargetError,
@@ -227,14 +228,17 @@ class Worker:
         with self._reports.working_on(entry):
             return await self._fetch(entry, entry.ref, polls)
 
-    async def _fetch(self, entry: Entry, ref: ExportRef, polls: int) -> engine.Next:
+    async def _fetch(
+        self, entry: Entry, ref: ExportRef, polls: int, rules: PollRules[ExportJob] | None = None
+    ) -> engine.Next:
         await self._pending.count()
         export, question = entry.id, await self._questions.ask(entry.id, ref)
         if not question.task.done():
-            return self._keep(entry, self.session.settings.poll_interval, polls + 1)
+            return self._keep(entry, self.session.settings.poll_interval, polls + 1, rules)
         took = asyncio.get_running_loop().time() - question.asked
         try:
-            words = self._words.setdefault(export, EndingWords(self.session))
+            if (words := self._words.get(export)) is None:
+                words = self._words[export] = EndingWords(self.session)
             job = words.judge(await question.task)
             self._refused["fetch"].clear()
             if job.status.is_final:
@@ -243,9 +247,10 @@ class Worker:
             if entry.tries or entry.refusals:
                 await self._store.recovered(export)
                 entry = evolve(entry, tries=0, refusals=0)
-            wait = self._rules(entry).decide(PollStatus(answer=job, age=entry.age))
+            rules = rules or self._rules(entry)
+            wait = rules.decide(PollStatus(answer=job, age=entry.age))
             if wait is not None:
-                return self._keep(entry, wait, polls + 1)
+                return self._keep(entry, wait, polls + 1, rules)
             return await self._deliver(entry, job, polls + 1)
         except NotWantedError as problem:
             self._reports.handed_over(export)
@@ -254,18 +259,25 @@ class Worker:
             return await self._handle_failure(entry, problem, polls + 1, took)
         return None
 
-    def _keep(self, entry: Entry, delay: float, polls: int = 0, lane: engine.Lane | None = None) -> engine.Kept:
+    def _keep(
+        self,
+        entry: Entry,
+        delay: float,
+        polls: int = 0,
+        rules: PollRules[ExportJob] | None = None,
+        lane: engine.Lane | None = None,
+    ) -> engine.Kept:
         """Keeps an export for another status call; its row is only read again if files cannot be stored then."""
-        loop = asyncio.get_running_loop()
+        loop, ref = asyncio.get_running_loop(), entry.ref
         read = loop.time()
+        assert ref is not None  # noqa: S101 - for the type checker
 
         async def again() -> engine.Next:
             if self._target.problem is not None:
                 return await self.fetch(entry.id, polls)
             later = evolve(entry, age=entry.age + loop.time() - read)
-            assert later.ref is not None  # noqa: S101 - for the type checker
             with self._reports.working_on(later):
-                return await self._fetch(later, later.ref, polls)
+                return await self._fetch(later, ref, polls, rules)
 
         return engine.Kept(delay, again, lane)
 
@@ -336,7 +348,7 @@ class Worker:
             problem = found or problem
         if isinstance(problem, TargetError) and await self._target.failed(problem):
             return 0.0  # not because of the export: it waits until files can be stored
-        if isinstance(problem, NotAllowedError | UnauthorizedError):
+        if isinstance(problem, NotAllowedError | UnauthorizedError | InterceptedError):
             return await self._handle_refusal(entry, problem, polls)
         failed = (type(problem),) * (entry.tries + 1)
         status = PollStatus[ExportJob](error=problem, polls=max(0, polls - 1), failed_with=failed, age=entry.age)
@@ -373,7 +385,7 @@ class Worker:
         return None
 
     async def _handle_refusal(self, entry: Entry, problem: ResponseError, polls: int) -> engine.Next:
-        """Puts an export back for other workers, which may have the access that this one lacks.
+        """Puts an export back for other workers, which may have the access or the network that this one lacks.
 
         Raises:
             AuthError: several exports in a row were refused, so this worker must stop.

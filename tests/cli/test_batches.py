@@ -37,7 +37,7 @@ def test_sheets_come_in_batches(cli: Cli, service: Simulation, tmp_path: Path, c
     assert len(found) == 3
     warnings = sum(bool(each["warnings"]) for each in found)
     assert warnings in (0, 2)
-    words = "its batch of 2 was not usable: 2 sheets were asked for, and the number of pages is 1"
+    words = "its batch of 2 was not usable: the PDF has 1 page, and 2 sheets were requested"
     assert ran.err.count(words) == warnings
     assert labels_of(merged) == ["A-101", "A-102", "A-103"]
     assert len(list(out.glob("*.pdf"))) == 3

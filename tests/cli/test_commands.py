@@ -158,7 +158,8 @@ def test_every_failure_is_listed_with_its_reason(cli: Cli, service: Simulation, 
          ["Plans/Broken/B-2 - Sheet B-2", "Plans/Good/A-101 - Ground"], ""),
         (("--sheet", "B-2", "--sheet", "A-101", "--name", "{folder}/plan"), ["Plans/Broken/plan", "Plans/Good/plan"],
          ""),
-        (("--sheet", "B-2", "--sheet", "A-101", "--name", "plan"), ["plan (2)", "plan"], "2 sheets are called 'plan'"),
+        (("--sheet", "B-2", "--sheet", "A-101", "--name", "plan"), ["plan (2)", "plan"],
+         "1 file numbered, since several sheets have the same name: plan (2).pdf"),
         (("--folder", "Good", "--since", "2200-01-01"), [], "0 of 3 sheets selected"),
     ],
 )  # fmt: skip
@@ -232,6 +233,13 @@ def test_verbose_shows_the_calls(cli: Cli, service: Simulation) -> None:
         ran = cli("-v", "projects", env=service.env)
     assert ran.code == 0
     assert "attempt 1 failed" in ran.err
+
+
+def test_accounts_that_show_no_project_are_not_accounts_without_projects(cli: Cli, service: Simulation) -> None:
+    with service.faults({"endpoint": "projects", "kind": "status", "status": 403}):
+        ran = cli("projects", env=service.env)
+    assert (ran.code, ran.out) == (5, "")
+    assert "warning: hub " in ran.err
 
 
 def test_an_access_token_will_do(cli: Cli, service: Simulation) -> None:

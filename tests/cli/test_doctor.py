@@ -298,3 +298,20 @@ async def test_a_certificate(
     if words:
         assert words in found["certificate"].remedy
         assert "APS_CA_FILE" not in found["certificate"].detail
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ({"APS_BASE_URL": "/aps"}, "correct APS_BASE_URL: there is no token service at this address"),
+        ({"APS_CLIENT_SECRET": "-wrong"}, "compare APS_CLIENT_ID and APS_CLIENT_SECRET with the app's page"),
+    ],
+    ids=["address", "secret"],
+)
+def test_what_keeps_a_token_back(
+    cli: Cli, service: Simulation, tmp_path: Path, change: dict[str, str], remedy: str
+) -> None:
+    env = service.env | {name: service.env[name] + more for name, more in change.items()}
+    ran = cli("doctor", "--out", tmp_path, env=env)
+    assert ran.code == 3
+    assert f"to do: {remedy}" in ran.out

@@ -117,7 +117,7 @@ def test_3_credentials(cli: Cli, service: Simulation, env: dict[str, str], words
     ("argv", "words"),
     [
         (("sheets", "Nowhere"), "Riverside"),
-        (("sheets", "Riverside", "--folder", "Plans/Nope"), "it holds Good, Broken"),
+        (("sheets", "Riverside", "--folder", "Plans/Nope"), "it contains Good, Broken"),
         (("sheets", "Bare"), "no Plans folder"),
         (("export", "Riverside", "--folder", "Empty", "--out", "x"), "nothing to export"),
         (("export", "Tower", "--user-id", "USER1", "--out", "x"), "nothing to export"),

@@ -12,9 +12,11 @@ import pytest
 import typer
 from typer.main import get_command
 
+from aps_async import Settings
 from aps_async.cli.app import app
 from aps_async.cli.examples import GROUPS
 from aps_async.cli.help_pages import HELP_OPTIONS, help_page
+from aps_async.exports.batches import LARGEST
 from tests.cli.support import Ran
 
 Cli = Callable[..., Ran]
@@ -124,3 +126,22 @@ class Terminal(io.TextIOWrapper):
 def test_no_command_draws_its_help_with_rich() -> None:
     code = "import sys; from aps_async.cli import main; main(['sync', '-h']); sys.exit('rich.console' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0  # noqa: S603
+
+
+NUMBERS = Settings()
+DEFAULTS = {
+    ("export", "timeout"): (NUMBERS.export_timeout, NUMBERS.acc_export_timeout),
+    ("cost-documents", "timeout"): (NUMBERS.export_timeout,),
+    ("export", "slots"): (NUMBERS.max_concurrent_downloads,),
+    ("worker", "slots"): (NUMBERS.max_concurrent_downloads,),
+    ("sync", "batch"): (LARGEST,),
+}
+
+
+@pytest.mark.parametrize(("where", "numbers"), DEFAULTS.items(), ids=map(" ".join, DEFAULTS))
+def test_the_help_names_the_defaults_that_apply(where: tuple[str, str], numbers: tuple[float, ...]) -> None:
+    command, name = where
+    parser: Any = get_command(app)
+    [option] = [each for each in parser.commands[command].params if each.name == name]
+    found = [float(each.replace(",", "")) for each in re.findall(r"\b\d[\d,]*\b", option.help)]
+    assert set(numbers) <= set(found), option.help

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from aps_async.cli.exit_codes import Interrupted, UsageProblem, exit_code, reaso
 from aps_async.cli.options import a_path
 from aps_async.cli.runtime import run_to_the_end
 from aps_async.errors import AuthError, DatabaseError, NotFoundError, TransportError
+from aps_async.text import size
 
 
 @pytest.mark.parametrize(
@@ -58,12 +60,91 @@ def test_commands_to_copy_name_the_program_as_it_was_called(monkeypatch: pytest.
     ],
 )
 def test_sizes(count: int, shown: str) -> None:
-    assert output.size(count) == shown
+    assert size(count) == shown
 
 
 def test_columns_line_up_under_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_table(("A", "B"), [("図面", "1"), ("plan", "2")])
     assert capsys.readouterr().out == "A     B\n図面  1\nplan  2\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["plans", "-x", "--out", "./~", "./~/plans", "./~root", "a b", "it's", "$HOME", "$(ls)", "a;b", "/-x/~", "*"],
+)
+def test_a_folder_of_a_suggested_command_is_the_one_that_was_given(text: str) -> None:
+    given = a_path(text)
+    [typed] = shlex.split(output.typed_path(given))
+    assert not typed.startswith("-")
+    assert a_path(typed) == given
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [("plans", "plans"), ("-x", "./-x"), ("a b", "'a b'"), ("it's", "'it''s'"), ("a(1)", "'a(1)'"), ("~x", "./~x")],
+)
+def test_a_folder_of_a_suggested_command_in_powershell(monkeypatch: pytest.MonkeyPatch, text: str, typed: str) -> None:
+    path = Path(text)
+    monkeypatch.setattr("os.name", "nt")
+    assert output.typed_path(path) == typed
+
+
+WIDE = """\
+SHEET  TITLE                               ID
+A-101  A long title of an ordinary plan    urn:adsk.wipprod:0123456789
+図-3   図図図図図図図図図図図図図図図図図  urn:adsk.wipprod:9876543210
+"""
+NARROWER = """\
+SHEET  TITLE                     ID
+A-101  A long title of an ordi…  urn:adsk.wipprod:0123456789
+図-3   図図図図図図図図図図図 …  urn:adsk.wipprod:9876543210
+"""
+NARROW = """\
+SHEET  TITLE                 ID
+A-101  A long title of an …  urn:adsk.wipprod:0123456789
+図-3   図図図図図図図図図 …  urn:adsk.wipprod:9876543210
+"""
+
+
+@pytest.mark.parametrize(
+    ("width", "is_terminal", "shown"),
+    [
+        (70, True, WIDE),
+        (60, True, NARROWER),
+        (56, True, NARROW),
+        (20, True, NARROW),
+        (20, False, WIDE),
+    ],
+)
+def test_a_table_is_made_to_fit_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, is_terminal: bool, shown: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    rows = [
+        ("A-101", "A long title of an ordinary plan", "urn:adsk.wipprod:0123456789"),
+        ("図-3", "図" * 17, "urn:adsk.wipprod:9876543210"),
+    ]
+    output.print_table(("SHEET", "TITLE", "ID"), rows, elastic=("SHEET", "TITLE"))
+    assert capsys.readouterr().out == shown
+
+
+@pytest.mark.parametrize(
+    ("width", "is_terminal", "shown"),
+    [
+        (40, True, "-  head    one two three four five six\n           seven eight\n"),
+        (80, True, "-  head    one two three four five six seven eight\n"),
+        (20, True, "-  head    one two three four five six seven eight\n"),
+        (40, False, "-  head    one two three four five six seven eight\n"),
+    ],
+)
+def test_a_text_goes_on_beside_its_head(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, is_terminal: bool, shown: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    output.print_beside("-  head    ", "one two three four five six seven eight")
+    assert capsys.readouterr().out == shown
 
 
 @pytest.mark.parametrize(

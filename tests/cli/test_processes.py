@@ -193,37 +193,48 @@ def test_ctrl_c_while_a_command_is_imported(
 INTERRUPTED = """
 import sys
 
+wanted, where, *sys.argv[1:] = sys.argv[1:]
+
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == sys.argv[1]:
-            if sys.argv[2] == "in a class":
+        if name == wanted:
+            if where == "in a class":
                 class Descriptor:
                     def __set_name__(self, owner, name):
                         raise KeyboardInterrupt
                 class Owner:
                     field = Descriptor()
+            if where == "where it is ignored":
+                class Deleted:
+                    def __del__(self):
+                        raise KeyboardInterrupt
+                Deleted()
+                return
             raise KeyboardInterrupt
 
 sys.meta_path.insert(0, Interrupting())
 from aps_async.cli import main
-sys.exit(main(sys.argv[3:]))
+sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("where", ["anywhere", "in a class"])
+AT_THE_START = [
+    ("re", "--help"),
+    ("typing", "--help"),
+    ("collections", "--help"),
+    ("aps_async.cli.surroundings", "--help"),
+    ("aps_async.errors", "--help"),
+    ("aps_async.cli.app", "--help"),
+    ("typer", "--help"),
+    ("aps_async.cli.runtime", "doctor"),
+    ("aiohttp", "doctor"),
+]
+
+
 @pytest.mark.parametrize(
-    ("module", "command"),
-    [
-        ("re", "--help"),
-        ("typing", "--help"),
-        ("collections", "--help"),
-        ("aps_async.cli.surroundings", "--help"),
-        ("aps_async.errors", "--help"),
-        ("aps_async.cli.app", "--help"),
-        ("typer", "--help"),
-        ("aps_async.cli.runtime", "doctor"),
-        ("aiohttp", "doctor"),
-    ],
+    ("module", "command", "where"),
+    [(*each, where) for where in ("anywhere", "in a class") for each in AT_THE_START]
+    + [(module, "doctor", "where it is ignored") for module in ("re", "typer", "aps_async.cli.runtime", "uvloop")],
 )
 def test_ctrl_c_at_the_start_is_one_line(module: str, command: str, where: str) -> None:
     argv = [sys.executable, "-S", "-c", INTERRUPTED, module, where, command]

@@ -17,7 +17,16 @@ from aps_async.cli.ending import failures_by_reason
 from aps_async.cli.exit_codes import short_reason
 from aps_async.cli.progress_lines import Lines
 from aps_async.cli.trouble import TroubleLines
-from aps_async.errors import APSError, NotAllowedError, NotFoundError, ServerError, TargetError, TransportError
+from aps_async.errors import (
+    APSError,
+    DownloadError,
+    InterceptedError,
+    NotAllowedError,
+    NotFoundError,
+    ServerError,
+    TargetError,
+    TransportError,
+)
 from aps_async.exports.progress import BulkProgress
 from aps_async.transport.first_contact import FirstContact, Trouble
 from tests.cli.support import Ran, Simulation
@@ -163,6 +172,21 @@ def test_exit_codes_are_grouped_by_their_reasons() -> None:
         "1 trouble at the service (502): D-1",
     ]
     assert failures_by_reason([]) == []
+
+
+def test_addresses_neither_split_a_reason_nor_hide_it() -> None:
+    address = "https://storage.example/" + "abc" * 60
+    page = InterceptedError("POST /x: 403 an HTML page", status=403, **_ERROR)
+    failures: list[tuple[str, Exception]] = [
+        *((f"A-{number}", DownloadError(f"GET {address}{number}.pdf?…: 410 an empty body")) for number in range(2)),
+        *((f"B-{number}", DownloadError(f"gave up at 0 bytes: GET {address}{number}?…: 500 x")) for number in range(3)),
+        ("C-1", page),
+    ]
+    assert failures_by_reason(failures) == [
+        "3 gave up at 0 bytes: 500 x: B-0, B-1, B-2",
+        "2 410 an empty body: A-0, A-1",
+        "1 stopped by a web filter or proxy (403): C-1",
+    ]
 
 
 def test_an_encoded_id_is_shortened() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aps_async.simulator.demo import demo
-from tests.cli.support import Ran, Simulation, simulation
+from tests.cli.support import Ran, Simulation, run, simulation
 from tests.documents import lying_in
 
 Cli = Callable[..., Ran]
@@ -97,6 +97,28 @@ def test_the_register(cli: Cli, weeks: tuple[Simulation, Simulation], tmp_path: 
     assert [row["number"] for row in rows] == [each["number"] for each in found["sheets"]]
     assert sum(bool(row["file"]) for row in rows) == 6
     assert cli("register", tmp_path, "--json", "--csv").code == 2
+
+
+@pytest.mark.parametrize(
+    ("zone", "exported", "written"),
+    [
+        ("UTC", "2026-03-28", "2026-03-28 23:30:00"),
+        ("Europe/Berlin", "2026-03-29", "2026-03-29 00:30:00"),
+        ("Pacific/Apia", "2026-03-29", "2026-03-29 12:30:00"),
+        ("America/St_Johns", "2026-03-28", "2026-03-28 21:00:00"),
+    ],
+)
+def test_all_times_of_a_register_are_shown_in_one_time_zone(
+    cli: Cli, weeks: tuple[Simulation, Simulation], tmp_path: Path, zone: str, exported: str, written: str
+) -> None:
+    assert cli("export", PROJECT, "--sheet", "A-101", "--out", tmp_path, env=weeks[0].env).code == 0
+    register = tmp_path / "register.json"
+    found = json.loads(register.read_text("utf-8"))
+    found["writtenAt"] = found["sheets"][0]["exportedAt"] = "2026-03-28T23:30:00+00:00"
+    register.write_text(json.dumps(found), "utf-8")
+    shown = run("register", str(tmp_path), env={"TZ": zone})
+    assert f"  {exported}  " in shown.out
+    assert f", as of {written}\n" in shown.err
 
 
 def test_export_reports_what_is_withdrawn(cli: Cli, weeks: tuple[Simulation, Simulation], tmp_path: Path) -> None:

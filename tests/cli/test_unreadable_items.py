@@ -11,6 +11,7 @@ from aps_async.cli.choice import Choice
 from aps_async.cli.export import ExportChoices, export
 from aps_async.cli.listing import sheets
 from aps_async.cli.output import turn_logging_on
+from aps_async.errors import DecodeError
 from tests.documents import lying_in
 from tests.generated import PDF, PROJECT
 from tests.support import served
@@ -62,3 +63,14 @@ async def test_an_item_that_cannot_be_read_is_a_failure_with_its_name(
     for words in ("A-2 \\x1b[31m was left out: required field missing", "s3 lacks a value: expected a text, got int"):
         assert f"warning: {words}" in printed.err
         assert f"warning: {words}" in listed.err
+
+
+async def test_a_list_in_which_nothing_can_be_read_is_not_an_empty_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.cli.test_unreadable_items.SHEETS", [1, "x", {"number": "A-2"}])
+    async with served(service) as url:
+        monkeypatch.setenv("APS_BASE_URL", url)
+        monkeypatch.setenv("APS_ACCESS_TOKEN", "token")
+        with pytest.raises(DecodeError, match="what the service lists there cannot be read"):
+            await export(ExportChoices(project=PROJECT, out=tmp_path))

@@ -714,7 +714,7 @@ async def test_a_wrong_size_is_no_file_without_a_length_either(tmp_path: Path, s
         return response
 
     async with storage(answer) as (session, link, _):
-        with pytest.raises(IncompleteDownloadError, match=f"{len(PAGE)} bytes came instead of {size}"):
+        with pytest.raises(IncompleteDownloadError, match=f"{len(PAGE)} bytes arrived instead of {size}"):
             await download(session, link, tmp_path / "x.pdf", expected=Expected(size=size))
     assert list(tmp_path.iterdir()) == []
 
@@ -742,7 +742,7 @@ async def test_a_refused_connection_is_reported_without_the_query(tmp_path: Path
     async with Session(
         StaticToken("x"), base_url="http://127.0.0.1:1", settings=Settings(max_download_attempts=2)
     ) as session:
-        with pytest.raises(IncompleteDownloadError, match="2 breaks") as caught:
+        with pytest.raises(IncompleteDownloadError, match="2 interruptions") as caught:
             await download(session, link, tmp_path / "x.pdf")
     assert "canary" not in str(caught.value)
     assert "canary" not in str(caught.value.__cause__)

@@ -22,7 +22,8 @@ from aps_async import APSError
 from aps_async.downloads.archives import unpack_archive, verify_archive
 from aps_async.downloads.filenames import NameBook
 from aps_async.downloads.open_files import OpenFile, opened
-from aps_async.downloads.sinks import PartFile, checked_path, made_folder, target_error
+from aps_async.downloads.sinks import PartFile
+from aps_async.downloads.target_paths import checked_path, made_folder, target_error
 from aps_async.errors import DiskFullError, DownloadError, IncompleteDownloadError, InputError, TargetError
 from aps_async.filesystem import replacing
 
@@ -139,7 +140,7 @@ async def test_writing_at_an_earlier_position_forgets_what_came_after_it(tmp_pat
 
 
 async def test_a_file_of_which_nothing_came_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(IncompleteDownloadError, match="nothing came"):
+    with pytest.raises(IncompleteDownloadError, match="no bytes arrived"):
         await finish(PartFile(tmp_path / "x.pdf"))
     assert names(tmp_path) == []
 

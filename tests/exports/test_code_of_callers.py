@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,6 @@ class Provider:
 
     tokens: TwoLegged
     after: int
-    problem: BaseException
     given: int = 0
 
     async def token(self, client: Any, rejected: AccessToken | None = None) -> AccessToken:
@@ -110,7 +109,7 @@ class Provider:
 async def test_a_provider_that_was_cancelled_inside_is_one_failure_at_most(
     simulator: Simulator, tmp_path: Path, after: int
 ) -> None:
-    provider = Provider(TwoLegged(simulator.client_id, simulator.client_secret), after, STRAY)
+    provider = Provider(TwoLegged(simulator.client_id, simulator.client_secret), after)
     async with session_for(simulator, tokens=provider) as session:
         found = await run(session, simulator, tmp_path)
     assert provider.given > after
@@ -121,11 +120,27 @@ async def test_a_provider_that_was_cancelled_inside_is_one_failure_at_most(
     assert "Provider.token() was cancelled, and not the call" in str(failed[0])
 
 
-async def test_a_single_call_does_not_look_cancelled(simulator: Simulator) -> None:
-    provider = Provider(TwoLegged(simulator.client_id, simulator.client_secret), 0, STRAY)
+async def one_call(session: Session, simulator: Simulator) -> object:
+    return await started(session, requests_of(simulator)[0])
+
+
+async def a_check(session: Session, simulator: Simulator) -> object:
+    await session.check_token()
+    return None
+
+
+async def who_acts(session: Session, simulator: Simulator) -> object:
+    return await session.acting_as()
+
+
+@pytest.mark.parametrize("asks", [one_call, a_check, who_acts])
+async def test_a_provider_that_was_cancelled_inside_does_not_look_like_a_cancelled_caller(
+    simulator: Simulator, asks: Callable[[Session, Simulator], Awaitable[object]]
+) -> None:
+    provider = Provider(TwoLegged(simulator.client_id, simulator.client_secret), 0)
     async with session_for(simulator, tokens=provider) as session:
         with pytest.raises(AuthError, match="was cancelled, and not the call"):
-            await started(session, requests_of(simulator)[0])
+            await asks(session, simulator)
 
 
 @pytest.mark.parametrize("problem", RAISED, ids=["error", "cancelled"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aps_async import ExportOptions, InputError, Session, export_project, list_sheets
+from aps_async import ExportOptions, InputError, Session, export_project, list_sheets, start_export
 from aps_async.errors import NotExportableError, NotFoundInProjectError
 from aps_async.exports.bulk import BulkProgress
 from aps_async.exports.project import get_sheet, project_requests
@@ -115,7 +115,7 @@ async def test_the_same_kind_of_folder_at_the_end(project: str, session: Session
 async def test_a_folder_of_sheets_is_refused_where_they_lie_in_version_sets(session: Session, tmp_path: Path) -> None:
     tower = await find_project(session, "Tower")
     top = await list_top_folders(session, tower)
-    with pytest.raises(InputError, match=r"Tower is an ACC \(Forma\) project: its sheets lie in version sets"):
+    with pytest.raises(InputError, match=r"Tower is an ACC \(Forma\) project: its sheets are in version sets"):
         [each async for each in export_project(session, tower, tmp_path, source_folder=top[0], user_id="ADA")]
 
 
@@ -148,6 +148,29 @@ async def test_acc_needs_a_user_before_anything_is_listed(what: Any, simulator: 
     assert list(simulator.log) == []
     async with session_for(simulator, user_id="ADA") as named:
         assert [each async for each in project_requests(named, tower, what=what)]
+
+
+NOT_IN_BIM360 = [
+    ExportOptions(issue_markups=True),
+    ExportOptions(photo_markups=True),
+    ExportOptions(asset_markups=True),
+    ExportOptions(markups=True, unpublished_markups=True),
+    ExportOptions(output_name="x"),
+]
+
+
+@pytest.mark.parametrize("options", NOT_IN_BIM360, ids=repr)
+async def test_options_that_bim360_does_not_have_are_refused(
+    simulator: Simulator, session: Session, tmp_path: Path, options: ExportOptions
+) -> None:
+    clinic = await find_project(session, "Clinic")
+    [sheet, *_] = [each async for each in list_sheets(session, clinic)]
+    simulator.reset_counts()
+    with pytest.raises(InputError, match="only published markups and hyperlinks"):
+        [each async for each in export_project(session, clinic, tmp_path, options=options)]
+    with pytest.raises(InputError, match="only published markups and hyperlinks"):
+        await start_export(session, sheet.to_request(options))
+    assert list(simulator.log) == []
 
 
 async def test_a_project_of_another_kind(session: Session) -> None:

@@ -406,7 +406,7 @@ async def test_policies(policy: object, polls: int, scene: Scene, simulator: Sim
 
 @pytest.mark.parametrize(
     ("count", "ends"),
-    [(1, "f0 (gone)"), (20, "f19 (gone)"), (21, "f19 (gone), and 1 more"), (1000, "f19 (gone), and 980 more")],
+    [(1, "f0 (gone)"), (20, "f19 (gone)"), (21, "f19 (gone) and 1 more"), (1000, "f19 (gone) and 980 more")],
 )
 def test_an_error_names_the_first_missing_files_and_counts_the_rest(count: int, ends: str) -> None:
     names = tuple(f"f{n}" for n in range(count))

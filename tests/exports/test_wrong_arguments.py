@@ -25,9 +25,9 @@ from aps_async.models import ExportKind, ExportOptions, ExportRef, ExportRequest
 from aps_async.settings import Settings
 from aps_async.simulator import World
 from aps_async.sync.naming import NamePattern
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.project import sync_project
 from aps_async.sync.projects import sync_projects
-from aps_async.sync.run import SyncOptions
 from aps_async.sync.selection import Selection
 from tests.support import service, session_for
 

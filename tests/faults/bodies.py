@@ -178,7 +178,7 @@ LINK = faults("file", "link", {
     "cut behind a first end mark without a length, once": (file(WEB, sent=len(PAGE) + 900, **UNSIZED), _AGAIN),
     "cut behind a first end mark without a length, always": (
         file(WEB, ALWAYS, sent=len(PAGE) + 900, **UNSIZED),
-        fails(IncompleteDownloadError, "cut off: it goes on behind its end mark", **_NEVER),
+        fails(IncompleteDownloadError, "cut off: it continues after its end mark", **_NEVER),
     ),
     "several end marks, no length": (file(WEB, **UNSIZED), delivered(file=WEB, most={"link": 1})),
     "bytes behind it, no length": (file(APPENDED, **UNSIZED), delivered(file=APPENDED, most={"link": 1})),

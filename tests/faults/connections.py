@@ -92,7 +92,7 @@ ONCE = [
 
 _DEADLINE: dict[str, Any] = {"within": DEADLINE + 1, "after": DEADLINE - 1}
 _CLOSED, _SILENT = always(BREAKS["is closed without a response"]), always(SILENCES["is silent"])
-_GIVES_UP = "8 breaks without a new byte"
+_GIVES_UP = "8 interruptions without a new byte"
 LASTING = [
     *faults("token", "token", {
         "is closed, always": (
@@ -196,7 +196,7 @@ REFUSED = [
     *faults("nothing listens behind the last poll", "status", {
         "for 3 s": ((Reply(), deaf(3)), delivered(SMOOTH + 8, after=3)),
         "any more": (
-            (Reply(), deaf(5000)), fails(IncompleteDownloadError, "8 breaks", SMOOTH + EIGHT_TRIES, after=30),
+            (Reply(), deaf(5000)), fails(IncompleteDownloadError, "8 interruptions", SMOOTH + EIGHT_TRIES, after=30),
         ),
     }),
 ]  # fmt: skip

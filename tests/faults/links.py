@@ -190,7 +190,7 @@ PARTIAL = faults("206", "link", {
     "that was not asked for": (Reply(status=206, times=ALWAYS), *refused(DownloadError, "206", 0)),
     "that never fits": (
         [each for _ in range(20) for each in (CUT, rest(etag='"2"'))],
-        fails(IncompleteDownloadError, "8 breaks without a new byte", 70, after=30),
+        fails(IncompleteDownloadError, "8 interruptions without a new byte", 70, after=30),
     ),
 })  # fmt: skip
 
@@ -228,7 +228,8 @@ ADDRESSES = faults("address", "status", {
         )
     },
     "a port where nothing listens": (
-        linked("http://127.0.0.1:1/file"), fails(IncompleteDownloadError, "8 breaks.*cannot connect", 70, after=30),
+        linked("http://127.0.0.1:1/file"),
+        fails(IncompleteDownloadError, "8 interruptions.*cannot connect", 70, after=30),
     ),
 })  # fmt: skip
 PLAIN = Scenario(

@@ -1,6 +1,7 @@
 """What a service says about the job: words, ends, and results that come late or never."""
 
 import re
+from typing import Any
 
 from aps_async.errors import ExportError, ExportFailedError, ExportTimeoutError
 from tests.faults.scenarios import AT_ONCE, DEADLINE, FIRST_POLL, ONE_POLL, SMOOTH, Scenario, delivered, fails, faults
@@ -15,6 +16,18 @@ FIVE_POLLS = 5 * 2.2 + AT_ONCE
 def job(state: str, times: int = 1, link: str | None = "") -> Reply:
     return Reply(job=state, times=times, link=link)
 
+
+_ODD_RESULTS: list[Any] = [
+    [],
+    "",
+    False,
+    0,
+    [1],
+    {"output": []},
+    {"output": "", "signedUrl": 7},
+    {"signedUrl": "pending"},
+]
+_ODD_AT_THE_START: list[Any] = [[], "", {"output": 1}, {"signedUrl": "http://h:99999/"}]
 
 WORDS = faults("status", "status", {
     "failed": (job("failed", ALWAYS), fails(ExportFailedError, "'failed'", FIRST_POLL, most={"status": 1, "start": 1})),
@@ -41,6 +54,15 @@ WORDS = faults("status", "status", {
         Reply(body=lambda body: re.sub(b"completed|successful", lambda word: word[0].upper(), body), times=9),
         delivered(),
     ),
+    "spaces": (
+        Reply(body=lambda body: re.sub(rb'"(completed|successful)"', rb'" \1\\n"', body), times=9), delivered(),
+    ),
+    **{
+        f"running with {value!r} as its result": (
+            (Reply(job="running", fields={"data": value, "result": value}), Reply()), delivered()
+        )
+        for value in _ODD_RESULTS
+    },
     "running with a link": ((Reply(job="running", link="http://127.0.0.1:1/x"), Reply()), delivered()),
 })  # fmt: skip
 
@@ -75,6 +97,12 @@ START = faults("start", "start", {
         job("failed", ALWAYS), fails(ExportFailedError, "'failed'", AT_ONCE, most={"status": 0, "start": 1}),
     ),
     "an unknown word": (job("queued"), delivered()),
+    **{
+        f"running with {value!r} as its result": (
+            Reply(job="running", fields={"data": value, "result": value}), delivered()
+        )
+        for value in _ODD_AT_THE_START
+    },
     "an ending word": (job("aborted"), delivered()),
 })  # fmt: skip
 

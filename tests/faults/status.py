@@ -4,6 +4,7 @@ from aps_async.errors import (
     AuthError,
     DecodeError,
     ExportTimeoutError,
+    InterceptedError,
     NotAllowedError,
     NotFoundError,
     RateLimitedError,
@@ -28,6 +29,9 @@ from tests.faults.scenarios import (
 from tests.faults.server import ALWAYS, Reply
 
 ELSEWHERE = {"Location": "http://127.0.0.1:1/elsewhere"}
+FILTER = b"<html><head><title>Blocked by ACME</title></head><body>Category: cloud storage.</body></html>"
+THIRD_POLL = 17.0
+"""It fails at the third poll in a row."""
 
 
 def once(status: int, times: int = 1) -> Reply:
@@ -85,9 +89,17 @@ START = faults("start", "start", {
     },
     **{
         f"{status} to elsewhere": (
-            Reply(status=status, headers=ELSEWHERE, times=ALWAYS), fails(ResponseError, f"{status}", AT_ONCE),
+            Reply(status=status, headers=ELSEWHERE, times=ALWAYS),
+            fails(InterceptedError, f"{status}.*redirect to 127.*web filter", AT_ONCE),
         )
         for status in (301, 302, 303, 307, 308)
+    },
+    **{
+        f"{status} with a filter's page": (
+            Reply(status=status, body=FILTER, times=ALWAYS),
+            fails(InterceptedError, f"{status} an HTML page .Blocked by .*web filter", AT_ONCE, most={"start": 2}),
+        )
+        for status in (400, 401, 403, 404, 407, 451, 511)
     },
     "204": (always(204), fails(DecodeError, "POST", AT_ONCE)),
 })  # fmt: skip
@@ -111,8 +123,16 @@ TOKEN = faults("token", "token", {
         for status in (400, 401, 403, 404)
     },
     "302 to elsewhere": (
-        Reply(status=302, headers=ELSEWHERE, times=ALWAYS), fails(AuthError, "no token.*302", AT_ONCE, jobs=0)
+        Reply(status=302, headers=ELSEWHERE, times=ALWAYS),
+        fails(AuthError, "no token.*302 .*redirect to 127[^;]*; [^;]*$", AT_ONCE, jobs=0),
     ),
+    **{
+        f"{status} with a filter's page": (
+            Reply(status=status, body=FILTER, times=ALWAYS),
+            fails(AuthError, f"no token.*{status} an HTML page .Blocked by[^;]*; [^;]*$", AT_ONCE, jobs=0),
+        )
+        for status in (401, 403, 404)
+    },
     "204": (always(204), fails(AuthError, "no token", AT_ONCE, jobs=0)),
 })  # fmt: skip
 
@@ -147,10 +167,22 @@ STATUS = faults("status", "status", {
     },
     **{
         f"{status} to elsewhere": (
-            Reply(status=status, headers=ELSEWHERE, times=ALWAYS), fails(ResponseError, f"{status}", FIRST_POLL),
+            Reply(status=status, headers=ELSEWHERE, times=ALWAYS),
+            fails(InterceptedError, f"{status}.*redirect to 127", THIRD_POLL, most={"status": 3}),
         )
         for status in (302, 307)
     },
+    **{
+        f"{status} with a filter's page": (
+            Reply(status=status, body=FILTER, times=ALWAYS),
+            fails(InterceptedError, f"{status} an HTML page .Blocked by", THIRD_POLL, most={"status": 6}),
+        )
+        for status in (401, 403, 404, 511)
+    },
+    "403 with a filter's page, once": (Reply(status=403, body=FILTER), delivered(ONE_LATE_POLL)),
+    "404 with a filter's page between two polls": (
+        (Reply(), Reply(status=404, body=FILTER)), delivered(SMOOTH + ONE_POLL)
+    ),
     "204": (always(204), fails(DecodeError, "GET", FIRST_POLL)),
 })  # fmt: skip
 

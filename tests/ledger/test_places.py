@@ -317,7 +317,7 @@ async def test_a_run_into_a_storage_is_not_repeated(site: Site, stored: Stored, 
 
 
 async def test_a_ledger_needs_a_storage_that_can_be_read(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"InMemory has not all of location, find, fetch, remove, copy"):
+    with pytest.raises(InputError, match=r"InMemory does not have all of location, find, fetch, remove, copy"):
         ledger_for(InMemory(tmp_path))
     with pytest.raises(InputError, match="a state folder is for storages only"):
         ledger_for(tmp_path, tmp_path / "state")

@@ -505,7 +505,7 @@ async def test_a_replaced_file_that_cannot_be_removed_ends_no_run(
             return outcome
 
         await export(0, "Ground")
-        for each in ("_remove", "_move"):
+        for each in ("remove_below", "_move"):
             monkeypatch.setattr(places, each, refused)
         outcome = await export(1, "Ground floor")
         assert len(outcome.warnings) == 1

@@ -88,7 +88,7 @@ async def test_a_planted_name_is_refused(folder: Path, column: str, name: object
         plant(folder, "UPDATE exports SET name=?", name)
     else:
         plant(folder, "UPDATE files SET name=?, size=?, sha256=?", name, len(BODY), hashlib.sha256(BODY).digest())
-    with pytest.raises(LedgerError, match=r"cannot be trusted.*Move it away"):
+    with pytest.raises(LedgerError, match=r"cannot be trusted.*move it away"):
         await deliver(folder, version)
     assert everything(folder.parent / "outside") | {"": (folder.parent / VICTIM).read_bytes()} == before
     assert holder(folder) is None

@@ -164,12 +164,12 @@ UNKNOWN: dict[str, tuple[list[Draw], Sequence[str], str]] = {
     "a number too few": (
         [labels("A-10", "A-1", "A-101")],
         ("A-10", "A-1"),
-        "2 sheets were asked for, and the number of pages is 3",
+        "the PDF has 3 pages, and 2 sheets were requested",
     ),
     "a number too many": (
         [labels("A-10", "A-1", "A-101")],
         (*NUMBERS, "A-2"),
-        "4 sheets were asked for, and the number of pages is 3",
+        "the PDF has 3 pages, and 4 sheets were requested",
     ),
     "a number in two ways": ([labels("A-1 Plan", "A-2", "A-3")], ("A-1", "A-1 Plan", "A-2"), "page labels name"),
     "labels against bookmarks": (

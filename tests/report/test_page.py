@@ -252,5 +252,16 @@ def test_a_timeline_has_a_few_ticks_and_every_line_in_it(seconds: float) -> None
     assert 'd="M0.0 0.00h1000.0v' in figure
 
 
+async def test_one_sheet_is_not_counted_in_the_plural(tmp_path: Path) -> None:
+    clock = Clock()
+    report = Report(project="Tower", clock=clock)
+    clock.now += 3
+    report.add(outcome("A-1", SheetState.NEW, outcome=delivered(Path("a.pdf"), 2)))
+    words = plain(await page_of(tmp_path, report))
+    assert "1 sheet, 1 exported in this run" in words
+    assert "1 export in " in words
+    assert "one line each" not in words
+
+
 def test_a_run_that_exported_nothing_has_no_timeline() -> None:
     assert timeline(many(3).sheets, 5.0) == ""

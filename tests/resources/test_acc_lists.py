@@ -164,5 +164,5 @@ async def test_a_file_whose_newest_version_the_page_lacks_is_not_left_out() -> N
 
 
 async def test_files_of_a_folder_that_is_not_there(session: Session, tower: Project) -> None:
-    with pytest.raises(NotFoundInProjectError, match="no folder 'Nope' in 'Project Files'; it holds Core"):
+    with pytest.raises(NotFoundInProjectError, match="no folder 'Nope' in 'Project Files'; it contains Core"):
         [item async for item, _ in files.list_files(session, tower, folder="Project Files/Nope")]

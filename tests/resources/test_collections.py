@@ -130,7 +130,7 @@ async def test_collections_are_listed(session: Session) -> None:
     ("project", "chosen", "words"),
     [
         ("Tower", {"collection": "North"}, "no collection 'North'; the project has East, West"),
-        ("Twins", {"collection": "TWIN"}, f"2 collections are named 'TWIN'; give one's id: {TWIN_1}, {TWIN_2}"),
+        ("Twins", {"collection": "TWIN"}, f"2 collections are named 'TWIN'; give the id of one: {TWIN_1}, {TWIN_2}"),
         ("Tower", {"folder": ISSUED}, r"3 version sets are named 'Issued'; .*\(ungrouped\).*\(collection 'East'\)"),
         ("Tower", {"folder": "Only East", "collection": "West"}, "no version set 'Only East'; the project has Issued"),
     ],
@@ -141,7 +141,7 @@ async def test_what_is_unknown_or_ambiguous(session: Session, project: str, chos
 
 
 async def test_a_number_in_several_collections_is_not_picked(session: Session) -> None:
-    with pytest.raises(NotFoundInProjectError, match="Tower has 3 sheets 'A-101'; give one's id") as caught:
+    with pytest.raises(NotFoundInProjectError, match="Tower has 3 sheets 'A-101'; give the id of one") as caught:
         await get_sheet(session, "Tower", "A-101")
     listed = [sheet async for sheet in list_sheets(session, "Tower")]
     assert all(sheet.id in str(caught.value) for sheet in listed[:3])
@@ -162,7 +162,7 @@ async def test_a_collection_of_what_has_none_is_refused(simulator: Simulator, se
         await get_sheet(session, "Clinic", "A-101", collection="East")
     with pytest.raises(InputError, match=words):
         [each async for each in project_requests(session, "Clinic", collection="East")]
-    with pytest.raises(InputError, match="collections hold sheets only"):
+    with pytest.raises(InputError, match="collections contain sheets only"):
         [each async for each in project_requests(session, "Tower", what="files", collection="East")]
     assert not asked_for(simulator, "collections")
     assert not asked_for(simulator, "folder_contents")

@@ -26,7 +26,7 @@ from aps_async import (
     start_export,
     wait_for_export,
 )
-from aps_async.errors import NotFoundInProjectError
+from aps_async.errors import DecodeError, NotFoundInProjectError
 from aps_async.exports.kinds import get_export
 from aps_async.exports.wait import export_states, poll_export
 from aps_async.resources.projects import find_project
@@ -274,6 +274,18 @@ async def test_a_list_or_one_object(bare: bool) -> None:
     async with answering({"id": "1", "status": "Signed", "associationId": ASSOCIATION}, bare=bare) as session:
         [job] = await jobs(session)
     assert job.ref.export_id == "1"
+
+
+@pytest.mark.parametrize(
+    "body", ["null", "{}", '{"results": []}', '{"errors": [{"title": "x"}]}', '""', "0", "false", ""]
+)
+async def test_what_is_no_list_of_documents_is_not_an_empty_one(body: str) -> None:
+    async def answer(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=200 if body else 204, text=body or None, content_type="application/json")
+
+    async with served(answer) as url, Session(StaticToken("t"), base_url=url) as session:
+        with pytest.raises(DecodeError, match=r"GET /cost/v1/containers/c/documents: .*not as documented"):
+            await cost.list_documents(session, "c", association_type="Budget", association_ids=ASSOCIATION)
 
 
 async def test_the_documented_sample() -> None:

@@ -12,7 +12,8 @@ from aps_async.ids import checked_folder_path
 from aps_async.resources.projects import find_project
 from aps_async.resources.walking import walk
 from aps_async.simulator import World
-from aps_async.sync.selection import Selection, list_selected, select
+from aps_async.sync.list_selected import list_selected
+from aps_async.sync.selection import Selection, select
 from aps_async.sync.sheets import ProjectSheet
 from tests.support import service, session_for
 

@@ -164,10 +164,10 @@ async def test_a_folder_that_was_listed_costs_no_call_and_keeps_its_path() -> No
 @pytest.mark.parametrize(
     ("folder", "says"),
     [
-        ("Plans/Landscape", r"no folder 'Landscape' in 'Plans'; it holds Architecture, Structure, Empty"),
-        ("Landscape", r"no folder 'Landscape' in 'Plans'; it holds Architecture, Structure, Empty"),
-        ("Architecture/Roof", r"no folder 'Roof' in 'Plans/Architecture'; it holds Details"),
-        ("Plans/Structure/Roof", r"no folder 'Roof' in 'Plans/Structure'; it holds no folders"),
+        ("Plans/Landscape", r"no folder 'Landscape' in 'Plans'; it contains Architecture, Structure, Empty"),
+        ("Landscape", r"no folder 'Landscape' in 'Plans'; it contains Architecture, Structure, Empty"),
+        ("Architecture/Roof", r"no folder 'Roof' in 'Plans/Architecture'; it contains Details"),
+        ("Plans/Structure/Roof", r"no folder 'Roof' in 'Plans/Structure'; it contains no folders"),
     ],
 )
 async def test_a_folder_that_is_not_there_lists_what_is(folder: str, says: str) -> None:

@@ -14,9 +14,9 @@ from aps_async import Session
 from aps_async.downloads.object_storage import ObjectStorage
 from aps_async.simulator import Behaviour, JobTime, Simulator
 from aps_async.sync.joined import JoinedSet
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from tests.storages import Bucket
 
 __all__ = ["UNHURRIED", "Story", "key"]

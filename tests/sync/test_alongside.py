@@ -12,9 +12,9 @@ from aps_async.ledger import ledger_status
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.simulator.parts import Version
 from aps_async.sync.naming import NamePattern
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from aps_async.sync.selection import Selected, Selection
 from tests.support import service, session_for
 

@@ -10,8 +10,8 @@ from aps_async import InputError
 from aps_async.simulator import Behaviour, JobTime, World
 from aps_async.sync.forecast import forecast
 from aps_async.sync.joined import JoinedSet
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from tests.exports.test_batches import USER, is_right, project_of, sheets_of, starts
 from tests.support import service, session_for
 from tests.sync.sheets import bookmarks_of, labels_of, pictures_of

@@ -15,9 +15,9 @@ from aps_async.ledger import Ledger
 from aps_async.models import ExportOptions
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.sync.forecast import forecast, forecast_exports
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from aps_async.transport.converter import request_from_json
 from tests.support import service, session_for
 from tests.test_stored_data import old_folder

@@ -13,8 +13,8 @@ from aps_async.errors import InputError, MergeError, PruneLimitError, RegisterEr
 from aps_async.ledger import LEDGER_NAME, Ledger
 from aps_async.sync.joined import JoinedSet, SetSheet, checked_pdf, in_sheet_order, join_set
 from aps_async.sync.naming import NamePattern
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from tests.sync.sheets import bookmarks_of, labels_of
 from tests.sync.test_merge import attached
 from tests.sync.test_sync import Site, site
@@ -43,7 +43,7 @@ async def test_what_a_sheet_lost_is_reported_as_long_as_the_set_is_the_same(tmp_
             return await join_set(ledger, [SetSheet("odd.pdf", number)], tmp_path / "set.pdf")
 
     first = await join()
-    assert "its 1 attachments are left out" in first.warnings[0]
+    assert "1 attachment left out" in first.warnings[0]
     again = await join()
     assert (again.merged, again.warnings) == (None, first.warnings)
     other = await join("A-2")

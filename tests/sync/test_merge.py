@@ -267,7 +267,7 @@ def signed(path: Path) -> Path:
     [
         (owned, "it was protected with an owner password"),
         (without_startxref, "it is damaged and was repaired"),
-        (attached, "its 1 attachments are left out"),
+        (attached, "1 attachment left out"),
         (signed, "it is signed"),
     ],
 )

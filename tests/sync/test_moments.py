@@ -16,9 +16,9 @@ from aps_async.downloads.folder import Folder
 from aps_async.simulator import World
 from aps_async.simulator.pages import Pages
 from aps_async.sync.naming import NamePattern
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from aps_async.sync.selection import Selection
 from benchmarks.children import folder_in_memory
 from tests.support import service, session_for

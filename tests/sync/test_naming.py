@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aps_async import InputError
 from aps_async.downloads.filenames import checked_relative
 from aps_async.models import Collection
-from aps_async.sync.naming import TREE, NamePattern, names, shared_names
+from aps_async.sync.naming import TREE, NamePattern, shared_names
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.text import folded
 from tests.sync.test_sheets import ACC, BIM360, BUILD, PLAN
@@ -27,7 +27,7 @@ def build(**changes: Any) -> ProjectSheet:
 
 
 def name_of(pattern: str, sheet: ProjectSheet) -> str:
-    return names([sheet], NamePattern(pattern))[sheet.key]
+    return f"{NamePattern(pattern).path(sheet)}.pdf"
 
 
 @pytest.mark.parametrize(
@@ -142,80 +142,10 @@ def test_fields_that_a_kind_of_project_does_not_have_are_refused(
         NamePattern(pattern).check(sheet.project)
 
 
-NUMBER = NamePattern("{number}")
-
-
-def test_sheets_of_one_name_are_numbered_in_their_order() -> None:
+def test_sheets_of_one_name_are_found() -> None:
     sheets = [plan(0, number="A-1"), plan(1, number="a-1"), plan(2, number="B"), plan(3, number="A-1")]
-    assert list(names(sheets, NUMBER).values()) == ["A-1.pdf", "a-1 (2).pdf", "B.pdf", "A-1 (3).pdf"]
-    assert shared_names(sheets, NUMBER) == {"A-1": (sheets[0], sheets[1], sheets[3])}
-    same = NamePattern("plan")
-    assert list(names(sheets, same).values()) == ["plan.pdf", "plan (2).pdf", "plan (3).pdf", "plan (4).pdf"]
-
-
-def test_names_are_kept() -> None:
-    first, second, third = (plan(at, number="A-1") for at in range(3))
-    before = names([first, second], NUMBER)
-    assert names([third, second, first], NUMBER, before) == {**before, third.key: "A-1 (3).pdf"}
-    assert names([second], NUMBER, before) == {second.key: "A-1 (2).pdf"}
-    assert names([third], NUMBER, before) == {third.key: "A-1 (3).pdf"}, "the others' files may still be there"
-
-
-def test_a_new_pattern_renames_and_a_new_title_too() -> None:
-    sheet = plan(0)
-    before = names([sheet], NUMBER)
-    assert names([sheet], NamePattern("{number} - {title}"), before) == {sheet.key: "A-101 - Ground.pdf"}
-    titled = names([sheet], NamePattern("{title}"))
-    changed = plan(0, title="GROUND")
-    assert names([changed], NamePattern("{title}"), titled) == {sheet.key: "GROUND.pdf"}
-
-
-def test_names_that_change_places_never_meet() -> None:
-    first, second = plan(0, number="A"), plan(1, number="B")
-    before = names([first, second], NUMBER)
-    after = names([plan(0, number="B"), plan(1, number="A")], NUMBER, before)
-    assert after == {first.key: "B (2).pdf", second.key: "A (2).pdf"}
-    assert set(before.values()).isdisjoint(after.values())
-
-
-@pytest.mark.parametrize(
-    ("earlier", "kept"),
-    [
-        ("A-101.pdf", True),
-        ("A-101 (2).pdf", True),
-        ("A-101 (12).pdf", True),
-        ("A-101 (0).pdf", False),
-        ("A-101 (x).pdf", False),
-        ("A-1012.pdf", False),
-        ("A-101", False),
-        ("../A-101.pdf", False),
-        ("old/A-101.pdf", False),
-    ],
-)
-def test_only_what_the_pattern_gives_is_kept(earlier: str, kept: bool) -> None:
-    sheet = plan(0)
-    assert names([sheet], NUMBER, {sheet.key: earlier})[sheet.key] == (earlier if kept else "A-101.pdf")
-
-
-def test_two_sheets_never_keep_one_name() -> None:
-    first, second = plan(0), plan(1)
-    found = names([first, second], NUMBER, {first.key: "A-101.pdf", second.key: "a-101.pdf"})
-    assert len({folded(name) for name in found.values()}) == 2
-
-
-def test_names_fit_a_file_system_with_short_names() -> None:
-    sheets = [plan(at, title="Ä" * 60 + "x" * (at // 2), folder_path="P" * 170) for at in range(4)]
-    found = names(sheets, NamePattern(TREE), limit=143)
-    assert all(len(part.encode()) <= 143 for name in found.values() for part in name.split("/"))
-    assert len({folded(name) for name in found.values()}) == 4
-    assert names(sheets[::-1], NamePattern(TREE), found, limit=143) == found
-
-
-def test_ten_thousand_sheets_of_one_title_take_no_time() -> None:
-    sheets = [plan(at, title="Plan") for at in range(10_000)]
-    found = names(sheets, NamePattern("{title}"))
-    assert found[sheets[-1].key] == "Plan (10000).pdf"
-    assert len(set(found.values())) == 10_000
+    assert shared_names(sheets, NamePattern("{number}")) == {"A-1": (sheets[0], sheets[1], sheets[3])}
+    assert shared_names(sheets[1:3], NamePattern("{number}")) == {}
 
 
 TEXT = st.text(st.sampled_from("Aa\u00c4\u0308./\\ ()2-:\x00\u202ep"), max_size=6) | st.sampled_from(
@@ -232,21 +162,10 @@ PATTERN = st.sampled_from(
 ).map(NamePattern)
 
 
-@given(SHEETS, SHEETS, PATTERN, PATTERN)
-def test_names_stay_in_the_folder_and_apart(
-    sheets: list[ProjectSheet], later: list[ProjectSheet], pattern: NamePattern, other: NamePattern
-) -> None:
-    before = names(sheets, pattern)
-    assert names(sheets[::-1], pattern, before).items() <= before.items() or len(
-        {each.key for each in sheets}) < len(sheets)  # fmt: skip
-    after = names(later, other, before)
-    for key, name in after.items():
+@given(SHEETS, PATTERN)
+def test_names_stay_in_the_folder(sheets: list[ProjectSheet], pattern: NamePattern) -> None:
+    found = {f"{pattern.path(each)}.pdf" for each in sheets}
+    for name in found:
         checked_relative(name)
-        assert name.endswith(".pdf")
-        others = [each for known, each in before.items() if known != key]
-        assert folded(name) not in map(folded, others), "no file of another sheet is overwritten"
-    assert len({folded(name) for name in after.values()}) == len(after)
-    everything = {*before.values(), *after.values()}
-    folders = {folded(name.rpartition("/")[0]) for name in everything}
-    assert folders.isdisjoint(map(folded, everything)), "nothing is both a file and a folder"
-    assert names(later, other, before | after) == after, "a second run changes nothing"
+    folders = {folded(name.rpartition("/")[0]) for name in found}
+    assert folders.isdisjoint(map(folded, found)), "nothing is both a file and a folder"

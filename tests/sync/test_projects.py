@@ -15,9 +15,9 @@ from aps_async.ledger.places import FolderPlace
 from aps_async.models import ExportOptions
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.simulator.parts import Project
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.project import sync_project
 from aps_async.sync.projects import ProjectSynced, SheetSynced, sync_projects
-from aps_async.sync.run import SyncOptions
 from aps_async.sync.subfolders import PROJECTS_JSON, read_subfolders
 from tests.support import service, session_for
 

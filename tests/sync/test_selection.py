@@ -14,7 +14,8 @@ from aps_async import InputError, Session
 from aps_async.errors import NotExportableError, NotFoundInProjectError
 from aps_async.models import Collection
 from aps_async.simulator import Simulator, World
-from aps_async.sync.selection import Selection, list_selected, select
+from aps_async.sync.list_selected import list_selected
+from aps_async.sync.selection import Selection, select
 from aps_async.sync.sheets import ProjectSheet
 from tests.support import service, session_for
 from tests.sync.test_sheets import ACC, BIM360, BUILD, PLAN
@@ -202,7 +203,7 @@ def test_what_is_reported_besides() -> None:
 def test_many_wrong_numbers_take_no_time() -> None:
     items = [plan(f"A-{number}", "General arrangement") for number in range(5_000)]
     began = time.process_time()
-    with pytest.raises(NotFoundInProjectError, match="and 1990 more"):
+    with pytest.raises(NotFoundInProjectError, match="and 1,990 more"):
         select(items, Selection(sheet=[f"B-{number}" for number in range(2_000)]))
     assert time.process_time() - began < 10
 

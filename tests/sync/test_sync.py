@@ -19,8 +19,8 @@ import pytest
 from attrs import define, evolve
 
 from aps_async import Session, export_many
-from aps_async.downloads.sinks import target_error
-from aps_async.errors import InputError, NotFoundInProjectError, PruneLimitError
+from aps_async.downloads.target_paths import target_error
+from aps_async.errors import InputError, InterceptedError, NotFoundInProjectError, PruneLimitError
 from aps_async.exports.project import project_requests
 from aps_async.ids import bare_id
 from aps_async.ledger import Ledger
@@ -30,9 +30,9 @@ from aps_async.models import ExportOptions
 from aps_async.simulator import Behaviour, Fault, JobTime, Simulator, World
 from aps_async.simulator.parts import BuildSheet, Folder, Item, User, Version, VersionSet
 from aps_async.sync.naming import NamePattern
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SyncCounts, SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from aps_async.sync.selection import Selection
 from tests.support import service, session_for
 
@@ -461,6 +461,27 @@ async def test_a_sheet_about_which_the_service_has_no_answer_ends_no_run(site: S
     assert (await site.words(prune=True))["A-101"] == "withdrawn: it is no longer there"
 
 
+@pytest.mark.parametrize("status", [403, 404, 451])
+@pytest.mark.parametrize("endpoint", ["item", "item_tip", "folder"])
+async def test_the_page_of_a_web_filter_withdraws_nothing(site: Site, endpoint: str, status: int) -> None:
+    await site.sync()
+    hide_folder(site.simulator.world.find_sheet("A-101"))
+    site.simulator.world.find_sheet("A-101").folder.hidden = False
+    remove(site.simulator.world.find_sheet("A-102"))
+    site.index()
+    site.simulator.add_fault(Fault(endpoint="folder_contents", nth=(2,), kind="html", status=status))
+    site.simulator.add_fault(Fault(endpoint=endpoint, kind="html", status=status))
+    with pytest.raises(InterceptedError):  # the folder itself
+        await site.words(prune=True)
+    site.simulator.clear_faults()
+    site.simulator.add_fault(Fault(endpoint=endpoint, kind="html", status=status))
+    found = await site.words(prune=True)
+    if endpoint == "item":
+        assert found["A-102"].startswith("not looked at: the service gave no usable answer: ")
+        assert FIRST[1] in site.files()
+    assert FIRST[0] in site.files()
+
+
 async def test_a_service_without_answers_is_not_asked_about_every_sheet(site: Site) -> None:
     await site.sync()
     for item in list(site.simulator.world.sheets):
@@ -499,7 +520,7 @@ async def test_another_user_proves_nothing_by_not_finding_a_sheet(site: Site) ->
     site.user_id = "OTHER1234567"
     found = await site.words()
     assert found.pop("A-101") == (
-        "not looked at: it is no longer there, but it was simulator-client for BW9RM76WZBGL that saw it before"
+        "not looked at: it is no longer there, but it was listed before by simulator-client for BW9RM76WZBGL"
     )
     assert set(found.values()) == {"unchanged"}
     assert site.starts() == 4

@@ -16,9 +16,9 @@ from aps_async.errors import LedgerError
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.simulator import World
 from aps_async.sync.naming import NamePattern
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SheetState, SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from tests.ledger.test_places import Stored, hurried, s3, stored
 from tests.sync.test_sync import ADA, Site
 
@@ -148,7 +148,9 @@ async def test_a_lost_ledger_is_made_again(site: StoredSite) -> None:
     assert found["A-101"] == "revised (1 -> 2)"
     assert found["A-102"] == "revised (1 -> 2)"
     assert found["A-103"].startswith("withdrawn")
-    assert found["A-104"].startswith("not looked at: it is no longer there, but it was a run whose ledger was lost")
+    assert found["A-104"].startswith(
+        "not looked at: it is no longer there, but it was listed before by a run whose ledger was lost"
+    )
     assert await site.names() == [
         "A-101 - Plan 1.pdf",
         "A-102 - Plan 2.pdf",

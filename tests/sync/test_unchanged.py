@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from contextlib import aclosing
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -17,9 +18,9 @@ from aps_async.exports.project import project_requests
 from aps_async.ledger import Ledger, files
 from aps_async.ledger.schema import LEDGER_NAME
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
+from aps_async.sync.options import SyncOptions
 from aps_async.sync.outcomes import SyncOutcome
 from aps_async.sync.project import sync_project
-from aps_async.sync.run import SyncOptions
 from aps_async.transport.quotas import LocalRateLimiter, Quotas
 from tests.support import service, session_for
 
@@ -123,8 +124,8 @@ async def test_a_copied_folder_costs_hashes_and_no_export(tmp_path: Path, hashed
 def test_a_stamp_is_only_kept_of_a_file_that_has_rested(tmp_path: Path) -> None:
     path = tmp_path / "sheet.pdf"
     path.write_bytes(b"new")
-    known = files.known_file(tmp_path, path)
-    [fresh] = files.read_again(tmp_path, [known]) or ()
+    known = files.known_file(tmp_path, path, Event())
+    [fresh] = files.read_again(tmp_path, [known], Event()) or ()
     assert fresh.stamp is None
     assert not files.are_unchanged(tmp_path, [fresh])
     assert files.stamp_of(path, 3, path.stat().st_mtime) is None

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.looptime
 
 __all__ = ["site"]
 
-WORDS = "the PDF has no end mark (%%EOF), although it came at its full length"
+WORDS = "the PDF has no end mark (%%EOF), although its length is right"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Responses: every shape of error of the services becomes one error with the service's own words."""
 
 import json
+import re
 import ssl
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,6 +19,7 @@ from aps_async.errors import (
     APSError,
     AuthError,
     DecodeError,
+    InterceptedError,
     NotAllowedError,
     NotFoundError,
     RateLimitedError,
@@ -65,6 +67,49 @@ def test_each_status_has_its_class(status: int, kind: type[ResponseError]) -> No
     assert (problem.status, problem.method, problem.path) == (status, "GET", "/data/v1/x")
     assert str(problem).startswith(f"GET /data/v1/x: {status} ")
     assert len(str(problem)) > len(f"GET /data/v1/x: {status} ")
+
+
+PAGE = b"<!DOCTYPE html>\n<html><head><title>Blocked by ACME</title></head></html>"
+XHTML = b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><title>Blocked by ACME</title></html>'
+S3 = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>'
+INTERCEPTED: list[tuple[int, bytes, dict[str, str], str]] = [
+    *((status, PAGE, {}, r"an HTML page \(Blocked by ACME\)") for status in (400, 401, 403, 404, 405, 407, 451)),
+    (403, XHTML, {}, r"an HTML page|Blocked|an XML error"),
+    (404, PAGE.decode().encode("utf-16"), {}, r"an HTML page \(Blocked by ACME\)"),
+    (403, b"\xef\xbb\xbf\n  <HTML><BODY>No entry</BODY></HTML>", {}, r"an HTML page \(No entry\)"),
+    (403, b"<!-- v2 --><h1>No entry</h1>", {}, "an HTML page"),
+    (511, b"", {}, "an empty body"),
+    (511, PAGE, {}, r"an HTML page \(Blocked by ACME\)"),
+    (302, b"", {"Location": "https://user:canary@login.corp.example:8443/in?u=canary"}, "to login.corp.example:8443;"),
+    (307, b"", {"Location": "//portal.example"}, "to portal.example;"),
+    (303, PAGE, {"Location": "/sign-in?next=canary"}, "a redirect;"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "headers", "words"), INTERCEPTED)
+def test_a_page_that_is_not_the_services_says_nothing_about_access_or_existence(
+    status: int, body: bytes, headers: dict[str, str], words: str
+) -> None:
+    problem = refusal(status, body, **headers)
+    assert type(problem) is InterceptedError
+    assert problem.status == status
+    assert re.search(words, str(problem)), problem
+    assert "a web filter or proxy on the way" in str(problem)
+    assert "canary" not in str(problem)
+    assert "Custom Integrations" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (403, b"", {}), (403, S3, {}), (403, b"Forbidden", {"Content-Type": "text/html"}), (403, b"{}", {}),
+        (404, b'{"detail": "<html>"}', {}), (304, b"", {}), (302, b"", {}), (429, PAGE, {}), (408, PAGE, {}),
+        (502, PAGE, {}), (503, PAGE, {}), (500, b"", {"Location": "https://x.example"}),
+        (307, S3.replace(b"AccessDenied", b"TemporaryRedirect"), {"Location": "https://s3.example/x"}),
+    ],
+)  # fmt: skip
+def test_what_may_be_the_services_own_word_keeps_its_class(status: int, body: bytes, headers: dict[str, str]) -> None:
+    assert not isinstance(refusal(status, body, **headers), InterceptedError)
 
 
 def test_a_401_is_an_auth_error_too() -> None:

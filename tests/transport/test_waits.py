@@ -780,7 +780,7 @@ async def test_an_untrusted_certificate_at_the_first_connection(patient: bool, t
     async with await asyncio.start_server(talk, "127.0.0.1", 0, ssl=self_signed(tmp_path)) as server:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with Session(StaticToken("t"), base_url=url, patient=patient) as session:
-            with pytest.raises(IncompleteDownloadError, match=r"2 breaks.*CA file"):
+            with pytest.raises(IncompleteDownloadError, match=r"2 interruptions.*CA file"):
                 await download(session, SignedUrl(f"{url}/x?Signature=canary"), tmp_path / "x.pdf")
             with pytest.raises(TransportError, match="CA file") as caught:
                 await session.request(SMALL, "GET", "/x", into=dict)

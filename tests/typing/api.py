@@ -80,7 +80,7 @@ async def one_download(session: Session, job: ExportJob, link: SignedUrl, source
 async def many_exports(session: Session, requests: list[ExportRequest], project: Project) -> None:
     async for outcome in export_many(session, [*requests], "plans", ledger=True):
         which(outcome)
-    async for outcome in export_project(session, project, Path("plans"), what="files"):
+    async for outcome in export_project(session, project, Path("plans"), what="files", batch=None):
         which(outcome)
 
 

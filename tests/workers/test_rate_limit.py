@@ -82,17 +82,23 @@ async def test_places_that_nothing_was_sent_with_come_back_at_once(database: Dat
     assert await database.value(COUNTED) == 0
 
 
+def counted(rate_limiter: SharedRateLimiter, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many places each statement from now on asks for."""
+    exchange, statements = rate_limiter._exchange, list[int]()
+
+    async def count(wanted: int) -> float:
+        statements.append(wanted)
+        return await exchange(wanted)
+
+    monkeypatch.setattr(rate_limiter, "_exchange", count)
+    return statements
+
+
 async def test_calls_one_after_the_other_share_statements_and_no_place_stays_reserved(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [rate_limiter] = rate_limiters([database], budget=1000, window=60.0)
-    exchange, statements = rate_limiter._exchange, []
-
-    async def counted(wanted: int) -> float:
-        statements.append(wanted)
-        return await exchange(wanted)
-
-    monkeypatch.setattr(rate_limiter, "_exchange", counted)
+    statements = counted(rate_limiter, monkeypatch)
     for _ in range(100):
         await rate_limiter.acquire()
         rate_limiter.release()
@@ -101,6 +107,33 @@ async def test_calls_one_after_the_other_share_statements_and_no_place_stays_res
     await close(rate_limiter)
     assert await database.value(COUNTED) == 100
     assert await database.value(HELD) == 0
+
+
+async def test_calls_beside_each_other_share_statements(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    [rate_limiter] = rate_limiters([database], budget=1000, window=60.0)
+    statements, calls = counted(rate_limiter, monkeypatch), list[asyncio.Task[None]]()
+    for number in range(100):
+        calls.append(asyncio.create_task(call(rate_limiter, [], 0.01)))
+        await asyncio.sleep(0.002 if number % 5 else 0.03)
+    await asyncio.gather(*calls)
+    assert len(statements) <= 25
+    await close(rate_limiter)
+    assert await database.value(HELD) == 0
+
+
+async def test_calls_that_queue_up_while_no_place_is_free_cost_few_statements(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [rate_limiter] = rate_limiters([database], budget=5, window=6.0)
+    await asyncio.gather(*(call(rate_limiter, []) for _ in range(5)))
+    statements, calls = counted(rate_limiter, monkeypatch), list[asyncio.Task[None]]()
+    for _ in range(50):
+        calls.append(asyncio.create_task(call(rate_limiter, [])))
+        await asyncio.sleep(0.01)
+    assert len(statements) <= 5  # one for the first, and one every half second
+    for each in calls:
+        each.cancel()
+    await close(rate_limiter)
 
 
 async def test_a_429_gives_back_what_was_reserved_for_later(database: Database) -> None:

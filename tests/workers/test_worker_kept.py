@@ -8,7 +8,7 @@ import pytest
 
 from aps_async.simulator import Behaviour, JobTime, Simulator, World
 from aps_async.workers import Database, Folder, RunStore, Worker, engine, lanes
-from aps_async.workers.slots import Slots, Turn
+from aps_async.workers.slots import Slots, Turn, due_together
 from tests.support import service
 from tests.workers.working import QUICK, SPEED, run_of, whole_files, work, working_session
 
@@ -82,6 +82,44 @@ async def test_a_worker_that_keeps_as_many_as_it_may_puts_back_the_others(
         async with working_session(simulator, database) as session:
             await work(session, database, tmp_path)
     assert len(whole_files(tmp_path)) == 12
+
+
+async def test_kept_exports_are_due_together(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their first status calls are milliseconds apart, and their intervals differ by up to a tenth."""
+    due, request = list[float](), Slots.request
+
+    def noted(slots: Slots, turn: Turn, longest_pause: float) -> None:
+        due.append(turn.due)
+        request(slots, turn, longest_pause)
+
+    monkeypatch.setattr(Slots, "request", noted)
+    async with service(World.single_folder(8), speed=SPEED, behaviour=LONG) as simulator:
+        await run_of(simulator, database)
+        stop = asyncio.Event()
+        async with working_session(simulator, database) as session:
+            working = asyncio.create_task(Worker(session, database, Folder(tmp_path)).run(stop=stop))
+            await polled(simulator, 64)
+            stop.set()
+            await working
+    assert len(due) >= 56
+    assert len(set(due)) <= len(due) / 1.5
+
+
+@pytest.mark.parametrize("delay", [0.001, 0.1, 0.3, 1.0, 2.0, 2.2, 6.0, 45.0])
+def test_what_is_due_together_is_hardly_early_or_late(delay: float) -> None:
+    moments = {now: due_together(now, delay) for now in (1000.0 + n * min(delay, 1.0) / 50 for n in range(100))}
+    most = min(delay / 8, 0.125)
+    assert all(abs(due - now - delay) <= most + 1e-9 for now, due in moments.items())
+    assert len(set(moments.values())) <= 17
+    # What waits half as long is due at the same moments, and others between them.
+    assert all(due_together(due - delay / 2, delay / 2) == due for due in moments.values())
+
+
+def test_what_need_not_wait_is_due_at_once() -> None:
+    assert due_together(1000.1, 0.0) == 1000.1
+    assert due_together(1000.1, -1.0) == 1000.1
 
 
 def turn(slots: Slots, delay: float, longest_pause: float = 5.0) -> Turn:

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from aps_async.downloads.filenames import check_lengths
-from aps_async.downloads.future_paths import check_future_folder, checked_future_path
-from aps_async.downloads.sinks import checked_path
+from aps_async.downloads.target_paths import check_future_folder, checked_future_path, checked_path
 from aps_async.errors import TargetError
 from aps_async.filesystem import part_of, replacing
 from aps_async.sync.joined import checked_pdf
-from aps_async.sync.run import SyncOptions
+from aps_async.sync.options import SyncOptions
 
 LONG, LONGEST = "a" * 256, "a" * 255
 TOO_LONG: dict[str, str] = {
