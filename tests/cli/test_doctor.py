@@ -170,7 +170,7 @@ async def test_a_host_that_no_packet_reaches(
             caller.setblocking(False)
             caller.connect_ex(deaf.getsockname())
         address = {"APS_BASE_URL": f"http://127.0.0.1:{deaf.getsockname()[1]}"}
-        doctor = Doctor(user_id=None, folder=tmp_path, environ=service.env | address)
+        doctor = Doctor(user_id=None, target=tmp_path, environ=service.env | address)
         found = {each.name: each async for each in doctor.checks()}
     assert found["network"].ok is False
     assert "no connection in time" in found["network"].detail
