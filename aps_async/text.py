@@ -20,6 +20,7 @@ __all__ = [
     "finite_number",
     "folded",
     "globbed",
+    "is_pattern",
     "listing",
     "look",
     "named",
@@ -143,6 +144,11 @@ class NameIndex(Generic[T]):
 def named(wanted: str, things: Iterable[T], names: Callable[[T], Iterable[str]]) -> list[T]:
     """The things that a user may mean by a name they typed; see `NameIndex`."""
     return NameIndex(things, names).find(wanted)
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text is a pattern for `globbed`."""
+    return any(each in text for each in "*?[")
 
 
 def globbed(pattern: str, things: Iterable[T], name: Callable[[T], str]) -> list[T]:

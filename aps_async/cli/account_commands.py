@@ -1,12 +1,11 @@
 """The commands about credentials and access: `login`, `logout`, `whoami`, `doctor`."""
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from aps_async.cli.options import JSON_OBJECT, USER_ID, a_path
+from aps_async.cli.options import JSON_OBJECT, USER_ID, a_target
 
 
 def register(app: typer.Typer) -> None:
@@ -77,12 +76,12 @@ def whoami(user_id: USER_ID = None, json: JSON_OBJECT = False) -> Any:
 
 def doctor(
     out: Annotated[
-        Path, typer.Option(metavar="DIR", parser=a_path, help="The folder to check write access to.")
-    ] = Path(),
+        Any, typer.Option(metavar="DIR", parser=a_target, help="The folder or address to check write access to.")
+    ] = ".",
     user_id: USER_ID = None,
     json: JSON_OBJECT = False,
 ) -> Any:
     """Check network, proxy, certificate, clock, credentials, scopes, hubs and write access; no secret is shown."""
     from aps_async.cli import doctor as examination
 
-    return partial(examination.doctor, user_id=user_id, folder=out, as_json=json)
+    return partial(examination.doctor, user_id=user_id, target=out, as_json=json)

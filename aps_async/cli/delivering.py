@@ -123,9 +123,9 @@ def check_folder(choices: RunChoices) -> None:
         LedgerError: the folder is that of a single project.
     """
     if choices.is_for_several:
-        check_is_for_several(choices.out)
+        check_is_for_several(choices.out, choices.where)
     elif (choices.out / PROJECTS_JSON).exists():
-        raise UsageProblem(f"{choices.out} has a subfolder for each project: choose one of them, or another --out")
+        raise UsageProblem(f"{choices.where} has a subfolder for each project: choose one of them, or another --out")
 
 
 async def check_target(choices: RunChoices) -> None:

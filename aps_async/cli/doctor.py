@@ -26,6 +26,7 @@ from aps_async.cli.exit_codes import UsageProblem, exit_code, in_its_terms, reas
 from aps_async.cli.identity import Identity, identity, service_address, sources
 from aps_async.cli.output import print_beside, print_json, print_result
 from aps_async.cli.profile_choice import as_chosen
+from aps_async.downloads.folder import storage_for
 from aps_async.downloads.target_paths import target_error
 from aps_async.errors import APSError, AuthError, FolderInUseError, NotAllowedError, TargetError, TransportError
 from aps_async.filesystem import nearest_existing
@@ -78,7 +79,8 @@ class Doctor:
     """One examination."""
 
     user_id: str | None
-    folder: Path
+    target: Path | str
+    """A folder, or the address of an object storage."""
     environ: dict[str, str] = field(factory=lambda: dict(os.environ), repr=False)
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
@@ -87,7 +89,7 @@ class Doctor:
     async def checks(self) -> AsyncGenerator[Check, None]:
         """Every check, in an order in which the first one that fails explains those after it."""
         yield _versions()
-        yield await asyncio.to_thread(_write_access, self.folder)
+        yield await self._write_access()
         acting, found = self._credentials()
         yield found
         reached = False
@@ -99,6 +101,16 @@ class Doctor:
         async with aclosing(self._account(acting if reached else None, why_not)) as account:
             async for each in account:
                 yield each
+
+    async def _write_access(self) -> Check:
+        if isinstance(self.target, Path):
+            return await asyncio.to_thread(_write_access, self.target)
+        try:
+            async with asyncio.timeout(self.timeout):
+                await storage_for(self.target).check()
+        except (APSError, TimeoutError) as problem:
+            return _failed("write access", problem)
+        return _good("write access", f"{self.target} can be written to and read from")
 
     def _credentials(self) -> tuple[Identity | None, Check]:
         try:
@@ -195,10 +207,12 @@ class Doctor:
                 yield each
 
 
-async def doctor(*, user_id: str | None, folder: Path, as_json: bool, clock: Callable[[], float] = time.time) -> int:
+async def doctor(
+    *, user_id: str | None, target: Path | str, as_json: bool, clock: Callable[[], float] = time.time
+) -> int:
     """`aps-async doctor`: 0 if nothing is wrong, otherwise the exit code that the first fault leads to."""
     found: list[Check] = []
-    async with aclosing(Doctor(user_id=user_id, folder=folder, clock=clock).checks()) as checks:
+    async with aclosing(Doctor(user_id=user_id, target=target, clock=clock).checks()) as checks:
         async for each in checks:
             found.append(each)
             if not as_json:

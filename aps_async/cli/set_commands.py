@@ -58,11 +58,6 @@ def an_interval(text: str) -> float:
     return seconds
 
 
-def is_pattern(project: str) -> bool:
-    """Whether a text is a pattern with `*`, `?` or `[`, and not a web address, which may contain them too."""
-    return any(each in project for each in "*?[") and "://" not in project
-
-
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("sync")(sync)
@@ -147,8 +142,8 @@ def sync(
 ) -> Any:
     """Make a folder agree with a project's sheets: export what is new or revised, report what is withdrawn or left out.
 
-    Files that give way are moved to superseded/ in the folder. register.csv and register.json list what is there, and
-    report.html shows it.
+    Files that are replaced are moved to superseded/ in the folder. register.csv and register.json list what is there,
+    and report.html shows it.
 
     Several projects, a pattern and --all get a subfolder for each project (projects.json lists them), even where only
     one project fits. One that fails does not stop the others, and the exit code is that of the worst: 70, 7, 8, 3, 5,
@@ -158,6 +153,8 @@ def sync(
     from aps_async.cli.addresses import place_in
     from aps_async.cli.exit_codes import UsageProblem
     from aps_async.cli.wanted import check_together, placed
+    from aps_async.ids import is_web_address
+    from aps_async.text import is_pattern
 
     check_together(sheets=sheet or (), files=False, collection=collection, assets=options.asset_markups)
     if max_prune is not None and not prune:
@@ -167,7 +164,7 @@ def sync(
         raise UsageProblem("give a PROJECT, or --all for all of them")
     if named and every_project:
         raise UsageProblem("PROJECT and --all cannot be given together")
-    is_single = len(named) == 1 and not is_pattern(named[0])
+    is_single = len(named) == 1 and (is_web_address(named[0]) or not is_pattern(named[0]))
     if merge is not None and not is_single:
         raise UsageProblem("--merge joins the sheets of one project: give one PROJECT, and no pattern")
     choices = syncing.SyncChoices(

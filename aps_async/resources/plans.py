@@ -10,21 +10,12 @@ from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from aps_async.ahead import ReadAhead
 from aps_async.arguments import check_awaited, check_functions
-from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError, ResponseError
-from aps_async.ids import (
-    bare_id,
-    check_project,
-    check_whole,
-    decoded_urn,
-    is_item_urn,
-    is_version_urn,
-    path_part,
-    shown,
-)
+from aps_async.errors import NotAllowedError, NotExportableError, NotFoundError, NotFoundInProjectError
+from aps_async.ids import bare_id, check_project, check_whole, decoded_urn, is_item_urn, is_version_urn, shown
 from aps_async.lazy import regex
 from aps_async.models import Folder, Item, ItemWarning, LeftOut, Project, Sheet, Version
 from aps_async.resources.projects import (
@@ -37,15 +28,12 @@ from aps_async.resources.projects import (
     product_of,
 )
 from aps_async.resources.reading import FolderReader
+from aps_async.resources.sheet_names import BATCH_LIMIT, with_names
 from aps_async.resources.walking import Walk, descend, known_folder, newest
 from aps_async.session import Session
 from aps_async.threads import stopped
-from aps_async.transport.converter import lenient
-from aps_async.transport.quotas import Endpoint
 
 __all__ = [
-    "BATCH_GET",
-    "BATCH_LIMIT",
     "READY",
     "KnownSheets",
     "OnLeftOut",
@@ -59,9 +47,6 @@ __all__ = [
 ]
 __dir__: object = __all__.copy
 
-# No budget is published for batch-get; that of the other Document Management lists is a careful guess.
-BATCH_GET = Endpoint("bim360.versions_batch_get", 300, large=True)
-BATCH_LIMIT = 50
 READY = "PROCESSING_COMPLETE"
 _BATCHES_AHEAD = 4
 _MOST_WAIT = 1000
@@ -72,21 +57,6 @@ _FILE = regex(r"(?i):(File|C4RModel)$")
 """Uploaded files, which are beside the sheets. Items of unknown types are reported."""
 
 _log = logging.getLogger(__name__)
-
-
-@lenient
-@frozen
-class _Names:
-    urn: str
-    name: str | None = None
-    title: str | None = None
-    number: str | None = None
-    revision_number: int | None = None
-
-
-@frozen
-class _Batch:
-    results: tuple[_Names, ...] = ()
 
 
 OnLeftOut = Callable[[LeftOut], object]
@@ -166,7 +136,7 @@ async def get_sheet(session: Session, project: Project | str, sheet_id: str, *, 
         version = await get_tip(session, found.id, urn, user_id=user_id)
     if reason := why_not(version):
         raise NotExportableError(f"{version.name} ({version.urn}) {reason}")
-    [sheet] = await _with_names(session, [_sheet(bare_id(found.id), "", version.item_id or "", item, version)], user_id)
+    [sheet] = await with_names(session, [_sheet(bare_id(found.id), "", version.item_id or "", item, version)], user_id)
     return sheet
 
 
@@ -238,7 +208,7 @@ class _Walk:
         """Asks for numbers and titles, 50 at once; only the first sheets do not wait for others."""
 
         def ask() -> "asyncio.Task[list[Sheet]]":
-            task = asyncio.create_task(_with_names(self.session, waiting.copy(), self.user_id))
+            task = asyncio.create_task(with_names(self.session, waiting.copy(), self.user_id))
             asking.add(task)
             waiting.clear()
             return task
@@ -349,7 +319,7 @@ def why_not(version: Version) -> str | None:
 
 
 def has_known_name(modified_at: datetime | None, earlier: Sheet) -> bool:
-    """Whether a version has the number and title of an earlier list still: it was not modified since."""
+    """Whether a version still has the number and title of an earlier list: it was not modified since."""
     return modified_at is not None and modified_at == earlier.modified_at
 
 
@@ -373,31 +343,3 @@ def _sheet(
         changed_at=version.created_at,
         modified_at=modified_at,
     )
-
-
-async def _with_names(session: Session, sheets: list[Sheet], user_id: str | None) -> list[Sheet]:
-    """Adds numbers and titles, which Data Management does not have, from BIM 360's own batch call."""
-    nameless = [each for each in sheets if not each.number]
-    if not nameless:
-        return sheets
-    path = f"/bim360/docs/v1/projects/{path_part(nameless[0].project_id)}/versions:batch-get"
-    names: dict[str, _Names] = {}
-    try:
-        answer = await session.request(
-            BATCH_GET, "POST", path, into=_Batch, json={"urns": [each.id for each in nameless]}, user_id=user_id
-        )
-        names = {found.urn: found for found in answer.results}
-    except (NotAllowedError, NotFoundError) as problem:
-        _log.info("no sheet numbers, names serve instead: %s", problem)
-    except ResponseError as problem:
-        if problem.status != 400:
-            raise
-        _log.info("no sheet numbers, names serve instead: %s", problem)
-    return [each if each.number else _named(each, names.get(each.id)) for each in sheets]
-
-
-def _named(sheet: Sheet, found: _Names | None) -> Sheet:
-    """Uses the name if there is no number. The number of such a sheet is requested again by the next list."""
-    if found is None:
-        return evolve(sheet, number=sheet.title, title="", modified_at=None)
-    return evolve(sheet, number=found.number or sheet.title, title=found.title or "", revision=found.revision_number)

@@ -3,18 +3,18 @@
 https://aps.autodesk.com/en/docs/data/v2/reference/http/
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from aps_async.errors import InputError, NotAllowedError, NotFoundError, NotFoundInProjectError, ResponseError
+from aps_async.errors import InputError, NotAllowedError, NotFoundError, ResponseError
 from aps_async.ids import UUID, bare_id, check_project, check_whole, decoded_urn, dm_id, is_web_address, path_part
 from aps_async.ids import version_urn as checked_version_urn
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
 from aps_async.narrowing import as_list, is_object, is_really
 from aps_async.resources.conversions import folder_of, item_of, project_of, version_of, warning_of
 from aps_async.resources.jsonapi import Document, pages
+from aps_async.resources.project_names import matching_projects, none_fits, several_fit
 from aps_async.session import Session
-from aps_async.text import abridged, globbed, look, named, nearest
 from aps_async.transport.quotas import Endpoint
 
 __all__ = [
@@ -44,7 +44,6 @@ __all__ = [
     "list_projects",
     "list_top_folders",
     "list_versions",
-    "matching_projects",
     "product_of",
 ]
 __dir__: object = __all__.copy
@@ -132,7 +131,7 @@ async def get_project(session: Session, hub_id: str, project_id: str, *, user_id
 async def find_project(session: Session, project: str, *, user_id: str | None = None) -> Project:
     """A project by its id (with or without `b.`), web address, name, pattern or the beginning of its name, in any hub.
 
-    Names and patterns are compared as `matching_projects` does; they must fit exactly one project.
+    Names and patterns are compared as `project_names.matching_projects` does; they must fit exactly one project.
 
     Raises:
         NotFoundInProjectError: no hub has it, or several projects fit; the message lists the nearest names, or why no
@@ -161,10 +160,10 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise NotFoundInProjectError(_several(project, matches))
+        raise several_fit(project, matches)
     if refusal := refused or refusal:
         raise refusal
-    raise NotFoundInProjectError(f"no project {project!r}: {_what_there_is(project, found, known)}")
+    raise none_fits(project, found, known)
 
 
 async def as_project(session: Session, project: Project | str, *, user_id: str | None = None) -> Project:
@@ -215,22 +214,9 @@ async def find_projects(session: Session, *wanted: str, user_id: str | None = No
         if not matches and refusal is not None:
             raise refusal
         if not matches:
-            raise NotFoundInProjectError(f"no project {text!r}: {_what_there_is(text, hubs, known)}")
+            raise none_fits(text, hubs, known)
         chosen |= {each.id: each for each in matches}
     return tuple(chosen.values())
-
-
-def matching_projects(wanted: str, known: Sequence[Project]) -> list[Project]:
-    """The projects of a name; without any, those that match a pattern (`Tower*`); and then those that begin like it.
-
-    Case and spaces only count where names differ in nothing else; see `aps_async.text`.
-    """
-    if found := named(wanted, known, lambda each: (each.name,)):
-        return found
-    if any(sign in wanted for sign in "*?["):
-        return globbed(wanted, known, lambda each: each.name)
-    seen = look(wanted)
-    return [each for each in known if seen and look(each.name).startswith(seen)]
 
 
 async def _all_projects(
@@ -373,32 +359,3 @@ async def get_version(session: Session, project_id: str, version_urn: str, *, us
     check_project(version_urn, project_id)
     path = f"/data/v1/projects/{path_part(dm_id(project_id))}/versions/{path_part(checked_version_urn(version_urn))}"
     return version_of((await session.request(VERSION, "GET", path, into=Document, user_id=user_id)).data)
-
-
-def _several(wanted: str, matches: Sequence[Project]) -> str:
-    if all(look(each.name) == look(wanted) for each in matches):
-        ids = ", ".join(each.id for each in matches)
-        return f"{len(matches)} projects are named {wanted!r}; give the id of one: {ids}"
-    return f"{wanted!r} matches {len(matches)} projects; give the name or id of one: {_shown(matches)}"
-
-
-def _shown(projects: Sequence[Project]) -> str:
-    return abridged([f"{each.name} ({bare_id(each.id)})" for each in projects[:10]], len(projects))
-
-
-def _what_there_is(wanted: str, found: Hubs, known: Sequence[Project]) -> str:
-    if known:
-        names = nearest(wanted, (each.name for each in known))
-        near = [each for name in names for each in known if each.name == name]
-        rest = [each for each in known if each.name not in names]
-        if not near:
-            return f"there are {_shown(known)}"
-        others = f" There are also {_shown(rest)}" if rest and len(known) <= 10 else ""
-        return f"did you mean {_shown(near)}?{others}"
-    if found.hubs:
-        return f"the hub {found.hubs[0].name!r} shows no projects to this app or user"
-    warned = "; ".join(warning.title for warning in found.warnings)
-    return (
-        "no hub of BIM 360, ACC (Forma) is visible. An account admin must add the app's client id under Custom "
-        "Integrations" + (f" (the service warns: {warned})" if warned else "")
-    )

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from xml.sax.saxutils import escape
 
 import attrs
@@ -107,6 +108,7 @@ def _core(letter: Letter) -> str:
     )
 
 
+@lru_cache(maxsize=256)  # of 3 KB; one world after another has the same documents
 def make_docx(letter: Letter) -> bytes:
     """The document as a file."""
     body = [_paragraph(letter.title, "Title"), *map(_paragraph, letter.paragraphs)]

@@ -5,6 +5,7 @@ import io
 from collections import OrderedDict
 from collections.abc import Generator, Hashable, Iterator, Sequence
 from importlib.util import find_spec
+from threading import Lock
 from typing import Generic, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -122,6 +123,28 @@ class Naming:
 
 
 Binding = Generator[None, None, bytes]
+_bound: Cache[bytes] = Cache(8 << 20)
+"""Small ones of drawn pages, as `draw_sheet` keeps them: one simulator after another binds the same sheets."""
+_one_at_a_time = Lock()  # simulators may run in several threads
+
+
+def _drawn(paintings: Sequence[Painting], title: str, marks: Sequence[Mark], naming: Naming) -> Binding:
+    key = (*paintings, title, *marks, naming)
+    with _one_at_a_time:
+        found = _bound.get(key)
+    if found is None:
+        buffer = io.BytesIO()
+        canvas = new_canvas(buffer, title)
+        for index, painting in enumerate(paintings):
+            name_page(canvas, index, naming.labels[index:][:1], naming.bookmarks[index:][:1])
+            paint_sheet(canvas, painting.info, marks)
+            yield
+        canvas.save()
+        found = buffer.getvalue()
+        if len(found) < 1 << 20:
+            with _one_at_a_time:
+                _bound.put(key, found, len(found))
+    return found
 
 
 class Pages:
@@ -151,15 +174,9 @@ class Pages:
         """One PDF of these pages in their order, a page at each step."""
         if self.is_plain:
             return plain_sheets([painting.info for painting in paintings])
-        buffer = io.BytesIO()
         if self._pdf is None or any(painting.page is None for painting in paintings):
-            canvas = new_canvas(buffer, title)
-            for index, painting in enumerate(paintings):
-                name_page(canvas, index, naming.labels[index:][:1], naming.bookmarks[index:][:1])
-                paint_sheet(canvas, painting.info, marks)
-                yield
-            canvas.save()
-            return buffer.getvalue()
+            return (yield from _drawn(paintings, title, marks, naming))
+        buffer = io.BytesIO()
         from pypdf import PdfWriter
 
         writer = PdfWriter()

@@ -111,7 +111,8 @@ async def join_set(
             files = [await _on_disk(ledger, each, Path(folder, f"{n}.pdf")) for n, each in enumerate(ordered)]
             merged = await merge_sheets(files, target, identifier=identifier, tag=ledger.tag)
     except (APSError, OSError) as problem:
-        raise MergeError(f"{target} was not written, all else is done: {problem}") from problem
+        earlier = "; what is there is of an earlier run" if await in_thread(target.is_file) else ""
+        raise MergeError(f"{target} was not written, all else is done{earlier}: {problem}") from problem
     await ledger.note_joined(target, identifier, merged.warnings)
     return evolve(found, merged=merged, warnings=merged.warnings)
 

@@ -33,9 +33,11 @@ def read_json_file(
     try:
         plain = json.loads(well_formed(content.decode()))
         if plain["form"] != form:
-            raise LedgerError(f"{path} is of form {plain['form']}, and this version reads form {form}")
+            raise LedgerError(f"{path} is of form {plain['form']}, and this version reads form {form}: {advice}")
         found = structure(plain, into, strict=True)
         check(found)
-    except (ValueError, TypeError, LookupError, RecursionError, DecodeError, InputError) as problem:
+    except (DecodeError, InputError) as problem:
         raise LedgerError(f"{path} cannot be used ({problem}): {advice}") from None
+    except (ValueError, TypeError, LookupError, RecursionError):  # whose own words are Python's
+        raise LedgerError(f"{path} cannot be used (it is not what a run writes): {advice}") from None
     return found

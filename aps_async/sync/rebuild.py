@@ -45,7 +45,9 @@ async def rebuild(ledger: Ledger, project: Project) -> int:
     """
     if not await ledger.sheets.is_empty():
         return 0
-    register = await read_register(ledger.place)
+    register = await read_register(
+        ledger.place, remedy=f"the ledger is lost, and would be rebuilt from it; {MOVE_AWAY}"
+    )
     if register is None or register.project_id != bare_id(project.id):
         return 0
     found = list(_found(register, project, ledger.place.location(REGISTER_JSON)))

@@ -241,26 +241,26 @@ def _may_be_formula(text: str) -> bool:
     return first in _BREAKS or unicodedata.normalize("NFKC", next(visible, ""))[:1] in _FORMULA
 
 
-async def read_register(place: Place) -> Register | None:
+_WRITTEN_AGAIN = "run the sync again to have it written"
+
+
+async def read_register(place: Place, *, remedy: str = _WRITTEN_AGAIN) -> Register | None:
     """Reads `register.json`, and checks its file names, since anybody may have written it. None if there is none.
+
+    Args:
+        place: where it is.
+        remedy: what to do if it cannot be used.
 
     Raises:
         LedgerError: it cannot be used.
         TargetError: it cannot be read.
     """
     path, content = place.location(REGISTER_JSON), await place.read(REGISTER_JSON, _LARGEST)
-    return None if content is None else await asyncio.to_thread(_parsed, content, path)
+    return None if content is None else await asyncio.to_thread(_parsed, content, path, remedy)
 
 
-def _parsed(content: bytes, path: str) -> Register:
-    return read_json_file(
-        content,
-        Register,
-        path=path,
-        form=FORM,
-        check=_check_files,
-        advice="run the sync again to have it written",
-    )
+def _parsed(content: bytes, path: str, remedy: str) -> Register:
+    return read_json_file(content, Register, path=path, form=FORM, check=_check_files, advice=remedy)
 
 
 def _check_files(register: Register) -> None:

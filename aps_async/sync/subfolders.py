@@ -152,16 +152,20 @@ class Root:
         return list(found.values())
 
 
-def check_is_for_several(root: Path) -> None:
+def check_is_for_several(root: Path, location: str | None = None) -> None:
     """Raises what keeps a folder from having a subfolder for each of several projects.
+
+    Args:
+        root: the folder; of a storage, the one of its ledgers.
+        location: where the files are, to show to users; None: in that folder.
 
     Raises:
         LedgerError: the folder has a ledger of its own, so it is that of a single project.
     """
     if (root / LEDGER_NAME).exists():
         raise LedgerError(
-            f"{root} is the folder of an export or of one project, and several projects, also those that a pattern"
-            " matches, get a subfolder each: choose another folder, or name the one project"
+            f"{location or root} is the folder of an export or of one project, and several projects, also those"
+            " that a pattern matches, get a subfolder each: choose another folder, or name the one project"
         )
 
 

@@ -277,7 +277,7 @@ class Connections:
     async def _get(
         self, link: SignedUrl, headers: dict[str, str], base_url: str, settings: Settings
     ) -> aiohttp.ClientResponse:
-        """Opens a link. Its URL and its cookie are no local variables here, since these last until the response."""
+        """Opens a link. Its URL and cookie are not in variables, which would hold them until the response."""
         async with asyncio.timeout(headers_timeout(settings)):
             return await self._opened().get(
                 checked_link_target(link.reveal(), base_url), headers=headers | _cookie_of(link), **self._options

@@ -142,7 +142,7 @@ def test_what_depends_on_a_fault_is_not_checked(cli: Cli, service: Simulation) -
 
 @pytest.mark.parametrize(("offset", "words"), [(3600, "ahead of"), (-3600, "behind"), (20, None)])
 async def test_the_clock(service: Simulation, tmp_path: Path, offset: float, words: str | None) -> None:
-    doctor = Doctor(user_id=None, folder=tmp_path, environ=service.env, clock=lambda: time.time() + offset)
+    doctor = Doctor(user_id=None, target=tmp_path, environ=service.env, clock=lambda: time.time() + offset)
     [clock] = [each async for each in doctor.checks() if each.name == "clock"]
     assert clock.ok is (words is None)
     if words:
@@ -153,7 +153,7 @@ async def test_the_clock(service: Simulation, tmp_path: Path, offset: float, wor
 
 async def test_a_service_that_does_not_answer(service: Simulation, tmp_path: Path) -> None:
     with service.faults({"endpoint": "hubs", "kind": "hang"}):
-        doctor = Doctor(user_id=None, folder=tmp_path, environ=service.env, timeout=1)
+        doctor = Doctor(user_id=None, target=tmp_path, environ=service.env, timeout=1)
         found = {each.name: each async for each in doctor.checks()}
     assert (found["token"].ok, found["hubs"].ok, found["hubs"].exit_code) == (True, False, 6)
 
@@ -170,7 +170,7 @@ async def test_a_host_that_no_packet_reaches(
             caller.setblocking(False)
             caller.connect_ex(deaf.getsockname())
         address = {"APS_BASE_URL": f"http://127.0.0.1:{deaf.getsockname()[1]}"}
-        doctor = Doctor(user_id=None, folder=tmp_path, environ=service.env | address)
+        doctor = Doctor(user_id=None, target=tmp_path, environ=service.env | address)
         found = {each.name: each async for each in doctor.checks()}
     assert found["network"].ok is False
     assert "no connection in time" in found["network"].detail
@@ -271,7 +271,7 @@ async def test_what_answers_in_place_of_the_service(
         address = f"127.0.0.1:{server.port}"
         monkeypatch.setenv("HTTPS_PROXY", proxy.format(address))
         env = service.env | {"APS_BASE_URL": base.format(address)}
-        doctor = Doctor(user_id=None, folder=tmp_path, environ=env)
+        doctor = Doctor(user_id=None, target=tmp_path, environ=env)
         found = {each.name: each async for each in doctor.checks()}
     assert (found["network"].ok, found["network"].exit_code) == (False, 6)
     assert words in found["network"].remedy
@@ -308,7 +308,7 @@ async def test_a_certificate(
     await server.start_server(ssl=context)
     env = service.env | {"APS_BASE_URL": str(server.make_url("")).rstrip("/")}
     try:
-        doctor = Doctor(user_id=None, folder=tmp_path, environ=env | ({"APS_CA_FILE": str(ca)} if named else {}))
+        doctor = Doctor(user_id=None, target=tmp_path, environ=env | ({"APS_CA_FILE": str(ca)} if named else {}))
         found = {each.name: each async for each in doctor.checks() if each.name in ("certificate", "network")}
     finally:
         await server.close()

@@ -39,6 +39,7 @@ def test_one_line_for_each_project_and_one_in_total(cli: Cli, service: Simulatio
         (("Riverside",), ""),
         (("rivers",), ""),
         (("https://acc.autodesk.com/docs/files/projects/6f1d2c4e-8a53-4c0b-9f7e-2b1a90c3d4e5?folderUrn=x",), ""),
+        (("acc.autodesk.com/docs/files/projects/6f1d2c4e-8a53-4c0b-9f7e-2b1a90c3d4e5?folderUrn=x",), ""),
         (("Riverside", "rivers"), "Riverside/"),
         (("Rivers*",), "Riverside/"),
         (("[R]iverside",), "Riverside/"),

@@ -42,6 +42,33 @@ def s3() -> Iterator[S3]:
 GOOD = ["A-101 - Ground.pdf", "A-103 - Schnitt Ä-Ä.pdf"]
 
 
+@pytest.mark.parametrize(
+    ("bucket", "ok", "words"),
+    [("commands/new", True, "can be written to and read from"), ("missing", False, "cannot write to and read from")],
+)
+def test_doctor_checks_a_bucket(cli: Cli, service: Simulation, s3: S3, bucket: str, ok: bool, words: str) -> None:
+    ran = cli("doctor", "--out", f"s3://{bucket}", "--json", env=service.env | s3.env)
+    found = next(each for each in json.loads(ran.out)["checks"] if each["name"] == "write access")
+    assert (ran.code, found["ok"]) == (0 if ok else 7, ok)
+    assert words in found["detail"]
+    assert not s3.bucket.keys("commands/new"), "it leaves nothing behind"
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["run", "forecast"])
+def test_refusals_name_the_address(cli: Cli, service: Simulation, s3: S3, tmp_path: Path, dry: tuple[str, ...]) -> None:
+    env = service.env | s3.env | {"APS_STATE_DIR": str(tmp_path / "state")}
+    out = f"s3://commands/{'-'.join(dry) or 'run'}"
+    for name, others, words in (
+        ("one", "Riverside*", f"{out}/one is the folder of an export or of one project"),
+        ("several", "Riverside", f"{out}/several has a subfolder for each project"),
+    ):
+        first = "Riverside" if name == "one" else "Riverside*"
+        assert cli("sync", first, "--folder", "Good", "--out", f"{out}/{name}", env=env).code == 0
+        ran = cli("sync", others, "--folder", "Good", "--out", f"{out}/{name}", *dry, env=env)
+        assert ran.code in (2, 8)
+        assert words in " ".join(ran.err.split())
+
+
 @pytest.mark.parametrize("command", ["sync", "export"])
 def test_a_bucket_takes_the_place_of_a_folder(
     cli: Cli, service: Simulation, s3: S3, tmp_path: Path, command: str

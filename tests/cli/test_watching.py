@@ -259,7 +259,7 @@ async def test_unchanged_sheets_in_many_folders_cost_a_call_for_each_folder(
 def test_a_signal_ends_it_while_it_waits(
     service: Simulation, tmp_path: Path, projects: tuple[str, ...], number: signal.Signals, code: int
 ) -> None:
-    argv = ("sync", *projects, "--sheet", "A-101", "--out", str(tmp_path), "--watch", "15m")
+    argv = ("sync", *projects, "--sheet", "A-101", "--out", str(tmp_path), "--watch", "15m", "--no-report")
     with start(*argv, env=service.env) as process:
         assert process.stdout is not None
         for line in process.stdout:

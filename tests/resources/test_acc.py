@@ -389,17 +389,17 @@ async def test_unpacked_there_is_one_file_per_entry(simulator: Simulator, sessio
 
 
 @pytest.mark.long
-async def test_450_files_and_2300_sheets(tmp_path: Path) -> None:
-    async with service(World.acc(450, 2300), behaviour=Behaviour(job_time=TWENTY)) as simulator:
+async def test_402_files_and_2002_sheets(tmp_path: Path) -> None:
+    async with service(World.acc(402, 2002), behaviour=Behaviour(job_time=TWENTY)) as simulator:
         tokens = TwoLegged(simulator.client_id, simulator.client_secret)
         async with session_for(simulator, tokens=tokens, user_id=next(iter(simulator.world.users))) as session:
             project = project_of(simulator)
-            found = urns(simulator, *(f"F-{n:04d}.pdf" for n in range(1, 451)))
+            found = urns(simulator, *(f"F-{n:04d}.pdf" for n in range(1, 403)))
             requests = files.make_requests(project, found, name="Files")
             requests += sheets.make_requests(
                 project, sheet_ids(simulator), name="Sheets", options=ExportOptions(output_name="Set")
             )
-            assert [len(each.source_ids) for each in requests] == [200, 200, 50, 1000, 1000, 300]
+            assert [len(each.source_ids) for each in requests] == [200, 200, 2, 1000, 1000, 2]
             assert [each.options.output_name for each in requests[3:]] == ["Set (1)", "Set (2)", "Set (3)"]
             outcomes = await gathered(session, requests, tmp_path)
         told = simulator.counts()
@@ -408,5 +408,5 @@ async def test_450_files_and_2300_sheets(tmp_path: Path) -> None:
     assert {name: each["429"] for name, each in told["endpoints"].items() if each["429"]} == {}
     parts = [f"({n} of 3)" for n in (1, 2, 3)]
     assert lying_in(tmp_path) == [*(f"Files {part}.zip" for part in parts), *(f"Sheets {part}.pdf" for part in parts)]
-    assert [len(entries_of(tmp_path / f"Files {part}.zip")) for part in parts] == [200, 200, 50]
-    assert [pages_in(tmp_path / f"Sheets {part}.pdf") for part in parts] == [1000, 1000, 300]
+    assert [len(entries_of(tmp_path / f"Files {part}.zip")) for part in parts] == [200, 200, 2]
+    assert [pages_in(tmp_path / f"Sheets {part}.pdf") for part in parts] == [1000, 1000, 2]

@@ -161,6 +161,9 @@ async def test_a_merge_that_fails_undoes_nothing(site: Site, tmp_path: Path) -> 
     with pytest.raises(PruneLimitError, match="nothing was moved") as caught:
         await joined(site, file, prune=True, max_prune=1)
     assert "there is no sheet to join" in caught.value.__notes__[0]
+    assert (
+        "all else is done; what is there is of an earlier run: there is no sheet to join" in caught.value.__notes__[0]
+    )
     assert file.read_bytes() == b"what was there"
 
 

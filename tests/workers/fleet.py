@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.cli.support import COMMAND, Ran, Simulation, clean_environment
+from tests.cli.support import COMMAND, Ran, Simulation, clean_environment, run
 from tests.postgres import Postgres
 
 IN_HAND = "SELECT id, queue_manager_id::text AS who FROM aps_pgqueuer WHERE status = 'picked'"
@@ -25,7 +25,7 @@ class Fleet:
     """A database, a service, a folder, and the workers between them."""
 
     def __init__(
-        self, server: Postgres, database: str, service: Simulation, out: Path, cli: Callable[..., Ran]
+        self, server: Postgres, database: str, service: Simulation, out: Path, cli: Callable[..., Ran] = run
     ) -> None:
         self.server = server
         self.database = database
@@ -36,7 +36,7 @@ class Fleet:
         self.workers: list[subprocess.Popen[str]] = []
 
     def call(self, *argv: str) -> Ran:
-        """A command that only looks or asks: in this process, which takes a tenth of the time."""
+        """A command that only looks or asks; tests run it in their own process, which takes a tenth of the time."""
         return self._cli(*argv, env=self.env)
 
     def enqueue(self, *options: str) -> dict[str, Any]:
