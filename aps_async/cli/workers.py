@@ -100,7 +100,7 @@ class _Deliveries:
                 _show(entry, f"warning: {words}", "warning", {"event": "warning", "warning": words})
         elif problem is not None:
             fields = {"error": type(problem).__name__, "reason": reason(problem)}
-            _show(entry, f"FAILED: {reason(problem)}", "error", {"event": "failed", **fields})
+            _show(entry, f"failed: {reason(problem)}", "error", {"event": "failed", **fields})
 
 
 def _show(entry: Entry, words: str, level: str, fields: dict[str, Any]) -> None:
