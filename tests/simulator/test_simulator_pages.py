@@ -6,13 +6,16 @@ from typing import Any
 
 import pypdfium2
 import pytest
+from attrs import evolve
 from pypdf import PdfReader, PdfWriter
 from pypdf.annotations import Link
 from pypdf.generic import Fit
 from reportlab.pdfgen.canvas import Canvas
 
 from aps_async.simulator import Behaviour, JobPolls, World, WorldError
-from aps_async.simulator.pages import Cache, Content, Pages
+from aps_async.simulator.marks import Mark
+from aps_async.simulator.pages import Cache, Content, Naming, Pages, Painting
+from aps_async.simulator.strokes import SheetInfo
 from tests.simulator.conftest import Serve
 
 NOW = Behaviour(job_time=JobPolls(0))
@@ -171,3 +174,32 @@ def test_cache_is_bounded_by_weight() -> None:
     assert [cache.get(i) for i in range(8)] == [None] * 5 + ["5", "6", "7"]
     cache.put(5, "five", 9)
     assert (cache.get(5), cache.get(7)) == ("five", None)
+
+
+SHEET = Painting(SheetInfo(key="1", number="A-1", title="Plan", project="P"))
+MARK = Mark("box", "#d3121d", "a note")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(([SHEET, SHEET], "Set", (), Naming()), id="pages"),
+        pytest.param(([evolve(SHEET, info=evolve(SHEET.info, revision=1))], "Set", (), Naming()), id="revision"),
+        pytest.param(([SHEET], "Other", (), Naming()), id="title"),
+        pytest.param(([SHEET], "Set", (MARK,), Naming()), id="marks"),
+        pytest.param(([SHEET], "Set", (), Naming(labels=("A-1",))), id="labels"),
+        pytest.param(([SHEET], "Set", (), Naming(bookmarks=("A-1",))), id="bookmarks"),
+    ],
+)
+def test_what_is_bound_once_is_kept_for_the_same_pages_only(other: tuple[Any, ...]) -> None:
+    def bound(*how: Any) -> bytes:
+        binding = Pages(World.demo(1), None, 0).bind(*how)
+        while True:
+            try:
+                next(binding)
+            except StopIteration as end:
+                return bytes(end.value)
+
+    first = bound([SHEET], "Set", (), Naming())
+    assert bound(*other) != first
+    assert bound([SHEET], "Set", (), Naming()) == first
