@@ -180,11 +180,14 @@ def test_without_a_listener_what_is_left_out_is_logged(caplog: pytest.LogCapture
 
 
 def test_a_value_without_which_a_response_says_something_else_is_an_error() -> None:
-    for body in ({"id": "x", "status": "s", "data": {"signedUrl": 7}}, {"id": "x", "status": "s", "data": []}):
+    for body in (
+        {"id": "x", "status": "completed", "data": {"signedUrl": 7}},
+        {"id": "x", "status": "completed", "data": []},
+    ):
         with pytest.raises(DecodeError, match="expected"):
             read(body, ExportAnswer)
     found, unread = read(
-        {"id": "x", "status": "s", "data": {"signedUrl": "https://h/x", "resourceId": 7}}, ExportAnswer
+        {"id": "x", "status": "completed", "data": {"signedUrl": "https://h/x", "resourceId": 7}}, ExportAnswer
     )
     assert found.data.signed_url == "https://h/x"
     assert [each.reason for each in unread] == ["expected a text, got int @ $.resourceId"]

@@ -59,7 +59,10 @@ _HINTS = {
     429: "others share this client id's quota",
 }
 _SIGN_IN_FIRST = 511  # RFC 6585: the network wants its users to sign in
-_NOT_THEIRS = "not the service's: a web filter or proxy on the way must allow its host, or the network wants a sign-in"
+_NOT_THEIRS = (
+    "not from the service but from a web filter or proxy, or a network that wants a sign-in, "
+    "which must let this call through"
+)
 _WORDS = ("developerMessage", "reason", "message", "title", "detail", "error_description", "error")
 _CODES = ("errorCode", "code", "error")
 _MOST = 10_000  # characters of a service's words that are looked at; a body may have 64 MiB
@@ -248,10 +251,10 @@ def page_of_another(answer: Answer) -> str:
     if 300 <= status < 400 and target and not xml_error(answer.body):
         host = re.match(r"(?i)(?:https?:)?//([^/?#]*)", target.strip())
         words = f"a redirect to {host[1].rpartition('@')[2][:253]}" if host else "a redirect"
-        return f"{words}; {_NOT_THEIRS}"
+        return f"{_NOT_THEIRS}: {words}"
     refused = 400 <= status < 500 and status not in (408, 429)  # these two are retried in any case
     if status == _SIGN_IN_FIRST or (refused and _is_html(answer.body)):
-        return f"{describe(answer.body)}; {_NOT_THEIRS}"
+        return f"{_NOT_THEIRS}: {describe(answer.body)}"
     return ""
 
 

@@ -52,14 +52,14 @@ DEAD = {  # status and body, fresh links that are tried, the error, and its word
     "400 RequestExpired": (400, xml("RequestExpired"), 4, LinkExpiredError, "400 RequestExpired"),
     "404 NoSuchKey": (404, xml("NoSuchKey"), 1, DownloadError, "404 NoSuchKey"),
     "SignatureDoesNotMatch": (403, xml("SignatureDoesNotMatch"), 1, DownloadError, "403 SignatureDoesNotMatch"),
-    "a web filter": (403, FILTER, 1, DownloadError, "WebFilter.*a web filter or proxy"),
-    "a web filter with a BOM": (403, b"\xef\xbb\xbf" + FILTER, 1, DownloadError, "WebFilter.*a web filter or proxy"),
+    "a web filter": (403, FILTER, 1, DownloadError, "a web filter or proxy.*WebFilter"),
+    "a web filter with a BOM": (403, b"\xef\xbb\xbf" + FILTER, 1, DownloadError, "a web filter or proxy.*WebFilter"),
     "a web filter in UTF-16": (
         403,
         FILTER.decode().encode("utf-16"),
         1,
         DownloadError,
-        "WebFilter.*a web filter or proxy",
+        "a web filter or proxy.*WebFilter",
     ),
     "307 without a Location": (307, b"", 1, DownloadError, "307.*not followed"),
 }
