@@ -43,7 +43,7 @@ from aps_async.exports import project as doors
 from aps_async.exports import uploads as urns
 from aps_async.exports import wait as exports
 from aps_async.links import Part, Source
-from aps_async.models import CostSource, Derivative, ExportKind, Folder, Item
+from aps_async.models import CostSource, Derivative, ExportKind, Folder, Item, Sheet
 from aps_async.resources import (
     acc,
     associations,
@@ -55,6 +55,7 @@ from aps_async.resources import (
     plans,
     projects,
     service_accounts,
+    sheet_names,
     sheets,
     storage,
     users,
@@ -133,6 +134,7 @@ class Scene:
 
 ANY = Endpoint("any", 1000)
 OUT = "file.pdf"
+NAMELESS = Sheet(project_id=PROJECT.removeprefix("b."), id=URN, number="", title="x", folder_path="Plans")
 _KINDS = list(ExportKind)
 
 
@@ -220,6 +222,7 @@ CALLS: dict[Any, list[Callable[[Scene], Any]]] = {
     ],
     files.start: [lambda s: files.start(s.session, s.request(ExportKind.FILES))],
     files.start_export: [lambda s: files.start_export(s.session, PROJECT, [URN])],
+    sheet_names.with_names: [lambda s: sheet_names.with_names(s.session, [NAMELESS], None)],
     plans.bim360_project: [lambda s: plans.bim360_project(s.session, PROJECT)],
     plans.get_sheet: of_each(lambda s, urn: plans.get_sheet(s.session, s.project, urn), (URN, ITEM)),
     plans.list_sheets: [

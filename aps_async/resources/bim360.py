@@ -12,6 +12,7 @@ from aps_async.errors import (
     APSError,
     DecodeError,
     InputError,
+    InterceptedError,
     NotAllowedError,
     NotExportableError,
     NotFoundError,
@@ -184,6 +185,8 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
     except (NotAllowedError, NotFoundError) as problem:
         await _explain(session, request)
         problem.add_note(_ADVICE)
+        raise
+    except InterceptedError:  # which says nothing about the sheet
         raise
     except ResponseError as problem:
         if problem.status in (400, 409, 422):

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from aps_async import InputError, NotAllowedError, NotFoundError, Session, Settings, list_sheets
-from aps_async.errors import NotExportableError, NotFoundInProjectError, ServerError
+from aps_async.errors import InterceptedError, NotExportableError, NotFoundInProjectError, ServerError
 from aps_async.exports.project import get_sheet
 from aps_async.models import ExportKind, Folder, Sheet
 from aps_async.resources import plans
@@ -240,6 +240,13 @@ async def test_without_batch_get_the_names_serve_instead(status: int) -> None:
         found = await listed(session)
         assert [(sheet.number, sheet.title) for sheet in found][:3] == [("G-1", ""), ("A-1", ""), ("A-2", "")]
         assert found[0].name == "G-1"
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_a_web_filters_page_does_not_take_the_numbers_away(status: int) -> None:
+    async with account(project_with(TREE), Fault(endpoint="batch_get", kind="html", status=status)) as (_, session):
+        with pytest.raises(InterceptedError, match="web filter"):
+            await listed(session)
 
 
 async def test_a_batch_get_that_stays_broken_is_an_error_and_not_a_silent_loss() -> None:
