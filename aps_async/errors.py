@@ -152,6 +152,10 @@ class ResponseError(APSError):
         self.retry_after = retry_after
         """Seconds that the service asked us to wait; None if it did not."""
 
+    def says(self, *statuses: int) -> bool:
+        """Whether the service itself answered with one of these statuses; a web filter or proxy is not the service."""
+        return self.status in statuses
+
 
 class UnauthorizedError(ResponseError, AuthError):
     """401 although the token was renewed: the credentials are not valid for this service (any more)."""
@@ -178,6 +182,11 @@ class InterceptedError(ResponseError):
 
     The response says nothing about credentials, access, or what exists: a 404 of this kind is not a `NotFoundError`.
     """
+
+    def says(self, *statuses: int) -> bool:
+        """See `ResponseError`: never."""
+        del statuses
+        return False
 
 
 class DecodeError(APSError):

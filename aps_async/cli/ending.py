@@ -14,7 +14,6 @@ from aps_async.errors import (
     CallTimeoutError,
     ExportFailedError,
     ExportTimeoutError,
-    InterceptedError,
     NotFoundInProjectError,
     ResponseError,
     TransportError,
@@ -99,9 +98,10 @@ def reasons(problem: Exception | None, name: str) -> tuple[str | None, str | Non
 
 def few_words(problem: Exception, name: str = "") -> str:
     """The reason without the call that met it, so that equal ones can be grouped."""
-    for each in (problem, problem.__cause__):
-        if isinstance(each, InterceptedError):
-            return f"stopped by a web filter or proxy ({each.status})"
+    from aps_async.transport.retry import interception
+
+    if page := interception(problem):
+        return f"stopped by a web filter or proxy ({page.status})"
     if isinstance(problem, ResponseError):
         words = _STATUS.get(problem.status, "refused" if problem.status < 500 else "trouble at the service")
         return f"{words} ({problem.status})"

@@ -10,7 +10,7 @@ from aps_async.cli.exit_codes import exit_code
 from aps_async.cli.identity import Identity
 from aps_async.errors import NotFoundError
 from aps_async.transport.request import PRODUCTION
-from aps_async.transport.retry import was_intercepted
+from aps_async.transport.retry import interception
 
 CLOCK = "set this machine's clock, or turn on its synchronization: tokens and certificates depend on it"
 USER = (
@@ -29,7 +29,7 @@ _NOT_YET_VALID, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
 
 def for_error(problem: BaseException) -> str:
     """Of an error whose message does not say what to do, because nothing here is wrong; otherwise empty."""
-    if was_intercepted(problem):
+    if interception(problem):
         return _INTERCEPTED
     return _LATER if exit_code(problem) == 6 else ""
 

@@ -18,6 +18,7 @@ from aps_async.errors import (
     APSError,
     DownloadError,
     IncompleteDownloadError,
+    InterceptedError,
     LinkExpiredError,
     TransportError,
     forget_frames,
@@ -26,13 +27,10 @@ from aps_async.lazy import regex
 from aps_async.links import SignedUrl, Source
 from aps_async.session import Session
 from aps_async.transport import hooks
-from aps_async.transport.response import Answer, describe, error_of, page_of_another, transport_error, xml_error
+from aps_async.transport.response import Answer, describe, error_of, transport_error, xml_error
 from aps_async.transport.retry import TRANSIENT, note_error, waits
 
-__all__ = [
-    "Renew",
-    "Transfer",
-]
+__all__ = ["Renew", "Transfer"]
 __dir__: object = __all__.copy
 
 Renew = Callable[[SignedUrl | None], Awaitable[Source | SignedUrl]]
@@ -260,9 +258,10 @@ class Transfer:
 
     def _refusal(self, answer: Answer, words: str) -> Exception:
         """The error for a status that would be the same after a retry with this link."""
-        if page := page_of_another(answer):
-            problem = DownloadError(f"GET {self._link}: {answer.status} {page}")
-            problem.__cause__ = error_of("GET", str(self._link), answer, self._session.now(), is_storage=True)
+        refusal = error_of("GET", str(self._link), answer, self._session.now(), is_storage=True)
+        if isinstance(refusal, InterceptedError):
+            problem = DownloadError(str(refusal))
+            problem.__cause__ = refusal
             may_be_expired = answer.status in (307, 401, 403, 404)
             return RefusedError(str(problem), 1, problem) if may_be_expired else problem
         code = (xml_error(answer.body) or "").partition(":")[0]

@@ -24,13 +24,13 @@ from aps_async.models import ExportJob, ExportRef, ExportStatus, Progress, Writa
 from aps_async.policies import Policy
 from aps_async.polling import Poller
 from aps_async.session import Session
+from aps_async.text import abridged
 from aps_async.threads import stopped
 
 if TYPE_CHECKING:
     from aps_async.downloads.download import BeforeRename
     from aps_async.downloads.sinks import PartFile
     from aps_async.models import Downloaded, Received
-from aps_async.text import abridged
 
 __all__ = [
     "Result",

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from attrs import evolve, field, frozen
 
 from aps_async.downloads.filenames import split_suffix
-from aps_async.errors import APSError, InputError, InterceptedError, NotAllowedError, NotFoundError, ResponseError
+from aps_async.errors import APSError, InputError, ResponseError
 from aps_async.ids import bare_id, path_part
 from aps_async.models import CostSource, ExportJob
 from aps_async.resources.offsets import PAGE, Pagination, listed
@@ -176,10 +176,8 @@ async def _labels(session: Session, source: CostSource, kind: str, ids: Sequence
     try:
         listed = list_associations(session, source.container_id, kind, ids=ids, region=source.region)
         return {each.id.lower(): each.label async for each in listed}
-    except InterceptedError:  # which says nothing about names
-        raise
     except ResponseError as problem:
-        if not isinstance(problem, NotAllowedError | NotFoundError) and problem.status != 400:
+        if not problem.says(400, 403, 404):
             raise
         _log.info("no names of %s: %s", kind, problem)
         return None

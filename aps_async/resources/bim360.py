@@ -12,10 +12,7 @@ from aps_async.errors import (
     APSError,
     DecodeError,
     InputError,
-    InterceptedError,
-    NotAllowedError,
     NotExportableError,
-    NotFoundError,
     ResponseError,
 )
 from aps_async.ids import bare_id, check_project, decoded_urn, is_item_urn, path_part, region_of, version_urn
@@ -182,14 +179,8 @@ async def start(session: Session, request: ExportRequest) -> ExportJob:
             user_id=request.user_id,
             on_headers=receipt.note,
         )
-    except (NotAllowedError, NotFoundError) as problem:
-        await _explain(session, request)
-        problem.add_note(_ADVICE)
-        raise
-    except InterceptedError:  # which says nothing about the sheet
-        raise
     except ResponseError as problem:
-        if problem.status in (400, 409, 422):
+        if problem.says(400, 403, 404, 409, 422):
             await _explain(session, request)
             problem.add_note(_ADVICE)
         raise

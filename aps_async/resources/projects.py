@@ -6,7 +6,7 @@ https://aps.autodesk.com/en/docs/data/v2/reference/http/
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from aps_async.errors import InputError, InterceptedError, NotAllowedError, NotFoundError, ResponseError
+from aps_async.errors import InputError, NotAllowedError, NotFoundError, ResponseError
 from aps_async.ids import UUID, bare_id, check_project, check_whole, decoded_urn, dm_id, is_web_address, path_part
 from aps_async.ids import version_urn as checked_version_urn
 from aps_async.models import Folder, Hub, Hubs, Item, ItemWarning, Project, ServiceWarning, Version
@@ -152,10 +152,8 @@ async def find_project(session: Session, project: str, *, user_id: str | None = 
             refusal = problem
         except (NotFoundError, InputError):  # a name is not an id
             continue
-        except InterceptedError:  # which says nothing about ids
-            raise
         except ResponseError as problem:
-            if problem.status != 400:  # a name that has the form of an id
+            if not problem.says(400):  # a name that has the form of an id
                 raise
     known, refused = await _all_projects(session, found, user_id)
     matches = matching_projects(project, known)

@@ -4,7 +4,7 @@ import logging
 
 from attrs import evolve, frozen
 
-from aps_async.errors import InterceptedError, ResponseError
+from aps_async.errors import ResponseError
 from aps_async.ids import path_part
 from aps_async.models import Sheet
 from aps_async.session import Session
@@ -47,10 +47,8 @@ async def with_names(session: Session, sheets: list[Sheet], user_id: str | None)
             BATCH_GET, "POST", path, into=_Batch, json={"urns": [each.id for each in nameless]}, user_id=user_id
         )
         names = {found.urn: found for found in answer.results}
-    except InterceptedError:  # which says nothing about sheets
-        raise
     except ResponseError as problem:
-        if problem.status not in (400, 403, 404):
+        if not problem.says(400, 403, 404):
             raise
         _log.info("no sheet numbers, names serve instead: %s", problem)
     return [each if each.number else _named(each, names.get(each.id)) for each in sheets]

@@ -7,10 +7,7 @@ from attrs import evolve
 
 from aps_async.errors import APSError, NotExportableError
 from aps_async.exports.project import get_sheet, list_sheets
-from aps_async.ids import (
-    is_item_urn,
-    is_version_urn,
-)
+from aps_async.ids import is_item_urn, is_version_urn
 from aps_async.models import LeftOut, Project, Sheet
 from aps_async.resources.projects import as_project
 from aps_async.resources.walking import folder_path, known_folder
@@ -19,10 +16,7 @@ from aps_async.sync.selection import Selected, Selection, decoded_text, find_she
 from aps_async.sync.sheets import ProjectSheet
 from aps_async.text import NameIndex
 
-__all__ = [
-    "list_selected",
-    "with_path",
-]
+__all__ = ["list_selected", "with_path"]
 __dir__: object = __all__.copy
 
 

@@ -42,7 +42,6 @@ __all__ = [
     "error_of",
     "forget_secrets",
     "json_of",
-    "page_of_another",
     "read_answer",
     "readable_headers",
     "retry_after",
@@ -227,7 +226,7 @@ def error_of(method: str, path: str, answer: Answer, now: float, *, is_storage: 
     words = detail or ("" if is_storage else _HINTS.get(answer.status, "")) or describe(answer.body)
     if detail and answer.status in (401, 403):
         words = f"{words} ({_HINTS[answer.status]})"
-    if page := page_of_another(answer):
+    if page := _page_of_another(answer):
         kind, words = InterceptedError, page
     return kind(
         f"{method} {path}: {answer.status} {f'[{code}] ' if code and code not in words else ''}{words}".rstrip(),
@@ -241,7 +240,7 @@ def error_of(method: str, path: str, answer: Answer, now: float, *, is_storage: 
     )
 
 
-def page_of_another(answer: Answer) -> str:
+def _page_of_another(answer: Answer) -> str:
     """Describes a response with 3xx, 4xx or 511 that is not the service's own; empty if it may be the service's.
 
     The services refuse calls with JSON or text, never with a page for people, and redirect no call. Their storage

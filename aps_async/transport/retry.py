@@ -28,6 +28,7 @@ __all__ = [
     "TRANSIENT",
     "call_deadline",
     "check_timeout",
+    "interception",
     "is_transient",
     "is_undecided",
     "may_recover",
@@ -38,7 +39,6 @@ __all__ = [
     "retrying",
     "until",
     "waits",
-    "was_intercepted",
     "was_not_sent",
 ]
 __dir__: object = __all__.copy
@@ -73,9 +73,9 @@ def is_undecided(problem: BaseException) -> bool:
     return is_transient(problem) or isinstance(problem, InterceptedError)
 
 
-def was_intercepted(problem: BaseException) -> bool:
-    """Whether a web filter or a proxy answered in place of the service, or of the storage of a link."""
-    return isinstance(problem, InterceptedError) or isinstance(problem.__cause__, InterceptedError)
+def interception(problem: BaseException) -> InterceptedError | None:
+    """The error of a web filter or proxy that answered in place of the service, or of the storage of a link."""
+    return next((each for each in (problem, problem.__cause__) if isinstance(each, InterceptedError)), None)
 
 
 def may_recover(problem: BaseException) -> bool:

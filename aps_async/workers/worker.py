@@ -34,7 +34,7 @@ from aps_async.models import ExportJob, ExportRef
 from aps_async.policies import PollStatus
 from aps_async.polling import PollRules
 from aps_async.session import Session
-from aps_async.transport.retry import may_recover, was_intercepted
+from aps_async.transport.retry import interception, may_recover
 from aps_async.workers import engine, steps
 from aps_async.workers.checks import check_storable, check_storage
 from aps_async.workers.database import Database
@@ -350,7 +350,7 @@ class Worker:
             problem = found or problem
         if isinstance(problem, TargetError) and await self._target.failed(problem):
             return 0.0  # not because of the export: it waits until files can be stored
-        if isinstance(problem, NotAllowedError | UnauthorizedError) or was_intercepted(problem):
+        if isinstance(problem, NotAllowedError | UnauthorizedError) or interception(problem):
             return await self._handle_refusal(entry, problem, polls)
         failed = (type(problem),) * (entry.tries + 1)
         status = PollStatus[ExportJob](error=problem, polls=max(0, polls - 1), failed_with=failed, age=entry.age)
@@ -399,7 +399,7 @@ class Worker:
             whose = f" ({self._owner})" if self._owner else ""
             raise AuthError(
                 f"this worker{whose} was refused for {len(refused)} exports in a row and has stopped; the exports wait "
-                f"for other workers. {_FOR_NETWORK if was_intercepted(problem) else _FOR_ACCESS}. "
+                f"for other workers. {_FOR_NETWORK if interception(problem) else _FOR_ACCESS}. "
                 f"The last refusal: {problem}"
             ) from problem
         me = self._presence.id if self._presence else ""

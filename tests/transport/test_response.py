@@ -65,6 +65,8 @@ def test_each_status_has_its_class(status: int, kind: type[ResponseError]) -> No
     problem = refusal(status)
     assert type(problem) is kind
     assert (problem.status, problem.method, problem.path) == (status, "GET", "/data/v1/x")
+    assert problem.says(399, status)
+    assert not problem.says(399)
     assert str(problem).startswith(f"GET /data/v1/x: {status} ")
     assert len(str(problem)) > len(f"GET /data/v1/x: {status} ")
 
@@ -93,6 +95,7 @@ def test_a_page_that_is_not_the_services_says_nothing_about_access_or_existence(
     problem = refusal(status, body, **headers)
     assert type(problem) is InterceptedError
     assert problem.status == status
+    assert not problem.says(status)
     assert re.search(words, str(problem)), problem
     assert "a web filter or proxy" in str(problem)
     assert "canary" not in str(problem)
