@@ -4,6 +4,7 @@ Whatever was written before a `kill -9` is there after it. So a copy that is mad
 before each commit of a ledger, is what the next run would find.
 """
 
+import os
 import shutil
 import sqlite3
 import sys
@@ -39,14 +40,29 @@ class Moments:
             self._is_copying = True
             try:
                 copy = self.copies / f"{len(self.taken):03}"
-                shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("*.lock", "*-shm"))
+                while not self._copied(copy):
+                    shutil.rmtree(copy)
                 self.taken.append(copy)
             finally:
                 self._is_copying = False
 
+    def _copied(self, copy: Path) -> bool:
+        """Makes a copy; False if meanwhile another thread has made the change that it had announced before."""
+        before = _names(self.folder)
+        try:
+            shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("*.lock", "*-shm"))
+        except shutil.Error:
+            if _names(self.folder) == before:
+                raise
+        return _names(self.folder) == before
+
     def different(self) -> list[Path]:
         """The copies without those that are like an earlier one."""
         return list({_state(each): each for each in reversed(self.taken)}.values())[::-1]
+
+
+def _names(folder: Path) -> set[str]:
+    return {os.path.join(above, name) for above, _, names in os.walk(folder) for name in names}  # noqa: PTH118
 
 
 def _state(copy: Path) -> tuple[object, ...]:
