@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.bytecode import write_bytecode
+from tests.virtual_time import stand_still_for_threads
 
 asyncio.set_event_loop(None)  # else pytest-asyncio asks for one between two tests, and never closes it
 
@@ -32,6 +33,7 @@ def _write_to_memory() -> None:
 
 
 _write_to_memory()
+stand_still_for_threads()
 
 
 def pytest_configure(config: pytest.Config) -> None:

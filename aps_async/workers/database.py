@@ -115,6 +115,8 @@ class Database:
         self._connections = connections
         self._pool: Any = None
         self._is_out = False
+        self._is_read_only = False
+        self._back_at = float("-inf")
 
     @property
     def shown(self) -> str:
@@ -248,7 +250,7 @@ class Database:
     async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         ends = None if self.patience is None else loop.time() + self.patience
-        pause, has_failed = 0.1, False
+        pause, has_failed, could_only_read = 0.1, False, False
         while True:
             began = loop.time()
             try:
@@ -258,23 +260,38 @@ class Database:
             except Exception as problem:
                 if not is_outage(problem):
                     raise self.error_of(problem) from problem
-                if self._pool is not None and isinstance(problem, driver().exceptions.ReadOnlySQLTransactionError):
-                    await self._pool.expire_connections()  # they stay read-only; new ones may find another server
+                if isinstance(problem, driver().exceptions.ReadOnlySQLTransactionError):
+                    could_only_read = True
+                    await self._replace_connections()  # they stay read-only; new ones may find another server
                 # By its start: an attempt during which this process was suspended says nothing about the database now.
                 if ends is not None and began + pause > ends:
                     raise self.error_of(problem) from None
                 _log.info("the database is unavailable (%s), trying again in %.1f s", type(problem).__name__, pause)
-                if ends is None and pause >= _WARN_FROM and not self._is_out:  # with a limit, an error is raised soon
-                    self._is_out = True
-                    _log.warning("the database at %s is unavailable (%s); trying again", self.shown, _words(problem))
+                if ends is None and pause >= _WARN_FROM and began >= self._back_at:  # with a limit, an error comes soon
+                    self._note_outage(problem, could_only_read)
             else:
-                if self._is_out and has_failed:  # others may only read, which a read-only database allows
-                    self._is_out = False
-                    _log.warning("the database at %s is available again", self.shown)
+                if has_failed:
+                    await self._note_recovery(could_only_read)
                 return found
             has_failed = True
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _note_outage(self, problem: Exception, could_only_read: bool) -> None:
+        if not self._is_out:
+            self._is_out, self._is_read_only = True, could_only_read
+            _log.warning("the database at %s is unavailable (%s); trying again", self.shown, _words(problem))
+
+    async def _note_recovery(self, could_only_read: bool) -> None:
+        """After a statement that had failed: others, or with other errors, may only read, as a standby allows."""
+        if self._is_out and (could_only_read or not self._is_read_only):
+            self._is_out, self._back_at = False, asyncio.get_running_loop().time()
+            await self._replace_connections()  # those from before would report the same outage again
+            _log.warning("the database at %s is available again", self.shown)
+
+    async def _replace_connections(self) -> None:
+        if self._pool is not None:
+            await self._pool.expire_connections()
 
     def error_of(self, problem: Exception) -> Exception:
         """The error of our own hierarchy for one of the driver's; any other error as it is."""

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
 from aps_async.errors import InputError
@@ -77,3 +78,55 @@ READABLE = {
 def test_an_address_is_shown_without_user_and_password(address: str) -> None:
     check_address(address)
     assert Database(address).shown == READABLE[address]
+
+
+async def until_warned(caplog: pytest.LogCaptureFixture) -> None:
+    while "is unavailable (" not in caplog.text:  # noqa: ASYNC110 - what is awaited is a line of a log
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("slow", ["a statement that only reads", "an attempt from before"])
+async def test_an_outage_for_writes_is_over_once_and_when_something_is_written(
+    url: str, caplog: pytest.LogCaptureFixture, slow: str
+) -> None:
+    """Whatever else is under way meanwhile: a lost connection that is replaced, or one that is still read-only."""
+    is_over, go_on, begun = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    attempts = 0
+
+    async def write(connection: Any) -> None:
+        if not is_over.is_set():
+            raise asyncpg.ReadOnlySQLTransactionError("read-only")
+
+    async def read(connection: Any) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise ConnectionResetError
+        begun.set()
+        await go_on.wait()
+
+    async def write_late(connection: Any) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 4:  # after pauses that are reported
+            begun.set()
+            await go_on.wait()
+        if attempts <= 4:
+            raise asyncpg.ReadOnlySQLTransactionError("read-only")
+
+    async with Database(url, patience=None) as database, asyncio.timeout(60):
+        other = asyncio.create_task(database.bare(read if slow.startswith("a statement") else write_late))
+        writing = asyncio.create_task(database.bare(write))
+        await begun.wait()
+        await until_warned(caplog)
+        if slow.startswith("a statement"):
+            go_on.set()
+            await other
+            assert "available again" not in caplog.text
+        is_over.set()
+        await writing
+        go_on.set()
+        await other
+    told = [each for each in caplog.messages if each.startswith("the database at")]
+    assert [each.rpartition(" ")[2] for each in told] == ["again", "again"]
+    assert ["trying" in each for each in told] == [True, False]
