@@ -178,7 +178,7 @@ class ServerError(ResponseError):
 
 
 class InterceptedError(ResponseError):
-    """Not the service answered but a web filter, a proxy, or the sign-in page of a network, with 3xx, 4xx or 511.
+    """A web filter, a proxy, or the sign-in page of a network answered instead of the service, with 3xx, 4xx or 511.
 
     The response says nothing about credentials, access, or what exists: a 404 of this kind is not a `NotFoundError`.
     """

@@ -283,7 +283,11 @@ class Database:
             _log.warning("the database at %s is unavailable (%s); trying again", self.shown, _words(problem))
 
     async def _note_recovery(self, could_only_read: bool) -> None:
-        """After a statement that had failed: others, or with other errors, may only read, as a standby allows."""
+        """Ends an outage, if a statement that failed before shows that it is over.
+
+        An outage for writes only ends with a statement that was refused as a write before: any other may only read,
+        which a standby allows.
+        """
         if self._is_out and (could_only_read or not self._is_read_only):
             self._is_out, self._back_at = False, asyncio.get_running_loop().time()
             await self._replace_connections()  # those from before would report the same outage again

@@ -25,6 +25,8 @@ from tests.test_stored_data import old_folder
 pytestmark = pytest.mark.looptime
 ADA = "BW9RM76WZBGL"
 NOT_CALLS = ("token", "signed_get")
+ONE_POLL = 2.2 / 60
+"""Minutes: when the last poll of a job finds its end is a matter of chance, and a run of 21 s does not even it out."""
 
 
 @define
@@ -36,10 +38,6 @@ class Ran:
 
 def calls(simulator: Simulator) -> int:
     return sum(each["calls"] for name, each in simulator.counts()["endpoints"].items() if name not in NOT_CALLS)
-
-
-ONE_POLL = 2.2 / 60
-"""Minutes: when the last poll of a job finds its end is a matter of chance, and a run of 21 s does not even it out."""
 
 
 def content(folder: Path) -> dict[str, tuple[str, int]]:

@@ -127,6 +127,6 @@ async def test_an_outage_for_writes_is_over_once_and_when_something_is_written(
         await writing
         go_on.set()
         await other
-    told = [each for each in caplog.messages if each.startswith("the database at")]
-    assert [each.rpartition(" ")[2] for each in told] == ["again", "again"]
-    assert ["trying" in each for each in told] == [True, False]
+    reports = [each for each in caplog.messages if each.startswith("the database at")]
+    assert [each.rpartition(" ")[2] for each in reports] == ["again", "again"]
+    assert ["trying" in each for each in reports] == [True, False]
